@@ -33,7 +33,7 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
-from mmhot.tracking.clip_tracks import LinkLimits, track_clip
+from mmhot.tracking.clip_tracks import track_clip
 
 _LOGGER = logging.getLogger(__name__)
 _BODY, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
@@ -72,7 +72,6 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         low=0,
         high=1,
     )
-    tracks: LinkLimits = LinkLimits()
 
     def __call__(self, state: State) -> State:
         """State poses in 'camera' axes, or 'world' axes if they are in these.
@@ -120,7 +119,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         rows = np.split(np.arange(len(clip)), bounds)
         people = [everyone.take(present) for present in rows]
         numbered = np.full(len(clip), -1)
-        for track in track_clip(people, clip.fps, limits=self.tracks):
+        for track in track_clip(people, clip.fps):
             for frame, box in zip(track.frames, track.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
                 numbered[rows[frame][apart.argmin()]] = track.track

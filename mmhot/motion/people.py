@@ -12,8 +12,6 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
-_HEADER = ('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')
-
 # Share of the frames of the longest track in which the largest person is, at least.
 _MIN_SHARE = 0.25
 
@@ -103,11 +101,11 @@ def choose_people(
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
-    rows: list[tuple[str, ...]] = [_HEADER]
+    rows = [('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')]
     for span in spans:
-        times = [f'{span.times[index]:.1f}' for index in (0, -1)]
+        start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
         size = str(len(span.times)), f'{span.height:.0f}'
-        rows.append((str(span.track), span.color or '-', *times, *size))
+        rows.append((str(span.track), span.color or '-', start, end, *size))
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *align(rows, left=0).split('\n')]
 
