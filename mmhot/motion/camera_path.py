@@ -117,10 +117,7 @@ def find_lens(
 
 
 def _solve(
-    points: np.ndarray,
-    keyframe: np.ndarray,
-    focal: float,
-    size: tuple[int, int],
+    points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit rotations (F, 3, 3) and zooms (F,).
 

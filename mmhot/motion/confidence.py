@@ -29,9 +29,7 @@ _DISTANCE = 0.5  # from that median, lengths of the torso
 
 
 def find_flips(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    seconds: np.ndarray,
+    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray
 ) -> np.ndarray:
     """Find frames (T,) between two sudden half turns of the torso.
 
@@ -55,9 +53,7 @@ def find_flips(
 
 
 def find_jumps(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    seconds: np.ndarray,
+    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray
 ) -> np.ndarray:
     """Find joints of limbs that jump away and back, (T, K), at seconds (T,).
 
@@ -98,10 +94,7 @@ def _torsos(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def find_cut(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    size: tuple[int, int],
-    margin: float,
+    keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
 ) -> np.ndarray:
     """Find joints of limbs at the border of the image, (..., K): most are beyond it.
 

@@ -75,10 +75,7 @@ class _Merger:
     """
 
     def __init__(
-        self,
-        clip: Clip2D,
-        appearance: dict[str, np.ndarray],
-        cuts: Sequence[int],
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
     ) -> None:
         tracks = clip.tracks
         self.groups = [[track] for track in tracks]

@@ -204,11 +204,8 @@ def find_copies(
 
     Both sides of such a copy begin or end with a jump, in one of them or, if the
     occluded one is found under the other's name, in both. Limbs that do overlap part
-    at the speed of limbs.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Joints to exchange with their counterparts, and
-        joints that are then occluded, (T, K) bool.
+    at the speed of limbs. Returns joints to exchange with their counterparts, and those
+    that are then occluded, (T, K) bool.
     """
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
@@ -251,12 +248,9 @@ def _most_probable(
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
 
-    Args:
-        change (np.ndarray): Costs of a change between states, (S, S).
-        single (np.ndarray): Costs of the state in each frame, (T, S).
-        motion (Callable): Maps a slice of T - 2 to costs by the states in three frames,
-            the first of which it counts, (T', S, S, S).
-        chunk (int): Frames at once, for memory.
+    Costs are of a change between states (S, S), of the state in each frame (T, S), and
+    of the states in three frames, the first of which are a slice, (T', S, S, S). Chunks
+    save memory.
     """
     length, count = single.shape
     # by the states of the last two frames; a track that begins swapped has changed, too
@@ -304,9 +298,7 @@ def _copy_costs(
 
 
 def _twists(
-    parts: dict[tuple[str, bool], _Pairs],
-    states: np.ndarray,
-    points: np.ndarray,
+    parts: dict[tuple[str, bool], _Pairs], states: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 

@@ -28,12 +28,7 @@ def find_steady(bones: np.ndarray, seconds: np.ndarray, speed: float) -> np.ndar
     """Find the most frames (T,) among which a bone turns at most at a speed.
 
     Of the two sides of a jump the shorter one is left out, or the frames around the
-    jump if both are long.
-
-    Args:
-        bones (np.ndarray): Unit vectors, (T, 3).
-        seconds (np.ndarray): Times of the frames, (T,).
-        speed (float): Degrees per second.
+    jump if both are long. Bones are unit vectors (T, 3), the speed degrees per second.
     """
     steps = np.degrees(np.arccos((bones[1:] * bones[:-1]).sum(-1).clip(-1, 1)))
     if (steps <= speed * np.diff(seconds)).all():
