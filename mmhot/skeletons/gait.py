@@ -65,10 +65,7 @@ class Stride:
 
 
 def find_strides(
-    poses: np.ndarray,
-    root: np.ndarray,
-    seconds: np.ndarray,
-    names: Sequence[str],
+    poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
 ) -> list[Stride]:
     """Find the strides of one person.
 
