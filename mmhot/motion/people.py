@@ -116,8 +116,8 @@ def _span_of(
     times, color = clip.times_of(track.frames), ''
     if appearance is not None and track.bboxes is not None:
         color = hue_of(looks_of(track, appearance)[1])
-    known, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
-    if known.any():
-        rows = track.keypoints[known, :, 1]
+    is_seen, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
+    if is_seen.any():
+        rows = track.keypoints[is_seen, :, 1]
         height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
     return PersonSpan(track.track, times, height, color)

@@ -191,18 +191,18 @@ def get_skeleton(name: str) -> Skeleton:
     raise ValueError(_unknown('skeleton', name, SKELETONS))
 
 
-def configured_skeleton(given: str | Mapping[str, Any]) -> Skeleton:
+def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skeleton:
     """Return the skeleton that a config gives, which is trusted: its files are run.
 
     Args:
-        given (str | Mapping): A name, or a metainfo (see
+        skeleton_or_metainfo (str | Mapping): A name, or a metainfo (see
             :func:`mmhot.skeletons.metainfo.read_metainfo`) such as
             ``dict(from_file='my.py')``. The skeleton of a metainfo is not registered,
             and is a registered one if that has the same joints.
     """
-    if not isinstance(given, Mapping):
-        return get_skeleton(given)
-    metainfo = read_metainfo(given)
+    if not isinstance(skeleton_or_metainfo, Mapping):
+        return get_skeleton(skeleton_or_metainfo)
+    metainfo = read_metainfo(skeleton_or_metainfo)
     joints, swaps = metainfo.joints, metainfo.swaps
     for skeleton in SKELETONS.values():
         if (skeleton.joints, tuple(skeleton.flip_indices)) == (joints, swaps):

@@ -85,8 +85,8 @@ def test_wrists_that_jump_away_and_back_are_missing(rate):
     points[30] = swapped[COCO.flip_indices]  # `sides` repairs it
     wrong = np.zeros(points.shape[:2], bool)
     wrong[[20, 21, 40], wrists[0]] = rate > 20  # people do so in 0.1 s
-    found = find_jumps(points, COCO, np.arange(60) / rate)
-    np.testing.assert_array_equal(found, wrong)
+    jumps = find_jumps(points, COCO, np.arange(60) / rate)
+    np.testing.assert_array_equal(jumps, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=rate)
     [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), wrong)
@@ -99,9 +99,9 @@ def test_points_of_confidence_1_that_are_dropped_are_said(score, counts, caplog)
     upside_down, jumping = points.copy(), points.copy()
     upside_down[30] = turned(points[[30]], 180)[0]
     jumping[20, COCO.index('left_wrist')] -= [0, 200]
-    for each in (upside_down, jumping, points):
-        scores = np.full(each.shape[:2], score, np.float32)
-        clip = Clip2D.from_arrays(each, (1280, 720), 25, scores=scores)
+    for poses in (upside_down, jumping, points):
+        scores = np.full(poses.shape[:2], score, np.float32)
+        clip = Clip2D.from_arrays(poses, (1280, 720), 25, scores=scores)
         DropUncertain().drop(clip)
     said = [record.getMessage() for record in caplog.records]
     assert [text.partition(': ')[2].split()[0] for text in said] == counts

@@ -34,8 +34,8 @@ def test_noise_drift_and_gaps_go(key):
     true = joints_of(key, 150).astype(np.float64)
     noisy, frames = spoil(true)
     before = measure(noisy, frames, true)
-    given = Clip3D.from_arrays(noisy, FPS, frames=frames, axes='world')
-    clip = mmhot.refine(given)
+    spoiled = Clip3D.from_arrays(noisy, FPS, frames=frames, axes='world')
+    clip = mmhot.refine(spoiled)
     assert clip.axes == 'world'
     assert clip.frame.tolist() == list(range(150))  # with those of the gaps
     after = measure(clip.places().astype(np.float64), clip.frame, true)
@@ -90,8 +90,8 @@ def test_joints_that_a_skeleton_does_not_determine_are_those_of_who_stands():
 
 def test_joints_and_fingers(tmp_path):
     true = joints_of(KICK, 60)
-    given = Clip3D.from_arrays(mhr_places(true), FPS, axes='world')
-    clip = mmhot.refine(given, without='feet')
+    poses = Clip3D.from_arrays(mhr_places(true), FPS, axes='world')
+    clip = mmhot.refine(poses, without='feet')
     all_joints = get_skeleton('h36m-24').joints
     assert clip.joint_names[:24] == all_joints
     assert len(clip.joint_names) == 24 + 40
@@ -100,7 +100,7 @@ def test_joints_and_fingers(tmp_path):
     tip, base = (clip.joint_names.index(f'left_thumb{x}') for x in (4, 1))
     assert clip.joint_names[clip.parents[base]] == 'left_wrist'
     assert clip.joint_names[clip.parents[tip]] == 'left_thumb3'
-    assert len(mmhot.refine(given, joints=17).joint_names) == 17
+    assert len(mmhot.refine(poses, joints=17).joint_names) == 17
     clip.save(tmp_path / 'a.csv')
     assert 'left_thumb4' in (tmp_path / 'a.csv').read_text()
     clip.save(tmp_path / 'a.trc')
@@ -117,8 +117,8 @@ def test_mediapipe_is_placed_by_its_pixels():
             [SimpleNamespace(x=p[0], y=p[1], z=p[2], visibility=1.0) for p in points]
             for points in both
         )
-        found = SimpleNamespace(pose_world_landmarks=[pose], pose_landmarks=[flat])
-        results.append(found)
+        result = SimpleNamespace(pose_world_landmarks=[pose], pose_landmarks=[flat])
+        results.append(result)
     fov = float(np.degrees(2 * np.arctan(SIZE[0] / 2 / 1100)))
     clip = mmhot.refine(results, fps=FPS, image_size=SIZE, fov=fov)
     assert np.linalg.norm(clip.root_3d - hips, axis=1).mean() < 0.03

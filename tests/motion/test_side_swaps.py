@@ -92,8 +92,8 @@ def test_turns_and_kicks_stay_and_their_swaps_are_undone(key, camera):
     ):
         wrong, swapped = swap(clip, parts, frames)
         track = wrong.tracks[0]
-        found = find_swaps(track, clip.skeleton, track.frames / clip.fps)
-        np.testing.assert_array_equal(found, swapped)
+        swaps = find_swaps(track, clip.skeleton, track.frames / clip.fps)
+        np.testing.assert_array_equal(swaps, swapped)
 
 
 def test_missing_frames_and_joints_are_no_obstacle():
@@ -111,25 +111,27 @@ def test_missing_frames_and_joints_are_no_obstacle():
 @pytest.mark.parametrize('skeleton', ['coco-wholebody-133', 'halpe-26', 'mpii-16'])
 def test_all_joints_of_a_limb_are_exchanged(skeleton):
     """Motion of knees and ankles decides for toes, that of elbows for fingers."""
-    own = get_skeleton(skeleton)
+    target = get_skeleton(skeleton)
     clip = rendered_clip()
     source = get_skeleton('coco-17')
-    points = np.zeros((136, own.num_keypoints, 2), np.float32)
-    common = [name for name in source.joints if name in own.joints]
-    points[:, own.indices(common)] = clip.tracks[0].keypoints[:, source.indices(common)]
+    points = np.zeros((136, target.num_keypoints, 2), np.float32)
+    common = [name for name in source.joints if name in target.joints]
+    points[:, target.indices(common)] = clip.tracks[0].keypoints[
+        :, source.indices(common)
+    ]
     limbs = [
         joint
-        for joint, name in enumerate(own.joints)
+        for joint, name in enumerate(target.joints)
         if name.split('_')[0] in ('left', 'right')
         and any(part in name for part in ('knee', 'ankle', 'toe', 'heel'))
     ]
-    mirror = own.flip_indices
+    mirror = target.flip_indices
     swapped = np.zeros(points.shape[:2], bool)
     swapped[60:69, limbs] = True
     points = np.where(swapped[..., None], points[:, mirror], points)
     track = Track2D(0, np.arange(136), points, np.ones(points.shape[:2], np.float32))
-    found = find_swaps(track, skeleton, np.arange(136) / 25)
-    np.testing.assert_array_equal(found, swapped)
+    swaps = find_swaps(track, skeleton, np.arange(136) / 25)
+    np.testing.assert_array_equal(swaps, swapped)
 
 
 def test_lifting_repairs_by_default():
@@ -161,9 +163,9 @@ def test_clips_without_scores_are_trusted_less(caplog):
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
     clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
-    own = RepairSides().repair(clip).tracks[0]
-    known = np.isfinite(track.keypoints)
-    changed = ((own.keypoints != track.keypoints) & known).any((1, 2)).sum()
+    repaired = RepairSides().repair(clip).tracks[0]
+    is_seen = np.isfinite(track.keypoints)
+    changed = ((repaired.keypoints != track.keypoints) & is_seen).any((1, 2)).sum()
     assert 0 < changed < 6
     assert f'left and right are exchanged in {changed} frames' in caplog.text
     wrong, _ = swap(rendered_clip(), PARTS['legs'], slice(60, 69))

@@ -94,9 +94,9 @@ def test_ankles_of_24_joints_bend_upwards(side):
     skeleton = get_skeleton('h36m-24')
     pose = np.zeros((1, 24, 3))
     pose[0, :17] = [STANDING[joint] for joint in H36M.joints]
-    for each, z in (('right', 0.1), ('left', -0.1)):
+    for foot, z in (('right', 0.1), ('left', -0.1)):
         for part, x in (('heel', -0.05), ('big_toe', 0.2)):
-            pose[0, skeleton.index(f'{each}_{part}')] = x, 0, z
+            pose[0, skeleton.index(f'{foot}_{part}')] = x, 0, z
     names = angle_names(24)
     assert len(names) == 24
     angle = names.index(f'ankle_angle_{side[0]}')
