@@ -18,13 +18,19 @@ from mmhot.geometry.smooth_fits import (
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.skeletons.joint_angles import unit_vectors
 
-# Standard deviations of the fit: larger ones follow the image more closely, smaller
-# ones make toes and hands calmer.
-_ACCELERATION = 15.0  # of offsets, m/s^2
-_FLAT = 0.02  # difference in height of points flat on the floor, m
-_SLIDE = 0.05  # velocity of a resting point, m/s
-_ROBUST = 0.15  # speed from which a point rather does not rest, m/s
-_ROUNDS = 6
+
+@dataclass(frozen=True)
+class OffsetErrors:
+    """Standard deviations of a fit of offsets, and its rounds.
+
+    Larger ones follow the image more closely, smaller ones make toes and hands calmer.
+    """
+
+    acceleration: float = 15.0  # of offsets, m/s^2
+    flat: float = 0.02  # difference in height of points flat on the floor, m
+    slide: float = 0.05  # velocity of a resting point, m/s
+    robust: float = 0.15  # speed from which a point rather does not rest, m/s
+    rounds: int = 6
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,9 @@ class Offsets:
         return replace(self, **{x: getattr(self, x)[rows] for x in (*names, 'rests')})
 
 
-def fit_offsets(facts: Offsets) -> np.ndarray:
+def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
     """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
-    return solve_in_parts(lambda rows: _fit(facts.part(rows)), len(facts.mean))
+    return solve_in_parts(lambda rows: _fit(facts.part(rows), errors), len(facts.mean))
 
 
 def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -63,12 +69,12 @@ def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
     return np.sqrt((1 - along**2).clip(0))
 
 
-def _fit(facts: Offsets) -> np.ndarray:
+def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
     joints, seconds, links = facts.joints, facts.seconds, facts.links
     matrix = np.einsum('pq,tpij->tpiqj', np.eye(joints.shape[1]), facts.precision)
     right = np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
     if facts.flat.any():
-        rows, tilt = np.zeros_like(facts.mean), facts.up / _FLAT
+        rows, tilt = np.zeros_like(facts.mean), facts.up / scales.flat
         rows[:, 0], rows[:, 1] = tilt, -tilt
         matrix += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
     # joint + offset lies on the ray: x - ray * z = 0, and the same in y
@@ -78,15 +84,16 @@ def _fit(facts: Offsets) -> np.ndarray:
     targets = -np.einsum('tpai,tpi->tpa', lines, joints)
     index = np.arange(joints.shape[1])
     offsets, weights = facts.mean, facts.weights / facts.ray_error**2
-    differences = normal_bands(second_differences(seconds, _ACCELERATION), len(seconds))
+    differences = second_differences(seconds, scales.acceleration)
+    differences = normal_bands(differences, len(seconds))
     smooth = np.tile(differences[..., None, None], right.shape[1:])
     pairs = np.einsum('lp,lq->lpq', links, links) / facts.length_error**2
-    for _ in range(_ROUNDS):
+    for _ in range(scales.rounds):
         total, sums, bands = matrix.copy(), right.copy(), smooth.copy()
-        rests = rest_weights(facts.rests, joints + offsets, seconds, _ROBUST)
+        rests = rest_weights(facts.rests, joints + offsets, seconds, scales.robust)
         for point, rest in enumerate(rests.T):
             places = joints[:, point]
-            stiff, force = rest_equations(places, rest, seconds, _SLIDE)
+            stiff, force = rest_equations(places, rest, seconds, scales.slide)
             bands[:2, :, point] += stiff[..., None]
             sums[:, point] += force
         errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
