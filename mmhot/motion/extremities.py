@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets, side_view
+from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.options import option
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -38,31 +38,36 @@ class Part:
     pairs: tuple[tuple[int, int], ...]
 
 
-# Means and deviations of 17,000 rendered feet, the latter rounded up.
-_FOOT = Part(
-    ('big_toe', 'heel'),
-    ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
-    ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
-    ((0, -1), (1, -1), (0, 1)),
-)
-_HAND = Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
-# In units of the distance from the shoulders to the ears.
-_HEAD = Part(
-    ('nose', 'left_ear', 'right_ear'),
-    ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
-    ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
-    ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
-)
-_ANKLE_SHIFT = 0.055  # of COCO's ankle above Human3.6M's, share of the shin
-# Shares of joints 10 and 11/14 in the middle of the ears, see docs/mmpose.md.
-_TOP, _LOW = 0.75, 0.25
-_MIN_SECONDS = 0.2  # from which contacts are known
-_SIDE_VIEW = 0.85  # least share of a length across the line of sight
-_MIN_FRAMES = 8  # that show a length so
-_PERCENTILE = 80  # of sizes in the image that is the distance in space
-_LENGTH_ERRORS = 0.03, 0.015, 0.004  # m, round by round
-_RAY_ERROR = 0.01  # noise of a 2D point at its joint's distance, m
-_RAY_ERRORS = 0.002, 0.03  # its limits, m
+@dataclass(frozen=True)
+class PartShapes:
+    """Expected shapes of feet, hands and heads, and the fit of their lengths."""
+
+    # means and deviations of 17,000 rendered feet, the latter rounded up
+    foot: Part = Part(
+        ('big_toe', 'heel'),
+        ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
+        ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
+        ((0, -1), (1, -1), (0, 1)),
+    )
+    hand: Part = Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
+    # in units of the distance from the shoulders to the ears
+    head: Part = Part(
+        ('nose', 'left_ear', 'right_ear'),
+        ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
+        ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
+        ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
+    )
+    ankle_shift: float = 0.055  # of COCO's ankle above Human3.6M's, share of the shin
+    # shares of joints 10 and 11/14 in the middle of the ears, see docs/mmpose.md
+    ears: tuple[float, float] = (0.75, 0.25)
+    min_seconds: float = 0.2  # from which contacts are known
+    side_view: float = 0.85  # least share of a length across the line of sight
+    min_frames: int = 8  # that show a length so
+    percentile: float = 80  # of sizes in the image that is the distance in space
+    length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)  # m, round by round
+    ray_error: float = 0.01  # noise of a 2D point at its joint's distance, m
+    ray_errors: tuple[float, float] = (0.002, 0.03)  # its limits, m
+    fit: OffsetErrors = OffsetErrors()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +81,7 @@ class AddJoints(Step):
         17,
         choices=(17, 24),
     )
+    shapes: PartShapes = PartShapes()
 
     def __call__(self, state: State) -> State:
         """Add the joints, if they were chosen."""
@@ -108,7 +114,7 @@ class AddJoints(Step):
         offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
             stretch = replace(clip.take(rows), root_3d=root[rows])
-            person = _Person(stretch, rays[rows], confidence[rows])
+            person = _Person(stretch, rays[rows], confidence[rows], self.shapes)
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
@@ -160,31 +166,35 @@ class _Person:
     (T, 26, 2).
     """
 
-    def __init__(self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray) -> None:
+    def __init__(
+        self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray, shapes: PartShapes
+    ) -> None:
+        self.shapes = shapes
         names = *SKELETON.joints, *_EARS
         poses = clip.keypoints_3d.astype(np.float64)
         self.joints = dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True))
         self.root = clip.root_3d.astype(np.float64)
         self.rays = dict(zip(names, rays.swapaxes(0, 1), strict=True))
         self.scores = dict(zip(names, scores.T, strict=True))
+        top, low = shapes.ears
         for values in (self.joints, self.rays, self.scores):
             neck = (values['left_shoulder'] + values['right_shoulder']) / 2
-            values |= {'neck': neck, 'ears': _TOP * values['head'] + _LOW * neck}
+            values |= {'neck': neck, 'ears': top * values['head'] + low * neck}
         self.seconds = clip.seconds(clip.frame)
         self.stands = np.zeros((len(clip), 2))  # too little motion to judge
-        if self.seconds[-1] - self.seconds[0] >= _MIN_SECONDS:
+        if self.seconds[-1] - self.seconds[0] >= shapes.min_seconds:
             seen = clip.keypoints_2d, scores[:, : _BODY.num_keypoints]
             self.stands = predict_contacts(*seen, self.seconds)
 
     def extremities(self) -> np.ndarray:
         """Return the new joints relative to the root, (T, 7, 3)."""
-        sides, placed = ('left_', 'right_'), {}
+        sides, shapes, placed = ('left_', 'right_'), self.shapes, {}
         for model, prefixes, parts in (
-            (_FOOT, sides, [self._foot(side) for side in sides]),
-            (_HAND, sides, [self._hand(side) for side in sides]),
-            (_HEAD, [''], [self._head()]),
+            (shapes.foot, sides, [self._foot(side) for side in sides]),
+            (shapes.hand, sides, [self._hand(side) for side in sides]),
+            (shapes.head, [''], [self._head()]),
         ):
-            fitted = _fit(parts)
+            fitted = self._fit(parts)
             for prefix, part, offsets in zip(prefixes, parts, fitted, strict=True):
                 for point, name in enumerate(model.points):
                     placed[prefix + name] = part.joints[:, point] + offsets[:, point]
@@ -194,20 +204,20 @@ class _Person:
         hip, knee, ankle = (self.joints[side + x] for x in ('hip', 'knee', 'foot'))
         bend = unit_vectors(knee - hip) + unit_vectors(knee - ankle)
         forward = 0.5 * self._forward() + bend
-        joint = ankle + _ANKLE_SHIFT * (knee - ankle)
+        joint = ankle + self.shapes.ankle_shift * (knee - ankle)
         stands = self.stands[:, 0 if side == 'right_' else 1]
-        axes = knee - ankle, forward
-        return self._offsets(_FOOT, joint, f'{side}foot', side, *axes, stands)
+        start, foot = f'{side}foot', self.shapes.foot
+        return self._offsets(foot, joint, start, side, knee - ankle, forward, stands)
 
     def _hand(self, side: str) -> Offsets:
         wrist, elbow = self.joints[f'{side}wrist'], self.joints[f'{side}elbow']
-        axes = wrist - elbow, self._forward()
-        return self._offsets(_HAND, wrist, f'{side}wrist', side, *axes)
+        start, axes = f'{side}wrist', (wrist - elbow, self._forward())
+        return self._offsets(self.shapes.hand, wrist, start, side, *axes)
 
     def _head(self) -> Offsets:
         ears = self.joints['ears']
         axes = ears - self.joints['neck'], self._forward()
-        return self._offsets(_HEAD, ears, 'ears', '', *axes)
+        return self._offsets(self.shapes.head, ears, 'ears', '', *axes)
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
@@ -261,44 +271,41 @@ class _Person:
             flat=np.zeros(len(joint)) if flat is None else flat,
             up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
-            ray_error=_ray_error(rays * joint[:, None, 2:]),
+            ray_error=self._ray_error(rays * joint[:, None, 2:]),
         )
 
+    def _ray_error(self, points: np.ndarray) -> float:
+        """Estimate the noise of points (T, P, 2) by second differences, meters."""
+        shapes, changes = self.shapes, np.diff(points, 2, axis=0)
+        changes = np.abs(changes[np.isfinite(changes)])
+        if len(changes) < shapes.min_frames:
+            return shapes.ray_error
+        # of white noise they have sqrt(6) times its deviation, 1.48 times their median
+        error = 1.48 / np.sqrt(6) * np.median(changes)
+        return float(np.clip(error, *shapes.ray_errors))
 
-def _ray_error(points: np.ndarray) -> float:
-    """Estimate the noise of points (T, P, 2) by second differences, meters."""
-    changes = np.diff(points, 2, axis=0)
-    changes = np.abs(changes[np.isfinite(changes)])
-    if len(changes) < _MIN_FRAMES:
-        return _RAY_ERROR
-    # of white noise they have sqrt(6) times its deviation, 1.48 times their median
-    error = 1.48 / np.sqrt(6) * np.median(changes)
-    return float(np.clip(error, *_RAY_ERRORS))
+    def _fit(self, parts: list[Offsets]) -> list[np.ndarray]:
+        """Fit offsets of one part, or of both sides with the same lengths."""
+        for error in self.shapes.length_errors:
+            parts = [replace(part, length_error=error) for part in parts]
+            fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
+            lengths = self._lengths(parts, fitted)
+            scale = np.median(lengths / parts[0].lengths)
+            parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
+        return fitted
 
-
-def _fit(parts: list[Offsets]) -> list[np.ndarray]:
-    """Fit offsets of one part, or of both sides with the same lengths."""
-    for error in _LENGTH_ERRORS:
-        parts = [replace(part, length_error=error) for part in parts]
-        fitted = [fit_offsets(part) for part in parts]
-        lengths = _lengths(parts, fitted)
-        scale = np.median(lengths / parts[0].lengths)
-        parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
-    return fitted
-
-
-def _lengths(parts: list[Offsets], fitted: list[np.ndarray]) -> np.ndarray:
-    """Return distances (L,), as frames show them from the side if enough do."""
-    links, sizes = parts[0].links, []
-    for part, offsets in zip(parts, fitted, strict=True):
-        lines = links @ offsets
-        across = side_view(lines, part.joints[:, :1])
-        is_hidden = (part.weights == 0) @ (links != 0).T
-        is_shown = (across > _SIDE_VIEW) & ~is_hidden
-        size = across * np.linalg.norm(lines, axis=-1)
-        sizes.append(np.where(is_shown, size, np.nan))
-    size, lengths = np.concatenate(sizes), parts[0].lengths.copy()
-    enough = np.isfinite(size).sum(0) >= _MIN_FRAMES
-    shown = np.nanpercentile(size[:, enough], _PERCENTILE, axis=0)
-    lengths[enough] = shown
-    return lengths
+    def _lengths(self, parts: list[Offsets], fitted: list[np.ndarray]) -> np.ndarray:
+        """Return distances (L,), as frames show them from the side if enough do."""
+        links, shapes, sizes = parts[0].links, self.shapes, []
+        for part, offsets in zip(parts, fitted, strict=True):
+            lines = links @ offsets
+            across = side_view(lines, part.joints[:, :1])
+            is_hidden = (part.weights == 0) @ (links != 0).T
+            is_shown = (across > shapes.side_view) & ~is_hidden
+            size = across * np.linalg.norm(lines, axis=-1)
+            sizes.append(np.where(is_shown, size, np.nan))
+        size, lengths = np.concatenate(sizes), parts[0].lengths.copy()
+        enough = np.isfinite(size).sum(0) >= shapes.min_frames
+        shown = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
+        lengths[enough] = shown
+        return lengths
