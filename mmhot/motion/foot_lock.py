@@ -25,7 +25,7 @@ from mmhot.geometry.smooth_fits import (
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
-from mmhot.motion.offset_fit import Offsets, fit_offsets
+from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.options import option
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
@@ -49,24 +49,31 @@ Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 the right and left ankle stand, (T, 2)."""
 
 
-# Standard deviations and limits; pairs are across and along the line of sight.
-_ROOT = 0.03, 0.07  # of the lifted root, m
-_ANKLE = 0.03, 0.06  # of an ankle relative to it, m
-_SLIDE = 0.04  # velocity of a standing ankle, m/s
-# Of corrections of the root and of an ankle, m/s^2.
-_ROOT_ACCELERATION, _ANKLE_ACCELERATION = 1.0, 4.0
-_ROBUST = 0.1  # speed from which an ankle does not stand, m/s
-_ROUNDS = 4
-_MIN_CONTACT = 0.3  # smallest probability of a contact
-_MAX_STRETCH = 0.995  # longest leg, relative to its bones
-_REACH = 0.003  # of the longest leg, m
-_ENDS = 0.015, 0.06  # of toes and heels, m
-_LENGTH = 0.002  # distances of toe, heel and ankle, m
-_MAX_REST = 0.25  # of a toe after its ankle, and of a heel before, seconds
-_MAX_AWAY = 0.05, 0.15  # of these from where they rested, m
-_CHUNK = 3000  # frames at once, for the memory of long clips
-_VIEWPOINT = 5.0  # of people who are not in front of a camera, m
-_SPLITS = 0.2  # sine of the angle of leg and hips: below none is forward
+@dataclass(frozen=True)
+class FootErrors:
+    """Standard deviations and limits of the foot lock.
+
+    Pairs are across and along the line of sight.
+    """
+
+    root: tuple[float, float] = (0.03, 0.07)  # of the lifted root, m
+    ankle: tuple[float, float] = (0.03, 0.06)  # of an ankle relative to it, m
+    slide: float = 0.04  # velocity of a standing ankle, m/s
+    root_acceleration: float = 1.0  # of corrections of the root, m/s^2
+    ankle_acceleration: float = 4.0  # of corrections of an ankle, m/s^2
+    robust: float = 0.1  # speed from which an ankle does not stand, m/s
+    rounds: int = 4
+    fit: OffsetErrors = OffsetErrors()  # of toes and heels
+    min_contact: float = 0.3  # smallest probability of a contact
+    max_stretch: float = 0.995  # longest leg, relative to its bones
+    reach: float = 0.003  # of the longest leg, m
+    ends: tuple[float, float] = (0.015, 0.06)  # of toes and heels, m
+    length: float = 0.002  # distances of toe, heel and ankle, m
+    max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
+    max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
+    chunk: int = 3000  # frames at once, for the memory of long clips
+    viewpoint: float = 5.0  # of people who are not in front of a camera, m
+    splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +94,7 @@ class LockFeet(Step):
         low=0,
         metavar='M/S',
     )
+    errors: FootErrors = FootErrors()
     contacts: Contacts = predict_contacts
 
     def __call__(self, state: State) -> State:
@@ -109,7 +117,7 @@ class LockFeet(Step):
         Raises:
             ValueError: If the clip has other joints.
         """
-        count = _H36M.num_keypoints
+        count, errors = _H36M.num_keypoints, self.errors
         if clip.joint_names[:count] != _H36M.joints:
             raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
         if clip.axes == 'world':
@@ -124,7 +132,7 @@ class LockFeet(Step):
         keypoints, confidence = stable_keypoints(clip), clip.confidence
         # what moves people before a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
-        away = np.array([0.0, 0.0, 0.0 if depth > 0 else _VIEWPOINT - depth])
+        away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
         for rows in clip.stretches():
             if len(rows) < 3 or not np.isfinite(root[rows]).all():
                 continue
@@ -139,12 +147,12 @@ class LockFeet(Step):
             stands = self._contacts(*seen, places, seconds)
             if stands.any():
                 old = poses[rows]
-                pose, path = _lock_legs(old, root[rows] + away, stands, seconds)
+                pose, path = self._lock_legs(old, root[rows] + away, stands, seconds)
                 for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
                     if ends:  # toe and heel of h36m-24
                         pose[:, ends] += (pose - old)[:, [ankle]]
                         points = pose[:, [ankle, *ends]] + path[:, None]
-                        held = hold_foot(points, rests, seconds)
+                        held = self.hold_foot(points, rests, seconds)
                         pose[:, ends] = held - path[:, None]
                 poses[rows], root[rows] = pose, path - away
         if on_belts:
@@ -183,156 +191,158 @@ class LockFeet(Step):
             stands = self.contacts(keypoints, confidence, seconds)
             # legs that are never seen hang, and would bend
             stands = stands * confidence[:, _SHINS].any((0, 2))
-        return np.where(stands < _MIN_CONTACT, 0, stands)
+        return np.where(stands < self.errors.min_contact, 0, stands)
 
+    def _lock_legs(
+        self,
+        poses: np.ndarray,
+        root: np.ndarray,
+        stands: np.ndarray,
+        seconds: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keep the standing ankles of one person in place.
 
-def _lock_legs(
-    poses: np.ndarray, root: np.ndarray, stands: np.ndarray, seconds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Keep the standing ankles of one person in place.
+        Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
+        ``stands`` are probabilities of the right and left ankle, (T, 2).
+        """
+        bones = np.diff(poses[:, np.array(LEGS)], axis=2)
+        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
 
-    Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
-    ``stands`` are probabilities of the right and left ankle, (T, 2).
-    """
-    bones = np.diff(poses[:, np.array(LEGS)], axis=2)
-    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
+        def correct(x: slice) -> np.ndarray:
+            return self._correct(poses[x], root[x], stands[x], seconds[x], lengths)
 
-    def correct(x: slice) -> np.ndarray:
-        return _correct(poses[x], root[x], stands[x], seconds[x], lengths)
+        moved = solve_in_parts(correct, len(root), self.errors.chunk)
+        new = poses.copy()
+        new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
+        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
+            self.bend_knee(new, poses, leg, thigh_and_shin)
+        return new, root + moved[:, 0]
 
-    moved = solve_in_parts(correct, len(root), _CHUNK)
-    new = poses.copy()
-    new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-    for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
-        bend_knee(new, poses, leg, thigh_and_shin)
-    return new, root + moved[:, 0]
+    def _correct(
+        self,
+        poses: np.ndarray,
+        root: np.ndarray,
+        stands: np.ndarray,
+        seconds: np.ndarray,
+        lengths: np.ndarray,
+    ) -> np.ndarray:
+        """Return corrections of root, right and left ankle, (T, 3, 3)."""
+        lifted, errors = poses[:, ANKLES], self.errors
+        legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
+        # normal equations: corrections are small, ...
+        pairs = _LINKS[:, :, None] * _LINKS[:, None]
+        precision = [sight_precision(root, errors.root)]
+        precision += [sight_precision(x, errors.ankle) for x in ankles.swapaxes(0, 1)]
+        near = np.einsum('lpq,ltij->tpiqj', pairs, precision)
+        # ... smooth, ...
+        rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
+        differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
+        smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
+        smooth = differences[..., None, None] * smooth
+        longest = errors.max_stretch * lengths.sum(1)
+        weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
+        for _ in range(errors.rounds):
+            # ... bones reach the ankles, ...
+            lines = legs + _LINKS[1:] @ moved
+            sizes = np.linalg.norm(lines, axis=-1)
+            pull = (sizes > longest) / sizes.clip(1e-6) / errors.reach
+            along = lines * pull[..., None]
+            targets = longest / errors.reach - (along * legs).sum(-1)
+            reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
+            right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
+            # ... and ankles that stand are at rest
+            bands = smooth.copy()
+            for side in range(2):
+                ankle = ankles[:, side], weights[:, side]
+                rest, force = rest_equations(*ankle, seconds, errors.slide)
+                bands[:2, :, side + 1] += rest[..., None]
+                right[:, side + 1] += force
+            blocks = (near + reach).reshape(-1, 9, 9)
+            moved = solve_blocks(blocks, bands.reshape(3, -1), right)
+            places = ankles + moved[:, 1:]
+            weights = rest_weights(stands, places, seconds, errors.robust)
+        return moved
 
+    def bend_knee(
+        self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
+    ) -> None:
+        """Place a knee so that thigh and shin have the lengths of ``bones``.
 
-def _correct(
-    poses: np.ndarray,
-    root: np.ndarray,
-    stands: np.ndarray,
-    seconds: np.ndarray,
-    lengths: np.ndarray,
-) -> np.ndarray:
-    """Return corrections of root, right and left ankle, (T, 3, 3)."""
-    lifted = poses[:, ANKLES]
-    legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-    # normal equations: corrections are small, ...
-    pairs = _LINKS[:, :, None] * _LINKS[:, None]
-    precision = [sight_precision(root, _ROOT)]
-    precision += [sight_precision(x, _ANKLE) for x in ankles.swapaxes(0, 1)]
-    near = np.einsum('lpq,ltij->tpiqj', pairs, precision)
-    # ... smooth, ...
-    rates = np.array([_ROOT_ACCELERATION, *[_ANKLE_ACCELERATION] * 2])
-    differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
-    smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
-    smooth = differences[..., None, None] * smooth
-    longest = _MAX_STRETCH * lengths.sum(1)
-    weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
-    for _ in range(_ROUNDS):
-        # ... bones reach the ankles, ...
-        lines = legs + _LINKS[1:] @ moved
-        sizes = np.linalg.norm(lines, axis=-1)
-        pull = (sizes > longest) / sizes.clip(1e-6) / _REACH
-        along = lines * pull[..., None]
-        targets = longest / _REACH - (along * legs).sum(-1)
-        reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
-        right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
-        # ... and ankles that stand are at rest
-        bands = smooth.copy()
-        for side in range(2):
-            ankle = ankles[:, side], weights[:, side]
-            rest, force = rest_equations(*ankle, seconds, _SLIDE)
-            bands[:2, :, side + 1] += rest[..., None]
-            right[:, side + 1] += force
-        blocks = (near + reach).reshape(-1, 9, 9)
-        moved = solve_blocks(blocks, bands.reshape(3, -1), right)
-        places = ankles + moved[:, 1:]
-        weights = rest_weights(stands, places, seconds, _ROBUST)
-    return moved
+        It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
+        ankles, and are changed in place.
+        """
+        hip, knee, ankle = leg
+        thigh, shin = bones
+        line = poses[:, ankle] - poses[:, hip]
+        length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
+        axis = line / length
+        longest = self.errors.max_stretch * (thigh + shin)
+        length = length.clip(abs(thigh - shin) + 1e-4, longest)
+        poses[:, ankle] = poses[:, hip] + axis * length
+        # knees turn about an axis from hip to hip, in camera axes
+        hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
+        forward = unit_vectors(np.cross(hinge, axis), self.errors.splits)
+        pole = lifted[:, knee] - lifted[:, hip]
+        pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
+        ahead = (pole * forward).sum(-1, keepdims=True)
+        pole += (0.01 - ahead).clip(0) * forward
+        pole = unit_vectors(pole)
+        along = (thigh**2 - shin**2 + length**2) / (2 * length)
+        side = np.sqrt((thigh**2 - along**2).clip(0))
+        poses[:, knee] = poses[:, hip] + axis * along + pole * side
 
+    def hold_foot(
+        self, points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    ) -> np.ndarray:
+        """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
 
-def bend_knee(
-    poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
-) -> None:
-    """Place a knee so that thigh and shin have the lengths of ``bones``.
+        Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
+        ``stands`` is the probability that the ankle stands, (T,). Distances between
+        them become constant.
+        """
+        ankle, ends, errors = points[:, :1], points[:, 1:], self.errors
+        front, back, sole = (
+            np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
+            for i, j in combinations(range(3), 2)
+        )
+        toe_rests = self._prolong(ends[:, 0], stands, seconds)
+        backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
+        heel_rests = self._prolong(*backwards)[::-1]
+        zeros = np.zeros(ends.shape[:2])
+        precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
+        problem = Offsets(
+            mean=ends - ankle,
+            precision=np.stack(precision, 1),
+            joints=np.repeat(ankle, 2, 1),
+            rays=np.zeros((*zeros.shape, 2)),
+            weights=zeros,
+            links=np.array([[1, 0], [0, 1], [1, -1]]),
+            lengths=np.array([front, back, sole]),
+            seconds=seconds,
+            flat=zeros[:, 0],
+            up=np.zeros(3),
+            rests=np.stack([toe_rests, heel_rests], 1),
+            length_error=errors.length,
+        )
+        toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
+        toe = unit_vectors(toe)
+        heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
+        cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
+        heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
+        return ankle + np.stack([front * toe, back * heel], 1)
 
-    It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
-    ankles, and are changed in place.
-    """
-    hip, knee, ankle = leg
-    thigh, shin = bones
-    line = poses[:, ankle] - poses[:, hip]
-    length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
-    axis = line / length
-    longest = _MAX_STRETCH * (thigh + shin)
-    length = length.clip(abs(thigh - shin) + 1e-4, longest)
-    poses[:, ankle] = poses[:, hip] + axis * length
-    # knees turn about an axis from hip to hip, in camera axes
-    hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
-    forward = unit_vectors(np.cross(hinge, axis), _SPLITS)
-    pole = lifted[:, knee] - lifted[:, hip]
-    pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
-    ahead = (pole * forward).sum(-1, keepdims=True)
-    pole += (0.01 - ahead).clip(0) * forward
-    pole = unit_vectors(pole)
-    along = (thigh**2 - shin**2 + length**2) / (2 * length)
-    side = np.sqrt((thigh**2 - along**2).clip(0))
-    poses[:, knee] = poses[:, hip] + axis * along + pole * side
-
-
-def hold_foot(
-    points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
-) -> np.ndarray:
-    """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
-
-    Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
-    ``stands`` is the probability that the ankle stands, (T,). Distances between
-    them become constant.
-    """
-    ankle, ends = points[:, :1], points[:, 1:]
-    front, back, sole = (
-        np.median(np.linalg.norm(points[:, i] - points[:, j], axis=-1))
-        for i, j in combinations(range(3), 2)
-    )
-    toe_rests = _prolong(ends[:, 0], stands, seconds)
-    backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
-    heel_rests = _prolong(*backwards)[::-1]
-    zeros = np.zeros(ends.shape[:2])
-    precision = [sight_precision(x, _ENDS) for x in ends.swapaxes(0, 1)]
-    problem = Offsets(
-        mean=ends - ankle,
-        precision=np.stack(precision, 1),
-        joints=np.repeat(ankle, 2, 1),
-        rays=np.zeros((*zeros.shape, 2)),
-        weights=zeros,
-        links=np.array([[1, 0], [0, 1], [1, -1]]),
-        lengths=np.array([front, back, sole]),
-        seconds=seconds,
-        flat=zeros[:, 0],
-        up=np.zeros(3),
-        rests=np.stack([toe_rests, heel_rests], 1),
-        length_error=_LENGTH,
-    )
-    toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
-    toe = unit_vectors(toe)
-    heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
-    cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
-    heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
-    return ankle + np.stack([front * toe, back * heel], 1)
-
-
-def _prolong(places: np.ndarray, stands: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Prolong contacts (T,) while points (T, 3) stay where they rested."""
-    rests, on = stands.copy(), stands > 0.5
-    edges = np.flatnonzero(np.diff(on, prepend=False))
-    for start, end in zip(edges[::2], edges[1::2], strict=False):
-        stop = np.searchsorted(seconds, seconds[end] + _MAX_REST)
-        place = np.median(places[start:end], axis=0)
-        away = places[end:stop] - place
-        precision = sight_precision(place[None], _MAX_AWAY)[0]
-        near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
-        held = slice(end, end + np.logical_and.accumulate(near).sum())
-        rests[held] = np.maximum(rests[held], stands[end - 1])
-    return rests
+    def _prolong(
+        self, places: np.ndarray, stands: np.ndarray, seconds: np.ndarray
+    ) -> np.ndarray:
+        """Prolong contacts (T,) while points (T, 3) stay where they rested."""
+        rests, on = stands.copy(), stands > 0.5
+        edges = np.flatnonzero(np.diff(on, prepend=False))
+        for start, end in zip(edges[::2], edges[1::2], strict=False):
+            stop = np.searchsorted(seconds, seconds[end] + self.errors.max_rest)
+            place = np.median(places[start:end], axis=0)
+            away = places[end:stop] - place
+            precision = sight_precision(place[None], self.errors.max_away)[0]
+            near = np.einsum('ti,ij,tj->t', away, precision, away) < 1
+            held = slice(end, end + np.logical_and.accumulate(near).sum())
+            rests[held] = np.maximum(rests[held], stands[end - 1])
+        return rests

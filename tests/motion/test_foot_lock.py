@@ -17,7 +17,7 @@ from mmhot.motion.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.motion.foot_lock import LEGS, LockFeet, bend_knee
+from mmhot.motion.foot_lock import LEGS, FootErrors, LockFeet
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet
@@ -126,12 +126,14 @@ def test_clips_without_contacts_or_places_are_untouched():
     assert_allclose(LockFeet().lock(short).keypoints_3d, short.keypoints_3d, atol=0)
 
 
-def test_long_clips_are_solved_in_parts(monkeypatch):
+def test_long_clips_are_solved_in_parts():
     clip, truth = wrong_walk()
-    step = LockFeet(contacts=lambda *_: truth.contacts.astype(float))
-    whole = step.lock(clip)
-    monkeypatch.setattr('mmhot.motion.foot_lock._CHUNK', 90)
-    parts = step.lock(clip)
+    whole, parts = (
+        LockFeet(errors=errors, contacts=lambda *_: truth.contacts.astype(float)).lock(
+            clip
+        )
+        for errors in (FootErrors(), FootErrors(chunk=90))
+    )
     assert slide(parts, truth) < 6
     assert 0 < np.abs(parts.root_3d - whole.root_3d).max() < 0.04
 
@@ -172,5 +174,5 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     bent = pose.copy()
     for leg in LEGS:
         bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
-        bend_knee(bent, pose, leg, bones)
+        LockFeet().bend_knee(bent, pose, leg, bones)
     assert_allclose(bent, pose, atol=1e-6)
