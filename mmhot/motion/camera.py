@@ -11,8 +11,8 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameSource
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.motion.camera_path import (
-    INTERVAL,
-    MIN_FRAMES,
+    CameraLimits,
+    FocalSearch,
     choose_path,
     find_lens,
     is_static,
@@ -50,6 +50,8 @@ class StabilizeCamera(Step):
         'auto',
         choices=('auto', 'static', 'rotating', 'moving'),
     )
+    limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
+    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
     def watch(self) -> Sequence[Watch]:
         """Return the observer of the background, if it shows how the camera moves."""
@@ -60,7 +62,7 @@ class StabilizeCamera(Step):
         from mmhot.tracking.background import BackgroundTracker
 
         is_sparse = self.camera == 'auto' and not source.once
-        return BackgroundTracker(INTERVAL if is_sparse else 1)
+        return BackgroundTracker(self.limits.interval if is_sparse else 1)
 
     def _background(self, state: State) -> 'Background | None':
         """Return what was seen of the background of a video."""
@@ -120,6 +122,7 @@ class StabilizeCamera(Step):
         camera is static.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
+        limits = self.limits
         if self.camera == 'static':
             num_frames = background.num_frames if background else clip.num_frames
             return static_path(num_frames), lens
@@ -128,9 +131,9 @@ class StabilizeCamera(Step):
         seen = background.points
         total = background.num_frames - background.first
         if self.camera == 'auto':
-            if len(seen['points']) < MIN_FRAMES:
+            if len(seen['points']) < limits.min_frames:
                 return None, lens
-            path = solve_camera_path(**seen, size=size, lens=lens)
+            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
             if shows_static(path, seen['keyframe']):
                 return static_path(background.num_frames), lens
             seen = background.look_at_all(lambda done: progress(done, total))
@@ -142,8 +145,8 @@ class StabilizeCamera(Step):
         stated_lens = lens
         if lens is None and not cuts:  # shots may differ
             points, keyframe = seen['points'], seen['keyframe']
-            lens = find_lens(points, keyframe, size)
-        path = solve_camera_path(**seen, size=size, lens=lens)
+            lens = find_lens(points, keyframe, size, self.search, limits)
+        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
         chosen = choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
             chosen = np.concatenate([static_path(background.first), chosen])

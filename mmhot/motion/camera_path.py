@@ -15,26 +15,37 @@ from mmhot.structures.lens import Lens, ideal_pixels
 _LOGGER = logging.getLogger(__name__)
 
 
-INTERVAL = 15
-"""Frames from one that is looked at to the next, at first."""
-MIN_FRAMES = 3
-"""Frames of a shot that show whether the camera is static."""
-# Fit of rotation and zoom: error of a point (Cauchy), share of the longer image side;
-# steps.
-_ERROR_SCALE, _ROUNDS = 0.001, 6
-# Largest median error of a rotating camera, share of the longer side, and pixels of
-# small images. Turns since the keyframe in degrees double it, as a wrong focal length
-# causes errors, too.
-_MAX_ERROR, _MAX_PIXELS, _DOUBLING = 0.0005, 0.24, 2.0
-_MIN_INLIERS = 0.6  # least share of points in one homography if rotating
-_MAX_FAILED = 0.3  # largest share of frames in which a camera seems to move
-# Rotation of a static camera in degrees, and the logarithm of its zoom, at most.
-_STATIC_TURN, _STATIC_ZOOM = 0.2, 0.006
-_MAX_TURN = 75.0  # between two directions of one virtual image, degrees
-# Search of the focal length: ratios that are tried in longer image sides; precision as
-# a logarithm; frames that are compared; factor of longer and shorter focal lengths, and
-# least ratio of their errors to that of the best.
-_RATIOS, _PRECISION, _COMPARED, _OTHER, _WORSE = (0.5, 5.0), 0.005, 60, 1.4, 1.1
+@dataclass(frozen=True)
+class CameraLimits:
+    """Limits of static, rotating and moving cameras, and of the fit of their paths.
+
+    The median error of points may be larger after a turn since the keyframe, as a wrong
+    focal length causes errors, too.
+    """
+
+    error_scale: float = 0.001  # of a point (Cauchy), share of the longer image side
+    rounds: int = 6  # steps of the fit
+    max_error: float = 0.0005  # median error if rotating, share of the longer side
+    max_pixels: float = 0.24  # the same in small images, pixels
+    doubling: float = 2.0  # turn that doubles the largest error, degrees
+    min_inliers: float = 0.6  # least share of points in one homography if rotating
+    max_failed: float = 0.3  # largest share of frames in which a camera seems to move
+    max_static_turn: float = 0.2  # rotation of a static camera, degrees
+    max_static_zoom: float = 0.006  # change of a static camera's zoom, logarithm
+    min_frames: int = 3  # frames of a shot that show whether the camera is static
+    interval: int = 15  # frames from one that is looked at to the next, at first
+    max_turn: float = 75.0  # between two directions of one virtual image, degrees
+
+
+@dataclass(frozen=True)
+class FocalSearch:
+    """Search of the focal length of a camera that turns."""
+
+    ratios: tuple[float, float] = (0.5, 5.0)  # tried, in longer image sides
+    precision: float = 0.005  # of the focal length, logarithm
+    frames: int = 60  # that are compared
+    other: float = 1.4  # factor of longer and shorter focal lengths
+    worse: float = 1.1  # least ratio of their errors to that of the best
 
 
 @dataclass(frozen=True)
@@ -49,19 +60,21 @@ class CameraPath:
     # its place, (F,); NaN where the camera is not known
     errors: np.ndarray
     inliers: np.ndarray  # share of the points in one homography, (F,)
+    limits: CameraLimits = CameraLimits()  # what counts as static and as moving
 
     @property
     def moves(self) -> bool:
         """Whether the camera changes its place, by the errors of many frames."""
-        wrong = ~(self.errors <= 1) | (self.inliers < _MIN_INLIERS)
-        return bool(wrong.mean() > _MAX_FAILED)
+        wrong = ~(self.errors <= 1) | (self.inliers < self.limits.min_inliers)
+        return bool(wrong.mean() > self.limits.max_failed)
 
     @property
     def is_static(self) -> bool:
         """Whether the camera hardly turns and zooms."""
         angles = np.degrees(np.linalg.norm(self.rotations, axis=-1))
-        zoomed = abs(np.log(self.zooms))
-        return bool(angles.max() < _STATIC_TURN and zoomed.max() < _STATIC_ZOOM)
+        zoomed, limits = abs(np.log(self.zooms)), self.limits
+        is_still = angles.max() < limits.max_static_turn
+        return bool(is_still and zoomed.max() < limits.max_static_zoom)
 
 
 def solve_camera_path(
@@ -70,6 +83,7 @@ def solve_camera_path(
     inliers: np.ndarray,
     size: tuple[int, int],
     lens: Lens | None = None,
+    limits: CameraLimits = CameraLimits(),
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
@@ -78,16 +92,20 @@ def solve_camera_path(
     Frames without enough points repeat the frame before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
-    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
-    limit = max(_MAX_ERROR, _MAX_PIXELS / max(size))
-    errors = errors / (limit * (1 + turns / _DOUBLING))
+    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size, limits)
+    limit = max(limits.max_error, limits.max_pixels / max(size))
+    errors = errors / (limit * (1 + turns / limits.doubling))
     vectors = rotation_vectors(quaternions_of(rotations))
     inliers = np.asarray(inliers, np.float64)
-    return CameraPath(vectors, zooms, errors, inliers)
+    return CameraPath(vectors, zooms, errors, inliers, limits)
 
 
 def find_lens(
-    points: np.ndarray, keyframe: np.ndarray, size: tuple[int, int]
+    points: np.ndarray,
+    keyframe: np.ndarray,
+    size: tuple[int, int],
+    search: FocalSearch = FocalSearch(),
+    limits: CameraLimits = CameraLimits(),
 ) -> Lens | None:
     """Find the focal length with which a turning camera explains its background best.
 
@@ -99,25 +117,29 @@ def find_lens(
 
     if not np.isfinite(points).any():
         return None
-    step = -(-len(points) // _COMPARED)
+    step = -(-len(points) // search.frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
     keys = keyframe[chosen]
     keys = np.where(keys < 0, -1, np.searchsorted(chosen, keys))
 
     def error_of(logarithm: float) -> float:
         focal = max(size) * float(np.exp(logarithm))
-        return float(np.nanmean(_solve(points[chosen], keys, focal, size)[2]))
+        return float(np.nanmean(_solve(points[chosen], keys, focal, size, limits)[2]))
 
-    bounds, other = np.log(_RATIOS), np.log(_OTHER)
-    best = minimize_scalar(error_of, bounds=bounds, options={'xatol': _PRECISION})
+    bounds, other = np.log(search.ratios), np.log(search.other)
+    best = minimize_scalar(error_of, bounds=bounds, options={'xatol': search.precision})
     others = [error_of(best.x + shift) for shift in (-other, other)]
-    if not min(others) > _WORSE * best.fun:
+    if not min(others) > search.worse * best.fun:
         return None
     return Lens.pinhole(max(size) * float(np.exp(best.x)), *size)
 
 
 def _solve(
-    points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
+    points: np.ndarray,
+    keyframe: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+    limits: CameraLimits,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit rotations (F, 3, 3) and zooms (F,).
 
@@ -141,8 +163,10 @@ def _solve(
         pairs = rays[frame, is_seen]
         first, second = pairs[:, 0] / zooms[key], pairs[:, 1]
         guess = rotations[frame].T @ rotations[key], zooms[frame]
-        error_scale = _ERROR_SCALE * scale / focal
-        relative, zooms[frame], error = _fit(first, second, *guess, error_scale)
+        error_scale = limits.error_scale * scale / focal
+        relative, zooms[frame], error = _fit(
+            first, second, *guess, error_scale, limits.rounds
+        )
         # rounding errors would grow from frame to frame
         u, _, vt = np.linalg.svd(rotations[key] @ relative.T)
         rotations[frame] = u @ vt
@@ -158,6 +182,7 @@ def _fit(
     rotation: np.ndarray,
     zoom: float,
     scale: float,
+    rounds: int,
 ) -> tuple[np.ndarray, float, float]:
     """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
 
@@ -165,7 +190,7 @@ def _fit(
     returned with the median error. ``scale`` is that of the errors.
     """
     rays = np.column_stack([first, np.ones(len(first))])
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         x, y, z = (rays @ rotation.T).T
         z = np.maximum(z, 1e-3)
         u, v = zoom * x / z, zoom * y / z
@@ -202,10 +227,10 @@ def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
         return None
     if path.is_static:
         return static_path(len(path.zooms))
-    if angle > _MAX_TURN:
+    if angle > path.limits.max_turn:
         text = '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
         text += 'common axes; split the video'
-        _LOGGER.warning(text, name, angle, _MAX_TURN)
+        _LOGGER.warning(text, name, angle, path.limits.max_turn)
         return None
     return np.column_stack([path.rotations, path.zooms]).astype(np.float32)
 
@@ -215,7 +240,7 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
     count = len(keyframe)
     starts = np.flatnonzero(keyframe == np.arange(count))
     fewest = np.diff(np.append(starts, count)).min()
-    shown = fewest >= MIN_FRAMES
+    shown = fewest >= path.limits.min_frames
     return bool(shown and path.is_static and not path.moves)
 
 
