@@ -16,20 +16,25 @@ from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
-# Torsos that no person turns as fast; three somersaults take a second. A larger turn
-# drops fewer frames; longer times drop more, also of acrobats.
-_TURN = 120.0  # from one frame to the next one in which it is known, degrees
-_STEP = 0.1  # between these, seconds
-_LONGEST = 0.4  # until it turns back, seconds
-# Joints of limbs that are elsewhere for a moment, faster than anyone moves. A longer
-# window and slower frames drop more joints, a larger distance fewer.
-_WINDOW = 0.2  # of the median of a joint's places, seconds
-_SLOWEST = 0.05  # between frames, seconds: people move as far at lower rates
-_DISTANCE = 0.5  # from that median, lengths of the torso
+
+
+@dataclass(frozen=True)
+class FlipLimits:
+    """Torsos that no person turns as fast; three somersaults take a second.
+
+    A larger turn drops fewer frames; longer times drop more, also of acrobats.
+    """
+
+    turn: float = 120.0  # from one frame to the next one in which it is known, degrees
+    step: float = 0.1  # between these, seconds
+    longest: float = 0.4  # until it turns back, seconds
 
 
 def find_flips(
-    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    seconds: np.ndarray,
+    limits: FlipLimits = FlipLimits(),
 ) -> np.ndarray:
     """Find frames (T,) between two sudden half turns of the torso.
 
@@ -40,20 +45,35 @@ def find_flips(
     x, y = _torsos(keypoints, skeleton).T
     frames = np.flatnonzero(np.isfinite(x + y))
     turns = np.diff(np.degrees(np.arctan2(x, -y))[frames])
-    sudden = abs((turns + 180) % 360 - 180) > _TURN
-    sudden &= np.diff(seconds[frames]) <= _STEP
+    sudden = abs((turns + 180) % 360 - 180) > limits.turn
+    sudden &= np.diff(seconds[frames]) <= limits.step
     bounds = np.r_[0, np.flatnonzero(sudden) + 1, len(frames)]
     lengths = np.pad(np.diff(bounds), 1)
     for row, (start, stop) in enumerate(pairwise(bounds), 1):
         rows = frames[start:stop]
         is_short = 0 < lengths[row] < max(lengths[row - 1], lengths[row + 1])
-        if is_short and seconds[rows[-1]] - seconds[rows[0]] < _LONGEST:
+        if is_short and seconds[rows[-1]] - seconds[rows[0]] < limits.longest:
             flipped[rows] = True
     return flipped
 
 
+@dataclass(frozen=True)
+class JumpLimits:
+    """Joints of limbs that are elsewhere for a moment, faster than anyone moves.
+
+    A longer window and slower frames drop more joints, a larger distance fewer.
+    """
+
+    window: float = 0.2  # of the median of a joint's places, seconds
+    slowest: float = 0.05  # between frames, seconds: people move as far at lower rates
+    distance: float = 0.5  # from that median, lengths of the torso
+
+
 def find_jumps(
-    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray
+    keypoints: np.ndarray,
+    skeleton: Skeleton,
+    seconds: np.ndarray,
+    limits: JumpLimits = JumpLimits(),
 ) -> np.ndarray:
     """Find joints of limbs that jump away and back, (T, K), at seconds (T,).
 
@@ -66,11 +86,11 @@ def find_jumps(
     for joint in _limbs_of(skeleton):
         frames = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
         step = np.median(np.diff(seconds[frames])) if len(frames) > 2 else np.inf
-        if step <= _SLOWEST:
-            half = round(_WINDOW / step / 2)
+        if step <= limits.slowest:
+            half = round(limits.window / step / 2)
             places = keypoints[frames, joint]
             usual[frames, joint] = moving_rank(places, 2 * half + 1, half)
-    limit, mirror = _DISTANCE * np.nanmedian(lengths), skeleton.flip_indices
+    limit, mirror = limits.distance * np.nanmedian(lengths), skeleton.flip_indices
     away = np.linalg.norm(keypoints - usual, axis=-1) > limit
     at_other = np.linalg.norm(keypoints - usual[:, mirror], axis=-1) <= limit
     return away & ~(at_other & at_other[:, mirror])
@@ -129,6 +149,8 @@ class DropUncertain(LiveStep):
     detected: float = 0.35
     # margin of limbs, torso lengths: less than ankles from soles; more drops more
     border: float = 0.08
+    flips: FlipLimits = FlipLimits()
+    jumps: JumpLimits = JumpLimits()
 
     def __call__(self, state: State) -> State:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
@@ -164,8 +186,8 @@ class DropUncertain(LiveStep):
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
-            low = find_jumps(points, skeleton, seconds)
-            low |= find_flips(points, skeleton, seconds)[:, None]
+            low = find_jumps(points, skeleton, seconds, self.jumps)
+            low |= find_flips(points, skeleton, seconds, self.flips)[:, None]
             certain = low & (scores >= 1)
             if certain.any():
                 text = '%s: %s keypoints jump away and back; {without=%r} keeps them'
