@@ -22,21 +22,29 @@ from mmhot.structures.clips import Clip2D, Track2D
 _LOGGER = logging.getLogger(__name__)
 
 
-# Costs of the search for swapped sides, as negative logarithms of probabilities. Twists
-# alone must cost less than a swap, as people do twist.
-_CHANGE = 2.5  # of a swap that begins or ends
-_SWAPPED = 2.5  # of each second in which a limb is swapped
-_TWISTED = 1.0  # of a frame in which hips and shoulders face other ways
-_MAX_TWISTED = 2.0  # of all such frames of a track
-_WIDTH = 0.06  # of hips and shoulders that show a direction, person sizes
-_NOISE = 0.006  # standard deviation of a keypoint, person sizes
-_ACCELERATION = 4.0  # its standard deviation, person sizes / s^2
-_MISSING = 0.05  # weight of missing keypoints
-_UNRATED = 0.4  # factor of all weights if a clip has no scores
-_NEAR = 0.08  # distance of a joint from its copy, at most, person sizes
-_LONGEST = 0.8  # of a copy, seconds: legs side by side overlap for longer
-_COPIED = 4.0  # of a copy that begins or ends
-_HIDDEN = 1.0  # of the motion of a joint that is occluded, each frame
+@dataclass(frozen=True)
+class SwapCosts:
+    """Costs of the search for swapped sides, as negative logarithms of probabilities.
+
+    Twists alone must cost less than a swap, as people do twist.
+    """
+
+    change: float = 2.5  # of a swap that begins or ends
+    swapped: float = 2.5  # of each second in which a limb is swapped
+    twisted: float = 1.0  # of a frame in which hips and shoulders face other ways
+    max_twisted: float = 2.0  # of all such frames of a track
+    width: float = 0.06  # of hips and shoulders that show a direction, person sizes
+    noise: float = 0.006  # standard deviation of a keypoint, person sizes
+    acceleration: float = 4.0  # its standard deviation, person sizes / s^2
+    missing: float = 0.05  # weight of missing keypoints
+    unrated: float = 0.4  # factor of all weights if a clip has no scores
+    near: float = 0.08  # distance of a joint from its copy, at most, person sizes
+    longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
+    copied: float = 4.0  # of a copy that begins or ends
+    hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
+    chunk: int = 64  # frames at once, for the memory of long clips
+
+
 _Pairs = list[tuple[int, int]]  # of a left and a right joint
 
 
@@ -70,6 +78,8 @@ class RepairSides(Step):
 
     name, of_people, of_keypoints = 'sides', True, True
 
+    costs: SwapCosts = SwapCosts()
+
     def __call__(self, state: State) -> State:
         """Exchange limbs back, and drop copies."""
         return replace(state, keypoints=self.repair(state.clip_2d()))
@@ -81,11 +91,11 @@ class RepairSides(Step):
         is_rated = len(np.unique(every[every > 0])) > 1
         for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
-            factor = 1 if is_rated else _UNRATED
+            factor = 1 if is_rated else self.costs.unrated
             rated = replace(track, scores=factor * confidence)
-            swapped = find_swaps(rated, clip.skeleton, seconds)
+            swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             rated = _exchanged(rated, swapped, clip.skeleton)
-            again, hidden = find_copies(rated, clip.skeleton, seconds)
+            again, hidden = find_copies(rated, clip.skeleton, seconds, self.costs)
             track = _exchanged(track, swapped ^ again, clip.skeleton)
             points = np.where(hidden[..., None], np.nan, track.keypoints)
             scores = np.where(hidden, 0, track.scores)
@@ -110,14 +120,16 @@ def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
     return replace(track, keypoints=points, scores=scores)
 
 
-def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
+def find_swaps(
+    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
+) -> np.ndarray:
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
     parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     visible = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not parts or not visible.any():
         return swapped
-    motion = _Motion(track, seconds)
+    motion = _Motion(track, seconds, costs)
     # all combinations of swapped parts, (S, P); the first has no swap
     states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
     limbs = [limb for limb, _ in parts]
@@ -125,9 +137,9 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
     # each limb that changes costs the same, but all of them together as much as one
     differs = states[:, None] ^ states
     is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
-    change = _CHANGE * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
+    change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
     single = motion.swapped * (states @ is_of_limb).sum(-1)
-    single = single + _twists(parts, states, motion.points)
+    single = single + _twists(parts, states, motion.points, costs)
     # (4 P, S * S * S): whether parts change before and after the second of three frames
     kinds = 2 * differs[:, :, None] + differs
     changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
@@ -139,9 +151,11 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
         turns.append(sum(sums))
     turn_costs, shape = np.concatenate(turns, 1), (-1, *[len(states)] * 3)
-    path = _most_probable(
-        change, single, lambda rows: (turn_costs[rows] @ changes).reshape(shape)
-    )
+
+    def motion_costs(rows: slice) -> np.ndarray:
+        return (turn_costs[rows] @ changes).reshape(shape)
+
+    path = _most_probable(change, single, motion_costs, costs.chunk)
     for part, pairs in enumerate(parts.values()):
         for pair in pairs:
             swapped[:, pair] = states[path, part, None]
@@ -156,23 +170,23 @@ class _Motion:
         swapped (float): Cost of a frame in which a limb is swapped.
     """
 
-    def __init__(self, track: Track2D, seconds: np.ndarray) -> None:
+    def __init__(self, track: Track2D, seconds: np.ndarray, costs: SwapCosts) -> None:
         steps = np.diff(seconds)
-        self.swapped = _SWAPPED * float(np.median(steps))
+        self.swapped = costs.swapped * float(np.median(steps))
         is_seen = np.isfinite(track.keypoints).all(-1)
         self.points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
         # the median over frames of the longer side around keypoints
         visible = track.keypoints[is_seen.any(1)]
         boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
         self.points /= max(float(np.median(boxes.max(1))), 1.0)
-        weights = np.clip(track.scores, _MISSING, 1)
-        self._weights = np.where(is_seen, weights, _MISSING)
+        weights = np.clip(track.scores, costs.missing, 1)
+        self._weights = np.where(is_seen, weights, costs.missing)
         # variance of a position that the velocity before predicts
         steps = steps.clip(1e-3)
         self._ratio = (steps[1:] / steps[:-1])[:, None]
-        moved = _ACCELERATION * steps[1:] * (steps[1:] + steps[:-1]) / 2
+        moved = costs.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
         ratio = self._ratio[:, 0]
-        noise = _NOISE**2 * (1 + (1 + ratio) ** 2 + ratio**2)
+        noise = costs.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
         self._variance = noise + moved**2
 
     def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +212,7 @@ _COPIES = np.array([(turn, side) for side in (2, 0, 1) for turn in (0, 1)])
 
 
 def find_copies(
-    track: Track2D, skeleton: str, seconds: np.ndarray
+    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find forearms and shins of which both are on one, at seconds (T,).
 
@@ -210,16 +224,16 @@ def find_copies(
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
-    motion, (turns, sides) = _Motion(track, seconds), _COPIES.T
+    motion, (turns, sides) = _Motion(track, seconds, costs), _COPIES.T
     # the visible limb has both names in a copy, and either one after it
-    change = np.where(sides < 2, 0, _CHANGE) * (turns[:, None] != turns)
-    change = np.where(sides[:, None] == sides, change, _COPIED)
+    change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
+    change = np.where(sides[:, None] == sides, change, costs.copied)
     for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
         first, last = np.moveaxis(motion.points[:, pairs], 2, 0)
-        is_near = np.linalg.norm(first - last, axis=-1) < _NEAR
+        is_near = np.linalg.norm(first - last, axis=-1) < costs.near
         edges = np.diff(is_near.any(1), prepend=False, append=False)
         for start, stop in np.flatnonzero(edges).reshape(-1, 2):
-            if seconds[stop - 1] - seconds[start] > _LONGEST:
+            if seconds[stop - 1] - seconds[start] > costs.longest:
                 is_near[start:stop] = False
         if not is_near.any():
             continue
@@ -230,9 +244,9 @@ def find_copies(
         def copy_costs(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
             near = is_near[rows.start : rows.stop + 2]
             parts = [(moves[rows], weight[rows]) for moves, weight in facts]
-            return _copy_costs(parts, near)
+            return _copy_costs(parts, near, costs.hidden)
 
-        path = _most_probable(change, single, copy_costs)
+        path = _most_probable(change, single, copy_costs, costs.chunk)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -244,7 +258,7 @@ def _most_probable(
     change: np.ndarray,
     single: np.ndarray,
     motion: Callable[[slice], np.ndarray],
-    chunk: int = 64,
+    chunk: int,
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
 
@@ -272,7 +286,7 @@ def _most_probable(
 
 
 def _copy_costs(
-    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
+    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
 ) -> np.ndarray:
     """Return costs of motion by the states of copies in three frames, (T - 2, S, S, S).
 
@@ -289,7 +303,7 @@ def _copy_costs(
             early = start[:, :, None, None] | here[:, None, :, None]
             observed = (side ^ turns)[None, :, None]
             moves = costs[:, turned[:, :, None], turned[None], observed]
-            moves = np.where(early | end[:, None, None], _HIDDEN, moves)
+            moves = np.where(early | end[:, None, None], hidden, moves)
             total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
@@ -298,7 +312,10 @@ def _copy_costs(
 
 
 def _twists(
-    parts: dict[tuple[str, bool], _Pairs], states: np.ndarray, points: np.ndarray
+    parts: dict[tuple[str, bool], _Pairs],
+    states: np.ndarray,
+    points: np.ndarray,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 
@@ -311,9 +328,9 @@ def _twists(
     lines = [points[:, left] - points[:, right] for left, right in pairs]
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
-    cosine *= (np.minimum(*widths) / _WIDTH).clip(0, 1)
+    cosine *= (np.minimum(*widths) / costs.width).clip(0, 1)
     first, second = states[:, [[*parts].index(key) for key in keys]].T
     signs = np.where(first == second, 1, -1)
-    total = _TWISTED * (-cosine).clip(0).sum()
-    limit = _MAX_TWISTED / max(total, _MAX_TWISTED)
-    return _TWISTED * limit * (-cosine[:, None] * signs).clip(0)
+    total = costs.twisted * (-cosine).clip(0).sum()
+    limit = costs.max_twisted / max(total, costs.max_twisted)
+    return costs.twisted * limit * (-cosine[:, None] * signs).clip(0)
