@@ -19,14 +19,20 @@ from mmhot.tracking.appearance import (
     looks_of,
 )
 
-# Limits of tracks that are merged, chosen on the video of ``docs/tracking.md``.
-# Distances are Bhattacharyya's, 0 to 1. Larger least values merge fewer tracks; larger
-# greatest values merge more, also those of two people.
-_MIN_LOOKS = 4  # at a body part
-_MIN_SECONDS = 0.5  # frames of a track
-_MAX_DISTANCE = 0.16  # of one person's tracks, mean over body parts
-_MAX_PART = 0.3  # of one body part
-_MAX_RATIO = 0.6  # of the distance to that from other people
+
+@dataclass(frozen=True)
+class ReturnLimits:
+    """Limits of tracks that are merged; ``docs/tracking.md`` has the video of choice.
+
+    Distances are Bhattacharyya's, 0 to 1. Larger least values (``min_``) merge fewer
+    tracks; larger greatest values (``max_``) merge more, also those of two people.
+    """
+
+    min_looks: int = 4  # at a body part
+    min_seconds: float = 0.5  # frames of a track
+    max_distance: float = 0.16  # of one person's tracks, mean over body parts
+    max_part: float = 0.3  # of one body part
+    max_ratio: float = 0.6  # of the distance to that from other people
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +41,8 @@ class MergeReturning(Step):
 
     name, part = 'returning', 'track'
     of_people, of_keypoints = True, True
+
+    limits: ReturnLimits = ReturnLimits()
 
     def __call__(self, state: State) -> State:
         """Merge the tracks of people who return."""
@@ -55,7 +63,7 @@ class MergeReturning(Step):
         """
         if not clip.tracks:
             return clip
-        merger = _Merger(clip, appearance, cuts)
+        merger = _Merger(clip, appearance, cuts, self.limits)
         while merger.merge_best():
             pass
         merged = [
@@ -75,15 +83,19 @@ class _Merger:
     """
 
     def __init__(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int]
+        self,
+        clip: Clip2D,
+        appearance: dict[str, np.ndarray],
+        cuts: Sequence[int],
+        limits: ReturnLimits,
     ) -> None:
-        tracks = clip.tracks
+        tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
         self._looks = [looks_of(track, appearance)[1] for track in tracks]
         starts = [track.frames[0] for track in tracks]
         self._shots = np.searchsorted(sorted(cuts), starts, 'right')
-        self._least = max(math.ceil(_MIN_SECONDS * clip.fps), 2)
-        averages = [average_looks(looks, _MIN_LOOKS) for looks in self._looks]
+        self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
+        averages = [average_looks(looks, limits.min_looks) for looks in self._looks]
         self._averages = np.stack(averages)
         self._distances = self._distances_of([*range(len(tracks))])
         self._apart = self._find_apart()
@@ -91,7 +103,7 @@ class _Merger:
     def merge_best(self) -> bool:
         """Merge the two groups that are most alike; False if none may be merged."""
         distances = np.nan_to_num(self._distances, nan=np.inf)
-        alike = distances < _MAX_DISTANCE
+        alike = distances < self.limits.max_distance
         lengths = [sum(len(track.frames) for track in group) for group in self.groups]
         short = np.array(lengths) < self._least  # to be recognized
         apart = self._apart | short[:, None] | short
@@ -112,7 +124,7 @@ class _Merger:
                 self._distances[first, apart[second] & here],
             ]
         )
-        limit = _MAX_RATIO * np.nanmin(others, initial=np.inf)
+        limit = self.limits.max_ratio * np.nanmin(others, initial=np.inf)
         return bool(self._distances[first, second] < limit)
 
     def _merge(self, first: int, second: int) -> None:
@@ -121,7 +133,7 @@ class _Merger:
         self.groups[second] = []
         looks = np.concatenate([self._looks[first], self._looks[second]])
         self._looks[first] = looks
-        self._averages[first] = average_looks(looks, _MIN_LOOKS)
+        self._averages[first] = average_looks(looks, self.limits.min_looks)
         self._averages[second] = np.nan
         self._apart[first] |= self._apart[second]
         self._apart[:, first] = self._apart[first]
@@ -132,7 +144,7 @@ class _Merger:
     def _distances_of(self, rows: list[int]) -> np.ndarray:
         """Return the distances of groups from all, (R, N)."""
         averages = self._averages
-        return look_distances(averages[rows], averages, _MAX_PART)
+        return look_distances(averages[rows], averages, self.limits.max_part)
 
     def _find_apart(self) -> np.ndarray:
         """Return which tracks (N, N) were seen at once, or in different shots."""
