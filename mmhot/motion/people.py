@@ -12,8 +12,12 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
-# Share of the frames of the longest track in which the largest person is, at least.
-_MIN_SHARE = 0.25
+
+@dataclass(frozen=True)
+class ChoiceLimits:
+    """Limits of the choice of the largest person."""
+
+    min_share: float = 0.25  # of the frames of the longest track: less may be an error
 
 
 def read_people(value: Any) -> str | tuple[int, ...]:
@@ -48,13 +52,15 @@ class ChoosePeople(PeopleOption, Step):
 
     name, part, optional = 'people', 'track', False
 
+    limits: ChoiceLimits = ChoiceLimits()
+
     def __call__(self, state: State) -> State:
         """Keep the chosen tracks; colors in the table are of the appearance."""
         clip, say = state.clip_2d(), self.report.say
         if not clip.tracks:
             return state
         spans = [_span_of(clip, x, appearance_of(state)) for x in clip.tracks]
-        chosen = choose_people(clip.name, spans, self.people, say)
+        chosen = choose_people(clip.name, spans, self.people, say, self.limits)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(state, keypoints=replace(clip, tracks=tracks))
 
@@ -74,6 +80,7 @@ def choose_people(
     spans: Sequence[PersonSpan],
     people: str | tuple[int, ...],
     say: Callable[[str], None],
+    limits: ChoiceLimits = ChoiceLimits(),
 ) -> list[int]:
     """Return the track IDs of the chosen people of a clip; if all are, list them.
 
@@ -89,7 +96,7 @@ def choose_people(
     if people == 'longest':
         return [longest.track]
     if people == 'largest':
-        least = _MIN_SHARE * len(longest.times)
+        least = limits.min_share * len(longest.times)
         long = [span for span in spans if len(span.times) >= least]
         return [max(long, key=lambda span: span.height).track]
     for track in people:
