@@ -13,59 +13,72 @@ from mmhot.options import option
 from mmhot.state import LiveStep, State
 from mmhot.structures.clips import Clip3D
 
-Smoother = Callable[[np.ndarray, float], np.ndarray]
-"""Maps points (T, ...) and frames per second to smoothed points."""
-_CUTOFF = 6.0  # Butterworth, Hz: human motion is slower, noise is faster
-_SPAN, _DEGREE = 0.3, 2  # Savitzky-Golay: seconds to which a polynomial is fitted
-# 1€: cutoff at rest and of the speed itself, Hz; its rise per speed, Hz per m/s
-_MIN_CUTOFF, _SPEED_CUTOFF, _BETA = 1.5, 1.0, 6.0
-# Spline: order of the derivative that noise shows in, penalties, least frames
-_ORDER, _STRENGTHS, _LEAST = 3, np.exp(np.linspace(-12, 20, 33)), 8
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """Settings of the filters; ``docs/streaming.md`` compares some of 1€."""
+
+    cutoff: float = 6.0  # Butterworth, Hz: human motion is slower, noise is faster
+    span: float = 0.3  # Savitzky-Golay, seconds to which a polynomial is fitted
+    degree: int = 2  # of the polynomial
+    min_cutoff: float = 1.5  # 1€, at rest, Hz
+    speed_cutoff: float = 1.0  # 1€, of the speed itself, Hz
+    beta: float = 6.0  # 1€, rise of the cutoff per speed, Hz per m/s
+    order: int = 3  # spline: of the derivative that noise shows in
+    strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of its penalty
+    steps: int = 33  # that are tried between these
+    least: int = 8  # frames
 
 
-def butterworth(points: np.ndarray, fps: float) -> np.ndarray:
+def butterworth(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Filter points (T, ...) without NaN at 6 Hz, forwards and backwards (no delay).
 
     Points are returned unchanged if ``fps`` is at most twice the cutoff.
     """
-    if fps <= 2 * _CUTOFF or len(points) < 2:
+    if fps <= 2 * settings.cutoff or len(points) < 2:
         return points.copy()
     # both passes of second order together halve the power at the cutoff
-    widened = _CUTOFF / (np.sqrt(2) - 1) ** 0.25
+    widened = settings.cutoff / (np.sqrt(2) - 1) ** 0.25
     cutoff = min(widened, 0.99 * fps / 2)
     sections = scipy.signal.butter(2, cutoff, fs=fps, output='sos')
     length = min(3 * (2 * len(sections) + 1), len(points) - 1)
     return scipy.signal.sosfiltfilt(sections, points, axis=0, padlen=length)
 
 
-def savitzky_golay(points: np.ndarray, fps: float) -> np.ndarray:
+def savitzky_golay(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Fit a parabola to 0.3 seconds around every frame of points (T, ...) without NaN.
 
     Points are returned unchanged if there are too few frames.
     """
-    window = 2 * round(_SPAN * fps / 2) + 1
+    window = 2 * round(settings.span * fps / 2) + 1
     window = min(window, len(points) - (len(points) + 1) % 2)
-    if window <= _DEGREE + 1:
+    if window <= settings.degree + 1:
         return points.copy()
-    return scipy.signal.savgol_filter(points, window, _DEGREE, axis=0)
+    return scipy.signal.savgol_filter(points, window, settings.degree, axis=0)
 
 
-def spline(points: np.ndarray, fps: float) -> np.ndarray:
+def spline(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Fit smoothing splines to points (T, ..., 3) without NaN.
 
     Each point has its own strength, with which frames that are left out would be
     predicted best (generalized cross-validation): noise from frame to frame goes, and
     points without any stay. Points are returned unchanged if there are too few frames.
     """
-    count, order = len(points), _ORDER
-    if count < _LEAST:
+    count, order = len(points), settings.order
+    if count < settings.least:
         return points.copy()
     flat = points.reshape(count, -1, 3)
     difference = np.diff(np.eye(order + 1), order, axis=0)[0]
     penalty = normal_bands(np.tile(difference[:, None], count - order), count)
     waves = (2 - 2 * np.cos(np.pi * np.arange(count) / count)) ** order
     smooth, least = flat.copy(), np.full(flat.shape[1], np.inf)
-    for strength in _STRENGTHS:
+    for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
         bands = strength * penalty
         bands[0] += 1
         fitted = scipy.linalg.solveh_banded(bands, flat.reshape(count, -1), lower=True)
@@ -84,7 +97,8 @@ class OneEuro:
     whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: FilterSettings = FilterSettings()) -> None:
+        self.settings = settings
         self._time: float | None = None
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
@@ -97,10 +111,11 @@ class OneEuro:
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
         speed = np.nan_to_num((points - before) / step)
-        share = _share(_SPEED_CUTOFF, step)
+        share = _share(self.settings.speed_cutoff, step)
         self._speed = np.where(new, 0.0, self._speed + share * (speed - self._speed))
         pace = np.linalg.norm(self._speed, axis=-1, keepdims=True)
-        share = _share(_MIN_CUTOFF + _BETA * pace, step)
+        cutoff = self.settings.min_cutoff + self.settings.beta * pace
+        share = _share(cutoff, step)
         self._points = before + share * (points - before)
         return self._points
 
@@ -111,14 +126,19 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
     return turn / (turn + 1)
 
 
-def one_euro(points: np.ndarray, fps: float) -> np.ndarray:
+def one_euro(
+    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+) -> np.ndarray:
     """Apply the 1€ filter to a clip."""
-    smooth = OneEuro()
+    smooth = OneEuro(settings)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
 
 def smooth_uneven(
-    smooth: Smoother, points: np.ndarray, seconds: np.ndarray
+    smooth: Callable[..., np.ndarray],
+    points: np.ndarray,
+    seconds: np.ndarray,
+    settings: FilterSettings = FilterSettings(),
 ) -> np.ndarray:
     """Apply a filter of even frames to points (T, ...) at any times (T,).
 
@@ -131,11 +151,11 @@ def smooth_uneven(
     even = np.linspace(seconds[0], seconds[-1], steps + 1)
     numbers = np.interp(even, seconds, np.arange(len(points))).round(6)
     fps = round(steps / duration, 6)  # rounding errors would change windows
-    smoothed = smooth(resample(points.astype(np.float64), numbers), fps)
+    smoothed = smooth(resample(points.astype(np.float64), numbers), fps, settings)
     return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
 
 
-SMOOTHERS: dict[str, Smoother] = {
+SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'spline': spline,
     'butterworth': butterworth,
     'savgol': savitzky_golay,
@@ -152,6 +172,7 @@ class SmoothPoses(LiveStep):
     smooth_3d: str = option(
         'filter of 3D poses over time', 'none', choices=('none', *SMOOTHERS)
     )
+    settings: FilterSettings = FilterSettings()
 
     def __call__(self, state: State) -> State:
         """Smooth the poses, if a filter was chosen."""
@@ -163,7 +184,8 @@ class SmoothPoses(LiveStep):
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
 
-        smooth = partial(smooth_uneven, SMOOTHERS[self.smooth_3d])
+        method = SMOOTHERS[self.smooth_3d]
+        smooth = partial(smooth_uneven, method, settings=self.settings)
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
             is_placed = bool(np.isfinite(root[rows]).all())
@@ -188,7 +210,7 @@ class SmoothPoses(LiveStep):
             poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
             for row, track in enumerate(clip.track.tolist()):
                 if track not in filters or track in state.returned:
-                    filters[track] = OneEuro()
+                    filters[track] = OneEuro(self.settings)
                 points = filters[track](np.vstack([poses[row], root[row]]), time)
                 poses[row], root[row] = points[:-1], points[-1]
             return replace(state, poses=replace(clip, keypoints_3d=poses, root_3d=root))
