@@ -17,16 +17,19 @@ from mmhot.geometry.windows import gaussian_mean
 SIDES = 'left', 'right'
 
 
-# What counts as walking: chosen on CMU's subjects 07 and 08 at 25 frames/s.
-_SMOOTHING = 0.05  # standard deviation of a Gaussian over positions, seconds
-_HEADING = 0.5  # the same over the direction of the pelvis, seconds
-_SWING = 0.2  # least way of a foot between its extremes, meters
-_STEP_TIME = 0.25, 1.2  # seconds
-_STANCE = 0.35, 0.85  # share of a stride
-_CONTACTS = 3  # least number of contacts of alternating feet in a row
-_LATE = 1.5  # of a step: after it, the same foot's contact follows a lost one
-_TREADMILL = 0.5  # of the distance of the feet: less way is none
-_WALKING = 0.6  # share of the time between the first and the last contact
+@dataclass(frozen=True)
+class GaitLimits:
+    """What counts as walking: chosen on CMU's subjects 07 and 08 at 25 frames/s."""
+
+    smoothing: float = 0.05  # standard deviation of a Gaussian over positions, seconds
+    heading: float = 0.5  # the same over the direction of the pelvis, seconds
+    swing: float = 0.2  # least way of a foot between its extremes, meters
+    step_time: tuple[float, float] = (0.25, 1.2)  # seconds
+    stance: tuple[float, float] = (0.35, 0.85)  # share of a stride
+    contacts: int = 3  # least number of contacts of alternating feet in a row
+    late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
+    treadmill: float = 0.5  # of the distance of the feet: less way is none
+    walking: float = 0.6  # share of the time between the first and the last contact
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,11 @@ class Stride:
 
 
 def find_strides(
-    poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
+    poses: np.ndarray,
+    root: np.ndarray,
+    seconds: np.ndarray,
+    names: Sequence[str],
+    limits: GaitLimits = GaitLimits(),
 ) -> list[Stride]:
     """Find the strides of one person.
 
@@ -74,6 +81,7 @@ def find_strides(
         root (np.ndarray): Positions of the root, (T, 3); NaN where unknown.
         seconds (np.ndarray): Increasing timestamps, (T,).
         names (Sequence[str]): Names of the joints: Human3.6M's 17, or 24.
+        limits (GaitLimits): What counts as walking.
 
     Returns:
         list[Stride]: By contact; empty if the person does not walk.
@@ -86,20 +94,20 @@ def find_strides(
     joints = [f'{side}_{x}' for x in ('hip', 'foot', *ends) for side in SIDES]
     flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
     even = np.column_stack([np.interp(times, seconds, column) for column in flat.T])
-    even = gaussian_mean(even, _SMOOTHING / step).reshape(len(times), -1, 2, 3)
+    even = gaussian_mean(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
     hips, ankles, heels, toes = even.swapaxes(0, 1)
-    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], _HEADING / step)
+    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
-    peaks = [_peaks(side, _SWING) for side in heel]
-    off = np.concatenate([_peaks(-side, _SWING) for side in toe])
+    peaks = [_peaks(side, limits.swing) for side in heel]
+    off = np.concatenate([_peaks(-side, limits.swing) for side in toe])
     contacts, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
     order = np.lexsort((feet, contacts))
     contacts, feet = contacts[order], feet[order]
     path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
     strides: list[Stride] = []
-    for run in _steps_in_a_row(contacts * step, feet):
+    for run in _steps_in_a_row(contacts * step, feet, limits):
         at, detected = contacts[run], feet[run]
         # alternating, as most of the detected ones
         sides = np.arange(len(run)) % 2
@@ -114,12 +122,12 @@ def find_strides(
         apart = (landing - other)[1:]
         moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
         # or unknown
-        in_place = not np.median(moved) > _TREADMILL * np.median(between)
+        in_place = not np.median(moved) > limits.treadmill * np.median(between)
         if in_place:
             steps, moved = apart, between
         widths = abs((steps * across[near[1:]]).sum(1))
         when = times[0] + at * step
-        low, high = _STANCE
+        low, high = limits.stance
         for index, side in enumerate(sides[:-2]):
             # the other foot's lift-offs are outside the limits
             share = (off - at[index]) / (at[index + 2] - at[index])
@@ -142,12 +150,14 @@ def find_strides(
     return strides
 
 
-def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:
+def is_on_treadmill(
+    strides: Sequence[Stride], seconds: np.ndarray, limits: GaitLimits = GaitLimits()
+) -> bool:
     """Return whether a person walks most of the time (T,), and always in place."""
     if not strides or not all(stride.in_place for stride in strides):
         return False
     walked = max(x.next_contact for x in strides) - min(x.contact for x in strides)
-    return walked > _WALKING * (seconds[-1] - seconds[0])
+    return walked > limits.walking * (seconds[-1] - seconds[0])
 
 
 def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -157,24 +167,26 @@ def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([across[1], -across[0]]) / max(np.linalg.norm(across), 1e-9)
 
 
-def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
+def _steps_in_a_row(
+    contacts: np.ndarray, feet: np.ndarray, limits: GaitLimits
+) -> list[np.ndarray]:
     """Split contacts, at seconds (C,) of feet (C,), into runs at walking pace.
 
     Feet alternate in a part of each run; elsewhere their sides may have been confused.
     """
-    (low, high), passed = _STEP_TIME, np.diff(contacts)
+    (low, high), passed = limits.step_time, np.diff(contacts)
     usual = passed[(low < passed) & (passed < high)]
     if not len(usual):
         return []
     is_same = np.diff(feet) == 0
-    late = min(_LATE * np.median(usual), high)
+    late = min(limits.late * np.median(usual), high)
     is_apart = (passed <= low) | (passed >= np.where(is_same, late, high))
     runs = np.split(np.arange(len(feet)), np.flatnonzero(is_apart) + 1)
     alternating = (np.flatnonzero(np.diff(feet[run]) == 0) for run in runs)
     return [
         run
         for run, ends in zip(runs, alternating, strict=True)
-        if np.diff([-1, *ends, len(run) - 1]).max() >= _CONTACTS
+        if np.diff([-1, *ends, len(run) - 1]).max() >= limits.contacts
     ]
 
 
