@@ -22,11 +22,6 @@ _H36M = get_skeleton('h36m-17')
 _PARENTS = np.maximum(_H36M.parents, 0)
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 
-# Preparation of evidence, with which coefficients are fitted.
-_SMOOTHING = 0.08  # standard deviation in time, seconds
-_OFFSET = 0.002  # added to distances before their logarithm, m
-_CONFIDENT = 0.8  # largest score: 2D models differ above it
-_MAX_ERROR = 0.5  # m, as evidence may be far from that of the fit
 EVIDENCE = (
     'disagreement',
     'mean disagreement',
@@ -42,11 +37,23 @@ EVIDENCE = (
 """Evidence; disagreement and corrections are logarithms of meters."""
 
 
+@dataclass(frozen=True)
+class EvidenceScales:
+    """Preparation of evidence; coefficients are fitted with these numbers."""
+
+    smoothing: float = 0.08  # standard deviation in time, seconds
+    offset: float = 0.002  # added to distances before their logarithm, m
+    confident: float = 0.8  # largest score: 2D models differ above it
+    max_error: float = 0.5  # m, as evidence may be far from that of the fit
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExpectErrors(Step):
     """Step ``errors``: expected error of each joint in each frame."""
 
     name = 'errors'
+
+    scales: EvidenceScales = EvidenceScales()
 
     def __call__(self, state: State) -> State:
         """State the errors, if the lifter has coefficients and gave evidence."""
@@ -57,13 +64,15 @@ class ExpectErrors(Step):
         clip = state.clip_3d()
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
-            numbers = gather_evidence(clip, evidence, rows)
-            errors[rows] = predict_errors(numbers, coefficients)
+            numbers = gather_evidence(clip, evidence, rows, self.scales)
+            errors[rows] = predict_errors(numbers, coefficients, self.scales)
         return replace(state, poses=replace(clip, expected_error=errors))
 
 
 def predict_errors(
-    numbers: np.ndarray, coefficients: Mapping[str, Sequence[float]]
+    numbers: np.ndarray,
+    coefficients: Mapping[str, Sequence[float]],
+    scales: EvidenceScales = EvidenceScales(),
 ) -> np.ndarray:
     """Predict errors in meters (T, 17), 0 for the root, from evidence (T, 17, E).
 
@@ -71,7 +80,7 @@ def predict_errors(
     logarithm of the error, by joint without its side.
     """
     table = np.array([coefficients[part_of(joint)] for joint in _H36M.joints[1:]])
-    logarithms = (numbers[:, 1:] * table).sum(-1).clip(max=np.log(_MAX_ERROR))
+    logarithms = (numbers[:, 1:] * table).sum(-1).clip(max=np.log(scales.max_error))
     return np.pad(np.exp(logarithms), ((0, 0), (1, 0)))
 
 
@@ -83,17 +92,22 @@ def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
     return json.loads(path.read_text(encoding='utf-8'))['coefficients']
 
 
-def gather_evidence(clip: Clip3D, evidence: Evidence, rows: np.ndarray) -> np.ndarray:
+def gather_evidence(
+    clip: Clip3D,
+    evidence: Evidence,
+    rows: np.ndarray,
+    scales: EvidenceScales = EvidenceScales(),
+) -> np.ndarray:
     """Compute the numbers of :data:`EVIDENCE`, (T, 17, E), of a person's rows (T,)."""
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
-    scores = np.minimum(clip.confidence[rows], _CONFIDENT)
-    sigma = _SMOOTHING * clip.fps
+    scores = np.minimum(clip.confidence[rows], scales.confident)
+    sigma = scales.smoothing * clip.fps
     disagreement, correction, scores = (
         gaussian_mean(x.astype(np.float64), sigma)
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    doubts = *(np.log(x + _OFFSET) for x in (disagreement, correction)), scores
+    doubts = *(np.log(x + scales.offset) for x in (disagreement, correction)), scores
     numbers = [
         *(values for x in doubts for values in (x, x.mean(1, keepdims=True))),
         np.linalg.norm(poses, axis=-1),
