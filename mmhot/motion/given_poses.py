@@ -41,16 +41,21 @@ _MAPPING = 'trained'
 _HIPS, _SHOULDERS = (
     _BODY.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'shoulder')
 )
-# Images in which people without 2D keypoints are tracked: focal length of people in
-# front of a camera, pixels, and from which depth they are, meters; pixels per meter of
-# others.
-_FOCAL, _NEAREST, _SCALE = 1000.0, 1.0, 250.0
 _LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1:]}
 
 
 def is_finished(clip: Clip3D) -> bool:
     """Return whether mmhot lifted or refined a clip."""
     return bool(clip.model) or 'bones' in clip.steps
+
+
+@dataclass(frozen=True)
+class VirtualImage:
+    """Images in which people without 2D keypoints are tracked."""
+
+    focal: float = 1000.0  # of people in front of a camera, pixels
+    scale: float = 250.0  # of others, pixels per meter
+    nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         low=0,
         high=1,
     )
+    image: VirtualImage = VirtualImage()
 
     def __call__(self, state: State) -> State:
         """State poses in 'camera' axes, or 'world' axes if they are in these.
@@ -105,7 +111,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
 
     def _link(self, clip: Clip3D) -> Clip3D:
         """Number people whose track IDs are unknown, or take the largest ones."""
-        boxes = _boxes(clip)
+        boxes = self._boxes(clip)
         is_known = bool((clip.track >= 0).all())
         if self.single == 'largest' or (self.people == 'largest' and not is_known):
             clip = clip.take(largest_rows(clip.frame, box_size(boxes)))
@@ -128,7 +134,7 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
 
     def _choose(self, clip: Clip3D) -> Clip3D:
         """Take the people that were chosen, or list them."""
-        boxes, spans = _boxes(clip), []
+        boxes, spans = self._boxes(clip), []
         heights = boxes[:, 3] - boxes[:, 1]
         for track in clip.track_ids:
             rows = clip.track == track
@@ -136,6 +142,19 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
         chosen = choose_people(clip.name, spans, self.people, self.report.say)
         return clip.take(np.isin(clip.track, chosen))
+
+    def _boxes(self, clip: Clip3D) -> np.ndarray:
+        """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""
+        pixels = clip.keypoints_2d.astype(np.float64)
+        if np.isnan(pixels).all():
+            image, places = self.image, clip.places().astype(np.float64)
+            depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
+            is_seen = clip.axes == 'camera' and np.median(depth) > image.nearest
+            scale = image.focal / depth if is_seen else np.array([image.scale])
+            up = places[..., 1] if clip.axes == 'camera' else -places[..., 2]
+            pixels = np.stack([places[..., 0], up], -1) * scale[:, None, None]
+        low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
+        return np.concatenate([low, high], 1)
 
     def _fill(self, clip: Clip3D) -> Clip3D:
         """Convert joints, and fill gaps and missing joints."""
@@ -210,20 +229,6 @@ _STANDING = {
 }
 _PLACES = np.array([_STANDING[part_of(x)] for x in _BODY.joints])
 _PLACES[_BODY.right, 0] *= -1
-
-
-def _boxes(clip: Clip3D) -> np.ndarray:
-    """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""
-    pixels = clip.keypoints_2d.astype(np.float64)
-    if np.isnan(pixels).all():
-        places = clip.places().astype(np.float64)
-        depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-        is_seen = clip.axes == 'camera' and np.median(depth) > _NEAREST
-        scale = _FOCAL / depth if is_seen else np.array([_SCALE])
-        up = places[..., 1] if clip.axes == 'camera' else -places[..., 2]
-        pixels = np.stack([places[..., 0], up], -1) * scale[:, None, None]
-    low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
-    return np.concatenate([low, high], 1)
 
 
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
