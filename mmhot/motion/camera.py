@@ -161,30 +161,24 @@ class RestoreCamera(Step):
     name, part = 'camera', 'camera'
 
     def __call__(self, state: State) -> State:
-        """Undo :class:`StabilizeCamera`, if it found a path."""
+        """Undo :class:`StabilizeCamera`; poses stay in axes of the first frame."""
         if state.camera_path is None:
             return state
-        clip = self.restore(state.clip_3d(), state.camera_path, state.lens)
-        return replace(state, poses=clip)
-
-    def restore(
-        self, clip: Clip3D, camera_path: np.ndarray, lens: Lens | None
-    ) -> Clip3D:
-        """Map 2D keypoints back; poses stay in axes of the first frame."""
-        if is_static(camera_path):
-            return replace(clip, camera_path=camera_path)
+        clip, lens = replace(state.clip_3d(), camera_path=state.camera_path), state.lens
+        if is_static(state.camera_path):
+            return replace(state, poses=clip)
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
-        path = camera_path[clip.frame].astype(np.float64)
+        path = state.camera_path[clip.frame].astype(np.float64)
         rays = (clip.keypoints_2d - center) / focal
         flat = _turned(rays, rotation_matrices(-path[:, :3]))
         pixels = focal * path[:, 3, None, None] * flat + center
         pixels = pixels if lens is None else lens.distort(pixels)
-        return replace(
+        clip = replace(
             clip,
             keypoints_2d=pixels.astype(np.float32),
             intrinsics=() if lens is None else lens.parameters,
-            camera_path=camera_path,
         )
+        return replace(state, poses=clip)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,6 @@ from mmhot.state import LiveStep, State
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
-_ENDS = [
-    [f'{side}_{joint}' for side in ('left', 'right')] for joint in ('shoulder', 'hip')
-]
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 
 
@@ -45,10 +42,7 @@ def find_flips(
     Keypoints are (T, K, 2), NaN where missing, at seconds (T,).
     """
     flipped = np.zeros(len(seconds), bool)
-    if not {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
-        return flipped
-    first, last = (keypoints[:, skeleton.indices(joints)].mean(1) for joints in _ENDS)
-    x, y = (first - last).T
+    x, y = _torsos(keypoints, skeleton).T
     frames = np.flatnonzero(np.isfinite(x + y))
     turns = np.diff(np.degrees(np.arctan2(x, -y))[frames])
     sudden = abs((turns + 180) % 360 - 180) > limits.turn
@@ -85,7 +79,7 @@ def find_jumps(
 
     Those that are exchanged with the other side are left to ``sides``.
     """
-    lengths = _torso_lengths(keypoints, skeleton)
+    lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
     if not np.isfinite(lengths).any():
         return np.zeros(keypoints.shape[:-1], bool)
     usual = np.full_like(keypoints, np.nan)
@@ -107,19 +101,20 @@ def _limbs_of(skeleton: Skeleton) -> list[int]:
     return [skeleton.index(x) for x in skeleton.joints if part_of(x) in _LIMBS]
 
 
-def _torso_lengths(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return distances (...) from shoulders to hips; NaN if they are not known."""
-    if not {*_ENDS[0], *_ENDS[1]} <= {*skeleton.joints}:
-        return np.full(keypoints.shape[:-2], np.nan)
-    first, last = (keypoints[..., skeleton.indices(x), :].mean(-2) for x in _ENDS)
-    return np.linalg.norm(first - last, axis=-1)
+def _torsos(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Return vectors (..., 2) from hips to shoulders; NaN if they are not known."""
+    joints = [f'{y}_{x}' for x in ('shoulder', 'hip') for y in ('left', 'right')]
+    if not {*joints} <= {*skeleton.joints}:
+        return np.full_like(keypoints[..., 0, :], np.nan)
+    shoulders, hips = joints[:2], joints[2:]
+    upper, lower = (
+        keypoints[..., skeleton.indices(x), :].mean(-2) for x in (shoulders, hips)
+    )
+    return upper - lower
 
 
 def find_cut(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    size: tuple[int, int],
-    margin: float,
+    keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
 ) -> np.ndarray:
     """Find joints of limbs at the border of the image, (..., K): most are beyond it.
 
@@ -129,7 +124,8 @@ def find_cut(
     cut, limbs = np.zeros(keypoints.shape[:-1], bool), _limbs_of(skeleton)
     points = keypoints[..., limbs, :]
     inside = np.minimum(points, size - points).min(-1)
-    cut[..., limbs] = inside < margin * _torso_lengths(keypoints, skeleton)[..., None]
+    lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    cut[..., limbs] = inside < margin * lengths[..., None]
     return cut
 
 
@@ -158,7 +154,8 @@ class DropUncertain(LiveStep):
 
     def __call__(self, state: State) -> State:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
-        clip, limit = self._certain(state), self._limit(state)
+        limit = self._limit(state)
+        clip = self.drop(state.clip_2d(), limit)
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
             text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
@@ -168,19 +165,23 @@ class DropUncertain(LiveStep):
 
     def start(self, fps: float) -> Callable[[State], State]:
         """Return what drops keypoints of a frame; a stream may be empty for a while."""
-        return lambda state: replace(state, keypoints=self._certain(state))
+
+        def drop(state: State) -> State:
+            clip = self.drop(state.clip_2d(), self._limit(state))
+            return replace(state, keypoints=clip)
+
+        return drop
 
     def _limit(self, state: State) -> float | None:
         """Return the least confidence of keypoints of a 2D model, or of a file."""
         from_model = state.frames is not None
         return self.detected if from_model and self.kpt_thr is None else self.kpt_thr
 
-    def _certain(self, state: State) -> Clip2D:
-        """Return the clip without uncertain keypoints, or itself if there are none."""
-        return self.drop(state.clip_2d(), self._limit(state))
-
     def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
-        """Set keypoints to NaN whose scores are below a limit, and those that jump."""
+        """Set keypoints to NaN whose scores are below a limit, and those that jump.
+
+        Without a limit and such keypoints it is the same clip.
+        """
         skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
         for track in clip.tracks:
             seconds = clip.times_of(track.frames)
@@ -194,7 +195,8 @@ class DropUncertain(LiveStep):
                 _LOGGER.warning(ArgumentError(text, *values))
             if limit is not None:
                 size = clip.width, clip.height
-                low = low | self.find(points, scores, skeleton, size, limit)
+                low |= ~(scores >= limit)
+                low |= find_cut(points, skeleton, size, self.border)
             is_changed |= bool(low.any())
             points = np.where(low[..., None], np.nan, points)
             scores = np.where(low, 0, scores)
@@ -202,14 +204,3 @@ class DropUncertain(LiveStep):
         if limit is None and not is_changed:
             return clip
         return replace(clip, tracks=tracks)
-
-    def find(
-        self,
-        keypoints: np.ndarray,
-        scores: np.ndarray,
-        skeleton: Skeleton,
-        size: tuple[int, int],
-        limit: float,
-    ) -> np.ndarray:
-        """Find keypoints (..., K, 2) of low scores, or at borders of images (w, h)."""
-        return ~(scores >= limit) | find_cut(keypoints, skeleton, size, self.border)

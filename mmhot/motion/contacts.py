@@ -90,8 +90,8 @@ def predict_contacts(
     count = int(round((seconds[-1] - seconds[0]) * FPS, 6)) + 1
     times = seconds[0] + np.arange(count) / FPS
     inputs = np.concatenate([keypoints, scores[..., None]], -1).reshape(len(scores), -1)
-    known = np.where(np.isfinite(inputs), inputs, 0)
-    even = np.stack([np.interp(times, seconds, column) for column in known.T], -1)
+    finite = np.where(np.isfinite(inputs), inputs, 0)
+    even = np.stack([np.interp(times, seconds, column) for column in finite.T], -1)
     even = even.reshape(count, scores.shape[1], 3)
     features = contact_features(even[..., :2], even[..., 2])
     probability = scipy.special.expit(contact_logits(features, load_contact_weights()))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.geometry.windows import gaussian_mean
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.state import Evidence, State, Step
 from mmhot.structures.clips import Clip3D
@@ -119,6 +120,5 @@ def gather_evidence(
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Return the shares of vectors (T, K, 3) along directions (T, 3), 0 to 1."""
-    directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    along = np.abs((vectors * directions[:, None]).sum(-1))
+    along = np.abs((vectors * unit_vectors(directions)[:, None]).sum(-1))
     return along / np.linalg.norm(vectors, axis=-1).clip(1e-3)

@@ -10,14 +10,9 @@ import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import (
-    OffsetErrors,
-    Offsets,
-    fit_offsets,
-    point_line,
-    side_view,
-)
+from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.options import option
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Clip3D
@@ -25,6 +20,8 @@ from mmhot.structures.clips import Clip2D, Clip3D
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')
 _FACE = get_skeleton('coco-17')
+_ADDED = SKELETON.joints[_BODY.num_keypoints :]
+_EARS = 'left_ear', 'right_ear'
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,13 @@ class AddJoints(Step):
         """
         lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
         center = np.array([clip.width, clip.height]) / 2
-        points, scores, face, face_scores = _detected(clip, keypoints, mapping)
-        pixels = np.concatenate([clip.keypoints_2d, points, face], 1)
+        points, scores = _detected(clip, keypoints, mapping)
+        pixels = np.concatenate([clip.keypoints_2d, points], 1)
         pixels = pixels if lens is None else lens.undistort(pixels)
         rays = (pixels - center) / clip.focal_length
-        confidence = np.concatenate([clip.scores, scores, face_scores], 1)
+        confidence = np.concatenate([clip.scores, scores], 1)
         confidence = relative_scores(confidence, clip.scores)
+        points, scores = points[:, : len(_ADDED)], scores[:, : len(_ADDED)]
         # rays count only of people with a position
         unplaced = np.isnan(clip.root_3d).any(-1)
         confidence[unplaced] = 0
@@ -139,46 +137,49 @@ class AddJoints(Step):
         )
 
 
-def _detected(clip: Clip3D, seen: Clip2D, mapping: str) -> list[np.ndarray]:
-    """Return 2D points of the new joints and their scores; those of COCO's faces."""
-    names = ((SKELETON, _BODY.num_keypoints, None), (_FACE, 0, 5))
-    columns = []
-    for skeleton, first, last in names:
-        count = len(skeleton.joints[first:last])
-        points = np.full((len(clip), count, 2), np.nan)
-        scores = np.zeros((len(clip), count), np.float32)
-        for track in seen.tracks:
-            rows = np.flatnonzero(clip.track == track.track)
-            at = np.searchsorted(track.frames, clip.frame[rows])
-            at = at.clip(max=len(track.frames) - 1)
-            has = track.frames[at] == clip.frame[rows]
-            keypoints, confidence, _ = convert_keypoints(
-                track.keypoints, track.scores, seen.skeleton, skeleton.name, mapping
-            )
-            points[rows[has]] = keypoints[at[has], first:last]
-            scores[rows[has]] = confidence[at[has], first:last]
-        scores[~np.isfinite(points).all(-1)] = 0
-        columns += [points, scores]
-    return columns
+def _detected(
+    clip: Clip3D, seen: Clip2D, mapping: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return 2D points (N, 9, 2) and scores (N, 9) of the new joints and of ears."""
+    points = np.full((len(clip), len(_ADDED) + len(_EARS), 2), np.nan)
+    scores = np.zeros(points.shape[:2], np.float32)
+    for track in seen.tracks:
+        rows = np.flatnonzero(clip.track == track.track)
+        at = np.searchsorted(track.frames, clip.frame[rows])
+        at = at.clip(max=len(track.frames) - 1)
+        has = track.frames[at] == clip.frame[rows]
+        arrays = track.keypoints[at[has]], track.scores[at[has]], seen.skeleton
+        for skeleton, names, first in ((SKELETON, _ADDED, 0), (_FACE, _EARS, 7)):
+            pixels, confidence, _ = convert_keypoints(*arrays, skeleton.name, mapping)
+            columns = range(first, first + len(names))
+            indices = skeleton.indices(names)
+            points[np.ix_(rows[has], columns)] = pixels[:, indices]
+            scores[np.ix_(rows[has], columns)] = confidence[:, indices]
+    scores[~np.isfinite(points).all(-1)] = 0
+    return points, scores
 
 
 class _Person:
     """Consecutive frames of one person.
 
-    Rays are 2D points over the focal length, of the joints of ``h36m-24``, nose, eyes
-    and ears, (T, 29, 2).
+    Rays are 2D points over the focal length, of the joints of ``h36m-24`` and of ears,
+    (T, 26, 2).
     """
 
     def __init__(
         self, clip: Clip3D, rays: np.ndarray, scores: np.ndarray, shapes: PartShapes
     ) -> None:
         self.shapes = shapes
-        names = (*SKELETON.joints, *(f'face {name}' for name in _FACE.joints[:5]))
+        names = *SKELETON.joints, *_EARS
         poses = clip.keypoints_3d.astype(np.float64)
         self.joints = dict(zip(_BODY.joints, poses.swapaxes(0, 1), strict=True))
         self.root = clip.root_3d.astype(np.float64)
         self.rays = dict(zip(names, rays.swapaxes(0, 1), strict=True))
         self.scores = dict(zip(names, scores.T, strict=True))
+        top, low = shapes.ears
+        for values in (self.joints, self.rays, self.scores):
+            neck = (values['left_shoulder'] + values['right_shoulder']) / 2
+            values |= {'neck': neck, 'ears': top * values['head'] + low * neck}
         self.seconds = clip.seconds(clip.frame)
         self.stands = np.zeros((len(clip), 2))  # too little motion to judge
         if self.seconds[-1] - self.seconds[0] >= shapes.min_seconds:
@@ -187,90 +188,76 @@ class _Person:
 
     def extremities(self) -> np.ndarray:
         """Return the new joints relative to the root, (T, 7, 3)."""
-        sides, shapes, placed = ('left', 'right'), self.shapes, {}
-        feet = [self._foot(side) for side in sides]
-        hands = [self._hand(side) for side in sides]
-        heads = [self._head()]
-        pairs = (feet, shapes.foot), (hands, shapes.hand), (heads, shapes.head)
-        for parts, model in pairs:
+        sides, shapes, placed = ('left_', 'right_'), self.shapes, {}
+        for model, prefixes, parts in (
+            (shapes.foot, sides, [self._foot(side) for side in sides]),
+            (shapes.hand, sides, [self._hand(side) for side in sides]),
+            (shapes.head, [''], [self._head()]),
+        ):
             fitted = self._fit(parts)
-            for side, at, offsets in zip(sides, parts, fitted, strict=False):
+            for prefix, part, offsets in zip(prefixes, parts, fitted, strict=True):
                 for point, name in enumerate(model.points):
-                    key = name if parts is heads else f'{side}_{name}'
-                    placed[key] = at.joints[:, point] + offsets[:, point]
-        names = SKELETON.joints[_BODY.num_keypoints :]
-        return np.stack([placed[name] for name in names], 1) - self.root[:, None]
+                    placed[prefix + name] = part.joints[:, point] + offsets[:, point]
+        return np.stack([placed[name] for name in _ADDED], 1) - self.root[:, None]
 
     def _foot(self, side: str) -> Offsets:
-        hip, knee, ankle = (
-            self.joints[f'{side}_{name}'] for name in ('hip', 'knee', 'foot')
-        )
-        shin, length = _direction(knee - ankle)
-        bend = _direction(knee - hip)[0] + shin
+        hip, knee, ankle = (self.joints[side + x] for x in ('hip', 'knee', 'foot'))
+        bend = unit_vectors(knee - hip) + unit_vectors(knee - ankle)
         forward = 0.5 * self._forward() + bend
-        axes = _axes(shin, forward, 1 if side == 'left' else -1)
         joint = ankle + self.shapes.ankle_shift * (knee - ankle)
-        foot = self.shapes.foot
-        names = [f'{side}_{name}' for name in foot.points]
-        stands = self.stands[:, 0 if side == 'right' else 1]
-        start = self.rays[f'{side}_foot'], self.scores[f'{side}_foot']
-        return self._offsets(foot, joint, start, axes, length, names, stands)
+        stands = self.stands[:, 0 if side == 'right_' else 1]
+        start, foot = f'{side}foot', self.shapes.foot
+        return self._offsets(foot, joint, start, side, knee - ankle, forward, stands)
 
     def _hand(self, side: str) -> Offsets:
-        wrist = self.joints[f'{side}_wrist']
-        arm, length = _direction(wrist - self.joints[f'{side}_elbow'])
-        axes = _axes(arm, self._forward(), 1)
-        start = self.rays[f'{side}_wrist'], self.scores[f'{side}_wrist']
-        names = [f'{side}_hand']
-        return self._offsets(self.shapes.hand, wrist, start, axes, length, names)
+        wrist, elbow = self.joints[f'{side}wrist'], self.joints[f'{side}elbow']
+        start, axes = f'{side}wrist', (wrist - elbow, self._forward())
+        return self._offsets(self.shapes.hand, wrist, start, side, *axes)
 
     def _head(self) -> Offsets:
-        head, (top, low) = self.shapes.head, self.shapes.ears
-        middle, rays, score = (
-            top * values['head']
-            + low * (values['left_shoulder'] + values['right_shoulder']) / 2
-            for values in (self.joints, self.rays, self.scores)
-        )
-        neck = (self.joints['left_shoulder'] + self.joints['right_shoulder']) / 2
-        up, length = _direction(middle - neck)
-        names = [f'face {name}' for name in head.points]
-        axes = _axes(up, self._forward(), 1)
-        return self._offsets(head, middle, (rays, score), axes, length, names)
+        ears = self.joints['ears']
+        axes = ears - self.joints['neck'], self._forward()
+        return self._offsets(self.shapes.head, ears, 'ears', '', *axes)
 
     def _forward(self) -> np.ndarray:
         """Return the direction in which the pelvis points, (T, 3)."""
         joints = self.joints
         across = joints['left_hip'] - joints['right_hip']
-        return _direction(np.cross(across, joints['thorax'] - joints['root']))[0]
+        return unit_vectors(np.cross(across, joints['thorax'] - joints['root']))
 
     def _offsets(
         self,
         part: Part,
         joint: np.ndarray,
-        start: tuple[np.ndarray, np.ndarray],
-        axes: np.ndarray,
-        unit: np.ndarray,
-        points: list[str],
+        start: str,
+        prefix: str,
+        up: np.ndarray,
+        forward: np.ndarray,
         flat: np.ndarray | None = None,
     ) -> Offsets:
-        """Collect what is known of a part; ``start`` is the 2D point of its joint."""
-        scale = np.median(unit)
-        axes = axes * scale
+        """Collect what is known of a part: its joint, and where that is in the image.
+
+        Names of points have a prefix. The axis up (T, 3) is as long as the unit.
+        """
+        points = [prefix + name for name in part.points]
+        scale, up = np.median(np.linalg.norm(up, axis=-1)), unit_vectors(up)
+        forward = unit_vectors(forward - (forward * up).sum(-1, keepdims=True) * up)
+        side = np.cross(up, forward) * (-1 if prefix == 'right_' else 1)
+        axes = scale * np.stack([side, up, forward], axis=1)
         joint = joint + self.root
-        ray, score = start
         # points relative to their joint's: the joint is not where its pixel is
-        shift = joint[:, :2] / joint[:, 2:] - ray
-        rays = np.stack([self.rays[name] + shift for name in points], 1)
-        weights = np.stack([np.minimum(self.scores[x], score) for x in points], 1)
+        shift = joint[:, :2] / joint[:, 2:] - self.rays[start]
+        rays = np.stack([self.rays[x] + shift for x in points], 1)
+        scores = np.stack([self.scores[x] for x in points], 1)
+        weights = np.minimum(scores, self.scores[start][:, None])
         weights = np.where(np.isfinite(rays).all(-1), weights.clip(0, 1), 0)
         inverse = axes / scale**2
         errors = np.array(part.error)
         precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
         mean = np.array(part.mean)
-        distances = {
-            pair: scale * np.linalg.norm(point_line(mean[None], pair))
-            for pair in part.pairs
-        }
+        # without the column of the joint
+        ends = np.eye(len(points) + 1)[np.array(part.pairs), :-1]
+        links = ends[:, 0] - ends[:, 1]
         trunk = self.joints['thorax'] - self.joints['root']
         return Offsets(
             mean=np.einsum('tai,pa->tpi', axes, mean),
@@ -278,10 +265,12 @@ class _Person:
             joints=np.repeat(joint[:, None], len(points), 1),
             rays=np.where(np.isfinite(rays), rays, 0),
             weights=weights,
-            lengths=distances,
+            links=links,
+            lengths=scale * np.linalg.norm(links @ mean, axis=-1),
             seconds=self.seconds,
             flat=np.zeros(len(joint)) if flat is None else flat,
-            up=_direction(np.median(_direction(trunk)[0], axis=0))[0],
+            up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
+            rests=np.zeros(weights.shape),
             ray_error=self._ray_error(rays * joint[:, None, 2:]),
         )
 
@@ -300,37 +289,23 @@ class _Person:
         for error in self.shapes.length_errors:
             parts = [replace(part, length_error=error) for part in parts]
             fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
-            before = parts[0].lengths
-            lengths = {x: self._length(parts, fitted, x) or before[x] for x in before}
-            scale = np.median([lengths[pair] / before[pair] for pair in before])
+            lengths = self._lengths(parts, fitted)
+            scale = np.median(lengths / parts[0].lengths)
             parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]
         return fitted
 
-    def _length(
-        self, parts: list[Offsets], fitted: list[np.ndarray], pair: tuple[int, int]
-    ) -> float | None:
-        """Return a distance as frames show it from the side, if enough do."""
-        points, shown_sizes = [point for point in pair if point >= 0], []
+    def _lengths(self, parts: list[Offsets], fitted: list[np.ndarray]) -> np.ndarray:
+        """Return distances (L,), as frames show them from the side if enough do."""
+        links, shapes, sizes = parts[0].links, self.shapes, []
         for part, offsets in zip(parts, fitted, strict=True):
-            line = point_line(offsets, pair)
-            across = side_view(line, part.joints[:, pair[0]])
-            shown = across > self.shapes.side_view
-            shown &= (part.weights[:, points] > 0).all(1)
-            shown_sizes.append((across * np.linalg.norm(line, axis=-1))[shown])
-        sizes = np.concatenate(shown_sizes)
-        if len(sizes) < self.shapes.min_frames:
-            return None
-        return float(np.percentile(sizes, self.shapes.percentile))
-
-
-def _direction(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit vectors (..., 3) and their former lengths (...)."""
-    length = np.linalg.norm(vectors, axis=-1)
-    return vectors / length[..., None].clip(1e-9), length
-
-
-def _axes(up: np.ndarray, forward: np.ndarray, side: int) -> np.ndarray:
-    """Return axes side, up, forward as rows, (T, 3, 3)."""
-    forward = forward - (forward * up).sum(-1, keepdims=True) * up
-    forward = _direction(forward)[0]
-    return np.stack([side * np.cross(up, forward), up, forward], axis=1)
+            lines = links @ offsets
+            across = side_view(lines, part.joints[:, :1])
+            is_hidden = (part.weights == 0) @ (links != 0).T
+            is_shown = (across > shapes.side_view) & ~is_hidden
+            size = across * np.linalg.norm(lines, axis=-1)
+            sizes.append(np.where(is_shown, size, np.nan))
+        size, lengths = np.concatenate(sizes), parts[0].lengths.copy()
+        enough = np.isfinite(size).sum(0) >= shapes.min_frames
+        shown = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
+        lengths[enough] = shown
+        return lengths

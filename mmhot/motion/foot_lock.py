@@ -28,6 +28,7 @@ from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.options import option
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D, to_axes
@@ -40,6 +41,8 @@ LEGS = [
 ]
 _HIPS = [leg[0] for leg in LEGS]
 _SHINS = np.array(LEGS)[:, 1:]  # knee and ankle
+# Corrections of root, right and left ankle: the root's, and the ankles' relative to it.
+_LINKS = np.array([[1, 0, 0], [-1, 1, 0], [-1, 0, 1]])
 
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,) to the probability that
@@ -180,10 +183,7 @@ class LockFeet(Step):
         places: np.ndarray,
         seconds: np.ndarray,
     ) -> np.ndarray:
-        """Return the probability that the right and left ankle stand, (T, 2).
-
-        Keypoints are (T, 17, 2), their confidence (T, 17), places (T, 17, 3).
-        """
+        """Return the probability that the right and left ankle stand, (T, 2)."""
         # on a treadmill feet move in the image
         if self.treadmill or np.isnan(keypoints).all():
             stands = contacts_of_places(places, seconds)
@@ -207,13 +207,11 @@ class LockFeet(Step):
         """
         bones = np.diff(poses[:, np.array(LEGS)], axis=2)
         lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-        moved = solve_in_parts(
-            lambda part: self._correct(
-                poses[part], root[part], stands[part], seconds[part], lengths
-            ),
-            len(root),
-            self.errors.chunk,
-        )
+
+        def correct(x: slice) -> np.ndarray:
+            return self._correct(poses[x], root[x], stands[x], seconds[x], lengths)
+
+        moved = solve_in_parts(correct, len(root), self.errors.chunk)
         new = poses.copy()
         new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
         for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
@@ -231,53 +229,39 @@ class LockFeet(Step):
         """Return corrections of root, right and left ankle, (T, 3, 3)."""
         lifted, errors = poses[:, ANKLES], self.errors
         legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-        # normal equations: corrections are small, of ankles relative to the root, ...
-        near = np.zeros((len(root), 3, 3, 3, 3))
-        near[:, 0, :, 0] = sight_precision(root, errors.root)
-        for side in (1, 2):
-            precision = sight_precision(ankles[:, side - 1], errors.ankle)
-            for row, column in ((0, 0), (0, side), (side, 0), (side, side)):
-                near[:, row, :, column] += precision if row == column else -precision
-        blocks = near.reshape(-1, 9, 9)
+        # normal equations: corrections are small, ...
+        pairs = _LINKS[:, :, None] * _LINKS[:, None]
+        precision = [sight_precision(root, errors.root)]
+        precision += [sight_precision(x, errors.ankle) for x in ankles.swapaxes(0, 1)]
+        near = np.einsum('lpq,ltij->tpiqj', pairs, precision)
         # ... smooth, ...
         rates = np.array([errors.root_acceleration, *[errors.ankle_acceleration] * 2])
         differences = normal_bands(second_differences(seconds, 1.0), len(seconds))
         smooth = np.repeat(rates[:, None] ** -2.0, 3, axis=1)
         smooth = differences[..., None, None] * smooth
+        longest = errors.max_stretch * lengths.sum(1)
         weights, moved = stands[1:] * stands[:-1], np.zeros((len(root), 3, 3))
         for _ in range(errors.rounds):
-            # ... bones reach the ankles, and ankles that stand are at rest
-            matrix, right = self._reach(legs, moved[:, 1:] - moved[:, :1], lengths)
+            # ... bones reach the ankles, ...
+            lines = legs + _LINKS[1:] @ moved
+            sizes = np.linalg.norm(lines, axis=-1)
+            pull = (sizes > longest) / sizes.clip(1e-6) / errors.reach
+            along = lines * pull[..., None]
+            targets = longest / errors.reach - (along * legs).sum(-1)
+            reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
+            right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
+            # ... and ankles that stand are at rest
             bands = smooth.copy()
             for side in range(2):
                 ankle = ankles[:, side], weights[:, side]
                 rest, force = rest_equations(*ankle, seconds, errors.slide)
                 bands[:2, :, side + 1] += rest[..., None]
                 right[:, side + 1] += force
-            moved = solve_blocks(blocks + matrix, bands.reshape(3, -1), right)
+            blocks = (near + reach).reshape(-1, 9, 9)
+            moved = solve_blocks(blocks, bands.reshape(3, -1), right)
             places = ankles + moved[:, 1:]
             weights = rest_weights(stands, places, seconds, errors.robust)
         return moved
-
-    def _reach(
-        self, legs: np.ndarray, change: np.ndarray, lengths: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return normal equations (T, 9, 9), (T, 3, 3) that shorten overstretched legs.
-
-        ``legs`` are from hips to ankles, ``change`` their corrections so far,
-        (T, 2, 3); ``lengths`` thigh and shin of both, (2, 2).
-        """
-        rows, targets = np.zeros((2, len(legs), 3, 3)), np.zeros((2, len(legs)))
-        reach = self.errors.reach
-        for side, longest in enumerate(self.errors.max_stretch * lengths.sum(1)):
-            line = legs[:, side] + change[:, side]
-            size = np.linalg.norm(line, axis=-1)
-            along = line * ((size > longest) / size.clip(1e-6) / reach)[:, None]
-            rows[side, :, 0], rows[side, :, side + 1] = -along, along
-            targets[side] = longest / reach - (along * legs[:, side]).sum(-1)
-        flat = rows.reshape(2, len(legs), 9)
-        blocks = np.einsum('sti,stj->tij', flat, flat)
-        return blocks, np.einsum('stab,st->tab', rows, targets)
 
     def bend_knee(
         self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
@@ -296,16 +280,13 @@ class LockFeet(Step):
         length = length.clip(abs(thigh - shin) + 1e-4, longest)
         poses[:, ankle] = poses[:, hip] + axis * length
         # knees turn about an axis from hip to hip, in camera axes
-        hinge = lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]]
-        forward = np.cross(hinge / np.linalg.norm(hinge, axis=-1, keepdims=True), axis)
-        forward /= np.linalg.norm(forward, axis=-1, keepdims=True).clip(
-            self.errors.splits
-        )
+        hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
+        forward = unit_vectors(np.cross(hinge, axis), self.errors.splits)
         pole = lifted[:, knee] - lifted[:, hip]
         pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
         ahead = (pole * forward).sum(-1, keepdims=True)
         pole += (0.01 - ahead).clip(0) * forward
-        pole /= np.linalg.norm(pole, axis=-1, keepdims=True).clip(1e-6)
+        pole = unit_vectors(pole)
         along = (thigh**2 - shin**2 + length**2) / (2 * length)
         side = np.sqrt((thigh**2 - along**2).clip(0))
         poses[:, knee] = poses[:, hip] + axis * along + pole * side
@@ -313,16 +294,11 @@ class LockFeet(Step):
     def hold_foot(
         self, points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
     ) -> np.ndarray:
-        """Keep toe and heel of a foot in place while they rest.
+        """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
 
-        Args:
-            points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
-            stands (np.ndarray): Probability that the ankle stands, (T,).
-            seconds (np.ndarray): Timestamps, (T,).
-
-        Returns:
-            np.ndarray: New toe and heel, (T, 2, 3), at constant distances from the
-            ankle and from each other.
+        Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
+        ``stands`` is the probability that the ankle stands, (T,). Distances between
+        them become constant.
         """
         ankle, ends, errors = points[:, :1], points[:, 1:], self.errors
         front, back, sole = (
@@ -340,7 +316,8 @@ class LockFeet(Step):
             joints=np.repeat(ankle, 2, 1),
             rays=np.zeros((*zeros.shape, 2)),
             weights=zeros,
-            lengths={(0, -1): front, (1, -1): back, (0, 1): sole},
+            links=np.array([[1, 0], [0, 1], [1, -1]]),
+            lengths=np.array([front, back, sole]),
             seconds=seconds,
             flat=zeros[:, 0],
             up=np.zeros(3),
@@ -348,9 +325,8 @@ class LockFeet(Step):
             length_error=errors.length,
         )
         toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
-        toe /= np.linalg.norm(toe, axis=-1, keepdims=True)
-        heel -= (heel * toe).sum(-1, keepdims=True) * toe
-        heel /= np.linalg.norm(heel, axis=-1, keepdims=True)
+        toe = unit_vectors(toe)
+        heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
         cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
         heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
         return ankle + np.stack([front * toe, back * heel], 1)

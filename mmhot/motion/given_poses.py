@@ -20,6 +20,7 @@ from mmhot.motion.camera_path import static_path
 from mmhot.motion.lens import LensOptions
 from mmhot.motion.people import PeopleOption, PersonSpan, choose_people
 from mmhot.options import option, options_of
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
     Skeleton,
@@ -84,36 +85,32 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             ArgumentError: If an option cannot act on the clip.
         """
         clip = state.clip_3d()
-        if is_finished(clip):
-            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
-        lens_options = options_of(LensOptions)
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
             reason = 'is for poses with 2D keypoints and without positions'
-            self.refuse(lens_options, reason)
-        return replace(state, poses=self.take(clip))
-
-    def take(self, clip: Clip3D) -> Clip3D:
-        """Convert a clip to poses as those that mmhot lifts."""
+            self.refuse(options_of(LensOptions), reason)
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
-        if not is_finished(clip):
-            if clip.time is not None:
-                passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
-                clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
-            clip = self._fill(self._choose(self._link(clip)))
-            size = clip.width, clip.height
-            if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
-                clip = place_people(clip, self.lens_of(*size))
-            focal = clip.focal_length or assumed_focal(*size)
-            clip = replace(clip, focal_length=focal)
+        if is_finished(clip):
+            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
+        else:
+            clip = self._take(clip)
         if clip.axes == 'world' and clip.camera_path is None and len(clip):
             clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
-        return clip.checked()
+        return replace(state, poses=clip.checked())
+
+    def _take(self, clip: Clip3D) -> Clip3D:
+        """Convert a clip to poses as those that mmhot lifts."""
+        if clip.time is not None:
+            passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
+            clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
+        clip = self._fill(self._choose(self._link(clip)))
+        size = clip.width, clip.height
+        if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
+            clip = place_people(clip, self.lens_of(*size))
+        return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
 
     def _link(self, clip: Clip3D) -> Clip3D:
         """Number people whose track IDs are unknown, or take the largest ones."""
         boxes = self._boxes(clip)
-        numbers = np.unique(clip.frame)
-        index = np.searchsorted(numbers, clip.frame)
         is_known = bool((clip.track >= 0).all())
         if self.single == 'largest' or (self.people == 'largest' and not is_known):
             clip = clip.take(largest_rows(clip.frame, box_size(boxes)))
@@ -123,7 +120,8 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         boxes = boxes.astype(np.float32)
         corners, ones = boxes.reshape(-1, 2, 2), np.ones((len(clip), 2), np.float32)
         everyone = People(boxes, ones[:, 0], corners, ones)
-        rows = [np.flatnonzero(index == frame) for frame in range(len(numbers))]
+        bounds = np.flatnonzero(np.diff(clip.frame)) + 1
+        rows = np.split(np.arange(len(clip)), bounds)
         people = [everyone.take(present) for present in rows]
         numbered = np.full(len(clip), -1)
         for track in track_clip(people, clip.fps):
@@ -161,24 +159,33 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         """Convert joints, and fill gaps and missing joints."""
         source = _skeleton_of(clip)
         target = self._target(source)
-        names, parents, extras = _with_fingers(source, target)
-        columns: dict[str, list[np.ndarray]] = {x: [] for x in _COLUMNS}
+        fingers = _fingers_of(source) if target is _ALL else []
+        names = (*target.joints, *(source.joints[x] for x in fingers))
+        bases = [source.joints[source.parents[x]] for x in fingers]
+        parents = (*target.parents, *map(names.index, bases))
+
+        def convert(
+            points: np.ndarray, scores: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            body, body_scores, _ = convert_keypoints(
+                points, scores, source.name, target.name, _MAPPING
+            )
+            pairs = (body, points), (body_scores, scores)
+            both = [np.concatenate([x, y[:, fingers]], 1) for x, y in pairs]
+            return both[0], both[1]
+
+        motions: list[dict[str, np.ndarray]] = []
         for track in clip.track_ids:
             person = clip.take(clip.track == track)
             scores = np.where(person.scores >= (self.kpt_thr or 0), person.scores, 0)
-            places = _without_outliers(person, scores)
-            pixels, _ = _convert(person.keypoints_2d, scores, source, target, extras)
-            places, scores = _convert(places, scores, source, target, extras)
-            if np.isnan(places[:, : _BODY.num_keypoints]).any(-1).all():
-                continue
-            places = _complete(places, parents, clip.axes == 'world')
-            for values in self._segments(person, places, scores, pixels):
-                for name, value in values.items():
-                    columns[name].append(value)
-                columns['track'].append(np.full(len(values['frame']), track))
-        if not columns['frame']:
+            pixels, _ = convert(person.keypoints_2d, scores)
+            places, scores = convert(_without_outliers(person, scores), scores)
+            if np.isfinite(places[:, : _BODY.num_keypoints]).all(-1).any():
+                places = _complete(places, parents, clip.axes == 'world')
+                motions += _motions_of(person, places, scores, pixels)
+        if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        arrays = join_rows(columns)
+        arrays = join_rows({name: [x[name] for x in motions] for name in motions[0]})
         return replace(
             clip,
             **arrays,
@@ -188,36 +195,11 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
             parents=parents,
         )
 
-    def _segments(
-        self, person: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
-    ) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the columns of each motion of a person."""
-        filler = GapFiller(person.fps, person.seconds, is_person=False)
-        for motion in filler.split(0, person.frame, places, scores):
-            rows = np.isin(person.frame, motion.frames)
-            full = np.full((*motion.scores.shape, 2), np.nan, np.float32)
-            full[np.searchsorted(motion.frames, person.frame[rows])] = pixels[rows]
-            unknown = np.isnan(full).any(-1).all(0)
-            full = interpolate_missing(full)
-            full[:, unknown] = np.nan
-            root = motion.keypoints[:, 0]
-            is_placed = np.isfinite(person.root_3d).all(-1).any()
-            yield dict(
-                frame=motion.frames,
-                scores=motion.scores,
-                keypoints_2d=full,
-                keypoints_3d=motion.keypoints - root[:, None],
-                root_3d=root if is_placed else root * np.nan,
-            )
-
     def _target(self, source: Skeleton) -> Skeleton:
         """Return the 17 or 24 joints to convert to."""
         points = np.zeros((source.num_keypoints, 3))
         poses, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
         lacking = np.isnan(poses).any(-1)
-        if lacking[: _BODY.num_keypoints].any():
-            name = _BODY.joints[int(lacking.argmax())]
-            raise ValueError(f'{source.name} does not determine the joint {name}')
         if self.joints == _ALL.num_keypoints and lacking.any():
             raise ArgumentError(
                 '{joints=24} needs toes, heels, hands and nose: %s has no %s',
@@ -244,7 +226,6 @@ _STANDING = {
 }
 _PLACES = np.array([_STANDING[part_of(x)] for x in _BODY.joints])
 _PLACES[_BODY.right, 0] *= -1
-_COLUMNS = ('frame', 'track', 'keypoints_3d', 'root_3d', 'scores', 'keypoints_2d')
 
 
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
@@ -303,8 +284,7 @@ def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
     for side in (_HIPS, _SHOULDERS):
         if not never[side].any():
             across = body[:, side[0]] - body[:, side[1]]
-    across = across - (across @ up)[:, None] * up
-    across = across / np.linalg.norm(across, axis=-1, keepdims=True).clip(1e-6)
+    across = unit_vectors(across - (across @ up)[:, None] * up)
     axes = np.stack(np.broadcast_arrays(across, np.cross(up, across), up), 1)
     placed, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
     for above, joint in _BODY.bones:
@@ -328,37 +308,34 @@ def _skeleton_of(clip: Clip3D) -> Skeleton:
     raise ValueError(f'{clip.name}: its joints are of no skeleton that is registered')
 
 
-def _with_fingers(
-    source: Skeleton, target: Skeleton
-) -> tuple[tuple[str, ...], tuple[int, ...], list[int]]:
-    """Return joints and parents of the 24 joints and fingers, and the latter's indices.
-
-    Fingers are the points of the source's groups of hands.
-    """
-    names, parents = list(target.joints), list(target.parents)
-    hands = [source.groups.get(f'{side}_hand', ()) for side in ('left', 'right')]
-    if target is _BODY:
-        return target.joints, target.parents, []
-    extras = [x for hand in hands for x in hand if x not in names]
-    names += extras
-    for name in extras:
-        above = source.joints[source.parents[source.index(name)]]
-        parents.append(names.index(above))
-    return tuple(names), tuple(parents), source.indices(extras)
+def _fingers_of(source: Skeleton) -> list[int]:
+    """Return the points of the groups of hands that the 24 joints do not have."""
+    hands = (source.groups.get(f'{side}_hand', ()) for side in ('left', 'right'))
+    return [source.index(x) for hand in hands for x in hand if x not in _ALL.joints]
 
 
-def _convert(
-    points: np.ndarray,
-    scores: np.ndarray,
-    source: Skeleton,
-    target: Skeleton,
-    extras: list[int],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Convert points (T, K, C) and scores (T, K), and append those of fingers."""
-    names = source.name, target.name
-    body, body_scores, _ = convert_keypoints(points, scores, *names, _MAPPING)
-    body = np.concatenate([body, points[:, extras]], 1)
-    return body, np.concatenate([body_scores, scores[:, extras]], 1)
+def _motions_of(
+    person: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
+) -> Iterator[dict[str, np.ndarray]]:
+    """Yield the arrays of each motion of a person without its gaps."""
+    is_placed = np.isfinite(person.root_3d).all(-1).any()
+    filler = GapFiller(person.fps, person.seconds, is_person=False)
+    for motion in filler.split(person.track[0], person.frame, places, scores):
+        rows = np.isin(person.frame, motion.frames)
+        image = np.full((*motion.scores.shape, 2), np.nan, np.float32)
+        image[np.searchsorted(motion.frames, person.frame[rows])] = pixels[rows]
+        unknown = np.isnan(image).any(-1).all(0)
+        image = interpolate_missing(image)
+        image[:, unknown] = np.nan
+        root = motion.keypoints[:, 0]
+        yield dict(
+            frame=motion.frames,
+            track=np.full(len(motion.frames), motion.track),
+            scores=motion.scores,
+            keypoints_2d=image,
+            keypoints_3d=motion.keypoints - root[:, None],
+            root_3d=root if is_placed else root * np.nan,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,6 @@ from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
-_HEADER = ('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')
-
 
 @dataclass(frozen=True)
 class ChoiceLimits:
@@ -110,11 +108,11 @@ def choose_people(
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
-    rows: list[tuple[str, ...]] = [_HEADER]
+    rows = [('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')]
     for span in spans:
-        times = [f'{span.times[index]:.1f}' for index in (0, -1)]
+        start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
         size = str(len(span.times)), f'{span.height:.0f}'
-        rows.append((str(span.track), span.color or '-', *times, *size))
+        rows.append((str(span.track), span.color or '-', start, end, *size))
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *align(rows, left=0).split('\n')]
 
@@ -125,8 +123,8 @@ def _span_of(
     times, color = clip.times_of(track.frames), ''
     if appearance is not None and track.bboxes is not None:
         color = hue_of(looks_of(track, appearance)[1])
-    known, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
-    if known.any():
-        rows = track.keypoints[known, :, 1]
+    is_seen, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
+    if is_seen.any():
+        rows = track.keypoints[is_seen, :, 1]
         height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
     return PersonSpan(track.track, times, height, color)

@@ -1,7 +1,7 @@
 """Re-identification: people who leave and return keep their track ID.
 
-Tracks are merged where the appearance and the proportions of limbs agree, and those of
-no other person agree nearly as well.
+Tracks are merged where their appearance agrees, and that of no other person agrees
+nearly as well.
 """
 
 import math
@@ -10,23 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.state import State, Step
-from mmhot.structures.clips import Clip2D, Track2D, join_tracks
+from mmhot.structures.clips import Clip2D, join_tracks
 from mmhot.tracking.appearance import (
     appearance_of,
     average_looks,
     look_distances,
     looks_of,
-)
-
-_LIMBS = (
-    ('left_hip', 'left_knee'),
-    ('right_hip', 'right_knee'),
-    ('left_knee', 'left_ankle'),
-    ('right_knee', 'right_ankle'),
-    ('left_shoulder', 'left_hip'),
-    ('right_shoulder', 'right_hip'),
 )
 
 
@@ -43,7 +33,6 @@ class ReturnLimits:
     max_distance: float = 0.16  # of one person's tracks, mean over body parts
     max_part: float = 0.3  # of one body part
     max_ratio: float = 0.6  # of the distance to that from other people
-    max_proportion: float = 0.3  # difference of limb proportions, logarithm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,37 +64,23 @@ class MergeReturning(Step):
         if not clip.tracks:
             return clip
         merger = _Merger(clip, appearance, cuts, self.limits)
-        while len(merger.groups) > 1 and merger.merge_best():
+        while merger.merge_best():
             pass
         merged = [
             join_tracks(sorted(group, key=lambda track: track.frames[0]))
             for group in merger.groups
+            if group
         ]
         merged.sort(key=lambda track: (track.frames[0], track.track))
         numbered = [replace(track, track=number) for number, track in enumerate(merged)]
         return replace(clip, tracks=numbered)
 
 
-def _proportions(track: Track2D, skeleton: Skeleton) -> np.ndarray:
-    """Return the logarithms of the longest limb lengths over their mean, (L,)."""
-    lengths = []
-    for pair in _LIMBS:
-        if not set(pair) <= set(skeleton.joints):
-            lengths.append(np.nan)
-            continue
-        start, end = (track.keypoints[:, skeleton.index(name)] for name in pair)
-        height = np.ptp(track.boxes[:, 1::2], axis=1)
-        length = np.linalg.norm(start - end, axis=-1) / height.clip(1)
-        valid = length[np.isfinite(length) & (length > 0)]
-        lengths.append(np.percentile(valid, 80) if len(valid) else np.nan)
-    # both sides of a limb are as long
-    pairs = np.array(lengths).reshape(-1, 2).mean(1)
-    logs = np.log(pairs)
-    return logs - logs.mean()
-
-
 class _Merger:
-    """Groups of tracks, and which may be one person."""
+    """Groups of tracks, and which may be one person.
+
+    A group that was put into another one is empty, and its appearance unknown.
+    """
 
     def __init__(
         self,
@@ -117,17 +92,12 @@ class _Merger:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
         self._looks = [looks_of(track, appearance)[1] for track in tracks]
-        skeleton = get_skeleton(clip.skeleton)
-        self._limbs = [_proportions(track, skeleton) for track in tracks]
         starts = [track.frames[0] for track in tracks]
-        self._shots = np.searchsorted(sorted(cuts), starts, 'right').tolist()
+        self._shots = np.searchsorted(sorted(cuts), starts, 'right')
         self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
-        # of all pairs; rows of a merged group are computed again
         averages = [average_looks(looks, limits.min_looks) for looks in self._looks]
         self._averages = np.stack(averages)
-        self._distances = look_distances(
-            self._averages, self._averages, limits.max_part
-        )
+        self._distances = self._distances_of([*range(len(tracks))])
         self._apart = self._find_apart()
 
     def merge_best(self) -> bool:
@@ -147,7 +117,7 @@ class _Merger:
 
     def _are_one(self, first: int, second: int, apart: np.ndarray) -> bool:
         """Return whether groups are more alike than any who are others for certain."""
-        here = np.array(self._shots) == self._shots[first]
+        here = self._shots == self._shots[first]
         others = np.concatenate(
             [
                 self._distances[second, apart[first] & here],
@@ -155,38 +125,33 @@ class _Merger:
             ]
         )
         limit = self.limits.max_ratio * np.nanmin(others, initial=np.inf)
-        difference = abs(self._limbs[first] - self._limbs[second])
-        is_alike = self._distances[first, second] < limit
-        return is_alike and not (difference > self.limits.max_proportion).any()
+        return bool(self._distances[first, second] < limit)
 
     def _merge(self, first: int, second: int) -> None:
         """Put the second group into the first, and update what depends on these."""
-        self.groups[first] += self.groups.pop(second)
-        added = self._looks.pop(second)
-        self._looks[first] = np.concatenate([self._looks[first], added])
-        self._limbs[first] = np.nanmean(
-            [self._limbs[first], self._limbs.pop(second)], 0
-        )
-        self._shots.pop(second)
-        self._averages[first] = average_looks(self._looks[first], self.limits.min_looks)
+        self.groups[first] += self.groups[second]
+        self.groups[second] = []
+        looks = np.concatenate([self._looks[first], self._looks[second]])
+        self._looks[first] = looks
+        self._averages[first] = average_looks(looks, self.limits.min_looks)
+        self._averages[second] = np.nan
         self._apart[first] |= self._apart[second]
         self._apart[:, first] = self._apart[first]
-        for name in ('_averages', '_apart', '_distances'):
-            setattr(self, name, np.delete(getattr(self, name), second, 0))
-        self._apart = np.delete(self._apart, second, 1)
-        self._distances = np.delete(self._distances, second, 1)
-        average, limit = self._averages[first : first + 1], self.limits.max_part
-        distances = look_distances(average, self._averages, limit)[0]
-        self._distances[first] = self._distances[:, first] = distances
+        distances = self._distances_of([first, second])
+        self._distances[[first, second]] = distances
+        self._distances[:, [first, second]] = distances.T
+
+    def _distances_of(self, rows: list[int]) -> np.ndarray:
+        """Return the distances of groups from all, (R, N)."""
+        averages = self._averages
+        return look_distances(averages[rows], averages, self.limits.max_part)
 
     def _find_apart(self) -> np.ndarray:
         """Return which tracks (N, N) were seen at once, or in different shots."""
         frames = [track.frames for (track,) in self.groups]
-        begin, end = (np.array([own[place] for own in frames]) for place in (0, -1))
-        shots = np.array(self._shots)
-        apart = shots[:, None] != shots
+        begin, end = np.array([[x[0], x[-1]] for x in frames]).T
+        apart = self._shots[:, None] != self._shots
         overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
         for first, second in np.argwhere(np.triu(overlap, 1)):
-            together = np.intersect1d(frames[first], frames[second]).size > 0
-            apart[first, second] = apart[second, first] = together
-        return apart
+            apart[first, second] = np.isin(frames[first], frames[second]).any()
+        return apart | apart.T

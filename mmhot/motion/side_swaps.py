@@ -7,7 +7,7 @@ shins, are on one of them, as the other is occluded.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.lifting.gaps import interpolate_missing
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -42,55 +42,29 @@ class SwapCosts:
     longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
     copied: float = 4.0  # of a copy that begins or ends
     hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
-    chunk: int = 2048  # frames at once, for the memory of long clips
+    chunk: int = 64  # frames at once, for the memory of long clips
 
 
-@dataclass(frozen=True)
-class _Limb:
-    """Pairs of left and right joints that are swapped together.
-
-    Those of arms and legs are near, before the knee or elbow, or far.
-    """
-
-    name: str
-    near: tuple[tuple[int, int], ...]
-    far: tuple[tuple[int, int], ...]
-
-    @property
-    def states(self) -> np.ndarray:
-        """Which parts are swapped, (S, 2) bool: none first, both last.
-
-        Each state has its opposite: else tracks with swaps that have none would be
-        cheaper with all other frames swapped.
-        """
-        both = self.near and self.far
-        parts = np.indices((2, 2)).reshape(2, -1).T if both else [(0, 0), (1, 1)]
-        return np.array(parts, bool)
+_Pairs = list[tuple[int, int]]  # of a left and a right joint
 
 
 @cache
-def _limbs_of(name: str) -> tuple[_Limb, ...]:
-    """Return arms, head and legs of a skeleton, as far as it has them."""
-    skeleton = get_skeleton(name)
-    parts: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
+    """Return the joints of a skeleton that are swapped together.
+
+    Keys are arm, head or leg, and whether joints are beyond the elbow or knee.
+    """
+    skeleton, parts = get_skeleton(name), dict[tuple[str, bool], _Pairs]()
     for pair in skeleton.flip_pairs:
-        parts.setdefault(_part_of(skeleton, pair[0]), []).append(pair)
-    return tuple(
-        _Limb(limb, *(tuple(parts.get((limb, is_far), ())) for is_far in (False, True)))
-        for limb in sorted({limb for limb, _ in parts})
-    )
-
-
-def _part_of(skeleton: Skeleton, joint: int) -> tuple[str, bool]:
-    """Name the limb of a joint, and whether the joint is beyond the knee or elbow."""
-    is_far = False
-    while joint >= 0:
-        name = skeleton.joints[joint]
-        is_far |= name.endswith(('knee', 'elbow'))
-        if name.endswith(('hip', 'shoulder')):
-            return 'leg' if name.endswith('hip') else 'arm', is_far
-        joint = skeleton.parents[joint]
-    return 'head', False
+        limb, is_far, joint = '', False, pair[0]
+        while joint >= 0 and not limb:
+            above = skeleton.joints[joint].rpartition('_')[2]
+            limb = {'hip': 'leg', 'shoulder': 'arm'}.get(above, '')
+            is_far |= above in ('knee', 'elbow')
+            joint = skeleton.parents[joint]
+        key = (limb, is_far) if limb else ('head', False)
+        parts.setdefault(key, []).append(pair)
+    return dict(sorted(parts.items()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,48 +124,87 @@ def find_swaps(
     track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
 ) -> np.ndarray:
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
-    limbs = _limbs_of(skeleton)
+    parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     visible = np.isfinite(track.keypoints).all(-1)
-    if len(seconds) < 3 or not limbs or not visible.any():
+    if len(seconds) < 3 or not parts or not visible.any():
         return swapped
-    points, weights = _normalized(track, seconds, costs)
-    # all combinations of the limbs' states, (S, L); the first has no swap
-    counts = [len(limb.states) for limb in limbs]
-    states = np.stack(np.unravel_index(np.arange(np.prod(counts)), counts), -1)
+    motion = _Motion(track, seconds, costs)
+    # all combinations of swapped parts, (S, P); the first has no swap
+    states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
+    limbs = [limb for limb, _ in parts]
+    is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
+    # each limb that changes costs the same, but all of them together as much as one
+    differs = states[:, None] ^ states
+    is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
+    change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
+    single = motion.swapped * (states @ is_of_limb).sum(-1)
+    single = single + _twists(parts, states, motion.points, costs)
+    # (4 P, S * S * S): whether parts change before and after the second of three frames
+    kinds = 2 * differs[:, :, None] + differs
+    changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
+    changes = changes.astype(np.float64)
+    turns = []
+    for pairs in parts.values():
+        # fingers, toes and landmarks of faces add nothing
+        of_pairs = map(motion.pair_costs, pairs[:2])
+        sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
+        turns.append(sum(sums))
+    turn_costs, shape = np.concatenate(turns, 1), (-1, *[len(states)] * 3)
 
-    def motion(rows: slice) -> Iterator[np.ndarray]:
-        parts = [
-            _motion_costs(limb, points[rows], weights[rows], seconds[rows], costs)
-            for limb in limbs
-        ]
-        yield from map(_combine, zip(*parts, strict=True))
+    def motion_costs(rows: slice) -> np.ndarray:
+        return (turn_costs[rows] @ changes).reshape(shape)
 
-    step = float(np.median(np.diff(seconds)))
-    single = costs.swapped * step * (states > 0).sum(-1)
-    single = single + _twists(limbs, states, points, costs)
-    change = costs.change * _change_costs(limbs, states)
-    path = _most_probable(change, single, motion, costs.chunk)
-    for column, limb in enumerate(limbs):
-        parts = limb.states[states[path, column]]
-        for part, pairs in enumerate((limb.near, limb.far)):
-            for pair in pairs:
-                swapped[:, pair] = parts[:, part, None]
+    path = _most_probable(change, single, motion_costs, costs.chunk)
+    for part, pairs in enumerate(parts.values()):
+        for pair in pairs:
+            swapped[:, pair] = states[path, part, None]
     return swapped
 
 
-def _normalized(
-    track: Track2D, seconds: np.ndarray, costs: SwapCosts
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return complete keypoints (T, K, 2) in person sizes, and their weights (T, K)."""
-    is_seen = np.isfinite(track.keypoints).all(-1)
-    points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
-    # the median over frames of the longer side around keypoints
-    visible = track.keypoints[is_seen.any(1)]
-    boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
-    points /= max(float(np.median(boxes.max(1))), 1.0)
-    weights = np.clip(track.scores, costs.missing, 1)
-    return points, np.where(is_seen, weights, costs.missing)
+class _Motion:
+    """Motion of a track's joints in person sizes, and what it costs.
+
+    Attributes:
+        points (np.ndarray): Complete keypoints, (T, K, 2).
+        swapped (float): Cost of a frame in which a limb is swapped.
+    """
+
+    def __init__(self, track: Track2D, seconds: np.ndarray, costs: SwapCosts) -> None:
+        steps = np.diff(seconds)
+        self.swapped = costs.swapped * float(np.median(steps))
+        is_seen = np.isfinite(track.keypoints).all(-1)
+        self.points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
+        # the median over frames of the longer side around keypoints
+        visible = track.keypoints[is_seen.any(1)]
+        boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
+        self.points /= max(float(np.median(boxes.max(1))), 1.0)
+        weights = np.clip(track.scores, costs.missing, 1)
+        self._weights = np.where(is_seen, weights, costs.missing)
+        # variance of a position that the velocity before predicts
+        steps = steps.clip(1e-3)
+        self._ratio = (steps[1:] / steps[:-1])[:, None]
+        moved = costs.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
+        ratio = self._ratio[:, 0]
+        noise = costs.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
+        self._variance = noise + moved**2
+
+    def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return costs of a left and a right joint, and weights (T - 2,).
+
+        The negative logarithm of a heavy-tailed (Cauchy) density of the distance from
+        the predicted position: (T - 2, 2, 2, 2), by whether sides change before and
+        after the second frame, and by the side in it.
+        """
+        sides, weight = self.points[:, pair], self._weights[:, pair].min(1)
+        costs = np.empty((len(sides) - 2, 2, 2, 2))
+        for before, after in np.ndindex(2, 2):
+            first, last = (sides[:, ::-1] if x else sides for x in (before, after))
+            start, here, end = first[:-2], sides[1:-1], last[2:]
+            error = end - here - self._ratio[:, None] * (here - start)
+            squares = (error**2).sum(-1) / self._variance[:, None]
+            costs[:, before, after] = np.log1p(squares)
+        return costs, weight[2:] * weight[1:-1] * weight[:-2]
 
 
 # Whether left and right are exchanged, and which side is occluded (2: none).
@@ -205,23 +218,18 @@ def find_copies(
 
     Both sides of such a copy begin or end with a jump, in one of them or, if the
     occluded one is found under the other's name, in both. Limbs that do overlap part
-    at the speed of limbs.
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Joints to exchange with their counterparts, and
-        joints that are then occluded, (T, K) bool.
+    at the speed of limbs. Returns joints to exchange with their counterparts, and those
+    that are then occluded, (T, K) bool.
     """
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
-    points, weights = _normalized(track, seconds, costs)
-    turns, sides = _COPIES.T
-    step = float(np.median(np.diff(seconds)))
+    motion, (turns, sides) = _Motion(track, seconds, costs), _COPIES.T
     # the visible limb has both names in a copy, and either one after it
     change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
     change = np.where(sides[:, None] == sides, change, costs.copied)
-    for pairs in (limb.far for limb in _limbs_of(skeleton) if limb.far):
-        first, last = np.moveaxis(points[:, pairs], 2, 0)
+    for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
+        first, last = np.moveaxis(motion.points[:, pairs], 2, 0)
         is_near = np.linalg.norm(first - last, axis=-1) < costs.near
         edges = np.diff(is_near.any(1), prepend=False, append=False)
         for start, stop in np.flatnonzero(edges).reshape(-1, 2):
@@ -229,14 +237,16 @@ def find_copies(
                 is_near[start:stop] = False
         if not is_near.any():
             continue
-        single = costs.swapped * step * (turns > 0) + np.zeros((len(points), 1))
+        single = motion.swapped * np.tile(turns > 0, (len(seconds), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
+        facts = [motion.pair_costs(pair) for pair in pairs[:2]]
 
-        def motion(rows: slice, pairs=pairs, is_near=is_near) -> Iterator[np.ndarray]:
-            part = points[rows], weights[rows], seconds[rows]
-            yield from _copy_costs(pairs[:2], is_near[rows], *part, costs)
+        def copy_costs(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
+            near = is_near[rows.start : rows.stop + 2]
+            parts = [(moves[rows], weight[rows]) for moves, weight in facts]
+            return _copy_costs(parts, near, costs.hidden)
 
-        path = _most_probable(change, single, motion, costs.chunk)
+        path = _most_probable(change, single, copy_costs, costs.chunk)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -244,40 +254,25 @@ def find_copies(
     return swapped, hidden
 
 
-def _change_costs(limbs: Sequence[_Limb], states: np.ndarray) -> np.ndarray:
-    """Return the costs of a change from one state to another in swaps, (S, S).
-
-    Each limb that changes costs the same, but all of them together as much as one.
-    """
-    differs = (states[:, None] != states[None]).sum(-1)
-    last = np.array([len(limb.states) - 1 for limb in limbs])
-    uniform = [(states == value).all(-1) for value in (np.zeros_like(last), last)]
-    whole = uniform[0][:, None] & uniform[1][None]
-    return np.where(whole | whole.T, 1, differs)
-
-
 def _most_probable(
     change: np.ndarray,
     single: np.ndarray,
-    motion: Callable[[slice], Iterator[np.ndarray]],
+    motion: Callable[[slice], np.ndarray],
     chunk: int,
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
 
-    Args:
-        change (np.ndarray): Costs of a change between states, (S, S).
-        single (np.ndarray): Costs of the state in each frame, (T, S).
-        motion (Callable): Yields costs by the states in three frames, (S, S, S), from
-            the third one of a slice on.
-        chunk (int): Frames of a slice.
+    Costs are of a change between states (S, S), of the state in each frame (T, S), and
+    of the states in three frames, the first of which are a slice, (T', S, S, S). Chunks
+    save memory.
     """
     length, count = single.shape
     # by the states of the last two frames; a track that begins swapped has changed, too
     best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((length, count, count), np.uint8)
-    for start in range(2, length, chunk):
-        stop = min(start + chunk, length)
-        for frame, costs in enumerate(motion(slice(start - 2, stop)), start):
+    for start in range(0, length - 2, chunk):
+        rows = slice(start, min(start + chunk, length - 2))
+        for frame, costs in enumerate(motion(rows), start + 2):
             total = costs + best[:, :, None]
             first = total.argmin(0)
             origin[frame] = first
@@ -290,93 +285,25 @@ def _most_probable(
     return path
 
 
-def _combine(costs: Sequence[np.ndarray]) -> np.ndarray:
-    """Add costs (S_l, S_l, S_l) of each limb to those of all states, (S, S, S)."""
-    total = costs[0]
-    for own in costs[1:]:
-        side = len(total) * len(own)
-        total = total[:, None, :, None, :, None] + own[None, :, None, :, None, :]
-        total = total.reshape(side, side, side)
-    return total
-
-
-def _motion_costs(
-    limb: _Limb,
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
-) -> np.ndarray:
-    """Return costs of motion by a limb's states in three frames, (T - 2, S, S, S)."""
-    states = limb.states.astype(int)
-    total = np.zeros((len(points) - 2, *[len(states)] * 3))
-    for part, pairs in enumerate((limb.near, limb.far)):
-        bits = states[:, part]
-        turned = bits[:, None] ^ bits
-        # fingers, toes and landmarks of faces add nothing
-        for pair in pairs[:2]:
-            costs, weight = _pair_costs(pair, points, weights, seconds, scales)
-            # the sum over both sides is the same if all three frames are swapped
-            costs = weight[:, None, None] * costs.sum(-1)
-            total += costs[:, turned[:, :, None], turned[None, :, :]]
-    return total
-
-
-def _pair_costs(
-    pair: tuple[int, int],
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return costs of the motion of a left and a right joint, and weights, (T - 2,).
-
-    The negative logarithm of a heavy-tailed (Cauchy) density of the distance from the
-    position that the velocity between the first two frames predicts: (T - 2, 2, 2, 2),
-    by whether sides change before and after the second frame, and by the side in it.
-    """
-    steps = np.diff(seconds).clip(1e-3)
-    ratio = (steps[1:] / steps[:-1])[:, None]
-    moved = scales.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
-    noise = scales.noise**2 * (1 + (1 + ratio[:, 0]) ** 2 + ratio[:, 0] ** 2)
-    scale = noise + moved**2
-    sides = points[:, pair]
-    costs = np.empty((len(points) - 2, 2, 2, 2))
-    for before, after in np.ndindex(2, 2):
-        first, last = (sides[:, ::-1] if x else sides for x in (before, after))
-        start, here, end = first[:-2], sides[1:-1], last[2:]
-        error = end - here - ratio[:, None] * (here - start)
-        costs[:, before, after] = np.log1p((error**2).sum(-1) / scale[:, None])
-    weight = weights[:, pair].min(1)
-    return costs, weight[2:] * weight[1:-1] * weight[:-2]
-
-
 def _copy_costs(
-    pairs: Sequence[tuple[int, int]],
-    is_near: np.ndarray,
-    points: np.ndarray,
-    weights: np.ndarray,
-    seconds: np.ndarray,
-    scales: SwapCosts,
+    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
 ) -> np.ndarray:
-    """Return costs of motion by the states of copies in three frames.
+    """Return costs of motion by the states of copies in three frames, (T - 2, S, S, S).
 
-    An occluded joint's motion is not known. (T - 2, S, S, S) for pairs that are near
-    each other, (T, P) bool.
+    Facts are costs and weights of pairs, which are near each other or not, (T, P). An
+    occluded joint's motion is not known.
     """
     turns, sides = _COPIES.T
-    total = np.zeros((len(points) - 2, *[len(turns)] * 3))
+    total = np.zeros((len(is_near) - 2, *[len(turns)] * 3))
     turned = turns[:, None] ^ turns
-    for pair, near in zip(pairs, is_near.T, strict=False):
-        costs, weight = _pair_costs(pair, points, weights, seconds, scales)
+    for (costs, weight), near in zip(facts, is_near.T, strict=False):
         for side in (0, 1):
             absent = near[:, None] & (sides == side)
             start, here, end = absent[:-2], absent[1:-1], absent[2:]
             early = start[:, :, None, None] | here[:, None, :, None]
-            gone = early | end[:, None, None]
             observed = (side ^ turns)[None, :, None]
             moves = costs[:, turned[:, :, None], turned[None], observed]
-            moves = np.where(gone, scales.hidden, moves)
+            moves = np.where(early | end[:, None, None], hidden, moves)
             total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
@@ -385,25 +312,25 @@ def _copy_costs(
 
 
 def _twists(
-    limbs: Sequence[_Limb], states: np.ndarray, points: np.ndarray, costs: SwapCosts
+    parts: dict[tuple[str, bool], _Pairs],
+    states: np.ndarray,
+    points: np.ndarray,
+    costs: SwapCosts,
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 
     No sequence of states avoids more than the limit.
     """
-    rows = {limb.name: row for row, limb in enumerate(limbs) if limb.near}
-    if not {'arm', 'leg'} <= set(rows):
+    keys = ('arm', False), ('leg', False)
+    if not {*keys} <= {*parts}:
         return np.zeros((len(points), len(states)))
-    lines, flipped = [], []
-    for column in (rows['arm'], rows['leg']):
-        limb = limbs[column]
-        left, right = limb.near[0]
-        lines.append(points[:, left] - points[:, right])
-        flipped.append(limb.states[states[:, column], 0])
+    pairs = [parts[key][0] for key in keys]
+    lines = [points[:, left] - points[:, right] for left, right in pairs]
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
     cosine *= (np.minimum(*widths) / costs.width).clip(0, 1)
-    signs = np.where(flipped[0] == flipped[1], 1, -1)
+    first, second = states[:, [[*parts].index(key) for key in keys]].T
+    signs = np.where(first == second, 1, -1)
     total = costs.twisted * (-cosine).clip(0).sum()
     limit = costs.max_twisted / max(total, costs.max_twisted)
     return costs.twisted * limit * (-cosine[:, None] * signs).clip(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
@@ -183,10 +184,8 @@ class SmoothPoses(LiveStep):
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
 
-        def smooth(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-            method = SMOOTHERS[self.smooth_3d]
-            return smooth_uneven(method, points, seconds, self.settings)
-
+        method = SMOOTHERS[self.smooth_3d]
+        smooth = partial(smooth_uneven, method, settings=self.settings)
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
             is_placed = bool(np.isfinite(root[rows]).all())

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import part_of
 from mmhot.state import State, Step
 from mmhot.structures.clips import Clip3D
@@ -27,12 +28,7 @@ def find_steady(bones: np.ndarray, seconds: np.ndarray, speed: float) -> np.ndar
     """Find the most frames (T,) among which a bone turns at most at a speed.
 
     Of the two sides of a jump the shorter one is left out, or the frames around the
-    jump if both are long.
-
-    Args:
-        bones (np.ndarray): Unit vectors, (T, 3).
-        seconds (np.ndarray): Times of the frames, (T,).
-        speed (float): Degrees per second.
+    jump if both are long. Bones are unit vectors (T, 3), the speed degrees per second.
     """
     steps = np.degrees(np.arccos((bones[1:] * bones[:-1]).sum(-1).clip(-1, 1)))
     if (steps <= speed * np.diff(seconds)).all():
@@ -59,17 +55,14 @@ def turn_between(
     bones: np.ndarray, steady: np.ndarray, seconds: np.ndarray
 ) -> np.ndarray:
     """Turn unit vectors (T, 3) at constant speed between steady frames (T,)."""
-    rows, frames = np.flatnonzero(steady), np.arange(len(bones))
-    after = rows[np.searchsorted(rows, frames).clip(max=len(rows) - 1)]
-    before = rows[(np.searchsorted(rows, frames, 'right') - 1).clip(0)]
-    span = (seconds[after] - seconds[before]).clip(1e-9)
-    share = ((seconds - seconds[before]) / span).clip(0, 1)
-    first, last = bones[before], bones[after]
+    times, units = seconds[steady], bones[steady]
+    place = np.interp(seconds, times, np.arange(len(times)))
+    before = place.astype(int)
+    share, first = place - before, units[before]
+    last = units[(before + 1).clip(max=len(units) - 1)]
     angle = np.arccos((first * last).sum(-1).clip(-1, 1)).clip(1e-6)
     weights = np.sin([(1 - share) * angle, share * angle])[..., None]
-    turned = weights[0] * first + weights[1] * last
-    turned /= np.linalg.norm(turned, axis=-1, keepdims=True).clip(1e-9)
-    return turned
+    return unit_vectors(weights[0] * first + weights[1] * last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +89,7 @@ class LimitTurns(Step):
             for joint in (x for x, part in enumerate(parts) if part in speeds):
                 bones = poses[rows, joint] - poses[rows, clip.parents[joint]]
                 lengths = np.linalg.norm(bones, axis=-1, keepdims=True)
-                units = bones / lengths.clip(1e-6)
+                units = unit_vectors(bones)
                 steady = find_steady(units, seconds, speeds[parts[joint]])
                 if steady.all():
                     continue

@@ -5,7 +5,8 @@ Each entry of ``DEFINITIONS`` holds the arguments of
 the midline of the trunk have the nose as root. Every tree is its own mirror image.
 """
 
-from itertools import chain, pairwise
+from collections.abc import Iterable
+from itertools import chain
 
 
 def _both(text: str) -> str:
@@ -19,12 +20,12 @@ def _both(text: str) -> str:
     return ' '.join(chain.from_iterable(words))
 
 
-def _hand(side: str) -> str:
-    root = f'{side}_hand_root'
-    words = [f'{root}<{side}_wrist']
+def _fingers(side: str, base: str, numbers: Iterable[int]) -> str:
+    """Name the points of fingers, which are numbered from the base outwards."""
+    words = []
     for name in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'):
-        finger = [root, *(f'{side}_{name}{number}' for number in range(1, 5))]
-        words += [f'{child}<{parent}' for parent, child in pairwise(finger)]
+        points = [base, *(f'{side}_{name}{number}' for number in range(1, 5))]
+        words += [f'{points[x]}<{points[x - 1]}' for x in numbers]
     return ' '.join(words)
 
 
@@ -115,15 +116,9 @@ _OPENPOSE_LEGS = (
 )
 
 
-def _mhr_hand(side: str) -> str:
-    """Name the points of a hand from the tips on; the bases hang on the wrist."""
-    words = []
-    for name in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger'):
-        finger = [*(f'{side}_{name}{number}' for number in (4, 3, 2, 1))]
-        words += [f'{x}<{y}' for x, y in pairwise([*finger, f'{side}_wrist'])]
-    return ' '.join(words)
-
-
+_MHR_HANDS = {
+    side: _fingers(side, f'{side}_wrist', (4, 3, 2, 1)) for side in ('right', 'left')
+}
 _MHR = ' '.join(
     [
         _both(
@@ -131,15 +126,18 @@ _MHR = ' '.join(
             '@hip<@shoulder @knee<@hip @ankle<@knee'
         ),
         _COCO_FEET,
-        *(f'{_mhr_hand(side)} {side}_wrist<{side}_elbow' for side in ('right', 'left')),
+        *(f'{hand} {side}_wrist<{side}_elbow' for side, hand in _MHR_HANDS.items()),
         _both('@olecranon<@elbow @cubital_fossa<@elbow @acromion<@shoulder neck'),
     ]
 )
 
 # As in MMPose, landmarks of the face are not linked.
 _FACE = ' '.join(f'face-{point}' for point in range(68))
-_LEFT_HAND = _hand('left')
-_RIGHT_HAND = _hand('right')
+_LEFT_HAND, _RIGHT_HAND = (
+    f'{side}_hand_root<{side}_wrist '
+    + _fingers(side, f'{side}_hand_root', (1, 2, 3, 4))
+    for side in ('left', 'right')
+)
 _COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
 
 _HEAD = _both('nose @eye @ear')
@@ -276,8 +274,8 @@ DEFINITIONS = (
             torso=f'neck {_CORNERS}',
             **_HALVES,
             **_FEET,
-            left_hand=f'left_wrist {_joints(_mhr_hand("left"))}',
-            right_hand=f'right_wrist {_joints(_mhr_hand("right"))}',
+            left_hand=f'left_wrist {_joints(_MHR_HANDS["left"])}',
+            right_hand=f'right_wrist {_joints(_MHR_HANDS["right"])}',
         ),
         by_count=True,
     ),

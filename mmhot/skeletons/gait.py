@@ -90,39 +90,35 @@ def find_strides(
         return []
     step = float(np.median(np.diff(seconds)))
     times = np.arange(seconds[0], seconds[-1] + step / 2, step)
-    joints = [
-        *(f'{side}_hip' for side in SIDES),
-        *(f'{side}_foot' for side in SIDES),
-        *(f'{side}_heel' for side in SIDES if f'{side}_heel' in names),
-        *(f'{side}_big_toe' for side in SIDES if f'{side}_big_toe' in names),
-    ]
+    ends = ('heel', 'big_toe') if 'left_heel' in names else ('foot', 'foot')
+    joints = [f'{side}_{x}' for x in ('hip', 'foot', *ends) for side in SIDES]
     flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
     even = np.column_stack([np.interp(times, seconds, column) for column in flat.T])
     even = gaussian_mean(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
-    hips, ankles, heels, toes = even[:, 0], even[:, 1], even[:, -2], even[:, -1]
-    if even.shape[1] == 2:
-        heels = toes = ankles
+    hips, ankles, heels, toes = even.swapaxes(0, 1)
     across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
-    contacts, offs = [], []
-    for side in range(2):
-        heel = (heels[:, side, :2] * ahead).sum(1)
-        toe = (toes[:, side, :2] * ahead).sum(1)
-        contacts += [(at, side) for at in _peaks(heel, limits.swing)]
-        offs.append(_peaks(-toe, limits.swing))
+    heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
+    peaks = [_peaks(side, limits.swing) for side in heel]
+    off = np.concatenate([_peaks(-side, limits.swing) for side in toe])
+    contacts, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
+    order = np.lexsort((feet, contacts))
+    contacts, feet = contacts[order], feet[order]
     path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
     strides: list[Stride] = []
-    for run in _steps_in_a_row(sorted(contacts), step, limits):
-        at, detected = np.array([place for place, _ in run]), [side for _, side in run]
-        sides = _alternate(detected)
+    for run in _steps_in_a_row(contacts * step, feet, limits):
+        at, detected = contacts[run], feet[run]
+        # alternating, as most of the detected ones
+        sides = np.arange(len(run)) % 2
+        if 2 * (sides == detected).sum() < len(run):
+            sides = 1 - sides
         near = at.round().astype(int)
-        feet, way = ankles[near][..., :2], ahead[near]
+        way, places = ahead[near], ankles[near][..., :2]
         landing, other = (
-            feet[np.arange(len(run)), x] for x in (detected, np.subtract(1, detected))
+            places[np.arange(len(run)), x] for x in (detected, 1 - detected)
         )
-        placed = landing + path[near, :2]
-        steps = np.diff(placed, axis=0)
+        steps = np.diff(landing + path[near, :2], axis=0)
         apart = (landing - other)[1:]
         moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
         # or unknown
@@ -133,17 +129,16 @@ def find_strides(
         when = times[0] + at * step
         low, high = limits.stance
         for index, side in enumerate(sides[:-2]):
-            length = at[index + 2] - at[index]
-            off = np.concatenate(offs)  # the other foot's is outside the limits
-            share = (off - at[index]) / length
-            off = off[(low < share) & (share < high)]
-            if not len(off):
+            # the other foot's lift-offs are outside the limits
+            share = (off - at[index]) / (at[index + 2] - at[index])
+            lifted = off[(low < share) & (share < high)]
+            if not len(lifted):
                 continue
             strides.append(
                 Stride(
                     SIDES[side],
                     contact=float(when[index]),
-                    lift_off=float(times[0] + off[-1] * step),
+                    lift_off=float(times[0] + lifted[-1] * step),
                     next_contact=float(when[index + 2]),
                     step_time=float(when[index + 1] - when[index]),
                     step_length=float(moved[index]),
@@ -173,42 +168,26 @@ def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def _steps_in_a_row(
-    contacts: Sequence[tuple[float, int]], step: float, limits: GaitLimits
-) -> list[list[tuple[float, int]]]:
-    """Split contacts (frame, side) into runs at walking pace.
+    contacts: np.ndarray, feet: np.ndarray, limits: GaitLimits
+) -> list[np.ndarray]:
+    """Split contacts, at seconds (C,) of feet (C,), into runs at walking pace.
 
     Feet alternate in a part of each run; elsewhere their sides may have been confused.
     """
-    low, high = limits.step_time
-    passed = np.diff([at for at, _ in contacts]) * step
+    (low, high), passed = limits.step_time, np.diff(contacts)
     usual = passed[(low < passed) & (passed < high)]
     if not len(usual):
         return []
-    late = limits.late * np.median(usual)
-    runs = [[contacts[0]]]
-    for last, contact, time in zip(contacts, contacts[1:], passed, strict=False):
-        is_same = contact[1] == last[1]
-        if not low < time < (min(late, high) if is_same else high):
-            runs.append([])
-        runs[-1].append(contact)
-    return [run for run in runs if _most_alternating(run) >= limits.contacts]
-
-
-def _most_alternating(run: Sequence[tuple[float, int]]) -> int:
-    """Return the largest number of contacts in a row whose feet alternate."""
-    most = count = 1
-    for (_, last), (_, side) in zip(run, run[1:], strict=False):
-        count = 1 if side == last else count + 1
-        most = max(most, count)
-    return most
-
-
-def _alternate(detected: Sequence[int]) -> list[int]:
-    """Return alternating sides, those that agree with most of the detected ones."""
-    sides = np.arange(len(detected)) % 2
-    agreed = (sides == detected).sum()
-    is_other = 2 * agreed < len(detected)
-    return (1 - sides if is_other else sides).tolist()
+    is_same = np.diff(feet) == 0
+    late = min(limits.late * np.median(usual), high)
+    is_apart = (passed <= low) | (passed >= np.where(is_same, late, high))
+    runs = np.split(np.arange(len(feet)), np.flatnonzero(is_apart) + 1)
+    alternating = (np.flatnonzero(np.diff(feet[run]) == 0) for run in runs)
+    return [
+        run
+        for run, ends in zip(runs, alternating, strict=True)
+        if np.diff([-1, *ends, len(run) - 1]).max() >= limits.contacts
+    ]
 
 
 def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:

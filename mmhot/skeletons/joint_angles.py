@@ -7,6 +7,8 @@ those of OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). 
 angles are 0 for people who stand straight, with hanging arms, and face along x.
 """
 
+from functools import cache
+
 import numpy as np
 
 from mmhot.geometry.rotations import euler_angles
@@ -49,31 +51,21 @@ def angle_names(num_joints: int) -> tuple[str, ...]:
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
+@cache
 def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
-    """List the joints whose positions determine each angle of :func:`angle_names`."""
-    hips, shoulders = (
-        [f'{x}_{joint}' for x in _SIDES] for joint in ('hip', 'shoulder')
-    )
-    pelvis, trunk = ['root', 'spine', *hips], ['spine', 'thorax', *shoulders]
-    joints = dict.fromkeys(_BALL['pelvis'], pelvis)
-    # z is the first axis of rotation: the other angles need only that of the parent,
-    # but for straight limbs, whose hinges its other axes turn
-    extension, bending, rotation = _BALL['trunk']
-    joints |= {extension: pelvis + trunk, bending: hips + trunk, rotation: hips + trunk}
-    for side in _SIDES:
-        for (names, part, bend, _), above, across in zip(
-            _LIMBS, (pelvis, trunk), (hips, shoulders), strict=True
-        ):
-            limb = [f'{side}_{joint}' for joint in names]
-            needs = above + limb[:2], across + limb[:2], above + limb, limb
-            angles = (f'{name}_{side[0]}' for name in (*_BALL[part], bend))
-            joints |= zip(angles, needs, strict=True)
-        sole = [f'{side}_{joint}' for joint in ('knee', 'foot', 'heel', 'big_toe')]
-        joints[f'ankle_angle_{side[0]}'] = sole
-    index = _SKELETONS[num_joints].index
+    """List the joints whose positions determine each angle of :func:`angle_names`.
+
+    They are those that change it when they move, here in a pose at random.
+    """
+    rng = np.random.default_rng(0)
+    pose = rng.normal(size=(num_joints, 3))
+    moved = pose + np.eye(num_joints)[..., None] * rng.normal(size=pose.shape)
+    angles, *changed = (joint_angles(x[None])[0] for x in (pose, *moved))
     return {
-        angle: tuple(sorted({*map(index, joints[angle])}))
-        for angle in angle_names(num_joints)
+        name: tuple(np.flatnonzero(np.abs(column) > 1e-6).tolist())
+        for name, column in zip(
+            angle_names(num_joints), np.transpose(changed - angles), strict=True
+        )
     }
 
 
@@ -155,6 +147,6 @@ def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
     return vectors - scale[:, None] * both + ahead[:, None] * target
 
 
-def unit_vectors(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors (..., 3) to length one."""
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
+def unit_vectors(vectors: np.ndarray, least: float = 1e-12) -> np.ndarray:
+    """Scale vectors (..., 3) to length one, shorter ones than ``least`` to less."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(least)

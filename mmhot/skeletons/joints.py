@@ -28,32 +28,21 @@ ANKLE_HEIGHT = 0.08
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """Named joints, the tree they form, and their left/right pairs.
+    """Named joints, the tree they form, and their left/right pairs."""
 
-    Args:
-        name (str): Name for :func:`get_skeleton`.
-        joints (tuple[str]): Joint names in order, K of them.
-        parents (tuple[int]): Parent of each joint, -1 for the root.
-        flip_pairs (tuple[tuple[int, int]]): Pairs (left, right), by left index.
-        groups (Mapping[str, tuple[str]]): Joint names of each body part. Limbs run
-            from the trunk outwards. ``torso`` holds the joints on the midline of the
-            trunk or, where there are none, the shoulders and hips. ``head``,
-            ``upper_body`` and ``lower_body`` are disjoint where they exist.
-        meanings (Mapping[str, str]): Names by which joints are known across skeletons,
-            for joints whose own name differs.
-        dataset_names (tuple[str]): ``dataset_name`` of MMPose's metainfos with these
-            keypoints.
-        by_count (bool): Whether files and models that do not name their keypoints are
-            taken for this skeleton if they have K of them.
-    """
-
-    name: str
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    flip_pairs: tuple[tuple[int, int], ...]
+    name: str  # for :func:`get_skeleton`
+    joints: tuple[str, ...]  # names in order, K of them
+    parents: tuple[int, ...]  # of each joint, -1 for the root
+    flip_pairs: tuple[tuple[int, int], ...]  # (left, right), by left index
+    # joint names of each body part. Limbs run from the trunk outwards. ``torso`` holds
+    # the joints on the midline of the trunk or, where there are none, the shoulders and
+    # hips. ``head``, ``upper_body`` and ``lower_body`` are disjoint where they exist
     groups: Mapping[str, tuple[str, ...]]
+    # names by which joints are known across skeletons, where their own name differs
     meanings: Mapping[str, str] = field(default_factory=dict)
+    # ``dataset_name`` of MMPose's metainfos with these keypoints
     dataset_names: tuple[str, ...] = ()
+    # whether files and models without names of keypoints have this skeleton if K agrees
     by_count: bool = False
 
     def __reduce__(self) -> tuple:
@@ -145,7 +134,7 @@ def register_skeleton(
         by_count (bool): See :class:`Skeleton`. Defaults to False.
 
     Raises:
-        ValueError: If a name is taken, or a joint or group is missing.
+        ValueError: If another skeleton has the name, or a joint or group is missing.
 
     Example::
 
@@ -159,30 +148,24 @@ def register_skeleton(
     for joint in sum(map(list, parts.values()), mentioned):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
-    for group in ('head', 'torso'):
-        if group not in groups:
-            raise ValueError(f'groups of {name} must contain {group!r}')
-    taken = {key for x in SKELETONS.values() for key in (x.name, *x.dataset_names)}
-    if taken & {name, *dataset_names}:
-        raise ValueError(f'a skeleton {name!r} is registered already')
-    mirror = {
-        joint: joint.replace('left', 'right') for joint in joints if 'left' in joint
-    }
+    if not {'head', 'torso'} <= {*groups}:
+        raise ValueError(f"groups of {name} must contain 'head' and 'torso'")
+    mirror = {x: x.replace('left', 'right') for x in joints if 'left' in x}
     pairs = (
         (joints.index(left), joints.index(right))
         for left, right in (mirror | dict(flip_pairs or {})).items()
         if right in joints
     )
     parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
-    skeleton = replace(
-        _build(name, joints, parents, range(len(joints)), parts),
-        flip_pairs=tuple(sorted(pairs)),
-        meanings=MappingProxyType(dict(meanings or {})),
-        dataset_names=tuple(dataset_names),
-        by_count=by_count,
+    return add_skeleton(
+        replace(
+            _build(name, joints, parents, range(len(joints)), parts),
+            flip_pairs=tuple(sorted(pairs)),
+            meanings=MappingProxyType(dict(meanings or {})),
+            dataset_names=tuple(dataset_names),
+            by_count=by_count,
+        )
     )
-    _REGISTRY[name] = skeleton
-    return skeleton
 
 
 def part_of(joint: str) -> str:
@@ -208,18 +191,18 @@ def get_skeleton(name: str) -> Skeleton:
     raise ValueError(_unknown('skeleton', name, SKELETONS))
 
 
-def configured_skeleton(given: str | Mapping[str, Any]) -> Skeleton:
+def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skeleton:
     """Return the skeleton that a config gives, which is trusted: its files are run.
 
     Args:
-        given (str | Mapping): A name, or a metainfo (see
+        skeleton_or_metainfo (str | Mapping): A name, or a metainfo (see
             :func:`mmhot.skeletons.metainfo.read_metainfo`) such as
             ``dict(from_file='my.py')``. The skeleton of a metainfo is not registered,
             and is a registered one if that has the same joints.
     """
-    if not isinstance(given, Mapping):
-        return get_skeleton(given)
-    metainfo = read_metainfo(given)
+    if not isinstance(skeleton_or_metainfo, Mapping):
+        return get_skeleton(skeleton_or_metainfo)
+    metainfo = read_metainfo(skeleton_or_metainfo)
     joints, swaps = metainfo.joints, metainfo.swaps
     for skeleton in SKELETONS.values():
         if (skeleton.joints, tuple(skeleton.flip_indices)) == (joints, swaps):
@@ -247,9 +230,9 @@ def _build(
     limbs = {}
     for limb, names in ('leg', f'hip knee {ankle}'), ('arm', 'shoulder elbow wrist'):
         for side in ('right', 'left'):
-            named = [f'{side}_{part}' for part in names.split()]
-            if named := [name for name in named if name in joints]:
-                limbs[f'{side}_{limb}'] = tuple(named)
+            of_side = (f'{side}_{part}' for part in names.split())
+            if of_limb := tuple(x for x in of_side if x in joints):
+                limbs[f'{side}_{limb}'] = of_limb
     pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
     # the left one first
     pairs = [(b, a) if 'left' in joints[b].lower() else (a, b) for a, b in pairs]
@@ -264,13 +247,13 @@ def add_skeleton(skeleton: Skeleton) -> Skeleton:
     Raises:
         ValueError: If its name is that of another skeleton.
     """
-    known = _REGISTRY.setdefault(skeleton.name, skeleton)
-    if (known.joints, known.flip_indices) != (skeleton.joints, skeleton.flip_indices):
+    same = _REGISTRY.setdefault(skeleton.name, skeleton)
+    if (same.joints, same.flip_indices) != (skeleton.joints, skeleton.flip_indices):
         raise ValueError(
             f'skeleton {skeleton.name!r} is registered with other joints: choose '
-            'another dataset_name in the metainfo'
+            'another name, or dataset_name in the metainfo'
         )
-    return known
+    return same
 
 
 def skeleton_with(count: int, argument: str = 'skeleton') -> str:
@@ -279,12 +262,12 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     Raises:
         ValueError: If there is none.
     """
-    known = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
-    if count not in known:
-        listed = ', '.join(f'{number} ({name})' for number, name in known.items())
+    names = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
+    if count not in names:
+        listed = ', '.join(f'{number} ({name})' for number, name in names.items())
         text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
         raise ArgumentError(text, count, listed)
-    return known[count]
+    return names[count]
 
 
 def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
@@ -356,13 +339,11 @@ def convert_keypoints(
     """
     keypoints = np.asarray(keypoints)
     num_keypoints = get_skeleton(source).num_keypoints
-    if keypoints.ndim < 2 or keypoints.shape[-2] != num_keypoints:
+    if keypoints.shape[-2:] not in ((num_keypoints, 2), (num_keypoints, 3)):
         raise ValueError(
             f'keypoints must be (..., {num_keypoints}, 2 or 3) for {source}, '
             f'got {keypoints.shape}'
         )
-    if keypoints.shape[-1] not in (2, 3):
-        raise ValueError(f'keypoints must have 2 or 3 axes, got {keypoints.shape[-1]}')
     indices, weights, measured = _conversion(source, target, mapping)
     dtype = np.result_type(keypoints, np.float32)
     weights = weights[..., [0, 1, 0][: keypoints.shape[-1]]].astype(dtype)
@@ -394,14 +375,11 @@ def _conversion(
     # joints by the names that are the same in all skeletons
     available = {start.meanings.get(joint, joint): joint for joint in start.joints}
     names = [end.meanings.get(joint, joint) for joint in end.joints]
-    rules = MAPPINGS[mapping]
     recipes = [
-        {name: 1.0}
-        if name in available
-        else next(
-            (x for x in rules.get(name, ()) if x.keys() <= available.keys()), None
+        next((x for x in choices if x.keys() <= available.keys()), None)
+        for choices in (
+            [{name: 1.0}, *MAPPINGS[mapping].get(name, ())] for name in names
         )
-        for name in names
     ]
     most = max(len(recipe or ()) for recipe in recipes)
     indices = np.zeros((len(recipes), max(most, 1)), dtype=np.int64)

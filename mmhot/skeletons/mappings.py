@@ -63,18 +63,6 @@ _GENERAL: dict[str, list[Recipe]] = {
         ]
         for side in ('left', 'right')
     },
-    **{
-        joint: [{part: 1.0}]
-        for joint, point in (
-            ('left_eye_inner', 'face-42'),
-            ('left_eye_outer', 'face-45'),
-            ('right_eye_inner', 'face-39'),
-            ('right_eye_outer', 'face-36'),
-            ('mouth_left', 'face-54'),
-            ('mouth_right', 'face-48'),
-        )
-        for joint, part in ((joint, point), (point, joint))
-    },
 }
 
 

@@ -29,6 +29,12 @@ _PUSH, _CHANGE, _POINTED, _STEEP = 0.12, 0.08, np.radians(10), np.radians(60)
 _SLOW, _FAST, _HEIGHT, _INTERVAL = 5.0, 2.0, 370, 9
 
 
+def slow_errors(rng, size: float, count: int) -> np.ndarray:
+    """Return errors of a lifter, joints and root, that drift slowly, (T, 18, 3)."""
+    keys = rng.normal(0, size, (12, 18, 3))
+    return interp1d(np.arange(12), keys, axis=0)(np.linspace(0, 11, count))
+
+
 def simulate_feet(world: np.ndarray, fps: float) -> np.ndarray:
     """Add toes and heels to a motion (T, 17, 3) in meters on a floor, z up.
 

@@ -91,6 +91,27 @@ def sam_results(num_frames=40, people=1, apart=1.5):
     return frames
 
 
+def landmarks(count):
+    """Return MediaPipe's points of a kick around the hips, in the image, and the hips.
+
+    They are in meters (T, 33, 3), shares of the image (T, 33, 3), and meters (T, 3).
+    """
+    true = joints_of(KICK, count)
+    places = np.stack([true[..., 0], 1 - true[..., 2], 5 + true[..., 1]], -1)
+    names = get_skeleton('mediapipe-33').joints
+    body = np.zeros((count, len(names), 3))
+    for index, name in enumerate(names):
+        side, _, part = name.partition('_')
+        part = {'ankle': 'foot', 'heel': 'foot', 'foot_index': 'foot'}.get(part, part)
+        part = {'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist'}.get(part, part)
+        joint = f'{side}_{part}'
+        joint = joint if joint in _BODY.joints else 'neck_base'
+        body[:, index] = places[:, _BODY.index(joint)]
+    image = body[..., :2] / body[..., 2:] * FOCAL / SIZE + 0.5
+    hips = body[:, 23:25].mean(1)
+    return body - hips[:, None], np.append(image, 0 * image[..., :1], -1), hips
+
+
 def given_clip(**more):
     """Return the spoiled kick as a clip in world axes."""
     noisy, frames = spoil(joints_of(KICK, 150).astype(np.float64))

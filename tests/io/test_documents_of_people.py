@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from clip_files import SIZE, dump, walk
-from given_poses import FPS, sam_results
+from given_poses import FPS, landmarks, sam_results
 from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 
@@ -21,7 +21,7 @@ from mmhot.skeletons.joints import get_skeleton
 COUNT, ABSENT = 12, (3, 4, 8)
 NUMBERS = 3 + 2 * np.arange(COUNT)
 RESULTS = sam_results(COUNT)
-H36M, MEDIAPIPE = get_skeleton('h36m-17'), get_skeleton('mediapipe-33')
+MEDIAPIPE = get_skeleton('mediapipe-33')
 
 
 def plain(person):
@@ -216,24 +216,7 @@ def test_pickles_and_objects_of_npy_need_no_pytorch(tmp_path):
 # --- landmarks ------------------------------------------------------------------------
 
 
-def landmarks():
-    """Points of MediaPipe (T, 33, 3) in meters around the hips, and in the image."""
-    true = joints_of(KICK, COUNT)
-    places = np.stack([true[..., 0], 1 - true[..., 2], 5 + true[..., 1]], -1)
-    body = np.zeros((COUNT, 33, 3))
-    for index, name in enumerate(MEDIAPIPE.joints):
-        side, _, part = name.partition('_')
-        part = {'ankle': 'foot', 'heel': 'foot', 'foot_index': 'foot'}.get(part, part)
-        part = {'pinky': 'wrist', 'index': 'wrist', 'thumb': 'wrist'}.get(part, part)
-        joint = f'{side}_{part}'
-        joint = joint if joint in H36M.joints else 'neck_base'
-        body[:, index] = places[:, H36M.index(joint)]
-    image = body[..., :2] / body[..., 2:] * 1100 / SIZE['image_size'] + 0.5
-    world = body - body[:, 23:25].mean(1, keepdims=True)
-    return world, np.append(image, 0 * image[..., :1], -1)
-
-
-WORLD, IMAGE = landmarks()
+WORLD, IMAGE, _ = landmarks(COUNT)
 
 
 def listed(points, visibility=0.9):

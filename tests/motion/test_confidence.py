@@ -15,7 +15,7 @@ from mmhot.motion.confidence import (
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 
-COCO = get_skeleton('coco-17')
+COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25
 
 
 def standing(count=60):
@@ -37,23 +37,20 @@ def turned(points, degrees):
 def test_people_who_are_upside_down_for_a_moment_are_missing(frames):
     points, wrong = standing(), np.isin(np.arange(60), frames)
     points[wrong] = turned(points[wrong], 180)
-    found = find_flips(points, COCO, np.arange(60) / 25)
+    found = find_flips(points, COCO, SECONDS)
     np.testing.assert_array_equal(found, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=25)
     [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any((1, 2)), wrong)
 
 
-@pytest.mark.parametrize('turns', [1, 3])  # per second: cartwheels, somersaults
-def test_people_who_turn_over_stay(turns):
-    points = turned(standing(), 360 * turns * np.arange(60) / 25)
-    assert not find_flips(points, COCO, np.arange(60) / 25).any()
-
-
-def test_handstands_stay():
-    points = standing()
-    points[20:] = turned(points[20:], 180)
-    assert not find_flips(points, COCO, np.arange(60) / 25).any()
+@pytest.mark.parametrize(
+    'turn',
+    [360 * SECONDS, 3 * 360 * SECONDS, 180 * (SECONDS >= 0.8)],
+    ids=['cartwheels', 'somersaults', 'handstand'],
+)
+def test_people_who_turn_over_stay(turn):
+    assert not find_flips(turned(standing(), turn), COCO, SECONDS).any()
 
 
 @pytest.mark.parametrize('name', ['coco-17', 'coco-wholebody-133'])
@@ -88,8 +85,8 @@ def test_wrists_that_jump_away_and_back_are_missing(rate):
     points[30] = swapped[COCO.flip_indices]  # `sides` repairs it
     wrong = np.zeros(points.shape[:2], bool)
     wrong[[20, 21, 40], wrists[0]] = rate > 20  # people do so in 0.1 s
-    found = find_jumps(points, COCO, np.arange(60) / rate)
-    np.testing.assert_array_equal(found, wrong)
+    jumps = find_jumps(points, COCO, np.arange(60) / rate)
+    np.testing.assert_array_equal(jumps, wrong)
     clip = Clip2D.from_arrays(points, image_size=(1280, 720), fps=rate)
     [track] = DropUncertain().drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), wrong)
@@ -102,9 +99,9 @@ def test_points_of_confidence_1_that_are_dropped_are_said(score, counts, caplog)
     upside_down, jumping = points.copy(), points.copy()
     upside_down[30] = turned(points[[30]], 180)[0]
     jumping[20, COCO.index('left_wrist')] -= [0, 200]
-    for each in (upside_down, jumping, points):
-        scores = np.full(each.shape[:2], score, np.float32)
-        clip = Clip2D.from_arrays(each, (1280, 720), 25, scores=scores)
+    for poses in (upside_down, jumping, points):
+        scores = np.full(poses.shape[:2], score, np.float32)
+        clip = Clip2D.from_arrays(poses, (1280, 720), 25, scores=scores)
         DropUncertain().drop(clip)
     said = [record.getMessage() for record in caplog.records]
     assert [text.partition(': ')[2].split()[0] for text in said] == counts

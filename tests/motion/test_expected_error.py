@@ -133,8 +133,8 @@ def test_evidence_is_geometry():
     poses[:, H36M.index('left_wrist')] = [0, 0, 0.3]
     still, ones = np.zeros((4, 17)), np.ones((4, 17))
     clip = replace(rendered('walk').take(slice(4)), keypoints_3d=poses, scores=ones)
-    known = Evidence(still, still, np.tile([0, 0, 2.0], (4, 1)))
-    evidence = gather_evidence(clip, known, np.arange(4))
+    doubts = Evidence(still, still, np.tile([0, 0, 2.0], (4, 1)))
+    evidence = gather_evidence(clip, doubts, np.arange(4))
     wrist = dict(zip(EVIDENCE, evidence[0, H36M.index('left_wrist')], strict=True))
     assert wrist['distance from the root'] == pytest.approx(0.3)
     assert wrist['share of the bone along the line of sight'] == pytest.approx(1)

@@ -79,13 +79,13 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
     lifted, scores, _ = convert_keypoints(
         keypoints, np.ones((count, 26)), 'halpe-26', 'h36m-17'
     )
-    known = np.isfinite(lifted).all(-1)
-    pixels = np.where(known[..., None], lifted, project(joints))
+    is_seen = np.isfinite(lifted).all(-1)
+    pixels = np.where(is_seen[..., None], lifted, project(joints))
     clip = make_clip(
         joints - joints[:, :1],
         pixels,
-        keypoint_scores_3d=known.astype(np.float32),
-        scores=known.astype(np.float32),
+        keypoint_scores_3d=is_seen.astype(np.float32),
+        scores=is_seen.astype(np.float32),
         root_3d=joints[:, 0].astype(np.float32),
         focal_length=FOCAL,
     )
@@ -96,8 +96,8 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
 def test_projected_feet_are_recovered(yaw, turn):
     joints, feet = walking_feet(yaw, turn)
     clip = AddJoints().extend(*clips_of(joints, feet))
-    found = clip.places()[:, SKELETON.indices(NAMES)]
-    assert np.linalg.norm(found - feet, axis=-1).mean() < 0.01
+    places = clip.places()[:, SKELETON.indices(NAMES)]
+    assert np.linalg.norm(places - feet, axis=-1).mean() < 0.01
     assert (clip.scores[:, SKELETON.indices(NAMES)] == 1).all()
     # the same feet, so the same length in all frames
     for side in ('left', 'right'):

@@ -31,8 +31,7 @@ def rendered_clip(name='walk'):
         points = data['keypoints_2d'].astype(np.float32)
     points += np.random.default_rng(0).normal(0, 1, points.shape).astype(np.float32)
     scores = np.random.default_rng(1).uniform(0.5, 1, points.shape[:2])
-    track = Track2D(0, np.arange(len(points)), points, scores.astype(np.float32))
-    return Clip2D(name, 'coco-17', [track], 1280, 720, 25.0)
+    return Clip2D.from_arrays(points, (1280, 720), 25, scores=scores)
 
 
 def swap(clip, parts, frames):
@@ -47,9 +46,8 @@ def swap(clip, parts, frames):
     mirror = skeleton.flip_indices
     points = np.where(swapped[..., None], track.keypoints[:, mirror], track.keypoints)
     scores = np.where(swapped, track.scores[:, mirror], track.scores)
-    own = Track2D(0, track.frames, points, scores)
-    size = clip.width, clip.height, clip.fps
-    return Clip2D(clip.name, clip.skeleton, [own], *size), swapped
+    tracks = [replace(track, keypoints=points, scores=scores)]
+    return replace(clip, tracks=tracks), swapped
 
 
 @pytest.mark.parametrize('parts', PARTS.values(), ids=PARTS)
@@ -94,8 +92,8 @@ def test_turns_and_kicks_stay_and_their_swaps_are_undone(key, camera):
     ):
         wrong, swapped = swap(clip, parts, frames)
         track = wrong.tracks[0]
-        found = find_swaps(track, clip.skeleton, track.frames / clip.fps)
-        np.testing.assert_array_equal(found, swapped)
+        swaps = find_swaps(track, clip.skeleton, track.frames / clip.fps)
+        np.testing.assert_array_equal(swaps, swapped)
 
 
 def test_missing_frames_and_joints_are_no_obstacle():
@@ -113,25 +111,27 @@ def test_missing_frames_and_joints_are_no_obstacle():
 @pytest.mark.parametrize('skeleton', ['coco-wholebody-133', 'halpe-26', 'mpii-16'])
 def test_all_joints_of_a_limb_are_exchanged(skeleton):
     """Motion of knees and ankles decides for toes, that of elbows for fingers."""
-    own = get_skeleton(skeleton)
+    target = get_skeleton(skeleton)
     clip = rendered_clip()
     source = get_skeleton('coco-17')
-    points = np.zeros((136, own.num_keypoints, 2), np.float32)
-    common = [name for name in source.joints if name in own.joints]
-    points[:, own.indices(common)] = clip.tracks[0].keypoints[:, source.indices(common)]
+    points = np.zeros((136, target.num_keypoints, 2), np.float32)
+    common = [name for name in source.joints if name in target.joints]
+    points[:, target.indices(common)] = clip.tracks[0].keypoints[
+        :, source.indices(common)
+    ]
     limbs = [
         joint
-        for joint, name in enumerate(own.joints)
+        for joint, name in enumerate(target.joints)
         if name.split('_')[0] in ('left', 'right')
         and any(part in name for part in ('knee', 'ankle', 'toe', 'heel'))
     ]
-    mirror = own.flip_indices
+    mirror = target.flip_indices
     swapped = np.zeros(points.shape[:2], bool)
     swapped[60:69, limbs] = True
     points = np.where(swapped[..., None], points[:, mirror], points)
     track = Track2D(0, np.arange(136), points, np.ones(points.shape[:2], np.float32))
-    found = find_swaps(track, skeleton, np.arange(136) / 25)
-    np.testing.assert_array_equal(found, swapped)
+    swaps = find_swaps(track, skeleton, np.arange(136) / 25)
+    np.testing.assert_array_equal(swaps, swapped)
 
 
 def test_lifting_repairs_by_default():
@@ -152,12 +152,10 @@ def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
     clip = rendered_clip()
     twisted, _ = swap(clip, PARTS['legs'], slice(None))
     track = twisted.tracks[0]
-    held = Track2D(
-        0,
-        np.arange(count),
-        np.repeat(track.keypoints[:1], count, 0),
-        np.repeat(track.scores[:1], count, 0),
+    points, scores = (
+        np.repeat(x[:1], count, 0) for x in (track.keypoints, track.scores)
     )
+    held = Track2D(0, np.arange(count), points, scores)
     assert not find_swaps(held, clip.skeleton, held.frames / 50).any()
 
 
@@ -165,9 +163,9 @@ def test_clips_without_scores_are_trusted_less(caplog):
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
     clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
-    own = RepairSides().repair(clip).tracks[0]
-    known = np.isfinite(track.keypoints)
-    changed = ((own.keypoints != track.keypoints) & known).any((1, 2)).sum()
+    repaired = RepairSides().repair(clip).tracks[0]
+    is_seen = np.isfinite(track.keypoints)
+    changed = ((repaired.keypoints != track.keypoints) & is_seen).any((1, 2)).sum()
     assert 0 < changed < 6
     assert f'left and right are exchanged in {changed} frames' in caplog.text
     wrong, _ = swap(rendered_clip(), PARTS['legs'], slice(60, 69))

@@ -10,6 +10,7 @@ from feet import (
     keypoints_of_feet,
     points_of,
     simulate_feet,
+    slow_errors,
 )
 from rendered_clips import DATA, rendered
 
@@ -36,12 +37,7 @@ def walk():
     pixels = points[..., :2] / points[..., 2:] * focal + middle
     rng = np.random.default_rng(0)
     pixels = add_noise(pixels, np.ptp(truth.pixels[..., 1], axis=1), rng)
-    times = np.linspace(0, 11, len(clip))
-    keys = rng.normal(0, 0.03, (12, 18, 3))
-    errors = np.stack(
-        [np.interp(times, np.arange(12), x) for x in keys.reshape(12, -1).T]
-    )
-    errors = errors.T.reshape(len(clip), 18, 3)
+    errors = slow_errors(rng, 0.03, len(clip))
     errors[:, 0] = 0
     clip = replace(
         clip,

@@ -53,12 +53,12 @@ def test_steps_of_a_drawn_walk(heading, fps):
     assert len(strides) >= 8
     for one, other in zip(strides, strides[1:], strict=False):
         assert {one.foot, other.foot} == {'left', 'right'}
-    found = [
+    measures = [
         (x.step_time, x.step_length, x.step_width, x.stride_length, x.cadence, x.speed)
         for x in strides
     ]
-    wanted = TIME, STEP, WIDTH, 2 * STEP, 60 / TIME, STEP / TIME
-    assert np.median(found, axis=0) == pytest.approx(wanted, rel=0.03)
+    expected = TIME, STEP, WIDTH, 2 * STEP, 60 / TIME, STEP / TIME
+    assert np.median(measures, axis=0) == pytest.approx(expected, rel=0.03)
     for x in strides:
         late = 0 if x.foot == 'left' else TIME
         missed = (x.contact - late + TIME) % (2 * TIME) - TIME
@@ -149,10 +149,10 @@ def test_sides_follow_the_order_of_contacts(confused):
     for joint in ('foot', 'hip'):
         pair = [NAMES.index(f'{side}_{joint}') for side in ('left', 'right')]
         poses[np.ix_(rows, pair)] = poses[np.ix_(rows, pair[::-1])]
-    found = find_strides(poses, root, times, NAMES)
-    assert len(found) >= len(straight) - 2
+    strides = find_strides(poses, root, times, NAMES)
+    assert len(strides) >= len(straight) - 2
     shared = {x.contact: x.foot for x in straight}
-    for x in found:
+    for x in strides:
         nearest = min(shared, key=lambda contact: abs(contact - x.contact))
         if abs(nearest - x.contact) < 0.1:
             assert shared[nearest] == x.foot

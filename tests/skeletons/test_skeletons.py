@@ -196,38 +196,24 @@ def test_trained_mapping_is_the_least_biased_on_rendered_people(clip):
 @pytest.fixture
 def stick_figure():
     """Register a skeleton of 15 joints; unregister it after the test."""
-    registry = dict(joints._REGISTRY)
     yield register_skeleton(
         'stick-15',
-        'skull<collar collar<belly belly<base base '
-        + ' '.join(
-            f'{side}_{joint}<{parent.format(side=side)}'
-            for side in ('left', 'right')
-            for joint, parent in (
-                ('shoulder', 'collar'),
-                ('elbow', '{side}_shoulder'),
-                ('wrist', '{side}_elbow'),
-                ('hip', 'base'),
-                ('knee', '{side}_hip'),
-            )
-        )
-        + ' navel<base',
+        'skull<collar collar<belly belly<base base left_shoulder<collar '
+        'left_elbow<left_shoulder left_wrist<left_elbow left_hip<base '
+        'left_knee<left_hip right_shoulder<collar right_elbow<right_shoulder '
+        'right_wrist<right_elbow right_hip<base right_knee<right_hip navel<base',
         dict(head='skull', torso='base belly collar'),
         meanings=dict(skull='head_top', collar='thorax', belly='spine', base='pelvis'),
         dataset_names=('sticks',),
         by_count=True,
     )
-    joints._REGISTRY.clear()
-    joints._REGISTRY.update(registry)
+    del joints._REGISTRY['stick-15']
 
 
 def test_registered_skeleton_has_pairs_limbs_and_dataset_names(stick_figure):
     assert get_skeleton('sticks') is get_skeleton('stick-15') is stick_figure
-    assert stick_figure.groups['left_arm'] == (
-        'left_shoulder',
-        'left_elbow',
-        'left_wrist',
-    )
+    arm = 'left_shoulder', 'left_elbow', 'left_wrist'
+    assert stick_figure.groups['left_arm'] == arm
     assert stick_figure.groups['right_leg'] == ('right_hip', 'right_knee')
     flip = stick_figure.flip_indices
     assert [flip[joint] for joint in stick_figure.left] == stick_figure.right
