@@ -163,7 +163,7 @@ def provide_pkg_resources() -> Callable[[], None] | None:
         vars(module)['DistributionNotFound'] = _DistributionNotFoundError
         vars(module)['get_distribution'] = get_distribution
 
-    return ModuleFinder({'pkg_resources': fill}).install(len(sys.meta_path))
+    return ModuleFinder({'pkg_resources': fill}).install()
 
 
 def _copy_of(source: str) -> Fill:
