@@ -14,7 +14,7 @@ from mmhot.version import __version__
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift, refine
     from mmhot.apis.stream import stream
-    from mmhot.chain.pipelines import register_processor, register_step
+    from mmhot.chain.pipelines import register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifter import Lifter
@@ -41,7 +41,6 @@ _LAZY = {
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
-    'register_processor': 'mmhot.chain.pipelines',
     'register_step': 'mmhot.chain.pipelines',
     'register_writer': 'mmhot.structures.formats',
     'stream': 'mmhot.apis.stream',
@@ -64,7 +63,6 @@ __all__ = [
     'read_lifted',
     'refine',
     'register_pose_estimator',
-    'register_processor',
     'register_step',
     'register_writer',
     'stream',

@@ -64,9 +64,7 @@ open_session('mmhot/weights/nanohtnet_81frm-keep9_cmu-wild.onnx', 'cpu')
 
 @pytest.mark.parametrize('name', sorted(mmhot._LAZY))
 def test_lazy_name_exists(name):
-    # the name of mmhot 0.1 is another name of the function
-    expected = {'register_processor': 'register_step'}.get(name, name)
-    assert getattr(mmhot, name).__name__ == expected
+    assert getattr(mmhot, name).__name__ == name
     assert name in dir(mmhot)
     assert {x for x in dir(mmhot) if x[:1] != '_'} == {*mmhot.__all__} - {'__version__'}
 

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -27,8 +27,8 @@ from mmhot.frames.capture import Capture, LiveFrame
 from mmhot.frames.options import RateOption
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
+from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
-from mmhot.io.writers.json_lines import json_lines
 from mmhot.motion.lens import SetLens
 from mmhot.motion.smoothing import SmoothStream
 from mmhot.options import Values, takes
@@ -121,7 +121,8 @@ def lift_stream(
         )
         capture = Capture(frames, connection.reconnect, duration, stop)
         num_lifted = 0
-        with json_lines(path) as write, report.bars(f'{frames.name}: live') as progress:
+        bars = report.bars(f'{frames.name}: live')
+        with _json_lines(path) as write, bars as progress:
             for poses in chain(_reported(capture, header, write, say)):
                 assert isinstance(poses.frame, LiveFrame)  # as captured
                 latency = 1000 * (time.monotonic() - poses.frame.arrived)
@@ -139,6 +140,28 @@ def lift_stream(
             write({'type': 'summary', **seen, 'ended': capture.ended})
     say(f'{frames.name}: {capture.seen} frames seen, {num_lifted} lifted')
     return capture.ended
+
+
+@contextmanager
+def _json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
+    """Open a file to append documents of plain values; earlier lines stay."""
+    with _naming_errors(path):
+        file = path.open('ab', buffering=0)
+    with file:
+
+        def write(document: dict) -> None:
+            with _naming_errors(path):
+                file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
+
+        yield write
+
+
+@contextmanager
+def _naming_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f'cannot write {path}: {error.strerror}') from error
 
 
 def _open_chain(

@@ -153,10 +153,6 @@ def register_step(step: Registered) -> Registered:
     return step
 
 
-register_processor = register_step
-"""The name of :func:`register_step` in mmhot 0.1."""
-
-
 def _clip_of(name: str, call: Callable[..., object]) -> object:
     """Return the class of the clip that a step takes."""
     _, *parameters = signature(call).parameters.values()

@@ -7,7 +7,7 @@ from typing import Any
 from mmhot.errors import ArgumentError
 from mmhot.options import Options, option
 from mmhot.state import LiveStep, State
-from mmhot.structures.lens import Lens, resolve_intrinsics
+from mmhot.structures.lens import Lens
 
 
 def read_intrinsics(value: Lens | str | Path) -> Lens:
@@ -52,7 +52,9 @@ class LensOptions(Options):
 
     def lens_of(self, width: int, height: int) -> Lens | None:
         """Return the lens of images of a size in pixels; None if it is not known."""
-        return resolve_intrinsics(width, height, self.fov, self.intrinsics)
+        if self.intrinsics is not None:
+            return self.intrinsics.fitted(width, height)
+        return None if self.fov is None else Lens.of_view(self.fov, width, height)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -199,18 +199,6 @@ def ideal_pixels(
     return lens.undistort(points), lens.focal[0]
 
 
-def resolve_intrinsics(
-    width: int, height: int, fov: float | None = None, intrinsics: Lens | None = None
-) -> Lens | None:
-    """Return the lens that the user specified, scaled to the image size, or None.
-
-    ``fov`` is the horizontal angle of view in degrees, ``intrinsics`` a calibration.
-    """
-    if intrinsics is not None:
-        return intrinsics.fitted(width, height)
-    return None if fov is None else Lens.of_view(fov, width, height)
-
-
 def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
     """Return ``camera_param`` of the pinhole camera of :meth:`Lens.undistort`.
 

@@ -80,7 +80,7 @@ class Shift:
 
 def test_steps_of_users_run(skater):
     mmhot.register_step(Lower)
-    mmhot.register_processor(Shift())
+    mmhot.register_step(Shift())
     moved, lower, plain = (
         mmhot.lift(skater, pose3d='nanohtnet', fov=60, without=names)
         for names in ((), 'shift', 'lower,shift')

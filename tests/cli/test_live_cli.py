@@ -12,8 +12,8 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
+from mmhot.apis.stream import _json_lines
 from mmhot.frames import capture, streams
-from mmhot.io.writers.json_lines import json_lines
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -149,13 +149,13 @@ def test_look_ahead_is_limited(infer_it, out, capfd):
 def test_lines_are_appended_and_errors_name_the_file(tmp_path):
     path = tmp_path / 'a.jsonl'
     for text in ('é', 'b'):
-        with json_lines(path) as write:
+        with _json_lines(path) as write:
             write({'a': text})
     assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
     with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
-        json_lines(tmp_path / 'none' / 'a.jsonl').__enter__()
+        _json_lines(tmp_path / 'none' / 'a.jsonl').__enter__()
     with (
-        json_lines(Path('/dev/full')) as write,
+        _json_lines(Path('/dev/full')) as write,
         pytest.raises(OSError, match='cannot write /dev/full: No space left'),
     ):
         write({})

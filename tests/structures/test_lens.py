@@ -21,7 +21,6 @@ from mmhot.structures.lens import (
     assumed_focal,
     camera_intrinsics,
     ideal_camera,
-    resolve_intrinsics,
 )
 
 SIZE = (1280, 720)
@@ -148,7 +147,7 @@ def test_unknown_pixels_stay_nan_and_distant_ones_finite():
 
 
 def test_lens_is_scaled_to_the_image():
-    half = resolve_intrinsics(640, 360, intrinsics=LENS)
+    half = LENS.fitted(640, 360)
     assert half.parameters[:4] == (450, 460, 327.5, 170)
     pixels = distorted(np.array([[1.0, 0.5, 5.0]]))
     assert_allclose(half.undistort(pixels / 2), LENS.undistort(pixels) / 2, atol=1e-3)
