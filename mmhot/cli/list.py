@@ -4,9 +4,8 @@ Example:
   mmhot list
   mmhot list nanohtnet
 
-`--all` and patterns also list configs that come without weights; `--json` has the
-names of configs, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for
-`_base_`, the tools and `mmhot lift --model`.
+`--all` and patterns also list configs without weights; `--json` has their names,
+mmhot::TASK/ALGORITHM/DATASET/NAME.py, for `_base_`, our tools and `--pose3d`.
 """
 
 import argparse

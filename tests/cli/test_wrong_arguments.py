@@ -53,6 +53,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
         ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),
         ('lift --formatz npz', '(did you mean --formats?)'),
+        ('lift --out results', '(did you mean --out-dir?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --num-workers 3', '--num-workers needs --runner ray'),
