@@ -37,7 +37,7 @@ _TURN_STEPS = 10_000  # per radian of a rotation vector
 _ANGLE_STEPS = 10  # per degree
 _ERROR_STEP, _ERROR_STEPS = 3, 255  # millimeters of expected errors, and most steps
 VIDEO_ERROR = 1.8
-"""True over expected error in videos: 1.77 and 1.83 for the two of ``make demo``."""
+"""True over expected error in videos: 1.91 and 1.61 for the two of ``make demo``."""
 _STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
 # Joints that show the angles of a part of the body.

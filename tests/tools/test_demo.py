@@ -65,13 +65,14 @@ def test_shipped_models_have_the_errors_of_the_page(tmp_path):
     page = (demo.DEMO.parent / 'docs/video.md').read_text()
     (row,) = re.findall(r'^\| `default` \| .* s \|(.*)$', page, re.MULTILINE)
     pixels, mpjpe, *of_dance = map(float, re.findall(r'([\d.]+) (?:px|mm)', row))
-    errors = {'walk': (pixels, mpjpe), 'dance': of_dance}
+    errors, ratios = {'walk': (pixels, mpjpe), 'dance': of_dance}, []
     for name, expected in errors.items():
         video = demo.DEMO / f'{name}.mp4'
         clip = mmhot.infer(video, pose2d='gtpt-t', det_model='pose-verified', joints=24)
         clip.save(tmp_path / f'{name}.npz')
         truth = GroundTruth.read(demo.DEMO / f'{name}.npz')
         row = measure(clip.first_joints(17), truth)
-        assert row['MPJPE'] / row['expected'] == pytest.approx(VIDEO_ERROR, rel=0.1)
+        ratios.append(row['MPJPE'] / row['expected'])
         found = demo.measure_clip(tmp_path, name)[2:4]
         assert [*map(float, found)] == pytest.approx([*expected], rel=0.02)
+    assert sum(ratios) / 2 == pytest.approx(VIDEO_ERROR, rel=0.05)
