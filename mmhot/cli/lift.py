@@ -19,6 +19,7 @@ from mmhot.cli.report import report_outcomes
 def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
+    parser.moved = {'--no-flip': ': use --speed fast'}
     parser.add_argument(
         'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
     )

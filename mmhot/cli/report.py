@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # importing them takes seconds
 
 # Columns of times, in the order of the chain.
 _PARTS = ('2D', 'track', 'camera', '3D', 'write')
+# With more clips, only failed ones have a row.
+_MOST_ROWS = 40
 
 
 def add_report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +74,10 @@ def stage_table(outcomes: Sequence['Outcome']) -> str:
     stages = [part for part in _PARTS if part in taken]
     lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]
     for outcome in outcomes:
-        note = 'finished before' if outcome.skipped else ''
-        note = 'failed' if outcome.error else note
-        lines.append(_sum(outcome.name, [outcome], stages, note))
+        if outcome.error or len(outcomes) <= _MOST_ROWS:
+            note = 'finished before' if outcome.skipped else ''
+            note = 'failed' if outcome.error else note
+            lines.append(_sum(outcome.name, [outcome], stages, note))
     if len(ran) > 1:
         lines.append(_sum(f'all {len(ran)}', ran, stages))
     return align(lines)

@@ -120,7 +120,8 @@ class VideoFile(FrameSource):
         """Return the last timestamp of all streams, such as longer sound."""
         last = 0.0
         with self._open() as container, suppress(av.error.FFmpegError, OSError):
-            for packet in container.demux():
+            # one stream alone ends where its frames do
+            for packet in container.demux() if len(container.streams) > 1 else ():
                 if packet.pts is not None:
                     last = max(last, float(packet.pts * packet.time_base))
         return last

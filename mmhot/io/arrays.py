@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -28,15 +28,21 @@ MAX_JSON = 256 << 20
 
 
 def load_arrays(
-    path: Path, names: Iterable[str] | None = None
+    path: Path,
+    names: Iterable[str] | Callable[[list[str]], Iterable[str]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Load arrays of numbers and text of an ``.npz`` file, by default all.
 
-    Names that are absent are left out; pickled objects are refused.
+    Names that are absent are left out; pickled objects are refused. A function chooses
+    among the names.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            names = [x for x in names or archive.files if x in archive.files]
+            if callable(names):
+                names = names(archive.files)
+            elif names is None:
+                names = archive.files
+            names = [x for x in names if x in archive.files]
             check_sizes(archive.zip, names, path.stat().st_size)
             return {name: archive[name] for name in names}
     except Exception as error:

@@ -1,4 +1,6 @@
-"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv."""
+"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; XML, Label Studio."""
+
+import json
 
 import numpy as np
 import pytest
@@ -98,3 +100,49 @@ def test_csv_of_sleap(tmp_path, names):
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
     assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
     assert clip.tracks[0].scores[0, 0] == 0
+
+
+LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
+TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
+XML = [
+    *('<?xml version="1.0"?><annotations>', '<!-- a --><annotations>'),
+    '<!DOCTYPE a><annotations>',
+]
+
+
+@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
+def test_xml_and_label_studio_say_how(tmp_path, before):
+    path = tmp_path / 'annotations'
+    for text in XML:
+        path.write_text(before + text)
+        with pytest.raises(ValueError, match='is XML or HTML: export keypoints as'):
+            mmhot.lift(path)
+    short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
+    for document in ([TASK], TASK, short):
+        path.write_text(before + json.dumps(document))
+        with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
+            mmhot.lift(path, image_size=SIZE, fps=30)
+
+
+def test_archives_are_read_for_their_keypoints_alone(tmp_path):
+    """Images, objects and frames of pixels beside them are not loaded."""
+    path, columns = tmp_path / 'a.npz', dict(keypoints=POINTS, scores=SCORES)
+    for others in (dict(frames=np.zeros((6, 4, 4, 3))), dict(args=np.array(object()))):
+        np.savez(path, **columns, **others)
+        [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
+        np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
+    np.savez(path, keypoints=POINTS[0], scores=SCORES[0])
+    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
+    np.testing.assert_allclose(track.keypoints, POINTS[:1], rtol=1e-6)
+
+
+def test_people_may_be_under_any_key(tmp_path):
+    path = tmp_path / 'a.json'
+    frames = [
+        {'poses': [{'keypoints': points.tolist(), 'track_id': None, 'id': 4}]}
+        for points in POINTS
+    ]
+    path.write_text(json.dumps(frames))
+    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
+    np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
+    assert track.track == 4

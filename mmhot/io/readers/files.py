@@ -1,11 +1,12 @@
 """Readers of people in files, 2D or 3D: the table of formats."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmhot.errors import require_file
-from mmhot.io.arrays import BLANK, SIGNATURES, load_json, start_of
+from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
 from mmhot.io.lifted import (
     LIVE,
     clip_of_arrays,
@@ -24,11 +25,16 @@ from mmhot.io.readers.animal_tracking import (
 )
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
-from mmhot.io.readers.people import has_columns, read_files, read_people
+from mmhot.io.readers.people import columns_of, read_files, read_people
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows
 
+_EXPORT_COCO = (
+    'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
+)
+_LABEL_STUDIO, _SEARCHED = re.compile(b'"(keypointlabels|lead_time|inner_id)"'), 1 << 20
+_OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
@@ -68,16 +74,25 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
     )
 
 
+def _names_to_load(names: list[str]) -> list[str]:
+    """Return all names of a clip of mmhot, else those of known columns."""
+    return names if {*names} >= _OF_CLIPS else columns_of(names)
+
+
 def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     """Read ``.npz``, ``.npy`` or a pickle."""
+    is_archive = start_of(path).startswith(SIGNATURES)
+    columns = load_arrays(path, _names_to_load) if is_archive else {}
+    if columns.keys() >= _OF_CLIPS:
+        return clip_of_arrays(columns)
+    if columns:
+        return read_people(columns, path, size)
     content = load_objects(path)
     if not isinstance(content, dict):
         return read_people(content, path, size)
-    if content.keys() >= {'keypoints_3d', 'parents', 'axes'}:
-        return clip_of_arrays(content)
     if _OF_VIDEOS in content:
         return _read_videos(content)
-    if start_of(path).startswith(SIGNATURES) and not has_columns(content):
+    if is_archive:
         if len(content) != 1:
             raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
         [content] = content.values()
@@ -104,7 +119,16 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
-    return read_people(document, path, size)
+    try:
+        return read_people(document, path, size)
+    except ValueError as error:
+        if _LABEL_STUDIO.search(path.read_bytes()[:_SEARCHED]):
+            raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}') from error
+        raise
+
+
+def _refuse_xml(path: Path, size: int) -> NoReturn:
+    raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
 
 
 def _read_folder(folder: Path, size: int) -> Rows:
@@ -131,5 +155,6 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     (SLEAP, lambda path, size: read_sleap_csv(path)),
     (LIVE, lambda path, size: read_lifted(path)),
     ((b'[', b'{'), _read_json),
+    (b'<', _refuse_xml),
 )
 """Readers of files by their first bytes."""

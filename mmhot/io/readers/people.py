@@ -38,6 +38,7 @@ _CANONICAL = {spelled: key for key, names in _KEYS.items() for spelled in names}
 _TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
 _POINT_KEYS = 'points_2d', 'points_3d'
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
+_COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # Keys of the frames of a document, of the people of a frame, and of points within a
 # person.
@@ -58,6 +59,7 @@ _OF_PEOPLE = (
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
+_NO_TRACK = ('', '-1', '-1.0', 'None', 'nan')
 # Skeletons of OpenPose and EasyMocap, whose files name no joints.
 _OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
 _BODY_25 = 25  # EasyMocap's body comes before hands and face
@@ -74,6 +76,9 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     """
     if _is_result(content):
         content = [content]
+    elif not isinstance(content, Iterable):
+        kind = type(content).__name__
+        raise ValueError(f'keypoints must be an array of numbers, got {kind}')
     elif not hasattr(content, '__len__'):  # results may hold images
         content = [*map(_plain, content)]
     header, content = _unwrap(content)
@@ -107,6 +112,12 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     return gather(pairs, header, size)
 
 
+def columns_of(names: Sequence[str]) -> list[str]:
+    """Return the names of arrays that are read, if some are points; else none."""
+    has_points = any(_spell(name) in _POINTS for name in names)
+    return [x for x in names if has_points and _column(x) in (*_COLUMNS, *_KEYS)]
+
+
 def has_columns(content: Any) -> bool:
     """Return whether a dict has the points of many frames, or of many people."""
     return isinstance(content, Mapping) and any(
@@ -131,7 +142,10 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
-    return replace(rows, frame=columns.get('frame'), track=columns.get('track'))
+    frame = columns.get('frame')
+    if np.ndim(frame) > 2:  # images
+        frame = None
+    return replace(rows, frame=frame, track=columns.get('track'))
 
 
 def _to_rows(
@@ -354,13 +368,22 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
     people = _plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
-        people = next((_plain(people[x]) for x in _PEOPLE if x in people), people)
+        key = next((x for x in _PEOPLE if x in people), None)
+        others = (x for x in map(_plain, people.values()) if _holds_people(x))
+        people = next(others, people) if key is None else _plain(people[key])
     if isinstance(people, Mapping) and not _is_person(people):  # by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
     if not isinstance(people, list | tuple) or _is_landmarks(people):
         people = [people]
     dicts = [_canonical(_plain(person)) for person in people if person is not None]
     return [person for values in dicts for person in _split(values)]
+
+
+def _holds_people(value: Any) -> bool:
+    """Return whether a value is a list, or a dict by track ID, of people."""
+    people = [*value.values()] if isinstance(value, Mapping) else value
+    is_list = isinstance(people, list | tuple) and len(people) > 0
+    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in people)
 
 
 def _canonical(person: Any) -> dict[str, Any]:
@@ -393,9 +416,12 @@ def _split(values: dict[str, Any]) -> list[dict[str, Any]]:
     counts = {len(values[x]) for x in _POINT_KEYS if _depth(values.get(x)) > 2}
     if not counts:
         return [values]
-    (count,) = counts
-    arrays = {k: x for k, x in values.items() if _depth(x) and len(x) == count}
-    return [values | {k: x[row] for k, x in arrays.items()} for row in range(count)]
+    arrays = {k: x for k, x in values.items() if _depth(x) and len(x) in counts}
+    others = {k: x for k, x in values.items() if k not in arrays}
+    return [
+        others | {k: x[row] for k, x in arrays.items() if row < len(x)}
+        for row in range(max(counts))  # MediaPipe may have fewer of one kind
+    ]
 
 
 def _coordinates(points: Any) -> list:
@@ -483,7 +509,7 @@ def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray |
     for key in _TRACK_KEYS:
         values = [_first(person.get(key)) for person in people]
         pairs = zip(values, frames.tolist(), strict=True)
-        stated = [(x, frame) for x, frame in pairs if x not in (None, '', -1)]
+        stated = [(x, frame) for x, frame in pairs if str(x).strip() not in _NO_TRACK]
         is_twice = len({*stated}) < len(stated)
         is_once = key == 'id' and len({x for x, _ in stated}) == len(stated)
         if stated and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
