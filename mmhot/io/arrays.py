@@ -38,13 +38,12 @@ def load_arrays(
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if callable(names):
-                names = names(archive.files)
-            elif names is None:
-                names = archive.files
-            names = [x for x in names if x in archive.files]
-            check_sizes(archive.zip, names, path.stat().st_size)
-            return {name: archive[name] for name in names}
+            files = archive.files
+            chosen = files if names is None else names
+            chosen = chosen if isinstance(chosen, Iterable) else chosen(files)
+            present = [name for name in chosen if name in files]
+            check_sizes(archive.zip, present, path.stat().st_size)
+            return {name: archive[name] for name in present}
     except Exception as error:
         # NumPy parses an array's header as Python source: damage shows up as nearly
         # any kind of error, OSError included

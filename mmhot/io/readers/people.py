@@ -143,7 +143,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
     frame = columns.get('frame')
-    if np.ndim(frame) > 2:  # images
+    if frame is not None and np.ndim(frame) > 2:  # images
         frame = None
     return replace(rows, frame=frame, track=columns.get('track'))
 
