@@ -208,7 +208,7 @@ def rows_of_tracks(
     return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
 
 
-def _number_tracks(values: Any) -> tuple[np.ndarray, list]:
+def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
 
     Names are numbered by their first row; the list is empty if all IDs are numbers.
@@ -276,7 +276,7 @@ def _number(
     if tracks is None:
         frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
         return frame, np.full(len(frame), -1)
-    track, names = _number_tracks(tracks)
+    track, names = number_tracks(tracks)
     if names:
         text = '%s: track IDs are names, which are numbered from 0: %.80s'
         _LOGGER.warning(text, name, ', '.join(map(str, names)))

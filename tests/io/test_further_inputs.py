@@ -1,12 +1,14 @@
 """Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; XML, Label Studio."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mmhot
 from mmhot.frames.inputs import find_inputs
+from mmhot.io.readers.people import read_people
 from mmhot.skeletons.joints import get_skeleton
 
 SIZE = (640, 480)
@@ -136,13 +138,29 @@ def test_archives_are_read_for_their_keypoints_alone(tmp_path):
     np.testing.assert_allclose(track.keypoints, POINTS[:1], rtol=1e-6)
 
 
-def test_people_may_be_under_any_key(tmp_path):
+@pytest.mark.parametrize('unknown', [None, float('nan'), -1, '-1', ' '])
+@pytest.mark.parametrize('key', ['poses', 'bodies'])
+def test_people_may_be_under_any_key(tmp_path, key, unknown):
     path = tmp_path / 'a.json'
     frames = [
-        {'poses': [{'keypoints': points.tolist(), 'track_id': None, 'id': 4}]}
+        {key: [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
         for points in POINTS
     ]
     path.write_text(json.dumps(frames))
     [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
     assert track.track == 4
+
+
+@pytest.mark.parametrize('size', [2, 3])
+def test_results_may_have_fewer_landmarks_of_one_kind(size):
+    body = np.random.default_rng(2).uniform(0.2, 0.8, (33, 3))
+    places = {2: body, 3: body - body[23:25].mean(0)}
+    image, world = (
+        [dict(zip('xyz', point, strict=True)) for point in points.tolist()]
+        for points in places.values()
+    )
+    frame = {'pose_landmarks': [image, image], 'pose_world_landmarks': [world]}
+    rows = read_people([frame, frame], Path('a'), size)
+    assert rows.frame.tolist() == ([0, 0, 1, 1] if size == 2 else [0, 1])
+    np.testing.assert_allclose(rows.points[0, :, :2], places[size][:, :2])

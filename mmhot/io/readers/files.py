@@ -122,7 +122,9 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
     try:
         return read_people(document, path, size)
     except ValueError as error:
-        if _LABEL_STUDIO.search(path.read_bytes()[:_SEARCHED]):
+        with path.open('rb') as file:
+            start = file.read(_SEARCHED)
+        if _LABEL_STUDIO.search(start):
             raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}') from error
         raise
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
 from mmhot.io.readers.frame_numbers import frames_of, natural_key
-from mmhot.structures.rows import Rows
+from mmhot.structures.rows import Rows, number_tracks
 
 # What a person may have, by keys in lower case without underscores.
 _LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
@@ -59,7 +59,6 @@ _OF_PEOPLE = (
 # Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
-_NO_TRACK = ('', '-1', '-1.0', 'None', 'nan')
 # Skeletons of OpenPose and EasyMocap, whose files name no joints.
 _OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
 _BODY_25 = 25  # EasyMocap's body comes before hands and face
@@ -508,8 +507,9 @@ def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray |
     """
     for key in _TRACK_KEYS:
         values = [_first(person.get(key)) for person in people]
-        pairs = zip(values, frames.tolist(), strict=True)
-        stated = [(x, frame) for x, frame in pairs if str(x).strip() not in _NO_TRACK]
+        tracks, _ = number_tracks(values)
+        pairs = zip(tracks.tolist(), frames.tolist(), strict=True)
+        stated = [(track, frame) for track, frame in pairs if track >= 0]
         is_twice = len({*stated}) < len(stated)
         is_once = key == 'id' and len({x for x, _ in stated}) == len(stated)
         if stated and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
