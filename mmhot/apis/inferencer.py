@@ -478,13 +478,15 @@ def _split_frames(
     tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    people, frames, ids = People.none(num_keypoints), np.zeros(0, int), np.zeros(0, int)
+    people, frames, ids = [People.none(num_keypoints)], [np.zeros(0, int)], list[int]()
     for track in tracks:
         unknown = np.full(len(track.frames), np.nan, np.float32)
-        columns = track.boxes, unknown, track.keypoints, track.scores
-        people = people.join(People(*columns))
-        frames = np.append(frames, track.frames)
-        ids = np.append(ids, np.full_like(track.frames, track.track))
-    for frame in range(num_frames):
-        rows = np.flatnonzero(frames == frame)
-        yield people.take(rows), ids[rows]
+        people.append(People(track.boxes, unknown, track.keypoints, track.scores))
+        frames.append(track.frames)
+        ids += [track.track] * len(track.frames)
+    everyone, numbers = people[0].join(*people[1:]), np.concatenate(frames)
+    order = np.argsort(numbers, kind='stable')
+    tracked = np.array(ids, int)
+    ends = np.searchsorted(numbers[order], np.arange(num_frames), 'right')
+    for rows in np.split(order, ends)[:num_frames]:
+        yield everyone.take(rows), tracked[rows]
