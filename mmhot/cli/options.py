@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
 from typing import Any
 
 from mmhot.options import RENAMED, Options, Values, kind_of, options_of
@@ -19,7 +19,7 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
     for name, declared in options_of(*kinds).items():
         if name == 'device':  # see mmhot.cli.dispatch
             continue
-        title = _title_of(name, kinds)
+        title = _title_of(declared, kinds)
         if title not in groups:
             groups[title] = parser.add_argument_group(title)
         argument, settings = declared.metadata['argument'], dict[str, Any]()
@@ -44,15 +44,15 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
     parser.set_defaults(kinds=kinds)
 
 
-def _title_of(name: str, kinds: Iterable[type[Options]]) -> str:
-    """Return the title of the class that declares an option."""
-    owners = [
+def _title_of(declared: Field, kinds: Iterable[type[Options]]) -> str:
+    """Return the title of the class that declares an option; derived ones share it."""
+    *_, owner = (
         part
         for kind in kinds
         for part in kind.__mro__
-        if issubclass(part, Options) and name in vars(part).get('__annotations__', {})
-    ]
-    return owners[0].title
+        if issubclass(part, Options) and declared in fields(part)
+    )
+    return owner.title
 
 
 def help_of(declared: Field) -> str:

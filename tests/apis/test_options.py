@@ -18,6 +18,7 @@ from mmhot.chain.options import (
     OutputOptions,
     StreamOutputOptions,
 )
+from mmhot.cli.dispatch import build_parser
 from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options, read_values
 from mmhot.errors import ArgumentError
@@ -74,6 +75,15 @@ def test_options_of_the_command_line_are_those_of_python():
     assert values.of(OutputOptions) == OutputOptions(out_dir='out', formats='npz,bvh')
     assert values.of(Lift) == Lift(speed='fast', keep=9)
     assert values.of(SetLens) == SetLens(fov=60)
+
+
+def test_sections_of_the_help_need_no_stored_annotations(monkeypatch):
+    """Classes of Python 3.14 store a function instead (PEP 649)."""
+    helps = [x.format_help() for x in build_parser()[1].values()]
+    assert '\nruntime:\n' in helps[0]
+    for kind in {part for options in ALL for part in options.__mro__}:
+        monkeypatch.delattr(kind, '__annotations__', raising=False)
+    assert helps == [x.format_help() for x in build_parser()[1].values()]
 
 
 def test_an_option_of_a_step_is_one_field():

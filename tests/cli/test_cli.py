@@ -18,7 +18,7 @@ import pytest
 import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
-from mmhot.cli.errors import run_safely
+from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import add_report_arguments, report
 from mmhot.errors import align, explain, install_extra, is_user_error
 from mmhot.io.atomic import replacing
@@ -168,6 +168,13 @@ def test_wrong_arguments_get_one_line(argv, message, fake_command, capsys):
     err = capsys.readouterr().err
     assert message in err
     assert err.count('\n') == 1
+
+
+def test_choices_without_quotes_get_the_nearest_name(capsys):
+    """Python 3.14 writes them so."""
+    with pytest.raises(SystemExit):
+        OneLineParser().error("invalid choice: 'tri-it' (choose from doctor, try-it)")
+    assert '(did you mean try-it?)' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
