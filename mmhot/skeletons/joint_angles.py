@@ -7,8 +7,6 @@ those of OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). 
 angles are 0 for people who stand straight, with hanging arms, and face along x.
 """
 
-from functools import cache
-
 import numpy as np
 
 from mmhot.geometry.rotations import euler_angles
@@ -49,24 +47,6 @@ _ANKLES = ('ankle_angle_r', 'ankle_angle_l')
 def angle_names(num_joints: int) -> tuple[str, ...]:
     """Name the angles of a skeleton: those of 24 joints have ankles."""
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
-
-
-@cache
-def angle_joints(num_joints: int) -> dict[str, tuple[int, ...]]:
-    """List the joints whose positions determine each angle of :func:`angle_names`.
-
-    They are those that change it when they move, here in a pose at random.
-    """
-    rng = np.random.default_rng(0)
-    pose = rng.normal(size=(num_joints, 3))
-    moved = pose + np.eye(num_joints)[..., None] * rng.normal(size=pose.shape)
-    angles, *changed = (joint_angles(x[None])[0] for x in (pose, *moved))
-    return {
-        name: tuple(np.flatnonzero(np.abs(column) > 1e-6).tolist())
-        for name, column in zip(
-            angle_names(num_joints), np.transpose(changed - angles), strict=True
-        )
-    }
 
 
 def joint_angles(positions: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from rendered_clips import rendered
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.world import place_people, to_world
-from mmhot.skeletons.joint_angles import ANGLES, angle_joints, joint_angles
+from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from tools.dataset_converters.motion_files import read_c3d
 
 
@@ -142,22 +142,3 @@ def test_angles_in_python_are_those_of_the_file(clip, tmp_path):
         assert_allclose(values, [float(row[name]) for row in rows], atol=1e-4)
     with pytest.raises(ValueError, match='angles: only for the joints of h36m-17'):
         replace(lifted, joint_names=tuple('abcdefghijklmnopq')).angles()
-
-
-def test_table_of_angles_has_expected_errors(clip, tmp_path):
-    errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
-    knee, wrist = (clip.joint_names.index(f'left_{x}') for x in ('knee', 'wrist'))
-    errors[0, knee], errors[1, wrist] = 0.5, np.nan
-    replace(clip, expected_error=errors).save(tmp_path / 'a.angles.csv')
-    with (tmp_path / 'a.angles.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    columns = [f'{name}_error_3d' for name in ANGLES]
-    assert list(rows[0]) == ['frame', 'time', 'track', *ANGLES, *columns]
-    result = np.array([[float(row[name] or 'nan') for name in columns] for row in rows])
-    expected = [errors[:, joints].max(1) for joints in angle_joints(17).values()]
-    assert_allclose(result, np.stack(expected, 1), atol=6e-5)
-    largest = {name for name in columns if rows[0][name] == '0.5000'}
-    moved = ('hip_flexion', 'hip_adduction', 'hip_rotation', 'knee_angle')
-    assert largest == {f'{name}_l_error_3d' for name in moved}
-    unknown = {name for name in columns if not rows[1][name]}
-    assert unknown == {'arm_rot_l_error_3d', 'elbow_flex_l_error_3d'}

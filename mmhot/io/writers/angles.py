@@ -10,7 +10,7 @@ from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.csv import cells, write_rows
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
-from mmhot.skeletons.joint_angles import angle_joints, angle_names, joint_angles
+from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.structures.clips import Clip3D
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
@@ -77,14 +77,9 @@ def clip_angles(clip: Clip3D) -> Angles:
 def write_csv(clip: Clip3D, path: str | Path) -> None:
     """Write the angles of all people as a table, with a row for each pose.
 
-    Where expected errors are known, further columns have for each angle the largest
-    one of the joints that determine it, in meters, empty if one of them is unknown. The
-    clip is in ``'world'`` axes.
+    The clip is in ``'world'`` axes.
     """
     columns = clip_angles(clip)
-    if clip.expected_error is not None:
-        for angle, joints in angle_joints(len(clip.joint_names)).items():
-            columns[f'{angle}_error_3d'] = clip.expected_error[:, joints].max(1)
     table = np.column_stack([*columns.values()])
     heads = clip.frame, clip.seconds(clip.frame), clip.track
     lines = (
