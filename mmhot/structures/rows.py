@@ -214,7 +214,9 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     Names are numbered by their first row; the list is empty if all IDs are numbers.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
-        return whole_numbers('tracks', np.where(np.isnan(values), -1, values)), []
+        # a plain -1 does not fit the unsigned integers of NumPy 2.5
+        values = np.where(np.isnan(values), np.int64(-1), values)
+        return whole_numbers('tracks', values), []
     ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.strip() if isinstance(value, str) else value
