@@ -28,7 +28,6 @@ from mmhot.motion.people import ChoosePeople
 from mmhot.motion.returning import MergeReturning
 from mmhot.motion.side_swaps import RepairSides
 from mmhot.motion.smoothing import SmoothGivenPoses, SmoothPoses, SmoothStream
-from mmhot.motion.turns import LimitTurns
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.state import Step
 from mmhot.structures.clips import Clip2D, Clip3D
@@ -49,7 +48,6 @@ VIDEO: Pipeline = (
     StabilizeCamera,
     Lift,
     ExpectErrors,
-    LimitTurns,
     SmoothPoses,
     KeepBones,
     AddJoints,
@@ -67,7 +65,6 @@ KEYPOINTS: Pipeline = (
     KeypointStep,
     Lift,
     ExpectErrors,
-    LimitTurns,
     SmoothPoses,
     KeepBones,
     AddJoints,
@@ -79,7 +76,6 @@ KEYPOINTS: Pipeline = (
 
 POSES: Pipeline = (
     TakePoses,
-    LimitTurns,
     SmoothGivenPoses,
     KeepBones,
     HoldCamera,

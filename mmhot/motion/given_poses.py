@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import bone_lengths, largest_rows
-from mmhot.geometry.outliers import find_reachable
+from mmhot.geometry.outliers import find_outliers
 from mmhot.geometry.windows import moving_rank
 from mmhot.io.readers.options import SingleOption
 from mmhot.lifting.gaps import GapFiller, KnownJoints, interpolate_missing
@@ -231,23 +231,27 @@ _PLACES[_BODY.right, 0] *= -1
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
 
-    Frames whose root, or most of whose joints, cannot be reached from others are
-    missing. Roots that are unknown in some frames are interpolated; if they are in all,
-    places are relative to them.
+    Frames whose root, or most of whose joints, are wrong are missing. Roots that are
+    unknown in some frames are interpolated; if they are in all, places are relative to
+    them.
     """
     seconds, roots = person.seconds(person.frame), person.root_3d.astype(np.float64)
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
-    right = find_reachable(poses, seconds)
     is_known = np.isfinite(poses).all(-1)
-    is_wrong = (is_known & ~right).sum(1) > is_known.sum(1) / 2
-    is_wrong |= ~find_reachable(roots[:, None], seconds)[:, 0]
-    poses[~right | is_wrong[:, None]] = np.nan
-    if is_wrong.any() or not right.all():
-        text = '%s: person %d: %d poses and %d joints are too far from those before '
-        text += 'and after; replaced'
-        joints = (is_known & ~right)[~is_wrong].sum()
-        _LOGGER.warning(text, person.name, person.track[0], is_wrong.sum(), joints)
-    roots[is_wrong] = np.nan
+    wrong = find_outliers(np.append(poses, roots[:, None], axis=1), seconds)
+    wrong, is_lost = wrong[:, :-1], wrong[:, -1]
+    is_lost = is_lost | (wrong.sum(1) > is_known.sum(1) / 2)
+    wrong[is_lost] = False
+    if is_lost.any() or wrong.any():
+        counts = {'whole poses': is_lost.sum()} | dict(
+            zip(person.joint_names, wrong.sum(0), strict=True)
+        )
+        listed = ', '.join(f'{x} in {n}' for x, n in counts.items() if n)
+        text = '%s: person %d: positions that leave their path for a moment and come '
+        text += 'back were replaced (frames: %s)'
+        _LOGGER.warning(text, person.name, person.track[0], listed)
+    poses[wrong | is_lost[:, None]] = np.nan
+    roots[is_lost] = np.nan
     roots = interpolate_missing(roots[:, None], seconds)  # zero if none is known
     return poses + roots
 

@@ -28,6 +28,9 @@ class FilterSettings:
     strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of its penalty
     steps: int = 33  # that are tried between these
     least: int = 8  # frames
+    # spline: weight of positions that were interpolated, chosen on gaps of 1 to 25
+    # frames in 45 motions of CMU
+    interpolated: float = 0.001
 
 
 def butterworth(
@@ -62,32 +65,53 @@ def savitzky_golay(
 
 
 def spline(
-    points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
+    points: np.ndarray,
+    fps: float,
+    settings: FilterSettings = FilterSettings(),
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fit smoothing splines to points (T, ..., 3) without NaN.
 
     Each point has its own strength, with which frames that are left out would be
     predicted best (generalized cross-validation): noise from frame to frame goes, and
     points without any stay. Points are returned unchanged if there are too few frames.
+    Weights (T, ...) of the points are 1 by default.
     """
-    count, order = len(points), settings.order
+    count = len(points)
     if count < settings.least:
         return points.copy()
     flat = points.reshape(count, -1, 3)
+    if weights is None:
+        return _fit_splines(flat, np.ones(count), settings).reshape(points.shape)
+    smooth = np.empty_like(flat)
+    kinds, kind = np.unique(weights.reshape(count, -1), axis=1, return_inverse=True)
+    for number, shared in enumerate(kinds.T):
+        chosen = kind == number
+        smooth[:, chosen] = _fit_splines(flat[:, chosen], shared, settings)
+    return smooth.reshape(points.shape)
+
+
+def _fit_splines(
+    points: np.ndarray, weights: np.ndarray, settings: FilterSettings
+) -> np.ndarray:
+    """Fit smoothing splines to points (T, K, 3) that share their weights (T,)."""
+    count, order = len(points), settings.order
     difference = np.diff(np.eye(order + 1), order, axis=0)[0]
     penalty = normal_bands(np.tile(difference[:, None], count - order), count)
     waves = (2 - 2 * np.cos(np.pi * np.arange(count) / count)) ** order
-    smooth, least = flat.copy(), np.full(flat.shape[1], np.inf)
+    smooth, least = points.copy(), np.full(points.shape[1], np.inf)
+    weighted = (points * weights[:, None, None]).reshape(count, -1)
     for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
         bands = strength * penalty
-        bands[0] += 1
-        fitted = scipy.linalg.solveh_banded(bands, flat.reshape(count, -1), lower=True)
-        fitted = fitted.reshape(flat.shape)
+        bands[0] += weights
+        fitted = scipy.linalg.solveh_banded(bands, weighted, lower=True)
+        fitted = fitted.reshape(points.shape)
         left = 1 - np.mean(1 / (1 + strength * waves))
-        score = ((flat - fitted) ** 2).sum((0, 2)) / left**2
+        errors = np.einsum('t,tki->k', weights, (points - fitted) ** 2)
+        score = errors / left**2
         better = score < least
         smooth[:, better], least[better] = fitted[:, better], score[better]
-    return smooth.reshape(points.shape)
+    return smooth
 
 
 class OneEuro:
@@ -139,10 +163,12 @@ def smooth_uneven(
     points: np.ndarray,
     seconds: np.ndarray,
     settings: FilterSettings = FilterSettings(),
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Apply a filter of even frames to points (T, ...) at any times (T,).
 
-    Points are interpolated linearly at an even rate and back, so constant speeds stay.
+    Points, and their weights if the filter has some, are interpolated linearly at an
+    even rate and back, so constant speeds stay.
     """
     duration = float(np.ptp(seconds))
     if not duration:
@@ -151,7 +177,10 @@ def smooth_uneven(
     even = np.linspace(seconds[0], seconds[-1], steps + 1)
     numbers = np.interp(even, seconds, np.arange(len(points))).round(6)
     fps = round(steps / duration, 6)  # rounding errors would change windows
-    smoothed = smooth(resample(points.astype(np.float64), numbers), fps, settings)
+    inputs = [resample(points.astype(np.float64), numbers), fps, settings]
+    if weights is not None:
+        inputs.append(resample(weights, numbers))
+    smoothed = smooth(*inputs)
     return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
 
 
@@ -189,15 +218,24 @@ class SmoothPoses(LiveStep):
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
             is_placed = bool(np.isfinite(root[rows]).all())
-            if self.smooth_3d == 'spline' and is_placed:
+            if self.smooth_3d == 'spline':
+                weights = self._weights(clip.scores[rows])
+                if not is_placed:
+                    poses[rows] = smooth(poses[rows], seconds, weights=weights)
+                    continue
                 # the root has noise of its own, which is in all relative positions
                 places = np.append(root[rows, None], clip.places()[rows], axis=1)
-                places = smooth(places, seconds)
+                weights = np.append(weights[:, :1], weights, axis=1)
+                places = smooth(places, seconds, weights=weights)
                 root[rows], poses[rows] = places[:, 0], places[:, 1:] - places[:, :1]
                 continue
             for points in (poses, root) if is_placed else (poses,):
                 points[rows] = smooth(points[rows], seconds)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _weights(self, scores: np.ndarray) -> np.ndarray:
+        """Return the weights of joints with these scores, (T, K)."""
+        return np.ones(scores.shape)
 
     def start(self, fps: float) -> Callable[[State], State]:
         """Return the filter of a stream; each person has one, which remembers."""
@@ -238,6 +276,10 @@ class SmoothGivenPoses(SmoothPoses):
         'spline',
         choices=('none', *SMOOTHERS),
     )
+
+    def _weights(self, scores: np.ndarray) -> np.ndarray:
+        """Return weights (T, K) by which positions that were replaced hardly count."""
+        return np.where(scores > 0, 1.0, self.settings.interpolated)
 
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, and report how far joints move."""

@@ -140,7 +140,7 @@ def test_ray(tmp_path, options):
 @pytest.mark.slow(reason='lifts two videos twice')
 def test_streams_are_near_the_same_steps_offline():
     """Each frame is there, with as many later frames as the lifter uses."""
-    without = ['returning', 'sides', 'camera', 'errors', 'turns', 'bones', 'feet']
+    without = ['returning', 'sides', 'camera', 'errors', 'bones', 'feet']
     lifter, apart = Lifter(LIVE_LIFTER, accuracy='fast'), []
     chain = build_chain(VIDEO, lifter, without=without)
     models = chain.find(EstimatePoses).models

@@ -39,9 +39,9 @@ def names_of(pipeline, lifter, **options):
 def test_steps_are_those_of_the_documentation(lifter):
     assert [*dict.fromkeys(names_of(VIDEO, lifter))] == [
         *('estimate', 'track', 'returning', 'people', 'lens', 'sides', 'confidence'),
-        *('camera', 'lift', 'errors', 'turns', 'smoothing', 'bones', 'joints', 'feet'),
+        *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'feet'),
     ]
-    names = ['poses', 'turns', 'smoothing', 'bones', 'camera', 'feet']
+    names = ['poses', 'smoothing', 'bones', 'camera', 'feet']
     assert names_of(POSES, None) == names
     assert {*list_steps(KEYPOINTS)} < {*list_steps()}
 

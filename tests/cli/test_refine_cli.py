@@ -41,7 +41,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     rows = [line.split() for line in lines[title + 2 : title + 4]]
     assert [row[:5] for row in rows] == [[x, '-', '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')
-    assert [*clip.steps] == ['turns', 'smoothing', 'bones', 'camera', 'feet']
+    assert [*clip.steps] == ['smoothing', 'bones', 'camera', 'feet']
     # our own file: nothing is asked of it, and nothing runs again
     again = [str(tmp_path / 'out/sam.npz'), '--out-dir', str(tmp_path / 'again')]
     assert main(['refine', *again, '--formats', 'npz']) == 0
@@ -64,7 +64,7 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
     [
         ([], 'does not state its rate: give --fps'),
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
-        (['--fps', '50', '--without', 'sides'], '--without must be among turns,'),
+        (['--fps', '50', '--without', 'sides'], '--without must be among smoothing,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
         (
             ['--fps', '50', '--start', '9'],
