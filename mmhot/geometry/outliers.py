@@ -59,51 +59,58 @@ def _find_excursions(
     found = np.zeros(len(points), bool)
     if len(points) < 4:
         return found
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    speeds, rate = steps / np.diff(seconds), 1 / float(np.median(np.diff(seconds)))
+    rate = 1 / float(np.median(np.diff(seconds)))
     rows, reach = np.arange(len(points)), int(limits.lasts * rate) - 1
+    usual = np.zeros(len(points))
+    apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
+    window = min(max(round(limits.around * rate), 5), len(apart))
+    padded = np.pad(apart, window, 'reflect')
+    usual[1:-1] = moving_rank(padded, window, int(0.8 * window))[window:-window]
+    least = np.maximum(limits.noise * usual, limits.least)
     # what comes back may be the turning point of a motion, or be beside another error:
     # the path and its speed are those of all other frames
-    is_candidate, usual = found.copy(), np.zeros(len(points))
-    for length in range(1, min(reach, len(points) - 2) + 1):
-        start = rows[: -length - 1]
-        inside = start[:, None] + np.arange(1, length + 1)
-        end = start + length + 1
-        apart = _from_path(points, seconds, start[:, None], inside, end[:, None])
-        if length == 1:
-            window = min(max(round(limits.around * rate), 5), len(apart))
-            padded = np.pad(apart[:, 0], window, 'reflect')
-            ranks = moving_rank(padded, window, int(0.8 * window))
-            usual[1:-1] = ranks[window:-window]
-        least = np.maximum(limits.noise * usual[inside].max(1), limits.least)
-        is_back = (apart.min(1) > least) & (
-            np.minimum(steps[start], steps[end - 1]) > limits.jump * apart.max(1)
-        )
-        is_candidate[inside[is_back]] = True
+    is_candidate = _find_returns(points, seconds, least, reach, limits.jump)
     clean, wrong = rows[~is_candidate], rows[is_candidate]
     after = np.searchsorted(clean, wrong)
     wrong, after = (x[(after > 0) & (after < len(clean))] for x in (wrong, after))
     start, end = clean[after - 1], clean[after]
     ends = clean[(after - 2).clip(0)], clean[(after + 1).clip(max=len(clean) - 1)]
-    pace = np.max(
-        [
-            _speed(points, seconds, start, end),
-            _speed(points, seconds, ends[0], start),
-            _speed(points, seconds, end, ends[1]),
-        ],
-        axis=0,
-    )
-    jumps = np.minimum(speeds[start], speeds[end - 1])
+    around = (start, end), (ends[0], start), (end, ends[1])
+    pace = np.max([_speed(points, seconds, *pair) for pair in around], axis=0)
+    jumps = (start, start + 1), (end - 1, end)
+    jump = np.min([_speed(points, seconds, *pair) for pair in jumps], axis=0)
     apart = _from_path(points, seconds, start, wrong, end)
-    is_wrong = (jumps > limits.ratio * pace) & (apart > limits.least)
+    is_wrong = (jump > limits.ratio * pace) & (apart > limits.least)
     found[wrong[is_wrong & (end - start <= 2 * (reach + 1))]] = True
     # at the ends nothing comes back
     for kept in (rows[~found], rows[~found][::-1]):
         speeds = _speed(points, seconds, kept[:-1], kept[1:])
         for length in range(1, min(reach, len(speeds) - 1) + 1):
-            jump = max(limits.ends, limits.noise * usual[kept[length]] * rate)
-            if speeds[length - 1] > max(jump, limits.ratio * speeds[length]):
+            fast = max(limits.ends, limits.noise * usual[kept[length]] * rate)
+            if speeds[length - 1] > max(fast, limits.ratio * speeds[length]):
                 found[kept[:length]] = True
+    return found
+
+
+def _find_returns(
+    points: np.ndarray, seconds: np.ndarray, least: np.ndarray, reach: int, jump: float
+) -> np.ndarray:
+    """Mark positions (N,) between two jumps, off the line from before to after.
+
+    They are farther from it than ``least`` (N,), for at most ``reach`` frames, and both
+    jumps are at least ``jump`` of their largest distance.
+    """
+    found = np.zeros(len(points), bool)
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+    large = np.flatnonzero(steps > jump * least.min())
+    for length in range(1, min(reach, len(points) - 2) + 1):
+        start = large[np.isin(large + length, large, assume_unique=True)]
+        inside = start[:, None] + np.arange(1, length + 1)
+        ends = start[:, None], start[:, None] + length + 1
+        apart = _from_path(points, seconds, ends[0], inside, ends[1])
+        is_back = (apart > least[inside]).all(1)
+        is_back &= np.minimum(steps[start], steps[start + length]) > jump * apart.max(1)
+        found[inside[is_back]] = True
     return found
 
 
