@@ -98,7 +98,9 @@ def _fit_splines(
     count, order = len(points), settings.order
     difference = np.diff(np.eye(order + 1), order, axis=0)[0]
     penalty = normal_bands(np.tile(difference[:, None], count - order), count)
-    waves = (2 - 2 * np.cos(np.pi * np.arange(count) / count)) ** order
+    # frames that count determine as many waves, the slowest ones
+    share = float(weights.mean())
+    waves = (2 - 2 * np.cos(np.pi * np.arange(count * share) / count)) ** order
     smooth, least = points.copy(), np.full(points.shape[1], np.inf)
     weighted = (points * weights[:, None, None]).reshape(count, -1)
     for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
@@ -106,7 +108,7 @@ def _fit_splines(
         bands[0] += weights
         fitted = scipy.linalg.solveh_banded(bands, weighted, lower=True)
         fitted = fitted.reshape(points.shape)
-        left = 1 - np.mean(1 / (1 + strength * waves))
+        left = 1 - np.mean(share / (share + strength * waves))
         errors = np.einsum('t,tki->k', weights, (points - fitted) ** 2)
         score = errors / left**2
         better = score < least
@@ -278,8 +280,12 @@ class SmoothGivenPoses(SmoothPoses):
     )
 
     def _weights(self, scores: np.ndarray) -> np.ndarray:
-        """Return weights (T, K) by which positions that were replaced hardly count."""
-        return np.where(scores > 0, 1.0, self.settings.interpolated)
+        """Return weights (T, K) by which interpolated positions hardly count.
+
+        Joints that are never seen move with the body and count as much as it does.
+        """
+        is_seen = scores > 0
+        return np.where(is_seen | ~is_seen.any(0), 1.0, self.settings.interpolated)
 
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, and report how far joints move."""

@@ -4,11 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mocap import KICK, joints_of
+from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.motion.smoothing import SMOOTHERS, OneEuro, SmoothPoses
+from mmhot.motion.smoothing import (
+    SMOOTHERS,
+    OneEuro,
+    SmoothGivenPoses,
+    SmoothPoses,
+)
 
 FPS = 50.0
 FILES = ('butterworth', 'savgol')
@@ -91,3 +96,29 @@ def test_filters_use_the_times_of_frames(method):
     assert_allclose(smooth(moving), moving, atol=0.001)  # 1 mm
     # noise falls nevertheless
     assert np.abs(smooth(moving + noise) - moving).mean() < 0.8 * np.abs(noise).mean()
+
+
+def test_interpolated_positions_hardly_count():
+    """A foot is carried on through gaps; a wrist that is never seen counts as usual."""
+    true = joints_of(KICK, 150).astype(np.float64)
+    given = true + np.random.default_rng(0).normal(0, 0.005, true.shape)
+    seen, missing = H36M.indices(['right_foot', 'left_wrist'])
+    frames = np.arange(150)
+    is_gap = frames % 40 >= 32
+    for axis in range(3):
+        column = given[:, seen, axis]
+        column[is_gap] = np.interp(frames[is_gap], frames[~is_gap], column[~is_gap])
+    clip = mmhot.Clip3D.from_arrays(given, FPS, axes='world')
+    scores = np.ones(given.shape[:2], np.float32)
+    scores[is_gap, seen] = scores[:, missing] = 0
+    plain, weighted = (
+        SmoothGivenPoses().smooth(x).places()
+        for x in (clip, replace(clip, scores=scores))
+    )
+    before, after = (
+        np.linalg.norm(x - true, axis=-1)[is_gap, seen].mean()
+        for x in (plain, weighted)
+    )
+    assert after < 0.75 * before
+    others = np.delete(np.arange(17), seen)
+    assert_allclose(weighted[:, others], plain[:, others], atol=1e-6)

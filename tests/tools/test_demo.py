@@ -59,6 +59,13 @@ def test_page_shows_a_player_then_the_command_then_files(tmp_path, monkeypatch):
     }
 
 
+def largest_turn(clip):
+    """Largest turn of a bone from one frame to the next, in degrees."""
+    bones = clip.keypoints_3d[:, 1:] - clip.keypoints_3d[:, clip.parents[1:]]
+    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
+    return np.degrees(np.arccos((bones[1:] * bones[:-1]).sum(-1).clip(-1, 1))).max()
+
+
 @pytest.mark.slow(reason='lifts the videos of make demo')
 def test_shipped_models_have_the_errors_of_the_page(tmp_path):
     """docs/video.md has 2D errors and MPJPE of both clips in the row of the default."""
@@ -70,6 +77,7 @@ def test_shipped_models_have_the_errors_of_the_page(tmp_path):
         video = demo.DEMO / f'{name}.mp4'
         clip = mmhot.infer(video, pose2d='gtpt-t', det_model='pose-verified', joints=24)
         clip.save(tmp_path / f'{name}.npz')
+        assert largest_turn(clip.first_joints(17)) < 25  # degrees; limbs cannot flip
         truth = GroundTruth.read(demo.DEMO / f'{name}.npz')
         row = measure(clip.first_joints(17), truth)
         ratios.append(row['MPJPE'] / row['expected'])
