@@ -29,10 +29,11 @@ from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
-from mmhot.motion.lens import SetLens
-from mmhot.motion.smoothing import SmoothStream
+from mmhot.keypoints.lens import SetLens
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, takes
-from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
@@ -166,7 +167,7 @@ def _naming_errors(path: Path) -> Iterator[None]:
 
 def _open_chain(
     values: Values, frames: FrameSource, report: Report
-) -> tuple[Chain, LiveChain]:
+) -> tuple[Chain[Footage, Lifted], LiveChain]:
     """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
@@ -174,7 +175,7 @@ def _open_chain(
     fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
         steps = build(LIVE, values, replace(report, say=said.append))
-        chain = LiveChain(steps.steps, frames, fps)
+        chain = LiveChain(steps, frames, fps)
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if chain.left_out:
@@ -183,11 +184,11 @@ def _open_chain(
 
 
 def _header(
-    steps: Chain, chain: LiveChain, axes: str, size: tuple[int, int]
+    steps: Chain[Footage, Lifted], chain: LiveChain, axes: str, size: tuple[int, int]
 ) -> dict[str, Any]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
-    models, lens = steps.find(EstimatePoses).models, steps.find(SetLens).lens_of(*size)
+    models, lens = steps.models, steps.find(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
         'type': 'header',

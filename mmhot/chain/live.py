@@ -1,25 +1,28 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmhot.chain.user_steps import UserStep
+from mmhot.chain.run import Chain
+from mmhot.chain.user_steps import guarded
 from mmhot.errors import require_choice
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.live import FrameLifter, LiftStream
+from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.live import LiftedFrame, LiftStream
 from mmhot.lifting.refinement import keep_bone_lengths
-from mmhot.motion.contacts import ANKLES
-from mmhot.motion.given_poses import KeepBones
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.poses.bones import KeepBones
+from mmhot.poses.contacts import ANKLES
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.state import LiveStep, State, Step
 from mmhot.structures.clips import to_axes
+from mmhot.tracking.track import TrackPeople
 
-OnFrame = Callable[[State], State]
 _RECENT = 2.0  # seconds whose poses show how long bones are
 
 
@@ -90,26 +93,23 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    One of the steps is a :class:`LiftStream`; users' steps that are not live are left
-    out. ``fps`` is an approximate rate; the frames' times count.
+    Steps that are not live are left out. ``fps`` is an approximate rate; the frames'
+    times count.
     """
 
-    def __init__(self, steps: Sequence[Step], frames: FrameSource, fps: float) -> None:
+    def __init__(
+        self, chain: Chain[Footage, Lifted], frames: FrameSource, fps: float
+    ) -> None:
         self.frames, self.fps = frames, fps
         self._most = round(_RECENT * fps)
-        self.left_out: list[str] = []
-        self._before: list[OnFrame] = []
-        self._after: list[OnFrame] = []
-        on_frame = self._before
-        for step in steps:
-            if isinstance(step, LiftStream):
-                self.lifter = FrameLifter(step.lifter, fps, step.lookahead)
-                on_frame = self._after
-            elif isinstance(step, UserStep) and not step.live:
-                self.left_out.append(step.name)
-            else:
-                assert isinstance(step, LiveStep), f'{step.name} needs a whole clip'
-                on_frame.append(step.start(fps))
+        self._estimate = chain.find(EstimatePoses).start(frames, chain.models)
+        self._track = chain.find(TrackPeople).start(fps)
+        self.lifter = chain.find(LiftStream).start(chain.lifter, fps)
+        keypoints, poses = chain.keypoints, chain.poses
+        self._keypoints = [guarded(x, x.start(fps)) for x in keypoints if x.live]
+        self._poses = [guarded(x, x.start(fps)) for x in poses if x.live]
+        self.left_out = [x.name for x in keypoints if not x.live]
+        self.left_out += [x.name for x in poses if not x.live]
         self._is_interrupted = False
         self._last: Frame | None = None
         self._recent: dict[int, deque[np.ndarray]] = {}
@@ -138,11 +138,12 @@ class LiveChain:
             )
         if last is not None and last.image.shape != frame.image.shape:
             poses = self.interrupt()
-        state = State(frames=self.frames, frame=frame, interrupted=self._is_interrupted)
-        self._is_interrupted = False
-        for step in self._before:
-            state = step(state)
-        return poses + self._finish(self.lifter.update(state))
+        is_interrupted, self._is_interrupted = self._is_interrupted, False
+        footage = self._estimate(frame, is_interrupted)
+        clip = self._track(footage)
+        for step in self._keypoints:
+            clip = step(clip, footage)
+        return poses + self._finish(self.lifter.update(frame, clip, is_interrupted))
 
     def interrupt(self) -> list[LivePoses]:
         """Lift the pending frames; tracks that go on later are marked as broken."""
@@ -153,24 +154,21 @@ class LiveChain:
         """Lift the pending frames, as at the end of the stream."""
         return self._finish(self.lifter.flush())
 
-    def _finish(self, lifted: Iterable[State]) -> list[LivePoses]:
+    def _finish(self, frames: Iterable[LiftedFrame]) -> list[LivePoses]:
         """Run the steps after lifting."""
-        poses = []
-        for state in lifted:
-            for step in self._after:
-                state = step(state)
-            poses.append(self._poses_of(state))
-        return poses
+        return [self._poses_of(frame) for frame in frames]
 
-    def _poses_of(self, state: State) -> LivePoses:
+    def _poses_of(self, frame: LiftedFrame) -> LivePoses:
         """Return the people of a frame."""
-        frame, clip, people = state.stream_frame(), state.poses, []
+        clip, people = frame.poses, list[LivePerson]()
         before, self._recent = self._recent, {}
         if clip is None:
-            return LivePoses(frame, [])
+            return LivePoses(frame.frame, people)
+        for step in self._poses:
+            clip = step(clip, frame.lifted)
         places = to_axes(clip, 'z-up').places()
         for row, track in enumerate(clip.track.tolist()):
-            broken = track in state.returned
+            broken = track in frame.lifted.returned
             recent = deque(() if broken else before.get(track, ()), self._most)
             recent.append(places[row])
             self._recent[track] = recent
@@ -184,4 +182,4 @@ class LiveChain:
                 np.array(recent, np.float64),
             )
             people.append(person)
-        return LivePoses(frame, people)
+        return LivePoses(frame.frame, people)

@@ -10,16 +10,17 @@ from scipy.spatial.transform import Rotation
 
 import mmhot
 from mmhot.chain.live import LiveChain
+from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.live import LiftedFrame
 from mmhot.lifting.world import place_people, to_world
-from mmhot.motion.given_poses import KeepBones
-from mmhot.state import State
+from mmhot.poses.bones import KeepBones
 from mmhot.structures.formats import BVH_PROFILE_NAMES
 from tools.dataset_converters.motion_files import read_bvh
 
 
 @pytest.fixture(scope='module')
 def clip():
-    return KeepBones().keep(place_people(rendered('walk')))
+    return KeepBones()(place_people(rendered('walk')))
 
 
 def degrees_apart(quaternions, others):
@@ -62,11 +63,11 @@ def test_people_are_chosen_by_their_id(clip):
 def stream(clip):
     """Yield the people of a stream whose lifter finds the poses of a clip."""
     chain = LiveChain.__new__(LiveChain)
-    chain._recent, chain._most = {}, 50
+    chain._recent, chain._most, chain._poses = {}, 50, []
     for row, frame in enumerate(clip.frame):
         seen = SimpleNamespace(index=int(frame), time=frame / clip.fps)
         poses = clip.take(np.array([row]))
-        (person,) = chain._poses_of(State(frame=seen, poses=poses)).people
+        (person,) = chain._poses_of(LiftedFrame(seen, Lifted(None), poses)).people
         yield person
 
 
