@@ -5,7 +5,6 @@ A step is a frozen dataclass, whose options are its fields. Before the lift, a
 poses. Its second argument, and the type in brackets, is what it needs besides the clip.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
@@ -44,14 +43,14 @@ class Step(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipStep(Step, ABC, Generic[Clip, Known]):
+class ClipStep(Step, Generic[Clip, Known]):
     """A step that changes a clip."""
 
     live: ClassVar[bool] = False  # whether streams run it, on clips of one frame
 
-    @abstractmethod
     def __call__(self, clip: Clip, known: Known, /) -> Clip:
         """Return another clip, or the same one if there is nothing to do."""
+        return clip
 
     def start(self, fps: float) -> Callable[[Clip, Known], Clip]:
         """Return what is called with each frame of a stream of a mean rate.

@@ -15,7 +15,7 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
-from mmhot.chain.run import Chain, StageTimes, StepChoice, build, result_of
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.frames.arrays import check_image
@@ -277,7 +277,7 @@ class Inferencer(BaseMMPoseInferencer):
         """Lift the people of a video; for drawings it is read once more."""
         times, kinds = StageTimes(), (*VIDEO.steps, StepChoice)
         values = Values({'camera': 'moving', 'without': self._without}, kinds)
-        chain = build(VIDEO, values, lifter=self.lifter, models=models)
+        chain = Chain(VIDEO, values, lifter=self.lifter, models=models)
         tracked, footage = result_of(chain.see(video, times, progress))
         clip = result_of(chain.lift(tracked, footage, times, progress))
         scene, read = cache(partial(_open_scene, clip)), _image_reader(video)
@@ -319,7 +319,7 @@ class Inferencer(BaseMMPoseInferencer):
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
             values['kpt_thr'] = DropUncertain().detected
-        return build(KEYPOINTS, Values(values, kinds), lifter=lifter)
+        return Chain(KEYPOINTS, Values(values, kinds), lifter=lifter)
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False

@@ -11,7 +11,7 @@ from mmhot.chain.calls import INFER, LIFT, REFINE
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
-from mmhot.chain.run import Chain, StageTimes, build, result_of
+from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames.arrays import FrameArrays
@@ -67,7 +67,7 @@ def infer(
     values, bars = Values(options, INFER), text_bar if progress else no_bar
     frames = _open_frames(source, values)
     folder = None if cache is None else Path(cache)
-    chain, times = build(VIDEO, values, Report(bars=bars), folder), StageTimes()
+    chain, times = Chain(VIDEO, values, Report(bars=bars), folder), StageTimes()
     with stage_bars(bars, frames.name) as count:
         keypoints, footage = result_of(chain.see(frames, times, count))
         poses = result_of(chain.lift(keypoints, footage, times, count))
@@ -111,7 +111,7 @@ def lift(
     """
     values = Values(options, LIFT)
     refuse_lists_of_paths('keypoints', keypoints)
-    chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
+    chain = Chain(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
     clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
     return _lift(chain, text_bar if progress else no_bar, clip, StageTimes())
 
@@ -152,7 +152,7 @@ def refine(
     """
     values = Values(options, REFINE)
     refuse_lists_of_paths('source', source)
-    chain = build(POSES, values)
+    chain = Chain(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
     return result_of(chain.refine(clip, None, StageTimes()))
 
@@ -181,14 +181,14 @@ def steps(
     if isinstance(source, Clip3D):
         values = Values(options, REFINE)
         clip_3d = take_part(_read_poses(source, values), values.of(PartOptions))
-        yield from build(POSES, values).refine(clip_3d, None, times)
+        yield from Chain(POSES, values).refine(clip_3d, None, times)
     elif isinstance(source, Clip2D):
         values = Values(options, LIFT)
         clip = take_part(_read_keypoints(source, values), values.of(PartOptions))
-        yield from build(KEYPOINTS, values).lift(clip, None, times)
+        yield from Chain(KEYPOINTS, values).lift(clip, None, times)
     else:
         values = Values(options, INFER)
-        frames, chain = _open_frames(source, values), build(VIDEO, values)
+        frames, chain = _open_frames(source, values), Chain(VIDEO, values)
         keypoints, footage = yield from chain.see(frames, times)
         yield from chain.lift(keypoints, footage, times)
 
@@ -255,7 +255,7 @@ def lift_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, and write the results."""
-    chain = build(KEYPOINTS, values, report)
+    chain = Chain(KEYPOINTS, values, report)
     lift_clip = partial(_lift, chain, report.bars)
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
@@ -264,7 +264,7 @@ def refine_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Refine files of 3D poses, and write the results."""
-    chain = build(POSES, values, report)
+    chain = Chain(POSES, values, report)
 
     def refine_clip(clip: Clip3D, times: StageTimes) -> Clip3D:
         return result_of(chain.refine(clip, None, times))

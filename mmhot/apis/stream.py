@@ -19,7 +19,7 @@ from mmhot.chain.calls import STREAM
 from mmhot.chain.live import LiveChain, LivePerson, LivePoses
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import Chain, build
+from mmhot.chain.run import Chain
 from mmhot.errors import refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
@@ -174,7 +174,7 @@ def _open_chain(
     option, said = values.of(RateOption).fps, list[str]()
     fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
-        steps = build(LIVE, values, replace(report, say=said.append))
+        steps = Chain(LIVE, values, replace(report, say=said.append))
         chain = LiveChain(steps, frames, fps)
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)

@@ -6,7 +6,7 @@ A pipeline's options are the fields of its steps, see :mod:`mmhot.options`.
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from mmhot.chain.user_steps import REGISTERED, UserKeypoints, UserPoses
+from mmhot.chain.user_steps import REGISTERED, UserKeypoints, UserPoses, users
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.confidence import DropUncertain
 from mmhot.keypoints.lens import SetLens
@@ -132,8 +132,7 @@ def keypoint_steps() -> list[str]:
     """
     kinds, back = (*VIDEO.see, *VIDEO.keypoints), {kind.name for kind in VIDEO.poses}
     names = [x.name for x in kinds if x.optional and x.name not in back]
-    users = REGISTERED.values()
-    return [*names, *(x.name for x in users if isinstance(x, KeypointStep))]
+    return [*names, *(step.name for step in users(KeypointStep))]
 
 
 def register_step(step: Registered) -> Registered:

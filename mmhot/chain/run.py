@@ -1,7 +1,7 @@
 """Steps with their options, and the loop that runs them."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,10 +15,10 @@ from mmhot.chain.pipelines import (
     keypoint_steps,
     list_steps,
 )
-from mmhot.chain.user_steps import REGISTERED, guarded
+from mmhot.chain.user_steps import guarded, users
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.lifting.lift import Lift, LiftingStep
+from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Options, Values, option, options_of, read_names, split_names
@@ -85,33 +85,79 @@ def result_of(stages: Stages[R]) -> R:
 
 
 class Chain(Generic[Seen, Known]):
-    """Steps with their options, and the models that they open, each once.
+    """The steps of a pipeline with their options, and their models.
 
-    :meth:`see`, :meth:`lift` and :meth:`refine` run the steps of sections; the section
-    of poses also runs after the lift. A clip that has no people is not processed on.
+    :meth:`see`, :meth:`lift`, which also runs the steps of poses, and :meth:`refine`
+    yield the clip after each step. A clip without people is not processed on.
+
+    Args:
+        pipeline (Pipeline): Classes of the steps.
+        values (Values): Their options.
+        report (Report): Receives lines for the user.
+        cache (Path, optional): Folder in which 2D keypoints are cached.
+        lifter (Lifter, optional): In place of the options' lifter.
+        models (VideoPoseEstimator, optional): In place of the options' 2D models.
+
+    Attributes:
+        steps (list[Step]): All steps that take part.
+        lifter (Lifter): The lifter of a pipeline that lifts.
     """
+
+    lifter: Lifter
 
     def __init__(
         self,
-        see: Sequence[Step] = (),
-        keypoints: Sequence[KeypointStep[Seen]] = (),
-        lift: Sequence[Step] = (),
-        poses: Sequence[PoseStep[Known]] = (),
-        stated: Mapping[str, object] | None = None,
+        pipeline: Pipeline[Seen, Known],
+        values: Values,
+        report: Report = Report(),
         cache: Path | None = None,
+        lifter: Lifter | None = None,
+        models: 'VideoPoseEstimator | None' = None,
     ) -> None:
-        self._see, self.keypoints, self.poses = see, keypoints, poses
-        self.steps = [*see, *keypoints, *lift, *poses]
-        self._stated, self._cache = stated or {}, cache
+        if lifter is None and pipeline.lift is not None:
+            lifter = values.of(pipeline.lift).open()
+        if lifter is not None:
+            self.lifter = lifter
+        if models is not None:
+            self.models = models
+        self._values, self._report, self._cache = values, report, cache
+        without = values.of(StepChoice).without
+        self._without = read_names('without', without, list_steps(pipeline))
+        self._other = ''  # skeleton of a lifter that is not for people
+        if lifter is not None and not lifter.is_person:
+            self._other = lifter.skeleton.name
+        see = self._take(pipeline.see)
+        self._merge = [step for step in see if isinstance(step, KeypointStep)]
+        self.keypoints = self._take(pipeline.keypoints, users(KeypointStep))
+        lift = self._take(() if pipeline.lift is None else (pipeline.lift,))
+        self.poses = self._take(pipeline.poses, users(PoseStep))
+        self.steps: list[Step] = [*see, *self.keypoints, *lift, *self.poses]
+
+    def _take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
+        """Return the steps of a section that take part."""
+        steps: list[S] = []
+        for kind in kinds:
+            if not kind.name:  # the place of users' steps
+                steps += [step for step in users if step.name not in self._without]
+            elif self._takes_part(kind):
+                steps.append(replace(self._values.of(kind), report=self._report))
+        return steps
+
+    def _takes_part(self, kind: type[Step]) -> bool:
+        """Return whether a step runs; raise ArgumentError for options of others."""
+        step, names = self._values.of(kind), options_of(kind).keys()
+        if kind.optional and kind.name in self._without:
+            reason = f'needs the step {kind.name!r}, which is left out'
+            step.refuse(names & self._values.stated.keys(), reason)
+            return False
+        if kind.of_people and self._other:
+            step.refuse(names, f'is for people, not for {self._other}')
+            return False
+        return True
 
     def find(self, kind: type[S]) -> S:
         """Return the step of a class."""
         return next(step for step in self.steps if isinstance(step, kind))
-
-    @cached_property
-    def lifter(self) -> Lifter:
-        """The lifter."""
-        return self.find(LiftingStep).open()
 
     @cached_property
     def models(self) -> 'VideoPoseEstimator':
@@ -141,8 +187,7 @@ class Chain(Generic[Seen, Known]):
         with times.measure(track.part):
             clip = track(footage)
         yield track.name, clip
-        steps = [step for step in self._see if isinstance(step, KeypointStep)]
-        clip = yield from self._run(steps, clip, footage, {}, times)
+        clip = yield from self._run(self._merge, clip, footage, {}, times)
         return clip, replace(footage, tracked=clip)
 
     def lift(
@@ -200,80 +245,9 @@ class Chain(Generic[Seen, Known]):
 
     def _check_applied(self, step: Step, settings: dict[str, object]) -> None:
         """Raise ArgumentError if a step has run with other values than are stated."""
-        for name in options_of(type(step)).keys() & self._stated.keys():
+        for name in options_of(type(step)).keys() & self._values.stated.keys():
             value = getattr(step, name)
             if settings.get(name, value) != value or not settings:
                 before = settings.get(name, 'other values')
                 text = f'{{{name}=%r}} comes too late: the step %r has run, with %s'
                 raise ArgumentError(text, value, step.name, before)
-
-
-def build(
-    pipeline: Pipeline[Seen, Known],
-    values: Values,
-    report: Report = Report(),
-    cache: Path | None = None,
-    lifter: Lifter | None = None,
-    models: 'VideoPoseEstimator | None' = None,
-) -> Chain[Seen, Known]:
-    """Give the steps of a pipeline their options.
-
-    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
-    replace those of the options.
-    """
-    if lifter is None and pipeline.lift is not None:
-        lifter = values.of(pipeline.lift).open()
-    without = values.of(StepChoice).without
-    without = read_names('without', without, list_steps(pipeline))
-    other = '' if lifter is None or lifter.is_person else lifter.skeleton.name
-    choice, users = _Choice(values, report, without, other), REGISTERED.values()
-    of_keypoints = [step for step in users if isinstance(step, KeypointStep)]
-    of_poses = [step for step in users if isinstance(step, PoseStep)]
-    chain = Chain(
-        choice.steps(pipeline.see),
-        choice.steps(
-            pipeline.keypoints, of_keypoints
-        ),
-        choice.steps(() if pipeline.lift is None else (pipeline.lift,)),
-        choice.steps(pipeline.poses, of_poses),
-        values.stated,
-        cache,
-    )
-    if lifter is not None:
-        chain.lifter = lifter
-    if models is not None:
-        chain.models = models
-    return chain
-
-
-@dataclass(frozen=True)
-class _Choice:
-    """Steps that take part in a chain."""
-
-    values: Values
-    report: Report
-    without: Sequence[str]  # names of steps that are left out
-    other: str  # skeleton of a lifter that is not for people
-
-    def steps(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
-        """Return the steps of a section; users' ones stand where there is no name."""
-        steps: list[S] = []
-        for kind in kinds:
-            if not kind.name:
-                steps += [step for step in users if step.name not in self.without]
-            elif self._takes_part(kind):
-                steps.append(replace(self.values.of(kind), report=self.report))
-        return steps
-
-    def _takes_part(self, kind: type[Step]) -> bool:
-        """Return whether a step runs; raise ArgumentError for options of others."""
-        step, stated = self.values.of(kind), self.values.stated.keys()
-        if kind.optional and kind.name in self.without:
-            reason = f'needs the step {kind.name!r}, which is left out'
-            step.refuse(options_of(kind).keys() & stated, reason)
-            return False
-        if kind.of_people and self.other:
-            reason = f'is for people, not for {self.other}'
-            step.refuse(options_of(kind), reason)
-            return False
-        return True

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from mmhot.step import Clip, ClipStep, KeypointStep, Known, PoseStep
-from mmhot.structures.clips import Clip2D, Clip3D, check_clip, read_only
+from mmhot.structures.clips import Clip3D, check_clip, read_only
+
+Kind = TypeVar('Kind', bound=ClipStep[Any, Any])
 
 
 class UserKeypoints(KeypointStep[object]):
@@ -13,23 +15,20 @@ class UserKeypoints(KeypointStep[object]):
 
     name = ''
 
-    def __call__(self, clip: Clip2D, footage: object) -> Clip2D:
-        """Change nothing."""
-        return clip
-
 
 class UserPoses(PoseStep[object]):
     """Place of users' steps of poses in a pipeline."""
 
     name = ''
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
-        """Change nothing."""
-        return clip
-
 
 REGISTERED: dict[str, ClipStep[Any, Any]] = {}
 """Steps of users by name, in their order."""
+
+
+def users(kind: type[Kind]) -> list[Kind]:
+    """Return the steps of users of a kind, in their order."""
+    return [step for step in REGISTERED.values() if isinstance(step, kind)]
 
 
 def guarded(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, build, result_of
+from mmhot.chain.run import Chain, result_of
 from mmhot.chain.write import export
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.options import FrameOptions
@@ -58,7 +58,7 @@ class ClipWorker:
     @cached_property
     def _chain(self) -> Chain[Footage, Lifted]:
         cache = None if self._repeat.no_cache else self._output.out_dir
-        chain = build(VIDEO, self.values, self.report, cache)
+        chain = Chain(VIDEO, self.values, self.report, cache)
         self.report.say(f'lifter: {chain.lifter.name}')
         chain.models  # noqa: B018, opened at first use
         return chain

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
-from mmhot.chain.run import StageTimes, StepChoice, build, result_of
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, date_of, name_files
@@ -73,7 +73,7 @@ def save_clip(
         )
     if is_static:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
-        clip = result_of(build(steps, values).refine(clip, None, StageTimes()))
+        clip = result_of(Chain(steps, values).refine(clip, None, StageTimes()))
     frames: FrameSource | None
     if isinstance(video, str | Path):
         (frames,) = open_inputs([str(video)])

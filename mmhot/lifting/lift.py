@@ -71,9 +71,11 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
         decides=False,
     )
 
-    def open(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, whose pruners keep as many frames."""
-        speed, model = SPEEDS[self.speed], self.pose3d
+    keep: Keep | None = None  # frames of a window that each pruner keeps
+
+    def open(self) -> Lifter:
+        """Open the lifter."""
+        speed, model, keep = SPEEDS[self.speed], self.pose3d, self.keep
         if model is None and self.pose3d_weights is None:
             model = self.default
             keep = speed.keep if keep is None and model is None else keep
@@ -97,10 +99,6 @@ class Lift(LiftingStep):
         expected='a number of frames such as 27, or a list such as 13,5',
         metavar='N[,N]',
     )
-
-    def open(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, whose pruners keep as many frames."""
-        return super().open(self.keep if keep is None else keep)
 
     def __call__(
         self, clip: Clip2D, lifter: Lifter, count: CountStage = no_count

@@ -252,10 +252,6 @@ class SmoothStream(PoseStep[Lifted]):
     )
     settings: FilterSettings = FilterSettings()
 
-    def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
-        """Smooth the only frame of a stream."""
-        return self.start(clip.fps)(clip, lifted)
-
     def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
         """Return the filter of a stream; each person has one, which remembers."""
         filters: dict[int, OneEuro] = {}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmhot.chain.live import LiveChain
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import StageTimes, StepChoice, build, result_of
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.frames.sources import FrameSource
 from mmhot.options import Values
 from mmhot.progress import Report
@@ -13,7 +13,7 @@ from mmhot.progress import Report
 def build_chain(pipeline, lifter=None, models=None, say=lambda line: None, **options):
     """The chain of a pipeline with options."""
     values = Values(options, (*pipeline.steps, StepChoice))
-    return build(pipeline, values, Report(say=say), lifter=lifter, models=models)
+    return Chain(pipeline, values, Report(say=say), lifter=lifter, models=models)
 
 
 def lift_video(chain, frames):

@@ -1,6 +1,6 @@
 """Background points, and the rotation and zoom of cameras in synthetic videos."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +11,8 @@ import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
 
-from mmhot.chain.run import Chain, StageTimes, result_of
+from mmhot.chain.pipelines import Pipeline
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import (
@@ -25,6 +26,7 @@ from mmhot.keypoints.camera_path import (
 from mmhot.keypoints.lens import SetLens
 from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifter import Lifter
+from mmhot.options import Values
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.estimation import show_again
 from mmhot.pose2d.footage import ClipPeople, Footage
@@ -357,22 +359,16 @@ def panned_walk():
     return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownCamera(StabilizeCamera):
-    """A camera whose path is known."""
-
-    path: np.ndarray
-
-    def solve(self, clip, background, progress):
-        return self.path, clip.lens
-
-
 def lift(lifter, clip, lens, path=None):
-    camera = [KnownCamera(path=path)] if path is not None else []
-    steps = [SetLens(intrinsics=lens), *camera]
-    chain = Chain((), steps, [Lift()], [RestoreCamera()])
-    chain.lifter = lifter
-    footage = Footage(Video([]))
+    class KnownCamera(StabilizeCamera):
+        def solve(self, clip, background, progress):
+            return path, clip.lens
+
+    pipeline = Pipeline(
+        keypoints=(SetLens, KnownCamera), lift=Lift, poses=(RestoreCamera,)
+    )
+    values = Values({'intrinsics': lens}, (*pipeline.steps, StepChoice))
+    chain, footage = Chain(pipeline, values, lifter=lifter), Footage(Video([]))
     return result_of(chain.lift(clip, footage, StageTimes()))
 
 

@@ -22,7 +22,7 @@ import torch
 
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, StageTimes, build, result_of
+from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.files import VideoFile
@@ -57,7 +57,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         output = OutputOptions(out_dir=Path(folder), formats=('npz',))
         models = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
-        chain = build(VIDEO, Values(models, VIDEO.steps))
+        chain = Chain(VIDEO, Values(models, VIDEO.steps))
         chains = [TimedChain(video, chain, output) for video in args.videos]
         return time_chains(chains, args.rounds)
 
