@@ -152,9 +152,8 @@ def refine(
     """
     values = Values(options, REFINE)
     refuse_lists_of_paths('source', source)
-    chain = Chain(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
-    return result_of(chain.refine(clip, None, StageTimes()))
+    return _refine(Chain(POSES, values), clip, StageTimes())
 
 
 def steps(
@@ -251,12 +250,15 @@ def _lift(
     return poses
 
 
+def _refine(chain: Chain[None, None], clip: Clip3D, times: StageTimes) -> Clip3D:
+    return result_of(chain.refine(clip, None, times))
+
+
 def lift_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, and write the results."""
-    chain = Chain(KEYPOINTS, values, report)
-    lift_clip = partial(_lift, chain, report.bars)
+    lift_clip = partial(_lift, Chain(KEYPOINTS, values, report), report.bars)
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
 
@@ -264,11 +266,7 @@ def refine_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Refine files of 3D poses, and write the results."""
-    chain = Chain(POSES, values, report)
-
-    def refine_clip(clip: Clip3D, times: StageTimes) -> Clip3D:
-        return result_of(chain.refine(clip, None, times))
-
+    refine_clip = partial(_refine, Chain(POSES, values, report))
     return _process(paths, values, report, _read_poses, refine_clip)
 
 

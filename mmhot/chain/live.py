@@ -143,7 +143,8 @@ class LiveChain:
         clip = self._track(footage)
         for step in self._keypoints:
             clip = step(clip, footage)
-        return poses + self._finish(self.lifter.update(frame, clip, is_interrupted))
+        lifted = self.lifter.update(frame, clip, is_interrupted)
+        return poses + [self._poses_of(earlier) for earlier in lifted]
 
     def interrupt(self) -> list[LivePoses]:
         """Lift the pending frames; tracks that go on later are marked as broken."""
@@ -152,14 +153,10 @@ class LiveChain:
 
     def flush(self) -> list[LivePoses]:
         """Lift the pending frames, as at the end of the stream."""
-        return self._finish(self.lifter.flush())
-
-    def _finish(self, frames: Iterable[LiftedFrame]) -> list[LivePoses]:
-        """Run the steps after lifting."""
-        return [self._poses_of(frame) for frame in frames]
+        return [self._poses_of(earlier) for earlier in self.lifter.flush()]
 
     def _poses_of(self, frame: LiftedFrame) -> LivePoses:
-        """Return the people of a frame."""
+        """Run the steps after lifting; return the people of a frame."""
         clip, people = frame.poses, list[LivePerson]()
         before, self._recent = self._recent, {}
         if clip is None:

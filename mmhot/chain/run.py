@@ -87,23 +87,13 @@ def result_of(stages: Stages[R]) -> R:
 class Chain(Generic[Seen, Known]):
     """The steps of a pipeline with their options, and their models.
 
-    :meth:`see`, :meth:`lift`, which also runs the steps of poses, and :meth:`refine`
-    yield the clip after each step. A clip without people is not processed on.
-
-    Args:
-        pipeline (Pipeline): Classes of the steps.
-        values (Values): Their options.
-        report (Report): Receives lines for the user.
-        cache (Path, optional): Folder in which 2D keypoints are cached.
-        lifter (Lifter, optional): In place of the options' lifter.
-        models (VideoPoseEstimator, optional): In place of the options' 2D models.
-
-    Attributes:
-        steps (list[Step]): All steps that take part.
-        lifter (Lifter): The lifter of a pipeline that lifts.
+    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
+    replace those of the options. :meth:`see`, :meth:`lift`, which also runs the steps
+    of poses, and :meth:`refine` yield the clip after each step, until no person is
+    left.
     """
 
-    lifter: Lifter
+    lifter: Lifter  # of a pipeline that lifts
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # only videos need OpenCV
     from mmhot.tracking.background import Background, BackgroundTracker
 
 _LOGGER = logging.getLogger(__name__)
+_SEEN = ('auto', 'rotating')  # motions that the background shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,7 @@ class StabilizeCamera(KeypointStep[Footage]):
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of the background, if it shows how the camera moves."""
-        has_to_see = self.camera in ('auto', 'rotating')
-        return [self._tracker(frames)] if has_to_see else []
+        return [self._tracker(frames)] if self.camera in _SEEN else []
 
     def _tracker(self, frames: FrameSource) -> 'BackgroundTracker':
         from mmhot.tracking.background import BackgroundTracker
@@ -69,7 +69,7 @@ class StabilizeCamera(KeypointStep[Footage]):
     def background(self, footage: Footage) -> 'Background | None':
         """Return what was seen of the background of a video."""
         look_again = footage.look_again
-        if look_again is None or not self.observers(footage.frames, ''):
+        if look_again is None or self.camera not in _SEEN:
             return None
         from mmhot.tracking.background import Background, BackgroundTracker
 

@@ -1,7 +1,7 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -55,13 +55,14 @@ class VirtualImage:
     nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
-class GivenStep(PoseStep[object]):
+class GivenStep(PoseStep[object], ABC):
     """A step that prepares poses of other tools; ours stay as they are."""
 
     title, optional = 'poses', False
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
-        """Prepare the poses; raise ArgumentError for options of poses of ours."""
+        """Prepare poses in 'camera' or 'world' axes; refuse options of ours."""
+        clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
         if is_finished(clip):
             reason = 'is for poses of other tools, not ours'
             self.refuse(options_of(type(self)), reason)
@@ -80,11 +81,6 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
     name = 'people'
 
     image: VirtualImage = VirtualImage()
-
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
-        """Return the people in 'camera' axes, unless they are in 'world' axes."""
-        clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
-        return super().__call__(clip, lifted)
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times are in seconds."""
