@@ -8,13 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mmhot.chain.pipelines import (
-    Known,
-    Pipeline,
-    Seen,
-    keypoint_steps,
-    list_steps,
-)
+from mmhot.chain.pipelines import Known, Pipeline, Seen, keypoint_steps, list_steps
 from mmhot.chain.user_steps import guarded, users
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameObserver, FrameSource
@@ -104,18 +98,17 @@ class Chain(Generic[Seen, Known]):
         lifter: Lifter | None = None,
         models: 'VideoPoseEstimator | None' = None,
     ) -> None:
-        if lifter is None and pipeline.lift is not None:
-            lifter = values.of(pipeline.lift).open()
-        if lifter is not None:
-            self.lifter = lifter
-        if models is not None:
-            self.models = models
         self._values, self._report, self._cache = values, report, cache
         without = values.of(StepChoice).without
         self._without = read_names('without', without, list_steps(pipeline))
         self._other = ''  # skeleton of a lifter that is not for people
-        if lifter is not None and not lifter.is_person:
-            self._other = lifter.skeleton.name
+        if lifter is None and pipeline.lift is not None:
+            lifter = values.of(pipeline.lift).open()
+        if lifter is not None:
+            self.lifter = lifter
+            self._other = '' if lifter.is_person else lifter.skeleton.name
+        if models is not None:
+            self.models = models
         see = self._take(pipeline.see)
         self._merge = [step for step in see if isinstance(step, KeypointStep)]
         self.keypoints = self._take(pipeline.keypoints, users(KeypointStep))
