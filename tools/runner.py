@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmhot import compat
 from mmhot.errors import hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
+from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
@@ -196,10 +197,10 @@ def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
     settings = find_setting(config, key)
     registries = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
     kinds = filter(None, (registry.get(settings.type) for registry in registries))
-    parameters = signature(next(kinds, lambda **_: None)).parameters
-    if any(x.kind in (x.VAR_KEYWORD, x.VAR_POSITIONAL) for x in parameters.values()):
+    kind = next(kinds, None)
+    if not isinstance(kind, type):
         return
-    for name in {*settings} - {*parameters, 'type'}:
+    for name in {*settings} - {*arguments_of(kind), 'type'}:
         if not any(f'{option}.'.startswith(f'{key}.{name}.') for option in options):
             settings.pop(name)
 

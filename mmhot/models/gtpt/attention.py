@@ -16,7 +16,8 @@ class GroupAttention(nn.Module):
     """Multi-head group attention (MHGA), also for heads of others.
 
     Every token attends to the slots of all groups and the private tokens of its own
-    group. Without groups this is plain self-attention.
+    group ``g``: ``softmax(s Q_g [K_slots, K_g]^T) [V_slots, V_g]`` with a scale ``s``,
+    where slots of padding are left out. Without groups this is plain self-attention.
 
     Args:
         embed_dims (int): Channels ``C``.

@@ -44,9 +44,6 @@ class TokenRecoverer(nn.Module):
 class PoseRecoverer(nn.Module):
     """Base class of recoverers of poses, after the head."""
 
-    def __init__(self) -> None:
-        super().__init__()  # without PyTorch's *args, **kwargs
-
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover the poses of all frames, (B, T, K, 3), from the kept ones'."""
         raise NotImplementedError
