@@ -17,6 +17,7 @@ from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.weights.load_lifter import load_lifter
+from mmhot.weights.names import LIFTER, resolve
 
 
 @HOOKS.register_module()
@@ -125,7 +126,8 @@ class DistillHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Load the teacher."""
-        self.model = load_lifter(None, self.teacher).model.to(get_device())
+        self.model = load_lifter(resolve(None, LIFTER, self.teacher)).model
+        self.model.to(get_device())
 
     @torch.no_grad()
     def before_train_iter(
