@@ -36,7 +36,7 @@ def test_scripts_of_mmpose_start_with_the_shims(tmp_path):
     (tmp_path / 'script.py').write_text("""
 import sys
 from mmengine.config import Config
-import mmpose.apis
+import mmhot, mmpose.apis
 from name import name
 print(Config.fromfile(sys.argv[1]).default_scope, name)
 """)
@@ -110,9 +110,9 @@ weights = 'mmhot://nanohtnet_81frm-keep9_cmu-wild'
 other = init_model(get_config({f'mmhot::{WILD}'!r}), weights, 'cpu')
 assert torch.equal(poses, other(x))
 """
-WITHOUT_MMHOT = f"""
+WITHOUT_PLUGIN = f"""
 import multiprocessing, sys
-import mmpose.apis
+import mmhot, mmpose.apis
 assert 'mmhot.plugin' not in sys.modules
 hub = multiprocessing.get_context('fork').Process(target=exec, args=({HUB!r}, {{}}))
 hub.start()
@@ -222,7 +222,7 @@ init_default_scope('mmhot')
 with FUNCTIONS.switch_scope_and_registry('mmhot') as registry:
     print(config.model.type, weights.partition('://')[0], registry.scope)
 """
-    words = run_python(WITHOUT_MMHOT + THEIR_NAMES + code + COMPARE_NAMES)
+    words = run_python(WITHOUT_PLUGIN + THEIR_NAMES + code + COMPARE_NAMES)
     return words[words.index('hub') :]
 
 
@@ -236,7 +236,9 @@ def test_hub_builds_a_pretrained_model():
     exec(HUB, {})
 
 
-def test_hub_builds_a_pretrained_model_in_a_process_without_mmhot(words_of_process):
+def test_hub_builds_a_pretrained_model_in_a_process_without_the_plugin(
+    words_of_process,
+):
     assert words_of_process[:2] == ['hub', '0']
 
 

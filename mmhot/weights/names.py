@@ -173,6 +173,8 @@ def resolve(
         if task is POSE and name.lower().startswith('yolo'):
             hint = 'lift the results of Ultralytics, docs/migration.md'
         raise ValueError(f'{name} is neither a {task.kind}; {hint}')
+    if weights is None and task is LIFTER and model.weights:
+        return model._replace(config=Path(model.weights))  # they contain it
     if weights is None:
         return model
     if model.is_exported:
@@ -202,9 +204,7 @@ def _indexed(name: str, task: Task) -> Model | None:
     if model is None:
         return None
     weights = find_shipped(model.weights) if model.weights else None
-    # weights of a lifter contain its config
-    config = weights if task is LIFTER and weights else model.config
-    return Model(name, config, weights or '', _graph_of(weights))
+    return Model(name, model.config, weights or '', _graph_of(weights))
 
 
 def _shipped(name: str, task: Task) -> Model | None:
