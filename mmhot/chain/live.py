@@ -1,72 +1,16 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
-from collections import deque
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
+from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.user_steps import UserStep
-from mmhot.errors import require_choice
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
-from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.live import FrameLifter, LiftStream
-from mmhot.lifting.refinement import keep_bone_lengths
-from mmhot.motion.contacts import ANKLES
-from mmhot.motion.given_poses import KeepBones
-from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.state import LiveStep, State, Step
-from mmhot.structures.clips import to_axes
 
 OnFrame = Callable[[State], State]
-_RECENT = 2.0  # seconds whose poses show how long bones are
-
-
-@dataclass
-class LivePerson:
-    """One person in one frame of a stream.
-
-    Attributes:
-        track (int): Track ID.
-        keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
-            axes (x right, y down, z forward), (17, 3).
-        root_3d (np.ndarray): Root position in camera axes, meters, (3,); NaN if
-            unknown.
-        keypoints_2d (np.ndarray): Pixels, (17, 2).
-        scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
-        broken (bool): Whether the track was lost between the last pose and this one.
-        recent (np.ndarray): Joints of the last two seconds in meters, z up, (T, 17, 3).
-    """
-
-    track: int
-    keypoints_3d: np.ndarray
-    root_3d: np.ndarray
-    keypoints_2d: np.ndarray
-    scores: np.ndarray
-    broken: bool
-    recent: np.ndarray = field(repr=False)
-
-    def bones(
-        self, profile: str = 'lafan1'
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return where the bones are, as :meth:`mmhot.Clip3D.bones`, in this frame.
-
-        Bones are as long as in the last two seconds, and the floor is below the lowest
-        foot in them, of a camera that looks horizontally.
-
-        Returns:
-            dict[str, tuple[np.ndarray, np.ndarray]]: Position (3,) in meters, z up, and
-            quaternion w, x, y, z (4,) by bone: what GMR's retargeters take.
-        """
-        require_choice('profile', profile, tuple(BVH_PROFILES))
-        root, sights = self.recent[:, :1], np.ones((len(self.recent), 3))
-        poses = keep_bone_lengths(self.recent - root, sights, KeepBones.rigid)
-        places = poses + root
-        places[..., 2] -= places[:, ANKLES, 2].min() - ANKLE_HEIGHT
-        rig = BVH_PROFILES[profile]
-        bones = place_bones(fit_rig(places, rig), rig)
-        return {x: (place[-1], turn[-1]) for x, (place, turn) in bones.items()}
 
 
 @dataclass
@@ -76,10 +20,15 @@ class LivePoses:
     Attributes:
         frame (Frame): ``index``, ``time`` and ``image`` of the frame.
         people (list[LivePerson]): Its people.
+        latency (float): Seconds from the arrival of the frame to this result.
+        tilt (float | None): Degrees by which the camera looks down; None until people
+            stand.
     """
 
     frame: Frame
     people: list[LivePerson]
+    latency: float
+    tilt: float | None
 
     @property
     def time(self) -> float:
@@ -94,9 +43,15 @@ class LiveChain:
     out. ``fps`` is an approximate rate; the frames' times count.
     """
 
-    def __init__(self, steps: Sequence[Step], frames: FrameSource, fps: float) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        frames: FrameSource,
+        fps: float,
+        placer: PeoplePlacer | None = None,
+    ) -> None:
         self.frames, self.fps = frames, fps
-        self._most = round(_RECENT * fps)
+        self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
         self.left_out: list[str] = []
         self._before: list[OnFrame] = []
         self._after: list[OnFrame] = []
@@ -112,7 +67,6 @@ class LiveChain:
                 on_frame.append(step.start(fps))
         self._is_interrupted = False
         self._last: Frame | None = None
-        self._recent: dict[int, deque[np.ndarray]] = {}
 
     def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
         """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
@@ -164,24 +118,8 @@ class LiveChain:
 
     def _poses_of(self, state: State) -> LivePoses:
         """Return the people of a frame."""
-        frame, clip, people = state.stream_frame(), state.poses, []
-        before, self._recent = self._recent, {}
-        if clip is None:
-            return LivePoses(frame, [])
-        places = to_axes(clip, 'z-up').places()
-        for row, track in enumerate(clip.track.tolist()):
-            broken = track in state.returned
-            recent = deque(() if broken else before.get(track, ()), self._most)
-            recent.append(places[row])
-            self._recent[track] = recent
-            person = LivePerson(
-                track,
-                clip.keypoints_3d[row],
-                clip.root_3d[row],
-                clip.keypoints_2d[row],
-                clip.scores[row],
-                broken,
-                np.array(recent, np.float64),
-            )
-            people.append(person)
-        return LivePoses(frame, people)
+        frame, people = state.stream_frame(), list[LivePerson]()
+        if state.poses is not None:
+            people = self.placer(state.poses, state.returned, frame.time)
+        latency = time.monotonic() - frame.arrived
+        return LivePoses(frame, people, latency, self.placer.tilt)
