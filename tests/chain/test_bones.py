@@ -1,5 +1,10 @@
 """Bones of clips and of streams are those of ``.bvh`` files."""
 
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -145,3 +150,30 @@ def test_angles_of_a_stream_are_those_of_the_clip(clip):
         of_stream = np.array([x[name] for x in live])
         assert np.abs(of_stream - angles).mean() < 3, name
         assert np.abs(np.diff(of_stream)).max() < 45, name
+
+
+@pytest.mark.parametrize('names', [['smplx', 'bvh'], ['bvh', 'bvh_lafan1']])
+def test_the_loop_of_the_page_runs_with_each_version_of_gmr(clip, monkeypatch, names):
+    page = Path(mmhot.__file__).parents[1] / 'docs/animation.md'
+    (loop,) = re.findall(r'```python\n(.*?)```', page.read_text(), re.S)[:1]
+    gmr, params = ModuleType('general_motion_retargeting'), ModuleType('params')
+    params.IK_CONFIG_DICT = {name: {'unitree_g1': ''} for name in names}
+    solved = []
+
+    class GeneralMotionRetargeting:
+        def __init__(self, source, robot, actual_human_height):
+            params.IK_CONFIG_DICT[source][robot]
+
+        def retarget(self, bones):
+            solved.append(bones['LeftFootMod'])
+
+    gmr.GeneralMotionRetargeting = GeneralMotionRetargeting
+    monkeypatch.setitem(sys.modules, 'general_motion_retargeting', gmr)
+    monkeypatch.setitem(sys.modules, 'general_motion_retargeting.params', params)
+
+    def live(source, **options):
+        return (SimpleNamespace(people=[x]) for x in stream(clip, **options)[0])
+
+    monkeypatch.setattr(mmhot, 'stream', live)
+    exec(loop, {})
+    assert len(solved) == len(clip)
