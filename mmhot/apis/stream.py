@@ -132,7 +132,7 @@ def lift_stream(
                     'frame_id': poses.frame.index,
                     'time': round(poses.frame.time, 4),
                     'latency_ms': round(1000 * poses.latency, 1),
-                    'tilt': poses.tilt,
+                    'tilt': poses.tilt and round(poses.tilt, 1),
                     'instances': [_as_instance(x, output.axes) for x in poses.people],
                 }
                 write(line)

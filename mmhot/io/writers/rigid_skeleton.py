@@ -176,7 +176,7 @@ class LiveRig:
 
     def __init__(self) -> None:
         self._rest = RunningMean[np.ndarray]()
-        self._before: dict[str, np.ndarray] = {}  # quaternions
+        self._before: dict[tuple[Rig, str], np.ndarray] = {}  # quaternions
         # of both feet: direction in radians, its variance, and ankles
         self._yaw, self._ankles = np.zeros(2), np.zeros((2, 3))
         self._variance = np.full(2, _UNKNOWN)
@@ -195,9 +195,9 @@ class LiveRig:
         """
         bones = {}
         for name, ((place,), (turn,)) in place_bones(motion, rig).items():
-            before = self._before.get(name, turn)
-            self._before[name] = -turn if turn @ before < 0 else turn
-            bones[name] = place, self._before[name]
+            before = self._before.get((rig, name), turn)
+            self._before[rig, name] = -turn if turn @ before < 0 else turn
+            bones[name] = place, self._before[rig, name]
         return bones
 
     def _hold_feet(
