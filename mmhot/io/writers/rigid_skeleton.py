@@ -32,7 +32,7 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 # that the ankle moves; smallest such path between frames; largest correction.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
 _UNKNOWN = 1e6  # variance of a direction that was never seen
-_ENDS = get_skeleton('h36m-24')
+_ENDS, _SAME = get_skeleton('h36m-24'), np.eye(3)
 _FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
 
 
@@ -460,14 +460,15 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the smallest rotations (..., 3, 3) between directions (..., 3)."""
-    source, target = unit_vectors(source), unit_vectors(target)
-    outer = target[..., :, None] * source[..., None, :]
+    squares = (source * source).sum(-1) * (target * target).sum(-1)
+    scale = 1 / np.sqrt(np.maximum(squares, 1e-24))[..., None, None]
+    outer = target[..., :, None] * (source[..., None, :] * scale)
     twist = outer - np.swapaxes(outer, -1, -2)
-    both = 1 + (source * target).sum(-1)[..., None, None]
-    turns = np.eye(3) + twist + twist @ twist / np.maximum(both, 1e-9)
+    both = 1 + (source * target).sum(-1)[..., None, None] * scale
+    turns = _SAME + twist + twist @ twist / np.maximum(both, 1e-9)
     is_opposite = both[..., 0, 0] < 1e-9
     if is_opposite.any():  # half a turn about any perpendicular axis
         away = source[is_opposite]
-        axis = unit_vectors(np.cross(away, np.eye(3)[np.abs(away).argmin(-1)]))
-        turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - np.eye(3)
+        axis = unit_vectors(np.cross(away, _SAME[np.abs(away).argmin(-1)]))
+        turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - _SAME
     return turns
