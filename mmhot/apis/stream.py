@@ -19,7 +19,7 @@ from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import Chain, build
+from mmhot.chain.run import Chain
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
@@ -29,10 +29,11 @@ from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
-from mmhot.motion.lens import SetLens
-from mmhot.motion.smoothing import SmoothStream
+from mmhot.keypoints.lens import SetLens
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, takes
-from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
@@ -168,16 +169,16 @@ def _naming_errors(path: Path) -> Iterator[None]:
 
 def _open_chain(
     values: Values, frames: FrameSource, report: Report
-) -> tuple[Chain, LiveChain]:
+) -> tuple[Chain[Footage, Lifted], LiveChain]:
     """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
     option, said = values.of(RateOption).fps, list[str]()
     fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
-        steps = build(LIVE, values, replace(report, say=said.append))
+        steps = Chain(LIVE, values, replace(report, say=said.append))
         placer = PeoplePlacer(values.of(PlaceOptions), report.say)
-        chain = LiveChain(steps.steps, frames, fps, placer)
+        chain = LiveChain(steps, frames, fps, placer)
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if chain.left_out:
@@ -186,12 +187,12 @@ def _open_chain(
 
 
 def _header(
-    steps: Chain, chain: LiveChain, axes: str, size: tuple[int, int]
+    steps: Chain[Footage, Lifted], chain: LiveChain, axes: str, size: tuple[int, int]
 ) -> dict[str, Any]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
     place = chain.placer.options
-    models, lens = steps.find(EstimatePoses).models, steps.find(SetLens).lens_of(*size)
+    models, lens = steps.models, steps.find(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
         'type': 'header',

@@ -1,16 +1,18 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
-from mmhot.chain.user_steps import UserStep
+from mmhot.chain.run import Chain
+from mmhot.chain.user_steps import guarded
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.lifting.live import FrameLifter, LiftStream
-from mmhot.state import LiveStep, State, Step
-
-OnFrame = Callable[[State], State]
+from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.live import LiftedFrame, LiftStream
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.tracking.track import TrackPeople
 
 
 @dataclass
@@ -39,32 +41,27 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    One of the steps is a :class:`LiftStream`; users' steps that are not live are left
-    out. ``fps`` is an approximate rate; the frames' times count.
+    Steps that are not live are left out. ``fps`` is an approximate rate; the frames'
+    times count.
     """
 
     def __init__(
         self,
-        steps: Sequence[Step],
+        chain: Chain[Footage, Lifted],
         frames: FrameSource,
         fps: float,
         placer: PeoplePlacer | None = None,
     ) -> None:
         self.frames, self.fps = frames, fps
         self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
-        self.left_out: list[str] = []
-        self._before: list[OnFrame] = []
-        self._after: list[OnFrame] = []
-        on_frame = self._before
-        for step in steps:
-            if isinstance(step, LiftStream):
-                self.lifter = FrameLifter(step.lifter, fps, step.lookahead)
-                on_frame = self._after
-            elif isinstance(step, UserStep) and not step.live:
-                self.left_out.append(step.name)
-            else:
-                assert isinstance(step, LiveStep), f'{step.name} needs a whole clip'
-                on_frame.append(step.start(fps))
+        self._estimate = chain.find(EstimatePoses).start(frames, chain.models)
+        self._track = chain.find(TrackPeople).start(fps)
+        self.lifter = chain.find(LiftStream).start(chain.lifter, fps)
+        keypoints, poses = chain.keypoints, chain.poses
+        self._keypoints = [guarded(x, x.start(fps)) for x in keypoints if x.live]
+        self._poses = [guarded(x, x.start(fps)) for x in poses if x.live]
+        self.left_out = [x.name for x in keypoints if not x.live]
+        self.left_out += [x.name for x in poses if not x.live]
         self._is_interrupted = False
         self._last: Frame | None = None
 
@@ -92,11 +89,13 @@ class LiveChain:
             )
         if last is not None and last.image.shape != frame.image.shape:
             poses = self.interrupt()
-        state = State(frames=self.frames, frame=frame, interrupted=self._is_interrupted)
-        self._is_interrupted = False
-        for step in self._before:
-            state = step(state)
-        return poses + self._finish(self.lifter.update(state))
+        is_interrupted, self._is_interrupted = self._is_interrupted, False
+        footage = self._estimate(frame, is_interrupted)
+        clip = self._track(footage)
+        for step in self._keypoints:
+            clip = step(clip, footage)
+        lifted = self.lifter.update(frame, clip, is_interrupted)
+        return poses + [self._poses_of(earlier) for earlier in lifted]
 
     def interrupt(self) -> list[LivePoses]:
         """Lift the pending frames; tracks that go on later are marked as broken."""
@@ -105,21 +104,14 @@ class LiveChain:
 
     def flush(self) -> list[LivePoses]:
         """Lift the pending frames, as at the end of the stream."""
-        return self._finish(self.lifter.flush())
+        return [self._poses_of(earlier) for earlier in self.lifter.flush()]
 
-    def _finish(self, lifted: Iterable[State]) -> list[LivePoses]:
-        """Run the steps after lifting."""
-        poses = []
-        for state in lifted:
-            for step in self._after:
-                state = step(state)
-            poses.append(self._poses_of(state))
-        return poses
-
-    def _poses_of(self, state: State) -> LivePoses:
-        """Return the people of a frame."""
-        frame, people = state.stream_frame(), list[LivePerson]()
-        if state.poses is not None:
-            people = self.placer(state.poses, state.returned, frame.time)
+    def _poses_of(self, lifted: LiftedFrame) -> LivePoses:
+        """Run the steps after lifting; return the people of a frame."""
+        clip, frame, people = lifted.poses, lifted.frame, list[LivePerson]()
+        if clip is not None:
+            for step in self._poses:
+                clip = step(clip, lifted.lifted)
+            people = self.placer(clip, lifted.lifted.returned, frame.time)
         latency = time.monotonic() - frame.arrived
         return LivePoses(frame, people, latency, self.placer.tilt)

@@ -19,12 +19,12 @@ from mmhot.geometry.windows import (
     usual_stride,
 )
 from mmhot.lifting.gaps import GapFiller, Segment, hang_legs
+from mmhot.lifting.lifted import Evidence
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.state import Evidence
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES

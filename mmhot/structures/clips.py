@@ -29,7 +29,7 @@ from mmhot.structures.formats import (
     SAVE,
     load_function,
 )
-from mmhot.structures.lens import Lens
+from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.pose_arrays import arrange_poses
 from mmhot.structures.rows import CheckedRows, Rows, Steps
 
@@ -107,6 +107,9 @@ class Clip2D:
         times (np.ndarray | None): Timestamps in seconds by frame number, for clips
             with a variable frame rate.
         lens (Lens | None): Of the keypoints, for images of this size, if it is known.
+        camera (Camera | None): Of the images, if all frames share the axes of the
+            first; keypoints are as a static camera would see them.
+        cuts (tuple[int]): Frames with which another shot begins.
         steps (dict): Names of the processing steps that have run, and their options.
 
     Example::
@@ -124,6 +127,8 @@ class Clip2D:
     source: Path | None = None
     times: np.ndarray | None = None
     lens: Lens | None = None
+    camera: Camera | None = None
+    cuts: tuple[int, ...] = ()
     steps: Steps = field(default_factory=dict)
 
     @property

@@ -19,7 +19,7 @@ from mmhot.lifting.world import (
     scale_people,
     to_world,
 )
-from mmhot.motion.given_poses import KeepBones
+from mmhot.poses.bones import KeepBones
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.formats import BVH_PROFILE_NAMES
 from tools.dataset_converters.motion_files import read_bvh
@@ -27,7 +27,7 @@ from tools.dataset_converters.motion_files import read_bvh
 
 @pytest.fixture(scope='module')
 def clip():
-    return KeepBones().keep(place_people(rendered('walk')))
+    return KeepBones()(place_people(rendered('walk')))
 
 
 def degrees_apart(quaternions, others):
@@ -98,7 +98,7 @@ def test_a_robot_gets_the_same_from_a_stream_and_from_its_file(name):
         {x: np.stack([bones[x][part] for bones in live]) for x in live[0]}
         for part in (0, 1)
     )
-    world = to_world(scale_people(KeepBones().keep(clip), 1.75), static_camera=True)
+    world = to_world(scale_people(KeepBones()(clip), 1.75), static_camera=True)
     file = {x: turn for x, (_, turn) in world.bones('lafan1').items()}
 
     def joint(bones, name):

@@ -6,7 +6,7 @@ from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 from mmhot.datasets.transforms.virtual_camera import project
-from mmhot.motion.confidence import (
+from mmhot.keypoints.confidence import (
     DropUncertain,
     find_cut,
     find_flips,

@@ -10,8 +10,9 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.geometry.windows import moving_rank
 from mmhot.options import option
+from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
-from mmhot.state import LiveStep, State
+from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -130,14 +131,14 @@ def find_cut(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropUncertain(LiveStep):
+class DropUncertain(KeypointStep[Footage | None]):
     """Step ``confidence``: keypoints of low confidence count as missing.
 
     So do joints of limbs at the image's border or elsewhere for a moment, and all of
     people in frames in which they are upside down for a moment.
     """
 
-    name, of_keypoints = 'confidence', True
+    name, live = 'confidence', True
 
     kpt_thr: float | None = option(
         'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
@@ -152,30 +153,24 @@ class DropUncertain(LiveStep):
     flips: FlipLimits = FlipLimits()
     jumps: JumpLimits = JumpLimits()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
-        limit = self._limit(state)
-        clip = self.drop(state.clip_2d(), limit)
+        limit = self._limit(footage)
+        clip = self.drop(clip, limit)
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
             text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
             _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
             clip = replace(clip, tracks=[])
-        return state if clip is state.keypoints else replace(state, keypoints=clip)
+        return clip
 
-    def start(self, fps: float) -> Callable[[State], State]:
+    def start(self, fps: float) -> Callable[[Clip2D, Footage | None], Clip2D]:
         """Return what drops keypoints of a frame; a stream may be empty for a while."""
+        return lambda clip, footage: self.drop(clip, self._limit(footage))
 
-        def drop(state: State) -> State:
-            clip = self.drop(state.clip_2d(), self._limit(state))
-            return replace(state, keypoints=clip)
-
-        return drop
-
-    def _limit(self, state: State) -> float | None:
+    def _limit(self, footage: Footage | None) -> float | None:
         """Return the least confidence of keypoints of a 2D model, or of a file."""
-        from_model = state.frames is not None
-        return self.detected if from_model and self.kpt_thr is None else self.kpt_thr
+        return self.detected if footage and self.kpt_thr is None else self.kpt_thr
 
     def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
         """Set keypoints to NaN whose scores are below a limit, and those that jump.
