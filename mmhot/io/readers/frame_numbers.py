@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,6 @@ _LOGGER = logging.getLogger(__name__)
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
 _WORD = re.compile(r'[a-zA-Z0-9]+')
-# Least share of different forms among the words of names that are taken for hashes.
-_HASHES = 0.2
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
@@ -76,10 +75,11 @@ def name_form(name: str) -> str:
 
 
 def without_hashes(names: list[str]) -> list[str]:
-    """Return names without the words that annotation programs add, the n-th of each.
+    """Return names without the words, in the same place, that are hashes.
 
-    These are all different, as are the letters around their digits: Label Studio's
-    ``1a2b3c4d-frame_0001.jpg``, Roboflow's ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
+    These mix digits and letters, differ in all names, and most have another form than
+    others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
+    ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
     """
     words = [_WORD.findall(_EXTENSION.sub('', name)) for name in names]
     if len(names) < 2 or len({*map(len, words)}) > 1:
@@ -87,13 +87,10 @@ def without_hashes(names: list[str]) -> list[str]:
     hashes = []
     for place, column in enumerate(zip(*words, strict=True)):
         forms = [_NUMBER.sub('#', word) for word in column]
-        with_digits = sum('#' in form for form in forms)
-        is_varied = len({*forms}) > max(_HASHES * len(names), 1)
-        if (
-            len({*column}) == len({*names})
-            and is_varied
-            and 2 * with_digits > len(names)
-        ):
+        mixed = sum('#' in form != '#' for form in forms)
+        most = max(Counter(forms).values())
+        are_different = len({*column}) == len({*names})
+        if are_different and 2 * mixed > len(names) and 2 * most < max(len(names), 3):
             hashes.append(place)
 
     def cut(name: str) -> str:
