@@ -268,7 +268,7 @@ class Page:
             _end(process)
 
     def sweep(self) -> None:
-        """Delete uploads that no page has taken, and sessions without a run."""
+        """Delete uploads, which pages have copied, and sessions without a run."""
         for path in self._folder.glob('*'):
             if path in self._processes:
                 continue
