@@ -13,7 +13,12 @@ from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, refuse_lists_of_paths
+from mmhot.errors import (
+    ArgumentError,
+    explain_any,
+    is_debugging,
+    refuse_lists_of_paths,
+)
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part
@@ -279,12 +284,20 @@ def _process(
 ) -> Iterator[Outcome]:
     """Read files, process their clips, and write the results.
 
-    All files are read before anything is written; one whose processing fails does not
-    stop the others.
+    All files are read before anything is written; one that fails does not stop the
+    others.
     """
     part, options = values.of(PartOptions), values.of(OutputOptions)
-    clips, targets = [take_part(read(path, values), part) for path in paths], []
-    for path, clip in zip(paths, clips, strict=True):
+    clips, targets = list[Clip](), []
+    for path in paths:
+        try:
+            clips.append(clip := take_part(read(path, values), part))
+        except (OSError, ValueError) as error:
+            if len(paths) == 1 or is_debugging():
+                raise
+            reason = error if isinstance(error, ArgumentError) else explain_any(error)
+            yield Outcome(path.name, error=reason)
+            continue
         people = [track for track in clip.track_ids if track >= 0]
         files = result_files(options.out_dir, clip.name, options.formats, people)
         targets.append((path, files))

@@ -182,7 +182,8 @@ def _open_chain(
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if chain.left_out:
-        report.say(f'steps of whole clips are left out: {", ".join(chain.left_out)}')
+        text = 'steps of whole clips are left out, which lack live = True: %s'
+        _LOGGER.warning(text, ', '.join(chain.left_out))
     return steps, chain
 
 

@@ -210,6 +210,10 @@ class Chain(Generic[Seen, Known]):
         times: StageTimes,
     ) -> Generator[tuple[str, Clip], None, Clip]:
         """Run steps; those that had been applied to the clip do not run again."""
+        late = [x for x in self._without if x in applied]
+        if late:
+            text = '{without=%r} comes too late: the clip has had it'
+            raise ArgumentError(text, ','.join(late))
         for step in steps:
             if not clip.track_ids:
                 break

@@ -16,7 +16,7 @@ from mmhot.frames.inputs import ClipInput
 from mmhot.frames.options import FrameOptions
 from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_keypoints
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import describe_path
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # importing it takes time
     from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
+_ENDING = '.finished.json'
 # Options that a line for the user names.
 _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
@@ -152,7 +153,7 @@ class ClipWorker:
             },
         }
         folder = self._output.out_dir
-        return cache_path(folder, item.path, facts, '.finished.json')
+        return cache_path(folder, item.path, facts, _ENDING)
 
 
 def _describe_focal(clip: Clip3D) -> str:
@@ -167,6 +168,14 @@ def _describe_focal(clip: Clip3D) -> str:
 def _save_record(record: dict[str, Any], path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record), encoding='utf-8')
+
+
+def list_results(folder: Path) -> set[Path]:
+    """List the files that earlier runs wrote to a folder and nobody changed."""
+    records = (
+        _load_record(x, folder) for x in folder.glob(f'{CACHE_FOLDER}/*{_ENDING}')
+    )
+    return {folder / name for record in records if record for name in record['files']}
 
 
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:

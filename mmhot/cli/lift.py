@@ -29,7 +29,7 @@ def add_arguments(parser: OneLineParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lift all inputs; nothing is written if any of them cannot be read."""
+    """Lift all inputs; one that fails does not stop the others."""
     from mmhot.apis.lifting import lift_files
 
     outcomes = lift_files(args.inputs, args.values, args.report)

@@ -28,7 +28,7 @@ def add_arguments(parser: OneLineParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Refine all inputs; nothing is written if any of them cannot be read."""
+    """Refine all inputs; one that fails does not stop the others."""
     from mmhot.apis.lifting import refine_files
 
     outcomes = refine_files(args.inputs, args.values, args.report)

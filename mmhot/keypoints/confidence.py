@@ -1,14 +1,13 @@
-"""Keypoints of low confidence or at borders, and bodies upside down for a moment."""
+"""Keypoints of low confidence, at borders, or elsewhere for a moment."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.geometry.windows import moving_rank
+from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
 from mmhot.options import option
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
@@ -19,82 +18,23 @@ _LOGGER = logging.getLogger(__name__)
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 
 
-@dataclass(frozen=True)
-class FlipLimits:
-    """Torsos that no person turns as fast; three somersaults take a second.
-
-    A larger turn drops fewer frames; longer times drop more, also of acrobats.
-    """
-
-    turn: float = 120.0  # from one frame to the next one in which it is known, degrees
-    step: float = 0.1  # between these, seconds
-    longest: float = 0.4  # until it turns back, seconds
-
-
-def find_flips(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    seconds: np.ndarray,
-    limits: FlipLimits = FlipLimits(),
-) -> np.ndarray:
-    """Find frames (T,) between two sudden half turns of the torso.
-
-    Of two poses the one is wrong that lasts for less long, also at the ends of a track.
-    Keypoints are (T, K, 2), NaN where missing, at seconds (T,).
-    """
-    flipped = np.zeros(len(seconds), bool)
-    x, y = _torsos(keypoints, skeleton).T
-    frames = np.flatnonzero(np.isfinite(x + y))
-    turns = np.diff(np.degrees(np.arctan2(x, -y))[frames])
-    sudden = abs((turns + 180) % 360 - 180) > limits.turn
-    sudden &= np.diff(seconds[frames]) <= limits.step
-    bounds = np.r_[0, np.flatnonzero(sudden) + 1, len(frames)]
-    lengths = np.pad(np.diff(bounds), 1)
-    for row, (start, stop) in enumerate(pairwise(bounds), 1):
-        rows = frames[start:stop]
-        is_short = 0 < lengths[row] < max(lengths[row - 1], lengths[row + 1])
-        if is_short and seconds[rows[-1]] - seconds[rows[0]] < limits.longest:
-            flipped[rows] = True
-    return flipped
-
-
-@dataclass(frozen=True)
-class JumpLimits:
-    """Joints of limbs that are elsewhere for a moment, faster than anyone moves.
-
-    A longer window and slower frames drop more joints, a larger distance fewer.
-    """
-
-    window: float = 0.2  # of the median of a joint's places, seconds
-    slowest: float = 0.05  # between frames, seconds: people move as far at lower rates
-    distance: float = 0.5  # from that median, lengths of the torso
+_TORSO = 0.5  # from hips to shoulders, meters
 
 
 def find_jumps(
-    keypoints: np.ndarray,
-    skeleton: Skeleton,
-    seconds: np.ndarray,
-    limits: JumpLimits = JumpLimits(),
+    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray, limits: Excursion
 ) -> np.ndarray:
-    """Find joints of limbs that jump away and back, (T, K), at seconds (T,).
+    """Find keypoints that jump away and come back, (T, K), or most of a body at once.
 
-    Those that are exchanged with the other side are left to ``sides``.
+    Keypoints (T, K, 2), NaN where missing, at seconds (T,) are in pixels, the limits in
+    meters of a person whose torso is usually seen from the front.
     """
-    lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
-    if not np.isfinite(lengths).any():
+    length = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    if not np.isfinite(length).any():
         return np.zeros(keypoints.shape[:-1], bool)
-    usual = np.full_like(keypoints, np.nan)
-    for joint in _limbs_of(skeleton):
-        frames = np.flatnonzero(np.isfinite(keypoints[:, joint]).all(-1))
-        step = np.median(np.diff(seconds[frames])) if len(frames) > 2 else np.inf
-        if step <= limits.slowest:
-            half = round(limits.window / step / 2)
-            places = keypoints[frames, joint]
-            usual[frames, joint] = moving_rank(places, 2 * half + 1, half)
-    limit, mirror = limits.distance * np.nanmedian(lengths), skeleton.flip_indices
-    away = np.linalg.norm(keypoints - usual, axis=-1) > limit
-    at_other = np.linalg.norm(keypoints - usual[:, mirror], axis=-1) <= limit
-    return away & ~(at_other & at_other[:, mirror])
+    found = find_outliers(keypoints * (_TORSO / np.nanmedian(length)), seconds, limits)
+    found[2 * found.sum(1) > np.isfinite(keypoints).all(-1).sum(1)] = True
+    return found
 
 
 def _limbs_of(skeleton: Skeleton) -> list[int]:
@@ -134,8 +74,8 @@ def find_cut(
 class DropUncertain(KeypointStep[Footage | None]):
     """Step ``confidence``: keypoints of low confidence count as missing.
 
-    So do joints of limbs at the image's border or elsewhere for a moment, and all of
-    people in frames in which they are upside down for a moment.
+    So do joints of limbs at the image's border, and keypoints that jump away for a
+    moment and come back.
     """
 
     name, live = 'confidence', True
@@ -150,8 +90,8 @@ class DropUncertain(KeypointStep[Footage | None]):
     detected: float = 0.35
     # margin of limbs, torso lengths: less than ankles from soles; more drops more
     border: float = 0.08
-    flips: FlipLimits = FlipLimits()
-    jumps: JumpLimits = JumpLimits()
+    # errors of motion capture itself reach 0.1 m
+    jumps: Excursion = Excursion(least=0.15)
 
     def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
@@ -178,24 +118,28 @@ class DropUncertain(KeypointStep[Footage | None]):
         Without a limit and such keypoints it is the same clip.
         """
         skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
+        jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
-            seconds = clip.times_of(track.frames)
             points, scores = track.keypoints, track.scores
-            low = find_jumps(points, skeleton, seconds, self.jumps)
-            low |= find_flips(points, skeleton, seconds, self.flips)[:, None]
-            certain = low & (scores >= 1)
-            if certain.any():
-                text = '%s: %s keypoints jump away and back; {without=%r} keeps them'
-                values = clip.source or clip.name, certain.sum(), 'confidence'
-                _LOGGER.warning(ArgumentError(text, *values))
+            low = np.zeros(scores.shape, bool)
             if limit is not None:
                 size = clip.width, clip.height
-                low |= ~(scores >= limit)
-                low |= find_cut(points, skeleton, size, self.border)
+                low = ~(scores >= limit) | find_cut(points, skeleton, size, self.border)
+            known = np.where(low[..., None], np.nan, points)
+            seconds = clip.times_of(track.frames)
+            found = find_jumps(known, skeleton, seconds, self.jumps)
+            jumps += (found & np.isfinite(known).all(-1)).sum(0)
+            low |= found
             is_changed |= bool(low.any())
             points = np.where(low[..., None], np.nan, points)
             scores = np.where(low, 0, scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
+        if jumps.any():
+            text = '%s: keypoints jump away for a moment and come back; they count as '
+            text += 'missing (frames: %s); {without=%r} keeps them'
+            listed = list_frames(skeleton.joints, jumps)
+            values = clip.source or clip.name, listed, self.name
+            _LOGGER.warning(ArgumentError(text, *values))
         if limit is None and not is_changed:
             return clip
         return replace(clip, tracks=tracks)

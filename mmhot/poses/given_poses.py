@@ -14,7 +14,7 @@ from mmhot.geometry.keypoint_arrays import (
     interpolate_missing,
     largest_rows,
 )
-from mmhot.geometry.outliers import find_outliers
+from mmhot.geometry.outliers import find_outliers, list_frames
 from mmhot.io.readers.options import SingleOption
 from mmhot.keypoints.camera_path import static_path
 from mmhot.keypoints.lens import LensOptions
@@ -268,10 +268,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_lost = is_lost | (wrong.sum(1) > is_known.sum(1) / 2)
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
-        counts = {'whole poses': is_lost.sum()} | dict(
-            zip(person.joint_names, wrong.sum(0), strict=True)
-        )
-        listed = ', '.join(f'{x} in {n}' for x, n in counts.items() if n)
+        names = *person.joint_names, 'whole poses'
+        listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
         text = '%s: person %d: positions that leave their path for a moment and come '
         text += 'back were replaced (frames: %s)'
         _LOGGER.warning(text, person.name, person.track[0], listed)

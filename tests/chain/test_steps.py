@@ -219,6 +219,8 @@ def test_other_options_than_those_that_have_run_are_refused(skater):
     message = "^smooth_3d='butterworth' comes too late: the step 'smoothing' has run, w"
     with pytest.raises(ValueError, match=message):
         mmhot.refine(smoothed, smooth_3d='butterworth')
+    with pytest.raises(ValueError, match="^without='smoothing' comes too late"):
+        mmhot.refine(smoothed, without='smoothing')
 
 
 def test_options_of_keypoints_that_were_exported_act_or_are_refused(skater, tmp_path):

@@ -12,7 +12,8 @@ from mmhot.structures.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
 """First bytes of the files."""
-DEEPLABCUT, SLEAP = b'scorer,', b'track,frame_idx,'
+DEEPLABCUT = b'scorer,', b'"scorer",'
+SLEAP = b'track,frame_idx,', b'"track","frame_idx",'
 """First bytes of ``.csv`` files."""
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
