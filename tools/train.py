@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.hooks import EMAHook
 from mmengine.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
@@ -90,6 +91,11 @@ def main(args: argparse.Namespace) -> None:
     use_gpu_defaults(config)
     runner = build_runner(config)
     check_optimizer(config)
+    if sum(isinstance(hook, EMAHook) for hook in runner.hooks) > 1:
+        raise ValueError(
+            f'{config.filename}: two hooks average the weights, and each would train '
+            "the other's average: set default_hooks.ema instead of adding an EMAHook"
+        )
     if cost := compare_cost(config, runner.model):
         runner.logger.info(describe_cost(cost))
 

@@ -181,7 +181,7 @@ def small(epochs):
     size = dict(input_size=(96, 128))
     config.model.head.update(in_featuremap_size=(24, 32), decoder=dict(size), **size)
     config.model.head.decoder.type = 'GTPTLabel'
-    config.custom_hooks = [h for h in config.custom_hooks if h.type != 'EMAHook']
+    del config.default_hooks['ema']
     config.train_cfg.update(max_epochs=epochs, val_interval=epochs)
     config.default_hooks.checkpoint.update(interval=epochs)
     config.param_scheduler, config.load_from = [], 'mmhot://gtpt-t_coco17_synth'

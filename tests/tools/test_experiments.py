@@ -63,6 +63,27 @@ def test_every_ablation_is_one_option(line):
         assert count(config, model) != macs
 
 
+# one of each table; the others take minutes
+FAST = ABLATIONS[0], 'model.head.keypoint_layer=2'
+
+
+@pytest.mark.parametrize(
+    'line',
+    [pytest.param(x, marks=[pytest.mark.slow] * (x not in FAST)) for x in ABLATIONS],
+)
+def test_every_ablation_trains_and_tests(line, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaf = GTPT if 'model.head' in line or 'keep_rates' in line else HOT
+    options = ['--sample', '--work-dir', 'work', '--cfg-options', *line.split()]
+    code, err = run_tool('train', ROOT / 'configs' / leaf, *options)
+    assert code == 0, err
+    code, err = run_tool(
+        'test', ROOT / 'configs' / leaf, 'work/epoch_1.pth', *options, '--out', 'a.json'
+    )
+    assert code == 0, err
+    assert len(json.loads(Path('a.json').read_text())) > 2
+
+
 def test_replaced_types_lose_foreign_arguments_alone():
     config, _ = build(HOT, 'model.backbone.recoverer.type=TimedAttentionRecoverer')
     assert config.model.backbone.recoverer == dict(type='TimedAttentionRecoverer')
@@ -154,6 +175,15 @@ def train(lines, run_tool):
 def test_usual_additions_train(line, run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train([f"_base_ = 'mmhot::{HOT}'", line], run_tool).is_file()
+
+
+def test_two_averages_of_the_weights_are_refused(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    added = "custom_hooks = [*_base_.custom_hooks, dict(type='EMAHook')]"
+    Path('own.py').write_text(f"_base_ = 'mmhot::{HOT}'\n{added}")
+    code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
+    assert code == 2
+    assert 'own.py: two hooks average the weights' in err
 
 
 def test_balanced_sampler_draws_from_all_parts_of_a_combination():

@@ -4,6 +4,7 @@ Multiply-adds are per input, and include the products of attention and graphs. T
 is measured on the plain network with random weights, as in training. Example::
 
     python -m tools.analysis.cost nanohtnet
+    python -m tools.analysis.cost CONFIG --cfg-options model.head.keypoint_layer=0
 """
 
 import argparse
@@ -28,7 +29,7 @@ from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
-from tools.runner import setting
+from tools.runner import add_config_options, merge_options, setting
 
 _COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
@@ -228,6 +229,7 @@ def parse_args() -> argparse.Namespace:
         help='inputs per timed batch; 0: do not measure time (default: 1)',
     )
     parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU, if any)')
+    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -249,6 +251,7 @@ def main(args: argparse.Namespace) -> None:
     """Print a model's cost by part, and the time of a batch."""
     device, path = choose_device(args.device), config_of(args.config)
     config = read_config_file(path)
+    merge_options(config, args.cfg_options)
     torch.manual_seed(0)
     settings = setting(config, 'model', 'config')
     model = build_model(settings, path, config.get('default_scope', 'mmpose'))

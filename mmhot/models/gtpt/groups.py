@@ -163,11 +163,13 @@ def _check_groups(
     missing = [name for name, count in counts.items() if count == 0]
     twice = [name for name, count in counts.items() if count > 1]
     if missing or twice:
-        problem = f'miss {", ".join(missing)}' if missing else ''
+        some = ', '.join([*missing[:5], *(['...'] if missing[5:] else [])])
+        problem = f'miss {some}' if missing else ''
         problem += ' and ' if missing and twice else ''
         problem += f'repeat {", ".join(twice)}' if twice else ''
         raise ValueError(
-            f'groups must name each keypoint of {skeleton.name} once; {problem}'
+            f'groups must name each keypoint of {skeleton.name} once; {problem}; '
+            "'auto' finds groups"
         )
     names = tuple(
         tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
