@@ -274,7 +274,10 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
         is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         if (has_begun() and not is_hook) or is_user_error(error):
             raise
-        raise ValueError(f'{config.filename}: {error}') from error
+        hint = ''
+        if 'unexpected keyword' in str(error):
+            hint = '; _delete_=True leaves out the arguments of a base config'
+        raise ValueError(f'{config.filename}: {error}{hint}') from error
 
 
 def _join_processes(config: Config) -> None:

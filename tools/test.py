@@ -205,7 +205,10 @@ def report_results(
         with replacing(args.out) as temporary:
             fileio.dump(results, temporary, **options)
         if args.sweep:
-            draw_sweep(results['sweep'], args.out.with_suffix('.png'))
+            units = {x.name: x.unit for x in metric.report.measures} if metric else {}
+            first = next(iter(results['sweep'][0]['metrics'])).rpartition('/')[2]
+            curve = args.out.with_suffix('.png')
+            draw_sweep(results['sweep'], curve, units.get(first, ''))
 
 
 def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from mmengine.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.engine.hooks import KeypointOrderHook
+from mmhot.engine.training import FiniteLossHook
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
@@ -102,7 +103,9 @@ def main(args: argparse.Namespace) -> None:
     def say(text: str) -> None:
         print_line(f'train.py: {text}', sys.stderr)
 
-    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
+    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack both
+    if not any(isinstance(hook, FiniteLossHook) for hook in runner.hooks):
+        runner.register_hook(FiniteLossHook())
     runner.register_hook(start := SameShapesHook(training=True))
     runner.register_hook(ResumeHook(say))
     with naming_config(config, lambda: start.has_begun):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
@@ -184,6 +185,20 @@ def test_two_averages_of_the_weights_are_refused(run_tool, tmp_path, monkeypatch
     code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
     assert code == 2
     assert 'own.py: two hooks average the weights' in err
+
+
+def test_parts_of_your_own_train_and_are_exported(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    blocks = re.findall(r'`(my_\w+\.py)`[^`]*```python\n(.*?)```', PAGE, re.S)
+    for name, content in blocks:
+        Path(name).write_text(content)
+    code, err = run_tool('train', 'my_config.py', '--sample', '--work-dir', 'work')
+    assert code == 0, err
+    inputs = str(ROOT / 'demo/skating_2d_coco17.npz')
+    export = ['export', 'my_config.py', 'work/epoch_1.pth', '--out', 'onnx']
+    assert main([*export, '--inputs', inputs]) == 0
+    assert main(['lift', inputs, '--pose3d', 'onnx', '--formats', 'npz']) == 0
 
 
 def test_balanced_sampler_draws_from_all_parts_of_a_combination():
