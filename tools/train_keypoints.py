@@ -269,8 +269,7 @@ def write_files(
     lr = _RATE * sqrt(batch_size / 8)
     print_line(
         f'train_keypoints.py: {train} objects to train on, {val} to validate; {steps} '
-        f'steps of {batch_size} in {args.epochs} epochs, learning rate {lr:.2g}',
-        sys.stderr,
+        f'steps of {batch_size} in {args.epochs} epochs, learning rate {lr:.2g}'
     )
     settings = dict(
         folder=repr(f'{args.folder.resolve()}/'),

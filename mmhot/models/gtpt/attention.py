@@ -56,7 +56,7 @@ class GroupAttention(nn.Module):
         if groups is not None and not self.share_slots:
             num_private = x.shape[1] - groups.num_slots
             mask = F.pad(groups.slot_mask, (0, num_private), value=True)  # (G, N)
-            mask = mask.repeat(len(x) // len(mask), 1)[:, None, None]
+            mask = mask.repeat(x.shape[0] // groups.num_groups, 1)[:, None, None]
         elif groups is not None:
             kv = _share_slots(qkv[..., q.shape[-1] :], groups)
             k, v = kv.chunk(2, dim=-1)
