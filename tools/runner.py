@@ -16,8 +16,10 @@ import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS, Registry
 from mmengine.runner import Runner
+from torch import nn
 
 from mmhot import compat
+from mmhot.engine.hooks import model_of
 from mmhot.errors import hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
 from mmhot.weights.checkpoint_configs import arguments_of
@@ -241,9 +243,19 @@ def build_runner(config: Config) -> Any:
     compat.apply()
     import_modules_of(config)
     with naming_config(config):
-        if 'runner_type' in config:
-            return RUNNERS.build(config)
-        return Runner.from_cfg(config)
+        build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
+        runner = build(config)
+    _check_test_settings(model_of(runner), f'{config.filename}: model.test_cfg')
+    return runner
+
+
+def _check_test_settings(model: nn.Module, name: str) -> None:
+    """Refuse keys of a model's ``test_cfg`` that neither it nor its head reads."""
+    for part in (model, getattr(model, 'head', None)):
+        known = getattr(part, 'test_settings', None)
+        for key in {*(model.test_cfg or {})} - {*known} if known else ():
+            hint = hint_at_names(key, known)
+            raise ValueError(f'{name}: nothing reads {key!r}; {hint}')
 
 
 @contextmanager
@@ -263,7 +275,10 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
         is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         if (has_begun() and not is_hook) or is_user_error(error):
             raise
-        raise ValueError(f'{config.filename}: {error}') from error
+        hint = ''
+        if 'unexpected keyword' in str(error):
+            hint = '; _delete_=True leaves out the arguments of a base config'
+        raise ValueError(f'{config.filename}: {error}{hint}') from error
 
 
 def _join_processes(config: Config) -> None:

@@ -33,9 +33,10 @@ def check_groups(
         f'{x} ({counts[i]})' for i, x in enumerate(skeleton.joints) if counts[i] != 1
     ]
     if wrong:
+        some = ', '.join([*wrong[:5], *(['...'] if wrong[5:] else [])])
         raise ValueError(
-            f'groups must name each keypoint of {skeleton.name} once, got '
-            f'{", ".join(wrong)}'
+            f"groups must name each keypoint of {skeleton.name} once, or be 'auto': "
+            f'got {some}'
         )
     names = tuple(
         tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)

@@ -64,6 +64,8 @@ class GTPTHead(BaseHead):
             :class:`KeypointGroups`. Defaults to head, upper and lower body.
         scale_by_head (bool): Whether attention is scaled by the channels of a head,
             as usual, and not by ``embed_dims``, as published. Defaults to False.
+        share_slots (bool): Whether fine layers are the paper's group attention, and
+            not plain attention in each group. Defaults to True.
         loss (dict): Loss of both passes, the labels and weights. Defaults to
             ``dict(type='GTPTLoss')``.
         guidance (dict, optional): Loss between the attention of keypoint tokens and
@@ -73,6 +75,11 @@ class GTPTHead(BaseHead):
             :meth:`predict` needs one. Defaults to None.
         init_cfg (dict, optional): Initialization. Defaults to None.
     """
+
+    test_settings = (
+        *('flip_test', 'keep_rates', 'raw_scores', 'score_curve', 'output_heatmaps'),
+        *('flip_mode', 'shift_coords', 'shift_heatmap'),  # of MMPose's other heads
+    )
 
     def __init__(
         self,
@@ -93,6 +100,7 @@ class GTPTHead(BaseHead):
         metainfo: dict | None = None,
         groups: str | Sequence[Sequence[str | int]] = _BODY_GROUPS,
         scale_by_head: bool = False,
+        share_slots: bool = True,
         loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
         guidance: ConfigType | None = None,
         decoder: ConfigType | None = None,
@@ -118,7 +126,7 @@ class GTPTHead(BaseHead):
             *sizes, coarse_depth, num_queries, keypoint_layer
         )
         self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
-        self.fine_encoder = FineEncoder(self.groups, *sizes, fine_depth)
+        self.fine_encoder = FineEncoder(self.groups, *sizes, fine_depth, share_slots)
         num_x, num_y = (round(length * simcc_split_ratio) for length in input_size)
         self.classify_x = _classifier(embed_dims, num_x)
         self.classify_y = _classifier(embed_dims, num_y)

@@ -75,6 +75,8 @@ class SequencePoseLifter(PoseLifter):
     * ``keep`` (int or list[int], optional): overrides ``num_keep`` of the pruners.
     """
 
+    test_settings = 'flip_test', 'keep', 'target'
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(self.backbone, Host):
@@ -91,6 +93,11 @@ class SequencePoseLifter(PoseLifter):
                 'with a recoverer of tokens where frames are pruned'
             )
         check_target(self.target, 'test_cfg.target')
+        if self.target == 'all' and self.drops_frames:
+            raise ValueError(
+                "test_cfg.target='all' needs a recoverer; without one set "
+                "test_cfg.target='center' and num_targets=1 of the datasets"
+            )
         keep = self.test_cfg.get('keep')
         if keep is not None:
             if not self.pruners:
