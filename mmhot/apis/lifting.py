@@ -291,13 +291,14 @@ def _process(
     clips, targets = list[Clip](), []
     for path in paths:
         try:
-            clips.append(clip := take_part(read(path, values), part))
+            clip = take_part(read(path, values), part)
         except (OSError, ValueError) as error:
             if len(paths) == 1 or is_debugging():
                 raise
             reason = error if isinstance(error, ArgumentError) else explain_any(error)
             yield Outcome(path.name, error=reason)
             continue
+        clips.append(clip)
         people = [track for track in clip.track_ids if track >= 0]
         files = result_files(options.out_dir, clip.name, options.formats, people)
         targets.append((path, files))

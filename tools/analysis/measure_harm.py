@@ -19,7 +19,7 @@ from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import align
 from mmhot.geometry.outliers import find_outliers
-from mmhot.motion.confidence import DropUncertain, find_jumps
+from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.motions import FPS
 
