@@ -18,6 +18,7 @@ from mmhot.lifting.placement import (
 )
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
@@ -129,9 +130,13 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
         feet = poses[rows][:, ankles] + root[rows, None]
-        trunks = poses[rows, clip.joint_names.index('thorax')]
-        trunks = trunks - poses[rows][:, ankles].mean(1)
-        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks)
+        bodies = standing_axes(poses[rows, _BODY])
+        bodies = bodies[bodies[:, 2] > FLOOR.upright]
+        if len(bodies) < FLOOR.voters * rows.sum():
+            text = '%s: hardly anybody stands straight: up is that of a level camera'
+            _LOGGER.warning(text, clip.name)
+            bodies = bodies[:0]
+        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), bodies)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
