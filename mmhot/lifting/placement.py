@@ -39,6 +39,7 @@ class FloorSettings:
     rounds: int = 30
     upright: float = 0.7  # cosine of the largest angle between a vote and the camera's up
     voters: float = 0.1  # share of poses that must stand to decide what is up
+    pinned: float = 1e-4  # path of hips that tools keep in place, m
     drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
     size_error: float = 0.15  # of the body's size, which explains a height
     tilt_error: float = 0.03  # of the camera, which explains a height, radians
@@ -167,6 +168,11 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     rotation = rotation_matrices(axis * (np.arcsin(sine) / max(sine, 1e-12)))
     on_plane = middle + [0, 0, plane[2]]
     return rotation, float(rotation[2] @ on_plane) - ANKLE_HEIGHT
+
+
+def is_pinned(root: np.ndarray) -> bool:
+    """Return whether of positions (T, 3), z up, the height alone is known."""
+    return bool(len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.pinned).all())
 
 
 def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:

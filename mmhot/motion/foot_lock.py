@@ -23,6 +23,7 @@ from mmhot.geometry.smooth_fits import (
     solve_blocks,
 )
 from mmhot.geometry.windows import solve_in_parts
+from mmhot.lifting.placement import is_pinned
 from mmhot.motion.camera import stable_keypoints
 from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
@@ -135,6 +136,8 @@ class LockFeet(Step):
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
         for rows in clip.stretches():
             if len(rows) < 3 or not np.isfinite(root[rows]).all():
+                continue
+            if is_pinned(upright.root_3d[rows]):
                 continue
             seconds = clip.seconds(clip.frame[rows])
             belt = self._belt_path(upright.take(rows), seconds)
