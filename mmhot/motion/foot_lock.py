@@ -135,9 +135,8 @@ class LockFeet(Step):
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
         for rows in clip.stretches():
-            if len(rows) < 3 or not np.isfinite(root[rows]).all():
-                continue
-            if is_pinned(upright.root_3d[rows]):
+            is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
+            if not is_placed or is_pinned(upright.root_3d[rows]):
                 continue
             seconds = clip.seconds(clip.frame[rows])
             belt = self._belt_path(upright.take(rows), seconds)

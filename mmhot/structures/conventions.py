@@ -31,8 +31,8 @@ _STEP, _TILT = 0.05, 0.12
 # Shares of the frames in which people stand: in the usual order, and in another.
 _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
 # Cosines of the largest angles between trunk and legs, and between thighs and shins, of
-# people who stand. Larger angles count more people who bend and sit: nobody who bends by
-# 60 degrees counts, and 435 of 458 motions of CMU do in a tenth of their frames.
+# people who stand. Larger angles count more people who bend and sit: nobody who bends
+# by 60 degrees counts, and 435 of 458 motions of CMU do in a tenth of their frames.
 _UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
 # Vertical axes by name: column and sign of up. The cosine of the largest angle to them
 # of people who stand; heights of the lowest joint of people on a floor, and the least
@@ -115,7 +115,7 @@ def warn_of_upside_down(points: np.ndarray, skeleton: Skeleton, name: str) -> No
         _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
 
 
-def up_axes(body: np.ndarray, is_placed: bool, name: str) -> str:
+def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     """Recognize the axes of bodies by how they stand and where they are.
 
     Each counts for one kind of axes: the direction from feet to neck in most frames, a
@@ -123,7 +123,7 @@ def up_axes(body: np.ndarray, is_placed: bool, name: str) -> str:
 
     Args:
         body (np.ndarray): Human3.6M's joints in meters, NaN where unknown, (N, 17, 3).
-        is_placed (bool): Whether these are positions, not relative to the pelvis.
+        places (np.ndarray | None): Their positions, (N, 17, 3), if these are known.
         name (str): Of the clip, for the log.
 
     Returns:
@@ -135,12 +135,12 @@ def up_axes(body: np.ndarray, is_placed: bool, name: str) -> str:
     for axes, (column, sign) in _UP.items():
         stands = sign * axis[:, column] > _ALONG
         points[axes] += bool(stands.sum() > least)
-    if is_placed:
+    if places is not None:
         with ignored_warnings():  # of people without joints
-            lowest = np.nanmin(body, axis=1)
-        depth = body[:, _PELVIS, 2:]
-        is_seen = (np.abs(body[:, _PELVIS]) < _VIEW * depth).all(-1)
-        points['camera'] += bool((is_seen & (depth[:, 0] > _AWAY)).mean() > 0.5)
+            lowest = np.nanmin(places, axis=1)
+        pelvis, depth = places[:, _PELVIS], places[:, _PELVIS, 2]
+        is_seen = (np.abs(pelvis) < _VIEW * depth[:, None]).all(-1) & (depth > _AWAY)
+        points['camera'] += bool(is_seen.mean() > 0.5)
         for axes in ('y-up', 'z-up'):
             height = lowest[:, _UP[axes][0]]
             is_on = (height > _FLOOR[0]) & (height < _FLOOR[1])
@@ -198,9 +198,9 @@ def bend_of_knees(body: np.ndarray) -> int:
 
 
 def place_neck(body: np.ndarray, name: str) -> np.ndarray:
-    """Return bodies (N, 17, 3) whose joint 9 is mmhot's, if it is Human3.6M's, the nose.
+    """Return bodies (N, 17, 3) with the neck as joint 9 if that is Human3.6M's nose.
 
-    Ours is halfway from the nose to the line from thorax to head, about at the ears.
+    The neck is halfway from the nose to the ears, on the line from thorax to head.
     """
     body = body.copy()
     nose, head = (body[:, x] - body[:, _THORAX] for x in (_HEAD - 1, _HEAD))

@@ -38,7 +38,7 @@ _USUAL = 0.8, 2.3  # statures, meters
 # Distances from the origin, meters: of a pelvis that stays there, of people in front of
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
-_WITH_DEPTH = 'camera', 'y-up'  # axes whose z is the depth
+_COLUMNS = {'camera': 2, 'y-up': 2}  # what left-handed axes negate, else x
 
 
 def arrange_poses(
@@ -59,29 +59,16 @@ def arrange_poses(
     pelvis = body[:, _PELVIS]
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
     roots = _roots(name, rows, pelvis, meter)
-    is_placed = bool(np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED)
     given = axes or rows.axes
     if given is None:
-        axes = up_axes(body + (roots - pelvis)[:, None], is_placed, name)
+        is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
+        places = None if is_centered else body + (roots - pelvis)[:, None]
+        axes = up_axes(body, places, name)
     else:
         axes = given.removesuffix(LEFT_HANDED)
-    bend = bend_of_knees(body)
-    is_left = given.endswith(LEFT_HANDED) if given else bend < 0
-    column = 2 if axes in _WITH_DEPTH else 0
-    if is_left:
-        poses, pelvis, roots = (
-            x * np.where(np.arange(3) == column, -1, 1) for x in (poses, pelvis, roots)
-        )
-    if given and bend == (1 if is_left else -1):
-        text = '%s: knees bend backwards in {given_axes=%s}'
-        _LOGGER.warning(ArgumentError(text, name, given))
-    elif not given and is_left:
-        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
-        _LOGGER.warning(text, name, 'xyz'[column])
-    elif not given and not bend:
-        text = '%s: knees hardly bend: whether axes are left-handed is not known, and '
-        text += '{given_axes} states it'
-        _LOGGER.warning(ArgumentError(text, name))
+    if _is_left_handed(name, body, axes, given):
+        signs = np.where(np.arange(3) == _COLUMNS.get(axes, 0), -1, 1)
+        poses, pelvis, roots = (x * signs for x in (poses, pelvis, roots))
     has_pixels = rows.keypoints_2d is not None
     for track in np.unique(rows.track):
         of_track = rows.track == track
@@ -105,6 +92,24 @@ def arrange_poses(
         keypoint_scores_3d=rows.scores,
     )
     return arrays, axes
+
+
+def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -> bool:
+    """Return whether axes are left-handed: as given, or by knees (N, 17, 3)."""
+    bend = bend_of_knees(body)
+    if given:
+        is_left = given.endswith(LEFT_HANDED)
+        if bend == (1 if is_left else -1):
+            text = '%s: knees bend backwards in {given_axes=%s}'
+            _LOGGER.warning(ArgumentError(text, name, given))
+        return is_left
+    if not bend:
+        text = '%s: knees hardly bend: whether axes are left-handed is not known, and '
+        _LOGGER.warning(ArgumentError(text + '{given_axes} states it', name))
+    elif bend < 0:
+        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
+        _LOGGER.warning(text, name, 'xyz'[_COLUMNS.get(axes, 0)])
+    return bend < 0
 
 
 def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
