@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from setuptools import Distribution, setup
+from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
@@ -47,20 +47,5 @@ def link_mim(root: Path) -> None:
                 shutil.copyfile(root / name, target)
 
 
-class DistributionWithData(Distribution):
-    """Distribution whose editable installs have data files, too."""
-
-    def has_data(self) -> bool:
-        """Answer the question of setuptools' editable installs."""
-        return self.has_data_files()
-
-
-# Python runs this file when it starts: it imports mmhot, and so installs its shims,
-# before OpenMMLab's packages are imported, also in their own tools. The folder is the
-# wheel format's name for site-packages, relative to that of data files.
 if __name__ == '__main__':
-    setup(
-        cmdclass=dict(build_py=BuildWithMim),
-        distclass=DistributionWithData,
-        data_files=[('../purelib', ['mmhot/compat/mmhot.pth'])],
-    )
+    setup(cmdclass=dict(build_py=BuildWithMim))

@@ -12,7 +12,7 @@ from mmhot import compat
 from mmhot.version import __version__
 
 if TYPE_CHECKING:
-    from mmhot.apis.lifting import infer, lift, refine
+    from mmhot.apis.lifting import infer, lift, refine, steps
     from mmhot.apis.stream import stream
     from mmhot.chain.pipelines import register_step
     from mmhot.io.lifted import read_lifted
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmhot.pose2d.interfaces import Detector, PoseEstimator
     from mmhot.pose2d.pose_source import register_pose_estimator
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+    from mmhot.step import KeypointStep, PoseStep
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
     from mmhot.structures.formats import register_writer
     from mmhot.visualization.plot import plot
@@ -29,7 +30,9 @@ _LAZY = {
     'Clip2D': 'mmhot.structures.clips',
     'Clip3D': 'mmhot.structures.clips',
     'Detector': 'mmhot.pose2d.interfaces',
+    'KeypointStep': 'mmhot.step',
     'PoseEstimator': 'mmhot.pose2d.interfaces',
+    'PoseStep': 'mmhot.step',
     'Track2D': 'mmhot.structures.clips',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
@@ -43,6 +46,7 @@ _LAZY = {
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
     'register_step': 'mmhot.chain.pipelines',
     'register_writer': 'mmhot.structures.formats',
+    'steps': 'mmhot.apis.lifting',
     'stream': 'mmhot.apis.stream',
 }
 
@@ -50,8 +54,10 @@ __all__ = [
     'Clip2D',
     'Clip3D',
     'Detector',
+    'KeypointStep',
     'Lifter',
     'PoseEstimator',
+    'PoseStep',
     'Track2D',
     '__version__',
     'convert_keypoints',
@@ -65,6 +71,7 @@ __all__ = [
     'register_pose_estimator',
     'register_step',
     'register_writer',
+    'steps',
     'stream',
 ]
 

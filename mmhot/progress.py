@@ -16,6 +16,10 @@ Bars = Callable[..., AbstractContextManager[Count]]
 """Takes a title, and a unit where it is not frames, and opens a progress bar."""
 
 
+def no_count(stage: str, done: int, total: int) -> None:
+    """Show no progress of a stage."""
+
+
 @contextmanager
 def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Show no progress."""

@@ -16,8 +16,8 @@ ROOMS = (
     *('geometry', 'skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'evaluation', 'deploy', 'weights', 'engine'),
-    *('frames', 'state', 'pose2d', 'tracking', 'lifting', 'motion', 'visualization'),
-    *('chain', 'apis', 'ui', 'cli'),
+    *('frames', 'step', 'pose2d', 'tracking', 'keypoints', 'lifting', 'poses'),
+    *('visualization', 'chain', 'apis', 'ui', 'cli'),
 )
 ONLY = {
     'compat': {'version', 'errors'},

@@ -20,7 +20,7 @@ CALLS: dict[str, tuple[type[Options], ...]] = {
     'lift': LIFT,
     'refine': REFINE,
     'stream': STREAM,
-    'clip.save': (*SAVED, ExportOptions, StepChoice),
+    'clip.save': (*SAVED.steps, ExportOptions, StepChoice),
 }
 _MARKS = (
     '<!-- options: python -m tools.option_tables -->\n',

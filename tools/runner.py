@@ -16,10 +16,13 @@ import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS, Registry
 from mmengine.runner import Runner
+from torch import nn
 
 from mmhot import compat
+from mmhot.engine.hooks import model_of
 from mmhot.errors import hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
+from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
@@ -196,10 +199,10 @@ def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
     settings = find_setting(config, key)
     registries = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
     kinds = filter(None, (registry.get(settings.type) for registry in registries))
-    parameters = signature(next(kinds, lambda **_: None)).parameters
-    if any(x.kind in (x.VAR_KEYWORD, x.VAR_POSITIONAL) for x in parameters.values()):
+    kind = next(kinds, None)
+    if not isinstance(kind, type):
         return
-    for name in {*settings} - {*parameters, 'type'}:
+    for name in {*settings} - {*arguments_of(kind), 'type'}:
         if not any(f'{option}.'.startswith(f'{key}.{name}.') for option in options):
             settings.pop(name)
 
@@ -240,9 +243,19 @@ def build_runner(config: Config) -> Any:
     compat.apply()
     import_modules_of(config)
     with naming_config(config):
-        if 'runner_type' in config:
-            return RUNNERS.build(config)
-        return Runner.from_cfg(config)
+        build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
+        runner = build(config)
+    _check_test_settings(model_of(runner), f'{config.filename}: model.test_cfg')
+    return runner
+
+
+def _check_test_settings(model: nn.Module, name: str) -> None:
+    """Refuse keys of a model's ``test_cfg`` that neither it nor its head reads."""
+    for part in (model, getattr(model, 'head', None)):
+        known = getattr(part, 'test_settings', None)
+        for key in {*(model.test_cfg or {})} - {*known} if known else ():
+            hint = hint_at_names(key, known)
+            raise ValueError(f'{name}: nothing reads {key!r}; {hint}')
 
 
 @contextmanager
@@ -262,7 +275,10 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
         is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         if (has_begun() and not is_hook) or is_user_error(error):
             raise
-        raise ValueError(f'{config.filename}: {error}') from error
+        hint = ''
+        if 'unexpected keyword' in str(error):
+            hint = '; _delete_=True leaves out the arguments of a base config'
+        raise ValueError(f'{config.filename}: {error}{hint}') from error
 
 
 def _join_processes(config: Config) -> None:

@@ -53,7 +53,7 @@ def run_sweep(
     return rows
 
 
-def draw_sweep(rows: Sequence[dict], target: Path) -> None:
+def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
     """Plot the first metric against multiply-adds and milliseconds."""
     metric = next(iter(rows[0]['metrics']))
     figure = Figure(figsize=(8, 3.2), dpi=150, layout='constrained')
@@ -69,11 +69,10 @@ def draw_sweep(rows: Sequence[dict], target: Path) -> None:
         y = [row['metrics'][metric] for row in rows]
         panel.plot(x, y, marker='o')
         for row, point in zip(rows, zip(x, y, strict=True), strict=True):
-            panel.annotate(
-                str(row['kept'][-1]), point, (4, 4), textcoords='offset points'
-            )
+            label = str(next(iter(row.values()))).strip('[]')
+            panel.annotate(label, point, (4, 4), textcoords='offset points')
         panel.set(xlabel=label)
         panel.spines[['top', 'right']].set_visible(False)
-    panels[0].set(ylabel=metric)
+    panels[0].set(ylabel=f'{metric}, {unit}' if unit else metric)
     with replacing(target) as temporary, temporary.open('wb') as file:
         FigureCanvasAgg(figure).print_png(file, metadata={'Software': None})

@@ -84,13 +84,7 @@ def parse_args() -> argparse.Namespace:
         help='file (.npz) for the errors of each frame',
     )
     parser.add_argument(
-        '--worst', type=output_file, help='image (.png) of the worst clips'
-    )
-    parser.add_argument(
-        '--num-worst',
-        type=int,
-        default=6,
-        help='number of clips in --worst (default: 6)',
+        '--worst', type=output_file, help='image (.png) of the six worst clips'
     )
     parser.add_argument(
         '--sweep',
@@ -112,8 +106,6 @@ def parse_args() -> argparse.Namespace:
         if path and path.suffix not in suffixes:
             option = '--' + option.replace('_', '-')
             parser.error(f'{option}: got {path}, wanted a {suffixes[0]} file')
-    if not 1 <= args.num_worst <= 100:
-        parser.error(f'--num-worst must be from 1 to 100, got {args.num_worst}')
     try:
         args.sweep = args.sweep and read_sweep(args.sweep)
     except ValueError as error:
@@ -199,13 +191,16 @@ def report_results(
     if args.frame_errors:
         save_arrays(args.frame_errors, frame_errors(metric.report), compressed=True)
     if args.worst:
-        draw_worst(metric.report, args.worst, args.num_worst)
+        draw_worst(metric.report, args.worst)
     if args.out:
         options = dict(indent=2) if args.out.suffix == '.json' else {}
         with replacing(args.out) as temporary:
             fileio.dump(results, temporary, **options)
         if args.sweep:
-            draw_sweep(results['sweep'], args.out.with_suffix('.png'))
+            units = {x.name: x.unit for x in metric.report.measures} if metric else {}
+            first = next(iter(results['sweep'][0]['metrics'])).rpartition('/')[2]
+            curve = args.out.with_suffix('.png')
+            draw_sweep(results['sweep'], curve, units.get(first, ''))
 
 
 def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:
@@ -258,7 +253,7 @@ def as_dict(report: ErrorReport) -> dict:
     )
 
 
-def draw_worst(report: ErrorReport, target: Path, count: int) -> None:
+def draw_worst(report: ErrorReport, target: Path, count: int = 6) -> None:
     """Draw the clips of largest MPJPE, one per row: errors over time, worst pose.
 
     Ground truth is gray; axes are the camera's.

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.hooks import EMAHook
 from mmengine.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.engine.hooks import KeypointOrderHook
+from mmhot.engine.training import FiniteLossHook
 from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
@@ -90,13 +92,20 @@ def main(args: argparse.Namespace) -> None:
     use_gpu_defaults(config)
     runner = build_runner(config)
     check_optimizer(config)
+    if sum(isinstance(hook, EMAHook) for hook in runner.hooks) > 1:
+        raise ValueError(
+            f'{config.filename}: two hooks average the weights, and each would train '
+            "the other's average: set default_hooks.ema instead of adding an EMAHook"
+        )
     if cost := compare_cost(config, runner.model):
         runner.logger.info(describe_cost(cost))
 
     def say(text: str) -> None:
         print_line(f'train.py: {text}', sys.stderr)
 
-    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack it
+    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack both
+    if not any(isinstance(hook, FiniteLossHook) for hook in runner.hooks):
+        runner.register_hook(FiniteLossHook())
     runner.register_hook(start := SameShapesHook(training=True))
     runner.register_hook(ResumeHook(say))
     with naming_config(config, lambda: start.has_begun):

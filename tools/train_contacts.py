@@ -27,7 +27,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinitio
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
-from mmhot.motion.contacts import (
+from mmhot.poses.contacts import (
     ANKLES,
     FPS,
     contact_features,
@@ -79,7 +79,7 @@ def open_windows(data_root: Path) -> MocapDataset:
 
 
 class ContactNet(nn.Module):
-    """Network of :func:`mmhot.motion.contacts.contact_logits`, to be trained.
+    """Network of :func:`mmhot.poses.contacts.contact_logits`, to be trained.
 
     Each residual layer has twice the dilation of the one before.
     """

@@ -15,7 +15,7 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
-from mmhot.chain.run import Chain, StageTimes, StepChoice, build
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.frames.arrays import check_image
@@ -24,8 +24,9 @@ from mmhot.frames.inputs import open_inputs
 from mmhot.frames.shot_boundaries import CutDetector
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource, warn_of_damage
 from mmhot.io.images import read_image
+from mmhot.keypoints.confidence import DropUncertain
+from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.confidence import DropUncertain
 from mmhot.options import Values
 from mmhot.pose2d import pose_source
 from mmhot.pose2d.detectors import BoxFilter
@@ -33,7 +34,6 @@ from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.people import People
 from mmhot.tracking.person_tracker import Tracker
@@ -275,14 +275,14 @@ class Inferencer(BaseMMPoseInferencer):
         progress: CountStage,
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
-        times, kinds = StageTimes(), (*VIDEO, StepChoice)
+        times, kinds = StageTimes(), (*VIDEO.steps, StepChoice)
         values = Values({'camera': 'moving', 'without': self._without}, kinds)
-        chain = build(VIDEO, values, lifter=self.lifter, models=models)
-        state = chain(State(frames=video, count=progress), times)
-        clip, tracks = state.poses, state.tracked.tracks if state.tracked else []
+        chain = Chain(VIDEO, values, lifter=self.lifter, models=models)
+        tracked, footage = result_of(chain.see(video, times, progress))
+        clip = result_of(chain.lift(tracked, footage, times, progress))
         scene, read = cache(partial(_open_scene, clip)), _image_reader(video)
         number = get_skeleton(models.estimator.skeleton).num_keypoints
-        frames = _split_frames(tracks, times.num_frames, number)
+        frames = _split_frames(tracked.tracks, times.num_frames, number)
         for index, (people, ids) in enumerate(frames):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
             yield PosedImage(
@@ -297,7 +297,11 @@ class Inferencer(BaseMMPoseInferencer):
             )
 
     def _lift_image(
-        self, chain: Chain, name: str, size: tuple[int, int], people: People
+        self,
+        chain: Chain[None, Lifted],
+        name: str,
+        size: tuple[int, int],
+        people: People,
     ) -> Clip3D | None:
         """Lift people as clips of one frame; None without confident keypoints."""
         columns = (x[:, None] for x in (people.keypoints, people.scores, people.bboxes))
@@ -306,15 +310,16 @@ class Inferencer(BaseMMPoseInferencer):
         clip = Clip2D(
             Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS
         )
-        return chain(State(keypoints=replace(clip, source=Path(name)))).poses
+        clip = replace(clip, source=Path(name))
+        return result_of(chain.lift(clip, None, StageTimes()))
 
-    def _chain_of_images(self, lifter: Lifter) -> Chain:
+    def _chain_of_images(self, lifter: Lifter) -> Chain[None, Lifted]:
         """Return the chain of keypoints that the 2D model found in single images."""
-        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS, StepChoice)
+        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
             values['kpt_thr'] = DropUncertain().detected
-        return build(KEYPOINTS, Values(values, kinds), lifter=lifter)
+        return Chain(KEYPOINTS, Values(values, kinds), lifter=lifter)
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False

@@ -1,7 +1,7 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,29 @@ import numpy as np
 from mmhot.chain.calls import INFER, LIFT, REFINE
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.outcome import Outcome, processing
-from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO, Pipeline
-from mmhot.chain.run import Chain, StageTimes, build
+from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
+from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, refuse_lists_of_paths
+from mmhot.errors import (
+    ArgumentError,
+    explain_any,
+    is_debugging,
+    refuse_lists_of_paths,
+)
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part
+from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import result_files, results_folder
-from mmhot.motion.people import ChoosePeople
+from mmhot.keypoints.people import ChoosePeople
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of, takes
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
-from mmhot.state import State
+from mmhot.step import Clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
 
@@ -62,24 +69,16 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    from mmhot.frames.inputs import open_clip
-
-    values = Values(options, INFER)
-    chosen = values.of(FrameOptions)
+    values, bars = Values(options, INFER), text_bar if progress else no_bar
+    frames = _open_frames(source, values)
     folder = None if cache is None else Path(cache)
-    refuse_lists_of_paths('source', source)
-    if isinstance(source, str | Path):
-        frames = open_clip(str(source), chosen.fps)
-    else:
-        frames = FrameArrays(source, chosen.fps)
-    bars = text_bar if progress else no_bar
-    chain = build(VIDEO, values, Report(bars=bars), folder)
-    clip, times = take_part(frames, chosen), StageTimes()
-    with stage_bars(bars, clip.name) as count:
-        poses = chain(State(frames=clip, count=count), times).poses
+    chain, times = Chain(VIDEO, values, Report(bars=bars), folder), StageTimes()
+    with stage_bars(bars, frames.name) as count:
+        keypoints, footage = result_of(chain.see(frames, times, count))
+        poses = result_of(chain.lift(keypoints, footage, times, count))
     if poses is None:
         missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
-        raise ArgumentError('%s: %s', clip.path, missing)
+        raise ArgumentError('%s: %s', frames.path, missing)
     return poses
 
 
@@ -117,9 +116,9 @@ def lift(
     """
     values = Values(options, LIFT)
     refuse_lists_of_paths('keypoints', keypoints)
-    chain = build(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
+    chain = Chain(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
     clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
-    return _run(chain, clip, text_bar if progress else no_bar)
+    return _lift(chain, text_bar if progress else no_bar, clip, StageTimes())
 
 
 @takes(*REFINE)
@@ -158,9 +157,55 @@ def refine(
     """
     values = Values(options, REFINE)
     refuse_lists_of_paths('source', source)
-    chain = build(POSES, values)
     clip = take_part(_read_poses(source, values), values.of(PartOptions))
-    return _run(chain, clip, text_bar if progress else no_bar)
+    return _refine(Chain(POSES, values), clip, StageTimes())
+
+
+def steps(
+    source: str | Path | np.ndarray | Iterable[np.ndarray] | Clip2D | Clip3D,
+    **options: object,
+) -> Iterator[tuple[str, Clip2D | Clip3D]]:
+    """Yield the clip after each step of :func:`infer`, :func:`lift` or :func:`refine`.
+
+    Args:
+        source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): What ``infer``
+            takes, the keypoints of ``lift``, or the poses of ``refine``.
+        **options (object): Those of the function.
+
+    Yields:
+        tuple[str, Clip2D | Clip3D]: Name of a step, and the clip after it.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        for name, clip in mmhot.steps(clip, joints=24):
+            print(name, clip.track_ids)
+    """
+    times = StageTimes()
+    if isinstance(source, Clip3D):
+        values = Values(options, REFINE)
+        clip_3d = take_part(_read_poses(source, values), values.of(PartOptions))
+        yield from Chain(POSES, values).refine(clip_3d, None, times)
+    elif isinstance(source, Clip2D):
+        values = Values(options, LIFT)
+        clip = take_part(_read_keypoints(source, values), values.of(PartOptions))
+        yield from Chain(KEYPOINTS, values).lift(clip, None, times)
+    else:
+        values = Values(options, INFER)
+        frames, chain = _open_frames(source, values), Chain(VIDEO, values)
+        keypoints, footage = yield from chain.see(frames, times)
+        yield from chain.lift(keypoints, footage, times)
+
+
+def _open_frames(source: Any, values: Values) -> FrameSource:
+    """Open the chosen part of a video, image or frames."""
+    from mmhot.frames.inputs import open_clip
+
+    chosen = values.of(FrameOptions)
+    refuse_lists_of_paths('source', source)
+    if isinstance(source, str | Path):
+        return take_part(open_clip(str(source), chosen.fps), chosen)
+    return take_part(FrameArrays(source, chosen.fps), chosen)
 
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
@@ -199,35 +244,60 @@ def _read_poses(source: Any, values: Values) -> Clip3D:
     )
 
 
-def _run(
-    chain: Chain, clip: Clip2D | Clip3D, bars: Bars, times: StageTimes | None = None
+def _lift(
+    chain: Chain[None, Lifted], bars: Bars, clip: Clip2D, times: StageTimes
 ) -> Clip3D:
-    """Run a chain on keypoints or poses; return its poses."""
-    state = State(poses=clip) if isinstance(clip, Clip3D) else State(keypoints=clip)
+    """Lift keypoints; raise ValueError if none is left."""
     with stage_bars(bars, clip.name) as count:
-        poses = chain(replace(state, count=count), times).poses
+        poses = result_of(chain.lift(clip, None, times, count))
     if poses is None:
-        source = state.clip_2d().source or clip.name
-        raise ValueError(f'{source}: no keypoint is left to lift')
+        raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
     return poses
 
 
-def process_files(
-    pipeline: Pipeline,
+def _refine(chain: Chain[None, None], clip: Clip3D, times: StageTimes) -> Clip3D:
+    return result_of(chain.refine(clip, None, times))
+
+
+def lift_files(
+    paths: Sequence[Path], values: Values, report: Report = Report()
+) -> Iterator[Outcome]:
+    """Lift files of 2D keypoints, and write the results."""
+    lift_clip = partial(_lift, Chain(KEYPOINTS, values, report), report.bars)
+    return _process(paths, values, report, _read_keypoints, lift_clip)
+
+
+def refine_files(
+    paths: Sequence[Path], values: Values, report: Report = Report()
+) -> Iterator[Outcome]:
+    """Refine files of 3D poses, and write the results."""
+    refine_clip = partial(_refine, Chain(POSES, values, report))
+    return _process(paths, values, report, _read_poses, refine_clip)
+
+
+def _process(
     paths: Sequence[Path],
     values: Values,
-    report: Report = Report(),
+    report: Report,
+    read: Callable[[Path, Values], Clip],
+    run: Callable[[Clip, StageTimes], Clip3D],
 ) -> Iterator[Outcome]:
-    """Lift files of 2D keypoints, or refine files of 3D poses, and write the results.
+    """Read files, process their clips, and write the results.
 
-    The pipeline is :data:`KEYPOINTS` or :data:`POSES`. All files are read before
-    anything is written; one whose processing fails does not stop the others.
+    All files are read before anything is written; one that fails does not stop the
+    others.
     """
-    chain, part = build(pipeline, values, report), values.of(PartOptions)
-    read = _read_poses if pipeline is POSES else _read_keypoints
-    clips = [take_part(read(path, values), part) for path in paths]
-    options, targets = values.of(OutputOptions), []
-    for path, clip in zip(paths, clips, strict=True):
+    part, options = values.of(PartOptions), values.of(OutputOptions)
+    clips, targets = list[Clip](), []
+    for path in paths:
+        try:
+            clips.append(clip := take_part(read(path, values), part))
+        except (OSError, ValueError) as error:
+            if len(paths) == 1 or is_debugging():
+                raise
+            reason = error if isinstance(error, ArgumentError) else explain_any(error)
+            yield Outcome(path.name, error=reason)
+            continue
         people = [track for track in clip.track_ids if track >= 0]
         files = result_files(options.out_dir, clip.name, options.formats, people)
         targets.append((path, files))
@@ -235,9 +305,8 @@ def process_files(
         for clip in clips:
             outcome = Outcome(clip.name)
             with processing(outcome, options, report):
-                poses = _run(chain, clip, report.bars, outcome.times)
+                poses = run(clip, outcome.times)
                 outcome.people = len(poses.track_ids)
                 with outcome.times.measure('write'):
-                    state = State(poses=poses)
-                    export(state, options, report, written=outcome.files)
+                    export(poses, options, report, written=outcome.files)
             yield outcome

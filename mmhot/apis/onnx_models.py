@@ -30,8 +30,13 @@ from mmhot.pose2d.mmpose_models import (
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import shipped_models
-from mmhot.weights.load_lifter import load_lifter
-from mmhot.weights.names import DETECTOR, config_of
+from mmhot.weights.names import (
+    DETECTOR,
+    LIFTER,
+    NAMED_FILES,
+    config_of,
+    resolve,
+)
 
 Numbers = Sequence[float] | None
 _DEMO = Path(__file__).parents[2] / 'demo'
@@ -62,6 +67,8 @@ def open_exportable(
 
     Arguments are those of :func:`mmhot.apis.onnx_export.export_onnx`.
     """
+    if model in NAMED_FILES:
+        raise ValueError(f'{model} is an ONNX model already')
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
@@ -84,22 +91,17 @@ def _open_lifter(
     frames = None
     if keep is not None:
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
-    lifter = Lifter(model, checkpoint, device='cpu', keep=frames, backend='torch')
-    assert isinstance(lifter.network, TorchNetwork)
-    name, _, config, plain = load_lifter(model, checkpoint)
-    keep = lifter.network.model.test_cfg.get('keep')
-    if keep is not None:
-        plain.test_cfg['keep'] = keep
-    skeleton = lifter.skeleton
+    network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames)
+    lifter, plain, skeleton = Lifter(network), network.model, network.skeleton
     if inputs is None and not lifter.is_person:
         raise ArgumentError(
             '{inputs} must be a file of 2D keypoints of %s', skeleton.name
         )
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
-    decoder = config.model.head.decoder.to_dict()
+    decoder = network.config.model.head.decoder.to_dict()
     meta = dict(
         kind='lifter',
-        name=name,
+        name=network.title,
         input=dict(
             name=LifterGraph.input_name,
             shape=['batch', *real.shape[1:]],

@@ -3,7 +3,6 @@
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
@@ -16,23 +15,25 @@ from typing import Any
 import numpy as np
 
 from mmhot.chain.calls import STREAM
-from mmhot.chain.live import LiveChain, LivePerson, LivePoses
+from mmhot.chain.live import LiveChain, LivePoses
+from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import Chain, build
-from mmhot.errors import refuse_lists_of_paths
+from mmhot.chain.run import Chain
+from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
-from mmhot.frames.capture import Capture, LiveFrame
+from mmhot.frames.capture import Capture
 from mmhot.frames.options import RateOption
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
-from mmhot.motion.lens import SetLens
-from mmhot.motion.smoothing import SmoothStream
+from mmhot.keypoints.lens import SetLens
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, takes
-from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
@@ -106,6 +107,9 @@ def lift_stream(
     says why the stream was lost for good, and is None if it ended or was stopped.
     """
     output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
+    for name in ('tilt', 'origin') if output.axes != 'world' else ():
+        if values.of(PlaceOptions).is_given(name):
+            raise ArgumentError(f"{{{name}}} needs {{axes='world'}}")
     frames, say = streams.open_stream(source), report.say
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]
@@ -124,13 +128,12 @@ def lift_stream(
         bars = report.bars(f'{frames.name}: live')
         with _json_lines(path) as write, bars as progress:
             for poses in chain(_reported(capture, header, write, say)):
-                assert isinstance(poses.frame, LiveFrame)  # as captured
-                latency = 1000 * (time.monotonic() - poses.frame.arrived)
                 line = {
                     'type': 'frame',
                     'frame_id': poses.frame.index,
                     'time': round(poses.frame.time, 4),
-                    'latency_ms': round(latency, 1),
+                    'latency_ms': round(1000 * poses.latency, 1),
+                    'tilt': poses.tilt and round(poses.tilt, 1),
                     'instances': [_as_instance(x, output.axes) for x in poses.people],
                 }
                 write(line)
@@ -166,28 +169,31 @@ def _naming_errors(path: Path) -> Iterator[None]:
 
 def _open_chain(
     values: Values, frames: FrameSource, report: Report
-) -> tuple[Chain, LiveChain]:
+) -> tuple[Chain[Footage, Lifted], LiveChain]:
     """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
     option, said = values.of(RateOption).fps, list[str]()
     fps = choose(frames.label, 'fps', stated, option) or frames.fps
     with redirect_stdout(sys.stderr):  # some models print
-        steps = build(LIVE, values, replace(report, say=said.append))
-        chain = LiveChain(steps.steps, frames, fps)
+        steps = Chain(LIVE, values, replace(report, say=said.append))
+        placer = PeoplePlacer(values.of(PlaceOptions), report.say)
+        chain = LiveChain(steps, frames, fps, placer)
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if chain.left_out:
-        report.say(f'steps of whole clips are left out: {", ".join(chain.left_out)}')
+        text = 'steps of whole clips are left out, which lack live = True: %s'
+        _LOGGER.warning(text, ', '.join(chain.left_out))
     return steps, chain
 
 
 def _header(
-    steps: Chain, chain: LiveChain, axes: str, size: tuple[int, int]
+    steps: Chain[Footage, Lifted], chain: LiveChain, axes: str, size: tuple[int, int]
 ) -> dict[str, Any]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
-    models, lens = steps.find(EstimatePoses).models, steps.find(SetLens).lens_of(*size)
+    place = chain.placer.options
+    models, lens = steps.models, steps.find(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
         'type': 'header',
@@ -204,6 +210,9 @@ def _header(
         'parents': list(skeleton.parents),
         'smooth_3d': steps.find(SmoothStream).smooth_3d,
         'axes': axes,
+        'tilt': place.tilt,
+        'origin': place.origin,
+        'body_height': place.height,
         'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
         'width': size[0],
         'height': size[1],
@@ -218,7 +227,7 @@ def _reported(
     header: Callable[[tuple[int, int]], dict[str, Any]],
     write: Callable[[dict], None],
     say: Callable[[str], None],
-) -> Iterator[LiveFrame | str]:
+) -> Iterator[Frame | str]:
     """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
     label, since, size, is_said = capture.stream.label, None, None, False
     for item in capture:
@@ -243,9 +252,11 @@ def _reported(
 def _as_instance(person: LivePerson, axes: str) -> dict:
     """Convert a person to plain values; meters to 0.1 mm, pixels to 0.01."""
     pose, root = person.keypoints_3d, person.root_3d
+    is_placed = bool((root == root).all())
     if axes == 'z-up':
         pose, root = (points[..., [0, 2, 1]] * (1, 1, -1) for points in (pose, root))
-    is_placed = bool((root == root).all())
+    elif axes == 'world':
+        pose, root = person.places - person.places[0], person.places[0]
     return {
         'track_id': person.track,
         'keypoints_3d': pose.astype(float).round(4).tolist(),

@@ -4,6 +4,7 @@ A call has the options of its steps and of what is read, a command those of what
 written, too.
 """
 
+from mmhot.chain.live_people import PlaceOptions
 from mmhot.chain.options import (
     BatchOptions,
     ConnectionOptions,
@@ -18,10 +19,10 @@ from mmhot.options import Options
 
 Call = tuple[type[Options], ...]
 
-INFER: Call = (FrameOptions, *VIDEO, StepChoice)
-LIFT: Call = (PartOptions, *KEYPOINTS, KeypointFileOptions, StepChoice)
-REFINE: Call = (PartOptions, *POSES, PoseFileOptions, StepChoice)
-STREAM: Call = (RateOption, *LIVE, ConnectionOptions)
+INFER: Call = (FrameOptions, *VIDEO.steps, StepChoice)
+LIFT: Call = (PartOptions, *KEYPOINTS.steps, KeypointFileOptions, StepChoice)
+REFINE: Call = (PartOptions, *POSES.steps, PoseFileOptions, StepChoice)
+STREAM: Call = (RateOption, *LIVE.steps, PlaceOptions, ConnectionOptions)
 
 INFER_COMMAND: Call = (OutputOptions, *INFER, BatchOptions)
 LIFT_COMMAND: Call = (OutputOptions, *LIFT)

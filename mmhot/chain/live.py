@@ -1,72 +1,18 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-import numpy as np
-
-from mmhot.chain.user_steps import UserStep
-from mmhot.errors import require_choice
+from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
+from mmhot.chain.run import Chain
+from mmhot.chain.user_steps import guarded
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
-from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.live import FrameLifter, LiftStream
-from mmhot.lifting.refinement import keep_bone_lengths
-from mmhot.motion.contacts import ANKLES
-from mmhot.motion.given_poses import KeepBones
-from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.state import LiveStep, State, Step
-from mmhot.structures.clips import to_axes
-
-OnFrame = Callable[[State], State]
-_RECENT = 2.0  # seconds whose poses show how long bones are
-
-
-@dataclass
-class LivePerson:
-    """One person in one frame of a stream.
-
-    Attributes:
-        track (int): Track ID.
-        keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
-            axes (x right, y down, z forward), (17, 3).
-        root_3d (np.ndarray): Root position in camera axes, meters, (3,); NaN if
-            unknown.
-        keypoints_2d (np.ndarray): Pixels, (17, 2).
-        scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
-        broken (bool): Whether the track was lost between the last pose and this one.
-        recent (np.ndarray): Joints of the last two seconds in meters, z up, (T, 17, 3).
-    """
-
-    track: int
-    keypoints_3d: np.ndarray
-    root_3d: np.ndarray
-    keypoints_2d: np.ndarray
-    scores: np.ndarray
-    broken: bool
-    recent: np.ndarray = field(repr=False)
-
-    def bones(
-        self, profile: str = 'lafan1'
-    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return where the bones are, as :meth:`mmhot.Clip3D.bones`, in this frame.
-
-        Bones are as long as in the last two seconds, and the floor is below the lowest
-        foot in them, of a camera that looks horizontally.
-
-        Returns:
-            dict[str, tuple[np.ndarray, np.ndarray]]: Position (3,) in meters, z up, and
-            quaternion w, x, y, z (4,) by bone: what GMR's retargeters take.
-        """
-        require_choice('profile', profile, tuple(BVH_PROFILES))
-        root, sights = self.recent[:, :1], np.ones((len(self.recent), 3))
-        poses = keep_bone_lengths(self.recent - root, sights, KeepBones.rigid)
-        places = poses + root
-        places[..., 2] -= places[:, ANKLES, 2].min() - ANKLE_HEIGHT
-        rig = BVH_PROFILES[profile]
-        bones = place_bones(fit_rig(places, rig), rig)
-        return {x: (place[-1], turn[-1]) for x, (place, turn) in bones.items()}
+from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.live import LiftedFrame, LiftStream
+from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
+from mmhot.tracking.track import TrackPeople
 
 
 @dataclass
@@ -76,10 +22,15 @@ class LivePoses:
     Attributes:
         frame (Frame): ``index``, ``time`` and ``image`` of the frame.
         people (list[LivePerson]): Its people.
+        latency (float): Seconds from the arrival of the frame to this result.
+        tilt (float | None): Degrees by which the camera looks down; None until people
+            stand.
     """
 
     frame: Frame
     people: list[LivePerson]
+    latency: float
+    tilt: float | None
 
     @property
     def time(self) -> float:
@@ -90,29 +41,29 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    One of the steps is a :class:`LiftStream`; users' steps that are not live are left
-    out. ``fps`` is an approximate rate; the frames' times count.
+    Steps that are not live are left out. ``fps`` is an approximate rate; the frames'
+    times count.
     """
 
-    def __init__(self, steps: Sequence[Step], frames: FrameSource, fps: float) -> None:
+    def __init__(
+        self,
+        chain: Chain[Footage, Lifted],
+        frames: FrameSource,
+        fps: float,
+        placer: PeoplePlacer | None = None,
+    ) -> None:
         self.frames, self.fps = frames, fps
-        self._most = round(_RECENT * fps)
-        self.left_out: list[str] = []
-        self._before: list[OnFrame] = []
-        self._after: list[OnFrame] = []
-        on_frame = self._before
-        for step in steps:
-            if isinstance(step, LiftStream):
-                self.lifter = FrameLifter(step.lifter, fps, step.lookahead)
-                on_frame = self._after
-            elif isinstance(step, UserStep) and not step.live:
-                self.left_out.append(step.name)
-            else:
-                assert isinstance(step, LiveStep), f'{step.name} needs a whole clip'
-                on_frame.append(step.start(fps))
+        self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
+        self._estimate = chain.find(EstimatePoses).start(frames, chain.models)
+        self._track = chain.find(TrackPeople).start(fps)
+        self.lifter = chain.find(LiftStream).start(chain.lifter, fps)
+        keypoints, poses = chain.keypoints, chain.poses
+        self._keypoints = [guarded(x, x.start(fps)) for x in keypoints if x.live]
+        self._poses = [guarded(x, x.start(fps)) for x in poses if x.live]
+        self.left_out = [x.name for x in keypoints if not x.live]
+        self.left_out += [x.name for x in poses if not x.live]
         self._is_interrupted = False
         self._last: Frame | None = None
-        self._recent: dict[int, deque[np.ndarray]] = {}
 
     def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
         """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
@@ -138,11 +89,13 @@ class LiveChain:
             )
         if last is not None and last.image.shape != frame.image.shape:
             poses = self.interrupt()
-        state = State(frames=self.frames, frame=frame, interrupted=self._is_interrupted)
-        self._is_interrupted = False
-        for step in self._before:
-            state = step(state)
-        return poses + self._finish(self.lifter.update(state))
+        is_interrupted, self._is_interrupted = self._is_interrupted, False
+        footage = self._estimate(frame, is_interrupted)
+        clip = self._track(footage)
+        for step in self._keypoints:
+            clip = step(clip, footage)
+        lifted = self.lifter.update(frame, clip, is_interrupted)
+        return poses + [self._poses_of(earlier) for earlier in lifted]
 
     def interrupt(self) -> list[LivePoses]:
         """Lift the pending frames; tracks that go on later are marked as broken."""
@@ -151,37 +104,14 @@ class LiveChain:
 
     def flush(self) -> list[LivePoses]:
         """Lift the pending frames, as at the end of the stream."""
-        return self._finish(self.lifter.flush())
+        return [self._poses_of(earlier) for earlier in self.lifter.flush()]
 
-    def _finish(self, lifted: Iterable[State]) -> list[LivePoses]:
-        """Run the steps after lifting."""
-        poses = []
-        for state in lifted:
-            for step in self._after:
-                state = step(state)
-            poses.append(self._poses_of(state))
-        return poses
-
-    def _poses_of(self, state: State) -> LivePoses:
-        """Return the people of a frame."""
-        frame, clip, people = state.stream_frame(), state.poses, []
-        before, self._recent = self._recent, {}
-        if clip is None:
-            return LivePoses(frame, [])
-        places = to_axes(clip, 'z-up').places()
-        for row, track in enumerate(clip.track.tolist()):
-            broken = track in state.returned
-            recent = deque(() if broken else before.get(track, ()), self._most)
-            recent.append(places[row])
-            self._recent[track] = recent
-            person = LivePerson(
-                track,
-                clip.keypoints_3d[row],
-                clip.root_3d[row],
-                clip.keypoints_2d[row],
-                clip.scores[row],
-                broken,
-                np.array(recent, np.float64),
-            )
-            people.append(person)
-        return LivePoses(frame, people)
+    def _poses_of(self, lifted: LiftedFrame) -> LivePoses:
+        """Run the steps after lifting; return the people of a frame."""
+        clip, frame, people = lifted.poses, lifted.frame, list[LivePerson]()
+        if clip is not None:
+            for step in self._poses:
+                clip = step(clip, lifted.lifted)
+            people = self.placer(clip, lifted.lifted.returned, frame.time)
+        latency = time.monotonic() - frame.arrived
+        return LivePoses(frame, people, latency, self.placer.tilt)

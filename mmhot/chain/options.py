@@ -140,9 +140,10 @@ class StreamOutputOptions(FolderOption):
     """Options of the file of a stream."""
 
     axes: str = option(
-        'camera: x right, y down, z away; z-up: x right, y away, z up',
+        'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z '
+        'up from the floor',
         'camera',
-        choices=('camera', 'z-up'),
+        choices=('camera', 'z-up', 'world'),
     )
 
 

@@ -1,28 +1,35 @@
 """Steps with their options, and the loop that runs them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from mmhot.chain.pipelines import Pipeline, keypoint_steps, list_steps
-from mmhot.chain.user_steps import UserStep, registered_steps
+from mmhot.chain.pipelines import Known, Pipeline, Seen, keypoint_steps, list_steps
+from mmhot.chain.user_steps import guarded, users
 from mmhot.errors import ArgumentError
-from mmhot.lifting.lift import LiftingStep
+from mmhot.frames.sources import FrameObserver, FrameSource
+from mmhot.lifting.lift import Lift
+from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Options, Values, option, options_of, read_names, split_names
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.progress import Report
-from mmhot.state import State, Step
+from mmhot.pose2d.footage import Footage
+from mmhot.progress import CountStage, Report, no_count
+from mmhot.step import Clip, ClipStep, KeypointStep, PoseStep, Step
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.rows import Steps
+from mmhot.tracking.track import TrackPeople
 
 if TYPE_CHECKING:  # only frames need OpenCV
     from mmhot.pose2d.estimation import VideoPoseEstimator
 
-T = TypeVar('T', bound=Step)
+S = TypeVar('S', bound=Step)
+T = TypeVar('T')
+R = TypeVar('R')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,120 +64,177 @@ class StageTimes:
             spent = time.perf_counter() - begin
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
-    def count(self, state: State) -> None:
-        """Note the size of the clip."""
-        if state.people is not None:
-            self.num_frames = len(state.people.people) - state.people.first
-            self.size = state.people.size
-        elif state.poses is not None:
-            self.num_frames = len(set(state.poses.frame.tolist()))
+
+Stages = Generator[tuple[str, Clip2D | Clip3D], None, R]
+"""Yields names of steps and the clips after them; returns a result."""
 
 
-class Chain:
-    """The steps of a pipeline, and what the user stated."""
+def result_of(stages: Stages[R]) -> R:
+    """Run all steps; return the result."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value
 
-    def __init__(self, steps: Sequence[Step], stated: Values | None = None) -> None:
-        self.steps = list(steps)
-        self._stated = {} if stated is None else stated.stated
 
-    def find(self, kind: type[T]) -> T:
+class Chain(Generic[Seen, Known]):
+    """The steps of a pipeline with their options, and their models.
+
+    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
+    replace those of the options. :meth:`see`, :meth:`lift`, which also runs the steps
+    of poses, and :meth:`refine` yield the clip after each step, until no person is
+    left.
+    """
+
+    lifter: Lifter  # of a pipeline that lifts
+
+    def __init__(
+        self,
+        pipeline: Pipeline[Seen, Known],
+        values: Values,
+        report: Report = Report(),
+        cache: Path | None = None,
+        lifter: Lifter | None = None,
+        models: 'VideoPoseEstimator | None' = None,
+    ) -> None:
+        self._values, self._report, self._cache = values, report, cache
+        without = values.of(StepChoice).without
+        self._without = read_names('without', without, list_steps(pipeline))
+        self._other = ''  # skeleton of a lifter that is not for people
+        if lifter is None and pipeline.lift is not None:
+            lifter = values.of(pipeline.lift).open()
+        if lifter is not None:
+            self.lifter = lifter
+            self._other = '' if lifter.is_person else lifter.skeleton.name
+        if models is not None:
+            self.models = models
+        see = self._take(pipeline.see)
+        self._merge = [step for step in see if isinstance(step, KeypointStep)]
+        self.keypoints = self._take(pipeline.keypoints, users(KeypointStep))
+        lift = self._take(() if pipeline.lift is None else (pipeline.lift,))
+        self.poses = self._take(pipeline.poses, users(PoseStep))
+        self.steps: list[Step] = [*see, *self.keypoints, *lift, *self.poses]
+
+    def _take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
+        """Return the steps of a section that take part."""
+        steps: list[S] = []
+        for kind in kinds:
+            if not kind.name:  # the place of users' steps
+                steps += [step for step in users if step.name not in self._without]
+            elif self._takes_part(kind):
+                steps.append(replace(self._values.of(kind), report=self._report))
+        return steps
+
+    def _takes_part(self, kind: type[Step]) -> bool:
+        """Return whether a step runs; raise ArgumentError for options of others."""
+        step, names = self._values.of(kind), options_of(kind).keys()
+        if kind.optional and kind.name in self._without:
+            reason = f'needs the step {kind.name!r}, which is left out'
+            step.refuse(names & self._values.stated.keys(), reason)
+            return False
+        if kind.of_people and self._other:
+            step.refuse(names, f'is for people, not for {self._other}')
+            return False
+        return True
+
+    def find(self, kind: type[S]) -> S:
         """Return the step of a class."""
         return next(step for step in self.steps if isinstance(step, kind))
 
-    def __call__(self, state: State, times: StageTimes | None = None) -> State:
-        """Run the steps on whatever is known of a clip.
+    @cached_property
+    def models(self) -> 'VideoPoseEstimator':
+        """The detector and the 2D model."""
+        return self.find(EstimatePoses).open()
 
-        Steps that a clip has had do not run again; that they have run with other values
-        is an error. The result has no poses if no person was found. ``times`` are
-        filled in, even if a step fails.
+    def see(
+        self,
+        frames: FrameSource,
+        times: StageTimes,
+        count: CountStage = no_count,
+        thumbnails: FrameObserver | None = None,
+    ) -> Stages[tuple[Clip2D, Footage]]:
+        """Find and track the people of a video; ``thumbnails`` sees its frames, too.
+
+        ``times`` are filled in, also by :meth:`lift` and :meth:`refine`, even if a step
+        fails.
         """
-        times = StageTimes() if times is None else times
-        if state.poses is None and state.keypoints is not None:
-            # files are in pixels of the video, and poses are lifted anew
-            names, clip = keypoint_steps(), state.keypoints
-            steps = {name: clip.steps[name] for name in clip.steps if name in names}
-            state = replace(state, keypoints=replace(clip, steps=steps))
-        applied = {} if state.clip is None else state.clip.steps
-        for step in self.steps:
-            if step.name in applied and step.optional:
+        estimate, track = self.find(EstimatePoses), self.find(TrackPeople)
+        with times.measure(estimate.part):
+            names = frames, self.models.estimator.skeleton
+            observers = [x for step in self.steps for x in step.observers(*names)]
+            observers += [] if thumbnails is None else [thumbnails]
+            footage = estimate(frames, self.models, observers, self._cache, count)
+        people = footage.people
+        times.num_frames, times.size = len(people.people) - people.first, people.size
+        with times.measure(track.part):
+            clip = track(footage)
+        yield track.name, clip
+        clip = yield from self._run(self._merge, clip, footage, {}, times)
+        return clip, replace(footage, tracked=clip)
+
+    def lift(
+        self: 'Chain[Seen, Lifted]',
+        clip: Clip2D,
+        footage: Seen,
+        times: StageTimes,
+        count: CountStage = no_count,
+    ) -> Stages[Clip3D | None]:
+        """Lift keypoints, of a video or without one; None if no person is left."""
+        # files are in pixels of the video, and poses are lifted anew
+        names = keypoint_steps()
+        applied = {name: clip.steps[name] for name in clip.steps if name in names}
+        clip = replace(clip, steps=applied)
+        clip = yield from self._run(self.keypoints, clip, footage, applied, times)
+        if not clip.tracks:
+            return None
+        step = self.find(Lift)
+        with times.measure(step.part):
+            poses, lifted = step(clip, self.lifter, count)
+        times.num_frames = times.num_frames or len(set(poses.frame.tolist()))
+        yield step.name, poses
+        return (yield from self._run(self.poses, poses, lifted, applied, times))
+
+    def refine(self, clip: Clip3D, known: Known, times: StageTimes) -> Stages[Clip3D]:
+        """Run the steps of poses on poses that were not lifted now."""
+        clip = yield from self._run(self.poses, clip, known, clip.steps, times)
+        times.num_frames = len(set(clip.frame.tolist()))
+        return clip
+
+    def _run(
+        self,
+        steps: Sequence[ClipStep[Clip, T]],
+        clip: Clip,
+        known: T,
+        applied: Steps,
+        times: StageTimes,
+    ) -> Generator[tuple[str, Clip], None, Clip]:
+        """Run steps; those that had been applied to the clip do not run again."""
+        late = [x for x in self._without if x in applied]
+        if late:
+            text = '{without=%r} comes too late: the clip has had it'
+            raise ArgumentError(text, ','.join(late))
+        for step in steps:
+            if not clip.track_ids:
+                break
+            if step.optional and step.name in applied:
                 self._check_applied(step, applied[step.name])
                 continue
             with times.measure(step.part):
-                after = step(state)
-            state = _recorded(step, state, after)
-            times.count(state)
-            if state.poses is None and state.keypoints and not state.keypoints.tracks:
-                break
-        return state
+                after = guarded(step, step)(clip, known)
+            if step.optional and after is not clip:
+                # `camera` has two parts
+                settings = after.steps.get(step.name) or step.option_values()
+                after = replace(after, steps={**after.steps, step.name: settings})
+            clip = after
+            yield step.name, clip
+        return clip
 
     def _check_applied(self, step: Step, settings: dict[str, object]) -> None:
         """Raise ArgumentError if a step has run with other values than are stated."""
-        for name in options_of(type(step)).keys() & self._stated.keys():
+        for name in options_of(type(step)).keys() & self._values.stated.keys():
             value = getattr(step, name)
             if settings.get(name, value) != value or not settings:
                 before = settings.get(name, 'other values')
                 text = f'{{{name}=%r}} comes too late: the step %r has run, with %s'
                 raise ArgumentError(text, value, step.name, before)
-
-
-def _recorded(step: Step, before: State, after: State) -> State:
-    """Append a step that changed a clip to the steps of this clip."""
-    if not step.optional:
-        return after
-
-    def steps_of(clip: Clip2D | Clip3D) -> Steps:
-        # `camera` has two parts
-        settings = clip.steps.get(step.name) or step.option_values()
-        return {**clip.steps, step.name: settings}
-
-    keypoints, poses = after.keypoints, after.poses
-    if keypoints is not None and keypoints is not before.keypoints:
-        keypoints = replace(keypoints, steps=steps_of(keypoints))
-    if poses is not None and poses is not before.poses:
-        poses = replace(poses, steps=steps_of(poses))
-    return replace(after, keypoints=keypoints, poses=poses)
-
-
-def build(
-    pipeline: Pipeline,
-    values: Values,
-    report: Report = Report(),
-    cache: Path | None = None,
-    lifter: Lifter | None = None,
-    models: 'VideoPoseEstimator | None' = None,
-) -> Chain:
-    """Give the steps of a pipeline their options.
-
-    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
-    replace those of the options.
-    """
-    without = values.of(StepChoice).without
-    without = read_names('without', without, list_steps(pipeline))
-    steps: list[Step] = []
-    for kind in pipeline:
-        if issubclass(kind, UserStep):
-            steps += [x for x in registered_steps(kind) if x.name not in without]
-            continue
-        step = replace(values.of(kind), report=report)
-        if step.optional and step.name in without:
-            stated = options_of(kind).keys() & values.stated.keys()
-            step.refuse(stated, f'needs the step {step.name!r}, which is left out')
-            continue
-        if isinstance(step, LiftingStep):
-            step = replace(step, opened=lifter)
-        elif isinstance(step, EstimatePoses):
-            step = replace(step, cache=cache, opened=models)
-        steps.append(step)
-    lifters = [step.lifter for step in steps if isinstance(step, LiftingStep)]
-    if lifters and not lifters[0].is_person:
-        reason = f'is for people, not for {lifters[0].skeleton.name}'
-        for step in steps:
-            if step.of_people:
-                step.refuse(options_of(type(step)), reason)
-        steps = [step for step in steps if not step.of_people]
-    watches = tuple(watch for step in steps for watch in step.watch())
-    ready = [
-        replace(step, watches=watches) if isinstance(step, EstimatePoses) else step
-        for step in steps
-    ]
-    return Chain(ready, values)

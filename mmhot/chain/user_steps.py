@@ -1,72 +1,59 @@
-"""Steps of users: classes that map a 2D or a 3D clip to another one."""
+"""Steps of users."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
-from mmhot.state import LiveStep, State
-from mmhot.structures.clips import Clip2D, Clip3D, check_clip, read_only
+from mmhot.step import Clip, ClipStep, KeypointStep, Known, PoseStep
+from mmhot.structures.clips import Clip3D, check_clip, read_only
 
-T = TypeVar('T', Clip2D, Clip3D)
+Kind = TypeVar('Kind', bound=ClipStep[Any, Any])
 
 
-@dataclass(frozen=True, kw_only=True)
-class UserStep(LiveStep):
-    """A step of a user; one that is not live needs whole clips."""
+class UserKeypoints(KeypointStep[object]):
+    """Place of users' steps of keypoints in a pipeline."""
 
     name = ''
-    live: ClassVar[bool] = False
-
-    apply: Callable[[Any], object] = lambda clip: clip
-
-    def _applied(self, clip: T) -> T:
-        """Return the checked clip that the user's step makes of a clip."""
-        argument, kind = read_only(clip), type(clip)
-        try:
-            result = self.apply(argument)
-            if result is argument:
-                return clip
-            if not isinstance(result, kind):
-                raise TypeError(
-                    f'must return a {kind.__name__}, but returned '
-                    f'{"nothing" if result is None else type(result).__name__}'
-                )
-            if isinstance(result, Clip3D):
-                return result.checked()
-            return check_clip(result) if result.tracks else result
-        except (TypeError, ValueError) as error:
-            text = f'the step {self.name!r}: {error}'
-            raise type(error)(text) from error
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeypointStep(UserStep):
-    """A step of a user from a 2D clip to a 2D clip."""
+class UserPoses(PoseStep[object]):
+    """Place of users' steps of poses in a pipeline."""
 
-    def __call__(self, state: State) -> State:
-        """Replace the keypoints."""
-        return replace(state, keypoints=self._applied(state.clip_2d()))
+    name = ''
 
 
-@dataclass(frozen=True, kw_only=True)
-class PoseStep(UserStep):
-    """A step of a user from a 3D clip to a 3D clip."""
-
-    def __call__(self, state: State) -> State:
-        """Replace the poses; frames of streams may have none."""
-        if state.poses is None:
-            return state
-        return replace(state, poses=self._applied(state.poses))
+REGISTERED: dict[str, ClipStep[Any, Any]] = {}
+"""Steps of users by name, in their order."""
 
 
-_REGISTERED: dict[str, UserStep] = {}
-
-
-def registered_steps(kind: type[UserStep] = UserStep) -> Sequence[UserStep]:
+def users(kind: type[Kind]) -> list[Kind]:
     """Return the steps of users of a kind, in their order."""
-    return [step for step in _REGISTERED.values() if isinstance(step, kind)]
+    return [step for step in REGISTERED.values() if isinstance(step, kind)]
 
 
-def add_step(step: UserStep) -> None:
-    """Add a step after those of its kind."""
-    _REGISTERED[step.name] = step
+def guarded(
+    step: ClipStep[Clip, Known], call: Callable[[Clip, Known], Clip]
+) -> Callable[[Clip, Known], Clip]:
+    """Return the call of a step; what users' steps get and return is checked."""
+    return partial(_checked, step.name, call) if step.name in REGISTERED else call
+
+
+def _checked(
+    name: str, call: Callable[[Clip, Known], Clip], clip: Clip, known: Known
+) -> Clip:
+    """Call a user's step with a clip that it cannot change."""
+    argument, kind = read_only(clip), type(clip)
+    try:
+        result = call(argument, known)
+        if result is argument:
+            return clip
+        if not isinstance(result, kind):
+            raise TypeError(
+                f'must return a {kind.__name__}, but returned '
+                f'{"nothing" if result is None else type(result).__name__}'
+            )
+        if isinstance(result, Clip3D):
+            return result.checked()
+        return check_clip(result) if result.tracks else result
+    except (TypeError, ValueError) as error:
+        raise type(error)(f'the step {name!r}: {error}') from error

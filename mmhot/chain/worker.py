@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, build
+from mmhot.chain.run import Chain, result_of
 from mmhot.chain.write import export
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.options import FrameOptions
 from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
-from mmhot.io.atomic import replacing
+from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_keypoints
-from mmhot.lifting.lift import Lift, NotLiftableError
-from mmhot.motion.camera import StabilizeCamera
-from mmhot.motion.camera_path import describe_path
+from mmhot.keypoints.camera import StabilizeCamera
+from mmhot.keypoints.camera_path import describe_path
+from mmhot.lifting.lift import NotLiftableError
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import (
     cache_path,
@@ -29,8 +30,8 @@ from mmhot.pose2d.cache import (
     save_if_possible,
 )
 from mmhot.pose2d.estimate import EstimatePoses
+from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report, stage_bars
-from mmhot.state import State
 from mmhot.structures.clips import Clip3D
 from mmhot.version import digest_of_code
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:  # importing it takes time
     from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
+_ENDING = '.finished.json'
 # Options that a line for the user names.
 _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
@@ -55,16 +57,16 @@ class ClipWorker:
         self._repeat = self.values.of(BatchOptions)
 
     @cached_property
-    def _chain(self) -> Chain:
+    def _chain(self) -> Chain[Footage, Lifted]:
         cache = None if self._repeat.no_cache else self._output.out_dir
-        chain = build(VIDEO, self.values, self.report, cache)
-        self.report.say(f'lifter: {chain.find(Lift).lifter.name}')
+        chain = Chain(VIDEO, self.values, self.report, cache)
+        self.report.say(f'lifter: {chain.lifter.name}')
+        chain.models  # noqa: B018, opened at first use
         return chain
 
     def prepare(self) -> None:
         """Open the models that are not open yet."""
-        for step in self._chain.steps:
-            step.prepare()
+        self._chain  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
@@ -100,18 +102,25 @@ class ClipWorker:
         source = take_part(item.open(), self.values.of(FrameOptions))
         thumbnails = self._thumbnails()
         with stage_bars(self.report.bars, source.name) as count:
-            state = State(frames=source, thumbnails=thumbnails, count=count)
-            state = chain(state, times)
-        if state.poses is None:
+            seen = chain.see(source, times, count, thumbnails)
+            keypoints, footage = result_of(seen)
+            clip = result_of(chain.lift(keypoints, footage, times, count))
+        if clip is None:
             missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
             say(f'{item.name}: {missing.named(_FLAGS)}')
         else:
-            outcome.people = len(state.poses.track_ids)
+            outcome.people = len(clip.track_ids)
             with times.measure('write'):
-                # also the files before an error
-                export(state, self._output, self.report, written=outcome.files)
-            say(f'{item.name}: {_describe_focal(state.poses)}')
-            path = state.poses.camera_path
+                export(
+                    clip,
+                    self._output,
+                    self.report,
+                    written=outcome.files,  # also those before an error
+                    footage=footage,
+                    thumbnails=thumbnails,
+                )
+            say(f'{item.name}: {_describe_focal(clip)}')
+            path = clip.camera_path
             if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
                 say(f'{item.name}: {describe_path(path)}')
         files = {file.name: describe_file(file)[1:] for file in outcome.files}
@@ -135,8 +144,8 @@ class ClipWorker:
         facts = {
             'code': digest_of_code(),
             'name': item.name,
-            '2D': self._chain.find(EstimatePoses).models.identity,
-            'lifter': self._chain.find(Lift).lifter.network.identity,
+            '2D': self._chain.models.identity,
+            'lifter': self._chain.lifter.network.identity,
             'options': {
                 name: str(value)
                 for name, value in self.values.stated.items()
@@ -144,7 +153,7 @@ class ClipWorker:
             },
         }
         folder = self._output.out_dir
-        return cache_path(folder, item.path, facts, '.finished.json')
+        return cache_path(folder, item.path, facts, _ENDING)
 
 
 def _describe_focal(clip: Clip3D) -> str:
@@ -159,6 +168,14 @@ def _describe_focal(clip: Clip3D) -> str:
 def _save_record(record: dict[str, Any], path: Path) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record), encoding='utf-8')
+
+
+def list_results(folder: Path) -> set[Path]:
+    """List the files that earlier runs wrote to a folder and nobody changed."""
+    records = (
+        _load_record(x, folder) for x in folder.glob(f'{CACHE_FOLDER}/*{_ENDING}')
+    )
+    return {folder / name for record in records if record for name in record['files']}
 
 
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:

@@ -4,26 +4,29 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
-from mmhot.chain.run import StepChoice, build
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets, date_of, name_files
-from mmhot.motion.camera import HoldCamera
-from mmhot.motion.foot_lock import LockFeet
 from mmhot.options import Values, options_of
+from mmhot.pose2d.footage import Footage
+from mmhot.poses.camera import HoldCamera
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Count, Report
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State
 from mmhot.structures.clips import Clip3D, read_only
 from mmhot.structures.formats import WRITERS, Writer
 
-SAVED: Pipeline = (HoldCamera, LockFeet)
+if TYPE_CHECKING:  # importing it takes time
+    from mmhot.visualization.html import Thumbnails
+
+SAVED: Pipeline[None, None] = Pipeline(poses=(HoldCamera, LockFeet))
 """Steps of :meth:`mmhot.Clip3D.save`."""
 _H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
 _SIDES = 'left', 'right'
@@ -58,7 +61,9 @@ def save_clip(
     name = max(endings, key=len, default=path.suffix[1:])
     if not name:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
-    values = Values({'formats': [name], **options}, (*SAVED, ExportOptions, StepChoice))
+    values = Values(
+        {'formats': [name], **options}, (*SAVED.steps, ExportOptions, StepChoice)
+    )
     chosen, without = values.of(ExportOptions), values.of(StepChoice).without
     is_static = values.of(HoldCamera).static_camera
     if without and (clip.steps.keys() & {*without} or not is_static):
@@ -67,20 +72,21 @@ def save_clip(
             ','.join(without),
         )
     if is_static:
-        steps = SAVED if _is_person(clip) else (HoldCamera,)
-        clip = build(steps, values)(State(poses=clip)).clip_3d()
-    footage: FrameSource | None
+        steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
+        clip = result_of(Chain(steps, values).refine(clip, None, StageTimes()))
+    frames: FrameSource | None
     if isinstance(video, str | Path):
-        (footage,) = open_inputs([str(video)])
+        (frames,) = open_inputs([str(video)])
     elif video is None or isinstance(video, FrameSource):
-        footage = video
+        frames = video
     else:
-        footage = FrameArrays(video, clip.fps)
+        frames = FrameArrays(video, clip.fps)
     files = name_files(path, name, clip.track_ids).values()
-    check_targets([(clip.name, files)], [] if footage is None else [footage.path])
+    check_targets([(clip.name, files)], [] if frames is None else [frames.path])
     stem = path.name.removesuffix(f'.{name}')
-    state, said = State(poses=clip, frames=footage), list[str]()
-    written = export(state, chosen, Report(said.append), path.with_name(stem))
+    footage, said = None if frames is None else Footage(frames), list[str]()
+    report, target = Report(said.append), path.with_name(stem)
+    written = export(clip, chosen, report, target, footage=footage)
     if not written:
         raise ValueError(said[-1] if said else f'{clip.name} has no poses')
     return written
@@ -116,20 +122,23 @@ def bones_of(
 
 
 def export(
-    state: State,
+    clip: Clip3D,
     options: ExportOptions,
     report: Report = Report(),
     stem: Path | None = None,
     written: list[Path] | None = None,
+    footage: Footage | None = None,
+    thumbnails: 'Thumbnails | None' = None,
 ) -> list[Path]:
     """Write poses in all chosen formats; those in world axes are written as they are.
 
-    The video of the state is shown behind the keypoints; ``report`` receives the path
-    of each file, and ``written`` as well. ``stem`` is that of the files without their
-    format, by default the clip's name in ``options.out_dir``. The first error of a
-    format is raised after the others are written.
+    The footage is shown behind the keypoints; ``thumbnails`` are small images of it for
+    ``.html``. ``report`` receives the path of each file, and ``written`` as well.
+    ``stem`` is that of the files without their format, by default the clip's name in
+    ``options.out_dir``. The first error of a format is raised after the others are
+    written.
     """
-    clip, footage, say = state.clip_3d(), _shown_footage(state, options), report.say
+    shown_video, say = _shown_video(clip, footage, options), report.say
     if stem is None:
         assert isinstance(options, OutputOptions)
         stem = options.out_dir / clip.name
@@ -141,9 +150,9 @@ def export(
         axes = 'world' if is_world or writer.world else options.axes
         shown, inputs = _inputs_of(writer, prepared(axes), options)
         if writer.footage:
-            inputs['footage'] = footage
+            inputs['footage'] = shown_video
         if writer.thumbnails:
-            inputs['thumbnails'] = state.thumbnails
+            inputs['thumbnails'] = thumbnails
         target = stem.with_name(f'{stem.name}.{name}')
         for track, file in name_files(target, name, shown.track_ids).items():
             part = shown if track is None else shown.take(shown.track == track)
@@ -195,18 +204,20 @@ def _inputs_of(
     return clip, inputs
 
 
-def _shown_footage(state: State, options: ExportOptions) -> FrameSource | None:
+def _shown_video(
+    clip: Clip3D, footage: Footage | None, options: ExportOptions
+) -> FrameSource | None:
     """Return the video, with covered heads or not at all if so chosen."""
-    footage = state.frames
     if footage is None:
         options.refuse(options_of(VideoOptions), 'needs a video, and there is none')
-    elif options.no_video:
         return None
-    elif options.blur_heads:
+    if options.no_video:
+        return None
+    if options.blur_heads:
         from mmhot.visualization.heads import CoveredHeads
 
-        return CoveredHeads(footage, state)
-    return footage
+        return CoveredHeads(clip, footage)
+    return footage.frames
 
 
 def _is_person(clip: Clip3D) -> bool:

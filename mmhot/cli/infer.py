@@ -47,7 +47,8 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.chain.options import BatchOptions
+    from mmhot.chain.options import BatchOptions, OutputOptions
+    from mmhot.chain.worker import list_results
     from mmhot.frames.inputs import find_inputs
     from mmhot.frames.options import FrameOptions
 
@@ -65,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     more = '' if values.of(BatchOptions).no_cache else more
     with handling(interrupt, 'SIGINT'):
         inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+        own = list_results(values.of(OutputOptions).out_dir)
+        inputs = [x for x in inputs if str(x.path) in args.inputs or x.path not in own]
         outcomes = _process(inputs, values, args.report)
         return report_outcomes(args, outcomes, len(inputs), more)
 

@@ -29,9 +29,8 @@ def add_arguments(parser: OneLineParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Lift all inputs; nothing is written if any of them cannot be read."""
-    from mmhot.apis.lifting import process_files
-    from mmhot.chain.pipelines import KEYPOINTS
+    """Lift all inputs; one that fails does not stop the others."""
+    from mmhot.apis.lifting import lift_files
 
-    outcomes = process_files(KEYPOINTS, args.inputs, args.values, args.report)
+    outcomes = lift_files(args.inputs, args.values, args.report)
     return report_outcomes(args, outcomes, len(args.inputs))

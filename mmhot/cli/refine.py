@@ -28,9 +28,8 @@ def add_arguments(parser: OneLineParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Refine all inputs; nothing is written if any of them cannot be read."""
-    from mmhot.apis.lifting import process_files
-    from mmhot.chain.pipelines import POSES
+    """Refine all inputs; one that fails does not stop the others."""
+    from mmhot.apis.lifting import refine_files
 
-    outcomes = process_files(POSES, args.inputs, args.values, args.report)
+    outcomes = refine_files(args.inputs, args.values, args.report)
     return report_outcomes(args, outcomes, len(args.inputs))

@@ -1,7 +1,8 @@
-"""Codecs of lifters: as published, of MotionBERT, and person-centered.
+"""Encodings of lifters: as published, of MotionBERT, and person-centered.
 
-Functions let any axes lead, so that all windows of a clip are encoded at once. Nothing
-of MMPose is imported: :mod:`mmhot.plugin` registers the codecs with it.
+Any axes may lead, so that all windows of a clip are encoded at once. MMPose is not
+imported, as lifters also run without it; its codecs are in
+:mod:`mmhot.codecs.lifting_codecs`.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from mmhot.structures.lens import camera_intrinsics
 _CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
 
 
-class CameraPoseLifting:
+class CameraEncoding:
     """Encode pixels by the image width, 3D poses by meters in camera axes.
 
     Both image coordinates are divided by the *width* (x' = 2u/w - 1,
@@ -39,9 +40,6 @@ class CameraPoseLifting:
         lifting_target_label='lifting_target_label',
         lifting_target_weight='lifting_target_weight',
     )
-    # what else MMPose's BaseKeypointCodec has
-    field_mapping_table: dict[str, str] = {}
-    support_batch_decoding = False
 
     def __init__(self, num_keypoints: int = 17) -> None:
         self.num_keypoints = num_keypoints
@@ -136,10 +134,10 @@ class CameraPoseLifting:
         return keypoints, np.ones(keypoints.shape[:-1], np.float32)
 
 
-class ImageSpacePoseLifting(CameraPoseLifting):
+class ImageSpaceEncoding(CameraEncoding):
     """Encode 3D poses by their image coordinates, with depth to scale.
 
-    Inputs are those of :class:`CameraPoseLifting` and the keypoints' scores. Targets
+    Inputs are those of :class:`CameraEncoding` and the keypoints' scores. Targets
     are the projections of the 3D joints, in the same units and relative to the root's,
     and their depth at the scale of the root. MotionBERT and MotionAGFormer are trained
     on these. Decoding needs the scale, ``unit_size``: meters per image unit, which is
@@ -269,7 +267,7 @@ def frame_person(
     return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)
 
 
-class PersonCenteredPoseLifting(CameraPoseLifting):
+class PersonCenteredEncoding(CameraEncoding):
     """Encode keypoints by a virtual camera centered on the person, one per window.
 
     Position in the image, size and focal length carry no information about the pose.
@@ -278,7 +276,7 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
     the person's size. The network reads and predicts in its axes; ``decode`` rotates
     poses back to the real camera's.
 
-    Arguments are those of :class:`CameraPoseLifting`.
+    Arguments are those of :class:`CameraEncoding`.
     """
 
     auxiliary_decode_keys = ('framing', 'target_root')
@@ -312,7 +310,7 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
         """
         if framing is None:
             raise ValueError(
-                'PersonCenteredPoseLifting.decode needs the rotation from encode: '
+                f'{type(self).__name__}.decode needs the rotation from encode: '
                 "add 'framing' to PackPoseInputs' meta_keys"
             )
         rotation = np.asarray(framing)[..., None, :, :]
@@ -320,7 +318,8 @@ class PersonCenteredPoseLifting(CameraPoseLifting):
 
 
 LIFTING_CODECS = {
-    codec.__name__: codec
-    for codec in (CameraPoseLifting, ImageSpacePoseLifting, PersonCenteredPoseLifting)
+    'CameraPoseLifting': CameraEncoding,
+    'ImageSpacePoseLifting': ImageSpaceEncoding,
+    'PersonCenteredPoseLifting': PersonCenteredEncoding,
 }
-"""Codecs of lifters by name."""
+"""Encodings by the names of MMPose's codecs, :mod:`mmhot.codecs.lifting_codecs`."""

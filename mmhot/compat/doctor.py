@@ -5,7 +5,6 @@ OpenMMLab is installed, with those of its extra ``mmpose``.
 """
 
 import importlib
-import importlib.util
 import json
 import os
 import platform

@@ -44,14 +44,18 @@ def python_command(
 
     Nothing is imported from the folder in which it starts, or named by the environment.
     ``code`` finds ``arguments`` in ``sys.argv[1:]``. The CPU time and the address space
-    in bytes have limits, 0 for none; Windows has none.
+    in bytes have limits, 0 for none, or those of this process if these are lower;
+    Windows has none.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
     if find_spec('resource'):
         for kind, limit in (('CPU', cpu_seconds), ('AS', memory)):
             if limit:
-                start += f'import resource; resource.setrlimit(resource.RLIMIT_{kind}, '
-                start += f'({limit}, {limit})); '
+                start += f'import resource as r; kind = r.RLIMIT_{kind}; '
+                start += (
+                    f'lower = [x for x in r.getrlimit(kind) if x >= 0] + [{limit}]; '
+                )
+                start += 'r.setrlimit(kind, [min(lower)] * 2); '
     path = json.dumps([folder for folder in sys.path if folder])
     return [sys.executable, '-I', '-c', start + code, path, *arguments]
 

@@ -78,7 +78,7 @@ class MocapDataset(ClipDataset):
             )
         cameras = [None]
         if self.camera_file is not None:
-            cameras = _read_cameras(self.find_file(self.camera_file))
+            cameras = read_cameras(self.find_file(self.camera_file))
         sources = self.sources or [self.dataset_name]
         return [
             Clip(
@@ -142,7 +142,7 @@ def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarra
         }
 
 
-def _read_cameras(path: Path) -> list[dict]:
+def read_cameras(path: Path) -> list[dict]:
     """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
     with naming(path):
         return [

@@ -55,7 +55,7 @@ class LifterGraph(nn.Module):
         if not isinstance(model, SequencePoseLifter):
             return (model(x, None, mode='tensor'),)
         target = 'center' if model.drops_frames else 'all'
-        feats = model.extract_feat(x, target=target)
+        feats = model.extract_feat(x)
         frames = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
         return (model.head.select(feats, target), *frames)
 

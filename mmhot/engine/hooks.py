@@ -17,6 +17,7 @@ from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.weights.load_lifter import load_lifter
+from mmhot.weights.names import LIFTER, resolve
 
 
 @HOOKS.register_module()
@@ -111,6 +112,9 @@ class FreezeHook(Hook):
 class DistillHook(Hook):
     """Mix the poses of a trained lifter, the teacher, into the target of a training.
 
+    The loss is that to the mixed target, and so is ``mpjpe``, which the log therefore
+    names ``mpjpe_to_mixed``.
+
     The teacher predicts all frames of the windows that the model receives, so both need
     the same codec. It is no part of the model: it is neither trained nor saved.
 
@@ -120,12 +124,15 @@ class DistillHook(Hook):
         weight (float): Share of its poses in the target. Defaults to 0.5.
     """
 
+    priority = 'HIGHEST'  # before the hook that logs
+
     def __init__(self, teacher: str, weight: float = 0.5) -> None:
         self.teacher, self.weight = teacher, weight
 
     def before_train(self, runner: Runner) -> None:
         """Load the teacher."""
-        self.model = load_lifter(None, self.teacher).model.to(get_device())
+        self.model = load_lifter(resolve(None, LIFTER, self.teacher)).model
+        self.model.to(get_device())
 
     @torch.no_grad()
     def before_train_iter(
@@ -147,6 +154,13 @@ class DistillHook(Hook):
                     f'but the target is {tuple(target.shape)}'
                 )
             labels.lifting_target_label = target.lerp(pose.to(target), self.weight)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs=None
+    ) -> None:
+        """Name the logged error after its target."""
+        if 'mpjpe' in outputs:
+            outputs['mpjpe_to_mixed'] = outputs.pop('mpjpe')
 
 
 @HOOKS.register_module()

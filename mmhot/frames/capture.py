@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from mmhot.frames.sources import Frame, FrameSource
@@ -35,20 +34,13 @@ def prefetch(frames: Iterable[Any], count: int = 4) -> Generator[Any, None, None
         pool.shutdown(cancel_futures=True)
 
 
-@dataclass
-class LiveFrame(Frame):
-    """A frame of a stream; ``index`` counts dropped frames, too."""
-
-    arrived: float = 0.0  # arrival, seconds of `time.monotonic`
-
-
 class Capture:
     """Capture the newest frame of a stream, which is connected again when it breaks.
 
     A thread reads; a frame that was not taken is replaced by the next one, so that a
-    slow consumer skips frames rather than falls behind. Iterating yields a
-    :class:`LiveFrame` each, and the reason as text when the connection is lost,
-    as after ten seconds without a frame. A video file is played at its own pace.
+    slow consumer skips frames rather than falls behind. Iterating yields frames, whose
+    ``index`` counts dropped ones, too, and the reason as text when the connection is
+    lost, as after ten seconds without a frame. A video file is played at its own pace.
 
     Args:
         stream (FrameSource): The stream, or a file.
@@ -68,14 +60,14 @@ class Capture:
         self.stop = stop or threading.Event()
         self.seen = self.dropped = 0  # frames that arrived, and were replaced
         self.ended: str | None = None  # afterwards: why, unless it was asked to stop
-        self._items: deque[LiveFrame | str] = deque()
+        self._items: deque[Frame | str] = deque()
         self._changed = threading.Condition()
         self._done = False
         self._failure: Exception | None = None
         self._start = time.monotonic()
         self._shift, self._last = math.inf, -1.0
 
-    def __iter__(self) -> Iterator[LiveFrame | str]:
+    def __iter__(self) -> Iterator[Frame | str]:
         """Yield frames until the stream has ended or is stopped."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
@@ -138,17 +130,17 @@ class Capture:
                     break
                 arrived = time.monotonic()
                 moment = self._time_of(frame, arrived - self._start)
-                self._put(LiveFrame(self.seen, moment, frame.image, arrived=arrived))
+                self._put(Frame(self.seen, moment, frame.image, arrived=arrived))
         except OSError as error:
             return str(error)
         return self.stream.ended
 
-    def _put(self, item: LiveFrame | str) -> None:
+    def _put(self, item: Frame | str) -> None:
         """Queue an item; a frame replaces one that was not taken."""
         with self._changed:
-            if isinstance(item, LiveFrame):
+            if isinstance(item, Frame):
                 self.seen += 1
-                if self._items and isinstance(self._items[-1], LiveFrame):
+                if self._items and isinstance(self._items[-1], Frame):
                     self._items.pop()
                     self.dropped += 1
             self._items.append(item)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from mmhot.errors import ArgumentError, public_url, require_file
+from mmhot.errors import ArgumentError, escape, public_url, require_file
 from mmhot.frames.decoding import (
     FileClock,
     decode,
@@ -21,7 +21,7 @@ from mmhot.frames.decoding import (
     video_stream,
 )
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
-from mmhot.io.images import read_focal_35mm, read_image
+from mmhot.io.images import count_pages, read_focal_35mm, read_image
 from mmhot.structures.clips import clip_name
 
 _LOGGER = logging.getLogger(__name__)
@@ -157,6 +157,9 @@ class ImageSequence(FrameSource):
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
         self.focal_35mm = read_focal_35mm(paths[0])
+        if (pages := count_pages(paths[0])) > 1:
+            text = '%s has %d frames or pages, of which the first is read: convert it '
+            _LOGGER.warning(text + 'to a video', escape(paths[0]), pages)
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""

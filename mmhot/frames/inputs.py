@@ -20,7 +20,12 @@ from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
 from mmhot.io.arrays import read_limited
 from mmhot.io.images import image_size, is_image
-from mmhot.io.readers.frame_numbers import name_form, natural_key, read_numbers
+from mmhot.io.readers.frame_numbers import (
+    name_form,
+    natural_key,
+    read_numbers,
+    without_hashes,
+)
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.structures.clips import clip_name
 
@@ -175,8 +180,9 @@ def _choose_frames(
     with most images is chosen, if most others are few or have its numbers.
     """
     forms: dict[str, list[Path]] = {}
-    for path in images:
-        forms.setdefault(name_form(path.name), []).append(path)
+    names = without_hashes([path.name for path in images])
+    for path, name in zip(images, names, strict=True):
+        forms.setdefault(name_form(name), []).append(path)
     counts = {
         form: numbers
         for form, paths in forms.items()

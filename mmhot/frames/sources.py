@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 
@@ -28,12 +29,14 @@ class Frame:
         time (float): Seconds since the first frame; NaN if unknown.
         image (np.ndarray): BGR, uint8 (H, W, 3), upright.
         skipped (Sequence[float]): Times of frames that were left out just before.
+        arrived (float): When it was read, seconds of `time.monotonic`.
     """
 
     index: int
     time: float
     image: np.ndarray = field(repr=False)
     skipped: Sequence[float] = ()
+    arrived: float = field(default_factory=monotonic, compare=False)
 
 
 class FrameSource(ABC):

@@ -214,3 +214,22 @@ def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
         mirrored = torch.stack([poses[..., i, :] for i in flip_indices], dim=-2)
     mirrored[..., 0] *= -1
     return mirrored
+
+
+def interpolate_missing(
+    keypoints: np.ndarray, seconds: np.ndarray | None = None
+) -> np.ndarray:
+    """Interpolate keypoints (T, K, C) linearly in time, constant at the ends.
+
+    Those that are never known are zero.
+    """
+    filled = keypoints.copy()
+    times = np.arange(len(keypoints)) if seconds is None else seconds
+    missing = ~np.isfinite(keypoints).all(-1)
+    filled[:, missing.all(0)] = 0
+    for joint in np.flatnonzero(missing.any(0) & ~missing.all(0)):
+        gap = missing[:, joint]
+        for axis in range(keypoints.shape[-1]):
+            column = filled[:, joint, axis]
+            column[gap] = np.interp(times[gap], times[~gap], column[~gap])
+    return filled

@@ -1,10 +1,13 @@
 """Errors of single frames: positions that leave the path of a motion and come back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmhot.geometry.windows import moving_rank
+
+_MOST_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def find_outliers(
     it, however fast; where many positions are off, they are noise.
 
     Args:
-        points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 3).
+        points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 2 or 3).
         seconds (np.ndarray): Times of the frames, (T,).
         limits (Excursion): What counts as one.
 
@@ -51,6 +54,14 @@ def find_outliers(
         if count <= max(2, limits.share * len(rows)):
             outliers[rows[found], joint] = True
     return outliers
+
+
+def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
+    """List in how many frames (K,) joints are wrong, most frequent ones first."""
+    order = [x for x in np.argsort(-counts, kind='stable').tolist() if counts[x]]
+    listed = [f'{names[x]} in {counts[x]}' for x in order[:_MOST_LISTED]]
+    more = len(order) - len(listed)
+    return ', '.join(listed) + (f' and {more} other joints' if more else '')
 
 
 def _find_excursions(

@@ -20,6 +20,8 @@ SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 # Arrays of an .npz file may take this many bytes, and in larger files as many times
 # the bytes of the file: noisy numbers are hardly compressed.
 _MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
+# Values of a file, also repeated ones: most per byte, and in small files.
+_MOST_VALUES, _LEAST_VALUES = 10, 1_000_000
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and marks of byte order, also of two bytes."""
 _START = 256
@@ -132,6 +134,34 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     raise ValueError(
         f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
     )
+
+
+def check_count(value: object, size: int) -> None:
+    """Refuse values that a file of ``size`` bytes repeats too often, or without end.
+
+    Lists within lists that are all the same object take little memory until they become
+    an array.
+    """
+    counts: dict[int, float] = {}
+
+    def count(value: object) -> float:
+        if isinstance(value, np.ndarray):
+            if not value.dtype.hasobject:
+                return value.size
+            parts: Iterable = value.ravel().tolist()
+        elif isinstance(value, dict):
+            parts = value.values()
+        elif isinstance(value, list | tuple):
+            parts = value
+        else:
+            return 1
+        if id(value) not in counts:
+            counts[id(value)] = np.inf  # if it contains itself
+            counts[id(value)] = sum(map(count, parts))
+        return counts[id(value)]
+
+    if count(value) > max(_LEAST_VALUES, _MOST_VALUES * size):
+        raise ValueError('its values repeat, or contain themselves, too often')
 
 
 def first_of(values: object) -> object:

@@ -87,6 +87,15 @@ def image_size(path: Path) -> tuple[int, int] | None:
     return _ask(path, upright)
 
 
+def count_pages(path: Path) -> int:
+    """Count the frames of an animated image, or the pages of a TIFF file."""
+
+    def count(image: Any) -> int:  # JPEG files have previews
+        return image.n_frames if image.format in ('PNG', 'TIFF', 'WEBP') else 1
+
+    return _ask(path, count) or 1
+
+
 def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
     focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))

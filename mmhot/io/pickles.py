@@ -24,7 +24,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.io.arrays import check_sizes
+from mmhot.io.arrays import check_count, check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -78,7 +78,7 @@ _ALLOWED = {
         data, kind.dtype
     ).reshape(shape, order=order),
     'encode': lambda text, encoding: text.encode('latin1'),
-    'bytes': bytes,
+    'bytes': lambda: b'',  # of a number it would be as many zeros
 }
 
 
@@ -145,9 +145,10 @@ def load_objects(path: Path) -> Any:
                 file.seek(0)
                 if start == b'PK':
                     return _load_archive(path)
-                if start == b'\x93N':
-                    return _load_array(file)
-                return _unpickle(file)
+                is_array = start == b'\x93N'
+                content = _load_array(file) if is_array else _unpickle(file)
+                check_count(content, path.stat().st_size)
+                return content
         except _RefusedError as error:
             raise ValueError(
                 f'is refused: it holds {error}; only arrays, numbers, text, dicts and '
@@ -166,6 +167,7 @@ def _load_archive(path: Path) -> dict[str, Any]:
         for name in archive.files:
             with archive.zip.open(f'{name}.npy') as file:
                 values[name] = _load_array(file)
+        check_count(values, sum(x.file_size for x in archive.zip.infolist()))
     return values
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.geometry.windows import moving_mean, moving_rank
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips import LONGEST_STEP
@@ -279,25 +280,6 @@ def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
         bone *= length / np.linalg.norm(bone, axis=-1, keepdims=True).clip(1e-6)
         new[:, joint] = new[:, parent] + bone
     return new
-
-
-def interpolate_missing(
-    keypoints: np.ndarray, seconds: np.ndarray | None = None
-) -> np.ndarray:
-    """Interpolate keypoints (T, K, C) linearly in time, constant at the ends.
-
-    Those that are never known are zero.
-    """
-    filled = keypoints.copy()
-    times = np.arange(len(keypoints)) if seconds is None else seconds
-    missing = ~np.isfinite(keypoints).all(-1)
-    filled[:, missing.all(0)] = 0
-    for joint in np.flatnonzero(missing.any(0) & ~missing.all(0)):
-        gap = missing[:, joint]
-        for axis in range(keypoints.shape[-1]):
-            column = filled[:, joint, axis]
-            column[gap] = np.interp(times[gap], times[~gap], column[~gap])
-    return filled
 
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:

@@ -1,19 +1,21 @@
 """Step ``lift``: from tracked 2D keypoints to 3D poses."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mmhot.lifting.gaps import TORSO
+from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
 from mmhot.options import RuntimeOptions, option, read_numbers
 from mmhot.pose2d.options import SPEEDS, SpeedOption
+from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
-from mmhot.state import State, Step
-from mmhot.structures.clips import Clip2D
+from mmhot.step import Step
+from mmhot.structures.clips import Clip2D, Clip3D
 
 
 class NotLiftableError(ValueError):
@@ -57,12 +59,11 @@ def lifter_option(default: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class LiftingStep(SpeedOption, RuntimeOptions, Step):
-    """Lift tracked people to 3D."""
+    """The lift, between steps of keypoints and steps of poses."""
 
     name, title, optional = 'lift', 'lifter', False
     default: ClassVar[str | None] = None  # lifter of a name, or the one for clips
 
-    opened: Lifter | None = None  # in place of the options' lifter
     pose3d: str | None = lifter_option('the shipped one')
     pose3d_weights: str | None = option(
         'checkpoint of the lifter; nothing in the file is run',
@@ -70,18 +71,11 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
         decides=False,
     )
 
-    @cached_property
-    def lifter(self) -> Lifter:
-        """The lifter, which is opened once."""
-        return self.opened or self.open_lifter()
+    keep: Keep | None = None  # frames of a window that each pruner keeps
 
-    def prepare(self) -> None:
+    def open(self) -> Lifter:
         """Open the lifter."""
-        self.lifter  # noqa: B018, opened at first use
-
-    def open_lifter(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, whose pruners keep as many frames."""
-        speed, model = SPEEDS[self.speed], self.pose3d
+        speed, model, keep = SPEEDS[self.speed], self.pose3d, self.keep
         if model is None and self.pose3d_weights is None:
             model = self.default
             keep = speed.keep if keep is None and model is None else keep
@@ -106,21 +100,12 @@ class Lift(LiftingStep):
         metavar='N[,N]',
     )
 
-    def open_lifter(self, keep: Keep | None = None) -> Lifter:
-        """Open the lifter, whose pruners keep as many frames."""
-        return super().open_lifter(self.keep if keep is None else keep)
-
-    def __call__(self, state: State) -> State:
-        """State the poses in camera axes, and the evidence of their errors."""
-        clip, lifter = state.clip_2d(), self.lifter
+    def __call__(
+        self, clip: Clip2D, lifter: Lifter, count: CountStage = no_count
+    ) -> tuple[Clip3D, Lifted]:
+        """Return the poses in camera axes, and where they are from."""
         _check_liftable(clip, lifter.skeleton)
         segments = lifter.prepare(clip)
-        poses, evidence = lifter.lift(clip, segments, self.counter(state))
-        poses = replace(poses, steps=clip.steps, cuts=tuple(state.cuts or ()))
-        return replace(
-            state,
-            poses=poses,
-            evidence=evidence,
-            mapping=lifter.mapping,
-            weights=lifter.network.weights,
-        )
+        poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
+        poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
+        return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)

@@ -19,12 +19,12 @@ from mmhot.geometry.windows import (
     usual_stride,
 )
 from mmhot.lifting.gaps import GapFiller, Segment, hang_legs
+from mmhot.lifting.lifted import Evidence
 from mmhot.lifting.networks import Keep, LiftingNetwork
 from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.state import Evidence
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D, check_clip
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
@@ -40,9 +40,10 @@ class Lifter:
     """Lift clips.
 
     Args:
-        model (str or Path, optional): Name of shipped weights, a config file, or a
-            lifter of ``mmhot export``: its folder or .onnx file. By default the shipped
-            model for clips or, given a checkpoint, the config that it contains.
+        model (str, Path or LiftingNetwork, optional): Name of shipped weights, a config
+            file, or a lifter of ``mmhot export``: its folder or .onnx file; or an open
+            network, see :mod:`mmhot.lifting.networks`. By default the shipped model for
+            clips or, given a checkpoint, the config that it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
         device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'auto', the GPU if there
@@ -83,7 +84,7 @@ class Lifter:
 
     def __init__(
         self,
-        model: str | Path | None = None,
+        model: str | Path | LiftingNetwork | None = None,
         checkpoint: str | Path | None = None,
         device: str = 'auto',
         flip_test: bool = True,
@@ -94,18 +95,9 @@ class Lifter:
         accuracy: str = 'best',
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
-        files = resolve(model, LIFTER, checkpoint)
-        # the frames that are kept are constants of a file
-        pruned = files.pruned([keep] if isinstance(keep, int) else keep)
-        prefers_torch = keep is not None and pruned is None
-        graph = runtime(files, device, backend, prefers_torch)
-        if graph is not None:
-            network = OnnxNetwork(pruned or graph, device, keep, graph)
-            self.network: LiftingNetwork = network
-        else:
-            from mmhot.lifting.torch_network import TorchNetwork
-
-            self.network = TorchNetwork(model, checkpoint, device, keep)
+        if isinstance(model, str | Path | None):
+            model = _open_network(model, checkpoint, device, keep, backend)
+        self.network = model
         self.name, settings = self.network.name, self.network.settings
         self.codec, self.skeleton = self.network.codec, self.network.skeleton
         self.is_person = self.skeleton is get_skeleton('h36m-17')
@@ -389,3 +381,23 @@ class Lifter:
 def _elapsed(times: np.ndarray) -> np.ndarray:
     """Return seconds since the first frame, without what long steps have more."""
     return np.r_[0, np.cumsum(np.diff(times).clip(max=_FILLED_STEP))]
+
+
+def _open_network(
+    model: str | Path | None,
+    checkpoint: str | Path | None,
+    device: str,
+    keep: Keep | None,
+    backend: str,
+) -> LiftingNetwork:
+    """Open a lifter with ONNX Runtime or PyTorch."""
+    files = resolve(model, LIFTER, checkpoint)
+    # the frames that are kept are constants of a file
+    pruned = files.pruned([keep] if isinstance(keep, int) else keep)
+    prefers_torch = keep is not None and pruned is None
+    graph = runtime(files, device, backend, prefers_torch)
+    if graph is not None:
+        return OnnxNetwork(pruned or graph, device, keep, graph)
+    from mmhot.lifting.torch_network import TorchNetwork
+
+    return TorchNetwork(files, device, keep)

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.frames.sources import Frame
 from mmhot.geometry.windows import resample
 from mmhot.lifting.gaps import fill_joints, hang_legs
 from mmhot.lifting.lift import LiftingStep, lifter_option
+from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.placement import place_roots
 from mmhot.options import option
-from mmhot.state import State
+from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -49,9 +51,18 @@ class LiftStream(LiftingStep):
         metavar='FRAMES',
     )
 
-    def __call__(self, state: State) -> State:
-        """Raise TypeError: there is no clip."""
-        raise TypeError('a stream is lifted frame by frame')
+    def start(self, lifter: Lifter, fps: float) -> 'FrameLifter':
+        """Return what lifts the frames of a stream of a mean rate."""
+        return FrameLifter(lifter, fps, self.lookahead)
+
+
+@dataclass(frozen=True)
+class LiftedFrame:
+    """A frame of a stream, and its people as a clip of this frame, if it has some."""
+
+    frame: Frame
+    lifted: Lifted
+    poses: Clip3D | None = None
 
 
 @dataclass(eq=False)
@@ -153,35 +164,37 @@ class FrameLifter:
             self._target = max(middle, lifter.seq_len - 1 - after)
         self._offsets = (np.arange(lifter.seq_len) - self._target) / lifter.fps
         self._segments: list[_Segment] = []
-        self._pending: deque[State] = deque()
+        self._pending: deque[tuple[Frame, Clip2D]] = deque()
 
-    def update(self, state: State) -> list[State]:
-        """Take the next frame; return earlier frames that are due, with their poses.
+    def update(
+        self, frame: Frame, clip: Clip2D, interrupted: bool = False
+    ) -> list[LiftedFrame]:
+        """Take the next frame and its people; return the earlier frames that are due.
 
         Usually that is one frame, none at first, and several after missing frames.
+        ``interrupted`` is whether frames were lost before this one.
         """
-        if state.interrupted:
+        if interrupted:
             for segment in self._segments:
                 segment.interrupted = True
-        time, lifted = state.stream_frame().time, []
-        self._observe(state)
-        self._pending.append(state)
+        self._observe(clip, frame.time)
+        self._pending.append((frame, clip))
+        lifted = []
         # half a frame early, as timestamps are not exact
-        due = time - self.latency + 0.5 / self.fps
-        while self._pending and self._pending[0].stream_frame().time <= due:
-            lifted.append(self._lift(self._pending.popleft()))
-        self._drop_old(time)
+        due = frame.time - self.latency + 0.5 / self.fps
+        while self._pending and self._pending[0][0].time <= due:
+            lifted.append(self._lift(*self._pending.popleft()))
+        self._drop_old(frame.time)
         return lifted
 
-    def flush(self) -> list[State]:
+    def flush(self) -> list[LiftedFrame]:
         """Lift the pending frames, as at the end of the stream."""
-        lifted = [self._lift(state) for state in self._pending]
+        lifted = [self._lift(*pending) for pending in self._pending]
         self._pending.clear()
         return lifted
 
-    def _observe(self, state: State) -> None:
+    def _observe(self, clip: Clip2D, time: float) -> None:
         """Append the keypoints of a frame to the segments of their people."""
-        clip, time = state.clip_2d(), state.stream_frame().time
         for track in clip.tracks:
             (pixels,), (scores,) = self.lifter.convert(track, clip.skeleton)
             before = [x for x in self._segments if x.track == track.track]
@@ -194,18 +207,19 @@ class FrameLifter:
             scores = np.where(np.isfinite(pixels).all(-1), scores, 0)
             segment.seen.append((time, pixels, scores))
 
-    def _lift(self, state: State) -> State:
-        """State the poses of a frame, as a clip of this frame."""
-        clip, time = state.clip_2d(), state.stream_frame().time
+    def _lift(self, frame: Frame, clip: Clip2D) -> LiftedFrame:
+        """Lift the people of a frame."""
+        time, lens = frame.time, clip.lens
+        known = Lifted(clip, self.lifter.mapping, self.lifter.network.weights)
         segments = [segment for segment in self._segments if segment.contains(time)]
         if not segments:
-            return state
+            return LiftedFrame(frame, known)
         segments.sort(key=lambda segment: segment.track)
         times, size = time + self._offsets, (clip.width, clip.height)
         windows = np.stack([segment.resample(times) for segment in segments])
-        camera, undistorted = ideal_camera(*size, state.lens), windows.copy()
-        if state.lens is not None:
-            undistorted[..., :2] = state.lens.undistort(windows[..., :2])
+        camera, undistorted = ideal_camera(*size, lens), windows.copy()
+        if lens is not None:
+            undistorted[..., :2] = lens.undistort(windows[..., :2])
         inputs = undistorted[..., : 3 if self.lifter.reads_scores else 2]
         predicted = self.lifter.predict(inputs, camera)
         poses = predicted[:, self._target - self._first_target].astype(np.float32)
@@ -220,9 +234,9 @@ class FrameLifter:
         returned = frozenset(segment.track for segment in segments if segment.broken)
         for segment in segments:
             segment.broken = False
-        lifted = self.lifter.as_clip(
+        poses_3d = self.lifter.as_clip(
             clip,
-            frame=np.full(len(segments), state.stream_frame().index),
+            frame=np.full(len(segments), frame.index),
             track=np.array([segment.track for segment in segments]),
             keypoints_3d=poses,
             keypoints_2d=windows[:, self._target, :, :2],
@@ -230,14 +244,14 @@ class FrameLifter:
             time=np.full(len(segments), time),
             root_3d=np.stack(roots).astype(np.float32),
             focal_length=float(focal[0]),
-            focal_assumed=state.lens is None,
-            intrinsics=() if state.lens is None else state.lens.parameters,
+            focal_assumed=lens is None,
+            intrinsics=() if lens is None else lens.parameters,
         )
-        return replace(state, poses=lifted, returned=returned)
+        return LiftedFrame(frame, replace(known, returned=returned), poses_3d)
 
     def _drop_old(self, now: float) -> None:
         """Drop observations and people that no pending frame needs."""
-        oldest = self._pending[0].stream_frame().time if self._pending else now
+        oldest = self._pending[0][0].time if self._pending else now
         start = oldest - max(-self._offsets[0], _SETTINGS.max_gap)
         for segment in self._segments:
             while segment.seen and segment.seen[0][0] < start:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.codecs.pose_lifting import CameraEncoding
 from mmhot.skeletons.joints import Skeleton
 
 Keep = int | Sequence[int]
@@ -21,7 +21,7 @@ class LiftingNetwork(Protocol):
     name: str  # in results
     weights: Path  # file of the weights as trained
     identity: str  # text that changes with the weights and settings
-    codec: CameraPoseLifting  # of the windows and poses
+    codec: CameraEncoding  # of the windows and poses
     skeleton: Skeleton  # the K joints
     settings: Mapping[str, Any]  # the config's ``lifting``
     num_frames: int  # of a window

@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.weights.load_lifter import lifter_skeleton, load_lifter
 from mmhot.weights.loading import fingerprint
+from mmhot.weights.names import Model
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -31,23 +31,22 @@ _CACHED_VALUES = 1_000_000
 
 
 class TorchNetwork:
-    """A lifter by model name, config or checkpoint.
+    """A lifter by the files of its model.
 
-    Arguments and exceptions are those of :class:`mmhot.Lifter`.
+    Exceptions, and other arguments, are those of :class:`mmhot.Lifter`.
 
     Attributes:
         model (nn.Module): MMPose's model.
+        config (Config): The config that it was built from.
+        title (str): Name without the number of kept frames.
     """
 
     def __init__(
-        self,
-        model: str | Path | None = None,
-        checkpoint: str | Path | None = None,
-        device: str = 'auto',
-        keep: Keep | None = None,
+        self, files: Model, device: str = 'auto', keep: Keep | None = None
     ) -> None:
         self._device = choose_device(device)
-        self.name, self.weights, config, self.model = load_lifter(model, checkpoint)
+        self.title, self.weights, config, self.model = load_lifter(files)
+        self.name, self.config = self.title, config
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.skeleton = lifter_skeleton(config)

@@ -12,7 +12,7 @@ import numpy as np
 from mmhot.errors import escape, explain
 from mmhot.io.arrays import load_arrays, save_arrays
 from mmhot.io.atomic import CACHE_FOLDER
-from mmhot.state import ClipPeople
+from mmhot.pose2d.footage import ClipPeople
 from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)

@@ -1,18 +1,20 @@
 """Step ``estimate``: from frames to the people of each frame."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
-from mmhot.frames.sources import FrameObserver, FrameSource, warn_of_damage
+from mmhot.frames.sources import Frame, FrameObserver, FrameSource, warn_of_damage
 from mmhot.pose2d.cache import cache_path, save_if_possible, save_people
+from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.pose2d.options import SPEEDS, Pose2DOptions
-from mmhot.state import ClipPeople, LiveStep, State, Watch
+from mmhot.progress import CountStage, no_count
+from mmhot.step import Step
 from mmhot.weights.names import NAMED_FILES
 
 if TYPE_CHECKING:  # imports OpenCV
@@ -25,20 +27,13 @@ _MORE_ACCURATE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimatePoses(Pose2DOptions, LiveStep):
+class EstimatePoses(Pose2DOptions, Step):
     """Estimate the 2D poses of all frames, or load them from the cache."""
 
     name, part, optional = 'estimate', '2D', False
 
-    cache: Path | None = None  # folder of results, in which 2D keypoints are cached
-    opened: 'VideoPoseEstimator | None' = None  # models in place of the options' ones
-    watches: tuple[Watch, ...] = ()  # what other steps want to see, see `Step.watch`
-
-    @cached_property
-    def models(self) -> 'VideoPoseEstimator':
-        """The detector and the 2D model, which are opened once."""
-        if self.opened is not None:
-            return self.opened
+    def open(self) -> 'VideoPoseEstimator':
+        """Open the detector and the 2D model."""
         from mmhot.pose2d.estimation import VideoPoseEstimator
         from mmhot.pose2d.pose_source import open_pose_source
 
@@ -54,10 +49,6 @@ class EstimatePoses(Pose2DOptions, LiveStep):
             det_factor=speed.det_factor,
         )
 
-    def prepare(self) -> None:
-        """Open the models."""
-        self.models  # noqa: B018, opened at first use
-
     def _fetch(self, name: str) -> None:
         """Download a named model, unless it is there."""
         file = NAMED_FILES[name]
@@ -68,65 +59,76 @@ class EstimatePoses(Pose2DOptions, LiveStep):
             with self.report.bars(f'downloading {name}', 'MB') as show:
                 file.fetch(name, show)
 
-    def __call__(self, state: State) -> State:
-        """Find the people of all frames, and what other steps want to see in them."""
-        source, count = state.source_frames(), self.counter(state)
-        skeleton = self.models.estimator.skeleton
-        observers = [make(source, skeleton) for make in self.watches]
-        if state.thumbnails is not None:
-            observers.append(state.thumbnails)
-        people = self.models(
-            source,
-            self._cache_path(source),
-            lambda done: count(done, max(done, source.num_frames or 0)),
+    def __call__(
+        self,
+        frames: FrameSource,
+        models: 'VideoPoseEstimator',
+        observers: Sequence[FrameObserver] = (),
+        cache: Path | None = None,
+        count: CountStage = no_count,
+    ) -> Footage:
+        """Find the people of all frames, which observers see, too.
+
+        ``cache`` is the folder of results, in which 2D keypoints are cached.
+        """
+        path = _cache_path(frames, models, cache)
+        people = models(
+            frames,
+            path,
+            lambda done: count(self.part, done, max(done, frames.num_frames or 0)),
             observers,
         )
-        people.skeleton = skeleton
-        warn_of_damage(source, people.ended)
-        look_again = partial(self._look_again, source, people)
-        return replace(state, people=people, cuts=people.cuts, look_again=look_again)
+        people.skeleton = models.estimator.skeleton
+        warn_of_damage(frames, people.ended)
+        look_again = partial(_look_again, frames, people, path)
+        return Footage(frames, people, look_again=look_again, count=count)
 
-    def _look_again(
-        self,
-        source: FrameSource,
-        people: ClipPeople,
-        observer: FrameObserver,
-        progress: Callable[[int], None],
-    ) -> dict[str, np.ndarray]:
-        """Show all frames to an observer; reads the video again if necessary."""
-        from mmhot.pose2d.estimation import show_again
+    def start(
+        self, frames: FrameSource, models: 'VideoPoseEstimator'
+    ) -> Callable[[Frame, bool], Footage]:
+        """Return the estimation of a stream, which follows people between frames.
 
-        if not people.has_seen(observer):
-            show_again(source, people, observer, progress)
-            people.observed[observer.name] = observer.arrays()
-            save_if_possible(save_people, people, self._cache_path(source))
-        return people.observed[observer.name]
+        It is called with each frame, and whether frames were lost before.
+        """
+        previous, count = None, 0
+        interval, skeleton = models.detection_interval(), models.estimator.skeleton
 
-    def start(self, fps: float) -> Callable[[State], State]:
-        """Return the estimation of a stream, which follows people between frames."""
-        models, previous, count = self.models, None, 0
-        interval = models.detection_interval()
-
-        def estimate(state: State) -> State:
+        def estimate(frame: Frame, interrupted: bool) -> Footage:
             nonlocal previous, count
-            frame = state.stream_frame()
             numbered = replace(frame, index=count)
-            before = None if state.interrupted else previous
+            before = None if interrupted else previous
             previous = models.estimate_frame(numbered, before, interval)
             count += 1
-            people = ClipPeople(
-                [previous],
-                [frame.time],
-                frame.image.shape[1::-1],
-                skeleton=models.estimator.skeleton,
-            )
-            return replace(state, people=people)
+            size = frame.image.shape[1::-1]
+            people = ClipPeople([previous], [frame.time], size, skeleton=skeleton)
+            return Footage(frames, people)
 
         return estimate
 
-    def _cache_path(self, source: FrameSource) -> Path | None:
-        if self.cache is None or source.in_memory or not source.path.exists():
-            return None  # the content of an address may change
-        facts: dict[str, Any] = {'fps': source.fps, 'frames': source.num_frames}
-        facts |= {'span': source.span} | self.models.identity
-        return cache_path(self.cache, source.path, facts)
+
+def _look_again(
+    frames: FrameSource,
+    people: ClipPeople,
+    path: Path | None,
+    observer: FrameObserver,
+    progress: Callable[[int], None],
+) -> dict[str, np.ndarray]:
+    """Show all frames to an observer; reads the video again if necessary."""
+    from mmhot.pose2d.estimation import show_again
+
+    if not people.has_seen(observer):
+        show_again(frames, people, observer, progress)
+        people.observed[observer.name] = observer.arrays()
+        save_if_possible(save_people, people, path)
+    return people.observed[observer.name]
+
+
+def _cache_path(
+    frames: FrameSource, models: 'VideoPoseEstimator', folder: Path | None
+) -> Path | None:
+    if folder is None or frames.in_memory or not frames.path.exists():
+        return None  # the content of an address may change
+    facts: dict[str, Any] = {'fps': frames.fps, 'frames': frames.num_frames}
+    return cache_path(
+        folder, frames.path, facts | {'span': frames.span} | models.identity
+    )

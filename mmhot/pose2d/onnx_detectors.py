@@ -96,6 +96,12 @@ class OnnxDetector(Detector):
     def _find(self, image: np.ndarray) -> People:
         batch, zoom = self._prepare(image)
         outputs = self.file.run(batch, self._outputs)
+        shapes = [x.shape for x in outputs[:2]]
+        if len(shapes[0]) != 3 or shapes[0][2] < 5 or shapes[0][:2] != shapes[1][:2]:
+            raise ValueError(
+                f'{self.name} returns {shapes}: boxes (1, N, 5) and labels (1, N) are '
+                'expected'
+            )
         boxes, scores, other = outputs[0][0, :, :4], outputs[0][0, :, 4], outputs[1][0]
         # padded by boxes without a score; one-stage models know people only
         rows = scores > 0 if self.has_poses else other == _PERSON

@@ -140,6 +140,29 @@ _LEFT_HAND, _RIGHT_HAND = (
 )
 _COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
 
+# Of https://smpl.is.tue.mpg.de; https://github.com/EricGuo5513/HumanML3D has
+# all but the hands.
+_SMPL_22 = _both(
+    'pelvis @hip<pelvis spine1<pelvis @knee<@hip spine2<spine1 @ankle<@knee '
+    'spine3<spine2 @foot<@ankle neck<spine3 @collar<spine3 head<neck '
+    '@shoulder<@collar @elbow<@shoulder @wrist<@elbow'
+)
+_SMPL = dict(
+    groups=dict(head='head', torso='pelvis spine1 spine2 spine3 neck'),
+    meanings=dict(
+        head='head_center', left_foot='left_foot_index', right_foot='right_foot_index'
+    ),
+)
+# Of http://domedb.perception.cs.cmu.edu, whose names are Neck, Nose, BodyCenter, ...
+_PANOPTIC = (
+    'neck nose<neck body_center<neck left_shoulder<neck left_elbow<left_shoulder '
+    'left_wrist<left_elbow left_hip<body_center left_knee<left_hip '
+    'left_ankle<left_knee right_shoulder<neck right_elbow<right_shoulder '
+    'right_wrist<right_elbow right_hip<body_center right_knee<right_hip '
+    'right_ankle<right_knee left_eye<nose left_ear<left_eye right_eye<nose '
+    'right_ear<right_eye'
+)
+
 _HEAD = _both('nose @eye @ear')
 _CORNERS = _both('@shoulder @hip')
 _UPPER, _LOWER = _both('@shoulder @elbow @wrist'), _both('@hip @knee @ankle')
@@ -219,6 +242,31 @@ DEFINITIONS = (
         meanings=dict(hip='pelvis', head='head_top'),
         dataset_names=('halpe26',),
         by_count=True,
+    ),
+    # of https://github.com/Fang-Haoshu/Halpe-FullBody
+    dict(
+        name='halpe-136',
+        tree=' '.join([_HALPE, _FACE, _LEFT_HAND, _RIGHT_HAND]),
+        groups=dict(
+            head=f'{_HEAD} head',
+            torso='hip neck',
+            **_FEET,
+            face=_joints(_FACE),
+            left_hand=_joints(_LEFT_HAND),
+            right_hand=_joints(_RIGHT_HAND),
+        ),
+        flip_pairs=_FACE_PAIRS,
+        meanings=dict(hip='pelvis', head='head_top'),
+        dataset_names=('halpe',),
+        by_count=True,
+    ),
+    dict(name='smpl-24', tree=_both(f'{_SMPL_22} @hand<@wrist'), **_SMPL),
+    dict(name='humanml3d-22', tree=_SMPL_22, **_SMPL),
+    dict(
+        name='panoptic-19',
+        tree=_PANOPTIC,
+        groups=dict(head=_HEAD, torso='neck body_center'),
+        meanings=dict(body_center='pelvis'),
     ),
     dict(
         name='mpii-16',

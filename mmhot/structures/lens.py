@@ -177,6 +177,14 @@ class Lens:
         return pixels.reshape(np.shape(points)).astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Camera:
+    """Camera whose frames share the axes of the first one."""
+
+    path: np.ndarray  # rotation vector and zoom of each frame, (F, 4)
+    lens: Lens | None  # of the images, if it is known
+
+
 def assumed_focal(
     width: float, height: float, usual: UsualFocals = UsualFocals()
 ) -> float:

@@ -58,8 +58,10 @@ def arrange_poses(
     poses, body = (x / meter[:, None, None] for x in (rows.points, body))
     pelvis = body[:, _PELVIS]
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
-    roots = _roots(name, rows, pelvis, meter)
     given = axes or rows.axes
+    is_camera = given in (None, 'camera')
+    depths = _depths(rows, poses) if is_camera else np.full(len(poses), np.nan)
+    roots = _roots(name, rows, pelvis, meter, depths)
     if given is None:
         is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
         places = None if is_centered else body + (roots - pelvis)[:, None]
@@ -155,12 +157,33 @@ def _digits(value: float) -> str:
     return np.format_float_positional(value, 3, fractional=False, trim='-')
 
 
+def _depths(rows: CheckedRows, poses: np.ndarray) -> np.ndarray:
+    """Return the depths (N,) at which poses in meters are as large as in the image.
+
+    NaN without an image. If the focal length is unknown, it is the longer side.
+    """
+    focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
+    if rows.keypoints_2d is None or not focal:
+        return np.full(len(poses), np.nan)
+    with ignored_warnings():  # of people without joints
+        size, pixels = (
+            np.nanstd(np.where(np.isnan(rows.keypoints_2d), np.nan, x), axis=1)
+            for x in (poses[..., :2], rows.keypoints_2d)
+        )
+        return focal * np.linalg.norm(size, axis=-1) / np.linalg.norm(pixels, axis=-1)
+
+
 def _roots(
-    name: str, rows: CheckedRows, pelvis: np.ndarray, meter: np.ndarray
+    name: str,
+    rows: CheckedRows,
+    pelvis: np.ndarray,
+    meter: np.ndarray,
+    depths: np.ndarray,
 ) -> np.ndarray:
     """Return positions of the pelvis (N, 3) in meters.
 
-    Translations may have another unit than the joints.
+    Translations may have another unit than the joints: the one that agrees with the
+    size of people in the image, whose depths are (N,), or a plausible one.
     """
     roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
     places = np.full(roots.shape, np.nan)
@@ -168,9 +191,12 @@ def _roots(
         of_track = (rows.track == track) & (meter == count)
         with ignored_warnings():  # of people whose translations are unknown
             far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
-        unit = count
-        if far and not _CENTERED <= far / count <= _PLACED[1]:
-            others = (x for x in (1, 1000, 100) if _PLACED[0] <= far / x <= _PLACED[1])
+            depth = np.nanmedian(depths[of_track])
+        unit, units = count, (count, 1, 1000, 100)
+        if far > 0 and depth > 0:
+            unit = min(units, key=lambda x: abs(np.log(far / x / depth)))
+        elif far and not _CENTERED <= far / count <= _PLACED[1]:
+            others = (x for x in units[1:] if _PLACED[0] <= far / x <= _PLACED[1])
             unit = next(others, count)
         if unit != count:
             title = next(title for _, title, x in _UNITS if x == unit)

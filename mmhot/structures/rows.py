@@ -182,8 +182,8 @@ class CheckedRows(Rows):
         lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
         unused = [x for n, x in enumerate(names) if n not in order]
         for joints, text in (
-            (lost, 'has no %s of %s'),
-            (unused, 'its %s are not of %s'),
+            (lost, 'has no %.200s of %s'),
+            (unused, 'its %.200s are not of %s'),
         ):
             if joints:
                 _LOGGER.warning(f'%s: {text}', name, ', '.join(joints), skeleton.name)

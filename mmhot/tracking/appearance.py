@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmhot.frames.sources import FrameObserver
+from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State
 from mmhot.structures.clips import Track2D
 from mmhot.structures.people import People, box_iou
 
@@ -43,10 +43,11 @@ class AppearanceSettings:
 _SETTINGS = AppearanceSettings()
 
 
-def appearance_of(state: State) -> dict[str, np.ndarray] | None:
+def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
     """Return the arrays of :class:`AppearanceObserver`; None if there are none."""
-    people = state.people
-    return None if people is None else people.observed.get(AppearanceObserver.name)
+    if footage is None:
+        return None
+    return footage.people.observed.get(AppearanceObserver.name)
 
 
 class AppearanceObserver(FrameObserver):

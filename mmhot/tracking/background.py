@@ -2,7 +2,7 @@
 
 Points outside of people are found again by optical flow and RANSAC, relative to
 keyframes, so that errors do not add up from frame to frame;
-:mod:`mmhot.motion.camera_path` turns them into rotation and zoom.
+:mod:`mmhot.keypoints.camera_path` turns them into rotation and zoom.
 """
 
 from collections.abc import Callable

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.state import ClipPeople, LiveStep, State, Watch
+from mmhot.frames.sources import FrameObserver, FrameSource
+from mmhot.pose2d.footage import ClipPeople, Footage
+from mmhot.step import Step
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import track_clip
@@ -19,34 +21,34 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrackPeople(LiveStep):
+class TrackPeople(Step):
     """Follow people from frame to frame."""
 
     name, part, optional = 'track', 'track', False
 
     max_occlusion: float = 2.0  # of streams: before a person gets a new ID, seconds
 
-    def watch(self) -> Sequence[Watch]:
+    def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of people's appearance."""
-        return [lambda source, skeleton: AppearanceObserver(skeleton)]
+        return [AppearanceObserver(skeleton)]
 
-    def __call__(self, state: State) -> State:
-        """State the tracks as a clip with the name, rate and times of its frames."""
-        people, frames, count = state.people, state.source_frames(), self.counter(state)
-        assert people is not None  # they were estimated
+    def __call__(self, footage: Footage) -> Clip2D:
+        """Return the tracks as a clip with the name, rate and times of its frames."""
+        people, frames = footage.people, footage.frames
         num_frames, fps = len(people.people), frames.fps
         tracks = track_clip(
             people.people,
             fps,
-            lambda done: count(done, num_frames),
+            lambda done: footage.count(self.part, done, num_frames),
             people.cuts,
             first=people.first,
-            looks=appearance_of(state),
+            looks=appearance_of(footage),
         )
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
         clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
         clip = replace(clip, source=frames.path, times=None if even else times)
+        clip = replace(clip, cuts=tuple(people.cuts))
         ends = [track for track in tracks if _ends_inside(track, people)]
         if ends:
             when = ', '.join(f'{times[x.frames[-1]]:.1f}' for x in ends[:_MOST_NAMED])
@@ -55,19 +57,17 @@ class TrackPeople(LiveStep):
                 f'{clip.name}: {len(ends)} of {len(tracks)} tracks end inside the '
                 f'image, at {when}{more} s: people are occluded there, or lost'
             )
-        return replace(state, tracked=clip, keypoints=clip)
+        return clip
 
-    def start(self, fps: float) -> Callable[[State], State]:
+    def start(self, fps: float) -> Callable[[Footage], Clip2D]:
         """Return the tracker of a stream."""
         tracker, index = Tracker(fps, self.max_occlusion), -1
 
-        def track(state: State) -> State:
+        def track(footage: Footage) -> Clip2D:
             nonlocal index
-            frame, of_clip = state.stream_frame(), state.people
-            assert of_clip is not None  # they were estimated
-            [people] = of_clip.people
+            [people], [time] = footage.people.people, footage.people.times
             # the tracker counts frames at an even rate
-            index = max(index + 1, round(frame.time * fps))
+            index = max(index + 1, round(time * fps))
             ids = tracker.update(people, index)
             first = np.zeros(1, np.int64)
             tracks = [
@@ -80,10 +80,9 @@ class TrackPeople(LiveStep):
                 )
                 for row in np.flatnonzero(ids >= 0)
             ]
-            name, skeleton = state.source_frames().name, of_clip.skeleton
-            clip = Clip2D(name, skeleton, tracks, *of_clip.size, fps)
-            clip = replace(clip, times=np.array([frame.time]))
-            return replace(state, tracked=clip, keypoints=clip)
+            name, skeleton = footage.frames.name, footage.people.skeleton
+            clip = Clip2D(name, skeleton, tracks, *footage.people.size, fps)
+            return replace(clip, times=np.array([time]))
 
         return track
 

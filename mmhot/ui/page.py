@@ -176,8 +176,11 @@ class Page:
         return self._folder / f'{_SESSION}{name[:32]}'
 
     def _keep(self, source: str, request: gr.Request) -> str:
-        """Move an upload to the session's folder, in place of the one before."""
-        return shutil.move(source, self._input_folder(request))
+        """Copy an upload to the session's folder, in place of the one before.
+
+        Visitors who upload the same file share it.
+        """
+        return shutil.copy(source, self._input_folder(request))
 
     def _example(self, request: gr.Request) -> str:
         """Put the example in place of an upload."""
@@ -265,7 +268,7 @@ class Page:
             _end(process)
 
     def sweep(self) -> None:
-        """Delete uploads that no page has taken, and sessions without a run."""
+        """Delete uploads, which pages have copied, and sessions without a run."""
         for path in self._folder.glob('*'):
             if path in self._processes:
                 continue

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from mmhot.errors import ignored_warnings
-from mmhot.frames.sources import Frame, FrameSource, FrameView
+from mmhot.frames.sources import Frame, FrameView
+from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State
+from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17').groups['head']
 _SHOULDERS, _HIPS = (
@@ -43,13 +44,13 @@ class CoveredHeads(FrameView):
     between the frames in which they were found.
 
     Args:
-        whole (FrameSource): The video.
-        state (State): Its poses and, if they are known, the people and their tracks.
+        clip (Clip3D): Its poses.
+        footage (Footage): The video and, if they are known, people and their tracks.
     """
 
-    def __init__(self, whole: FrameSource, state: State) -> None:
-        super().__init__(whole)
-        self.heads = heads_of(state, whole.fps)
+    def __init__(self, clip: Clip3D, footage: Footage) -> None:
+        super().__init__(footage.frames)
+        self.heads = heads_of(clip, footage)
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start."""
@@ -60,20 +61,20 @@ class CoveredHeads(FrameView):
             yield Frame(frame.index, frame.time, image)
 
 
-def heads_of(state: State, fps: float) -> dict[int, list[np.ndarray]]:
+def heads_of(clip: Clip3D, footage: Footage) -> dict[int, list[np.ndarray]]:
     """Return circles around heads, x, y and radius in pixels, by frame."""
     heads: dict[int, list[np.ndarray]] = defaultdict(list)
-    clip, tracks = state.clip_3d(), []
+    fps, tracks = footage.frames.fps, []
     for track in clip.track_ids:
         person = clip.take(clip.track == track)
         circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
         tracks.append((person.frame, circles))
-    if state.people is not None and state.tracked is not None:
-        skeleton = get_skeleton(state.people.skeleton)
+    if footage.tracked is not None:
+        skeleton = get_skeleton(footage.people.skeleton)
         kind = skeleton.joints, skeleton.groups.get('head', ())
-        for index, people in enumerate(state.people.people):
+        for index, people in enumerate(footage.people.people):
             heads[index] += [*_circles(people.keypoints, *kind)]
-        for tracked in state.tracked.tracks:
+        for tracked in footage.tracked.tracks:
             tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
     for frames, circles in tracks:
         for frame, circle in zip(*_between(frames, circles, fps), strict=True):

@@ -20,8 +20,8 @@ from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.motion.camera import stable_keypoints
-from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.poses.camera import stable_keypoints
+from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import angle_names
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of

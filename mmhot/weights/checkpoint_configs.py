@@ -131,16 +131,21 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
             f'its config has the type {kind!r}, which only a config file may have: '
             'give its config too'
         )
-    for argument in settings.keys() - _KEYS - _arguments(registered):
+    for argument in settings.keys() - _KEYS - arguments_of(registered):
         raise ValueError(f'its config has {argument!r}, which {kind} does not take')
 
 
 @cache
-def _arguments(kind: type) -> frozenset[str]:
-    """Return the names of a constructor's arguments, with those of base classes."""
+def arguments_of(kind: type) -> frozenset[str]:
+    """Return the names of a constructor's arguments, with those of its ``**kwargs``."""
+    names: set[str] = set()
     inits = [vars(base).get('__init__') for base in kind.__mro__[:-1]]
-    signatures = [signature(init) for init in inits if init is not None]
-    return frozenset(name for x in signatures for name in x.parameters)
+    for init in filter(None, inits):
+        parameters = signature(init).parameters
+        names |= {*parameters}
+        if not any(x.kind is x.VAR_KEYWORD for x in parameters.values()):
+            break  # the constructors of base classes are called with fixed arguments
+    return frozenset(names)
 
 
 def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:

@@ -144,12 +144,12 @@ def _fetch_from_hub(name: str) -> Path:
 
 def cache_folder() -> Path:
     """Return the folder of the user's caches."""
-    return Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser()
+    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
 
 
 def cached_file(url: str) -> Path:
     """Return where the file of a URL is kept after its download."""
-    home = os.environ.get('TORCH_HOME', cache_folder() / 'torch')
+    home = os.environ.get('TORCH_HOME') or cache_folder() / 'torch'
     folder = Path(home).expanduser() / 'hub' / 'checkpoints'
     return folder / url.rpartition('/')[2]
 

@@ -28,11 +28,11 @@ ACCURACIES = ('fast', 'best')
 
 @dataclass(frozen=True)
 class IndexedModel:
-    """One model of a metafile."""
+    """One model of a metafile, or a config that is in none."""
 
     name: str  # its config's
     aliases: tuple[str, ...]
-    algorithm: str  # its collection
+    algorithm: str  # its collection, or the folder of the config
     config: Path
     parameters: int | None
     macs: int | None  # multiply-adds of one input: an image or a window
@@ -56,8 +56,8 @@ class IndexedModel:
 
 
 def read_models(name: str = '') -> list[IndexedModel]:
-    """List the models of all metafiles that contain a name, in the index's order."""
-    return [
+    """List the models of all metafiles that contain a name, then other configs."""
+    models = [
         IndexedModel(
             name=entry['Name'],
             aliases=tuple(aliases_of(entry)),
@@ -70,6 +70,13 @@ def read_models(name: str = '') -> list[IndexedModel]:
         )
         for entry in read_index(FOLDER, name)
     ]
+    indexed = {model.config for model in models}
+    for path in sorted((FOLDER / 'configs').glob('[!_]*/*/*/*.py')):
+        if path not in indexed and name in path.stem:
+            algorithm = path.parents[1].name
+            row = IndexedModel(path.stem, (), algorithm, path, None, None, '', [])
+            models.append(row)
+    return models
 
 
 def aliases_of(entry: dict[str, Any]) -> list[str]:

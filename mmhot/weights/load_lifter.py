@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 from torch import nn
 
-from mmhot.codecs.pose_lifting import CameraPoseLifting
+from mmhot.codecs.pose_lifting import CameraEncoding
 from mmhot.errors import ArgumentError, naming
 from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import (
@@ -23,7 +23,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped, shipped_weights
 from mmhot.weights.loading import build_model, load_strictly
-from mmhot.weights.names import LIFTER, resolve
+from mmhot.weights.names import Model
 
 
 class LoadedLifter(NamedTuple):
@@ -35,32 +35,18 @@ class LoadedLifter(NamedTuple):
     model: nn.Module
 
 
-def load_lifter(
-    model: str | Path | None, checkpoint: str | Path | None
-) -> LoadedLifter:
-    """Build a lifter and load its weights.
-
-    Args:
-        model (str or Path, optional): Name of shipped weights, name or alias of a
-            model of ``mmhot list``, or a config: a file, or ``mmhot::PATH``. By
-            default the shipped model for clips or, given a checkpoint, the config that
-            it contains.
-        checkpoint (str or Path, optional): A file, the name of shipped weights, or an
-            address, see :func:`mmhot.weights.hub.local_file`.
-    """
-    resolved = resolve(model, LIFTER, checkpoint)
-    if not resolved.weights:
+def load_lifter(files: Model) -> LoadedLifter:
+    """Build a lifter and load its weights, which contain its config if it has none."""
+    if not files.weights:
         raise ArgumentError(
             '%s: a config has no weights: give {checkpoint} as well, or the name of '
             'shipped weights: %s',
-            model,
+            files.name,
             ', '.join(shipped_weights()) or 'none',
         )
-    weights = find_shipped(resolved.weights) or local_file(resolved.weights)
+    weights = find_shipped(files.weights) or local_file(files.weights)
     content = safe_load(weights)
-    # those of an index contain their config, too
-    config_file = None if checkpoint is None else resolved.config
-    named = config_file or weights
+    named = files.config or weights
     name = named.stem if named == weights else f'{named.stem} ({weights.name})'
     if named.suffix == '.py':
         built = _build(config := read_config_file(named), named)
@@ -89,7 +75,7 @@ def _build(config: Config, source: Path) -> nn.Module:
             f'{source}: the backbone must have the attributes num_frames and '
             f'num_keep_frames, which {type(backbone).__name__} lacks'
         )
-    if not isinstance(decoder, CameraPoseLifting):
+    if not isinstance(decoder, CameraEncoding):
         raise ValueError(
             f'{source}: the codec must be CameraPoseLifting, PersonCenteredPoseLifting '
             f'or ImageSpacePoseLifting, not {type(decoder).__name__}'

@@ -4,6 +4,7 @@ The names of mmhot, MMPose and MMDetection are in metafiles of the packages, whi
 read without importing the packages.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -172,6 +173,8 @@ def resolve(
         if task is POSE and name.lower().startswith('yolo'):
             hint = 'lift the results of Ultralytics, docs/migration.md'
         raise ValueError(f'{name} is neither a {task.kind}; {hint}')
+    if weights is None and task is LIFTER and model.weights:
+        return model._replace(config=Path(model.weights))  # they contain it
     if weights is None:
         return model
     if model.is_exported:
@@ -319,18 +322,36 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task; of other packages 2D or a detector."""
-    model = _indexed(name, LIFTER) or _of_package(name, LIFTER)
+    """Find the config of a model of any task; of other packages 2D or a detector.
+
+    A name may end before its first ``_``, as in tables; the first one counts then.
+    """
+    if indexed := find_model(name):
+        return indexed.config
+    model = _of_package(name, LIFTER)
     if model is None and name.endswith('.py'):
         model = _config_file(name, LIFTER)
-    if model is None and name not in NAMED_FILES:
-        try:
-            model = resolve(name, POSE)
-        except ValueError:
-            model = resolve(name, DETECTOR)
-    if model is None or model.config is None:
+    model = model or _other_index(name, POSE) or _other_index(name, DETECTOR)
+    config = model.config if model else _find_short(name)
+    if config is None and name not in NAMED_FILES:
+        config = resolve(name, POSE).config
+    if config is None:
         raise ValueError(f'{name} is an ONNX model, which has no config')
-    return model.config
+    return config
+
+
+def _find_short(name: str) -> Path | None:
+    """Find the first config of mmhot, or 2D model of MMPose, that goes on ``_8x``."""
+    continued = re.compile(rf'{re.escape(name)}_\d')
+    for model in read_models(name):
+        if continued.match(model.name):
+            return model.config
+    folder = _folder('mmpose')
+    for entry in read_index(folder, name):
+        path = Path(entry['Config'])
+        if continued.match(path.name) and path.parts[1] in POSE.folders:
+            return folder / path
+    return None
 
 
 def runtime(
@@ -341,26 +362,30 @@ def runtime(
 ) -> Path | None:
     """Choose the back end of a model: its ONNX file, or None for PyTorch.
 
-    'auto' runs models of ``mmhot export`` and, on a CPU, shipped models with ONNX
-    Runtime, also where PyTorch is installed, unless ``prefers_torch``. Others run with
-    PyTorch.
+    | model | on a CPU | on a GPU |
+    | --- | --- | --- |
+    | of ``mmhot export``, or ``backend='onnx'``, or without PyTorch | ONNX | ONNX |
+    | a config and a checkpoint, or ``backend='torch'`` | PyTorch | PyTorch |
+    | shipped | ONNX | PyTorch |
+    | shipped, and ``prefers_torch`` | PyTorch | PyTorch |
     """
     require_choice('backend', backend, BACKENDS)
     graph, has_torch = model.graph, find_spec('torch') is not None
-    if model.is_exported and backend == 'torch':
-        text = '{backend=%r} cannot run %s, an ONNX model'
-        raise ArgumentError(text, backend, model.name)
-    if graph is None and backend == 'onnx':
+    needs_onnx = model.is_exported or backend == 'onnx'
+    needs_torch = graph is None or backend == 'torch'
+    if needs_onnx and needs_torch:
         text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
+        if model.is_exported:
+            text = '{backend=%r} cannot run %s, an ONNX model'
         raise ArgumentError(text, backend, model.name)
-    if not has_torch and (graph is None or backend == 'torch'):
+    if needs_torch and not has_torch:
         raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
-    if model.is_exported or backend == 'onnx' or not has_torch:
+    if needs_onnx or not has_torch:
         return graph
-    has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
-    if backend == 'torch' or has_gpu:
+    if needs_torch:
+        weights = str(model.weights)
+        if weights.endswith(CHECKPOINTS) and not is_remote(weights):
+            require_file(weights)  # before PyTorch is imported
         return None
-    weights = str(model.weights)
-    if graph is None and weights.endswith(CHECKPOINTS) and not is_remote(weights):
-        require_file(weights)  # before PyTorch is imported
-    return None if prefers_torch else graph
+    has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
+    return None if prefers_torch or has_gpu else graph

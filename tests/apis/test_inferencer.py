@@ -10,7 +10,7 @@ import pytest
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
-from steps import build_chain
+from steps import build_chain, lift_video
 from video_files import gray_image, write_video
 
 from mmhot.apis import Inferencer
@@ -20,7 +20,6 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.pose_source import PoseSource
-from mmhot.state import State
 
 
 @pytest.fixture
@@ -134,7 +133,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     lifter = Lifter(None, checkpoint)
     estimator = VideoPoseEstimator(*models)
     chain = build_chain(VIDEO, lifter, estimator, camera='moving')
-    clip = chain(State(frames=VideoFile(video))).poses
+    clip = lift_video(chain, VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):
         assert person['track_id'] == 0

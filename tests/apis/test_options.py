@@ -23,11 +23,11 @@ from mmhot.cli.errors import OneLineParser
 from mmhot.cli.options import add_options, read_values
 from mmhot.errors import ArgumentError
 from mmhot.frames.options import FrameOptions
+from mmhot.keypoints.camera import StabilizeCamera
+from mmhot.keypoints.confidence import DropUncertain
+from mmhot.keypoints.lens import SetLens
+from mmhot.keypoints.people import ChoosePeople
 from mmhot.lifting.lift import Lift
-from mmhot.motion.camera import StabilizeCamera
-from mmhot.motion.confidence import DropUncertain
-from mmhot.motion.lens import SetLens
-from mmhot.motion.people import ChoosePeople
 from mmhot.options import Values, option, options_of, takes
 from mmhot.structures.lens import Lens
 

@@ -97,6 +97,10 @@ def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool
     text = f'{text}boxes have no size\n{text}keypoints all have visibility 0\n'
     assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, text)
     assert len(json.loads(Path('kite/train.json').read_text())['annotations']) == 10
+    config = Config.fromfile('kite/config.py')
+    assert config.train_dataloader.batch_size == 8
+    # of 200 steps, the average spans 10
+    assert config.default_hooks.ema.momentum == pytest.approx(0.1)
     metainfo = parse_pose_metainfo(dict(from_file='kite/metainfo.py'))
     assert metainfo['flip_indices'] == [0, 2, 1, 3, 5, 4]
     assert [*metainfo['keypoint_id2name'].values()] == KEYPOINTS
@@ -181,7 +185,7 @@ def small(epochs):
     size = dict(input_size=(96, 128))
     config.model.head.update(in_featuremap_size=(24, 32), decoder=dict(size), **size)
     config.model.head.decoder.type = 'GTPTLabel'
-    config.custom_hooks = [h for h in config.custom_hooks if h.type != 'EMAHook']
+    del config.default_hooks['ema']
     config.train_cfg.update(max_epochs=epochs, val_interval=epochs)
     config.default_hooks.checkpoint.update(interval=epochs)
     config.param_scheduler, config.load_from = [], 'mmhot://gtpt-t_coco17_synth'

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from clip_files import cut_skater
 from numpy.testing import assert_allclose
-from steps import build_chain, live_chain
+from steps import build_chain, lift_video, live_chain
 
 import mmhot
 from mmhot.chain.pipelines import VIDEO
@@ -15,8 +15,6 @@ from mmhot.cli import main
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.lifter import Lifter
-from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.state import State
 from mmhot.weights.index import LIVE_LIFTER
 
 DEMO = Path(__file__).parents[2] / 'demo'
@@ -143,9 +141,9 @@ def test_streams_are_near_the_same_steps_offline():
     without = ['returning', 'sides', 'camera', 'errors', 'bones', 'feet']
     lifter, apart = Lifter(LIVE_LIFTER, accuracy='fast'), []
     chain = build_chain(VIDEO, lifter, without=without)
-    models = chain.find(EstimatePoses).models
+    models = chain.models
     for video in open_inputs([str(DEMO / 'walk.mp4'), str(DEMO / 'dance.mp4')]):
-        clip = chain(State(frames=video)).poses
+        clip = lift_video(chain, video)
         live = live_chain(models, lifter, video.fps, lookahead=20)
         rows = {
             (poses.frame.index, person.track): person.keypoints_3d

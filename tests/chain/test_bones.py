@@ -1,6 +1,9 @@
 """Bones of clips and of streams are those of ``.bvh`` files."""
 
-from types import SimpleNamespace
+import re
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,17 +12,22 @@ from rendered_clips import joined, rendered
 from scipy.spatial.transform import Rotation
 
 import mmhot
-from mmhot.chain.live import LiveChain
-from mmhot.lifting.world import place_people, to_world
-from mmhot.motion.given_poses import KeepBones
-from mmhot.state import State
+from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
+from mmhot.lifting.world import (
+    height_over_ankles,
+    place_people,
+    scale_people,
+    to_world,
+)
+from mmhot.poses.bones import KeepBones
+from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.formats import BVH_PROFILE_NAMES
 from tools.dataset_converters.motion_files import read_bvh
 
 
 @pytest.fixture(scope='module')
 def clip():
-    return KeepBones().keep(place_people(rendered('walk')))
+    return KeepBones()(place_people(rendered('walk')))
 
 
 def degrees_apart(quaternions, others):
@@ -59,45 +67,113 @@ def test_people_are_chosen_by_their_id(clip):
         clip.bones('maya')
 
 
-def stream(clip):
-    """Yield the people of a stream whose lifter finds the poses of a clip."""
-    chain = LiveChain.__new__(LiveChain)
-    chain._recent, chain._most = {}, 50
-    for row, frame in enumerate(clip.frame):
-        seen = SimpleNamespace(index=int(frame), time=frame / clip.fps)
-        poses = clip.take(np.array([row]))
-        (person,) = chain._poses_of(State(frame=seen, poses=poses)).people
-        yield person
+def stream(clip, **options):
+    """The people of a stream whose lifter finds the poses of a clip, and the placer."""
+    said = []
+    placer = PeoplePlacer(PlaceOptions(**options), said.append)
+    seconds = clip.seconds(clip.frame).tolist()
+    rows = [clip.take(np.array([row])) for row in range(len(clip))]
+    people = [
+        placer(row, frozenset(), time) for row, time in zip(rows, seconds, strict=True)
+    ]
+    return [person for (person,) in people], placer, said
 
 
-def test_bones_of_a_stream_are_those_of_the_poses_so_far(clip):
-    """All but the axes of the world, which a stream takes from its camera."""
-    person = [*stream(clip)][39]
-    early = to_world(clip.take(clip.frame < 40), static_camera=False)
-    file, live = early.bones('lafan1'), person.bones('lafan1')
-    for name, (_, turn) in live.items():
-        turns = [
-            Rotation.from_quat(hips, scalar_first=True).inv()
-            * Rotation.from_quat(own, scalar_first=True)
-            for hips, own in (
-                (live['Hips'][1], turn),
-                (file['Hips'][1][-1], file[name][1][-1]),
-            )
-        ]
-        if 'Foot' not in name and 'Toe' not in name:  # level on the floor
-            assert np.degrees((turns[0].inv() * turns[1]).magnitude()) < 0.01
-    assert 0.07 < live['LeftFoot'][0][2] < 0.3
+# bones that GMR aligns, and what they turn against
+JOINTS = dict(
+    Spine2='Hips', LeftUpLeg='Hips', RightUpLeg='Hips', LeftLeg='LeftUpLeg',
+    RightLeg='RightUpLeg', LeftFootMod='LeftLeg', RightFootMod='RightLeg',
+    LeftArm='Spine2', RightArm='Spine2', LeftForeArm='LeftArm',
+    RightForeArm='RightArm', LeftHand='LeftForeArm', RightHand='RightForeArm',
+)  # fmt: skip
 
 
-def test_rotations_of_a_stream_do_not_jump(clip):
-    whole = to_world(clip, static_camera=False).bones('lafan1')
-    usual = {x: degrees_apart(q[1:], q[:-1]).max() for x, (_, q) in whole.items()}
-    before = None
-    for person in stream(clip):
-        bones = person.bones('lafan1')
-        for name, (place, turn) in bones.items():
-            assert place.shape == (3,)
-            if before is not None:
-                step = degrees_apart(turn, before[name][1])
-                assert step < 1.5 * usual[name] + 3, (name, step)
-        before = bones
+@pytest.mark.parametrize('name', ['walk', 'dance'])
+def test_a_robot_gets_the_same_from_a_stream_and_from_its_file(name):
+    """The loop of docs/animation.md, against ``.bvh`` of the same poses."""
+    clip = place_people(rendered(name))
+    people, placer, said = stream(clip, height=1.75)
+    live = [person.bones('lafan1') for person in people]
+    places, turns = (
+        {x: np.stack([bones[x][part] for bones in live]) for x in live[0]}
+        for part in (0, 1)
+    )
+    world = to_world(scale_people(KeepBones()(clip), 1.75), static_camera=True)
+    file = {x: turn for x, (_, turn) in world.bones('lafan1').items()}
+
+    def joint(bones, name):
+        one, two = (
+            Rotation.from_quat(bones[x], scalar_first=True)
+            for x in (JOINTS[name], name)
+        )
+        return (one.inv() * two).as_quat(scalar_first=True)
+
+    apart = [degrees_apart(joint(turns, x), joint(file, x)) for x in JOINTS]
+    assert np.mean(apart) < 3
+    # bones are level from the start
+    assert np.mean(degrees_apart(turns['Hips'], file['Hips'])) < 3
+    assert said == [
+        f'people who stand show that the camera looks down by {placer.tilt:.1f} degrees'
+    ]
+    assert np.linalg.norm(places['Hips'][0, :2]) < 0.3
+    assert 0.07 < places['LeftFoot'][0, 2] < 0.3
+    # nothing jumps: neither signs nor rotations nor the size of the person
+    for bone, turn in turns.items():
+        assert (turn[1:] * turn[:-1]).sum(-1).min() > 0.9
+        usual = degrees_apart(file[bone][1:], file[bone][:-1]).max()
+        assert degrees_apart(turn[1:], turn[:-1]).max() < 1.5 * usual + 3
+    thigh = np.linalg.norm(places['LeftUpLeg'] - places['LeftLeg'], axis=-1)
+    assert np.ptp(thigh[25:]) < 0.01
+    assert np.abs(np.diff(thigh)).max() < 0.005
+    lifted = [
+        height_over_ankles(x.keypoints_3d[None], clip.joint_names) for x in people
+    ]
+    assert_allclose(np.mean(lifted[25:]), 1.75 - ANKLE_HEIGHT, atol=0.01)
+
+
+def test_the_camera_of_a_stream_may_be_stated(clip):
+    level, *_ = stream(clip, tilt=0, origin='camera')
+    person = level[0]
+    camera = person.keypoints_3d + person.root_3d
+    assert_allclose(person.places[:, :2], camera[:, [0, 2]], atol=1e-5)
+    down, placer, said = stream(clip, tilt=5.9)
+    assert (placer.tilt, said) == (5.9, [])
+    lean = degrees_apart(down[0].bones()['Hips'][1], level[0].bones()['Hips'][1])
+    assert_allclose(lean, 5.9, atol=0.01)
+
+
+def test_angles_of_a_stream_are_those_of_the_clip(clip):
+    world = to_world(clip, static_camera=True)
+    file, live = world.angles(), [x.angles() for x in stream(clip)[0]]
+    assert live[0].keys() == file.keys()
+    for name, angles in file.items():
+        of_stream = np.array([x[name] for x in live])
+        assert np.abs(of_stream - angles).mean() < 3, name
+        assert np.abs(np.diff(of_stream)).max() < 45, name
+
+
+@pytest.mark.parametrize('names', [['smplx', 'bvh'], ['bvh', 'bvh_lafan1']])
+def test_the_loop_of_the_page_runs_with_each_version_of_gmr(clip, monkeypatch, names):
+    page = Path(mmhot.__file__).parents[1] / 'docs/animation.md'
+    (loop,) = re.findall(r'```python\n(.*?)```', page.read_text(), re.S)[:1]
+    gmr, params = ModuleType('general_motion_retargeting'), ModuleType('params')
+    params.IK_CONFIG_DICT = {name: {'unitree_g1': ''} for name in names}
+    solved = []
+
+    class GeneralMotionRetargeting:
+        def __init__(self, source, robot, actual_human_height):
+            params.IK_CONFIG_DICT[source][robot]
+
+        def retarget(self, bones):
+            solved.append(bones['LeftFootMod'])
+
+    gmr.GeneralMotionRetargeting = GeneralMotionRetargeting
+    monkeypatch.setitem(sys.modules, 'general_motion_retargeting', gmr)
+    monkeypatch.setitem(sys.modules, 'general_motion_retargeting.params', params)
+
+    def live(source, **options):
+        return (SimpleNamespace(people=[x]) for x in stream(clip, **options)[0])
+
+    monkeypatch.setattr(mmhot, 'stream', live)
+    exec(loop, {})
+    assert len(solved) == len(clip)

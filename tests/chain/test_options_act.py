@@ -15,9 +15,9 @@ from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import ExportOptions, StreamOutputOptions
 from mmhot.chain.write import SAVED
 from mmhot.io.readers.options import PoseFileOptions
-from mmhot.motion.given_poses import TakePoses
 from mmhot.options import options_of
 from mmhot.pose2d.options import Pose2DOptions
+from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
 from mmhot.structures.formats import WRITERS
 from mmhot.structures.lens import Lens
 
@@ -155,7 +155,7 @@ def test_refine(name):
 def test_refine_of_finished_clips(name, lifted):
     """Steps act; what is stated, or is for other tools' poses, is refused."""
     value = (VALUES | REFINED)[name]
-    if name in options_of(TakePoses, PoseFileOptions):
+    if name in options_of(FollowGiven, FillGiven, PlaceGiven, PoseFileOptions):
         with pytest.raises(ValueError, match=f'^{name} is '):
             mmhot.refine(lifted, **{name: value})
         if name in options_of(PoseFileOptions):
@@ -235,7 +235,7 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', sorted({*options_of(*SAVED, ExportOptions)} - {'formats'})
+    'name', sorted({*options_of(*SAVED.steps, ExportOptions)} - {'formats'})
 )
 def test_save(name, lifted, tmp_path):
     of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}

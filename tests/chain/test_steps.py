@@ -23,8 +23,9 @@ def lifter():
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    monkeypatch.setattr(user_steps, '_REGISTERED', {})
+def registered():
+    yield
+    user_steps.REGISTERED.clear()
 
 
 @pytest.fixture(scope='module')
@@ -41,7 +42,7 @@ def test_steps_are_those_of_the_documentation(lifter):
         *('estimate', 'track', 'returning', 'people', 'lens', 'sides', 'confidence'),
         *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'feet'),
     ]
-    names = ['poses', 'smoothing', 'bones', 'camera', 'feet']
+    names = ['people', 'gaps', 'placement', 'smoothing', 'bones', 'camera', 'feet']
     assert names_of(POSES, None) == names
     assert {*list_steps(KEYPOINTS)} < {*list_steps()}
 
@@ -63,17 +64,17 @@ def test_steps_are_left_out(pipeline, lifter):
         names_of(KEYPOINTS, lifter, without='returning')
 
 
-class Lower:
+class Lower(mmhot.PoseStep):
     name = 'lower'
 
-    def __call__(self, clip: mmhot.Clip3D):
+    def __call__(self, clip, lifted):
         return replace(clip, root_3d=clip.root_3d + np.float32([0, 1, 0]))
 
 
-class Shift:
+class Shift(mmhot.KeypointStep):
     name = 'shift'
 
-    def __call__(self, clip: mmhot.Clip2D) -> mmhot.Clip2D:
+    def __call__(self, clip, footage):
         tracks = [replace(x, keypoints=x.keypoints + 5) for x in clip.tracks]
         return replace(clip, tracks=tracks)
 
@@ -105,7 +106,7 @@ def test_steps_of_users_run_in_streams(kind):
     mmhot.register_step(kind)
     live, same = people()
     assert live.left_out == [kind.name]
-    user_steps._REGISTERED.clear()
+    user_steps.REGISTERED.clear()
     mmhot.register_step(type('Live', (kind,), {'live': True}))
     live, moved = people()
     assert live.left_out == []
@@ -121,19 +122,18 @@ def test_steps_of_users_run_in_streams(kind):
 
 
 @pytest.mark.parametrize('result', [None, [], 'clip'])
-@pytest.mark.parametrize('kind', [mmhot.Clip2D, mmhot.Clip3D])
+@pytest.mark.parametrize('kind', [mmhot.KeypointStep, mmhot.PoseStep])
 def test_what_steps_return_is_checked(kind, result, skater):
-    class Wrong:
+    class Wrong(kind):
         name = 'wrong'
 
-        def __call__(self, clip: kind):
+        def __call__(self, clip, known):
             return result
 
     mmhot.register_step(Wrong)
+    clip = 'Clip2D' if kind is mmhot.KeypointStep else 'Clip3D'
     returned = 'nothing' if result is None else type(result).__name__
-    message = (
-        f"the step 'wrong': must return a {kind.__name__}, but returned {returned}"
-    )
+    message = f"the step 'wrong': must return a {clip}, but returned {returned}"
     with pytest.raises(TypeError, match=message):
         mmhot.lift(skater, pose3d='nanohtnet')
 
@@ -160,10 +160,10 @@ def change_in_place(clip):
     ],
 )
 def test_wrong_arrays_are_named_with_the_step(change, message, skater):
-    class Wrong:
+    class Wrong(mmhot.PoseStep):
         name = 'wrong'
 
-        def __call__(self, clip: mmhot.Clip3D):
+        def __call__(self, clip, lifted):
             return change(clip)
 
     mmhot.register_step(Wrong)
@@ -180,28 +180,34 @@ def test_writers_cannot_change_the_clip_of_the_next_one(skater, tmp_path, monkey
     np.testing.assert_array_equal(clip.keypoints_3d, before)
 
 
-def take_any(self, clip: mmhot.Clip2D | mmhot.Clip3D):
-    return clip
-
-
-def take_two(self, clip: mmhot.Clip3D, weather: str):
-    return clip
-
-
 @pytest.mark.parametrize(
-    ('body', 'message'),
+    ('kind', 'body', 'message'),
     [
-        ({}, 'a step needs a name'),
-        ({'name': 'feet'}, "there is a step 'feet' already"),
-        ({'name': 'new', '__call__': lambda self, clip: clip}, 'annotate the clip'),
-        ({'name': 'new', '__call__': lambda self: None}, 'annotate the clip'),
-        ({'name': 'new', '__call__': take_any}, 'annotate the clip'),
-        ({'name': 'new', '__call__': take_two}, 'new: a step takes the clip alone, no'),
+        (object, {'name': 'new'}, 'must be a subclass of mmhot.KeypointStep or'),
+        (Lower, {'name': ''}, 'a step needs a name'),
+        (Lower, {'name': 'feet'}, "there is a step 'feet' already"),
     ],
 )
-def test_wrong_steps_are_refused(body, message):
+def test_wrong_steps_are_refused(kind, body, message):
     with pytest.raises(ValueError, match=message):
-        mmhot.register_step(type('Wrong', (), body))
+        mmhot.register_step(type('Wrong', (kind,), body))
+
+
+def test_clips_after_each_step(skater):
+    """The last is the result of the call."""
+    mmhot.register_step(Shift)
+    clip = mmhot.read_keypoints(skater)
+    clips = dict(mmhot.steps(clip, pose3d='nanohtnet', without='sides'))
+    names = ['people', 'lens', 'confidence', 'shift', 'lift', 'errors', 'smoothing']
+    assert [*clips] == [*names, 'bones', 'joints', 'camera', 'feet']
+    moved = clips['shift'].tracks[0].keypoints - clips['confidence'].tracks[0].keypoints
+    np.testing.assert_allclose(moved[np.isfinite(moved)], 5, atol=1e-4)
+    lifted = mmhot.lift(clip, pose3d='nanohtnet', without='sides')
+    np.testing.assert_array_equal(clips['feet'].keypoints_3d, lifted.keypoints_3d)
+    *_, (name, refined) = mmhot.steps(lifted, static_camera=True)
+    expected = mmhot.refine(lifted, static_camera=True)
+    assert name == 'feet'
+    np.testing.assert_array_equal(refined.root_3d, expected.root_3d)
 
 
 def test_other_options_than_those_that_have_run_are_refused(skater):
@@ -213,6 +219,8 @@ def test_other_options_than_those_that_have_run_are_refused(skater):
     message = "^smooth_3d='butterworth' comes too late: the step 'smoothing' has run, w"
     with pytest.raises(ValueError, match=message):
         mmhot.refine(smoothed, smooth_3d='butterworth')
+    with pytest.raises(ValueError, match="^without='smoothing' comes too late"):
+        mmhot.refine(smoothed, without='smoothing')
 
 
 def test_options_of_keypoints_that_were_exported_act_or_are_refused(skater, tmp_path):

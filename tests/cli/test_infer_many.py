@@ -76,6 +76,18 @@ def test_files_of_an_earlier_run_do_not_stay(infer_it, out, videos, capfd):
     assert text in capfd.readouterr().out
 
 
+def test_results_beside_their_inputs_are_no_inputs(infer_it, videos, capfd):
+    folder = videos[0].parent
+    for _ in range(2):
+        assert infer_it(folder, formats='npz,mp4', out_dir=folder) == 0
+        assert capfd.readouterr().err == ''
+    names = {path.name for path in folder.glob('[!.]*')}
+    assert names == {f'{x}.{form}' for x in 'ab' for form in ('mkv', 'mp4', 'npz')}
+    # a changed one is the user's
+    (folder / 'a.mp4').write_bytes(b'')
+    assert infer_it(folder, formats='npz,mp4', out_dir=folder) == 2
+
+
 def test_finished_inputs_are_skipped(infer_it, detector, out, videos, capfd):
     assert infer_it(*videos, formats='npz,csv') == 0
     written = {path: path.stat().st_mtime_ns for path in out.glob('*.*')}

@@ -7,7 +7,7 @@ import pytest
 from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
 from mmhot.weights.index import find_model, read_models, shipped_weights
-from mmhot.weights.names import find_config
+from mmhot.weights.names import config_of, find_config
 
 
 @pytest.fixture
@@ -111,6 +111,10 @@ def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
         for name in (model.name, *model.aliases, model.weights):
             assert not name or find_model(name).is_called(name)
     assert find_model('no-such-model') is None
+    # names of tables
+    for name in ('gtpt-s_4xb64-300e_coco', 'rtmpose-m_8xb256-420e_body8'):
+        short, _, _ = name.partition('_')
+        assert config_of(short).stem == f'{name}-256x192'
 
 
 def test_weights_of_the_index_are_shipped_and_have_a_card():

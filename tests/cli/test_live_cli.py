@@ -12,6 +12,7 @@ from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
+import mmhot
 from mmhot.apis.stream import _json_lines
 from mmhot.frames import capture, streams
 from mmhot.weights.index import LIVE_LIFTER
@@ -85,6 +86,21 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     assert f'10 frames seen, {len(numbers)} lifted' in said
 
 
+def test_a_stream_in_world_axes_stands_on_a_floor(infer_it, out, tmp_path):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    options = dict(axes='world', tilt=6, height=1.8, lookahead=1)
+    assert infer_it(video, reconnect=0, **options) == 0
+    found = lines(out / 'clip.jsonl')
+    wanted = dict(axes='world', tilt=6, origin='person', body_height=1.8)
+    assert wanted.items() <= found['header'][0].items()
+    assert {frame['tilt'] for frame in found['frame']} == {6}
+    clip = mmhot.read_lifted(out / 'clip.jsonl')
+    assert clip.axes == 'world'
+    ankles = clip.places()[:, [3, 6]]
+    assert ankles[..., 2].min() == pytest.approx(0.08, abs=1e-3)
+    assert np.linalg.norm(ankles[0, :, :2].mean(0)) < 1e-3
+
+
 def test_ctrl_c_leaves_a_whole_file(infer_it, out):
     def interrupt():
         os.kill(os.getpid(), signal.SIGINT)
@@ -126,7 +142,8 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     [
         ('97', {}, 'there is no webcam 97: /dev/video97 does not exist'),
         ('0', {'formats': 'bvh'}, '--formats bvh: a stream is written as .jsonl'),
-        ('0', {'axes': 'world'}, '--axes must be one of camera, z-up'),
+        ('0', {'tilt': 'steep'}, '--tilt must be auto, or from -90 to 90 degrees'),
+        ('0', {'origin': 'camera'}, '--origin needs --axes world'),
     ],
 )
 def test_wrong_combinations_are_refused_in_a_line(

@@ -47,3 +47,9 @@ def test_processes_end_at_their_limits(tmp_path):
     }
     assert [each.returncode for each in done.values()] == [0, 1, 0]
     assert b'MemoryError' in done[250 << 20].stderr
+    # a lower limit of this process is kept
+    code = (
+        f'import subprocess; subprocess.run({python_command("", memory=16 << 30)!r}, '
+    )
+    lower = python_command(code + 'check=True)', memory=1 << 30)
+    assert subprocess.run(lower).returncode == 0

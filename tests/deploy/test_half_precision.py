@@ -9,7 +9,7 @@ from torch import nn
 from mmhot.deploy import half_precision
 from mmhot.lifting.torch_network import TorchNetwork
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.weights.names import POSE, resolve
+from mmhot.weights.names import LIFTER, POSE, resolve
 
 
 @pytest.fixture
@@ -20,9 +20,9 @@ def half_on_cpu(monkeypatch):
 
 def test_lifters_in_half_precision_return_float32(half_on_cpu):
     inputs = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)
-    half = TorchNetwork(device='cpu')(inputs)
+    half = TorchNetwork(resolve(None, LIFTER), 'cpu')(inputs)
     half_precision._HALF_DEVICE = 'cuda'
-    full = TorchNetwork(device='cpu')(inputs)
+    full = TorchNetwork(resolve(None, LIFTER), 'cpu')(inputs)
     assert half.dtype == np.float32
     assert 0 < np.abs(half - full).max() < 0.02  # of poses of the size of a person
 

@@ -20,6 +20,7 @@ from mmhot.engine.hooks import (
     KeypointOrderHook,
 )
 from mmhot.weights.load_lifter import load_lifter
+from mmhot.weights.names import LIFTER, resolve
 from tools.runner import build_runner
 
 TEACHER = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
@@ -80,7 +81,7 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
     before = deepcopy(runner.model.state_dict())
     runner.train()
     (teacher,) = [hook.model for hook in runner.hooks if isinstance(hook, DistillHook)]
-    shipped = load_lifter(None, TEACHER).model.state_dict()
+    shipped = load_lifter(resolve(TEACHER, LIFTER)).model.state_dict()
     torch.testing.assert_close(teacher.state_dict(), shipped, rtol=0, atol=0)
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
     for weights in (saved['state_dict'], saved['ema_state_dict']):
@@ -91,7 +92,7 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
 
 
 def test_target_is_mixed_with_the_poses_of_the_teacher():
-    teacher = load_lifter(None, TEACHER).model
+    teacher = load_lifter(resolve(TEACHER, LIFTER)).model
     hook = DistillHook(TEACHER, weight=0.25)
     runner = SimpleNamespace(model=teacher)
     hook.before_train(runner)

@@ -1,5 +1,6 @@
 """Frames of videos and image sequences, and inputs by name."""
 
+import hashlib
 import logging
 import re
 import socket
@@ -424,6 +425,46 @@ def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
     (folder / 'f_030.png').write_bytes(data)
     assert names_of(folder) == ['f_000', 'f_030', 'f_060']
     assert names_of(folder_of(tmp_path / 'left', '1_l.png', '2_l.png')) == ['left']
+
+
+def with_hashes(form, count=12):
+    """Names of frames 0 to 11 as annotation programs export them, in order."""
+    digests = [hashlib.md5(bytes([number])).hexdigest() for number in range(count)]
+    return [form % dict(n=n, hash=x, short=x[:8]) for n, x in enumerate(digests)]
+
+
+HASHED = [
+    'walk_%(n)04d_jpg.rf.%(hash)s.png',  # Roboflow
+    '%(short)s-walk_%(n)04d.png',  # Label Studio
+    '%(short)s-%(n)d.png',
+]
+
+
+@pytest.mark.parametrize('form', HASHED)
+def test_hashes_in_names_do_not_number_frames(tmp_path, form, caplog):
+    names = with_hashes(form)
+    [clip] = find_inputs([str(folder_of(tmp_path / 'walk', *names))])
+    assert [path.name for path in clip.open().paths] == names
+    images = [dict(id=90 - n, file_name=name) for n, name in enumerate(names)]
+    numbers = number_frames(images, tmp_path)
+    assert [numbers[90 - n] for n in range(len(names))] == [*range(len(names))]
+    assert 'IDs' not in caplog.text
+
+
+def test_ids_number_frames_with_a_word(tmp_path, caplog):
+    images = [dict(id=7 + n, file_name=x) for n, x in enumerate(('a.png', 'b.png'))]
+    assert number_frames(images, tmp_path) == {7: 0, 8: 1}
+    assert 'names of images do not number the frames; their IDs do' in caplog.text
+
+
+@pytest.mark.parametrize('ending', ['webp', 'png', 'tif'])
+def test_animated_images_and_pages_are_said(tmp_path, ending, caplog):
+    path = tmp_path / f'walk.{ending}'
+    pages = [Image.new('RGB', (64, 48), (value, 0, 0)) for value in (0, 99, 200)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    [source] = open_inputs([str(path)])
+    assert len([*source]) == 1
+    assert 'has 3 frames or pages, of which the first is read' in caplog.text
 
 
 def test_assumed_image_sequence_is_reported(folder, caplog):

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.interpolate import interp1d
 from scipy.ndimage import gaussian_filter1d, label, median
 
-from mmhot.motion.contacts import ANKLES
-from mmhot.motion.extremities import SKELETON
+from mmhot.poses.contacts import ANKLES
+from mmhot.poses.extremities import SKELETON
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 from tools.analysis.motions import FPS

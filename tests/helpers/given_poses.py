@@ -4,7 +4,7 @@ import numpy as np
 from feet import NAMES, simulate_feet
 from mocap import KICK, joints_of
 
-from mmhot.motion.contacts import ANKLES
+from mmhot.poses.contacts import ANKLES
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D
 from tools.motion_quality import find_contacts, foot_slide, jitter

@@ -4,27 +4,22 @@ from pathlib import Path
 
 from mmhot.chain.live import LiveChain
 from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import StepChoice, build
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.frames.sources import FrameSource
 from mmhot.options import Values
 from mmhot.progress import Report
-from mmhot.state import State
-
-
-def on_keypoints(step, clip, **facts):
-    """The 2D clip that a step makes of one."""
-    return step(State(keypoints=clip, **facts)).keypoints
-
-
-def on_poses(step, clip, **facts):
-    """The 3D clip that a step makes of one."""
-    return step(State(poses=clip, **facts)).poses
 
 
 def build_chain(pipeline, lifter=None, models=None, say=lambda line: None, **options):
     """The chain of a pipeline with options."""
-    values = Values(options, (*pipeline, StepChoice))
-    return build(pipeline, values, Report(say=say), lifter=lifter, models=models)
+    values = Values(options, (*pipeline.steps, StepChoice))
+    return Chain(pipeline, values, Report(say=say), lifter=lifter, models=models)
+
+
+def lift_video(chain, frames):
+    """The poses of a video."""
+    clip, footage = result_of(chain.see(frames, StageTimes()))
+    return result_of(chain.lift(clip, footage, StageTimes()))
 
 
 class NoFrames(FrameSource):
@@ -39,5 +34,5 @@ class NoFrames(FrameSource):
 
 def live_chain(models, lifter, fps, lookahead=None, **options):
     """The chain of a stream."""
-    steps = build_chain(LIVE, lifter, models, lookahead=lookahead, **options).steps
-    return LiveChain(steps, NoFrames(fps), fps)
+    chain = build_chain(LIVE, lifter, models, lookahead=lookahead, **options)
+    return LiveChain(chain, NoFrames(fps), fps)

@@ -73,7 +73,7 @@ def overfit(config, epochs, lr=1e-3):
     augmentation = ('RandomHalfWholeBody', 'RandomBBoxScaleRotation', 'RandomFlip')
     dataset = config.train_dataloader.dataset
     dataset.pipeline = [x for x in dataset.pipeline if x.type not in augmentation]
-    config.custom_hooks = [x for x in config.custom_hooks if x.type != 'EMAHook']
+    del config.default_hooks['ema']
     config.model.test_cfg.flip_test = False
     config.optim_wrapper.optimizer.lr = lr
     config.param_scheduler = [

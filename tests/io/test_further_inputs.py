@@ -126,6 +126,49 @@ def test_xml_and_label_studio_say_how(tmp_path, before):
             mmhot.lift(path, image_size=SIZE, fps=30)
 
 
+@pytest.mark.parametrize('is_folder', [False, True])
+def test_json_of_comfyui(tmp_path, is_folder):
+    """ControlNet's nodes write a list of images, or a file with a list of each."""
+    points = np.concatenate([POINTS, SCORES[..., None]], -1)
+    points = np.append(points, points[:, :1], axis=1)  # OpenPose's 18
+    frames = [
+        dict(
+            people=[dict(pose_keypoints_2d=x.ravel().tolist())],
+            canvas_width=SIZE[0],
+            canvas_height=SIZE[1],
+        )
+        for x in points
+    ]
+    if is_folder:
+        for n, frame in enumerate(frames):
+            (tmp_path / f'pose_{n:05}.json').write_text(json.dumps([frame]))
+        clip = mmhot.read_keypoints(tmp_path, fps=30)
+    else:
+        (tmp_path / 'a.json').write_text(json.dumps(frames))
+        clip = mmhot.read_keypoints(tmp_path / 'a.json', fps=30)
+    assert (clip.width, clip.height, clip.skeleton) == (*SIZE, 'openpose-18')
+    [track] = clip.tracks
+    np.testing.assert_allclose(track.keypoints, points[..., :2], rtol=1e-6)
+
+
+def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
+    """Frames between them are not invented, and a video of one person stays one."""
+    sizes = 1.5 ** np.array([0, 3, 1, 4, 0, 2])
+    points = 10 + 60 * sizes[:, None, None] * POINTS / POINTS.max()
+    for frames, is_video in ((points, False), (POINTS, True)):
+        people = [
+            dict(image_id=3 * n, category_id=1, keypoints=[*np.c_[x, [2] * 17].ravel()])
+            for n, x in enumerate(frames)
+        ]
+        path = tmp_path / 'a.json'
+        path.write_text(json.dumps(people))
+        clip = mmhot.lift(path, image_size=SIZE, fps=30)
+        assert (len(clip.track_ids) == 1) == is_video
+        assert ('those of 6 separate photos' in caplog.text) != is_video
+        assert (len(clip) == 6) != is_video
+        caplog.clear()
+
+
 def test_archives_are_read_for_their_keypoints_alone(tmp_path):
     """Images, objects and frames of pixels beside them are not loaded."""
     path, columns = tmp_path / 'a.npz', dict(keypoints=POINTS, scores=SCORES)

@@ -26,6 +26,27 @@ def test_easymocap(tmp_path):
     assert clip.track.tolist() == [3, 5] * 4
 
 
+def test_parts_of_people_are_in_dicts():
+    """A fork of SAM 3D Body nests boxes and translations."""
+    frames = [
+        dict(
+            persons=[
+                dict(
+                    skeleton=dict(keypoints_3d=x['pred_keypoints_3d']),
+                    camera=dict(translation=x['pred_cam_t'], focal_length=900.0),
+                    bbox=dict(body=[0, 0, 9, 9], left_hand=[1, 1, 2, 2]),
+                )
+                for x in people
+            ]
+        )
+        for people in RESULTS
+    ]
+    clip, plain = (
+        read_poses(x, fps=30, image_size=(99, 99)) for x in (frames, RESULTS)
+    )
+    np.testing.assert_array_equal(clip.places(), plain.places())
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [

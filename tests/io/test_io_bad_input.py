@@ -1,7 +1,5 @@
 """Error messages for invalid keypoint files: one line each."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -188,9 +186,3 @@ def test_clips_without_rows_are_written_or_refused(tmp_path, lifted):
     for suffix in ('bvh', 'trc', 'html'):
         with pytest.raises(ValueError, match='has no poses'):
             empty.save(tmp_path / f'a.{suffix}')
-
-
-def test_times_of_clips_increase():
-    clip = read_keypoints(SKATER)
-    with pytest.raises(ValueError, match='times must be the increasing seconds'):
-        mmhot.lift(replace(clip, times=np.zeros(clip.num_frames)))

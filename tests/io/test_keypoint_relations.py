@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from clip_files import DATA, SIZE, coco_result, dump, instance
+from mocap import joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 from mmhot.structures.lens import Lens
 
 COUNT = 40
@@ -232,6 +233,7 @@ def test_boxes_that_a_tracker_did_not_confirm_have_no_id(caplog):
 
 
 def test_times_may_begin_anywhere_in_any_unit(caplog):
+    """Numbers of seconds since 1970 are exact to a quarter of a microsecond."""
     clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
     times = np.arange(clip.num_frames) / 25 + 0.003 * (np.arange(clip.num_frames) % 3)
     one, *others = (
@@ -243,10 +245,48 @@ def test_times_may_begin_anywhere_in_any_unit(caplog):
         others.append(mmhot.lift(source, model='nanohtnet'))
         assert f'times are read as {unit}seconds' in caplog.text
     for other in others:
-        apart = np.linalg.norm(one.places() - other.places(), axis=-1)
-        assert 1000 * apart.max() < 1
-        assert other.time[0] == 0
-        assert_allclose(other.time, one.time, atol=1e-6)
+        np.testing.assert_array_equal(other.places(), one.places())
+        np.testing.assert_array_equal(other.time, one.time)
+
+
+UNITS = {
+    'minutes': 1 / 60,
+    'ticks of 90 kHz': 9e4,
+    'units of 100 nanoseconds': 1e7,
+    'frame numbers': 25,
+}
+
+
+@pytest.mark.parametrize('unit', UNITS)
+def test_units_of_times_are_those_that_agree_with_the_rate(unit, caplog):
+    clip = Clip2D.from_arrays(BODY, (1280, 720), 24.999999)
+    times = np.arange(COUNT) / 25
+    checked = check_clip(replace(clip, times=(times + 7) * UNITS[unit]))
+    np.testing.assert_array_equal(checked.times, times)
+    assert checked.fps == 25
+    assert f'times are read as {unit}' in caplog.text
+
+
+@pytest.mark.parametrize('dimensions', [2, 3])
+@pytest.mark.parametrize(
+    ('times', 'fault'),
+    [
+        (np.zeros(COUNT), 'times must increase with frames'),
+        (np.arange(COUNT)[::-1] / 25, 'times must increase with frames'),
+        (np.full(COUNT, np.nan), 'times must increase with frames'),
+        (np.arange(COUNT) / 4, 'times are of 4 frames per second, fps is 25: times'),
+    ],
+    ids=['zero', 'decreasing', 'NaN', 'no unit'],
+)
+def test_other_times_are_one_line(times, fault, dimensions):
+    if dimensions == 2:
+        clip, run = Clip2D.from_arrays(BODY, (1280, 720), 25), mmhot.lift
+        clip = replace(clip, times=times)
+    else:
+        clip, run = Clip3D.from_arrays(joints_of(num_frames=COUNT), 25), mmhot.refine
+        clip = replace(clip, time=times)
+    with pytest.raises(ValueError, match=f'^{fault}'):
+        run(clip)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ def openpose(folder, poses, skeleton='openpose-25', ids=True):
     return folder
 
 
-def deeplabcut(path, poses, labels=False, individuals=None, encoding='utf-8'):
+def deeplabcut(
+    path, poses, labels=False, individuals=None, encoding='utf-8', quoting=0
+):
     """Write ``poses``; ``individuals`` also have a landmark of the place."""
     index = ['labeled-data', 'walk'] if labels else []
     axes = ['x', 'y'] if labels else ['x', 'y', 'likelihood']
@@ -61,7 +63,7 @@ def deeplabcut(path, poses, labels=False, individuals=None, encoding='utf-8'):
                 row += [''] * len(axes) if np.isnan(point).any() else values
         lines.append(row + [4] * (len(axes) if individuals else 0))
     with path.open('w', newline='', encoding=encoding) as file:
-        csv.writer(file).writerows(lines)
+        csv.writer(file, quoting=quoting).writerows(lines)
     return path
 
 
@@ -138,7 +140,7 @@ FORMS = {
     'openpose-25': lambda path, _: openpose(path, POSES),
     'openpose-18': lambda path, _: openpose(path, POSES, 'openpose-18'),
     'deeplabcut': lambda path, _: deeplabcut(path, POSES[:1]),
-    'labels': lambda path, _: deeplabcut(path, POSES[:1], labels=True),
+    'labels': lambda path, _: deeplabcut(path, POSES[:1], True, quoting=csv.QUOTE_ALL),
     'individuals': lambda path, _: deeplabcut(path, POSES, False, 'ab', 'utf-8-sig'),
     'sleap': lambda path, patch: sleap(path, POSES, patch),
     'cvat': lambda path, _: cvat(path, POSES),

@@ -20,7 +20,6 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
 from mmhot.progress import Report
-from mmhot.state import State
 from tools.dataset_converters.motion_files import read_bvh
 
 
@@ -98,8 +97,7 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     clip = clip.take(np.r_[0:50, 60 : len(clip)])  # frames 50 to 59 are not seen
     options = OutputOptions(formats=[suffix], axes='world', out_dir=tmp_path)
     lines = []
-    state = State(poses=replace(clip, name='a'))
-    files = export(state, options, Report(say=lines.append))
+    files = export(replace(clip, name='a'), options, Report(say=lines.append))
     assert [path.name for path in files] == [f'a_person{t}.{suffix}' for t in (4, 7)]
     if suffix == 'bvh':
         errors = [int(re.search(r'(\d+) mm off', line)[1]) for line in lines]

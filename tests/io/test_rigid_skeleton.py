@@ -20,7 +20,6 @@ from mmhot.io.writers.rigid_skeleton import (
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import turn
 from mmhot.progress import Report
-from mmhot.state import State
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -80,7 +79,7 @@ def test_joints_stay_where_they_are(dance, name):
 def test_files_say_what_is_left(dance, tmp_path):
     lines = []
     options = OutputOptions(formats='bvh,glb', out_dir=tmp_path)
-    export(State(poses=dance), options, Report(say=lines.append))
+    export(dance, options, Report(say=lines.append))
     for line in lines:
         found = re.search(r'joints (\d+) mm off, at most (\d+) mm', line)
         assert int(found[1]) <= 3

@@ -9,7 +9,7 @@ from rendered_clips import rendered
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
-from mmhot.motion.foot_lock import LockFeet
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.structures.formats import BVH_PROFILE_NAMES
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}

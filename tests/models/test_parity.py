@@ -9,6 +9,8 @@ from torch.testing import assert_close
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.graph_conv import tree_adjacency
 
+pytestmark = pytest.mark.parity
+
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 
 # Published modules whose outputs the fixtures hold, and ours.

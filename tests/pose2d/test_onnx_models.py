@@ -171,6 +171,17 @@ def test_exported_detectors_state_their_size(use):
         OnnxDetector('a.onnx')
 
 
+@pytest.mark.parametrize(
+    ('boxes', 'labels'), [((3, 5), (3,)), ((1, 3, 5), (1, 2)), ((1, 3, 4), (1, 3))]
+)
+def test_detections_of_other_shapes_are_one_line(use, boxes, labels):
+    use(
+        Session([1, 3, 64, 64], DETECTIONS, lambda _: [*map(np.zeros, (boxes, labels))])
+    )
+    with pytest.raises(ValueError, match=r'boxes \(1, N, 5\) and labels \(1, N\) are'):
+        OnnxDetector('a.onnx')([gray_image()])
+
+
 @pytest.mark.parametrize('kind', ['float16', 'double'])
 def test_inputs_have_the_type_of_the_graph(use, kind):
     answer = lambda batch: [np.ones((1, 17, 8, 8), batch.dtype)]  # noqa: E731

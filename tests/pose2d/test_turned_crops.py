@@ -5,7 +5,7 @@ import pytest
 from pose_sources import FunctionDetector, FunctionEstimator
 
 from mmhot.frames.sources import Frame
-from mmhot.motion.confidence import DropUncertain
+from mmhot.keypoints.confidence import DropUncertain
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.interfaces import Prior
 from mmhot.pose2d.turned_crops import TurnedCrops, TurnSettings

@@ -12,7 +12,7 @@ import mmhot
 from mmhot.chain.options import OutputOptions
 from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
-from mmhot.motion.foot_lock import LockFeet
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.gait import (
     find_peaks,
@@ -21,7 +21,6 @@ from mmhot.skeletons.gait import (
     walking_direction,
 )
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State
 from tools.analysis.motions import GroundTruth
 
 NAMES = get_skeleton('h36m-17').joints
@@ -179,7 +178,7 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     still = replace(still, name='still', frame=clip.frame, time=None)
     still.save(tmp_path / 'still.npz')
     said, options = [], OutputOptions(out_dir=tmp_path, formats='gait.csv,npz')
-    mmhot.chain.write.export(State(poses=still), options, Report(said.append))
+    mmhot.chain.write.export(still, options, Report(said.append))
     assert said[0].startswith('still: no .gait.csv: no person walks')
     with pytest.raises(ValueError, match='no person walks'):
         still.save(tmp_path / 'still.gait.csv')

@@ -78,7 +78,7 @@ def run_cost(tool_output):
 )
 def test_cost_is_the_metafiles_and_the_sum_of_parts(name, input_shape, run_cost):
     (model,) = [model for model in read_models() if model.is_called(name)]
-    head, _, *rows = run_cost(name, '--batch', '0').splitlines()
+    head, _, *rows = run_cost(name).splitlines()
     assert head.endswith(f'input {input_shape}')
     counts = [
         [int(cell.replace(',', '')) for cell in row.split() if '%' not in cell]
@@ -90,14 +90,16 @@ def test_cost_is_the_metafiles_and_the_sum_of_parts(name, input_shape, run_cost)
     assert total == [sum(column) for column in zip(*parts, strict=True)]
 
 
-def test_table_has_parts_total_and_time(run_cost):
-    text = run_cost('nanohtnet', '--batch', '2')
-    head, columns, *rows, time = text.splitlines()
-    assert head.endswith('-30e_cmu-wild.py, input (81, 17, 2)')
-    assert columns.split() == [
-        'part',
-        *['parameters', 'multiply-adds', 'share', 'products'],
-    ]
-    assert [row.split()[0] for row in rows] == ['backbone', 'head', 'total']
-    assert rows[-1].split()[1:4] == ['2,413,807', '27,131,850', '100.0%']
-    assert ' ms a batch of 2 (' in time
+@pytest.mark.parametrize(
+    ('option', 'macs'),
+    [
+        ('keypoint_layer=3', '755,858,816'),
+        ('keypoint_layer=0', '770,760,064'),
+        ('share_slots=False', '752,564,096'),
+    ],
+)
+def test_cost_of_an_ablation_is_that_of_the_claims(option, macs, run_cost):
+    """docs/papers.md has them."""
+    name = 'gtpt-t_4xb64-300e_coco-256x192'
+    *_, total = run_cost(name, '--cfg-options', f'model.head.{option}').splitlines()
+    assert total.split()[2] == macs

@@ -68,4 +68,4 @@ def test_tool_draws_each_frame_of_a_video(run_tool, tmp_path):
     assert run_tool('draw_kept_frames', video, target)[0] == 0
     frames = [frame.image for frame in open_clip(str(target))]
     assert len(frames) == 136
-    assert frames[0].shape == (824, 1278, 3)
+    assert frames[0].shape == (878, 1278, 3)

@@ -57,19 +57,19 @@ def test_trace_names_what_the_head_kept(model):
             assert set(group) <= set(before.kept.ravel())
 
 
-def test_trace_takes_other_rates_and_the_whole_image(model):
+def test_trace_takes_other_rates(model):
     image = cv2.imread(str(IMAGE))
-    trace = trace_pruning(model, image, keep_rates=(1.0, 0.5))
+    trace = trace_pruning(model, image, (2, 24, 195, 205), keep_rates=(1.0, 0.5))
     assert [stage.kept.shape for stage in trace.stages] == [(256,), (3, 128)]
     assert model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
 
 
 def test_kept_patches_are_bright_and_others_dark():
     image = draw_pruning(trace_with([[0, 11], [3, 4]]), zoom=2.0)
-    gap, rows, columns = 3, 80, 60
-    header = image.shape[0] - 2 * (rows + gap)
-    right = image[header:, gap + columns + gap :]
-    head, legs = right[:rows, :columns], right[rows + gap :][:rows, :columns]
+    gap, rows, columns, title = 3, 80, 60, 14
+    right = image[:, gap + columns + gap :][:, :columns]
+    legs = right[-rows - gap : -gap]
+    head = right[-2 * (rows + gap) - title :][:rows]
     assert (head[65:75, 42:52] == 200).all()  # patch 11, its keypoint is further out
     assert (head[25:35, 5:15] < 60).all()
     assert (legs[25:35, 5:15] == 200).all()

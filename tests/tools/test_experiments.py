@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
@@ -61,6 +62,27 @@ def test_every_ablation_is_one_option(line):
         model.head.keep_rates = config.model.test_cfg.keep_rates
     if not any(name in line for name in SAME_COST):
         assert count(config, model) != macs
+
+
+# one of each table; the others take minutes
+FAST = ABLATIONS[0], 'model.head.keypoint_layer=2'
+
+
+@pytest.mark.parametrize(
+    'line',
+    [pytest.param(x, marks=[pytest.mark.slow] * (x not in FAST)) for x in ABLATIONS],
+)
+def test_every_ablation_trains_and_tests(line, run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaf = GTPT if 'model.head' in line or 'keep_rates' in line else HOT
+    options = ['--sample', '--work-dir', 'work', '--cfg-options', *line.split()]
+    code, err = run_tool('train', ROOT / 'configs' / leaf, *options)
+    assert code == 0, err
+    code, err = run_tool(
+        'test', ROOT / 'configs' / leaf, 'work/epoch_1.pth', *options, '--out', 'a.json'
+    )
+    assert code == 0, err
+    assert len(json.loads(Path('a.json').read_text())) > 2
 
 
 def test_replaced_types_lose_foreign_arguments_alone():
@@ -154,6 +176,29 @@ def train(lines, run_tool):
 def test_usual_additions_train(line, run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert train([f"_base_ = 'mmhot::{HOT}'", line], run_tool).is_file()
+
+
+def test_two_averages_of_the_weights_are_refused(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    added = "custom_hooks = [*_base_.custom_hooks, dict(type='EMAHook')]"
+    Path('own.py').write_text(f"_base_ = 'mmhot::{HOT}'\n{added}")
+    code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
+    assert code == 2
+    assert 'own.py: two hooks average the weights' in err
+
+
+def test_parts_of_your_own_train_and_are_exported(run_tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    blocks = re.findall(r'`(my_\w+\.py)`[^`]*```python\n(.*?)```', PAGE, re.S)
+    for name, content in blocks:
+        Path(name).write_text(content)
+    code, err = run_tool('train', 'my_config.py', '--sample', '--work-dir', 'work')
+    assert code == 0, err
+    inputs = str(ROOT / 'demo/skating_2d_coco17.npz')
+    export = ['export', 'my_config.py', 'work/epoch_1.pth', '--out', 'onnx']
+    assert main([*export, '--inputs', inputs]) == 0
+    assert main(['lift', inputs, '--pose3d', 'onnx', '--formats', 'npz']) == 0
 
 
 def test_balanced_sampler_draws_from_all_parts_of_a_combination():

@@ -100,6 +100,10 @@ def test_training_without_validation(config, tmp_path, run_tool):
         ),
         (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
         (
+            ['{config}', '--cfg-options', 'model.test_cfg.kep=54'],
+            "model.test_cfg: nothing reads 'kep'; did you mean keep?",
+        ),
+        (
             ['{config}', '--show-dir', '{folder}'],
             'lifted poses have no images',
         ),

@@ -1,6 +1,6 @@
 """Background points, and the rotation and zoom of cameras in synthetic videos."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
-from steps import on_poses
 
-from mmhot.chain.run import Chain
+from mmhot.chain.pipelines import Pipeline
+from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.lifting.lift import Lift
-from mmhot.lifting.lifter import Lifter
-from mmhot.motion.camera import RestoreCamera, StabilizeCamera, stable_keypoints
-from mmhot.motion.camera_path import (
+from mmhot.keypoints.camera import StabilizeCamera
+from mmhot.keypoints.camera_path import (
     choose_path,
     describe_path,
     find_lens,
@@ -25,11 +23,15 @@ from mmhot.motion.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.motion.foot_lock import LockFeet
-from mmhot.motion.lens import SetLens
+from mmhot.keypoints.lens import SetLens
+from mmhot.lifting.lift import Lift
+from mmhot.lifting.lifter import Lifter
+from mmhot.options import Values
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.estimation import show_again
-from mmhot.state import ClipPeople, State
+from mmhot.pose2d.footage import ClipPeople, Footage
+from mmhot.poses.camera import RestoreCamera, stable_keypoints
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
@@ -183,9 +185,8 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
 def solve_by(mode, background, cuts=(), lens=None):
     """Return the camera's path and lens that the step finds; None if it does not."""
     clip = Clip2D('video', 'coco-17', [], *SIZE, 25.0, source=Path('video.mp4'))
-    state = State(keypoints=clip, cuts=cuts, lens=lens)
-    state = StabilizeCamera(camera=mode).stabilize(state, background)
-    return state.camera_path, state.lens
+    clip = replace(clip, cuts=cuts, lens=lens)
+    return StabilizeCamera(camera=mode).solve(clip, background)
 
 
 @pytest.fixture(scope='module')
@@ -260,8 +261,8 @@ class Video(FrameSource):
         models.estimator = SimpleNamespace(skeleton='coco-17')
         camera = 'rotating' if interval == 1 else 'auto'
         step = StabilizeCamera(camera=camera)
-        models = EstimatePoses(opened=models, watches=tuple(step.watch()))
-        return step._background(models(State(frames=self)))
+        observers = step.observers(self, 'coco-17')
+        return step.background(EstimatePoses()(self, models, observers))
 
 
 def path_of(video, camera, cuts=(), **options):
@@ -358,21 +359,17 @@ def panned_walk():
     return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
 
 
-@dataclass(frozen=True, kw_only=True)
-class KnownCamera(StabilizeCamera):
-    """A camera whose path is known."""
-
-    path: np.ndarray
-
-    def _solve(self, clip, background, cuts, lens, progress):
-        return self.path, lens
-
-
 def lift(lifter, clip, lens, path=None):
-    camera = [KnownCamera(path=path)] if path is not None else []
-    lens = SetLens(intrinsics=lens)
-    steps = [lens, *camera, Lift(opened=lifter), RestoreCamera()]
-    return Chain(steps)(State(keypoints=clip)).poses
+    class KnownCamera(StabilizeCamera):
+        def solve(self, clip, background, progress):
+            return path, clip.lens
+
+    pipeline = Pipeline(
+        keypoints=(SetLens, KnownCamera), lift=Lift, poses=(RestoreCamera,)
+    )
+    values = Values({'intrinsics': lens}, (*pipeline.steps, StepChoice))
+    chain, footage = Chain(pipeline, values, lifter=lifter), Footage(Video([]))
+    return result_of(chain.lift(clip, footage, StageTimes()))
 
 
 def test_people_of_turning_cameras_share_axes():
@@ -420,5 +417,5 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
         assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
     assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
-    locked = on_poses(LockFeet(), lifted)
+    locked = LockFeet()(lifted, None)
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01

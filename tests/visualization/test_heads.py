@@ -16,8 +16,8 @@ from video_files import write_video
 import mmhot
 from mmhot.chain.options import ExportOptions
 from mmhot.frames.arrays import FrameArrays
+from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import ClipPeople, State
 from mmhot.structures.people import People
 from mmhot.visualization.heads import CoveredHeads, cover, heads_of
 
@@ -60,23 +60,22 @@ def source():
     numbers = np.array([n for n in range(12) if not 4 <= n <= 8])
     points = np.stack([first[n] for n in numbers]).astype(np.float32)
     track = mmhot.Track2D(0, numbers, points, np.ones((len(numbers), 17)))
-    return state_of(frames, seen, [track]), first, second
+    return footage_of(frames, seen, [track]), first, second
 
 
-def state_of(frames, people, tracks):
-    """A video whose people were found, and none lifted."""
-    clip = make_clip(np.zeros((12, 17, 3)), np.full((12, 17, 2), np.nan), SIZE)
-    return State(
-        frames=frames,
-        people=ClipPeople(people, skeleton='coco-17'),
-        tracked=mmhot.Clip2D('people', 'coco-17', tracks, *SIZE, 10.0),
-        poses=clip.take(clip.frame < 0),
-    )
+# None of the people was lifted.
+CLIP = make_clip(np.zeros((12, 17, 3)), np.full((12, 17, 2), np.nan), SIZE).take([])
+
+
+def footage_of(frames, people, tracks):
+    """A video whose people were found."""
+    tracked = mmhot.Clip2D('people', 'coco-17', tracks, *SIZE, 10.0)
+    return Footage(frames, ClipPeople(people, skeleton='coco-17'), tracked)
 
 
 def test_all_heads_are_covered_also_between_detections(source):
-    state, first, second = source
-    for frame in CoveredHeads(state.frames, state):
+    footage, first, second = source
+    for frame in CoveredHeads(CLIP, footage):
         for points in (first[frame.index], second):
             assert detail(frame.image, points[HEAD]).max() < 15
             below = points[list(COCO.indices(['left_knee', 'right_knee']))]
@@ -85,10 +84,10 @@ def test_all_heads_are_covered_also_between_detections(source):
 
 
 def test_heads_have_the_size_of_a_head(source):
-    state, _, second = source
-    for _, _, radius in heads_of(state, 10)[5]:
+    footage, _, second = source
+    for _, _, radius in heads_of(CLIP, footage)[5]:
         assert 13 < radius < 35  # of 150 pixels
-    x, y, radius = heads_of(state, 10)[0][1]
+    x, y, radius = heads_of(CLIP, footage)[0][1]
     top = second[0] - [0, 15]
     assert np.hypot(*(top - [x, y])) < radius
 
@@ -98,15 +97,15 @@ def test_heads_have_the_size_of_a_head(source):
     ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
 )
 def test_heads_are_covered_without_keypoints_of_the_face(source, visible):
-    state, _, second = source
+    footage, _, second = source
     points = second.copy()
     names = re.compile(visible)
     missing = [not names.search(name) for name in COCO.joints]
     if visible == 'head':
         missing = [name not in COCO.groups['head'] for name in COCO.joints]
     points[missing] = np.nan
-    state = state_of(state.frames, [people_of([points])], [])
-    [circle] = heads_of(state, 10)[0]
+    footage = footage_of(footage.frames, [people_of([points])], [])
+    [circle] = heads_of(CLIP, footage)[0]
     assert circle[2] > 0
     if visible in ('head', 'shoulder|hip'):
         away = np.linalg.norm(second[HEAD] - circle[:2], axis=-1)

@@ -9,6 +9,7 @@ import threading
 import zipfile
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from lifters import lifter_config, random_state, save_lifter
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
-from mmhot.weights.hub import local_file
+from mmhot.weights.hub import cached_file, local_file
 
 COMMIT = 'a' * 40
 
@@ -69,6 +70,13 @@ def serve(files):
 def _empty_caches(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+
+
+def test_empty_folders_of_caches_are_unset(monkeypatch):
+    for name in ('XDG_CACHE_HOME', 'TORCH_HOME'):
+        monkeypatch.setenv(name, '')
+    expected = Path.home() / '.cache/torch/hub/checkpoints/a.pth'
+    assert cached_file('http://a/a.pth') == expected
 
 
 def test_lifter_from_a_url_is_fetched_once(tmp_path):

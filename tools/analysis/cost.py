@@ -1,9 +1,10 @@
-"""Count parameters and multiply-adds of a model by part, and time it.
+"""Count parameters and multiply-adds of a model by part.
 
-Multiply-adds are per input, and include the products of attention and graphs. The time
-is measured on the plain network with random weights, as in training. Example::
+Multiply-adds are per input, and include the products of attention and graphs. Times are
+measured by ``python -m tools.benchmark models``. Examples::
 
     python -m tools.analysis.cost nanohtnet
+    python -m tools.analysis.cost CONFIG --cfg-options model.head.keypoint_layer=0
 """
 
 import argparse
@@ -23,12 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
-from mmhot.compat.installation import choose_device
 from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
-from tools.runner import setting
+from tools.runner import add_config_options, merge_options, setting
 
 _COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
@@ -220,14 +220,7 @@ def parse_args() -> argparse.Namespace:
         metavar='N',
         help='shape of one input, such as 3 256 192 (default: from the config)',
     )
-    parser.add_argument(
-        '--batch',
-        type=int,
-        default=1,
-        metavar='N',
-        help='inputs per timed batch; 0: do not measure time (default: 1)',
-    )
-    parser.add_argument('--device', help='cpu, cuda or cuda:N (default: a GPU, if any)')
+    add_config_options(parser)
     return parser.parse_args()
 
 
@@ -246,19 +239,19 @@ def time_model(model: nn.Module, inputs: torch.Tensor) -> float:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a model's cost by part, and the time of a batch."""
-    device, path = choose_device(args.device), config_of(args.config)
+    """Print a model's cost by part."""
+    path = config_of(args.config)
     config = read_config_file(path)
+    merge_options(config, args.cfg_options)
     torch.manual_seed(0)
     settings = setting(config, 'model', 'config')
     model = build_model(settings, path, config.get('default_scope', 'mmpose'))
-    model = model.to(device).eval()
     shape = args.shape or input_shape(config, model)
     if shape is None:
         raise ValueError(f'{path} does not define the shape of an input: add --shape')
-    inputs = torch.randn(max(args.batch, 1), *shape, device=device)
+    inputs = torch.randn(1, *shape)
     try:
-        parts = count_parts(model, inputs[:1], None, mode='tensor')
+        parts = count_parts(model, inputs, None, mode='tensor')
     except (IndexError, RuntimeError, ValueError) as error:
         raise ValueError(f'{path}: no pass with --shape {[*shape]}: {error}') from error
     rows, total = [_COLUMNS], parts.pop('')
@@ -271,10 +264,6 @@ def main(args: argparse.Namespace) -> None:
         )
         rows.append((name, *counts))
     print_text(f'{path}, input {tuple(shape)}\n{align(rows)}')
-    if args.batch > 0:
-        where = f'cpu, {torch.get_num_threads()} threads' if device == 'cpu' else device
-        milliseconds = 1000 * time_model(model, inputs)
-        print_text(f'{milliseconds:.2f} ms a batch of {args.batch} ({where})')
 
 
 if __name__ == '__main__':

@@ -19,6 +19,7 @@ from mmengine.registry import DefaultScope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
+import mmhot
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
 from mmhot.io.images import read_image, write_png
@@ -69,7 +70,7 @@ def parse_args() -> argparse.Namespace:
         type=float,
         nargs=4,
         metavar=('LEFT', 'TOP', 'RIGHT', 'BOTTOM'),
-        help='bounding box of the person in pixels (default: the whole image)',
+        help='box of the person in pixels (default: of the largest one that is found)',
     )
     parser.add_argument(
         '--keep-rates',
@@ -87,31 +88,38 @@ def main(args: argparse.Namespace) -> None:
     if not (args.checkpoint or resolve(args.model, POSE).weights):
         raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
     model, model.dataset_meta, _ = load_pose_model(args.model, args.checkpoint)
-    trace = trace_pruning(model, image, args.bbox, args.keep_rates)
+    box = args.bbox or find_person(args.image)
+    trace = trace_pruning(model, image, box, args.keep_rates)
     write_png(args.target, draw_pruning(trace))
     print_line(
         f'{args.target}: {len(trace.stages)} stages of {len(trace.groups)} groups'
     )
 
 
+def find_person(image: Path) -> list[float]:
+    """Return the box around the keypoints of the largest person of an image."""
+    points = mmhot.infer(image).keypoints_2d  # (N, K, 2)
+    low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
+    largest = (high - low).prod(axis=1).argmax()
+    return [*low[largest].tolist(), *high[largest].tolist()]
+
+
 @torch.no_grad()
 def trace_pruning(
     model: TopdownPoseEstimator,
     image: np.ndarray,
-    bbox: Sequence[float] | None = None,
+    bbox: Sequence[float],
     keep_rates: Sequence[float] | None = None,
 ) -> PruningTrace:
     """Run a GTPT on one person and record the patches that each layer keeps.
 
     The model has ``cfg`` and ``dataset_meta``, as of MMPose's ``init_model``; the image
-    is BGR, (H, W, 3) uint8. The box of the person is left, top, right, bottom, by
-    default of the whole image.
+    is BGR, (H, W, 3) uint8. The box of the person is left, top, right, bottom.
     """
     head = model.head
     if not isinstance(head, GTPTHead):
         raise ValueError(f'the model must have a GTPTHead, got {type(head).__name__}')
-    rows, columns = image.shape[:2]
-    box = np.array([bbox or (0, 0, columns, rows)], np.float32)
+    box = np.array([bbox], np.float32)
     with DefaultScope.overwrite_default_scope('mmpose'):
         pipeline = Compose(model.cfg.test_dataloader.dataset.pipeline)
     sample = dict(img=image, bbox=box, bbox_score=np.ones(1, np.float32))
@@ -157,23 +165,23 @@ def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
     crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
     width, height = size
     gap, font = max(3, height // 40), max(9, height // 22)
-    header, rows = round(3.4 * font), len(trace.groups)
-    shape = (header + rows * (height + gap), gap + len(trace.stages) * (width + gap), 3)
+    header, rows, title = round(3.4 * font), len(trace.groups), round(1.6 * font)
+    pitch = title + height + gap
+    shape = (header + rows * pitch, gap + len(trace.stages) * (width + gap), 3)
     image = np.full(shape, drawing.BACKGROUND, np.uint8)
     for column, stage in enumerate(trace.stages):
         x = gap + column * (width + gap)
         _write_header(image, trace, stage, (x, font), font)
         grouped = stage.kept.ndim == 2
         for row, kept in enumerate(stage.kept if grouped else stage.kept[None]):
-            y = header + row * (height + gap)
+            y = header + row * pitch + title
             if not grouped:
-                y += (rows - 1) * (height + gap) // 2
+                y += (rows - 1) * pitch // 2
             group = row if grouped else None
             panel = _draw_panel(crop, trace, kept, group, zoom)
             if grouped:
-                panel[: round(1.6 * font)] //= 3
-                corner = (0.5 * font, 0.8 * font)
-                drawing.draw_text(panel, trace.groups[row], corner, round(0.85 * font))
+                corner = (x, y - title // 2)
+                drawing.draw_text(image, trace.groups[row], corner, round(0.85 * font))
             image[y : y + height, x : x + width] = panel
     return image
 

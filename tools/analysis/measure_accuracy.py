@@ -18,7 +18,7 @@ from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
-from mmhot.motion.smoothing import SMOOTHERS, SmoothPoses
+from mmhot.poses.smoothing import SMOOTHERS, SmoothPoses
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.weights.index import ACCURACIES

@@ -1,7 +1,8 @@
-"""Measure how often the search for outliers, and guesses, of `mmhot refine` are wrong.
+"""Measure how often the search for outliers and guesses of 3D poses and 2D are wrong.
 
 Motion capture has none, at any frame rate, 1.6 times as fast, and with noise in every
-frame, which is for filters. The search was chosen on these motions. Example::
+frame, which is for filters. Keypoints are those of virtual cameras. The search was
+chosen on these motions. Example::
 
     python -m tools.analysis.measure_harm --data-root data/cmu_mocap
 """
@@ -16,9 +17,11 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
-from mmhot.datasets.mocap_dataset import read_mocap_clips
+from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
+from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import align
 from mmhot.geometry.outliers import find_outliers
+from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, to_axes
 from tools.analysis.motions import FPS
@@ -29,8 +32,10 @@ _NOISE = {
     '2 cm': (0.02, 0.02, 0.02),
     '20 cm of depth': (0.0, 0.2, 0.0),
 }
+_CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
 _SHORTEST = 12  # frames
+_NEAREST = 1.0  # depth, meters: nearer people are not in the image
 _STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _SIZE = 1000, 1000  # of images, pixels
 _BODY = get_skeleton('h36m-17')
@@ -54,12 +59,18 @@ def main(args: argparse.Namespace) -> None:
         for path in sorted(args.data_root.glob('cmu_*.npz'))
         for motion in read_mocap_clips(path).values()
     ]
-    lines = [['frames/s', 'speed', 'frames', *_NOISE]]
+    cameras, body = read_cameras(args.data_root / _CAMERAS), get_skeleton('h36m-17')
+    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D']]
     for fps in _RATES:
         for speed in _SPEEDS:
-            frames, found = 0, dict.fromkeys(_NOISE, 0)
+            frames, found = 0, dict.fromkeys([*_NOISE, '2D'], 0)
             for places, seconds in resampled(motions, fps, speed):
                 frames += len(places)
+                camera = cameras[frames % len(cameras)]
+                pixels, in_camera = project(places + floor_offset(places), camera)
+                pixels[in_camera[..., 2].min(1) < _NEAREST] = np.nan
+                jumps = find_jumps(pixels, body, seconds, DropUncertain.jumps)
+                found['2D'] += int(jumps.sum())
                 for kind, size in _NOISE.items():
                     noise = np.random.default_rng(frames).normal(0, size, places.shape)
                     points = places + noise

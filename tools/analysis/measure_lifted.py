@@ -17,8 +17,8 @@ from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import to_world
-from mmhot.motion.camera import stable_keypoints
-from mmhot.motion.contacts import ANKLES, predict_contacts
+from mmhot.poses.camera import stable_keypoints
+from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth

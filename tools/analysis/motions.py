@@ -12,7 +12,7 @@ from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.io.arrays import load_arrays
-from mmhot.motion.contacts import ANKLES
+from mmhot.poses.contacts import ANKLES
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from tools.motion_quality import find_contacts

@@ -22,12 +22,13 @@ import torch
 
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, StageTimes, build
+from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.files import VideoFile
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values
-from mmhot.state import State
+from mmhot.pose2d.footage import Footage
 from mmhot.weights.names import POSE, resolve
 from tools.benchmark.page import number_cell, ratio_cell
 from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
@@ -56,7 +57,7 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         output = OutputOptions(out_dir=Path(folder), formats=('npz',))
         models = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
-        chain = build(VIDEO, Values(models, VIDEO))
+        chain = Chain(VIDEO, Values(models, VIDEO.steps))
         chains = [TimedChain(video, chain, output) for video in args.videos]
         return time_chains(chains, args.rounds)
 
@@ -66,7 +67,7 @@ class TimedChain:
     """The chain on one video; calls count its frames, and the poses in all of them."""
 
     video: Path
-    chain: Chain
+    chain: Chain[Footage, Lifted]
     options: OutputOptions
     frames: int = 0
     people: int = 0
@@ -74,11 +75,12 @@ class TimedChain:
     def __call__(self) -> None:
         """Lift the video and write the poses."""
         times = StageTimes()
-        state = self.chain(State(frames=VideoFile(self.video)), times)
-        if state.poses is None:
+        clip, footage = result_of(self.chain.see(VideoFile(self.video), times))
+        poses = result_of(self.chain.lift(clip, footage, times))
+        if poses is None:
             raise ValueError(f'{self.video}: no person was found')
-        export(state, self.options)
-        self.frames, self.people = times.num_frames, len(state.poses.frame)
+        export(poses, self.options)
+        self.frames, self.people = times.num_frames, len(poses.frame)
 
 
 @dataclass

@@ -9,15 +9,13 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[199, 259], gamma=0.1, by_epoch=True)
 ]
 auto_scale_lr = dict(base_batch_size=256)
-custom_hooks = [
-    dict(type='EpochSeedHook'),
-    dict(type='SyncBuffersHook'),
-    dict(
+default_hooks = dict(
+    ema=dict(
         type='EMAHook',
         ema_type='CosineMomentumEMA',
         momentum=0.004,
         update_buffers=True,
     ),
-]
-default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=2, rule='greater'))
+    checkpoint=dict(interval=5, max_keep_ckpts=2, rule='greater'),
+)
 randomness = dict(seed=42)

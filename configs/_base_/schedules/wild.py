@@ -10,11 +10,10 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-6, convert_to_iter_based=True),
 ]
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
-custom_hooks = [
-    *_base_.custom_hooks,
+default_hooks = dict(
     # forgets the initial weights sooner than a constant momentum
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
-]
-default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))
+    ema=dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
+    checkpoint=dict(interval=1, max_keep_ckpts=2),
+)
 auto_scale_lr = dict(base_batch_size=32)
 randomness = dict(seed=0)

@@ -1,19 +1,19 @@
 """Readers of ``.csv`` of DeepLabCut and SLEAP, and of SLEAP's analysis files (HDF5)."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmhot.errors import pip
-from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
 from mmhot.io.readers.frame_numbers import frames_of
+from mmhot.io.readers.tables import cells_of, numbers_of
 from mmhot.structures.rows import Rows, rows_of_tracks
 
 HDF5 = b'\x89HDF'
 """First bytes of the files."""
-DEEPLABCUT, SLEAP = b'scorer,', b'track,frame_idx,'
+DEEPLABCUT = b'scorer,', b'"scorer",'
+SLEAP = b'track,frame_idx,', b'"track","frame_idx",'
 """First bytes of ``.csv`` files."""
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
@@ -21,11 +21,11 @@ _ARRAYS = {'tracks', 'node_names', 'point_scores'}
 
 def read_sleap_csv(path: Path) -> Rows:
     """Read the ``.csv`` of SLEAP: a row for each instance, x, y and score by joint."""
-    header, *lines = _cells(path)
+    header, *lines = cells_of(path)
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     names = [f'{joint}.{axis}' for joint in joints for axis in ('x', 'y', 'score')]
     lines = [line for line in lines if any(line)]
-    values = _numbers(lines, [header.index(name) for name in ('frame_idx', *names)])
+    values = numbers_of(lines, [header.index(name) for name in ('frame_idx', *names)])
     points = values[:, 1:].reshape(len(lines), len(joints), 3)
     points[..., 2] = np.nan_to_num(points[..., 2], nan=1.0)
     # without a tracker all names are empty
@@ -33,20 +33,9 @@ def read_sleap_csv(path: Path) -> Rows:
     return Rows(points, None, values[:, 0], tracks, joint_names=tuple(joints))
 
 
-def _cells(path: Path) -> list[list[str]]:
-    text = read_limited(path, MAX_JSON).decode('utf-8-sig', 'replace')
-    return [*csv.reader(text.splitlines())]
-
-
-def _numbers(lines: list[list[str]], columns: list[int]) -> np.ndarray:
-    """Convert some columns to numbers, NaN where cells are empty."""
-    cells = [[line[column] or 'nan' for column in columns] for line in lines]
-    return as_numbers(cells, 'cells', of_text=True)
-
-
 def read_deeplabcut(path: Path) -> Rows:
     """Read one or several individuals, from predictions or from labels."""
-    lines = [line for line in _cells(path) if any(line[1:])]
+    lines = [line for line in cells_of(path) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
     axes = ('x', 'y', 'likelihood') if 'likelihood' in header['coords'] else ('x', 'y')
@@ -58,7 +47,7 @@ def read_deeplabcut(path: Path) -> Rows:
     # others are landmarks of the place
     people = [x for x, joint, axis in column_of if (joint, axis) == (joints[0], 'x')]
     columns = [column_of[x, y, z] for x in people for y in joints for z in axes]
-    values = _numbers(lines, columns)
+    values = numbers_of(lines, columns)
     values = values.reshape(len(lines), len(people), len(joints), len(axes))
     # labels have the path of an image in several columns
     images = [line[min(column_of.values()) - 1] for line in lines]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mmhot.errors import require_file
+from mmhot.errors import ArgumentError, require_file
 from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
 from mmhot.io.lifted import (
     LIVE,
@@ -26,6 +26,14 @@ from mmhot.io.readers.animal_tracking import (
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import columns_of, read_files, read_people
+from mmhot.io.readers.tables import (
+    C3D,
+    TRC,
+    is_table,
+    read_c3d,
+    read_table,
+    read_trc,
+)
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.rows import Rows
@@ -33,7 +41,9 @@ from mmhot.structures.rows import Rows
 _EXPORT_COCO = (
     'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
 )
-_LABEL_STUDIO, _SEARCHED = re.compile(b'"(keypointlabels|lead_time|inner_id)"'), 1 << 20
+_LABEL_STUDIO = re.compile(b'"(keypointlabels|lead_time|inner_id)"')
+# Names of parameters in files of AMASS, WHAM and GVHMR.
+_SMPL = re.compile(b'betas|mocap_framerate|pose_world|global_orient|smpl')
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
@@ -44,7 +54,8 @@ Reader = Callable[[Path, int], Rows | Clip3D]
 def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
     text = start.lstrip(BLANK)
-    return next((read for starts, read in _READERS if text.startswith(starts)), None)
+    known = (read for starts, read in _READERS if text.startswith(starts))
+    return next(known, _read_table if is_table(text) else None)
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
@@ -81,6 +92,18 @@ def _names_to_load(names: list[str]) -> list[str]:
 
 def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     """Read ``.npz``, ``.npy`` or a pickle."""
+    try:
+        return _read_arrays(path, size)
+    except ValueError as error:
+        if _holds(path, _SMPL):
+            raise ArgumentError(
+                'has parameters of SMPL, not joints: save the 24 joints of the body '
+                "model, (T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
+            ) from error
+        raise
+
+
+def _read_arrays(path: Path, size: int) -> Rows | Clip3D:
     is_archive = start_of(path).startswith(SIGNATURES)
     columns = load_arrays(path, _names_to_load) if is_archive else {}
     if columns.keys() >= _OF_CLIPS:
@@ -122,11 +145,19 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
     try:
         return read_people(document, path, size)
     except ValueError as error:
-        with path.open('rb') as file:
-            start = file.read(_SEARCHED)
-        if _LABEL_STUDIO.search(start):
+        if _holds(path, _LABEL_STUDIO):
             raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}') from error
         raise
+
+
+def _read_table(path: Path, size: int) -> Rows:
+    return read_table(path)
+
+
+def _holds(path: Path, words: re.Pattern[bytes]) -> bool:
+    """Return whether some words are in the first megabyte of a file."""
+    with path.open('rb') as file:
+        return words.search(file.read(1 << 20)) is not None
 
 
 def _refuse_xml(path: Path, size: int) -> NoReturn:
@@ -158,5 +189,7 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     (LIVE, lambda path, size: read_lifted(path)),
     ((b'[', b'{'), _read_json),
     (b'<', _refuse_xml),
+    (TRC, lambda path, size: read_trc(path)),
+    (C3D, lambda path, size: read_c3d(path)),
 )
 """Readers of files by their first bytes."""

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
+_WORD = re.compile(r'[a-zA-Z0-9]+')
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
@@ -26,8 +28,9 @@ def number_frames(
 
     Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
     and ``video_id``. Numbers are those of ``frame_id``, else in names, else IDs
-    relative to the lowest one. Images without frame numbers become consecutive frames,
-    with a warning; those of several videos are refused.
+    relative to the lowest one, with a warning if there are names. Images without frame
+    numbers become consecutive frames, with a warning; those of several videos are
+    refused.
     """
     _check_videos({str(x[key]) for x in images for key in _VIDEO_KEYS if key in x})
     image_of = {image['id']: image for image in images}
@@ -39,6 +42,9 @@ def number_frames(
         if counts.max() == 1:
             is_id = key == 'id' and all(isinstance(x, int) for x in image_of)
             first = unique[0] if is_id or unique[-1] > LARGEST_FRAME else 0
+            if is_id and any('file_name' in image for image in images):
+                text = '%s: names of images do not number the frames; their IDs do'
+                _LOGGER.warning(text, path)
             return dict(zip(image_of, (numbers - first).tolist(), strict=True))
         if len(unique) > 1:
             raise ValueError(
@@ -68,6 +74,34 @@ def name_form(name: str) -> str:
     return _NUMBER.sub('#', _EXTENSION.sub('', name))
 
 
+def without_hashes(names: list[str]) -> list[str]:
+    """Return names without the words, in the same place, that are hashes.
+
+    These mix digits and letters, differ in all names, and most have another form than
+    others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
+    ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
+    """
+    words = [_WORD.findall(_EXTENSION.sub('', name)) for name in names]
+    if len(names) < 2 or len({*map(len, words)}) > 1:
+        return names
+    hashes = []
+    for place, column in enumerate(zip(*words, strict=True)):
+        forms = [_NUMBER.sub('#', word) for word in column]
+        mixed = sum('#' in form != '#' for form in forms)
+        most = max(Counter(forms).values())
+        are_different = len({*column}) == len({*names})
+        if are_different and 2 * mixed > len(names) and 2 * most < max(len(names), 3):
+            hashes.append(place)
+
+    def cut(name: str) -> str:
+        found = [*_WORD.finditer(name)]
+        for place in reversed(hashes):
+            name = name[: found[place].start()] + name[found[place].end() :]
+        return name
+
+    return [cut(name) for name in names]
+
+
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     """Return the frame numbers (N,) of IDs or names, None if they have none."""
     if not values or not all(isinstance(x, int | str) for x in values):
@@ -85,6 +119,7 @@ def _read_names(names: list[str]) -> np.ndarray | None:
 
     It differs in all names and has the smallest range, or else it is the last one.
     """
+    names = without_hashes(names)
     parts = [_NUMBER.split(_EXTENSION.sub('', name)) for name in names]
     if min(map(len, parts)) == 1:
         return None

@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import as_number, as_numbers, load_arrays, load_json, read_limited
+from mmhot.io.arrays import (
+    as_number,
+    as_numbers,
+    check_count,
+    load_arrays,
+    load_json,
+    read_limited,
+)
 from mmhot.structures.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
@@ -80,9 +87,11 @@ def _load_yaml(path: Path) -> object:
     if text.startswith('%YAML:'):  # OpenCV's header is not valid YAML
         text = text.partition('\n')[2]
     try:
-        return yaml.load(text, Loader)
+        content = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(f'is not valid YAML: {error}') from error
+    check_count(content, len(text))
+    return content
 
 
 def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ _KEYS = {
         *_LANDMARKS[2:],
     ),
     'scores': ('scores', 'keypointscores'),
-    'root_3d': ('predcamt', 'root3d'),
+    'root_3d': ('predcamt', 'root3d', 'translation'),
     'focal_length': ('focallength',),
     'bboxes': ('bbox', 'bboxxyxy'),
 }
@@ -44,7 +44,8 @@ _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # person.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans'
-_NESTED = 'skeleton', 'pose'
+_NESTED = 'skeleton', 'pose', 'camera'
+_CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
 _TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
@@ -102,6 +103,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     for frame in frames:
         if _has(frame, ('orig_shape',)):
             header |= zip(('height', 'width'), frame['orig_shape'], strict=True)
+        header |= {_CANVAS[x]: frame[x] for x in _CANVAS if _has(frame, (x,))}
     numbers = _numbers_of(labels, len(frames), path)
     pairs = [
         (number, person)
@@ -197,6 +199,13 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     pattern = next((x for x in _OF_PEOPLE if _numbers_people(x, names)), None)
     for name in names:
         info, content = _unwrap(documents[name])
+        if (
+            isinstance(content, list)
+            and len(content) == 1
+            and _has(content[0], _PEOPLE)
+        ):
+            [content] = content  # ComfyUI's list of one image
+        info |= {y: content[x] for x, y in _CANVAS.items() if _has(content, (x,))}
         if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
             raise ValueError(
                 f'{name} holds a whole clip: give the file instead of the folder, '
@@ -237,6 +246,7 @@ def _unwrap(content: Any) -> tuple[dict, Any]:
     if key is None or has_columns(content):
         return {}, content
     parts = [x for x in content.values() if isinstance(x, Mapping)]
+    parts += [y for x in parts for y in x.values() if isinstance(y, Mapping)]
     header = {name: x for part in (*parts, content) for name, x in part.items()}
     return header, _plain(content[key])
 
@@ -393,6 +403,8 @@ def _canonical(person: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in _items(person):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
+        if name == 'bboxes' and isinstance(value, Mapping):  # of body and hands
+            value = value.get('body')
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
         if name in _POINT_KEYS and isinstance(value, Mapping):

@@ -8,6 +8,8 @@ import numpy as np
 from mmhot.geometry.windows import resample
 from mmhot.structures.clips import ARRAYS, Clip3D, join_rows
 
+_MOST_FRAMES = 1_000_000  # a whole working day at 30 frames per second
+
 
 def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
     """Interpolate the poses of a clip at a constant rate; None keeps the clip.
@@ -40,7 +42,16 @@ def at_constant_rate(clip: Clip3D, fps: float | None = None) -> Clip3D:
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat the nearest pose in frames without one: numbers (T,), places (T, K, 3)."""
+    """Repeat the nearest pose in frames without one: numbers (T,), places (T, K, 3).
+
+    Raises:
+        ValueError: If these are too many.
+    """
+    if person.frame[-1] - first > _MOST_FRAMES:
+        raise ValueError(
+            f'frame {person.frame[-1]} is too high: a format without gaps has at most '
+            f'{_MOST_FRAMES:,} frames; number them from 0'
+        )
     frames = np.arange(first, person.frame[-1] + 1)
     middles = (person.frame[1:] + person.frame[:-1]) / 2
     nearest = np.searchsorted(middles, frames)

@@ -1,17 +1,28 @@
 """Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices
 from mmhot.geometry.smooth_fits import normal_bands
-from mmhot.io.writers.rigs import FINGERS, PHALANGES, TOE, TOE_END, TYPICAL_SHIN, Rig
+from mmhot.io.writers.rigs import (
+    FINGERS,
+    HUMAN_IK,
+    PHALANGES,
+    TOE,
+    TOE_END,
+    TYPICAL_SHIN,
+    Rig,
+)
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 
+T = TypeVar('T', float, np.ndarray)
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """Rotation from z up to y up; x stays."""
 # Feet are level up to this height of the ankle above that of standing people, in
@@ -20,7 +31,9 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 # Standard deviations of a foot's direction, in radians, and of its turn for each meter
 # that the ankle moves; smallest such path between frames; largest correction.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
-_ENDS = get_skeleton('h36m-24')
+_UNKNOWN = 1e6  # variance of a direction that was never seen
+_ENDS, _SAME = get_skeleton('h36m-24'), np.eye(3)
+_FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
 
 
 @dataclass
@@ -54,16 +67,12 @@ class RigidMotion:
 
     def placed(self) -> tuple[np.ndarray, np.ndarray]:
         """Compute positions (T, K, 3) and axes (T, K, 3, 3) in world axes."""
-        axes = np.empty_like(self.rotations)
-        positions = np.empty(axes.shape[:-1])
-        for joint, parent in enumerate(self.parents):
-            if parent < 0:
-                positions[:, joint] = self.root
-                axes[:, joint] = self.rotations[:, joint]
-                continue
-            axes[:, joint] = axes[:, parent] @ self.rotations[:, joint]
-            arm = axes[:, parent] @ self.offsets[joint]
-            positions[:, joint] = positions[:, parent] + arm
+        axes, positions = self.rotations.copy(), np.empty(self.rotations.shape[:-1])
+        positions[:, 0] = self.root
+        for joints, above, *_ in _levels(self.parents):
+            arms = axes[:, above] @ self.offsets[joints, :, None]
+            positions[:, joints] = positions[:, above] + arms[..., 0]
+            axes[:, joints] = axes[:, above] @ axes[:, joints]
         return positions, axes
 
 
@@ -96,7 +105,11 @@ def _smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
 
 
 def fit_rig(
-    positions: np.ndarray, rig: Rig, names: Sequence[str] = _ENDS.joints
+    positions: np.ndarray,
+    rig: Rig,
+    names: Sequence[str] = _ENDS.joints,
+    rest: np.ndarray | None = None,
+    hold: Callable[[RigidMotion, np.ndarray, np.ndarray], None] | None = None,
 ) -> RigidMotion:
     """Fit the rig of a program to a person on a floor: a motion of ``rig.joints``.
 
@@ -105,32 +118,114 @@ def fit_rig(
     The joints of ``h36m-24`` turn feet, hands and head, fingers the hands.
 
     Positions (T, K, 3) of ``h36m-17`` or ``h36m-24`` and of fingers, with these names,
-    are in meters, z up from the floor, without NaN.
+    are in meters, z up from the floor, without NaN. Bones of ``rig.skeleton`` have
+    these offsets at ``rest``, by default :func:`rest_offsets`, and ``hold`` turns feet
+    that rest in place.
     """
     positions = np.asarray(positions, np.float64)
     seen = dict(zip(names, positions.swapaxes(0, 1), strict=False))
-    body = fit_rigid_skeleton(
-        rig.places @ positions[:, : rig.places.shape[1]], rig.skeleton
-    )
+    places = rig.places @ positions[:, : rig.places.shape[1]]
+    body = fit_rigid_skeleton(places, rig.skeleton, rest)
     joints, num_frames = rig.joints, len(body.root)
     parents, offsets = list(body.parents), list(body.offsets)
-    feet = [joints.index(f'{side}_foot') for side in ('left', 'right')]
-    for foot in feet:
+    for foot in _FEET:
         scale = np.linalg.norm(offsets[foot]) / TYPICAL_SHIN
         parents += [foot, len(parents)]
         offsets += [scale * TOE, scale * TOE_END]
     toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
     rotations = np.concatenate([body.rotations, toes], axis=1)
     motion = RigidMotion(tuple(parents), np.array(offsets), body.root, rotations)
+    placed = motion.placed()
     if 'nose' in seen:
-        _turn_ends(motion, joints, seen)
+        _turn_ends(motion, joints, seen, placed[1])
     else:
-        _level_feet(motion, feet)
-    if num_frames > 1:
-        _hold_feet(motion, feet)
+        _level_feet(motion, *placed)
+    if hold is not None or num_frames > 1:
+        (hold or _hold_feet)(motion, *placed)
     for side in rig.hands:
         motion = _add_fingers(motion, joints, seen, side)
     return motion
+
+
+class RunningMean(Generic[T]):
+    """Mean of measurements over time, which never jumps.
+
+    It is of all frames at first, and then of some of the last ten seconds.
+    """
+
+    _first, _pause, _memory = 25, 0.2, 10.0  # frames, seconds
+
+    def __init__(self) -> None:
+        self._mean: T | None = None
+        self._count, self._time = 0, 0.0
+
+    def __call__(self, measure: Callable[[], T], time: float) -> T:
+        """Return the mean with the measurement at a time, if one is due."""
+        step = time - self._time
+        if self._mean is None:
+            self._mean, self._time, self._count = measure(), time, 1
+        elif self._count < self._first or step >= self._pause:
+            self._time, self._count = time, self._count + 1
+            share = max(1 / self._count, min(step / self._memory, 1))
+            self._mean = self._mean + share * (measure() - self._mean)
+        return self._mean
+
+
+class LiveRig:
+    """Fit the humanoid of all rigs to one person, frame after frame."""
+
+    def __init__(self) -> None:
+        self._rest = RunningMean[np.ndarray]()
+        self._before: dict[tuple[Rig, str], np.ndarray] = {}  # quaternions
+        # of both feet: direction in radians, its variance, and ankles
+        self._yaw, self._ankles = np.zeros(2), np.zeros((2, 3))
+        self._variance = np.full(2, _UNKNOWN)
+
+    def fit(self, joints: np.ndarray, time: float) -> RigidMotion:
+        """Fit the next frame: joints (17, 3) of Human3.6M, z up from the floor."""
+        rest = self._rest(lambda: _even_offsets(joints[None]), time)
+        return fit_rig(joints[None], HUMAN_IK, rest=rest, hold=self._hold_feet)
+
+    def place(
+        self, motion: RigidMotion, rig: Rig
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return the bones of a motion of one frame, see :func:`place_bones`.
+
+        Positions are (3,), and quaternions (4,), whose signs continue.
+        """
+        bones = {}
+        for name, ((place,), (turn,)) in place_bones(motion, rig).items():
+            before = self._before.get((rig, name), turn)
+            self._before[rig, name] = -turn if turn @ before < 0 else turn
+            bones[name] = place, self._before[rig, name]
+        return bones
+
+    def _hold_feet(
+        self, motion: RigidMotion, positions: np.ndarray, axes: np.ndarray
+    ) -> None:
+        """Keep the direction of feet whose ankles rest: :func:`_hold_feet`, live."""
+        x, y, _ = axes[0, _FEET, :, 2].T
+        ankles, seen = positions[0, _FEET], np.arctan2(y, x)
+        path = np.linalg.norm(ankles - self._ankles, axis=-1)
+        variance = self._variance + (_TURN * np.maximum(path, _STILL)) ** 2
+        share = 1 / (1 + _YAW_ERROR**2 / (x**2 + y**2 + 1e-6) / variance)
+        # the rest of the way to where the foot points, within a turn
+        turn = (1 - share) * ((self._yaw - seen + np.pi) % (2 * np.pi) - np.pi)
+        turn = turn.clip(-_MOST_YAW, _MOST_YAW)
+        self._yaw, self._ankles = seen + turn, ankles
+        self._variance = (1 - share) * variance
+        held = rotation_matrices(turn[:, None] * [0, 0, 1])
+        for foot, rotation in zip(_FEET, held, strict=True):
+            _turn_to(motion, foot, axes, rotation @ axes[:, foot])
+
+
+def _even_offsets(joints: np.ndarray) -> np.ndarray:
+    """Return the rest pose (K, 3) of the humanoid, whose sides have equal lengths."""
+    skeleton = HUMAN_IK.skeleton
+    offsets = rest_offsets(HUMAN_IK.places @ joints, skeleton)
+    lengths = np.linalg.norm(offsets, axis=-1).clip(1e-9)
+    even = (lengths + lengths[skeleton.flip_indices]) / 2
+    return offsets * (even / lengths)[:, None]
 
 
 def joint_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.ndarray:
@@ -146,10 +241,12 @@ def describe_errors(errors: np.ndarray) -> str:
 
 
 def _turn_ends(
-    motion: RigidMotion, joints: tuple[str, ...], seen: dict[str, np.ndarray]
+    motion: RigidMotion,
+    joints: tuple[str, ...],
+    seen: dict[str, np.ndarray],
+    axes: np.ndarray,
 ) -> None:
     """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
-    _, axes = motion.placed()
 
     def turn(joint: str, target: np.ndarray) -> None:
         _turn_to(motion, joints.index(joint), axes, target)
@@ -209,29 +306,28 @@ def _add_fingers(
 def _turn_to(
     motion: RigidMotion, joint: int, axes: np.ndarray, target: np.ndarray
 ) -> None:
-    """Turn a joint to target axes (T, 3, 3), given those of all (T, K, 3, 3)."""
+    """Turn a joint to target axes (T, 3, 3), among those of all (T, K, 3, 3)."""
     above = np.swapaxes(axes[:, motion.parents[joint]], -1, -2)
+    axes[:, joint] = target
     motion.rotations[:, joint] = above @ target
 
 
-def _level_feet(motion: RigidMotion, feet: list[int]) -> None:
+def _level_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) -> None:
     """Turn feet near the floor until they are level, in place."""
-    positions, axes = motion.placed()
-    for foot in feet:
-        turn = _least_turn(axes[:, foot, :, 1], np.array([0.0, 0.0, 1.0]))
-        angle = np.linalg.norm(turn, axis=-1)
-        leaning = ((np.pi / 2 - angle) / (np.pi / 2 - _LEANING)).clip(0, 1)
-        height = positions[:, foot, 2] - ANKLE_HEIGHT
-        share = leaning * (1 - height / _LIFTED).clip(0, 1)
-        share *= np.minimum(angle, _LEANING) / angle.clip(1e-9)
-        level = rotation_matrices(turn * share[:, None])
-        _turn_to(motion, foot, axes, level @ axes[:, foot])
+    x, y, z = np.moveaxis(axes[:, _FEET][..., 1], -1, 0)
+    sine, height = np.hypot(x, y), positions[:, _FEET, 2] - ANKLE_HEIGHT
+    angle = np.arctan2(sine, z)
+    leaning = ((np.pi / 2 - angle) / (np.pi / 2 - _LEANING)).clip(0, 1)
+    share = leaning * (1 - height / _LIFTED).clip(0, 1)
+    turn = share * np.minimum(angle, _LEANING) / sine.clip(1e-9)
+    level = rotation_matrices(np.stack([y * turn, -x * turn, 0 * turn], axis=-1))
+    for number, foot in enumerate(_FEET):
+        _turn_to(motion, foot, axes, level[:, number] @ axes[:, foot])
 
 
-def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
+def _hold_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) -> None:
     """Keep the direction of feet whose ankles rest, in place."""
-    positions, axes = motion.placed()
-    for foot in feet:
+    for foot in _FEET:
         x, y, _ = np.moveaxis(axes[:, foot, :, 2], -1, 0)
         seen = np.unwrap(np.arctan2(y, x))
         weights = (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
@@ -245,65 +341,96 @@ def _hold_feet(motion: RigidMotion, feet: list[int]) -> None:
         _turn_to(motion, foot, axes, held @ axes[:, foot])
 
 
-def fit_rigid_skeleton(positions: np.ndarray, skeleton: Skeleton) -> RigidMotion:
+def fit_rigid_skeleton(
+    positions: np.ndarray, skeleton: Skeleton, offsets: np.ndarray | None = None
+) -> RigidMotion:
     """Fit a skeleton with constant bone lengths to positions (T, K, 3), z up.
 
-    Bones get their median length. In the rest pose, limbs are straight: legs down, arms
-    to the sides; all others have their mean angles to hips or shoulders. From the root
-    outwards, every joint is then rotated so that its bones point at the given
-    positions, which keeps the errors of inner joints from adding up. Joints with one
-    bone rotate as little as possible. The root is first, and one joint is the 'thorax'.
+    The rest pose has ``offsets``, by default :func:`rest_offsets`. From the root
+    outwards, every joint is rotated so that its bones point at the given positions,
+    which keeps the errors of inner joints from adding up. Joints with one bone rotate
+    as little as possible. The root is first, and one joint is the 'thorax'.
     """
     positions = np.asarray(positions, np.float64)
-    parents, offsets = skeleton.parents, _rest_offsets(positions, skeleton)
+    offsets = rest_offsets(positions, skeleton) if offsets is None else offsets
+    parents = skeleton.parents
     places, axes = np.empty_like(positions), np.empty((*positions.shape, 3))
-    below = [
-        [child for child, above in enumerate(parents) if above == joint]
-        for joint in range(len(parents))
-    ]
     # the root may move too: its error is shared with its neighbors
-    around = [0, *below[0]]
+    around = [0, *_levels(parents)[0].joints]
     center, middle = positions[:, around].mean(1), offsets[around].mean(0)
     seen = positions[:, around] - center[:, None]
     axes[:, 0] = _best_rotation(offsets[around] - middle, seen)
     places[:, 0] = center - axes[:, 0] @ middle
-    for joint, parent in [*enumerate(parents)][1:]:
-        places[:, joint] = places[:, parent] + axes[:, parent] @ offsets[joint]
-        rest = offsets[below[joint]]
-        bones = positions[:, below[joint]] - places[:, joint, None]
-        if len(rest) > 1:
-            axes[:, joint] = _best_rotation(rest, bones)
-        elif len(rest):
-            turned = axes[:, parent] @ rest[0]
-            axes[:, joint] = _least_rotation(turned, bones[:, 0]) @ axes[:, parent]
-        else:
-            axes[:, joint] = axes[:, parent]
+    for joints, above, chain, ends, forks in _levels(parents):
+        arms = axes[:, above] @ offsets[joints, :, None]
+        places[:, joints] = places[:, above] + arms[..., 0]
+        axes[:, joints] = axes[:, above]
+        if len(chain):
+            turned = (axes[:, chain] @ offsets[ends, :, None])[..., 0]
+            turns = _least_rotation(turned, positions[:, ends] - places[:, chain])
+            axes[:, chain] = turns @ axes[:, chain]
+        for joint, children in forks.items():
+            seen = positions[:, children] - places[:, joint, None]
+            axes[:, joint] = _best_rotation(offsets[children], seen)
     local = axes.copy()
-    above = np.swapaxes(axes[:, list(parents[1:])], -1, -2)
-    local[:, 1:] = above @ axes[:, 1:]
+    local[:, 1:] = np.swapaxes(axes[:, list(parents[1:])], -1, -2) @ axes[:, 1:]
     return RigidMotion(tuple(parents), offsets, places[:, 0], local)
 
 
-def _rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Compute offsets (K, 3) of the rest pose: standing, arms to the sides."""
-    offsets = np.zeros((skeleton.num_keypoints, 3))
+class _Level(NamedTuple):
+    """Joints that are as many bones from the root."""
+
+    joints: np.ndarray
+    above: np.ndarray  # their parents
+    chain: np.ndarray  # the joints with one bone
+    ends: np.ndarray  # the ends of these bones
+    forks: dict[int, list[int]]  # ends of the bones of joints with several
+
+
+@lru_cache
+def _levels(parents: tuple[int, ...]) -> list[_Level]:
+    """Group all joints but the root by their depth."""
+    below: dict[int, list[int]] = {joint: [] for joint in range(len(parents))}
+    for joint, parent in [*enumerate(parents)][1:]:
+        below[parent].append(joint)
+    levels, joints = [], below[0]
+    while joints:
+        chain = [x for x in joints if len(below[x]) == 1]
+        forks = {x: below[x] for x in joints if len(below[x]) > 1}
+        above, ends = [parents[x] for x in joints], [below[x][0] for x in chain]
+        own, up, single, end = (np.array(x, int) for x in (joints, above, chain, ends))
+        levels.append(_Level(own, up, single, end, forks))
+        joints = [child for x in joints for child in below[x]]
+    return levels
+
+
+def rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Compute offsets (K, 3) of the rest pose: standing, arms to the sides.
+
+    Bones get their median length. Limbs are straight: legs down, arms to the sides; all
+    others have their mean angles to hips or shoulders.
+    """
+    parents = skeleton.parents
     trunk = positions[:, skeleton.index('thorax')] - positions[:, 0]
-    frames = {
-        skeleton.parents[left]: _frame_across(positions, left, right, trunk)
+    bones = positions - positions[:, list(parents)]
+    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
+    means = {
+        parents[left]: np.einsum(
+            'tij,tkj->ki', _frame_across(positions, left, right, trunk), bones
+        )
         for left, right in skeleton.flip_pairs
-        if skeleton.parents[left] == skeleton.parents[right]
+        if parents[left] == parents[right]
     }
+    offsets = np.zeros((len(parents), 3))
     for parent, child in skeleton.bones:
-        bones = positions[:, child] - positions[:, parent]
-        length = np.median(np.linalg.norm(bones, axis=-1))
         direction = _limb_direction(skeleton.joints[child])
-        if parent in frames or direction is None:
-            while parent not in frames:
-                parent = skeleton.parents[parent]
-            direction = np.einsum('tij,tj->ti', frames[parent], bones).mean(0)
-        norm = max(np.linalg.norm(direction), 1e-9)
-        offsets[child] = direction * (length / norm)
-    return offsets
+        if parent in means or direction is None:
+            while parent not in means:
+                parent = parents[parent]
+            direction = means[parent][child]
+        offsets[child] = direction
+    norms = np.linalg.norm(offsets, axis=-1).clip(1e-9)
+    return offsets * (lengths / norms)[:, None]
 
 
 def _limb_direction(joint: str) -> np.ndarray | None:
@@ -332,17 +459,16 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the smallest rotations (T, 3, 3) between directions (T, 3)."""
-    return rotation_matrices(_least_turn(source, target))
-
-
-def _least_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the smallest rotation vectors (T, 3) between directions (T, 3)."""
-    source, target = unit_vectors(source), unit_vectors(target)
-    axis = np.cross(source, target)
-    sine = np.linalg.norm(axis, axis=-1)
-    angle = np.arctan2(sine, (source * target).sum(-1))
-    # opposite directions: any perpendicular axis
-    spare = np.cross(source, np.eye(3)[np.abs(source).argmin(-1)])
-    axis = np.where((sine > 1e-9)[:, None], axis, spare)
-    return unit_vectors(axis) * angle[:, None]
+    """Compute the smallest rotations (..., 3, 3) between directions (..., 3)."""
+    squares = (source * source).sum(-1) * (target * target).sum(-1)
+    scale = 1 / np.sqrt(np.maximum(squares, 1e-24))[..., None, None]
+    outer = target[..., :, None] * (source[..., None, :] * scale)
+    twist = outer - np.swapaxes(outer, -1, -2)
+    both = 1 + (source * target).sum(-1)[..., None, None] * scale
+    turns = _SAME + twist + twist @ twist / np.maximum(both, 1e-9)
+    is_opposite = both[..., 0, 0] < 1e-9
+    if is_opposite.any():  # half a turn about any perpendicular axis
+        away = source[is_opposite]
+        axis = unit_vectors(np.cross(away, _SAME[np.abs(away).argmin(-1)]))
+        turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - _SAME
+    return turns

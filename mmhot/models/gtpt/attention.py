@@ -16,21 +16,28 @@ class GroupAttention(nn.Module):
     """Multi-head group attention (MHGA), also for heads of others.
 
     Every token attends to the slots of all groups and the private tokens of its own
-    group. Without groups this is plain self-attention.
+    group ``g``: ``softmax(s Q_g [K_slots, K_g]^T) [V_slots, V_g]`` with a scale ``s``,
+    where slots of padding are left out. Without groups this is plain self-attention.
 
     Args:
         embed_dims (int): Channels ``C``.
         num_heads (int): Heads ``H``; must divide ``embed_dims``.
         scale (float, optional): Factor of the logits. Defaults to that of a head's
             channels, ``(C / H) ** -0.5``.
+        share_slots (bool): Whether groups see the slots of each other. If not, this is
+            plain self-attention in each group. Defaults to True.
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, scale: float | None = None
+        self,
+        embed_dims: int,
+        num_heads: int,
+        scale: float | None = None,
+        share_slots: bool = True,
     ) -> None:
         super().__init__()
         check_heads(embed_dims, num_heads)
-        self.num_heads = num_heads
+        self.num_heads, self.share_slots = num_heads, share_slots
         self.scale = (embed_dims // num_heads) ** -0.5 if scale is None else scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
         self.proj = nn.Linear(embed_dims, embed_dims)
@@ -46,11 +53,16 @@ class GroupAttention(nn.Module):
         qkv = self.qkv(x)
         q, k, v = qkv.chunk(3, dim=-1)
         queries_keys = self._split(q), self._split(k)
-        if groups is not None:
+        mask = None
+        if groups is not None and not self.share_slots:
+            num_private = x.shape[1] - groups.num_slots
+            mask = F.pad(groups.slot_mask, (0, num_private), value=True)  # (G, N)
+            mask = mask.repeat(x.shape[0] // groups.num_groups, 1)[:, None, None]
+        elif groups is not None:
             kv = _share_slots(qkv[..., q.shape[-1] :], groups)
             k, v = kv.chunk(2, dim=-1)
         q, k, v = (self._split(part).transpose(1, 2) for part in (q, k, v))
-        x = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
+        x = F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), queries_keys
 
     def _split(self, x: Tensor) -> Tensor:
@@ -74,11 +86,16 @@ class GroupBlock(nn.Module):
     """
 
     def __init__(
-        self, embed_dims: int, num_heads: int, mlp_dims: int, scale: float
+        self,
+        embed_dims: int,
+        num_heads: int,
+        mlp_dims: int,
+        scale: float,
+        share_slots: bool = True,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims)
-        self.attn = GroupAttention(embed_dims, num_heads, scale)
+        self.attn = GroupAttention(embed_dims, num_heads, scale, share_slots)
         self.norm2 = nn.LayerNorm(embed_dims)
         self.mlp = MLP(embed_dims, mlp_dims)
 

@@ -37,11 +37,10 @@ class PatchEmbed(nn.Module):
 class CoarseState(NamedTuple):
     """Tokens between two layers of the coarse encoder, or after the last."""
 
-    x: Tensor  # query tokens, then patches, (B, J + N, C)
-    positions: Tensor  # of the tokens, (J + N, C) or (B, J + N, C)
+    x: Tensor  # human token or keypoint tokens, then patches, (B, J + N, C)
     rows: Tensor  # of each patch in the table of positions, (B, N)
-    logits: Tensor | None = None  # last layer's, of queries and patches, (B, J, H, N)
     kept: tuple[Tensor, ...] = ()  # rows of the patches that left each layer, (B, N)
+    logits: Tensor | None = None  # last layer's, of queries and patches, (B, J, H, N)
 
     @property
     def queries(self) -> Tensor:
@@ -86,51 +85,41 @@ class CoarseEncoder(nn.Module):
             GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
         )
 
-    def begin(self, patches: Tensor, table: Tensor) -> CoarseState:
+    def begin(self, patches: Tensor) -> CoarseState:
         """Put the human token before patches (B, N, C)."""
-        human = self.human_token.expand(patches.shape[0], -1, -1)
-        rows = torch.arange(1, len(table), device=patches.device)
-        x = torch.cat([human, patches], dim=1)
-        return CoarseState(x, table, rows.expand(patches.shape[0], -1))
+        batch, num_patches, _ = patches.shape
+        x = torch.cat([self.human_token.expand(batch, -1, -1), patches], dim=1)
+        rows = torch.arange(1, num_patches + 1, device=patches.device)
+        return CoarseState(x, rows.expand(batch, -1))
 
     def forward(
         self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
     ) -> CoarseState:
-        """Run as many layers as there are counts, the patches that each keeps.
+        """Run the next layers, as many as there are counts of patches to keep.
 
-        The table of positions (N + 1, C) has a row of zeros for query tokens, then one
-        for each patch.
+        The table of positions (N + 1, C) has a row of zeros for human and keypoint
+        tokens, then one for each patch.
         """
-        for count in counts:
-            state = self._run_layer(len(state.kept), state, table, count)
-        return state
-
-    def _run_layer(
-        self, layer: int, state: CoarseState, table: Tensor, count: int
-    ) -> CoarseState:
-        """Attend, prune patches, replace the human token, and apply the MLP."""
-        block, rows, positions = self.blocks[layer], state.rows, state.positions
-        num_queries = 1 if layer <= self.keypoint_layer else len(self.query_tokens)
-        x, (queries, keys) = block.attend(state.x + positions)
-        queries, keys = queries[:, :num_queries], keys[:, num_queries:]
-        is_last = layer == len(self.blocks) - 1
-        is_pruned, is_grown = count < rows.shape[1], layer == self.keypoint_layer
-        if is_pruned:
-            with torch.no_grad():
-                scores = pool_logits(patch_logits(queries, keys, block.attn.scale))
-                index = keep_highest(scores, count)
-            rows, x = gather_tokens(rows, index), keep_patches(x, index, num_queries)
-            keys = gather_tokens(keys, index) if is_last else keys
-        if is_grown:
-            x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
-            num_queries = len(self.query_tokens)
-        if is_pruned or is_grown:
-            positions = _positions(table, rows, num_queries)
-        logits = patch_logits(queries, keys, block.attn.scale) if is_last else None
-        x = block.feed_forward(x)
-        return CoarseState(x, positions, rows, logits, (*state.kept, rows))
+        x, rows, kept, logits = state
+        for layer, count in enumerate(counts, start=len(kept)):
+            block, num_queries = self.blocks[layer], x.shape[1] - rows.shape[1]
+            positions = table[nn.functional.pad(rows, (num_queries, 0))]
+            x, (queries, keys) = block.attend(x + positions)
+            queries, keys = queries[:, :num_queries], keys[:, num_queries:]
+            if count < rows.shape[1]:
+                index = choose_patches(queries, keys, block.attn.scale, count)
+                x = keep_patches(x, index, num_queries)
+                rows, keys = gather_tokens(rows, index), gather_tokens(keys, index)
+            if layer == self.keypoint_layer:
+                x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
+            x = block.feed_forward(x)
+            kept = (*kept, rows)
+        if counts:
+            logits = patch_logits(queries, keys, block.attn.scale)
+        return CoarseState(x, rows, kept, logits)
 
 
-def _positions(table: Tensor, rows: Tensor, num_queries: int) -> Tensor:
-    """Positions of query tokens, which are zeros, and of patches, (B, J + N, C)."""
-    return table[nn.functional.pad(rows, (num_queries, 0))]
+@torch.no_grad()
+def choose_patches(queries: Tensor, keys: Tensor, scale: float, count: int) -> Tensor:
+    """Choose the patches with the highest scores for all queries, (B, count)."""
+    return keep_highest(pool_logits(patch_logits(queries, keys, scale)), count)

@@ -101,11 +101,13 @@ class FineEncoder(nn.Module):
         mlp_dims: int,
         scale: float,
         depth: int,
+        share_slots: bool,
     ) -> None:
         super().__init__()
         self.groups = groups
         self.blocks = nn.ModuleList(
-            GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
+            GroupBlock(embed_dims, num_heads, mlp_dims, scale, share_slots)
+            for _ in range(depth)
         )
 
     def forward(

@@ -1,19 +1,14 @@
-"""Keypoint groups of GTPT as index tables, and the tokens that each layer keeps."""
+"""Keypoint groups of GTPT as index tables."""
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mmhot.errors import hint_at_names
-from mmhot.skeletons.joints import Skeleton, configured_skeleton
-
-_BODY_PARTS = ('head', 'upper_body', 'lower_body')
-# More groups cost more than they gain: each has its own patches.
-_MOST_BRANCHES = 5
+from mmhot.models.gtpt.grouping import check_groups, find_groups
+from mmhot.skeletons.joints import configured_skeleton
 
 
 class KeypointGroups(nn.Module):
@@ -34,6 +29,15 @@ class KeypointGroups(nn.Module):
     * ``scorers`` are the query tokens whose attention chooses a group's patches,
     * keypoint 7, the left elbow, has ``group_of_keypoint`` 1 and ``place_in_group`` 2.
 
+    The 133 of COCO-WholeBody, in the groups ``('head', 'face')``, ``('upper_body',
+    'left_hand', 'right_hand')`` and ``('lower_body', 'left_foot', 'right_foot')``, have
+    the same slots and 116 dense keypoints of 5 parts; ``dense_counts`` is 68, 42, 6. So
+
+    * query tokens are the 5 parts, then the 17 sparse keypoints,
+    * ``part_of_dense`` is 0 for the face, 1 and 2 for the hands, 3 and 4 for the feet,
+    * ``scorers`` of the second group are parts 1 and 2, and query tokens 10 ... 15,
+    * keypoint 91, the root of the left hand, has ``place_in_group`` 6, after the slots.
+
     Args:
         skeleton (str | Mapping): Name of the skeleton, or its metainfo.
         groups (str | Sequence[Sequence]): For each of our groups names of keypoints,
@@ -51,7 +55,7 @@ class KeypointGroups(nn.Module):
         self.skeleton, self.joints = skeleton.name, skeleton.joints
         if isinstance(groups, str) and groups == 'auto':
             groups = find_groups(skeleton)
-        self.groups, indices = _check_groups(skeleton, groups)
+        self.groups, indices = check_groups(skeleton, groups)
         slots, parts = zip(*((first, rest) for first, *rest in indices), strict=True)
         self.num_keypoints = skeleton.num_keypoints
         self.num_groups = len(slots)
@@ -140,167 +144,3 @@ class KeypointGroups(nn.Module):
                 f'out_channels must be the {self.num_keypoints} keypoints of '
                 f'{self.skeleton}, got {num_keypoints}'
             )
-
-
-def _check_groups(
-    skeleton: Skeleton, groups: object
-) -> tuple[tuple[tuple[str, ...], ...], list[list[list[int]]]]:
-    """Return groups as tuples of names, and the indices of their slots and parts."""
-    try:
-        groups = tuple(
-            (names,) if isinstance(names, str) else tuple(names) for names in groups
-        )
-    except TypeError:
-        groups = ()
-    if not groups or not all(groups):
-        raise ValueError(
-            f"groups must be 'auto', or lists of keypoints or group names of "
-            f'{skeleton.name}, got {groups!r}'
-        )
-    indices = [_find_parts(skeleton, names) for names in groups]
-    grouped = [index for parts in indices for part in parts for index in part]
-    counts = {name: grouped.count(i) for i, name in enumerate(skeleton.joints)}
-    missing = [name for name, count in counts.items() if count == 0]
-    twice = [name for name, count in counts.items() if count > 1]
-    if missing or twice:
-        problem = f'miss {", ".join(missing)}' if missing else ''
-        problem += ' and ' if missing and twice else ''
-        problem += f'repeat {", ".join(twice)}' if twice else ''
-        raise ValueError(
-            f'groups must name each keypoint of {skeleton.name} once; {problem}'
-        )
-    names = tuple(
-        tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
-        for group in groups
-    )
-    return names, indices
-
-
-def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int]]:
-    """Return the indices of a group's slots, then those of each of its dense parts."""
-    if all(name in skeleton.groups for name in names):
-        return [skeleton.indices(name) for name in names]
-    slots = []
-    for name in names:
-        if name in skeleton.joints:
-            slots.append(skeleton.index(name))
-        elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
-            slots.append(int(name))
-        else:
-            hint = hint_at_names(str(name), skeleton.joints)
-            raise ValueError(
-                f'groups: {name!r} is no keypoint of {skeleton.name}; {hint}; a list '
-                'has names of groups, or of keypoints; keypoints of your own need '
-                "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
-            )
-    return [slots]
-
-
-def find_groups(skeleton: Skeleton) -> list[list[int]]:
-    """Group the keypoints of a skeleton by body part, or by the branches of its tree.
-
-    Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
-    of them. Each other keypoint joins the group of the nearest one above it in the
-    tree, or below it. Indices of a group rise.
-    """
-    parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
-    parts = [skeleton.indices(part) for part in parts if part]
-    group_of = {
-        index: group
-        for group, part in enumerate(parts if len(parts) > 1 else _branches(skeleton))
-        for index in part
-    }
-    for index in range(skeleton.num_keypoints):
-        above, below = index, [index]
-        while above >= 0 and above not in group_of:
-            above = skeleton.parents[above]
-        for joint in below:
-            below += [child for parent, child in skeleton.bones if parent == joint]
-        near = [above, *below] if above >= 0 else below
-        group_of[index] = next((group_of[x] for x in near if x in group_of), 0)
-    groups = [
-        [index for index in sorted(group_of) if group_of[index] == group]
-        for group in sorted(set(group_of.values()))
-    ]
-    return groups
-
-
-def _branches(skeleton: Skeleton) -> list[list[int]]:
-    """Return the subtrees below the first fork of a tree, the smallest ones joined."""
-    children = {
-        index: [child for parent, child in skeleton.bones if parent == index]
-        for index in range(skeleton.num_keypoints)
-    }
-    tops = [index for index, parent in enumerate(skeleton.parents) if parent < 0]
-    if len(tops) == skeleton.num_keypoints:
-        return [tops]
-    while len(tops) == 1:
-        tops = children[tops[0]]
-    branches = []
-    for top in tops:
-        branch = [top]
-        for joint in branch:
-            branch += children[joint]
-        branches.append(branch)
-    while len(branches) > _MOST_BRANCHES:
-        branches.sort(key=len, reverse=True)
-        branches[-2] += branches.pop()
-    return sorted(branches)
-
-
-KeepRates = Sequence[float] | None
-
-
-def count_tokens(
-    keep_rates: KeepRates,
-    num_patches: int,
-    depth: int,
-    first_grouped: int,
-    num_dense: int = 0,
-) -> tuple[int, ...]:
-    """Return the number of private tokens of each layer, a share of all patches.
-
-    Each rate is the share that is kept for an equal number of layers; None keeps all.
-    Dense keypoints, of which a group has at most ``num_dense``, count as private tokens
-    from the layer ``first_grouped`` on.
-
-    Raises:
-        ValueError: If rates are out of range, grow, do not divide the layers or leave
-            a group without a patch.
-    """
-    rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
-    if depth % len(rates):
-        fitting = [n for n in range(1, depth + 1) if depth % n == 0]
-        raise ValueError(
-            f'keep_rates: the {depth} layers are split evenly by '
-            f'{", ".join(map(str, fitting))} rates, got {len(rates)}'
-        )
-    rates = [rate for rate in rates for _ in range(depth // len(rates))]
-    counts = tuple(int(num_patches * rate) for rate in rates)
-    for layer, count in enumerate(counts):
-        dense = num_dense if layer >= first_grouped else 0
-        if count <= dense:
-            reason = f' beside {dense} dense keypoints' if dense else ''
-            least = (dense + 1) / num_patches
-            raise ValueError(
-                f'keep_rates: {rates[layer]:g} of {num_patches} patches leaves none'
-                f'{reason} in layer {layer}; at least {least:.4g} must be kept'
-            )
-    return counts
-
-
-def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
-    """Return keep rates as a tuple of numbers in (0, 1] that do not grow."""
-    is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
-    rates = tuple(keep_rates) if is_list else ()
-    if not rates or not all(_is_share(rate) for rate in rates):
-        text = 'keep_rates must be a list of numbers above 0 and at most 1, got'
-        raise ValueError(f'{text} {keep_rates!r}')
-    if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
-        text = 'keep_rates must not grow, as pruned patches do not come back, got'
-        raise ValueError(f'{text} {keep_rates}')
-    return tuple(map(float, rates))
-
-
-def _is_share(rate: object) -> bool:
-    return isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate <= 1

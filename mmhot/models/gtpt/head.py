@@ -6,8 +6,8 @@ backbone. The slot that the published code adds to fill the first group is maske
 """
 
 from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
 import torch
 from mmengine.structures import PixelData
 from mmpose.models.heads.base_head import BaseHead
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
 from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
-from mmhot.models.gtpt.groups import KeepRates, KeypointGroups, count_tokens
+from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.gtpt.keep_rates import KeepRates, count_tokens
 from mmhot.models.gtpt.warm_start import fit_weights
 from mmhot.models.layers.blocks import full_precision, sine_positions
 
@@ -63,6 +64,8 @@ class GTPTHead(BaseHead):
             :class:`KeypointGroups`. Defaults to head, upper and lower body.
         scale_by_head (bool): Whether attention is scaled by the channels of a head,
             as usual, and not by ``embed_dims``, as published. Defaults to False.
+        share_slots (bool): Whether fine layers are the paper's group attention, and
+            not plain attention in each group. Defaults to True.
         loss (dict): Loss of both passes, the labels and weights. Defaults to
             ``dict(type='GTPTLoss')``.
         guidance (dict, optional): Loss between the attention of keypoint tokens and
@@ -72,6 +75,11 @@ class GTPTHead(BaseHead):
             :meth:`predict` needs one. Defaults to None.
         init_cfg (dict, optional): Initialization. Defaults to None.
     """
+
+    test_settings = (
+        *('flip_test', 'keep_rates', 'raw_scores', 'score_curve', 'output_heatmaps'),
+        *('flip_mode', 'shift_coords', 'shift_heatmap'),  # of MMPose's other heads
+    )
 
     def __init__(
         self,
@@ -92,6 +100,7 @@ class GTPTHead(BaseHead):
         metainfo: dict | None = None,
         groups: str | Sequence[Sequence[str | int]] = _BODY_GROUPS,
         scale_by_head: bool = False,
+        share_slots: bool = True,
         loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
         guidance: ConfigType | None = None,
         decoder: ConfigType | None = None,
@@ -117,7 +126,7 @@ class GTPTHead(BaseHead):
             *sizes, coarse_depth, num_queries, keypoint_layer
         )
         self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
-        self.fine_encoder = FineEncoder(self.groups, *sizes, fine_depth)
+        self.fine_encoder = FineEncoder(self.groups, *sizes, fine_depth, share_slots)
         num_x, num_y = (round(length * simcc_split_ratio) for length in input_size)
         self.classify_x = _classifier(embed_dims, num_x)
         self.classify_y = _classifier(embed_dims, num_y)
@@ -159,13 +168,13 @@ class GTPTHead(BaseHead):
         """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
         return self.classify_x[-1], self.classify_y[-1]
 
-    def forward(self, feats: Features) -> SimCC:
+    def forward(self, feats: Features, counts: Counts | None = None) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
-        return self.classify(self.find_keypoints(feats[-1], self.counts))
+        return self.classify(self.find_keypoints(feats[-1], counts or self.counts))
 
     def find_keypoints(self, feature_map: Tensor, counts: Counts) -> Tensor:
         """Map a feature map (B, C', H, W) to keypoint tokens (B, K, C)."""
-        state = self.coarse_encoder.begin(self.embed(feature_map), self.positions)
+        state = self.coarse_encoder.begin(self.embed(feature_map))
         return self._encode_from(state, counts)[0]
 
     def embed(self, feature_map: Tensor) -> Tensor:
@@ -193,7 +202,7 @@ class GTPTHead(BaseHead):
         index and in ascending order: (B, N) in coarse layers, then (B, G, N), where
         dense keypoints are -1.
         """
-        state = self.coarse_encoder.begin(patches, self.positions)
+        state = self.coarse_encoder.begin(patches)
         tokens, kept, _ = self._encode_from(state, counts)
         return tokens, tuple(rows - 1 for rows in kept)
 
@@ -235,7 +244,7 @@ class GTPTHead(BaseHead):
         # both passes share the coarse layers before the first pruning
         all_counts = self.count_tokens(None)
         shared = self.counts[: self.coarse_depth].count(all_counts[0])
-        state = self.coarse_encoder.begin(self.embed(feats[-1]), self.positions)
+        state = self.coarse_encoder.begin(self.embed(feats[-1]))
         state = self.coarse_encoder(state, self.positions, all_counts[:shared])
         passes = [self._encode_from(state, self.counts)]
         if self.loss_module.needs_entire:
@@ -302,10 +311,10 @@ class GTPTHead(BaseHead):
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
         if not test_cfg.get('raw_scores', False):
-            curve = test_cfg.get('score_curve') or ((0, 1), (0, 1))
             for prediction in predictions:
-                scores = prediction.keypoint_scores / self.decoder.peak
-                prediction.keypoint_scores = _map_scores(scores, curve)
+                prediction.keypoint_scores = self.decoder.calibrate(
+                    prediction.keypoint_scores, test_cfg.get('score_curve')
+                )
         if not test_cfg.get('output_heatmaps', False):
             return predictions
         x, y = (axis / self.decoder.peak for axis in probabilities)
@@ -322,10 +331,7 @@ class GTPTHead(BaseHead):
         forward = self.forward
         if 'keep_rates' in test_cfg:
             counts = self.count_tokens(test_cfg['keep_rates'])
-
-            def forward(feats: Features) -> SimCC:
-                return self.classify(self.find_keypoints(feats[-1], counts))
-
+            forward = partial(forward, counts=counts)
         if not test_cfg.get('flip_test', False):
             x, y = forward(feats)
             return x.softmax(dim=-1), y.softmax(dim=-1)
@@ -384,23 +390,6 @@ def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
 def _have_place(labels: Tensor) -> Tensor:
     """Return which labels (B, K, bins) are not flat, (B, K)."""
     return labels.amax(-1) > labels.amin(-1)
-
-
-def _map_scores(
-    scores: np.ndarray, curve: tuple[Sequence[float], Sequence[float]]
-) -> np.ndarray:
-    """Interpolate scores on a curve of rising knots, float32."""
-    try:
-        knots, confidences = (np.asarray(values, float) for values in curve)
-        rising = (np.diff(knots) > 0).all() and (np.diff(confidences) >= 0).all()
-    except (TypeError, ValueError):
-        rising = False
-    if not rising or knots.shape != confidences.shape:
-        raise ValueError(
-            'score_curve must be two rising sequences of the same length, scores and '
-            f'confidences, got {curve}'
-        )
-    return np.interp(scores, knots, confidences).astype(np.float32)
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:

@@ -38,19 +38,6 @@ class Attention(nn.Module):
         x = x.transpose(1, 2).flatten(2)
         return self.proj_drop(self.proj(x)).reshape(*lead, *x.shape[-2:])
 
-    def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Attend with one token's query, by its index (B,), in (B, N, C): (B, 1, C)."""
-        dims, weight, bias = x.shape[-1], self.qkv.weight, self.qkv.bias
-        q_bias, kv_bias = (None, None) if bias is None else bias.tensor_split([dims])
-        q = F.linear(take_token(x, place), weight[:dims], q_bias)
-        k, v = F.linear(x, weight[dims:], kv_bias).chunk(2, dim=-1)
-        q, k, v = (
-            part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-            for part in (q, k, v)
-        )
-        x = F.scaled_dot_product_attention(q, k, v)
-        return self.proj_drop(self.proj(x.transpose(1, 2).flatten(2)))
-
 
 class CrossAttention(nn.Module):
     """Multi-head attention of queries to other tokens, over the second-last axis."""
@@ -91,11 +78,6 @@ def check_heads(embed_dims: int, num_heads: int) -> None:
         raise ValueError(
             f'embed_dims ({embed_dims}) must be divisible by num_heads ({num_heads})'
         )
-
-
-def take_token(x: Tensor, place: Tensor) -> Tensor:
-    """Take one token (B, 1, ...) of each sequence (B, N, ...), by its index (B,)."""
-    return x[torch.arange(x.shape[0], device=x.device), place].unsqueeze(1)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import Attention, take_token
+from mmhot.models.layers.attention import Attention
 
 
 class MLP(nn.Module):
@@ -52,12 +52,6 @@ class TransformerBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., N, C)`` to ``(..., N, C)``."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
-
-    def at(self, x: Tensor, place: Tensor) -> Tensor:
-        """Compute one token (B, 1, C) of (B, N, C), by its index (B,)."""
-        attended = self.attn.at(self.norm1(x), place)
-        x = take_token(x, place) + self.drop_path(attended)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 

@@ -75,6 +75,8 @@ class SequencePoseLifter(PoseLifter):
     * ``keep`` (int or list[int], optional): overrides ``num_keep`` of the pruners.
     """
 
+    test_settings = 'flip_test', 'keep', 'target'
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if isinstance(self.backbone, Host):
@@ -91,6 +93,11 @@ class SequencePoseLifter(PoseLifter):
                 'with a recoverer of tokens where frames are pruned'
             )
         check_target(self.target, 'test_cfg.target')
+        if self.target == 'all' and self.drops_frames:
+            raise ValueError(
+                "test_cfg.target='all' needs a recoverer; without one set "
+                "test_cfg.target='center' and num_targets=1 of the datasets"
+            )
         keep = self.test_cfg.get('keep')
         if keep is not None:
             if not self.pruners:
@@ -138,17 +145,13 @@ class SequencePoseLifter(PoseLifter):
         return poses if frames is None else (poses, frames)
 
     def extract_feat(
-        self,
-        inputs: Tensor,
-        kept: Sequence[Tensor] | None = None,
-        target: str = 'all',
+        self, inputs: Tensor, kept: Sequence[Tensor] | None = None
     ) -> Features:
-        """Run the backbone, faster with some if ``target`` is 'center'."""
+        """Run the backbone."""
         if not isinstance(self.backbone, Host):
             return self.backbone(inputs)
-        self._check_center(target)
         keep = None if self.training else self.test_cfg.get('keep')
-        return self.backbone.encode(inputs, kept, keep, center=target == 'center')
+        return self.backbone.encode(inputs, kept, keep)
 
     def _check_center(self, target: str) -> None:
         """Raise a ValueError if the center frame is needed and may be dropped."""
@@ -160,15 +163,14 @@ class SequencePoseLifter(PoseLifter):
             )
 
     def extract_both(
-        self, inputs: Tensor, flip_indices: Sequence[int], target: str = 'all'
+        self, inputs: Tensor, flip_indices: Sequence[int]
     ) -> list[Features]:
         """Return the features of windows and of their mirror images."""
         mirrored = mirror_poses(inputs, flip_indices)
         if not self.drops_frames:
-            both = torch.cat([inputs, mirrored])
-            return list(self.extract_feat(both, target=target).chunk(2))
-        feats = self.extract_feat(inputs, target=target)
-        return [feats, self.extract_feat(mirrored, feats.kept_by_pruner, target)]
+            return list(self.extract_feat(torch.cat([inputs, mirrored])).chunk(2))
+        feats = self.extract_feat(inputs)
+        return [feats, self.extract_feat(mirrored, feats.kept_by_pruner)]
 
     def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
         """Lift windows of normalized 2D poses (B, T, K, C), without decoding.
@@ -178,10 +180,10 @@ class SequencePoseLifter(PoseLifter):
         or of the center frame if others are dropped.
         """
         target = 'center' if self.drops_frames else 'all'
+        self._check_center(target)
         if flip_indices is None:
-            feats = self.extract_feat(inputs, target=target)
-            return self.head.select(feats, target)
-        feats = self.extract_both(inputs, flip_indices, target)
+            return self.head.select(self.extract_feat(inputs), target)
+        feats = self.extract_both(inputs, flip_indices)
         return self.head.average(feats, flip_indices, target)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -193,9 +195,9 @@ class SequencePoseLifter(PoseLifter):
         """
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']
-            feats = self.extract_both(inputs, flip_indices, self.target)
+            feats = self.extract_both(inputs, flip_indices)
         else:
-            feats = self.extract_feat(inputs, target=self.target)
+            feats = self.extract_feat(inputs)
         preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)
         plain = feats[0] if isinstance(feats, list) else feats
         if isinstance(plain, PrunedFeatures):

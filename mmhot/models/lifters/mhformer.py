@@ -6,7 +6,7 @@ code are linear layers, and the last one is part of the head. A recoverer of tok
 which is not published for this host, works before the last normalizations.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -17,7 +17,6 @@ from mmhot.models.layers.attention import (
     Attention,
     CrossAttention,
     received_attention,
-    take_token,
 )
 from mmhot.models.layers.blocks import MLP, PositionTable, TransformerBlock
 from mmhot.models.tokens.host import Host
@@ -112,31 +111,16 @@ class CrossHypothesisInteraction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         hypotheses = list(x.unbind(2))
-        for step in range(len(self._STEPS)):
-            self._interact(step, hypotheses, hypotheses)
+        steps = zip(self._STEPS, self.norms, self.attns, strict=True)
+        for (query, key, value), norms, attention in steps:
+            norm_query, norm_key, norm_value = norms
+            update = attention(
+                norm_query(hypotheses[query]),
+                norm_key(hypotheses[key]),
+                norm_value(hypotheses[value]),
+            )
+            hypotheses[value] = hypotheses[value] + self.drop_path(self.drop(update))
         return self.mix(torch.stack(hypotheses, dim=2))
-
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, 3, C), by its index (B,)."""
-        hypotheses, last = list(x.unbind(2)), len(self._STEPS) - 1
-        for step in range(last):
-            self._interact(step, hypotheses, hypotheses)
-        at_frame = [take_token(hypothesis, frame) for hypothesis in hypotheses]
-        self._interact(last, at_frame, hypotheses)
-        return self.mix(torch.stack(at_frame, dim=2))
-
-    def _interact(
-        self, step: int, updated: list[Tensor], context: list[Tensor]
-    ) -> None:
-        """Update one of ``updated`` in place, with keys and values of ``context``."""
-        query, key, value = self._STEPS[step]
-        norm_query, norm_key, norm_value = self.norms[step]
-        update = self.attns[step](
-            norm_query(updated[query]),
-            norm_key(context[key]),
-            norm_value(context[value]),
-        )
-        updated[value] = updated[value] + self.drop_path(self.drop(update))
 
 
 class HypothesisGenerator(nn.Module):
@@ -233,27 +217,16 @@ class MHFormer(Host):
         drop_rate: float = 0.1,
         drop_path_rate: float = 0.2,
         num_keypoints: int = 17,
-        pruner: dict | Sequence[dict] | None = None,
-        recoverer: dict | None = None,
-        init_cfg: dict | None = None,
+        **host: Any,
     ) -> None:
         if num_frames < 1 or num_frames % generation_heads:
             raise ValueError(
                 f'num_frames of MHFormer must be a multiple of generation_heads '
                 f'({generation_heads}), got {num_frames}'
             )
-        super().__init__(
-            num_frames,
-            num_keypoints,
-            in_channels,
-            depth + interaction_depth,
-            embed_dims,
-            NUM_HYPOTHESES,
-            pruner,
-            recoverer,
-            num_heads,
-            init_cfg=init_cfg,
-        )
+        layers = depth + interaction_depth
+        sizes = num_frames, num_keypoints, in_channels, layers, embed_dims
+        super().__init__(*sizes, NUM_HYPOTHESES, num_heads=num_heads, **host)
         num_tokens = num_keypoints * in_channels
         self.generate = HypothesisGenerator(
             num_tokens,

@@ -4,9 +4,10 @@
 <https://arxiv.org/abs/2203.00859>`_ (CVPR 2022), plain and as a host of HoT.
 """
 
+from typing import Any
+
 import torch
 from mmpose.registry import MODELS
-from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import received_attention
@@ -30,13 +31,6 @@ class _SpaceTimeLayer:
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
         return self._over_frames(self._over_keypoints(x), x.shape[0])
-
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
-        tracks = self._over_keypoints(x)
-        places = frame.repeat_interleave(x.shape[2])
-        tracks = self.temporal_norm(self.temporal.at(tracks, places))
-        return tracks.unflatten(0, (x.shape[0], -1)).transpose(1, 2)
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that each frame receives, (B, T)."""
@@ -79,21 +73,10 @@ class MixSTE(Host):
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.1,
         num_keypoints: int = 17,
-        pruner: OptMultiConfig = None,
-        recoverer: OptConfigType = None,
-        init_cfg: OptConfigType = None,
+        **host: Any,
     ) -> None:
-        super().__init__(
-            num_frames,
-            num_keypoints,
-            in_channels,
-            depth,
-            embed_dims,
-            pruner=pruner,
-            recoverer=recoverer,
-            num_heads=num_heads,
-            init_cfg=init_cfg,
-        )
+        sizes = num_frames, num_keypoints, in_channels, depth, embed_dims
+        super().__init__(*sizes, num_heads=num_heads, **host)
         self.embed = nn.Linear(in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_frames, embed_dims)

@@ -5,7 +5,7 @@ Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). Heads and neighbors ar
 of its own code; HoT's copy has four of each.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -120,23 +120,11 @@ class MotionAGFormer(Host):
         num_neighbors: int = 2,
         mlp_ratio: int = 4,
         skeleton: str = 'h36m-17',
-        pruner: dict | Sequence[dict] | None = None,
-        recoverer: dict | None = None,
-        init_cfg: dict | None = None,
+        **host: Any,
     ) -> None:
         skeleton = configured_skeleton(skeleton)
-        super().__init__(
-            num_frames,
-            skeleton.num_keypoints,
-            in_channels,
-            depth,
-            embed_dims,
-            pruner=pruner,
-            recoverer=recoverer,
-            num_heads=num_heads,
-            qkv_bias=False,
-            init_cfg=init_cfg,
-        )
+        sizes = num_frames, skeleton.num_keypoints, in_channels, depth, embed_dims
+        super().__init__(*sizes, num_heads=num_heads, qkv_bias=False, **host)
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         self.layers = nn.ModuleList(

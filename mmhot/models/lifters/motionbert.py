@@ -6,17 +6,14 @@ modules are those of MMPose's ``DSTFormer``, whose weights load unchanged; it di
 from that in fused attention and in that it can be pruned.
 """
 
+from typing import Any
+
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
-from mmpose.utils.typing import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import (
-    Attention,
-    received_attention,
-    take_token,
-)
+from mmhot.models.layers.attention import Attention, received_attention
 from mmhot.models.layers.blocks import fuse_streams
 from mmhot.models.tokens.host import Host
 
@@ -47,10 +44,6 @@ class SpaceTimeBlock(nn.Module):
         """Map ``(B, T, K, C)`` to the same shape."""
         return self.over_frames(self.over_keypoints(x))
 
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
-        return self._over_frames_at(self.over_keypoints(x), frame)
-
     def over_keypoints(self, x: Tensor) -> Tensor:
         """Apply the spatial half."""
         x = self._add(x, self.attn_s(self.norm1_s(x)))
@@ -67,15 +60,6 @@ class SpaceTimeBlock(nn.Module):
         tracks = self.norm1_t(x).transpose(1, 2)
         return received_attention(self.attn_t, tracks).mean(1)
 
-    def _over_frames_at(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Apply the temporal half to one frame, (B, 1, K, C)."""
-        tracks = self.norm1_t(x).transpose(1, 2)
-        places = frame.repeat_interleave(tracks.shape[1])
-        attended = self.attn_t.at(tracks.flatten(0, 1), places)
-        attended = attended.unflatten(0, tracks.shape[:2]).transpose(1, 2)
-        x = self._add(take_token(x, frame), attended)
-        return self._add(x, self.mlp_t(self.norm2_t(x)))
-
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
         """Add a residual branch, with stochastic depth for each frame."""
         return x + self.drop_path(branch.flatten(0, 1)).view_as(x)
@@ -87,10 +71,6 @@ class TimeSpaceBlock(SpaceTimeBlock):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
         return self.over_keypoints(self.over_frames(x))
-
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
-        return self.over_keypoints(self._over_frames_at(x, frame))
 
 
 def _build_mlp(embed_dims: int, mlp_dims: int, drop_rate: float) -> nn.Sequential:
@@ -117,11 +97,6 @@ class _DualStreamLayer:
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
         return fuse_streams(self.fusion, self.space_time(x), self.time_space(x))
-
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, K, C), by its index (B,)."""
-        first = self.space_time.at_frame(x, frame)
-        return fuse_streams(self.fusion, first, self.time_space.at_frame(x, frame))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that frames receive in the first stream, (B, T)."""
@@ -153,21 +128,10 @@ class MotionBERT(Host):
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         num_keypoints: int = 17,
-        pruner: OptMultiConfig = None,
-        recoverer: OptConfigType = None,
-        init_cfg: OptMultiConfig = None,
+        **host: Any,
     ) -> None:
-        super().__init__(
-            num_frames,
-            num_keypoints,
-            in_channels,
-            depth,
-            embed_dims,
-            num_heads=num_heads,
-            pruner=pruner,
-            recoverer=recoverer,
-            init_cfg=init_cfg,
-        )
+        sizes = num_frames, num_keypoints, in_channels, depth, embed_dims
+        super().__init__(*sizes, num_heads=num_heads, **host)
         self.joints_embed = nn.Linear(in_channels, embed_dims)
         self.spat_embed = nn.Parameter(torch.empty(1, num_keypoints, embed_dims))
         self.temp_embed = nn.Parameter(torch.empty(1, num_frames, 1, embed_dims))

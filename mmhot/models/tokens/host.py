@@ -25,14 +25,6 @@ class WatchedLayer(Protocol):
         """Return the output and the attention that each frame receives, (B, T)."""
 
 
-@runtime_checkable
-class CenterLayer(Protocol):
-    """Last layer that can compute one frame alone, which saves time."""
-
-    def at_frame(self, x: Tensor, frame: Tensor) -> Tensor:
-        """Return the output of one frame, (B, 1, ..., C), by its index, (B,)."""
-
-
 class Host(BaseModule):
     """Base class of backbones whose frames can be pruned.
 
@@ -40,10 +32,10 @@ class Host(BaseModule):
     builds its own modules, and implements :meth:`tokenize` and :meth:`get_layers`.
 
     The classes of the hosts describe only the arguments that are their own, or that
-    mean something else there. Two that this class does not take mean the same in all:
-    ``drop_rate``, the dropout rate after attention and in MLPs, and
-    ``drop_path_rate``, the stochastic depth rate of the last layer, to which those of
-    the layers before rise linearly from 0.
+    mean something else there; ``**host`` are further arguments of this class. Two that
+    it does not have mean the same in all: ``drop_rate``, the dropout rate after
+    attention and in MLPs, and ``drop_path_rate``, the stochastic depth rate of the last
+    layer, to which those of the layers before rise linearly from 0.
 
     Args:
         num_frames (int): Frames ``T`` of a window.
@@ -124,7 +116,6 @@ class Host(BaseModule):
         x: Tensor,
         kept: Sequence[Tensor] | None = None,
         keep: Keep | None = None,
-        center: bool = False,
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features, with the frames that were kept.
 
@@ -132,8 +123,6 @@ class Host(BaseModule):
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).
             kept (Sequence[Tensor], optional): See :class:`Hourglass`.
             keep (int or Sequence[int], optional): See :class:`Hourglass`.
-            center (bool): Whether only the center frame is needed; with a
-                :class:`CenterLayer` only that may be returned. Defaults to False.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T, ..., C), or, with a pruner, those
@@ -142,10 +131,8 @@ class Host(BaseModule):
         frames = self.num_frames
         lengths = range(1, frames + 1) if self.takes_fewer_frames else frames
         check_windows(self, x, lengths, self.num_keypoints, self.in_channels)
-        layers = self.get_layers()
-        center = center and isinstance(layers[-1], CenterLayer)
         tokens, kept_by_pruner = self.hourglass(
-            self.tokenize(x), layers, self.frame_features, x, kept, keep, center
+            self.tokenize(x), self.get_layers(), self.frame_features, x, kept, keep
         )
         tokens = self.before_recovery(tokens)
         feats = self.hourglass.recover(tokens, kept_by_pruner, x.shape[1])
@@ -161,8 +148,7 @@ class Host(BaseModule):
     def get_layers(self) -> Sequence[Callable[[Tensor], Tensor]]:
         """Return ``num_layers`` layers, each from (B, t, ..., C) to the same shape.
 
-        A :class:`WatchedLayer` can be followed by a pruner that reads attention, and a
-        :class:`CenterLayer` at the end saves time.
+        A :class:`WatchedLayer` can be followed by a pruner that reads attention.
         """
 
     def frame_features(self, x: Tensor) -> Tensor:

@@ -17,7 +17,11 @@ from torch import Tensor, nn
 
 from mmhot.errors import ArgumentError
 from mmhot.models.tokens.pruners import Frames, Pruner
-from mmhot.models.tokens.recoverers import PrunedFeatures, Recoverer
+from mmhot.models.tokens.recoverers import (
+    PoseRecoverer,
+    PrunedFeatures,
+    TokenRecoverer,
+)
 from mmhot.models.tokens.selection import gather_tokens
 
 Keep = int | Sequence[int]
@@ -56,14 +60,9 @@ class Hourglass(nn.Module):
         self._check_pruners(first_depth)
         self.recoverer = None
         if recoverer is not None:
-            sizes = dict(
-                num_frames=num_frames,
-                embed_dims=embed_dims,
-                num_heads=num_heads,
-                qkv_bias=qkv_bias,
-            )
-            defaults = sizes if _recoverer_class(recoverer).on_tokens else {}
-            self.recoverer = MODELS.build({**defaults, **recoverer})
+            sizes = dict(num_frames=num_frames, embed_dims=embed_dims)
+            sizes.update(num_heads=num_heads, qkv_bias=qkv_bias)
+            self.recoverer = _build_recoverer(recoverer, sizes)
         self.slot_embeddings = nn.ParameterList(
             nn.Parameter(self.recoverer.initial_slots(p.num_keep))
             for p in self.pruners
@@ -74,7 +73,7 @@ class Hourglass(nn.Module):
     @property
     def recovers_tokens(self) -> bool:
         """Whether all frames are recovered before the head."""
-        return self.recoverer is not None and self.recoverer.on_tokens
+        return isinstance(self.recoverer, TokenRecoverer)
 
     @property
     def num_outputs(self) -> int:
@@ -99,7 +98,6 @@ class Hourglass(nn.Module):
         poses: Tensor,
         kept: Sequence[Tensor] | None = None,
         keep: Keep | None = None,
-        center: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run the layers.
 
@@ -112,9 +110,6 @@ class Hourglass(nn.Module):
                 for each pruner, to keep again.
             keep (int or Sequence[int], optional): Overrides ``num_keep`` of the
                 pruners.
-            center (bool): Whether only the center frame is needed. The last layer must
-                have ``at_frame`` then. All frames are returned where pruners may drop
-                the center or a recoverer needs the others. Defaults to False.
 
         Returns:
             tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
@@ -122,8 +117,6 @@ class Hourglass(nn.Module):
         """
         batch, num_frames = x.shape[:2]
         keeps = self.keep_counts(keep, num_frames)
-        center = center and self.recoverer is None
-        center = center and all(pruner.keep_center for pruner in self.pruners)
         pruned_at = {pruner.depth: place for place, pruner in enumerate(self.pruners)}
         watched = {p.depth - 1 for p in self.pruners if p.reads_attention}
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
@@ -139,9 +132,7 @@ class Hourglass(nn.Module):
                 index = index.gather(1, slots)
                 x = self._embed_slots(gather_tokens(x, slots), place)
                 kept_by_pruner.append(index)
-            if center and depth == self.num_layers - 1:
-                x = layer.at_frame(x, _find_center(index, num_frames))
-            elif depth in watched:
+            if depth in watched:
                 x, received = layer.watch(x)
             else:
                 x = layer(x)
@@ -153,10 +144,13 @@ class Hourglass(nn.Module):
         """Recover tokens (B, t, ..., C), or leave the recovery of poses to the head."""
         if not self.pruners:
             return x
-        if not self.recovers_tokens:
-            return PrunedFeatures(x, kept_by_pruner, num_frames, self.recoverer, False)
-        x = self.recoverer(x, kept_by_pruner[-1], num_frames)
-        return PrunedFeatures(x, kept_by_pruner, num_frames, None, True)
+        kept, after_head = kept_by_pruner[-1], None
+        if self.recovers_tokens:
+            x = self.recoverer(x, kept, num_frames)
+        else:
+            after_head = self.recoverer
+        frames = kept if self.recoverer is None else None
+        return PrunedFeatures(x, kept_by_pruner, num_frames, frames, after_head)
 
     def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
         """Return how many frames each pruner keeps; ``keep`` overrides its number.
@@ -227,16 +221,20 @@ def _split_pyramid(pruner: dict) -> list[dict]:
     return [{**pruner, 'num_keep': count, 'depth': depth} for count, depth in pairs]
 
 
-def _recoverer_class(config: dict) -> type[Recoverer]:
-    """Return the registered class of a recoverer's config."""
+def _build_recoverer(
+    config: dict, sizes: dict[str, int]
+) -> TokenRecoverer | PoseRecoverer:
+    """Build a recoverer; one of tokens is built with the sizes of the host."""
     kind = config.get('type')
     found = MODELS.get(kind) if isinstance(kind, str) else kind
-    if not isinstance(found, type) or not issubclass(found, Recoverer):
-        raise ValueError(
-            'recoverer needs a type, AttentionRecoverer, InterpolationRecoverer or '
-            f'another subclass of Recoverer, got {kind!r}'
-        )
-    return found
+    if isinstance(found, type) and issubclass(found, TokenRecoverer):
+        return MODELS.build({**sizes, **config})
+    if isinstance(found, type) and issubclass(found, PoseRecoverer):
+        return MODELS.build(config)
+    raise ValueError(
+        'recoverer needs a type, AttentionRecoverer, InterpolationRecoverer or another '
+        f'subclass of TokenRecoverer or PoseRecoverer, got {kind!r}'
+    )
 
 
 def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:

@@ -15,35 +15,38 @@ from mmhot.models.tokens.selection import gather_tokens
 _SHARPNESS = 3.0
 
 
-class Recoverer(nn.Module):
-    """Base class of recoverers (H2OT's TRM).
+class TokenRecoverer(nn.Module):
+    """Base class of recoverers of tokens, between the last layer and the head.
 
-    ``on_tokens`` says whether a recoverer works on tokens before the head, or on the
-    poses that the head returns. Those of tokens are built with the host's
-    ``num_frames``, ``embed_dims``, ``num_heads`` and ``qkv_bias``.
+    With :class:`PoseRecoverer` it is H2OT's token recovering module (TRM). Subclasses
+    are built with the host's ``num_frames``, ``embed_dims``, ``num_heads`` and
+    ``qkv_bias``.
     """
 
-    on_tokens = False
-
-    def __init__(self) -> None:
-        super().__init__()  # without PyTorch's *args, **kwargs
-
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover all frames, (B, T, ..., C).
+        """Recover the tokens of all frames, (B, T, ..., C).
 
         Args:
-            x (Tensor): Tokens or poses of the kept frames, (B, t, ..., C).
+            x (Tensor): Tokens of the kept frames, (B, t, ..., C).
             kept (Tensor): Indices of these frames, sorted, (B, t).
             num_frames (int): Frames ``T`` of the window.
         """
         raise NotImplementedError
 
     def initial_slots(self, count: int) -> Tensor:
-        """Initial embedding of the kept slots, (count, C); tokens only."""
+        """Return the initial embedding of the kept slots, (count, C)."""
         raise NotImplementedError
 
     def restart(self) -> None:
         """Initialize again, after the host has initialized all linear layers."""
+
+
+class PoseRecoverer(nn.Module):
+    """Base class of recoverers of poses, after the head."""
+
+    def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
+        """Recover the poses of all frames, (B, T, K, 3), from the kept ones'."""
+        raise NotImplementedError
 
 
 class PrunedFeatures(NamedTuple):
@@ -52,24 +55,13 @@ class PrunedFeatures(NamedTuple):
     feats: Tensor  # of all frames, or of the kept ones, (B, T', K, C)
     kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each keeps, (B, t)
     num_frames: int  # frames T of the input
-    recoverer: Recoverer | None  # of the poses of all frames, if left to the head
-    recovered: bool  # whether features of all frames have been recovered
+    frames: Tensor | None  # frames of the final poses, (B, t); None if all
+    recoverer: PoseRecoverer | None  # of the poses of all frames, after the head
 
     @property
     def kept(self) -> Tensor:
         """Frames that went through all layers, (B, t)."""
         return self.kept_by_pruner[-1]
-
-    @property
-    def frames(self) -> Tensor | None:
-        """Frames of the final poses, (B, t); None if all."""
-        if self.recovered or self.recoverer is not None:
-            return None
-        if self.feats.shape[1] == self.kept.shape[1]:
-            return self.kept
-        # only the center frame was requested
-        center = (self.num_frames - 1) // 2
-        return self.kept.new_full((self.kept.shape[0], 1), center)
 
     def recover(self, poses: Tensor) -> Tensor:
         """Recover the poses of all frames from the head's, if that is left to do."""
@@ -78,7 +70,7 @@ class PrunedFeatures(NamedTuple):
         return self.recoverer(poses, self.kept, self.num_frames)
 
     def chunk(self, count: int) -> list['PrunedFeatures']:
-        """Split the batch into equal parts."""
+        """Split the batch into equal parts; poses must be of all frames."""
         kept = zip(*(index.chunk(count) for index in self.kept_by_pruner), strict=True)
         return [
             self._replace(feats=feats, kept_by_pruner=part)
@@ -87,7 +79,7 @@ class PrunedFeatures(NamedTuple):
 
 
 @MODELS.register_module()
-class AttentionRecoverer(Recoverer):
+class AttentionRecoverer(TokenRecoverer):
     """Token recovering attention (TRA): a learned query for every frame.
 
     The queries do not depend on the input and are projected once for all keypoints
@@ -105,8 +97,6 @@ class AttentionRecoverer(Recoverer):
             attends to its neighbors from the start. In the published code all start
             with zeros. Defaults to False.
     """
-
-    on_tokens = True
 
     def __init__(
         self,
@@ -149,7 +139,7 @@ class AttentionRecoverer(Recoverer):
         return sine_moments(middles, num_frames, embed_dims)
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover tokens (B, T, ..., C); see :class:`Recoverer`."""
+        """Recover tokens (B, T, ..., C); see :class:`TokenRecoverer`."""
         queries = self.queries[:num_frames]
         x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
         recovered = queries + self.attention(queries, x, x)
@@ -189,7 +179,7 @@ class TimedAttentionRecoverer(AttentionRecoverer):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover tokens (B, T, ..., C); see :class:`Recoverer`."""
+        """Recover tokens (B, T, ..., C); see :class:`TokenRecoverer`."""
         x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
         times = self.queries[kept]  # (B, t, C)
         times = times.reshape(len(times), *[1] * (x.ndim - 3), *times.shape[1:])
@@ -198,14 +188,14 @@ class TimedAttentionRecoverer(AttentionRecoverer):
 
 
 @MODELS.register_module()
-class InterpolationRecoverer(Recoverer):
+class InterpolationRecoverer(PoseRecoverer):
     """Token recovering interpolation (TRI): interpolate poses between kept frames.
 
     Frames before the first and after the last kept one repeat its pose.
     """
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover poses (B, T, ..., C); see :class:`Recoverer`."""
+        """Recover poses (B, T, K, 3); see :class:`PoseRecoverer`."""
         frames = torch.arange(num_frames, device=kept.device)
         frames = frames.expand(kept.shape[0], -1).contiguous()  # (B, T)
         after = torch.searchsorted(kept.contiguous(), frames)

@@ -48,7 +48,10 @@ def pairwise_distances(features: Tensor) -> Tensor:
     """Compute distances (B, T, T) of features (B, T, F), over the root of ``F``.
 
     They are exactly symmetric, zero on the diagonal and between equal frames, and
-    accurate to the rounding of float32, for which the products need float64.
+    accurate to the rounding of float32. Mutual nearest neighbors have exactly equal
+    densities, 52 to 58 of 243 frames in the published fixtures: ``|a|^2 - 2ab + |b|^2``
+    in float32 breaks these ties, so that other frames are kept. Float64 keeps them, in
+    a tenth of the time of ``|a - b|^2``.
     """
     if features.device.type == 'mps':  # which has no float64
         return pairwise_distances(features.cpu()).to(features.device)

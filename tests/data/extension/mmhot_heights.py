@@ -14,10 +14,10 @@ def write_heights(clip, path):
 
 
 @mmhot.register_step
-class FirstSecond:
+class FirstSecond(mmhot.PoseStep):
     name = 'first-second'
 
-    def __call__(self, clip: mmhot.Clip3D):
+    def __call__(self, clip, lifted):
         """Keep the first second, and state it in the name of the model."""
         first = clip.take(clip.seconds(clip.frame) < 1)
         return replace(first, model=f'{clip.model}, first second')

@@ -20,6 +20,9 @@ METAINFO = dict(
     skeleton_info={},
 )
 
+# the second and third group start with padding
+VALID = torch.tensor([7 * [True], *2 * [[False, *6 * [True]]]])
+
 
 def loop_over_groups_and_heads(attention, x, groups):
     """Attend one token and head at a time, to all slots and the group's own tokens."""
@@ -53,6 +56,20 @@ def test_group_attention_is_a_loop_over_groups_and_heads():
         loop_over_groups_and_heads(attention, part, groups) for part in x.chunk(2)
     ]
     assert_close(attention(x, groups)[0], torch.cat(wanted))
+
+
+def test_plain_attention_is_within_each_group():
+    torch.manual_seed(0)
+    groups = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
+    settings = dict(embed_dims=8, num_heads=2, share_slots=False)
+    attention = MODELS.build(dict(type='GroupAttention', **settings))
+    x = torch.randn(groups.num_groups, groups.num_slots + 5, 8)
+    found = attention(x, groups)[0]
+    wanted = [
+        attention(group[None, mask])[0] for group, mask in zip(x, VALID, strict=True)
+    ]
+    for group, mask, alone in zip(found, VALID, wanted, strict=True):
+        assert_close(group[mask], alone[0])
 
 
 def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):

@@ -15,6 +15,8 @@ from tools.analysis.cost import count_cost
 from tools.model_converters.gtpt import _RULES
 from tools.model_converters.published_model import rename_keys
 
+pytestmark = pytest.mark.parity
+
 # Logits of about 1: processors sum in other orders, 1.005e-5 apart at most so far.
 PARITY = {'rtol': 0, 'atol': 1.2e-5}
 HALF = {'rtol': 0, 'atol': 2e-2}  # stored as float16, at values of up to 16

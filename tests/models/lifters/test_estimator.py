@@ -14,7 +14,6 @@ from published import H36M, samples
 from torch.testing import assert_close
 
 from mmhot.models.lifters.pose_head import mirror_poses
-from tools.analysis.cost import count_cost
 
 # Pruned and recovered frames in the quick tests.
 SAMPLE = {('MotionBERT', 'TRA')}
@@ -83,34 +82,6 @@ def test_invalid_test_cfg_is_refused(test_cfg, message):
 def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
     with pytest.raises(ValueError, match=message):
         build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize('pruner', [None, 'ClusterPruner'])
-@pytest.mark.parametrize('host', ['MixSTE', 'MHFormer', 'MotionBERT'])
-def test_center_frame_alone_costs_less_and_is_equal(host, pruner):
-    model = build_lifter(host, pruner)
-    feats = model.extract_feat(windows(), target='center')
-    whole = model.extract_feat(windows())
-    assert_close(model.head.select(feats, 'center'), model.head.select(whole, 'center'))
-    if pruner:
-        assert torch.equal(feats.kept, whole.kept)
-        feats = feats.feats
-    assert feats.shape[1] == 1
-    alone, all_frames = (
-        count_cost(model.extract_feat, windows(), target=target).macs
-        for target in ('center', 'all')
-    )
-    assert alone < all_frames
-
-
-@torch.no_grad()
-def test_hosts_without_at_frame_or_with_recoverer_return_all_frames():
-    other = build_lifter('MotionAGFormer')
-    assert other.extract_feat(windows(), target='center').shape[1] == NUM_FRAMES
-    recovered = build_lifter('MixSTE', 'ClusterPruner', TRA)
-    feats = recovered.extract_feat(windows(), target='center')
-    assert feats.feats.shape[1] == NUM_FRAMES
 
 
 def test_center_frame_must_have_been_kept():

@@ -7,7 +7,7 @@ import torch
 from mmpose.codecs.utils import camera_to_image_coord
 from torch.testing import assert_close
 
-from mmhot.codecs.pose_lifting import ImageSpacePoseLifting
+from mmhot.codecs.lifting_codecs import ImageSpacePoseLifting
 from mmhot.models.lifters.losses import PoseSequenceLoss
 
 # MixSTE's weights of Human3.6M's joints

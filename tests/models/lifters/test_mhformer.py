@@ -18,6 +18,7 @@ NUM_HEADS, GENERATION_HEADS = 8, 9  # the published code has no others
 
 
 @torch.no_grad()
+@pytest.mark.parity
 @pytest.mark.parametrize('name', ['mhformer', 'tpc_mhformer'])
 def test_outputs_and_activations_are_the_published_models(name):
     meta, arrays = load_fixture(name)

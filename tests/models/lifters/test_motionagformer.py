@@ -23,6 +23,7 @@ HOT = {
 
 
 @torch.no_grad()
+@pytest.mark.parity
 @pytest.mark.parametrize('name', ['motionagformer', 'hot_motionagformer'])
 def test_outputs_and_activations_are_the_published_models(name):
     meta, arrays = load_fixture(name)

@@ -87,6 +87,7 @@ def _check_inner(name, meta, arrays, calls, count):
 
 
 @torch.no_grad()
+@pytest.mark.parity
 @pytest.mark.parametrize('name', SEQ2SEQ)
 def test_outputs_frames_and_activations_are_the_published_models(name):
     meta, arrays = load_fixture(name)

@@ -28,9 +28,6 @@ class ToyLayer(nn.Module):
     def watch(self, x):
         return self(x), x.abs().sum((2, 3)).softmax(1)
 
-    def at_frame(self, x, frame):
-        return self(x[torch.arange(len(x)), frame][:, None])
-
 
 class ToyHost(Host):
     """A backbone of three linear layers."""
@@ -86,8 +83,7 @@ def test_toy_host_is_pruned_and_recovered(pruner, recoverer):
     wanted = build()(windows())
     rows = torch.arange(2)[:, None]
     assert_close(poses, wanted[rows, kept])
-    center = model.extract_feat(windows(), target='center').feats
-    assert_close(model.head(center), wanted[:, NUM_FRAMES // 2][:, None])
+    assert_close(model.lift(windows()), wanted[:, NUM_FRAMES // 2][:, None])
 
 
 @torch.no_grad()

@@ -9,8 +9,9 @@ import scipy  # its modules are loaded at first use: that of signals takes a sec
 
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import option
-from mmhot.state import LiveStep, State
+from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D
 
 
@@ -195,7 +196,7 @@ SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothPoses(LiveStep):
+class SmoothPoses(PoseStep[object]):
     """Step ``smoothing``: poses and root positions filtered over time."""
 
     name = 'smoothing'
@@ -205,11 +206,9 @@ class SmoothPoses(LiveStep):
     )
     settings: FilterSettings = FilterSettings()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
         """Smooth the poses, if a filter was chosen."""
-        if self.smooth_3d == 'none':
-            return state
-        return replace(state, poses=self.smooth(state.clip_3d()))
+        return clip if self.smooth_3d == 'none' else self.smooth(clip)
 
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
@@ -239,34 +238,37 @@ class SmoothPoses(LiveStep):
         """Return the weights of joints with these scores, (T, K)."""
         return np.ones(scores.shape)
 
-    def start(self, fps: float) -> Callable[[State], State]:
-        """Return the filter of a stream; each person has one, which remembers."""
-        filters: dict[int, OneEuro] = {}
-
-        def smooth(state: State) -> State:
-            if self.smooth_3d == 'none' or state.poses is None:
-                return state
-            clip, time = state.poses, state.stream_frame().time
-            poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-            for row, track in enumerate(clip.track.tolist()):
-                if track not in filters or track in state.returned:
-                    filters[track] = OneEuro(self.settings)
-                points = filters[track](np.vstack([poses[row], root[row]]), time)
-                poses[row], root[row] = points[:-1], points[-1]
-            return replace(state, poses=replace(clip, keypoints_3d=poses, root_3d=root))
-
-        return smooth
-
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothStream(SmoothPoses):
+class SmoothStream(PoseStep[Lifted]):
     """Step ``smoothing`` of streams: by a filter that needs no later frames."""
+
+    name, live = 'smoothing', True
 
     smooth_3d: str = option(
         'filter of 3D poses over time; others need later frames',
         'none',
         choices=('none', 'one-euro'),
     )
+    settings: FilterSettings = FilterSettings()
+
+    def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
+        """Return the filter of a stream; each person has one, which remembers."""
+        filters: dict[int, OneEuro] = {}
+
+        def smooth(clip: Clip3D, lifted: Lifted) -> Clip3D:
+            if self.smooth_3d == 'none':
+                return clip
+            poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+            [time] = lifted.keypoints.times_of(np.zeros(1, int))
+            for row, track in enumerate(clip.track.tolist()):
+                if track not in filters or track in lifted.returned:
+                    filters[track] = OneEuro(self.settings)
+                points = filters[track](np.vstack([poses[row], root[row]]), time)
+                poses[row], root[row] = points[:-1], points[-1]
+            return replace(clip, keypoints_3d=poses, root_3d=root)
+
+        return smooth
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,9 @@ from feet import (
 )
 from rendered_clips import DATA, rendered
 
-from mmhot.motion.contacts import ANKLES
-from mmhot.motion.extremities import AddJoints
-from mmhot.motion.foot_lock import LockFeet
+from mmhot.poses.contacts import ANKLES
+from mmhot.poses.extremities import AddJoints
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.structures.clips import Clip2D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide

@@ -4,11 +4,10 @@ import cv2
 import numpy as np
 import pytest
 from pose_sources import Estimator, infer, use_stand_ins
-from steps import on_keypoints
 from video_files import write_video
 
 import mmhot
-from mmhot.motion.people import ChoosePeople
+from mmhot.keypoints.people import ChoosePeople
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.tracking.appearance import AppearanceObserver, hue_of
@@ -46,7 +45,7 @@ def clip():
     ],
 )
 def test_choices(clip, people, ids):
-    chosen = on_keypoints(ChoosePeople(people=people), clip)
+    chosen = ChoosePeople(people=people)(clip, None)
     assert [each.track for each in chosen.tracks] == ids
 
 
@@ -58,13 +57,13 @@ def test_other_choices_are_one_line(people):
 
 def test_unknown_ids_are_one_line(clip):
     with pytest.raises(ValueError, match=r'IDs 0, 1, 4, 7 of group, got 2$'):
-        on_keypoints(ChoosePeople(people=(0, 2)), clip)
+        ChoosePeople(people=(0, 2))(clip, None)
 
 
 def test_table(clip):
     said = []
     report = Report(say=said.append)
-    on_keypoints(ChoosePeople(report=report), clip)
+    ChoosePeople(report=report)(clip, None)
     title, header, *rows = said
     assert title == 'group: 4 people (--people ID, largest, longest):'
     assert header.split('  ')[1:3] == ['color', 'from, s']
@@ -74,7 +73,7 @@ def test_table(clip):
         ['4', '-', '0.0', '1.8', '19', '200'],
         ['7', '-', '0.3', '0.5', '3', '330'],
     ]
-    on_keypoints(ChoosePeople(people='longest', report=report), clip)
+    ChoosePeople(people='longest', report=report)(clip, None)
     assert len(said) == 6  # nothing more
 
 

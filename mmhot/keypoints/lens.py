@@ -6,7 +6,9 @@ from typing import Any
 
 from mmhot.errors import ArgumentError
 from mmhot.options import Options, option
-from mmhot.state import LiveStep, State
+from mmhot.pose2d.footage import Footage
+from mmhot.step import KeypointStep
+from mmhot.structures.clips import Clip2D
 from mmhot.structures.lens import Lens
 
 
@@ -58,16 +60,16 @@ class LensOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetLens(LensOptions, LiveStep):
+class SetLens(LensOptions, KeypointStep[Footage | None]):
     """State the lens of the images."""
 
-    name, optional = 'lens', False
+    name, optional, live = 'lens', False, True
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """State the lens of the options, or else that of the clip or of the file."""
-        clip, frames = state.clip_2d(), state.frames
         size = clip.width, clip.height
+        focal = None if footage is None else footage.frames.focal_35mm
         lens = self.lens_of(*size) or clip.lens
-        if lens is None and frames is not None and frames.focal_35mm is not None:
-            lens = Lens.of_35mm(frames.focal_35mm, *size)
-        return replace(state, keypoints=replace(clip, lens=lens), lens=lens)
+        if lens is None and focal is not None:
+            lens = Lens.of_35mm(focal, *size)
+        return replace(clip, lens=lens)

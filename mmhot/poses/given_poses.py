@@ -1,25 +1,28 @@
 """3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from graphlib import TopologicalSorter
 from typing import Any
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.geometry.keypoint_arrays import bone_lengths, largest_rows
-from mmhot.geometry.outliers import find_outliers
-from mmhot.geometry.windows import moving_rank
+from mmhot.geometry.keypoint_arrays import (
+    bone_lengths,
+    interpolate_missing,
+    largest_rows,
+)
+from mmhot.geometry.outliers import find_outliers, list_frames
 from mmhot.io.readers.options import SingleOption
-from mmhot.lifting.gaps import GapFiller, KnownJoints, interpolate_missing
-from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
+from mmhot.keypoints.camera_path import static_path
+from mmhot.keypoints.lens import LensOptions
+from mmhot.keypoints.people import PeopleOption, PersonSpan, choose_people
+from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import place_people
-from mmhot.motion.camera_path import static_path
-from mmhot.motion.lens import LensOptions
-from mmhot.motion.people import PeopleOption, PersonSpan, choose_people
 from mmhot.options import option, options_of
+from mmhot.poses.bones import is_finished
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
@@ -28,7 +31,7 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     part_of,
 )
-from mmhot.state import State, Step
+from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
@@ -43,11 +46,6 @@ _HIPS, _SHOULDERS = (
 _LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1:]}
 
 
-def is_finished(clip: Clip3D) -> bool:
-    """Return whether mmhot lifted or refined a clip."""
-    return bool(clip.model) or 'bones' in clip.steps
-
-
 @dataclass(frozen=True)
 class VirtualImage:
     """Images in which people without 2D keypoints are tracked."""
@@ -57,56 +55,39 @@ class VirtualImage:
     nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
-@dataclass(frozen=True, kw_only=True)
-class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
-    """Follow people, fill gaps, and convert joints to Human3.6M's, 24 and fingers."""
+class GivenStep(PoseStep[object], ABC):
+    """A step that prepares poses of other tools; ours stay as they are."""
 
-    name, optional = 'poses', False
-    title = 'poses'
+    title, optional = 'poses', False
 
-    joints: Any = option(
-        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
-        'and, beside them, fingers (default: 24 where the inputs have them)',
-        convert=int,
-        choices=(17, 24),
-        expected='17 or 24',
-    )
-    kpt_thr: float | None = option(
-        'minimum confidence of joints; lower ones count as missing (default: none)',
-        low=0,
-        high=1,
-    )
-    image: VirtualImage = VirtualImage()
-
-    def __call__(self, state: State) -> State:
-        """State poses in 'camera' axes, or 'world' axes if they are in these.
-
-        Raises:
-            ArgumentError: If an option cannot act on the clip.
-        """
-        clip = state.clip_3d()
-        if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
-            reason = 'is for poses with 2D keypoints and without positions'
-            self.refuse(options_of(LensOptions), reason)
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+        """Prepare poses in 'camera' or 'world' axes; refuse options of ours."""
         clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
         if is_finished(clip):
-            self.refuse(options_of(TakePoses), 'is for poses of other tools, not ours')
-        else:
-            clip = self._take(clip)
-        if clip.axes == 'world' and clip.camera_path is None and len(clip):
-            clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
-        return replace(state, poses=clip.checked())
+            reason = 'is for poses of other tools, not ours'
+            self.refuse(options_of(type(self)), reason)
+            return clip
+        return self.prepare(clip)
 
-    def _take(self, clip: Clip3D) -> Clip3D:
-        """Convert a clip to poses as those that mmhot lifts."""
+    @abstractmethod
+    def prepare(self, clip: Clip3D) -> Clip3D:
+        """Return poses that are more like lifted ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowGiven(PeopleOption, SingleOption, GivenStep):
+    """Follow people whose track IDs are unknown, and choose some."""
+
+    name = 'people'
+
+    image: VirtualImage = VirtualImage()
+
+    def prepare(self, clip: Clip3D) -> Clip3D:
+        """Number and choose people; times are in seconds."""
         if clip.time is not None:
             passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
             clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
-        clip = self._fill(self._choose(self._link(clip)))
-        size = clip.width, clip.height
-        if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
-            clip = place_people(clip, self.lens_of(*size))
-        return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
+        return self._choose(self._link(clip))
 
     def _link(self, clip: Clip3D) -> Clip3D:
         """Number people whose track IDs are unknown, or take the largest ones."""
@@ -155,7 +136,27 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
         return np.concatenate([low, high], 1)
 
-    def _fill(self, clip: Clip3D) -> Clip3D:
+
+@dataclass(frozen=True, kw_only=True)
+class FillGiven(GivenStep):
+    """Convert joints to Human3.6M's, 24 and fingers, and fill gaps."""
+
+    name = 'gaps'
+
+    joints: Any = option(
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
+        'and, beside them, fingers (default: 24 where the inputs have them)',
+        convert=int,
+        choices=(17, 24),
+        expected='17 or 24',
+    )
+    kpt_thr: float | None = option(
+        'minimum confidence of joints; lower ones count as missing (default: none)',
+        low=0,
+        high=1,
+    )
+
+    def prepare(self, clip: Clip3D) -> Clip3D:
         """Convert joints, and fill gaps and missing joints."""
         source = _skeleton_of(clip)
         target = self._target(source)
@@ -210,6 +211,30 @@ class TakePoses(PeopleOption, SingleOption, LensOptions, Step):
         return _BODY if is_body else _ALL
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlaceGiven(LensOptions, GivenStep):
+    """Place people who have 2D keypoints and no positions."""
+
+    name = 'placement'
+
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+        """Return checked poses; those in world axes have a static camera."""
+        if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
+            reason = 'is for poses with 2D keypoints and without positions'
+            self.refuse(options_of(LensOptions), reason)
+        clip = super().__call__(clip, lifted)
+        if clip.axes == 'world' and clip.camera_path is None and len(clip):
+            clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
+        return clip.checked()
+
+    def prepare(self, clip: Clip3D) -> Clip3D:
+        """State the positions and the focal length."""
+        size = clip.width, clip.height
+        if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
+            clip = place_people(clip, self.lens_of(*size))
+        return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
+
+
 # A standing person: meters to the left, to the front and up from the pelvis.
 _STANDING = {
     'root': (0, 0, 0),
@@ -243,10 +268,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_lost = is_lost | (wrong.sum(1) > is_known.sum(1) / 2)
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
-        counts = {'whole poses': is_lost.sum()} | dict(
-            zip(person.joint_names, wrong.sum(0), strict=True)
-        )
-        listed = ', '.join(f'{x} in {n}' for x, n in counts.items() if n)
+        names = *person.joint_names, 'whole poses'
+        listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
         text = '%s: person %d: positions that leave their path for a moment and come '
         text += 'back were replaced (frames: %s)'
         _LOGGER.warning(text, person.name, person.track[0], listed)
@@ -340,56 +363,3 @@ def _motions_of(
             keypoints_3d=motion.keypoints - root[:, None],
             root_3d=root if is_placed else root * np.nan,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeepBones(Step):
-    """Step ``bones``: bones get constant lengths."""
-
-    name, of_people = 'bones', True
-
-    errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
-    rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
-    growth: float = 1.0  # seconds over which the size of a person is measured
-
-    def __call__(self, state: State) -> State:
-        """Move joints, those of other tools rather along the line of sight."""
-        return replace(state, poses=self.keep(state.clip_3d()))
-
-    def keep(self, clip: Clip3D) -> Clip3D:
-        """Return the clip with bones of constant lengths."""
-        poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
-        has_sights = clip.axes != 'world' and not is_finished(clip)
-        above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
-        order = TopologicalSorter(above_of).static_order()
-        outwards = [joint for joint in order if joint in above_of]
-        for track in clip.track_ids:
-            rows = clip.track == track
-            old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
-            sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
-            if not is_finished(clip):
-                old = old / _growth(old[:, :count], clip.fps, self.growth)
-            new = old.copy()
-            if has_sights:  # lifters do the same
-                new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.errors)
-            new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.rigid)
-            for joint in outwards:
-                above = clip.parents[joint]
-                bone = old[:, joint] - old[:, above]
-                length = np.linalg.norm(bone, axis=-1, keepdims=True)
-                scale = np.median(length) / length.clip(1e-6)
-                new[:, joint] = new[:, above] + bone * scale
-            poses[rows] = new
-        return replace(clip, keypoints_3d=poses.astype(np.float32))
-
-
-def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
-    """Return the size of bodies (T, 17, 3) over time, 1 at its median, (T, 1, 1).
-
-    Root-relative poses without a scale grow with people who approach.
-    """
-    lengths = bone_lengths(body, _BODY.bones)
-    usual = np.median(lengths, axis=0).clip(1e-6)
-    size = np.median(lengths / usual, axis=1)
-    window = min(max(round(seconds * fps), 1), len(size))
-    return moving_rank(size, window, window // 2)[:, None, None]

@@ -10,7 +10,7 @@ from rendered_clips import DATA
 
 import mmhot
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.motion.side_swaps import RepairSides, find_swaps
+from mmhot.keypoints.side_swaps import RepairSides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Track2D
 
@@ -63,7 +63,7 @@ def test_swaps_of_single_frames_exchange_no_others(parts):
 def test_swaps_are_undone_exactly(parts):
     clip = rendered_clip()
     wrong, swapped = swap(clip, parts, slice(60, 69))
-    track, true = RepairSides().repair(wrong).tracks[0], clip.tracks[0]
+    track, true = RepairSides()(wrong).tracks[0], clip.tracks[0]
     np.testing.assert_array_equal(track.keypoints, true.keypoints)
     np.testing.assert_array_equal(track.scores, true.scores)
     found = find_swaps(wrong.tracks[0], wrong.skeleton, true.frames / clip.fps)
@@ -73,7 +73,7 @@ def test_swaps_are_undone_exactly(parts):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_right_keypoints_stay(name):
     clip = rendered_clip(name)
-    own = RepairSides().repair(clip).tracks[0]
+    own = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(own.keypoints, clip.tracks[0].keypoints)
 
 
@@ -163,7 +163,7 @@ def test_clips_without_scores_are_trusted_less(caplog):
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
     clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]
-    repaired = RepairSides().repair(clip).tracks[0]
+    repaired = RepairSides()(clip).tracks[0]
     is_seen = np.isfinite(track.keypoints)
     changed = ((repaired.keypoints != track.keypoints) & is_seen).any((1, 2)).sum()
     assert 0 < changed < 6
@@ -173,9 +173,7 @@ def test_clips_without_scores_are_trusted_less(caplog):
         scores = np.full_like(wrong.tracks[0].scores, factor)
         wrong.tracks = [replace(wrong.tracks[0], scores=scores)]
         true = rendered_clip().tracks[0].keypoints
-        np.testing.assert_array_equal(
-            RepairSides().repair(wrong).tracks[0].keypoints, true
-        )
+        np.testing.assert_array_equal(RepairSides()(wrong).tracks[0].keypoints, true)
 
 
 def copy_side(clip, parts, frames):
@@ -200,7 +198,7 @@ def test_limbs_on_the_other_one_are_missing(parts, start, exchanged):
     frames = start + np.r_[:5, 5 + exchanged : 8 + exchanged]
     wrong, _ = swap(clip, parts, slice(start + 5, start + 5 + exchanged))
     wrong, hidden = copy_side(wrong, parts, frames)
-    track = RepairSides().repair(wrong).tracks[0]
+    track = RepairSides()(wrong).tracks[0]
     np.testing.assert_array_equal(np.isnan(track.keypoints[..., 0]), hidden)
     np.testing.assert_array_equal(track.scores == 0, hidden)
     error = np.linalg.norm(track.keypoints - clip.tracks[0].keypoints, axis=-1)
@@ -214,5 +212,5 @@ def test_limbs_that_overlap_stay(key, camera, stride):
     joints = joints_of(key, 300)[::stride]
     pixels, _ = project(joints + floor_offset(joints), CAMERAS[camera])
     clip = Clip2D.from_arrays(pixels, (1000, 1000), 50 / stride, skeleton='h36m-17')
-    track = RepairSides().repair(clip).tracks[0]
+    track = RepairSides()(clip).tracks[0]
     np.testing.assert_array_equal(track.keypoints, clip.tracks[0].keypoints)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
-from mmhot.motion.contacts import predict_contacts
-from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
+from mmhot.lifting.lifted import Lifted
 from mmhot.options import option
+from mmhot.poses.contacts import predict_contacts
+from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.state import State, Step
+from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip2D, Clip3D
 
 SKELETON = get_skeleton('h36m-24')
@@ -71,7 +72,7 @@ class PartShapes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddJoints(Step):
+class AddJoints(PoseStep[Lifted]):
     """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
     name, of_people = 'joints', True
@@ -83,12 +84,11 @@ class AddJoints(Step):
     )
     shapes: PartShapes = PartShapes()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
         """Add the joints, if they were chosen."""
         if self.joints == _BODY.num_keypoints:
-            return state
-        clip, seen = state.clip_3d(), state.clip_2d()
-        return replace(state, poses=self.extend(clip, seen, state.mapping))
+            return clip
+        return self.extend(clip, lifted.keypoints, lifted.mapping)
 
     def extend(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'

@@ -8,7 +8,7 @@ from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.motion.smoothing import (
+from mmhot.poses.smoothing import (
     SMOOTHERS,
     OneEuro,
     SmoothGivenPoses,

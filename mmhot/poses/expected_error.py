@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.geometry.windows import gaussian_mean
+from mmhot.lifting.lifted import Evidence, Lifted
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
-from mmhot.state import Evidence, State, Step
+from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D
 
 _H36M = get_skeleton('h36m-17')
@@ -48,25 +49,24 @@ class EvidenceScales:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpectErrors(Step):
+class ExpectErrors(PoseStep[Lifted]):
     """Step ``errors``: expected error of each joint in each frame."""
 
     name = 'errors'
 
     scales: EvidenceScales = EvidenceScales()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
         """State the errors, if the lifter has coefficients and gave evidence."""
-        weights, evidence = state.weights, state.evidence
+        weights, evidence = lifted.weights, lifted.evidence
         coefficients = weights and read_coefficients(weights)
         if not coefficients or evidence is None:
-            return state
-        clip = state.clip_3d()
+            return clip
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
             numbers = gather_evidence(clip, evidence, rows, self.scales)
             errors[rows] = predict_errors(numbers, coefficients, self.scales)
-        return replace(state, poses=replace(clip, expected_error=errors))
+        return replace(clip, expected_error=errors)
 
 
 def predict_errors(

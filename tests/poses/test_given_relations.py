@@ -298,6 +298,24 @@ def test_translations_may_have_another_unit(joints, roots, line, plain, caplog):
     assert line in caplog.text
 
 
+@pytest.mark.parametrize('roots', [1, 100, 1000])
+@pytest.mark.parametrize('joints', [1, 100, 1000])
+def test_units_of_translations_are_those_of_the_image(joints, roots):
+    """Millimeters and centimeters of near and far people cannot be told apart alone."""
+    places = camera(WORLD)[:, 0]
+    pixels = 1000 * places[..., :2] / places[..., 2:] + [960, 540]
+    hips = places[:, 0]
+    clip = Clip3D.from_arrays(
+        (places - hips[:, None]) * joints,
+        FPS,
+        root_3d=hips * roots,
+        keypoints_2d=pixels,
+        image_size=(1920, 1080),
+        axes='camera',
+    )
+    np.testing.assert_allclose(clip.places(), places, atol=1e-3)
+
+
 @pytest.mark.parametrize('factor', [0.3, 0.45, 1.5])
 def test_people_of_unusual_height_are_one_line(factor, caplog):
     Clip3D.from_arrays(factor * WORLD[:, :1], FPS, axes='world')

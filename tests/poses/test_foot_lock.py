@@ -10,14 +10,14 @@ from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 
 from mmhot.io.lifted import read_lifted
-from mmhot.motion.contacts import (
+from mmhot.poses.contacts import (
     ANKLES,
     contact_features,
     contact_logits,
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.motion.foot_lock import LEGS, FootErrors, LockFeet
+from mmhot.poses.foot_lock import LEGS, FootErrors, LockFeet
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet

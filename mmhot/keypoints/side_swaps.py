@@ -14,9 +14,9 @@ from functools import cache
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.lifting.gaps import interpolate_missing
+from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State, Step
+from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D, Track2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepairSides(Step):
+class RepairSides(KeypointStep[object]):
     """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
@@ -76,16 +76,12 @@ class RepairSides(Step):
     one of them, the other is missing.
     """
 
-    name, of_people, of_keypoints = 'sides', True, True
+    name, of_people = 'sides', True
 
     costs: SwapCosts = SwapCosts()
 
-    def __call__(self, state: State) -> State:
-        """Exchange limbs back, and drop copies."""
-        return replace(state, keypoints=self.repair(state.clip_2d()))
-
-    def repair(self, clip: Clip2D) -> Clip2D:
-        """Return a new clip, of any skeleton."""
+    def __call__(self, clip: Clip2D, footage: object = None) -> Clip2D:
+        """Exchange limbs back, and drop copies, in a clip of any skeleton."""
         tracks, exchanged, copied = [], 0, 0
         every = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(every[every > 0])) > 1

@@ -8,7 +8,8 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, align
 from mmhot.options import Options, option, read_numbers
-from mmhot.state import State, Step
+from mmhot.pose2d.footage import Footage
+from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
@@ -47,22 +48,20 @@ class PeopleOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoosePeople(PeopleOption, Step):
+class ChoosePeople(PeopleOption, KeypointStep[Footage | None]):
     """Step ``people``: keep some tracks; without a choice, list them."""
 
     name, part, optional = 'people', 'track', False
 
     limits: ChoiceLimits = ChoiceLimits()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Keep the chosen tracks; colors in the table are of the appearance."""
-        clip, say = state.clip_2d(), self.report.say
-        if not clip.tracks:
-            return state
-        spans = [_span_of(clip, x, appearance_of(state)) for x in clip.tracks]
+        looks, say = appearance_of(footage), self.report.say
+        spans = [_span_of(clip, track, looks) for track in clip.tracks]
         chosen = choose_people(clip.name, spans, self.people, say, self.limits)
         tracks = [track for track in clip.tracks if track.track in chosen]
-        return replace(state, keypoints=replace(clip, tracks=tracks))
+        return replace(clip, tracks=tracks)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ nearly as well.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mmhot.state import State, Step
+from mmhot.pose2d.footage import Footage
+from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D, join_tracks
 from mmhot.tracking.appearance import (
     appearance_of,
@@ -36,34 +36,26 @@ class ReturnLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergeReturning(Step):
+class MergeReturning(KeypointStep[Footage]):
     """Step ``returning``: one track for people who leave and return."""
 
-    name, part = 'returning', 'track'
-    of_people, of_keypoints = True, True
+    name, part, of_people = 'returning', 'track', True
 
     limits: ReturnLimits = ReturnLimits()
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Merge the tracks of people who return."""
-        clip, looks = state.clip_2d(), appearance_of(state)
-        if looks is None:
-            return state
-        merged = self.merge(clip, looks, state.cuts or ())
-        return replace(state, tracked=merged, keypoints=merged)
+        looks = appearance_of(footage)
+        return clip if looks is None else self.merge(clip, looks)
 
-    def merge(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray], cuts: Sequence[int] = ()
-    ) -> Clip2D:
+    def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:
         """Merge tracks, which have boxes; number them from 0 by their first frame.
 
         The appearance has frames, boxes and values, see
-        :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different
-        shots, which begin at ``cuts``, stay apart.
+        :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different shots
+        stay apart.
         """
-        if not clip.tracks:
-            return clip
-        merger = _Merger(clip, appearance, cuts, self.limits)
+        merger = _Merger(clip, appearance, self.limits)
         while merger.merge_best():
             pass
         merged = [
@@ -86,14 +78,13 @@ class _Merger:
         self,
         clip: Clip2D,
         appearance: dict[str, np.ndarray],
-        cuts: Sequence[int],
         limits: ReturnLimits,
     ) -> None:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]
         self._looks = [looks_of(track, appearance)[1] for track in tracks]
         starts = [track.frames[0] for track in tracks]
-        self._shots = np.searchsorted(sorted(cuts), starts, 'right')
+        self._shots = np.searchsorted(sorted(clip.cuts), starts, 'right')
         self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
         averages = [average_looks(looks, limits.min_looks) for looks in self._looks]
         self._averages = np.stack(averages)

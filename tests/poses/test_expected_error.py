@@ -11,16 +11,16 @@ from tracks import clip_of, track, wiggling
 
 import mmhot
 from mmhot.datasets.transforms.detector_noise import person_height
+from mmhot.lifting.lifted import Evidence
 from mmhot.lifting.world import scale_people
-from mmhot.motion.expected_error import (
+from mmhot.poses.expected_error import (
     EVIDENCE,
     gather_evidence,
     predict_errors,
     read_coefficients,
 )
-from mmhot.motion.extremities import AddJoints
+from mmhot.poses.extremities import AddJoints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import Evidence
 from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
 from tools.analysis.motions import project_motion
 

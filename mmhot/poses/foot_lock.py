@@ -24,14 +24,14 @@ from mmhot.geometry.smooth_fits import (
 )
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.lifting.placement import is_pinned
-from mmhot.motion.camera import stable_keypoints
-from mmhot.motion.contacts import ANKLES, contacts_of_places, predict_contacts
-from mmhot.motion.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.options import option
+from mmhot.poses.camera import stable_keypoints
+from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
+from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.state import State, Step
+from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D, to_axes
 
 _LOGGER = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class FootErrors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockFeet(Step):
+class LockFeet(PoseStep[object]):
     """Step ``feet``: standing feet stay in place.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
@@ -98,15 +98,14 @@ class LockFeet(Step):
     errors: FootErrors = FootErrors()
     contacts: Contacts = predict_contacts
 
-    def __call__(self, state: State) -> State:
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
         """Keep standing feet in place where frames share their axes."""
-        clip = state.clip_3d()
         if clip.camera_path is not None:
-            return replace(state, poses=self.lock(clip))
+            return self.lock(clip)
         if self.treadmill is not None:
             text = '{treadmill} is unused without a static camera'
             _LOGGER.warning(ArgumentError(text))
-        return state
+        return clip
 
     def lock(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place, whatever is known of the camera.

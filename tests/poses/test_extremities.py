@@ -11,7 +11,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import to_world
-from mmhot.motion.extremities import SKELETON, AddJoints
+from mmhot.poses.extremities import SKELETON, AddJoints
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D

@@ -1,0 +1,251 @@
+"""People of a stream: level, on a floor, of a size, with bones and joint angles."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from mmhot.errors import require_choice
+from mmhot.geometry.rotations import rotation_matrices
+from mmhot.io.writers.rigid_skeleton import LiveRig, RigidMotion, RunningMean
+from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.io.writers.trc import in_y_up
+from mmhot.lifting.placement import find_floor
+from mmhot.lifting.world import height_over_ankles
+from mmhot.options import Options, option, read_numbers
+from mmhot.skeletons.joint_angles import angle_names, joint_angles, unit_vectors
+from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
+from mmhot.structures.clips import Clip3D, to_axes
+
+_H36M = get_skeleton('h36m-17')
+# left and right hips, knees and ankles
+_LEGS = [_H36M.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'knee', 'foot')]
+_ANKLES = _LEGS[2]
+_THORAX = _H36M.index('thorax')
+_LONGEST = 0.2  # seconds that a frame stands for, if others were missed
+
+
+def _read_tilt(value: Any) -> str | float:
+    """Read 'auto', or degrees."""
+    if value == 'auto':
+        return value
+    [degrees] = read_numbers(value)
+    if not -90 <= degrees <= 90:
+        raise ValueError
+    return degrees
+
+
+@dataclass(frozen=True)
+class LevelSettings:
+    """What shows how the camera is tilted, and what the floor of a person is.
+
+    They were chosen on the demo's clips, on which the camera is level from the first
+    pose on within 4 degrees, and after two seconds within 1 degree, of the whole clip.
+    """
+
+    # Seconds of people who stand, after which the tilt is kept. More is more accurate,
+    # and later.
+    seconds: float = 3.0
+    # Least distance of hips and ankles of people who stand, by the length of legs, and
+    # cosine between legs and trunk. More leaves out more people who do not stand.
+    straight: float = 0.9
+    upright: float = 0.9
+    floor: float = 2.0  # seconds whose lowest ankle shows the floor of a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceOptions(Options):
+    """Options of the world of a stream: its axes, origin and scale."""
+
+    title = 'streams'
+
+    tilt: Any = option(
+        'how far the camera looks down, for level bones and world axes; auto: as the '
+        'first seconds of people who stand show',
+        'auto',
+        convert=_read_tilt,
+        expected='auto, or from -90 to 90 degrees',
+        metavar='DEGREES',
+    )
+    origin: str = option(
+        'origin of bones and world axes on the floor: where the first person starts, '
+        'or below the camera',
+        'person',
+        choices=('person', 'camera'),
+    )
+    height: float | None = option(
+        'body height, which sets the scale', low=0.3, high=3, metavar='METERS'
+    )
+    level: LevelSettings = LevelSettings()
+
+
+@dataclass
+class LivePerson:
+    """One person in one frame of a stream.
+
+    Attributes:
+        track (int): Track ID.
+        keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
+            axes (x right, y down, z forward), (17, 3).
+        root_3d (np.ndarray): Root position in camera axes, meters, (3,); NaN if
+            unknown.
+        keypoints_2d (np.ndarray): Pixels, (17, 2).
+        scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
+        broken (bool): Whether the track was lost between the last pose and this one.
+        places (np.ndarray): Joints in world axes, z up from the floor, meters, (17, 3).
+    """
+
+    track: int
+    keypoints_3d: np.ndarray
+    root_3d: np.ndarray
+    keypoints_2d: np.ndarray
+    scores: np.ndarray
+    broken: bool
+    places: np.ndarray
+    _time: float = field(repr=False)
+    _body: '_Body' = field(repr=False)
+
+    def bones(
+        self, profile: str = 'lafan1'
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return where the bones are, as :meth:`mmhot.Clip3D.bones`, in this frame.
+
+        Bones have their mean length so far, and the floor is below the lowest foot of
+        the last two seconds.
+
+        Returns:
+            dict[str, tuple[np.ndarray, np.ndarray]]: Position (3,) in meters, z up, and
+            quaternion w, x, y, z (4,) by bone: what GMR's retargeters take. Signs of
+            quaternions continue.
+        """
+        require_choice('profile', profile, tuple(BVH_PROFILES))
+        return self._body.rig.place(self._motion, BVH_PROFILES[profile])
+
+    @cached_property
+    def _motion(self) -> RigidMotion:
+        return self._body.rig.fit(self.places, self._time)
+
+    def angles(self) -> dict[str, float]:
+        """Return the angles of :meth:`mmhot.Clip3D.angles` in this frame, degrees."""
+        return self._body.angles(self.places)
+
+
+class _Body:
+    """What earlier frames showed of a person."""
+
+    def __init__(self) -> None:
+        self.ankles: deque[tuple[float, np.ndarray]] = deque()  # time, and z up (2, 3)
+        self.height, self.rig = RunningMean[float](), LiveRig()
+        self._angles: np.ndarray | None = None
+
+    def angles(self, places: np.ndarray) -> dict[str, float]:
+        """Return joint angles without jumps in time."""
+        angles = joint_angles(in_y_up(places[None]))
+        if self._angles is not None:
+            angles = np.unwrap(np.append(self._angles, angles, 0), period=360, axis=0)
+        self._angles = angles[-1:]
+        return dict(zip(angle_names(len(places)), angles[-1].tolist(), strict=True))
+
+
+class PeoplePlacer:
+    """Place the people of a stream in the world, frame after frame.
+
+    Attributes:
+        tilt (float | None): Degrees by which the camera looks down; None until people
+            stand.
+    """
+
+    def __init__(
+        self, options: PlaceOptions, say: Callable[[str], None] = lambda line: None
+    ) -> None:
+        self.options, self._say = options, say
+        is_known = options.tilt != 'auto'
+        self.tilt: float | None = options.tilt if is_known else None
+        self._turn = np.eye(3)  # from z-up axes of the camera to the world's
+        if is_known:
+            self._turn = rotation_matrices(np.radians([-options.tilt, 0, 0]))
+        self._standing: list[np.ndarray] | None = None if is_known else []
+        self._stood, self._time = 0.0, 0.0
+        self._start: np.ndarray | None = None  # in z-up axes of the camera
+        self._bodies: dict[int, _Body] = {}
+
+    def __call__(
+        self, clip: Clip3D, returned: frozenset[int], time: float
+    ) -> list[LivePerson]:
+        """Return the people of a clip of one frame in camera axes."""
+        before, self._bodies = self._bodies, {}
+        for track in clip.track.tolist():
+            is_same = track in before and track not in returned
+            self._bodies[track] = before[track] if is_same else _Body()
+        clip = self._scaled(clip, time)
+        seen = to_axes(clip, 'z-up').places().astype(np.float64)
+        self._level(seen, clip.scores, time)
+        if self._start is None:
+            is_person = self.options.origin == 'person'
+            self._start = seen[0, _ANKLES].mean(0) if is_person else np.zeros(3)
+        origin, people = self._turn @ self._start, []
+        for row, (track, body) in enumerate(self._bodies.items()):
+            places, ankles = seen[row] @ self._turn.T, body.ankles
+            ankles.append((time, seen[row, _ANKLES]))
+            while time - ankles[0][0] > self.options.level.floor:
+                ankles.popleft()
+            lowest = min((np.array([x for _, x in ankles]) @ self._turn[2]).ravel())
+            places -= [origin[0], origin[1], lowest - ANKLE_HEIGHT]
+            person = LivePerson(
+                track,
+                clip.keypoints_3d[row],
+                clip.root_3d[row],
+                clip.keypoints_2d[row],
+                clip.scores[row],
+                track in returned,
+                places,
+                time,
+                body,
+            )
+            people.append(person)
+        return people
+
+    def _scaled(self, clip: Clip3D, time: float) -> Clip3D:
+        """Return the clip with people of the stated height."""
+        if self.options.height is None:
+            return clip
+        poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+        for row, body in enumerate(self._bodies.values()):
+            pose = poses[row : row + 1]
+            measure = partial(height_over_ankles, pose, _H36M.joints)
+            factor = (self.options.height - ANKLE_HEIGHT) / body.height(measure, time)
+            poses[row] *= factor
+            root[row] *= factor
+        return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _level(self, seen: np.ndarray, scores: np.ndarray, time: float) -> None:
+        """Learn the tilt from people (P, 17, 3), z up, some of whom may stand."""
+        step, self._time = min(time - self._time, _LONGEST), time
+        stands = self._stand(seen) & (scores[:, _ANKLES] > 0).all(1)
+        if self._standing is None or not stands.any():
+            return
+        self._standing += [*seen[stands]]
+        self._stood += step
+        people = np.array(self._standing)
+        ankles, thorax = people[:, _ANKLES], people[:, _THORAX]
+        self._turn, _ = find_floor(ankles.reshape(-1, 3), thorax - ankles.mean(1))
+        self.tilt = -float(np.degrees(np.arcsin(self._turn[2, 1])))
+        if self._stood >= self.options.level.seconds:
+            self._standing = None
+            text = 'people who stand show that the camera looks %s by %.1f degrees'
+            side = 'down' if self.tilt > 0 else 'up'
+            self._say(text % (side, abs(self.tilt)))
+
+    def _stand(self, people: np.ndarray) -> np.ndarray:
+        """Mark the people (P, 17, 3) who stand on a straight leg, upright, (P,)."""
+        settings = self.options.level
+        hips, knees, ankles = (people[:, x] for x in _LEGS)
+        legs = np.linalg.norm(hips - knees, axis=-1)
+        legs += np.linalg.norm(knees - ankles, axis=-1)
+        is_straight = np.linalg.norm(hips - ankles, axis=-1) > settings.straight * legs
+        trunk = unit_vectors(people[:, _THORAX] - people[:, 0])
+        up = unit_vectors(people[:, 0] - ankles.mean(1))
+        return is_straight.any(1) & ((trunk * up).sum(-1) > settings.upright)

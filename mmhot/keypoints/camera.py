@@ -1,0 +1,174 @@
+"""Step ``camera`` before the lift: keypoints as a static camera would see them."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmhot.frames.sources import FrameObserver, FrameSource
+from mmhot.geometry.rotations import rotation_matrices
+from mmhot.keypoints.camera_path import (
+    CameraLimits,
+    FocalSearch,
+    choose_path,
+    find_lens,
+    is_static,
+    shows_static,
+    solve_camera_path,
+    static_path,
+)
+from mmhot.options import option
+from mmhot.pose2d.footage import Footage
+from mmhot.progress import Count
+from mmhot.step import KeypointStep
+from mmhot.structures.clips import Clip2D
+from mmhot.structures.lens import Camera, Lens, ideal_pixels
+
+if TYPE_CHECKING:  # only videos need OpenCV
+    from mmhot.tracking.background import Background, BackgroundTracker
+
+_LOGGER = logging.getLogger(__name__)
+_SEEN = ('auto', 'rotating')  # motions that the background shows
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilizeCamera(KeypointStep[Footage]):
+    """Map keypoints to the image of a static camera.
+
+    Poses of all frames then share the axes of the camera in the first frame of the
+    shot.
+    """
+
+    name, part = 'camera', 'camera'
+
+    # static if some frames show it, else rotating if all frames show that, else moving,
+    # which means that each frame has its own axes
+    camera: str = option(
+        'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
+        'auto (detected). Unless the camera moves, all frames share axes, and standing '
+        'feet stay in place',
+        'auto',
+        choices=('auto', 'static', 'rotating', 'moving'),
+    )
+    limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
+    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
+
+    def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
+        """Return the observer of the background, if it shows how the camera moves."""
+        return [self._tracker(frames)] if self.camera in _SEEN else []
+
+    def _tracker(self, frames: FrameSource) -> 'BackgroundTracker':
+        from mmhot.tracking.background import BackgroundTracker
+
+        is_sparse = self.camera == 'auto' and not frames.once
+        return BackgroundTracker(self.limits.interval if is_sparse else 1)
+
+    def background(self, footage: Footage) -> 'Background | None':
+        """Return what was seen of the background of a video."""
+        look_again = footage.look_again
+        if look_again is None or self.camera not in _SEEN:
+            return None
+        from mmhot.tracking.background import Background, BackgroundTracker
+
+        people, every_frame = footage.people, BackgroundTracker()
+        return Background(
+            len(people.people),
+            people.observed[self._tracker(footage.frames).name],
+            lambda progress: look_again(every_frame, progress),
+            people.first,
+        )
+
+    def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
+        """Map keypoints, and state the camera and its lens.
+
+        The lens is that of the first frame of each shot. Frames of a camera that moves
+        have no common axes, so that it is not stated.
+        """
+        count = partial(footage.count, self.part)
+        path, lens = self.solve(clip, self.background(footage), count)
+        if path is None and lens is clip.lens:
+            return clip
+        clip = replace(
+            clip, lens=lens, camera=None if path is None else Camera(path, lens)
+        )
+        if path is None or is_static(path):
+            return clip
+        size, tracks = (clip.width, clip.height), []
+        for track in clip.tracks:
+            points, focal = ideal_pixels(track.keypoints, size, lens)
+            points = stabilize(points, track.frames, path, focal, size)
+            tracks.append(replace(track, keypoints=points))
+        ideal = None if lens is None else Lens.pinhole(lens.focal[0], *size)
+        return replace(clip, tracks=tracks, lens=ideal)
+
+    def solve(
+        self,
+        clip: Clip2D,
+        background: 'Background | None',
+        progress: Count = lambda done, total: None,
+    ) -> tuple[np.ndarray | None, Lens | None]:
+        """Return the path and the lens; None if they are not known.
+
+        'auto' may decode the video another time, unless some frames show that the
+        camera is static.
+        """
+        size, name = (clip.width, clip.height), str(clip.source or clip.name)
+        limits, lens = self.limits, clip.lens
+        if self.camera == 'static':
+            num_frames = background.num_frames if background else clip.num_frames
+            return static_path(num_frames), lens
+        if background is None:
+            return None, lens
+        seen = background.points
+        total = background.num_frames - background.first
+        if self.camera == 'auto':
+            if len(seen['points']) < limits.min_frames:
+                return None, lens
+            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            if shows_static(path, seen['keyframe']):
+                return static_path(background.num_frames), lens
+            seen = background.look_at_all(lambda done: progress(done, total))
+        if len(seen['points']) < total:
+            _LOGGER.warning(
+                '%s could be read only once: the path of its camera is not known', name
+            )
+            return None, lens
+        if lens is None and not clip.cuts:  # shots may differ
+            points, keyframe = seen['points'], seen['keyframe']
+            lens = find_lens(points, keyframe, size, self.search, limits)
+        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+        chosen = choose_path(path, name)
+        if chosen is not None:  # nothing is known of the frames before
+            chosen = np.concatenate([static_path(background.first), chosen])
+        # images of a carried camera explain no focal length
+        return chosen, clip.lens if path.moves else lens
+
+
+def stabilize(
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    path: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Map pixels to the image of a camera that stays as it is in the first frame.
+
+    Pixels (T, K, 2) are those of an ideal lens, NaN where missing; the path has
+    rotation vectors and zooms by frame, (F, 4).
+    """
+    center = np.array(size) / 2
+    path = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * path[:, 3, None, None])
+    flat = turn_rays(rays, rotation_matrices(path[:, :3]))
+    return (focal * flat + center).astype(np.float32)
+
+
+def turn_rays(rays: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Return where directions (T, K, 2) are at depth 1 after rotations (T, 3, 3)."""
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ rotations.swapaxes(1, 2)
+    # directions beyond 84 degrees are not in any image
+    return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)

@@ -1,0 +1,145 @@
+"""Keypoints of low confidence, at borders, or elsewhere for a moment."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.errors import ArgumentError
+from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
+from mmhot.options import option
+from mmhot.pose2d.footage import Footage
+from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
+from mmhot.step import KeypointStep
+from mmhot.structures.clips import Clip2D
+
+_LOGGER = logging.getLogger(__name__)
+_LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
+
+
+_TORSO = 0.5  # from hips to shoulders, meters
+
+
+def find_jumps(
+    keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray, limits: Excursion
+) -> np.ndarray:
+    """Find keypoints that jump away and come back, (T, K), or most of a body at once.
+
+    Keypoints (T, K, 2), NaN where missing, at seconds (T,) are in pixels, the limits in
+    meters of a person whose torso is usually seen from the front.
+    """
+    length = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    if not np.isfinite(length).any():
+        return np.zeros(keypoints.shape[:-1], bool)
+    found = find_outliers(keypoints * (_TORSO / np.nanmedian(length)), seconds, limits)
+    found[2 * found.sum(1) > np.isfinite(keypoints).all(-1).sum(1)] = True
+    return found
+
+
+def _limbs_of(skeleton: Skeleton) -> list[int]:
+    """Return the joints of limbs that move: not shoulders and hips."""
+    return [skeleton.index(x) for x in skeleton.joints if part_of(x) in _LIMBS]
+
+
+def _torsos(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Return vectors (..., 2) from hips to shoulders; NaN if they are not known."""
+    joints = [f'{y}_{x}' for x in ('shoulder', 'hip') for y in ('left', 'right')]
+    if not {*joints} <= {*skeleton.joints}:
+        return np.full_like(keypoints[..., 0, :], np.nan)
+    shoulders, hips = joints[:2], joints[2:]
+    upper, lower = (
+        keypoints[..., skeleton.indices(x), :].mean(-2) for x in (shoulders, hips)
+    )
+    return upper - lower
+
+
+def find_cut(
+    keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
+) -> np.ndarray:
+    """Find joints of limbs at the border of the image, (..., K): most are beyond it.
+
+    2D models place them there with a high confidence, and knees would bend. The margin
+    of keypoints (..., K, 2) in an image (w, h) is in lengths of the torso.
+    """
+    cut, limbs = np.zeros(keypoints.shape[:-1], bool), _limbs_of(skeleton)
+    points = keypoints[..., limbs, :]
+    inside = np.minimum(points, size - points).min(-1)
+    lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    cut[..., limbs] = inside < margin * lengths[..., None]
+    return cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropUncertain(KeypointStep[Footage | None]):
+    """Step ``confidence``: keypoints of low confidence count as missing.
+
+    So do joints of limbs at the image's border, and keypoints that jump away for a
+    moment and come back.
+    """
+
+    name, live = 'confidence', True
+
+    kpt_thr: float | None = option(
+        'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
+        'keypoint files: none)',
+        low=0,
+        high=1,
+    )
+    # its default for 2D models, more drops more; docs/motion.md compares
+    detected: float = 0.35
+    # margin of limbs, torso lengths: less than ankles from soles; more drops more
+    border: float = 0.08
+    # errors of motion capture itself reach 0.1 m
+    jumps: Excursion = Excursion(least=0.15)
+
+    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
+        """Drop keypoints; people are dropped if no keypoint of anyone stays."""
+        limit = self._limit(footage)
+        clip = self.drop(clip, limit)
+        is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
+        if limit is not None and is_empty and clip.tracks:
+            text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
+            _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
+            clip = replace(clip, tracks=[])
+        return clip
+
+    def start(self, fps: float) -> Callable[[Clip2D, Footage | None], Clip2D]:
+        """Return what drops keypoints of a frame; a stream may be empty for a while."""
+        return lambda clip, footage: self.drop(clip, self._limit(footage))
+
+    def _limit(self, footage: Footage | None) -> float | None:
+        """Return the least confidence of keypoints of a 2D model, or of a file."""
+        return self.detected if footage and self.kpt_thr is None else self.kpt_thr
+
+    def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
+        """Set keypoints to NaN whose scores are below a limit, and those that jump.
+
+        Without a limit and such keypoints it is the same clip.
+        """
+        skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
+        jumps = np.zeros(skeleton.num_keypoints, int)
+        for track in clip.tracks:
+            points, scores = track.keypoints, track.scores
+            low = np.zeros(scores.shape, bool)
+            if limit is not None:
+                size = clip.width, clip.height
+                low = ~(scores >= limit) | find_cut(points, skeleton, size, self.border)
+            known = np.where(low[..., None], np.nan, points)
+            seconds = clip.times_of(track.frames)
+            found = find_jumps(known, skeleton, seconds, self.jumps)
+            jumps += (found & np.isfinite(known).all(-1)).sum(0)
+            low |= found
+            is_changed |= bool(low.any())
+            points = np.where(low[..., None], np.nan, points)
+            scores = np.where(low, 0, scores)
+            tracks.append(replace(track, keypoints=points, scores=scores))
+        if jumps.any():
+            text = '%s: keypoints jump away for a moment and come back; they count as '
+            text += 'missing (frames: %s); {without=%r} keeps them'
+            listed = list_frames(skeleton.joints, jumps)
+            values = clip.source or clip.name, listed, self.name
+            _LOGGER.warning(ArgumentError(text, *values))
+        if limit is None and not is_changed:
+            return clip
+        return replace(clip, tracks=tracks)

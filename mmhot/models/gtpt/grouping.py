@@ -1,0 +1,116 @@
+"""Groups of keypoints: checked, or found by body part or branch of the skeleton."""
+
+from collections import Counter
+from collections.abc import Sequence
+from numbers import Integral
+
+from mmhot.errors import hint_at_names
+from mmhot.skeletons.joints import Skeleton
+
+_BODY_PARTS = ('head', 'upper_body', 'lower_body')
+# More groups cost more than they gain: each has its own patches.
+_MOST_BRANCHES = 5
+
+
+def check_groups(
+    skeleton: Skeleton, groups: object
+) -> tuple[tuple[tuple[str, ...], ...], list[list[list[int]]]]:
+    """Return groups as tuples of names, and the indices of their slots and parts."""
+    try:
+        groups = tuple(
+            (names,) if isinstance(names, str) else tuple(names) for names in groups
+        )
+    except TypeError:
+        groups = ()
+    if not groups or not all(groups):
+        raise ValueError(
+            f"groups must be 'auto', or lists of keypoints or group names of "
+            f'{skeleton.name}, got {groups!r}'
+        )
+    indices = [_find_parts(skeleton, names) for names in groups]
+    counts = Counter(index for parts in indices for part in parts for index in part)
+    wrong = [
+        f'{x} ({counts[i]})' for i, x in enumerate(skeleton.joints) if counts[i] != 1
+    ]
+    if wrong:
+        some = ', '.join([*wrong[:5], *(['...'] if wrong[5:] else [])])
+        raise ValueError(
+            f"groups must name each keypoint of {skeleton.name} once, or be 'auto': "
+            f'got {some}'
+        )
+    names = tuple(
+        tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
+        for group in groups
+    )
+    return names, indices
+
+
+def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int]]:
+    """Return the indices of a group's slots, then those of each of its dense parts."""
+    if all(name in skeleton.groups for name in names):
+        return [skeleton.indices(name) for name in names]
+    slots = []
+    for name in names:
+        if name in skeleton.joints:
+            slots.append(skeleton.index(name))
+        elif isinstance(name, Integral) and 0 <= name < skeleton.num_keypoints:
+            slots.append(int(name))
+        else:
+            hint = hint_at_names(str(name), skeleton.joints)
+            raise ValueError(
+                f'groups: {name!r} is no keypoint of {skeleton.name}; {hint}; a list '
+                'has names of groups, or of keypoints; keypoints of your own need '
+                "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
+            )
+    return [slots]
+
+
+def find_groups(skeleton: Skeleton) -> list[list[int]]:
+    """Group the keypoints of a skeleton by body part, or by the branches of its tree.
+
+    Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
+    of them. Each other keypoint joins the group of the nearest one above it in the
+    tree, or below it. Indices of a group rise.
+    """
+    parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
+    parts = [skeleton.indices(part) for part in parts if part]
+    group_of = {
+        index: group
+        for group, part in enumerate(parts if len(parts) > 1 else _branches(skeleton))
+        for index in part
+    }
+    for index in range(skeleton.num_keypoints):
+        above, below = index, [index]
+        while above >= 0 and above not in group_of:
+            above = skeleton.parents[above]
+        for joint in below:
+            below += [child for parent, child in skeleton.bones if parent == joint]
+        near = [above, *below] if above >= 0 else below
+        group_of[index] = next((group_of[x] for x in near if x in group_of), 0)
+    return [
+        [index for index in sorted(group_of) if group_of[index] == group]
+        for group in sorted(set(group_of.values()))
+    ]
+
+
+def _branches(skeleton: Skeleton) -> list[list[int]]:
+    """Return the subtrees below the first fork of a tree, the smallest ones joined."""
+    children = {
+        index: [child for parent, child in skeleton.bones if parent == index]
+        for index in range(skeleton.num_keypoints)
+    }
+    tops = [index for index, parent in enumerate(skeleton.parents) if parent < 0]
+    if len(tops) == skeleton.num_keypoints:
+        return [tops]
+    while len(tops) == 1:
+        tops = children[tops[0]]
+    branches = []
+    for top in tops:
+        branch = [top]
+        for joint in branch:
+            branch += children[joint]
+        branches.append(branch)
+    while len(branches) > _MOST_BRANCHES:
+        branches.sort(key=len, reverse=True)
+        branches[-2] += branches.pop()
+    return sorted(branches)

@@ -1,0 +1,61 @@
+"""Number of tokens that each layer of GTPT keeps."""
+
+from collections.abc import Sequence
+from numbers import Real
+
+KeepRates = Sequence[float] | None
+
+
+def count_tokens(
+    keep_rates: KeepRates,
+    num_patches: int,
+    depth: int,
+    first_grouped: int,
+    num_dense: int = 0,
+) -> tuple[int, ...]:
+    """Return the number of private tokens of each layer, a share of all patches.
+
+    Each rate is the share that is kept for an equal number of layers; None keeps all.
+    Dense keypoints, of which a group has at most ``num_dense``, count as private tokens
+    from the layer ``first_grouped`` on.
+
+    Raises:
+        ValueError: If rates are out of range, grow, do not divide the layers or leave
+            a group without a patch.
+    """
+    rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
+    if depth % len(rates):
+        fitting = [n for n in range(1, depth + 1) if depth % n == 0]
+        raise ValueError(
+            f'keep_rates: the {depth} layers are split evenly by '
+            f'{", ".join(map(str, fitting))} rates, got {len(rates)}'
+        )
+    rates = [rate for rate in rates for _ in range(depth // len(rates))]
+    counts = tuple(int(num_patches * rate) for rate in rates)
+    for layer, count in enumerate(counts):
+        dense = num_dense if layer >= first_grouped else 0
+        if count <= dense:
+            reason = f' beside {dense} dense keypoints' if dense else ''
+            least = (dense + 1) / num_patches
+            raise ValueError(
+                f'keep_rates: {rates[layer]:g} of {num_patches} patches leaves none'
+                f'{reason} in layer {layer}; at least {least:.4g} must be kept'
+            )
+    return counts
+
+
+def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
+    """Return keep rates as a tuple of numbers in (0, 1] that do not grow."""
+    is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
+    rates = tuple(keep_rates) if is_list else ()
+    if not rates or not all(_is_share(rate) for rate in rates):
+        text = 'keep_rates must be a list of numbers above 0 and at most 1, got'
+        raise ValueError(f'{text} {keep_rates!r}')
+    if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
+        text = 'keep_rates must not grow, as pruned patches do not come back, got'
+        raise ValueError(f'{text} {keep_rates}')
+    return tuple(map(float, rates))
+
+
+def _is_share(rate: object) -> bool:
+    return isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate <= 1

@@ -1,1 +1,0 @@
-"""Steps that improve clips: feet, sides, cameras, toes, returning people."""

@@ -1,0 +1,48 @@
+"""A video and what was seen in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mmhot.frames.sources import FrameObserver, FrameSource
+from mmhot.progress import CountStage, no_count
+from mmhot.structures.clips import Clip2D
+from mmhot.structures.people import People
+
+LookAgain = Callable[[FrameObserver, Callable[[int], None]], dict[str, np.ndarray]]
+"""Takes an observer, and a function that receives the number of frames done."""
+
+
+@dataclass
+class ClipPeople:
+    """People in the frames of a clip, as a 2D model found them."""
+
+    people: list[People] = field(default_factory=list)  # people of each frame
+    times: list[float] = field(default_factory=list)  # time of each frame in seconds
+    size: tuple[int, int] = (0, 0)  # width and height of the frames in pixels
+    complete: bool = False  # whether all frames were processed
+    ended: str = ''  # why reading ended early, or nothing
+    # frames with which another shot begins
+    cuts: list[int] = field(default_factory=list)
+    # arrays of each observer by key
+    observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    # first frame that was processed, of a part of a video; frames before it have no
+    # people
+    first: int = 0
+    skeleton: str = ''  # joint order of the keypoints; not stored
+
+    def has_seen(self, observer: FrameObserver) -> bool:
+        """Return whether there are an observer's arrays."""
+        return observer.name in self.observed
+
+
+@dataclass(frozen=True)
+class Footage:
+    """A video, or one frame of a stream, and what was seen in it."""
+
+    frames: FrameSource
+    people: ClipPeople = field(default_factory=ClipPeople)
+    tracked: Clip2D | None = None  # all people that were tracked, of a whole video
+    look_again: LookAgain | None = None  # reads the video again, unless it is cached
+    count: CountStage = no_count  # receives the progress

@@ -1,0 +1,69 @@
+"""Step ``bones``: bones of constant lengths."""
+
+from dataclasses import dataclass, replace
+from graphlib import TopologicalSorter
+
+import numpy as np
+
+from mmhot.geometry.keypoint_arrays import bone_lengths
+from mmhot.geometry.windows import moving_rank
+from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.step import PoseStep
+from mmhot.structures.clips import Clip3D
+
+_BODY = get_skeleton('h36m-17')
+
+
+def is_finished(clip: Clip3D) -> bool:
+    """Return whether mmhot lifted or refined a clip."""
+    return bool(clip.model) or 'bones' in clip.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepBones(PoseStep[object]):
+    """Step ``bones``: bones get constant lengths."""
+
+    name, of_people = 'bones', True
+
+    errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
+    rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
+    growth: float = 1.0  # seconds over which the size of a person is measured
+
+    def __call__(self, clip: Clip3D, lifted: object = None) -> Clip3D:
+        """Move joints, those of other tools rather along the line of sight."""
+        poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
+        has_sights = clip.axes != 'world' and not is_finished(clip)
+        above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
+        order = TopologicalSorter(above_of).static_order()
+        outwards = [joint for joint in order if joint in above_of]
+        for track in clip.track_ids:
+            rows = clip.track == track
+            old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
+            sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
+            if not is_finished(clip):
+                old = old / _growth(old[:, :count], clip.fps, self.growth)
+            new = old.copy()
+            if has_sights:  # lifters do the same
+                new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.errors)
+            new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.rigid)
+            for joint in outwards:
+                above = clip.parents[joint]
+                bone = old[:, joint] - old[:, above]
+                length = np.linalg.norm(bone, axis=-1, keepdims=True)
+                scale = np.median(length) / length.clip(1e-6)
+                new[:, joint] = new[:, above] + bone * scale
+            poses[rows] = new
+        return replace(clip, keypoints_3d=poses.astype(np.float32))
+
+
+def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
+    """Return the size of bodies (T, 17, 3) over time, 1 at its median, (T, 1, 1).
+
+    Root-relative poses without a scale grow with people who approach.
+    """
+    lengths = bone_lengths(body, _BODY.bones)
+    usual = np.median(lengths, axis=0).clip(1e-6)
+    size = np.median(lengths / usual, axis=1)
+    window = min(max(round(seconds * fps), 1), len(size))
+    return moving_rank(size, window, window // 2)[:, None, None]

@@ -1,0 +1,84 @@
+"""Step ``camera`` after the lift: back to pixels of the video, or a static camera."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.errors import ArgumentError
+from mmhot.geometry.rotations import rotation_matrices
+from mmhot.keypoints.camera import stabilize, turn_rays
+from mmhot.keypoints.camera_path import is_static, static_path
+from mmhot.lifting.lifted import Lifted
+from mmhot.options import option
+from mmhot.step import PoseStep
+from mmhot.structures.clips import Clip3D
+from mmhot.structures.lens import Lens
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreCamera(PoseStep[Lifted]):
+    """Map 2D keypoints back to pixels of the video."""
+
+    name, part = 'camera', 'camera'
+
+    def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
+        """Undo :class:`mmhot.keypoints.camera.StabilizeCamera`.
+
+        Poses stay in axes of the first frame.
+        """
+        camera = lifted.keypoints.camera
+        if camera is None:
+            return clip
+        clip, lens = replace(clip, camera_path=camera.path), camera.lens
+        if is_static(camera.path):
+            return clip
+        focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
+        path = camera.path[clip.frame].astype(np.float64)
+        rays = (clip.keypoints_2d - center) / focal
+        flat = turn_rays(rays, rotation_matrices(-path[:, :3]))
+        pixels = focal * path[:, 3, None, None] * flat + center
+        pixels = pixels if lens is None else lens.distort(pixels)
+        return replace(
+            clip,
+            keypoints_2d=pixels.astype(np.float32),
+            intrinsics=() if lens is None else lens.parameters,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldCamera(PoseStep[object]):
+    """Step ``camera`` of keypoints and poses without their video."""
+
+    name = 'camera'
+
+    static_camera: bool = option(
+        'the camera does not move: estimate its tilt and the floor, and keep standing '
+        'feet in place',
+        False,
+    )
+
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+        """State that all frames share axes, if the user says so."""
+        if not self.static_camera or clip.axes == 'world' or not len(clip):
+            return clip
+        if clip.camera_path is not None:
+            if not is_static(clip.camera_path):
+                text = '{static_camera} is wrong: the camera of %s turns'
+                raise ArgumentError(text, clip.name)
+            return clip
+        path = static_path(int(clip.frame.max()) + 1)
+        return replace(clip, camera_path=path)
+
+
+def stable_keypoints(clip: Clip3D) -> np.ndarray:
+    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
+    if clip.camera_path is None:
+        return clip.keypoints_2d
+    points, size = clip.keypoints_2d, (clip.width, clip.height)
+    if clip.intrinsics:
+        fx, fy, cx, cy, *distortion = clip.intrinsics
+        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
+        points = lens.undistort(points)
+    if is_static(clip.camera_path):
+        return points
+    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)

@@ -1,0 +1,289 @@
+"""Named joints in tables: files as other programs, and our own writers, write them."""
+
+import csv
+import pickle
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from rendered_clips import rendered
+
+import mmhot
+from mmhot.io.readers.poses import read_poses
+from mmhot.lifting.world import place_people, to_world
+from mmhot.skeletons.joints import SKELETONS, convert_keypoints, get_skeleton
+
+COUNT = 20
+
+
+@pytest.fixture(scope='module')
+def clip():
+    lifted = to_world(place_people(rendered('walk')), static_camera=True)
+    return lifted.take(lifted.frame < COUNT)
+
+
+def joints_of(clip, skeleton):
+    """The joints of a skeleton, by name, z up: random where they are not derived."""
+    given, _, _ = convert_keypoints(
+        clip.places().astype(float), None, 'h36m-17', skeleton, 'trained'
+    )
+    noise = np.random.default_rng(0).normal(1, 0.1, given.shape)
+    given = np.where(np.isnan(given), noise, given)
+    return dict(zip(get_skeleton(skeleton).joints, given.swapaxes(0, 1), strict=True))
+
+
+def write(path, header, rows):
+    with path.open('w', newline='') as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def wide(path, joints, ending='{}_{}', heads=(), scale=1.0):
+    """Write a row for each frame."""
+    header = [name for name, _ in heads]
+    header += [ending.format(name, axis) for name in joints for axis in 'xyz']
+    table = scale * np.concatenate([*joints.values()], axis=1)
+    columns = [np.array(values)[:, None] for _, values in heads]
+    return write(path, header, np.concatenate([*columns, table], axis=1).tolist())
+
+
+def trc(path, joints, unit, first_line):
+    """Write markers with y up, as Pose2Sim does."""
+    names = [*joints]
+    scale = dict(m=1, mm=1000)[unit]
+    points = scale * np.stack([*joints.values()], axis=1)[..., [0, 2, 1]] * (1, 1, -1)
+    heads = ['DataRate', 'CameraRate', 'NumFrames', 'NumMarkers', 'Units', 'Orig']
+    lines = [
+        first_line,
+        '\t'.join([*heads, 'OrigDataStartFrame', 'OrigNumFrames']),
+        f'60.0\t60.0\t{COUNT}\t{len(names)}\t{unit}\t60.0\t0\t{COUNT}',
+        '\t'.join(['Frame#', 'Time', *(f'{name}\t\t' for name in names)]),
+        '\t\t' + '\t'.join(f'{x}{n + 1}' for n in range(len(names)) for x in 'XYZ'),
+        '',
+    ]
+    for frame, pose in enumerate(points):
+        values = '\t'.join(f'{x:.7f}' for x in pose.ravel())
+        lines.append(f'{frame + 1}\t{(frame + 1) / 60:.7f}\t{values}')
+    path.write_text('\n'.join(lines) + '\n')
+    return path
+
+
+def as_named(joints, style):
+    return {style(name): points for name, points in joints.items()}
+
+
+def short(name):
+    """RHip for right_hip."""
+    side, _, part = name.partition('_')
+    if side not in ('left', 'right'):
+        return name.title().replace('_', '')
+    return side[0].upper() + part.title().replace('_', '')
+
+
+def assert_body(read, clip, axes):
+    """Check the limbs that the source has, and where they are if that is known."""
+    assert read.axes == axes
+    source = next(x.name for x in SKELETONS.values() if x.joints == read.joint_names)
+    body, _, measured = convert_keypoints(
+        read.places().astype(float), None, source, 'h36m-17', 'trained'
+    )
+    limbs = [x for x in range(17) if measured[x] and x not in (0, 7, 8, 9, 10)]
+    assert len(limbs) == 12
+    places = clip.places()
+    if np.isnan(read.root_3d).all():
+        places = places - places[:, [1, 4]].mean(1, keepdims=True)
+    if axes == 'camera':
+        places = places[..., [0, 2, 1]] * (1, -1, 1)
+    assert_allclose(body[:, limbs], places[:, limbs], atol=1e-4)
+
+
+def freemocap(folder, clip):
+    joints = as_named(joints_of(clip, 'mediapipe-33'), 'body_{}'.format)
+    joints['right_hand_wrist'] = joints['body_right_wrist']
+    return wide(folder / 'mediapipe_body_3d_xyz.csv', joints, scale=1000.0)
+
+
+def freemocap_by_frame(folder, clip):
+    joints = joints_of(clip, 'mediapipe-33')
+    header = ['frame', 'timestamp', 'timestamp_by_camera', 'model', 'keypoint', *'xyz']
+    rows = [
+        [frame, '', '{}', model, name, *1000 * points[frame] + shift]
+        for frame in range(COUNT)
+        # hands have wrists of their own
+        for model, shift in (('mediapipe_body', 0), ('mediapipe_hand', 50))
+        for name, points in joints.items()
+        if shift == 0 or name.endswith('wrist')
+    ]
+    return write(folder / 'recording_by_frame.csv', header, rows)
+
+
+def sam_cpp(folder, clip):
+    def style(name):
+        words = dict(fore='index', middle='middle', ring='ring', pinky='pinky')
+        for word, theirs in words.items():
+            name = name.replace(
+                f'{word}finger' if word == 'fore' else f'{word}_finger', theirs
+            )
+        parts = dict(zip('1234', ['third', 'second', 'first', 'tip'], strict=True))
+        if name[-1] in parts:
+            part = parts[name[-1]]
+            return f'{name[:-1]}_{part}' + '_joint' * (part != 'tip')
+        return name + '_tip' * name.endswith('_toe')
+
+    joints = as_named(joints_of(clip, 'mhr-70'), style)
+    joints = {x: y[..., [0, 2, 1]] * (1, -1, 1) for x, y in joints.items()}
+    path = wide(folder / 'person0_3DPoints.csv', joints, '{}_3D{}')
+    text = path.read_text()
+    for axis in 'xyz':
+        text = text.replace(f'_3D{axis}', f'_3D{axis.upper()}')
+    path.write_text(text)
+    return path
+
+
+def mediapipe(folder, clip):
+    """World landmarks, whose origin is between the hips."""
+    joints = joints_of(clip, 'mediapipe-33')
+    hips = (joints['left_hip'] + joints['right_hip']) / 2
+    rows = [
+        [frame, number, *(points - hips)[frame, [0, 2, 1]] * (1, -1, 1), 0.9]
+        for frame in range(COUNT)
+        for number, points in enumerate(joints.values())
+    ]
+    header = ['frame_id', 'landmark_id', 'x', 'y', 'z', 'visibility']
+    return write(folder / 'landmarks.csv', header, rows)
+
+
+def pose2sim(folder, clip):
+    joints = as_named(joints_of(clip, 'halpe-26'), short)
+    joints = {x: y for x, y in joints.items() if x[1:] not in ('Eye', 'Ear')}
+    joints['r.ASIS_study'] = joints['RHip']
+    first = 'PathFileType  4\t(X/Y/Z) D:\\Pose2Sim\\Demo'
+    return trc(folder / 'walk.trc', joints, 'm', first)
+
+
+def opencap(folder, clip):
+    joints = as_named(joints_of(clip, 'openpose-25'), short)
+    first = 'PathFileType\t4\t(X/Y/Z)\twalk.trc'
+    return trc(folder / 'walk.trc', joints, 'mm', first)
+
+
+# the lines of the table in docs/migration.md
+FILES = [
+    (freemocap, dict(fps=25), 'mediapipe-33', 'z-up'),
+    (freemocap_by_frame, dict(fps=25), 'mediapipe-33', 'z-up'),
+    (sam_cpp, dict(fps=25), 'mhr-70', 'camera'),
+    (mediapipe, dict(fps=25), 'mediapipe-33', 'camera'),
+    (pose2sim, {}, 'halpe-26', 'world'),
+    (opencap, {}, 'openpose-25', 'world'),
+]
+
+
+@pytest.mark.parametrize(
+    ('make', 'options', 'skeleton', 'axes'), FILES, ids=[x[0].__name__ for x in FILES]
+)
+def test_files_of_other_programs(make, options, skeleton, axes, clip, tmp_path):
+    read = read_poses(make(tmp_path, clip), **options)
+    assert read.joint_names == get_skeleton(skeleton).joints
+    assert read.fps == options.get('fps', 60)
+    assert_allclose(read.frame, range(COUNT))
+    assert_body(read, clip, axes)
+
+
+def test_fingers_are_those_of_sam(clip, tmp_path):
+    """From the tip inwards, as in its results (tests/io/test_fingers.py)."""
+    path = sam_cpp(tmp_path, clip)
+    read = read_poses(path, fps=25)
+    header = path.read_text().split('\n')[0]
+    assert 'right_thumb_tip_3DX' in header
+    thumb = joints_of(clip, 'mhr-70')['left_forefinger4']
+    index = read.joint_names.index('left_forefinger4')
+    assert_allclose(
+        read.places()[:, index], thumb[:, [0, 2, 1]] * (1, -1, 1), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize('axes', ['camera', 'z-up', 'world'])
+def test_our_own_csv(axes, clip, tmp_path):
+    given = place_people(rendered('walk'))
+    given = given.take(given.frame < COUNT)
+    given.save(tmp_path / 'walk.csv', axes=axes)
+    given.save(tmp_path / 'walk.npz', axes=axes)
+    read, wanted = (
+        read_poses(tmp_path / 'walk.csv'),
+        mmhot.read_lifted(tmp_path / 'walk.npz'),
+    )
+    assert (read.fps, read.joint_names) == (25, wanted.joint_names)
+    places = read.places()
+    if read.axes != axes:  # 'world' is not stated
+        assert (read.axes, axes) == ('z-up', 'world')
+    assert_allclose(places, wanted.places(), atol=1e-4)
+    assert_allclose(read.frame, wanted.frame)
+
+
+@pytest.mark.parametrize('suffix', ['trc', 'c3d'])
+def test_our_own_markers(suffix, clip, tmp_path):
+    if suffix == 'c3d':
+        pytest.importorskip('ezc3d')
+    given = replace(clip, frame=clip.frame + 3)
+    given.save(tmp_path / f'walk.{suffix}')
+    read = read_poses(tmp_path / f'walk.{suffix}')
+    assert (read.axes, read.fps) == ('world', 25)
+    assert_allclose(read.frame, given.frame)
+    assert_allclose(read.places(), given.places(), atol=1e-4)
+
+
+def test_refine_reads_a_table(clip, tmp_path):
+    refined = mmhot.refine(pose2sim(tmp_path, clip), joints=17, without='smoothing')
+    assert len(refined) == COUNT
+    apart = np.linalg.norm(refined.places()[:, 1:7] - clip.places()[:, 1:7], axis=-1)
+    assert apart.mean() < 0.03
+
+
+def test_skeletons_by_name(clip, tmp_path):
+    for name, count in (('smpl-24', 24), ('humanml3d-22', 22), ('panoptic-19', 19)):
+        joints = np.stack([*joints_of(clip, name).values()], axis=1)
+        path = tmp_path / f'{name}.npy'
+        np.save(path, joints)
+        if count != 24:
+            with pytest.raises(ValueError, match=f'per person, as in .*{name}.*: give'):
+                read_poses(path, fps=25)
+        read = read_poses(path, fps=25, skeleton=name, axes='world')
+        assert_body(read, clip, 'world')
+
+
+@pytest.mark.parametrize('kind', ['amass', 'wham', 'gvhmr'])
+def test_parameters_of_smpl_are_refused(kind, tmp_path):
+    path = tmp_path / kind
+    values = dict(betas=np.ones(10), poses=np.ones((5, 156)), trans=np.ones((5, 3)))
+    if kind == 'amass':
+        with path.open('wb') as file:
+            np.savez(file, mocap_framerate=60, **values)
+    elif kind == 'wham':
+        track = dict(pose=values['poses'], pose_world=values['poses'], betas=1)
+        path.write_bytes(pickle.dumps({0: track}))
+    else:
+        with zipfile.ZipFile(path, 'w') as archive:
+            archive.writestr('a/data.pkl', pickle.dumps({'smpl_params_global': 1}))
+    with pytest.raises(
+        ValueError, match='has parameters of SMPL, not joints: save the'
+    ):
+        read_poses(path, fps=30)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('x,y,z\n1,2,3\n', 'none for the frame and the joint'),
+        ('frame,nose_x,nose_y,nose_z\n', 'has no rows'),
+        ('frame,nose_x,nose_y,nose_z\n1,a,b,c\n', 'must be numbers'),
+        ('frame,nose_x,nose_y,nose_z\n1,0,1,2\n', 'no skeleton has the joints'),
+        ('PathFileType\t4\na\nb\nc\n', 'has the unit None'),
+    ],
+)
+def test_wrong_tables_are_refused(text, message, tmp_path):
+    path = tmp_path / 'a.csv'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_poses(path, fps=30)
