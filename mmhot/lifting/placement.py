@@ -37,6 +37,11 @@ class FloorSettings:
     above: float = 0.05  # weight of ankles above the floor, relative to those below
     high: float = 0.06  # height with a quarter of it, relative to the distance
     rounds: int = 30
+    upright: float = (
+        0.7  # cosine of the largest angle between a vote and the camera's up
+    )
+    voters: float = 0.1  # share of poses that must stand to decide what is up
+    pinned: float = 1e-4  # path of hips that tools keep in place, m
     drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
     size_error: float = 0.15  # of the body's size, which explains a height
     tilt_error: float = 0.03  # of the camera, which explains a height, radians
@@ -122,12 +127,13 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     """Fit the floor plane to the lowest ankles.
 
     Expectile regression: ankles below the plane weigh twenty times as much as those
-    above, and those far above even less. The prior of the normal is the mean body axis,
-    which decides where people stay in one place.
+    above, and those far above even less. The prior of the normal is the median body
+    axis, which decides where people stay in one place.
 
     Args:
         ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
-        bodies (np.ndarray): Directions from feet to neck, (M, 3).
+        bodies (np.ndarray): Body axes of people who stand, (M, 3). Without any, z is
+            up.
 
     Returns:
         tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
@@ -142,12 +148,12 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
     variance = FLOOR.ankle_error**2 * max(len(ankles) / 100, 1)
-    prior = variance * np.diag([1 / FLOOR.lean**2, 1 / FLOOR.lean**2, 0.0])
+    lean = FLOOR.lean if len(bodies) else 1e-6
+    prior = variance * np.diag([1 / lean**2, 1 / lean**2, 0.0])
     # slopes along x and y of the plane perpendicular to the bodies
-    expected, bodies = np.zeros(3), bodies[np.isfinite(bodies).all(-1)]
-    upright = bodies[bodies[:, 2] > 0.7 * np.linalg.norm(bodies, axis=-1)]
-    if len(upright):
-        expected[:2] = -np.median(upright[:, :2] / upright[:, 2:], axis=0)
+    expected = np.zeros(3)
+    if len(bodies):
+        expected[:2] = -np.median(bodies[:, :2] / bodies[:, 2:], axis=0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
     high = FLOOR.high * np.linalg.norm(ankles, axis=1)
     for _ in range(FLOOR.rounds):
@@ -164,6 +170,11 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     rotation = rotation_matrices(axis * (np.arcsin(sine) / max(sine, 1e-12)))
     on_plane = middle + [0, 0, plane[2]]
     return rotation, float(rotation[2] @ on_plane) - ANKLE_HEIGHT
+
+
+def is_pinned(root: np.ndarray) -> bool:
+    """Return whether of positions (T, 3), z up, the height alone is known."""
+    return bool(len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.pinned).all())
 
 
 def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:

@@ -14,10 +14,12 @@ from mmhot.lifting.placement import (
     ROOT_ERRORS,
     find_floor,
     find_own_floor,
+    is_pinned,
     place_roots,
 )
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
@@ -119,7 +121,8 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             each shot is fitted to feet and body axes, and people who are at most so far
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
-            on the floor, also in jumps. Defaults to False.
+            on the floor, also in jumps unless hips stay above one point. Defaults to
+            False.
     """
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
@@ -129,17 +132,23 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
         feet = poses[rows][:, ankles] + root[rows, None]
-        trunks = poses[rows, clip.joint_names.index('thorax')]
-        trunks = trunks - poses[rows][:, ankles].mean(1)
-        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), trunks)
+        bodies = standing_axes(poses[rows, _BODY])
+        bodies = bodies[bodies[:, 2] > FLOOR.upright]
+        if len(bodies) < FLOOR.voters * rows.sum():
+            text = '%s: hardly anybody stands straight: up is that of a level camera'
+            _LOGGER.warning(text, clip.name)
+            bodies = bodies[:0]
+        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), bodies)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
         lowest = poses[rows][:, _BODY][..., 2].min(1)
+        limit = np.inf
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
             height = heights[shots[rows[0]]]
             limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
+        if static_camera or is_pinned(root[rows]):
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:
                 seconds = clip.seconds(clip.frame[rows])

@@ -23,6 +23,7 @@ from mmhot.geometry.smooth_fits import (
     solve_blocks,
 )
 from mmhot.geometry.windows import solve_in_parts
+from mmhot.lifting.placement import is_pinned
 from mmhot.options import option
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
@@ -133,7 +134,8 @@ class LockFeet(PoseStep[object]):
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
         for rows in clip.stretches():
-            if len(rows) < 3 or not np.isfinite(root[rows]).all():
+            is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
+            if not is_placed or is_pinned(upright.root_3d[rows]):
                 continue
             seconds = clip.seconds(clip.frame[rows])
             belt = self._belt_path(upright.take(rows), seconds)

@@ -558,7 +558,8 @@ class Clip3D:
                 with ``keypoints_2d``.
             axes (str, optional): 'camera' (x right, y down, z away), 'z-up' (x right, y
                 away), 'world' (z up from a floor) or 'y-up', which becomes 'world' (x,
-                -z, y). By default 'camera', or 'z-up' if trunks point along z or y.
+                -z, y); 'z-up-left' and 'y-up-left' are left-handed. By default
+                'camera', or 'z-up' if people stand along z or y.
             name (str): Name of the clip. Defaults to 'clip'.
 
         Raises:

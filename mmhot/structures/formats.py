@@ -69,7 +69,9 @@ def load_function(text: str) -> Callable[..., Any]:
     return getattr(import_module(module), name)
 
 
-GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world')
+LEFT_HANDED = '-left'
+"""Suffix of axes that are left-handed, as those of Unity and of MMPose's 3D demo."""
+GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 BVH_PROFILE_NAMES = ('default', 'lafan1', 'mixamo')
 """Rigs of ``.bvh`` files, see :mod:`mmhot.io.writers.rigs`, which imports NumPy."""

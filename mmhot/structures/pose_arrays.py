@@ -9,7 +9,8 @@ from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
-from mmhot.structures.conventions import are_mirrored, up_axes
+from mmhot.structures.conventions import bend_of_knees, place_neck, up_axes
+from mmhot.structures.formats import LEFT_HANDED
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
@@ -37,8 +38,7 @@ _USUAL = 0.8, 2.3  # statures, meters
 # Distances from the origin, meters: of a pelvis that stays there, of people in front of
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
-_PINNED = 1e-3
-_WITH_DEPTH = 'camera', 'y-up'  # axes whose z is the depth
+_COLUMNS = {'camera': 2, 'y-up': 2}  # what left-handed axes negate, else x
 
 
 def arrange_poses(
@@ -49,31 +49,40 @@ def arrange_poses(
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
         raise ValueError('keypoints_3d has no joint that is known')
+    if skeleton is _BODY:
+        rows = replace(rows, points=place_neck(rows.points, name))
     body, *_ = convert_keypoints(
         rows.points, None, skeleton.name, _BODY.name, 'trained'
     )
-    trunks = body[:, _THORAX] - body[:, _PELVIS]
-    is_given = axes is not None or rows.axes is not None
-    axes = axes or rows.axes or up_axes(trunks, name)
-    if are_mirrored(body):
-        sign, axis = ((1, 1, -1), 'z') if axes in _WITH_DEPTH else ((-1, 1, 1), 'x')
-        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
-        _LOGGER.warning(text, name, axis)
-        roots = None if rows.root_3d is None else rows.root_3d * sign
-        rows = replace(rows, points=rows.points * sign, root_3d=roots)
-        body = body * sign
     meter = _meters(name, rows, body)
-    poses = rows.points / meter[:, None, None]
-    pelvis = body[:, _PELVIS] / meter[:, None]
+    poses, body = (x / meter[:, None, None] for x in (rows.points, body))
+    pelvis = body[:, _PELVIS]
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
-    depths = _depths(rows, poses) if axes == 'camera' else np.full(len(poses), np.nan)
-    roots = _roots(name, rows, pelvis, meter, axes, depths)
+    given = axes or rows.axes
+    is_camera = given in (None, 'camera')
+    depths = _depths(rows, poses) if is_camera else np.full(len(poses), np.nan)
+    roots = _roots(name, rows, pelvis, meter, depths)
+    if given is None:
+        is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
+        places = None if is_centered else body + (roots - pelvis)[:, None]
+        axes = up_axes(body, places, name)
+    else:
+        axes = given.removesuffix(LEFT_HANDED)
+    if _is_left_handed(name, body, axes, given):
+        signs = np.where(np.arange(3) == _COLUMNS.get(axes, 0), -1, 1)
+        poses, pelvis, roots = (x * signs for x in (poses, pelvis, roots))
+    has_pixels = rows.keypoints_2d is not None
+    for track in np.unique(rows.track):
+        of_track = rows.track == track
+        moved = rows.root_3d is not None and np.nan_to_num(rows.root_3d[of_track]).any()
+        if not moved and _is_unknown(roots[of_track], axes, has_pixels):
+            roots[of_track] = np.nan
     if axes == 'y-up':
         poses, pelvis, roots = (
             x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, pelvis, roots)
         )
     poses = poses - pelvis[:, None]
-    axes = {'y-up': 'world' if is_given else 'z-up'}.get(axes, axes)
+    axes = {'y-up': 'world' if given else 'z-up'}.get(axes, axes)
     pixels = rows.keypoints_2d
     arrays = dict(
         frame=rows.frame,
@@ -85,6 +94,24 @@ def arrange_poses(
         keypoint_scores_3d=rows.scores,
     )
     return arrays, axes
+
+
+def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -> bool:
+    """Return whether axes are left-handed: as given, or by knees (N, 17, 3)."""
+    bend = bend_of_knees(body)
+    if given:
+        is_left = given.endswith(LEFT_HANDED)
+        if bend == (1 if is_left else -1):
+            text = '%s: knees bend backwards in {given_axes=%s}'
+            _LOGGER.warning(ArgumentError(text, name, given))
+        return is_left
+    if not bend:
+        text = '%s: knees hardly bend: whether axes are left-handed is not known, and '
+        _LOGGER.warning(ArgumentError(text + '{given_axes} states it', name))
+    elif bend < 0:
+        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
+        _LOGGER.warning(text, name, 'xyz'[_COLUMNS.get(axes, 0)])
+    return bend < 0
 
 
 def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
@@ -151,10 +178,9 @@ def _roots(
     rows: CheckedRows,
     pelvis: np.ndarray,
     meter: np.ndarray,
-    axes: str,
     depths: np.ndarray,
 ) -> np.ndarray:
-    """Return positions of the pelvis (N, 3) in meters, NaN where unknown.
+    """Return positions of the pelvis (N, 3) in meters.
 
     Translations may have another unit than the joints: the one that agrees with the
     size of people in the image, whose depths are (N,), or a plausible one.
@@ -177,19 +203,14 @@ def _roots(
             text = '%s: translations of %s are read as %s'
             _LOGGER.warning(text, name, _who(rows, of_track), title)
         places[of_track] = pelvis[of_track] + roots[of_track] / unit
-        if not far and _is_unknown(
-            pelvis[of_track], axes, rows.keypoints_2d is not None
-        ):
-            places[of_track] = np.nan
     return places
 
 
-def _is_unknown(pelvis: np.ndarray, axes: str, has_pixels: bool) -> bool:
-    """Return whether a pelvis (T, 3) stays at the origin, or on the line above it."""
-    if axes == 'camera' and has_pixels and np.median(pelvis[:, 2]) < _NEAREST:
-        return True  # people are in front of cameras
-    up = {'z-up': 2, 'world': 2, 'y-up': 1}.get(axes)
-    if up is not None and len(pelvis) > 1:
-        pelvis = np.delete(pelvis, up, axis=1)
-        return bool((np.linalg.norm(pelvis, axis=1) < _PINNED).all())
-    return bool(np.median(np.linalg.norm(pelvis, axis=1)) < _CENTERED)
+def _is_unknown(roots: np.ndarray, axes: str, has_pixels: bool) -> bool:
+    """Return whether a pelvis (T, 3) stays at the origin.
+
+    With pixels it may be anywhere: people are in front of cameras.
+    """
+    if axes == 'camera' and has_pixels and np.median(roots[:, 2]) < _NEAREST:
+        return True
+    return bool(np.median(np.linalg.norm(roots, axis=1)) < _CENTERED)

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mocap import standing_pose
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
 from mmhot.chain.options import ExportOptions
+from mmhot.geometry.rotations import rotation_matrices
 from mmhot.lifting.placement import find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import to_axes
+from mmhot.structures.clips import Clip3D, to_axes
 from mmhot.structures.lens import Lens
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
@@ -115,6 +117,42 @@ def test_people_on_boxes_do_not_tilt_the_floor(name):
     assert np.degrees(np.arccos(-up @ [0, np.cos(tilt), np.sin(tilt)])) < 3
     heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 5, axis=1)
     assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
+
+
+def seated(poses):
+    """Sit standing people on chairs."""
+    for side in ('left', 'right'):
+        hip, knee, foot = H36M.indices([f'{side}_{x}' for x in ('hip', 'knee', 'foot')])
+        poses[:, knee] = poses[:, hip] - [0, 0.4, 0]
+        poses[:, foot] = poses[:, knee] - [0, 0, 0.4]
+
+
+def rowing(poses):
+    """Straighten the legs of seated people to the front."""
+    for side in ('left', 'right'):
+        hip, knee, foot = H36M.indices([f'{side}_{x}' for x in ('hip', 'knee', 'foot')])
+        poses[:, knee], poses[:, foot] = (
+            poses[:, hip] - [0, x, 0.1] for x in (0.4, 0.8)
+        )
+
+
+def bent(poses):
+    """Bend the trunk of standing people by 60 degrees."""
+    legs = [x for x, name in enumerate(H36M.joints) if name.endswith(('knee', 'foot'))]
+    upper = np.delete(np.arange(17), legs)
+    turn = rotation_matrices(np.array([np.pi / 3, 0, 0]))
+    poses[:, upper] = (poses[:, upper] - poses[:, :1]) @ turn.T + poses[:, :1]
+
+
+@pytest.mark.parametrize('posture', [seated, rowing, bent])
+def test_people_who_do_not_stand_straight_do_not_level_the_floor(posture, caplog):
+    poses = np.repeat(standing_pose(), 50, axis=0).astype(np.float64)
+    posture(poses)
+    poses += [0, 5, 0]
+    clip = Clip3D.from_arrays(poses, 25, axes='z-up')
+    world = to_world(clip, static_camera=True)
+    assert_allclose(world.keypoints_3d, clip.keypoints_3d, atol=1e-4)
+    assert 'up is that of a level camera' in caplog.text
 
 
 def test_people_of_wrong_sizes_stand_on_one_floor():

@@ -15,6 +15,7 @@ from mocap import JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
+from mmhot.lifting.world import turn
 from mmhot.structures.clips import Clip3D
 
 FPS, COUNT = 25.0, 75
@@ -150,11 +151,11 @@ def assert_in_place(clip):
     ],
     ids=['z up', 'z up, moved', 'y up', 'y up, moved', 'camera'],
 )
-def test_axes_are_recognized_by_trunks(way, turn, tmp_path, caplog):
+def test_axes_are_recognized_by_people_who_stand(way, turn, tmp_path, caplog):
     clip = refine(way, turn(WORLD), tmp_path)
     assert clip.axes == 'camera'
     assert_in_place(clip)
-    assert ('given_axes states others' in caplog.text) == (turn is not camera)
+    assert caplog.text.count('given_axes states others') == 1
 
 
 @any_way
@@ -173,14 +174,85 @@ def test_left_handed_axes_are_recognized_by_knees(way, axis, turn, tmp_path, cap
     assert_in_place(clip)
 
 
-def test_axes_that_are_not_recognized_are_one_line(caplog):
-    lying = WORLD[..., [2, 0, 1]]  # x up, or people who lie
-    clip = Clip3D.from_arrays(lying, FPS)
-    assert clip.axes == 'camera'
-    assert [x for x in caplog.messages if 'trunks point along +x: read as camera' in x]
+# People in other positions, z up, whose axes one cannot see by their bodies.
+LAID = {
+    'head to +y': lambda x: x[..., [0, 2, 1]] * (1, 1, -1),
+    'head to -y': lambda x: x[..., [0, 2, 1]] * (1, -1, 1),
+    'head to +x': lambda x: x[..., [2, 0, 1]],
+    'on the head': lambda x: x * (1, -1, -1),
+}
+
+
+@pytest.mark.parametrize('way', LAID)
+def test_axes_of_people_who_do_not_stand_are_right_or_a_line_asks(way, caplog):
+    poses = LAID[way](WORLD[:, :1] - WORLD[:, :1, :1])
+    poses = poses - [0, 0, np.median(poses[..., 2].min(-1))]  # on the floor
+    for given, axes in ((poses, 'z-up'), (camera(poses), 'camera')):
+        caplog.clear()
+        read = Clip3D.from_arrays(given, FPS).axes
+        is_asked = 'axes are not known: read as camera; given_axes' in caplog.text
+        assert read == ('camera' if is_asked else axes)
+        caplog.clear()
+        assert Clip3D.from_arrays(given, FPS, axes=axes).axes == axes
+        assert not caplog.messages
+
+
+def bent_knees(poses, beyond):
+    """Poses (T, 17, 3) with knees so many meters behind the line from hip to ankle."""
+    poses = poses.copy()
+    for hip, knee, foot in ((1, 2, 3), (4, 5, 6)):
+        leg = poses[:, foot] - poses[:, hip]
+        ahead = np.cross(leg, poses[:, 4] - poses[:, 1])
+        ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
+        poses[:, knee] = (poses[:, hip] + poses[:, foot]) / 2 - beyond * ahead
+    return poses
+
+
+@pytest.mark.parametrize(
+    'beyond', [0, 0.03, 0.045], ids=['straight', '3 cm', '12 degrees']
+)
+@pytest.mark.parametrize('sign', [1, -1])
+def test_knees_that_hardly_bend_say_nothing_of_left_and_right(beyond, sign, caplog):
+    poses = bent_knees(WORLD[:, 0], beyond) * (sign, 1, 1)
+    read = Clip3D.from_arrays(poses, FPS).keypoints_3d
+    assert_allclose(read, poses - poses[:, :1], atol=1e-6)
+    assert 'whether axes are left-handed is not known' in caplog.text
     caplog.clear()
-    Clip3D.from_arrays(lying, FPS, axes='camera')
+    given = 'z-up' if sign > 0 else 'z-up-left'
+    read = Clip3D.from_arrays(poses, FPS, axes=given).keypoints_3d
+    assert_allclose(read, (poses - poses[:, :1]) * (sign, 1, 1), atol=1e-6)
     assert not caplog.messages
+
+
+def test_axes_that_are_given_stay_even_if_knees_bend_backwards(caplog):
+    read = Clip3D.from_arrays(WORLD[:, 0] * (-1, 1, 1), FPS, axes='z-up').keypoints_3d
+    assert_allclose(read, (WORLD[:, 0] - WORLD[:, 0, :1]) * (-1, 1, 1), atol=1e-6)
+    assert 'knees bend backwards in given_axes=z-up' in caplog.text
+
+
+@pytest.mark.parametrize('axes', [None, 'z-up', 'world'])
+def test_hips_that_are_kept_above_one_point_keep_their_height(axes):
+    jump = WORLD[:, 1] - WORLD[:, 1, :1] * [1, 1, 0]
+    clip = turn(mmhot.refine(jump, fps=FPS, given_axes=axes), 'world')
+    rise = np.ptp(jump[:, 0, 2])
+    assert np.ptp(clip.root_3d[:, 2]) == pytest.approx(rise, abs=0.04)
+    errors = np.linalg.norm(clip.keypoints_3d - (jump - jump[:, :1]), axis=-1)
+    assert 1000 * errors.mean() < 5
+
+
+def test_the_nose_of_human36m_becomes_the_neck(caplog):
+    """Its joint 9 is twice as far ahead of the line from neck to head as ours."""
+    poses = WORLD[:, 0] - WORLD[:, 0, :1]
+    head, neck = poses[:, 10] - poses[:, 8], poses[:, 9] - poses[:, 8]
+    ahead = (
+        neck - (neck * head).sum(-1, keepdims=True) * head / (head**2).sum(-1)[:, None]
+    )
+    assert_allclose(Clip3D.from_arrays(poses, FPS).keypoints_3d, poses, atol=1e-6)
+    assert 'nose' not in caplog.text
+    noses = poses.copy()
+    noses[:, 9] += ahead
+    assert_allclose(Clip3D.from_arrays(noses, FPS).keypoints_3d, poses, atol=1e-6)
+    assert 'joint 9 is the nose' in caplog.text
 
 
 SCALES = {
@@ -203,7 +275,7 @@ def test_units_are_those_of_people_over_time(case, way, plain, tmp_path, caplog)
     scale, line = SCALES[case]
     clip = refine(way, scale(camera(WORLD)), tmp_path)
     assert apart(clip, plain).max() < 0.01
-    assert len(caplog.messages) == 1
+    assert len(caplog.messages) == 2  # with that of the axes
     assert re.search(line, caplog.text)
 
 

@@ -1,4 +1,4 @@
-"""Measure how often the search for outliers is wrong, of 3D poses and 2D keypoints.
+"""Measure how often the search for outliers and guesses of 3D poses and 2D are wrong.
 
 Motion capture has none, at any frame rate, 1.6 times as fast, and with noise in every
 frame, which is for filters. Keypoints are those of virtual cameras. The search was
@@ -8,7 +8,9 @@ chosen on these motions. Example::
 """
 
 import argparse
-from collections.abc import Iterator
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from mmhot.errors import align
 from mmhot.geometry.outliers import find_outliers
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips import Clip2D, Clip3D, to_axes
 from tools.analysis.motions import FPS
 
 # Standard deviations in meters along x, y and z, y the depth.
@@ -33,6 +36,11 @@ _CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
 _SHORTEST = 12  # frames
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
+_STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
+_SIZE = 1000, 1000  # of images, pixels
+_BODY = get_skeleton('h36m-17')
+_NECK = _BODY.index('neck_base')
+_OTHERS = [x for x in range(_BODY.num_keypoints) if x != _NECK]
 
 
 def parse_args() -> argparse.Namespace:
@@ -72,6 +80,7 @@ def main(args: argparse.Namespace) -> None:
                 [f'{fps:g}', f'{speed:g}', f'{frames:,}', *map(str, found.values())]
             )
     print_text(align(lines, left=0))
+    print_text(align(count_guesses(motions), left=1))
 
 
 def resampled(
@@ -84,6 +93,91 @@ def resampled(
         if len(places) >= _SHORTEST:
             yield places, np.arange(len(places)) / fps
 
+
+def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
+    """Return a table: how many guesses of each kind are right, ask, or are wrong."""
+    lines = [['guess', 'inputs', 'right', 'asked', 'wrong']]
+    counts: dict[str, Counter[str]] = {title: Counter() for title, *_ in _GUESSES}
+    logger, asked = logging.getLogger('mmhot'), _Messages()
+    logger.addHandler(asked)
+    logger.propagate = False
+    for motion in motions:
+        world = motion[::_STRIDE].astype(np.float64)
+        truth = world - world[:, :1]
+        for title, change, joints in _GUESSES:
+            asked.messages.clear()
+            is_right = _is_right(change(world), truth[:, joints], joints)
+            is_asked = any(' not ' in message for message in asked.messages)
+            answer = 'asked' if is_asked else 'right' if is_right else 'wrong'
+            counts[title][answer] += 1
+    for title, count in counts.items():
+        numbers = [count.total(), *(count[x] for x in lines[0][2:])]
+        lines.append([title, *map(str, numbers)])
+    return lines
+
+
+def _is_right(points: np.ndarray, truth: np.ndarray, joints: list[int]) -> bool:
+    """Return whether pixels are read in Human3.6M's order, or poses as they are."""
+    if points.shape[-1] == 2:
+        clip = Clip2D.from_arrays(points, _SIZE, FPS)
+        return clip.skeleton == _BODY.name
+    poses = to_axes(Clip3D.from_arrays(points, FPS), 'z-up').keypoints_3d
+    return bool(np.abs(poses[:, joints] - truth).max() < _SAME)
+
+
+class _Messages(logging.Handler):
+    """Keeps the messages of warnings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def _y_up(world: np.ndarray) -> np.ndarray:
+    return world[..., [0, 2, 1]] * (1, 1, -1)
+
+
+def _in_camera(world: np.ndarray) -> np.ndarray:
+    """Convert to the axes of a level camera 5 m away and 1.2 m high."""
+    middle = world[len(world) // 2, 0]
+    return (world - [middle[0], middle[1] - 5, 1.2])[..., [0, 2, 1]] * (1, -1, 1)
+
+
+def _pinned(world: np.ndarray) -> np.ndarray:
+    return world - world[:, :1] * (1, 1, 0)
+
+
+def _pixels(world: np.ndarray) -> np.ndarray:
+    return 500 + 200 * _centered(_in_camera(world))[..., :2]
+
+
+def _centered(poses: np.ndarray) -> np.ndarray:
+    return poses - poses[:, :1]
+
+
+# Guess, the input in which it is made, and the joints that it may change.
+_GUESSES: list[tuple[str, Callable[[np.ndarray], np.ndarray], list[int]]] = [
+    *(
+        (f'axes: {where}, {title}', lambda x, f=form, g=turn: f(g(x)), _OTHERS)
+        for where, form in (('positions', np.asarray), ('relative to hips', _centered))
+        for title, turn in (
+            ('z-up', np.asarray),
+            ('y-up', _y_up),
+            ('camera', _in_camera),
+        )
+    ),
+    ('axes: hips pinned, z-up', _pinned, _OTHERS),
+    ('handedness: right', np.asarray, _OTHERS),
+    ('handedness: left, z-up', lambda x: x * (-1, 1, 1), _OTHERS),
+    ('handedness: left, y-up', lambda x: _y_up(x) * (1, 1, -1), _OTHERS),
+    ('unit: millimeters', lambda x: x * 1000, _OTHERS),
+    ('unit: centimeters', lambda x: x * 100, _OTHERS),
+    ('neck as joint 9', np.asarray, [_NECK]),
+    ("2D: Human3.6M's order", _pixels, _OTHERS),
+]
 
 if __name__ == '__main__':
     run_tool(parse_args, main)

@@ -59,6 +59,7 @@ class PoseFileOptions(FileOptions):
 
     given_axes: str | None = option(
         'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
-        'y-up, or world (z up) (default: those of the format, or as trunks point)',
+        'y-up, or world (z up); -left: left-handed (default: those of the format, or '
+        'as people stand)',
         choices=GIVEN_AXES,
     )
