@@ -7,8 +7,10 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-# What MMEngine and mim look for in the folder `.mim` of a package.
+# What MMEngine and mim look for in the folder `.mim` of a package, and the example of
+# `mmhot ui`.
 PATTERNS = 'model-index.yml', 'configs/**/*.*', 'requirements/*.txt', 'tools/**/*.py'
+PATTERNS += ('demo/walk.mp4',)
 
 
 class BuildWithMim(build_py):

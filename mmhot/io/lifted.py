@@ -48,12 +48,14 @@ _HEADER: dict[str, Any] = {
     'intrinsics': [float],
     _PATH: lambda x: as_numbers(x, _PATH).astype(np.float32),
     'cuts': [int],
+    'detected_joints': [str],
     'steps': [str],
     'step_options': [str],
 }
-# Of clips whose frames share axes, of those of several shots or with steps, and of
-# lifters that predict their errors.
+# Of clips whose frames share axes, of those of several shots or with steps, of
+# lifters that predict their errors, and of 2D models with more joints.
 _OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', _ERROR}
+_OPTIONAL |= {'detected_joints', 'detected_2d', 'detected_scores'}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -63,6 +65,8 @@ _INSTANCE_KEYS = {
     'scores': 'scores',
     'root_3d': 'root',
     _ERROR: _ERROR,
+    'detected_2d': 'detected_2d',
+    'detected_scores': 'detected_scores',
 }
 
 
@@ -206,7 +210,7 @@ def clip_of_json(document: dict[str, Any]) -> Clip3D:
             fields[name] = np.repeat(numbers, counts, axis=0)
         instances = [person for frame in frames for person in frame['instances']]
         for name, key in _INSTANCE_KEYS.items():
-            if name == _ERROR and not any(key in person for person in instances):
+            if name in _OPTIONAL and not any(key in person for person in instances):
                 continue
             values = [person[key] for person in instances]
             # float64 has not all track IDs
@@ -235,6 +239,7 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     }
     sizes = {'N': np.size(fields['frame']), '2': 2, '3': 3}
     sizes['K'] = len(values['joint_names'])
+    sizes['J'] = len(values.get('detected_joints', ()))
     for name, (letters, dtype) in ARRAYS.items():
         if name in fields:
             array = to_numbers(name, fields[name])

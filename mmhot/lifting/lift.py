@@ -108,4 +108,31 @@ class Lift(LiftingStep):
         segments = lifter.prepare(clip)
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
+        poses = self._keep_detections(poses, clip, lifter.skeleton.num_keypoints)
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
+
+    def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
+        """Add the keypoints of a 2D model that has more than are lifted."""
+        skeleton = get_skeleton(clip.skeleton)
+        count = skeleton.num_keypoints
+        if count <= lifted:
+            return poses
+        keypoints = np.full((len(poses), count, 2), np.nan, np.float32)
+        scores = np.zeros((len(poses), count), np.float32)
+        for track in clip.tracks:
+            rows = np.flatnonzero(poses.track == track.track)
+            _, at, of = np.intersect1d(
+                poses.frame[rows], track.frames, return_indices=True
+            )
+            keypoints[rows[at]] = track.keypoints[of]
+            scores[rows[at]] = track.scores[of]
+        self.report.say(
+            f'{clip.name}: of {count} keypoints {lifted} joints are lifted; .npz, '
+            '.json and .coco.json keep all in 2D'
+        )
+        return replace(
+            poses,
+            detected_joints=skeleton.joints,
+            detected_2d=keypoints,
+            detected_scores=scores,
+        )

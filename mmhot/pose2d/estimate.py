@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # imports OpenCV
 
 _MORE_ACCURATE = (
     ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
-    'once downloaded: --pose2d movenet, 17 MB, or human, RTMPose-m, 150 MB)'
+    'once downloaded: --pose2d movenet, 17 MB with its detector, or human, RTMPose-m, '
+    '150 MB)'
 )
 
 

@@ -26,6 +26,11 @@ SPEEDS = {
     'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
 }
 """The presets by name."""
+_FIND_MORE = (
+    "{det_model='whole_image'} is for people who fill the image; "
+    "{det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB with this detector, "
+    'once downloaded, find more'
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +88,7 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""
-        if self.pose2d is None and self.det_model is None:
-            return ArgumentError(
-                "no person was found in %s frames: {det_model='rtmdet-nano'}, 4 MB, or "
-                "{pose2d='movenet'}, 17 MB, once downloaded, find more",
-                num_frames,
-            )
-        return ArgumentError('no person was found in %s frames', num_frames)
+        text = 'no person was found in %s frames'
+        if self.det_model is None:
+            text += f': {_FIND_MORE}'
+        return ArgumentError(text, num_frames)

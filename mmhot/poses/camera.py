@@ -34,13 +34,18 @@ class RestoreCamera(PoseStep[Lifted]):
             return clip
         focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
         path = camera.path[clip.frame].astype(np.float64)
-        rays = (clip.keypoints_2d - center) / focal
-        flat = turn_rays(rays, rotation_matrices(-path[:, :3]))
-        pixels = focal * path[:, 3, None, None] * flat + center
-        pixels = pixels if lens is None else lens.distort(pixels)
+
+        def restore(keypoints: np.ndarray) -> np.ndarray:
+            rays = (keypoints - center) / focal
+            flat = turn_rays(rays, rotation_matrices(-path[:, :3]))
+            pixels = focal * path[:, 3, None, None] * flat + center
+            return (pixels if lens is None else lens.distort(pixels)).astype(np.float32)
+
+        seen = clip.detected_2d
         return replace(
             clip,
-            keypoints_2d=pixels.astype(np.float32),
+            keypoints_2d=restore(clip.keypoints_2d),
+            detected_2d=None if seen is None else restore(seen),
             intrinsics=() if lens is None else lens.parameters,
         )
 

@@ -419,8 +419,10 @@ ARRAYS = {
     'root_3d': ('N3', np.float32),
     'time': ('N', np.float64),
     'expected_error': ('NK', np.float32),
+    'detected_2d': ('NJ2', np.float32),
+    'detected_scores': ('NJ', np.float32),
 }
-_MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error')
+_MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error', 'detected_2d')
 
 
 @dataclass
@@ -481,6 +483,11 @@ class Clip3D:
             options; none of them runs again.
         expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
             the ground truth in ``unit``, NaN where unknown, (N, K) float32.
+        detected_joints (tuple[str]): Names of all ``J`` keypoints of the 2D model, if
+            they are more than the joints that are lifted, such as 133.
+        detected_2d (np.ndarray | None): These as they were detected, in pixels, NaN
+            where missing, (N, J, 2) float32.
+        detected_scores (np.ndarray | None): Their confidence, (N, J) float32.
 
     Example::
 
@@ -512,6 +519,9 @@ class Clip3D:
     cuts: tuple[int, ...] = ()
     steps: Steps = field(default_factory=dict)
     expected_error: np.ndarray | None = None
+    detected_joints: tuple[str, ...] = ()
+    detected_2d: np.ndarray | None = None
+    detected_scores: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""
@@ -748,6 +758,7 @@ class Clip3D:
 
         checked_rate(self.fps)
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
+        sizes['J'] = len(self.detected_joints)
         for name, (axes, _) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
             if values is None:

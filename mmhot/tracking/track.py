@@ -55,7 +55,9 @@ class TrackPeople(Step):
             more = ', ...' if len(ends) > _MOST_NAMED else ''
             self.report.say(
                 f'{clip.name}: {len(ends)} of {len(tracks)} tracks end inside the '
-                f'image, at {when}{more} s: people are occluded there, or lost'
+                f'image, at {when}{more} s: people are occluded there, or lost; '
+                '--det-model rtmdet-nano, 4 MB once downloaded, finds more, and '
+                'whole_image a person who fills the image'
             )
         return clip
 

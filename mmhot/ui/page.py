@@ -1,5 +1,6 @@
 """The page of ``mmhot ui``: each run is an ``mmhot infer`` in a process of its own."""
 
+import base64
 import hashlib
 import os
 import re
@@ -47,17 +48,23 @@ _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
 )
+_STARTING = '<label>Starting<progress style="width: 100%"></progress></label>'
 _TITLE = """# A video, in 3D
 Upload a video of people, choose files for your programs, and press Lift. Everything
 runs on this machine; files are deleted when you close the page."""
-CSS = '#messages textarea { font-family: monospace; }'
+CSS = '#messages textarea { font-family: monospace; word-break: normal; }'
 """Style of the page: columns of messages stand below each other."""
 # The page's names of options.
 _FIELDS = dict(height='Body height', start='Start', end='End', people='People to lift')
 _FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D model')
-_EXAMPLE = Path(__file__).parents[2] / 'demo/walk.mp4'
+# In a clone, or in an installed package.
+_EXAMPLES = [
+    Path(__file__).parents[n] / f'{x}demo/walk.mp4' for n, x in ((2, ''), (1, '.mim/'))
+]
+_EXAMPLE = next((path for path in _EXAMPLES if path.exists()), None)
 # Pixels of the thumbnails of people, and the margin around them, as a share.
 _THUMBNAIL, _MARGIN = 160, 0.15
+_STILL = 640  # pixels of the first frame
 _USERS = 2  # whose runs go on at once
 
 
@@ -114,7 +121,7 @@ class Page:
                         multiselect=True,
                         label='Files',
                     )
-                    if _EXAMPLE.exists():
+                    if _EXAMPLE is not None:
                         example = gr.Button('Example', size='sm')
                         example.click(self._example, None, source, **private)
                     with gr.Row():
@@ -184,6 +191,7 @@ class Page:
 
     def _example(self, request: gr.Request) -> str:
         """Put the example in place of an upload."""
+        assert _EXAMPLE is not None  # or there is no button
         return shutil.copy(_EXAMPLE, self._input_folder(request))
 
     def _input_folder(self, request: gr.Request) -> str:
@@ -243,9 +251,10 @@ class Page:
             )
         self._processes[session] = process
         deadline = time.monotonic() + self._seconds
+        still = _first_frame(source) if has_images else ''
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                viewer = progress_html(state) or _NO_POSES
+                viewer = (progress_html(state) or _STARTING) + still
                 yield viewer, _read(logs, out), None, *same
                 time.sleep(_INTERVAL)
         finally:
@@ -341,6 +350,18 @@ def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, st
         if frame.index >= max(best):
             break
     return [(cut[track], str(track)) for track in tracks if track in cut]
+
+
+def _first_frame(source: str) -> str:
+    """Return the first frame as an image of the page; empty if there is none."""
+    with suppress(ValueError, OSError):  # which the run reports
+        [footage] = open_inputs([source])
+        image = next(iter(footage)).image
+        scale = min(1, _STILL / max(image.shape))
+        image = cv2.resize(image, None, fx=scale, fy=scale)
+        text = base64.b64encode(cv2.imencode('.jpg', image)[1]).decode()
+        return f'<img alt="First frame" src="data:image/jpeg;base64,{text}">'
+    return ''
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -323,6 +323,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Marks': 'below the time line: while the left and the right foot stand',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
         'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
-        'it; j: values of the next joint; c: its curve; a: angles; p: save an image; '
+        'it; j: values of the next joint; c: its curve; a: angles; , and .: show the '
+        'frames from or up to this one; w: the whole clip; p: save an image; '
         'd: light or dark; i: information; Shift+1 to Shift+9: hide people',
     }

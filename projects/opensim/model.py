@@ -164,6 +164,7 @@ def make_inverse_kinematics(
 ) -> opensim.InverseKinematicsTool:
     """Set up inverse kinematics, in which all markers count as much."""
     tool = opensim.InverseKinematicsTool()
+    tool.setName(Path(motion).stem)  # begins the names of files of errors
     tool.set_model_file(model)
     tool.setMarkerDataFileName(markers)
     tool.setStartTime(times[0])

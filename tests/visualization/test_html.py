@@ -500,7 +500,7 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
         tab.wait_for_timeout(200)
         elbow = clip.joint_names.index('left_elbow')
         tab.mouse.click(*tab.evaluate(f'mmhot.pixel(0, {elbow})'))
-        chips = tab.locator('#curves-shown button:not(#csv)')
+        chips = tab.locator('.curve')
         value = round(table[30, names.index('elbow_flex_l')])
         assert chips.all_inner_texts() == [f'left elbow flex {value}°']
         tab.locator('#add').select_option(label='right hip flexion')
@@ -546,6 +546,38 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
             chips.first.click()
         assert tab.locator('#chart').is_hidden()
         assert tab.evaluate('document.body.scrollWidth') <= width
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+def test_ranges_and_curves_of_several_people(clip, tmp_path):
+    other = replace(clip, track=clip.track + 3, root_3d=clip.root_3d + np.float32(1))
+    still = other.take(other.frame < 20)
+    write_html(joined(clip, still), tmp_path / 'a.html')
+    with opened(tmp_path / 'a.html', 1440, 900, reduced_motion='reduce') as tab:
+        tab.keyboard.press('a')
+        tab.locator('#whom').select_option(label='Person 2')
+        tab.locator('#add').select_option(label='left knee')
+        tab.keyboard.press('Home')
+        values = [x.rpartition(' ')[0] for x in tab.locator('.curve').all_inner_texts()]
+        assert values == ['1: right knee', '1: left knee', '2: left knee']
+        column = tab.locator('#ranges th').all_inner_texts().index('knee')
+        for person, frames in ((1, (0, 135)), (2, (0, 19)), (1, (30, 60))):
+            tab.locator('#whom').select_option(label=f'Person {person}')
+            tab.keyboard.press('w')
+            for key, frame in zip(',.', frames, strict=True):
+                tab.evaluate(f'mmhot.show({frame})')
+                tab.keyboard.press(key)
+            part = clip.take((clip.frame >= frames[0]) & (clip.frame <= frames[1]))
+            for row, side in ((1, 'l'), (2, 'r')):
+                angle = part.angles()[f'knee_angle_{side}'].round(1)
+                low, high = (int(np.floor(x + 0.5)) for x in (angle.min(), angle.max()))
+                cells = tab.locator(f'#ranges tr:nth-child({row + 1}) > *')
+                text = f'{high - low}° ({low} to {high})'
+                assert cells.nth(column).inner_text() == text
+        assert tab.locator('#timeline').get_attribute('max') == '60'
+        # the image is as wide as its half
+        boxes = (tab.locator(x).bounding_box()['width'] for x in ('#ghost', 'main'))
+        assert next(boxes) > 0.48 * next(boxes)
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')

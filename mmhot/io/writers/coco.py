@@ -1,5 +1,6 @@
 """2D keypoints with tracks in COCO's format, as annotation tools read it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,18 @@ _PERSON = 1  # category
 def write_coco(clip: Clip3D, path: str | Path) -> None:
     """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
 
-    Joints that were filled in are not labeled. ``info`` has the frame rate and the
-    steps that have run; tools that leave it out lose them.
+    They are all that the 2D model has, if these are more than are lifted. Joints that
+    were filled in are not labeled. ``info`` has the frame rate and the steps that have
+    run; tools that leave it out lose them.
     """
+    if clip.detected_2d is not None and clip.detected_scores is not None:
+        clip = replace(
+            clip,
+            keypoints_2d=clip.detected_2d,
+            scores=clip.detected_scores,
+            joint_names=clip.detected_joints,
+            parents=(-1,) * len(clip.detected_joints),
+        )
     names, parents = list(clip.joint_names), clip.parents
     limbs = [
         [parent + 1, child + 1] for child, parent in enumerate(parents) if parent >= 0

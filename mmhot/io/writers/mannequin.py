@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from mmhot.io.writers.rigid_skeleton import RigidMotion
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
@@ -127,7 +128,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
         return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
 
-    scale, along = np.full(3, thickness), None
+    scale, along, turn = np.full(3, thickness), None, Rotation.identity()
     if joint == 'root' or joint.startswith('spine'):
         chain = ['root', 'spine_0', 'spine_1', 'spine_2', 'thorax']
         at = chain.index(joint)
@@ -136,6 +137,11 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         scale[1] = ratio(chain[at + 1], joint)
     elif part == 'clavicle':
         scale[0] = ratio('left_shoulder', name)
+        # shoulders are high if arms are raised in most of the clip
+        bone = place[f'{side}_shoulder'] - place[joint]
+        turn, _ = Rotation.align_vectors(
+            bone, template['left_shoulder'] - template[name]
+        )
     elif part in ('hip', 'knee'):
         scale[1] = ratio('left_knee' if part == 'hip' else 'left_foot', name)
     elif part in ('foot', 'toe'):
@@ -145,7 +151,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         along = DOWN * (sign, 1, 1)
         scale[:] = thickness
         stretch = ratio(f'left_{ends[part]}', name) / thickness - 1
-    moved = (points - template[name]) * scale
+    moved = turn.apply((points - template[name]) * scale)
     if along is not None:
         moved += stretch * (moved @ along)[:, None] * along
     base = place[name.replace('left', side) if side in ('left', 'right') else name]

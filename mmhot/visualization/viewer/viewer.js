@@ -16,6 +16,7 @@ const element = (id) => document.getElementById(id);
 const people = clip.people.map((person, index) => {
   const frames = decode(person.frames, Int32Array);
   return {
+    number: index + 1,
     name: `Person ${index + 1}`,
     track: person.track,
     rows: new Map(Array.from(frames, (frame, row) => [frame, row])),
@@ -68,9 +69,10 @@ function extent() {
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
+const part = { first: clip.first, last: clip.first + clip.count - 1 }; // frames that are shown
+const { last } = part;
 const state = { frame: clip.first, playing: false, speed: 1, follow: people.length === 1, joint: -1, pointed: null };
 const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-const last = clip.first + clip.count - 1;
 
 // Seconds of the video. Frame numbers may have fractions, and times may be uneven.
 function secondsAt(frame) {
@@ -95,7 +97,7 @@ function duration(index) {
 const shows = (name) => element(name).ariaPressed === 'true';
 
 function show(frame) {
-  state.frame = Math.min(Math.max(frame, clip.first), last);
+  state.frame = Math.min(Math.max(frame, part.first), part.last);
   const whole = Math.round(state.frame);
   if (whole < state.shown) state.jumped = true;
   state.shown = whole;
@@ -133,10 +135,11 @@ function drawContacts() {
   const person = followed();
   const [brush, ratio] = fit(canvas);
   const thumb = THUMB * ratio;
-  const step = (canvas.width - 2 * thumb) / Math.max(clip.count - 1, 1);
+  const step = (canvas.width - 2 * thumb) / Math.max(part.last - part.first, 1);
   for (const [side, start, end] of person.contacts) {
+    if (end < part.first || start > part.last) continue;
     brush.fillStyle = clip.colors[side];
-    const [left, right] = [start - 0.5, end + 0.5].map((frame) => thumb + (frame - clip.first) * step);
+    const [left, right] = [Math.max(start - 0.5, part.first), Math.min(end + 0.5, part.last)].map((frame) => thumb + (frame - part.first) * step);
     brush.fillRect(left, side === LEFT ? 0 : 0.6 * canvas.height, right - left, 0.4 * canvas.height);
   }
   canvas.hidden = !people.some((each) => each.contacts.length);
@@ -150,11 +153,12 @@ const angles = clip.angles.map(([joint, name]) => {
   return { joint, name, angle, text: `${SIDES[side] || ''}${part}${angle === 'angle' ? '' : ` ${angle}`}` };
 });
 const valueOf = (person, row, number) => person.angles[row * angles.length + number] / 10;
-const curves = new Map(); // buttons, colors, dashes and values by frame, by number of the angle
+const curves = new Map(); // by person and number of the angle
 
-function toggleCurve(number) {
-  if (curves.has(number)) curves.get(number).button.remove();
-  if (!curves.delete(number)) {
+function toggleCurve(number, person = followed()) {
+  const key = `${person.name} ${number}`;
+  if (curves.has(key)) curves.get(key).button.remove();
+  if (!curves.delete(key)) {
     const side = clip.sides[angles[number].joint];
     const same = [...curves.values()].filter((curve) => curve.side === side).map((curve) => curve.style);
     const style = Math.max(DASHES.findIndex((_, index) => !same.includes(index)), 0);
@@ -162,9 +166,10 @@ function toggleCurve(number) {
     button.title = 'Hide this curve';
     button.style.setProperty('--side', clip.colors[side]);
     button.style.setProperty('--line', STYLES[style]);
-    button.addEventListener('click', () => toggleCurve(number));
+    button.className = 'curve';
+    button.addEventListener('click', () => toggleCurve(number, person));
     element('add').before(button);
-    curves.set(number, { side, style, button });
+    curves.set(key, { person, number, side, style, button });
   }
   if (shows('angles') !== curves.size > 0) toggle('angles', toggles.angles);
   else plotCurves();
@@ -173,42 +178,100 @@ function toggleCurve(number) {
 // Show or hide the first angle of a joint, if it has one, for a person.
 function toggleJoint([person, joint]) {
   const number = angles.findIndex((each) => each.joint === joint);
-  const isOther = followed() !== person;
+  choose(person);
+  if (number >= 0) toggleCurve(number);
+}
+
+// Choose whose contacts and ranges are shown, and whom the camera follows.
+function choose(person) {
   state.person = person;
-  if (number >= 0 && !(isOther && curves.has(number))) toggleCurve(number);
   drawContacts();
   plotCurves();
 }
 
 function plotCurves() {
   if (!shows('angles')) return;
-  const person = followed();
-  for (const [number, curve] of curves) {
-    curve.values = new Float32Array(clip.count).fill(NaN);
-    for (const [frame, row] of person.rows) curve.values[frame - clip.first] = valueOf(person, row, number);
+  for (const curve of curves.values()) {
+    curve.values = new Float32Array(part.last - part.first + 1).fill(NaN);
+    if (curve.person.visible) for (const [frame, value] of valuesIn(curve.person, curve.number)) curve.values[frame - part.first] = value;
   }
   const shown = [...curves.values()].map(({ side, style, values }) => ({ values, color: clip.colors[side], dash: DASHES[style] }));
   const page = getComputedStyle(document.documentElement);
   const [ink, faint, panel] = ['--ink', '--faint', '--panel'].map((name) => page.getPropertyValue(name));
   drawCurves(element('curves'), shown, THUMB, { ink, faint, panel });
-  for (const option of element('add').options) option.hidden = option.value && curves.has(Number(option.value));
+  for (const option of element('add').options) option.hidden = option.value && curves.has(`${followed().name} ${option.value}`);
+  element('whom').value = people.indexOf(followed());
+  fillRanges();
   readCurves();
 }
 
-const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(clip.count - 1, 1);
+const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(part.last - part.first, 1);
+
+// Frames and values of an angle in the part that is shown.
+const valuesIn = (person, number) => [...person.rows].filter(([frame]) => frame >= part.first && frame <= part.last)
+  .map(([frame, row]) => [frame, valueOf(person, row, number)]);
+
+// Columns of the table of ranges: numbers of the left and the right angle, or of one.
+const columns = [];
+function addRanges() {
+  const [head, ...rows] = document.querySelectorAll('#ranges tr');
+  const pairs = angles.flatMap(({ name }, right) => {
+    const left = angles.findIndex((each) => each.name === name.replace(/_r$/, '_l'));
+    return name.endsWith('_l') ? [] : [[...new Set([left, right])]];
+  });
+  // limbs, then the trunk
+  for (const numbers of pairs.sort((one, other) => other.length - one.length)) {
+    const title = document.createElement('th');
+    title.scope = 'col';
+    title.textContent = angles[numbers.at(-1)].text.replace(SIDES.r, '');
+    head.append(title);
+    const cells = (numbers.length > 1 ? rows : [rows[0], rows[2]]).map((row) => row.insertCell());
+    cells[0].rowSpan = 3 - numbers.length;
+    columns.push({ cells, numbers });
+  }
+  [LEFT, RIGHT].forEach((side, at) => rows[at].firstElementChild.style.setProperty('--side', clip.colors[side]));
+}
+
+function fillRanges() {
+  if (people.length > 1) document.querySelector('#ranges th').textContent = `range, ${followed().name}`;
+  for (const { cells, numbers } of columns) {
+    const spans = numbers.map((number) => {
+      let [low, high, before] = [Infinity, -Infinity, 0];
+      for (const [, value] of valuesIn(followed(), number)) {
+        before = value + 360 * Math.round((before - value) / 360); // angles go round
+        [low, high] = [Math.min(low, before), Math.max(high, before)];
+      }
+      return [low, high].map(Math.round);
+    });
+    spans.forEach(([low, high], at) => { cells[at].textContent = low > high ? '–' : `${high - low}° (${low} to ${high})`; });
+    const [left, right] = spans.map(([low, high]) => high - low);
+    cells.at(-1).textContent = right >= 0 ? `${left - right}°` : '';
+  }
+}
+
+// Show a part of the clip; playing repeats it.
+function showPart(first, end) {
+  if (first > end) return;
+  Object.assign(part, { first, last: end });
+  [element('timeline').min, element('timeline').max] = [first, end];
+  element('whole').disabled = first === clip.first && end === last;
+  drawContacts();
+  plotCurves();
+  show(state.frame);
+}
 
 // Show the values at the pointed frame, or else the current one.
 function readCurves() {
   if (!shows('angles')) return;
   const frame = state.pointed ?? state.shown;
-  const move = (name, to) => { element(name).style.transform = `translateX(${THUMB + (to - clip.first) * spanOf()}px)`; };
+  const move = (name, to) => { element(name).style.transform = `translateX(${THUMB + (to - part.first) * spanOf()}px)`; };
   move('now', state.shown);
   element('pointed').hidden = state.pointed === null;
   if (state.pointed !== null) move('pointed', state.pointed);
-  element('moment').textContent = `${people.length > 1 ? `${followed().name}, ` : ''}${secondsAt(frame).toFixed(2)} s`;
-  for (const [number, { button, values }] of curves) {
-    const value = values ? values[frame - clip.first] : NaN;
-    button.textContent = `${angles[number].text} ${Number.isNaN(value) ? '–' : `${Math.round(value)}°`}`;
+  element('moment').textContent = `${secondsAt(frame).toFixed(2)} s`;
+  for (const { person, number, button, values } of curves.values()) {
+    const value = values?.[frame - part.first] ?? NaN;
+    button.textContent = `${people.length > 1 ? `${person.number}: ` : ''}${angles[number].text} ${Number.isNaN(value) ? '–' : `${Math.round(value)}°`}`;
   }
   element('curves').ariaLabel = `Angles at ${element('moment').textContent}: ${[...curves.values()].map(({ button }) => button.textContent).join(', ')}`;
 }
@@ -253,12 +316,17 @@ function saveImage() {
     brush.drawImage(part, box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height);
   }
   brush.textBaseline = 'middle';
-  brush.font = '600 14px system-ui, sans-serif';
-  for (const part of seen('#names span, #moment, #curves-shown button:not(#csv), #now')) {
-    const box = boxOf(part);
-    brush.fillStyle = part.style.getPropertyValue('--side') || page.getPropertyValue('--ink');
-    if (part.textContent) brush.fillText(part.textContent, box.x + 6, box.y + box.height / 2);
-    else brush.fillRect(box.x, box.y, box.width, box.height);
+  brush.textAlign = 'right';
+  for (const each of seen('#names span, #moment, .curve, #now, #ranges th, #ranges td')) {
+    const [box, style] = [boxOf(each), getComputedStyle(each)];
+    brush.fillStyle = each.style.getPropertyValue('--side') || page.getPropertyValue('--ink');
+    brush.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+    brush.setLineDash(DASHES[STYLES.indexOf(each.style.getPropertyValue('--line'))] || []);
+    brush.strokeStyle = brush.fillStyle;
+    brush.lineWidth = 2;
+    if (each.className === 'curve') brush.stroke(new Path2D(`M${box.x} ${box.y + box.height / 2}h24`));
+    if (each.id === 'now') brush.fillRect(box.x, box.y, box.width, box.height);
+    else brush.fillText(each.textContent, box.right - parseFloat(style.paddingRight), box.y + box.height / 2);
   }
   canvas.toBlob((blob) => save(`-${state.shown}.png`, blob));
 }
@@ -267,11 +335,11 @@ function saveImage() {
 const numbers = Object.keys(clip.images).map(Number);
 const images = new Map();
 const AHEAD = 8;
-let decoded = null; // the last one, shown until the next is decoded
+let decoded = [null, null]; // the last one and its frame, shown until the next is decoded
 
 function imageAt(frame) {
   const index = numbers.findLastIndex((number) => number <= frame);
-  if (index < 0) return decoded;
+  if (index < 0) return [null, frame];
   numbers.slice(index, index + AHEAD).filter((number) => !images.has(number)).forEach((number) => {
     const image = new Image();
     image.onload = () => { if (numbers[index] === number) drawFlat(Math.round(state.frame)); };
@@ -279,17 +347,17 @@ function imageAt(frame) {
     images.set(number, image);
   });
   const image = images.get(numbers[index]);
-  if (image.complete && image.naturalWidth) decoded = image;
-  return decoded;
+  if (image.complete && image.naturalWidth) decoded = [image, frame];
+  return [decoded[0], decoded[1] ?? frame];
 }
 
 // The image with its 2D keypoints; joints that were filled in are pale.
-function drawFlat(frame) {
+function drawFlat(current) {
   const canvas = element('ghost');
   if (!shows('flat')) return;
   const brush = canvas.getContext('2d');
   const scale = canvas.width / clip.width / clip.pixelSteps;
-  const image = imageAt(frame);
+  const [image, frame] = imageAt(current);
   brush.globalAlpha = 1;
   brush.clearRect(0, 0, canvas.width, canvas.height);
   if (image) brush.drawImage(image, 0, 0, canvas.width, canvas.height);
@@ -447,7 +515,7 @@ function label() {
 
 function setPlaying(playing) {
   state.playing = playing;
-  if (playing && Math.round(state.frame) >= last) show(clip.first);
+  if (playing && Math.round(state.frame) >= part.last) show(part.first);
   element('play').textContent = playing ? '❚❚' : '▶';
   element('play').ariaLabel = playing ? 'Pause' : 'Play';
 }
@@ -476,9 +544,14 @@ const toggles = {
     element('chart').hidden = !pressed;
     document.querySelector('footer').classList.toggle('chart', pressed);
     const knees = angles.flatMap(({ text }, number) => (/knee/.test(text) ? [number] : []));
-    if (pressed && !curves.size) knees.forEach(toggleCurve);
+    if (pressed && !curves.size) knees.forEach((number) => toggleCurve(number));
     resize();
   },
+};
+const parts = {
+  begin: () => showPart(state.shown, part.last),
+  end: () => showPart(part.first, state.shown),
+  whole: () => showPart(clip.first, last),
 };
 const themes = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
 
@@ -516,16 +589,21 @@ for (const [name, value] of Object.entries(clip.facts)) {
 element('facts').append(facts);
 
 angles.forEach(({ text }, number) => element('add').append(new Option(text, number)));
+addRanges();
+people.forEach(({ name }, index) => element('whom').append(new Option(name, index)));
+element('whom').hidden = people.length < 2;
+element('whom').addEventListener('change', (event) => choose(people[event.target.value]));
 element('add').addEventListener('change', (event) => {
   if (event.target.value) toggleCurve(Number(event.target.value));
   event.target.value = '';
 });
 element('csv').addEventListener('click', saveAngles);
+for (const [name, change] of Object.entries(parts)) element(name).addEventListener('click', change);
 element('png').addEventListener('click', saveImage);
 for (const kind of ['pointerdown', 'pointermove', 'pointerleave']) {
   element('plot').addEventListener(kind, (event) => {
-    const frame = Math.round((event.offsetX - THUMB) / spanOf()) + clip.first;
-    state.pointed = kind === 'pointerleave' ? null : Math.min(Math.max(frame, clip.first), last);
+    const frame = Math.round((event.offsetX - THUMB) / spanOf()) + part.first;
+    state.pointed = kind === 'pointerleave' ? null : Math.min(Math.max(frame, part.first), part.last);
     if (event.buttons) { setPlaying(false); show(state.pointed); }
     readCurves();
   });
@@ -583,6 +661,9 @@ const keys = {
   Escape: () => { [pointer, state.joint] = [null, -1]; if (shows('info')) toggle('info', toggles.info); },
   c: () => { const found = chosen(); if (found) toggleJoint(found); },
   a: () => toggle('angles', toggles.angles),
+  ',': parts.begin,
+  '.': parts.end,
+  w: parts.whole,
   p: saveImage,
   i: () => toggle('info', toggles.info),
   d: themes,
@@ -614,7 +695,7 @@ function tick(now) {
   before = now;
   if (state.playing) {
     const next = frameAfter(state.frame, seconds * state.speed);
-    show(next > last + 0.5 ? clip.first : next);
+    show(next > part.last + 0.5 ? part.first : next);
   }
   followOn(state.playing && !state.jumped && !still ? 1 - 0.002 ** seconds : 1);
   state.jumped = false;
@@ -624,7 +705,6 @@ function tick(now) {
 }
 
 document.documentElement.style.setProperty('--aspect', clip.width / clip.height);
-document.querySelector('main').classList.toggle('bare', !numbers.length);
 element('follow').ariaPressed = String(state.follow);
 mark('front');
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
