@@ -70,11 +70,16 @@ _INSTANCE_KEYS = {
 }
 
 
+def _key(name: str) -> str:
+    """Name an array of a clip in files, which have the times of all clips."""
+    return 'time' if name == 'variable_time' else name
+
+
 def write_npz(clip: Clip3D, path: str | Path) -> None:
     """Write a clip as ``.npz``, one array per field, without pickles."""
-    timed = replace(clip, time=clip.seconds(clip.frame))
+    timed = replace(clip, variable_time=clip.time)
     arrays = {
-        name: np.asarray(value, dtype)
+        _key(name): np.asarray(value, dtype)
         for name, (_, dtype) in ARRAYS.items()
         if (value := getattr(timed, name)) is not None
     }
@@ -169,7 +174,7 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):
-            return clip_of_arrays(load_arrays(path, (*ARRAYS, *_HEADER)))
+            return clip_of_arrays(load_arrays(path, (*map(_key, ARRAYS), *_HEADER)))
         is_live = start.startswith(LIVE)
         return clip_of_json(_document_of_lines(path) if is_live else load_object(path))
 
@@ -229,7 +234,7 @@ def _value(kind: Any, value: Any) -> Any:
 
 def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     """Make a clip of arrays, or lists, by the names of its fields."""
-    lacking = {*ARRAYS, *_HEADER} - _OPTIONAL - fields.keys()
+    lacking = {*map(_key, ARRAYS), *_HEADER} - _OPTIONAL - fields.keys()
     if lacking:
         raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
     values = {
@@ -241,8 +246,8 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     sizes['K'] = len(values['joint_names'])
     sizes['J'] = len(values.get('detected_joints', ()))
     for name, (letters, dtype) in ARRAYS.items():
-        if name in fields:
-            array = to_numbers(name, fields[name])
+        if _key(name) in fields:
+            array = to_numbers(_key(name), fields[_key(name)])
             if not array.size:  # JSON has no shapes of empty lists
                 array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
@@ -255,5 +260,7 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     }
     clip = Clip3D(**values)
     with np.errstate(all='ignore'):  # of any rate
-        is_constant_rate = np.array_equal(values['time'], clip.frame / clip.fps)
-    return (replace(clip, time=None) if is_constant_rate else clip).checked()
+        is_constant_rate = np.array_equal(
+            values['variable_time'], clip.frame / clip.fps
+        )
+    return (replace(clip, variable_time=None) if is_constant_rate else clip).checked()

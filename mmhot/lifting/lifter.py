@@ -214,7 +214,7 @@ class Lifter:
             keypoints_3d=np.concatenate(poses)[order],
             keypoints_2d=keypoints[order],
             scores=scores[order],
-            time=None if clip.times is None else clip.times[frame[order]],
+            variable_time=None if clip.times is None else clip.times[frame[order]],
         )
         del poses, evidence  # the next step has the peak of memory
         return place_people(lifted.checked(), clip.lens), errors

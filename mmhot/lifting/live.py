@@ -241,7 +241,7 @@ class FrameLifter:
             keypoints_3d=poses,
             keypoints_2d=windows[:, self._target, :, :2],
             scores=scores.astype(np.float32),
-            time=np.full(len(segments), time),
+            variable_time=np.full(len(segments), time),
             root_3d=np.stack(roots).astype(np.float32),
             focal_length=float(focal[0]),
             focal_assumed=lens is None,

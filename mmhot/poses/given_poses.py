@@ -84,9 +84,9 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times are in seconds."""
-        if clip.time is not None:
-            passed = passed_seconds(clip.time, clip.frame, clip.fps, clip.name)
-            clip = replace(clip, time=passed + clip.frame[0] / clip.fps)
+        if clip.variable_time is not None:
+            passed = passed_seconds(clip.variable_time, clip.frame, clip.fps, clip.name)
+            clip = replace(clip, variable_time=passed + clip.frame[0] / clip.fps)
         return self._choose(self._link(clip))
 
     def _link(self, clip: Clip3D) -> Clip3D:
@@ -191,7 +191,9 @@ class FillGiven(GivenStep):
             clip,
             **arrays,
             keypoint_scores_3d=arrays['scores'],
-            time=None if clip.time is None else clip.seconds(arrays['frame']),
+            variable_time=None
+            if clip.variable_time is None
+            else clip.seconds(arrays['frame']),
             joint_names=names,
             parents=parents,
         )

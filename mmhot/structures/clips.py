@@ -417,7 +417,7 @@ ARRAYS = {
     'keypoints_2d': ('NK2', np.float32),
     'scores': ('NK', np.float32),
     'root_3d': ('N3', np.float32),
-    'time': ('N', np.float64),
+    'variable_time': ('N', np.float64),
     'expected_error': ('NK', np.float32),
     'detected_2d': ('NJ2', np.float32),
     'detected_scores': ('NJ', np.float32),
@@ -470,7 +470,8 @@ class Clip3D:
         root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
             camera or, in ``'world'``, to the point of the floor below it; NaN where
             unknown.
-        time (np.ndarray | None): Seconds, (N,) float64, if the frame rate varies.
+        variable_time (np.ndarray | None): Seconds, (N,) float64, if the frame rate
+            varies; ``time`` are those of any clip.
         focal_length (float): Focal length in pixels for which ``root_3d`` was
             computed; 0 if unknown.
         focal_assumed (bool): Whether the focal length is the default one.
@@ -511,7 +512,7 @@ class Clip3D:
     unit: str = 'm'
     model: str = ''
     root_3d: np.ndarray = field(default_factory=lambda: _UNKNOWN_ROOT)
-    time: np.ndarray | None = None
+    variable_time: np.ndarray | None = None
     focal_length: float = 0.0
     focal_assumed: bool = True
     intrinsics: tuple[float, ...] = ()
@@ -670,7 +671,7 @@ class Clip3D:
         joints = len(self.joint_names)
         errors = self.expected_error
         errors = np.full_like(self.scores, np.nan) if errors is None else errors
-        heads = dict(frame=self.frame, time=self.seconds(self.frame), track=self.track)
+        heads = dict(frame=self.frame, time=self.time, track=self.track)
         points = {
             'x y z': self.keypoints_3d,
             'score_3d': self.keypoint_scores_3d,
@@ -777,11 +778,11 @@ class Clip3D:
         while leaves := joints - {self.parents[joint] for joint in joints}:
             joints -= leaves
         require(not joints, 'parents of joints must end at -1')
-        if self.time is not None and len(self):
-            passed = np.diff(self.time)
+        if self.variable_time is not None and len(self):
+            passed = np.diff(self.variable_time)
             is_right = np.where(steps > 0, passed >= _MIN_STEP, passed == 0).all()
             text = 'time must increase with frames, from 0 and by a microsecond'
-            require(bool(is_right and self.time[0] >= 0), text)
+            require(bool(is_right and self.variable_time[0] >= 0), text)
         return self
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
@@ -806,6 +807,11 @@ class Clip3D:
         names, parents = self.joint_names[:count], self.parents[:count]
         return replace(self, joint_names=names, parents=parents, **arrays)
 
+    @property
+    def time(self) -> np.ndarray:
+        """Seconds of the rows, (N,)."""
+        return self.seconds(self.frame)
+
     def seconds(self, frames: np.ndarray | int) -> np.ndarray:
         """Return timestamps of any frames, also of frames without people.
 
@@ -821,13 +827,17 @@ class Clip3D:
             duration = clip.seconds(clip.frame[-1]) - clip.seconds(clip.frame[0])
         """
         even = np.asarray(frames) / self.fps
-        return even if self.time is None else even + np.interp(frames, *self._delays)
+        return (
+            even
+            if self.variable_time is None
+            else even + np.interp(frames, *self._delays)
+        )
 
     @cached_property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames with people and frame 0, and delays relative to a constant rate."""
         frames, first = np.unique(np.r_[self.frame, 0], return_index=True)
-        return frames, np.r_[self.time, 0][first] - frames / self.fps
+        return frames, np.r_[self.variable_time, 0][first] - frames / self.fps
 
     def places(self) -> np.ndarray:
         """Return absolute joint positions, (N, K, 3); root-relative where unknown.

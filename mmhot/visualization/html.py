@@ -150,7 +150,7 @@ def _content(clip: Clip3D) -> dict:
     motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
     return {
         # timestamps of all frames, for variable frame rates
-        'times': None if clip.time is None else _encode(seconds, np.float32),
+        'times': None if clip.variable_time is None else _encode(seconds, np.float32),
         'fps': clip.fps,
         'width': int(clip.width),
         'height': int(clip.height),

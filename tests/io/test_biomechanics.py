@@ -56,7 +56,7 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
 def test_c3d_has_a_constant_rate(clip, tmp_path):
     pytest.importorskip('ezc3d')
     late = np.maximum(clip.frame - 60, 0)
-    replace(clip, time=(clip.frame + late) / 25).save(tmp_path / 'a.c3d')
+    replace(clip, variable_time=(clip.frame + late) / 25).save(tmp_path / 'a.c3d')
     motion = read_c3d(tmp_path / 'a.c3d')
     assert len(motion.positions) == 50 + 2 * 29 + 1
     assert_allclose(motion.positions[50:108:2], clip.places()[40:69], atol=1e-3)
@@ -108,7 +108,7 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
 
 def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
     time = clip.frame / 25 + np.where(np.arange(len(clip)) < 20, 0, 4)
-    paused = replace(clip, time=time)
+    paused = replace(clip, variable_time=time)
     even = at_constant_rate(paused)
     _, positions = fill_frames(even, even.frame[0])
     rows = np.round((time - time[0]) * 25).astype(int)

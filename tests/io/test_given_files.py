@@ -95,7 +95,7 @@ def test_names_of_clips_write_nowhere_else(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict(time=np.arange(5.0)[::-1]), 'time must increase with frames'),
+        (dict(variable_time=np.arange(5.0)[::-1]), 'time must increase with frames'),
         (dict(track=np.zeros(5, int)), 'rows must be sorted by frame and track'),
         (dict(root_3d=np.full((5, 3), np.inf)), 'root_3d must be finite or NaN'),
     ],

@@ -119,7 +119,7 @@ def uneven():
     """A clip whose later half was recorded at half the rate."""
     clip = to_world(place_people(rendered('walk')))
     late = np.maximum(np.arange(len(clip)) - 68, 0)
-    return replace(clip, time=(clip.frame + late) / clip.fps)
+    return replace(clip, variable_time=(clip.frame + late) / clip.fps)
 
 
 def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
@@ -131,7 +131,11 @@ def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
 def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     """It begins with the video, also of people who enter where the rate was lower."""
     late = uneven.take(uneven.frame >= 100)
-    clips = {'even': replace(uneven, time=None), 'uneven': uneven, 'late': late}
+    clips = {
+        'even': replace(uneven, variable_time=None),
+        'uneven': uneven,
+        'late': late,
+    }
     for name, clip in clips.items():
         bvh.write_person(clip, tmp_path / f'{name}.bvh')
     expected, result, later = (read_bvh(tmp_path / f'{name}.bvh') for name in clips)

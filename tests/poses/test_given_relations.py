@@ -462,8 +462,8 @@ def test_joints_of_another_order_are_recognized(order, caplog):
 def test_times_may_begin_anywhere_in_any_unit(unit):
     given = Clip3D.from_arrays(camera(WORLD), FPS, axes='camera')
     times = given.frame / FPS + 0.004 * (given.frame % 3)
-    one = mmhot.refine(replace(given, time=times))
-    other = mmhot.refine(replace(given, time=(times + 1.7e9) * unit))
+    one = mmhot.refine(replace(given, variable_time=times))
+    other = mmhot.refine(replace(given, variable_time=(times + 1.7e9) * unit))
     assert apart(one, other).max() < 0.01
     assert_allclose(one.time, other.time, atol=1e-6)
 

@@ -76,7 +76,7 @@ def test_long_steps_in_time_are_gaps_of_every_step():
     poses = np.random.default_rng(0).normal(size=(6, 17, 3))
     clip = mmhot.Clip3D.from_arrays(poses, 25)
     assert [len(rows) for rows in clip.stretches()] == [6]
-    paused = replace(clip, time=np.array([0, 0.04, 0.08, 4, 4.04, 4.08]))
+    paused = replace(clip, variable_time=np.array([0, 0.04, 0.08, 4, 4.04, 4.08]))
     assert [len(rows) for rows in paused.stretches()] == [3, 3]
 
 
@@ -90,7 +90,7 @@ def test_filters_use_the_times_of_frames(method):
 
     def smooth(poses):
         clip = mmhot.Clip3D.from_arrays(poses.astype(np.float32), 25)
-        clip = replace(clip, time=times - times[0])
+        clip = replace(clip, variable_time=times - times[0])
         return SmoothPoses(smooth_3d=method).smooth(clip).places()
 
     assert_allclose(smooth(moving), moving, atol=0.001)  # 1 mm

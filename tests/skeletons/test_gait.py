@@ -175,7 +175,7 @@ def test_two_steps_are_a_stride():
 def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     clip = rendered('walk')
     still = clip.take(np.zeros(len(clip), int))
-    still = replace(still, name='still', frame=clip.frame, time=None)
+    still = replace(still, name='still', frame=clip.frame, variable_time=None)
     still.save(tmp_path / 'still.npz')
     said, options = [], OutputOptions(out_dir=tmp_path, formats='gait.csv,npz')
     mmhot.chain.write.export(still, options, Report(said.append))

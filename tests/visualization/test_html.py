@@ -197,7 +197,7 @@ def test_page_holds_the_mannequins(page, clip):
 def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path):
     assert content(page)['times'] is None
     times = np.cumsum(np.linspace(0.02, 0.06, len(clip)))
-    write_html(replace(clip, time=times), tmp_path / 'uneven.html')
+    write_html(replace(clip, variable_time=times), tmp_path / 'uneven.html')
     written = array(content(tmp_path / 'uneven.html')['times'], '<f4')
     assert_allclose(written, times, atol=1e-5)
 

@@ -28,17 +28,21 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
         part['track'] = np.full(len(frames), clip.track[rows[0]])
         for name in ARRAYS:
             values = getattr(clip, name)
-            if name not in (*part, 'time') and values is not None:
+            if name not in (*part, 'variable_time') and values is not None:
                 part[name] = resample(values[rows], at)
         for name, values in part.items():
             columns.setdefault(name, []).append(values)
     arrays = join_rows(columns)
-    return replace(clip, **arrays, time=None, fps=fps, camera_path=None, cuts=())
+    return replace(
+        clip, **arrays, variable_time=None, fps=fps, camera_path=None, cuts=()
+    )
 
 
 def at_constant_rate(clip: Clip3D, fps: float | None = None) -> Clip3D:
     """Interpolate the poses of a clip at a constant rate, by default its own."""
-    return at_rate(clip, clip.fps if fps is None and clip.time is not None else fps)
+    return at_rate(
+        clip, clip.fps if fps is None and clip.variable_time is not None else fps
+    )
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
