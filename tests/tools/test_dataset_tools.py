@@ -1,6 +1,5 @@
-"""convert_mocap.py, check_dataset.py and browse_dataset.py."""
+"""convert_mocap.py and check_dataset.py."""
 
-import cv2
 import numpy as np
 import pytest
 from mocap import CONFIGS, FOLDER, H36M, JUMP, KICK, joints_of
@@ -15,10 +14,6 @@ PEOPLE = FOLDER.parent / 'drawn_people'
 WILD = CONFIGS / (
     'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild.py'
 )
-TINY_DATA = [
-    f'train_dataloader.dataset.data_root={FOLDER}',
-    'train_dataloader.dataset.ann_file=cmu_h36m17.npz',
-]
 
 
 @pytest.fixture
@@ -115,29 +110,6 @@ def test_suspicious_motion_is_named(tmp_path, run, change, warning):
     code, out, _ = run('check_dataset', tmp_path / 'clips.npz')
     assert code == 1
     assert f'WARNING: {warning}' in out
-
-
-def test_windows_are_drawn(tmp_path, run):
-    target = tmp_path / 'windows.png'
-    code, out, err = run(
-        'browse_dataset', WILD, target, '--num', 2, '--cfg-options', *TINY_DATA
-    )
-    assert code == 0, err
-    assert out.startswith('2 of ')
-    image = cv2.imread(str(target))
-    assert image.shape == (600, 1800, 3)
-    # left limbs are green, right ones orange, in every row
-    for row in (image[:300], image[300:]):
-        for color in ((0, 255, 0), (0, 128, 255)):
-            assert (row == color).all(-1).sum() > 50
-
-
-def test_only_clips_are_drawn(tmp_path, run):
-    target = tmp_path / 'windows.png'
-    code, _, err = run('browse_dataset', WILD, target)
-    assert code == 2
-    assert 'cmu_h36m17.npz does not exist; see "CMU motion capture" in docs' in err
-    assert not target.exists()
 
 
 def test_annotations_and_images_of_a_config_are_checked(tmp_path, run):

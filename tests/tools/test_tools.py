@@ -32,7 +32,6 @@ def config(tmp_path):
         ('publish_model', ['a.pth', '{file}', '--mean-with', '{folder}/../x/a.py']),
         ('convert_checkpoint', ['{file}', '{file}']),
         ('convert_mocap', ['b.bvh', '{file}', '{file}']),
-        ('browse_dataset', ['{file}', '{file}']),
     ],
 )
 def test_inputs_are_not_overwritten(tmp_path, run_tool, name, args):
