@@ -26,11 +26,6 @@ SPEEDS = {
     'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
 }
 """The presets by name."""
-_FIND_MORE = (
-    "{det_model='whole_image'} is for people who fill the image; "
-    "{det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB with this detector, "
-    'once downloaded, find more'
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,5 +85,8 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
         """Say that no person was found, and which models find more."""
         text = 'no person was found in %s frames'
         if self.det_model is None:
-            text += f': {_FIND_MORE}'
+            text += ": {det_model='whole_image'} is for people who fill the image"
+        if self.det_model is None and self.pose2d is None:
+            text += "; {det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB "
+            text += 'with this detector, once downloaded, find more'
         return ArgumentError(text, num_frames)

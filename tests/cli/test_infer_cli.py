@@ -46,8 +46,9 @@ def test_video_without_people_is_no_error(infer_it, detector, out, video, capfd)
     detector.every = 0
     assert infer_it(video) == 0
     assert (
-        'clip: no person was found in 10 frames: --det-model rtmdet-nano, 4 MB, or '
-        '--pose2d movenet, 17 MB, once downloaded, find more\n'
+        'clip: no person was found in 10 frames: --det-model whole_image is for people '
+        'who fill the image; --det-model rtmdet-nano, 4 MB, or --pose2d movenet, 17 MB '
+        'with this detector, once downloaded, find more\n'
     ) in capfd.readouterr().out
     assert not (out / 'clip.npz').exists()
     assert infer_it(video, resume=True) == 0
