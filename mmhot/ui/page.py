@@ -359,7 +359,7 @@ def _first_frame(source: str) -> str:
         image = next(iter(footage)).image
         scale = min(1, _STILL / max(image.shape))
         image = cv2.resize(image, None, fx=scale, fy=scale)
-        text = base64.b64encode(cv2.imencode('.jpg', image)[1]).decode()
+        text = base64.b64encode(cv2.imencode('.jpg', image)[1].tobytes()).decode()
         return f'<img alt="First frame" src="data:image/jpeg;base64,{text}">'
     return ''
 

@@ -1,8 +1,11 @@
 """``mmhot.infer``, ``mmhot.lift`` and ``Clip3D.save``: the results of the commands."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
+from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 
 import mmhot
@@ -137,3 +140,27 @@ def test_formats_can_be_added(checkpoint, tmp_path, capsys):
     finally:
         for name in set(WRITERS) - before:
             del WRITERS[name]
+
+
+def test_all_keypoints_of_whole_bodies_are_kept_in_2d(tmp_path):
+    with np.load(Path(__file__).parents[2] / 'demo/walk.npz') as truth:
+        keypoints = truth['wholebody_2d'][:30].astype(np.float32)
+    keypoints[:, 100] = np.nan
+    frames = np.delete(np.arange(30), 12)
+    whole = mmhot.Clip2D.from_arrays(keypoints[frames], (1280, 720), 25, frames=frames)
+    clip = mmhot.lift(whole)
+    assert clip.keypoints_2d.shape == (30, 17, 2)
+    # the frame that was interpolated has none
+    expected = keypoints.copy()
+    expected[12] = np.nan
+    for name in ('a.npz', 'a.json'):
+        clip.save(tmp_path / name)
+        read = mmhot.read_lifted(tmp_path / name)
+        assert_array_equal(read.detected_2d, expected)
+        assert_array_equal(read.detected_scores, np.isfinite(expected[..., 0]))
+        assert read.detected_joints[91:93] == ('left_hand_root', 'left_thumb1')
+    clip.save(tmp_path / 'a.coco.json')
+    [track] = mmhot.read_keypoints(tmp_path / 'a.coco.json').tracks
+    assert_array_equal(track.frames, frames)
+    assert_array_equal(track.keypoints, keypoints[frames])
+    assert_allclose(clip.time, np.arange(30) / 25)

@@ -125,6 +125,33 @@ def test_mannequin_has_the_proportions_of_the_person(clip):
     assert 0.05 < volume < 0.08  # cubic meters, so surfaces face outwards
 
 
+def test_shoulders_of_raised_arms_do_not_tear(clip):
+    person, _ = motions(clip)[0]
+    places = person.places()
+    names = person.joint_names
+    for side in ('left', 'right'):
+        arm = [names.index(f'{side}_{x}') for x in ('shoulder', 'elbow', 'wrist')]
+        inside = places[:, names.index('thorax')] - places[:, arm[0]]
+        places[:, arm[0]] += 0.3 * inside + [0, 0, 0.14]
+        for joint, height in ((arm[1], 0.28), (arm[2], 0.53)):
+            places[:, joint] = places[:, arm[0]] + [0, 0, height]
+    motion = fit_rig(places, HUMAN_IK)
+    mesh, rest = make_mannequin(motion, HUMAN_IK), motion.rest()
+    positions, axes = (array[0] for array in motion.placed())
+    bones = mesh.vertices[:, None] - rest[mesh.joints]
+    moved = (
+        np.einsum('vkij,vkj->vki', axes[mesh.joints], bones) + positions[mesh.joints]
+    )
+    moved = (mesh.weights[..., None] * moved).sum(1)
+    edges = mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2)
+    lengths, posed = (
+        np.linalg.norm(np.diff(x[edges], axis=1)[:, 0], axis=-1)
+        for x in (mesh.vertices, moved)
+    )
+    # 1.82 if clavicles do not rise with the shoulders
+    assert np.percentile(posed / lengths, 99.5) < 1.7
+
+
 def test_mannequin_is_one_closed_surface(clip):
     _, motion = motions(clip)[0]
     mannequin = make_mannequin(motion, HUMAN_IK)

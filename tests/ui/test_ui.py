@@ -137,6 +137,16 @@ def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
 
 
 @pytest.mark.slow(reason='needs Gradio')
+def test_the_first_frame_is_shown_while_a_video_is_lifted(page):
+    walk = Path(__file__).parents[2] / 'demo/walk.mp4'
+    updates = lift(page, *reversed(visitor(page, file=walk)))
+    viewer, *_ = next(updates)
+    assert '<progress' in viewer
+    assert 'src="data:image/jpeg;base64,/9j/' in viewer
+    updates.close()
+
+
+@pytest.mark.slow(reason='needs Gradio')
 def test_options_of_the_page_act(page):
     request, source = visitor(page)
     options = dict(start='2', end='0:04', height='1.7', joints=True, speed='fast')
