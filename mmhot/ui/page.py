@@ -28,7 +28,7 @@ from mmhot.options import options_of
 from mmhot.pose2d.options import SPEEDS
 from mmhot.structures.formats import WRITERS
 from mmhot.ui.progress import progress_html
-from mmhot.weights.names import NAMED_FILES
+from mmhot.weights.names import NAMED_FILES, POSE
 
 # Without lists of inputs (.txt), which could name any file of the machine.
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
@@ -295,7 +295,12 @@ class Page:
 
 def _models() -> list[tuple[str, str]]:
     """List the 2D models that visitors may choose: labels and names."""
-    files = [(f'{x} ({y.megabytes:g} MB, once)', x) for x, y in NAMED_FILES.items()]
+    files = []
+    for name, file in NAMED_FILES.items():
+        if file.task is POSE:
+            detector = NAMED_FILES[file.detector].megabytes if file.detector else 0
+            size = f'{file.megabytes + detector:.0f} MB'
+            files.append((f'{name} ({size}, once)', name))
     return [('as the page was started', ''), ('gtpt-t (shipped)', 'gtpt-t'), *files]
 
 
