@@ -1,8 +1,8 @@
 """Measure how often the search for outliers and guesses of 3D poses and 2D are wrong.
 
 Motion capture has none, at any frame rate, 1.6 times as fast, and with noise in every
-frame, which is for filters. Keypoints are those of virtual cameras. The search was
-chosen on these motions. Example::
+frame, which is for filters. Keypoints are those of virtual cameras. The limits of
+both were chosen on these motions. Example::
 
     python -m tools.analysis.measure_harm --data-root data/cmu_mocap
 """
