@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.geometry.windows import gaussian_mean
+from mmhot.geometry.windows import gaussian_mean, moving_rank
 
 SIDES = 'left', 'right'
 
@@ -26,8 +26,12 @@ class GaitLimits:
     swing: float = 0.2  # least way of a foot between its extremes, meters
     step_time: tuple[float, float] = (0.25, 1.2)  # seconds
     stance: tuple[float, float] = (0.35, 0.85)  # share of a stride
+    # Median share of a stride on the ground: less are runs, without both feet on it.
+    walks: float = 0.54  # 0.58 to 0.66 in CMU's walks, 0.49 to 0.51 in its runs
     contacts: int = 3  # least number of contacts of alternating feet in a row
     late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
+    height: float = 0.25  # of an ankle that touches the ground, over the lowest, m
+    around: float = 0.3  # of the lowest ankle, seconds before and after
     treadmill: float = 0.5  # of the distance of the feet: less way is none
     walking: float = 0.6  # share of the time between the first and the last contact
 
@@ -88,66 +92,109 @@ def find_strides(
     """
     if len(seconds) < 3:
         return []
+    steps = _find_contacts(poses, root, seconds, names, limits)
+    runs = _steps_in_a_row(steps.seconds, steps.feet, limits)
+    return [stride for run in runs for stride in _strides_of(steps, run, limits)]
+
+
+@dataclass(frozen=True)
+class _Contacts:
+    """Contacts of both feet (C,) in order, and their lift-offs."""
+
+    seconds: np.ndarray
+    feet: np.ndarray  # 0 left, 1 right
+    ahead: np.ndarray  # direction of the pelvis, (C, 2)
+    path: np.ndarray  # of the root, (C, 2); NaN where unknown
+    ankles: np.ndarray  # left and right, around the root, (C, 2, 2)
+    lift_offs: np.ndarray  # seconds of both feet, (L,)
+
+
+def _find_contacts(
+    poses: np.ndarray,
+    root: np.ndarray,
+    seconds: np.ndarray,
+    names: Sequence[str],
+    limits: GaitLimits,
+) -> _Contacts:
+    """Find where feet near the ground are farthest ahead; see :func:`find_strides`."""
     step = float(np.median(np.diff(seconds)))
     times = np.arange(seconds[0], seconds[-1] + step / 2, step)
     ends = ('heel', 'big_toe') if 'left_heel' in names else ('foot', 'foot')
     joints = [f'{side}_{x}' for x in ('hip', 'foot', *ends) for side in SIDES]
     flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
-    even = np.column_stack([np.interp(times, seconds, column) for column in flat.T])
-    even = gaussian_mean(even, limits.smoothing / step).reshape(len(times), -1, 2, 3)
-    hips, ankles, heels, toes = even.swapaxes(0, 1)
+    path = _resample(times, seconds, root)
+    even = gaussian_mean(_resample(times, seconds, flat), limits.smoothing / step)
+    hips, ankles, heels, toes = even.reshape(len(times), -1, 2, 3).swapaxes(0, 1)
     across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
     peaks = [_peaks(side, limits.swing) for side in heel]
-    off = np.concatenate([_peaks(-side, limits.swing) for side in toe])
-    contacts, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
-    order = np.lexsort((feet, contacts))
-    contacts, feet = contacts[order], feet[order]
-    path = np.column_stack([np.interp(times, seconds, axis) for axis in root.T])
+    lift_offs = np.concatenate([_peaks(-side, limits.swing) for side in toe])
+    at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
+    near = at.round().astype(int)
+    low = _is_low(ankles[..., 2] + np.nan_to_num(path[:, 2:]), step, limits)
+    rows = np.lexsort((feet, at))
+    rows = rows[low[near[rows], feet[rows]]]
+    near = near[rows]
+    return _Contacts(
+        *(times[0] + at[rows] * step, feet[rows], ahead[near], path[near, :2]),
+        *(ankles[near][..., :2], times[0] + lift_offs * step),
+    )
+
+
+def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Interpolate values (T, V) at seconds (T,) linearly at other times."""
+    return np.column_stack([np.interp(times, seconds, column) for column in values.T])
+
+
+def _is_low(heights: np.ndarray, step: float, limits: GaitLimits) -> np.ndarray:
+    """Return whether ankles (T, 2) are near the lowest height around, (T, 2)."""
+    size = 2 * round(limits.around / step) + 1
+    floor = moving_rank(heights.min(1), size, 0)
+    return heights < floor[:, None] + limits.height
+
+
+def _strides_of(
+    contacts: _Contacts, run: np.ndarray, limits: GaitLimits
+) -> list[Stride]:
+    """Return the strides of one of the runs of :func:`_steps_in_a_row`."""
+    count, detected, when = len(run), contacts.feet[run], contacts.seconds[run]
+    # alternating, as most of the detected ones
+    sides = np.arange(count) % 2
+    if 2 * (sides == detected).sum() < count:
+        sides = 1 - sides
+    ahead, ankles = contacts.ahead[run], contacts.ankles[run]
+    landing, other = (ankles[np.arange(count), x] for x in (detected, 1 - detected))
+    steps, apart = np.diff(landing + contacts.path[run], axis=0), (landing - other)[1:]
+    moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
+    # or unknown
+    in_place = not np.median(moved) > limits.treadmill * np.median(between)
+    if in_place:
+        steps, moved = apart, between
+    widths = np.abs(steps[:, 0] * ahead[1:, 1] - steps[:, 1] * ahead[1:, 0])
     strides: list[Stride] = []
-    for run in _steps_in_a_row(contacts * step, feet, limits):
-        at, detected = contacts[run], feet[run]
-        # alternating, as most of the detected ones
-        sides = np.arange(len(run)) % 2
-        if 2 * (sides == detected).sum() < len(run):
-            sides = 1 - sides
-        near = at.round().astype(int)
-        way, places = ahead[near], ankles[near][..., :2]
-        landing, other = (
-            places[np.arange(len(run)), x] for x in (detected, 1 - detected)
-        )
-        steps = np.diff(landing + path[near, :2], axis=0)
-        apart = (landing - other)[1:]
-        moved, between = (abs((x * way[1:]).sum(1)) for x in (steps, apart))
-        # or unknown
-        in_place = not np.median(moved) > limits.treadmill * np.median(between)
-        if in_place:
-            steps, moved = apart, between
-        widths = abs((steps * across[near[1:]]).sum(1))
-        when = times[0] + at * step
+    for index, side in enumerate(sides[:-2]):
+        start, end = when[index], when[index + 2]
+        # the other foot's lift-offs are outside the limits
+        share = (contacts.lift_offs - start) / (end - start)
         low, high = limits.stance
-        for index, side in enumerate(sides[:-2]):
-            # the other foot's lift-offs are outside the limits
-            share = (off - at[index]) / (at[index + 2] - at[index])
-            lifted = off[(low < share) & (share < high)]
-            if not len(lifted):
-                continue
+        for lift_off in contacts.lift_offs[(low < share) & (share < high)][-1:]:
             strides.append(
                 Stride(
                     SIDES[side],
-                    contact=float(when[index]),
-                    lift_off=float(times[0] + lifted[-1] * step),
-                    next_contact=float(when[index + 2]),
-                    step_time=float(when[index + 1] - when[index]),
+                    contact=float(start),
+                    lift_off=float(lift_off),
+                    next_contact=float(end),
+                    step_time=float(when[index + 1] - start),
                     step_length=float(moved[index]),
                     step_width=float(widths[index]),
                     stride_length=float(moved[index] + moved[index + 1]),
                     in_place=in_place,
                 )
             )
-    return strides
+    runs = not strides or np.median([x.stance for x in strides]) < limits.walks
+    return [] if runs else strides
 
 
 def is_on_treadmill(

@@ -4,12 +4,13 @@ Segments have the axes of the International Society of Biomechanics: x forward, 
 z to the right (https://doi.org/10.1016/S0021-9290(01)00222-6). Names, signs and the
 order of rotations (z, x, y, each about the axis that the former ones have turned) are
 those of OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). All
-angles are 0 for people who stand straight, with hanging arms, and face along x.
+angles are 0 for people who stand straight, with hanging arms, and face along x; knees
+and elbows beyond straight are negative.
 """
 
 import numpy as np
 
-from mmhot.geometry.rotations import euler_angles
+from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.skeletons.joints import get_skeleton
 
 _SKELETONS = {
@@ -20,12 +21,18 @@ _SIDES = {'right': 1.0, 'left': -1.0}
 # Share of the neighbor's axis in the hinge of a knee or elbow, which is undetermined
 # in straight limbs: as much as the limb's own in a bend of 9 degrees.
 _STRAIGHT = 0.15
+# Degrees that a knee or elbow may be beyond straight; further, its limb is turned.
+# CMU's knees never are, its elbows are up to 20.
+_BEYOND = 30.0
 _BALL = {
     'pelvis': ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
     'trunk': ('lumbar_extension', 'lumbar_bending', 'lumbar_rotation'),
     'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
     'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
 }
+# Middle of the range that people have, degrees.
+_MIDDLE = {'shoulder': (45, -45, 0)}
+_POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
 # Joints, ball and hinge, and which way the hinge bends.
 _LIMBS = (
     (('hip', 'knee', 'foot'), 'hip', 'knee_angle', -1.0),
@@ -71,9 +78,9 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     angles: dict[str, np.ndarray] = {}
 
     def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
-        values = np.degrees(euler_angles(axes, 'ZXY'))
+        values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY')))
         # adduction and rotation are positive towards the middle on both sides
-        values *= (1, sign, sign)
+        values = _in_range(values * (1, sign, sign), _MIDDLE.get(part, (0, 0, 0)))
         angles.update(zip((n + ending for n in _BALL[part]), values.T, strict=True))
 
     pelvis = _axes(
@@ -91,20 +98,46 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
         ):
             first, middle, last = (place[f'{side}_{joint}'] for joint in limb)
             upper, lower = unit_vectors(first - middle), unit_vectors(middle - last)
-            hinge = forward * np.cross(upper, lower)
             straight = _carried(above[..., 2], above[..., 1], upper)
-            axes = _axes(upper, hinge + _STRAIGHT * straight, along=True)
+            degrees = np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1)))
+            hinge = forward * np.cross(upper, lower)
+            bends = _bend_signs(hinge, straight, degrees)
+            hinge = bends[:, None] * hinge + _STRAIGHT * straight
+            axes = _axes(upper, hinge, along=True)
             ending = f'_{side[0]}'
             turn(part, np.swapaxes(above, -1, -2) @ axes, sign, ending)
-            cosine = (upper * lower).sum(-1).clip(-1, 1)
-            angles[bend + ending] = np.degrees(np.arccos(cosine))
+            angles[bend + ending] = bends * degrees
         if f'{side}_heel' in place:
             sole = unit_vectors(place[f'{side}_big_toe'] - place[f'{side}_heel'])
             shin = unit_vectors(place[f'{side}_knee'] - place[f'{side}_foot'])
             lifted = (sole * shin).sum(-1).clip(-1, 1)
             angles[f'ankle_angle_{side[0]}'] = np.degrees(np.arcsin(lifted))
-    table = np.stack([angles[name] for name in names], axis=1)
-    return np.unwrap(table, period=360, axis=0)
+    return np.stack([angles[name] for name in names], axis=1)
+
+
+def _in_range(angles: np.ndarray, middle: tuple[float, ...]) -> np.ndarray:
+    """Choose triples (T, 3) or the others of their rotations, and whole turns.
+
+    The first triple that is not near a pole, where both meet, is one that people have.
+    """
+    start = np.argmax(np.abs(np.cos(np.radians(angles[:, 1]))) > _POLE)
+    both = (angles, angles * (1, -1, 1) + 180)
+    near = [x - 360 * np.round((x[start] - middle) / 360) for x in both]
+    return min(near, key=lambda x: np.abs(x[start] - middle).sum())
+
+
+def _bend_signs(
+    hinges: np.ndarray, straight: np.ndarray, degrees: np.ndarray
+) -> np.ndarray:
+    """Return -1 where a limb is bent beyond straight, else 1, (T,).
+
+    Its hinge (T, 3) changes sides there, and is then against the neighbor's, (T, 3).
+    """
+    turns_back = (hinges[1:] * hinges[:-1]).sum(-1) < 0
+    part = np.cumsum(np.append([False], turns_back)[: len(hinges)])
+    agrees = np.bincount(part, (hinges * straight).sum(-1)) >= 0
+    is_far = np.bincount(part, degrees > _BEYOND) > 0
+    return np.where(agrees | is_far, 1.0, -1.0)[part]
 
 
 def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:

@@ -104,7 +104,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
     for belt, view in ((front, 'front'), (side, 'side')):
         locked = LockFeet().lock(belt)
         assert np.array_equal(locked.keypoints_3d, belt.keypoints_3d)
-        assert 'feet on treadmills (people 0) are not held' in caplog.text
+        assert 'feet that glide (people 0) are not held' in caplog.text
         path = tmp_path / f'{view}.gait.csv'
         note = write_csv(turn(locked, 'world', True), path)
         assert ('no lengths' in (note or '')) == (view == 'front')
@@ -165,6 +165,20 @@ def test_peaks_are_those_of_scipy(width):
         for prominence in (0.05, 0.5):
             expected, _ = scipy.signal.find_peaks(smooth, prominence=prominence)
             np.testing.assert_array_equal(find_peaks(smooth, prominence), expected)
+
+
+def test_runs_and_hops_are_not_walking():
+    poses, root, times = walker()
+    # both feet are in the air between steps
+    for side, late in (('left', 0), ('right', 1)):
+        phase = (times / (2 * TIME) - late / 2) % 1
+        way = STEP * np.cos(2 * np.pi * phase)[:, None] * (root[-1] - root[0])
+        foot = poses[:, NAMES.index(f'{side}_foot')]
+        foot[:, :2] = (way / np.linalg.norm(root[-1] - root[0]))[:, :2] / 2
+    assert not find_strides(poses, root, times, NAMES)
+    poses, root, times = walker()
+    poses[:, NAMES.index('left_foot'), 2] += 0.5
+    assert not find_strides(poses, root, times, NAMES)
 
 
 def test_two_steps_are_a_stride():

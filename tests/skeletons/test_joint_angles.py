@@ -67,6 +67,36 @@ def test_limbs_bend_in_the_documented_directions(side):
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('starts', [0, 80, 149])
+def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
+    arm, leg = limb(side, 'elbow', 'wrist'), limb(side, 'knee', 'foot')
+    out = 1 if side == 'right' else -1
+    degrees = np.arange(starts, 151)
+    poses = []
+    for raised in degrees:
+        pose = np.array([STANDING[joint] for joint in H36M.joints], float)
+        turn = Rotation.from_euler('x', -raised * out, degrees=True)
+        for pivot, moved in ((f'{side}_shoulder', arm), (f'{side}_hip', leg)):
+            rows, center = H36M.indices(moved), pose[H36M.index(pivot)].copy()
+            pose[rows] = turn.apply(pose[rows] - center) + center
+        poses.append(pose)
+    angles = dict(zip(ANGLES, joint_angles(np.array(poses)).T, strict=True))
+    raised = {f'arm_add_{side[0]}', f'hip_adduction_{side[0]}'}
+    for name, values in angles.items():
+        wanted = -degrees if name in raised else 0 * degrees
+        assert_allclose(values, wanted, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('degrees', [3, 8, 12, 25])
+def test_limbs_beyond_straight_are_negative(side, degrees):
+    knee = bent([(f'{side}_knee', 'z', degrees, limb(side, 'foot'))])
+    assert_only(knee, **{f'knee_angle_{side[0]}': -degrees})
+    elbow = bent([(f'{side}_elbow', 'z', -degrees, limb(side, 'wrist'))])
+    assert_only(elbow, **{f'elbow_flex_{side[0]}': -degrees})
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
 def test_bent_limbs_show_their_rotation(side):
     leg, arm = limb(side, 'knee', 'foot'), limb(side, 'elbow', 'wrist')
     out = 1 if side == 'right' else -1

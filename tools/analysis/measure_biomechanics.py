@@ -44,6 +44,7 @@ def main(args: argparse.Namespace) -> None:
     """Print the errors of angles, then of gait."""
     motions = select_motions(args.data_root, args.motions, args.subjects or (), FPS)
     angles: dict[str, list[np.ndarray]] = defaultdict(list)
+    peaks: dict[str, list[float]] = defaultdict(list)
     gait: dict[str, list[float]] = defaultdict(list)
     strides = missed = 0
     for seed, (joints, camera) in enumerate(motions):
@@ -51,7 +52,9 @@ def main(args: argparse.Namespace) -> None:
         true_angles = clip_angles(truth)
         for name, values in clip_angles(lifted).items():
             error = np.abs((values - true_angles[name] + 180) % 360 - 180)
-            angles[name.removesuffix('_r').removesuffix('_l')].append(error)
+            part = name.removesuffix('_r').removesuffix('_l')
+            angles[part].append(error)
+            peaks[part].append(values.max() - true_angles[name].max())
         by_foot = defaultdict(list)
         for _, stride in clip_strides(lifted):
             by_foot[stride.foot].append(stride)
@@ -69,8 +72,12 @@ def main(args: argparse.Namespace) -> None:
                     gait[f'{name}, %'].append(100 * (ratio - 1))
                 wider = stride.step_width - real.step_width
                 gait['step_width, cm'].append(100 * wider)
-    rows = [[name, f'{np.concatenate(x).mean():.1f}'] for name, x in angles.items()]
-    print_text(align([['angle', 'mean error, degrees'], *rows], left=1))
+    rows = [['angle', 'mean error, degrees', 'peaks, median', 'lowest', 'highest']]
+    for name, errors in angles.items():
+        values = np.quantile(peaks[name], (0.5, 0.1, 0.9))
+        cells = [f'{np.concatenate(errors).mean():.1f}', *(f'{x:+.1f}' for x in values)]
+        rows.append([name, *cells])
+    print_text(align(rows, left=1))
     print_text(f'\n{strides} strides, {missed} not found')
     rows = [['gait', 'mean', 'mean error', 'largest']]
     for name, errors in gait.items():

@@ -58,7 +58,8 @@ def write_csv(clip: Clip3D, path: str | Path) -> str | None:
     if not strides:
         raise NothingToWriteError(
             'no .gait.csv: no person walks; three contacts in a row are '
-            'needed, 0.25 to 1.2 seconds apart'
+            'needed, 0.25 to 1.2 seconds apart, and both feet on the ground between '
+            'steps, unlike in runs and hops'
         )
     lines = []
     for track, stride in strides:
