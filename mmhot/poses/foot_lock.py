@@ -66,17 +66,17 @@ class FootErrors:
     rounds: int = 4
     fit: OffsetErrors = OffsetErrors()  # of toes and heels
     min_contact: float = 0.3  # smallest probability of a contact
-    # Distances of an ankle from its place in a contact, in 80 % of the time, were chosen
-    # on CMU's motions: 95 % of their contacts stay within 3 cm, half of the lifted not.
-    # Lower values hold more feet: lifted ones, and without 2D keypoints, m.
-    stands: tuple[float, float] = (0.025, 0.035)
-    glides: float = 2.0  # of errors: an ankle that is farther away does not stand
+    # Distance of an ankle from its place in 80 % of a contact, m. Without 2D keypoints
+    # nearer ones stand already: 95 % of the contacts in CMU's motions, half of lifted.
+    stands: float = 0.035
+    glides: float = 2.5  # of errors: an ankle that is farther away does not stand
     # Errors of root and ankle of people without 2D keypoints, m
     unseen: tuple[tuple[float, float], ...] = ((0.015, 0.015), (0.03, 0.03))
     alike: float = 0.5  # way of an ankle around the root when both move alike
     ahead: float = 0.8  # of a way from its start: less is an error that comes back
     max_stretch: float = 0.995  # longest leg, relative to its bones, if it was bent
     reach: float = 0.003  # of the longest leg, m
+    straight: float = 0.01  # of a straight leg that would bend, m
     ends: tuple[float, float] = (0.015, 0.06)  # of toes and heels, m
     length: float = 0.002  # distances of toe, heel and ankle, m
     max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
@@ -164,15 +164,9 @@ class LockFeet(PoseStep[object]):
             if sliding is None:
                 gliding.add(track)
             elif sliding.any():
-                old = poses[rows]
-                pose, path = self._lock_legs(old, hips, sliding, seconds)
-                for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
-                    if ends:  # toe and heel of h36m-24
-                        pose[:, ends] += (pose - old)[:, [ankle]]
-                        points = pose[:, [ankle, *ends]] + path[:, None]
-                        held = self.hold_foot(points, rests, seconds)
-                        pose[:, ends] = held - path[:, None]
-                poses[rows], root[rows] = pose, path - away
+                person = poses[rows], hips, stands, sliding, seconds
+                poses[rows], path = self._lock_person(*person, feet)
+                root[rows] = path - away
         if gliding:
             text = '%s: feet that glide (people %s) are not held, as on treadmills'
             text += ' without {treadmill}'
@@ -180,6 +174,25 @@ class LockFeet(PoseStep[object]):
             _LOGGER.warning(ArgumentError(text, clip.name, people))
         poses, root = poses.astype(np.float32), root.astype(np.float32)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _lock_person(
+        self,
+        poses: np.ndarray,
+        root: np.ndarray,
+        stands: np.ndarray,
+        sliding: np.ndarray,
+        seconds: np.ndarray,
+        feet: list[list[int]],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Keep the feet of one person in place: poses (T, K, 3) and root (T, 3)."""
+        locked, path = self._lock_legs(poses, root, sliding, seconds)
+        for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
+            if ends:  # toe and heel of h36m-24
+                locked[:, ends] += (locked - poses)[:, [ankle]]
+                points = locked[:, [ankle, *ends]] + path[:, None]
+                held = self.hold_foot(points, rests, seconds)
+                locked[:, ends] = held - path[:, None]
+        return locked, path
 
     def _contacts(
         self,
@@ -211,7 +224,7 @@ class LockFeet(PoseStep[object]):
             edges = np.flatnonzero(np.diff(stands[:, side] > 0, prepend=0, append=0))
             for start, end in edges.reshape(-1, 2):
                 places = ankles[start:end, side]
-                if _spread(places) < self.errors.stands[not is_seen]:
+                if not is_seen and _spread(places) < self.errors.stands:
                     continue
                 if self._glides(places, root[start:end], is_seen):
                     gliding += end - start
@@ -289,10 +302,10 @@ class LockFeet(PoseStep[object]):
             # ... bones reach the ankles, and straight legs stay straight, ...
             lines = legs + _LINKS[1:] @ moved
             sizes = np.linalg.norm(lines, axis=-1)
-            pull = is_straight | (sizes > longest)
-            pull = pull / sizes.clip(1e-6) / errors.reach
-            along = lines * pull[..., None]
-            targets = longest / errors.reach - (along * legs).sum(-1)
+            pull = np.where(is_straight, 1 / errors.straight, 0)
+            pull = np.where(sizes > longest, 1 / errors.reach, pull)
+            along = lines * (pull / sizes.clip(1e-6))[..., None]
+            targets = longest * pull - (along * legs).sum(-1)
             reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
             right = np.einsum('lp,tl,tli->tpi', _LINKS[1:], targets, along)
             # ... and ankles that stand are at rest

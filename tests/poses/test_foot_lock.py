@@ -109,7 +109,7 @@ def test_locked_legs_have_constant_bones_and_bend_forward():
         bend = poses[:, knee] - poses[:, hip]
         bend -= (bend * line).sum(-1, keepdims=True) * line
         ahead = forward - (forward * line).sum(-1, keepdims=True) * line
-        assert (bend * ahead).sum(-1).min() > 0
+        assert (bend * ahead).sum(-1).min() > -1e-8  # or straight
     others = [joint for joint in range(17) if joint not in {*LEGS[0][1:], *LEGS[1][1:]}]
     assert_allclose(poses[:, others], clip.keypoints_3d[:, others], atol=1e-7)
 

@@ -35,6 +35,7 @@ _NOISE = {
 _CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
 _SHORTEST = 12  # frames
+_MOVED = 0.005  # meters from which an ankle is displaced
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
 _STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _SIZE = 1000, 1000  # of images, pixels
@@ -60,10 +61,10 @@ def main(args: argparse.Namespace) -> None:
         for motion in read_mocap_clips(path).values()
     ]
     cameras, body = read_cameras(args.data_root / _CAMERAS), get_skeleton('h36m-17')
-    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D']]
+    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D', 'feet']]
     for fps in _RATES:
         for speed in _SPEEDS:
-            frames, found = 0, dict.fromkeys([*_NOISE, '2D'], 0)
+            frames, found = 0, dict.fromkeys([*_NOISE, '2D', 'feet'], 0)
             for places, seconds in resampled(motions, fps, speed):
                 frames += len(places)
                 camera = cameras[frames % len(cameras)]
@@ -71,6 +72,7 @@ def main(args: argparse.Namespace) -> None:
                 pixels[in_camera[..., 2].min(1) < _NEAREST] = np.nan
                 jumps = find_jumps(pixels, body, seconds, DropUncertain.jumps)
                 found['2D'] += int(jumps.sum())
+                found['feet'] += count_moved(places, fps)
                 for kind, size in _NOISE.items():
                     noise = np.random.default_rng(frames).normal(0, size, places.shape)
                     points = places + noise
@@ -92,6 +94,13 @@ def resampled(
         places = CubicSpline(times, motion)(np.arange(0, times[-1], FPS * speed / fps))
         if len(places) >= _SHORTEST:
             yield places, np.arange(len(places)) / fps
+
+
+def count_moved(places: np.ndarray, fps: float) -> int:
+    """Count moving ankles of a motion (T, 17, 3) that locked feet displace."""
+    clip = Clip3D.from_arrays(places, fps, axes='world')
+    moved = np.linalg.norm(LockFeet().lock(clip).places() - places, axis=-1)[:, ANKLES]
+    return int((moved > _MOVED)[~find_contacts(places[:, ANKLES], fps)].sum())
 
 
 def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:

@@ -19,6 +19,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import to_world
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, predict_contacts
+from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth
@@ -36,6 +37,7 @@ _UNITS = {'pixels': 'px', 'PCK@0.2': '%', 'MPJPE': 'mm', 'P-MPJPE': 'mm'}
 _UNITS |= {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
 _UNITS |= {'foot slide': 'cm/s', 'true slide': 'cm/s', 'floating': 'cm'}
 _UNITS |= {'penetration': 'cm', 'precision': '%', 'recall': '%'}
+_UNITS |= {'knee peaks': 'degrees', 'true peaks': 'degrees'}
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
@@ -119,6 +121,7 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
         person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
         and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
+        the largest angles of knees, ``knee peaks`` and ``true peaks`` in degrees;
         ``MPJPE`` and ``P-MPJPE`` in mm, the error ``without mean`` difference of each
         joint, and that ``expected``; ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if the
         ground truth has contacts, the numbers of :func:`measure_motion`.
@@ -135,6 +138,8 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
         'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
         **_measure_2d(lifted, truth, rows),
+        'knee peaks': _knee_peaks(poses),
+        'true peaks': _knee_peaks(target),
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
         'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
@@ -201,6 +206,13 @@ def _measure_2d(
     )
     correct = errors <= 0.2 * torso[:, None]
     return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(correct.mean())}
+
+
+def _knee_peaks(poses: np.ndarray) -> float:
+    """Return the mean of both knees' largest angles, of poses in camera axes."""
+    angles = joint_angles(poses * (1, -1, -1))
+    knees = [ANGLES.index(f'knee_angle_{side}') for side in 'lr']
+    return float(angles[:, knees].max(0).mean())
 
 
 def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
