@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from feet import slow_errors
+from mocap import standing_pose
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 
@@ -18,6 +19,7 @@ from mmhot.poses.contacts import (
     predict_contacts,
 )
 from mmhot.poses.foot_lock import LEGS, FootErrors, LockFeet
+from mmhot.structures.clips import Clip3D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet
@@ -112,6 +114,17 @@ def test_locked_legs_have_constant_bones_and_bend_forward():
         assert (bend * ahead).sum(-1).min() > -1e-8  # or straight
     others = [joint for joint in range(17) if joint not in {*LEGS[0][1:], *LEGS[1][1:]}]
     assert_allclose(poses[:, others], clip.keypoints_3d[:, others], atol=1e-7)
+
+
+@pytest.mark.parametrize('speed', [0.0, 0.05, 0.1, 0.3, 2.0])
+@pytest.mark.parametrize('heading', [0.0, 2.2])
+def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
+    way = speed * np.outer(np.arange(135) / 25, [np.cos(heading), np.sin(heading), 0])
+    sway = 0.02 * np.sin(np.arange(135) / 20)[:, None, None] * np.eye(3)[0]
+    poses = standing_pose() + way[:, None] + sway * (standing_pose()[..., 2:] > 0.1)
+    clip = Clip3D.from_arrays(poses, 25.0, axes='world')
+    places = LockFeet().lock(clip).places()
+    assert_allclose(places, clip.places(), atol=1e-5)
 
 
 def test_clips_without_contacts_or_places_are_untouched():

@@ -87,7 +87,8 @@ def test_measure_lifted_prints_errors_against_ground_truth(run_tool, tmp_path):
     row = printed.getvalue().splitlines()[-1]
     expected = f'{clip.name} 0 of 136 0.0 px 100.0 % 0.0 mm 0.0 mm 0.0 mm'.split()
     # neither expected errors nor contacts in the file
-    assert row.split() == expected + 8 * ['-']
+    peaks = ['75.0', 'degrees'] * 2
+    assert row.split() == expected + 8 * ['-'] + peaks
     missing = tmp_path / 'none'
     code, errors = run_tool('measure_lifted', lifted, '--ground-truth', missing)
     assert code == 2

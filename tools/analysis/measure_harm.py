@@ -22,9 +22,12 @@ from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import align
 from mmhot.geometry.outliers import find_outliers
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
+from mmhot.poses.contacts import ANKLES
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, to_axes
 from tools.analysis.motions import FPS
+from tools.motion_quality import find_contacts
 
 # Standard deviations in meters along x, y and z, y the depth.
 _NOISE = {
