@@ -12,7 +12,7 @@ from mmhot.chain.options import OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
-from mmhot.chain.write import export
+from mmhot.chain.write import result_files
 from mmhot.errors import (
     ArgumentError,
     explain_any,
@@ -26,7 +26,7 @@ from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
-from mmhot.io.results import result_files, results_folder
+from mmhot.io.results import results_folder
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of, takes
@@ -306,8 +306,5 @@ def _process(
         for clip in clips:
             outcome = Outcome(clip.name)
             with processing(outcome, options, report):
-                poses = run(clip, outcome.times)
-                outcome.people = len(poses.track_ids)
-                with outcome.times.measure('write'):
-                    export(poses, options, report, written=outcome.files)
+                outcome.write(run(clip, outcome.times), options, report)
             yield outcome

@@ -152,9 +152,9 @@ class Chain(Generic[Seen, Known]):
         frames: FrameSource,
         times: StageTimes,
         count: CountStage = no_count,
-        thumbnails: FrameObserver | None = None,
+        observers: Sequence[FrameObserver] = (),
     ) -> Stages[tuple[Clip2D, Footage]]:
-        """Find and track the people of a video; ``thumbnails`` sees its frames, too.
+        """Find and track the people of a video; ``observers`` see its frames, too.
 
         ``times`` are filled in, also by :meth:`lift` and :meth:`refine`, even if a step
         fails.
@@ -162,9 +162,9 @@ class Chain(Generic[Seen, Known]):
         estimate, track = self.find(EstimatePoses), self.find(TrackPeople)
         with times.measure(estimate.part):
             names = frames, self.models.estimator.skeleton
-            observers = [x for step in self.steps for x in step.observers(*names)]
-            observers += [] if thumbnails is None else [thumbnails]
-            footage = estimate(frames, self.models, observers, self._cache, count)
+            own = [x for step in self.steps for x in step.observers(*names)]
+            seeing = [*own, *observers]
+            footage = estimate(frames, self.models, seeing, self._cache, count)
         people = footage.people
         times.num_frames, times.size = len(people.people) - people.first, people.size
         with times.measure(track.part):
