@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
 from mmhot.io.writers.export import Export, Write
@@ -140,8 +141,9 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
 
     Args:
         name (str): Format and suffix, such as ``'bvh'``.
-        function (Write): Called with a clip, the path of a file, and an
-            :class:`mmhot.io.writers.export.Export`; may return a note for the user.
+        function (Write): Called with a clip, the path of a file, which gets its name
+            when the function succeeds, and an :class:`mmhot.io.writers.export.Export`;
+            may return a note for the user.
         **needs (Any): Other arguments of :class:`Format`.
 
     Raises:
@@ -156,4 +158,9 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
     """
     if not name.isalnum() or name in FORMATS:
         raise ValueError(f'name must be a new suffix of letters, got {name!r}')
-    FORMATS[name] = Format(function, **needs)
+
+    def write(clip: Clip3D, file: Path, export: Export) -> str | None:
+        with replacing(file) as temporary:
+            return function(clip, temporary, export)
+
+    FORMATS[name] = Format(write, **needs)

@@ -195,9 +195,11 @@ class Chain(Generic[Seen, Known]):
         yield step.name, poses
         return (yield from self._run(self.poses, poses, lifted, applied, times))
 
-    def refine(self, clip: Clip3D, known: Known, times: StageTimes) -> Stages[Clip3D]:
+    def refine(
+        self: 'Chain[Seen, None]', clip: Clip3D, times: StageTimes
+    ) -> Stages[Clip3D]:
         """Run the steps of poses on poses that were not lifted now."""
-        clip = yield from self._run(self.poses, clip, known, clip.steps, times)
+        clip = yield from self._run(self.poses, clip, None, clip.steps, times)
         times.num_frames = len(set(clip.frame.tolist()))
         return clip
 

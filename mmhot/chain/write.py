@@ -16,7 +16,7 @@ from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
-from mmhot.io.writers.export import Export, Write
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.world import scale_people, turn
@@ -40,21 +40,7 @@ def save_clip(
     video: str | Path | FrameSource | Iterable[Any] | None = None,
     **options: object,
 ) -> list[Path]:
-    """Write a clip in the format of the file's suffix, as ``mmhot lift`` does.
-
-    Args:
-        clip (Clip3D): Clip; one in world axes is written as it is.
-        path (str | Path): File to create or replace. Formats with one person per file
-            write ``NAME_person0.bvh`` and so on if there are several people.
-        video (str | Path | FrameSource | Iterable, optional): Video, or images, behind
-            the keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-        **options (object): See :class:`mmhot.chain.options.ExportOptions`, but
-            ``formats``; and ``static_camera`` with ``without``, as for
-            :func:`mmhot.lift`, of clips that were lifted without.
-
-    Raises:
-        ValueError: If the suffix is not a format, or an option is wrong.
-    """
+    """Write a clip, see :meth:`mmhot.Clip3D.save`."""
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
 
@@ -75,7 +61,7 @@ def save_clip(
         )
     if is_static:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
-        clip = result_of(Chain(steps, values).refine(clip, None, StageTimes()))
+        clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
     frames: FrameSource | None
     if isinstance(video, str | Path):
         (frames,) = open_inputs([str(video)])
@@ -169,7 +155,7 @@ def export(
             try:
                 with report.bars(f'{clip.name}: {name}') as count:
                     given = replace(made, origin=origin, progress=count)
-                    note = _write(form.write, part, file, given)
+                    note = form.write(part, file, given)
             except NothingToWriteError as error:
                 report.say(f'{clip.name}: {error}')
             except Exception as error:  # others are still written
@@ -178,22 +164,6 @@ def export(
                 yield file, note
     if refused:
         raise refused[0]
-
-
-def _write(write: Write, clip: Clip3D, file: Path, export: Export) -> str | None:
-    """Write a file; half of one, where that fails, is removed."""
-    before = _date_of(file)
-    try:
-        return write(clip, file, export)
-    except BaseException:
-        if _date_of(file) not in (None, before):
-            file.unlink()
-        raise
-
-
-def _date_of(file: Path) -> int | None:
-    """Return when a file was changed, in nanoseconds; None if there is none."""
-    return file.stat().st_mtime_ns if file.is_file() else None
 
 
 def _shown_video(

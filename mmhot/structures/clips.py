@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
@@ -848,19 +848,26 @@ class Clip3D:
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
     def save(
-        self, path: str | Path, video: str | Path | None = None, **options: object
+        self,
+        path: str | Path,
+        video: str | Path | Iterable[Any] | None = None,
+        **options: object,
     ) -> list[Path]:
-        """Write the clip in the format of the file's suffix.
+        """Write the clip in the format of the file's suffix, as ``mmhot lift`` does.
 
         Args:
             path (str | Path): File to create or replace, such as ``'walk.bvh'``.
-            video (str | Path, optional): Video behind the keypoints in ``.mp4``,
-                ``.png`` and ``.rrd``.
-            **options (object): Axes, scale and floor, see
-                :class:`mmhot.chain.options.ExportOptions`.
+                Formats with one person per file write ``NAME_person0.bvh`` and so on if
+                there are several people.
+            video (str | Path | Iterable, optional): Video, or its images, behind the
+                keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
+            **options (object): Axes, scale and so on, see
+                :class:`mmhot.chain.options.ExportOptions`; and ``static_camera`` with
+                ``without``, as for :func:`mmhot.lift`, of clips that were lifted
+                without.
 
         Returns:
-            list[Path]: The files written; some formats have one per person.
+            list[Path]: The files written.
 
         Raises:
             ValueError: If the suffix is not a format, or an option is wrong.

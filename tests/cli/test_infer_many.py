@@ -7,8 +7,9 @@ from clip_files import SKATER
 from lifters import save_lifter
 from video_files import gray_image, write_video
 
+import mmhot
 from mmhot.chain import worker as clip_worker
-from mmhot.chain.formats import FORMATS, Format
+from mmhot.chain.formats import FORMATS
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.run import StageTimes
 from mmhot.cli.report import stage_table
@@ -55,9 +56,12 @@ def fail_halfway(clip, path, export):
     raise ValueError('no more')
 
 
-def test_formats_fail_alone(infer_it, out, videos, capfd, monkeypatch):
-    monkeypatch.setitem(FORMATS, 'half', Format(fail_halfway))
-    assert infer_it(videos[0], formats='gait.csv,half,npz,html') == 1
+def test_formats_fail_alone(infer_it, out, videos, capfd):
+    mmhot.register_writer('half', fail_halfway)
+    try:
+        assert infer_it(videos[0], formats='gait.csv,half,npz,html') == 1
+    finally:
+        del FORMATS['half']
     assert {path.name for path in out.glob('a.*')} == {'a.npz', 'a.html'}
     output, errors = capfd.readouterr()
     assert f'open {out}/a.html in a browser' in output
