@@ -14,6 +14,7 @@ from mmhot.version import __version__
 if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift, refine, steps
     from mmhot.apis.stream import stream
+    from mmhot.chain.formats import register_writer
     from mmhot.chain.pipelines import register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.step import KeypointStep, PoseStep
     from mmhot.structures.clips import Clip2D, Clip3D, Track2D
-    from mmhot.structures.formats import register_writer
     from mmhot.visualization.plot import plot
 
 _LAZY = {
@@ -45,7 +45,7 @@ _LAZY = {
     'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
     'register_step': 'mmhot.chain.pipelines',
-    'register_writer': 'mmhot.structures.formats',
+    'register_writer': 'mmhot.chain.formats',
     'steps': 'mmhot.apis.lifting',
     'stream': 'mmhot.apis.stream',
 }

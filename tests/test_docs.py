@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 import mmhot
+from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import build_parser
 from mmhot.structures.clips import Clip3D
-from mmhot.structures.formats import WRITERS
 from tools.option_tables import with_table
 
 ROOT = Path(__file__).parents[1]
@@ -265,7 +265,7 @@ def test_every_field_and_format_of_results_is_described():
     text = (ROOT / 'docs' / 'output-formats.md').read_text()
     for field in fields(Clip3D):
         assert f'`{field.name}`' in text, field.name
-    for name in WRITERS:
+    for name in FORMATS:
         assert name == 'json' or f'`.{name}`' in text, name
 
 

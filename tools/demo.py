@@ -18,6 +18,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from mmhot.chain.formats import FORMATS
 from mmhot.cli.errors import (
     OneLineParser,
     output_file,
@@ -28,7 +29,6 @@ from mmhot.cli.errors import (
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
-from mmhot.structures.formats import WRITERS
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 
@@ -151,7 +151,7 @@ def write_page(folder: Path, errors: str) -> str:
     if command.is_relative_to(Path.cwd()):
         command = command.relative_to(Path.cwd())
     rows = []
-    for kind, writer in WRITERS.items():
+    for kind, writer in FORMATS.items():
         files = [folder / f'{name}.{kind}' for name in names]
         cells = [
             f'<td><a href="{quote(file.name)}">{name.partition("_")[0]}</a></td>'

@@ -12,7 +12,7 @@ from mmhot.chain.options import OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
-from mmhot.chain.write import export
+from mmhot.chain.write import result_files
 from mmhot.errors import (
     ArgumentError,
     explain_any,
@@ -26,7 +26,7 @@ from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
-from mmhot.io.results import result_files, results_folder
+from mmhot.io.results import results_folder
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of, takes
@@ -117,8 +117,8 @@ def lift(
     values = Values(options, LIFT)
     refuse_lists_of_paths('keypoints', keypoints)
     chain = Chain(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
-    clip = take_part(_read_keypoints(keypoints, values), values.of(PartOptions))
-    return _lift(chain, text_bar if progress else no_bar, clip, StageTimes())
+    clip, bars = _read_keypoints(keypoints, values), text_bar if progress else no_bar
+    return _lift(chain, bars, clip, StageTimes())
 
 
 @takes(*REFINE)
@@ -156,9 +156,8 @@ def refine(
         clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
     """
     values = Values(options, REFINE)
-    refuse_lists_of_paths('source', source)
-    clip = take_part(_read_poses(source, values), values.of(PartOptions))
-    return _refine(Chain(POSES, values), clip, StageTimes())
+    clip = _read_poses(source, values)
+    return result_of(Chain(POSES, values).refine(clip, StageTimes()))
 
 
 def steps(
@@ -184,11 +183,11 @@ def steps(
     times = StageTimes()
     if isinstance(source, Clip3D):
         values = Values(options, REFINE)
-        clip_3d = take_part(_read_poses(source, values), values.of(PartOptions))
-        yield from Chain(POSES, values).refine(clip_3d, None, times)
+        poses = _read_poses(source, values)
+        yield from Chain(POSES, values).refine(poses, times)
     elif isinstance(source, Clip2D):
         values = Values(options, LIFT)
-        clip = take_part(_read_keypoints(source, values), values.of(PartOptions))
+        clip = _read_keypoints(source, values)
         yield from Chain(KEYPOINTS, values).lift(clip, None, times)
     else:
         values = Values(options, INFER)
@@ -209,39 +208,42 @@ def _open_frames(source: Any, values: Values) -> FrameSource:
 
 
 def _read_keypoints(source: Any, values: Values) -> Clip2D:
-    """Read 2D keypoints; refuse options that cannot act on them."""
-    options = values.of(KeypointFileOptions)
+    """Read the chosen part of keypoints; refuse options that cannot act on them."""
+    part, options = values.of(PartOptions), values.of(KeypointFileOptions)
     if isinstance(source, Clip2D):
         reason = 'is for files of keypoints, not for a Clip2D'
         options.refuse(options_of(KeypointFileOptions), reason)
-        return check_clip(source)
+        return take_part(check_clip(source), part)
     if isinstance(source, Clip3D):
         raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
     single: Any = options.single
     if single is None and values.of(ChoosePeople).people == 'largest':
         single = 'untracked'
-    return read_keypoints(
+    clip = read_keypoints(
         source,
         skeleton=options.skeleton,
         image_size=options.image_size,
         fps=options.fps,
         single=single,
     )
+    return take_part(clip, part)
 
 
 def _read_poses(source: Any, values: Values) -> Clip3D:
-    """Read 3D poses; refuse options that cannot act on them."""
-    options = values.of(PoseFileOptions)
+    """Read the chosen part of poses; refuse options that cannot act on them."""
+    part, options = values.of(PartOptions), values.of(PoseFileOptions)
+    refuse_lists_of_paths('source', source)
     if isinstance(source, Clip3D):
         options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
-        return source
-    return read_poses(
+        return take_part(source, part)
+    clip = read_poses(
         source,
         skeleton=options.skeleton,
         image_size=options.image_size,
         fps=options.fps,
         axes=options.given_axes,
     )
+    return take_part(clip, part)
 
 
 def _lift(
@@ -253,10 +255,6 @@ def _lift(
     if poses is None:
         raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
     return poses
-
-
-def _refine(chain: Chain[None, None], clip: Clip3D, times: StageTimes) -> Clip3D:
-    return result_of(chain.refine(clip, None, times))
 
 
 def lift_files(
@@ -271,7 +269,11 @@ def refine_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Refine files of 3D poses, and write the results."""
-    refine_clip = partial(_refine, Chain(POSES, values, report))
+    chain = Chain(POSES, values, report)
+
+    def refine_clip(clip: Clip3D, times: StageTimes) -> Clip3D:
+        return result_of(chain.refine(clip, times))
+
     return _process(paths, values, report, _read_poses, refine_clip)
 
 
@@ -287,11 +289,11 @@ def _process(
     All files are read before anything is written; one that fails does not stop the
     others.
     """
-    part, options = values.of(PartOptions), values.of(OutputOptions)
+    options = values.of(OutputOptions)
     clips, targets = list[Clip](), []
     for path in paths:
         try:
-            clip = take_part(read(path, values), part)
+            clip = read(path, values)
         except (OSError, ValueError) as error:
             if len(paths) == 1 or is_debugging():
                 raise
@@ -306,8 +308,5 @@ def _process(
         for clip in clips:
             outcome = Outcome(clip.name)
             with processing(outcome, options, report):
-                poses = run(clip, outcome.times)
-                outcome.people = len(poses.track_ids)
-                with outcome.times.measure('write'):
-                    export(poses, options, report, written=outcome.files)
+                outcome.write(run(clip, outcome.times), options, report)
             yield outcome

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmhot.chain.formats import FORMATS, OTHER_FORMATS
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
-from mmhot.options import Options, option, options_of, read_names, read_numbers
-from mmhot.structures.formats import BVH_PROFILE_NAMES, OTHER_FORMATS, WRITERS
+from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.options import Options, option, read_names, read_numbers
 
 _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
@@ -40,9 +41,9 @@ class ExportOptions(VideoOptions):
     title = 'results'
 
     formats: Any = option(
-        f'output formats, with commas: {", ".join(WRITERS)} (default: npz,html)',
+        f'output formats, with commas: {", ".join(FORMATS)} (default: npz,html)',
         ('npz', 'html'),
-        convert=lambda value: read_names('formats', value, WRITERS, OTHER_FORMATS),
+        convert=lambda value: read_names('formats', value, FORMATS, OTHER_FORMATS),
         metavar='LIST',
     )
     axes: str = option(
@@ -62,7 +63,7 @@ class ExportOptions(VideoOptions):
     bvh_profile: str = option(
         'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',
         'default',
-        choices=BVH_PROFILE_NAMES,
+        choices=tuple(BVH_PROFILES),
     )
     out_fps: float | None = option(
         'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
@@ -86,20 +87,19 @@ class ExportOptions(VideoOptions):
         """Check the values, and that the packages of the formats are installed."""
         super().__post_init__()
         if not self.formats:
-            names = ','.join(WRITERS)
+            names = ','.join(FORMATS)
             raise ArgumentError('{formats} must be among %s; got none', names)
         for name in self.formats:
-            needed = WRITERS[name].requires
+            needed = FORMATS[name].requires
             if needed is not None:
                 import_extra(needed[0], f'the format {name}', needed[1])
-        writers = [WRITERS[name] for name in self.formats]
         self._check_formats()
         if self.no_video and self.blur_heads:
             raise ArgumentError('{blur_heads} needs the video, which is left out')
         if self.formats == ('coco.json',):
             of = 'is of 3D poses, not of the keypoints in coco.json'
             self.refuse({'axes', 'height'}, of)
-        if self.axes == 'z-up' and all(writer.world for writer in writers):
+        if self.axes == 'z-up' and all(FORMATS[x].world for x in self.formats):
             names = ', '.join(self.formats)
             raise ArgumentError(
                 '{axes} must be world for %s, which stand on a floor', names
@@ -107,15 +107,11 @@ class ExportOptions(VideoOptions):
 
     def _check_formats(self) -> None:
         """Raise ArgumentError for an option that no chosen format takes."""
-        taking: dict[str, list[str]] = {}
-        for name, writer in WRITERS.items():
-            of_video = options_of(VideoOptions) if writer.footage else ()
-            for taken in (*writer.options, *of_video):
-                taking.setdefault(taken, []).append(name)
-        for taken, names in taking.items():
-            if self.is_given(taken) and not {*names} & {*self.formats}:
+        for acting in {x: None for form in FORMATS.values() for x in form.options}:
+            names = [name for name, form in FORMATS.items() if acting in form.options]
+            if self.is_given(acting) and not {*names} & {*self.formats}:
                 kind = 'the format' if len(names) == 1 else 'one of the formats'
-                raise ArgumentError(f'{{{taken}}} needs {kind} %s', ', '.join(names))
+                raise ArgumentError(f'{{{acting}}} needs {kind} %s', ', '.join(names))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,15 +1,19 @@
-"""What became of an input."""
+"""What became of an input: its files, or why there are none."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.run import StageTimes
+from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging
-from mmhot.io.results import remove_stale
+from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report
+from mmhot.structures.clips import Clip3D
 
 
 @dataclass
@@ -22,6 +26,21 @@ class Outcome:
     error: ArgumentError | str = ''  # reason of a failure; empty on success
     skipped: bool = False  # whether an earlier run had finished the input
     files: list[Path] = field(default_factory=list)  # the files that were written
+
+    def write(
+        self,
+        clip: Clip3D,
+        options: OutputOptions,
+        report: Report = Report(),
+        footage: Footage | None = None,
+        thumbnails: Mapping[int, bytes] = {},
+    ) -> None:
+        """Write poses in all chosen formats, and report the files."""
+        self.people, stem = len(clip.track_ids), options.out_dir / clip.name
+        with self.times.measure('write'):
+            for file, note in export(clip, options, stem, report, footage, thumbnails):
+                self.files.append(file)
+                report.say(f'{file} ({note})' if note else f'{file}')
 
 
 @contextmanager
@@ -39,8 +58,19 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
             error if isinstance(error, ArgumentError) else explain_any(error)
         )
     if not (outcome.error or outcome.skipped):
-        folder, name = options.out_dir, outcome.name
-        removed = remove_stale(folder, name, options.formats, outcome.files)
+        removed = [x for x in _results(outcome.name, options) if x not in outcome.files]
+        for file in removed:
+            file.unlink()
         if removed:
             names = ', '.join(file.name for file in removed)
-            report.say(f'{name}: {names} of an earlier run removed')
+            report.say(f'{outcome.name}: {names} of an earlier run removed')
+
+
+def _results(name: str, options: OutputOptions) -> list[Path]:
+    """List the files of a clip's results that there are in the chosen formats."""
+    found: list[Path] = []
+    for form in options.formats:
+        person = r'(_person\d+)?' if FORMATS[form].per_person else ''
+        pattern = re.compile(re.escape(name) + person + re.escape(f'.{form}'))
+        found += [x for x in options.out_dir.iterdir() if pattern.fullmatch(x.name)]
+    return sorted(file for file in found if file.is_file())

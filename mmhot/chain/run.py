@@ -152,9 +152,9 @@ class Chain(Generic[Seen, Known]):
         frames: FrameSource,
         times: StageTimes,
         count: CountStage = no_count,
-        thumbnails: FrameObserver | None = None,
+        observers: Sequence[FrameObserver] = (),
     ) -> Stages[tuple[Clip2D, Footage]]:
-        """Find and track the people of a video; ``thumbnails`` sees its frames, too.
+        """Find and track the people of a video; ``observers`` see its frames, too.
 
         ``times`` are filled in, also by :meth:`lift` and :meth:`refine`, even if a step
         fails.
@@ -162,9 +162,9 @@ class Chain(Generic[Seen, Known]):
         estimate, track = self.find(EstimatePoses), self.find(TrackPeople)
         with times.measure(estimate.part):
             names = frames, self.models.estimator.skeleton
-            observers = [x for step in self.steps for x in step.observers(*names)]
-            observers += [] if thumbnails is None else [thumbnails]
-            footage = estimate(frames, self.models, observers, self._cache, count)
+            own = [x for step in self.steps for x in step.observers(*names)]
+            seeing = [*own, *observers]
+            footage = estimate(frames, self.models, seeing, self._cache, count)
         people = footage.people
         times.num_frames, times.size = len(people.people) - people.first, people.size
         with times.measure(track.part):
@@ -195,9 +195,11 @@ class Chain(Generic[Seen, Known]):
         yield step.name, poses
         return (yield from self._run(self.poses, poses, lifted, applied, times))
 
-    def refine(self, clip: Clip3D, known: Known, times: StageTimes) -> Stages[Clip3D]:
+    def refine(
+        self: 'Chain[Seen, None]', clip: Clip3D, times: StageTimes
+    ) -> Stages[Clip3D]:
         """Run the steps of poses on poses that were not lifted now."""
-        clip = yield from self._run(self.poses, clip, known, clip.steps, times)
+        clip = yield from self._run(self.poses, clip, None, clip.steps, times)
         times.num_frames = len(set(clip.frame.tolist()))
         return clip
 

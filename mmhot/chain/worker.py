@@ -5,13 +5,12 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, result_of
-from mmhot.chain.write import export
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.options import FrameOptions
 from mmhot.frames.part import take_part
@@ -34,9 +33,7 @@ from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report, stage_bars
 from mmhot.structures.clips import Clip3D
 from mmhot.version import digest_of_code
-
-if TYPE_CHECKING:  # importing it takes time
-    from mmhot.visualization.html import Thumbnails
+from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
 _ENDING = '.finished.json'
@@ -100,25 +97,18 @@ class ClipWorker:
                 say(f'{item.name}: was finished before')
                 return
         source = take_part(item.open(), self.values.of(FrameOptions))
-        thumbnails = self._thumbnails()
+        output, thumbnails = self._output, Thumbnails()
+        is_shown = 'html' in output.formats
+        is_shown &= not (output.no_video or output.blur_heads)
         with stage_bars(self.report.bars, source.name) as count:
-            seen = chain.see(source, times, count, thumbnails)
+            seen = chain.see(source, times, count, [thumbnails] if is_shown else [])
             keypoints, footage = result_of(seen)
             clip = result_of(chain.lift(keypoints, footage, times, count))
         if clip is None:
             missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
             say(f'{item.name}: {missing.named(_FLAGS)}')
         else:
-            outcome.people = len(clip.track_ids)
-            with times.measure('write'):
-                export(
-                    clip,
-                    self._output,
-                    self.report,
-                    written=outcome.files,  # also those before an error
-                    footage=footage,
-                    thumbnails=thumbnails,
-                )
+            outcome.write(clip, output, self.report, footage, thumbnails.images)
             say(f'{item.name}: {_describe_focal(clip)}')
             path = clip.camera_path
             if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
@@ -126,15 +116,6 @@ class ClipWorker:
         files = {file.name: describe_file(file)[1:] for file in outcome.files}
         counts = {'frames': times.num_frames, 'people': outcome.people}
         save_if_possible(_save_record, {'files': files, **counts}, record)
-
-    def _thumbnails(self) -> 'Thumbnails | None':
-        """Return what keeps small images of the video for ``.html``."""
-        output = self._output
-        if 'html' not in output.formats or output.no_video or output.blur_heads:
-            return None
-        from mmhot.visualization.html import Thumbnails  # slow import
-
-        return Thumbnails()
 
     def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on."""

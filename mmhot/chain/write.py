@@ -1,30 +1,32 @@
 """Export of 3D clips in all formats."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from mmhot.chain.options import ExportOptions, OutputOptions, VideoOptions
+from mmhot.chain.formats import FORMATS, Format
+from mmhot.chain.options import ExportOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
-from mmhot.io.results import check_targets, date_of, name_files
+from mmhot.io.results import check_targets
+from mmhot.io.writers.angles import clip_angles
+from mmhot.io.writers.export import Export
+from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
+from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.lifting.world import scale_people, turn
 from mmhot.options import Values, options_of
 from mmhot.pose2d.footage import Footage
 from mmhot.poses.camera import HoldCamera
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.progress import Count, Report
+from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip3D, read_only
-from mmhot.structures.formats import WRITERS, Writer
-
-if TYPE_CHECKING:  # importing it takes time
-    from mmhot.visualization.html import Thumbnails
 
 SAVED: Pipeline[None, None] = Pipeline(poses=(HoldCamera, LockFeet))
 """Steps of :meth:`mmhot.Clip3D.save`."""
@@ -38,26 +40,12 @@ def save_clip(
     video: str | Path | FrameSource | Iterable[Any] | None = None,
     **options: object,
 ) -> list[Path]:
-    """Write a clip in the format of the file's suffix, as ``mmhot lift`` does.
-
-    Args:
-        clip (Clip3D): Clip; one in world axes is written as it is.
-        path (str | Path): File to create or replace. Formats with one person per file
-            write ``NAME_person0.bvh`` and so on if there are several people.
-        video (str | Path | FrameSource | Iterable, optional): Video, or images, behind
-            the keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-        **options (object): See :class:`mmhot.chain.options.ExportOptions`, but
-            ``formats``; and ``static_camera`` with ``without``, as for
-            :func:`mmhot.lift`, of clips that were lifted without.
-
-    Raises:
-        ValueError: If the suffix is not a format, or an option is wrong.
-    """
+    """Write a clip, see :meth:`mmhot.Clip3D.save`."""
     from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
 
     path = Path(path)
-    endings = [name for name in WRITERS if path.name.endswith(f'.{name}')]
+    endings = [name for name in FORMATS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=path.suffix[1:])
     if not name:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
@@ -73,7 +61,7 @@ def save_clip(
         )
     if is_static:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
-        clip = result_of(Chain(steps, values).refine(clip, None, StageTimes()))
+        clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
     frames: FrameSource | None
     if isinstance(video, str | Path):
         (frames,) = open_inputs([str(video)])
@@ -81,21 +69,28 @@ def save_clip(
         frames = video
     else:
         frames = FrameArrays(video, clip.fps)
-    files = name_files(path, name, clip.track_ids).values()
+    files = FORMATS[name].files(path, clip.track_ids).values()
     check_targets([(clip.name, files)], [] if frames is None else [frames.path])
     stem = path.name.removesuffix(f'.{name}')
     footage, said = None if frames is None else Footage(frames), list[str]()
     report, target = Report(said.append), path.with_name(stem)
-    written = export(clip, chosen, report, target, footage=footage)
+    written = [file for file, _ in export(clip, chosen, target, report, footage)]
     if not written:
         raise ValueError(said[-1] if said else f'{clip.name} has no poses')
     return written
 
 
+def result_files(
+    folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
+) -> list[Path]:
+    """List the files of a clip's results; without track IDs, those of all people."""
+    paths = {form: folder / f'{name}.{form}' for form in formats}
+    named = (FORMATS[form].files(path, tracks) for form, path in paths.items())
+    return [*paths.values(), *(file for files in named for file in files.values())]
+
+
 def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the angles of all poses, see :meth:`mmhot.Clip3D.angles`."""
-    from mmhot.io.writers.angles import clip_angles
-
     if not _is_person(clip):
         raise ValueError(f'angles: only for the joints of {_H36M.name}')
     options = ExportOptions(formats=['angles.csv'])
@@ -106,9 +101,6 @@ def bones_of(
     clip: Clip3D, profile: str, track: int | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return the bones of a person, see :meth:`mmhot.Clip3D.bones`."""
-    from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
-    from mmhot.io.writers.rigs import BVH_PROFILES
-
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
         raise ValueError(f'track must be one of the track IDs {clip.track_ids}')
@@ -124,84 +116,54 @@ def bones_of(
 def export(
     clip: Clip3D,
     options: ExportOptions,
+    stem: Path,
     report: Report = Report(),
-    stem: Path | None = None,
-    written: list[Path] | None = None,
     footage: Footage | None = None,
-    thumbnails: 'Thumbnails | None' = None,
-) -> list[Path]:
+    thumbnails: Mapping[int, bytes] = {},
+) -> Iterator[tuple[Path, str | None]]:
     """Write poses in all chosen formats; those in world axes are written as they are.
 
-    The footage is shown behind the keypoints; ``thumbnails`` are small images of it for
-    ``.html``. ``report`` receives the path of each file, and ``written`` as well.
-    ``stem`` is that of the files without their format, by default the clip's name in
-    ``options.out_dir``. The first error of a format is raised after the others are
-    written.
+    ``stem`` is the path of the files without their format. The footage is shown behind
+    the keypoints; ``thumbnails`` are small images of it for ``.html``. ``report``
+    receives why formats are left out. The first error of a format is raised after the
+    others are written.
+
+    Yields:
+        tuple[Path, str | None]: Each file that was written, and a note on it.
     """
-    shown_video, say = _shown_video(clip, footage, options), report.say
-    if stem is None:
-        assert isinstance(options, OutputOptions)
-        stem = options.out_dir / clip.name
-    # a clip in world axes is written as it is
+    made = Export(
+        _shown_video(clip, footage, options),
+        thumbnails,
+        bvh_profile=options.bvh_profile,
+        out_fps=options.out_fps,
+        draw=options.draw,
+    )
     is_world = clip.axes == 'world' and options.axes == 'camera'
-    prepared = cache(lambda axes: _prepare(clip, options, axes))
-    written, refused = [] if written is None else written, []
-    for name, writer in _writers_for(clip, options, say).items():
-        axes = 'world' if is_world or writer.world else options.axes
-        shown, inputs = _inputs_of(writer, prepared(axes), options)
-        if writer.footage:
-            inputs['footage'] = shown_video
-        if writer.thumbnails:
-            inputs['thumbnails'] = thumbnails
+    prepared, refused = cache(partial(_prepare, clip, options)), list[Exception]()
+    for name, form in _formats_for(clip, options, report.say).items():
+        shown = prepared('world' if is_world or form.world else options.axes)
+        if not form.fingers and _has_fingers(shown):
+            shown = shown.first_joints(_ALL.num_keypoints)
+        origin = np.zeros(3)
+        if 'origin' in form.options and options.origin == 'person' and len(clip):
+            feet = [shown.joint_names.index(f'{side}_foot') for side in _SIDES]
+            origin[:2] = shown.places()[0, feet, :2].mean(0)
+            shown = replace(shown, root_3d=shown.root_3d - np.float32(origin))
         target = stem.with_name(f'{stem.name}.{name}')
-        for track, file in name_files(target, name, shown.track_ids).items():
+        for track, file in form.files(target, shown.track_ids).items():
             part = shown if track is None else shown.take(shown.track == track)
             try:
-                with report.bars(f'{clip.name}: {name}') as progress:
-                    note = _write(writer, part, file, inputs, progress)
+                with report.bars(f'{clip.name}: {name}') as count:
+                    given = replace(made, origin=origin, progress=count)
+                    note = form.write(part, file, given)
             except NothingToWriteError as error:
-                say(f'{clip.name}: {error}')
-                continue
+                report.say(f'{clip.name}: {error}')
             except Exception as error:  # others are still written
                 refused.append(error)
-                continue
-            say(f'{file} ({note})' if isinstance(note, str) else f'{file}')
-            written.append(file)
+            else:
+                yield file, note
     if refused:
         raise refused[0]
-    return written
-
-
-def _write(
-    writer: Writer, clip: Clip3D, file: Path, inputs: dict[str, Any], progress: Count
-) -> str | None:
-    """Write a file; half of one, where that fails, is removed."""
-    before = date_of(file)
-    if writer.progress:
-        inputs = {**inputs, 'progress': progress}
-    try:
-        return writer.load()(clip, file, **inputs)
-    except BaseException:
-        if date_of(file) not in (None, before):
-            file.unlink()
-        raise
-
-
-def _inputs_of(
-    writer: Writer, clip: Clip3D, options: ExportOptions
-) -> tuple[Clip3D, dict[str, Any]]:
-    """Return a clip, at its origin, for a writer, and the options that it takes."""
-    inputs = {name: getattr(options, name) for name in writer.options}
-    if not writer.fingers and _has_fingers(clip):
-        clip = clip.first_joints(_ALL.num_keypoints)
-    if 'origin' in inputs:
-        point = np.zeros(3)
-        if options.origin == 'person' and len(clip):
-            feet = [clip.joint_names.index(f'{side}_foot') for side in _SIDES]
-            point[:2] = clip.places()[0, feet, :2].mean(0)
-        inputs['origin'] = point
-        clip = replace(clip, root_3d=clip.root_3d - np.float32(point))
-    return clip, inputs
 
 
 def _shown_video(
@@ -228,29 +190,27 @@ def _has_fingers(clip: Clip3D) -> bool:
     return _is_person(clip) and len(clip.joint_names) > _ALL.num_keypoints
 
 
-def _writers_for(
+def _formats_for(
     clip: Clip3D, options: ExportOptions, say: Callable[[str], None]
-) -> dict[str, Writer]:
-    """Return the writers of the chosen formats; raise if they do not suit the clip."""
-    writers = {name: WRITERS[name] for name in options.formats}
-    lacking = [name for name, writer in writers.items() if not writer.fingers]
+) -> dict[str, Format]:
+    """Return the chosen formats; raise if they do not suit the clip."""
+    forms = {name: FORMATS[name] for name in options.formats}
+    lacking = [name for name, form in forms.items() if not form.fingers]
     if _has_fingers(clip) and lacking:
         say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
     if _is_person(clip):
-        return writers
-    names = [name for name, writer in writers.items() if writer.of_people]
+        return forms
+    names = [name for name, form in forms.items() if form.of_people]
     names += ['height'] if options.height is not None else []
     if names:
         raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
-    if 'html' in writers:  # one of the default formats
+    if forms.pop('html', None):  # one of the default formats
         say(f'{clip.name}: no .html, whose viewer shows people')
-    return {name: writer for name, writer in writers.items() if name != 'html'}
+    return forms
 
 
 def _prepare(clip: Clip3D, options: ExportOptions, axes: str) -> Clip3D:
     """Return the clip at the chosen height, in some axes."""
-    from mmhot.lifting.world import scale_people, turn
-
     is_static = clip.camera_path is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)

@@ -76,7 +76,8 @@ def _process(
     inputs: Sequence['ClipInput'], values: Values, report: Report
 ) -> Iterator['Outcome']:
     from mmhot.chain.options import BatchOptions, OutputOptions
-    from mmhot.io.results import result_files, results_folder
+    from mmhot.chain.write import result_files
+    from mmhot.io.results import results_folder
 
     output = values.of(OutputOptions)
     folder, formats = output.out_dir, output.formats

@@ -75,7 +75,7 @@ def _key(name: str) -> str:
     return 'time' if name == 'variable_time' else name
 
 
-def write_npz(clip: Clip3D, path: str | Path) -> None:
+def write_npz(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write a clip as ``.npz``, one array per field, without pickles."""
     timed = replace(clip, variable_time=clip.time)
     arrays = {
@@ -86,7 +86,7 @@ def write_npz(clip: Clip3D, path: str | Path) -> None:
     save_arrays(path, arrays | _header(clip), compressed=True)
 
 
-def write_json(clip: Clip3D, path: str | Path) -> None:
+def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null."""
     header = {
         name: exact_list(value) if name == _PATH else value.tolist()

@@ -2,9 +2,10 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -21,16 +22,8 @@ from mmhot.geometry.keypoint_arrays import (
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.conventions import warn_of_upside_down
-from mmhot.structures.formats import (
-    ANGLES,
-    BONES,
-    EMBED,
-    GIVEN_AXES,
-    SAVE,
-    load_function,
-)
 from mmhot.structures.lens import Camera, Lens
-from mmhot.structures.pose_arrays import arrange_poses
+from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import CheckedRows, Rows, Steps
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,6 +55,12 @@ _TIME_UNITS = {
 _SAME_RATE, _COUNT = (0.3, 3.0), 0.01
 _WHOLE_RATE = 1e-4  # rates are whole numbers up to this difference
 _FORMULA = re.compile('^[-=+@]')
+
+
+def _above(text: str) -> Callable[..., Any]:
+    """Import a function of a room above the clips by ``'module:name'``."""
+    module, name = text.split(':')
+    return getattr(import_module(module), name)
 
 
 def clip_name(path: Path) -> str:
@@ -613,7 +612,7 @@ class Clip3D:
 
     def _repr_html_(self) -> str | None:
         """Show the viewer in notebooks."""
-        return load_function(EMBED)(self)
+        return _above('mmhot.visualization.html:embed_clip')(self)
 
     @cached_property
     def confidence(self) -> np.ndarray:
@@ -715,7 +714,7 @@ class Clip3D:
 
             deepest_squat = clip.angles()['knee_angle_r'].max()
         """
-        return load_function(ANGLES)(self)
+        return _above('mmhot.chain.write:angles_of')(self)
 
     def bones(
         self, profile: str = 'default', track: int | None = None
@@ -738,7 +737,7 @@ class Clip3D:
 
             places, quaternions = clip.bones('lafan1')['LeftHand']
         """
-        return load_function(BONES)(self, profile, track)
+        return _above('mmhot.chain.write:bones_of')(self, profile, track)
 
     def checked(self) -> 'Clip3D':
         """Return the clip; raise ValueError if an array has a wrong shape or value.
@@ -849,19 +848,26 @@ class Clip3D:
         return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
 
     def save(
-        self, path: str | Path, video: str | Path | None = None, **options: object
+        self,
+        path: str | Path,
+        video: str | Path | Iterable[Any] | None = None,
+        **options: object,
     ) -> list[Path]:
-        """Write the clip in the format of the file's suffix.
+        """Write the clip in the format of the file's suffix, as ``mmhot lift`` does.
 
         Args:
             path (str | Path): File to create or replace, such as ``'walk.bvh'``.
-            video (str | Path, optional): Video behind the keypoints in ``.mp4``,
-                ``.png`` and ``.rrd``.
-            **options (object): Axes, scale and floor, see
-                :class:`mmhot.chain.options.ExportOptions`.
+                Formats with one person per file write ``NAME_person0.bvh`` and so on if
+                there are several people.
+            video (str | Path | Iterable, optional): Video, or its images, behind the
+                keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
+            **options (object): Axes, scale and so on, see
+                :class:`mmhot.chain.options.ExportOptions`; and ``static_camera`` with
+                ``without``, as for :func:`mmhot.lift`, of clips that were lifted
+                without.
 
         Returns:
-            list[Path]: The files written; some formats have one per person.
+            list[Path]: The files written.
 
         Raises:
             ValueError: If the suffix is not a format, or an option is wrong.
@@ -871,7 +877,8 @@ class Clip3D:
             clip.save('walk.bvh', height=1.75, bvh_profile='mixamo')
             clip.save('angles.mp4', video='walk.mp4', draw='angles')
         """
-        return load_function(SAVE)(self, path, video, **options)
+        save = _above('mmhot.chain.write:save_clip')
+        return save(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person.

@@ -10,10 +10,13 @@ from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.conventions import bend_of_knees, place_neck, up_axes
-from mmhot.structures.formats import LEFT_HANDED
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
+LEFT_HANDED = '-left'
+"""Suffix of axes that are left-handed, as those of Unity and of MMPose's 3D demo."""
+GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
+"""Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
 _PELVIS, _THORAX = _BODY.indices(['root', 'thorax'])
 # Bones of a person of 1.7 m, meters.

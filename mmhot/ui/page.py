@@ -19,6 +19,7 @@ import gradio as gr
 import numpy as np
 
 from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
+from mmhot.chain.formats import FORMATS
 from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import CACHE_FOLDER
@@ -26,7 +27,6 @@ from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
 from mmhot.pose2d.options import SPEEDS
-from mmhot.structures.formats import WRITERS
 from mmhot.ui.progress import progress_html
 from mmhot.weights.names import NAMED_FILES, POSE
 
@@ -102,9 +102,9 @@ class Page:
 
     def _build(self) -> gr.Blocks:
         formats = [
-            (f'.{name}: {writer.purpose}', name)
-            for name, writer in WRITERS.items()
-            if writer.requires is None or find_spec(writer.requires[0]) is not None
+            (f'.{name}: {form.purpose}', name)
+            for name, form in FORMATS.items()
+            if form.requires is None or find_spec(form.requires[0]) is not None
         ]
         private = dict(api_visibility='private')
         narrow = dict(min_width=100, max_lines=1)

@@ -3,7 +3,6 @@
 import base64
 import html
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -13,10 +12,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.frames.sources import FrameObserver, FrameSource
+from mmhot.frames.sources import FrameObserver
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.angles import clip_angles
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
@@ -85,25 +85,15 @@ class Thumbnails(FrameObserver):
         return {}
 
 
-def write_html(
-    clip: Clip3D,
-    path: str | Path,
-    *,
-    footage: FrameSource | None = None,
-    thumbnails: Thumbnails | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write a page that plays a clip in any browser, offline.
 
     Args:
         clip (Clip3D): In ``'world'`` axes.
         path (str | Path): The file to create or replace.
-        footage (FrameSource, optional): The video, shown behind the 2D keypoints as
-            small JPEG images: of all frames, of every second one, and so on, for a file
-            of less than 15 MB.
-        thumbnails (Thumbnails, optional): Images of its frames that were made before.
-        progress (Callable, optional): Called with the numbers of stored frames and of
-            all frames.
+        export (Export): Its video is shown behind the 2D keypoints as small JPEG
+            images: of all frames, of every second one, and so on, for a file of less
+            than 15 MB.
     """
     folder = files('mmhot.visualization') / 'viewer'
     page, style, bundle, script = (
@@ -112,7 +102,7 @@ def write_html(
     )
     if not len(clip):
         raise ValueError(f'{escape(path)}: the clip has no poses to show')
-    images = _images(clip, footage, thumbnails, progress)
+    images = _images(clip, export)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # escaped, so that no text can end the <script>
     data, title = data.replace('<', '\\u003c'), html.escape(escape(clip.name))
@@ -198,26 +188,21 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
     return spans
 
 
-def _images(
-    clip: Clip3D,
-    footage: FrameSource | None,
-    thumbnails: Thumbnails | None,
-    progress: Callable[[int, int], None] | None,
-) -> dict[int, str]:
+def _images(clip: Clip3D, export: Export) -> dict[int, str]:
     """Return images of the clip's frames as JPEG in base64."""
     first, last = int(clip.frame.min()), int(clip.frame.max())
     span = range(first, last + 1)
-    if thumbnails is None or not thumbnails.images.keys() >= {*span}:
+    images = export.thumbnails
+    if not images.keys() >= {*span}:
         thumbnails = Thumbnails(first)
-        for frame in footage or ():
+        for frame in export.footage or ():
             if frame.index > last:
                 break
             if frame.index >= first:
                 thumbnails.observe(frame.index, frame.image)
-            if progress is not None:
-                progress(frame.index + 1, last + 1)
-    images = thumbnails.images.items()
-    return {k: base64.b64encode(v).decode() for k, v in images if k in span}
+            export.progress(frame.index + 1, last + 1)
+        images = thumbnails.images
+    return {k: base64.b64encode(v).decode() for k, v in images.items() if k in span}
 
 
 def _thumbnail(image: np.ndarray) -> bytes:

@@ -10,9 +10,9 @@ from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
 import mmhot
+from mmhot.chain.formats import FORMATS, Format
 from mmhot.frames import streams
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.structures.formats import WRITERS, Writer
 
 IMAGES = [gray_image(number) for number in range(20)]
 PAGE = Path(__file__).parents[2] / 'docs/streaming.md'
@@ -67,8 +67,8 @@ def test_generators_may_refill_one_image(video, options, tmp_path, monkeypatch):
     for poses, image in zip(streamed, IMAGES, strict=True):
         np.testing.assert_array_equal(poses.frame.image, image)
     shown = []
-    show = lambda clip, path, footage: shown.extend(footage)  # noqa: E731
-    monkeypatch.setitem(WRITERS, 'new', Writer(show, footage=True))
+    show = lambda clip, path, export: shown.extend(export.footage)  # noqa: E731
+    monkeypatch.setitem(FORMATS, 'new', Format(show))
     expected.save(tmp_path / 'clip.new', video=refilled())
     np.testing.assert_array_equal([frame.image for frame in shown], IMAGES)
 

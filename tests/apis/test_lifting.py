@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 
 import mmhot
+from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import main
-from mmhot.structures.formats import WRITERS
 
 
 @pytest.fixture
@@ -122,11 +122,11 @@ def test_clips_that_are_not_finite_are_not_saved(checkpoint, tmp_path, name, val
 
 
 def test_formats_can_be_added(checkpoint, tmp_path, capsys):
-    def write_toy(clip, path):
+    def write_toy(clip, path, export):
         path.write_text(f'{clip.axes} {len(clip)}')
         return 'a toy'
 
-    before = set(WRITERS)
+    before = set(FORMATS)
     try:
         mmhot.register_writer('toy', write_toy)
         mmhot.register_writer('toys', write_toy, world=True, per_person=True)
@@ -138,8 +138,8 @@ def test_formats_can_be_added(checkpoint, tmp_path, capsys):
         with pytest.raises(ValueError, match="name must be a new suffix.*, got 'toy'"):
             mmhot.register_writer('toy', write_toy)
     finally:
-        for name in set(WRITERS) - before:
-            del WRITERS[name]
+        for name in set(FORMATS) - before:
+            del FORMATS[name]
 
 
 def test_all_keypoints_of_whole_bodies_are_kept_in_2d(tmp_path):

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 import mmhot
 from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
+from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.world import (
     height_over_ankles,
     place_people,
@@ -21,7 +22,6 @@ from mmhot.lifting.world import (
 )
 from mmhot.poses.bones import KeepBones
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.formats import BVH_PROFILE_NAMES
 from tools.dataset_converters.motion_files import read_bvh
 
 
@@ -35,7 +35,7 @@ def degrees_apart(quaternions, others):
     return np.degrees((one.inv() * two).magnitude())
 
 
-@pytest.mark.parametrize('profile', BVH_PROFILE_NAMES)
+@pytest.mark.parametrize('profile', BVH_PROFILES)
 def test_bones_are_those_of_the_file(clip, tmp_path, profile):
     world = to_world(clip, static_camera=True)
     path = tmp_path / 'a.bvh'

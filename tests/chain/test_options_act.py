@@ -12,13 +12,13 @@ from video_files import write_video
 
 import mmhot
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
+from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import ExportOptions, StreamOutputOptions
 from mmhot.chain.write import SAVED
 from mmhot.io.readers.options import PoseFileOptions
 from mmhot.options import options_of
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
-from mmhot.structures.formats import WRITERS
 from mmhot.structures.lens import Lens
 
 # Poses are the same, as these choose where they are computed.
@@ -219,7 +219,7 @@ def test_options_of_whole_clips_are_not_those_of_streams():
             mmhot.stream(0, **{name: VALUES[name]})
 
 
-@pytest.mark.parametrize('format_', [x for x in WRITERS if x not in SLOW_OR_EXTRA])
+@pytest.mark.parametrize('format_', [x for x in FORMATS if x not in SLOW_OR_EXTRA])
 def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
     """Options of files alone change each format, or are refused."""
     lifted.save(tmp_path / f'plain.{format_}')

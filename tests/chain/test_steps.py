@@ -11,9 +11,9 @@ from walkers import Walkers, frames
 
 import mmhot
 from mmhot.chain import user_steps
+from mmhot.chain.formats import FORMATS, Format
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO, list_steps
 from mmhot.lifting.lifter import Lifter
-from mmhot.structures.formats import WRITERS, Writer
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -174,7 +174,7 @@ def test_wrong_arrays_are_named_with_the_step(change, message, skater):
 def test_writers_cannot_change_the_clip_of_the_next_one(skater, tmp_path, monkeypatch):
     clip = mmhot.lift(skater, pose3d='nanohtnet')
     before = clip.keypoints_3d.copy()
-    monkeypatch.setitem(WRITERS, 'mm', Writer(lambda clip, path: change_in_place(clip)))
+    monkeypatch.setitem(FORMATS, 'mm', Format(lambda clip, *_: change_in_place(clip)))
     with pytest.raises(ValueError, match='read-only'):
         clip.save(tmp_path / 'clip.mm')
     np.testing.assert_array_equal(clip.keypoints_3d, before)

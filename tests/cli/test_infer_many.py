@@ -7,13 +7,14 @@ from clip_files import SKATER
 from lifters import save_lifter
 from video_files import gray_image, write_video
 
+import mmhot
 from mmhot.chain import worker as clip_worker
+from mmhot.chain.formats import FORMATS
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.run import StageTimes
 from mmhot.cli.report import stage_table
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
-from mmhot.structures.formats import WRITERS, Writer
 
 
 @pytest.fixture
@@ -50,14 +51,17 @@ def test_wrong_lines_of_a_list_fail_alone(infer_it, out, videos, tmp_path, capfd
     assert {path.name for path in out.glob('*.npz')} == {'a.npz', 'b.npz'}
 
 
-def fail_halfway(clip, path):
+def fail_halfway(clip, path, export):
     path.write_text('half')
     raise ValueError('no more')
 
 
-def test_formats_fail_alone(infer_it, out, videos, capfd, monkeypatch):
-    monkeypatch.setitem(WRITERS, 'half', Writer(fail_halfway))
-    assert infer_it(videos[0], formats='gait.csv,half,npz,html') == 1
+def test_formats_fail_alone(infer_it, out, videos, capfd):
+    mmhot.register_writer('half', fail_halfway)
+    try:
+        assert infer_it(videos[0], formats='gait.csv,half,npz,html') == 1
+    finally:
+        del FORMATS['half']
     assert {path.name for path in out.glob('a.*')} == {'a.npz', 'a.html'}
     output, errors = capfd.readouterr()
     assert f'open {out}/a.html in a browser' in output

@@ -12,6 +12,7 @@ from clip_files import SKATER, dump, save
 from lifters import lifter_config
 from pose_sources import infer
 
+from mmhot.chain.formats import FORMATS, Format
 from mmhot.io.lifted import read_lifted
 from mmhot.weights import index as model_index
 
@@ -164,7 +165,7 @@ def test_a_format_that_fails_stops_no_other_clip(lift_it, out, monkeypatch, capf
     def fail(clip, *_, **__):
         raise ValueError(f'{clip.name} has no place')
 
-    monkeypatch.setattr('mmhot.io.writers.csv.write_csv', fail)
+    monkeypatch.setitem(FORMATS, 'csv', Format(fail))
     clips = [save(out.parents[1] / f'{name}.npz') for name in 'ab']
     assert lift_it(*clips, formats='csv,html,npz', without='confidence') == 1
     assert sorted(x.name for x in out.iterdir()) == [

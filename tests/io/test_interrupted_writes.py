@@ -14,14 +14,14 @@ import pytest
 from clip_files import lifted_clip
 from rendered_clips import rendered
 
+from mmhot.chain.formats import FORMATS
 from mmhot.lifting.world import turn
-from mmhot.structures.formats import WRITERS
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
 # Of the table: the next format is tried by itself.
 FORMATS = [
     name
-    for name, writer in WRITERS.items()
+    for name, writer in FORMATS.items()
     if writer.requires is None or find_spec(writer.requires[0]) is not None
 ]
 MOVED = 'keypoints_3d', 'keypoints_2d'

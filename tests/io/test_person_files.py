@@ -11,7 +11,7 @@ from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.chain.options import OutputOptions
+from mmhot.chain.options import ExportOptions
 from mmhot.chain.write import export
 from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
@@ -19,7 +19,6 @@ from mmhot.io.writers.csv import write_csv
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
-from mmhot.progress import Report
 from tools.dataset_converters.motion_files import read_bvh
 
 
@@ -95,12 +94,11 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     clip = to_world(place_people(rendered('dance')))
     clip.track = np.where(np.arange(len(clip)) < 100, 4, 7)
     clip = clip.take(np.r_[0:50, 60 : len(clip)])  # frames 50 to 59 are not seen
-    options = OutputOptions(formats=[suffix], axes='world', out_dir=tmp_path)
-    lines = []
-    files = export(replace(clip, name='a'), options, Report(say=lines.append))
-    assert [path.name for path in files] == [f'a_person{t}.{suffix}' for t in (4, 7)]
+    options = ExportOptions(formats=[suffix], axes='world')
+    written = [*export(clip, options, tmp_path / 'a')]
+    assert [x.name for x, _ in written] == [f'a_person{t}.{suffix}' for t in (4, 7)]
     if suffix == 'bvh':
-        errors = [int(re.search(r'(\d+) mm off', line)[1]) for line in lines]
+        errors = [int(re.search(r'(\d+) mm off', note)[1]) for _, note in written]
         assert max(errors) < 12
     first, later = (positions_of(tmp_path / f'a_person{t}.{suffix}') for t in (4, 7))
     assert len(first) == 100

@@ -10,6 +10,7 @@ from rendered_clips import rendered
 from video_files import write_video
 
 from mmhot.frames.files import VideoFile
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.rerun import write_recording
 from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.side_colors import SIDE_COLORS
@@ -43,7 +44,7 @@ def column(path, entity, component, index='frame'):
 def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
     pytest.importorskip('rerun.chunk')
     video = VideoFile(write_video(tmp_path / 'video.mp4'))
-    write_recording(clip, tmp_path / 'a.rrd', footage=video)
+    write_recording(clip, tmp_path / 'a.rrd', Export(footage=video))
     recording = tmp_path / 'a.rrd'
 
     for track, gone in ((3, {40, 100}), (7, {136})):

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 import mmhot
-from mmhot.chain.options import OutputOptions
+from mmhot.chain.options import ExportOptions
 from mmhot.chain.write import export
 from mmhot.io.writers.rigid_skeleton import (
     fit_rig,
@@ -19,7 +19,6 @@ from mmhot.io.writers.rigid_skeleton import (
 )
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import turn
-from mmhot.progress import Report
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -77,11 +76,9 @@ def test_joints_stay_where_they_are(dance, name):
 
 
 def test_files_say_what_is_left(dance, tmp_path):
-    lines = []
-    options = OutputOptions(formats='bvh,glb', out_dir=tmp_path)
-    export(dance, options, Report(say=lines.append))
-    for line in lines:
-        found = re.search(r'joints (\d+) mm off, at most (\d+) mm', line)
+    options = ExportOptions(formats='bvh,glb')
+    for _, note in export(dance, options, tmp_path / 'dance'):
+        found = re.search(r'joints (\d+) mm off, at most (\d+) mm', note)
         assert int(found[1]) <= 3
         assert int(found[2]) <= 10
 

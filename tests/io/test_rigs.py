@@ -10,13 +10,8 @@ from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.structures.formats import BVH_PROFILE_NAMES
 
 RIGS = {**BVH_PROFILES, 'humanik': HUMAN_IK}
-
-
-def test_options_name_all_profiles():
-    assert tuple(BVH_PROFILES) == BVH_PROFILE_NAMES
 
 
 @pytest.mark.parametrize('name', RIGS)

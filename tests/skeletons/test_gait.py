@@ -8,8 +8,8 @@ import pytest
 import scipy
 from rendered_clips import DATA, rendered
 
-import mmhot
 from mmhot.chain.options import OutputOptions
+from mmhot.chain.outcome import Outcome
 from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
 from mmhot.poses.foot_lock import LockFeet
@@ -192,7 +192,7 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     still = replace(still, name='still', frame=clip.frame, variable_time=None)
     still.save(tmp_path / 'still.npz')
     said, options = [], OutputOptions(out_dir=tmp_path, formats='gait.csv,npz')
-    mmhot.chain.write.export(still, options, Report(said.append))
+    Outcome('still').write(still, options, Report(said.append))
     assert said[0].startswith('still: no .gait.csv: no person walks')
     with pytest.raises(ValueError, match='no person walks'):
         still.save(tmp_path / 'still.gait.csv')

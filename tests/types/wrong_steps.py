@@ -28,5 +28,5 @@ Pipeline[None, None](poses=(KeepBones, AddJoints))  # type: ignore[arg-type]
 def run(values: Values, keypoints: Clip2D, poses: Clip3D) -> None:
     """Run a chain on what it does not start from."""
     Chain(POSES, values).lift(keypoints, None, StageTimes())  # type: ignore[misc]
-    Chain(KEYPOINTS, values).refine(poses, None, StageTimes())  # type: ignore[arg-type]
+    Chain(KEYPOINTS, values).refine(poses, StageTimes())  # type: ignore[misc]
     SetLens()(poses, None)  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ from video_files import gray_image, write_video
 
 from mmhot.frames.files import VideoFile
 from mmhot.io.writers.angles import write_csv
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
@@ -50,7 +51,7 @@ def shown(clip, tmp_path):
     images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
     video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
     clip = with_expected_errors(clip, unknown=(4, 6))
-    write_html(clip, tmp_path / 'a.html', footage=VideoFile(video))
+    write_html(clip, tmp_path / 'a.html', Export(VideoFile(video)))
     return tmp_path / 'a.html'
 
 
@@ -211,7 +212,7 @@ def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
         monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', limit)
         footage, path = VideoFile(video), tmp_path / f'{name}.html'
         count = lambda *x: counts.append(x)  # noqa: E731
-        write_html(clip, path, footage=footage, progress=count)
+        write_html(clip, path, Export(footage, progress=count))
         stored = content(path)['images'].items()
         images = {int(number): base64.b64decode(text) for number, text in stored}
         assert sum(map(len, images.values())) <= limit
@@ -234,11 +235,11 @@ def test_images_from_the_first_reading_are_those_of_a_second(
     part, thumbnails = clip.take((clip.frame >= 2) & (clip.frame < 26)), Thumbnails()
     for frame in VideoFile(video):
         thumbnails.observe(frame.index, frame.image, None, False)
-    write_html(part, tmp_path / 'read.html', footage=VideoFile(video))
+    write_html(part, tmp_path / 'read.html', Export(VideoFile(video)))
     # of other frames the video is read
     with pytest.raises(TypeError, match='is not iterable'):
-        write_html(clip, tmp_path / 'a.html', footage=1, thumbnails=thumbnails)
-    write_html(part, tmp_path / 'seen.html', footage=1, thumbnails=thumbnails)
+        write_html(clip, tmp_path / 'a.html', Export(1, thumbnails.images))
+    write_html(part, tmp_path / 'seen.html', Export(1, thumbnails.images))
     read, seen = (content(tmp_path / f'{x}.html')['images'] for x in ('read', 'seen'))
     assert len(seen) == 24
     assert seen == read

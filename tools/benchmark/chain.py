@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from mmhot.chain.options import OutputOptions
+from mmhot.chain.outcome import Outcome
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
-from mmhot.chain.write import export
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.files import VideoFile
 from mmhot.lifting.lifted import Lifted
@@ -79,7 +79,7 @@ class TimedChain:
         poses = result_of(self.chain.lift(clip, footage, times))
         if poses is None:
             raise ValueError(f'{self.video}: no person was found')
-        export(poses, self.options)
+        Outcome(poses.name).write(poses, self.options)
         self.frames, self.people = times.num_frames, len(poses.frame)
 
 

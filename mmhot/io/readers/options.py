@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmhot.options import Options, option, read_numbers
-from mmhot.structures.formats import GIVEN_AXES
+from mmhot.structures.pose_arrays import GIVEN_AXES
 
 
 def read_image_size(value: Any) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""Export formats of lifted clips; their table is ``mmhot.structures.formats``."""
+"""Export formats of lifted clips; their table is ``mmhot.chain.formats``."""

@@ -8,6 +8,7 @@ import numpy as np
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.csv import cells, write_rows
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
@@ -28,19 +29,13 @@ endheader
 """
 
 
-def write_mot(
-    clip: Clip3D,
-    path: str | Path,
-    origin: np.ndarray | None = None,
-    out_fps: float | None = None,
-) -> None:
+def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the angles of one person as motion of OpenSim's full-body model.
 
     It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
-    repeat the nearest pose. The header has the file's ``origin``, a point (3,) of the
-    world in meters, z up. ``out_fps`` is a frame rate other than the clip's.
+    repeat the nearest pose. The header has the file's origin.
     """
-    clip = at_rate(clip, out_fps)
+    clip = at_rate(clip, export.out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = in_y_up(positions)
     angles = joint_angles(positions)
@@ -49,7 +44,7 @@ def write_mot(
     root = positions[:, clip.joint_names.index('root')]
     seconds = clip.seconds(frames)
     table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
-    place = '' if origin is None else 'origin={:.6f} {:.6f} {:.6f}\n'.format(*origin)
+    place = 'origin={:.6f} {:.6f} {:.6f}\n'.format(*export.origin)
     sizes = dict(rows=len(table), columns=len(columns))
     header = _HEADER.format(name=escape(Path(path).stem), origin=place, **sizes)
     with replacing_text(path) as file:
@@ -74,7 +69,7 @@ def clip_angles(clip: Clip3D) -> Angles:
     return Angles(zip(names, angles.T, strict=True))
 
 
-def write_csv(clip: Clip3D, path: str | Path) -> None:
+def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the angles of all people as a table, with a row for each pose.
 
     The clip is in ``'world'`` axes.

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.io.atomic import replacing_text
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.rigid_skeleton import (
     Y_UP,
@@ -26,32 +27,26 @@ _END = 0.15
 _STEP = 30.0
 
 
-def write_person(
-    clip: Clip3D,
-    path: str | Path,
-    bvh_profile: str = 'default',
-    origin: np.ndarray | None = None,
-    out_fps: float | None = None,
-) -> str:
+def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> str:
     """Write the motion of one person as ``.bvh``, with the rig of a profile.
 
     The format has neither frame numbers nor gaps: it begins with the video, has a
     constant rate, and frames without a pose repeat the nearest one. The clip is one
     track in ``'world'`` axes with joints of ``h36m-17`` or ``h36m-24`` and perhaps
-    fingers; ``out_fps`` is a frame rate other than that of the clip or the profile.
+    fingers.
 
     The note says how far joints are from those of the clip, as bones have constant
     lengths, and where the origin is, for which the format has no place.
     """
-    rig = BVH_PROFILES[bvh_profile].with_fingers(clip.joint_names)
-    clip = at_constant_rate(clip, out_fps or rig.fps)
+    rig = BVH_PROFILES[export.bvh_profile].with_fingers(clip.joint_names)
+    clip = at_constant_rate(clip, export.out_fps or rig.fps)
     _, positions = fill_frames(clip, first=0)
     motion = fit_rig(positions, rig, clip.joint_names)
     write_bvh(motion, clip.fps, path, rig)
     note = describe_errors(joint_errors(motion, rig, positions))
-    if origin is None or not np.any(origin):
+    if not np.any(export.origin):
         return note
-    x, y, _ = origin
+    x, y, _ = export.origin
     return f'{note}; origin at x {x:.2f}, y {y:.2f} m of the world'
 
 

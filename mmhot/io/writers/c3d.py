@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.gait import clip_strides
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
@@ -26,7 +25,7 @@ _MAX_FRAMES = 65_535
 _BLOCK = 512
 
 
-def write_person(clip: Clip3D, path: str | Path) -> None:
+def write_person(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
     Residuals are the expected errors where they are known, else 0, which stands for
@@ -34,7 +33,8 @@ def write_person(clip: Clip3D, path: str | Path) -> None:
     (whose score is 0), which are left out. The clip is one track in ``'world'`` axes;
     the file begins with its first pose.
     """
-    ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
+    import ezc3d
+
     seen = clip.keypoint_scores_3d > 0
     seen[:, _NUM_LIFTED:] = True
     even = at_constant_rate(replace(clip, keypoint_scores_3d=seen.astype(np.float32)))

@@ -14,7 +14,7 @@ NAME_OF_FRAME = 'frame_{:06}.PNG'
 _PERSON = 1  # category
 
 
-def write_coco(clip: Clip3D, path: str | Path) -> None:
+def write_coco(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
 
     They are all that the 2D model has, if these are more than are lifted. Joints that

@@ -10,7 +10,7 @@ from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips import Clip3D
 
 
-def write_csv(clip: Clip3D, path: str | Path) -> None:
+def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write a clip as a table; unknown values are left empty.
 
     Columns ``x, y, z`` are root-relative, ``u, v`` in pixels.

@@ -49,7 +49,7 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
     return of_people
 
 
-def write_csv(clip: Clip3D, path: str | Path) -> str | None:
+def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | None:
     """Write the strides of all people: seconds, meters, steps per minute.
 
     Returns a note if lengths are unknown; NothingToWriteError if no person walks.

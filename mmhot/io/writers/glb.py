@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
 from mmhot.io.writers.rates import at_rate
 from mmhot.io.writers.rigid_skeleton import (
@@ -95,22 +96,16 @@ class _Gltf:
             file.writelines(self._data)
 
 
-def write_glb(
-    clip: Clip3D,
-    path: str | Path,
-    origin: np.ndarray | None = None,
-    out_fps: float | None = None,
-) -> str | None:
+def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
     Meters, y up (world x, z, -y), a root node for each person, from ``Person 1``,
     joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
-    Extras of the scene have the ``origin`` of the file, a point (3,) of the world in
-    meters, z up. The clip has ``'world'`` axes and joints of Human3.6M, and may have
-    fingers; ``out_fps`` is a frame rate other than its own. The note says how far
-    joints are from those of the clip, as bones have constant lengths.
+    Extras of the scene have the origin of the file. The clip has ``'world'`` axes and
+    joints of Human3.6M, and may have fingers. The note says how far joints are from
+    those of the clip, as bones have constant lengths.
     """
-    clip = at_rate(clip, out_fps)
+    clip = at_rate(clip, export.out_fps)
     gltf = _Gltf()
     surface = dict(
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
@@ -132,8 +127,8 @@ def write_glb(
         _animate(gltf, motion, joints, person)
         _hide(gltf, joints[0], person, clip)
     gltf.document['animations'] = [{'name': clip.name, **gltf.animation}]
-    extras = {} if origin is None else {'extras': {'origin': origin.tolist()}}
-    gltf.add('scenes', name=clip.name, nodes=roots, **extras)
+    extras = {'origin': export.origin.tolist()}
+    gltf.add('scenes', name=clip.name, nodes=roots, extras=extras)
     gltf.document['scene'] = 0
     gltf.save(path)
     return describe_errors(np.concatenate(errors)) if errors else None

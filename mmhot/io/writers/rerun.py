@@ -1,15 +1,13 @@
 """Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from mmhot.compat.installation import import_extra
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.export import Export
 from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.clips import Clip3D
 
@@ -27,20 +25,13 @@ _EDGE = (128, 128, 128)
 _JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
 
 
-def write_recording(
-    clip: Clip3D,
-    path: str | Path,
-    *,
-    footage: Iterable[Any] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+def write_recording(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write a clip in any axes as a recording for the Rerun viewer, by rerun-sdk.
 
-    Frames of ``footage``, with ``time`` and ``image``, are stored as JPEG images behind
-    the 2D keypoints; ``progress`` is called with the numbers of stored and of all
-    frames.
+    Frames of the video are stored as JPEG images behind the 2D keypoints.
     """
-    rr = import_extra('rerun', 'the format rrd', 'rerun')
+    import rerun as rr
+
     with replacing(path) as temporary:
         stream = rr.RecordingStream('mmhot', send_properties=True)
         try:
@@ -49,8 +40,7 @@ def write_recording(
             _describe(rr, stream, clip)
             for track in np.unique(clip.track).tolist():
                 _send_person(rr, stream, clip, track)
-            if footage is not None:
-                _send_video(rr, stream, footage, clip, progress)
+            _send_video(rr, stream, clip, export)
             stream.flush()
         finally:
             stream.disconnect()
@@ -146,19 +136,16 @@ def _send_person(
 
 
 def _send_video(
-    rr: ModuleType,
-    stream: 'RecordingStream',
-    footage: Iterable[Any],
-    clip: Clip3D,
-    progress: Callable[[int, int], None] | None,
+    rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, export: Export
 ) -> None:
+    import cv2  # only videos need it
+
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     first, last = int(clip.frame.min()), int(clip.frame.max())
-    for index, frame in enumerate(footage):
+    for index, frame in enumerate(export.footage or ()):
         stream.set_time(FRAME, sequence=frame.index)
         stream.set_time(SECONDS, duration=frame.time)
         _, data = cv2.imencode('.jpg', frame.image, quality)
         image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
         stream.log(IMAGE, image, strict=True)
-        if progress is not None:
-            progress(index + 1, max(last - first + 1, index + 1))
+        export.progress(index + 1, max(last - first + 1, index + 1))

@@ -6,17 +6,17 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
+from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.structures.clips import Clip3D
 
 
-def write_person(clip: Clip3D, path: str | Path, out_fps: float | None = None) -> None:
+def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the joints of one person as markers, from the first pose on: meters, y up.
 
-    The clip is one track in ``'world'`` axes; gaps repeat the nearest pose. ``out_fps``
-    is a frame rate other than the clip's.
+    The clip is one track in ``'world'`` axes; gaps repeat the nearest pose.
     """
-    clip = at_rate(clip, out_fps)
+    clip = at_rate(clip, export.out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
     num_frames, num_joints = positions.shape[:2]
     rate = f'{clip.fps:g}'

@@ -7,7 +7,7 @@ import numpy as np
 import mmhot
 
 
-def write_heights(clip, path):
+def write_heights(clip, path, export):
     """Write the height of each head over the floor, in meters."""
     heads = clip.root_3d[:, 2] + clip.keypoints_3d[:, 10, 2]
     path.write_text('\n'.join(f'{height:.3f}' for height in heads))

@@ -1,0 +1,166 @@
+"""Formats of 3D clips: the function that writes each of them, and what suits it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mmhot.io.atomic import replacing
+from mmhot.io.lifted import write_json, write_npz
+from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
+from mmhot.io.writers.export import Export, Write
+from mmhot.structures.clips import Clip3D
+from mmhot.visualization.html import write_html
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files.
+
+    Args:
+        write (Write): Writes a file, see :class:`mmhot.io.writers.export.Write`.
+        purpose (str): What the file has, and what opens it.
+        world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
+            axes the user chose.
+        per_person (bool): Whether each person gets a file.
+        of_people (bool): Whether the joints must be Human3.6M's, or 24.
+        fingers (bool): Whether joints beyond the 24 are written; else the function gets
+            a clip without these.
+        options (tuple[str, ...]): Options that act on this format, not on all. With
+            ``origin`` the function gets a clip at the chosen origin.
+        requires (tuple[str, str], optional): Module that must be installed, and the
+            extra of mmhot that installs it.
+    """
+
+    write: Write
+    purpose: str = ''
+    world: bool = False
+    per_person: bool = False
+    of_people: bool = False
+    fingers: bool = False
+    options: tuple[str, ...] = ()
+    requires: tuple[str, str] | None = None
+
+    def files(self, path: Path, tracks: Sequence[int]) -> dict[int | None, Path]:
+        """Name the files of a clip by track ID; None stands for all people."""
+        if not self.per_person:
+            return {None: path}
+        if len(tracks) == 1:
+            return {tracks[0]: path}
+        return {track: path.with_stem(f'{path.stem}_person{track}') for track in tracks}
+
+
+def _write_mp4(clip: Clip3D, file: Path, export: Export) -> None:
+    from mmhot.visualization.video import render_video  # imports OpenCV and PyAV
+
+    footage, progress = export.footage, export.progress
+    render_video(clip, file, footage=footage, draw=export.draw, progress=progress)
+
+
+def _write_png(clip: Clip3D, file: Path, export: Export) -> None:
+    from mmhot.visualization.summary_image import render_summary_image  # OpenCV
+
+    render_summary_image(clip, file, footage=export.footage)
+
+
+_VIDEO = 'no_video', 'blur_heads'
+_of_people = partial(Format, world=True, of_people=True)
+_per_person = partial(Format, world=True, per_person=True)
+FORMATS = {
+    'npz': Format(write_npz, 'all results as arrays, for NumPy', fingers=True),
+    'json': Format(write_json, 'all results as text, for any program', fingers=True),
+    'csv': Format(
+        csv.write_csv, 'a row for each joint, for spreadsheets', fingers=True
+    ),
+    'angles.csv': _of_people(
+        angles.write_csv, 'joint angles in degrees, for spreadsheets'
+    ),
+    'coco.json': Format(coco.write_coco, '2D keypoints, to correct them in CVAT'),
+    'gait.csv': _of_people(gait.write_csv, 'steps and strides, for spreadsheets'),
+    'bvh': _of_people(
+        bvh.write_person,
+        'rotations of bones, for Blender, Maya, MotionBuilder',
+        per_person=True,
+        fingers=True,
+        options=('bvh_profile', 'origin', 'out_fps'),
+    ),
+    'trc': _per_person(
+        trc.write_person, 'joints as markers, for OpenSim', options=('out_fps',)
+    ),
+    'c3d': _per_person(
+        c3d.write_person,
+        'joints as points, for Mokka, Visual3D, MATLAB',
+        requires=('ezc3d', 'c3d'),
+    ),
+    'mot': _of_people(
+        angles.write_mot,
+        'joint angles, for OpenSim',
+        per_person=True,
+        options=('origin', 'out_fps'),
+    ),
+    'glb': _of_people(
+        glb.write_glb,
+        'moving mannequins, for Blender, Unity, Unreal',
+        fingers=True,
+        options=('origin', 'out_fps'),
+    ),
+    'html': Format(
+        write_html,
+        'a page with a 3D viewer, for any browser',
+        world=True,
+        options=_VIDEO,
+    ),
+    'mp4': Format(
+        _write_mp4,
+        'a video with the skeletons, for any player',
+        world=True,
+        options=(*_VIDEO, 'draw'),
+    ),
+    'png': Format(
+        _write_png, 'frames side by side, as one image', world=True, options=_VIDEO
+    ),
+    'rrd': Format(
+        rerun.write_recording,
+        'a recording, for Rerun',
+        options=_VIDEO,
+        requires=('rerun', 'rerun'),
+    ),
+}
+"""Formats by name, which is also the suffix of the files."""
+OTHER_FORMATS = {
+    'fbx': ': write glb, which Blender converts (docs/animation.md)',
+    'usd': ': write glb, which Blender converts (docs/animation.md)',
+    'vrm': ', a format of characters: write bvh, which moves them',
+}
+"""Hints at what others ask for."""
+
+
+def register_writer(name: str, function: Write, **needs: Any) -> None:
+    """Add an export format.
+
+    Args:
+        name (str): Format and suffix, such as ``'bvh'``.
+        function (Write): Called with a clip, the path of a file, which gets its name
+            when the function succeeds, and an :class:`mmhot.io.writers.export.Export`;
+            may return a note for the user.
+        **needs (Any): Other arguments of :class:`Format`.
+
+    Raises:
+        ValueError: If the name is taken or no suffix.
+
+    Example::
+
+        def write_heads(clip, file, export):
+            np.savetxt(file, clip.places()[:, clip.joint_names.index('head')])
+
+        mmhot.register_writer('heads', write_heads, world=True)
+    """
+    if not name.isalnum() or name in FORMATS:
+        raise ValueError(f'name must be a new suffix of letters, got {name!r}')
+
+    def write(clip: Clip3D, file: Path, export: Export) -> str | None:
+        with replacing(file) as temporary:
+            return function(clip, temporary, export)
+
+    FORMATS[name] = Format(write, **needs)
