@@ -284,7 +284,7 @@ def test_other_times_are_one_line(times, fault, dimensions):
         clip = replace(clip, times=times)
     else:
         clip, run = Clip3D.from_arrays(joints_of(num_frames=COUNT), 25), mmhot.refine
-        clip = replace(clip, time=times)
+        clip = replace(clip, variable_time=times)
     with pytest.raises(ValueError, match=f'^{fault}'):
         run(clip)
 

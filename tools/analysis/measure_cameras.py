@@ -26,6 +26,7 @@ from mmhot.evaluation.pose_errors import joint_errors, mpjpe, p_mpjpe
 from mmhot.frames.decoding import VIDEO_SUFFIXES
 from mmhot.frames.files import VideoFile
 from mmhot.io.readers.lens import read_lens
+from mmhot.io.readers.tables import read_trc
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import Lens
@@ -37,9 +38,9 @@ _LIMBS = _H36M.indices(
     f'{side}_{part}' for side in ('left', 'right') for part in _PARTS
 )
 _NAMES = [_H36M.joints[joint] for joint in _LIMBS]
-_HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _ANGLES = {'knee': ('hip', 'knee', 'foot'), 'elbow': ('shoulder', 'elbow', 'wrist')}
 # Markers whose mean is a joint of the trunk.
+_HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _TRUNK = {'root': ['LHip', 'RHip'], 'spine': ['LHip', 'RHip', 'Neck', 'Neck']}
 _TRUNK |= {'thorax': ['Neck'], 'neck_base': ['Nose'], 'head': ['Head']}
 # Degrees by which a peak of bending stands out, and seconds around it.
@@ -212,14 +213,10 @@ def _opencv(path: Path) -> Camera:
 
 def read_markers(path: Path) -> np.ndarray:
     """Read a ``.trc`` as Human3.6M's joints in meters, z up, (T, 17, 3), or NaN."""
-    lines = path.read_text().splitlines()
-    values = dict(zip(*(line.split('\t') for line in lines[1:3]), strict=False))
-    names = [name for name in lines[3].split('\t')[2::3] if name]
-    rows = [line.split('\t')[2 : 2 + 3 * len(names)] for line in lines[5:] if line]
-    places = np.array(rows, float).reshape(len(rows), -1, 3)[..., _Z_UP]
-    places *= 0.001 if values['Units'] == 'mm' else 1.0
-    markers = dict(zip(names, places.swapaxes(0, 1), strict=True))
-    unknown = np.full((len(rows), 3), np.nan)
+    rows = read_trc(path)
+    places = rows.points[..., _Z_UP].swapaxes(0, 1)
+    markers = dict(zip(rows.joint_names, places, strict=True))
+    unknown = np.full_like(places[0], np.nan)
     joints = []
     for joint in _H36M.joints:
         side, _, part = joint.partition('_')
