@@ -539,7 +539,9 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
         image = cv2.imread(str(tmp_path / 'saved.png'))
         assert image.shape[1] == width
         # the blue and the orange of the sides, in 3D and in the curves
-        for part in (image[: int(stage['height'])], image[-int(plot['height']) :]):
+        start = int(plot['y'] - tab.locator('main').bounding_box()['y'])
+        lines = image[start : start + int(plot['height'])]
+        for part in (image[: int(stage['height'])], lines):
             blue, _, red = part.astype(int).transpose(2, 0, 1)
             assert (blue - red > 100).sum() > 50
             assert (red - blue > 100).sum() > 50
