@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from mmhot.motion.confidence import DropUncertain, find_jumps
 from scipy.interpolate import CubicSpline
 
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
