@@ -54,14 +54,13 @@ class Format:
 def _write_mp4(clip: Clip3D, file: Path, export: Export) -> None:
     from mmhot.visualization.video import render_video  # imports OpenCV and PyAV
 
-    footage, progress = export.footage, export.progress
-    render_video(clip, file, footage=footage, draw=export.draw, progress=progress)
+    render_video(clip, file, export)
 
 
 def _write_png(clip: Clip3D, file: Path, export: Export) -> None:
     from mmhot.visualization.summary_image import render_summary_image  # OpenCV
 
-    render_summary_image(clip, file, footage=export.footage)
+    render_summary_image(clip, file, export)
 
 
 _VIDEO = 'no_video', 'blur_heads'

@@ -91,10 +91,8 @@ def result_files(
 
 def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the angles of all poses, see :meth:`mmhot.Clip3D.angles`."""
-    if not _is_person(clip):
-        raise ValueError(f'angles: only for the joints of {_H36M.name}')
-    options = ExportOptions(formats=['angles.csv'])
-    return clip_angles(_prepare(clip, options, 'world'))
+    _require_person(clip, 'angles')
+    return clip_angles(_prepare(clip, ExportOptions(), 'world'))
 
 
 def bones_of(
@@ -104,11 +102,10 @@ def bones_of(
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
         raise ValueError(f'track must be one of the track IDs {clip.track_ids}')
-    if not _is_person(clip):
-        raise ValueError(f'bones: only for the joints of {_H36M.name}')
+    _require_person(clip, 'bones')
     if track is not None:
         clip = clip.take(clip.track == clip.person(track).track)
-    clip = _prepare(clip, ExportOptions(formats=['bvh']), 'world')
+    clip = _prepare(clip, ExportOptions(), 'world')
     rig = BVH_PROFILES[profile].with_fingers(clip.joint_names)
     return place_bones(fit_rig(clip.places(), rig, clip.joint_names), rig)
 
@@ -186,6 +183,12 @@ def _is_person(clip: Clip3D) -> bool:
     return clip.joint_names[: len(_H36M.joints)] == _H36M.joints
 
 
+def _require_person(clip: Clip3D, *names: str) -> None:
+    """Raise ValueError if something named is for people, and the clip is not."""
+    if names and not _is_person(clip):
+        raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
+
+
 def _has_fingers(clip: Clip3D) -> bool:
     return _is_person(clip) and len(clip.joint_names) > _ALL.num_keypoints
 
@@ -201,9 +204,7 @@ def _formats_for(
     if _is_person(clip):
         return forms
     names = [name for name, form in forms.items() if form.of_people]
-    names += ['height'] if options.height is not None else []
-    if names:
-        raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
+    _require_person(clip, *names, *(() if options.height is None else ('height',)))
     if forms.pop('html', None):  # one of the default formats
         say(f'{clip.name}: no .html, whose viewer shows people')
     return forms

@@ -86,14 +86,10 @@ class Thumbnails(FrameObserver):
 
 
 def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write a page that plays a clip in any browser, offline.
+    """Write a page that plays a clip in ``'world'`` axes in any browser, offline.
 
-    Args:
-        clip (Clip3D): In ``'world'`` axes.
-        path (str | Path): The file to create or replace.
-        export (Export): Its video is shown behind the 2D keypoints as small JPEG
-            images: of all frames, of every second one, and so on, for a file of less
-            than 15 MB.
+    The video is shown behind the 2D keypoints as small JPEG images: of all frames, of
+    every second one, and so on, for a file of less than 15 MB.
     """
     folder = files('mmhot.visualization') / 'viewer'
     page, style, bundle, script = (

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmhot.frames.sources import FrameSource
 from mmhot.io.images import write_png
+from mmhot.io.writers.export import Export
 from mmhot.structures.clips import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera
@@ -17,22 +17,16 @@ _AROUND = 1.25  # side of a crop over the extent of the people
 
 
 def render_summary_image(
-    clip: Clip3D, path: str | Path, *, footage: FrameSource | None = None
+    clip: Clip3D, path: str | Path, export: Export = Export()
 ) -> None:
-    """Write an image of up to six evenly spaced frames, cropped to the people.
-
-    Args:
-        clip (Clip3D): Lifted poses.
-        path (str | Path): The ``.png`` to create or replace.
-        footage (FrameSource, optional): The video behind the 2D keypoints.
-    """
+    """Write an image of up to six evenly spaced frames, cropped to the people."""
     renderer = ClipRenderer(clip)
     frames = renderer.frames
     if len(frames) > _COLUMNS:  # without the very first and last
         steps = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(frames)
         frames = frames[steps.astype(int)]
     images = {}
-    for frame in footage or ():
+    for frame in export.footage or ():
         if frame.index in frames:
             images[frame.index] = frame.image
         if frame.index >= frames[-1]:

@@ -12,8 +12,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.frames.capture import prefetch
-from mmhot.frames.sources import FrameSource
 from mmhot.io.atomic import replacing
+from mmhot.io.writers.export import Export
 from mmhot.structures.clips import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
@@ -30,44 +30,26 @@ _ENCODER = {
 
 
 def render_video(
-    clip: Clip3D,
-    path: str | Path,
-    *,
-    height: int = 640,
-    footage: FrameSource | None = None,
-    draw: str = 'poses',
-    progress: Callable[[int, int], None] | None = None,
+    clip: Clip3D, path: str | Path, export: Export = Export(), height: int = 640
 ) -> int:
     """Write an H.264 video: 2D keypoints on the left, 3D poses on the right.
 
     Without footage the video contains the frames with poses, at their times, and an
     empty one where people leave. With footage it contains all frames of the footage.
-
-    Args:
-        clip (Clip3D): Lifted poses.
-        path (str | Path): The ``.mp4`` to create or replace.
-        height (int): Height of the video in pixels, even. Defaults to 640.
-        footage (FrameSource, optional): The video behind the 2D keypoints.
-        draw (str): ``'angles'`` writes joint angles in degrees, too. Defaults to
-            'poses'.
-        progress (Callable, optional): Called with the numbers of written frames and of
-            all frames.
-
-    Returns:
-        int: Number of frames written.
+    ``height`` is in pixels, and even. The number of frames is returned.
     """
-    renderer = ClipRenderer(clip, clip.angles() if draw == 'angles' else {})
+    renderer = ClipRenderer(clip, clip.angles() if export.draw == 'angles' else {})
     inputs: Iterable[tuple[int, float, np.ndarray | None]]
-    if footage is None:
+    if export.footage is None:
         shown = np.union1d(renderer.frames, renderer.frames[:-1] + 1)
         inputs = zip(shown.tolist(), clip.seconds(shown).tolist(), repeat(None))
         total = len(shown)
     else:
-        ahead = prefetch(footage)
+        ahead = prefetch(export.footage)
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
-        total = footage.num_frames or 0
+        total = export.footage.num_frames or 0
     frames = prefetch(_draw_frames(renderer, inputs, height))
-    return write_video(path, frames, clip.fps, total, progress)
+    return write_video(path, frames, clip.fps, total, export.progress)
 
 
 def write_video(

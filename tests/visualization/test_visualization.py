@@ -12,6 +12,7 @@ from rendered_clips import H36M, joined, make_clip, rendered
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame
 from mmhot.io.lifted import read_lifted
+from mmhot.io.writers.export import Export
 from mmhot.lifting.world import place_people, to_world, turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.visualization import drawing
@@ -76,9 +77,8 @@ def decode(path):
 def test_video_has_the_clips_frames_rate_and_shape(tmp_path, size, fps, width):
     clip = rendered('walk', width=size[0], height=size[1], fps=fps).take(slice(30))
     seen = []
-    count = render_video(
-        clip, tmp_path / 'a.mp4', height=160, progress=lambda *done: seen.append(done)
-    )
+    export = Export(progress=lambda *done: seen.append(done))
+    count = render_video(clip, tmp_path / 'a.mp4', export, height=160)
     (codec, pixels, rate), frames = decode(tmp_path / 'a.mp4')
     assert (codec, pixels) == ('h264', 'yuv420p')
     assert float(rate) == pytest.approx(fps, rel=1e-4)
@@ -301,7 +301,7 @@ def test_summary_image_is_cropped_to_the_people_of_each_frame(tmp_path):
     red = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
     # the video ends before the third of the six frames
     footage = [Frame(number, number / clip.fps, red) for number in range(50)]
-    render_summary_image(clip, path, footage=footage)
+    render_summary_image(clip, path, Export(footage))
     image = cv2.imread(str(path))
     cells = [np.split(row, 6, axis=1) for row in np.split(image, 2)]
     for view in (*cells[0], *cells[1]):
@@ -331,7 +331,7 @@ def test_video_shows_footage_behind_the_keypoints(tmp_path):
     image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
     frames = [Frame(number, number / clip.fps, image) for number in range(30)]
     written = tmp_path / 'a.mp4'
-    assert render_video(clip, written, height=240, footage=Footage(frames)) == 30
+    assert render_video(clip, written, Export(Footage(frames)), height=240) == 30
     _, images = decode(written)
     assert len(images) == 30
     # the darkened footage in a corner
@@ -344,7 +344,7 @@ def test_frames_without_increasing_timestamps_are_kept(tmp_path):
     images = [np.full((720, 1280, 3), 40 * number, np.uint8) for number in range(6)]
     seconds = [0.0, 0.5, 0.5, 0.4, 0.44, 2.0]
     footage = Footage(map(Frame, range(6), seconds, images))
-    render_video(rendered('walk'), tmp_path / 'a.mp4', footage=footage, height=120)
+    render_video(rendered('walk'), tmp_path / 'a.mp4', Export(footage), height=120)
     frames = list(VideoFile(tmp_path / 'a.mp4'))
     shown = [frame.image[40:80, :20].mean() for frame in frames]
     np.testing.assert_allclose(shown, 32 * np.arange(6), atol=3)
