@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import scipy  # its modules are loaded at first use
 
 from mmhot.io.writers.rigid_skeleton import RigidMotion
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
@@ -128,7 +128,8 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
         return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
 
-    scale, along, turn = np.full(3, thickness), None, Rotation.identity()
+    rotation = scipy.spatial.transform.Rotation
+    scale, along, turn = np.full(3, thickness), None, rotation.identity()
     if joint == 'root' or joint.startswith('spine'):
         chain = ['root', 'spine_0', 'spine_1', 'spine_2', 'thorax']
         at = chain.index(joint)
@@ -139,7 +140,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         scale[0] = ratio('left_shoulder', name)
         # shoulders are high if arms are raised in most of the clip
         bone = place[f'{side}_shoulder'] - place[joint]
-        turn, _ = Rotation.align_vectors(
+        turn, _ = rotation.align_vectors(
             bone, template['left_shoulder'] - template[name]
         )
     elif part in ('hip', 'knee'):
