@@ -36,7 +36,7 @@ class Frame:
     time: float
     image: np.ndarray = field(repr=False)
     skipped: Sequence[float] = ()
-    arrived: float = field(default_factory=monotonic, compare=False)
+    arrived: float = field(default_factory=monotonic, compare=False, repr=False)
 
 
 class FrameSource(ABC):

@@ -83,7 +83,7 @@ def test_steps_of_users_run(skater):
     mmhot.register_step(Lower)
     mmhot.register_step(Shift())
     moved, lower, plain = (
-        mmhot.lift(skater, pose3d='nanohtnet', fov=60, without=names)
+        mmhot.lift(skater, pose3d='nanohtnet', fov=60, kpt_thr=0, without=names)
         for names in ((), 'shift', 'lower,shift')
     )
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
