@@ -245,7 +245,14 @@ def build_runner(config: Config) -> Any:
     with naming_config(config):
         build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
         runner = build(config)
-    _check_test_settings(model_of(runner), f'{config.filename}: model.test_cfg')
+    model, name = model_of(runner), f'{config.filename}: model.test_cfg'
+    _check_test_settings(model, name)
+    # metrics compare the poses of all frames
+    if getattr(model, 'drops_frames', False) and model.target == 'all':
+        raise ValueError(
+            f"{name}.target='all' needs a recoverer; without one set "
+            "model.test_cfg.target='center' and num_targets=1 of the datasets"
+        )
     return runner
 
 

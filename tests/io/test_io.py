@@ -208,7 +208,8 @@ def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames)
     assert track.frames.tolist() == sorted(frames)
     expected = walk(3)[np.argsort(frames)].astype(np.float32)
     np.testing.assert_array_equal(track.keypoints, expected)
-    assert not caplog.messages
+    lines = ['their IDs do'] if keys.get('file_name', [''])[0] == 'a.jpg' else []
+    assert [line.split('; ')[-1] for line in caplog.messages] == lines
 
 
 def test_gaps_of_a_folder_of_images_are_kept(tmp_path):

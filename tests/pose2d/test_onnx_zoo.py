@@ -159,7 +159,7 @@ def open_named(lines=None, shown=None, **options):
 
     report = Report() if lines is None else Report(lines.append, bars)
     step = EstimatePoses(**dict(pose2d='rtmpose-m') | options, report=report)
-    models = step.models
+    models = step.open()
     return models.detector.name, models.estimator.name
 
 

@@ -16,7 +16,7 @@ _BOX = np.float32([[5, 5, 55, 85]])
 @pytest.mark.parametrize('backend', ['torch', 'onnx'])
 def test_pipelines_of_different_speed_do_not_change_each_other(backend):
     models = {
-        speed: EstimatePoses(speed=speed, backend=backend).models for speed in SPEEDS
+        speed: EstimatePoses(speed=speed, backend=backend).open() for speed in SPEEDS
     }
     identities = [repr(model.identity) for model in models.values()]
     assert len({*identities}) == len(SPEEDS)
@@ -38,16 +38,16 @@ def test_pipelines_of_different_speed_do_not_change_each_other(backend):
 
 
 def test_chosen_settings_win_over_the_speed():
-    models = EstimatePoses(speed='fastest', det_every=7, backend='onnx').models
+    models = EstimatePoses(speed='fastest', det_every=7, backend='onnx').open()
     assert models.detection_interval(25.0) == 7
-    lifter = Lift(speed='fastest', keep=18).lifter
+    lifter = Lift(speed='fastest', keep=18).open()
     assert '18 of 81 frames' in lifter.name
-    live = Lift(speed='fastest', pose3d=LIVE_LIFTER).lifter
+    live = Lift(speed='fastest', pose3d=LIVE_LIFTER).open()
     assert live.name == LIVE_LIFTER
 
 
 def test_the_lifter_keeps_fewer_frames_without_torch():
-    faster = Lift(speed='fastest', backend='onnx').lifter
+    faster = Lift(speed='fastest', backend='onnx').open()
     assert '14 of 81 frames' in faster.name
     assert not faster.flip_test
     windows = np.random.default_rng(0).normal(size=(2, 81, 17, 2)).astype(np.float32)

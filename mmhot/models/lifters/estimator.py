@@ -93,11 +93,6 @@ class SequencePoseLifter(PoseLifter):
                 'with a recoverer of tokens where frames are pruned'
             )
         check_target(self.target, 'test_cfg.target')
-        if self.target == 'all' and self.drops_frames:
-            raise ValueError(
-                "test_cfg.target='all' needs a recoverer; without one set "
-                "test_cfg.target='center' and num_targets=1 of the datasets"
-            )
         keep = self.test_cfg.get('keep')
         if keep is not None:
             if not self.pruners:
