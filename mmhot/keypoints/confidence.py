@@ -90,8 +90,9 @@ class DropUncertain(KeypointStep[Footage | None]):
     detected: float = 0.35
     # margin of limbs, torso lengths: less than ankles from soles; more drops more
     border: float = 0.08
-    # errors of motion capture itself reach 0.1 m
-    jumps: Excursion = Excursion(least=0.15)
+    # errors of motion capture itself reach 0.1 m; a crop that was turned by mistake
+    # stays turned for 0.28 s
+    jumps: Excursion = Excursion(least=0.15, lasts=0.3)
 
     def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
