@@ -145,7 +145,7 @@ def run_tools(args: argparse.Namespace, image: Path) -> None:
         return {} if args.only_write else load_json(out)
 
     run(_TOOLS / 'check_dataset.py', config)
-    run(_BROWSE, config, *crops)
+    run('-m', 'mmhot.compat', _BROWSE, config, *crops)
     run(_TOOLS / 'train.py', config, '--work-dir', work)
     if args.only_write:
         test(weights)
