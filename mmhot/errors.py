@@ -253,7 +253,7 @@ def _reason(error: Exception) -> str | None:
     # a package that was compiled for another NumPy raises ValueError and others
     places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
     if isinstance(error, ImportError) or '<module>' in places:
-        if ' install ' in text:  # of packages that configs name, such as wandb
+        if '"pip ' in text:  # MMEngine's, of packages that configs name, such as wandb
             return text
         return (
             f'{text}: run `mmhot doctor`, which names what is missing or broken, and '

@@ -222,7 +222,7 @@ class PeoplePlacer:
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
     def _level(self, seen: np.ndarray, scores: np.ndarray, time: float) -> None:
-        """Learn the tilt from people (P, 17, 3), z up, some of whom may stand."""
+        """Learn the tilt from people (P, 17, 3), z up, of which some may stand."""
         step, self._time = min(time - self._time, _LONGEST), time
         stands = self._stand(seen) & (scores[:, _ANKLES] > 0).all(1)
         if self._standing is None or not stands.any():

@@ -152,7 +152,7 @@ def _save_record(record: dict[str, Any], path: Path) -> None:
 
 
 def list_results(folder: Path) -> set[Path]:
-    """List the files that earlier runs wrote to a folder and nobody changed."""
+    """List the files of earlier runs in a folder that have not changed since."""
     records = (
         _load_record(x, folder) for x in folder.glob(f'{CACHE_FOLDER}/*{_ENDING}')
     )

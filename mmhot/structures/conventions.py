@@ -31,8 +31,8 @@ _STEP, _TILT = 0.05, 0.12
 # Shares of the frames in which people stand: in the usual order, and in another.
 _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
 # Cosines of the largest angles between trunk and legs, and between thighs and shins, of
-# people who stand. Larger angles count more people who bend and sit: nobody who bends
-# by 60 degrees counts, and 435 of 458 motions of CMU do in a tenth of their frames.
+# people who stand. Larger angles count more people who bend and sit. A bend of 60
+# degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
 _UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
 # Vertical axes by name: column and sign of up. The cosine of the largest angle to them
 # of people who stand; heights of the lowest joint of people on a floor, and the least

@@ -558,14 +558,14 @@ def test_ranges_and_curves_of_several_people(clip, tmp_path):
     write_html(joined(clip, still), tmp_path / 'a.html')
     with opened(tmp_path / 'a.html', 1440, 900, reduced_motion='reduce') as tab:
         tab.keyboard.press('a')
-        tab.locator('#whom').select_option(label='Person 2')
+        tab.locator('#curve-person').select_option(label='Person 2')
         tab.locator('#add').select_option(label='left knee')
         tab.keyboard.press('Home')
         values = [x.rpartition(' ')[0] for x in tab.locator('.curve').all_inner_texts()]
         assert values == ['1: right knee', '1: left knee', '2: left knee']
         column = tab.locator('#ranges th').all_inner_texts().index('knee')
         for person, frames in ((1, (0, 135)), (2, (0, 19)), (1, (30, 60))):
-            tab.locator('#whom').select_option(label=f'Person {person}')
+            tab.locator('#curve-person').select_option(label=f'Person {person}')
             tab.keyboard.press('w')
             for key, frame in zip(',.', frames, strict=True):
                 tab.evaluate(f'mmhot.show({frame})')

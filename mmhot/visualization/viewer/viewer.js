@@ -182,7 +182,7 @@ function toggleJoint([person, joint]) {
   if (number >= 0) toggleCurve(number);
 }
 
-// Choose whose contacts and ranges are shown, and whom the camera follows.
+// Choose the person of contacts and ranges, and which person the camera follows.
 function choose(person) {
   state.person = person;
   drawContacts();
@@ -200,7 +200,7 @@ function plotCurves() {
   const [ink, faint, panel] = ['--ink', '--faint', '--panel'].map((name) => page.getPropertyValue(name));
   drawCurves(element('curves'), shown, THUMB, { ink, faint, panel });
   for (const option of element('add').options) option.hidden = option.value && curves.has(`${followed().name} ${option.value}`);
-  element('whom').value = people.indexOf(followed());
+  element('curve-person').value = people.indexOf(followed());
   fillRanges();
   readCurves();
 }
@@ -387,7 +387,7 @@ function write(brush, text, x, y) {
   }
 }
 
-// The person whose curves are shown, and whom the camera follows: the last one that was
+// The person whose curves are shown, and which person the camera follows: the last one that was
 // clicked, or else the first that is shown.
 const followed = () => [state.person, ...people].find((person) => person?.visible) || people[0];
 
@@ -590,9 +590,9 @@ element('facts').append(facts);
 
 angles.forEach(({ text }, number) => element('add').append(new Option(text, number)));
 addRanges();
-people.forEach(({ name }, index) => element('whom').append(new Option(name, index)));
-element('whom').hidden = people.length < 2;
-element('whom').addEventListener('change', (event) => choose(people[event.target.value]));
+people.forEach(({ name }, index) => element('curve-person').append(new Option(name, index)));
+element('curve-person').hidden = people.length < 2;
+element('curve-person').addEventListener('change', (event) => choose(people[event.target.value]));
 element('add').addEventListener('change', (event) => {
   if (event.target.value) toggleCurve(Number(event.target.value));
   event.target.value = '';
