@@ -164,7 +164,7 @@ class MotionBERT(Host):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         self._start_even()
-        if self.hourglass.recoverer is not None:
+        if self.hourglass.recovers_tokens:
             self.hourglass.recoverer.restart()
 
     def _start_even(self) -> None:
