@@ -8,63 +8,65 @@ command line has a flag, and the documentation a row, for each of their fields.
 import logging
 import operator
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
-from inspect import Parameter, getdoc, signature
+from dataclasses import Field, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
-Function = TypeVar('Function', bound=Callable[..., Any])
 _LOGGER = logging.getLogger(__name__)
 BACKENDS = ('auto', 'torch', 'onnx')
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
 """Options of mmhot 0.2, which still work, and their names of today."""
-_NAME, _FLAG = 'a name or file', re.compile(r'--([a-z\d-]+)')
+_NAME = 'a name or file'
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
 _KINDS |= {str: _NAME, Path: _NAME}
 
 
 @dataclass(frozen=True)
-class Argument:
-    """Documentation and check of one option."""
+class Option:
+    """What the values of an option may be, besides its type.
 
-    help: str
-    choices: tuple = ()  # allowed values; empty for any
-    low: float = -inf  # least value
-    high: float = inf  # greatest value
-    # converts and checks a value that is no plain number, text or bool
-    convert: Callable[[Any], Any] | None = None
-    # what the value must be, for messages. Without it ``convert`` has its own
+    An option is a field with a help text, and with this where it is needed::
+
+        fov: Annotated[float | None, 'angle of view', Option(low=1, high=170)] = None
+    """
+
+    choices: tuple = ()  # allowed values, unless the type is Literal; empty for any
+    low: float = -inf  # least number
+    high: float = inf  # greatest number
+    # converts and checks what a user stated, if it is no plain number, text or bool
+    read: Callable[[Any], Any] | None = None
+    # what the value must be, for messages. Without it ``read`` has its own
     expected: str = ''
     metavar: str = 'N'  # placeholder in the help text; the unit of a number
     # whether results depend on the value itself; they do not on a device or folder, and
     # names of models stand for weights
     decides: bool = True
 
-    @property
-    def python_help(self) -> str:
-        """Help text with the names of arguments instead of flags."""
-        return _FLAG.sub(lambda flag: flag[1].replace('-', '_'), self.help)
+    # of the field, see :func:`options_of`
+    help: str = ''
+    kind: type = str  # without ``| None``
+    default: Any = None  # MISSING if it is required
+    title: str = ''  # of the class that declares it; derived ones share it
 
-    def check(self, name: str, kind: type, value: Any) -> Any:
-        """Convert and check the value of an argument."""
+    def convert(self, name: str, value: Any) -> Any:
+        """Convert and check what a user stated."""
         if isinstance(value, str) and not value and not self.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
-        expected = self.expected or _KINDS.get(kind)
+        expected = self.expected or _KINDS.get(self.kind)
         try:
-            converted = self.convert(value) if self.convert else _to(kind, value)
+            converted = self.read(value) if self.read else _to(self.kind, value)
         except (TypeError, ValueError) as error:
             if expected is None:
                 raise
             text = f'{{{name}}} must be %s, got %r'
             raise ArgumentError(text, expected, value) from error
         low, high = self.low, self.high
-        if kind in (int, float) and not low <= converted <= high:
+        if (low, high) != (-inf, inf) and not low <= converted <= high:
             limits = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
             text = f'{{{name}}} must be {limits}{unit}, got %g'
@@ -74,58 +76,74 @@ class Argument:
         return converted
 
 
-def option(help: str, default: Any = None, **argument: Any) -> Any:
-    """Declare a field with an :class:`Argument`; MISSING makes it required."""
-    return field(default=default, metadata={'argument': Argument(help, **argument)})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of all dataclasses with options: converts and checks their values.
+    """Base of all dataclasses with options.
 
-    None stands for the default. Numbers and choices may be given as text. Fields that
-    :func:`option` does not declare are settings for developers.
+    Objects have values of the declared types; :meth:`read` makes them of what a user
+    stated. Fields without a help text are settings for developers.
     """
 
     title: ClassVar[str] = ''  # section of the command line's help
     hint: ClassVar[str] = ''  # answer to the options where a call does not take them
 
-    def __post_init__(self) -> None:
-        """Convert and check the values."""
-        for name, declared in options_of(type(self)).items():
-            value = getattr(self, name)
-            value = declared.default if value is None else value
-            if value is not None:
-                argument = declared.metadata['argument']
-                value = argument.check(name, kind_of(declared), value)
-            object.__setattr__(self, name, value)
+    # names of the options that a user stated
+    stated: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
-    def is_given(self, name: str) -> bool:
-        """Return whether an option is not the default."""
-        return getattr(self, name) != options_of(type(self))[name].default
+    @classmethod
+    def read(cls: type[T], stated: Mapping[str, Any]) -> T:
+        """Convert and check the options of this class among those that are stated.
 
-    def refuse(self, names: Iterable[str], reason: str) -> None:
-        """Raise ArgumentError for an option of these names that is not the default."""
-        for name in sorted(names):
-            if self.is_given(name):
-                raise ArgumentError(f'{{{name}}} %s', reason)
+        Numbers and choices may be text.
+        """
+        values = {
+            name: option.convert(name, stated[name])
+            for name, option in options_of(cls).items()
+            if name in stated
+        }
+        return cls(**values, stated=frozenset(values))
+
+    def refuse(self, names: Iterable[str], reason: str | ArgumentError) -> None:
+        """Raise ArgumentError for an option of these names that is stated."""
+        for name in sorted(self.stated & {*names}):
+            raise ArgumentError(f'{{{name}}} %s', reason)
 
 
-def options_of(*kinds: type[Options]) -> dict[str, Field]:
+def options_of(*kinds: type[Options]) -> dict[str, Option]:
     """Return the options of dataclasses by name, each once, in their order."""
-    declared: dict[str, Field] = {}
+    declared: dict[str, Option] = {}
     for kind in kinds:
-        for option_field in fields(kind):
-            if 'argument' in option_field.metadata:
-                declared.setdefault(option_field.name, option_field)
+        for part in fields(kind):
+            if part.name not in declared and hasattr(part.type, '__metadata__'):
+                declared[part.name] = _option_of(part, kind)
     return declared
+
+
+def _option_of(declared: Field, kind: type[Options]) -> Option:
+    """Return the option that is a field of a class."""
+    value: Any = declared.type
+    (help, *limits), value = value.__metadata__, value.__origin__
+    if type(None) in get_args(value):
+        value = get_args(value)[0]
+    option = limits[0] if limits else Option()
+    choices = get_args(value) if get_origin(value) is Literal else option.choices
+    parts = [part for part in kind.__mro__ if issubclass(part, Options)]
+    return replace(
+        option,
+        help=help,
+        kind=type(choices[0]) if choices else value,
+        choices=choices,
+        default=declared.default,
+        title=[part.title for part in parts if declared in fields(part)][-1],
+    )
 
 
 class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
-    ``stated`` has the values by name; those of :data:`RENAMED` get their names of
-    today. A name that no dataclass has is a TypeError with the nearest one.
+    ``stated`` has the values by name, of which None is not stated; those of
+    :data:`RENAMED` get their names of today. A name that no dataclass has is a
+    TypeError with the nearest one.
     """
 
     def __init__(
@@ -142,7 +160,8 @@ class Values:
             if name not in declared:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
-            self.stated[name] = value
+            if value is not None:
+                self.stated[name] = value
         self._built: dict[type[Options], Any] = {}
         for kind in kinds:
             self.of(kind)
@@ -157,8 +176,7 @@ class Values:
     def of(self, kind: type[T]) -> T:
         """Return the values of a dataclass."""
         if kind not in self._built:
-            names = options_of(kind).keys() & self.stated.keys()
-            self._built[kind] = kind(**{name: self.stated[name] for name in names})
+            self._built[kind] = kind.read(self.stated)
         return self._built[kind]
 
 
@@ -168,41 +186,6 @@ def _hint_elsewhere(name: str, kind: type[Options]) -> str:
         return f': {kind.hint}'
     hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
     return next(filter(None, hints), '')
-
-
-def takes(*kinds: type[Options]) -> Callable[[Function], Function]:
-    """Show the options of dataclasses, in place of ``**options``, in a function's help.
-
-    This is for ``help(mmhot.infer)`` and completion; the function is not changed.
-    """
-
-    def show(function: Function) -> Function:
-        plain = signature(function)
-        parameters = [
-            parameter
-            for parameter in plain.parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-        lines = [getdoc(function) or '', '', 'Options:']
-        for name, declared in options_of(*kinds).items():
-            parameter = Parameter(
-                name,
-                Parameter.KEYWORD_ONLY,
-                default=declared.default,
-                annotation=declared.type,
-            )
-            parameters.append(parameter)
-            lines.append(f'    {name}: {declared.metadata["argument"].python_help}')
-        vars(function)['__signature__'] = plain.replace(parameters=parameters)
-        function.__doc__ = '\n'.join([*lines, ''])
-        return function
-
-    return show
-
-
-def kind_of(declared: Field) -> type:
-    """Return the type of an option's value, without ``| None``."""
-    return (get_args(declared.type) or (declared.type,))[0]
 
 
 def _to(kind: type, value: Any) -> Any:
@@ -256,12 +239,11 @@ def read_names(
 class DeviceOptions(Options):
     """Option of all that runs a model."""
 
-    device: str = option(
+    device: Annotated[
+        str,
         'auto (the GPU if there is one), cpu, cuda or cuda:N',
-        'auto',
-        metavar='NAME',
-        decides=False,
-    )
+        Option(metavar='NAME', decides=False),
+    ] = 'auto'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,11 +252,10 @@ class RuntimeOptions(DeviceOptions):
 
     title = 'runtime'
 
-    backend: str = option(
+    backend: Annotated[
+        str,
         'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
         'models), or auto: torch if installed, but onnx for exported models and, on a '
         'CPU, shipped lifters',
-        'auto',
-        choices=BACKENDS,
-        decides=False,
-    )
+        Option(choices=BACKENDS, decides=False),
+    ] = 'auto'

@@ -6,14 +6,13 @@ Example:
 
 import argparse
 import re
-from dataclasses import Field
 from pathlib import Path
 
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import ExportOptions
 from mmhot.chain.run import StepChoice
 from mmhot.chain.write import SAVED
-from mmhot.options import Options, options_of
+from mmhot.options import Option, Options, options_of
 
 CALLS: dict[str, tuple[type[Options], ...]] = {
     'infer': INFER,
@@ -22,6 +21,7 @@ CALLS: dict[str, tuple[type[Options], ...]] = {
     'stream': STREAM,
     'clip.save': (*SAVED.steps, ExportOptions, StepChoice),
 }
+_FLAG = re.compile(r'--([a-z\d-]+)')
 _MARKS = (
     '<!-- options: python -m tools.option_tables -->\n',
     '<!-- end of options -->\n',
@@ -46,9 +46,9 @@ def option_table() -> str:
     """Return the table of all options: their calls, defaults and meanings."""
     rows: dict[tuple[str, str, str], list[str]] = {}
     for call, kinds in CALLS.items():
-        for name, field in options_of(*kinds).items():
+        for name, option in options_of(*kinds).items():
             if (call, name) != ('clip.save', 'formats'):  # the suffix says it
-                row = name, _default_of(field), _meaning_of(field)
+                row = name, _default_of(option), _meaning_of(option)
                 rows.setdefault(row, []).append(call)
     lines = ['| option | of | default | meaning |', '| --- | --- | --- | --- |']
     for (name, default, meaning), calls in rows.items():
@@ -57,17 +57,17 @@ def option_table() -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _default_of(field: Field) -> str:
-    stated = re.search(r'\(default:? ([^()]*)\)', field.metadata['argument'].help)
+def _default_of(option: Option) -> str:
+    stated = re.search(r'\(default:? ([^()]*)\)', option.help)
     if stated:
         return stated[1]
-    return '' if field.default in (None, ()) else f'`{field.default!r}`'
+    return '' if option.default in (None, ()) else f'`{option.default!r}`'
 
 
-def _meaning_of(field: Field) -> str:
-    argument = field.metadata['argument']
-    text = re.sub(r' ?\(default:? [^()]*\)', '', argument.python_help)
-    choices = ', '.join(f'`{choice}`' for choice in argument.choices)
+def _meaning_of(option: Option) -> str:
+    text = _FLAG.sub(lambda flag: flag[1].replace('-', '_'), option.help)
+    text = re.sub(r' ?\(default:? [^()]*\)', '', text)
+    choices = ', '.join(f'`{choice}`' for choice in option.choices)
     return (f'{text} ({choices})' if choices else text).replace('|', r'\|')
 
 

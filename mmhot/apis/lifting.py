@@ -29,14 +29,13 @@ from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.lifting.lifted import Lifted
-from mmhot.options import Values, options_of, takes
+from mmhot.options import Values, options_of
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.step import Clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
 
-@takes(*INFER)
 def infer(
     source: str | Path | np.ndarray | Iterable[np.ndarray],
     *,
@@ -82,7 +81,6 @@ def infer(
     return poses
 
 
-@takes(*LIFT)
 def lift(
     keypoints: str | Path | Clip2D | np.ndarray | Iterable[object],
     *,
@@ -121,7 +119,6 @@ def lift(
     return _lift(chain, bars, clip, StageTimes())
 
 
-@takes(*REFINE)
 def refine(
     source: str | Path | Clip3D | np.ndarray | Iterable[object],
     *,

@@ -31,7 +31,7 @@ from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
 from mmhot.keypoints.lens import SetLens
 from mmhot.lifting.lifted import Lifted
-from mmhot.options import Values, takes
+from mmhot.options import Values
 from mmhot.pose2d.footage import Footage
 from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Report
@@ -42,7 +42,6 @@ from mmhot.version import __version__
 _LOGGER = logging.getLogger(__name__)
 
 
-@takes(*STREAM)
 def stream(
     source: int | str | Path | Iterable[np.ndarray], **options: object
 ) -> Iterator[LivePoses]:
@@ -107,9 +106,9 @@ def lift_stream(
     says why the stream was lost for good, and is None if it ended or was stopped.
     """
     output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
-    for name in ('tilt', 'origin') if output.axes != 'world' else ():
-        if values.of(PlaceOptions).is_given(name):
-            raise ArgumentError(f"{{{name}}} needs {{axes='world'}}")
+    if output.axes != 'world':
+        reason = ArgumentError("needs {axes='world'}")
+        values.of(PlaceOptions).refuse(('tilt', 'origin'), reason)
     frames, say = streams.open_stream(source), report.say
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]

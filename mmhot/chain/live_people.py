@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.placement import find_floor
 from mmhot.lifting.world import height_over_ankles
-from mmhot.options import Options, option, read_numbers
+from mmhot.options import Option, Options, read_numbers
 from mmhot.skeletons.joint_angles import angle_names, joint_angles, unit_vectors
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
@@ -62,23 +62,26 @@ class PlaceOptions(Options):
 
     title = 'streams'
 
-    tilt: Any = option(
+    tilt: Annotated[
+        float | Literal['auto'],
         'how far the camera looks down, for level bones and world axes; auto: as the '
         'first seconds of people who stand show',
-        'auto',
-        convert=_read_tilt,
-        expected='auto, or from -90 to 90 degrees',
-        metavar='DEGREES',
-    )
-    origin: str = option(
+        Option(
+            read=_read_tilt,
+            expected='auto, or from -90 to 90 degrees',
+            metavar='DEGREES',
+        ),
+    ] = 'auto'
+    origin: Annotated[
+        Literal['person', 'camera'],
         'origin of bones and world axes on the floor: where the first person starts, '
         'or below the camera',
-        'person',
-        choices=('person', 'camera'),
-    )
-    height: float | None = option(
-        'body height, which sets the scale', low=0.3, high=3, metavar='METERS'
-    )
+    ] = 'person'
+    height: Annotated[
+        float | None,
+        'body height, which sets the scale',
+        Option(low=0.3, high=3, metavar='METERS'),
+    ] = None
     level: LevelSettings = LevelSettings()
 
 
@@ -162,12 +165,12 @@ class PeoplePlacer:
         self, options: PlaceOptions, say: Callable[[str], None] = lambda line: None
     ) -> None:
         self.options, self._say = options, say
-        is_known = options.tilt != 'auto'
-        self.tilt: float | None = options.tilt if is_known else None
+        self.tilt = None if options.tilt == 'auto' else options.tilt
         self._turn = np.eye(3)  # from z-up axes of the camera to the world's
-        if is_known:
-            self._turn = rotation_matrices(np.radians([-options.tilt, 0, 0]))
-        self._standing: list[np.ndarray] | None = None if is_known else []
+        self._standing: list[np.ndarray] | None = []
+        if self.tilt is not None:
+            self._turn = rotation_matrices(np.radians([-self.tilt, 0, 0]))
+            self._standing = None
         self._stood, self._time = 0.0, 0.0
         self._start: np.ndarray | None = None  # in z-up axes of the camera
         self._bodies: dict[int, _Body] = {}

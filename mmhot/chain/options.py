@@ -1,14 +1,15 @@
 """Options of the results of a pipeline: files, many inputs, connections."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from mmhot.chain.formats import FORMATS, OTHER_FORMATS
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.options import Options, option, read_names, read_numbers
+from mmhot.options import Option, Options, read_names, read_numbers
 
 _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
@@ -28,10 +29,12 @@ class VideoOptions(Options):
     title = 'results'
     hint = _SAVE
 
-    no_video: bool = option('leave the video out of .html, .mp4, .png and .rrd', False)
-    blur_heads: bool = option(
-        'blur the heads of all detected people in .html, .mp4, .png and .rrd', False
+    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png and .rrd'] = (
+        False
     )
+    blur_heads: Annotated[
+        bool, 'blur the heads of all detected people in .html, .mp4, .png and .rrd'
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,52 +43,53 @@ class ExportOptions(VideoOptions):
 
     title = 'results'
 
-    formats: Any = option(
+    formats: Annotated[
+        tuple[str, ...],
         f'output formats, with commas: {", ".join(FORMATS)} (default: npz,html)',
-        ('npz', 'html'),
-        convert=lambda value: read_names('formats', value, FORMATS, OTHER_FORMATS),
-        metavar='LIST',
-    )
-    axes: str = option(
+        Option(
+            read=partial(read_names, 'formats', choices=FORMATS, hints=OTHER_FORMATS),
+            metavar='LIST',
+        ),
+    ] = ('npz', 'html')
+    axes: Annotated[
+        Literal['camera', 'z-up', 'world'],
         'camera: x right, y down, z away; z-up: x right, y away, z up; world: z up '
         'from the floor',
-        'camera',
-        choices=('camera', 'z-up', 'world'),
-    )
-    height: Any = option(
+    ] = 'camera'
+    height: Annotated[
+        tuple[float, ...] | None,
         'body height, which sets the scale; one value per track ID for several people, '
         'such as 1.80,1.20',
-        convert=read_heights,
-        expected='from 0.3 to 3 meters, or one height for each person, such as '
-        '1.80,1.20',
-        metavar='METERS',
-    )
-    bvh_profile: str = option(
+        Option(
+            read=read_heights,
+            expected='from 0.3 to 3 meters, or one height for each person, such as '
+            '1.80,1.20',
+            metavar='METERS',
+        ),
+    ] = None
+    bvh_profile: Annotated[
+        str,
         'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',
-        'default',
-        choices=tuple(BVH_PROFILES),
-    )
-    out_fps: float | None = option(
+        Option(choices=tuple(BVH_PROFILES)),
+    ] = 'default'
+    out_fps: Annotated[
+        float | None,
         'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
         'the video; 30 in the profile lafan1)',
-        low=1,
-        high=1000,
-    )
-    origin: str = option(
+        Option(low=1, high=1000),
+    ] = None
+    origin: Annotated[
+        Literal['person', 'camera'],
         'origin of .bvh, .glb and .mot on the floor: where the first person starts, or '
         'below the camera',
-        'person',
-        choices=('person', 'camera'),
-    )
-    draw: str = option(
+    ] = 'person'
+    draw: Annotated[
+        Literal['poses', 'angles'],
         'angles: write the angles of knees, hips, elbows and shoulders into .mp4',
-        'poses',
-        choices=('poses', 'angles'),
-    )
+    ] = 'poses'
 
     def __post_init__(self) -> None:
         """Check the values, and that the packages of the formats are installed."""
-        super().__post_init__()
         if not self.formats:
             names = ','.join(FORMATS)
             raise ArgumentError('{formats} must be among %s; got none', names)
@@ -109,7 +113,7 @@ class ExportOptions(VideoOptions):
         """Raise ArgumentError for an option that no chosen format takes."""
         for acting in {x: None for form in FORMATS.values() for x in form.options}:
             names = [name for name, form in FORMATS.items() if acting in form.options]
-            if self.is_given(acting) and not {*names} & {*self.formats}:
+            if acting in self.stated and not {*names} & {*self.formats}:
                 kind = 'the format' if len(names) == 1 else 'one of the formats'
                 raise ArgumentError(f'{{{acting}}} needs {kind} %s', ', '.join(names))
 
@@ -121,9 +125,9 @@ class FolderOption(Options):
     title = 'results'
     hint = _SAVE
 
-    out_dir: Path = option(
-        'folder for the results', 'results', metavar='FOLDER', decides=False
-    )
+    out_dir: Annotated[
+        Path, 'folder for the results', Option(metavar='FOLDER', decides=False)
+    ] = Path('results')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +139,11 @@ class OutputOptions(ExportOptions, FolderOption):
 class StreamOutputOptions(FolderOption):
     """Options of the file of a stream."""
 
-    axes: str = option(
+    axes: Annotated[
+        Literal['camera', 'z-up', 'world'],
         'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z '
         'up from the floor',
-        'camera',
-        choices=('camera', 'z-up', 'world'),
-    )
+    ] = 'camera'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,29 +152,29 @@ class BatchOptions(Options):
 
     title = 'many inputs'
 
-    no_cache: bool = option(
-        'detect people again, and keep no intermediate results', False, decides=False
-    )
-    resume: bool = option(
+    no_cache: Annotated[
+        bool,
+        'detect people again, and keep no intermediate results',
+        Option(decides=False),
+    ] = False
+    resume: Annotated[
+        bool,
         'skip inputs that were finished with the same models and options',
-        False,
-        decides=False,
-    )
-    runner: str = option(
+        Option(decides=False),
+    ] = False
+    runner: Annotated[
+        Literal['local', 'ray'],
         'local: one input after the other; ray: several at once',
-        'local',
-        choices=('local', 'ray'),
-        decides=False,
-    )
-    num_workers: int | None = option(
+        Option(decides=False),
+    ] = 'local'
+    num_workers: Annotated[
+        int | None,
         'inputs processed at once by Ray (default: as CPUs and GPUs allow)',
-        low=1,
-        decides=False,
-    )
+        Option(low=1, decides=False),
+    ] = None
 
     def __post_init__(self) -> None:
         """Check the values."""
-        super().__post_init__()
         if self.resume and self.no_cache:
             raise ArgumentError('{resume} needs the cache, which {no_cache} turns off')
         if self.num_workers is not None and self.runner != 'ray':
@@ -184,9 +187,13 @@ class ConnectionOptions(Options):
 
     title = 'streams'
 
-    duration: float | None = option(
-        'stop after this time (default: never)', low=0, metavar='SECONDS'
-    )
-    reconnect: float = option(
-        'how long to keep reconnecting to a lost stream', 60.0, low=0, metavar='SECONDS'
-    )
+    duration: Annotated[
+        float | None,
+        'stop after this time (default: never)',
+        Option(low=0, metavar='SECONDS'),
+    ] = None
+    reconnect: Annotated[
+        float,
+        'how long to keep reconnecting to a lost stream',
+        Option(low=0, metavar='SECONDS'),
+    ] = 60.0

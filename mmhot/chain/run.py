@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 from mmhot.chain.pipelines import Known, Pipeline, Seen, keypoint_steps, list_steps
 from mmhot.chain.user_steps import guarded, users
@@ -15,7 +15,7 @@ from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
-from mmhot.options import Options, Values, option, options_of, read_names, split_names
+from mmhot.options import Option, Options, Values, options_of, read_names, split_names
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import CountStage, Report, no_count
@@ -38,12 +38,11 @@ class StepChoice(Options):
 
     title = 'steps'
 
-    without: Any = option(
+    without: Annotated[
+        tuple[str, ...],
         'steps to skip, such as sides,feet (docs/motion.md lists them)',
-        (),
-        convert=split_names,
-        metavar='LIST',
-    )
+        Option(read=split_names, metavar='LIST'),
+    ] = ()
 
 
 @dataclass
@@ -76,6 +75,14 @@ def result_of(stages: Stages[R]) -> R:
             next(stages)
         except StopIteration as end:
             return end.value
+
+
+def refuse_late(without: Sequence[str], applied: Steps) -> None:
+    """Raise ArgumentError if a step to leave out has run."""
+    late = [name for name in without if name in applied]
+    if late:
+        text = '{without=%r} comes too late: leave the step out where the clip is made'
+        raise ArgumentError(text, ','.join(late))
 
 
 class Chain(Generic[Seen, Known]):
@@ -131,7 +138,7 @@ class Chain(Generic[Seen, Known]):
         step, names = self._values.of(kind), options_of(kind).keys()
         if kind.optional and kind.name in self._without:
             reason = f'needs the step {kind.name!r}, which is left out'
-            step.refuse(names & self._values.stated.keys(), reason)
+            step.refuse(names, reason)
             return False
         if kind.of_people and self._other:
             step.refuse(names, f'is for people, not for {self._other}')
@@ -212,10 +219,7 @@ class Chain(Generic[Seen, Known]):
         times: StageTimes,
     ) -> Generator[tuple[str, Clip], None, Clip]:
         """Run steps; those that had been applied to the clip do not run again."""
-        late = [x for x in self._without if x in applied]
-        if late:
-            text = '{without=%r} comes too late: the clip has had it'
-            raise ArgumentError(text, ','.join(late))
+        refuse_late(self._without, applied)
         for step in steps:
             if not clip.track_ids:
                 break
@@ -234,7 +238,7 @@ class Chain(Generic[Seen, Known]):
 
     def _check_applied(self, step: Step, settings: dict[str, object]) -> None:
         """Raise ArgumentError if a step has run with other values than are stated."""
-        for name in options_of(type(step)).keys() & self._values.stated.keys():
+        for name in step.stated:
             value = getattr(step, name)
             if settings.get(name, value) != value or not settings:
                 before = settings.get(name, 'other values')

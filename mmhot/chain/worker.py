@@ -130,7 +130,7 @@ class ClipWorker:
             'options': {
                 name: str(value)
                 for name, value in self.values.stated.items()
-                if options[name].metadata['argument'].decides
+                if options[name].decides
             },
         }
         folder = self._output.out_dir

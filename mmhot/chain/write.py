@@ -11,8 +11,8 @@ import numpy as np
 from mmhot.chain.formats import FORMATS, Format
 from mmhot.chain.options import ExportOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
-from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
-from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
+from mmhot.chain.run import Chain, StageTimes, StepChoice, refuse_late, result_of
+from mmhot.errors import NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
@@ -52,14 +52,8 @@ def save_clip(
     values = Values(
         {'formats': [name], **options}, (*SAVED.steps, ExportOptions, StepChoice)
     )
-    chosen, without = values.of(ExportOptions), values.of(StepChoice).without
-    is_static = values.of(HoldCamera).static_camera
-    if without and (clip.steps.keys() & {*without} or not is_static):
-        raise ArgumentError(
-            '{without=%r} comes too late: leave the step out where the clip is lifted',
-            ','.join(without),
-        )
-    if is_static:
+    refuse_late(values.of(StepChoice).without, clip.steps)
+    if values.of(HoldCamera).static_camera:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
         clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
     frames: FrameSource | None
@@ -74,7 +68,10 @@ def save_clip(
     stem = path.name.removesuffix(f'.{name}')
     footage, said = None if frames is None else Footage(frames), list[str]()
     report, target = Report(said.append), path.with_name(stem)
-    written = [file for file, _ in export(clip, chosen, target, report, footage)]
+    written = [
+        file
+        for file, _ in export(clip, values.of(ExportOptions), target, report, footage)
+    ]
     if not written:
         raise ValueError(said[-1] if said else f'{clip.name} has no poses')
     return written

@@ -1,11 +1,10 @@
 """Command-line options generated from dataclasses of options."""
 
 import argparse
-from collections.abc import Iterable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING
 from typing import Any
 
-from mmhot.options import RENAMED, Options, Values, kind_of, options_of
+from mmhot.options import RENAMED, Option, Options, Values, options_of
 
 
 def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:
@@ -16,24 +15,23 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
     with a title form a section of the help.
     """
     groups: dict[str, argparse._ActionsContainer] = {'': parser}
-    for name, declared in options_of(*kinds).items():
+    for name, option in options_of(*kinds).items():
         if name == 'device':  # see mmhot.cli.dispatch
             continue
-        title = _title_of(declared, kinds)
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        argument, settings = declared.metadata['argument'], dict[str, Any]()
-        if kind_of(declared) is bool:
-            settings['action'] = 'store_false' if declared.default else 'store_true'
+        if option.title not in groups:
+            groups[option.title] = parser.add_argument_group(option.title)
+        settings: dict[str, Any] = {}
+        if option.kind is bool:
+            settings['action'] = 'store_false' if option.default else 'store_true'
         else:
-            choices = ','.join(map(str, argument.choices))
-            settings['metavar'] = f'{{{choices}}}' if choices else argument.metavar
-            settings['required'] = declared.default is MISSING
-        groups[title].add_argument(
+            choices = ','.join(map(str, option.choices))
+            settings['metavar'] = f'{{{choices}}}' if choices else option.metavar
+            settings['required'] = option.default is MISSING
+        groups[option.title].add_argument(
             f'--{name.replace("_", "-")}',
             dest=name,
             default=argparse.SUPPRESS,
-            help=help_of(declared),
+            help=help_of(option),
             **settings,
         )
     for old, new in RENAMED.items():
@@ -44,26 +42,12 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
     parser.set_defaults(kinds=kinds)
 
 
-def _title_of(declared: Field, kinds: Iterable[type[Options]]) -> str:
-    """Return the title of the class that declares an option; derived ones share it."""
-    *_, owner = (
-        part
-        for kind in kinds
-        for part in kind.__mro__
-        if issubclass(part, Options) and declared in fields(part)
-    )
-    return owner.title
-
-
-def help_of(declared: Field) -> str:
+def help_of(option: Option) -> str:
     """Return the help text of an option, with its default."""
-    argument, default = declared.metadata['argument'], declared.default
-    text = argument.help
-    if default in (None, MISSING, ()) or kind_of(declared) is bool:
+    text, default = option.help, option.default
+    if '(default' in text or option.kind is bool or default in (None, MISSING, ()):
         return text
-    if '(default' in text:
-        return text
-    default = default if isinstance(default, str) else f'{default:g}'
+    default = f'{default:g}' if isinstance(default, float) else default
     return f'{text} (default: {default})'
 
 

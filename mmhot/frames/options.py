@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Annotated, Any
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Options, option
+from mmhot.options import Option, Options
 
 
 def read_time(value: Any) -> float:
@@ -17,9 +17,8 @@ def read_time(value: Any) -> float:
     return sum(part * 60**place for place, part in enumerate(reversed(parts)))
 
 
-def _time(text: str) -> Any:
-    expected = 'seconds or [h:]m:s, such as 90.5 or 1:30'
-    return option(text, convert=read_time, expected=expected, metavar='TIME')
+_EXPECTED = 'seconds or [h:]m:s, such as 90.5 or 1:30'
+_TIME = Option(read=read_time, expected=_EXPECTED, metavar='TIME')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +27,16 @@ class PartOptions(Options):
 
     title = 'time and people'
 
-    start: float | None = _time(
+    start: Annotated[
+        float | None,
         'begin at this time, in seconds or [h:]m:s; frame numbers and times stay those '
-        'of the whole video'
-    )
-    end: float | None = _time('end before this time')
+        'of the whole video',
+        _TIME,
+    ] = None
+    end: Annotated[float | None, 'end before this time', _TIME] = None
 
     def __post_init__(self) -> None:
         """Check the values."""
-        super().__post_init__()
         if not self.first_time < self.end_time:
             raise ArgumentError(
                 '{end} must be after {start}, %g s; got %g s', self.first_time, self.end
@@ -59,12 +59,12 @@ class RateOption(Options):
 
     title = 'time and people'
 
-    fps: float | None = option(
+    fps: Annotated[
+        float | None,
         'frame rate of image folders (which then form one video) and raw streams, and '
         'at which slow-motion videos were recorded',
-        low=0.1,
-        high=1000,
-    )
+        Option(low=0.1, high=1000),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from mmhot.keypoints.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.options import option
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Count
 from mmhot.step import KeypointStep
@@ -46,13 +45,12 @@ class StabilizeCamera(KeypointStep[Footage]):
 
     # static if some frames show it, else rotating if all frames show that, else moving,
     # which means that each frame has its own axes
-    camera: str = option(
+    camera: Annotated[
+        Literal['auto', 'static', 'rotating', 'moving'],
         'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
         'auto (detected). Unless the camera moves, all frames share axes, and standing '
         'feet stay in place',
-        'auto',
-        choices=('auto', 'static', 'rotating', 'moving'),
-    )
+    ] = 'auto'
     limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
     search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
 from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
-from mmhot.options import option
+from mmhot.options import Option
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.step import KeypointStep
@@ -80,12 +81,12 @@ class DropUncertain(KeypointStep[Footage | None]):
 
     name, live = 'confidence', True
 
-    kpt_thr: float | None = option(
+    kpt_thr: Annotated[
+        float | None,
         'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
         'keypoint files: none)',
-        low=0,
-        high=1,
-    )
+        Option(low=0, high=1),
+    ] = None
     # its default for 2D models, more drops more; docs/motion.md compares
     detected: float = 0.35
     # margin of limbs, torso lengths: less than ankles from soles; more drops more

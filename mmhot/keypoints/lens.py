@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Options, option
+from mmhot.options import Option, Options
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D
@@ -33,22 +33,20 @@ class LensOptions(Options):
 
     title = 'camera'
 
-    fov: float | None = option(
+    fov: Annotated[
+        float | None,
         'horizontal angle of view (default: from the file or a pan, otherwise assumed: '
         '60 for landscape videos)',
-        low=1,
-        high=170,
-        metavar='DEGREES',
-    )
-    intrinsics: Any = option(
+        Option(low=1, high=170, metavar='DEGREES'),
+    ] = None
+    intrinsics: Annotated[
+        Lens | None,
         'camera calibration (.json, .yml or .npz), instead of --fov',
-        convert=read_intrinsics,
-        metavar='FILE',
-    )
+        Option(read=read_intrinsics, metavar='FILE'),
+    ] = None
 
     def __post_init__(self) -> None:
         """Check that at most one is given."""
-        super().__post_init__()
         if self.fov is not None and self.intrinsics is not None:
             raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from mmhot.errors import ArgumentError, align
-from mmhot.options import Options, option, read_numbers
+from mmhot.options import Option, Options, read_numbers
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips import Clip2D, Track2D
@@ -37,14 +37,16 @@ class PeopleOption(Options):
 
     title = 'time and people'
 
-    people: Any = option(
+    people: Annotated[
+        str | tuple[int, ...],
         'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
         'has no IDs, largest is the largest person in each frame',
-        'all',
-        convert=read_people,
-        expected='all, largest, longest, or track IDs such as 0,2',
-        metavar='LIST',
-    )
+        Option(
+            read=read_people,
+            expected='all, largest, longest, or track IDs such as 0,2',
+            metavar='LIST',
+        ),
+    ] = 'all'
 
 
 @dataclass(frozen=True, kw_only=True)

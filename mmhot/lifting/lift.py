@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
-from mmhot.options import RuntimeOptions, option, read_numbers
+from mmhot.options import Option, RuntimeOptions, read_numbers
 from mmhot.pose2d.options import SPEEDS, SpeedOption
 from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
@@ -47,16 +47,6 @@ def read_keep(value: Any) -> int | list[int]:
     return counts[0] if len(counts) == 1 else counts
 
 
-def lifter_option(default: str) -> Any:
-    """Declare the option of a lifter's name, given what its default is."""
-    return option(
-        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
-        f'(file or mmhot::PATH; a program that is run) (default: {default})',
-        metavar='MODEL',
-        decides=False,
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class LiftingStep(SpeedOption, RuntimeOptions, Step):
     """The lift, between steps of keypoints and steps of poses."""
@@ -64,12 +54,17 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
     name, title, optional = 'lift', 'lifter', False
     default: ClassVar[str | None] = None  # lifter of a name, or the one for clips
 
-    pose3d: str | None = lifter_option('the shipped one')
-    pose3d_weights: str | None = option(
+    pose3d: Annotated[
+        str | None,
+        'lifter: a name from `mmhot list`, a folder from `mmhot export`, or a config '
+        '(file or mmhot::PATH; a program that is run) (default: the shipped one)',
+        Option(metavar='MODEL', decides=False),
+    ] = None
+    pose3d_weights: Annotated[
+        str | None,
         'checkpoint of the lifter; nothing in the file is run',
-        metavar='FILE',
-        decides=False,
-    )
+        Option(metavar='FILE', decides=False),
+    ] = None
 
     keep: Keep | None = None  # frames of a window that each pruner keeps
 
@@ -93,12 +88,15 @@ class LiftingStep(SpeedOption, RuntimeOptions, Step):
 class Lift(LiftingStep):
     """Lift the tracked people of a whole clip to 3D."""
 
-    keep: Any = option(
+    keep: Annotated[
+        Keep | None,
         'frames of a window that each pruner of the lifter keeps (default: as trained)',
-        convert=read_keep,
-        expected='a number of frames such as 27, or a list such as 13,5',
-        metavar='N[,N]',
-    )
+        Option(
+            read=read_keep,
+            expected='a number of frames such as 27, or a list such as 13,5',
+            metavar='N[,N]',
+        ),
+    ] = None
 
     def __call__(
         self, clip: Clip2D, lifter: Lifter, count: CountStage = no_count

@@ -8,6 +8,7 @@ look-ahead; after the newest frame that one is repeated.
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.geometry.windows import resample
 from mmhot.lifting.gaps import fill_joints, hang_legs
-from mmhot.lifting.lift import LiftingStep, lifter_option
+from mmhot.lifting.lift import LiftingStep
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.placement import place_roots
-from mmhot.options import option
+from mmhot.options import Option
 from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.weights.index import LIVE_LIFTER
@@ -45,11 +46,11 @@ class LiftStream(LiftingStep):
 
     default = LIVE_LIFTER
 
-    pose3d: str | None = lifter_option(LIVE_LIFTER)
-    lookahead: int | None = option(
+    lookahead: Annotated[
+        int | None,
         'delay of the poses in frames; more is more accurate (default: 4)',
-        metavar='FRAMES',
-    )
+        Option(metavar='FRAMES'),
+    ] = None
 
     def start(self, lifter: Lifter, fps: float) -> 'FrameLifter':
         """Return what lifts the frames of a stream of a mean rate."""

@@ -1,9 +1,10 @@
 """Options of the detector and the 2D model; presets of the chain's speed."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Options, RuntimeOptions, option
+from mmhot.options import Option, Options, RuntimeOptions
 from mmhot.pose2d.filling import Gaps
 
 
@@ -34,12 +35,12 @@ class SpeedOption(Options):
 
     title = 'runtime'
 
-    speed: str = option(
+    speed: Annotated[
+        str,
         'fast takes three quarters of the time, fastest three fifths; both are less '
         'accurate (docs/video.md)',
-        'default',
-        choices=tuple(SPEEDS),
-    )
+        Option(choices=tuple(SPEEDS)),
+    ] = 'default'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,38 +49,40 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
 
     title = 'detector and 2D model'
 
-    pose2d: str | None = option(
+    pose2d: Annotated[
+        str | None,
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
         "file, or MMPose's config (a program that is run) or alias (default: gtpt-t, "
         'shipped)',
-        metavar='MODEL',
-        decides=False,
-    )
-    pose2d_weights: str | None = option(
-        'checkpoint of the 2D model', metavar='FILE', decides=False
-    )
-    pose2d_skeleton: str | None = option(
+        Option(metavar='MODEL', decides=False),
+    ] = None
+    pose2d_weights: Annotated[
+        str | None, 'checkpoint of the 2D model', Option(metavar='FILE', decides=False)
+    ] = None
+    pose2d_skeleton: Annotated[
+        str | None,
         'joint order of an .onnx file that does not state it (default: from the number '
         'of joints, with a warning)',
-        metavar='NAME',
-    )
-    det_model: str | None = option(
+        Option(metavar='NAME'),
+    ] = None
+    det_model: Annotated[
+        str | None,
         'detector: rtmdet-nano (downloaded once), an .onnx or .zip file, '
         "MMDetection's config (a program that is run) or alias, pose-verified (the "
         'shipped detector, checked by the 2D model), or whole_image (default: '
         'pose-verified; rtmdet-nano with movenet and rtmpose-m, human with human, none '
         'with rtmo)',
-        metavar='MODEL',
-        decides=False,
-    )
-    det_weights: str | None = option(
-        'checkpoint of the detector', metavar='FILE', decides=False
-    )
-    det_every: int | None = option(
+        Option(metavar='MODEL', decides=False),
+    ] = None
+    det_weights: Annotated[
+        str | None, 'checkpoint of the detector', Option(metavar='FILE', decides=False)
+    ] = None
+    det_every: Annotated[
+        int | None,
         'detect in every Nth frame and track people in between (default: 1; with '
         'pose-verified once per second)',
-        low=1,
-    )
+        Option(low=1),
+    ] = None
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""

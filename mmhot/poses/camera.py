@@ -1,6 +1,7 @@
 """Step ``camera`` after the lift: back to pixels of the video, or a static camera."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 
@@ -9,7 +10,6 @@ from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera import stabilize, turn_rays
 from mmhot.keypoints.camera_path import is_static, static_path
 from mmhot.lifting.lifted import Lifted
-from mmhot.options import option
 from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D
 from mmhot.structures.lens import Lens
@@ -56,11 +56,11 @@ class HoldCamera(PoseStep[object]):
 
     name = 'camera'
 
-    static_camera: bool = option(
+    static_camera: Annotated[
+        bool,
         'the camera does not move: estimate its tilt and the floor, and keep standing '
         'feet in place',
-        False,
-    )
+    ] = False
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
         """State that all frames share axes, if the user says so."""

@@ -5,12 +5,12 @@ from the neighboring bones: a foot from the shin, a hand from the forearm.
 """
 
 from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.lifting.lifted import Lifted
-from mmhot.options import option
 from mmhot.poses.contacts import predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.skeletons.joint_angles import unit_vectors
@@ -77,11 +77,10 @@ class AddJoints(PoseStep[Lifted]):
 
     name, of_people = 'joints', True
 
-    joints: int = option(
+    joints: Annotated[
+        Literal[17, 24],
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose",
-        17,
-        choices=(17, 24),
-    )
+    ] = 17
     shapes: PartShapes = PartShapes()
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:

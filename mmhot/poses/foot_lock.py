@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Annotated
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from mmhot.geometry.smooth_fits import (
 )
 from mmhot.geometry.windows import solve_in_parts
 from mmhot.lifting.placement import is_pinned
-from mmhot.options import option
+from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
@@ -98,12 +99,12 @@ class LockFeet(PoseStep[object]):
 
     name, of_people = 'feet', True
 
-    treadmill: float | None = option(
+    treadmill: Annotated[
+        float | None,
         'speed of the treadmill on which people walk, who then move ahead (default: '
         'feet of people who walk in place are not held)',
-        low=0,
-        metavar='M/S',
-    )
+        Option(low=0, metavar='M/S'),
+    ] = None
     errors: FootErrors = FootErrors()
     contacts: Contacts = predict_contacts
 

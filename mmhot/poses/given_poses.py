@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mmhot.keypoints.lens import LensOptions
 from mmhot.keypoints.people import PeopleOption, PersonSpan, choose_people
 from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import place_people
-from mmhot.options import option, options_of
+from mmhot.options import Option, options_of
 from mmhot.poses.bones import is_finished
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
@@ -143,18 +143,16 @@ class FillGiven(GivenStep):
 
     name = 'gaps'
 
-    joints: Any = option(
+    joints: Annotated[
+        Literal[17, 24] | None,
         "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
         'and, beside them, fingers (default: 24 where the inputs have them)',
-        convert=int,
-        choices=(17, 24),
-        expected='17 or 24',
-    )
-    kpt_thr: float | None = option(
+    ] = None
+    kpt_thr: Annotated[
+        float | None,
         'minimum confidence of joints; lower ones count as missing (default: none)',
-        low=0,
-        high=1,
-    )
+        Option(low=0, high=1),
+    ] = None
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Convert joints, and fill gaps and missing joints."""

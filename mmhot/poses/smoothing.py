@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
@@ -10,7 +11,7 @@ import scipy  # its modules are loaded at first use: that of signals takes a sec
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
 from mmhot.lifting.lifted import Lifted
-from mmhot.options import option
+from mmhot.options import Option
 from mmhot.step import PoseStep
 from mmhot.structures.clips import Clip3D
 
@@ -201,9 +202,9 @@ class SmoothPoses(PoseStep[object]):
 
     name = 'smoothing'
 
-    smooth_3d: str = option(
-        'filter of 3D poses over time', 'none', choices=('none', *SMOOTHERS)
-    )
+    smooth_3d: Annotated[
+        str, 'filter of 3D poses over time', Option(choices=('none', *SMOOTHERS))
+    ] = 'none'
     settings: FilterSettings = FilterSettings()
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
@@ -245,11 +246,10 @@ class SmoothStream(PoseStep[Lifted]):
 
     name, live = 'smoothing', True
 
-    smooth_3d: str = option(
+    smooth_3d: Annotated[
+        Literal['none', 'one-euro'],
         'filter of 3D poses over time; others need later frames',
-        'none',
-        choices=('none', 'one-euro'),
-    )
+    ] = 'none'
     settings: FilterSettings = FilterSettings()
 
     def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
@@ -275,11 +275,11 @@ class SmoothStream(PoseStep[Lifted]):
 class SmoothGivenPoses(SmoothPoses):
     """Step ``smoothing`` of other tools' poses, which have more noise."""
 
-    smooth_3d: str = option(
+    smooth_3d: Annotated[
+        str,
         'filter of 3D poses over time; spline: as strong as the noise of each joint',
-        'spline',
-        choices=('none', *SMOOTHERS),
-    )
+        Option(choices=('none', *SMOOTHERS)),
+    ] = 'spline'
 
     def _weights(self, scores: np.ndarray) -> np.ndarray:
         """Return weights (T, K) by which interpolated positions hardly count.

@@ -70,7 +70,7 @@ def test_people_are_chosen_by_their_id(clip):
 def stream(clip, **options):
     """The people of a stream whose lifter finds the poses of a clip, and the placer."""
     said = []
-    placer = PeoplePlacer(PlaceOptions(**options), said.append)
+    placer = PeoplePlacer(PlaceOptions.read(options), said.append)
     seconds = clip.seconds(clip.frame).tolist()
     rows = [clip.take(np.array([row])) for row in range(len(clip))]
     people = [

@@ -275,8 +275,8 @@ def test_options_of_formats_need_them(lifted, tmp_path):
     with pytest.raises(ValueError, match="^without='feet' comes too late: leave the"):
         lifted.save(tmp_path / 'a.npz', without='feet')
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
-        ExportOptions(formats='npz', bvh_profile='mixamo')
+        ExportOptions.read({'formats': 'npz', 'bvh_profile': 'mixamo'})
     with pytest.raises(ValueError, match='blur_heads needs one of the formats html'):
-        ExportOptions(formats='npz', blur_heads=True)
+        ExportOptions.read({'formats': 'npz', 'blur_heads': True})
     with pytest.raises(ValueError, match='axes must be world for bvh, glb'):
-        ExportOptions(formats='bvh,glb', axes='z-up')
+        ExportOptions.read({'formats': 'bvh,glb', 'axes': 'z-up'})

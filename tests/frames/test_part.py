@@ -32,7 +32,7 @@ def detector(monkeypatch):
 
 
 def part_of(path, **options):
-    return take_part(VideoFile(path), PartOptions(**options))
+    return take_part(VideoFile(path), PartOptions.read(options))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_times(text, seconds):
 @pytest.mark.parametrize('text', ['1:75', '-1', 'nan', '1:2:3:4', 'a'])
 def test_other_times_are_one_line(text):
     with pytest.raises(ValueError, match=r'^start must be seconds or \[h:\]m:s'):
-        PartOptions(start=text)
+        PartOptions.read({'start': text})
 
 
 def test_frames_keep_their_numbers_and_times(video):
@@ -98,7 +98,7 @@ def test_a_range_outside_is_one_line(video, caplog):
 
 def test_keypoints_keep_their_numbers_and_times():
     whole = mmhot.read_keypoints(SKATER)
-    [track] = take_part(whole, PartOptions(start=2, end='0:05')).tracks
+    [track] = take_part(whole, PartOptions.read({'start': 2, 'end': '0:05'})).tracks
     assert track.frames.tolist() == [*range(50, 125)]
     rows = whole.tracks[0].frames
     rows = (rows >= 50) & (rows < 125)

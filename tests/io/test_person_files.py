@@ -94,7 +94,7 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     clip = to_world(place_people(rendered('dance')))
     clip.track = np.where(np.arange(len(clip)) < 100, 4, 7)
     clip = clip.take(np.r_[0:50, 60 : len(clip)])  # frames 50 to 59 are not seen
-    options = ExportOptions(formats=[suffix], axes='world')
+    options = ExportOptions(formats=(suffix,), axes='world')
     written = [*export(clip, options, tmp_path / 'a')]
     assert [x.name for x, _ in written] == [f'a_person{t}.{suffix}' for t in (4, 7)]
     if suffix == 'bvh':

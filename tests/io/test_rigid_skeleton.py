@@ -76,7 +76,7 @@ def test_joints_stay_where_they_are(dance, name):
 
 
 def test_files_say_what_is_left(dance, tmp_path):
-    options = ExportOptions(formats='bvh,glb')
+    options = ExportOptions(formats=('bvh', 'glb'))
     for _, note in export(dance, options, tmp_path / 'dance'):
         found = re.search(r'joints (\d+) mm off, at most (\d+) mm', note)
         assert int(found[1]) <= 3

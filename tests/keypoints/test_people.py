@@ -45,14 +45,14 @@ def clip():
     ],
 )
 def test_choices(clip, people, ids):
-    chosen = ChoosePeople(people=people)(clip, None)
+    chosen = ChoosePeople.read({'people': people})(clip, None)
     assert [each.track for each in chosen.tracks] == ids
 
 
 @pytest.mark.parametrize('people', ['first', '1;2', '-1', '1.5', ''])
 def test_other_choices_are_one_line(people):
     with pytest.raises(ValueError, match='^people must be all, largest, longest, or'):
-        ChoosePeople(people=people)
+        ChoosePeople.read({'people': people})
 
 
 def test_unknown_ids_are_one_line(clip):

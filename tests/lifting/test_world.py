@@ -192,13 +192,13 @@ def test_each_person_may_have_a_height():
         assert_allclose(person.root_3d, expected.root_3d)
     with pytest.raises(ValueError, match='one for each of the people 0, 3 of'):
         scale_people(both, (2.0, 1.0, 1.5))
-    assert ExportOptions(height='1.80,1.20').height == (1.8, 1.2)
-    assert ExportOptions(height=1.8).height == (1.8,)
+    assert ExportOptions.read({'height': '1.80,1.20'}).height == (1.8, 1.2)
+    assert ExportOptions.read({'height': 1.8}).height == (1.8,)
     for height in ('1.8,12', 175):
         with pytest.raises(ValueError, match='^height must be from 0.3 to 3 meters'):
-            ExportOptions(height=height)
+            ExportOptions.read({'height': height})
     with pytest.raises(ValueError, match="^height must be .* person, .*, got 'tall'$"):
-        ExportOptions(height='tall')
+        ExportOptions.read({'height': 'tall'})
 
 
 def test_angle_of_view_gives_the_focal_length():

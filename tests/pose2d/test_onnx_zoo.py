@@ -146,7 +146,7 @@ def serve(sdk, monkeypatch, tmp_path):
 
 
 def open_whole(path):
-    options = dict(pose2d=path, det_model='whole_image', device='cpu')
+    options = dict(pose2d=str(path), det_model='whole_image', device='cpu')
     return open_pose_source(Pose2DOptions(**options))
 
 

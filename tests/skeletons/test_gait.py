@@ -191,7 +191,7 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     still = clip.take(np.zeros(len(clip), int))
     still = replace(still, name='still', frame=clip.frame, variable_time=None)
     still.save(tmp_path / 'still.npz')
-    said, options = [], OutputOptions(out_dir=tmp_path, formats='gait.csv,npz')
+    said, options = [], OutputOptions(out_dir=tmp_path, formats=('gait.csv', 'npz'))
     Outcome('still').write(still, options, Report(said.append))
     assert said[0].startswith('still: no .gait.csv: no person walks')
     with pytest.raises(ValueError, match='no person walks'):

@@ -1,9 +1,9 @@
 """Options of files of 2D keypoints and of 3D poses: what they may lack."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from mmhot.options import Options, option, read_numbers
+from mmhot.options import Option, Options, read_numbers
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
 
@@ -21,9 +21,10 @@ class SingleOption(Options):
 
     title = 'keypoint files'
 
-    single: str | None = option(
-        'take only the largest person of each frame, as one track', choices=('largest',)
-    )
+    single: Annotated[
+        Literal['largest'] | None,
+        'take only the largest person of each frame, as one track',
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +33,22 @@ class FileOptions(Options):
 
     title = 'keypoint files'
 
-    skeleton: str | None = option(
+    skeleton: Annotated[
+        str | None,
         'joint order of the inputs, such as coco-17 or h36m-17 (default: from the file '
         'or the number of joints)',
-        metavar='NAME',
-    )
-    image_size: Any = option(
+        Option(metavar='NAME'),
+    ] = None
+    image_size: Annotated[
+        tuple[int, int] | None,
         'image size in pixels, if the inputs do not state it',
-        convert=read_image_size,
-        expected='WxH, such as 1920x1080',
-        metavar='WxH',
-    )
-    fps: float | None = option(
-        'frame rate of the inputs, if they do not state it', low=0.1, high=1000
-    )
+        Option(read=read_image_size, expected='WxH, such as 1920x1080', metavar='WxH'),
+    ] = None
+    fps: Annotated[
+        float | None,
+        'frame rate of the inputs, if they do not state it',
+        Option(low=0.1, high=1000),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +60,10 @@ class KeypointFileOptions(FileOptions, SingleOption):
 class PoseFileOptions(FileOptions):
     """Options of files of 3D poses."""
 
-    given_axes: str | None = option(
+    given_axes: Annotated[
+        str | None,
         'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
         'y-up, or world (z up); -left: left-handed (default: those of the format, or '
         'as people stand)',
-        choices=GIVEN_AXES,
-    )
+        Option(choices=GIVEN_AXES),
+    ] = None
