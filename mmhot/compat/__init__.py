@@ -129,12 +129,6 @@ SHIMS = (
         light=True,
     ),
     Shim(
-        'pkg_resources',
-        'MMEngine imports it, and setuptools >= 82 does not contain it',
-        import_hooks.provide_pkg_resources,
-        light=True,
-    ),
-    Shim(
         'xtcocotools',
         'no wheels for NumPy 2 or Python >= 3.12',
         import_hooks.provide_xtcocotools,

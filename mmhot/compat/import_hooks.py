@@ -1,10 +1,9 @@
-"""Import hooks: stand-ins for pkg_resources, xtcocotools and mmcv._ext.
+"""Import hooks: stand-ins for xtcocotools and mmcv._ext.
 
 Also the hook that adds ``mmhot::`` to MMEngine's config schemes. Nothing is imported
 when a hook is installed.
 """
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -14,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
 Fill = Callable[[ModuleType], None]
 
@@ -115,55 +113,6 @@ def add_config_scheme() -> Callable[[], None]:
             utils.MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
 
     return undo
-
-
-class _DistributionNotFoundError(Exception):
-    """Raised by the stand-in for ``pkg_resources`` if a package is missing."""
-
-
-class _Distribution:
-    """The part of ``pkg_resources.Distribution`` that OpenMMLab packages use."""
-
-    def __init__(self, found: Any) -> None:
-        self._found = found
-        self.project_name = found.metadata['Name']
-        self.version = found.version
-
-    @property
-    def location(self) -> str:
-        """Folder of the package; the checkout for an editable install."""
-        from urllib.request import url2pathname  # slow import
-
-        origin = json.loads(self._found.read_text('direct_url.json') or '{}')
-        if origin.get('dir_info', {}).get('editable'):
-            return url2pathname(urlsplit(origin['url']).path)
-        return str(self._found.locate_file(''))
-
-    def has_metadata(self, name: str) -> bool:
-        return self._found.read_text(name) is not None
-
-    def get_metadata(self, name: str) -> str:
-        return self._found.read_text(name) or ''
-
-
-def provide_pkg_resources() -> Callable[[], None] | None:
-    """Provide ``pkg_resources``, on top of ``importlib.metadata``, if it is missing."""
-    if find_spec('pkg_resources') is not None:
-        return None
-
-    def get_distribution(name: str) -> _Distribution:
-        from importlib.metadata import PackageNotFoundError, distribution
-
-        try:
-            return _Distribution(distribution(name))
-        except PackageNotFoundError:
-            raise _DistributionNotFoundError(f'{name} is not installed') from None
-
-    def fill(module: ModuleType) -> None:
-        vars(module)['DistributionNotFound'] = _DistributionNotFoundError
-        vars(module)['get_distribution'] = get_distribution
-
-    return ModuleFinder({'pkg_resources': fill}).install()
 
 
 def _copy_of(source: str) -> Fill:

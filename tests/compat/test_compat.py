@@ -218,38 +218,6 @@ def test_shims_are_reverted():
     )
 
 
-@pytest.mark.slow(reason='imports everything in a new process, 5 s')
-def test_configs_resolve_where_setuptools_lacks_pkg_resources(tmp_path, run_python):
-    config = tmp_path / 'c.py'
-    config.write_text(
-        "_base_ = ['mmpose::_base_/default_runtime.py']\n"
-        "model = dict(bases=['mmhot::_base_/default_runtime.py'])"
-    )
-    code = """
-import sys
-import mmhot
-from mmhot import compat
-from mmhot.compat import checkpoints
-from mmengine.config import Config
-from mmengine.utils import is_installed
-print(compat.applied(), Config.fromfile(sys.argv[1]).default_scope)
-print(is_installed('mmengine'), is_installed('mmhot'), is_installed('no-such-thing'))
-import pkg_resources
-print(pkg_resources.get_distribution('mmpose').version)
-compat.revert()
-try:
-    import pkg_resources
-except ImportError:
-    print('gone')
-"""
-    printed = run_python(code, str(config), hidden='pkg_resources')
-    assert "'pkg_resources'" in printed[0]
-    assert printed[0].endswith('mmpose')
-    assert printed[1] == 'True True False'
-    assert printed[2].startswith('1.')
-    assert printed[3] == 'gone'
-
-
 @pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
 def test_config_scheme_is_added_in_either_import_order(first, run_python):
     code = f"""
