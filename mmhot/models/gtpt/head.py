@@ -10,8 +10,10 @@ from functools import partial
 
 import torch
 from mmengine.structures import PixelData
+from mmpose.evaluation.functional import simcc_pck_accuracy
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
@@ -26,7 +28,6 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 Counts = tuple[int, ...]
 
-_PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
 
@@ -170,12 +171,8 @@ class GTPTHead(BaseHead):
 
     def forward(self, feats: Features, counts: Counts | None = None) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
-        return self.classify(self.find_keypoints(feats[-1], counts or self.counts))
-
-    def find_keypoints(self, feature_map: Tensor, counts: Counts) -> Tensor:
-        """Map a feature map (B, C', H, W) to keypoint tokens (B, K, C)."""
-        state = self.coarse_encoder.begin(self.embed(feature_map))
-        return self._encode_from(state, counts)[0]
+        tokens, _ = self.encode(self.embed(feats[-1]), counts or self.counts)
+        return self.classify(tokens)
 
     def embed(self, feature_map: Tensor) -> Tensor:
         """Map a feature map (B, C', H, W) to patch tokens (B, N, C)."""
@@ -263,8 +260,11 @@ class GTPTHead(BaseHead):
         )
         if self.guidance is not None:
             losses['loss_guidance'] = self._guide(passes, (x, y), weights)
-        valid = _have_place(x) & (weights > 0)
-        losses['acc_pose'] = _accuracy(logits[0], (x, y), valid)
+        valid = (x.amax(-1) > x.amin(-1)) & (weights > 0)  # labels are flat outside
+        _, accuracy, _ = simcc_pck_accuracy(
+            *map(to_numpy, (logits[0], (x, y))), self.simcc_split_ratio, to_numpy(valid)
+        )
+        losses['acc_pose'] = weights.new_tensor(accuracy)
         return losses
 
     def _guide(self, passes: list, targets: SimCC, weights: Tensor) -> Tensor:
@@ -369,27 +369,6 @@ def _grid(
             )
     width, height = featuremap_size
     return width // patch_size[0], height // patch_size[1]
-
-
-@torch.no_grad()
-def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
-    """Return the share of valid keypoints (B, K) near the label, mean over keypoints.
-
-    It is that of MMPose's ``simcc_pck_accuracy``, which divides x by the height and y
-    by the width, computed where the logits are.
-    """
-    squared = sum(
-        ((axis.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()
-        for axis, target, other in zip(logits, targets, logits[::-1], strict=True)
-    )
-    count = valid.sum(0)
-    near = ((squared < _PCK**2) & valid).sum(0) / count.clamp(min=1)
-    return near.sum() / (count > 0).sum().clamp(min=1)
-
-
-def _have_place(labels: Tensor) -> Tensor:
-    """Return which labels (B, K, bins) are not flat, (B, K)."""
-    return labels.amax(-1) > labels.amin(-1)
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:

@@ -44,18 +44,14 @@ def count_tokens(
     return counts
 
 
-def _check_rates(keep_rates: Sequence[float]) -> tuple[float, ...]:
-    """Return keep rates as a tuple of numbers in (0, 1] that do not grow."""
+def _check_rates(keep_rates: Sequence[float]) -> list[float]:
+    """Return keep rates as a list of numbers in (0, 1] that do not grow."""
     is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
-    rates = tuple(keep_rates) if is_list else ()
-    if not rates or not all(_is_share(rate) for rate in rates):
+    rates = list(keep_rates) if is_list else []
+    if not rates or not all(isinstance(x, Real) and 0 < x <= 1 for x in rates):
         text = 'keep_rates must be a list of numbers above 0 and at most 1, got'
         raise ValueError(f'{text} {keep_rates!r}')
-    if any(later > earlier for earlier, later in zip(rates, rates[1:], strict=False)):
+    if rates != sorted(rates, reverse=True):
         text = 'keep_rates must not grow, as pruned patches do not come back, got'
         raise ValueError(f'{text} {keep_rates}')
-    return tuple(map(float, rates))
-
-
-def _is_share(rate: object) -> bool:
-    return isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate <= 1
+    return rates

@@ -158,19 +158,16 @@ def _fit_norms(
     backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
     """Take channels of evenly spread frames from norms trained on more frames."""
-    fitted = set()
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):
             continue
-        length = module.norm.num_features
+        length, before = module.norm.num_features, 0
         for part in ('weight', 'bias', 'running_mean', 'running_var'):
             key = f'{prefix}{name}.norm.{part}'
             values = state_dict.get(key)
             if values is not None and backbone.num_frames >= len(values) > length:
-                state_dict[key] = values[spread_frames(len(values), length)]
-                fitted.add((name, len(values), length))
-    for name, before, length in sorted(fitted):
-        print_log(
-            f'{prefix}{name}.norm: {length} of {before} frames taken, spread evenly',
-            'current',
-        )
+                before = len(values)
+                state_dict[key] = values[spread_frames(before, length)]
+        if before:
+            text = f'{length} of {before} frames taken, spread evenly'
+            print_log(f'{prefix}{name}.norm: {text}', 'current')

@@ -99,7 +99,12 @@ class NanoHTNet(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        _check_frames(num_frames, num_keep_frames)
+        is_odd = num_frames % 2 and num_keep_frames % 2  # there is a center frame
+        if not is_odd or not 1 <= num_keep_frames <= num_frames:
+            raise ValueError(
+                'num_frames and num_keep_frames must be odd, and the latter at most '
+                f'the former, got {num_frames} and {num_keep_frames}'
+            )
         if embed_dims % (6 * num_heads):
             raise ValueError(
                 f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
@@ -159,17 +164,3 @@ class NanoHTNet(BaseModule):
         x = self.temporal_blocks(self.temporal_position(x))
         x = self.temporal_proj(self.temporal_norm(x))
         return x.unflatten(-1, (self.num_keypoints, -1))
-
-
-def _check_frames(num_frames: int, num_keep_frames: int) -> None:
-    frames = {'num_frames': num_frames, 'num_keep_frames': num_keep_frames}
-    for name, value in frames.items():
-        if value < 1 or value % 2 == 0:
-            raise ValueError(
-                f'{name} must be odd, so that there is a center frame, got {value}'
-            )
-    if num_keep_frames > num_frames:
-        raise ValueError(
-            f'num_keep_frames ({num_keep_frames}) must not exceed num_frames '
-            f'({num_frames})'
-        )

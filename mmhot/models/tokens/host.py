@@ -107,7 +107,12 @@ class Host(BaseModule):
         Raises:
             ValueError: If frames are pruned and their tokens not recovered.
         """
-        self.check_recovery()
+        if self.hourglass.pruners and not self.hourglass.recovers_tokens:
+            raise ValueError(
+                f'{type(self).__name__} drops frames and does not recover their tokens:'
+                ' give it a recoverer of tokens, such as AttentionRecoverer, or use '
+                'SequencePoseLifter with PoseLiftingHead'
+            )
         feats = self.encode(x)
         return feats.feats if isinstance(feats, PrunedFeatures) else feats
 
@@ -162,15 +167,6 @@ class Host(BaseModule):
     def after_recovery(self, x: Tensor) -> Tensor:
         """Map tokens (B, T, ..., C) after recovery; here the host's last norm goes."""
         return x
-
-    def check_recovery(self) -> None:
-        """Raise a ValueError if frames are pruned and their tokens not recovered."""
-        if self.hourglass.pruners and not self.hourglass.recovers_tokens:
-            raise ValueError(
-                f'{type(self).__name__} drops frames and does not recover their tokens:'
-                ' give it a recoverer of tokens, such as AttentionRecoverer, or use '
-                'SequencePoseLifter with PoseLiftingHead'
-            )
 
     def check_layers(self) -> None:
         """Raise a ValueError if the layers do not offer what the pruners need."""

@@ -125,7 +125,11 @@ class Hourglass(nn.Module):
             if depth in pruned_at:
                 place = pruned_at[depth]
                 if kept is None:
-                    frames = _describe_frames(x, index, frame_features, poses, received)
+                    # of the frames that are left
+                    inputs = gather_tokens(poses, index) if kept_by_pruner else poses
+                    center = (index == (num_frames - 1) // 2).int().argmax(1)
+                    features = frame_features(x).detach()
+                    frames = Frames(features, inputs, received, center)
                     slots = self.pruners[place](frames, keeps[place])
                 else:
                     slots = torch.searchsorted(index.contiguous(), kept[place])
@@ -247,25 +251,6 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
             raise ArgumentError(text, most, keep, num_frames)
         most = keep - 1
     return [int(keep) for keep in keeps]
-
-
-def _describe_frames(
-    x: Tensor,
-    index: Tensor,
-    frame_features: Callable,
-    poses: Tensor,
-    received: Tensor | None,
-) -> Frames:
-    """Collect the input of a pruner from the frames that are left."""
-    center = _find_center(index, poses.shape[1])
-    if index.shape[1] < poses.shape[1]:
-        poses = gather_tokens(poses, index)
-    return Frames(frame_features(x).detach(), poses, received, center)
-
-
-def _find_center(index: Tensor, num_frames: int) -> Tensor:
-    """Find the center frame among those that are left, (B,)."""
-    return (index == (num_frames - 1) // 2).int().argmax(1)
 
 
 def _resample(table: Tensor, count: int) -> Tensor:
