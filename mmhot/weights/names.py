@@ -4,6 +4,7 @@ The names of mmhot, MMPose and MMDetection are in metafiles of the packages, whi
 read without importing the packages.
 """
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
@@ -57,16 +58,24 @@ class Task(NamedTuple):
 
     folders: tuple[str, ...]
     kind: str
-    package: str | None = None  # whose index is read, too
+    packages: tuple[str, ...] = ()  # whose indexes are read, too
 
 
 LIFTER = Task((), 'config file nor a shipped model')
 POSE = Task(
     ('body_2d_keypoint', 'wholebody_2d_keypoint'),
     'file nor a 2D model of mmhot or MMPose',
-    'mmpose',
+    ('mmpose',),
 )
-DETECTOR = Task(('detection',), 'file nor a detector of mmhot or MMDetection', 'mmdet')
+DETECTOR = Task(
+    ('detection',), 'file nor a detector of mmhot or MMDetection', ('mmdet',)
+)
+ANY = Task(
+    (),
+    'config nor a model with one of mmhot, MMPose or MMDetection',
+    ('mmpose', 'mmdet'),
+)
+"""Models that have a config; names may end before their first ``_``, as in tables."""
 
 
 class NamedFile(NamedTuple):
@@ -74,7 +83,7 @@ class NamedFile(NamedTuple):
 
     url: str
     megabytes: float
-    license: str
+    license: str = 'Apache-2.0, OpenMMLab'
     detector: str | None = 'rtmdet-nano'  # of a 2D model; None if it needs none
     task: Task = POSE
 
@@ -100,20 +109,17 @@ NAMED_FILES = {
         f'{_OPENMMLAB}/rtmposev1/onnx_sdk/'
         'rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f03d0_20230504.zip',
         50,
-        'Apache-2.0, OpenMMLab',
     ),
     'rtmo-s': NamedFile(
         f'{_OPENMMLAB}/rtmo/onnx_sdk/'
         'rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.zip',
         37,
-        'Apache-2.0, OpenMMLab',
         detector=None,  # detects people itself
     ),
     'rtmdet-nano': NamedFile(
         f'{_OPENMMLAB}/rtmposev1/onnx_sdk/'
         'rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.zip',
         4,
-        'Apache-2.0, OpenMMLab',
         detector=None,
         task=DETECTOR,
     ),
@@ -227,8 +233,6 @@ def _fetched_checkpoint(name: str, task: Task) -> Model | None:
 def _config_file(name: str, task: Task) -> Model | None:
     path = Path(name)
     if path.suffix == '.py':
-        if task is LIFTER and not path.is_file():
-            raise FileNotFoundError(f'{path}: no such config file')
         return Model(name, require_file(path))
     if path.is_file():
         option = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
@@ -247,10 +251,26 @@ def _human(name: str, task: Task) -> Model | None:
 
 
 def _other_index(name: str, task: Task) -> Model | None:
-    folder = task.package and _folder(task.package)
-    for entry in read_index(folder) if folder else ():
-        if name in (entry['Name'], *aliases_of(entry)):
-            return Model(name, folder / entry['Config'], entry.get('Weights') or '')
+    for folder in map(_folder, task.packages):
+        for entry in read_index(folder):
+            if name in (entry['Name'], *aliases_of(entry)):
+                return Model(name, folder / entry['Config'], entry.get('Weights') or '')
+    return None
+
+
+def _shortened(name: str, task: Task) -> Model | None:
+    """Find the first model of mmhot, or 2D model of MMPose, that goes on ``_8x``."""
+    if task is not ANY:
+        return None
+    continued = re.compile(rf'{re.escape(name)}_\d')
+    for model in read_models(name):
+        if continued.match(model.name):
+            return Model(name, model.config)
+    folder = _folder('mmpose')
+    for entry in read_index(folder, name):
+        path = Path(entry['Config'])
+        if continued.match(path.name) and path.parts[1] in POSE.folders:
+            return Model(name, folder / path)
     return None
 
 
@@ -264,6 +284,7 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _config_file,
     _human,
     _other_index,
+    _shortened,
 )
 """How a model may be named; the first that knows a name answers."""
 
@@ -291,9 +312,9 @@ def _names_of(task: Task) -> Iterator[str]:
         return
     yield from (name for name, file in NAMED_FILES.items() if file.task is task)
     for model in read_models():
-        if model.task in task.folders:
+        if not task.folders or model.task in task.folders:
             yield from (*model.aliases, model.name)
-    for entry in read_index(_folder(task.package)) if task.package else ():
+    for entry in itertools.chain(*map(read_index, map(_folder, task.packages))):
         yield from aliases_of(entry) or [entry['Name']]
 
 
@@ -322,36 +343,11 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task; of other packages 2D or a detector.
-
-    A name may end before its first ``_``, as in tables; the first one counts then.
-    """
-    if indexed := find_model(name):
-        return indexed.config
-    model = _of_package(name, LIFTER)
-    if model is None and name.endswith('.py'):
-        model = _config_file(name, LIFTER)
-    model = model or _other_index(name, POSE) or _other_index(name, DETECTOR)
-    config = model.config if model else _find_short(name)
-    if config is None and name not in NAMED_FILES:
-        config = resolve(name, POSE).config
+    """Find the config of a model of any task; of other packages 2D or a detector."""
+    config = resolve(name, ANY).config
     if config is None:
         raise ValueError(f'{name} is an ONNX model, which has no config')
     return config
-
-
-def _find_short(name: str) -> Path | None:
-    """Find the first config of mmhot, or 2D model of MMPose, that goes on ``_8x``."""
-    continued = re.compile(rf'{re.escape(name)}_\d')
-    for model in read_models(name):
-        if continued.match(model.name):
-            return model.config
-    folder = _folder('mmpose')
-    for entry in read_index(folder, name):
-        path = Path(entry['Config'])
-        if continued.match(path.name) and path.parts[1] in POSE.folders:
-            return folder / path
-    return None
 
 
 def runtime(

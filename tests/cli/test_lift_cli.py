@@ -102,7 +102,7 @@ def test_models_go_by_name(lift_it, shipped, out):
     ('model', 'message'),
     [
         ('tiny-liftr', 'neither a config file nor a shipped model; did you mean tiny-'),
-        ('none.py', 'none.py: no such config file'),
+        ('none.py', 'none.py does not exist'),
         ('tiny.pth', 'checkpoints are given as --pose3d-weights'),
         ('config.py', 'a config has no weights.* tiny-lifter'),
         ('empty.py', 'empty.py is not a config of a lifter'),
