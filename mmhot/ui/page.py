@@ -101,13 +101,7 @@ class Page:
             _end(process)
 
     def _build(self) -> gr.Blocks:
-        formats = [
-            (f'.{name}: {form.purpose}', name)
-            for name, form in FORMATS.items()
-            if form.requires is None or find_spec(form.requires[0]) is not None
-        ]
         private = dict(api_visibility='private')
-        narrow = dict(min_width=100, max_lines=1)
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown(_TITLE)
             with gr.Row():
@@ -115,34 +109,10 @@ class Page:
                     source = gr.File(
                         label='Video, image or 2D keypoints', file_types=_INPUTS
                     )
-                    chosen = gr.Dropdown(
-                        formats,
-                        value=['npz', 'html'],
-                        multiselect=True,
-                        label='Files',
-                    )
                     if _EXAMPLE is not None:
                         example = gr.Button('Example', size='sm')
                         example.click(self._example, None, source, **private)
-                    with gr.Row():
-                        start = gr.Textbox(label='Start', placeholder='0:00', **narrow)
-                        end = gr.Textbox(label='End', placeholder='the end', **narrow)
-                    gallery = gr.Gallery(
-                        label='People', elem_id='people', columns=4, visible=False
-                    )
-                    people = gr.CheckboxGroup(
-                        [], label='People to lift (none: all)', visible=False
-                    )
-                    with gr.Accordion('More', open=False):
-                        height = gr.Textbox(
-                            label='Body height, meters',
-                            info='Empty: estimated by the model.',
-                        )
-                        joints = gr.Checkbox(label='24 joints, with feet and hands')
-                        speed = gr.Radio([*SPEEDS], value='default', label='Speed')
-                        model = gr.Dropdown(
-                            _models(), value='', label='2D model', filterable=False
-                        )
+                    fields = _make_fields()
                     with gr.Row():
                         lift = gr.Button('Lift', variant='primary', interactive=False)
                         stop = gr.Button('Stop')
@@ -157,6 +127,8 @@ class Page:
                         file_count='multiple',
                         interactive=False,
                     )
+            gallery, people = fields.pop('gallery'), fields['people']
+            self._names = [*fields]
             source.upload(self._keep, source, source, **private)
             source.change(
                 # until the upload has ended there is nothing to lift
@@ -167,7 +139,7 @@ class Page:
             )
             lift.click(
                 self._run,
-                [source, chosen, height, start, end, people, joints, speed, model],
+                [source, *fields.values()],
                 [viewer, messages, files, gallery, people],
                 show_progress_on=messages,
                 concurrency_limit=_USERS,
@@ -187,31 +159,17 @@ class Page:
 
         Visitors who upload the same file share it.
         """
-        return shutil.copy(source, self._input_folder(request))
-
-    def _example(self, request: gr.Request) -> str:
-        """Put the example in place of an upload."""
-        assert _EXAMPLE is not None  # or there is no button
-        return shutil.copy(_EXAMPLE, self._input_folder(request))
-
-    def _input_folder(self, request: gr.Request) -> str:
         folder = self._folder_of(request) / 'input'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return str(folder)
+        return shutil.copy(source, folder)
+
+    def _example(self, request: gr.Request) -> str:
+        """Put the example in place of an upload."""
+        return self._keep(str(_EXAMPLE), request)
 
     def _run(
-        self,
-        source: str | None,
-        formats: Sequence[str],
-        height: str,
-        start: str,
-        end: str,
-        people: Sequence[str],
-        joints: bool,
-        speed: str,
-        model: str | None,
-        request: gr.Request,
+        self, request: gr.Request, source: str | None, *values: Any
     ) -> Iterator[tuple]:
         """Lift the upload; yields viewer, messages, files, thumbnails, people."""
         same = gr.skip(), gr.skip()
@@ -223,35 +181,20 @@ class Page:
             text = 'Upload a video, an image or 2D keypoints first.'
             yield _NO_POSES, text, None, *same
             return
-        out = _new_folder(session)
-        # the page shows .html, and people of .npz
-        names = ','.join(dict.fromkeys([*formats, 'npz', 'html']))
-        has_images = not has_keypoints(Path(source))
-        options = options_of(*(INFER_COMMAND if has_images else LIFT_COMMAND))
-        command = ['infer' if has_images else 'lift', source]
-        command += [f'--out-dir={out}', f'--formats={names}']
-        texts = dict(height=height, start=start, end=end, people=','.join(people))
-        texts |= dict(joints='24' if joints else '', speed=speed)
-        texts['pose2d'] = (model or '') if model in dict(_models()).values() else ''
-        values = {name: (value or '').strip() for name, value in texts.items()}
-        command += [
-            f'--{name.replace("_", "-")}={value}'
-            for name, value in [*self._options.items(), *values.items()]
-            if value and name in options
-        ]
-        state = session / 'progress'
+        out, state = _new_folder(session), session / 'progress'
         state.unlink(missing_ok=True)
+        given = dict(zip(self._names, values, strict=True))
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
+            command = str(state), *self._command(source, out, given)
             process = subprocess.Popen(
-                python_command(_RUN, str(state), *command, **self._limits),
+                python_command(_RUN, *command, **self._limits),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
         self._processes[session] = process
-        deadline = time.monotonic() + self._seconds
-        still = _first_frame(source) if has_images else ''
+        deadline, still = time.monotonic() + self._seconds, _first_frame(source)
         try:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
@@ -267,8 +210,30 @@ class Page:
                 reason = f'ended after {self._seconds / 60:g} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None, *same
             return
-        choices = same if people else _shown(_thumbnails(source, files))
+        choices = same if given['people'] else _shown(_thumbnails(source, files))
         yield _frame(files), _read(logs, out), [str(path) for path in files], *choices
+
+    def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
+        """Compose the command of a run with the values of the page's fields."""
+        kind, kinds = 'infer', INFER_COMMAND
+        if has_keypoints(Path(source)):
+            kind, kinds = 'lift', LIFT_COMMAND
+        # the page shows .html, and people of .npz
+        formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
+        values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
+        if given['pose2d'] not in dict(_models()).values():
+            values['pose2d'] = ''
+        texts = dict(self._options)
+        for name, value in values.items():
+            text = value if isinstance(value, str) else ','.join(value)
+            texts[name] = text.strip() or texts.get(name, '')
+        known = options_of(*kinds)
+        flags = (
+            f'--{name.replace("_", "-")}={text}'
+            for name, text in texts.items()
+            if text and name in known
+        )
+        return [kind, source, f'--out-dir={out}', *flags]
 
     def _stop(self, request: gr.Request) -> None:
         """End the run of a session."""
@@ -291,6 +256,35 @@ class Page:
         """End the run of a session and delete its files."""
         self._stop(request)
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
+
+
+def _make_fields() -> dict[str, Any]:
+    """Make the fields of options, by name, and the gallery of people."""
+    narrow = dict(min_width=100, max_lines=1)
+    formats = [
+        (f'.{name}: {form.purpose}', name)
+        for name, form in FORMATS.items()
+        if form.requires is None or find_spec(form.requires[0]) is not None
+    ]
+    files = dict(value=['npz', 'html'], multiselect=True)
+    fields = {'formats': gr.Dropdown(formats, label='Files', **files)}
+    with gr.Row():
+        fields['start'] = gr.Textbox(label='Start', placeholder='0:00', **narrow)
+        fields['end'] = gr.Textbox(label='End', placeholder='the end', **narrow)
+    fields['gallery'] = gr.Gallery(
+        label='People', elem_id='people', columns=4, visible=False
+    )
+    label = 'People to lift (none: all)'
+    fields['people'] = gr.CheckboxGroup([], label=label, visible=False)
+    with gr.Accordion('More', open=False):
+        fields['height'] = gr.Textbox(
+            label='Body height, meters', info='Empty: estimated by the model.'
+        )
+        fields['joints'] = gr.Checkbox(label='24 joints, with feet and hands')
+        fields['speed'] = gr.Radio([*SPEEDS], value='default', label='Speed')
+        models = dict(value='', label='2D model', filterable=False)
+        fields['pose2d'] = gr.Dropdown(_models(), **models)
+    return fields
 
 
 def _models() -> list[tuple[str, str]]:
@@ -359,6 +353,8 @@ def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, st
 
 def _first_frame(source: str) -> str:
     """Return the first frame as an image of the page; empty if there is none."""
+    if has_keypoints(Path(source)):
+        return ''
     with suppress(ValueError, OSError):  # which the run reports
         [footage] = open_inputs([source])
         image = next(iter(footage)).image

@@ -59,8 +59,9 @@ def page(tmp_path):
 def lift(page, source, request, formats=(), **given):
     """Run with the page's defaults; yields viewer, messages, files, ..."""
     defaults = dict(height='', start='', end='', people=[], joints=False)
-    options = {**defaults, 'speed': 'default', 'model': None, **given}
-    return page._run(source, [*formats], *options.values(), request)
+    values = {**defaults, 'speed': 'default', 'pose2d': None, **given}
+    values['formats'] = formats
+    return page._run(request, source, *map(values.get, page._names))
 
 
 def visitor(page, name='a', file=SKATER):
@@ -165,7 +166,7 @@ def test_options_of_the_page_act(page):
 def test_models_are_those_of_the_list(page):
     """Another name could be that of a config, which is a program."""
     request, source = visitor(page)
-    *_, (_, message, files, *_) = lift(page, source, request, model='evil.py')
+    *_, (_, message, files, *_) = lift(page, source, request, pose2d='evil.py')
     assert files
     assert 'evil' not in message
 
