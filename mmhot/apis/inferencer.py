@@ -280,21 +280,14 @@ class Inferencer(BaseMMPoseInferencer):
         chain = Chain(VIDEO, values, lifter=self.lifter, models=models)
         tracked, footage = result_of(chain.see(video, times, progress))
         clip = result_of(chain.lift(tracked, footage, times, progress))
-        scene, read = cache(partial(_open_scene, clip)), _image_reader(video)
+        scene = cache(partial(_open_scene, clip))
+        images = (frame.image for frame in video)  # read if they are drawn, in order
         number = get_skeleton(models.estimator.skeleton).num_keypoints
         frames = _split_frames(tracked.tracks, times.num_frames, number)
         for index, (people, ids) in enumerate(frames):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
-            yield PosedImage(
-                _NAME.format(index),
-                times.size,
-                partial(read, index),
-                people,
-                ids,
-                index,
-                lifted,
-                scene,
-            )
+            name, read = _NAME.format(index), partial(next, images)
+            yield PosedImage(name, times.size, read, people, ids, index, lifted, scene)
 
     def _lift_image(
         self,
@@ -377,14 +370,10 @@ class Inferencer(BaseMMPoseInferencer):
         preds: list[PoseDataSample],
         return_vis: bool = False,
         show: bool = False,
-        draw_bbox: bool = False,
         wait_time: float = 0,
-        radius: int = 3,
-        thickness: int = 1,
-        kpt_thr: float = 0.3,
         num_instances: int = -1,
         vis_out_dir: str = '',
-        black_background: bool = False,
+        **drawing: Any,
     ) -> list[np.ndarray] | None:
         """Draw the people of an image, in 3D in one scene to the right of it.
 
@@ -394,30 +383,21 @@ class Inferencer(BaseMMPoseInferencer):
         if not (return_vis or show or vis_out_dir):
             return None
         is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
-        drawing = draw_overlay(
-            inputs.read(),
-            inputs.people,
-            skeleton,
-            inputs.ids if is_video else None,
-            radius=radius,
-            thickness=thickness,
-            kpt_thr=kpt_thr,
-            draw_bbox=draw_bbox,
-            black_background=black_background,
-        )
+        ids = inputs.ids if is_video else None
+        image = draw_overlay(inputs.read(), inputs.people, skeleton, ids, **drawing)
         if self.lifter is not None and inputs.scene is not None:
-            drawing = append_3d_view(drawing, inputs.scene(num_instances), inputs.index)
+            image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
+        title = self.video_info['name'] if is_video else inputs.name
         if show:
-            title = self.video_info['name'] if is_video else inputs.name
-            mmcv.imshow(drawing, title, 1 if is_video else round(1000 * wait_time))
-        drawing = mmcv.bgr2rgb(drawing)
+            mmcv.imshow(image, title, 1 if is_video else round(1000 * wait_time))
+        image = mmcv.bgr2rgb(image)
         if vis_out_dir:
             name = Path(inputs.name).name
-            target = Path(vis_out_dir, self.video_info['name'] if is_video else name)
+            target = Path(vis_out_dir, Path(title).name)
             if target.resolve() in self._read_files:
                 raise ValueError(f'{target} would be overwritten: change vis_out_dir')
-            self.save_visualization(drawing, str(vis_out_dir), name)
-        return [drawing] if return_vis else []
+            self.save_visualization(image, str(vis_out_dir), name)
+        return [image] if return_vis else []
 
     def postprocess(
         self,
@@ -460,23 +440,6 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     people = clip.track_ids
     shown = people if num_instances < 0 else people[:num_instances]
     return ClipRenderer(clip.take(np.isin(clip.track, shown)))
-
-
-def _image_reader(video: FrameSource) -> Callable[[int], np.ndarray]:
-    """Return a function that reads images by frame number; going back starts anew."""
-    frames: Iterator[Frame] = iter(())
-    last: Frame | None = None
-
-    def read(index: int) -> np.ndarray:
-        nonlocal frames, last
-        if last is None or index < last.index:
-            frames = iter(video)
-            last = next(frames)
-        while last.index < index:
-            last = next(frames)
-        return last.image
-
-    return read
 
 
 def _split_frames(
