@@ -20,7 +20,7 @@ from onnxscript import optimizer
 
 from mmhot.apis.onnx_models import open_exportable
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.deploy.onnx_graphs import KEPT, trace_graph
+from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.pose2d.options import SPEEDS
 from mmhot.weights.hub import META_FILE
@@ -77,8 +77,6 @@ def write_sharing_graph(
     graph is as PyTorch exports it, not optimized.
     """
     content, graph = weights.read_bytes(), model.graph
-    for output in [value for value in graph.outputs if value.name.startswith(KEPT)]:
-        graph.outputs.remove(output)
     casts = [
         _refer(graph, value, place, weights)
         for value in [*graph.initializers.values()]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +10,7 @@ import torch
 
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
 from mmhot.apis.options import OnnxOptions
-from mmhot.deploy.onnx_graphs import KEPT, write_graph
+from mmhot.deploy.onnx_graphs import write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.io.atomic import replacing
@@ -52,11 +51,10 @@ def export_onnx(
         )
     opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
-        checked, file = Path(folder, 'checked.onnx'), Path(folder, MODEL_FILE)
+        file = Path(folder, MODEL_FILE)
         metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': __version__}
-        write_graph(opened.graph, opened.real[:3], checked, metadata, chosen.opset)
-        _leave_out_kept(checked, file)
-        differences = check_parity(opened, file, checked)
+        write_graph(opened.graph, opened.real[:3], file, metadata, chosen.opset)
+        differences = check_parity(opened, file)
         content = file.read_bytes()
     for line in differences:
         say(f'{opened.meta["name"]}: {line}')
@@ -70,49 +68,33 @@ def export_onnx(
     return list(written)
 
 
-def _leave_out_kept(checked: Path, file: Path) -> None:
-    """Write the graph without the outputs that only the comparison reads."""
-    import onnx
-
-    model = onnx.load(checked)
-    outputs = [x for x in model.graph.output if not x.name.startswith(KEPT)]
-    del model.graph.output[:]
-    model.graph.output.extend(outputs)
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, file)
-
-
-def check_parity(opened: Exportable, file: Path, checked: Path) -> list[str]:
+def check_parity(opened: Exportable, file: Path) -> list[str]:
     """Compare ONNX Runtime with PyTorch, in batches of 1, 3 and 8.
 
-    The graph of ``checked`` returns kept patches or frames, too. The result names the
-    largest differences of random and real inputs.
+    The result names the largest differences of random and real inputs.
     """
-    sessions = [open_session(file), open_session(checked)]
+    session, graph, lines = open_session(file), opened.graph, []
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)
-    graph, lines = opened.graph, []
     for kind, inputs in (('random', random), ('real', opened.real)):
         # layers of MMDetection use what PyTorch calls outdated
         with torch.no_grad(), ignored_warnings():
-            outputs = [output.numpy() for output in graph(inputs)]
-        expected, worst = dict(zip(graph.output_names, outputs, strict=True)), 0.0
-        for session, batch in product(sessions, BATCHES):
-            names = [output.name for output in session.get_outputs()]
+            expected = [output.numpy() for output in graph(inputs)]
+        worst = 0.0
+        for batch in BATCHES:
             feeds = [{graph.input_name: x.numpy()} for x in inputs.split(batch)]
-            columns = zip(*(session.run(names, feed) for feed in feeds), strict=True)
-            for name, parts in zip(names, columns, strict=True):
-                where = f'{kind} inputs, batches of {batch}: {name}'
-                values = np.concatenate(parts)
-                worst = max(worst, _difference(where, values, expected[name]))
-        prunes = any(name.startswith(KEPT) for name in expected)
-        pruning = 'the same patches or frames kept' if prunes else 'nothing pruned'
-        text = f'largest difference on {NUM_INPUTS} {kind} inputs {worst:.1e}'
-        lines.append(f'{text}, {pruning}')
+            parts = [session.run(graph.output_names, feed) for feed in feeds]
+            outputs = map(np.concatenate, zip(*parts, strict=True))
+            for pair in zip(graph.output_names, outputs, expected, strict=True):
+                where = f'{kind} inputs, batches of {batch}'
+                worst = max(worst, _difference(where, *pair))
+        lines.append(f'largest difference on {NUM_INPUTS} {kind} inputs {worst:.1e}')
     return lines
 
 
-def _difference(where: str, values: np.ndarray, expected: np.ndarray) -> float:
+def _difference(
+    where: str, name: str, values: np.ndarray, expected: np.ndarray
+) -> float:
     """Return the largest difference of an output; raise if it is too large."""
     limit = 0.0  # of indices
     if expected.dtype.kind != 'i':
@@ -121,7 +103,7 @@ def _difference(where: str, values: np.ndarray, expected: np.ndarray) -> float:
     difference = float(np.abs(values - expected).max()) if is_whole else np.inf
     if not difference <= limit:
         raise ValueError(
-            f'{where} differs from that of PyTorch by {difference:.2g}, more than '
-            f'{limit:.2g}; nothing is written'
+            f'{where}: {name} differs from that of PyTorch by {difference:.2g}, more '
+            f'than {limit:.2g}; nothing is written'
         )
     return difference

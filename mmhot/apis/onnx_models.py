@@ -183,7 +183,7 @@ def _open_pose_model(
             **_check_colors(plain.data_preprocessor, 'RGB', model),
         ),
         crop=crop,
-        outputs=dict.fromkeys(graph.output_names[:2], decoding),
+        outputs=dict.fromkeys(graph.output_names, decoding),
         **skeleton.describe(),
         codec=config.model.head.decoder.to_dict(),
         keep_rates=plain.head.keep_rates if is_gtpt else None,

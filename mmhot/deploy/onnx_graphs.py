@@ -19,12 +19,9 @@ from mmhot.errors import ArgumentError, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.models.tokens.recoverers import PrunedFeatures
 
 OPSET = 23
 """Version of ONNX's operators."""
-KEPT = 'kept'
-"""Start of the names of outputs with kept patches or frames, in the checked graph."""
 _ATTENTION = 23  # first version that has it
 _MAX_PEOPLE = 100
 _NMS_SCORE = 0.05
@@ -32,36 +29,24 @@ _INT64, _BOOL = 7, 9  # of ONNX
 
 
 class LifterGraph(nn.Module):
-    """Windows to 3D poses of a lifter, and the frames that each pruner keeps.
-
-    There is no flip test, as the caller mirrors windows.
-    """
+    """Windows to 3D poses of a lifter; for a flip test the caller mirrors windows."""
 
     input_name = 'keypoints'
+    output_names = ('poses',)
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    @property
-    def output_names(self) -> list[str]:
-        """Names of the outputs."""
-        pruners = getattr(self.model, 'pruners', ())
-        return ['poses', *(f'{KEPT}_{place}' for place in range(len(pruners)))]
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map windows (B, T, K, C) to poses (B, T', K, 3) and frames (B, t)."""
-        model = self.model
-        if not isinstance(model, SequencePoseLifter):
-            return (model(x, None, mode='tensor'),)
-        target = 'center' if model.drops_frames else 'all'
-        feats = model.extract_feat(x)
-        frames = feats.kept_by_pruner if isinstance(feats, PrunedFeatures) else ()
-        return (model.head.select(feats, target), *frames)
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Map windows (B, T, K, C) to poses (B, T', K, 3)."""
+        if isinstance(self.model, SequencePoseLifter):
+            return (self.model.lift(x),)
+        return (self.model(x, None, mode='tensor'),)
 
 
 class PoseGraph(nn.Module):
-    """Crops to SimCC vectors or heatmaps, and the patches that GTPT keeps.
+    """Crops to SimCC vectors or heatmaps.
 
     The model is a top-down one of MMPose. GTPT's vectors are probabilities, divided by
     the largest value of a label.
@@ -72,16 +57,8 @@ class PoseGraph(nn.Module):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self._stages: list[int] = []
-        if isinstance(model.head, GTPTHead):
-            counts = model.head.counts
-            falls = [i for i in range(1, len(counts)) if counts[i] < counts[i - 1]]
-            self._stages = sorted({*falls, model.head.coarse_depth, len(counts) - 1})
-            self.output_names = ['simcc_x', 'simcc_y']
-            self.output_names += [f'{KEPT}_{layer}' for layer in self._stages]
-        else:
-            is_simcc = hasattr(model.head, 'simcc_split_ratio')
-            self.output_names = ['simcc_x', 'simcc_y'] if is_simcc else ['heatmaps']
+        is_simcc = hasattr(model.head, 'simcc_split_ratio')
+        self.output_names = ('simcc_x', 'simcc_y') if is_simcc else ('heatmaps',)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map normalized crops (B, 3, H, W) to the outputs."""
@@ -94,10 +71,7 @@ class PoseGraph(nn.Module):
             features = StemGraph()(backbone, x)
         else:
             features = self.model.extract_feat(x)[-1]
-        tokens, kept_patches = head.encode(head.embed(features), head.counts)
-        assert head.decoder is not None  # configs of models have one
-        simcc = (x.softmax(-1) / head.decoder.peak for x in head.classify(tokens))
-        return (*simcc, *(kept_patches[layer] for layer in self._stages))
+        return tuple(x.softmax(-1) / head.decoder.peak for x in head((features,)))
 
 
 class DetectorGraph(nn.Module):
@@ -184,7 +158,7 @@ def write_graph(
     metadata: dict[str, str],
     opset: int = OPSET,
 ) -> None:
-    """Export a graph, in evaluation mode, to an ONNX file with all its outputs.
+    """Export a graph, in evaluation mode, to an ONNX file.
 
     The batch is dynamic; of images for detectors, the size is, too. ``opset`` is the
     version of the operators.
@@ -223,7 +197,7 @@ def trace_graph(
                 dynamo=True,
                 opset_version=opset,
                 input_names=[graph.input_name],
-                output_names=list(graph.output_names),
+                output_names=graph.output_names,
                 dynamic_shapes=(axes,),
                 custom_translation_table=table,
                 verbose=False,

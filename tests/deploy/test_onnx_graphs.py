@@ -1,9 +1,9 @@
-"""Exported ONNX graphs compute what PyTorch computes, and keep the same tokens."""
+"""Exported ONNX graphs compute what PyTorch computes."""
 
 import numpy as np
 import pytest
 import torch
-from hosts import PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
+from hosts import TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 
 from mmhot.deploy.onnx_graphs import (
@@ -75,10 +75,7 @@ def compare(graph, inputs, tmp_path, opset=OPSET):
             list(graph.output_names), {graph.input_name: batch.numpy()}
         )
         for values, reference in zip(outputs, expected, strict=True):
-            if reference.dtype == np.int64:
-                np.testing.assert_array_equal(values, reference)
-            else:
-                np.testing.assert_allclose(values, reference, **CLOSE)
+            np.testing.assert_allclose(values, reference, **CLOSE)
     return expected
 
 
@@ -92,10 +89,9 @@ def load(path):
 @pytest.mark.parametrize(('host', 'pruner', 'recoverer'), LIFTERS)
 def test_lifters(host, pruner, recoverer, tmp_path):
     graph = LifterGraph(build_lifter(host, pruner, recoverer))
-    poses, *kept = compare(graph, windows(5), tmp_path)
+    [poses] = compare(graph, windows(5), tmp_path)
     recovers = pruner is None or recoverer is not None
     assert poses.shape == (5, 9 if recovers else 1, 17, 3)
-    assert [each.shape for each in kept] == [(5, 4)] * (pruner is not None)
 
 
 @pytest.mark.slow
@@ -109,8 +105,7 @@ def test_older_operators(opset, tmp_path):
 def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
     graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
     still = windows(4)[:, :1].expand(-1, 9, -1, -1).contiguous()
-    _, kept = compare(graph, still, tmp_path)
-    assert (kept == np.arange(4)).all()
+    compare(graph, still, tmp_path)  # poses of other frames have other positions
 
 
 @pytest.mark.slow
@@ -137,9 +132,8 @@ def test_gtpt(backbone, keep_rates, tmp_path):
     )
     config = dict(type='TopdownPoseEstimator', backbone=backbone, head=head)
     graph = PoseGraph(MODELS.build(config).eval())
-    x, _, *patches = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
+    x, _ = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)
     assert x.shape == (4, 17, 96)
-    assert patches[-1].shape == (4, 3, 8 if keep_rates else 16)
 
 
 @pytest.mark.slow
@@ -200,16 +194,8 @@ def test_lifters_of_configs(name, tmp_path):
 @pytest.mark.parametrize('data', ['coco', 'coco-wholebody'])
 def test_gtpt_of_configs(size, data, tmp_path):
     built = open_model(f'gtpt-{size}_4xb64-300e_{data}-256x192')
-    x, *_ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
+    x, _ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
     assert x.shape[:2] == (4, 17 if data == 'coco' else 133)
-
-
-@pytest.mark.parametrize('pruner', PRUNERS)
-def test_outputs_are_poses_and_kept_frames_of_the_model(pruner):
-    model = build_lifter('MixSTE', dict(PRUNER, type=pruner, depth=2), TRI)
-    poses, kept = LifterGraph(model)(windows())
-    torch.testing.assert_close(poses, model.lift(windows()))
-    assert kept.shape == (2, 4)
 
 
 def test_boxes_that_overlap_better_ones_are_dropped():

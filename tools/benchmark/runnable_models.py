@@ -25,7 +25,7 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
-from mmhot.deploy.onnx_graphs import KEPT, LifterGraph, PoseGraph, write_graph
+from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, write_graph
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
@@ -117,9 +117,7 @@ def _export(
         session = onnxruntime.InferenceSession(
             file.read_bytes(), options, providers=['CPUExecutionProvider']
         )
-    names = [name for name in graph.output_names if not name.startswith(KEPT)]
-    (entry,) = session.get_inputs()
-    return lambda x: session.run(names, {entry.name: x.numpy()})
+    return lambda x: session.run(graph.output_names, {graph.input_name: x.numpy()})
 
 
 def _read_value(text: str) -> Any:
