@@ -206,10 +206,7 @@ class Inferencer(BaseMMPoseInferencer):
                 yield image, image
 
     def _pose_images(
-        self,
-        inputs: list,
-        models: VideoPoseEstimator,
-        progress: CountStage,
+        self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Iterator[PosedImage]:
         chain = None if self.lifter is None else self._chain_of_images(self.lifter)
         for start in range(0, len(inputs), models.batch_size):
@@ -269,10 +266,7 @@ class Inferencer(BaseMMPoseInferencer):
             warn_of_damage(source)
 
     def _lift_video(
-        self,
-        video: FrameSource,
-        models: VideoPoseEstimator,
-        progress: CountStage,
+        self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
     ) -> Iterator[PosedImage]:
         """Lift the people of a video; for drawings it is read once more."""
         times, kinds = StageTimes(), (*VIDEO.steps, StepChoice)

@@ -13,12 +13,7 @@ from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import result_files
-from mmhot.errors import (
-    ArgumentError,
-    explain_any,
-    is_debugging,
-    refuse_lists_of_paths,
-)
+from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.options import FrameOptions, PartOptions
 from mmhot.frames.part import take_part

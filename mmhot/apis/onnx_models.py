@@ -30,13 +30,7 @@ from mmhot.pose2d.mmpose_models import (
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import shipped_models
-from mmhot.weights.names import (
-    DETECTOR,
-    LIFTER,
-    NAMED_FILES,
-    config_of,
-    resolve,
-)
+from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, config_of, resolve
 
 Numbers = Sequence[float] | None
 _DEMO = Path(__file__).parents[2] / 'demo'

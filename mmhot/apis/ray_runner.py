@@ -109,10 +109,7 @@ def _connected() -> Iterator[Any]:
 
 
 def _start(
-    ray: Any,
-    values: Values,
-    count: int,
-    make_worker: Callable[..., ClipWorker],
+    ray: Any, values: Values, count: int, make_worker: Callable[..., ClipWorker]
 ) -> list[Any]:
     """Start the workers, as many as fit unless their number is given."""
     resources, device = ray.cluster_resources(), values.of(DeviceOptions).device

@@ -31,9 +31,7 @@ _UNWRITTEN: list[OSError] = []
 
 
 def run_safely(
-    prog: str,
-    action: Callable[[], Any],
-    parser: argparse.ArgumentParser | None = None,
+    prog: str, action: Callable[[], Any], parser: argparse.ArgumentParser | None = None
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 

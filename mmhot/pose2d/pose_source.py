@@ -49,9 +49,7 @@ class PoseSource(NamedTuple):
 
 
 def register_pose_estimator(
-    name: str,
-    opener: PoseOpener,
-    detector: str = POSE_VERIFIED,
+    name: str, opener: PoseOpener, detector: str = POSE_VERIFIED
 ) -> None:
     """Register a 2D pose estimator.
 

@@ -75,10 +75,7 @@ class _Merger:
     """
 
     def __init__(
-        self,
-        clip: Clip2D,
-        appearance: dict[str, np.ndarray],
-        limits: ReturnLimits,
+        self, clip: Clip2D, appearance: dict[str, np.ndarray], limits: ReturnLimits
     ) -> None:
         tracks, self.limits = clip.tracks, limits
         self.groups = [[track] for track in tracks]

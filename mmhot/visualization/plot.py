@@ -11,10 +11,7 @@ from mmhot.structures.clips import Clip3D, to_axes
 
 
 def plot(
-    clip: Clip3D,
-    frame: int = 0,
-    axes: Any = None,
-    angles: Sequence[str] | None = None,
+    clip: Clip3D, frame: int = 0, axes: Any = None, angles: Sequence[str] | None = None
 ) -> Any:
     """Plot the people of a frame in 3D, meters, z up, or their angles over time.
 

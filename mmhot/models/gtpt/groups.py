@@ -89,10 +89,7 @@ class KeypointGroups(nn.Module):
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
             rows.append(
-                [
-                    *range(part, part + len(names)),
-                    *range(sparse, sparse + len(group)),
-                ]
+                [*range(part, part + len(names)), *range(sparse, sparse + len(group))]
             )
             part, sparse = part + len(names), sparse + len(group)
         most = max(map(len, rows))

@@ -117,10 +117,7 @@ class SequencePoseLifter(PoseLifter):
         return bool(self.pruners) and self.backbone.hourglass.recoverer is None
 
     def forward(
-        self,
-        inputs: Tensor,
-        data_samples: OptSampleList = None,
-        mode: str = 'tensor',
+        self, inputs: Tensor, data_samples: OptSampleList = None, mode: str = 'tensor'
     ) -> ForwardResults | tuple[Tensor, Tensor]:
         """Run MMPose's ``forward``; mode 'tensor' needs no samples.
 

@@ -13,11 +13,7 @@ from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import (
-    Attention,
-    CrossAttention,
-    received_attention,
-)
+from mmhot.models.layers.attention import Attention, CrossAttention, received_attention
 from mmhot.models.layers.blocks import MLP, PositionTable, TransformerBlock
 from mmhot.models.tokens.host import Host
 

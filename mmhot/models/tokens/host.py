@@ -117,10 +117,7 @@ class Host(BaseModule):
         return feats.feats if isinstance(feats, PrunedFeatures) else feats
 
     def encode(
-        self,
-        x: Tensor,
-        kept: Sequence[Tensor] | None = None,
-        keep: Keep | None = None,
+        self, x: Tensor, kept: Sequence[Tensor] | None = None, keep: Keep | None = None
     ) -> Tensor | PrunedFeatures:
         """Map 2D poses to features, with the frames that were kept.
 

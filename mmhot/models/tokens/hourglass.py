@@ -17,11 +17,7 @@ from torch import Tensor, nn
 
 from mmhot.errors import ArgumentError
 from mmhot.models.tokens.pruners import Frames, Pruner
-from mmhot.models.tokens.recoverers import (
-    PoseRecoverer,
-    PrunedFeatures,
-    TokenRecoverer,
-)
+from mmhot.models.tokens.recoverers import PoseRecoverer, PrunedFeatures, TokenRecoverer
 from mmhot.models.tokens.selection import gather_tokens
 
 Keep = int | Sequence[int]
