@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import mmcv
 import mmengine
@@ -21,8 +20,7 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.arrays import check_image
 from mmhot.frames.files import ImageSequence
 from mmhot.frames.inputs import open_inputs
-from mmhot.frames.shot_boundaries import CutDetector
-from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource, warn_of_damage
+from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.io.images import read_image
 from mmhot.keypoints.confidence import DropUncertain
 from mmhot.lifting.lifted import Lifted
@@ -36,7 +34,6 @@ from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.people import People
-from mmhot.tracking.person_tracker import Tracker
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
@@ -55,24 +52,22 @@ class PosedImage:
     read: Callable[[], np.ndarray]  # returns the image, BGR, uint8 (H, W, 3)
     people: People  # P people in 2D, with track IDs ``ids``, (P,)
     ids: np.ndarray
-    index: int = 0  # frame number; 0 of an image
-    lifted: Clip3D | None = None  # the people in 3D, if any was lifted
+    index: int  # frame number; 0 of an image
+    lifted: Clip3D | None  # the people in 3D, if any was lifted
     # returns the renderer of a number of lifted people
-    scene: Callable[[int], ClipRenderer | None] | None = None
+    scene: Callable[[int], ClipRenderer | None]
 
 
 class Inferencer(BaseMMPoseInferencer):
-    """Predict the poses of people in images and videos, as ``MMPoseInferencer`` does.
+    """Lift the people in images and videos, as ``MMPoseInferencer`` does.
 
     Arguments, also of calls, and results are those of MMPose 1.3.2, except for the
     differences in ``docs/mmpose.md``. Videos are lifted as whole clips.
 
     Args:
-        pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has if
-            ``pose3d`` is given.
+        pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has.
         pose2d_weights (str, optional): Its checkpoint.
-        pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`. Without one, results
-            are 2D.
+        pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`.
         pose3d_weights (str, optional): Its checkpoint; sufficient if it contains the
             config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
@@ -84,8 +79,8 @@ class Inferencer(BaseMMPoseInferencer):
         without (Sequence[str]): Processing steps to leave out, as of ``mmhot infer``.
 
     Raises:
-        ValueError: If a name is unknown, weights and model do not fit, or neither
-            ``pose2d`` nor ``pose3d`` is given.
+        ValueError: If a name is unknown, weights and model do not fit, or there is no
+            lifter.
         FileNotFoundError: If a file does not exist.
 
     Example::
@@ -119,9 +114,10 @@ class Inferencer(BaseMMPoseInferencer):
         without: Sequence[str] = (),
     ) -> None:
         # not the base's, which loads a single model
-        lifts = pose3d is not None or pose3d_weights is not None
-        if pose2d is None and not lifts:
-            raise ArgumentError('{pose2d} or {pose3d} must be given, or both')
+        if pose3d is None and pose3d_weights is None:
+            raise ArgumentError(
+                '{pose3d} must be given; 2D models alone are for MMPoseInferencer'
+            )
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
         device = choose_device(device)
@@ -133,9 +129,7 @@ class Inferencer(BaseMMPoseInferencer):
             device=device,
         )
         self._without = without
-        self.lifter = None
-        if lifts:
-            self.lifter = Lifter(pose3d, pose3d_weights, device=device)
+        self.lifter = Lifter(pose3d, pose3d_weights, device=device)
         # thresholds differ from call to call, see BoxFilter
         source = pose_source.open_pose_source(models, min_score=0.0)
         self.detector, self.estimator = source
@@ -164,19 +158,12 @@ class Inferencer(BaseMMPoseInferencer):
         self.video_info |= dict(writer=None, predictions=[])
         return video
 
-    def _get_webcam_inputs(self, inputs: str) -> Iterator[Frame]:
-        if self.lifter is not None:
-            raise ValueError(f'{inputs} has no end: lift it with mmhot stream')
-        self._video_input = False
-        images = super()._get_webcam_inputs(inputs)
-        if not self._video_input:
-            raise ValueError(f'{inputs} cannot be opened')
-        fps = self.video_info['fps'] = max(self.video_info['fps'], 0) or DEFAULT_FPS
-        return (Frame(i, i / fps, image) for i, image in enumerate(images))
+    def _get_webcam_inputs(self, inputs: str) -> NoReturn:
+        raise ValueError(f'{inputs} has no end: lift it with mmhot stream')
 
     def preprocess(
         self,
-        inputs: FrameSource | Iterator[Frame] | list,
+        inputs: FrameSource | list,
         batch_size: int = 1,
         bbox_thr: float = 0.3,
         nms_thr: float | None = None,
@@ -194,21 +181,19 @@ class Inferencer(BaseMMPoseInferencer):
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
         name, paths = 'images', inputs
-        estimate: Callable[..., Iterator[PosedImage]] = self._pose_images
-        if self._video_input:
-            name = Path(self.video_info['name']).stem
-            paths = [getattr(inputs, 'path', '')]
-            estimate = self._lift_video if self.lifter else self._pose_frames
+        lift: Callable[..., Iterator[PosedImage]] = self._lift_images
+        if isinstance(inputs, FrameSource):
+            name, paths, lift = inputs.name, [inputs.path], self._lift_video
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
-            for image in estimate(inputs, models, progress):
+            for image in lift(inputs, models, progress):
                 yield image, image
 
-    def _pose_images(
+    def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Iterator[PosedImage]:
-        chain = None if self.lifter is None else self._chain_of_images(self.lifter)
+        chain = self._chain_of_images()
         for start in range(0, len(inputs), models.batch_size):
             batch = inputs[start : start + models.batch_size]
             images = [
@@ -220,50 +205,11 @@ class Inferencer(BaseMMPoseInferencer):
                 name, size = inputs[number], image.shape[1::-1]
                 is_array = isinstance(name, np.ndarray)
                 name = _NAME.format(number) if is_array else str(name)
-                lifted = None
-                if chain is not None:
-                    lifted = self._lift_image(chain, name, size, people)
+                lifted = self._lift_image(chain, name, size, people)
                 progress('2D', number + 1, len(inputs))
-                yield PosedImage(
-                    name,
-                    size,
-                    partial(np.asarray, image),
-                    people,
-                    np.arange(len(people)),
-                    lifted=lifted,
-                    scene=partial(_open_scene, lifted),
-                )
-
-    def _pose_frames(
-        self,
-        source: FrameSource | Iterator[Frame],
-        models: VideoPoseEstimator,
-        progress: CountStage,
-    ) -> Iterator[PosedImage]:
-        """Estimate and track the poses of a video or webcam, frame by frame."""
-        fps, total = self.video_info['fps'], getattr(source, 'num_frames', 0)
-        tracker, cut_detector = Tracker(fps), CutDetector()
-        interval, previous = models.detection_interval(fps), None
-        frames = cut_detector(source)
-        while batch := list(islice(frames, models.batch_size)):
-            cuts = cut_detector.cuts
-            crowds = models.estimate_frames(batch, previous, interval, cuts)
-            previous = crowds[-1]
-            for frame, people in zip(batch, crowds, strict=True):
-                if frame.index in cuts:
-                    tracker.reset()
-                ids = tracker.update(people, frame.index, tentative=True)
-                progress('2D', frame.index + 1, total or 0)
-                yield PosedImage(
-                    _NAME.format(frame.index),
-                    frame.image.shape[1::-1],
-                    partial(np.asarray, frame.image),
-                    people.take(ids >= 0),
-                    ids[ids >= 0],
-                    frame.index,
-                )
-        if not isinstance(source, Iterator):
-            warn_of_damage(source)
+                ids, read = np.arange(len(people)), partial(np.asarray, image)
+                scene = partial(_open_scene, lifted)
+                yield PosedImage(name, size, read, people, ids, 0, lifted, scene)
 
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
@@ -300,13 +246,13 @@ class Inferencer(BaseMMPoseInferencer):
         clip = replace(clip, source=Path(name))
         return result_of(chain.lift(clip, None, StageTimes()))
 
-    def _chain_of_images(self, lifter: Lifter) -> Chain[None, Lifted]:
+    def _chain_of_images(self) -> Chain[None, Lifted]:
         """Return the chain of keypoints that the 2D model found in single images."""
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
             values['kpt_thr'] = DropUncertain().detected
-        return Chain(KEYPOINTS, Values(values, kinds), lifter=lifter)
+        return Chain(KEYPOINTS, Values(values, kinds), lifter=self.lifter)
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False
@@ -320,30 +266,20 @@ class Inferencer(BaseMMPoseInferencer):
 
         Returns:
             list[PoseDataSample]: One sample, whose ``pred_instances`` has ``keypoints``
-            (P, K, 2 or 3), ``keypoint_scores`` (P, K), ``bboxes`` (P, 4; NaN in frames
-            without a detection), in 2D ``bbox_scores`` (P,), in 3D ``keypoints_2d``
-            (P, K, 2) and ``roots`` (P, 3), and of videos ``track_ids`` (P,).
+            (P, K, 3), ``keypoint_scores`` (P, K), ``bboxes`` (P, 4; NaN in frames
+            without a detection), ``keypoints_2d`` (P, K, 2), ``roots`` (P, 3), and of
+            videos ``track_ids`` (P,).
         """
-        people, clip, ids = inputs.people, inputs.lifted, inputs.ids
-        if self.lifter is None:
-            fields = dict(
-                keypoints=people.keypoints,
-                keypoint_scores=people.scores,
-                bboxes=people.bboxes,
-                bbox_scores=people.bbox_scores,
-            )
-        elif clip is None:
-            ids = ids[:0]
-            fields = dict(keypoints=np.zeros((0, 17, 3), np.float32))
-        else:
+        clip = inputs.lifted
+        fields = dict(keypoints=np.zeros((0, 17, 3), np.float32))
+        if clip is not None:
             # + 0 turns -0 into 0
             poses = clip.keypoints_3d[..., _AXES] * _SIGNS + 0
             if not disable_rebase_keypoint:
                 poses[..., 2] -= poses[..., 2].min(-1, keepdims=True)
             bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
-            lifted, detected = np.nonzero(clip.track[:, None] == ids)
-            bboxes[lifted] = people.bboxes[detected]
-            ids = clip.track
+            lifted, detected = np.nonzero(clip.track[:, None] == inputs.ids)
+            bboxes[lifted] = inputs.people.bboxes[detected]
             fields = dict(
                 keypoints=poses,
                 keypoint_scores=clip.keypoint_scores_3d,
@@ -352,7 +288,7 @@ class Inferencer(BaseMMPoseInferencer):
                 roots=clip.root_3d[:, _AXES] * _SIGNS,
             )
         if self._video_input:
-            fields['track_ids'] = ids
+            fields['track_ids'] = inputs.ids[:0] if clip is None else clip.track
         meta = dict(img_path=inputs.name, ori_shape=inputs.size[::-1])
         sample = PoseDataSample(metainfo=meta)
         sample.pred_instances = InstanceData(**fields)
@@ -379,8 +315,7 @@ class Inferencer(BaseMMPoseInferencer):
         is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
         ids = inputs.ids if is_video else None
         image = draw_overlay(inputs.read(), inputs.people, skeleton, ids, **drawing)
-        if self.lifter is not None and inputs.scene is not None:
-            image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
+        image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
         title = self.video_info['name'] if is_video else inputs.name
         if show:
             mmcv.imshow(image, title, 1 if is_video else round(1000 * wait_time))
@@ -420,7 +355,7 @@ def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
     for row, person in enumerate(people):
         if np.isnan(person['bbox']).any():
             del person['bbox']
-        for name in ('bbox_score', 'root', 'keypoints_2d', 'track_id'):
+        for name in ('root', 'keypoints_2d', 'track_id'):
             values = instances.get(name if name.endswith('2d') else f'{name}s')
             if values is not None:
                 person[name] = values[row].tolist()

@@ -192,8 +192,13 @@ class VideoPoseEstimator:
         previous = [clip.people[index] for index in before if index >= shot]
         if interval > 1:
             return self._track(frames, previous, interval)
-        last = previous[-1] if previous else None
-        return self.estimate_frames(frames, last, interval)
+        if not self.detector.redetects:
+            return self.detect([frame.image for frame in frames])
+        people, last = list[People](), previous[-1:]
+        for frame in frames:
+            last = self._track([frame], last, interval)
+            people += last
+        return people
 
     def _track(
         self, frames: list[Frame], previous: list[People], interval: int
@@ -222,32 +227,10 @@ class VideoPoseEstimator:
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
 
-    def estimate_frames(
-        self,
-        frames: list[Frame],
-        previous: People | None,
-        interval: int,
-        cuts: Sequence[int] = (),
-    ) -> list[People]:
-        """Estimate the poses in consecutive frames, as one batch if possible.
-
-        ``previous`` are the people of the frame before, which are not searched across
-        ``cuts``; for ``interval`` see :meth:`detection_interval`.
-        """
-        if interval == 1 and not self.detector.redetects:
-            return self.detect([frame.image for frame in frames])
-        people = []
-        for frame in frames:
-            if frame.index in cuts:
-                previous = None
-            previous = self.estimate_frame(frame, previous, interval)
-            people.append(previous)
-        return people
-
     def estimate_frame(
         self, frame: Frame, previous: People | None, interval: int
     ) -> People:
-        """Estimate the poses in one frame; see :meth:`estimate_frames`."""
+        """Estimate the poses in one frame, given the people of the frame before."""
         history = [] if previous is None else [previous]
         [people] = self._track([frame], history, interval)
         return people

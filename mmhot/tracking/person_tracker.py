@@ -123,28 +123,22 @@ class Tracker:
         self._num_tracks = self._num_confirmed = 0
         self._index: int | None = None
 
-    def update(self, people: People, index: int, tentative: bool = False) -> np.ndarray:
+    def update(self, people: People, index: int) -> np.ndarray:
         """Assign the people of the next frame, by its number, to tracks.
 
         Returns IDs from 0, (P,); -1 for tentative tracks, duplicates and people without
-        a confident keypoint. With ``tentative``, tentative tracks have IDs, too; these
-        differ from those of confirmed tracks.
+        a confident keypoint.
         """
         ids = np.full(len(people), -1)
         for person in self.match(people, index):
-            ids[person.row] = person.number if tentative else person.id
+            ids[person.row] = person.id
         return ids
-
-    def reset(self) -> None:
-        """End all tracks, as at a shot boundary; IDs go on counting."""
-        self._people = []
 
     def match(self, people: People, index: int) -> list[TrackedPerson]:
         """Update the tracks; returns those that were detected in the frame."""
         steps = 1 if self._index is None else index - self._index
         if steps >= self._max_gap:
-            self.reset()
-            steps = 1
+            self._people, steps = [], 1
         # new tracks have few hits: keep them until the next detection
         for person in self._detected_last():
             person.hits = max(person.hits, steps)

