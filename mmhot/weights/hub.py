@@ -9,11 +9,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urlsplit
 
-from mmhot.compat.installation import import_extra
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
@@ -33,7 +31,6 @@ SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
 _RESOURCES = '__MACOSX'  # of archives made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
-_FILES = ('*.safetensors', '*.pth', *_GRAPH)
 _TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
 
 
@@ -48,14 +45,15 @@ def local_file(name: str | Path) -> Path:
     Args:
         name (str | Path): A path, which is returned as it is; a URL of a file, with
             ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
-            slash at its end; or ``hf://USER/NAME[/FILE]``.
+            slash at its end; or ``hf://USER/NAME/FILE``, without a file an exported
+            folder.
 
     Raises:
         ValueError: If it cannot be fetched, or has another content than its checksum.
     """
     text = str(name)
     if text.startswith(_HUB):
-        return _fetch_from_hub(text)
+        text = _hub_address(text)
     if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
@@ -113,33 +111,14 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     return {file: archive.read(member) for file, member in members.items()}
 
 
-def _fetch_from_hub(name: str) -> Path:
+def _hub_address(name: str) -> str:
+    """Return the web address of a file, or of an exported folder, of the hub."""
     parts = name.removeprefix(_HUB).split('/')
     if len(parts) < 2 or not all(parts):
         raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
-    hub = import_extra('huggingface_hub', name, 'hub')
+    server = os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
     repository, file = '/'.join(parts[:2]), '/'.join(parts[2:])
-    fetch = partial(hub.snapshot_download, allow_patterns=list(_FILES))
-    if file:
-        fetch = partial(hub.hf_hub_download, filename=file)
-    fetch = partial(fetch, repository, endpoint=os.environ.get('HF_ENDPOINT'))
-    try:
-        path = Path(fetch())
-    except Exception as error:  # the client raises errors of several packages
-        reason = f'{name} cannot be downloaded ({one_line(error):.120})'
-        raise ValueError(reason) from error
-    if file or all((path / part).is_file() for part in _GRAPH):
-        return path
-    for suffix in CHECKPOINTS:
-        if checkpoints := sorted(path.glob(f'*{suffix}')):
-            break
-    if len(checkpoints) == 1:
-        return checkpoints[0]
-    names = ', '.join(checkpoint.name for checkpoint in checkpoints) or 'none'
-    raise ValueError(
-        f'{name} must have {" and ".join(_GRAPH)}, or one checkpoint '
-        f'({" or ".join(CHECKPOINTS)}): add /FILE; it has {names}'
-    )
+    return f'{server}/{repository}/resolve/main/{file}'
 
 
 def cache_folder() -> Path:

@@ -1,7 +1,6 @@
 """Models by address: URLs and repositories of the hub, from a local server."""
 
 import hashlib
-import json
 import os
 import re
 import socket
@@ -20,41 +19,20 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import cached_file, local_file
 
-COMMIT = 'a' * 40
-
 
 @contextmanager
 def serve(files):
-    """Serve files by path as a web server and as the hub; yields address and log."""
+    """Serve files by path; yields address and log."""
     log = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             log.append(self.path)
-            own = self.path.partition('?')[0]
-            names = [name.rpartition('/')[2] for name in files]
-            if '/tree/' in own:
-                entries = [
-                    {'type': 'file', 'path': name, 'oid': '', 'size': 1}
-                    for name in names
-                ]
-                content = json.dumps(entries).encode()
-            elif own.startswith('/api/models/'):
-                siblings = [{'rfilename': name} for name in names]
-                described = {'id': 'ann/poses', 'sha': COMMIT, 'siblings': siblings}
-                content = json.dumps(described).encode()
-            else:
-                content = files.get(re.sub('/resolve/[^/]*', '', own))
+            content = files.get(self.path.partition('?')[0])
             self.send_response(200 if content is not None else 404)
             self.send_header('Content-Length', str(len(content or b'')))
-            digest = hashlib.sha256(content or b'').hexdigest()
-            self.send_header('ETag', f'"{digest}"')
-            self.send_header('X-Repo-Commit', COMMIT)
             self.end_headers()
-            if self.command == 'GET':
-                self.wfile.write(content or b'')
-
-        do_HEAD = do_GET  # noqa: N815
+            self.wfile.write(content or b'')
 
         def log_message(self, *args):
             pass
@@ -134,54 +112,21 @@ def test_an_archive_is_known_by_its_content(tmp_path):
         assert model.read_bytes() == content
 
 
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """Serve a repository; returns the address of the hub."""
-    pytest.importorskip('huggingface_hub')
-    from huggingface_hub import constants
-
-    # read when it was imported
-    monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
-
-    @contextmanager
-    def open_hub(**files):
-        served = {f'/ann/poses/{k}': v for k, v in files.items()}
-        with serve(served) as (address, log):
-            monkeypatch.setenv('HF_ENDPOINT', address)
-            yield log
-
-    return open_hub
-
-
-def test_repositories_of_the_hub(hub, monkeypatch, tmp_path):
-    checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
-    with hub(**{'tiny.pth': checkpoint}):
-        assert Lifter('hf://ann/poses', device='cpu').fps == 50
-        named = local_file('hf://ann/poses/tiny.pth')
-        assert named.read_bytes() == checkpoint
-        with pytest.raises(ValueError, match=r'poses/b\.pth cannot be downloaded'):
-            local_file('hf://ann/poses/b.pth')
-        with pytest.raises(ValueError, match='must be hf://USER/NAME or'):
-            local_file('hf://ann')
-    # no server; another program may have got the port of the one before
-    monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:1')
-    assert local_file('hf://ann/poses/tiny.pth') == named
-    assert local_file('hf://ann/poses') == named
-
-
-@pytest.mark.parametrize(
-    ('names', 'message'),
-    [
-        (['a.pth', 'b.pth'], 'add /FILE; it has a.pth, b.pth'),
-        (['model.onnx'], 'must have model.onnx and meta.json, or one checkpoint'),
-    ],
-)
-def test_ambiguous_repositories(hub, names, message):
-    with (
-        hub(**dict.fromkeys(names, b'content')),
-        pytest.raises(ValueError, match=message),
+def test_repositories_of_the_hub_are_addresses(monkeypatch):
+    files = {name: name.encode() for name in ('tiny.pth', 'model.onnx', 'meta.json')}
+    with serve({f'/ann/poses/resolve/main/{x}': y for x, y in files.items()}) as (
+        address,
+        _,
     ):
-        local_file('hf://ann/poses')
+        monkeypatch.setenv('HF_ENDPOINT', address)
+        assert local_file('hf://ann/poses/tiny.pth').read_bytes() == b'tiny.pth'
+        folder = local_file('hf://ann/poses')
+        with pytest.raises(ValueError, match=r'poses/.*/b\.pth cannot be downloaded'):
+            local_file('hf://ann/poses/b.pth')
+    assert {path.name for path in folder.iterdir()} == {'model.onnx', 'meta.json'}
+    assert local_file('hf://ann/poses') == folder  # without a server
+    with pytest.raises(ValueError, match='must be hf://USER/NAME or'):
+        local_file('hf://ann')
 
 
 def test_safetensors_hold_the_same(tmp_path):
