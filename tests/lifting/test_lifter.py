@@ -231,17 +231,3 @@ def test_stride_is_the_argument_or_a_ninth_of_the_targets(tmp_path):
     checkpoint = save_lifter(tmp_path / 'b.pth', fps=25.0, mapping='hot')
     lifter = Lifter(checkpoint=checkpoint)
     assert (lifter.fps, lifter.mapping) == (25.0, 'hot')
-
-
-@pytest.mark.parametrize('causal', [True, False])
-def test_causal_models_do_not_use_later_frames(causal, tmp_path):
-    checkpoint = save_lifter(tmp_path / 'a.pth', causal=causal)
-    lifter = Lifter(checkpoint=checkpoint, stride=3)
-    other = wiggling(30)
-    other[20:] += 50
-    lifted, changed = (
-        lifter(clip_of(track(range(30), keypoints))).keypoints_3d
-        for keypoints in (wiggling(30), other)
-    )
-    # windows predict three frames; those up to frame 17 end before frame 20
-    assert np.array_equal(lifted[:18], changed[:18]) == causal
