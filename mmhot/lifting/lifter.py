@@ -51,8 +51,6 @@ class Lifter:
             is one.
         flip_test (bool): Whether to average with the mirrored prediction. Defaults to
             True.
-        batch_size (int, optional): Windows per batch. By default 64, or for video
-            lifters as many as fit into a CPU's caches.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default that of
             :func:`mmhot.geometry.windows.usual_stride`.
@@ -89,7 +87,6 @@ class Lifter:
         checkpoint: str | Path | None = None,
         device: str = 'auto',
         flip_test: bool = True,
-        batch_size: int | None = None,
         stride: int | None = None,
         keep: Keep | None = None,
         backend: str = 'auto',
@@ -115,28 +112,23 @@ class Lifter:
         self.num_targets = self.network.num_targets
         usual = usual_stride(self.seq_len, self.num_targets)
         self.stride = usual if stride is None else stride
-        self.batch_size = batch_size or self.network.usual_batch_size
+        self.batch_size = self.network.usual_batch_size
 
     def __call__(
         self,
         clip: Clip2D,
-        mapping: str | None = None,
-        max_gap: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
-        Missing joints are filled in (with score 0), keypoints are resampled to the
-        model's frame rate, and the windows of all people share batches. Keypoints are
-        undistorted and centered with the clip's ``lens``, or else a typical one.
+        Missing joints are filled in (with score 0), in gaps of up to a second; in
+        longer ones frames without joints repeat the nearest pose. Keypoints are
+        resampled to the model's frame rate, and the windows of all people share
+        batches. Keypoints are undistorted and centered with the clip's ``lens``, or
+        else a typical one.
 
         Args:
             clip (Clip2D): 2D keypoints.
-            mapping (str, optional): How missing joints are approximated, see
-                :func:`mmhot.convert_keypoints`. By default as in training.
-            max_gap (float): Longest gap in a track that is filled, in seconds. In
-                longer gaps frames without joints repeat the nearest pose. Defaults to
-                1.0.
             progress (Callable, optional): Called with the numbers of lifted frames and
                 of all frames, summed over people.
 
@@ -150,19 +142,14 @@ class Lifter:
                 converted to the model's, or an argument is invalid.
         """
         clip = check_clip(clip)
-        return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
+        return self.lift(clip, self.prepare(clip), progress)[0]
 
-    def prepare(
-        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
-    ) -> list[Segment]:
-        """Convert keypoints to the model's joints and fill gaps.
-
-        Arguments and exceptions are those of a call; the clip is not checked.
-        """
-        filler = GapFiller(clip.fps, clip.times_of, max_gap, self.is_person)
+    def prepare(self, clip: Clip2D) -> list[Segment]:
+        """Convert keypoints of a checked clip to the model's joints, and fill gaps."""
+        filler = GapFiller(clip.fps, clip.times_of, is_person=self.is_person)
         segments = []
         for track in clip.tracks:
-            points = self.convert(track, clip.skeleton, mapping)
+            points = self.convert(track, clip.skeleton)
             parts = filler.split(track.track, track.frames, *points)
             if not parts:
                 message = '%s: track %s has no joint of %s; left out'
@@ -175,12 +162,10 @@ class Lifter:
             )
         return segments
 
-    def convert(
-        self, track: Track2D, skeleton: str, mapping: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def convert(self, track: Track2D, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
         """Convert keypoints of a skeleton to pixels (T, 17, 2) and scores (T, 17)."""
         points = track.keypoints, track.scores, skeleton, self.skeleton.name
-        return convert_keypoints(*points, mapping or self.mapping)[:2]
+        return convert_keypoints(*points, self.mapping)[:2]
 
     def lift(
         self,

@@ -109,7 +109,8 @@ def test_rows_of_all_people_are_sorted(lifter):
 def test_results_do_not_depend_on_batches_and_other_people(checkpoint, lifter):
     people = [track(range(n), wiggling(n, n), number=n) for n in (1, 40, 13)]
     together = lifter(clip_of(*people))
-    small = Lifter(checkpoint=checkpoint, batch_size=3, accuracy='fast')
+    small = Lifter(checkpoint=checkpoint, accuracy='fast')
+    small.batch_size = 3
     for person in people:
         alone = small(clip_of(person)).keypoints_3d
         own = together.keypoints_3d[together.track == person.track]
@@ -146,7 +147,6 @@ def test_gaps_are_seconds(lifter):
     person = track([0, 26])
     assert len(lifter(clip_of(person, fps=25.0))) == 27
     assert len(lifter(clip_of(person, fps=24.0))) == 2
-    assert len(lifter(clip_of(person, fps=24.0), max_gap=2)) == 27
 
 
 def test_progress_counts_frames_of_the_clip(lifter):
