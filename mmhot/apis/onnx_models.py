@@ -116,7 +116,6 @@ def _open_lifter(
             num_targets=lifter.num_targets,
             stride=lifter.stride,
             mapping=lifter.mapping,
-            causal=lifter.causal,
             flip_test='average with the mirror image: negate x, swap flip_indices',
         ),
     )

@@ -67,7 +67,6 @@ class ClipDataset(BaseDataset):
         centered (bool): Whether every ``stride``-th frame is the center of a window,
             whose other targets may lie outside of the clip.
         times (int): Repetitions of each window in an epoch.
-        causal (bool): Whether targets are the last frames instead of the middle ones.
         dataset_name (str, optional): Name of the dataset in metrics; by default the
             metainfo's.
         subjects (Sequence[str], optional): The only subjects to use.
@@ -93,7 +92,6 @@ class ClipDataset(BaseDataset):
         keep_rest: bool = True,
         centered: bool = False,
         times: int = 1,
-        causal: bool = False,
         dataset_name: str | None = None,
         subjects: Sequence[str] | None = None,
         downsample: int = 1,
@@ -105,7 +103,6 @@ class ClipDataset(BaseDataset):
         self.keep_rest = keep_rest
         self.centered = centered
         self.times = times
-        self.causal = causal
         self.downsample = downsample
         self._dataset_name = dataset_name
         self._only_subjects = subjects
@@ -125,7 +122,7 @@ class ClipDataset(BaseDataset):
             raise ValueError(
                 f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len})'
             )
-        if (seq_len - num_targets) % 2 and not self.causal:
+        if (seq_len - num_targets) % 2:
             raise ValueError(
                 f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
                 'or both be even, so that the targets are in the middle'
@@ -209,7 +206,7 @@ class ClipDataset(BaseDataset):
         """Return one window, before the pipeline; see the class."""
         clip = self.clips[self.clip_of_window[idx]]
         start = self.start_of_window[idx]
-        frames = window_frames([start], self.seq_len, self.num_targets, self.causal)[0]
+        frames = window_frames([start], self.seq_len, self.num_targets)[0]
         inside = frames.clip(0, clip.num_frames - 1)
         first = start - frames[0]
         targets = slice(first, first + self.num_targets)

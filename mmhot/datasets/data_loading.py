@@ -12,8 +12,6 @@ from mmengine.registry import FUNCTIONS
 from mmengine.structures import InstanceData
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import DATA_SAMPLERS, MODELS, TRANSFORMS
-from mmpose.structures import PoseDataSample
-from torch import Tensor
 from torch.utils.data import Sampler, get_worker_info
 
 
@@ -134,72 +132,39 @@ def seed_everything(*key: int) -> None:
     torch.manual_seed(int(seeds[2]))
 
 
-class _LabeledSamples(list):
-    """Samples of one person each, whose labels are pickled and moved stacked.
-
-    PyTorch sends each tensor to another process as a shared file, and copies each to a
-    GPU by itself; hundreds of them per batch slow down the training process.
-    """
-
-    def __reduce__(self) -> tuple:
-        """Pickle the labels as one tensor each."""
-        return _unstack, self._stacked()
-
-    def to(self, device: torch.device | None) -> '_LabeledSamples':
-        """Return samples with labels on a device."""
-        samples, labels = self._stacked()
-        return _unstack(
-            samples, {name: tensor.to(device) for name, tensor in labels.items()}
-        )
-
-    def _stacked(self) -> tuple[list[PoseDataSample], dict[str, Tensor]]:
-        """Return samples without labels, and these as one tensor each."""
-        names = self[0].gt_instance_labels.keys() if self else ()
-        labels = {
-            name: torch.cat([sample.gt_instance_labels[name] for sample in self])
-            for name in names
-        }
-        samples = []
-        for sample in self:
-            light = PoseDataSample(metainfo=sample.metainfo)
-            for name, field in sample.items():
-                if name != 'gt_instance_labels':
-                    setattr(light, name, field)
-            samples.append(light)
-        return samples, labels
-
-
-def _unstack(
-    samples: list[PoseDataSample], labels: dict[str, Tensor]
-) -> _LabeledSamples:
-    for index, sample in enumerate(samples):
-        sample.gt_instance_labels = InstanceData(
-            **{name: tensor[index : index + 1] for name, tensor in labels.items()}
-        )
-    return _LabeledSamples(samples)
-
-
-@MODELS.register_module()
-class TopdownDataPreprocessor(PoseDataPreprocessor):
-    """MMPose's preprocessor; labels of :func:`topdown_collate` move in one copy each.
-
-    Arguments are those of ``PoseDataPreprocessor``.
-    """
-
-    def cast_data(self, data: Any) -> Any:
-        """Move a batch to the device of the model."""
-        if isinstance(data, _LabeledSamples):
-            return data.to(self.device)
-        return super().cast_data(data)
-
-
 @FUNCTIONS.register_module()
 def topdown_collate(samples: Sequence[dict]) -> dict:
     """Collate samples of a top-down dataset that ``PackPoseInputs`` packed.
 
-    Returns ``inputs`` (B, 3, H, W) and a list of B ``data_samples`` of one person.
+    Returns ``inputs`` (B, 3, H, W), B ``data_samples`` of one person, and their
+    ``labels`` (B, ...) by name. PyTorch sends each tensor to another process as a
+    shared file, and copies each to a GPU by itself; hundreds of them per batch slow
+    down the training process.
     """
+    people = [sample['data_samples'] for sample in samples]
+    labels = [person.gt_instance_labels for person in people]
+    for person in people:
+        del person.gt_instance_labels
     return {
         'inputs': torch.stack([sample['inputs'] for sample in samples]),
-        'data_samples': _LabeledSamples(sample['data_samples'] for sample in samples),
+        'data_samples': people,
+        'labels': {x: torch.cat([y[x] for y in labels]) for x in labels[0].all_keys()},
     }
+
+
+@MODELS.register_module()
+class TopdownDataPreprocessor(PoseDataPreprocessor):
+    """MMPose's preprocessor, also of batches of :func:`topdown_collate`.
+
+    Arguments are those of ``PoseDataPreprocessor``.
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Move a batch to the device of the model, and normalize it."""
+        labels = self.cast_data(data.get('labels', {}))
+        batch = {name: x for name, x in data.items() if name != 'labels'}
+        batch = super().forward(batch, training)
+        for row, person in enumerate(batch['data_samples'] if labels else ()):
+            own = {name: tensor[row : row + 1] for name, tensor in labels.items()}
+            person.gt_instance_labels = InstanceData(**own)
+        return batch

@@ -26,15 +26,9 @@ def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndar
     return joint_errors(pred, target, root).mean(-1)
 
 
-def p_mpjpe(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
-    """Compute MPJPE after Procrustes alignment (protocol 2); see :func:`mpjpe`.
-
-    Given a mask (..., K), only the joints where it is true are aligned and count.
-    """
-    errors = joint_errors(procrustes_align(pred, target, mask), target, root=None)
-    return np.mean(errors, axis=-1, where=True if mask is None else mask)
+def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Compute MPJPE after Procrustes alignment (protocol 2); see :func:`mpjpe`."""
+    return aligned_errors(pred, target).mean(-1)
 
 
 def mpjve(
@@ -113,28 +107,21 @@ def ends_of_changes(frames: np.ndarray, order: int) -> np.ndarray:
     return order + np.flatnonzero(frames[order:] - frames[:-order] == order)
 
 
-def procrustes_align(
-    pred: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
-) -> np.ndarray:
+def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Align poses (..., K, 3) to their targets by translation, rotation and scale.
 
-    Reflections are excluded. Joints where a mask (..., K) is false do not count.
+    Reflections are excluded.
     """
-    known = np.broadcast_to(True if mask is None else mask[..., None], pred.shape)
-    pred_mean = pred.mean(-2, keepdims=True, where=known)
-    target_mean = target.mean(-2, keepdims=True, where=known)
-    pred = pred - pred_mean
-    target = np.where(known, target - target_mean, 0)
-    seen = np.where(known, pred, 0)
-
-    products = np.swapaxes(seen, -1, -2) @ target
+    target_mean = target.mean(-2, keepdims=True)
+    pred, target = pred - pred.mean(-2, keepdims=True), target - target_mean
+    products = np.swapaxes(pred, -1, -2) @ target
     # poses that are not finite become NaN without stopping the others
     left, strength, right = np.linalg.svd(np.nan_to_num(products, posinf=0, neginf=0))
     # instead of a reflection, flip the axis of the smallest singular value
     sign = np.sign(np.linalg.det(left @ right))
     left[..., -1] *= sign[..., None]
     strength[..., -1] *= sign
-    scale = strength.sum(-1) / np.maximum((seen**2).sum((-2, -1)), 1e-12)
+    scale = strength.sum(-1) / np.maximum((pred**2).sum((-2, -1)), 1e-12)
     return pred @ (scale[..., None, None] * (left @ right)) + target_mean
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -111,16 +111,13 @@ def window_frames(
     starts: np.ndarray | Sequence[int],
     seq_len: int,
     num_targets: int,
-    causal: bool = False,
 ) -> np.ndarray:
     """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
 
-    Targets, which begin at ``starts`` (S,), are in the middle of the window, or at its
-    end if it is causal.
+    Targets, which begin at ``starts`` (S,), are in the middle of the window.
     """
-    before = seq_len - num_targets
-    before = before if causal else before // 2
-    return np.asarray(starts)[:, None] - before + np.arange(seq_len)
+    first = np.asarray(starts)[:, None] - (seq_len - num_targets) // 2
+    return first + np.arange(seq_len)
 
 
 def frames_inside(
@@ -191,43 +188,31 @@ def usual_stride(seq_len: int, num_targets: int) -> int:
     return max(1, num_targets // 9)
 
 
-def lift_windows(
-    predict: Callable[[np.ndarray], np.ndarray],
-    clips: Sequence[np.ndarray],
+class Window(NamedTuple):
+    """A window of one of several clips."""
+
+    clip: int  # index of the clip
+    start: int  # first target in the clip; may be negative
+    ends: str  # what it contains beyond the clip, see :func:`frames_inside`
+
+
+def plan_windows(
+    lengths: Sequence[int],
     seq_len: int,
     num_targets: int,
     stride: int,
-    batch_size: int = 64,
-    causal: bool = False,
-    progress: Callable[[int], None] | None = None,
     shifted: bool = False,
     ends: Sequence[str] = ('edge',),
-) -> list[np.ndarray]:
-    """Predict every frame of several clips with batches of windows.
+) -> list[Window]:
+    """Plan windows that predict every frame of clips of these lengths.
 
-    Windows start ``stride`` frames apart; those of seq2seq models, all of whose frames
-    are targets, reach beyond the ends of the clip by half a window, so that as many of
-    them predict its first frame as its middle. Overlapping predictions are averaged
-    with :func:`blend_weights`. A batch contains windows of any clips.
+    Windows start ``stride`` frames apart, at most ``num_targets``; those of seq2seq
+    models, all of whose frames are targets, reach beyond the ends of the clip by half a
+    window, so that as many of them predict its first frame as its middle. If they are
+    ``shifted``, they start in the middle between those that are not.
 
-    Args:
-        predict (Callable): Maps windows (B, seq_len, ...) to (B, num_targets, ...).
-        clips (Sequence[np.ndarray]): Inputs, (T, ...) each, ``T`` at least 1.
-        seq_len (int): Frames of a window.
-        num_targets (int): Frames that a window predicts.
-        stride (int): Frames from one window to the next, at most ``num_targets``.
-        batch_size (int): Windows per batch. Defaults to 64.
-        causal (bool): Whether the targets are the last frames. Defaults to False.
-        progress (Callable, optional): Called with the number of predicted frames.
-        shifted (bool): Whether windows of seq2seq models start in the middle between
-            those of the other value. Defaults to False.
-        ends (Sequence[str]): What windows contain beyond the ends of a clip, see
-            :func:`frames_inside`. With a second one, the windows of the other value of
-            ``shifted`` that reach beyond the ends are predicted, too, and contain that.
-            Defaults to ('edge',).
-
-    Returns:
-        list[np.ndarray]: Predictions, (T, ...) each.
+    With a second one of ``ends``, the windows of the other value of ``shifted`` that
+    reach beyond the ends are added, and contain that.
 
     Raises:
         ValueError: If the stride would skip frames.
@@ -237,42 +222,71 @@ def lift_windows(
             f'stride ({stride!r:.50}) must be from 1 to the {num_targets} frames '
             'that a window predicts'
         )
-    weights, bounds = blend_weights(num_targets), np.cumsum([0, *map(len, clips)])
-    frames = np.concatenate(clips)
-    windows = []  # bounds of the clip, first target in it, content beyond its ends
-    for low, high in pairwise(bounds.tolist()):
+    windows = []
+    for clip, length in enumerate(lengths):
         for is_other, content in enumerate(ends):
             if num_targets == seq_len > 1:
                 shifts, beyond = shifted != bool(is_other), seq_len // 2
-                starts = chunk_starts(high - low, seq_len, stride, shifts, beyond)
+                starts = chunk_starts(length, seq_len, stride, shifts, beyond)
             else:
-                starts = window_starts(high - low, num_targets, stride)
+                starts = window_starts(length, num_targets, stride)
             if is_other:
-                starts = starts[(starts < 0) | (starts > high - low - num_targets)]
-            windows += [(low, high, start, content) for start in starts.tolist()]
-    total, weight_sum = None, np.zeros(len(frames), np.float32)
+                starts = starts[(starts < 0) | (starts > length - num_targets)]
+            windows += [Window(clip, start, content) for start in starts.tolist()]
+    return windows
 
+
+class BlendedMean:
+    """Mean of overlapping parts of a clip, weighted by :func:`blend_weights`."""
+
+    def __init__(self, num_frames: int, dtype: type) -> None:
+        self._weights: np.ndarray = np.zeros(num_frames, dtype)
+        self._sums = np.zeros(())  # until the shape of a frame is known
+
+    def add(self, start: int, part: np.ndarray) -> None:
+        """Add values (T, ...) from a frame on; those outside are left out."""
+        inside = slice(max(-start, 0), len(self._weights) - start)
+        weights, part = blend_weights(len(part))[inside], part[inside]
+        place = slice(start + inside.start, start + inside.start + len(part))
+        if not self._sums.ndim:
+            shape = len(self._weights), *part.shape[1:]
+            self._sums = np.zeros(shape, self._weights.dtype)
+        self._sums[place] += part * _align(weights, part.ndim)
+        self._weights[place] += weights
+
+    def mean(self) -> np.ndarray:
+        """Return the mean of all parts, (F, ...)."""
+        return self._sums / _align(self._weights, self._sums.ndim)
+
+
+def lift_windows(
+    predict: Callable[[np.ndarray], np.ndarray],
+    clips: Sequence[np.ndarray],
+    windows: Sequence[Window],
+    seq_len: int,
+    num_targets: int,
+    batch_size: int = 64,
+    progress: Callable[[float], None] | None = None,
+) -> list[np.ndarray]:
+    """Predict every frame of clips (T, ...) with batches of planned windows.
+
+    Overlapping predictions are averaged. A batch contains windows of any clips, which
+    ``predict`` maps from (B, seq_len, ...) to (B, num_targets, ...). ``progress`` is
+    called with the share of windows that are done.
+    """
+    blends = [BlendedMean(len(clip), np.float32) for clip in clips]
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
-        numbers = window_frames([x[2] for x in batch], seq_len, num_targets, causal)
+        numbers = window_frames([x.start for x in batch], seq_len, num_targets)
         inputs = [
-            frames[low + frames_inside(of_window, high - low, content)]
-            for (low, high, _, content), of_window in zip(batch, numbers, strict=True)
+            clips[x.clip][frames_inside(of_window, len(clips[x.clip]), x.ends)]
+            for x, of_window in zip(batch, numbers, strict=True)
         ]
-        predicted = predict(np.stack(inputs))
-        if total is None:
-            total = np.zeros((len(frames), *predicted.shape[2:]), np.float32)
-        for (low, high, start, _), poses in zip(batch, predicted, strict=True):
-            inside = slice(max(-start, 0), min(high - low - start, num_targets))
-            target = slice(low + start + inside.start, low + start + inside.stop)
-            total[target] += poses[inside] * _align(weights[inside], poses.ndim)
-            weight_sum[target] += weights[inside]
+        for window, values in zip(batch, predict(np.stack(inputs)), strict=True):
+            blends[window.clip].add(window.start, values)
         if progress is not None:
-            progress(len(frames) * (first + len(batch)) // len(windows))
-
-    assert total is not None  # every clip has windows
-    total /= _align(weight_sum, total.ndim)
-    return np.split(total, bounds[1:-1])
+            progress((first + len(batch)) / len(windows))
+    return [blend.mean() for blend in blends]
 
 
 def solve_in_parts(
@@ -282,16 +296,10 @@ def solve_in_parts(
 
     ``solve`` maps a slice of frames, ``most`` or fewer, to results, (T, ...).
     """
-    size, sums, total = min(most, num_frames), None, np.zeros(num_frames)
-    for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)):
-        part, weights = slice(start, start + size), blend_weights(size)
-        result = solve(part)
-        if sums is None:
-            sums = np.zeros((num_frames, *result.shape[1:]))
-        sums[part] += result * _align(weights, result.ndim)
-        total[part] += weights
-    assert sums is not None  # there is at least one chunk
-    return sums / _align(total, sums.ndim)
+    size, blend = min(most, num_frames), BlendedMean(num_frames, np.float64)
+    for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)).tolist():
+        blend.add(start, solve(slice(start, start + size)))
+    return blend.mean()
 
 
 def _align(weights: np.ndarray, ndim: int) -> np.ndarray:

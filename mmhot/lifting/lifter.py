@@ -14,6 +14,7 @@ from mmhot.geometry.keypoint_arrays import is_number, mirror_poses, relative_sco
 from mmhot.geometry.windows import (
     average_neighbors,
     lift_windows,
+    plan_windows,
     resample,
     resample_smoothly,
     usual_stride,
@@ -50,8 +51,6 @@ class Lifter:
             is one.
         flip_test (bool): Whether to average with the mirrored prediction. Defaults to
             True.
-        batch_size (int, optional): Windows per batch. By default 64, or for video
-            lifters as many as fit into a CPU's caches.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default that of
             :func:`mmhot.geometry.windows.usual_stride`.
@@ -59,8 +58,8 @@ class Lifter:
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
             bones keep their lengths
-            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; not of causal models,
-            and of Human3.6M's joints only).
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; of Human3.6M's joints
+            only).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
 
@@ -88,7 +87,6 @@ class Lifter:
         checkpoint: str | Path | None = None,
         device: str = 'auto',
         flip_test: bool = True,
-        batch_size: int | None = None,
         stride: int | None = None,
         keep: Keep | None = None,
         backend: str = 'auto',
@@ -112,31 +110,25 @@ class Lifter:
         self.flip_test, self.accuracy = flip_test, accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
-        self.causal = settings.get('causal', False)
         usual = usual_stride(self.seq_len, self.num_targets)
         self.stride = usual if stride is None else stride
-        self.batch_size = batch_size or self.network.usual_batch_size
+        self.batch_size = self.network.usual_batch_size
 
     def __call__(
         self,
         clip: Clip2D,
-        mapping: str | None = None,
-        max_gap: float = 1.0,
         progress: Callable[[int, int], None] | None = None,
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
-        Missing joints are filled in (with score 0), keypoints are resampled to the
-        model's frame rate, and the windows of all people share batches. Keypoints are
-        undistorted and centered with the clip's ``lens``, or else a typical one.
+        Missing joints are filled in (with score 0), in gaps of up to a second; in
+        longer ones frames without joints repeat the nearest pose. Keypoints are
+        resampled to the model's frame rate, and the windows of all people share
+        batches. Keypoints are undistorted and centered with the clip's ``lens``, or
+        else a typical one.
 
         Args:
             clip (Clip2D): 2D keypoints.
-            mapping (str, optional): How missing joints are approximated, see
-                :func:`mmhot.convert_keypoints`. By default as in training.
-            max_gap (float): Longest gap in a track that is filled, in seconds. In
-                longer gaps frames without joints repeat the nearest pose. Defaults to
-                1.0.
             progress (Callable, optional): Called with the numbers of lifted frames and
                 of all frames, summed over people.
 
@@ -150,19 +142,14 @@ class Lifter:
                 converted to the model's, or an argument is invalid.
         """
         clip = check_clip(clip)
-        return self.lift(clip, self.prepare(clip, mapping, max_gap), progress)[0]
+        return self.lift(clip, self.prepare(clip), progress)[0]
 
-    def prepare(
-        self, clip: Clip2D, mapping: str | None = None, max_gap: float = 1.0
-    ) -> list[Segment]:
-        """Convert keypoints to the model's joints and fill gaps.
-
-        Arguments and exceptions are those of a call; the clip is not checked.
-        """
-        filler = GapFiller(clip.fps, clip.times_of, max_gap, self.is_person)
+    def prepare(self, clip: Clip2D) -> list[Segment]:
+        """Convert keypoints of a checked clip to the model's joints, and fill gaps."""
+        filler = GapFiller(clip.fps, clip.times_of, is_person=self.is_person)
         segments = []
         for track in clip.tracks:
-            points = self.convert(track, clip.skeleton, mapping)
+            points = self.convert(track, clip.skeleton)
             parts = filler.split(track.track, track.frames, *points)
             if not parts:
                 message = '%s: track %s has no joint of %s; left out'
@@ -175,12 +162,10 @@ class Lifter:
             )
         return segments
 
-    def convert(
-        self, track: Track2D, skeleton: str, mapping: str | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def convert(self, track: Track2D, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
         """Convert keypoints of a skeleton to pixels (T, 17, 2) and scores (T, 17)."""
         points = track.keypoints, track.scores, skeleton, self.skeleton.name
-        return convert_keypoints(*points, mapping or self.mapping)[:2]
+        return convert_keypoints(*points, self.mapping)[:2]
 
     def lift(
         self,
@@ -254,14 +239,13 @@ class Lifter:
             scores = relative_scores(segment.scores, all_scores)
             inputs.append(self.sample(pixels, scores, seconds))
         total = len(all_scores)
-        ratio = total / sum(map(len, inputs))
         lifted, disagreements = self.lift_inputs(
             inputs,
             ideal_camera(*size, lens),
-            progress and (lambda done: progress(round(done * ratio), total)),
+            progress and (lambda share: progress(round(share * total), total)),
         )
         poses, evidence = [], list[tuple[np.ndarray, ...]]()
-        keeps_lengths = self.accuracy == 'best' and not self.causal and self.is_person
+        keeps_lengths = self.accuracy == 'best' and self.is_person
         for segment, pose, disagreement, seconds, directions in zip(
             segments, lifted, disagreements, times, rays, strict=True
         ):
@@ -299,7 +283,7 @@ class Lifter:
         self,
         inputs: list[np.ndarray],
         camera: dict,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3).
 
@@ -313,50 +297,43 @@ class Lifter:
         and mirrored, around their mean, (T, 17), if these have different windows.
         """
         in_chunks = self.num_targets == self.seq_len > 1
+        frames, size = (self.seq_len, self.num_targets), self.batch_size
+        plan = partial(plan_windows, [*map(len, inputs)], *frames, self.stride)
         # others err more if reflected
-        ends = ('reflect', 'edge') if in_chunks and not self.causal else ('edge',)
-        lift = partial(
-            lift_windows,
-            clips=inputs,
-            seq_len=self.seq_len,
-            num_targets=self.num_targets,
-            stride=self.stride,
-            batch_size=self.batch_size,
-            causal=self.causal,
-        )
+        ends = ('reflect', 'edge') if in_chunks else ('edge',)
         if not (in_chunks and self.flip_test):
             predict = partial(self.predict, camera=camera)
-            poses = lift(predict, progress=progress, ends=ends[:1])
+            windows = plan(ends=ends[:1])
+            poses = lift_windows(predict, inputs, windows, *frames, size, progress)
             return poses, [None] * len(inputs)
+        images = []
+        for mirrored in (False, True):
 
-        flip, half = self.skeleton.flip_indices, sum(map(len, inputs)) / 2
+            def report(share: float, begun: int = mirrored) -> None:
+                if progress is not None:
+                    progress((begun + share) / 2)
 
-        def lift_image(mirrored: bool) -> list[np.ndarray]:
-            """Lift the clips or their mirror images: poses and their squares."""
-            begin = half if mirrored else 0
-
-            def predict(windows: np.ndarray) -> np.ndarray:
-                encoded, framing = self.encode(windows, camera)
-                if mirrored:
-                    encoded = mirror_poses(encoded, flip)
-                poses = self.network(encoded)
-                poses = mirror_poses(poses, flip) if mirrored else poses
-                poses = self.codec.decode(poses, **framing)[0]
-                return np.concatenate([poses, poses**2], axis=-1)
-
-            return lift(
-                predict,
-                progress=progress and (lambda done: progress(int(begin + done / 2))),
-                shifted=mirrored,
-                ends=ends[::-1] if mirrored else ends,
-            )
-
-        images = zip(lift_image(False), lift_image(True), strict=True)
-        means = [(plain + mirrored) / 2 for plain, mirrored in images]
+            predict = partial(self._predict_moments, camera=camera, mirrored=mirrored)
+            windows = plan(shifted=mirrored, ends=ends[::-1] if mirrored else ends)
+            images.append(lift_windows(predict, inputs, windows, *frames, size, report))
+        means = [(plain + other) / 2 for plain, other in zip(*images, strict=True)]
         return [mean[..., :3] for mean in means], [
             np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))
             for mean in means
         ]
+
+    def _predict_moments(
+        self, windows: np.ndarray, camera: dict, mirrored: bool
+    ) -> np.ndarray:
+        """Predict poses, by mirror images if so chosen, and squares, (B, T', 17, 6)."""
+        encoded, framing = self.encode(windows, camera)
+        flip = self.skeleton.flip_indices
+        if mirrored:
+            poses = mirror_poses(self.network(mirror_poses(encoded, flip)), flip)
+        else:
+            poses = self.network(encoded)
+        poses = self.codec.decode(poses, **framing)[0]
+        return np.concatenate([poses, poses**2], axis=-1)
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
         """Resample poses (T', ...) back to the clip's times (T,)."""

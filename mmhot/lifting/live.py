@@ -138,10 +138,8 @@ class FrameLifter:
         self, lifter: Lifter, fps: float, lookahead: int | None = None
     ) -> None:
         self.lifter, self.fps = lifter, fps
-        before = lifter.seq_len - lifter.num_targets
-        self._first_target = before if lifter.causal else before // 2
+        self._first_target = (lifter.seq_len - lifter.num_targets) // 2
         middle = self._first_target + lifter.num_targets // 2
-        middle = lifter.seq_len - 1 if lifter.causal else middle
         after = (lifter.seq_len - 1 - middle) / lifter.fps
         most = math.ceil(round(after * fps, 6))
         if lookahead is None:

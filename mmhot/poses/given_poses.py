@@ -85,7 +85,7 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times are in seconds."""
         if clip.variable_time is not None:
-            passed = passed_seconds(clip.variable_time, clip.frame, clip.fps, clip.name)
+            passed = passed_seconds(clip.variable_time, clip.frame, clip.fps)
             clip = replace(clip, variable_time=passed + clip.frame[0] / clip.fps)
         return self._choose(self._link(clip))
 

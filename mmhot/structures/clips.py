@@ -39,20 +39,8 @@ LONGEST_STEP = 3.0
 _OTHERS, _APART, _FEWEST_PHOTOS = 0.35, 0.5, 4
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
-# Units of times, and how many of them are a second.
-_TIME_UNITS = {
-    'seconds': 1.0,
-    'minutes': 1 / 60,
-    'milliseconds': 1e3,
-    'ticks of 90 kHz': 9e4,
-    'microseconds': 1e6,
-    'units of 100 nanoseconds': 1e7,
-    'nanoseconds': 1e9,
-}
-# Rate of the times in a unit over the stated one, from and to; a wider range accepts
-# more varying rates, but ticks of 90 kHz and microseconds differ by 11. Frame numbers
-# count by 1.
-_SAME_RATE, _COUNT = (0.3, 3.0), 0.01
+# Rate of times over the stated one, from and to: other times are no seconds.
+_SAME_RATE = 0.3, 3.0
 _WHOLE_RATE = 1e-4  # rates are whole numbers up to this difference
 _FORMULA = re.compile('^[-=+@]')
 
@@ -334,8 +322,7 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
         last, shape = max(track.frames[-1] for track in clip.tracks), np.shape(times)
         if len(shape) != 1 or len(times) <= last:
             raise ValueError(f'times must be (F,) with F > {last}, got {shape}')
-        name = str(clip.source or clip.name)
-        times = passed_seconds(times, np.arange(len(times)), fps, name)
+        times = passed_seconds(times, np.arange(len(times)), fps)
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
@@ -349,37 +336,28 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     return replace(clip, times=times, width=width, height=height, fps=fps)
 
 
-def passed_seconds(
-    times: np.ndarray, frame: np.ndarray, fps: float, name: str
-) -> np.ndarray:
+def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
     """Return the seconds since the first of increasing times of sorted frames, (N,).
 
     They are rounded to microseconds, since numbers of seconds since 1970 are as exact,
     and exact at a constant rate.
 
     Raises:
-        ValueError: If times do not increase with frames, or are in no unit that agrees
-            with the rate.
+        ValueError: If times do not increase with frames, or do not agree with the rate.
     """
     times = to_numbers('times', times).astype(np.float64)
     numbers, first, row = np.unique(frame, return_index=True, return_inverse=True)
     steps = np.diff(times[first]) / np.diff(numbers)
     if not ((steps > 0).all() and np.array_equal(times[first][row], times)):
         raise ValueError('times must increase with frames')
-    step, units = fps * np.median(steps) if len(steps) else 1.0, _TIME_UNITS
-    if abs(step / fps - 1) < _COUNT:
-        units = {'frame numbers': fps, **_TIME_UNITS}
-    low, high = _SAME_RATE
-    unit = next((x for x, count in units.items() if low < step / count < high), None)
-    if unit is None:
+    share = fps * np.median(steps) if len(steps) else 1.0
+    if not _SAME_RATE[0] < share < _SAME_RATE[1]:
         raise ArgumentError(
             'times are of %.3g frames per second, {fps} is %.3g: times must be seconds',
-            fps / step,
+            fps / share,
             fps,
         )
-    if unit != 'seconds':
-        _LOGGER.warning('%s: times are read as %s', name, unit)
-    passed, even = (times - times[0]) / units[unit], (frame - frame[0]) / fps
+    passed, even = times - times[0], (frame - frame[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= _MIN_STEP
     return even if is_even else passed.round(6)
 

@@ -9,6 +9,7 @@ from mmhot.geometry.windows import (
     average_neighbors,
     lift_windows,
     moving_rank,
+    plan_windows,
     resample,
     resample_smoothly,
 )
@@ -16,22 +17,21 @@ from mmhot.geometry.windows import (
 
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 8, 9, 10, 50])
 @pytest.mark.parametrize(
-    ('seq_len', 'num_targets', 'stride', 'causal'),
-    [
-        *[(9, 1, 1, False), (9, 3, 1, False), (9, 3, 3, False), (9, 9, 3, False)],
-        *[(9, 9, 9, False), (8, 2, 2, False), (9, 1, 1, True), (9, 3, 2, True)],
-    ],
+    ('seq_len', 'num_targets', 'stride'),
+    [(9, 1, 1), (9, 3, 1), (9, 3, 3), (9, 9, 3), (9, 9, 9), (8, 2, 2)],
 )
 def test_every_frame_is_predicted_once_its_windows_are_averaged(
-    num_frames, seq_len, num_targets, stride, causal
+    num_frames, seq_len, num_targets, stride
 ):
-    first = seq_len - num_targets if causal else (seq_len - num_targets) // 2
+    first = (seq_len - num_targets) // 2
     clips = [np.arange(num_frames, dtype=np.float32)[:, None] + 0.5]
 
     def targets(windows):
         return windows[:, first : first + num_targets]
 
-    lifted = lift_windows(targets, clips, seq_len, num_targets, stride, 4, causal)
+    size = seq_len, num_targets
+    windows = plan_windows([num_frames], *size, stride)
+    lifted = lift_windows(targets, clips, windows, *size, batch_size=4)
     # float32 weights
     np.testing.assert_allclose(lifted[0], clips[0], rtol=1e-6)
 
@@ -39,7 +39,7 @@ def test_every_frame_is_predicted_once_its_windows_are_averaged(
 @pytest.mark.parametrize('stride', [0, 4])
 def test_strides_that_skip_frames_are_refused(stride):
     with pytest.raises(ValueError, match=rf'stride \({stride}\) must be from 1 to'):
-        lift_windows(lambda w: w, [np.zeros(5)], 3, 3, stride)
+        plan_windows([5], 3, 3, stride)
 
 
 @pytest.mark.parametrize('width', [0.5, 1, 1.2, 2, 2.4, 40])

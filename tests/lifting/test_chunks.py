@@ -7,7 +7,7 @@ from mmengine.config import Config
 from tracks import clip_of, track, wiggling
 
 from mmhot import Lifter
-from mmhot.geometry.windows import chunk_starts, lift_windows
+from mmhot.geometry.windows import chunk_starts, lift_windows, plan_windows
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -50,6 +50,11 @@ def smooth(windows):
     return frames.mean(-1).astype(np.float32)
 
 
+def lift(predict, clip, stride, **options):
+    windows = plan_windows([len(clip)], SEQ_LEN, SEQ_LEN, stride, **options)
+    return lift_windows(predict, [clip], windows, SEQ_LEN, SEQ_LEN)
+
+
 def random_walk(num_frames=1000):
     steps = np.random.default_rng(0).normal(size=(num_frames, 3))
     return steps.cumsum(0).astype(np.float32)
@@ -57,7 +62,7 @@ def random_walk(num_frames=1000):
 
 def test_seams_jump_no_more_than_other_frames():
     clip, stride = random_walk(), SEQ_LEN - OVERLAP
-    (lifted,) = lift_windows(smooth, [clip], SEQ_LEN, SEQ_LEN, stride)
+    (lifted,) = lift(smooth, clip, stride)
     jumps = np.linalg.norm(np.diff(lifted, axis=0), axis=1)
     starts = chunk_starts(len(clip), SEQ_LEN, stride, beyond=SEQ_LEN // 2)[1:]
     is_seam = np.zeros(len(jumps), bool)
@@ -81,7 +86,7 @@ def test_chunks_reach_beyond_the_ends(num_frames, ends):
         return windows
 
     clip = random_walk(num_frames)
-    (lifted,) = lift_windows(record, [clip], SEQ_LEN, SEQ_LEN, 16, ends=[ends])
+    (lifted,) = lift(record, clip, 16, ends=[ends])
     np.testing.assert_allclose(lifted, clip, rtol=1e-5, atol=1e-5)
     half = SEQ_LEN // 2
     padded = np.pad(clip, ((half, half), (0, 0)), ends)

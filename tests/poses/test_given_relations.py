@@ -458,12 +458,11 @@ def test_joints_of_another_order_are_recognized(order, caplog):
     assert f'17 joints without names are read as {order}' in caplog.text
 
 
-@pytest.mark.parametrize('unit', [1, 1e3, 1e6])
-def test_times_may_begin_anywhere_in_any_unit(unit):
+def test_times_may_begin_anywhere():
     given = Clip3D.from_arrays(camera(WORLD), FPS, axes='camera')
     times = given.frame / FPS + 0.004 * (given.frame % 3)
     one = mmhot.refine(replace(given, variable_time=times))
-    other = mmhot.refine(replace(given, variable_time=(times + 1.7e9) * unit))
+    other = mmhot.refine(replace(given, variable_time=times + 1.7e9))
     assert apart(one, other).max() < 0.01
     assert_allclose(one.time, other.time, atol=1e-6)
 

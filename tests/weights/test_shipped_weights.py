@@ -15,7 +15,7 @@ from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
 
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.geometry.windows import chunk_starts, lift_windows
+from mmhot.geometry.windows import chunk_starts, lift_windows, plan_windows
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.options import Pose2DOptions
@@ -272,7 +272,8 @@ def test_poses_are_continuous_where_chunks_meet():
             (poses,) = lift_windows(
                 lambda windows, size=size: lifter.predict(windows, size),
                 [pixels.astype(np.float32)],
-                *(length, lifter.num_targets, lifter.stride, lifter.batch_size),
+                plan_windows([len(pixels)], length, length, lifter.stride),
+                *(length, lifter.num_targets, lifter.batch_size),
             )
         errors = poses - poses[:, :1] - target + target[:, :1]
         jumps = np.linalg.norm(np.diff(errors, axis=0), axis=-1).mean(-1)
