@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
-from video_files import write_video
 
 from mmhot.apis import Inferencer
-from mmhot.frames.files import VideoFile
 from mmhot.io.images import read_image
 from mmhot.pose2d import pose_source as choose
 from mmhot.pose2d.interfaces import Detector
@@ -88,18 +86,3 @@ def test_keypoints_and_colors_are_right_in_any_aspect_ratio(run, tmp_path, portr
     assert (changed[0], changed[-1]) == (BOX[0], BOX[2])
     changed = np.flatnonzero((drawn != image).any((1, 2)))
     assert (changed[0], changed[-1]) == (BOX[1], BOX[3])
-
-
-def test_videos_are_drawn_frame_by_frame(run, tmp_path):
-    spots = [(30 + 5 * number, 40, RED) for number in range(4)]
-    video = write_video(tmp_path / 'a.mkv', [spotted(spot) for spot in spots], rate=10)
-    out, opened = run(video, batch_size=3)
-    assert opened == [('whole_image', None, 'cpu', 0.0)]
-    document = json.loads((out / 'a.json').read_text())
-    for spot, frame in zip(spots, document, strict=True):
-        (person,) = frame['instances']
-        assert person['bbox'] == [[0, 0, 120, 90]]
-        # a cell of the heatmap is 12 pixels of the whole image
-        assert_allclose(person['keypoints'], [spot[:2]] * 17, atol=8)
-    drawn = VideoFile(out / 'a.mp4')
-    assert (drawn.fps, len(list(drawn))) == (10, 4)

@@ -15,7 +15,6 @@ from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
-from mmhot.apis.inferencer import Inferencer
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.onnx_detectors import OnnxDetector
 from mmhot.pose2d.onnx_models import OnnxPoseEstimator, decode_udp_heatmaps
@@ -314,21 +313,6 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     images[1][:] = 9  # a buffer that is filled again
     detector(images[1:])
     assert len(runs) == 3
-
-
-@pytest.mark.parametrize('batch_size', [1, 2, 3])
-def test_one_buffer_may_hold_all_frames(rtmo, batch_size):
-    buffer = np.zeros((128, 128, 3), np.uint8)
-
-    def frames():
-        for number in range(5):
-            buffer[:] = 20 * number
-            yield buffer
-
-    results = Inferencer(str(rtmo), device='cpu')(frames(), batch_size=batch_size)
-    people = [result['predictions'][0] for result in results]
-    scores = [person[0]['keypoint_scores'][0] for person in people]
-    assert_allclose(scores, 20 * np.arange(5) / 228, atol=1e-6)
 
 
 # --- models of crops ------------------------------------------------------------------

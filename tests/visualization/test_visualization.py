@@ -109,18 +109,6 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
-def test_2d_view_draws_keypoints_at_their_pixels(frontal):
-    image = np.zeros((720, 1280, 3), np.uint8)
-    ClipRenderer(frontal).draw_2d(image, 0, 1.0)
-    for joint, color in (
-        ('left_wrist', drawing.LEFT),
-        ('right_foot', drawing.RIGHT),
-        ('head', drawing.MIDDLE),
-    ):
-        x, y = frontal.keypoints_2d[0, H36M.index(joint)].round().astype(int)
-        np.testing.assert_array_equal(image[y, x], color)
-
-
 def test_3d_view_from_the_video_camera_matches_the_video(monkeypatch):
     clip = rendered('dance')
     points, _ = place_on_floor(clip)
