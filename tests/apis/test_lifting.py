@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clip_files import DATA, SKATER
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import Detector, Estimator, infer, use_stand_ins
+from pose_sources import Detector, Estimator, use_stand_ins
 
 import mmhot
 from mmhot.chain.formats import FORMATS
@@ -46,17 +46,6 @@ def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
     }
     for file in written:
         assert same_files(file, tmp_path / 'a' / file.name), file.name
-
-
-def test_infer_writes_the_files_of_the_command(checkpoint, detector, video, tmp_path):
-    options = {'pose3d_weights': checkpoint, 'smooth_3d': 'savgol', 'fov': 60}
-    assert infer(video, out_dir=tmp_path / 'a', formats='npz,png,html', **options) == 0
-    clip = mmhot.infer(video, **options)
-    (tmp_path / 'b').mkdir()
-    for suffix in ('npz', 'png', 'html'):
-        path = tmp_path / 'b' / f'clip.{suffix}'
-        clip.save(path, video=video)
-        assert same_files(path, tmp_path / 'a' / path.name), suffix
 
 
 def test_lift_takes_a_clip(checkpoint):

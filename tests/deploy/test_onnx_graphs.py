@@ -99,13 +99,6 @@ def test_lifters(host, pruner, recoverer, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('opset', [18, 21])
-def test_older_operators(opset, tmp_path):
-    graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
-    compare(graph, windows(5), tmp_path, opset)
-
-
-@pytest.mark.slow
 def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
     graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
     still = windows(4)[:, :1].expand(-1, 9, -1, -1).contiguous()
@@ -193,15 +186,6 @@ def test_2d_models_of_mmpose(head, shapes, tmp_path):
 def test_lifters_of_configs(name, tmp_path):
     built = open_model(name)
     compare(LifterGraph(built.model), built.inputs(4), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('size', 'tsb')
-@pytest.mark.parametrize('data', ['coco', 'coco-wholebody'])
-def test_gtpt_of_configs(size, data, tmp_path):
-    built = open_model(f'gtpt-{size}_4xb64-300e_{data}-256x192')
-    x, *_ = compare(PoseGraph(built.model), built.inputs(4), tmp_path)
-    assert x.shape[:2] == (4, 17 if data == 'coco' else 133)
 
 
 @pytest.mark.parametrize('pruner', PRUNERS)

@@ -22,11 +22,6 @@ CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
 
 
 @pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-
-
-@pytest.fixture(scope='module')
 def lifter(checkpoint):
     return Lifter(checkpoint=checkpoint, accuracy='fast')
 

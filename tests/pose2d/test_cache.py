@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
@@ -19,11 +18,6 @@ from mmhot.pose2d.cache import (
 )
 from mmhot.structures.people import People
 from mmhot.tracking.appearance import AppearanceObserver
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture

@@ -255,19 +255,6 @@ def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
     assert not image[y, x].any()
 
 
-def test_joints_with_a_large_expected_error_are_dim_in_3d(frontal):
-    joint = H36M.index('left_wrist')
-    errors = np.full(frontal.scores.shape, 0.05, np.float32)
-    images = [np.zeros((400, 400, 3), np.uint8) for _ in range(2)]
-    for image, error in zip(images, (0.05, 0.2), strict=True):
-        errors[:, joint] = error
-        ClipRenderer(replace(frontal, expected_error=errors)).draw_3d(image, 0)
-    bright, dim = (image.astype(int).sum() for image in images)
-    changed = (images[0] != images[1]).any(-1)
-    assert dim < bright
-    assert 20 < changed.sum() < 2000
-
-
 def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):
     assert not doubts(frontal, slice(0, 2)).any()
     errors = np.full(frontal.scores.shape, 0.04, np.float32)
