@@ -6,7 +6,6 @@ from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,7 +16,6 @@ from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from numpy.testing import assert_equal
 from published import WithoutValues
-from published import samples as labeled_samples
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -193,28 +191,6 @@ def test_every_pruner_and_recoverer_is_around_every_host():
             kinds = {pruner.type for pruner in pruners}
             built.add((backbone.type, *kinds, recoverer, len(pruners)))
     assert len(built) == 3 * 4 * 2 * 2
-
-
-@pytest.mark.parametrize('path', sampled(H2OT), ids=lambda path: path.stem)
-def test_hourglass_trains_a_step_and_evaluates(path):
-    model = deepcopy(read(path).model)
-    model.backbone.embed_dims = model.head.in_channels = 32
-    model, (_, frames, joints, channels), _ = _shortened(path, model)
-    x = torch.randn(2, frames, joints, channels)
-    labels = dict(
-        lifting_target_label=torch.randn(2, frames, joints, 3),
-        lifting_target_weight=torch.ones(2, frames, joints),
-    )
-    model.train()
-    losses = model.loss(x, labeled_samples(2, **labels))
-    losses['loss_pose3d'].backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    torch.optim.SGD(model.parameters(), 1e-3).step()
-    model.eval()
-    for sample in model.predict(x, labeled_samples(2)):
-        poses = sample.pred_instances.keypoints
-        assert poses.shape == (frames, joints, 3)
-        assert np.isfinite(poses).all()
 
 
 @pytest.mark.parametrize('path', PRETRAINED, ids=lambda path: path.stem)

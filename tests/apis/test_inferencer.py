@@ -232,16 +232,3 @@ def test_detectors_run_at_their_interval(lifting, video):
     lifting.detector = Seldom(lifting.detector)
     assert len(list(lifting(video, batch_size=3))) == 10
     assert sum(asked) == 3
-
-
-def test_track_ids_change_at_a_cut(lifting, tmp_path):
-    images = [gray_image(number) for number in range(10)]
-    for number in range(5, 10):
-        images[number][:, :32] = (30, 200, 90)
-    path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
-    ids = [
-        [person['track_id'] for person in people(result)] for result in lifting(path)
-    ]
-    first, second = ({tuple(own) for own in half} for half in (ids[:5], ids[5:]))
-    assert len(first) == len(second) == 1
-    assert first != second

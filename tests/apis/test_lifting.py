@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from clip_files import DATA, SKATER
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import Detector, Estimator, infer, use_stand_ins
+from pose_sources import Detector, Estimator, use_stand_ins
 
 import mmhot
 from mmhot.chain.formats import FORMATS
@@ -48,28 +48,6 @@ def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
         assert same_files(file, tmp_path / 'a' / file.name), file.name
 
 
-def test_infer_writes_the_files_of_the_command(checkpoint, detector, video, tmp_path):
-    options = {'pose3d_weights': checkpoint, 'smooth_3d': 'savgol', 'fov': 60}
-    assert infer(video, out_dir=tmp_path / 'a', formats='npz,png,html', **options) == 0
-    clip = mmhot.infer(video, **options)
-    (tmp_path / 'b').mkdir()
-    for suffix in ('npz', 'png', 'html'):
-        path = tmp_path / 'b' / f'clip.{suffix}'
-        clip.save(path, video=video)
-        assert same_files(path, tmp_path / 'a' / path.name), suffix
-
-
-def test_page_shows_the_video(checkpoint, detector, video, tmp_path):
-    clip = mmhot.infer(video, pose3d_weights=checkpoint)
-    clip.save(tmp_path / 'shown.html', video=video)
-    clip.save(tmp_path / 'plain.html')
-    sizes = [(tmp_path / f'{name}.html').stat().st_size for name in ('shown', 'plain')]
-    assert sizes[0] > sizes[1] + 10 * 500  # ten JPEG images
-    with pytest.raises(ValueError, match='no_video needs a video, and there is none'):
-        clip.save(tmp_path / 'none.html', no_video=True)
-    assert not (tmp_path / 'none.html').exists()
-
-
 def test_lift_takes_a_clip(checkpoint):
     first = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     clip = mmhot.read_keypoints(SKATER)
@@ -91,15 +69,6 @@ def test_video_without_people_is_an_error(checkpoint, detector, video):
     message = "no person was found in 10 frames: det_model='whole_image' is"
     with pytest.raises(ValueError, match=message):
         mmhot.infer(video, pose3d_weights=checkpoint)
-
-
-def test_world_clips_are_written_as_they_are(checkpoint, tmp_path):
-    clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
-    clip.save(tmp_path / 'a.npz', axes='world')
-    clip.save(tmp_path / 'a.bvh')
-    again = mmhot.read_lifted(tmp_path / 'a.npz')
-    again.save(tmp_path / 'b.bvh')
-    assert same_files(tmp_path / 'a.bvh', tmp_path / 'b.bvh')
 
 
 @pytest.mark.parametrize(

@@ -156,17 +156,3 @@ def test_memory_is_bounded(lifter):
         live.update(frame)
     assert live.lifter._segments == []
     assert len(live.lifter._pending) == live.lifter.lookahead == 2
-
-
-def test_wrong_options_are_refused(lifter):
-    def make(**options):
-        return live_chain(Walkers(), lifter, 50.0, **options)
-
-    with pytest.raises(ValueError, match='lookahead must be from 0 to the 4 frames'):
-        make(lookahead=5)
-    with pytest.raises(ValueError, match='smooth_3d must be one of none, one-euro'):
-        make(smooth_3d='savgol')
-    live = make()
-    live.update(*frames([3]))
-    with pytest.raises(ValueError, match='time must increase from 0.06 s, got 0.06 s'):
-        live.update(*frames([3]))

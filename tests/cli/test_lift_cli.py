@@ -1,12 +1,9 @@
 """``mmhot lift``: its files, and one line for each error."""
 
 import re
-import resource
 import shutil
-from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
 import pytest
 from clip_files import SKATER, dump, save
 from lifters import lifter_config
@@ -62,15 +59,6 @@ def test_all_formats_are_written_and_printed(lift_it, out, tmp_path, capfd):
     assert summary.split()[:3] == ['a', '4', '1']
     # no terminal, no bar
     assert captured.err == ''
-
-
-def test_options_reach_the_lifter(lift_it, out, checkpoint):
-    lifted = {}
-    for option in ({}, {'speed': 'fast'}):
-        assert lift_it(SKATER, **option) == 0
-        lifted[tuple(option)] = read_lifted(out / f'{SKATER.stem}.npz').keypoints_3d
-    plain = lifted[()]
-    assert np.abs(lifted['speed',] - plain).max() > 1e-3
 
 
 def test_options_complete_a_file(lift_it, out, tmp_path, refused):
@@ -136,27 +124,6 @@ def test_folders_that_cannot_be_written_to_are_refused(
 ):
     (tmp_path / 'file').touch()
     refused(message, SKATER, out_dir=tmp_path / folder)
-
-
-@contextmanager
-def disk_space(size):
-    """Let no file become larger than some bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_full_disks_leave_no_half_file(lift_it, out, tmp_path, capfd):
-    """For other formats see tests/io/test_interrupted_writes.py."""
-    clip = save(tmp_path / 'a.npz')
-    with disk_space(500):
-        assert lift_it(clip, formats='mp4', without='confidence') == 1
-    (line,) = capfd.readouterr().err.splitlines()
-    assert re.fullmatch('mmhot lift: a: cannot write .*a.mp4: File too large', line)
-    assert not out.exists()
 
 
 def test_a_format_that_fails_stops_no_other_clip(lift_it, out, monkeypatch, capfd):

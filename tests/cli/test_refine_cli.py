@@ -81,9 +81,3 @@ def test_wrong_options_are_one_line(file, options, message, tmp_path, capsys):
     assert message in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / 'out').exists()
-
-
-def test_options_of_lifters_are_none_of_refine(file, capsys):
-    with pytest.raises(SystemExit):
-        main(['refine', str(file), '--model', 'nanohtnet'])
-    assert 'unrecognized arguments: --model' in capsys.readouterr().err

@@ -12,7 +12,6 @@ import mmhot
 from mmhot.cli.dispatch import build_parser, main
 from mmhot.compat import SHIMS, doctor
 from mmhot.compat.doctor import examine, repair_commands, try_imports
-from mmhot.compat.installation import import_extra
 from mmhot.errors import pip
 from mmhot.io import atomic
 
@@ -167,15 +166,6 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
         'raising': 'OSError: libGL.so.1: cannot open',
         'crashing': 'its import crashes',
     }
-
-
-def test_missing_extra_is_named_with_its_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, 'gradio', None)
-    with pytest.raises(
-        ValueError,
-        match=r"^the page needs gradio \(.+\): .+ install .*'gradio>=[\d.]+'$",
-    ):
-        import_extra('gradio', 'the page', 'ui')
 
 
 def test_no_other_hint_at_pip():

@@ -58,17 +58,6 @@ def build(dataset):
         return DATASETS.build(deepcopy(dataset))
 
 
-def test_training_samples_hold_labels_of_square_crops(config):
-    dataset = build(config.train_dataloader.dataset)
-    assert len(dataset) == 2
-    sample = dataset[0]
-    assert sample['inputs'].shape == (3, 256, 256)
-    labels = sample['data_samples'].gt_instance_labels
-    assert labels.keypoint_x_labels.shape == labels.keypoint_y_labels.shape
-    assert labels.keypoint_x_labels.shape[-2:] == (16, 512)
-    assert labels.keypoint_weights.sum() > 0
-
-
 def test_perfect_predictions_are_all_correct(config, people):
     init_default_scope('mmpose')
     dataset = build(config.val_dataloader.dataset)

@@ -95,13 +95,6 @@ def test_lifters(host, pruner, recoverer, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('opset', [18, 21])
-def test_older_operators(opset, tmp_path):
-    graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
-    compare(graph, windows(5), tmp_path, opset)
-
-
-@pytest.mark.slow
 def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
     graph = LifterGraph(build_lifter('MixSTE', 'MotionPruner', TRI))
     still = windows(4)[:, :1].expand(-1, 9, -1, -1).contiguous()

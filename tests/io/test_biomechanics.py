@@ -129,16 +129,3 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
     assert {row['track'] for row in rows} == {'2'}
     result = np.array([[float(row[name]) for name in ANGLES] for row in rows])
     assert_allclose(result[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
-
-
-def test_angles_in_python_are_those_of_the_file(clip, tmp_path):
-    lifted = rendered('walk')
-    lifted.save(tmp_path / 'a.angles.csv')
-    with (tmp_path / 'a.angles.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    angles = lifted.angles()
-    assert set(angles) == set(ANGLES)
-    for name, values in angles.items():
-        assert_allclose(values, [float(row[name]) for row in rows], atol=1e-4)
-    with pytest.raises(ValueError, match='angles: only for the joints of h36m-17'):
-        replace(lifted, joint_names=tuple('abcdefghijklmnopq')).angles()

@@ -120,12 +120,6 @@ def uneven():
     return replace(clip, variable_time=(clip.frame + late) / clip.fps)
 
 
-def test_trc_has_the_times_of_a_varying_rate(uneven, tmp_path):
-    trc.write_person(uneven, tmp_path / 'a.trc')
-    times = read_trc(tmp_path / 'a.trc')[3]
-    assert_allclose(times, uneven.time, atol=1e-6)
-
-
 def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     """It begins with the video, also of people who enter where the rate was lower."""
     late = uneven.take(uneven.frame >= 100)

@@ -137,18 +137,6 @@ def test_mirrored_clips_have_mirrored_poses(tmp_path, num_frames):
     np.testing.assert_allclose(other[:, flip] * [-1, 1, 1], poses, atol=1e-5)
 
 
-@pytest.mark.parametrize('flip_test', [True, False])
-@pytest.mark.parametrize('recoverer', [dict(type='AttentionRecoverer'), None])
-def test_hourglasses_lift_clips(tmp_path, recoverer, flip_test):
-    checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
-    lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
-    assert lifter.num_targets == (27 if recoverer else 1)
-    assert lifter.stride == (5 if recoverer else 1)
-    lifted = lifter(wiggling_clip(60)).keypoints_3d
-    assert lifted.shape == (60, 17, 3)
-    assert np.isfinite(lifted).all()
-
-
 def test_batch_size_is_what_caches_hold(tmp_path):
     checkpoint = checkpoint_of(tmp_path / 'a.pth', None)
     a_window = 27 * 17 * 16

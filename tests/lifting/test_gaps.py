@@ -82,15 +82,6 @@ def test_empty_rows_in_long_gaps_repeat_the_nearest_pose():
     np.testing.assert_array_equal(segments[1].keypoints, keypoints[30:].repeat(15, 0))
 
 
-def test_empty_rows_between_long_gaps_are_kept_without_filling_the_gaps():
-    keypoints = standing(4, 3.0)
-    keypoints[1:3] = np.nan
-    segments = segments_of(track([0, 500, 502, 1000], keypoints))
-    frames = [s.frames.tolist() for s in segments]
-    assert sum(frames, []) == [0, 500, 501, 502, 1000]
-    assert all(np.isfinite(s.keypoints).all() for s in segments)
-
-
 def test_tracks_without_joints_give_no_segment():
     assert segments_of(track(range(4), np.full((4, 17, 2), np.nan, np.float32))) == []
 

@@ -205,16 +205,3 @@ def test_inferencer_lifts_an_image(options, inferencer, person, tmp_path):
     assert len(np.unique(result['visualization'][0])) > 20
     assert (tmp_path / 'out/predictions/person.json').is_file()
     assert (tmp_path / 'out/visualizations/person.png').is_file()
-
-
-def test_inferencer_lifts_a_video(inferencer, person, tmp_path):
-    path = str(tmp_path / 'clip.mp4')
-    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 10, (320, 240))
-    for frame in range(3):
-        writer.write(np.roll(person, 5 * frame, 1))
-    writer.release()
-    results = list(inferencer(path, pred_out_dir=str(tmp_path)))
-    assert len(results) == 3
-    for result in results:
-        assert np.isfinite(result['predictions'][0][0]['keypoints']).all()
-    assert (tmp_path / 'clip.json').is_file()

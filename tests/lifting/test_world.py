@@ -171,16 +171,6 @@ def test_jumps_leave_the_floor_of_a_person():
     assert_allclose(find_own_floor(drift + jump, seconds), drift, atol=0.03)
 
 
-def test_height_scales_poses_and_positions():
-    clip = place_people(rendered('walk'))
-    tall, short = scale_people(clip, 2.0), scale_people(clip, 1.0)
-    ratio = (2.0 - ANKLE_HEIGHT) / (1.0 - ANKLE_HEIGHT)
-    assert_allclose(tall.keypoints_3d, ratio * short.keypoints_3d, rtol=1e-5, atol=1e-6)
-    assert_allclose(tall.root_3d, ratio * short.root_3d, rtol=1e-5)
-    standing = tall.keypoints_3d[:, :, 1]
-    assert 1.8 < (standing.max(1) - standing.min(1)).max() + ANKLE_HEIGHT < 2.1
-
-
 def test_each_person_may_have_a_height():
     clip = place_people(rendered('walk'))
     both = joined(clip, replace(clip, track=clip.track + 3))

@@ -4,7 +4,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import write_video
 
@@ -19,11 +18,6 @@ from mmhot.pose2d.cache import (
 )
 from mmhot.structures.people import People
 from mmhot.tracking.appearance import AppearanceObserver
-
-
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
 @pytest.fixture
@@ -88,24 +82,6 @@ def test_people_and_what_was_observed_are_loaded_again(tmp_path):
             arrays = dict(file)
         np.savez(tmp_path / 'b.npz', **arrays | {'scores': arrays['scores'] + change})
         assert load_people(tmp_path / 'b.npz') is None
-
-
-def test_resume_skips_inputs_whose_results_are_whole(run, detector, tmp_path, capfd):
-    def is_skipped(**options):
-        assert run(resume=True, **options) == 0
-        return 'was finished before' in capfd.readouterr().out
-
-    result = tmp_path / 'out/a.npz'
-    assert not is_skipped()
-    assert is_skipped()
-    result.write_bytes(b'cut off')
-    assert not is_skipped()
-    assert len(read_lifted(result)) == 10
-    assert not is_skipped(smooth_3d='savgol')
-    assert is_skipped(smooth_3d='savgol')
-    assert not is_skipped()  # the results are those of other options
-    # neither option changes the keypoints
-    assert len(detector.calls) == 10
 
 
 def test_other_observers_see_the_frames_of_cached_people(run, detector, tmp_path):

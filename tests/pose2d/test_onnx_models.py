@@ -11,7 +11,7 @@ from video_files import gray_image
 from mmhot.geometry.crops import crop_matrix, map_points, unmap_points
 from mmhot.pose2d import onnx_formats
 from mmhot.pose2d.onnx_detectors import OnnxDetector
-from mmhot.pose2d.onnx_models import OnnxPoseEstimator, split_evenly
+from mmhot.pose2d.onnx_models import OnnxPoseEstimator
 
 BOX = np.array([[10.0, 5.0, 40.0, 45.0]], np.float32)
 
@@ -212,15 +212,3 @@ def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing)
     peak = np.array([50.25 if smoothing else 50, 60])
     assert_allclose(keypoints[0, 0], unmap_points(matrix, peak), rtol=1e-4)
     assert_allclose(scores, 0.8)
-
-
-@pytest.mark.parametrize(
-    ('count', 'sizes'), [(1, [1]), (2, [1, 1]), (3, [2, 1]), (7, [2, 2, 1, 2])]
-)
-def test_crops_are_shared_evenly_among_threads(count, sizes):
-    items = list(range(count))
-    batches = split_evenly(items, 2, 2)
-    assert [len(batch) for batch in batches] == sizes
-    assert sum(batches, []) == items
-    assert split_evenly([], 2, 2) == []
-    assert split_evenly(items, 32, 1) == [items]

@@ -274,18 +274,6 @@ class Moving(World):
         return people
 
 
-def test_predictable_people_are_interpolated():
-    world = Moving(lambda n: OFFSETS)
-    people = world.run()
-    for number, found in enumerate(people):
-        np.testing.assert_allclose(
-            found.keypoints[0], world.truth(number) + OFFSETS, atol=1e-3
-        )
-        np.testing.assert_allclose(found.scores, 0.9, rtol=1e-6)
-    # keyframes 0, 2, 6, 14, 20, 24 and the middle between each two
-    assert sum(world.calls) <= 12
-
-
 def test_limbs_that_are_not_predictable_are_estimated_more_often():
     swings, still = Moving(swing), Moving(lambda n: OFFSETS)
     people = swings.run()

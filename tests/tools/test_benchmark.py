@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from tools.analysis.cost import count_cost
 from tools.benchmark import models, page
 from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
@@ -27,38 +26,6 @@ class FakeClock:
         """A call that takes the next of the given durations."""
         durations = iter(seconds)
         return lambda: setattr(self, 'now', self.now + next(durations))
-
-
-# Multiply-accumulates of the specification, in millions: all, graphs, attention. It
-# counts the diagonal of graphs as a matrix, but not the cosine transform.
-SPECIFIED = {
-    'htnet_1frm_1xb512-15e_cmu': {'all': 37.9, 'graphs': 0.81, 'attention': 0.14},
-    f'nanohtnet_243frm-keep9_{_CMU}': dict(
-        all=29.0, graphs=1.05, attention=0.2, dct=0.07
-    ),
-    f'nanohtnet_243frm-keep27_{_CMU}': dict(
-        all=52.4, graphs=3.01, attention=0.66, dct=0.22
-    ),
-}
-
-
-@pytest.mark.parametrize('name', SPECIFIED)
-def test_cost_of_published_lifters_is_as_specified(name):
-    spec = {'dct': 0, **SPECIFIED[name]}
-    built = open_model(name)
-    cost = count_cost(built.model, built.inputs(1), None, mode='tensor')
-    own = spec['graphs'] / 2
-    total = spec['all'] - own + spec['dct']
-    assert cost.macs / 1e6 == pytest.approx(total, abs=0.06)
-    products = own + spec['attention'] + spec['dct']
-    assert cost.product_macs / 1e6 == pytest.approx(products, abs=0.02)
-
-
-def test_cost_of_mmposes_lifter_is_as_published():
-    spec = open_model(f'video-pose-lift_tcn-243frm-supv_{_H36M}')
-    cost = count_cost(spec.model, spec.inputs(1), None, mode='tensor')
-    assert cost.macs / 1e6 == pytest.approx(176, abs=0.5)
-    assert cost.product_macs == 0
 
 
 def test_turn_is_the_median_of_its_calls():

@@ -1,8 +1,6 @@
 """Page and errors of ``make demo``."""
 
 import re
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,27 +34,6 @@ def test_known_errors_are_measured(tmp_path, run_tool):
     assert all(0 < float(row[4]) < 40 for row in rows)
     assert run_tool('demo', tmp_path) == (0, '')
     assert (tmp_path / 'index.html').is_file()
-
-
-def test_page_shows_a_player_then_the_command_then_files(tmp_path, monkeypatch):
-    write_results(tmp_path)
-    command = Path(sys.executable).with_name('mmhot')
-    monkeypatch.chdir(tmp_path)
-    page = demo.write_page(tmp_path, '63.9 and 43.4')
-    assert '63.9 and 43.4 mm from ground truth' in page
-    assert page.index('src="dance.html"') < page.index(f'{command} infer video.mp4')
-    tabs = re.findall('<a href="(.*?)" target="player">', page)
-    assert tabs == ['dance.html', 'walk.html']
-    # in the clone the command is a relative path
-    monkeypatch.chdir(command.parents[1])
-    monkeypatch.setattr(sys, 'executable', str(command))
-    page_there = demo.write_page(tmp_path, '')
-    assert f'\n{command.relative_to(Path.cwd())} infer video.mp4' in page_there
-    assert '.bvh</th><td>rotations of bones, for Blender' in page
-    links = set(re.findall('a href="(.*?)"', page))
-    assert links == {
-        f'{x}.{kind}' for x in demo.RENDERED for kind in ('npz', 'html', 'bvh')
-    }
 
 
 def largest_turn(clip):

@@ -57,13 +57,6 @@ def test_trace_names_what_the_head_kept(model):
             assert set(group) <= set(before.kept.ravel())
 
 
-def test_trace_takes_other_rates(model):
-    image = cv2.imread(str(IMAGE))
-    trace = trace_pruning(model, image, (2, 24, 195, 205), keep_rates=(1.0, 0.5))
-    assert [stage.kept.shape for stage in trace.stages] == [(256,), (3, 128)]
-    assert model.head.keep_rates == (1.0, 0.7, 0.3, 0.1)
-
-
 def test_kept_patches_are_bright_and_others_dark():
     image = draw_pruning(trace_with([[0, 11], [3, 4]]), zoom=2.0)
     gap, rows, columns, title = 3, 80, 60, 14
@@ -74,11 +67,6 @@ def test_kept_patches_are_bright_and_others_dark():
     assert (head[25:35, 5:15] < 60).all()
     assert (legs[25:35, 5:15] == 200).all()
     assert (legs[65:75, 5:15] < 60).all()
-
-
-def test_dense_keypoints_are_no_patches():
-    with_dense = draw_pruning(trace_with([[-1, 11], [-1, -1]]))
-    assert with_dense.shape == draw_pruning(trace_with([[0, 11], [3, 4]])).shape
 
 
 def test_tool_writes_the_drawing(config, model, tmp_path, run_tool):

@@ -19,7 +19,6 @@ from tools.dataset_converters.convert_mocap import (
 )
 from tools.dataset_converters.motion_files import (
     JointMotion,
-    read_asf_amc,
     read_bvh,
     read_c3d,
     read_motion,
@@ -96,65 +95,6 @@ def test_files_of_several_people_are_refused(tmp_path):
     motion = JointMotion(2 * H36M.joints, joints, 50)
     with pytest.raises(ValueError, match='wanted one person in a file'):
         convert_motion(motion, tmp_path / 'a.bvh')
-
-
-def test_asf_amc_has_the_hand_computed_positions(tmp_path):
-    asf = write(
-        tmp_path / '01.asf',
-        """:version 1.10
-:units
-  length 0.5
-  angle deg
-:root
-  order TX TY TZ RX RY RZ
-  axis XYZ
-  position 0 0 0
-  orientation 0 0 0
-:bonedata
-  begin
-    id 1
-    name thigh
-    direction 0 -1 0
-    length 4
-    axis 0 0 90 XYZ
-    dof rx rz
-    limits (-1 1)
-           (-1 1)
-  end
-  begin
-    id 2
-    name shin
-    direction 0 -1 0
-    length 3
-    axis 0 0 0 XYZ
-  end
-:hierarchy
-  begin
-    root thigh
-    thigh shin
-  end
-""",
-    )
-    frames = ['1', 'root 1 8 2 0 0 0', 'thigh 0 0', '2', 'root 1 8 2 0 90 0']
-    amc = write(
-        tmp_path / '01_01.amc',
-        '\n'.join([':FULLY-SPECIFIED', ':DEGREES', *frames, 'thigh 90 0']),
-    )
-    motion = read_asf_amc(asf, amc, meters=1.0, up='z')
-    assert motion.fps == 120
-    assert motion.names == ('root', 'thigh', 'shin')
-    assert_allclose(motion.positions[0], [[1, 8, 2], [1, 4, 2], [1, 1, 2]], atol=1e-9)
-    # the bone's x axis is the world's y, about which -y stays as it is
-    assert_allclose(motion.positions[1], [[1, 8, 2], [1, 4, 2], [1, 1, 2]], atol=1e-9)
-    # about the bone's z axis, the world's, by 90 degrees: x, which root turns to -z
-    amc.write_text(amc.read_text().replace('thigh 90 0', 'thigh 0 90'))
-    motion = read_asf_amc(asf, amc, meters=1.0, up='z')
-    assert_allclose(motion.positions[1], [[1, 8, 2], [1, 8, -2], [1, 8, -5]], atol=1e-9)
-    inches = read_asf_amc(asf, amc)
-    assert_allclose(inches.positions[0, 2], np.array([1, -2, 1]) * 0.0508, atol=1e-9)
-    amc.write_text(amc.read_text().replace(':DEGREES', ':RADIANS'))
-    with pytest.raises(ValueError, match='has angles in radians, wanted degrees'):
-        read_asf_amc(asf, amc)
 
 
 # The first two frames of the training data's clip S11/11_01.

@@ -51,7 +51,9 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     train = ['train', config, '--work-dir', work_dir]
     assert run_tool(*train)[0] == 0
     assert (work_dir / 'epoch_1.pth').is_file()
-    code, err = run_tool(*train, '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    options = ['--no-validate', '--auto-scale-lr']
+    options += ['--cfg-options', 'train_cfg.max_epochs=2']
+    code, err = run_tool(*train, '--resume', *options)
     assert code == 0, err
     checkpoint = work_dir / 'epoch_2.pth'
     files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
@@ -77,12 +79,6 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     assert mean == pytest.approx(noisy['overall']['MPJPE'], rel=1e-5)
     assert not list(tmp_path.glob('new/.mmhot-*'))
     assert (tmp_path / 'p.pkl').stat().st_size
-
-
-def test_training_without_validation(config, tmp_path, run_tool):
-    args = ['--work-dir', tmp_path / 'work', '--no-validate', '--auto-scale-lr']
-    code, err = run_tool('train', config, *args)
-    assert code == 0, err
 
 
 @pytest.mark.parametrize(

@@ -109,18 +109,6 @@ def test_frontal_person_is_upright_and_not_mirrored_in_both_views(tmp_path, fron
         assert 0 <= left[:, 1].max() - right[:, 1].max() < 10
 
 
-def test_2d_view_draws_keypoints_at_their_pixels(frontal):
-    image = np.zeros((720, 1280, 3), np.uint8)
-    ClipRenderer(frontal).draw_2d(image, 0, 1.0)
-    for joint, color in (
-        ('left_wrist', drawing.LEFT),
-        ('right_foot', drawing.RIGHT),
-        ('head', drawing.MIDDLE),
-    ):
-        x, y = frontal.keypoints_2d[0, H36M.index(joint)].round().astype(int)
-        np.testing.assert_array_equal(image[y, x], color)
-
-
 def test_3d_view_from_the_video_camera_matches_the_video(monkeypatch):
     clip = rendered('dance')
     points, _ = place_on_floor(clip)
@@ -265,19 +253,6 @@ def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
     assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
     x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
     assert not image[y, x].any()
-
-
-def test_joints_with_a_large_expected_error_are_dim_in_3d(frontal):
-    joint = H36M.index('left_wrist')
-    errors = np.full(frontal.scores.shape, 0.05, np.float32)
-    images = [np.zeros((400, 400, 3), np.uint8) for _ in range(2)]
-    for image, error in zip(images, (0.05, 0.2), strict=True):
-        errors[:, joint] = error
-        ClipRenderer(replace(frontal, expected_error=errors)).draw_3d(image, 0)
-    bright, dim = (image.astype(int).sum() for image in images)
-    changed = (images[0] != images[1]).any(-1)
-    assert dim < bright
-    assert 20 < changed.sum() < 2000
 
 
 def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):

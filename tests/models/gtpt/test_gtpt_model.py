@@ -1,7 +1,5 @@
 """GTPT's stem, head and tokens: invariants that hold for any weights."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -240,22 +238,6 @@ def test_flip_test_averages_logits_of_the_mirror_image():
     other_x = torch.cat([other_x[..., 1:], other_x[..., -1:]], dim=-1)
     assert_close(x, ((logits_x + other_x) / 2).softmax(-1))
     assert_close(y, ((logits_y + other_y) / 2).softmax(-1))
-
-
-@torch.no_grad()
-def test_scores_are_divided_by_a_labels_peak_unless_raw():
-    head, samples = build_head(), people(2)
-    for scores in (head.classify_x[1], head.classify_y[1]):
-        scores.weight *= 2
-    raw = head.predict(random_maps(), samples, dict(raw_scores=True))
-    scaled = head.predict(random_maps(), samples)
-    peak = 1 / (4 * math.sqrt(2 * math.pi))
-    x, y = head.estimate(random_maps(), samples, {})
-    for index in range(2):
-        expected = torch.minimum(x[index].amax(-1), y[index].amax(-1))
-        assert_close(torch.from_numpy(raw[index].keypoint_scores[0]), expected)
-        expected = (expected / peak).clamp(max=1)
-        assert_close(torch.from_numpy(scaled[index].keypoint_scores[0]), expected)
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ from tools.model_converters.conversion import convert_published
 
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
-TINY = {'embed_dims': 16, 'mlp_dims': 24, 'num_heads': 2, 'generation_heads': 3}
 NUM_HEADS, GENERATION_HEADS = 8, 9  # the published code has no others
 
 

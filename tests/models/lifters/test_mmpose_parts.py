@@ -21,7 +21,6 @@ MMPOSE = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint/motionber
 ORIGINAL = 'motionbert_dstformer-243frm_8xb32-240e_h36m.py'
 NAME = 'hot-motionbert_243frm-keep81_8xb32-240e_h36m-mmpose.py'
 FRAMES = 12
-PRUNER = dict(type='ClusterPruner', num_keep=4, depth=1)
 TRA, TRI = dict(type='AttentionRecoverer'), dict(type='InterpolationRecoverer')
 
 
@@ -108,10 +107,3 @@ def test_features_with_missing_frames_are_not_for_mmposes_lifter(recoverer):
     model = hourglass(recoverer=recoverer)
     with pytest.raises(ValueError, match='drops frames and does not recover'):
         model.loss(windows(), labeled())
-
-
-def test_sequence_lifter_refuses_heads_of_mmpose():
-    model = Config.fromfile(CONFIGS / NAME).model
-    model.type = 'SequencePoseLifter'
-    with pytest.raises(ValueError, match='needs PoseLiftingHead or a subclass'):
-        build(model)

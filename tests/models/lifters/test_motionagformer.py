@@ -176,17 +176,3 @@ def test_defaults_are_those_of_the_published_code_of_either_source():
     assert backbone['pruner'] == pruner
     assert config['head']['decoder'] == {'type': 'ImageSpacePoseLifting'}
     assert config['test_cfg'] == {'flip_test': True, 'target': 'all'}
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        ({'layer_index': 2}, 'layer_index=2 contradicts the tensors, which say 1'),
-        ({'num_heads': 5}, r'embed_dims \(16\) must be divisible by num_heads \(5\)'),
-        ({'neighbour_num': 5}, r'num_keep: 4\), got 5'),
-        ({'neighbors': 4}, 'unknown setting of MotionAGFormer: neighbors; known: '),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(settings, message):
-    with pytest.raises(ValueError, match=message):
-        convert_published(published_state(9, 16, 3, pruning=(4, 1)), **settings)

@@ -83,12 +83,3 @@ def test_loss_can_ignore_keypoints_of_weight_zero():
         losses = model(torch.zeros(2, 9, 17, 2), batch, mode='loss')
         results.append(torch.stack(list(losses.values())))
     assert_close(*results)
-
-
-def test_head_refuses_an_unknown_target_and_a_missing_decoder():
-    with pytest.raises(ValueError, match="'center' or 'all', got 'middle'"):
-        tiny_model(target='middle')
-    model = tiny_model()
-    model.head.decoder = None
-    with pytest.raises(RuntimeError, match='needs a decoder'):
-        model.predict(torch.zeros(1, 9, 17, 2), samples(1))

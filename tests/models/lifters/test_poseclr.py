@@ -162,10 +162,3 @@ def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
     lifter.init_weights()
     for name, tensor in lifter.backbone.state_dict().items():
         assert_close(tensor, model.backbone.state_dict()[name])
-
-
-def test_projector_of_other_frames_is_refused():
-    projector = dict(in_channels=8, num_frames=5)
-    model = MODELS.build(dict(type='PoseCLR', backbone=NANO, projector=projector))
-    with pytest.raises(ValueError, match=r'projector.num_frames is 5, .* of 3 frames'):
-        model(views()[0][:, 0])

@@ -159,16 +159,6 @@ def test_hidden_channels_of_pruned_mixste_ignore_the_published_option():
         convert_published(_renamed(load_fixture('mixste')[0]), d_hid=7)
 
 
-def test_plain_motionbert_with_recovery_tokens_is_refused():
-    meta, _ = load_fixture('hot_motionbert')
-    state = _renamed(meta)
-    del state['x_token']
-    with pytest.raises(
-        ValueError, match='pos_embed_token is not known; .*cross_attention'
-    ):
-        convert_published(state)
-
-
 MOTIONBERT = (
     'configs/body_3d_keypoint/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py'
 )

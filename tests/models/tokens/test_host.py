@@ -113,25 +113,6 @@ def test_pruner_that_reads_attention_needs_layers_with_watch():
         build('AttentionPruner', layer=lambda dims: nn.Linear(dims, dims))
 
 
-def test_number_of_layers_must_be_that_of_the_hourglass():
-    class Short(ToyHost):
-        def get_layers(self):
-            return self.blocks[:2]
-
-    with pytest.raises(ValueError, match='num_layers=3 layers from get_layers, got 2'):
-        build(backbone=Short)
-
-
-def test_backbone_with_an_hourglass_must_be_a_host():
-    class NoHost(nn.Module):
-        def __init__(self, **_):
-            super().__init__()
-            self.hourglass = nn.Identity()
-
-    with pytest.raises(ValueError, match='must be a subclass of .*Host, got NoHost'):
-        build(backbone=NoHost)
-
-
 def test_pruner_must_be_a_subclass_of_pruner():
     class NoPruner(nn.Module):
         def __init__(self, num_keep, depth, keep_center):

@@ -145,11 +145,6 @@ def test_weights_of_another_keep_count_are_resampled(monkeypatch):
         fewer.load_state_dict(weights)
 
 
-def test_recoverer_alone_is_refused():
-    with pytest.raises(ValueError, match='a recoverer needs a pruner'):
-        build(recoverer=dict(type='InterpolationRecoverer'))
-
-
 def test_interpolation_is_linear_between_kept_frames_and_constant_outside():
     kept = torch.tensor([[1, 3, 7]])
     poses = torch.tensor([[10.0, 20.0, 0.0]])[..., None, None]
