@@ -16,15 +16,13 @@ from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.placement import find_floor
 from mmhot.lifting.world import height_over_ankles
 from mmhot.options import Option, Options, read_numbers
-from mmhot.skeletons.joint_angles import angle_names, joint_angles, unit_vectors
+from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.conventions import standing_axes
 
 _H36M = get_skeleton('h36m-17')
-# left and right hips, knees and ankles
-_LEGS = [_H36M.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'knee', 'foot')]
-_ANKLES = _LEGS[2]
-_THORAX = _H36M.index('thorax')
+_ANKLES = _H36M.indices(['left_foot', 'right_foot'])
 _LONGEST = 0.2  # seconds that a frame stands for, if others were missed
 
 
@@ -49,10 +47,6 @@ class LevelSettings:
     # Seconds of people who stand, after which the tilt is kept. More is more accurate,
     # and later.
     seconds: float = 3.0
-    # Least distance of hips and ankles of people who stand, by the length of legs, and
-    # cosine between legs and trunk. More leaves out more people who do not stand.
-    straight: float = 0.9
-    upright: float = 0.9
     floor: float = 2.0  # seconds whose lowest ankle shows the floor of a person
 
 
@@ -167,6 +161,7 @@ class PeoplePlacer:
         self.options, self._say = options, say
         self.tilt = None if options.tilt == 'auto' else options.tilt
         self._turn = np.eye(3)  # from z-up axes of the camera to the world's
+        # ankles and axes of people who stood, (3, 3) each
         self._standing: list[np.ndarray] | None = []
         if self.tilt is not None:
             self._turn = rotation_matrices(np.radians([-self.tilt, 0, 0]))
@@ -227,28 +222,17 @@ class PeoplePlacer:
     def _level(self, seen: np.ndarray, scores: np.ndarray, time: float) -> None:
         """Learn the tilt from people (P, 17, 3), z up, of which some may stand."""
         step, self._time = min(time - self._time, _LONGEST), time
-        stands = self._stand(seen) & (scores[:, _ANKLES] > 0).all(1)
+        ankles, axes = seen[:, _ANKLES], standing_axes(seen)
+        stands = np.isfinite(axes).all(1) & (scores[:, _ANKLES] > 0).all(1)
         if self._standing is None or not stands.any():
             return
-        self._standing += [*seen[stands]]
+        self._standing += [*np.append(ankles, axes[:, None], axis=1)[stands]]
         self._stood += step
         people = np.array(self._standing)
-        ankles, thorax = people[:, _ANKLES], people[:, _THORAX]
-        self._turn, _ = find_floor(ankles.reshape(-1, 3), thorax - ankles.mean(1))
+        self._turn, _ = find_floor(people[:, :2].reshape(-1, 3), people[:, 2])
         self.tilt = -float(np.degrees(np.arcsin(self._turn[2, 1])))
         if self._stood >= self.options.level.seconds:
             self._standing = None
             text = 'people who stand show that the camera looks %s by %.1f degrees'
             side = 'down' if self.tilt > 0 else 'up'
             self._say(text % (side, abs(self.tilt)))
-
-    def _stand(self, people: np.ndarray) -> np.ndarray:
-        """Mark the people (P, 17, 3) who stand on a straight leg, upright, (P,)."""
-        settings = self.options.level
-        hips, knees, ankles = (people[:, x] for x in _LEGS)
-        legs = np.linalg.norm(hips - knees, axis=-1)
-        legs += np.linalg.norm(knees - ankles, axis=-1)
-        is_straight = np.linalg.norm(hips - ankles, axis=-1) > settings.straight * legs
-        trunk = unit_vectors(people[:, _THORAX] - people[:, 0])
-        up = unit_vectors(people[:, 0] - ankles.mean(1))
-        return is_straight.any(1) & ((trunk * up).sum(-1) > settings.upright)

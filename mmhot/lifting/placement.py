@@ -37,9 +37,6 @@ class FloorSettings:
     above: float = 0.05  # weight of ankles above the floor, relative to those below
     high: float = 0.06  # height with a quarter of it, relative to the distance
     rounds: int = 30
-    upright: float = (
-        0.7  # cosine of the largest angle between a vote and the camera's up
-    )
     voters: float = 0.1  # share of poses that must stand to decide what is up
     pinned: float = 1e-4  # path of hips that tools keep in place, m
     drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error

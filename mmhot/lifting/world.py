@@ -133,7 +133,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         rows = shots == shot
         feet = poses[rows][:, ankles] + root[rows, None]
         bodies = standing_axes(poses[rows, _BODY])
-        bodies = bodies[bodies[:, 2] > FLOOR.upright]
+        bodies = bodies[np.isfinite(bodies).all(1)]
         if len(bodies) < FLOOR.voters * rows.sum():
             text = '%s: hardly anybody stands straight: up is that of a level camera'
             _LOGGER.warning(text, clip.name)

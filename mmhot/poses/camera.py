@@ -64,7 +64,7 @@ class HoldCamera(PoseStep[object]):
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
         """State that all frames share axes, if the user says so."""
-        if not self.static_camera or clip.axes == 'world' or not len(clip):
+        if not self.static_camera or not len(clip):
             return clip
         if clip.camera_path is not None:
             if not is_static(clip.camera_path):

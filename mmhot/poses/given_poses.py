@@ -16,7 +16,6 @@ from mmhot.geometry.keypoint_arrays import (
 )
 from mmhot.geometry.outliers import find_outliers, list_frames
 from mmhot.io.readers.options import SingleOption
-from mmhot.keypoints.camera_path import static_path
 from mmhot.keypoints.lens import LensOptions
 from mmhot.keypoints.people import PeopleOption, PersonSpan, choose_people
 from mmhot.lifting.gaps import GapFiller, KnownJoints
@@ -218,14 +217,11 @@ class PlaceGiven(LensOptions, GivenStep):
     name = 'placement'
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
-        """Return checked poses; those in world axes have a static camera."""
+        """Return checked poses."""
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
             reason = 'is for poses with 2D keypoints and without positions'
             self.refuse(options_of(LensOptions), reason)
-        clip = super().__call__(clip, lifted)
-        if clip.axes == 'world' and clip.camera_path is None and len(clip):
-            clip = replace(clip, camera_path=static_path(int(clip.frame.max()) + 1))
-        return clip.checked()
+        return super().__call__(clip, lifted).checked()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """State the positions and the focal length."""

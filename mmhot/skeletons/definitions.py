@@ -214,6 +214,13 @@ DEFINITIONS = (
         meanings=_H36M_MEANINGS,
         dataset_names=('h36m',),
     ),
+    # as Human3.6M itself, and lifters that were trained on it
+    dict(
+        name='h36m-17-nose',
+        tree=_H36M.replace('neck_base', 'nose'),
+        groups=dict(head='nose head', torso='root spine thorax'),
+        meanings=_H36M_MEANINGS,
+    ),
     dict(
         name='h36m-24',
         tree=f'{_H36M} {_EXTREMITIES}',

@@ -113,6 +113,8 @@ _TRAINED = _with_head(
     nose=_mix((0.5, _NOSE), (0.4, _MID_EARS), (0.1, _MID_SHOULDERS)),
     top=_mix((4 / 3, _MID_EARS), (-1 / 3, _MID_SHOULDERS)),
 )
+# Of Human3.6M's nose: halfway from there to the line from thorax to head.
+_TRAINED['neck_base'].insert(0, {'nose': 0.5, 'thorax': 0.25, 'head_top': 0.25})
 
 MAPPINGS: Mapping[str, Mapping[str, list[Recipe]]] = MappingProxyType(
     {'mmpose': _MMPOSE, 'hot': _HOT, 'trained': _TRAINED}

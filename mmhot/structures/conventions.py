@@ -34,6 +34,7 @@ _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
 # people who stand. Larger angles count more people who bend and sit. A bend of 60
 # degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
 _UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
+_UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be tilted
 # Vertical axes by name: column and sign of up. The cosine of the largest angle to them
 # of people who stand; heights of the lowest joint of people on a floor, and the least
 # distance of people from a camera, meters; x, y and z of the view's border at depth 1.
@@ -43,8 +44,9 @@ _ALONG, _FLOOR, _AWAY, _VIEW = 0.8, (-0.03, 0.2), 1.5, np.array([0.8, 0.5, 2.0])
 # degrees, in one of twenty frames, and most bends have one sign. In 458 motions of CMU
 # the first is unknown in 4, the second is always above 0.8, and none is wrong.
 _LEAST_BEND, _MOST_BENDS = 0.1, 0.5
-# Distance of the nose from the line from thorax to head, relative to that line: at most
-# 0.24 in poses that mmhot lifts and 0.32 in CMU's; 0.43 in Human3.6M's.
+# Distance of joint 9 from the line from thorax to head, relative to that line: at most
+# 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
+# motions, so it decides nothing. More warns of fewer noses.
 _NOSE = 0.33
 # Person sizes: from frame to frame people move less than the first; those who moved by
 # more than the second have another place.
@@ -66,6 +68,9 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     def share(skeleton: Skeleton, least: int = 3) -> float:
         return max(upright(y, skeleton, least).mean() for y in heights)
 
+    if usual is _H36M and size == 3 and has_nose(points):
+        text = '%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}'
+        _LOGGER.warning(ArgumentError(text, name))
     if len(skeletons) == 1 or share(usual) >= _LEAST_UPRIGHT:
         return usual
     best = max(skeletons, key=share)
@@ -147,6 +152,9 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
             points[axes] += bool(is_on.mean() > 0.5)
     best = [axes for axes, count in points.items() if count == max(points.values())]
     text = '%s: read as %s axes; {given_axes} states others'
+    if places is None:
+        text = '%s: read as %s axes, in which people stand; if they lie or hang, give '
+        text += '{given_axes}'
     if len(best) > 1:
         text, best = '%s: axes are not known: read as %s; {given_axes} states them', []
     axes = best[0] if best else 'camera'
@@ -155,15 +163,15 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
 
 
 def standing_axes(body: np.ndarray) -> np.ndarray:
-    """Return unit vectors from feet to neck of people who seem to stand, NaN of others.
+    """Return unit vectors from feet to neck of people who stand, NaN of others, (T, 3).
 
-    Trunk and legs of these bodies in Human3.6M's joints, (T, 17, 3), have about one
-    direction, (T, 3), and not both hands are beyond the head. Bodies that lie straight
-    are among them.
+    Trunk and legs of these bodies in Human3.6M's joints, (T, 17, 3), z about up, have
+    about one direction, and not both hands are beyond the head.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
     stands = ((trunk * leg).sum(-1) > _UNBENT) & ((thigh * shin).sum(-1) > _STRAIGHT)
-    return np.where((stands & ~has_hands_up)[:, None], axis, np.nan)
+    stands &= ~has_hands_up & (axis[:, 2] > _UPRIGHT)
+    return np.where(stands[:, None], axis, np.nan)
 
 
 def _segments(body: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
@@ -197,22 +205,12 @@ def bend_of_knees(body: np.ndarray) -> int:
     return int(np.sign(share)) if abs(share) > _MOST_BENDS else 0
 
 
-def place_neck(body: np.ndarray, name: str) -> np.ndarray:
-    """Return bodies (N, 17, 3) with the neck as joint 9 if that is Human3.6M's nose.
-
-    The neck is halfway from the nose to the ears, on the line from thorax to head.
-    """
-    body = body.copy()
+def has_nose(body: np.ndarray) -> bool:
+    """Return whether joint 9 of bodies (N, 17, 3) is as far ahead as a nose."""
     nose, head = (body[:, x] - body[:, _THORAX] for x in (_HEAD - 1, _HEAD))
-    share = (nose * head).sum(-1, keepdims=True) / (head**2).sum(-1, keepdims=True)
-    front = nose - share * head
     with ignored_warnings():  # of people without heads
-        ahead = np.linalg.norm(front, axis=-1) / np.linalg.norm(head, axis=-1)
-        if np.nanmedian(ahead) > _NOSE:
-            body[:, _HEAD - 1] -= front / 2
-            text = '%s: joint 9 is the nose: the neck is placed behind it'
-            _LOGGER.warning(text, name)
-    return body
+        ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
+        return bool(np.nanmedian(ahead) > _NOSE)
 
 
 def follow_people(points: np.ndarray, name: str) -> np.ndarray:

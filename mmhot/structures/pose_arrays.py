@@ -1,7 +1,6 @@
 """Arrays of 3D poses of other tools: their axes, units and positions."""
 
 import logging
-from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
-from mmhot.structures.conventions import bend_of_knees, place_neck, up_axes
+from mmhot.structures.conventions import bend_of_knees, up_axes
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
@@ -52,8 +51,6 @@ def arrange_poses(
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
         raise ValueError('keypoints_3d has no joint that is known')
-    if skeleton is _BODY:
-        rows = replace(rows, points=place_neck(rows.points, name))
     body, *_ = convert_keypoints(
         rows.points, None, skeleton.name, _BODY.name, 'trained'
     )

@@ -1,4 +1,4 @@
-"""Measure how often the search for outliers and guesses of 3D poses and 2D are wrong.
+"""Measure how often the search for outliers, and guesses of inputs, are wrong.
 
 Motion capture has none, at any frame rate, 1.6 times as fast, and with noise in every
 frame, which is for filters. Keypoints are those of virtual cameras. The limits of
@@ -9,8 +9,12 @@ both were chosen on these motions. Example::
 
 import argparse
 import logging
+import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +25,11 @@ from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import align
 from mmhot.geometry.outliers import find_outliers
+from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
-from mmhot.poses.contacts import ANKLES
-from mmhot.poses.foot_lock import LockFeet
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D, to_axes
+from mmhot.structures.clips import Clip2D, Clip3D, passed_seconds, to_axes
 from tools.analysis.motions import FPS
-from tools.motion_quality import find_contacts
 
 # Standard deviations in meters along x, y and z, y the depth.
 _NOISE = {
@@ -38,13 +40,12 @@ _NOISE = {
 _CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
 _SHORTEST = 12  # frames
-_MOVED = 0.005  # meters from which an ankle is displaced
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
-_STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
+_STRIDE, _SAME = 4, 1e-3  # frames, and meters or seconds, of guesses
+_TIMED_RATES = 10.0, 24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0, 100.0, 120.0, 240.0
+_ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # of images, pixels
 _BODY = get_skeleton('h36m-17')
-_NECK = _BODY.index('neck_base')
-_OTHERS = [x for x in range(_BODY.num_keypoints) if x != _NECK]
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,19 +64,18 @@ def main(args: argparse.Namespace) -> None:
         for path in sorted(args.data_root.glob('cmu_*.npz'))
         for motion in read_mocap_clips(path).values()
     ]
-    cameras, body = read_cameras(args.data_root / _CAMERAS), get_skeleton('h36m-17')
-    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D', 'feet']]
+    cameras = read_cameras(args.data_root / _CAMERAS)
+    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D']]
     for fps in _RATES:
         for speed in _SPEEDS:
-            frames, found = 0, dict.fromkeys([*_NOISE, '2D', 'feet'], 0)
+            frames, found = 0, dict.fromkeys([*_NOISE, '2D'], 0)
             for places, seconds in resampled(motions, fps, speed):
                 frames += len(places)
                 camera = cameras[frames % len(cameras)]
                 pixels, in_camera = project(places + floor_offset(places), camera)
                 pixels[in_camera[..., 2].min(1) < _NEAREST] = np.nan
-                jumps = find_jumps(pixels, body, seconds, DropUncertain.jumps)
+                jumps = find_jumps(pixels, _BODY, seconds, DropUncertain.jumps)
                 found['2D'] += int(jumps.sum())
-                found['feet'] += count_moved(places, fps)
                 for kind, size in _NOISE.items():
                     noise = np.random.default_rng(frames).normal(0, size, places.shape)
                     points = places + noise
@@ -99,53 +99,53 @@ def resampled(
             yield places, np.arange(len(places)) / fps
 
 
-def count_moved(places: np.ndarray, fps: float) -> int:
-    """Count moving ankles of a motion (T, 17, 3) that locked feet displace."""
-    clip = Clip3D.from_arrays(places, fps, axes='world')
-    moved = np.linalg.norm(LockFeet().lock(clip).places() - places, axis=-1)[:, ANKLES]
-    return int((moved > _MOVED)[~find_contacts(places[:, ANKLES], fps)].sum())
-
-
 def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
     """Return a table: how many guesses of each kind are right, ask, or are wrong."""
     lines = [['guess', 'inputs', 'right', 'asked', 'wrong']]
-    counts: dict[str, Counter[str]] = {title: Counter() for title, *_ in _GUESSES}
-    logger, asked = logging.getLogger('mmhot'), _Messages()
-    logger.addHandler(asked)
+    logger, said = logging.getLogger('mmhot'), BufferingHandler(sys.maxsize)
+    logger.addHandler(said)
     logger.propagate = False
-    for motion in motions:
-        world = motion[::_STRIDE].astype(np.float64)
-        truth = world - world[:, :1]
-        for title, change, joints in _GUESSES:
-            asked.messages.clear()
-            is_right = _is_right(change(world), truth[:, joints], joints)
-            is_asked = any(' not ' in message for message in asked.messages)
-            answer = 'asked' if is_asked else 'right' if is_right else 'wrong'
-            counts[title][answer] += 1
-    for title, count in counts.items():
-        numbers = [count.total(), *(count[x] for x in lines[0][2:])]
+    for title, is_right in _GUESSES.items():
+        count = Counter[str]()
+        for motion in motions:
+            said.flush()
+            answer = 'right' if is_right(motion[::_STRIDE].astype(float)) else 'wrong'
+            is_asked = any(_ASKS.search(record.getMessage()) for record in said.buffer)
+            count['asked' if is_asked else answer] += 1
+        numbers = count.total(), *(count[x] for x in lines[0][2:])
         lines.append([title, *map(str, numbers)])
     return lines
 
 
-def _is_right(points: np.ndarray, truth: np.ndarray, joints: list[int]) -> bool:
-    """Return whether pixels are read in Human3.6M's order, or poses as they are."""
-    if points.shape[-1] == 2:
-        clip = Clip2D.from_arrays(points, _SIZE, FPS)
-        return clip.skeleton == _BODY.name
-    poses = to_axes(Clip3D.from_arrays(points, FPS), 'z-up').keypoints_3d
-    return bool(np.abs(poses[:, joints] - truth).max() < _SAME)
+def _reads_poses(change: Callable[[np.ndarray], np.ndarray], world: np.ndarray) -> bool:
+    poses = to_axes(Clip3D.from_arrays(change(world), FPS), 'z-up').keypoints_3d
+    return bool(np.abs(poses - _centered(world)).max() < _SAME)
 
 
-class _Messages(logging.Handler):
-    """Keeps the messages of warnings."""
+def _reads_order(world: np.ndarray) -> bool:
+    pixels = 500 + 200 * _centered(_in_camera(world))[..., :2]
+    return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[str] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
+def _reads_times(per_second: float, world: np.ndarray) -> bool:
+    """Read times of a varying rate, some since 1970, in a unit, or by frame numbers."""
+    rng, count = np.random.default_rng(len(world)), len(world)
+    fps, start = rng.choice(_TIMED_RATES), rng.choice([0.0, 1.7e9])
+    frames = np.cumsum(rng.choice([1, 1, 1, 2], count))
+    seconds = (frames + rng.uniform(-0.2, 0.2, count)) / fps
+    times = (start + seconds) * per_second if per_second else frames
+    truth = seconds if per_second else frames / fps
+    passed = passed_seconds(times, frames, fps, 'clip')
+    return bool(np.abs(passed - (truth - truth[0])).max() < _SAME)
+
+
+def _reads_names(form: str, world: np.ndarray) -> bool:
+    """Read frame numbers with gaps from names of images, some with random hashes."""
+    rng, count = np.random.default_rng(len(world)), len(world)
+    frames = rng.integers(0, 2000) + np.cumsum(rng.choice([1, 1, 1, 5], count))
+    fixed = {'take': rng.integers(100), 'day': rng.integers(20200101, 20261231)}
+    names = [form.format(x, hash=rng.bytes(16).hex(), **fixed) for x in frames]
+    return frames_of(names, Path('images')) == frames.tolist()
 
 
 def _y_up(world: np.ndarray) -> np.ndarray:
@@ -158,38 +158,46 @@ def _in_camera(world: np.ndarray) -> np.ndarray:
     return (world - [middle[0], middle[1] - 5, 1.2])[..., [0, 2, 1]] * (1, -1, 1)
 
 
-def _pinned(world: np.ndarray) -> np.ndarray:
-    return world - world[:, :1] * (1, 1, 0)
-
-
-def _pixels(world: np.ndarray) -> np.ndarray:
-    return 500 + 200 * _centered(_in_camera(world))[..., :2]
-
-
 def _centered(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, :1]
 
 
-# Guess, the input in which it is made, and the joints that it may change.
-_GUESSES: list[tuple[str, Callable[[np.ndarray], np.ndarray], list[int]]] = [
-    *(
-        (f'axes: {where}, {title}', lambda x, f=form, g=turn: f(g(x)), _OTHERS)
+_FORMS = {
+    **{
+        f'axes: {where}, {title}': (lambda x, f=form, g=turn: f(g(x)))
         for where, form in (('positions', np.asarray), ('relative to hips', _centered))
         for title, turn in (
             ('z-up', np.asarray),
             ('y-up', _y_up),
             ('camera', _in_camera),
         )
+    },
+    'axes: hips pinned, z-up': lambda x: x - x[:, :1] * (1, 1, 0),
+    'axes: relative to hips, lying': lambda x: (
+        _centered(x)[..., [0, 2, 1]] * (1, -1, 1)
     ),
-    ('axes: hips pinned, z-up', _pinned, _OTHERS),
-    ('handedness: right', np.asarray, _OTHERS),
-    ('handedness: left, z-up', lambda x: x * (-1, 1, 1), _OTHERS),
-    ('handedness: left, y-up', lambda x: _y_up(x) * (1, 1, -1), _OTHERS),
-    ('unit: millimeters', lambda x: x * 1000, _OTHERS),
-    ('unit: centimeters', lambda x: x * 100, _OTHERS),
-    ('neck as joint 9', np.asarray, [_NECK]),
-    ("2D: Human3.6M's order", _pixels, _OTHERS),
-]
+    'handedness: right': np.asarray,
+    'handedness: left, z-up': lambda x: x * (-1, 1, 1),
+    'handedness: left, y-up': lambda x: _y_up(x) * (1, 1, -1),
+    'unit: millimeters': lambda x: x * 1000,
+    'unit: centimeters': lambda x: x * 100,
+}
+_TIMES = {'frame numbers': 0, 'seconds': 1, 'minutes': 1 / 60, 'milliseconds': 1e3}
+_TIMES |= {'ticks of 90 kHz': 9e4, 'microseconds': 1e6, 'nanoseconds': 1e9}
+_NAMES = {
+    'number': 'frame_{:06d}.png',
+    'several numbers': 'take{take}_{day}_{}.jpg',
+    'Roboflow': 'walk_{}_jpg.rf.{hash}.jpg',
+    'Label Studio': '{hash:.8}-frame_{:04d}.jpg',
+    'hash': '{hash}.jpg',
+}
+# Guesses, and whether they are right for a motion.
+_GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
+    **{title: partial(_reads_poses, form) for title, form in _FORMS.items()},
+    "2D: Human3.6M's order": _reads_order,
+    **{f'times: {unit}': partial(_reads_times, x) for unit, x in _TIMES.items()},
+    **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},
+}
 
 if __name__ == '__main__':
     run_tool(parse_args, main)
