@@ -14,7 +14,7 @@ class ClipPrediction:
     """Predicted and target poses of one clip, or of frames of unknown clips."""
 
     pred: np.ndarray  # meters, (F, K, 3)
-    target: np.ndarray
+    target: np.ndarray  # NaN where a joint is missing
     frames: np.ndarray | None = None  # numbers within the clip, (F,)
     fps: float | None = None
     dataset: str = ''  # or the source of the 2D poses
@@ -38,7 +38,8 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
 
     It has ``pred_instances.keypoints`` and ``gt_instances.lifting_target``, (T', K, 3),
     ``lifting_target_visible``, and the metainfo of :class:`ClipDataset`.
-    ``count_padding`` keeps frames outside of the clip.
+    A frame counts if its root is visible, and of it the joints that are.
+    ``count_padding`` keeps all, also frames outside of the clip.
     """
     ground_truth = sample['gt_instances']
     target = np.asarray(ground_truth['lifting_target'])
@@ -53,7 +54,8 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     inside = np.full(num_targets, True)
     if not count_padding:
         visible = np.reshape(ground_truth['lifting_target_visible'], (num_targets, -1))
-        inside = (visible > 0).all(-1)
+        inside = visible[:, 0] > 0
+        target = np.where(visible[..., None] > 0, target, np.nan)
     frames = sample.get('target_frame_numbers')
     counts = None
     if 'kept_frames' in sample:

@@ -13,6 +13,7 @@ from mmhot.evaluation.pose_errors import (
     aligned_errors,
     change_errors,
     error_groups,
+    frame_changes,
     hit_rates,
     joint_errors,
     pck_joints,
@@ -34,16 +35,22 @@ class Measure:
     # distances in meters, for the percentage of joints within them; higher is better
     thresholds: Sequence[float] = ()
 
-    def per_joint(self, clip: ClipPrediction) -> np.ndarray:
+    def per_joint(self, clip: ClipPrediction) -> tuple[np.ndarray, np.ndarray]:
         """Compute the measure for each joint, (F', K), relative to the first joint.
 
         There are no frames, F' = 0, if it needs consecutive ones and they are unknown.
+        The second array says which joints are not missing.
         """
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
-            return np.zeros((0, clip.pred.shape[1]))
-        changes = (self.num_frames - 1, clip.frames) if self.num_frames > 1 else ()
+            none = np.zeros((0, clip.pred.shape[1]))
+            return none, none > 0
+        target, changes = clip.target, ()
+        if self.num_frames > 1:
+            changes = self.num_frames - 1, clip.frames
+            target = frame_changes(target, *changes)
         errors = self.errors(clip.pred, clip.target, *changes)
-        return hit_rates(errors, self.thresholds) if self.thresholds else 1000 * errors
+        rates = hit_rates(errors, self.thresholds) if self.thresholds else 1000 * errors
+        return rates, ~np.isnan(target[..., 0])
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
         """Indices of the joints that count."""
@@ -80,7 +87,7 @@ class _Part(NamedTuple):
     """A clip, and by measure each joint's sum over frames (K,) with their number."""
 
     clip: ClipPrediction
-    sums: dict[str, tuple[np.ndarray, int]]
+    sums: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class ErrorReport:
@@ -113,9 +120,12 @@ class ErrorReport:
         measured = set()
         for clip in clips:
             errors = {measure.name: measure.per_joint(clip) for measure in requested}
-            sums = {name: (x.sum(0), len(x)) for name, x in errors.items()}
+            sums = {
+                name: (np.sum(x, 0, where=known), known.sum(0))
+                for name, (x, known) in errors.items()
+            }
             self._parts[clip.dataset].append(_Part(clip, sums))
-            measured.update(name for name, x in errors.items() if len(x))
+            measured.update(name for name, (x, _) in errors.items() if len(x))
         self.measures = [m for m in requested if m.name in measured]
         self.left_out = [m.name for m in requested if m.name not in measured]
 
@@ -182,15 +192,15 @@ class ErrorReport:
         groups = list(_split(parts, 'action').values()) if over_actions else [parts]
         row = {}
         for measure in self.measures:
-            means = []
-            for group in groups:
-                sums, counts = zip(*(x.sums[measure.name] for x in group), strict=True)
-                if any(counts):
-                    means.append(sum(sums) / sum(counts))
-            if means:
-                mean = np.mean(means, axis=0)
-                chosen = joints or measure.joints(self.skeleton)
-                row[measure.name] = float(mean[chosen].mean())
+            sums, counts = (
+                np.array([sum(x.sums[measure.name][i] for x in xs) for xs in groups])
+                for i in range(2)
+            )
+            means, known = sums / np.maximum(counts, 1), counts > 0
+            mean = np.sum(means, 0, where=known) / np.maximum(known.sum(0), 1)
+            chosen = joints or measure.joints(self.skeleton)
+            if (is_known := known.any(0)[chosen]).any():
+                row[measure.name] = float(np.mean(mean[chosen], where=is_known))
         return row
 
 

@@ -2,7 +2,8 @@
 
 Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
 percent). Functions called ``*_errors`` return one error per joint; the others are their
-mean over the joints. ``docs/training.md`` defines each.
+mean over the joints. Joints whose target is NaN are missing: they are not aligned, do
+not count, and have the error NaN. ``docs/training.md`` defines each.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,17 @@ def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndar
         root (int, optional): Index of the joint that both are made relative to; its
             zero error counts, as in the papers. None compares absolute poses.
     """
-    return joint_errors(pred, target, root).mean(-1)
+    return _mean(joint_errors(pred, target, root), target)
 
 
 def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute MPJPE after Procrustes alignment (protocol 2); see :func:`mpjpe`."""
-    return aligned_errors(pred, target).mean(-1)
+    return _mean(aligned_errors(pred, target), target)
+
+
+def _mean(errors: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Mean of errors (..., K) over the joints that are not missing."""
+    return np.mean(errors, axis=-1, where=~np.isnan(target[..., 0]))
 
 
 def mpjve(
@@ -57,8 +63,9 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after scaling poses about the root."""
     pred, target = relative(pred, 0), relative(target, 0)
-    size = (pred**2).sum((-2, -1), keepdims=True)
-    scale = (pred * target).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
+    over = dict(axis=(-2, -1), keepdims=True, where=~np.isnan(target))
+    size = np.sum(pred**2, **over)
+    scale = np.sum(pred * target, **over) / np.maximum(size, 1e-12)
     return joint_errors(scale * pred, target, root=None)
 
 
@@ -99,12 +106,7 @@ def frame_changes(
     if frames is None:
         return change
     frames = np.asarray(frames)
-    return change[..., ends_of_changes(frames, order) - order, :, :]
-
-
-def ends_of_changes(frames: np.ndarray, order: int) -> np.ndarray:
-    """Return the rows of rising frame numbers that end ``order`` steps of a frame."""
-    return order + np.flatnonzero(frames[order:] - frames[:-order] == order)
+    return change[..., frames[order:] - frames[:-order] == order, :, :]
 
 
 def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -112,16 +114,21 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Reflections are excluded.
     """
-    target_mean = target.mean(-2, keepdims=True)
-    pred, target = pred - pred.mean(-2, keepdims=True), target - target_mean
-    products = np.swapaxes(pred, -1, -2) @ target
+    known = ~np.isnan(target)
+    pred_mean = pred.mean(-2, keepdims=True, where=known)
+    target_mean = target.mean(-2, keepdims=True, where=known)
+    pred = pred - pred_mean
+    target = np.where(known, target - target_mean, 0)
+    seen = np.where(known, pred, 0)
+
+    products = np.swapaxes(seen, -1, -2) @ target
     # poses that are not finite become NaN without stopping the others
     left, strength, right = np.linalg.svd(np.nan_to_num(products, posinf=0, neginf=0))
     # instead of a reflection, flip the axis of the smallest singular value
     sign = np.sign(np.linalg.det(left @ right))
     left[..., -1] *= sign[..., None]
     strength[..., -1] *= sign
-    scale = strength.sum(-1) / np.maximum((pred**2).sum((-2, -1)), 1e-12)
+    scale = strength.sum(-1) / np.maximum((seen**2).sum((-2, -1)), 1e-12)
     return pred @ (scale[..., None, None] * (left @ right)) + target_mean
 
 

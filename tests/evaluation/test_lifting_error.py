@@ -21,9 +21,15 @@ from scipy.spatial.transform import Rotation
 
 from mmhot.evaluation.error_report import DEFAULT_MEASURES
 from mmhot.evaluation.metrics import LiftingErrorMetric
-from mmhot.evaluation.pose_errors import change_errors, mpjpe, mpjve, p_mpjpe
+from mmhot.evaluation.pose_errors import (
+    change_errors,
+    joint_errors,
+    mpjpe,
+    mpjve,
+    p_mpjpe,
+)
 from tools.motion_quality import report_motion
-from tools.test import as_dict, format_errors, frame_errors
+from tools.test import as_dict, format_errors
 
 # Joints that PCK and AUC leave out.
 UNCOUNTED = ('root', 'spine', 'neck_base')
@@ -87,6 +93,25 @@ def test_padding_counts_as_in_the_published_evaluation_if_configured():
     metric, metrics = measure(samples)
     assert metrics['MPJPE'] != pytest.approx(expected, rel=1e-3)
     assert metric.report.num_frames('gt') == sum(lengths.values())
+
+
+def test_missing_joints_neither_align_nor_count():
+    pred, target = poses(20)
+    visible, known = np.ones((20, 17)), np.arange(17) % 3 != 1
+    visible[:, ~known] = 0
+    kept = sample(pred[:, known], target[:, known])
+    target[:, ~known] = 9
+    metadata = dict(clip='a', target_frame_numbers=np.arange(20))
+    found = evaluate([sample(pred, target, visible) | metadata])
+    wanted = evaluate([kept | metadata])
+    assert len(found) == 7
+    for name in {*found} - {'PCK@150', 'AUC'}:  # of 14 joints, and without a skeleton
+        assert found[name] == pytest.approx(wanted[name]), name
+    visible[:] = 1
+    visible[4, 2] = 0
+    error = np.where(visible, 1000 * joint_errors(pred, target), np.nan)
+    found = evaluate([sample(pred, target, visible) | metadata])['MPJPE']
+    assert found == pytest.approx(np.nanmean(np.nanmean(error, 0)))
 
 
 def test_actions_equal_mmposes_and_their_mean_is_the_result():
@@ -196,29 +221,6 @@ def test_tables_are_consistent_with_the_overall_error():
     ends = ['left_wrist', 'right_wrist', 'left_foot', 'right_foot', 'head']
     mean = np.mean([joints[joint]['MPJPE'] for joint in ends])
     assert groups['ends']['MPJPE'] == pytest.approx(mean)
-
-
-def test_frame_errors_average_to_the_report():
-    samples = h36m_samples()
-    metric, metrics = measure(samples, average='frames')
-    columns = frame_errors(metric.report)
-    assert columns['joint_errors'].shape == (120, 17)
-    assert columns['joints'].tolist() == list(mocap.H36M.joints)
-    for name, mean in metrics.items():
-        assert np.nanmean(columns[name]) == pytest.approx(mean, rel=1e-5)
-    np.testing.assert_allclose(
-        columns['MPJPE'], columns['joint_errors'].mean(1), rtol=1e-6
-    )
-    starts = columns['frame'] == 1  # images are numbered from 1
-    assert starts.sum() == 3
-    np.testing.assert_array_equal(np.isnan(columns['MPJVE']), starts)
-    rest = np.isnan(columns['MPJAE'])
-    np.testing.assert_array_equal(rest, starts | (columns['frame'] == 2))
-    walking = columns['clip'] == 'S9_WalkDog_1.54138969'
-    assert set(columns['action'][walking]) == {'WalkDog'}
-    rows = metric.report.table('gt', 'clips')
-    expected = rows['S9_WalkDog_1.54138969']['MPJVE']
-    assert np.nanmean(columns['MPJVE'][walking]) == pytest.approx(expected, rel=1e-5)
 
 
 def test_results_of_two_processes_equal_those_of_one():
