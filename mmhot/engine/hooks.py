@@ -112,8 +112,8 @@ class FreezeHook(Hook):
 class DistillHook(Hook):
     """Mix the poses of a trained lifter, the teacher, into the target of a training.
 
-    The loss is that to the mixed target, and so is ``mpjpe``, which the log therefore
-    names ``mpjpe_to_mixed``.
+    The loss is that to the mixed target; the log has the errors against the ground
+    truth, ``mpjpe``, and against the teacher, ``mpjpe_to_teacher``.
 
     The teacher predicts all frames of the windows that the model receives, so both need
     the same codec. It is no part of the model: it is neither trained nor saved.
@@ -123,8 +123,6 @@ class DistillHook(Hook):
             ``tools/train.py`` writes them, or ``mmhot://NAME``.
         weight (float): Share of its poses in the target. Defaults to 0.5.
     """
-
-    priority = 'HIGHEST'  # before the hook that logs
 
     def __init__(self, teacher: str, weight: float = 0.5) -> None:
         self.teacher, self.weight = teacher, weight
@@ -153,14 +151,8 @@ class DistillHook(Hook):
                     f'DistillHook: {self.teacher} predicts poses {tuple(pose.shape)}, '
                     f'but the target is {tuple(target.shape)}'
                 )
+            labels.true_poses, labels.teacher_poses = target, pose.to(target)
             labels.lifting_target_label = target.lerp(pose.to(target), self.weight)
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs=None
-    ) -> None:
-        """Name the logged error after its target."""
-        if 'mpjpe' in outputs:
-            outputs['mpjpe_to_mixed'] = outputs.pop('mpjpe')
 
 
 @HOOKS.register_module()

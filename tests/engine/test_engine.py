@@ -89,6 +89,9 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
             *before
         }
     assert not all(torch.equal(saved['state_dict'][key], before[key]) for key in before)
+    (log,) = tmp_path.glob('*/vis_data/scalars.json')
+    logged = json.loads(log.read_text().splitlines()[0])
+    assert logged['mpjpe'] != logged['mpjpe_to_teacher'] > 0
 
 
 def test_target_is_mixed_with_the_poses_of_the_teacher():
@@ -103,8 +106,10 @@ def test_target_is_mixed_with_the_poses_of_the_teacher():
         windows = [torch.randn(81, 17, 2) for _ in data]
         batch = dict(inputs=torch.stack(windows), data_samples=data)
         hook.before_train_iter(runner, 0, batch)
-        labels = [sample.gt_instance_labels.lifting_target_label for sample in data]
-        return torch.stack(labels), teacher.lift(batch['inputs'])
+        labels = [sample.gt_instance_labels for sample in data]
+        assert all((label.true_poses == 0).all() for label in labels)
+        mixed = torch.stack([label.lifting_target_label for label in labels])
+        return mixed, teacher.lift(batch['inputs'])
 
     mixed, poses = targets(81)
     torch.testing.assert_close(mixed, poses / 4)

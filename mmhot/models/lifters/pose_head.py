@@ -159,30 +159,38 @@ class PoseLiftingHead(BaseHead):
 
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimeters over
-            the keypoints of positive weight.
+            the keypoints of positive weight; with ``DistillHook`` that against the
+            ground truth, and ``mpjpe_to_teacher``.
 
         Raises:
             ValueError: If labels and poses differ in the number of frames.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
-        target = torch.stack([label.lifting_target_label for label in labels])
-        weight = torch.stack([label.lifting_target_weight for label in labels])
         coords, frames = self.forward(feats), kept_frames(feats)
         num_frames = coords.shape[1] if frames is None else feats.num_frames
-        if target.shape[1] != num_frames:
+        num_targets = len(labels[0].lifting_target_label)
+        if num_targets != num_frames:
             raise ValueError(
                 f'the model is trained on poses of {num_frames} frames, and samples '
-                f'have those of {target.shape[1]}: set num_targets={num_frames} in '
+                f'have those of {num_targets}: set num_targets={num_frames} in '
                 'train_dataloader.dataset'
             )
-        if frames is not None:
-            target = gather_tokens(target, frames)
-            weight = gather_tokens(weight, frames)
-        loss = self.loss_module(coords, target, weight.unsqueeze(-1))
+
+        def stack(field: str) -> Tensor:
+            values = torch.stack([label[field] for label in labels])
+            return values if frames is None else gather_tokens(values, frames)
+
+        target, weight = stack('lifting_target_label'), stack('lifting_target_weight')
+        losses = {'loss_pose3d': self.loss_module(coords, target, weight[..., None])}
+        logged = {'mpjpe': target}
+        if 'teacher_poses' in labels[0]:
+            logged = {'mpjpe': stack('true_poses')}
+            logged['mpjpe_to_teacher'] = stack('teacher_poses')
         valid = weight > 0
-        error = (coords.detach() - target).norm(dim=-1) * valid
-        mpjpe = 1000 * error.sum() / valid.sum().clamp(min=1)
-        return {'loss_pose3d': loss, 'mpjpe': mpjpe}
+        for name, poses in logged.items():
+            error = (coords.detach() - poses).norm(dim=-1) * valid
+            losses[name] = 1000 * error.sum() / valid.sum().clamp(min=1)
+        return losses
 
 
 @MODELS.register_module()
