@@ -47,6 +47,7 @@ KINDS = (
     'tpc-mhformer_81frm-keep27_1xb210-20e_cmu',
     'hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
     'motionagformer-xs_27frm_1xb16-60e_cmu',
+    'poseclr_htnet-1frm_1xb256-30e_cmu',
 )
 
 # Parts of a head that do not change the pass in mode 'tensor'.
@@ -354,6 +355,7 @@ def _build_on_cpu(model):
     size = (model.get('head') or {}).get('input_size')
     with DefaultScope.overwrite_default_scope('mmpose'):
         model = MODELS.build(model).eval()
+        model.init_weights()  # as a training does
     if size is not None:
         return model, (1, 3, *size[::-1])
     channels = getattr(model.backbone, 'in_channels', 2)

@@ -256,7 +256,7 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
     assert found['AUC'] == pytest.approx(np.mean(rates))
 
 
-def test_motion_capture_and_3dhp_train_together(tmp_path):
+def test_motion_capture_and_3dhp_are_trained_and_tested_together(tmp_path):
     write_3dhp(tmp_path)
     (path,) = CONFIGS.glob('*/hot/*/*_cmu-3dhp.py')
     config = Config.fromfile(path)
@@ -270,9 +270,20 @@ def test_motion_capture_and_3dhp_train_together(tmp_path):
     config.train_cfg = dict(by_epoch=True, max_epochs=1)
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.work_dir = str(tmp_path)
+    tested = config.test_dataloader.dataset
+    *before, pack = tested.pipeline
+    tested.update(FILES, pipeline=before)
+    other = dict(ann_file='data_test_3dhp.npz', test_mode=True, pipeline=before[-1:])
+    parts = dict(datasets=[tested, mpi_inf_3dhp.to_dict() | other], pipeline=[pack])
+    combined = config.train_dataloader.dataset.to_dict() | parts
+    config.test_dataloader.update(
+        dataset=combined, num_workers=0, persistent_workers=False
+    )
     runner = build_runner(config)
     runner.train()
     assert (tmp_path / 'epoch_1.pth').is_file()
+    metrics = runner.test()
+    assert {name.split('/')[0] for name in metrics} == {'gt', 'noisy', 'h36m'}
     clips = [
         sample.clip
         for batch in runner.train_dataloader

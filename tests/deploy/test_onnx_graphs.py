@@ -103,9 +103,10 @@ def test_equal_scores_keep_lower_indices_in_onnx(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ('backbone', 'keep_rates'), [(STEM, (1.0, 0.5)), (STEM, None), (RESNET, (1.0, 0.5))]
+    ('backbone', 'keep_rates', 'share_slots'),
+    [(STEM, (1.0, 0.5), True), (STEM, None, False), (RESNET, (1.0, 0.5), False)],
 )
-def test_gtpt(backbone, keep_rates, tmp_path):
+def test_gtpt(backbone, keep_rates, share_slots, tmp_path):
     torch.manual_seed(0)
     head = dict(
         type='GTPTHead',
@@ -120,6 +121,7 @@ def test_gtpt(backbone, keep_rates, tmp_path):
         fine_depth=2,
         keypoint_layer=0,
         keep_rates=keep_rates,
+        share_slots=share_slots,
         groups=[['head'], ['upper_body'], ['lower_body']],
         decoder=dict(type='GTPTLabel', **CROPS),
     )
