@@ -6,7 +6,6 @@ Example::
 """
 
 import argparse
-import ast
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mmhot.cli.report import output_file
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
 from tools.model_converters.conversion import convert_file
+from tools.runner import KeyValueAction
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,28 +35,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--settings',
         nargs='+',
-        default=[],
-        type=parse_setting,
+        default={},
+        action=KeyValueAction,
         metavar='NAME=VALUE',
         help="settings that the weights' shapes do not determine, by the paper's names",
     )
     return parser.parse_args()
 
 
-def parse_setting(text: str) -> tuple[str, object]:
-    """Read one ``NAME=VALUE``; values are Python literals or words."""
-    name, equals, value = text.partition('=')
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError(f'must be NAME=VALUE, got {text!r}')
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
-
-
 def main(args: argparse.Namespace) -> None:
     """Convert the checkpoint, and print its model's settings."""
-    config = convert_file(args.source, args.target, args.weights, **dict(args.settings))
+    config = convert_file(args.source, args.target, args.weights, **args.settings)
     sizes = ', '.join(
         f'{name} {value}'
         for name, value in config['backbone'].items()

@@ -3,7 +3,7 @@
 import argparse
 import ctypes
 import os
-import subprocess
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from inspect import signature
@@ -20,7 +20,7 @@ from torch import nn
 
 from mmhot import compat
 from mmhot.engine.hooks import model_of
-from mmhot.errors import hint_at_names, is_user_error
+from mmhot.errors import did_you_mean, hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
 from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
@@ -37,18 +37,13 @@ _STARTS = {
     'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
     'slurm': ('SLURM_PROCID', 'srun --ntasks 2 python'),
 }
-# Variables of torchrun, and those of srun.
-_SRUN = {
-    'RANK': 'SLURM_PROCID',
-    'WORLD_SIZE': 'SLURM_NTASKS',
-    'LOCAL_RANK': 'SLURM_LOCALID',
-}
 
 
-class _KeyValueAction(DictAction):
+class KeyValueAction(DictAction):
     """MMEngine's action, with a clear message for words that are no KEY=VALUE."""
 
     def __call__(self, parser, namespace, values, option_string=None):
+        """Parse the values."""
         for value in values:
             if value.find('=') < 1:
                 parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
@@ -84,8 +79,6 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="two steps on the sample data of the repository's tests, as a trial",
     )
-    # torch.distributed.launch passes it; MMEngine reads the environment variable
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
 def build_from(registry: Any, settings: Any, name: str) -> Any:
@@ -106,7 +99,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=_KeyValueAction,
+        action=KeyValueAction,
         metavar='KEY=VALUE',
         help='change settings of the config, for example '
         'train_dataloader.batch_size=64 model.backbone.depth=3; lists as key="[a,b]"',
@@ -135,7 +128,6 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
     Raises:
         ValueError: If the config lacks a setting that an argument needs.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     config.launcher = args.launcher
     if args.work_dir is not None:
         config.work_dir = args.work_dir
@@ -197,8 +189,7 @@ def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
     """
     import_modules_of(config)
     settings = find_setting(config, key)
-    registries = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
-    kinds = filter(None, (registry.get(settings.type) for registry in registries))
+    kinds = filter(None, (registry.get(settings.type) for registry in _registries()))
     kind = next(kinds, None)
     if not isinstance(kind, type):
         return
@@ -282,10 +273,20 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
         is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         if (has_begun() and not is_hook) or is_user_error(error):
             raise
-        hint = ''
-        if 'unexpected keyword' in str(error):
+        text, hint = str(error), ''
+        if unknown := re.search(r'(\w+) is not in the \S+ registry', text):
+            names = {name for x in _registries() for name in x.module_dict}
+            text = f'nothing is registered as {unknown[1]!r}'
+            hint = did_you_mean(unknown[1], sorted(names))
+        elif 'unexpected keyword' in text:
             hint = '; _delete_=True leaves out the arguments of a base config'
-        raise ValueError(f'{config.filename}: {error}{hint}') from error
+        raise ValueError(f'{config.filename}: {text}{hint}') from error
+
+
+def _registries() -> list[Registry]:
+    """List MMPose's registries and MMEngine's."""
+    ours = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
+    return [*ours, *(x.parent for x in ours if x.parent is not None)]
 
 
 def _join_processes(config: Config) -> None:
@@ -299,17 +300,11 @@ def _join_processes(config: Config) -> None:
         )
     if torch.cuda.is_available():
         return
-    if launcher == 'mpi':
+    if launcher != 'pytorch':
         raise ValueError(
-            '--launcher mpi: needs GPUs, and there are none here; pytorch and slurm do '
+            f'--launcher {launcher}: needs GPUs, and there are none here; pytorch does '
             'without'
         )
-    if launcher == 'slurm':
-        os.environ |= {name: os.environ[of_srun] for name, of_srun in _SRUN.items()}
-        if 'MASTER_ADDR' not in os.environ:
-            hosts = subprocess.check_output(['scontrol', 'show', 'hostnames'])
-            os.environ['MASTER_ADDR'] = hosts.decode().split()[0]
-        os.environ.setdefault('MASTER_PORT', '29500')
     torch.distributed.init_process_group('gloo')
     config.model_wrapper_cfg = dict(
         type='MMDistributedDataParallel',

@@ -2,12 +2,13 @@
 
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
@@ -23,35 +24,14 @@ _PROGRESS = {
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
-def find_whole_checkpoint(work_dir: str | Path) -> tuple[str | None, list[str]]:
-    """Find the newest undamaged checkpoint in the work directory of a training.
-
-    Returns its path, None if there are no checkpoints, and a line for each newer one
-    that is damaged.
-
-    Raises:
-        ValueError: If all checkpoints are damaged.
-    """
+def find_checkpoint(work_dir: str | Path) -> str | None:
+    """Find the newest checkpoint in the work directory of a training, None if none."""
     numbers = {
-        path: int(match[1])
+        int(match[1]): str(path)
         for path in Path(work_dir).glob('*.pth')
         if (match := _NUMBERED.fullmatch(path.name))
     }
-    paths = sorted(numbers, key=numbers.__getitem__, reverse=True)
-    last = find_latest_checkpoint(str(work_dir))
-    if last and Path(last).is_file():
-        paths = [path for path in paths if path.resolve() != Path(last).resolve()]
-        paths.insert(0, Path(last))
-    damaged = []
-    for path in paths:
-        try:
-            check_whole(path)
-            return str(path), damaged
-        except ValueError as error:
-            damaged.append(str(error))
-    if damaged:
-        raise ValueError(f'{damaged[0]}; no other checkpoint in {work_dir} is whole')
-    return None, []
+    return numbers[max(numbers)] if numbers else None
 
 
 def check_whole(path: Path) -> None:
@@ -60,7 +40,8 @@ def check_whole(path: Path) -> None:
     if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
-                raise ValueError(f'{path}: damaged, a checksum differs')
+                hint = '--resume CHECKPOINT takes another'
+                raise ValueError(f'{path}: damaged, a checksum differs: {hint}')
     if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
         hint = "; weights start one as the config's load_from"
         raise ValueError(f'{path}: not the state of a training{hint}')
@@ -167,23 +148,22 @@ class ResumeHook(Hook):
                 )
         schedulers = runner.param_schedulers
         if isinstance(schedulers, list) and isinstance(optimizer, list):
-            configured = [*optimizer, *(x.state_dict() for x in schedulers)]
-            resumed = [*saved, *checkpoint.get('param_schedulers', ())]
-            differ = list(dict.fromkeys(_differences(configured, resumed)))
-            if differ:
-                self._say(f'{name} goes on with its own {", ".join(differ)}')
-
-
-def _differences(configured: Iterable[dict], resumed: Iterable[dict]) -> Iterator[str]:
-    """Yield settings of a checkpoint and, in parentheses, those of the config."""
-    for settings, others in zip_longest(configured, resumed, fillvalue={}):
-        if not (settings and others):
-            yield 'number of parameter groups or schedulers'
-            return
-        for name in [x for x in settings if x in others and x not in _PROGRESS]:
-            values = [
-                [*x] if isinstance(x, dict | tuple) else x
-                for x in (others[name], settings[name])
+            configured = _settings([*optimizer, *(x.state_dict() for x in schedulers)])
+            resumed = _settings([*saved, *checkpoint.get('param_schedulers', ())])
+            differ = [
+                f'{key} {", ".join(values)} (config: {", ".join(configured[key])})'
+                for key, values in resumed.items()
+                if values != configured.get(key, values)
             ]
-            if values[0] != values[1]:
-                yield f'{name} {values[0]} (config: {values[1]})'
+            if differ:
+                self._say(f'{name} goes on with its own {"; ".join(differ)}')
+
+
+def _settings(groups: Iterable[dict]) -> dict[str, list[str]]:
+    """List the different values of each setting of parameter groups and schedulers."""
+    values = defaultdict(list)
+    for name, value in chain.from_iterable(group.items() for group in groups):
+        text = str([*value] if isinstance(value, dict | tuple) else value)
+        if name not in _PROGRESS and text not in values[name]:
+            values[name].append(text)
+    return values

@@ -69,8 +69,8 @@ def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
         y = [row['metrics'][metric] for row in rows]
         panel.plot(x, y, marker='o')
         for row, point in zip(rows, zip(x, y, strict=True), strict=True):
-            label = str(next(iter(row.values()))).strip('[]')
-            panel.annotate(label, point, (4, 4), textcoords='offset points')
+            value = str(next(iter(row.values()))).strip('[]')
+            panel.annotate(value, point, (4, 4), textcoords='offset points')
         panel.set(xlabel=label)
         panel.spines[['top', 'right']].set_visible(False)
     panels[0].set(ylabel=f'{metric}, {unit}' if unit else metric)

@@ -52,7 +52,6 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='show parameters and multiply-adds of one input, too',
     )
-    parser.add_argument('--digits', type=int, default=1, help='decimals (default: 1)')
     parser.add_argument(
         '--latex', action='store_true', help='print LaTeX instead of Markdown'
     )
@@ -63,8 +62,6 @@ def parse_args() -> argparse.Namespace:
             f'--names must be {len(args.results)} different ones, got '
             f'{", ".join(args.names)}'
         )
-    if not 0 <= args.digits <= 6:
-        parser.error(f'--digits must be from 0 to 6, got {args.digits}')
     return args
 
 
@@ -83,27 +80,15 @@ def main(args: argparse.Namespace) -> None:
         if name not in units:
             raise ValueError(f'--measures: no result has {name!r}; {[*units]} exist')
     rows = dict(sorted(rows.items(), key=lambda row: row[0][0]))
-    warn_of_differences(rows)
+    over = {(key[0], x['frames'], str(x['average'])) for key, x in rows.items()}
+    if len(over) > len({dataset for dataset, _ in rows}):
+        text = 'results of a dataset are means over different frames or actions'
+        print_line(f'table.py: warning: {text}', sys.stderr)
     tables = [args.measures or [*units]]
     if args.columns != 'measures':
         tables = [[measure] for measure in args.measures or ['MPJPE']]
     texts = [make_table(rows, measures, units, higher, args) for measures in tables]
     print_text('\n\n'.join(texts))
-
-
-def warn_of_differences(rows: Mapping[tuple[str, str], dict]) -> None:
-    """Print which results of a dataset are means over other frames or actions."""
-    for dataset, block in groupby(rows, key=itemgetter(0)):
-        over = {}
-        for row in block:
-            actions, frames = rows[row]['average'], rows[row]['frames']
-            over[row[1]] = f'{frames} frames'
-            if actions != 'frames':
-                over[row[1]] = f'{len(actions)} actions of {frames} frames'
-        if len({*over.values()}) > 1:
-            means = ', '.join(f'{name} {text}' for name, text in over.items())
-            text = f'table.py: warning: {dataset} has means over different frames: '
-            print_line(text + means, sys.stderr)
 
 
 def make_table(
@@ -133,14 +118,14 @@ def make_table(
         heads = [f'{measures[0]} ({units[measures[0]]})', *map(itemgetter(0), columns)]
     else:
         raise ValueError(f'--columns {args.columns}: no result has them')
-    best = find_best(values, higher, args.digits)
+    best = find_best(values, higher)
     signs = str.maketrans(_LATEX if args.latex else _MARKDOWN)
     bold = '\\textbf{%s}' if args.latex else '**%s**'
 
     def cell(row: tuple[str, str], column: tuple[str, str]) -> str:
         if column not in values[row]:
             return '-'
-        text = f'{values[row][column]:.{args.digits}f}'
+        text = f'{values[row][column]:.1f}'
         return bold % text if (row, column) in best else text
 
     costs = [*_COSTS] if args.cost else []
@@ -169,7 +154,7 @@ def cost_cell(cost: Mapping[str, float], head: str) -> str:
     return f'{cost[key] / unit:.3g}' if key in cost else '-'
 
 
-def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
+def find_best(values: Mapping, higher: Collection[str]) -> set:
     """Return rows and columns of each dataset's best values, as they are rounded."""
     cells = set()
     for _, block in groupby(values, key=itemgetter(0)):
@@ -177,7 +162,7 @@ def find_best(values: Mapping, higher: Collection[str], digits: int) -> set:
         for column in {column for row in rows for column in values[row]}:
             sign = -1 if column[1] in higher else 1
             rounded = {
-                row: round(sign * values[row][column], digits)
+                row: round(sign * values[row][column], 1)
                 for row in rows
                 if column in values[row]
             }

@@ -3,8 +3,7 @@ r"""Evaluate a checkpoint with the metrics of a config, with MMPose's arguments.
 Example::
 
     python tools/test.py configs/body_3d_keypoint/nanohtnet/CONFIG.py CHECKPOINT.pth \
-        --table joints groups --out errors.json --frame-errors frames.npz \
-        --worst worst.png
+        --table joints groups --out errors.json --worst worst.png
 
 docs/training.md defines the metrics and has the options of each protocol.
 tools/table.py compares several errors.json.
@@ -12,7 +11,6 @@ tools/table.py compares several errors.json.
 
 import argparse
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,8 +29,7 @@ from mmhot.engine.hooks import model_of
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
 from mmhot.evaluation.metrics import LiftingErrorMetric
-from mmhot.evaluation.pose_errors import ends_of_changes, joint_errors, mpjpe
-from mmhot.io.arrays import save_arrays
+from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.joints import Skeleton
 from mmhot.visualization.drawing import skeleton_style
@@ -58,7 +55,6 @@ from tools.training_data import check_data_files
 _SUFFIXES = dict(
     out=('.json', '.yaml', '.yml', '.pkl'),
     dump=('.pkl', '.pickle'),
-    frame_errors=('.npz',),
     worst=('.png',),
 )
 
@@ -77,11 +73,6 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--out', type=output_file, help='file (.json, .yaml, .pkl) for the metrics'
-    )
-    parser.add_argument(
-        '--frame-errors',
-        type=output_file,
-        help='file (.npz) for the errors of each frame',
     )
     parser.add_argument(
         '--worst', type=output_file, help='image (.png) of the six worst clips'
@@ -104,8 +95,7 @@ def parse_args() -> argparse.Namespace:
     for option, suffixes in _SUFFIXES.items():
         path = getattr(args, option)
         if path and path.suffix not in suffixes:
-            option = '--' + option.replace('_', '-')
-            parser.error(f'{option}: got {path}, wanted a {suffixes[0]} file')
+            parser.error(f'--{option}: got {path}, wanted a {suffixes[0]} file')
     try:
         args.sweep = args.sweep and read_sweep(args.sweep)
     except ValueError as error:
@@ -128,7 +118,7 @@ def main(args: argparse.Namespace) -> None:
         metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
         dump = dict(type='DumpResults', out_file_path=str(args.dump))
         config.test_evaluator = [*metrics, dump]
-    for path in filter(None, (args.out, args.frame_errors, args.worst)):
+    for path in filter(None, (args.out, args.worst)):
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
     runner.register_hook(start := SameShapesHook())
@@ -170,11 +160,10 @@ def find_lifting_error(
     """Return the evaluator's metric of lifting; None if it has none."""
     metrics = runner.test_loop.evaluator.metrics
     metrics = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
-    for option in ('table', 'frame_errors', 'worst'):
+    for option in ('table', 'worst'):
         if getattr(args, option) and not metrics:
             raise ValueError(
-                f'--{option.replace("_", "-")}: {args.config} has no '
-                'LiftingErrorMetric in test_evaluator'
+                f'--{option}: {args.config} has no LiftingErrorMetric in test_evaluator'
             )
     return metrics[0] if metrics else None
 
@@ -188,8 +177,6 @@ def report_results(
     if metric is not None and not args.sweep:
         print_text(format_errors(metric.report, args.table))
         results['errors'] = as_dict(metric.report)
-    if args.frame_errors:
-        save_arrays(args.frame_errors, frame_errors(metric.report), compressed=True)
     if args.worst:
         draw_worst(metric.report, args.worst)
     if args.out:
@@ -201,36 +188,6 @@ def report_results(
             first = next(iter(results['sweep'][0]['metrics'])).rpartition('/')[2]
             curve = args.out.with_suffix('.png')
             draw_sweep(results['sweep'], curve, units.get(first, ''))
-
-
-def frame_errors(report: ErrorReport) -> dict[str, np.ndarray]:
-    """List each frame's errors as columns.
-
-    Returns:
-        dict[str, np.ndarray]: ``dataset``, ``subject``, ``action``, ``clip`` (N,) of
-        str; ``frame`` (N,), -1 if unknown; the measures by name (N,), averaged over
-        joints, those of velocities and accelerations in the last of their frames, NaN
-        where there are none; ``joint_errors`` (N, K) in millimeters, and the joints'
-        names, ``joints`` (K,).
-    """
-    columns = defaultdict(list)
-    for clip in report.clips:
-        for label in ('dataset', 'subject', 'action', 'clip'):
-            columns[label].append(np.full(len(clip.pred), getattr(clip, label)))
-        unknown = np.full(len(clip.pred), -1)
-        columns['frame'].append(unknown if clip.frames is None else clip.frames)
-        for measure in report.measures:
-            errors = np.full(len(clip.pred), np.nan, np.float32)
-            values = measure.per_joint(clip)[:, measure.joints(report.skeleton)]
-            order = measure.num_frames - 1
-            if len(values):
-                rows = ends_of_changes(clip.frames, order) if order else slice(None)
-                errors[rows] = values.mean(-1)
-            columns[measure.name].append(errors)
-        errors = 1000 * joint_errors(clip.pred, clip.target)
-        columns['joint_errors'].append(errors.astype(np.float32))
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return joined | dict(joints=np.array(report.joints))
 
 
 def as_dict(report: ErrorReport) -> dict:

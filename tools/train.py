@@ -12,12 +12,10 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import EMAHook
-from mmengine.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.engine.hooks import KeypointOrderHook
 from mmhot.engine.training import FiniteLossHook
-from mmhot.errors import hint_at_names
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
 
@@ -39,7 +37,7 @@ from tools.start_checkpoints import (
     ResumeHook,
     SameShapesHook,
     check_whole,
-    find_whole_checkpoint,
+    find_checkpoint,
 )
 from tools.training_data import check_data_files
 
@@ -91,7 +89,6 @@ def main(args: argparse.Namespace) -> None:
     config.load_from = check_checkpoint(config.get('load_from'))
     use_gpu_defaults(config)
     runner = build_runner(config)
-    check_optimizer(config)
     if sum(isinstance(hook, EMAHook) for hook in runner.hooks) > 1:
         raise ValueError(
             f'{config.filename}: two hooks average the weights, and each would train '
@@ -112,33 +109,17 @@ def main(args: argparse.Namespace) -> None:
         runner.train()
 
 
-def check_optimizer(config: Config) -> None:
-    """Refuse an unknown optimizer, which MMEngine does not name."""
-    kind = config.get('optim_wrapper', {}).get('optimizer', {}).get('type')
-    if not isinstance(kind, str):
-        return
-    with OPTIMIZERS.switch_scope_and_registry(config.get('default_scope')) as registry:
-        if registry.get(kind) is None:
-            names = OPTIMIZERS.module_dict | registry.module_dict
-            raise ValueError(
-                f'optim_wrapper.optimizer.type: there is no optimizer {kind!r}; '
-                f'{hint_at_names(kind, names)}'
-            )
-
-
 def resume(config: Config, checkpoint: str) -> None:
-    """Resume from a checkpoint, or from the newest whole one if it is 'auto'.
+    """Resume from a checkpoint, or from the newest one if it is 'auto'.
 
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
     if checkpoint == 'auto':
-        checkpoint, damaged = find_whole_checkpoint(config.work_dir)
-        for reason in damaged:
-            print_line(f'train.py: {reason}; resuming from {checkpoint}', sys.stderr)
-    elif not is_remote(checkpoint):
-        check_whole(Path(checkpoint))
+        checkpoint = find_checkpoint(config.work_dir)
     if checkpoint is not None:
+        if not is_remote(checkpoint):
+            check_whole(Path(checkpoint))
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint
 

@@ -1,6 +1,5 @@
 """Training with two processes equals training with one."""
 
-import os
 import subprocess
 import sys
 
@@ -50,26 +49,6 @@ def test_gtpt_trains_equally_with_two_processes(tmp_path):
     config.train_cfg.max_epochs = 1
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     distributed.assert_two_processes_equal_one(config, tmp_path)
-
-
-@pytest.mark.slow(reason='starts two processes')
-def test_training_under_srun(tmp_path):
-    """One process, with the variables that srun sets."""
-    model = dict(backbone=dict(embed_dims=48, depth=1))
-    mocap.tiny_config('nanohtnet*-30e_cmu-wild', model).dump(tmp_path / 'tiny.py')
-    tool = mocap.CONFIGS.parent / 'tools/train.py'
-    command = [sys.executable, tool, tmp_path / 'tiny.py', '--launcher', 'slurm']
-    command += ['--no-validate', '--work-dir', tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert 'start the tool as in srun --ntasks 2 python tools/train.py' in done.stderr
-    srun = dict(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0')
-    srun |= dict(MASTER_ADDR='127.0.0.1', MASTER_PORT='0')
-    done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, **srun}
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'epoch_1.pth').is_file()
 
 
 @pytest.mark.slow(reason='starts four processes')

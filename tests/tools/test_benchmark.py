@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tools.benchmark import models, page
+from tools.benchmark import models
 from tools.benchmark.runnable_models import open_model
-from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
+from tools.benchmark.timing import Times, compare, time_in_turns
 
 _H36M, _CMU = '8xb128-160e_h36m', '1xb256-49e_cmu'
 SIMPLE = 'image-pose-lift_tcn_8xb64-200e_h36m'
@@ -93,21 +93,6 @@ def test_exported_models_compute_what_pytorch_does():
         wanted = plain.run(x)
     (found,) = exported.run(x)
     torch.testing.assert_close(torch.from_numpy(found), wanted, rtol=0, atol=1e-5)
-
-
-def test_tables_are_written_into_the_page(tmp_path):
-    path = tmp_path / 'a.md'
-    rows = [['model', 'ratio'], ['hot', page.ratio_cell(Ratio(0.523, 0.5, 0.561, 0.4))]]
-    table = page.as_markdown(rows, page.describe_machine(2, 5, 'busy'))
-    path.write_text('<!-- table: hourglasses -->\nold\n<!-- end -->\nText.\n')
-    page.write_table(path, 'hourglasses', table)
-    lines = path.read_text().splitlines()
-    assert 'old' not in lines
-    assert lines[-2:] == ['<!-- end -->', 'Text.']
-    assert '| hot | 0.52 (0.50 to 0.56) |' in lines
-    assert '; 5 rounds; ' in ' '.join(lines)
-    with pytest.raises(ValueError, match=r'a\.md has no table other'):
-        page.write_table(path, 'other', table)
 
 
 def test_the_tool_prints_a_part(tool_output):

@@ -4,7 +4,8 @@ import cv2
 from lifting_samples import h36m_samples, measure, poses, sample
 from matplotlib.axes import Axes
 
-from tools.test import draw_worst, frame_errors
+from mmhot.evaluation.pose_errors import mpjpe
+from tools.test import draw_worst
 
 
 def test_the_clip_of_largest_error_is_drawn(tmp_path, monkeypatch):
@@ -20,7 +21,6 @@ def test_the_clip_of_largest_error_is_drawn(tmp_path, monkeypatch):
     clips = metric.report.table('gt', 'clips')
     worst = max(clips, key=lambda clip: clips[clip]['MPJPE'])
     assert titles[0] == f'gt {worst}'
-    columns = frame_errors(metric.report)
-    of_clip = columns['clip'] == worst
-    frame = columns['frame'][of_clip][columns['MPJPE'][of_clip].argmax()]
+    (clip,) = [clip for clip in metric.report.clips if clip.clip == worst]
+    frame = clip.frames[mpjpe(clip.pred, clip.target).argmax()]
     assert titles[1] == f'frame {frame}, front'

@@ -1,9 +1,8 @@
 """Draw the patches of an image that a GTPT keeps, by layer and keypoint group.
 
-Each column is a range of layers, each row a group of keypoints. Examples::
+Each column is a range of layers, each row a group of keypoints. Example::
 
     python -m tools.analysis.draw_kept_patches person.jpg kept.png --bbox 40 10 200 380
-    python -m tools.analysis.draw_kept_patches person.jpg kept.png --keep-rates 1 0.5
 """
 
 import argparse
@@ -72,13 +71,6 @@ def parse_args() -> argparse.Namespace:
         metavar=('LEFT', 'TOP', 'RIGHT', 'BOTTOM'),
         help='box of the person in pixels (default: of the largest one that is found)',
     )
-    parser.add_argument(
-        '--keep-rates',
-        type=float,
-        nargs='+',
-        metavar='RATE',
-        help='kept share of patches in each stage (default: as in the config)',
-    )
     return parser.parse_args()
 
 
@@ -89,7 +81,7 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
     model, model.dataset_meta, _ = load_pose_model(args.model, args.checkpoint)
     box = args.bbox or find_person(args.image)
-    trace = trace_pruning(model, image, box, args.keep_rates)
+    trace = trace_pruning(model, image, box)
     write_png(args.target, draw_pruning(trace))
     print_line(
         f'{args.target}: {len(trace.stages)} stages of {len(trace.groups)} groups'
@@ -106,10 +98,7 @@ def find_person(image: Path) -> list[float]:
 
 @torch.no_grad()
 def trace_pruning(
-    model: TopdownPoseEstimator,
-    image: np.ndarray,
-    bbox: Sequence[float],
-    keep_rates: Sequence[float] | None = None,
+    model: TopdownPoseEstimator, image: np.ndarray, bbox: Sequence[float]
 ) -> PruningTrace:
     """Run a GTPT on one person and record the patches that each layer keeps.
 
@@ -127,8 +116,7 @@ def trace_pruning(
     crop = packed['inputs'].permute(1, 2, 0).numpy()
     batch = model.data_preprocessor(pseudo_collate([packed]), False)
     patches = head.embed(model.extract_feat(batch['inputs'])[-1])
-    counts = head.count_tokens(keep_rates or head.keep_rates)
-    tokens, kept = head.encode(patches, counts)
+    tokens, kept = head.encode(patches, head.count_tokens(head.keep_rates))
     probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
     assert head.decoder is not None  # configs of models have one
     keypoints, _ = head.decoder.decode(*probabilities)

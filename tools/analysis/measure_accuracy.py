@@ -2,7 +2,7 @@
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
 2D keypoints and an unknown lens. With noisy ones also joint angles, pieces that are
-lifted alone, how poses change without a motion's first frames, and filters. Example::
+lifted alone, and filters. Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
@@ -10,6 +10,7 @@ lifted alone, how poses change without a motion's first frames, and filters. Exa
 import argparse
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import find_peaks
@@ -24,7 +25,7 @@ from mmhot.structures.clips import Clip2D, Clip3D
 from mmhot.weights.index import ACCURACIES
 from tools.analysis.motions import (
     GroundTruth,
-    add_lifter_arguments,
+    add_motion_arguments,
     project_motion,
     select_motions,
 )
@@ -40,8 +41,8 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-# Frames of a piece, and first frames that are left out.
-_PIECES, _CUTS = (10, 30, 60), {1: 'first frame', 3: 'first three frames'}
+# Frames of a piece.
+_PIECES = 10, 30, 60
 # Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
 _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
@@ -49,11 +50,11 @@ _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
-    add_lifter_arguments(parser)
-    parser.add_argument('--motions', type=int, default=12, help='number of motions')
     parser.add_argument(
-        '--subjects', nargs='+', help='such as S85 (default: those of the split val)'
+        '--model', help='name of shipped weights or config file (default: as in mmhot)'
     )
+    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
+    add_motion_arguments(parser, motions=12)
     return parser.parse_args()
 
 
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     """Print one line for each accuracy, and one for each filter."""
     if args.motions < 1:
         raise ValueError(f'--motions must be at least 1, got {args.motions}')
-    motions = select_motions(args.data_root, args.motions, args.subjects or ())
+    motions = select_motions(args.data_root, args.motions, args.subjects)
     noisy = [project_motion(*motion, seed) for seed, motion in enumerate(motions)]
     true = [(with_true_keypoints(clip, truth), truth) for clip, truth in noisy]
     heads = 'MPJPE', 'P-MPJPE', 'noisy MPJPE', 'noisy P-MPJPE'
@@ -79,7 +80,6 @@ def main(args: argparse.Namespace) -> None:
     lifter = Lifter(args.model, args.checkpoint)
     lifted = [(lifter(clip), truth) for clip, truth in noisy]
     rows = [*compare_angles(lifted), *compare_pieces(lifter, noisy)]
-    rows += compare_cuts(lifter, noisy, lifted)
     print_text('\n' + align([['noisy 2D', 'mean'], *rows], left=1))
     print_text('\n' + align(compare_filters(lifted), left=1))
 
@@ -124,23 +124,6 @@ def compare_pieces(
                 errors.append(mpjpe(poses, truth.poses[piece]))
         error = 1000 * np.concatenate(errors).mean()
         rows.append([f'{length} frames alone', f'{error:.1f} mm'])
-    return rows
-
-
-def compare_cuts(
-    lifter: Lifter,
-    clips: list[tuple[Clip2D, GroundTruth]],
-    lifted: list[tuple[Clip3D, GroundTruth]],
-) -> list[list[str]]:
-    """Return rows of the changes of poses without the first frames of a motion."""
-    rows = []
-    for first, words in _CUTS.items():
-        changes = []
-        for (clip, _), (whole, _) in zip(clips, lifted, strict=True):
-            poses = lifter(take_frames(clip, slice(first, None))).keypoints_3d
-            changes.append(mpjpe(poses, whole.keypoints_3d[first:]))
-        change = 1000 * np.concatenate(changes).mean()
-        rows.append([f'change without the {words}', f'{change:.1f} mm'])
     return rows
 
 

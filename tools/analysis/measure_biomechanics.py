@@ -22,7 +22,7 @@ from mmhot.io.writers.gait import clip_strides
 from mmhot.lifting.world import height_over_ankles, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
-from tools.analysis.motions import add_lifter_arguments, project_motion, select_motions
+from tools.analysis.motions import add_motion_arguments, project_motion, select_motions
 
 FPS = 25.0
 # Contacts of the same foot that are farther apart, in seconds, are different ones.
@@ -32,17 +32,13 @@ _SAME = 0.3
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
-    add_lifter_arguments(parser)
-    parser.add_argument('--motions', type=int, default=40, help='number of motions')
-    parser.add_argument(
-        '--subjects', nargs='+', help='such as S07 (default: those of the split val)'
-    )
+    add_motion_arguments(parser, motions=40)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Print the errors of angles, then of gait."""
-    motions = select_motions(args.data_root, args.motions, args.subjects or (), FPS)
+    motions = select_motions(args.data_root, args.motions, args.subjects, FPS)
     angles: dict[str, list[np.ndarray]] = defaultdict(list)
     peaks: dict[str, list[float]] = defaultdict(list)
     gait: dict[str, list[float]] = defaultdict(list)

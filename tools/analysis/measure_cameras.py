@@ -28,9 +28,10 @@ from mmhot.frames.files import VideoFile
 from mmhot.io.readers.lens import read_lens
 from mmhot.io.readers.tables import read_trc
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips import Clip2D
 from mmhot.structures.lens import Lens
 from tools.analysis.measure_accuracy import angle
+from tools.analysis.motions import rows_of_person
 
 _H36M = get_skeleton('h36m-17')
 _PARTS = 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'foot'
@@ -127,7 +128,8 @@ def measure(
         lifted = mmhot.lift(clip, intrinsics=camera.lens)
     else:
         lifted = mmhot.infer(video, pose2d=pose2d, intrinsics=camera.lens)
-    lifted = nearest_person(lifted, pixels)
+    lifted = lifted.take(lifted.frame < len(pixels)).first_joints(len(_H36M.joints))
+    lifted = lifted.take(rows_of_person(lifted, pixels, _LIMBS))
     poses, truth = (
         x[:, _LIMBS] - x[:, _HIPS].mean(1, keepdims=True)
         for x in (lifted.keypoints_3d, truth[lifted.frame])
@@ -142,15 +144,6 @@ def measure(
     for parts in _ANGLES.values():
         numbers += compare_angles(poses, truth, parts, footage.fps)
     return np.array(numbers), errors_2d, errors_3d
-
-
-def nearest_person(lifted: Clip3D, pixels: np.ndarray) -> Clip3D:
-    """Return the rows of the person nearest to pixels (T, 17, 2) in each frame."""
-    lifted = lifted.take(lifted.frame < len(pixels)).first_joints(len(_H36M.joints))
-    distances = np.linalg.norm(lifted.keypoints_2d - pixels[lifted.frame], axis=-1)
-    order = np.lexsort((distances[:, _LIMBS].mean(1), lifted.frame))
-    _, first = np.unique(lifted.frame[order], return_index=True)
-    return lifted.take(order[first])
 
 
 def compare_angles(

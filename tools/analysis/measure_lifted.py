@@ -14,7 +14,7 @@ import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
-from mmhot.evaluation.pose_errors import mpjpe, mpjve, p_mpjpe
+from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.lifted import read_lifted
 from mmhot.lifting.world import to_world
 from mmhot.poses.camera import stable_keypoints
@@ -22,7 +22,7 @@ from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips import Clip3D
-from tools.analysis.motions import GroundTruth
+from tools.analysis.motions import GroundTruth, rows_of_person
 from tools.motion_quality import (
     bone_length_variation,
     foot_slide,
@@ -30,13 +30,9 @@ from tools.motion_quality import (
     jitter,
 )
 
-# A pose belongs to another person if its joints are farther than this from the ground
-# truth on average, as a share of the person's height.
-_MAX_DISTANCE = 0.5
-_UNITS = {'pixels': 'px', 'PCK@0.2': '%', 'MPJPE': 'mm', 'P-MPJPE': 'mm'}
-_UNITS |= {'without mean': 'mm', 'expected': 'mm', 'root path': 'cm'}
-_UNITS |= {'foot slide': 'cm/s', 'true slide': 'cm/s', 'floating': 'cm'}
-_UNITS |= {'penetration': 'cm', 'precision': '%', 'recall': '%'}
+_UNITS = {'pixels': 'px', 'MPJPE': 'mm', 'P-MPJPE': 'mm'}
+_UNITS |= {'root path': 'cm', 'foot slide': 'cm/s', 'true slide': 'cm/s'}
+_UNITS |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
 _UNITS |= {'knee peaks': 'degrees', 'true peaks': 'degrees'}
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
@@ -118,36 +114,28 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         truth (GroundTruth): Of all its frames.
 
     Returns:
-        dict[str, float]: Number of ``frames``, of those ``missing`` a pose of the
-        person, of those ``filled`` by interpolation, and of ID ``switches``; ``pixels``
-        and ``PCK@0.2`` (percent) of shoulders, elbows, wrists, hips, knees and ankles;
-        the largest angles of knees, ``knee peaks`` and ``true peaks`` in degrees;
-        ``MPJPE`` and ``P-MPJPE`` in mm, the error ``without mean`` difference of each
-        joint, and that ``expected``; ``MPJVE`` in mm/s, and ``jitter`` in m/s^2; if the
-        ground truth has contacts, the numbers of :func:`measure_motion`.
+        dict[str, float]: Number of ``frames``, and of those ``missing`` a pose of the
+        person; mean error in ``pixels`` of shoulders, elbows, wrists, hips, knees and
+        ankles; the largest angles of knees, ``knee peaks`` and ``true peaks`` in
+        degrees; ``MPJPE`` and ``P-MPJPE`` in mm; if the ground truth has contacts, the
+        numbers of :func:`measure_motion`.
     """
     if lifted.axes != 'camera':
         raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
-    rows = _rows_of_person(lifted, truth.pixels)
+    rows = rows_of_person(lifted, truth.pixels)
     frames = lifted.frame[rows]
     poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
-    mean = (poses - target).mean(0)
+    limbs = [name.endswith(_LIMBS) for name in lifted.joint_names]
+    offsets = lifted.keypoints_2d[rows] - truth.pixels[frames]
     row = {
         'frames': len(truth.poses),
         'missing': len(truth.poses) - len(rows),
-        'filled': int((lifted.keypoint_scores_3d[rows] == 0).all(1).sum()),
-        'switches': int((np.diff(lifted.track[rows]) != 0).sum()),
-        **_measure_2d(lifted, truth, rows),
+        'pixels': float(np.linalg.norm(offsets[:, limbs], axis=-1).mean()),
         'knee peaks': _knee_peaks(poses),
         'true peaks': _knee_peaks(target),
         'MPJPE': 1000 * float(mpjpe(poses, target).mean()),
         'P-MPJPE': 1000 * float(p_mpjpe(poses, target).mean()),
-        'without mean': 1000 * float(mpjpe(poses - mean, target).mean()),
-        'MPJVE': 1000 * lifted.fps * float(mpjve(poses, target, frames).mean()),
-        'jitter': jitter(poses, frames, lifted.fps),
     }
-    if lifted.expected_error is not None:
-        row['expected'] = 1000 * float(lifted.expected_error[rows].mean())
     if truth.contacts is not None:
         row |= measure_motion(lifted.take(rows), truth)
     return row
@@ -191,42 +179,11 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
     return {name: value for name, value in row.items() if np.isfinite(value)}
 
 
-def _measure_2d(
-    lifted: Clip3D, truth: GroundTruth, rows: np.ndarray
-) -> dict[str, float]:
-    """Pixel error, and share within a fifth of the torso, of the limbs' joints."""
-    names = lifted.joint_names
-    limbs = [joint for joint, name in enumerate(names) if name.endswith(_LIMBS)]
-    target = truth.pixels[lifted.frame[rows]]
-    errors = np.linalg.norm(lifted.keypoints_2d[rows] - target, axis=-1)[:, limbs]
-    joint = {name: target[:, index] for index, name in enumerate(names)}
-    torso = np.maximum(
-        np.linalg.norm(joint['left_shoulder'] - joint['right_hip'], axis=-1),
-        np.linalg.norm(joint['right_shoulder'] - joint['left_hip'], axis=-1),
-    )
-    correct = errors <= 0.2 * torso[:, None]
-    return {'pixels': float(errors.mean()), 'PCK@0.2': 100 * float(correct.mean())}
-
-
 def _knee_peaks(poses: np.ndarray) -> float:
     """Return the mean of both knees' largest angles, of poses in camera axes."""
     angles = joint_angles(poses * (1, -1, -1))
     knees = [ANGLES.index(f'knee_angle_{side}') for side in 'lr']
     return float(angles[:, knees].max(0).mean())
-
-
-def _rows_of_person(lifted: Clip3D, pixels: np.ndarray) -> np.ndarray:
-    """Rows of the pose nearest to the ground truth in each frame, if near enough."""
-    target = pixels[lifted.frame]
-    distance = np.linalg.norm(lifted.keypoints_2d - target, axis=-1).mean(1)
-    distance /= np.ptp(target[..., 1], axis=1)
-    order = np.lexsort((distance, lifted.frame))
-    _, first = np.unique(lifted.frame[order], return_index=True)
-    rows = order[first]
-    rows = rows[distance[rows] < _MAX_DISTANCE]
-    if not len(rows):
-        raise ValueError(f'{lifted.name}: no pose is near the ground truth')
-    return rows
 
 
 if __name__ == '__main__':

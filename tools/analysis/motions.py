@@ -13,12 +13,15 @@ from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.io.arrays import load_arrays
 from mmhot.poses.contacts import ANKLES
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips import Clip2D, Clip3D, Track2D
 from mmhot.structures.lens import Lens
 from tools.motion_quality import find_contacts
 
 FPS = 50.0
 """Frames per second of the motion capture."""
+# A pose belongs to another person if its joints are farther than this from the ground
+# truth on average, as a share of the person's height.
+_MAX_DISTANCE = 0.5
 # Longer motions are cut, so that all weigh about the same.
 _MAX_FRAMES = 400
 
@@ -58,14 +61,16 @@ class GroundTruth:
         return replace(truth, contacts=find_contacts(ankles, float(arrays['fps'])))
 
 
-def add_lifter_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the lifter and of the motion capture."""
-    parser.add_argument(
-        '--model', help='name of shipped weights or config file (default: as in mmhot)'
-    )
-    parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
+def add_motion_arguments(parser: argparse.ArgumentParser, motions: int) -> None:
+    """Add the options of :func:`select_motions`."""
     parser.add_argument(
         '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
+    )
+    parser.add_argument(
+        '--motions', type=int, default=motions, help=f'number (default: {motions})'
+    )
+    parser.add_argument(
+        '--subjects', nargs='+', default=[], help='such as S85 (default: split val)'
     )
 
 
@@ -121,3 +126,22 @@ def project_motion(
     root = in_camera[:, 0]
     poses = in_camera - in_camera[:, :1]
     return clip, GroundTruth(pixels, poses, root=root, contacts=contacts)
+
+
+def rows_of_person(
+    lifted: Clip3D, pixels: np.ndarray, joints: Sequence[int] | slice = slice(None)
+) -> np.ndarray:
+    """Find the pose nearest to pixels (T, K, 2) in each frame, if it is near enough.
+
+    ``joints`` are those that are compared; others may be unknown.
+    """
+    target = pixels[lifted.frame][:, joints]
+    distance = np.linalg.norm(lifted.keypoints_2d[:, joints] - target, axis=-1).mean(1)
+    distance /= np.ptp(target[..., 1], axis=1)
+    order = np.lexsort((distance, lifted.frame))
+    _, first = np.unique(lifted.frame[order], return_index=True)
+    rows = order[first]
+    rows = rows[distance[rows] < _MAX_DISTANCE]
+    if not len(rows):
+        raise ValueError(f'{lifted.name}: no pose is near the ground truth')
+    return rows

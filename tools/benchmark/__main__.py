@@ -1,27 +1,24 @@
-"""Time models and the chain in turns, count costs; write tables into a page.
+"""Time models and the chain in turns, count costs; print tables for the pages.
 
 Each part is a module of this package. Examples::
 
     python -m tools.benchmark models gtpt-t:onnx nanohtnet:onnx
-    python -m tools.benchmark hourglasses --threads 2 --page docs/benchmarks.md
+    python -m tools.benchmark hourglasses --threads 2
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
-    python -m tools.benchmark costs --page configs/README.md
+    python -m tools.benchmark costs
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
 of the same round: its median and quartiles, and, as best, the ratio of the shortest
-calls, which other programs on the machine disturb least. ``--page`` replaces the part's
-table in a page.
+calls, which other programs on the machine disturb least.
 """
 
 import argparse
 import os
-from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
-from mmhot.errors import require_file
 from tools.benchmark import chain, costs, models, page
 
 PARTS: dict[str, ModuleType] = {
@@ -57,25 +54,18 @@ def parse_args() -> argparse.Namespace:
                 metavar='N',
                 help=f'(default: {default})',
             )
-        part.add_argument('--page', type=Path, metavar='FILE', help='.md file')
-        part.add_argument('--note', default='', help='about the machine, for the page')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Measure and print a part, and write it into the page."""
-    if args.page is not None:
-        require_file(args.page)
+    """Measure and print a part."""
     torch.set_num_threads(args.threads)
     # of sessions of ONNX Runtime, which are opened later
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     rows, facts = PARTS[args.part].measure(args), ''
     if args.part != 'costs':
-        facts = page.describe_machine(args.threads, args.rounds, args.note)
-    table = page.as_markdown(rows, facts)
-    print_text(table)
-    if args.page is not None:
-        page.write_table(args.page, args.part, table)
+        facts = page.describe_machine(args.threads, args.rounds)
+    print_text(page.as_markdown(rows, facts))
 
 
 if __name__ == '__main__':

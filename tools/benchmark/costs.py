@@ -50,19 +50,18 @@ class Published:
 def read_papers() -> list[Published]:
     """Read the models and numbers of the papers, ``papers.csv``."""
     with _PAPERS.open(encoding='utf-8', newline='') as file:
-        return [
-            Published(
-                row['model'],
-                row['config'],
-                float(row['parameters']) if row['parameters'] else None,
-                float(row['operations']) if row['operations'] else None,
-                int(row['factor']),
-                row['pruned'] == '1',
-                row['whole'] == '1',
-                row['cause'],
-            )
-            for row in csv.DictReader(file)
-        ]
+        rows = list(csv.DictReader(file))
+    return [
+        Published(
+            x['model'],
+            x['config'],
+            *(float(x[k]) if x[k] else None for k in ('parameters', 'operations')),
+            int(x['factor']),
+            *(x[k] == '1' for k in ('pruned', 'whole')),
+            x['cause'],
+        )
+        for x in rows
+    ]
 
 
 @dataclass(frozen=True)

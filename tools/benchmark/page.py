@@ -1,7 +1,4 @@
-"""Tables of measurements in Markdown, and in a page.
-
-A table of a page is what stands between ``<!-- table: PART -->`` and ``<!-- end -->``.
-"""
+"""Tables of measurements in Markdown."""
 
 import os
 import platform
@@ -13,24 +10,7 @@ from pathlib import Path
 import onnxruntime
 import torch
 
-from mmhot.io.atomic import replacing
 from tools.benchmark.timing import Ratio
-
-
-def write_table(path: Path, name: str, table: str) -> None:
-    """Replace one table of a page.
-
-    Raises:
-        ValueError: If the page has no such table.
-    """
-    text, mark = path.read_text(encoding='utf-8'), f'<!-- table: {name} -->\n'
-    start, found_mark, rest = text.partition(mark)
-    _, end, after = rest.partition('<!-- end -->')
-    if not found_mark or not end:
-        raise ValueError(f'{path} has no table {name}')
-    with replacing(path) as temporary:
-        text = f'{start}{mark}\n{table}\n\n{end}{after}'
-        temporary.write_text(text, encoding='utf-8')
 
 
 def as_markdown(lines: Sequence[Sequence[str]], facts: str = '') -> str:
@@ -41,7 +21,7 @@ def as_markdown(lines: Sequence[Sequence[str]], facts: str = '') -> str:
     return f'{table}\n\n{textwrap.fill(facts, 100)}' if facts else table
 
 
-def describe_machine(threads: int, rounds: int, note: str = '') -> str:
+def describe_machine(threads: int, rounds: int) -> str:
     """Describe the date, and the machine that the times depend on, in one line."""
     path = Path('/proc/cpuinfo')
     lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
@@ -52,7 +32,6 @@ def describe_machine(threads: int, rounds: int, note: str = '') -> str:
         f'{threads} threads of {os.cpu_count()} cores of an '
         f'{processor.replace("(R)", "")}',
         *([torch.cuda.get_device_name()] if torch.cuda.is_available() else []),
-        *([note] if note else []),
         f'load {os.getloadavg()[0]:.1f} at the end',
         f'{rounds} round{"s" * (rounds > 1)}',
         f'PyTorch {torch.__version__}',

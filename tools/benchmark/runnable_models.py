@@ -10,7 +10,6 @@ mmhot or MMPose, a config file, or ``PACKAGE::CONFIG``. An option is
 On a GPU, models run as CUDA graphs, 2D models in half precision, as in ``mmhot infer``.
 """
 
-import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot.cli.errors import OneLineParser
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.deploy.onnx_graphs import LifterGraph, PoseGraph, write_graph
@@ -30,6 +30,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
 from tools.analysis.cost import count_cost, input_shape
+from tools.runner import add_config_options, merge_options
 
 _ONNX = 'onnx'
 # A colon outside of '::', '://' and Windows' drives.
@@ -72,15 +73,11 @@ def open_model(
     """
     source, *options = _SEPARATOR.split(text)
     config = read_config_file(config_of(source))
-    for option in options:
-        key, sign, value = option.partition('=')
-        if sign:
-            config.merge_from_dict({key: _read_value(value)})
-        elif option != _ONNX:
-            raise ValueError(
-                f'{text}: unknown option {option!r}; an option is KEY=VALUE of the '
-                f'config, or {_ONNX}'
-            )
+    parser = OneLineParser(prog=text)
+    add_config_options(parser)
+    if settings := [option for option in options if option != _ONNX]:
+        changed = parser.parse_args(['--cfg-options', *settings]).cfg_options
+        merge_options(config, changed)
     name = ':'.join([re.split(r'[/\\]', source)[-1], *options])
     torch.manual_seed(0)
     model = build_model(config.model, name).eval()
@@ -118,11 +115,3 @@ def _export(
             file.read_bytes(), options, providers=['CPUExecutionProvider']
         )
     return lambda x: session.run(graph.output_names, {graph.input_name: x.numpy()})
-
-
-def _read_value(text: str) -> Any:
-    """Parse a Python literal; other text is a string."""
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return text
