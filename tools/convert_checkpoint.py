@@ -27,10 +27,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', type=output_file, help='checkpoint to write')
     parser.add_argument(
         '--weights',
-        choices=('ema', 'model', 'online'),
+        choices=('ema', 'model'),
         default='ema',
         help='which weights to convert if the file has two sets: the moving average '
-        '(default) or the optimized ones (model, or online)',
+        '(default) or the optimized ones (model)',
     )
     parser.add_argument(
         '--settings',

@@ -3,29 +3,19 @@
 Example::
 
     python -m tools.demo outputs/demo
-    python -m tools.demo outputs/demo --animation docs/images/demo.webp  # of README
 """
 
 import argparse
 import html
-import shutil
 import sys
-from io import BytesIO
 from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
 import numpy as np
-from PIL import Image
 
 from mmhot.chain.formats import FORMATS
-from mmhot.cli.errors import (
-    OneLineParser,
-    output_file,
-    print_line,
-    print_text,
-    run_tool,
-)
+from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
@@ -36,12 +26,6 @@ DEMO = Path(__file__).parents[1] / 'demo'
 RENDERED = ('walk', 'dance')
 """Clips in ``demo/`` that are rendered, with ground truth."""
 _SKATER = 'skating_2d_coco17'
-# Of the animation: the window, pixels, and milliseconds until a frame is drawn.
-_SIZE, _SETTLES = {'width': 880, 'height': 290}, 120
-_STYLE = (
-    'header, footer { display: none !important } main { --image: 495px !important }'
-)
-_CHROMIUM = ('--no-sandbox', '--enable-unsafe-swiftshader')
 _HEADS = ('clip', 'frames', '2D error, px', 'MPJPE, mm', 'P-MPJPE, mm')
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -104,12 +88,6 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = OneLineParser(description=__doc__)
     parser.add_argument('folder', type=Path, help='results of make demo')
-    parser.add_argument(
-        '--animation',
-        type=output_file,
-        metavar='FILE',
-        help='also write an animation of the second clip, .webp (by playwright)',
-    )
     return parser.parse_args()
 
 
@@ -123,8 +101,6 @@ def main(args: argparse.Namespace) -> None:
             write_page(args.folder, ' and '.join(row[3] for row in rows[:0:-1])),
             encoding='utf-8',
         )
-    if args.animation:
-        write_animation(args.folder / f'{RENDERED[1]}.html', args.animation)
     print_line(f'open {page} in a browser')
 
 
@@ -168,35 +144,6 @@ def write_page(folder: Path, errors: str) -> str:
         folder=f'<code>{html.escape(Path.cwd().name)}</code>',
         results='\n'.join(rows),
         errors=errors,
-    )
-
-
-def write_animation(page: Path, target: Path) -> None:
-    """Write an animation of the viewer, every second frame, for READMEs.
-
-    Needs ``pip install playwright`` and Debian's Chromium.
-    """
-    from playwright.sync_api import sync_playwright
-
-    images = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which('chromium'), args=_CHROMIUM
-        )
-        tab = browser.new_page(viewport=_SIZE, reduced_motion='reduce')
-        tab.goto(page.resolve().as_uri())
-        tab.add_style_tag(content=_STYLE)
-        first, count, fps = tab.evaluate(
-            '[mmhot.clip.first, mmhot.clip.count, mmhot.clip.fps]'
-        )
-        for frame in range(first, first + count, 2):
-            tab.evaluate(f'mmhot.show({frame})')
-            tab.wait_for_timeout(_SETTLES)
-            images.append(Image.open(BytesIO(tab.screenshot())))
-        browser.close()
-    step = round(2000 / fps)
-    images[0].save(
-        target, save_all=True, append_images=images[1:], duration=step, loop=0
     )
 
 

@@ -56,8 +56,6 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
     from mmengine.config import Config
-    from mmpose.datasets.datasets.utils import parse_pose_metainfo
-    from mmpose.registry import DATASETS
 
     import mmhot.plugin  # noqa: F401 registers the dataset that the config names
     from mmhot import __version__
@@ -81,14 +79,6 @@ def main(args: argparse.Namespace) -> None:
         config = read_config_file(args.config)
     else:
         config = Config({**trained, **config_within(args.source, checkpoint)})
-    # the current metainfo of the dataset; its NumPy arrays stay, as MMPose's 3D
-    # visualizer needs them for colors
-    dataset = trained.get('train_dataloader', {}).get('dataset', {})
-    dataset_class = DATASETS.module_dict.get(dataset.get('type'))
-    if dataset_class is not None and 'metainfo' not in dataset:
-        published_meta['dataset_meta'] = parse_pose_metainfo(
-            dict(dataset_class.METAINFO)
-        )
     if args.mean_with:
         state = average(state, args)
     if args.half:

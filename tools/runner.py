@@ -316,9 +316,6 @@ def _join_processes(config: Config) -> None:
 
 def setting(config: Config, name: str, option: str) -> ConfigDict:
     """Return the setting of an option; refuse configs that lack it."""
-    value: Any = config
-    for part in name.split('.'):
-        value = value.get(part)
-        if value is None:
-            raise ValueError(f"{option}: {config.filename} has no '{name}'")
+    if (value := find_setting(config, name)) is None:
+        raise ValueError(f"{option}: {config.filename} has no '{name}'")
     return value

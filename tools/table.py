@@ -13,7 +13,6 @@ best of each dataset is bold.
 import argparse
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def make_table(
     """Make one table, in which results are rows."""
     values = {
         row: {
-            (part, measure): errors[measure]
+            (part, measure): round(errors[measure], 1)
             for part, errors in (
                 content.get(args.columns, {}) | {'mean': content['overall']}
             ).items()
@@ -118,15 +117,18 @@ def make_table(
         heads = [f'{measures[0]} ({units[measures[0]]})', *map(itemgetter(0), columns)]
     else:
         raise ValueError(f'--columns {args.columns}: no result has them')
-    best = find_best(values, higher)
     signs = str.maketrans(_LATEX if args.latex else _MARKDOWN)
     bold = '\\textbf{%s}' if args.latex else '**%s**'
 
     def cell(row: tuple[str, str], column: tuple[str, str]) -> str:
         if column not in values[row]:
             return '-'
-        text = f'{values[row][column]:.1f}'
-        return bold % text if (row, column) in best else text
+        of_dataset = [values[x] for x in values if x[0] == row[0]]
+        found = [x[column] for x in of_dataset if column in x]
+        best = (max if column[1] in higher else min)(found)
+        value = values[row][column]
+        is_best = value == best and len(of_dataset) > 1
+        return (bold if is_best else '%s') % f'{value:.1f}'
 
     costs = [*_COSTS] if args.cost else []
     lines = [
@@ -137,14 +139,11 @@ def make_table(
         ]
         for row in rows
     ]
-    heads[1:1] = costs
-    blocks = [list(block) for _, block in groupby(lines, key=itemgetter(0))]
-    head = ['dataset', *(head.translate(signs) for head in heads)]
-    if len(blocks) == 1:
-        del head[0]
-        blocks = [[line[1:] for line in blocks[0]]]
+    head = [x.translate(signs) for x in ('dataset', heads[0], *costs, *heads[1:])]
+    if len({dataset for dataset, _ in rows}) == 1:
+        head, *lines = ([*line[1:]] for line in (head, *lines))
     return (to_latex if args.latex else to_markdown)(
-        head, blocks, len(costs) + len(columns)
+        head, lines, len(costs) + len(columns)
     )
 
 
@@ -154,41 +153,18 @@ def cost_cell(cost: Mapping[str, float], head: str) -> str:
     return f'{cost[key] / unit:.3g}' if key in cost else '-'
 
 
-def find_best(values: Mapping, higher: Collection[str]) -> set:
-    """Return rows and columns of each dataset's best values, as they are rounded."""
-    cells = set()
-    for _, block in groupby(values, key=itemgetter(0)):
-        rows = list(block)
-        for column in {column for row in rows for column in values[row]}:
-            sign = -1 if column[1] in higher else 1
-            rounded = {
-                row: round(sign * values[row][column], 1)
-                for row in rows
-                if column in values[row]
-            }
-            best = min(rounded.values())
-            if len(rows) > 1:
-                cells |= {(row, column) for row in rows if rounded.get(row) == best}
-    return cells
-
-
-def to_markdown(head: list[str], blocks: list[list[list[str]]], numbers: int) -> str:
+def to_markdown(head: list[str], lines: list[list[str]], numbers: int) -> str:
     """Format rows of cells, whose last ones are numbers, as Markdown."""
     rule = ['---'] * (len(head) - numbers) + ['---:'] * numbers
-    lines = [head, rule, *chain(*blocks)]
-    return '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    return '\n'.join(f'| {" | ".join(line)} |' for line in (head, rule, *lines))
 
 
-def to_latex(head: list[str], blocks: list[list[list[str]]], numbers: int) -> str:
-    """Format the same for LaTeX's package booktabs, with a rule between blocks."""
+def to_latex(head: list[str], lines: list[list[str]], numbers: int) -> str:
+    """Format the same for LaTeX's package booktabs."""
     columns = 'l' * (len(head) - numbers) + 'r' * numbers
-    parts = [
-        ''.join(f'{" & ".join(line)} \\\\\n' for line in block)
-        for block in [[head], *blocks]
-    ]
-    body = '\\midrule\n'.join(parts)
-    start = f'\\begin{{tabular}}{{{columns}}}\n\\toprule\n'
-    return f'{start}{body}\\bottomrule\n\\end{{tabular}}'
+    first, *rows = (f'{" & ".join(line)} \\\\\n' for line in (head, *lines))
+    start = f'\\begin{{tabular}}{{{columns}}}\n\\toprule\n{first}\\midrule\n'
+    return f'{start}{"".join(rows)}\\bottomrule\n\\end{{tabular}}'
 
 
 if __name__ == '__main__':

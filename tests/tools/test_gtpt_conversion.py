@@ -63,7 +63,7 @@ def test_config_equals_the_base_config(name):
 
 def test_every_tensor_is_converted(tiny):
     meta, state_dict = tiny
-    for weights, copy in (('ema', 'ema_'), ('online', '')):
+    for weights, copy in (('ema', 'ema_'), ('model', '')):
         _, converted = convert_published(state_dict, weights)
         published = [
             key
@@ -87,7 +87,7 @@ def test_files_of_the_training_script_are_converted(tiny, tmp_path):
     later |= {key: state_dict[key] for key in state_dict if 'pos_emb' in key}
     bias = 'head.classify_x.1.bias'
     _, averaged = convert_published(state_dict)
-    _, online = convert_published(state_dict, 'online')
+    _, online = convert_published(state_dict, 'model')
     files = {
         'model_best.pth': state_dict,
         'final_state.pth': {f'module.{key}': state_dict[key] for key in state_dict},
@@ -107,7 +107,7 @@ def test_files_of_the_training_script_are_converted(tiny, tmp_path):
         assert torch.equal(written['state_dict'][bias], averaged[bias])
         assert 'lifting' not in written['meta']['cfg']
         MODELS.build(config).load_state_dict(written['state_dict'], strict=True)
-        _, converted = convert_published(content, 'online')
+        _, converted = convert_published(content, 'model')
         later_by = 1 if name == 'checkpoint.pth' else 0
         torch.testing.assert_close(converted[bias], online[bias] + later_by)
 
@@ -115,7 +115,7 @@ def test_files_of_the_training_script_are_converted(tiny, tmp_path):
 def test_tool_takes_the_online_copy(tiny, tmp_path, tool_output):
     source, target = tmp_path / 'model_best.pth', tmp_path / 'ours.pth'
     torch.save(tiny[1], source)
-    options = ['--weights', 'online', '--settings', 'keep_rates=[1, 0.5]']
+    options = ['--weights', 'model', '--settings', 'keep_rates=[1, 0.5]']
     code, out, err = tool_output('convert_checkpoint', source, target, *options)
     assert code == 0, err
     assert 'GTPTStem' in out

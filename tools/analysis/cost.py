@@ -213,13 +213,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'config', help='config file, PACKAGE::CONFIG or name in `mmhot list`'
     )
-    parser.add_argument(
-        '--shape',
-        type=int,
-        nargs='+',
-        metavar='N',
-        help='shape of one input, such as 3 256 192 (default: from the config)',
-    )
     add_config_options(parser)
     return parser.parse_args()
 
@@ -246,14 +239,10 @@ def main(args: argparse.Namespace) -> None:
     torch.manual_seed(0)
     settings = setting(config, 'model', 'config')
     model = build_model(settings, path, config.get('default_scope', 'mmpose'))
-    shape = args.shape or input_shape(config, model)
+    shape = input_shape(config, model)
     if shape is None:
-        raise ValueError(f'{path} does not define the shape of an input: add --shape')
-    inputs = torch.randn(1, *shape)
-    try:
-        parts = count_parts(model, inputs, None, mode='tensor')
-    except (IndexError, RuntimeError, ValueError) as error:
-        raise ValueError(f'{path}: no pass with --shape {[*shape]}: {error}') from error
+        raise ValueError(f'{path} does not define the shape of an input')
+    parts = count_parts(model, torch.randn(1, *shape), None, mode='tensor')
     rows, total = [_COLUMNS], parts.pop('')
     for name, cost in [*parts.items(), ('total', total)]:
         counts = (

@@ -58,8 +58,7 @@ def convert_published(
         state_dict (Mapping): Tensors or arrays by published key, or the checkpoint of
             a training script around them. A prefix ``module.`` is ignored.
         weights (str): Which copy to take if there are two: ``'ema'``, the moving
-            average, or ``'model'`` (also ``'online'``), the trained weights. Defaults
-            to 'ema'.
+            average, or ``'model'``, the trained weights. Defaults to 'ema'.
         **settings: Settings under their published names that shapes do not determine,
             such as ``heads`` of NanoHTNet. Others may be given, but must agree.
 
@@ -71,7 +70,6 @@ def convert_published(
         ValueError: If the model is unknown, keys are missing or unknown, shapes do
             not fit together, or a setting is unknown or wrong.
     """
-    weights = 'model' if weights == 'online' else weights
     require_choice('weights', weights, _WRAPPERS)
     if not isinstance(state_dict, Mapping):
         kind = type(state_dict).__name__

@@ -71,7 +71,7 @@ def assert_same_patches(kept, expected):
 def trained():
     """Metadata, arrays, and our model after one training step, with its losses."""
     meta, arrays = load_fixture('gtpt_t_coco_train')
-    model = build_published(meta, weights='online').train()
+    model = build_published(meta, weights='model').train()
     batch = labeled_samples(arrays['input__joints'], arrays['input__visible'])
     losses = model(fixture_images(meta), batch, mode='loss')
     sum(value for name, value in losses.items() if 'loss' in name).backward()
