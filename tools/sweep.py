@@ -58,13 +58,8 @@ def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
     metric = next(iter(rows[0]['metrics']))
     figure = Figure(figsize=(8, 3.2), dpi=150, layout='constrained')
     panels = figure.subplots(1, 2, sharey=True)
-    for panel, label, scale, key in zip(
-        panels,
-        ('multiply-adds, G', 'milliseconds'),
-        (1e9, 1),
-        ('macs', 'milliseconds'),
-        strict=True,
-    ):
+    axes = ('multiply-adds, G', 'macs', 1e9), ('milliseconds', 'milliseconds', 1)
+    for panel, (label, key, scale) in zip(panels, axes, strict=True):
         x = [row[key] / scale for row in rows]
         y = [row['metrics'][metric] for row in rows]
         panel.plot(x, y, marker='o')
