@@ -44,11 +44,12 @@ class Measure:
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
             none = np.zeros((0, clip.pred.shape[1]))
             return none, none > 0
-        target, changes = clip.target, ()
-        if self.num_frames > 1:
-            changes = self.num_frames - 1, clip.frames
-            target = frame_changes(target, *changes)
-        errors = self.errors(clip.pred, clip.target, *changes)
+        target, order = clip.target, self.num_frames - 1
+        if order:
+            errors = self.errors(clip.pred, target, order, clip.frames)
+            target = frame_changes(target, order, clip.frames)
+        else:
+            errors = self.errors(clip.pred, target)
         rates = hit_rates(errors, self.thresholds) if self.thresholds else 1000 * errors
         return rates, ~np.isnan(target[..., 0])
 

@@ -63,9 +63,10 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after scaling poses about the root."""
     pred, target = relative(pred, 0), relative(target, 0)
-    over = dict(axis=(-2, -1), keepdims=True, where=~np.isnan(target))
-    size = np.sum(pred**2, **over)
-    scale = np.sum(pred * target, **over) / np.maximum(size, 1e-12)
+    known = np.where(np.isnan(target), 0, target)
+    seen = np.where(np.isnan(target), 0, pred)
+    size = (seen**2).sum((-2, -1), keepdims=True)
+    scale = (seen * known).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
     return joint_errors(scale * pred, target, root=None)
 
 
