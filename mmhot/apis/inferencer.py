@@ -193,7 +193,12 @@ class Inferencer(BaseMMPoseInferencer):
     def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Iterator[PosedImage]:
-        chain = self._chain_of_images()
+        # the chain of keypoints that the 2D model found in single images
+        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
+        values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
+        if 'confidence' not in self._without:
+            values['kpt_thr'] = DropUncertain().detected
+        chain = Chain(KEYPOINTS, Values(values, kinds), lifter=self.lifter)
         for start in range(0, len(inputs), models.batch_size):
             batch = inputs[start : start + models.batch_size]
             images = [
@@ -245,14 +250,6 @@ class Inferencer(BaseMMPoseInferencer):
         )
         clip = replace(clip, source=Path(name))
         return result_of(chain.lift(clip, None, StageTimes()))
-
-    def _chain_of_images(self) -> Chain[None, Lifted]:
-        """Return the chain of keypoints that the 2D model found in single images."""
-        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
-        values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
-        if 'confidence' not in self._without:
-            values['kpt_thr'] = DropUncertain().detected
-        return Chain(KEYPOINTS, Values(values, kinds), lifter=self.lifter)
 
     def forward(
         self, inputs: PosedImage, disable_rebase_keypoint: bool = False

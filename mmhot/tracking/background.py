@@ -119,28 +119,29 @@ class BackgroundTracker(FrameObserver):
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         free = _mask(size, boxes * zoom, _SETTINGS.margin)
-        if new_shot or self._current is None or self._current.gray.shape != gray.shape:
+        key = self._current
+        if new_shot or key is None or key.gray.shape != gray.shape:
             self._keyframes, self._last = [], np.eye(3)
             self._add(index, gray, free, np.eye(3))
             return np.zeros((0, 4)), index, 1.0
-        match = self._find(self._current, gray, free, self._last)
-        to_first = self._current.to_first @ np.linalg.inv(self._last)
+        match = self._find(key, gray, free, self._last)
+        to_first = key.to_first @ np.linalg.inv(self._last)
         earlier = self._overlapping(to_first, size)
-        if match is None or (earlier and self._is_far(match, size)):
-            for key in earlier:
-                guess = np.linalg.inv(np.linalg.inv(key.to_first) @ to_first)
-                other = self._find(key, gray, free, guess)
-                if other is not None:
-                    match, self._current = other, key
+        if match is None or (earlier and _is_far(key, match, size)):
+            for other in earlier:
+                guess = np.linalg.inv(np.linalg.inv(other.to_first) @ to_first)
+                found = self._find(other, gray, free, guess)
+                if found is not None:
+                    match, key = found, other
                     break
         if match is None:
             # the camera's direction is not known any more
             self._add(index, gray, free, to_first)
             return np.zeros((0, 4)), -1, 0.0
         pairs, is_inlier, homography = match
-        self._last, key = homography, self._current
+        self._last, self._current = homography, key
         to_first = key.to_first @ np.linalg.inv(homography)
-        if self._is_far(match, size):
+        if _is_far(key, match, size):
             self._add(index, gray, free, to_first / to_first[2, 2])
         chosen = np.flatnonzero(is_inlier)
         chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
@@ -195,16 +196,6 @@ class BackgroundTracker(FrameObserver):
             return None
         return pairs, inliers[:, 0] > 0, homography
 
-    def _is_far(self, match: tuple, size: tuple[int, int]) -> bool:
-        """Return whether the current keyframe shows too little of a frame."""
-        assert self._current is not None
-        _, is_inlier, homography = match
-        has_few = is_inlier.sum() < _SETTINGS.min_kept * len(self._current.points)
-        zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
-        is_aside = _overlap(homography, size) < _SETTINGS.min_overlap
-        return has_few or is_zoomed or is_aside
-
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]
     ) -> list[_ReferenceFrame]:
@@ -216,6 +207,16 @@ class BackgroundTracker(FrameObserver):
         ]
         best = sorted(shares, key=lambda pair: -pair[0])[:2]
         return [key for share, key in best if share > _SETTINGS.reused_overlap]
+
+
+def _is_far(key: _ReferenceFrame, match: tuple, size: tuple[int, int]) -> bool:
+    """Return whether a keyframe shows too little of a frame."""
+    _, is_inlier, homography = match
+    has_few = is_inlier.sum() < _SETTINGS.min_kept * len(key.points)
+    zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
+    is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
+    is_aside = _overlap(homography, size) < _SETTINGS.min_overlap
+    return has_few or is_zoomed or is_aside
 
 
 def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,14 +16,12 @@ from typing import Any
 
 import cv2
 import gradio as gr
-import numpy as np
 
 from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.chain.formats import FORMATS
 from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.frames.inputs import open_inputs
 from mmhot.io.atomic import CACHE_FOLDER
-from mmhot.io.lifted import read_lifted
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
 from mmhot.pose2d.options import SPEEDS
@@ -62,8 +60,6 @@ _EXAMPLES = [
     Path(__file__).parents[n] / f'{x}demo/walk.mp4' for n, x in ((2, ''), (1, '.mim/'))
 ]
 _EXAMPLE = next((path for path in _EXAMPLES if path.exists()), None)
-# Pixels of the thumbnails of people, and the margin around them, as a share.
-_THUMBNAIL, _MARGIN = 160, 0.15
 _STILL = 640  # pixels of the first frame
 _USERS = 2  # whose runs go on at once
 
@@ -127,20 +123,19 @@ class Page:
                         file_count='multiple',
                         interactive=False,
                     )
-            gallery, people = fields.pop('gallery'), fields['people']
             self._names = [*fields]
             source.upload(self._keep, source, source, **private)
             source.change(
                 # until the upload has ended there is nothing to lift
-                lambda file: (*_shown([]), gr.Button(interactive=file is not None)),
+                lambda file: gr.Button(interactive=file is not None),
                 source,
-                [gallery, people, lift],
+                lift,
                 **private,
             )
             lift.click(
                 self._run,
                 [source, *fields.values()],
-                [viewer, messages, files, gallery, people],
+                [viewer, messages, files],
                 show_progress_on=messages,
                 concurrency_limit=_USERS,
                 **private,
@@ -171,15 +166,13 @@ class Page:
     def _run(
         self, request: gr.Request, source: str | None, *values: Any
     ) -> Iterator[tuple]:
-        """Lift the upload; yields viewer, messages, files, thumbnails, people."""
-        same = gr.skip(), gr.skip()
+        """Lift the upload; yields viewer, messages, files."""
         session = self._folder_of(request)
         if source is not None and not Path(source).is_file():
             # the click came before the page knew where the upload was moved to
             source = str(session / 'input' / Path(source).name)
         if source is None or not Path(source).is_file():
-            text = 'Upload a video, an image or 2D keypoints first.'
-            yield _NO_POSES, text, None, *same
+            yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
         out, state = _new_folder(session), session / 'progress'
         state.unlink(missing_ok=True)
@@ -198,7 +191,7 @@ class Page:
         try:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
-                yield viewer, _read(logs, out), None, *same
+                yield viewer, _read(logs, out), None
                 time.sleep(_INTERVAL)
         finally:
             _end(process)
@@ -208,17 +201,16 @@ class Page:
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
             if time.monotonic() > deadline:
                 reason = f'ended after {self._seconds / 60:g} minutes'
-            yield _NO_POSES, 'stopped' if stopped else reason, None, *same
+            yield _NO_POSES, 'stopped' if stopped else reason, None
             return
-        choices = same if given['people'] else _shown(_thumbnails(source, files))
-        yield _frame(files), _read(logs, out), [str(path) for path in files], *choices
+        yield _frame(files), _read(logs, out), [str(path) for path in files]
 
     def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
         """Compose the command of a run with the values of the page's fields."""
         kind, kinds = 'infer', INFER_COMMAND
         if has_keypoints(Path(source)):
             kind, kinds = 'lift', LIFT_COMMAND
-        # the page shows .html, and people of .npz
+        # the page shows .html, and commands read .npz
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
         if given['pose2d'] not in dict(_models()).values():
@@ -259,7 +251,7 @@ class Page:
 
 
 def _make_fields() -> dict[str, Any]:
-    """Make the fields of options, by name, and the gallery of people."""
+    """Make the fields of options, by name."""
     narrow = dict(min_width=100, max_lines=1)
     formats = [
         (f'.{name}: {form.purpose}', name)
@@ -271,12 +263,11 @@ def _make_fields() -> dict[str, Any]:
     with gr.Row():
         fields['start'] = gr.Textbox(label='Start', placeholder='0:00', **narrow)
         fields['end'] = gr.Textbox(label='End', placeholder='the end', **narrow)
-    fields['gallery'] = gr.Gallery(
-        label='People', elem_id='people', columns=4, visible=False
-    )
-    label = 'People to lift (none: all)'
-    fields['people'] = gr.CheckboxGroup([], label=label, visible=False)
     with gr.Accordion('More', open=False):
+        fields['people'] = gr.Textbox(
+            label='People to lift',
+            info='IDs that the viewer shows, such as 0,2. Empty: all.',
+        )
         fields['height'] = gr.Textbox(
             label='Body height, meters', info='Empty: estimated by the model.'
         )
@@ -307,48 +298,6 @@ def _new_folder(session: Path) -> Path:
                 shutil.move(before / CACHE_FOLDER, out)
             shutil.rmtree(before)
     return out
-
-
-def _shown(thumbnails: Sequence[tuple[np.ndarray, str]]) -> tuple[Any, Any]:
-    """Return updates that show several people, or none."""
-    several = len(thumbnails) > 1
-    # as in the viewer
-    names = [f'Person {n} (ID {x})' for n, (_, x) in enumerate(thumbnails, start=1)]
-    images = [(image, name) for name, (image, _) in zip(names, thumbnails, strict=True)]
-    chosen = [(name, x) for name, (_, x) in zip(names, thumbnails, strict=True)]
-    return (
-        gr.Gallery(images if several else [], visible=several),
-        gr.CheckboxGroup(chosen if several else [], value=[], visible=several),
-    )
-
-
-def _thumbnails(source: str, files: Sequence[Path]) -> list[tuple[np.ndarray, str]]:
-    """Cut the people of a video out of the frames that show them best; RGB, and IDs."""
-    lifted = [path for path in files if path.suffix == '.npz']
-    if not lifted or has_keypoints(Path(source)):
-        return []
-    clip = read_lifted(lifted[0])
-    best: dict[int, list[tuple[int, np.ndarray]]] = {}
-    tracks = clip.track_ids
-    for track in tracks:
-        rows = np.flatnonzero(clip.track == track)
-        row = rows[(clip.scores[rows].mean(1)).argmax()]
-        points = clip.keypoints_2d[row]
-        corners = np.stack([np.nanmin(points, 0), np.nanmax(points, 0)])
-        best.setdefault(int(clip.frame[row]), []).append((track, corners))
-    cut = {}
-    [footage] = open_inputs([source])
-    for frame in footage:
-        for track, (low, high) in best.get(frame.index, ()):
-            half = (0.5 + _MARGIN) * max((high - low).max(), 1)
-            left, top = ((low + high) / 2 - half).astype(int)
-            scale = _THUMBNAIL / (2 * half)
-            matrix = np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
-            image = cv2.warpAffine(frame.image, matrix, (_THUMBNAIL, _THUMBNAIL))
-            cut[track] = image[..., ::-1]
-        if frame.index >= max(best):
-            break
-    return [(cut[track], str(track)) for track in tracks if track in cut]
 
 
 def _first_frame(source: str) -> str:

@@ -62,7 +62,7 @@ def test_overlapping_boxes_are_suppressed_above_nms_thr_only(
     monkeypatch.setattr(BoxDetector, '__call__', find_two)
     monkeypatch.setattr(BoxDetector, 'nms_thr', 1.0)
     image = tmp_path / 'one.png'
-    cv2.imwrite(str(image), np.zeros((96, 96, 3), np.uint8))
+    cv2.imwrite(str(image), spotted((*SPOT, RED)))
     out, _ = run(image, 'x', **options)
     (predictions,) = out.rglob('*.json')
     assert len(json.loads(predictions.read_text())) == num_people

@@ -77,11 +77,10 @@ def test_people_and_what_was_observed_are_loaded_again(tmp_path):
     for frame, expected in zip(again.people, people, strict=True):
         for name in ('bboxes', 'bbox_scores', 'keypoints', 'scores'):
             np.testing.assert_array_equal(getattr(frame, name), getattr(expected, name))
-    for change in (np.nan, np.inf, 1.0):
-        with np.load(tmp_path / 'a.npz') as file:
-            arrays = dict(file)
-        np.savez(tmp_path / 'b.npz', **arrays | {'scores': arrays['scores'] + change})
-        assert load_people(tmp_path / 'b.npz') is None
+    content = bytearray((tmp_path / 'a.npz').read_bytes())
+    content[content.index(people[0].scores.tobytes())] ^= 1
+    (tmp_path / 'b.npz').write_bytes(content)
+    assert load_people(tmp_path / 'b.npz') is None
 
 
 def test_other_observers_see_the_frames_of_cached_people(run, detector, tmp_path):

@@ -6,18 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-import numpy as np
 import pytest
 from browser import open_tab
 from clip_files import SKATER
-from rendered_clips import make_clip
-from video_files import write_video
 
 from mmhot.cli.dispatch import main
 from mmhot.errors import install_extra
@@ -58,7 +54,7 @@ def page(tmp_path):
 
 def lift(page, source, request, formats=(), **given):
     """Run with the page's defaults; yields viewer, messages, files, ..."""
-    defaults = dict(height='', start='', end='', people=[], joints=False)
+    defaults = dict(height='', start='', end='', people='', joints=False)
     values = {**defaults, 'speed': 'default', 'pose2d': None, **given}
     values['formats'] = formats
     return page._run(request, source, *map(values.get, page._names))
@@ -77,7 +73,7 @@ def visitor(page, name='a', file=SKATER):
 def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
     request, source = visitor(page, '../a')
     assert Path(source).parents[2] == page._folder  # whatever the session's name
-    *_, (viewer, _, first, *_) = lift(page, source, request, ['csv'], height=' ')
+    *_, (viewer, _, first) = lift(page, source, request, ['csv'], height=' ')
     assert [Path(path).name for path in first] == [
         f'{SKATER.stem}.csv',
         f'{SKATER.stem}.html',
@@ -85,14 +81,14 @@ def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
     ]
     assert '<iframe' in viewer
     early = str(page._folder / 'hash' / SKATER.name)  # where it was uploaded to
-    *_, (_, _, second, *_) = lift(page, early, request)
+    *_, (_, _, second) = lift(page, early, request)
     assert not any(Path(path).exists() for path in first)
     assert all(Path(path).exists() for path in second)
     other, kept = visitor(page, 'b')
     page._leave(request)
     files = {x for x in page._folder.rglob('*') if x.is_file()}
     assert files == {Path(kept), Path(early)}  # which others may upload, too
-    *_, (_, message, files, *_) = lift(page, source, request)
+    *_, (_, message, files) = lift(page, source, request)
     assert (message, files) == ('Upload a video, an image or 2D keypoints first.', None)
 
 
@@ -100,7 +96,7 @@ def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
 def test_failed_runs_are_one_line(page, tmp_path):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
     request, source = visitor(page, file=tmp_path / 'a.mp4')
-    *_, (_, message, files, *_) = lift(page, source, request)
+    *_, (_, message, files) = lift(page, source, request)
     assert 'a.mp4 is not a readable video' in message
     assert ('\n' in message, files) == (False, None)
 
@@ -132,7 +128,7 @@ def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
         getattr(page, f'_{how}')(request)
     assert process.poll() is not None
     if how == 'stop':
-        *_, (_, message, files, *_) = updates
+        *_, (_, message, files) = updates
         assert (message, files) == ('stopped', None)
     assert how == 'close' or not page._processes
 
@@ -156,9 +152,9 @@ def test_options_of_the_page_act(page):
     clip = read_lifted(files['.npz'])
     assert clip.frame[[0, -1]].tolist() == [50, 99]
     assert len(clip.joint_names) == 24
-    *_, (_, message, files, *_) = lift(page, source, request, start='9')
+    *_, (_, message, files) = lift(page, source, request, start='9')
     assert 'Start must be before the last frame' in message
-    *_, (_, message, files, *_) = lift(page, source, request, people=['5'])
+    *_, (_, message, files) = lift(page, source, request, people='5')
     assert 'People to lift must be among the track IDs 0 of' in message
 
 
@@ -166,35 +162,9 @@ def test_options_of_the_page_act(page):
 def test_models_are_those_of_the_list(page):
     """Another name could be that of a config, which is a program."""
     request, source = visitor(page)
-    *_, (_, message, files, *_) = lift(page, source, request, pose2d='evil.py')
+    *_, (_, message, files) = lift(page, source, request, pose2d='evil.py')
     assert files
     assert 'evil' not in message
-
-
-@pytest.mark.slow(reason='needs Gradio')
-def test_people_of_videos_are_shown_and_chosen(page, tmp_path):
-    from mmhot.ui.page import _shown, _thumbnails
-
-    images = [np.full((240, 320, 3), 10 * n, np.uint8) for n in range(9)]
-    for image in images:
-        image[60:180, 40:100] = (0, 0, 255)
-        image[60:180, 200:260] = (255, 0, 0)
-    video = write_video(tmp_path / 'two.mkv', images, codec='ffv1', pix_fmt='bgr0')
-    pixels = np.zeros((18, 17, 2), np.float32)
-    pixels[..., 1] = np.linspace(70, 170, 17)
-    pixels[::2, :, 0], pixels[1::2, :, 0] = 70, 230
-    clip = make_clip(np.zeros((18, 17, 3)), pixels, (320, 240))
-    clip = replace(clip, frame=np.repeat(range(9), 2), track=np.tile([0, 3], 9))
-    clip.save(tmp_path / 'two.npz')
-    found = _thumbnails(str(video), [tmp_path / 'two.npz'])
-    assert [name for _, name in found] == ['0', '3']
-    for (image, _), channel in zip(found, (0, 2), strict=True):  # red, blue
-        assert image.shape == (160, 160, 3)
-        assert image[80, 80].argmax() == channel
-    gallery, people = _shown(found)
-    assert people.choices == [('Person 1 (ID 0)', '0'), ('Person 2 (ID 3)', '3')]
-    assert gallery.visible
-    assert not _shown(found[:1])[0].visible
 
 
 @pytest.mark.slow(reason='needs Gradio')
@@ -243,7 +213,7 @@ def test_two_users_lift_at_once(page):
     processes = [*page._processes.values()]
     assert [each.poll() for each in processes] == [None, None]
     for run in runs:
-        *_, (viewer, _, files, *_) = run
+        *_, (viewer, _, files) = run
         assert '<iframe' in viewer
         assert files
     limits = {

@@ -7,6 +7,7 @@ backbone. The slot that the published code adds to fill the first group is maske
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from mmengine.structures import PixelData
@@ -133,7 +134,7 @@ class GTPTHead(BaseHead):
         self.classify_y = _classifier(embed_dims, num_y)
         self.loss_module = MODELS.build(loss)
         self.guidance = None if guidance is None else MODELS.build(guidance)
-        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        self.decoder: Any = decoder and KEYPOINT_CODECS.build(decoder)
         if self.decoder and tuple(self.decoder.input_size) != tuple(input_size):
             size = self.decoder.input_size
             raise ValueError(f"input_size ({input_size}) must be the decoder's, {size}")

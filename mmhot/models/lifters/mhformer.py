@@ -224,14 +224,8 @@ class MHFormer(Host):
         sizes = num_frames, num_keypoints, in_channels, layers, embed_dims
         super().__init__(*sizes, NUM_HYPOTHESES, num_heads=num_heads, **host)
         num_tokens = num_keypoints * in_channels
-        self.generate = HypothesisGenerator(
-            num_tokens,
-            num_frames,
-            generation_depth,
-            generation_heads,
-            drop_rate,
-            drop_path_rate,
-        )
+        sizes = num_tokens, num_frames, generation_depth, generation_heads
+        self.generate = HypothesisGenerator(*sizes, drop_rate, drop_path_rate)
         embed = FewFramesEmbed if num_frames <= 27 else nn.Linear
         self.embeds = nn.ModuleList(
             embed(num_tokens, embed_dims) for _ in range(NUM_HYPOTHESES)

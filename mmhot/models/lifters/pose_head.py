@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from mmengine.structures import InstanceData
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.tensor_utils import to_numpy
-from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, SampleList
+from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
 from mmhot.geometry.keypoint_arrays import mirror_poses
@@ -198,24 +199,14 @@ class RepresentationHead(PoseLiftingHead):
     """Linear layer and tanh, then :class:`PoseLiftingHead`'s regression.
 
     The head of MotionBERT and MotionAGFormer; keys are those of MMPose's
-    ``MotionRegressionHead``. For other arguments see :class:`PoseLiftingHead`.
+    ``MotionRegressionHead``; ``**head`` are arguments of :class:`PoseLiftingHead`.
 
     Args:
         rep_dims (int): Channels of the representation. Defaults to 512.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        rep_dims: int = 512,
-        out_channels: int = 3,
-        loss: ConfigType = {'type': 'MPJPELoss'},  # noqa: B006 (MMPose's way)
-        decoder: OptConfigType = None,
-        init_cfg: OptConfigType = None,
-    ) -> None:
-        super().__init__(
-            rep_dims, out_channels, loss=loss, decoder=decoder, init_cfg=init_cfg
-        )
+    def __init__(self, in_channels: int, rep_dims: int = 512, **head: Any) -> None:
+        super().__init__(rep_dims, **head)
         fc = nn.Linear(in_channels, rep_dims)
         self.pre_logits = nn.Sequential(OrderedDict(fc=fc, act=nn.Tanh()))
 
