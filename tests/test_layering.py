@@ -16,7 +16,7 @@ ROOMS = (
     *('geometry', 'skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'evaluation', 'deploy', 'weights', 'engine'),
-    *('frames', 'io.writers', 'step', 'pose2d', 'tracking', 'keypoints', 'lifting'),
+    *('frames', 'step', 'pose2d', 'tracking', 'keypoints', 'lifting'),
     *('poses', 'visualization', 'chain', 'apis', 'ui', 'cli'),
 )
 ONLY = {

@@ -1,9 +1,11 @@
 """Base dataset of lifting: clips cut into windows of frames."""
 
+import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from os.path import basename
 from pathlib import Path
 
 import numpy as np
@@ -238,6 +240,39 @@ class ClipDataset(BaseDataset):
             flip_indices=self._metainfo['flip_indices'],
         )
         return info | facts | clip.constants
+
+
+def group_images(
+    images: np.ndarray, pattern: re.Pattern[str], example: str
+) -> Iterator[tuple[re.Match[str], str, np.ndarray, float]]:
+    """Group images, whose names begin with the clip and end with the frame, by clip.
+
+    Clips are split where frames are missing.
+
+    Yields:
+        tuple[re.Match[str], str, np.ndarray, float]: The first name of a clip; the name
+        of a part, which is the clip's if it is whole; its rows in the order of the
+        frames, (T,); and the step of their numbers, such as 5 in files of 10 frames per
+        second.
+
+    Raises:
+        ValueError: If a name does not match the pattern.
+    """
+    clips: dict[str, tuple[re.Match[str], list[tuple[int, int]]]] = {}
+    for row, image in enumerate(images.tolist()):
+        match = pattern.match(basename(image))
+        if match is None:
+            raise ValueError(f'images must be named as {example}, got {image}')
+        _, frames = clips.setdefault(match[1], (match, []))
+        frames.append((int(match.groups()[-1]), row))
+    for clip, (match, frames) in clips.items():
+        numbers, rows = np.array(sorted(frames)).T
+        steps = np.diff(numbers)
+        step = float(np.median(steps)) if len(steps) else 1.0
+        parts = split_rows(steps > step)
+        for part in parts:
+            name = f'{clip}.{numbers[part[0]]}' if len(parts) > 1 else clip
+            yield match, name, rows[part], step
 
 
 def split_rows(ends: np.ndarray) -> list[np.ndarray]:

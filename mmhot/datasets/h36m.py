@@ -1,14 +1,13 @@
 """Human3.6M in MMPose's terms: dataset description, actions and image names."""
 
 import re
-from os.path import basename
 from pathlib import Path
-from typing import NamedTuple
 
 import mmpose
 from mmengine.config import Config
 
-_NAME = re.compile(r'(([^_]+)_([^.]+)\.([^_]+))_(\d+)')
+IMAGE = re.compile(r'(([^_]+)_([^.]+)\.([^_]+))_(\d+)')
+"""Clip, subject, take, camera and frame in the name of an image."""
 # In the order of the original numbers, which begin with 2.
 ACTIONS = (
     *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
@@ -48,23 +47,3 @@ def canonical_action(take: str) -> str:
 def image_size(camera: str) -> tuple[int, int]:
     """Return width and height of a camera's images."""
     return 1000, 1002 if camera in (CAMERAS[0], CAMERAS[3]) else 1000
-
-
-class H36MName(NamedTuple):
-    """Parts of an image name such as 'S1_WalkDog_1.54138969_000001.jpg'."""
-
-    clip: str  # recording and camera: 'S1_WalkDog_1.54138969'
-    subject: str
-    action: str  # 'WalkDog', one of ``ACTIONS``
-    camera: str
-    frame: int
-
-
-def parse_h36m_name(path: str) -> H36MName:
-    """Split the name of an image file; raise a ValueError unless it is Human3.6M's."""
-    match = _NAME.match(basename(path))
-    if match is None:
-        wanted = 'S1_WalkDog_1.54138969_000001.jpg'
-        raise ValueError(f'{path!r} must be named as in Human3.6M: {wanted}')
-    clip, subject, take, camera, frame = match.groups()
-    return H36MName(clip, subject, canonical_action(take), camera, int(frame))

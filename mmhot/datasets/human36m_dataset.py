@@ -8,14 +8,14 @@ import numpy as np
 from mmengine.logging import MMLogger
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import Clip, ClipDataset, pose_arrays, split_rows
-from mmhot.datasets.h36m import (
-    ACTIONS,
-    CAMERAS,
-    canonical_action,
-    image_size,
-    parse_h36m_name,
+from mmhot.datasets.clip_dataset import (
+    Clip,
+    ClipDataset,
+    group_images,
+    pose_arrays,
+    split_rows,
 )
+from mmhot.datasets.h36m import ACTIONS, CAMERAS, IMAGE, canonical_action, image_size
 from mmhot.errors import naming
 from mmhot.io.arrays import load_arrays
 from mmhot.io.pickles import load_objects
@@ -67,13 +67,10 @@ class Human36mClipDataset(ClipDataset):
         """Read all recordings, sorted as in MMPose's dataset."""
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         path = self.find_file(self.files[0])
-        recordings = {}
         with naming(path):
             content = load_arrays(path, ('imgname', 'S', 'part'))
-            for row, image in enumerate(content['imgname'].tolist()):
-                name = parse_h36m_name(image)
-                first, frames = recordings.setdefault(name.clip, (name, []))
-                frames.append((name.frame, row))
+            example = 'S1_WalkDog_1.54138969_000001.jpg'
+            recordings = [*group_images(content['imgname'], IMAGE, example)]
             joints, keypoints = content['S'], content['part']
         if self.keypoint_2d_det_file is not None:
             path = self.find_file(self.keypoint_2d_det_file)
@@ -84,38 +81,21 @@ class Human36mClipDataset(ClipDataset):
                 raise ValueError(
                     f'has {len(keypoints)} 2D poses for {len(joints)} images'
                 )
-            return [
-                Clip(
-                    name=name.clip + part,
-                    subject=name.subject,
-                    action=name.action,
-                    fps=_FPS / step,
-                    arrays=pose_arrays(name.clip, keypoints[rows], joints[rows, :, :3]),
-                    constants=dict(
-                        camera_param=_camera(
-                            cameras, name.subject, name.camera, self.camera_param_file
-                        )
-                    ),
+            clips = []
+            for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
+                clip, subject, take, camera, _ = match.groups()
+                param = _camera(cameras, subject, camera, self.camera_param_file)
+                clips.append(
+                    Clip(
+                        name=name,
+                        subject=subject,
+                        action=canonical_action(take),
+                        fps=_FPS / step,
+                        arrays=pose_arrays(clip, keypoints[rows], joints[rows, :, :3]),
+                        constants=dict(camera_param=param),
+                    )
                 )
-                for _, (name, frames) in sorted(recordings.items())
-                for part, rows, step in _parts(frames)
-            ]
-
-
-def _parts(frames: list[tuple[int, int]]) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Split (frame, row) of a recording where frames are missing.
-
-    Yields:
-        tuple[str, np.ndarray, float]: Suffix of the part's name, '' for whole
-        recordings; its rows in the order of the frames, (T,); and the step of their
-        numbers, such as 5 in the files with 10 frames per second.
-    """
-    numbers, rows = np.array(sorted(frames)).T
-    steps = np.diff(numbers)
-    step = float(np.median(steps)) if len(steps) else 1.0
-    parts = split_rows(steps > step) if len(steps) else [np.array([0])]
-    for part in parts:
-        yield f'.{numbers[part[0]]}' if len(parts) > 1 else '', rows[part], step
+            return clips
 
 
 @DATASETS.register_module()

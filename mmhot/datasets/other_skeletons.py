@@ -1,13 +1,11 @@
 """MPI-INF-3DHP for lifting, with the joints of Human3.6M."""
 
 import re
-from collections import defaultdict
-from os.path import basename
 
 import numpy as np
 from mmpose.registry import DATASETS
 
-from mmhot.datasets.clip_dataset import Clip, ClipDataset, pose_arrays, split_rows
+from mmhot.datasets.clip_dataset import Clip, ClipDataset, group_images, pose_arrays
 from mmhot.datasets.human36m_dataset import read_h36m_cameras
 from mmhot.errors import naming
 from mmhot.io.pickles import load_objects
@@ -15,8 +13,8 @@ from mmhot.skeletons.joints import convert_keypoints
 
 # Frames per second of most training videos; others have 50, and files do not say.
 _FPS = 25.0
-MPIINF3DHP_IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
-"""Beginning of the names of MPI-INF-3DHP's images: video and frame."""
+# Video and frame in the name of an image.
+_IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
 _LARGE = (2048, 2048)
 # Width and height of the test videos that differ from all others.
 _IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
@@ -75,22 +73,10 @@ def _read_sequences(data: dict) -> dict[str, dict]:
 
 def _read_images(content: dict) -> dict[str, dict]:
     """Return the same of MMPose's images, parts of consecutive ones."""
-    images, videos = defaultdict(list), {}
-    for row, image in enumerate(content['imgname'].tolist()):
-        match = MPIINF3DHP_IMAGE.match(basename(image))
-        if match is None:
-            raise ValueError(
-                'images must be named as TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg, '
-                f'got {image}'
-            )
-        images[match[1]].append((int(match[2]), row))
-    for video, frames in images.items():
-        numbers, rows = np.array(sorted(frames)).T
-        parts = split_rows(np.diff(numbers) != 1)
-        for part in parts:
-            name = f'{video}.{numbers[part[0]]}' if len(parts) > 1 else video
-            joints = 1000 * content['S'][rows[part], :, :3]
-            videos[name] = dict(data_2d=content['part'][rows[part]], data_3d=joints)
+    example, videos = 'TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg', {}
+    for _, name, rows, _ in group_images(content['imgname'], _IMAGE, example):
+        joints = 1000 * content['S'][rows, :, :3]
+        videos[name] = dict(data_2d=content['part'][rows], data_3d=joints)
     return videos
 
 

@@ -46,6 +46,7 @@ _HANGING = [
     for joint in limb[:2]
 ]
 _LEGS = _H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
+_LONGEST_GAP = 1.0  # that is filled, seconds
 _DOWN = np.array([0, 1, 0], np.float32)  # in camera axes
 # Torso height in pixels where a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
@@ -86,7 +87,6 @@ class GapFiller:
 
     fps: float
     seconds_of: Callable[[np.ndarray], np.ndarray]  # timestamps (T,) of frames (T,)
-    max_gap: float = 1.0  # longest gap that is filled, seconds
     is_person: bool = True  # whether points are pixels of Human3.6M's joints
 
     def split(
@@ -128,22 +128,17 @@ class GapFiller:
             filled[rows], share[rows] = joints
         confidence[(filled != full).any(-1)] = 0
         is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
-        cuts = np.flatnonzero(is_cut | (np.diff(times) > self._longest)) + 1
+        cuts = np.flatnonzero(is_cut | (np.diff(times) > LONGEST_STEP)) + 1
         bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
         return [
             Segment(track, frames[rows], filled[rows], confidence[rows], share[rows])
             for rows in (slice(*bound) for bound in bounds)
         ]
 
-    @property
-    def _longest(self) -> float:
-        """Seconds between frames of one motion."""
-        return max(LONGEST_STEP, self.max_gap)
-
     def _is_long(self, frames: np.ndarray) -> np.ndarray:
         """Return which gaps between frames (T,) are too long to be filled, (T - 1,)."""
-        is_long = np.diff(frames) > int(self.max_gap * self.fps) + 1
-        return is_long | (np.diff(self.seconds_of(frames)) > self._longest)
+        is_long = np.diff(frames) > int(_LONGEST_GAP * self.fps) + 1
+        return is_long | (np.diff(self.seconds_of(frames)) > LONGEST_STEP)
 
 
 def fill_joints(

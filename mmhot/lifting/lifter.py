@@ -146,7 +146,7 @@ class Lifter:
 
     def prepare(self, clip: Clip2D) -> list[Segment]:
         """Convert keypoints of a checked clip to the model's joints, and fill gaps."""
-        filler = GapFiller(clip.fps, clip.times_of, is_person=self.is_person)
+        filler = GapFiller(clip.fps, clip.times_of, self.is_person)
         segments = []
         for track in clip.tracks:
             points = self.convert(track, clip.skeleton)

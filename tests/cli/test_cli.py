@@ -52,7 +52,7 @@ from mmhot.cli.dispatch import build_parser
 dir(mmhot)
 main(['--version'])
 heavy = {'torch', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av', 'yaml'}
-heavy |= {'scipy.linalg', 'onnxruntime'}
+heavy |= {'scipy.linalg', 'onnxruntime', 'pandas'}
 print(*((heavy | {'numpy', 'scipy'}) & set(sys.modules)))
 for command in build_parser()[1].values():
     command.format_help()

@@ -56,13 +56,6 @@ ENTRIES = {
         'outputs': [*map(plain, people)],
     },
     'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
-    'nested': lambda n, people: {
-        'frame_no': n,
-        'persons': [
-            {'id': 7, 'skeleton': {'keypoints_3d': x['pred_keypoints_3d'].tolist()}}
-            for x in people
-        ],
-    },
     'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
     'by joint': lambda n, people: {
         'frame': n,
@@ -85,7 +78,7 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     there = np.setdiff1d(np.arange(COUNT), ABSENT)
     assert clip.frame.tolist() == there.tolist()
     assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
-    if form in ('nested', 'by ID'):
+    if form == 'by ID':
         assert {*clip.track.tolist()} == {7}
     elif form != 'by joint':
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)

@@ -182,11 +182,10 @@ def test_archives_are_read_for_their_keypoints_alone(tmp_path):
 
 
 @pytest.mark.parametrize('unknown', [None, float('nan'), -1, '-1', ' '])
-@pytest.mark.parametrize('key', ['poses', 'bodies'])
-def test_people_may_be_under_any_key(tmp_path, key, unknown):
+def test_other_keys_name_people_whose_track_id_is_unknown(tmp_path, unknown):
     path = tmp_path / 'a.json'
     frames = [
-        {key: [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
+        {'people': [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
         for points in POINTS
     ]
     path.write_text(json.dumps(frames))

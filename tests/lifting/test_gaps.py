@@ -14,7 +14,7 @@ from mmhot.lifting.lifter import Lifter
 
 
 def segments_of(track, max_gap=5):
-    filler = GapFiller(1.0, np.zeros_like, max_gap)
+    filler = GapFiller(float(max_gap), np.zeros_like)
     return filler.split(0, track.frames, track.keypoints, track.scores)
 
 

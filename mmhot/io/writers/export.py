@@ -1,15 +1,31 @@
 """What a function is that writes a clip in a format, and what it gets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from mmhot.frames.sources import FrameSource
 from mmhot.progress import Count
 from mmhot.structures.clips import Clip3D
+
+
+class Image(Protocol):
+    """Frame of a video: its number, seconds, and BGR image, uint8 (H, W, 3)."""
+
+    index: int
+    time: float
+    image: np.ndarray
+
+
+class Images(Protocol):
+    """Frames of a video, such as a :class:`mmhot.frames.sources.FrameSource`."""
+
+    num_frames: int | None  # if their number is known
+
+    def __iter__(self) -> Iterator[Image]:
+        """Read from the start."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +33,7 @@ class Export:
     """What writers may use beside the clip.
 
     Attributes:
-        footage (FrameSource, optional): The video to show behind the keypoints.
+        footage (Images, optional): The video to show behind the keypoints.
         thumbnails (Mapping[int, bytes]): JPEG images of its frames by number, as far as
             they were made before.
         progress (Count): Receives the numbers of frames done and of all.
@@ -29,7 +45,7 @@ class Export:
         draw (str): What is drawn into ``.mp4``.
     """
 
-    footage: FrameSource | None = None
+    footage: Images | None = None
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
     progress: Count = lambda done, total: None
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
