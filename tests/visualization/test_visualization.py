@@ -13,7 +13,7 @@ from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame
 from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.export import Export
-from mmhot.lifting.world import place_people, to_world, turn
+from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor, view_axes
@@ -157,14 +157,6 @@ def test_feet_touch_the_floor_and_all_people_fit(name):
     assert (renderer.points[..., :2] < high).all()
 
 
-def test_all_axes_give_the_same_stage(frontal):
-    x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
-    turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
-    expected, _ = place_on_floor(frontal)
-    for clip in (turned, to_world(place_people(frontal))):
-        np.testing.assert_allclose(place_on_floor(clip)[0], expected, atol=1e-6)
-
-
 @pytest.mark.parametrize('box', [0, 1.4])
 def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
     clip = place_people(rendered('walk')).take(np.arange(30))
@@ -188,16 +180,6 @@ def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
     assert len(drawn) == 2
     for points, _ in drawn:
         np.testing.assert_allclose(points[..., 2], heights, atol=1e-5)
-
-
-@pytest.mark.parametrize('is_static', [False, True])
-def test_clips_without_positions_are_placed_in_world_axes(is_static):
-    clip = rendered('walk')
-    found = turn(clip, 'world', is_static).places()
-    np.testing.assert_array_equal(
-        found, turn(place_people(clip), 'world', is_static).places()
-    )
-    assert abs(found[:, H36M.index('left_foot'), 2].min() - ANKLE_HEIGHT) < 0.1
 
 
 def test_several_people_keep_their_relative_positions(tmp_path):
