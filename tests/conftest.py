@@ -34,7 +34,7 @@ gc.set_threshold(2_000, 10, 10)
 
 # Files of ten seconds and more begin first, for processes to end together.
 LONG = (
-    *('configs', 'published_hosts', 'shipped_weights', 'camera_motion', 'distributed'),
+    *('configs', 'published_hosts', 'shipped_weights', 'camera_motion', 'experiments'),
     *('project', 'gtpt_parity', 'interrupted_writes', 'same_by_every_way'),
     *('coco_files', 'options_act', 'shipped_graphs', 'training', 'resume'),
 )

@@ -131,9 +131,7 @@ def _inputs(path):
 
 
 H36M = [path for path in LIFTERS if path.parent.name == 'h36m']
-H2OT = [path for path in H36M if re.match('(h2ot|tp[acs]|tpmo)-.*tr[ai]-', path.stem)]
-# One of each host and pruner in each run of the tests.
-SAMPLE = ('h2ot-tps-tri-mixste', 'tpa-tri-motionbert', 'tpmo-tra-motionagformer')
+HOURGLASS = re.compile('(h2ot|tp[acs]|tpmo)-.*tr[ai]-')
 
 
 def sampled(paths):
@@ -141,7 +139,7 @@ def sampled(paths):
     seen, marked = set(), []
     for path in paths:
         name = re.sub('-(xs|s|b|l|lite)$', '', path.stem.split('_')[0])
-        is_slow = path in H2OT and not path.stem.startswith(SAMPLE)
+        is_slow = path in H36M and HOURGLASS.match(path.stem)
         marked.append(pytest.param(path, marks=SLOW if is_slow or name in seen else ()))
         seen.add(name)
     return marked
@@ -388,9 +386,9 @@ def test_network_neither_copies_to_a_gpu_nor_waits_for_it(path):
                 model(x, None, mode='tensor')
 
 
-def _shortened(path, config=None):
+def _shortened(path):
     """Build a network with the fewest layers and frames that its pruners allow."""
-    config, backbone = config or deepcopy(read(path).model), _build(path).backbone
+    config, backbone = deepcopy(read(path).model), _build(path).backbone
     if isinstance(backbone, Host) and 'projector' not in config:
         frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
         config.backbone.num_frames = 36

@@ -236,9 +236,7 @@ def test_hub_builds_a_pretrained_model():
     exec(HUB, {})
 
 
-def test_hub_builds_a_pretrained_model_without_the_plugin(
-    words_of_process,
-):
+def test_hub_builds_a_pretrained_model_without_the_plugin(words_of_process):
     assert words_of_process[:2] == ['hub', '0']
 
 

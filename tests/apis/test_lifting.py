@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import Detector, Estimator, use_stand_ins
 
 import mmhot
-from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import main
 
 
@@ -88,27 +87,6 @@ def test_clips_that_are_not_finite_are_not_saved(checkpoint, tmp_path, name, val
         with pytest.raises(ValueError, match=f'{name} is not finite'):
             clip.save(tmp_path / f'a.{suffix}')
     assert list(tmp_path.iterdir()) == []
-
-
-def test_formats_can_be_added(checkpoint, tmp_path, capsys):
-    def write_toy(clip, path, export):
-        path.write_text(f'{clip.axes} {len(clip)}')
-        return 'a toy'
-
-    before = set(FORMATS)
-    try:
-        mmhot.register_writer('toy', write_toy)
-        mmhot.register_writer('toys', write_toy, world=True, per_person=True)
-        words = [SKATER, '--pose3d-weights', checkpoint, '--out-dir', tmp_path]
-        assert main(['lift', *map(str, words), '--formats', 'toy,toys']) == 0
-        assert (tmp_path / f'{SKATER.stem}.toy').read_text() == 'camera 185'
-        assert (tmp_path / f'{SKATER.stem}.toys').read_text() == 'world 185'
-        assert f'{SKATER.stem}.toy (a toy)' in capsys.readouterr().out
-        with pytest.raises(ValueError, match="name must be a new suffix.*, got 'toy'"):
-            mmhot.register_writer('toy', write_toy)
-    finally:
-        for name in set(FORMATS) - before:
-            del FORMATS[name]
 
 
 def test_all_keypoints_of_whole_bodies_are_kept_in_2d(tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from hosts import TRI, build_lifter, windows
@@ -75,26 +74,3 @@ def test_crops_of_udp_are_refused():
     config.test_dataloader.dataset.pipeline[2].use_udp = True
     with pytest.raises(ValueError, match='mine: .* TopdownAffine without use_udp'):
         onnx_models._crop_settings(config, 'mine')
-
-
-@pytest.mark.slow
-def test_exported_gtpt_gives_the_keypoints_of_pytorch(tmp_path):
-    pytest.importorskip('onnxscript')
-    pytest.importorskip('onnxruntime')
-    from mmhot.apis.onnx_models import _images
-    from mmhot.pose2d.mmpose_models import MMPoseEstimator
-    from mmhot.pose2d.onnx_models import OnnxPoseEstimator
-
-    export_onnx('gtpt-t', out=tmp_path / 'gtpt')
-    image = _images('demo/walk.mp4')[0]
-    height, width = image.shape[:2]
-    boxes = [np.array([[0, 0, width, height], [9, 5, 80, 90]], np.float32)]
-    torch_model = MMPoseEstimator('gtpt-t')
-    onnx_model = OnnxPoseEstimator(tmp_path / 'gtpt/model.onnx')
-    assert onnx_model.skeleton == 'coco-17'
-    assert onnx_model.has_score_curve
-    (wanted,) = torch_model([image], boxes)
-    (found,) = onnx_model([image], boxes)
-    # most are of the same bin; crops round pixels at the edges of bilinear weights
-    np.testing.assert_allclose(found[0], wanted[0], atol=1e-2)
-    np.testing.assert_allclose(found[1], wanted[1], atol=1e-3)

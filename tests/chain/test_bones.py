@@ -14,12 +14,7 @@ from scipy.spatial.transform import Rotation
 import mmhot
 from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.world import (
-    height_over_ankles,
-    place_people,
-    scale_people,
-    to_world,
-)
+from mmhot.lifting.world import height_over_ankles, place_people, scale_people, to_world
 from mmhot.poses.bones import KeepBones
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from tools.dataset_converters.motion_files import read_bvh

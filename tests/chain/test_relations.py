@@ -114,11 +114,7 @@ RELATIONS = {
     'moved': (lambda clip: changed(clip, keypoints=lambda x: x + [40, 25]), None, 13),
     'half as large': (lambda clip: scaled(clip, 0.5), None, 0.01),
     '1.37 times as large': (lambda clip: scaled(clip, 1.37), None, 0.1),
-    'without the first frame': (
-        lambda clip: rows_of(clip, np.arange(1, 81)),
-        None,
-        14,
-    ),
+    'without the first frame': (lambda clip: rows_of(clip, np.arange(1, 81)), None, 14),
     'without the last frame': (lambda clip: rows_of(clip, np.arange(80)), None, 9),
     'every frame twice': (
         lambda clip: rows_of(clip, np.repeat(np.arange(81), 2), 2),

@@ -23,13 +23,6 @@ def test_every_frame_of_a_video_is_lifted(infer_it, out, video, capfd):
     assert 'slowest: ' in output
 
 
-def test_options_choose_the_2d_models(infer_it, opened, video):
-    options = dict(pose2d='a', pose2d_weights='b', det_model='c', det_weights='d')
-    assert infer_it(video, **options) == 0
-    assert len(opened) == 1
-    assert options.items() <= opened[0].items()
-
-
 def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, video):
     assert infer_it(video) == 0
     seen = len(detector.calls)

@@ -176,23 +176,3 @@ def test_two_inputs_do_not_write_one_file(refused, tmp_path):
     first = save(tmp_path / 'a.npz', **people)
     second = save(tmp_path / 'a_person1.npz')
     refused('written as a_person1.bvh', first, second, formats='bvh')
-
-
-def test_results_are_replaced_and_may_lie_beside_other_files(lift_it, out, tmp_path):
-    clip = save(tmp_path / 'a.npz')
-    for _ in range(2):
-        assert lift_it(clip, out_dir=tmp_path, formats='json,csv') == 0
-    assert len(read_lifted(tmp_path / 'a.json')) == 4
-    assert not list(tmp_path.glob('.mmhot*'))
-
-
-def test_interrupts_while_writing_leave_nothing(lift_it, out, monkeypatch, capfd):
-    def interrupt(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr('cv2.cvtColor', interrupt)
-    assert lift_it(SKATER, formats='mp4') == 130
-    assert capfd.readouterr().err == (
-        'mmhot lift: interrupted: 0 of 1 inputs are finished\n'
-    )
-    assert not out.parent.exists()

@@ -6,7 +6,7 @@ import pytest
 
 from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
-from mmhot.weights.index import find_model, read_models, shipped_weights
+from mmhot.weights.index import find_model, read_models
 from mmhot.weights.names import config_of, find_config
 
 
@@ -115,10 +115,3 @@ def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
     for name in ('gtpt-s_4xb64-300e_coco', 'rtmpose-m_8xb256-420e_body8'):
         short, _, _ = name.partition('_')
         assert config_of(short).stem == f'{name}-256x192'
-
-
-def test_weights_of_the_index_are_shipped_and_have_a_card():
-    named = {x.weights.removeprefix('mmhot://') for x in read_models() if x.weights}
-    assert named == set(shipped_weights())
-    for path in shipped_weights().values():
-        assert path.with_suffix('.md').is_file(), path

@@ -70,11 +70,7 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     assert len(header['joint_names']) == len(header['parents']) == 17
     numbers = [frame['frame_id'] for frame in found['frame']]
     assert numbers == sorted(set(numbers))
-    assert summary == {
-        'frames_seen': 10,
-        'frames_lifted': len(numbers),
-        'ended': None,
-    }
+    assert summary == {'frames_seen': 10, 'frames_lifted': len(numbers), 'ended': None}
     assert all(frame['latency_ms'] > 0 for frame in found['frame'])
     person = found['frame'][-1]['instances'][0]
     assert np.shape(person['keypoints_3d']) == (17, 3)

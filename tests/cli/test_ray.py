@@ -44,11 +44,7 @@ def test_more_workers_than_cores_and_single_gpus_are_refused(
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     stated = dict(out_dir='out', device=device, runner='ray', num_workers=3)
-    outcomes = process_with_ray(
-        [],
-        Values(stated, INFER_COMMAND),
-        Report(),
-    )
+    outcomes = process_with_ray([], Values(stated, INFER_COMMAND), Report())
     with pytest.raises(ValueError, match=message):
         list(outcomes)
 

@@ -100,16 +100,6 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
         torch.load(checkpoint)
 
 
-def test_numpy_values_survive(tmp_path):
-    values = [np.float32(1.5), np.array(['a', 'bc']), np.zeros((0, 3))]
-    values.append(np.ones((2, 2), np.float16, order='F'))
-    torch.save({'values': values}, tmp_path / 'c.pth')
-    loaded = pickles.safe_load(tmp_path / 'c.pth')['values']
-    for value, again in zip(values, loaded, strict=True):
-        assert type(again) is type(value)
-        np.testing.assert_array_equal(again, value)
-
-
 class Evil:
     def __init__(self, function, *args):
         self.reduced = (function, args)

@@ -1,12 +1,11 @@
 """Human3.6M in files as MMPose prepares them."""
 
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from h36m_files import CAMERA, write_files
+from h36m_files import write_files
 from lifters import NUM_FRAMES, batch_of
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -119,24 +118,3 @@ def test_steps_of_frames_are_their_rate(tmp_path):
     np.savez(path, **{name: array[fifth] for name, array in arrays.items()})
     clips = clip_dataset(tmp_path, seq_len=3, keypoint_2d_det_file=None).clips
     assert [(clip.fps, clip.num_frames) for clip in clips] == [(10, 5), (10, 3)]
-
-
-@pytest.mark.parametrize(
-    ('settings', 'message'),
-    [
-        (dict(ann_file='nothing.npz'), 'nothing.npz does not exist; see'),
-        (dict(ann_file='annotation_body3d/cameras.pkl'), 'cameras.pkl: cannot be read'),
-        (dict(ann_file='names.npz'), "names.npz: lacks 'S'"),
-        (dict(keypoint_2d_det_file='short.npy'), 'has 5 2D poses for 33 images'),
-        (dict(keypoint_2d_det_file='text.npy'), 'text.npy: '),
-        (dict(camera_param_file='none.pkl'), f'none.pkl lacks camera {CAMERA} of S9'),
-    ],
-)
-def test_inconsistent_files_are_an_error(tmp_path, settings, message):
-    write_files(tmp_path)
-    np.save(tmp_path / 'short.npy', np.zeros((5, 17, 3)))
-    np.savez(tmp_path / 'names.npz', imgname=[f'S9_Eating.{CAMERA}_000001.jpg'])
-    (tmp_path / 'text.npy').write_text('text')
-    (tmp_path / 'none.pkl').write_bytes(pickle.dumps({}))
-    with pytest.raises((ValueError, OSError), match=message):
-        clip_dataset(tmp_path, **settings)

@@ -61,19 +61,6 @@ def test_windows_are_placed_on_the_floor(num_frames):
     np.testing.assert_allclose(root[:2], 0, atol=1e-6)
 
 
-def test_lifting_targets_are_joints_in_camera_axes():
-    camera = mocap.CAMERAS[1]
-    joints = mocap.joints_of()
-    sample = ProjectToVirtualCamera().transform(mocap.window(camera_param=camera))
-    placed = joints + floor_offset(joints)
-    assert sample['keypoints'].shape == (81, 17, 2)
-    assert sample['lifting_target'].shape == (3, 17, 3)
-    np.testing.assert_allclose(
-        sample['lifting_target'], project(placed[39:42], camera)[1], atol=1e-6
-    )
-    assert set(sample['camera_param']) == {'w', 'h', 'f', 'c'}
-
-
 def test_observed_joints_change_pixels_only():
     plain = ProjectToVirtualCamera().transform(
         mocap.window(camera_param=mocap.CAMERAS[1])

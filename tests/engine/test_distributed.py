@@ -9,7 +9,7 @@ import pytest
 from topdown_configs import small_training
 
 
-@pytest.mark.slow(reason='trains three times, 33 s; GTPT does so below')
+@pytest.mark.slow(reason='trains in one and two processes, 33 s')
 def test_lifter_trains_equally_with_two_processes(tmp_path):
     model = dict(backbone=dict(embed_dims=48, depth=1))
     config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', model, num_samples=24)
@@ -17,20 +17,7 @@ def test_lifter_trains_equally_with_two_processes(tmp_path):
     assert len(one['losses']) == 3
 
 
-@pytest.mark.slow(reason='trains in two processes, 10 to 20 s')
-def test_hourglass_trains_equally_with_two_processes(tmp_path):
-    model = dict(
-        backbone=dict(embed_dims=32, mlp_dims=32, depth=4), head=dict(in_channels=32)
-    )
-    config = mocap.tiny_config('hot-mixste_81frm*', model, num_samples=4)
-    config.train_dataloader.batch_size = 2
-    config.val_cfg = config.val_dataloader = config.val_evaluator = None
-    # velocities of repeated frames are near zero, where their lengths have a kink
-    config.model.head.loss = dict(type='MPJPELoss')
-    distributed.assert_two_processes_equal_one(config, tmp_path)
-
-
-@pytest.mark.slow(reason='trains in two processes, 10 to 20 s')
+@pytest.mark.slow(reason='trains in one and two processes, 20 s')
 def test_views_train_equally_with_two_processes(tmp_path):
     config = mocap.tiny_views()
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
@@ -38,6 +25,7 @@ def test_views_train_equally_with_two_processes(tmp_path):
     assert (one['weights']['queue.performances'] >= 0).sum() == 16
 
 
+@pytest.mark.slow(reason='trains in one and two processes, 20 s')
 def test_gtpt_trains_equally_with_two_processes(tmp_path):
     model = dict(
         backbone=dict(stage_channels=(16,), stage_depth=1),

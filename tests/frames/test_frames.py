@@ -500,11 +500,7 @@ NAMES = {
 
 def names_by(form):
     return [
-        NAMES[form].format(
-            n=n,
-            other=n * 7919 % 101,
-            time=1_700_000_000_000 + 40 * n,
-        )
+        NAMES[form].format(n=n, other=n * 7919 % 101, time=1_700_000_000_000 + 40 * n)
         for n in FRAMES
     ]
 

@@ -82,10 +82,7 @@ class Structure:
 
 @pytest.mark.parametrize(
     ('content', 'held'),
-    [
-        (Pointers(), 'an array of pointers'),
-        (Structure(), 'the data type V8'),
-    ],
+    [(Pointers(), 'an array of pointers'), (Structure(), 'the data type V8')],
     ids=['pointers', 'structure'],
 )
 def test_arrays_that_numpy_would_trust_are_refused(tmp_path, content, held):

@@ -6,11 +6,7 @@ from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 from mmhot.datasets.transforms.virtual_camera import project
-from mmhot.keypoints.confidence import (
-    DropUncertain,
-    find_cut,
-    find_jumps,
-)
+from mmhot.keypoints.confidence import DropUncertain, find_cut, find_jumps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips import Clip2D
 from tools.analysis.measure_harm import resampled

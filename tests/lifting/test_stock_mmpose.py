@@ -15,7 +15,6 @@ from mmpose.structures import PoseDataSample
 
 from mmhot import compat
 from mmhot.datasets.h36m import h36m_metainfo
-from mmhot.datasets.transforms.virtual_camera import denormalize_inferencer_input
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -156,20 +155,6 @@ def test_models_of_many_output_frames_return_the_center_one(name):
         assert sample.pred_instances.keypoints.shape == (1, 17, 3)
         assert sample.pred_instances.keypoint_scores.shape == (1, 17)
         assert 0.05 < np.abs(sample.pred_instances.keypoints).max() < 10
-
-
-def test_pixels_are_unchanged():
-    stats = parse_pose_metainfo(h36m_metainfo())['stats_info']
-    keypoints = walk(3, 20.0, (30.0, 30.0))
-    camera = dict(w=64, h=64)
-    sample = dict(keypoints=keypoints, camera_param=camera, stats_info=stats)
-    result = denormalize_inferencer_input(dict(sample))
-    assert result['camera_param'] is camera
-    assert result['keypoints'] is keypoints
-    # MMPose's metainfo has no box in pixels
-    theirs = dict(bbox_scale=np.array(400.0), bbox_center=np.array([528.0, 427.0]))
-    small = dict(keypoints=keypoints / 100, camera_param=camera, stats_info=theirs)
-    assert denormalize_inferencer_input(dict(small))['camera_param'] is camera
 
 
 @pytest.fixture(scope='module')

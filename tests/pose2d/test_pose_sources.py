@@ -10,8 +10,6 @@ import onnx
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from pose_sources import Detector as ToyDetector
-from pose_sources import Estimator as ToyEstimator
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
@@ -214,43 +212,6 @@ def test_no_spelling_of_a_model_downloads_a_detector(spelling, tmp_path, monkeyp
     detector, estimator = open_pose_source(options)
     assert isinstance(detector, PoseVerifiedDetector)
     assert detector.estimator is estimator
-
-
-@pytest.fixture
-def toys(monkeypatch):
-    """Register a 2D source and a detector as other packages do.
-
-    Returns the arguments with which the detector was opened.
-    """
-    for name in ('POSE_ESTIMATORS', 'DETECTORS'):
-        monkeypatch.setattr(choose, name, {**getattr(choose, name)})
-    arguments = []
-
-    def open_detector(*values):
-        arguments.append(values)
-        return ToyDetector()
-
-    choose.register_pose_estimator('toy', lambda options: ToyEstimator(), 'toy boxes')
-    choose.DETECTORS['toy boxes'] = open_detector
-    return arguments
-
-
-def test_registered_models_are_opened_by_name(toys):
-    options = Pose2DOptions(pose2d='toy', device='cpu')
-    detector, estimator = open_pose_source(options, min_score=0.1)
-    assert isinstance(detector, ToyDetector)
-    [(opened, *rest)] = toys
-    assert (opened.device, rest) == ('cpu', [0.1, estimator])
-    assert (detector.interval, detector.nms_thr, detector.redetects) == (0, 0.3, False)
-    verified = replace(options, det_model='pose-verified')
-    verified = open_pose_source(verified).detector
-    assert isinstance(verified.estimator, ToyEstimator)
-    ((boxes, _),) = verified([spotted()])
-    assert boxes.shape[1] == 4
-    with pytest.raises(ValueError, match='pose2d_weights is a.pth, but toy has its'):
-        open_pose_source(replace(options, pose2d_weights='a.pth'))
-    with pytest.raises(ValueError, match="skeleton is 'halpe-26', but the keypoints"):
-        open_pose_source(replace(options, pose2d_skeleton='halpe-26'))
 
 
 OTHER = dict(

@@ -99,8 +99,7 @@ def test_locked_legs_have_constant_bones_and_bend_forward():
     locked = LockFeet(contacts=lambda *_: truth.contacts.astype(float)).lock(clip)
     poses = locked.keypoints_3d.astype(np.float64)
     forward = np.cross(
-        poses[:, H36M.index('thorax')],
-        poses[:, LEGS[0][0]] - poses[:, LEGS[1][0]],
+        poses[:, H36M.index('thorax')], poses[:, LEGS[0][0]] - poses[:, LEGS[1][0]]
     )
     for hip, knee, ankle in LEGS:
         for start, end in ((hip, knee), (knee, ankle)):
@@ -155,8 +154,7 @@ def test_people_are_locked_independently():
     clip, truth = wrong_walk()
     contacts = {136: truth.contacts.astype(float)}
     both = replace(
-        clip.take(np.repeat(np.arange(len(clip)), 2)),
-        track=np.tile([0, 1], len(clip)),
+        clip.take(np.repeat(np.arange(len(clip)), 2)), track=np.tile([0, 1], len(clip))
     )
     step = LockFeet(contacts=lambda x, *_: contacts[len(x)])
     alone, together = step.lock(clip), step.lock(both)

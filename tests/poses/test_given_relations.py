@@ -381,11 +381,7 @@ def test_people_who_are_moved_for_good_keep_both_places():
     assert_allclose(depth[[10, 70]], poses[[10, 70], 0, 0, 2], atol=0.05)
 
 
-UNKNOWN = {
-    'NaN': [np.nan] * 3,
-    'one NaN': [0.0, np.nan, 5.0],
-    'masked': np.ma.masked,
-}
+UNKNOWN = {'NaN': [np.nan] * 3, 'one NaN': [0.0, np.nan, 5.0], 'masked': np.ma.masked}
 
 
 @pytest.mark.parametrize('case', UNKNOWN)

@@ -8,12 +8,7 @@ from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 
 import mmhot
-from mmhot.poses.smoothing import (
-    SMOOTHERS,
-    OneEuro,
-    SmoothGivenPoses,
-    SmoothPoses,
-)
+from mmhot.poses.smoothing import SMOOTHERS, OneEuro, SmoothGivenPoses, SmoothPoses
 
 FPS = 50.0
 FILES = ('butterworth', 'savgol')

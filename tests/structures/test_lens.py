@@ -16,12 +16,7 @@ from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.world import place_people
-from mmhot.structures.lens import (
-    Lens,
-    assumed_focal,
-    camera_intrinsics,
-    ideal_camera,
-)
+from mmhot.structures.lens import Lens, assumed_focal, camera_intrinsics, ideal_camera
 
 SIZE = (1280, 720)
 # An action camera: 19 % distortion at the corners, decentered, non-square pixels.

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from tools.benchmark import models
 from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import Times, compare, time_in_turns
 
@@ -70,18 +69,6 @@ def test_models_run_on_inputs_of_their_configs(name, shape):
     output = spec.run(spec.inputs(2))
     output = output if isinstance(output, tuple) else (output,)
     assert all(len(part) == 2 and part.isfinite().all() for part in output)
-
-
-def test_each_model_and_batch_size_has_a_row():
-    names = [SIMPLE, TCN]
-    rows = models.compare_models((1, 2), names, rounds=2, seconds=0)
-    assert [row[:2] for row in rows] == [
-        [name, str(size)]
-        for name in ('image-pose-lift_tcn', 'video-pose-lift_tcn-27frm-supv')
-        for size in (1, 2)
-    ]
-    assert [row[2] for row in rows] == ['4.28', '4.28', '17.8', '17.8']
-    assert [row[-1] for row in rows] == ['', '', *2 * ['image-pose-lift_tcn']]
 
 
 @pytest.mark.slow(reason='exports a model')

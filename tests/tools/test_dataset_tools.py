@@ -67,11 +67,7 @@ def test_datasets_of_configs_are_checked(tmp_path, run, monkeypatch):
             'h36m',
             'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh',
         ),
-        (
-            write_3dhp,
-            'mpi_inf_3dhp',
-            'mixste/mpi_inf_3dhp/mixste_81frm_1xb4-160e_3dhp',
-        ),
+        (write_3dhp, 'mpi_inf_3dhp', 'mixste/mpi_inf_3dhp/mixste_81frm_1xb4-160e_3dhp'),
     ],
 )
 def test_published_files_are_checked(tmp_path, run, monkeypatch, write, folder, config):

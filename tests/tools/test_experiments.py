@@ -64,14 +64,8 @@ def test_every_ablation_is_one_option(line):
         assert count(config, model) != macs
 
 
-# one of each table; the others take minutes
-FAST = ABLATIONS[0], 'model.head.keypoint_layer=2'
-
-
-@pytest.mark.parametrize(
-    'line',
-    [pytest.param(x, marks=[pytest.mark.slow] * (x not in FAST)) for x in ABLATIONS],
-)
+@pytest.mark.slow(reason='trains and tests models of full size, 10 s each')
+@pytest.mark.parametrize('line', ABLATIONS)
 def test_every_ablation_trains_and_tests(line, run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     leaf = GTPT if 'model.head' in line or 'keep_rates' in line else HOT
@@ -115,7 +109,16 @@ SWEEPS = {
 }
 
 
-@pytest.mark.parametrize('values', SWEEPS)
+@pytest.mark.parametrize(
+    'values',
+    [
+        'keep=81,27',
+        pytest.param(
+            'keep_rates=[1],[1,0.7,0.3,0.1]',
+            marks=pytest.mark.slow(reason='the same for 2D, 9 s'),
+        ),
+    ],
+)
 def test_sweep_makes_a_table_and_a_curve(values, run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     leaf, weights, metric = SWEEPS[values]
@@ -165,17 +168,18 @@ ADDITIONS = re.findall(
 )
 
 
-def train(lines, run_tool):
-    Path('own.py').write_text('\n'.join(lines))
+def test_usual_additions_train(run_tool, tmp_path, monkeypatch):
+    """All in one config, as each is a part of a dict."""
+    monkeypatch.chdir(tmp_path)
+    config = {'_base_': f'mmhot::{HOT}'}
+    for line in ADDITIONS:
+        name, _, value = line.partition(' = ')
+        config[name] = config.get(name, {}) | eval(value)
+    assert len(ADDITIONS) > 4
+    Path('own.py').write_text('\n'.join(f'{k} = {v!r}' for k, v in config.items()))
     code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
     assert code == 0, err
-    return Path('work/epoch_1.pth')
-
-
-@pytest.mark.parametrize('line', ADDITIONS)
-def test_usual_additions_train(line, run_tool, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert train([f"_base_ = 'mmhot::{HOT}'", line], run_tool).is_file()
+    assert Path('work/epoch_1.pth').is_file()
 
 
 def test_two_averages_of_the_weights_are_refused(run_tool, tmp_path, monkeypatch):

@@ -1,19 +1,13 @@
 """``tools/publish_model.py``: a small file of a training's checkpoint."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
 from lifters import lifter_config, random_state
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 
 from mmhot.io.pickles import safe_load
 from mmhot.lifting.lifter import Lifter
-from mmhot.weights.config_files import read_config_file
-
-ROOT = Path(__file__).parents[2]
 
 
 def save_training(path, config, state=None):
@@ -101,21 +95,3 @@ def test_weights_and_settings_must_fit(publish, tmp_path):
     assert code == 2
     assert 'epoch_3.pth is damaged' in message
     assert not target.exists()
-
-
-@pytest.mark.parametrize(
-    'path',
-    [
-        'wholebody_2d_keypoint/gtpt/rendered/gtpt-t_wholebody133_synth.py',
-        'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320.py',
-    ],
-)
-def test_image_models_are_published_with_their_settings(path, publish, tmp_path):
-    config = read_config_file(ROOT / 'configs' / path)
-    with DefaultScope.overwrite_default_scope(config.default_scope):
-        model = MODELS.build(config.model)
-    source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
-    save_training(source, config, model.state_dict())
-    assert publish(source, target, '--half') == (0, '')
-    settings = Config.fromstring(safe_load(target)['meta']['cfg'], '.py')
-    assert settings.model == config.model

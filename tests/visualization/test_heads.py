@@ -93,8 +93,7 @@ def test_heads_have_the_size_of_a_head(source):
 
 
 @pytest.mark.parametrize(
-    'visible',
-    ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow'],
+    'visible', ['head', 'shoulder|hip', 'shoulder', 'left_wrist|left_elbow']
 )
 def test_heads_are_covered_without_keypoints_of_the_face(source, visible):
     footage, _, second = source

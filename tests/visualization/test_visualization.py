@@ -13,7 +13,7 @@ from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame
 from mmhot.io.lifted import read_lifted
 from mmhot.io.writers.export import Export
-from mmhot.lifting.world import place_people, to_world, turn
+from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera, place_on_floor, view_axes
@@ -130,19 +130,6 @@ def test_text_is_clipped_and_readable_on_any_background(place, sky):
     assert is_shown == (place == (0, 0)) == (image != sky).any()
 
 
-def test_background_people_do_not_shrink_the_others():
-    clip = place_people(rendered('walk'))
-    both = clip.take(np.repeat(np.arange(len(clip)), 2))
-    both.track = np.tile([0, 1], len(clip))
-    heights = []
-    for step in ([1, 0, 0], [5, 0, 50]):  # meters between the two
-        root = both.root_3d + both.track[:, None] * np.float32(step)
-        renderer = ClipRenderer(replace(both, root_3d=root))
-        seen, _ = renderer.camera.project(renderer.points[both.track == 0])
-        heights.append(np.median(np.ptp(seen[..., 1], axis=1)))
-    assert heights[1] > 0.9 * heights[0] > 0.3
-
-
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_feet_touch_the_floor_and_all_people_fit(name):
     renderer = ClipRenderer(rendered(name))
@@ -155,14 +142,6 @@ def test_feet_touch_the_floor_and_all_people_fit(name):
     low, high = renderer.floor
     assert (renderer.points[..., :2] > low).all()
     assert (renderer.points[..., :2] < high).all()
-
-
-def test_all_axes_give_the_same_stage(frontal):
-    x, y, z = np.moveaxis(frontal.keypoints_3d, -1, 0)
-    turned = replace(frontal, keypoints_3d=np.stack([x, z, -y], -1), axes='z-up')
-    expected, _ = place_on_floor(frontal)
-    for clip in (turned, to_world(place_people(frontal))):
-        np.testing.assert_allclose(place_on_floor(clip)[0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize('box', [0, 1.4])
@@ -188,30 +167,6 @@ def test_all_outputs_of_a_run_have_one_floor(tmp_path, monkeypatch, box):
     assert len(drawn) == 2
     for points, _ in drawn:
         np.testing.assert_allclose(points[..., 2], heights, atol=1e-5)
-
-
-@pytest.mark.parametrize('is_static', [False, True])
-def test_clips_without_positions_are_placed_in_world_axes(is_static):
-    clip = rendered('walk')
-    found = turn(clip, 'world', is_static).places()
-    np.testing.assert_array_equal(
-        found, turn(place_people(clip), 'world', is_static).places()
-    )
-    assert abs(found[:, H36M.index('left_foot'), 2].min() - ANKLE_HEIGHT) < 0.1
-
-
-def test_several_people_keep_their_relative_positions(tmp_path):
-    one = rendered('dance')
-    moved = (one.keypoints_2d - (640, 360)) / 2 + (1000, 360)
-    clip = joined(one, replace(one, track=one.track + 5, keypoints_2d=moved))
-    clip = clip.take(np.lexsort((clip.track, clip.frame)))
-    roots = place_on_floor(clip)[0][:, 0]
-    first, second = roots[::2], roots[1::2]
-    assert (second[:, 0] > first[:, 0] + 1).all()
-    assert (second[:, 1] > first[:, 1] + 1).all()
-    clip = clip.take(clip.frame < 30)
-    assert render_video(clip, tmp_path / 'a.mp4', height=160) == 30
-    assert len(decode(tmp_path / 'a.mp4')[1]) == 30
 
 
 def test_camera_of_videos_follows_people_and_shows_each_of_them():

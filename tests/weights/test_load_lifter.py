@@ -8,7 +8,7 @@ import numpy as np
 import official_weights
 import pytest
 import torch
-from lifters import lifter_config, random_state, save_lifter
+from lifters import lifter_config, save_lifter
 from published import load_fixture
 from tracks import clip_of, track
 
@@ -123,12 +123,6 @@ def test_wrong_weights_are_named(change, message, tmp_path):
     start = f'{path} is (damaged|a checkpoint of another model)'
     with pytest.raises(ValueError, match=f'^{start}: {message}'):
         Lifter(checkpoint=path)
-
-
-def test_bare_state_dicts_load_into_a_config(tmp_path):
-    (tmp_path / 'tiny.py').write_text(lifter_config().pretty_text)
-    torch.save(random_state(lifter_config()), tmp_path / 'bare.pth')
-    assert Lifter(tmp_path / 'tiny.py', tmp_path / 'bare.pth').seq_len == 9
 
 
 def test_converted_published_checkpoints_lift_clips(tmp_path):

@@ -8,13 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 from mmengine.runner.checkpoint import CheckpointLoader
-from mocap import CAMERAS, JUMP, KICK, dataset, joints_of
+from mocap import CAMERAS, JUMP, KICK, joints_of
 
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.geometry.windows import chunk_starts, lift_windows, plan_windows
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.options import Pose2DOptions
@@ -163,29 +161,6 @@ def test_poses_hardly_depend_on_where_a_clip_begins(key):
         assert 1000 * mpjpe(rest, poses[removed:]).mean() < 4
 
 
-@pytest.mark.parametrize('name', LIFTERS)
-def test_short_and_interrupted_tracks_are_lifted_as_if_alone(name):
-    """One frame, two frames, and parts around a gap share batches, not windows."""
-    lifter = Lifter(name)
-    clip, _ = project_clip(CAMERAS[0], joints_of(JUMP, 150))
-    parts = [(0, 1), (10, 12), (20, 61), (120, 150)]
-    alone = [lifter(part_of_clip(clip, *each)).keypoints_3d for each in parts]
-    (track,) = clip.tracks
-    frames = np.concatenate([np.arange(*each) for each in parts])
-    number = np.repeat([0, 1, 2], [1, 2, len(frames) - 3])
-    people = [
-        Track2D(person, rows, track.keypoints[rows], track.scores[rows])
-        for person in range(3)
-        for rows in [frames[number == person]]
-    ]
-    together = lifter(replace(clip, tracks=people))
-    assert together.frame.tolist() == frames.tolist()
-    for (begin, end), poses in zip(parts, alone, strict=True):
-        rows = np.isin(together.frame, np.arange(begin, end))
-        # other batches round differently; bones have the lengths of their part
-        np.testing.assert_allclose(together.keypoints_3d[rows], poses, atol=1e-5)
-
-
 @pytest.mark.parametrize('name', ON_RENDERED)
 def test_error_on_rendered_people_is_unchanged(lifter, name):
     """From COCO-17 keypoints; training had these movements, not bodies or cameras."""
@@ -215,31 +190,3 @@ def test_skater_is_upright_and_not_mirrored(lifter):
     broad = np.abs(seen) > 0.6 * np.abs(seen).max()
     assert broad.sum() > 20
     assert (np.sign(seen) == np.sign(made))[broad].mean() > 0.95
-
-
-def test_poses_are_continuous_where_chunks_meet():
-    """Errors of joints change at ends of chunks about as much as elsewhere."""
-    lifter = Lifter(accuracy='fast')
-    length, at_seams, elsewhere = lifter.seq_len, [], []
-    for clip in dataset(camera_file='virtual_cameras.json', seq_len=81).clips:
-        joints, camera = clip.arrays['joints_world'], clip.constants['camera_param']
-        # forward and backward, to span several chunks
-        joints = np.concatenate([joints, joints[::-1], joints])
-        pixels, target = project(joints + floor_offset(joints), camera)
-        size = dict(w=camera['w'], h=camera['h'])
-        with torch.inference_mode():
-            (poses,) = lift_windows(
-                lambda windows, size=size: lifter.predict(windows, size),
-                [pixels.astype(np.float32)],
-                plan_windows([len(pixels)], length, length, lifter.stride),
-                *(length, lifter.num_targets, lifter.batch_size),
-            )
-        errors = poses - poses[:, :1] - target + target[:, :1]
-        jumps = np.linalg.norm(np.diff(errors, axis=0), axis=-1).mean(-1)
-        starts = chunk_starts(len(pixels), length, lifter.stride, beyond=length // 2)
-        seams = np.concatenate([starts, starts + length])
-        is_seam = np.zeros(len(pixels) + 1, bool)
-        is_seam[seams[(seams > 0) & (seams < len(pixels))]] = True
-        at_seams.append(jumps[is_seam[1:-1]])
-        elsewhere.append(jumps[~is_seam[1:-1]])
-    assert np.concatenate(at_seams).mean() < 1.25 * np.concatenate(elsewhere).mean()

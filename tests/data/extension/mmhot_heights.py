@@ -30,7 +30,9 @@ class Boxes(mmhot.PoseEstimator):
     def __call__(self, images, boxes):
         """Place all joints on the diagonal of a person's box."""
         share = np.linspace(0, 1, 17)[:, None]
-        points = [own[:, None, :2] * (1 - share) + own[:, None, 2:] * share for own in boxes]
+        points = [
+            own[:, None, :2] * (1 - share) + own[:, None, 2:] * share for own in boxes
+        ]
         return [(each, np.ones(each.shape[:2])) for each in points]
 
 

@@ -15,10 +15,7 @@ from topdown_configs import FOLDER, build_dataset, dataset_config
 from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel
-from mmhot.datasets.data_loading import (
-    TopdownDataPreprocessor,
-    seed_everything,
-)
+from mmhot.datasets.data_loading import TopdownDataPreprocessor, seed_everything
 from mmhot.datasets.transforms.person_crop import (
     InclusiveBBox,
     RandomBBoxScaleRotation,
@@ -96,23 +93,6 @@ def test_halves_are_the_published_ones(dataset, upper, lower):
 def test_half_needs_enough_joints(visible, prefer_upper, expected):
     results = person(visible=visible)
     assert half_of(results, upper_prioritized_prob=prefer_upper) == expected
-
-
-def test_half_body_frequencies():
-    seed_everything(0)
-    transform = RandomHalfWholeBody()
-    visible = np.ones(17, bool)
-    halves = [
-        transform._random_select_half_body(
-            visible[None], [*range(11)], [*range(11, 17)]
-        )[0]
-        for _ in range(4000)
-    ]
-    chosen = [half for half in halves if half]
-    # three standard deviations
-    assert len(chosen) / 4000 == pytest.approx(0.3, abs=0.022)
-    upper = sum(half[0] == 0 for half in chosen) / len(chosen)
-    assert upper == pytest.approx(0.6915, abs=0.04)
 
 
 def test_scale_and_rotation_are_clipped_normal_and_nothing_shifts():

@@ -2,14 +2,7 @@
 
 import pytest
 import torch
-from hosts import (
-    HOSTS,
-    NUM_FRAMES,
-    TRA,
-    TRI,
-    build_lifter,
-    windows,
-)
+from hosts import HOSTS, NUM_FRAMES, TRA, TRI, build_lifter, windows
 from published import H36M, samples
 from torch.testing import assert_close
 
@@ -82,16 +75,6 @@ def test_invalid_test_cfg_is_refused(test_cfg, message):
 def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
     with pytest.raises(ValueError, match=message):
         build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
-
-
-def test_center_frame_must_have_been_kept():
-    pruner = dict(type='MotionPruner', num_keep=1, depth=1, keep_center=False)
-    needs = pytest.raises(ValueError, match="'center' .* needs .* keep_center=True")
-    with needs:
-        build_lifter('MixSTE', pruner)
-    model = build_lifter('MixSTE', pruner, test_cfg=dict(target='all'))
-    with torch.no_grad(), needs:
-        model.lift(windows(8))
 
 
 @torch.no_grad()

@@ -2,16 +2,7 @@
 
 import pytest
 import torch
-from hosts import (
-    HOSTS,
-    NUM_FRAMES,
-    PRUNER,
-    PRUNERS,
-    TRA,
-    TRI,
-    build_lifter,
-    windows,
-)
+from hosts import HOSTS, NUM_FRAMES, PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 from published import samples
 from torch.testing import assert_close

@@ -31,10 +31,7 @@ def fixed_poses():
         (dict(joint_weights=JOINTS), 0.2248094),
         (dict(joint_weights=JOINTS, smooth_weight=1.0), 0.2248094 + 0.0092252),
         (dict(velocity_weight=1.0), 0.1034684 + 0.1489199),
-        (
-            dict(joint_weights=JOINTS, velocity_weight=2.0, smooth_weight=0.5),
-            0.5272617,
-        ),
+        (dict(joint_weights=JOINTS, velocity_weight=2.0, smooth_weight=0.5), 0.5272617),
         (dict(scale_weight=1.0), 0.1034684 + 0.0718851),
         (dict(scale_weight=0.5, velocity_weight=20.0), 3.1178083),
     ],

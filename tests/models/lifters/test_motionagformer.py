@@ -156,14 +156,6 @@ def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
     assert f'layers.1.graph.1.mixer.norm: {frames}' in logged
 
 
-def test_kept_frames_cannot_be_changed_after_building():
-    model = MotionAGFormer(**TINY, **HOT)
-    with pytest.raises(ValueError, match='keep=4 cannot be changed: .* built for 3'):
-        model.encode(torch.zeros(1, 9, 17, 3), keep=4)
-    with pytest.raises(ValueError, match=r'needs poses \(B, 9, 17, 3\), got \(1, 8'):
-        model(torch.zeros(1, 8, 17, 3))
-
-
 def test_defaults_are_those_of_the_published_code_of_either_source():
     config, _ = convert_published(published_state(9, 16, 3))
     backbone = config['backbone']

@@ -58,16 +58,6 @@ def test_result_of_a_window_does_not_depend_on_its_batch():
     assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
 
 
-def test_target_root_is_added_where_a_sample_has_one():
-    model = tiny_model(target='center')
-    x = torch.randn(1, 9, 17, 2)
-    batch = samples(1)
-    batch[0].set_metainfo({'target_root': torch.tensor([[1.0, 2.0, 3.0]]).numpy()})
-    keypoints = model.predict(x, batch)[0].pred_instances.keypoints
-    assert keypoints.shape == (1, 17, 3)
-    assert keypoints[0, 0].tolist() == [1, 2, 3]
-
-
 def test_loss_can_ignore_keypoints_of_weight_zero():
     model = tiny_model()
     model.head.loss_module = MODELS.build(

@@ -30,10 +30,7 @@ PRUNER = dict(type='UniformPruner', num_keep=3, depth=1)
 BACKBONES = {
     'NanoHTNet': (NANO, dict(in_channels=8, num_frames=3)),
     'MixSTE': (MIXSTE, dict(in_channels=16, num_frames=NUM_FRAMES)),
-    'pruned': (
-        dict(MIXSTE, pruner=PRUNER),
-        dict(in_channels=16, num_frames=3),
-    ),
+    'pruned': (dict(MIXSTE, pruner=PRUNER), dict(in_channels=16, num_frames=3)),
     'recovered': (
         dict(BERT, pruner=PRUNER, recoverer=dict(type='AttentionRecoverer')),
         dict(in_channels=16, num_frames=NUM_FRAMES),

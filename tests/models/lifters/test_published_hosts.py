@@ -114,6 +114,7 @@ def test_a_batch_gives_the_published_numbers(name):
 
 
 @torch.no_grad()
+@pytest.mark.slow(reason='two passes of the published size, 16 s')
 def test_flip_test_of_tpc_reuses_the_frames_of_the_plain_pass():
     meta, arrays = load_fixture('tpc_mixste')
     model = build_published(meta, target='all')
