@@ -29,7 +29,7 @@ from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
-from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
+from mmhot.skeletons.gait import walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import PoseStep
@@ -148,14 +148,10 @@ class LockFeet(PoseStep[object]):
             if not is_placed or is_pinned(upright.root_3d[rows]):
                 continue
             seconds = clip.seconds(clip.frame[rows])
-            track, names = int(clip.track[rows[0]]), clip.joint_names
-            walk = upright.keypoints_3d[rows], upright.root_3d[rows], seconds, names
             if self.treadmill is not None:
-                x, z = self.treadmill * walking_direction(walk[0], names)
+                walk = upright.keypoints_3d[rows], clip.joint_names
+                x, z = self.treadmill * walking_direction(*walk)
                 root[rows] += np.outer(seconds - seconds[0], [x, 0, z])
-            elif is_on_treadmill(find_strides(*walk), seconds):
-                gliding.add(track)
-                continue
             seen = keypoints[rows, :count], confidence[rows, :count]
             places = poses[rows, :count] + root[rows, None]
             stands = self._contacts(*seen, places, seconds)
@@ -163,7 +159,7 @@ class LockFeet(PoseStep[object]):
             is_seen = not np.isnan(seen[0]).all()
             sliding = self._sliding(stands, places[:, ANKLES] + away, hips, is_seen)
             if sliding is None:
-                gliding.add(track)
+                gliding.add(int(clip.track[rows[0]]))
             elif sliding.any():
                 person = poses[rows], hips, stands, sliding, seconds
                 poses[rows], path = self._lock_person(*person, feet)

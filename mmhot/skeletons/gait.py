@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its modules are loaded at first use: that of signals takes a second
 
 from mmhot.geometry.windows import gaussian_mean, moving_rank
 
@@ -239,27 +240,7 @@ def _steps_in_a_row(
 
 def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:
     """Return the maxima of values (T,) as fractions of frames."""
-    peaks = find_peaks(values, prominence)
+    peaks, _ = scipy.signal.find_peaks(values, prominence=prominence)
     before, at, after = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = np.minimum(before - 2 * at + after, -1e-9)
     return peaks + ((before - after) / (2 * bend)).clip(-0.5, 0.5)
-
-
-def find_peaks(values: np.ndarray, prominence: float) -> np.ndarray:
-    """Return where values (T,) rise and fall again by at least a prominence, (N,).
-
-    As ``scipy.signal.find_peaks``, whose import takes 0.4 seconds of each command that
-    locks feet.
-    """
-    peaks, top, bottom, rises = [], 0, 0, False
-    for index, value in enumerate(values.tolist()):
-        if rises and value > values[top]:
-            top = index
-        elif rises and value <= values[top] - prominence:
-            peaks.append(top)
-            bottom, rises = index, False
-        elif not rises and value < values[bottom]:
-            bottom = index
-        elif not rises and value >= values[bottom] + prominence:
-            top, rises = index, True
-    return np.array(peaks, int)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import scipy
 from rendered_clips import DATA, rendered
 
 from mmhot.chain.options import OutputOptions
@@ -15,7 +14,6 @@ from mmhot.lifting.world import turn
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.gait import (
-    find_peaks,
     find_strides,
     is_on_treadmill,
     walking_direction,
@@ -155,16 +153,6 @@ def test_sides_follow_the_order_of_contacts(confused):
         nearest = min(shared, key=lambda contact: abs(contact - x.contact))
         if abs(nearest - x.contact) < 0.1:
             assert shared[nearest] == x.foot
-
-
-@pytest.mark.parametrize('width', [1, 5, 20])
-def test_peaks_are_those_of_scipy(width):
-    noise = np.random.default_rng(width).normal(size=(50, 300 + width))
-    for values in noise:
-        smooth = np.convolve(values, np.ones(width) / width)
-        for prominence in (0.05, 0.5):
-            expected, _ = scipy.signal.find_peaks(smooth, prominence=prominence)
-            np.testing.assert_array_equal(find_peaks(smooth, prominence), expected)
 
 
 def test_runs_and_hops_are_not_walking():

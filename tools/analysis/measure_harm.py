@@ -173,9 +173,6 @@ _FORMS = {
         )
     },
     'axes: hips pinned, z-up': lambda x: x - x[:, :1] * (1, 1, 0),
-    'axes: relative to hips, lying': lambda x: (
-        _centered(x)[..., [0, 2, 1]] * (1, -1, 1)
-    ),
     'handedness: right': np.asarray,
     'handedness: left, z-up': lambda x: x * (-1, 1, 1),
     'handedness: left, y-up': lambda x: _y_up(x) * (1, 1, -1),
