@@ -18,7 +18,6 @@ from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
 _LOGGER = logging.getLogger(__name__)
-BACKENDS = ('auto', 'torch', 'onnx')
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
 """Options of mmhot 0.2, which still work, and their names of today."""
 _NAME = 'a name or file'
@@ -213,14 +212,17 @@ def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
     return [_to(kind, part) for part in parts]
 
 
-def split_names(value: Any) -> tuple[str, ...]:
+def split_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Split names: a list, or text such as 'npz,mp4'; each is returned once."""
     parts = value.split(',') if isinstance(value, str) else value
     return tuple(dict.fromkeys(str(part).strip() for part in parts))
 
 
 def read_names(
-    name: str, value: Any, choices: Iterable[str], hints: Mapping[str, str] = {}
+    name: str,
+    value: str | Iterable[str],
+    choices: Iterable[str],
+    hints: Mapping[str, str] = {},
 ) -> tuple[str, ...]:
     """Read the names of an option: a list, or text such as 'npz,mp4'.
 
@@ -243,19 +245,4 @@ class DeviceOptions(Options):
         str,
         'auto (the GPU if there is one), cpu, cuda or cuda:N',
         Option(metavar='NAME', decides=False),
-    ] = 'auto'
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuntimeOptions(DeviceOptions):
-    """Options of models that ONNX Runtime or PyTorch runs."""
-
-    title = 'runtime'
-
-    backend: Annotated[
-        str,
-        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
-        'models), or auto: torch if installed, but onnx for exported models and, on a '
-        'CPU, shipped lifters',
-        Option(choices=BACKENDS, decides=False),
     ] = 'auto'

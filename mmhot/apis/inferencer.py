@@ -249,7 +249,9 @@ class Inferencer(BaseMMPoseInferencer):
     def _chain_of_images(self) -> Chain[None, Lifted]:
         """Return the chain of keypoints that the 2D model found in single images."""
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
-        values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
+        values: dict[str, object] = {
+            'without': [x for x in self._without if x in steps]
+        }
         if 'confidence' not in self._without:
             values['kpt_thr'] = DropUncertain().detected
         return Chain(KEYPOINTS, Values(values, kinds), lifter=self.lifter)

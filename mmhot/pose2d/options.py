@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Option, Options, RuntimeOptions
+from mmhot.options import DeviceOptions, Option
 from mmhot.pose2d.filling import Gaps
+from mmhot.weights.names import Backend
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,18 @@ SPEEDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedOption(Options):
-    """Option of 2D models and lifters."""
+class RuntimeOptions(DeviceOptions):
+    """Options of 2D models and lifters."""
 
     title = 'runtime'
 
+    backend: Annotated[
+        Backend,
+        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
+        'models), or auto: torch if installed, but onnx for exported models and, on a '
+        'CPU, shipped lifters',
+        Option(decides=False),
+    ] = 'auto'
     speed: Annotated[
         str,
         'fast takes three quarters of the time, fastest three fifths; both are less '
@@ -44,7 +52,7 @@ class SpeedOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pose2DOptions(SpeedOption, RuntimeOptions):
+class Pose2DOptions(RuntimeOptions):
     """Options of the 2D poses of videos and images."""
 
     title = 'detector and 2D model'

@@ -38,9 +38,7 @@ def build_model(
 @CheckpointLoader.register_scheme(prefixes=SCHEME)
 def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
     """Load the shipped checkpoint ``mmhot://NAME``, for MMEngine."""
-    path = find_shipped(filename)
-    assert path is not None  # an error names those of the scheme that are unknown
-    return safe_load(path, map_location or 'cpu')
+    return safe_load(find_shipped(filename) or filename, map_location or 'cpu')
 
 
 def load_strictly(
