@@ -38,7 +38,14 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from mmhot.structures.lens import Lens'''
-_KEYWORDS = 'Infer', 'Lift', 'Refine', 'Stream'
+# Base classes of what calls share, by their initials.
+_SHARED = {
+    'ilrs': '_Any',
+    'ilr': '_Clips',
+    'ils': '_Models',
+    'is': '_Frames',
+    'lr': '_Files',
+}
 
 
 def with_table(text: str) -> str:
@@ -78,43 +85,40 @@ def _meaning_of(option: Option) -> str:
 
 
 def keywords() -> str:
-    """Return the module of the arguments; what calls share is a base class."""
-    calls_of: dict[str, str] = {}  # by line
-    for call in _KEYWORDS:
-        for name, option in options_of(*CALLS[call.lower()]).items():
-            line = f'    {name}: {_type_of(option)}'
+    """Return the module of the arguments; what several calls share is a base class."""
+    calls_of: dict[str, str] = {}  # initials by line
+    for call in ('infer', 'lift', 'refine', 'stream'):
+        for name, option in options_of(*CALLS[call]).items():
+            line = f'    {name}: {_type_of(option)} | None'
             if len(line) > 88:
-                line = f'    {name}: (\n        {_type_of(option)}\n    )'
-            calls_of[line] = calls_of.get(line, '') + call
-    shared = [x for x in dict.fromkeys(calls_of.values()) if x not in _KEYWORDS]
+                line = f'    {name}: (\n        {_type_of(option)} | None\n    )'
+            calls_of[line] = calls_of.get(line, '') + call[0]
     parts = [_HEADER]
-    for name in (*shared, *_KEYWORDS):
-        body = [line for line, calls in calls_of.items() if calls == name]
-        if name in shared:
-            parts.append(f'class _{name}(TypedDict, total=False):')
-        else:
-            parents = [f'_{x}' for x in shared if name in x] + ['total=False']
-            head = f'class {name}Options({", ".join(parents)}):'
-            if len(head) > 88:
-                lines = ''.join(f'    {parent},\n' for parent in parents)
-                head = f'class {name}Options(\n{lines}):'
-            text = f'    """Options of ``mmhot.{name.lower()}``."""'
-            parts.append(f'{head}\n{text}' + '\n' * bool(body))
-        parts[-1] = '\n'.join([parts[-1], *body])
+    for calls, name in _SHARED.items():
+        lines = [line for line, of in calls_of.items() if of == calls]
+        parts.append('\n'.join([f'class {name}(TypedDict, total=False):', *lines]))
+    for call in ('infer', 'lift', 'refine', 'stream'):
+        bases = ', '.join(x for calls, x in _SHARED.items() if call[0] in calls)
+        lines = [
+            line
+            for line, calls in calls_of.items()
+            if call[0] in calls and calls not in _SHARED
+        ]
+        head = f'class {call.title()}Options({bases}, total=False):'
+        text = f'    """Options of ``mmhot.{call}``."""\n'
+        parts.append('\n'.join([head, text, *lines]))
     return '\n\n\n'.join(parts) + '\n'
 
 
 def _type_of(option: Option) -> str:
     """Return what may be stated: the type, or what its reader takes."""
     if option.choices:
-        text = f'Literal[{", ".join(map(repr, option.choices))}]'
-    elif option.read is not None:
+        return f'Literal[{", ".join(map(repr, option.choices))}]'
+    if option.read is not None:
         value, *_ = signature(option.read).parameters.values()
-        text = re.sub(r'[\w.]+\.', '', str(value.annotation))
-    else:
-        is_file = option.metavar in ('FILE', 'MODEL')
-        text = 'str | Path' if is_file else option.kind.__name__
-    return f'{text} | None' if option.default is None else text
+        return re.sub(r'[\w.]+\.', '', str(value.annotation))
+    is_file = option.metavar in ('FILE', 'MODEL')
+    return 'str | Path' if is_file else option.kind.__name__
 
 
 def main() -> None:

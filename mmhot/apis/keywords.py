@@ -10,31 +10,32 @@ from typing import Literal, TypedDict
 from mmhot.structures.lens import Lens
 
 
-class _InferLiftRefineStream(TypedDict, total=False):
+class _Any(TypedDict, total=False):
     fps: float | None
     fov: float | None
     intrinsics: Lens | str | Path | None
     kpt_thr: float | None
 
 
-class _InferLiftRefine(TypedDict, total=False):
+class _Clips(TypedDict, total=False):
     start: float | str | None
     end: float | str | None
-    people: int | str | Iterable[int]
-    smooth_3d: Literal['none', 'spline', 'butterworth', 'savgol', 'one-euro']
+    people: int | str | Iterable[int] | None
+    smooth_3d: Literal['none', 'spline', 'butterworth', 'savgol', 'one-euro'] | None
+    joints: Literal[17, 24] | None
     treadmill: float | None
-    without: str | Iterable[str]
+    without: str | Iterable[str] | None
 
 
-class _InferLiftStream(TypedDict, total=False):
-    device: str
-    backend: Literal['auto', 'torch', 'onnx']
-    speed: Literal['default', 'fast', 'fastest']
+class _Models(TypedDict, total=False):
+    device: str | None
+    backend: Literal['auto', 'torch', 'onnx'] | None
+    speed: Literal['default', 'fast', 'fastest'] | None
     pose3d: str | Path | None
     pose3d_weights: str | Path | None
 
 
-class _InferStream(TypedDict, total=False):
+class _Frames(TypedDict, total=False):
     pose2d: str | Path | None
     pose2d_weights: str | Path | None
     pose2d_skeleton: str | None
@@ -43,63 +44,41 @@ class _InferStream(TypedDict, total=False):
     det_every: int | None
 
 
-class _InferLift(TypedDict, total=False):
-    keep: int | str | Iterable[int] | None
-    joints: Literal[17, 24]
-
-
-class _LiftRefine(TypedDict, total=False):
-    static_camera: bool
+class _Files(TypedDict, total=False):
+    static_camera: bool | None
     single: Literal['largest'] | None
     skeleton: str | None
     image_size: str | Iterable[int] | None
 
 
-class InferOptions(
-    _InferLiftRefineStream,
-    _InferLiftRefine,
-    _InferLiftStream,
-    _InferStream,
-    _InferLift,
-    total=False,
-):
+class InferOptions(_Any, _Clips, _Models, _Frames, total=False):
     """Options of ``mmhot.infer``."""
 
-    camera: Literal['auto', 'static', 'rotating', 'moving']
+    camera: Literal['auto', 'static', 'rotating', 'moving'] | None
+    keep: int | str | Iterable[int] | None
 
 
-class LiftOptions(
-    _InferLiftRefineStream,
-    _InferLiftRefine,
-    _InferLiftStream,
-    _InferLift,
-    _LiftRefine,
-    total=False,
-):
+class LiftOptions(_Any, _Clips, _Models, _Files, total=False):
     """Options of ``mmhot.lift``."""
 
+    keep: int | str | Iterable[int] | None
 
-class RefineOptions(_InferLiftRefineStream, _InferLiftRefine, _LiftRefine, total=False):
+
+class RefineOptions(_Any, _Clips, _Files, total=False):
     """Options of ``mmhot.refine``."""
 
-    joints: Literal[17, 24] | None
     given_axes: (
         Literal['camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left'] | None
     )
 
 
-class StreamOptions(
-    _InferLiftRefineStream,
-    _InferLiftStream,
-    _InferStream,
-    total=False,
-):
+class StreamOptions(_Any, _Models, _Frames, total=False):
     """Options of ``mmhot.stream``."""
 
     lookahead: int | None
-    smooth_3d: Literal['none', 'one-euro']
-    tilt: float | str
-    origin: Literal['person', 'camera']
+    smooth_3d: Literal['none', 'one-euro'] | None
+    tilt: float | str | None
+    origin: Literal['person', 'camera'] | None
     height: float | None
     duration: float | None
-    reconnect: float
+    reconnect: float | None

@@ -37,11 +37,9 @@ def export_onnx(
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to those of the name.
         out (str | Path): Folder to create.
-        keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
-            keep rates of a GTPT. Defaults to those of the training.
-        opset (int): Version of ONNX's operators, from 18 to 23. Defaults to 23.
-        inputs (str, optional): Real inputs of the comparison: a video or images, or 2D
-            keypoints for a lifter. Defaults to the demo of the repository.
+        keep (Sequence[float], optional): Frames or keep rates other than trained ones.
+        opset (int): Version of ONNX's operators, from 18. Defaults to 23.
+        inputs (str, optional): Video, images or 2D keypoints of the comparison.
         say (Callable): Receives lines about the comparison.
 
     Raises:

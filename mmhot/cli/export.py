@@ -55,14 +55,6 @@ def run(args: argparse.Namespace) -> None:
     """Export the model."""
     from mmhot.apis.onnx_export import export_onnx
 
-    options = args.values.of(OnnxOptions)
-    for file in export_onnx(
-        args.model,
-        args.checkpoint,
-        out=options.out,
-        keep=options.keep,
-        opset=options.opset,
-        inputs=options.inputs,
-        say=args.say,
-    ):
+    options = args.values.of(OnnxOptions).option_values()
+    for file in export_onnx(args.model, args.checkpoint, say=args.say, **options):
         args.say(str(file))

@@ -28,6 +28,8 @@ SPEEDS = {
     'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
 }
 """The presets by name."""
+_MODEL = Option(metavar='MODEL', decides=False)
+_FILE = Option(metavar='FILE', decides=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +64,9 @@ class Pose2DOptions(RuntimeOptions):
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
         "file, or MMPose's config (a program that is run) or alias (default: gtpt-t, "
         'shipped)',
-        Option(metavar='MODEL', decides=False),
+        _MODEL,
     ] = None
-    pose2d_weights: Annotated[
-        str | None, 'checkpoint of the 2D model', Option(metavar='FILE', decides=False)
-    ] = None
+    pose2d_weights: Annotated[str | None, 'checkpoint of the 2D model', _FILE] = None
     pose2d_skeleton: Annotated[
         str | None,
         'joint order of an .onnx file that does not state it (default: from the number '
@@ -80,11 +80,9 @@ class Pose2DOptions(RuntimeOptions):
         'shipped detector, checked by the 2D model), or whole_image (default: '
         'pose-verified; rtmdet-nano with movenet and rtmpose-m, human with human, none '
         'with rtmo)',
-        Option(metavar='MODEL', decides=False),
+        _MODEL,
     ] = None
-    det_weights: Annotated[
-        str | None, 'checkpoint of the detector', Option(metavar='FILE', decides=False)
-    ] = None
+    det_weights: Annotated[str | None, 'checkpoint of the detector', _FILE] = None
     det_every: Annotated[
         int | None,
         'detect in every Nth frame and track people in between (default: 1; with '
