@@ -18,7 +18,6 @@ from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
 _LOGGER = logging.getLogger(__name__)
-BACKENDS = ('auto', 'torch', 'onnx')
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
 """Options of mmhot 0.2, which still work, and their names of today."""
 _NAME = 'a name or file'
@@ -35,13 +34,11 @@ class Option:
         fov: Annotated[float | None, 'angle of view', Option(low=1, high=170)] = None
     """
 
-    choices: tuple = ()  # allowed values, unless the type is Literal; empty for any
-    low: float = -inf  # least number
-    high: float = inf  # greatest number
-    # converts and checks what a user stated, if it is no plain number, text or bool
-    read: Callable[[Any], Any] | None = None
-    # what the value must be, for messages. Without it ``read`` has its own
-    expected: str = ''
+    choices: tuple = ()  # allowed values, if the type is not Literal
+    low: float = -inf
+    high: float = inf
+    read: Callable[[Any], Any] | None = None  # converts and checks other types
+    expected: str = ''  # what ``read`` wants, for messages, if it raises none itself
     metavar: str = 'N'  # placeholder in the help text; the unit of a number
     # whether results depend on the value itself; they do not on a device or folder, and
     # names of models stand for weights
@@ -92,16 +89,15 @@ class Options:
 
     @classmethod
     def read(cls: type[T], stated: Mapping[str, Any]) -> T:
-        """Convert and check the options of this class among those that are stated.
-
-        Numbers and choices may be text.
-        """
-        values = {
-            name: option.convert(name, stated[name])
-            for name, option in options_of(cls).items()
-            if name in stated
-        }
+        """Convert and check the options of this class among those that are stated."""
+        options = options_of(cls)
+        names = [name for name in options if stated.get(name) is not None]
+        values = {name: options[name].convert(name, stated[name]) for name in names}
         return cls(**values, stated=frozenset(values))
+
+    def option_values(self) -> dict[str, Any]:
+        """Return the values of the options, by name."""
+        return {name: getattr(self, name) for name in options_of(type(self))}
 
     def refuse(self, names: Iterable[str], reason: str | ArgumentError) -> None:
         """Raise ArgumentError for an option of these names that is stated."""
@@ -123,9 +119,8 @@ def _option_of(declared: Field, kind: type[Options]) -> Option:
     """Return the option that is a field of a class."""
     value: Any = declared.type
     (help, *limits), value = value.__metadata__, value.__origin__
-    if type(None) in get_args(value):
-        value = get_args(value)[0]
     option = limits[0] if limits else Option()
+    value = get_args(value)[0] if type(None) in get_args(value) else value
     choices = get_args(value) if get_origin(value) is Literal else option.choices
     parts = [part for part in kind.__mro__ if issubclass(part, Options)]
     return replace(
@@ -162,7 +157,7 @@ class Values:
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')
             if value is not None:
                 self.stated[name] = value
-        self._built: dict[type[Options], Any] = {}
+        self._read: dict[type[Options], Any] = {}
         for kind in kinds:
             self.of(kind)
 
@@ -175,9 +170,9 @@ class Values:
 
     def of(self, kind: type[T]) -> T:
         """Return the values of a dataclass."""
-        if kind not in self._built:
-            self._built[kind] = kind.read(self.stated)
-        return self._built[kind]
+        if kind not in self._read:
+            self._read[kind] = kind.read(self.stated)
+        return self._read[kind]
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
@@ -213,14 +208,17 @@ def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
     return [_to(kind, part) for part in parts]
 
 
-def split_names(value: Any) -> tuple[str, ...]:
+def split_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Split names: a list, or text such as 'npz,mp4'; each is returned once."""
     parts = value.split(',') if isinstance(value, str) else value
     return tuple(dict.fromkeys(str(part).strip() for part in parts))
 
 
 def read_names(
-    name: str, value: Any, choices: Iterable[str], hints: Mapping[str, str] = {}
+    name: str,
+    value: str | Iterable[str],
+    choices: Iterable[str],
+    hints: Mapping[str, str] = {},
 ) -> tuple[str, ...]:
     """Read the names of an option: a list, or text such as 'npz,mp4'.
 
@@ -243,19 +241,4 @@ class DeviceOptions(Options):
         str,
         'auto (the GPU if there is one), cpu, cuda or cuda:N',
         Option(metavar='NAME', decides=False),
-    ] = 'auto'
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuntimeOptions(DeviceOptions):
-    """Options of models that ONNX Runtime or PyTorch runs."""
-
-    title = 'runtime'
-
-    backend: Annotated[
-        str,
-        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
-        'models), or auto: torch if installed, but onnx for exported models and, on a '
-        'CPU, shipped lifters',
-        Option(choices=BACKENDS, decides=False),
     ] = 'auto'

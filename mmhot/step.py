@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.options import Options, options_of
+from mmhot.options import Options
 from mmhot.progress import Report
 from mmhot.structures.clips import Clip2D, Clip3D
 
@@ -36,10 +36,6 @@ class Step(Options):
         People in the frames have a skeleton of this name.
         """
         return ()
-
-    def option_values(self) -> dict[str, object]:
-        """Return the values of the options, by name."""
-        return {name: getattr(self, name) for name in options_of(type(self))}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import mmhot
 from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import build_parser
 from mmhot.structures.clips import Clip3D
-from tools.option_tables import with_table
+from tools.option_tables import KEYWORDS, PAGE, keywords, with_table
 
 ROOT = Path(__file__).parents[1]
 PLACES = (
@@ -186,9 +186,10 @@ def test_every_option_is_documented(name, monkeypatch):
         assert short or re.search(rf'`{option}\b', text), option
 
 
-def test_options_of_the_page_are_those_of_the_code():
-    page = ROOT / 'docs/api.md'
-    assert with_table(page.read_text()) == page.read_text(), 'see tools/option_tables'
+def test_options_of_the_page_and_of_editors_are_those_of_the_code():
+    page = (ROOT / PAGE).read_text()
+    assert with_table(page) == page, 'see tools/option_tables'
+    assert keywords() == (ROOT / KEYWORDS).read_text(), 'see tools/option_tables'
 
 
 def test_configs_that_are_named_exist(page):

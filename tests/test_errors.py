@@ -25,7 +25,7 @@ FLAGS = {'fov': '--fov', 'keep': '--keep', 'image_size': '--image-size'}
 
 
 def option_names(part=Options):
-    for name in 'apis.options', 'chain.calls':
+    for name in 'cli.export', 'cli.ui', 'chain.calls':
         import_module(f'mmhot.{name}')
     return {*options_of(part), *RENAMED}.union(
         *map(option_names, part.__subclasses__())

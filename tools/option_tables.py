@@ -1,11 +1,11 @@
-"""Write the table of options in docs/api.md from the steps and dataclasses themselves.
+"""Write the options of docs/api.md and mmhot/apis/keywords.py as the code has them.
 
 Example:
-  python -m tools.option_tables docs/api.md
+  python -m tools.option_tables
 """
 
-import argparse
 import re
+from inspect import signature
 from pathlib import Path
 
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
@@ -14,6 +14,7 @@ from mmhot.chain.run import StepChoice
 from mmhot.chain.write import SAVED
 from mmhot.options import Option, Options, options_of
 
+PAGE, KEYWORDS = Path('docs/api.md'), Path('mmhot/apis/keywords.py')
 CALLS: dict[str, tuple[type[Options], ...]] = {
     'infer': INFER,
     'lift': LIFT,
@@ -26,13 +27,25 @@ _MARKS = (
     '<!-- options: python -m tools.option_tables -->\n',
     '<!-- end of options -->\n',
 )
+_HEADER = '''\
+"""Types of the options of ``infer``, ``lift``, ``refine`` and ``stream``, for editors.
 
+Written by ``python -m tools.option_tables``; ``docs/api.md`` has their meanings.
+"""
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description='Write the table of options')
-    parser.add_argument('page', type=Path, help='Markdown file with the marks')
-    return parser.parse_args()
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from mmhot.structures.lens import Lens'''
+# Base classes of what calls share, by their initials.
+_SHARED = {
+    'ilrs': '_Any',
+    'ilr': '_Clips',
+    'ils': '_Models',
+    'is': '_Frames',
+    'lr': '_Files',
+}
 
 
 def with_table(text: str) -> str:
@@ -71,10 +84,47 @@ def _meaning_of(option: Option) -> str:
     return (f'{text} ({choices})' if choices else text).replace('|', r'\|')
 
 
+def keywords() -> str:
+    """Return the module of the arguments; what several calls share is a base class."""
+    calls_of: dict[str, str] = {}  # initials by line
+    for call in ('infer', 'lift', 'refine', 'stream'):
+        for name, option in options_of(*CALLS[call]).items():
+            line = f'    {name}: {_type_of(option)} | None'
+            if len(line) > 88:
+                line = f'    {name}: (\n        {_type_of(option)} | None\n    )'
+            calls_of[line] = calls_of.get(line, '') + call[0]
+    parts = [_HEADER]
+    for calls, name in _SHARED.items():
+        lines = [line for line, of in calls_of.items() if of == calls]
+        parts.append('\n'.join([f'class {name}(TypedDict, total=False):', *lines]))
+    for call in ('infer', 'lift', 'refine', 'stream'):
+        bases = ', '.join(x for calls, x in _SHARED.items() if call[0] in calls)
+        lines = [
+            line
+            for line, calls in calls_of.items()
+            if call[0] in calls and calls not in _SHARED
+        ]
+        head = f'class {call.title()}Options({bases}, total=False):'
+        text = f'    """Options of ``mmhot.{call}``."""\n'
+        parts.append('\n'.join([head, text, *lines]))
+    return '\n\n\n'.join(parts) + '\n'
+
+
+def _type_of(option: Option) -> str:
+    """Return what may be stated: the type, or what its reader takes."""
+    if option.choices:
+        return f'Literal[{", ".join(map(repr, option.choices))}]'
+    if option.read is not None:
+        value, *_ = signature(option.read).parameters.values()
+        return re.sub(r'[\w.]+\.', '', str(value.annotation))
+    is_file = option.metavar in ('FILE', 'MODEL')
+    return 'str | Path' if is_file else option.kind.__name__
+
+
 def main() -> None:
-    """Rewrite the page."""
-    args = parse_args()
-    args.page.write_text(with_table(args.page.read_text()))
+    """Rewrite the page and the module."""
+    PAGE.write_text(with_table(PAGE.read_text()))
+    KEYWORDS.write_text(keywords())
 
 
 if __name__ == '__main__':

@@ -3,23 +3,26 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from mmhot.chain.calls import INFER, LIFT, REFINE
-from mmhot.chain.options import OutputOptions
+from mmhot.chain.options import (
+    FrameOptions,
+    KeypointFileOptions,
+    OutputOptions,
+    PoseFileOptions,
+)
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import result_files
 from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
 from mmhot.frames.arrays import FrameArrays
-from mmhot.frames.options import FrameOptions, PartOptions
-from mmhot.frames.part import take_part
+from mmhot.frames.part import PartOptions, take_part
 from mmhot.frames.sources import FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder
 from mmhot.keypoints.people import ChoosePeople
@@ -30,13 +33,18 @@ from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.step import Clip
 from mmhot.structures.clips import Clip2D, Clip3D, check_clip
 
+if TYPE_CHECKING:  # Python 3.10 has no Unpack
+    from typing_extensions import Unpack
+
+    from mmhot.apis.keywords import InferOptions, LiftOptions, RefineOptions
+
 
 def infer(
     source: str | Path | np.ndarray | Iterable[np.ndarray],
     *,
     cache: str | Path | None = None,
     progress: bool = False,
-    **options: object,
+    **options: 'Unpack[InferOptions]',
 ) -> Clip3D:
     """Detect, track and lift the people of a video or an image, as ``mmhot infer``.
 
@@ -47,8 +55,8 @@ def infer(
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options (object): Those of the steps of
-            :data:`mmhot.chain.pipelines.VIDEO`, and the following.
+        **options: As ``mmhot infer --help`` lists them, with underscores, without
+            those of results and of many inputs.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -80,7 +88,7 @@ def lift(
     keypoints: str | Path | Clip2D | np.ndarray | Iterable[object],
     *,
     progress: bool = False,
-    **options: object,
+    **options: 'Unpack[LiftOptions]',
 ) -> Clip3D:
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
@@ -90,10 +98,9 @@ def lift(
             :meth:`Clip2D.from_arrays`. Or results of Ultralytics or ``KeyPoints`` of
             supervision, one of each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): Those of the steps of
-            :data:`mmhot.chain.pipelines.KEYPOINTS`, and the following, of which
-            ``skeleton``, ``image_size`` and ``fps`` are not for clips, and ``single``
-            is for files and results.
+        **options: As ``mmhot lift --help`` lists them, with underscores, without those
+            of results. ``skeleton``, ``image_size`` and ``fps`` are not for clips, and
+            ``single`` is for files and results.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -116,9 +123,7 @@ def lift(
 
 def refine(
     source: str | Path | Clip3D | np.ndarray | Iterable[object],
-    *,
-    progress: bool = False,
-    **options: object,
+    **options: 'Unpack[RefineOptions]',
 ) -> Clip3D:
     """Refine the 3D poses of another tool to a motion, as ``mmhot refine``.
 
@@ -129,10 +134,9 @@ def refine(
         source (str | Path | Clip3D | np.ndarray | Iterable): A clip
             (:meth:`Clip3D.from_arrays`), a file or folder, an array of joints in
             meters, (T, K, 3), or one result of SAM 3D Body or MediaPipe for each frame.
-        progress (bool): Whether to show a progress bar. Defaults to False.
-        **options (object): Those of the steps of
-            :data:`mmhot.chain.pipelines.POSES`, and the following, of which
-            ``skeleton``, ``image_size``, ``fps`` and ``given_axes`` are not for clips.
+        **options: As ``mmhot refine --help`` lists them, with underscores, without
+            those of results. ``skeleton``, ``image_size``, ``fps`` and ``given_axes``
+            are not for clips.
 
     Returns:
         Clip3D: 3D poses in camera axes, or in world axes if the source's are. Steps
@@ -188,7 +192,9 @@ def steps(
         yield from chain.lift(keypoints, footage, times)
 
 
-def _open_frames(source: Any, values: Values) -> FrameSource:
+def _open_frames(
+    source: str | Path | Iterable[np.ndarray], values: Values
+) -> FrameSource:
     """Open the chosen part of a video, image or frames."""
     from mmhot.frames.inputs import open_clip
 
@@ -199,7 +205,9 @@ def _open_frames(source: Any, values: Values) -> FrameSource:
     return take_part(FrameArrays(source, chosen.fps), chosen)
 
 
-def _read_keypoints(source: Any, values: Values) -> Clip2D:
+def _read_keypoints(
+    source: str | Path | Clip2D | Iterable[object], values: Values
+) -> Clip2D:
     """Read the chosen part of keypoints; refuse options that cannot act on them."""
     part, options = values.of(PartOptions), values.of(KeypointFileOptions)
     if isinstance(source, Clip2D):
@@ -208,7 +216,7 @@ def _read_keypoints(source: Any, values: Values) -> Clip2D:
         return take_part(check_clip(source), part)
     if isinstance(source, Clip3D):
         raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
-    single: Any = options.single
+    single: Literal['largest', 'untracked'] | None = options.single
     if single is None and values.of(ChoosePeople).people == 'largest':
         single = 'untracked'
     clip = read_keypoints(
@@ -221,7 +229,9 @@ def _read_keypoints(source: Any, values: Values) -> Clip2D:
     return take_part(clip, part)
 
 
-def _read_poses(source: Any, values: Values) -> Clip3D:
+def _read_poses(
+    source: str | Path | Clip3D | Iterable[object], values: Values
+) -> Clip3D:
     """Read the chosen part of poses; refuse options that cannot act on them."""
     part, options = values.of(PartOptions), values.of(PoseFileOptions)
     refuse_lists_of_paths('source', source)

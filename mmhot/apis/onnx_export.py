@@ -1,7 +1,7 @@
 """Export of models to ONNX, with a comparison of the file with PyTorch."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,12 +9,10 @@ import numpy as np
 import torch
 
 from mmhot.apis.onnx_models import NUM_INPUTS, Exportable, open_exportable
-from mmhot.apis.options import OnnxOptions
-from mmhot.deploy.onnx_graphs import write_graph
+from mmhot.deploy.onnx_graphs import OPSET, write_graph
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.io.atomic import replacing
-from mmhot.options import Values
 from mmhot.version import __version__
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
@@ -27,38 +25,43 @@ def export_onnx(
     model: str,
     checkpoint: str | None = None,
     *,
+    out: str | Path,
+    keep: Sequence[float] | None = None,
+    opset: int = OPSET,
+    inputs: str | None = None,
     say: Callable[[str], None] = lambda line: None,
-    **options: object,
 ) -> list[Path]:
     """Export a model to ``model.onnx`` and ``meta.json``.
 
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to those of the name.
+        out (str | Path): Folder to create.
+        keep (Sequence[float], optional): Frames or keep rates other than trained ones.
+        opset (int): Version of ONNX's operators, from 18. Defaults to 23.
+        inputs (str, optional): Video, images or 2D keypoints of the comparison.
         say (Callable): Receives lines about the comparison.
-        **options (object): See :class:`mmhot.apis.options.OnnxOptions`.
 
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
             does not compute what PyTorch does; then nothing is written.
     """
-    chosen = Values(options, (OnnxOptions,)).of(OnnxOptions)
-    out = chosen.out
+    out = Path(out)
     files = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if files and not {MODEL_FILE, META_FILE} <= files:
         raise ArgumentError(
             '{out} must be a new, empty or exported folder: %s is not', out
         )
-    opened = open_exportable(model, checkpoint, chosen.keep, chosen.inputs)
+    opened = open_exportable(model, checkpoint, keep, inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:
         file = Path(folder, MODEL_FILE)
         metadata = {META_FILE: json.dumps(opened.meta), 'mmhot': __version__}
-        write_graph(opened.graph, opened.real[:3], file, metadata, chosen.opset)
+        write_graph(opened.graph, opened.real[:3], file, metadata, opset)
         differences = check_parity(opened, file)
         content = file.read_bytes()
     for line in differences:
         say(f'{opened.meta["name"]}: {line}')
-    about = dict(format=1, mmhot=__version__, opset=chosen.opset)
+    about = dict(format=1, mmhot=__version__, opset=opset)
     meta = json.dumps({**about, **opened.meta, 'parity': differences}, indent=1)
     out.mkdir(parents=True, exist_ok=True)
     written = {out / MODEL_FILE: content, out / META_FILE: meta.encode()}

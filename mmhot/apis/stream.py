@@ -10,21 +10,24 @@ from datetime import datetime, timezone
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmhot.chain.calls import STREAM
 from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
-from mmhot.chain.options import ConnectionOptions, StreamOutputOptions
+from mmhot.chain.options import (
+    ConnectionOptions,
+    RateOption,
+    StreamOutputOptions,
+)
 from mmhot.chain.pipelines import LIVE
 from mmhot.chain.run import Chain
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture
-from mmhot.frames.options import RateOption
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
@@ -39,11 +42,16 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
 
+if TYPE_CHECKING:  # Python 3.10 has no Unpack
+    from typing_extensions import Unpack
+
+    from mmhot.apis.keywords import StreamOptions
+
 _LOGGER = logging.getLogger(__name__)
 
 
 def stream(
-    source: int | str | Path | Iterable[np.ndarray], **options: object
+    source: int | str | Path | Iterable[np.ndarray], **options: 'Unpack[StreamOptions]'
 ) -> Iterator[LivePoses]:
     """Lift a stream frame by frame, a few frames behind it.
 
@@ -53,8 +61,8 @@ def stream(
     Args:
         source (int | str | Path | Iterable): Webcam, address, video file, or images,
             BGR uint8 (H, W, 3), with ``fps``.
-        **options (object): Those of the steps of
-            :data:`mmhot.chain.pipelines.LIVE`, and the following.
+        **options: As ``mmhot stream --help`` lists them, with underscores, without
+            those of results.
 
     Returns:
         Iterator[LivePoses]: Frames, each with ``frame``, ``time`` and ``people``.
@@ -188,7 +196,7 @@ def _open_chain(
 
 def _header(
     steps: Chain[Footage, Lifted], chain: LiveChain, axes: str, size: tuple[int, int]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
     place = chain.placer.options
@@ -223,7 +231,7 @@ def _header(
 
 def _reported(
     capture: Capture,
-    header: Callable[[tuple[int, int]], dict[str, Any]],
+    header: Callable[[tuple[int, int]], dict[str, object]],
     write: Callable[[dict], None],
     say: Callable[[str], None],
 ) -> Iterator[Frame | str]:

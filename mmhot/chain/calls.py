@@ -8,13 +8,16 @@ from mmhot.chain.live_people import PlaceOptions
 from mmhot.chain.options import (
     BatchOptions,
     ConnectionOptions,
+    FrameOptions,
+    KeypointFileOptions,
     OutputOptions,
+    PoseFileOptions,
+    RateOption,
     StreamOutputOptions,
 )
 from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
 from mmhot.chain.run import StepChoice
-from mmhot.frames.options import FrameOptions, PartOptions, RateOption
-from mmhot.io.readers.options import KeypointFileOptions, PoseFileOptions
+from mmhot.frames.part import PartOptions
 from mmhot.options import Options
 
 Call = tuple[type[Options], ...]

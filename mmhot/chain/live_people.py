@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ _ANKLES = _H36M.indices(['left_foot', 'right_foot'])
 _LONGEST = 0.2  # seconds that a frame stands for, if others were missed
 
 
-def _read_tilt(value: Any) -> str | float:
+def _read_tilt(value: float | str) -> float | str:
     """Read 'auto', or degrees."""
     if value == 'auto':
         return value

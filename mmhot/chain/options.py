@@ -1,25 +1,98 @@
-"""Options of the results of a pipeline: files, many inputs, connections."""
+"""Options of what is read and written: files, many inputs, connections."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from mmhot.chain.formats import FORMATS, OTHER_FORMATS
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
+from mmhot.frames.part import PartOptions
 from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.keypoints.people import SingleOption
 from mmhot.options import Option, Options, read_names, read_numbers
+from mmhot.structures.pose_arrays import GIVEN_AXES
 
 _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
 
-def read_heights(value: Any) -> tuple[float, ...]:
+def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
+    """Read an image size: (width, height), or text such as '1920x1080'."""
+    width, height = read_numbers(value, int, 'x')
+    if min(width, height) < 1:
+        raise ValueError
+    return width, height
+
+
+def read_heights(value: float | str | Iterable[float]) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
     heights = tuple(read_numbers(value))
     if not heights or not all(0.3 <= height <= 3 for height in heights):
         raise ValueError
     return heights
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateOption(Options):
+    """Option of images and raw streams, which have no frame rate."""
+
+    title = 'time and people'
+
+    fps: Annotated[
+        float | None,
+        'frame rate of image folders (which then form one video) and raw streams, and '
+        'at which slow-motion videos were recorded',
+        Option(low=0.1, high=1000),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameOptions(PartOptions, RateOption):
+    """Options of videos and images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions(Options):
+    """Options of files of 2D keypoints or 3D poses."""
+
+    title = 'keypoint files'
+
+    skeleton: Annotated[
+        str | None,
+        'joint order of the inputs, such as coco-17 or h36m-17 (default: from the file '
+        'or the number of joints)',
+        Option(metavar='NAME'),
+    ] = None
+    image_size: Annotated[
+        tuple[int, int] | None,
+        'image size in pixels, if the inputs do not state it',
+        Option(read=read_image_size, expected='WxH, such as 1920x1080', metavar='WxH'),
+    ] = None
+    fps: Annotated[
+        float | None,
+        'frame rate of the inputs, if they do not state it',
+        Option(low=0.1, high=1000),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeypointFileOptions(FileOptions, SingleOption):
+    """Options of files of 2D keypoints."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseFileOptions(FileOptions):
+    """Options of files of 3D poses."""
+
+    given_axes: Annotated[
+        str | None,
+        'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
+        'y-up, or world (z up); -left: left-handed (default: those of the format, or '
+        'as people stand)',
+        Option(choices=GIVEN_AXES),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +102,9 @@ class VideoOptions(Options):
     title = 'results'
     hint = _SAVE
 
-    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png and .rrd'] = (
-        False
-    )
+    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png, .rrd'] = False
     blur_heads: Annotated[
-        bool, 'blur the heads of all detected people in .html, .mp4, .png and .rrd'
+        bool, 'blur the heads of all detected people in .html, .mp4, .png, .rrd'
     ] = False
 
 

@@ -1,7 +1,7 @@
 """Steps with their options, and the loop that runs them."""
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Container, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -77,7 +77,7 @@ def result_of(stages: Stages[R]) -> R:
             return end.value
 
 
-def refuse_late(without: Sequence[str], applied: Steps) -> None:
+def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
     """Raise ArgumentError if a step to leave out has run."""
     late = [name for name in without if name in applied]
     if late:

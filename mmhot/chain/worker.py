@@ -7,12 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmhot.chain.options import BatchOptions, OutputOptions
+from mmhot.chain.options import BatchOptions, FrameOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, result_of
 from mmhot.frames.inputs import ClipInput
-from mmhot.frames.options import FrameOptions
 from mmhot.frames.part import take_part
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import CACHE_FOLDER, replacing

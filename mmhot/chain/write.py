@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ _SIDES = 'left', 'right'
 def save_clip(
     clip: Clip3D,
     path: str | Path,
-    video: str | Path | FrameSource | Iterable[Any] | None = None,
+    video: str | Path | FrameSource | Iterable[np.ndarray] | None = None,
     **options: object,
 ) -> list[Path]:
     """Write a clip, see :meth:`mmhot.Clip3D.save`."""
@@ -52,8 +51,10 @@ def save_clip(
     values = Values(
         {'formats': [name], **options}, (*SAVED.steps, ExportOptions, StepChoice)
     )
-    refuse_late(values.of(StepChoice).without, clip.steps)
-    if values.of(HoldCamera).static_camera:
+    without = values.of(StepChoice).without
+    is_static = values.of(HoldCamera).static_camera
+    refuse_late(without, clip.steps if is_static else without)
+    if is_static:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
         clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
     frames: FrameSource | None

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from mmhot.errors import (
@@ -31,7 +32,9 @@ _UNWRITTEN: list[OSError] = []
 
 
 def run_safely(
-    prog: str, action: Callable[[], Any], parser: argparse.ArgumentParser | None = None
+    prog: str,
+    action: Callable[[], int | None],
+    parser: argparse.ArgumentParser | None = None,
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
@@ -71,7 +74,7 @@ def run_safely(
 
 def run_tool(
     parse_args: Callable[[], argparse.Namespace],
-    main: Callable[[argparse.Namespace], Any],
+    main: Callable[[argparse.Namespace], int | None],
     prog: str = '',
 ) -> NoReturn:
     """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
@@ -96,7 +99,9 @@ def keep_terminal() -> None:
 
 
 @contextmanager
-def handling(handler: Callable[[int, Any], Any], *names: str) -> Iterator[None]:
+def handling(
+    handler: Callable[[int, FrameType | None], object], *names: str
+) -> Iterator[None]:
     """Handle signals in the main thread, by name, if no other program does."""
     usual, before = (signal.SIG_DFL, signal.default_int_handler), {}
     if threading.current_thread() is threading.main_thread():

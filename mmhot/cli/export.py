@@ -10,9 +10,34 @@ differ from PyTorch's on random or on real inputs.
 """
 
 import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 
-from mmhot.apis.options import OnnxOptions
 from mmhot.cli.options import add_options
+from mmhot.options import Option, Options, read_numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxOptions(Options):
+    """Options of ``mmhot export``."""
+
+    out: Annotated[Path, 'folder to create', Option(metavar='DIR')]
+    keep: Annotated[
+        list[float] | None,
+        'frames that each pruner of a lifter keeps, or keep rates of a GTPT, such as '
+        '1,0.5,0.2,0.1 (default: as trained)',
+        Option(read=read_numbers, expected='numbers such as 1,0.5', metavar='N[,N]'),
+    ] = None
+    opset: Annotated[
+        int, "version of ONNX's operators, for older runtimes", Option(low=18, high=23)
+    ] = 23
+    inputs: Annotated[
+        str | None,
+        'real inputs of the comparison: a video or images of people, or 2D keypoints '
+        'for a lifter (default: the demo of the repository)',
+        Option(metavar='PATH'),
+    ] = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +55,6 @@ def run(args: argparse.Namespace) -> None:
     """Export the model."""
     from mmhot.apis.onnx_export import export_onnx
 
-    options = args.values.stated
-    files = export_onnx(args.model, args.checkpoint, say=args.say, **options)
-    for file in files:
+    options = args.values.of(OnnxOptions).option_values()
+    for file in export_onnx(args.model, args.checkpoint, say=args.say, **options):
         args.say(str(file))

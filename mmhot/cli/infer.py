@@ -47,10 +47,9 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.chain.options import BatchOptions, OutputOptions
+    from mmhot.chain.options import BatchOptions, FrameOptions, OutputOptions
     from mmhot.chain.worker import list_results
     from mmhot.frames.inputs import find_inputs
-    from mmhot.frames.options import FrameOptions
 
     last = -math.inf
 

@@ -13,13 +13,53 @@ import os
 import tempfile
 import threading
 from contextlib import closing
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Annotated
 
-from mmhot.apis.options import PageOptions
 from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options
 from mmhot.compat.installation import choose_device, import_extra
+from mmhot.options import DeviceOptions, Option
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageOptions(DeviceOptions):
+    """Options of ``mmhot ui``."""
+
+    host: Annotated[
+        str,
+        'where to listen (default: 127.0.0.1, for this machine only; 0.0.0.0: for the '
+        'whole network)',
+        Option(metavar='ADDRESS'),
+    ] = '127.0.0.1'
+    port: Annotated[
+        int | None,
+        'port to listen at (default: the first free from 7860)',
+        Option(low=1, high=65535),
+    ] = None
+    pose2d: Annotated[
+        str | None, '2D model, as for `mmhot infer`', Option(metavar='MODEL')
+    ] = None
+    det_model: Annotated[
+        str | None, 'detector, as for `mmhot infer`', Option(metavar='MODEL')
+    ] = None
+    pose3d: Annotated[
+        str | None, 'lifter, as for `mmhot infer`', Option(metavar='MODEL')
+    ] = None
+    max_upload: Annotated[
+        int, 'largest file that may be uploaded', Option(low=1, metavar='MEGABYTES')
+    ] = 1000
+    max_minutes: Annotated[
+        int, 'time limit of a run', Option(low=1, metavar='MINUTES')
+    ] = 60
+    max_memory: Annotated[
+        int,
+        'memory limit of a run, in gigabytes, on machines without a GPU',
+        Option(low=4, metavar='GIGABYTES'),
+    ] = 16
+    open: Annotated[bool, 'open it in the browser'] = False
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

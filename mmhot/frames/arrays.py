@@ -32,7 +32,7 @@ class FrameArrays(FrameSource):
         fps (float, optional): Frames per second; a single image needs none.
     """
 
-    def __init__(self, images: Iterable[Any], fps: float | None = None) -> None:
+    def __init__(self, images: Iterable[np.ndarray], fps: float | None = None) -> None:
         is_single = isinstance(images, np.ndarray) and images.ndim == 3
         self._images = [images] if is_single else images
         if not isinstance(self._images, Iterable):

@@ -6,10 +6,11 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TypeVar
 
 from mmhot.frames.sources import Frame, FrameSource
 
+T = TypeVar('T')
 # Seconds between attempts to reconnect: the first time, and at most.
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
 # Seconds by which timestamps may differ from arrival times: more is a clock that was
@@ -21,7 +22,7 @@ _MIN_STEP = 1e-3
 _POLL = 0.1
 
 
-def prefetch(frames: Iterable[Any], count: int = 4) -> Generator[Any, None, None]:
+def prefetch(frames: Iterable[T], count: int = 4) -> Generator[T, None, None]:
     """Make up to ``count`` items ahead in a thread; its errors are raised here."""
     unread = iter(frames)
     pool = ThreadPoolExecutor(1)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 Poses = TypeVar('Poses', np.ndarray, 'Tensor')
+T = TypeVar('T')
 
 # Pixels of the longest side of an image.
 _MAX_SIDE = 100_000
@@ -75,7 +76,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
         )
 
 
-def choose(label: object, name: str, stated: Any, given: Any) -> Any:
+def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
     """Return what the user gave, or else what a source states; log a difference."""
     if given is not None and stated not in (None, given):
         message = '%s states %s %s; the given %s is used instead'

@@ -1,8 +1,8 @@
 """Step ``people``: the people that were chosen, and a table to choose from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class ChoiceLimits:
     min_share: float = 0.25  # of the frames of the longest track: less may be an error
 
 
-def read_people(value: Any) -> str | tuple[int, ...]:
+def read_people(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
     """Read the choice of people: a word, track IDs, or text such as '0,2'."""
     if isinstance(value, str) and value in ('all', 'largest', 'longest'):
         return value
@@ -29,6 +29,18 @@ def read_people(value: Any) -> str | tuple[int, ...]:
     if not ids or min(ids) < 0:
         raise ValueError
     return tuple(dict.fromkeys(ids))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleOption(Options):
+    """Option of files whose people have no track IDs."""
+
+    title = 'keypoint files'
+
+    single: Annotated[
+        Literal['largest'] | None,
+        'take only the largest person of each frame, as one track',
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Step ``lift``: from tracked 2D keypoints to 3D poses."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -10,8 +11,8 @@ from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
-from mmhot.options import Option, RuntimeOptions, read_numbers
-from mmhot.pose2d.options import SPEEDS, SpeedOption
+from mmhot.options import Option, read_numbers
+from mmhot.pose2d.options import SPEEDS, RuntimeOptions
 from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.step import Step
@@ -41,14 +42,14 @@ def _check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
         raise NotLiftableError(clip)
 
 
-def read_keep(value: Any) -> int | list[int]:
+def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
     """Read kept frames: a number, a list, or text such as '13,5'."""
     counts = read_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
 
 
 @dataclass(frozen=True, kw_only=True)
-class LiftingStep(SpeedOption, RuntimeOptions, Step):
+class LiftingStep(RuntimeOptions, Step):
     """The lift, between steps of keypoints and steps of poses."""
 
     name, title, optional = 'lift', 'lifter', False

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Option, Options, RuntimeOptions
+from mmhot.options import DeviceOptions, Option
 from mmhot.pose2d.filling import Gaps
+from mmhot.weights.names import Backend
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,23 @@ SPEEDS = {
     'fastest': Speed((0.5, 0.3, 0.15, 0.1), 2.0, Gaps(0.3, 1.2, 16), False, 14),
 }
 """The presets by name."""
+_MODEL = Option(metavar='MODEL', decides=False)
+_FILE = Option(metavar='FILE', decides=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpeedOption(Options):
-    """Option of 2D models and lifters."""
+class RuntimeOptions(DeviceOptions):
+    """Options of 2D models and lifters."""
 
     title = 'runtime'
 
+    backend: Annotated[
+        Backend,
+        'runtime of the models: torch, onnx (ONNX Runtime, for shipped and exported '
+        'models), or auto: torch if installed, but onnx for exported models and, on a '
+        'CPU, shipped lifters',
+        Option(decides=False),
+    ] = 'auto'
     speed: Annotated[
         str,
         'fast takes three quarters of the time, fastest three fifths; both are less '
@@ -44,7 +54,7 @@ class SpeedOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pose2DOptions(SpeedOption, RuntimeOptions):
+class Pose2DOptions(RuntimeOptions):
     """Options of the 2D poses of videos and images."""
 
     title = 'detector and 2D model'
@@ -54,11 +64,9 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
         '2D model: movenet, rtmpose-m or rtmo-s (downloaded once), an .onnx or .zip '
         "file, or MMPose's config (a program that is run) or alias (default: gtpt-t, "
         'shipped)',
-        Option(metavar='MODEL', decides=False),
+        _MODEL,
     ] = None
-    pose2d_weights: Annotated[
-        str | None, 'checkpoint of the 2D model', Option(metavar='FILE', decides=False)
-    ] = None
+    pose2d_weights: Annotated[str | None, 'checkpoint of the 2D model', _FILE] = None
     pose2d_skeleton: Annotated[
         str | None,
         'joint order of an .onnx file that does not state it (default: from the number '
@@ -72,11 +80,9 @@ class Pose2DOptions(SpeedOption, RuntimeOptions):
         'shipped detector, checked by the 2D model), or whole_image (default: '
         'pose-verified; rtmdet-nano with movenet and rtmpose-m, human with human, none '
         'with rtmo)',
-        Option(metavar='MODEL', decides=False),
+        _MODEL,
     ] = None
-    det_weights: Annotated[
-        str | None, 'checkpoint of the detector', Option(metavar='FILE', decides=False)
-    ] = None
+    det_weights: Annotated[str | None, 'checkpoint of the detector', _FILE] = None
     det_every: Annotated[
         int | None,
         'detect in every Nth frame and track people in between (default: 1; with '

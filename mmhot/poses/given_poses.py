@@ -15,9 +15,13 @@ from mmhot.geometry.keypoint_arrays import (
     largest_rows,
 )
 from mmhot.geometry.outliers import find_outliers, list_frames
-from mmhot.io.readers.options import SingleOption
 from mmhot.keypoints.lens import LensOptions
-from mmhot.keypoints.people import PeopleOption, PersonSpan, choose_people
+from mmhot.keypoints.people import (
+    PeopleOption,
+    PersonSpan,
+    SingleOption,
+    choose_people,
+)
 from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import place_people
 from mmhot.options import Option, options_of

@@ -828,7 +828,7 @@ class Clip3D:
     def save(
         self,
         path: str | Path,
-        video: str | Path | Iterable[Any] | None = None,
+        video: str | Path | Iterable[np.ndarray] | None = None,
         **options: object,
     ) -> list[Path]:
         """Write the clip in the format of the file's suffix, as ``mmhot lift`` does.

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from mmhot.compat.installation import list_devices_of_driver
 from mmhot.errors import (
@@ -19,7 +19,6 @@ from mmhot.errors import (
     require_choice,
     require_file,
 )
-from mmhot.options import BACKENDS
 from mmhot.weights.hub import (
     ARCHIVE,
     CHECKPOINTS,
@@ -44,6 +43,8 @@ from mmhot.weights.index import (
     shipped_weights,
 )
 
+Backend = Literal['auto', 'torch', 'onnx']
+"""Runtime of a model; 'auto' chooses it."""
 HUMAN = ('human', 'body', 'wholebody')
 """MMPose's aliases that name both a 2D model and the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
@@ -365,7 +366,7 @@ def runtime(
     | shipped | ONNX | PyTorch |
     | shipped, and ``prefers_torch`` | PyTorch | PyTorch |
     """
-    require_choice('backend', backend, BACKENDS)
+    require_choice('backend', backend, get_args(Backend))
     graph, has_torch = model.graph, find_spec('torch') is not None
     needs_onnx = model.is_exported or backend == 'onnx'
     needs_torch = graph is None or backend == 'torch'

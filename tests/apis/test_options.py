@@ -11,19 +11,20 @@ import pytest
 import torch
 
 import mmhot
-from mmhot.apis.options import OnnxOptions, PageOptions
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import (
     BatchOptions,
     ExportOptions,
+    FrameOptions,
     OutputOptions,
     StreamOutputOptions,
 )
 from mmhot.cli.dispatch import build_parser
 from mmhot.cli.errors import OneLineParser
+from mmhot.cli.export import OnnxOptions
 from mmhot.cli.options import add_options, read_values
+from mmhot.cli.ui import PageOptions
 from mmhot.errors import ArgumentError
-from mmhot.frames.options import FrameOptions
 from mmhot.keypoints.confidence import DropUncertain
 from mmhot.keypoints.lens import SetLens
 from mmhot.keypoints.people import ChoosePeople

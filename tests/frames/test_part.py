@@ -11,8 +11,7 @@ from video_files import gray_image, write_video
 
 import mmhot
 from mmhot.frames.files import VideoFile
-from mmhot.frames.options import PartOptions, read_time
-from mmhot.frames.part import take_part
+from mmhot.frames.part import PartOptions, read_time, take_part
 from mmhot.frames.sources import FrameSource
 from mmhot.pose2d.estimation import VideoPoseEstimator
 
