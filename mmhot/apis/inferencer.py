@@ -268,7 +268,7 @@ class Inferencer(BaseMMPoseInferencer):
             videos ``track_ids`` (P,).
         """
         clip = inputs.lifted
-        fields = dict(keypoints=np.zeros((0, 17, 3), np.float32))
+        fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
         if clip is not None:
             # + 0 turns -0 into 0
             poses = clip.keypoints_3d[..., _AXES] * _SIGNS + 0

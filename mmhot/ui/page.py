@@ -157,7 +157,7 @@ class Page:
         folder = self._folder_of(request) / 'input'
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        return shutil.copy(source, folder)
+        return shutil.copy(source, str(folder))
 
     def _example(self, request: gr.Request) -> str:
         """Put the example in place of an upload."""
