@@ -134,13 +134,3 @@ def test_virtual_camera_points_at_the_direction_without_roll():
         identity, np.broadcast_to(np.eye(3), (50, 3, 3)), atol=1e-12
     )
     assert (rotation[:, 1, 0] == 0).all()  # what is level stays level
-
-
-def test_person_centered_encoding_does_not_depend_on_resolution():
-    pixels, _, _ = project_person()
-    codec = build('PersonCenteredPoseLifting')
-    small = codec.encode(pixels, camera_param=dict(w=1000, h=800))
-    large = codec.encode(pixels * 3, camera_param=dict(w=3000, h=2400))
-    np.testing.assert_allclose(
-        large['keypoint_labels'], small['keypoint_labels'], atol=2e-6
-    )

@@ -142,14 +142,6 @@ def test_gaps_are_seconds(lifter):
     assert len(lifter(clip_of(person, fps=24.0))) == 2
 
 
-def test_progress_counts_frames_of_the_clip(lifter):
-    seen = []
-    people = [track(range(60), number=0), track(range(7), number=1)]
-    lifter(clip_of(*people, fps=25.0), progress=lambda *counts: seen.append(counts))
-    assert seen == sorted(seen)
-    assert seen[-1] == (67, 67)
-
-
 @pytest.mark.parametrize('codec', CODECS)
 def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
     """Center frames of real motions with an unknown lens."""

@@ -201,16 +201,6 @@ def test_without_people_only_the_last_frame_is_looked_at():
     assert world.num_detections == 1
 
 
-def test_motion_before_the_chunk_saves_keyframes():
-    world = World(lambda n: (60 + 3 * n, 100))
-    world.first = 10
-    people = world.run(before=(5, 9))
-    for number, found in zip(range(10, 35), people, strict=True):
-        np.testing.assert_allclose(centers(found), world.truth(number), atol=1e-3)
-    # frames 13, 21, 29, 30 and 34, then the middles of the gaps
-    assert [call for call in world.calls if call] == [1, 1, 1, 1, 1, 4]
-
-
 def test_new_people_are_not_searched_before_the_chunk():
     """The frames before it are not there to look at."""
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)

@@ -90,13 +90,6 @@ def test_header_of_bvh_may_have_no_spaces(tmp_path, colon):
     assert_allclose(motion.positions, plain.positions)
 
 
-def test_files_of_several_people_are_refused(tmp_path):
-    joints = np.zeros((3, 34, 3))
-    motion = JointMotion(2 * H36M.joints, joints, 50)
-    with pytest.raises(ValueError, match='wanted one person in a file'):
-        convert_motion(motion, tmp_path / 'a.bvh')
-
-
 # The first two frames of the training data's clip S11/11_01.
 CMU_FRAMES = {
     'root': [[0.66148, 2.230114, 0.887948], [0.65892, 2.22879, 0.89121]],

@@ -323,17 +323,6 @@ def test_page_plays_in_a_browser(page, clip, width):
         assert tab.evaluate(inside)
 
 
-@pytest.mark.slow(reason='needs playwright and Chromium')
-def test_browser_shows_legend_and_frames(shown):
-    with opened(shown) as tab:
-        assert tab.locator('#legend').inner_text().split() == ['left', 'right']
-        tab.locator('#timeline').fill('100')
-        corner = "[...document.getElementById('ghost').getContext('2d')"
-        corner += '.getImageData(2, 2, 1, 1).data]'
-        tab.wait_for_function(f'{corner}[3] === 255')
-        assert_allclose(tab.evaluate(corner), [40, 90, 140, 255], atol=3)
-
-
 def scenes():
     """Portrait, on a box, six people, far away, lying."""
     walk = to_world(place_people(rendered('walk'))).take(np.arange(0, 136, 8))

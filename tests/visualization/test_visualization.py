@@ -256,20 +256,6 @@ class Footage(list):
     num_frames = None
 
 
-def test_video_shows_footage_behind_the_keypoints(tmp_path):
-    clip = rendered('walk')
-    image = np.full((clip.height, clip.width, 3), (0, 0, 200), np.uint8)
-    frames = [Frame(number, number / clip.fps, image) for number in range(30)]
-    written = tmp_path / 'a.mp4'
-    assert render_video(clip, written, Export(Footage(frames)), height=240) == 30
-    _, images = decode(written)
-    assert len(images) == 30
-    # the darkened footage in a corner
-    corner = images[10][60:80, 10:30].mean((0, 1))
-    assert corner.argmax() == 2
-    assert corner.max() > 100 > corner.min() + 50
-
-
 def test_frames_without_increasing_timestamps_are_kept(tmp_path):
     images = [np.full((720, 1280, 3), 40 * number, np.uint8) for number in range(6)]
     seconds = [0.0, 0.5, 0.5, 0.4, 0.44, 2.0]

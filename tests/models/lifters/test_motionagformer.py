@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters import motionagformer
-from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv, first_of_same
+from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv
 from mmhot.models.lifters.motionagformer import MotionAGFormer
 from tools.model_converters.conversion import convert_published
 
@@ -114,28 +114,6 @@ def test_still_windows_give_the_same_alone_and_in_a_batch(num_frames, neighbors)
     assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
     with_gradients = mixer(x.requires_grad_()).detach()
     assert_close(with_gradients, together, rtol=0, atol=2e-5)
-
-
-def test_equal_frames_are_found_at_any_distance():
-    x = torch.randn(2, 3, 8, 16, generator=torch.manual_seed(0))
-    x[1, 2, 5] = x[1, 2, 0]
-    x[1, 2, 7] = x[1, 2, 0] * (1 + 1e-7)
-    x[0, 1, 6] = x[0, 1, 2]
-    x[0, 0, 3] = x[0, 0, 4] * (1 + 1e-3)  # another
-    first = first_of_same(x)
-    wanted = torch.arange(8).repeat(2, 3, 1)
-    wanted[1, 2, [0, 5, 7]] = first[1, 2, 0]
-    wanted[0, 1, [2, 6]] = first[0, 1, 2]
-    assert first[1, 2, 0] in (0, 5, 7)
-    assert first[0, 1, 2] in (2, 6)
-    assert_close(first, wanted)
-
-
-def test_layers_are_built_for_the_frames_that_they_see():
-    model = MotionAGFormer(**TINY, **HOT)
-    lengths = [layer.graph[1].mixer.norm.num_features for layer in model.layers]
-    assert lengths == [9, 3, 3]
-    assert {layer.graph[0].mixer.norm.num_features for layer in model.layers} == {17}
 
 
 @pytest.mark.parametrize('before', [None, 5])

@@ -122,26 +122,6 @@ def test_queue_wraps_and_excludes_near_moments():
     assert allowed.tolist() == [[True, False, True, True, True], [True] * 5]
 
 
-@pytest.mark.slow(reason='trains 80 steps, 10 s')
-def test_training_retrieves_other_views():
-    model = build(queue_size=64, temperature=0.1, momentum=0.9).train()
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    history = []
-    for step in range(80):
-        inputs, samples = views(16, seed=step)
-        for number, sample in enumerate(samples):
-            sample.set_metainfo(dict(performance=16 * step + number))
-        losses = model(inputs, samples, mode='loss')
-        optimizer.zero_grad()
-        losses['loss'].backward()
-        optimizer.step()
-        history.append([losses[k].item() for k in ('loss', 'retrieval_top1')])
-    (first, _), (last, top1) = np.mean(history[:5], 0), np.mean(history[-5:], 0)
-    assert last < first - 0.5
-    assert top1 > 0.2  # chance is 1 / 65
-    assert losses['effective_rank'] > 4
-
-
 @pytest.mark.parametrize('name', BACKBONES)
 def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
     model = build(name)
