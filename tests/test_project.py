@@ -232,10 +232,6 @@ def test_import_suffices_for_training_and_mmposes_inferencer(words_of_process):
     assert words_of_process[2:7] == words
 
 
-def test_hub_builds_a_pretrained_model():
-    exec(HUB, {})
-
-
 def test_hub_builds_a_pretrained_model_without_the_plugin(words_of_process):
     assert words_of_process[:2] == ['hub', '0']
 

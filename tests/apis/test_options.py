@@ -30,9 +30,7 @@ from mmhot.keypoints.lens import SetLens
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.lifting.lift import Lift
 from mmhot.options import Option, Values, options_of
-from mmhot.structures.lens import Lens
 
-LENS = Lens((9, 9), (9, 9))
 ALL = {
     *(*INFER, *LIFT, *REFINE, *STREAM, OutputOptions, StreamOutputOptions),
     *(BatchOptions, OnnxOptions, PageOptions),

@@ -318,11 +318,8 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     [
         'hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn',
         'hot/h36m/hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m',
-        'hot/h36m/tpc-mixste_243frm-keep61_1xb4-160e_h36m-cpn',
-        'hot/mpi_inf_3dhp/hot-mixste_81frm-keep27_1xb4-160e_3dhp',
         'mhformer/h36m/tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn',
         'mhformer/mpi_inf_3dhp/mhformer_81frm_1xb128-20e_3dhp',
-        'mixste/h36m/mixste_243frm_1xb4-160e_h36m-cpn',
         'motionagformer/h36m/hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m',
         'motionagformer/mpi_inf_3dhp/motionagformer-b_81frm_1xb16-90e_3dhp',
         'nanohtnet/mpi_inf_3dhp/nanohtnet_81frm-keep9_1xb256-49e_3dhp',

@@ -44,11 +44,6 @@ def test_attention_lets_any_axes_lead(lead):
     assert_close(attn(x), expected.reshape(x.shape), **CLOSE)
 
 
-def test_attention_refuses_heads_that_do_not_divide():
-    with pytest.raises(ValueError, match=r'embed_dims \(10\).*num_heads \(3\)'):
-        Attention(10, num_heads=3)
-
-
 def test_graph_conv_is_the_sum_over_nodes():
     torch.manual_seed(0)
     conv = ModulatedGraphConv(4, 6, torch.rand(5, 5))

@@ -204,15 +204,6 @@ def test_empty_slot_influences_nothing():
         assert torch.equal(ours, theirs)
 
 
-def test_dense_keypoints_need_patches_beside_them():
-    head = build_head(**SKELETONS['wholebody'])
-    head.keep_rates = (0.27,)  # 69 of 256, for 68 points of the face
-    with pytest.raises(
-        ValueError, match='beside 68 dense keypoints in layer 6; at lea'
-    ):
-        head.keep_rates = (1.0, 0.269)
-
-
 @torch.no_grad()
 def test_keep_rates_of_test_cfg_replace_the_heads():
     head, samples = build_head(), people(2)
@@ -255,20 +246,6 @@ def test_curve_turns_scores_into_confidences():
     wanted = np.where(plain < 0.01, 40 * plain, 0.4 + (plain - 0.01) * 0.6 / 0.99)
     np.testing.assert_allclose(mapped, wanted, rtol=1e-4)
     np.testing.assert_allclose(raw / head.decoder.peak, plain, rtol=1e-5)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(
-    'curve', [((0, 0.5), (0, 0.5, 1)), ((0, 0, 1), (0, 0.5, 1)), ((0, 1), (1, 0)), 3]
-)
-def test_curves_that_do_not_rise_are_refused(curve):
-    with pytest.raises(ValueError, match='score_curve must be two rising sequences'):
-        build_head().predict(random_maps(), people(2), {'score_curve': curve})
-
-
-def test_head_and_decoder_have_one_image_size():
-    with pytest.raises(ValueError, match=r'input_size \(\(96, 64\)\) must be the deco'):
-        build_head(input_size=(96, 64))
 
 
 @torch.no_grad()

@@ -1,16 +1,12 @@
-"""SequencePoseLifter: flip test, kept frames, center frame, loss, export."""
+"""SequencePoseLifter: flip test, kept frames, center frame, loss."""
 
 import pytest
 import torch
-from hosts import HOSTS, NUM_FRAMES, TRA, TRI, build_lifter, windows
+from hosts import NUM_FRAMES, TRA, TRI, build_lifter, windows
 from published import H36M, samples
 from torch.testing import assert_close
 
 from mmhot.models.lifters.pose_head import mirror_poses
-
-# Pruned and recovered frames in the quick tests.
-SAMPLE = {('MotionBERT', 'TRA')}
-SLOW = pytest.mark.slow(reason='exports all hosts with all recoverers, 60 s')
 
 
 def test_loss_is_of_the_kept_frames():
@@ -75,22 +71,3 @@ def test_invalid_test_cfg_is_refused(test_cfg, message):
 def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
     with pytest.raises(ValueError, match=message):
         build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize(
-    ('host', 'recoverer'),
-    [
-        pytest.param(host, recoverer, marks=[] if (host, name) in SAMPLE else SLOW)
-        for host in HOSTS
-        for name, recoverer in dict(none=None, TRA=TRA, TRI=TRI).items()
-    ],
-)
-def test_exported_model_takes_any_batch(host, recoverer):
-    model = build_lifter(host, 'ClusterPruner', recoverer)
-    batch = {0: torch.export.Dim('batch', min=1, max=64)}
-    exported = torch.export.export(
-        model, (windows(),), dynamic_shapes=(batch,)
-    ).module()
-    for size in (1, 5):
-        assert_close(exported(windows(size)), model(windows(size)))

@@ -38,14 +38,6 @@ def test_sine_start_survives_init_weights(host):
     assert 0.4 * bound < attention.query.weight.std() < 0.8 * bound
 
 
-@pytest.mark.parametrize('hourglass', [{}, dict(pruner=PRUNER, recoverer=TRI)])
-def test_motionbert_accepts_a_list_of_init_cfgs(hourglass):
-    config = dict(type='MotionBERT', **HOSTS['MotionBERT'], **hourglass)
-    model = MODELS.build(dict(**config, init_cfg=[dict(type='Xavier', layer='Conv2d')]))
-    model.init_weights()
-    assert model.attn_regress[0].bias.tolist() == [0.5, 0.5]
-
-
 @torch.no_grad()
 @pytest.mark.parametrize('recoverer', [None, TRA, TRI], ids=['none', 'TRA', 'TRI'])
 @pytest.mark.parametrize('pruner', PRUNERS)

@@ -71,12 +71,6 @@ def test_invalid_keep_counts_are_refused(keep):
         run(hourglass, torch.randn(1, 27, 4, 8), keep=keep)
 
 
-@pytest.mark.parametrize('recoverer', [{'type': 'AttentionRecover'}, {'keep': 'x'}])
-def test_unknown_recoverers_are_named(recoverer):
-    with pytest.raises(ValueError, match='recoverer needs a type, AttentionRecoverer'):
-        build(('ClusterPruner', 9, 1), recoverer=recoverer)
-
-
 def test_keep_count_changes_after_building():
     hourglass = build(
         ('ClusterPruner', 9, 1), recoverer=dict(type='AttentionRecoverer')
