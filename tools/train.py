@@ -110,7 +110,8 @@ def main(args: argparse.Namespace) -> None:
     with naming_config(config, lambda: start.has_begun):
         kind = find_setting(config, 'optim_wrapper.optimizer.type')
         if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-            raise KeyError(f'{kind} is not in the optimizer registry')  # unnamed otherwise
+            # MMEngine does not name it
+            raise KeyError(f'{kind} is not in the optimizer registry')
         runner.train()
 
 
