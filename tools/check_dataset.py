@@ -35,9 +35,6 @@ from tools.runner import build_from, setting
 from tools.training_data import coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
-# Largest part of keypoints outside of the image, and error of projected joints in
-# pixels, that need no mention; detections have errors, too.
-_MAX_OUTSIDE, _MAX_ERROR = 0.02, 20.0
 _MAX_SHOWN = 8
 # Speed of the root in m/s from which on people mostly look ahead, and the least number
 # of such frames for a statement.
@@ -137,7 +134,6 @@ def report(settings: dict) -> int:
         *warn_of_bodies(clips),
         *warn_of_direction(clips),
         *warn_of_frames(clips, 'millimeters_per_pixel' not in settings),
-        *warn_of_images(clips),
     ]
     for warning in warnings:
         print(f'  WARNING: {warning}')
@@ -222,34 +218,6 @@ def warn_of_frames(clips: Sequence[Clip], has_scale: bool) -> Iterator[str]:
         more = f' and {left} more' if left > 0 else ''
         if total:
             yield f'{total} frames with {what}: {", ".join(places[:_MAX_SHOWN])}{more}'
-
-
-def warn_of_images(clips: Sequence[Clip]) -> Iterator[str]:
-    """Yield warnings about keypoints and cameras."""
-    clips = [clip for clip in clips if 'keypoints' in clip.arrays]
-    if not clips:
-        return
-    outside, errors = [], []
-    for clip in clips:
-        pixels, camera = clip.arrays['keypoints'], clip.constants['camera_param']
-        size = camera['w'], camera['h']
-        outside.append(((pixels < 0) | (pixels > size)).any(-1).mean())
-        if 'f' in camera:
-            joints = clip.arrays['lifting_target']
-            seen = joints[..., :2] / joints[..., 2:] * np.ravel(camera['f'])
-            error = np.linalg.norm(seen + np.ravel(camera['c']) - pixels, axis=-1)
-            errors.append(np.median(error))
-    print(f'  {np.mean(outside):.1%} of keypoints outside of the image')
-    if np.mean(outside) > _MAX_OUTSIDE:
-        yield f'{np.mean(outside):.1%} of keypoints are outside of the image'
-    if errors:
-        print(f'  projected joints {np.median(errors):.1f} pixels from keypoints')
-        worst = clips[int(np.argmax(errors))].name
-        if max(errors) > _MAX_ERROR:
-            yield (
-                f'projected joints are {max(errors):.0f} pixels from the keypoints in '
-                f'{worst}: other joints, camera or frames'
-            )
 
 
 def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:

@@ -14,8 +14,17 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmengine.config import Config
+
+import mmhot.plugin  # noqa: F401 registers what configs name
+from mmhot import __version__
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.cli.report import output_file
+from mmhot.io.atomic import replacing
+from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
+from mmhot.weights.checkpoint_configs import config_within
+from mmhot.weights.config_files import parse_config_text, read_config_file
+from mmhot.weights.loading import build_model, list_differences, load_strictly
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
@@ -55,16 +64,6 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
-    from mmengine.config import Config
-
-    import mmhot.plugin  # noqa: F401 registers the dataset that the config names
-    from mmhot import __version__
-    from mmhot.io.atomic import replacing
-    from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
-    from mmhot.weights.checkpoint_configs import config_within
-    from mmhot.weights.config_files import parse_config_text, read_config_file
-    from mmhot.weights.loading import build_model, load_strictly
-
     checkpoint = safe_load(args.source)
     try:
         state, meta = checkpoint['state_dict'], checkpoint['meta']
@@ -75,10 +74,8 @@ def main(args: argparse.Namespace) -> None:
             f'{args.source} is not a checkpoint of an MMEngine training: '
             f'it lacks {error}'
         ) from error
-    if args.config:
-        config = read_config_file(args.config)
-    else:
-        config = Config({**trained, **config_within(args.source, checkpoint)})
+    config = Config({**trained, **config_within(args.source, checkpoint)})
+    config = read_config_file(args.config) if args.config else config
     if args.mean_with:
         state = average(state, args)
     if args.half:
@@ -103,9 +100,6 @@ def main(args: argparse.Namespace) -> None:
 
 def average(state: dict, args: argparse.Namespace) -> dict:
     """Average the weights with ``--mean-with``; keep integer counters."""
-    from mmhot.io.pickles import safe_load
-    from mmhot.weights.loading import list_differences
-
     count = len(args.mean_with)
     share = 1 / (count + 1) if args.share is None else args.share
     if not 0 <= share <= 1:

@@ -40,8 +40,7 @@ def check_whole(path: Path) -> None:
     if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
-                hint = '--resume CHECKPOINT takes another'
-                raise ValueError(f'{path}: damaged, a checksum differs: {hint}')
+                raise ValueError(f'{path}: damaged, a checksum differs')
     if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
         hint = "; weights start one as the config's load_from"
         raise ValueError(f'{path}: not the state of a training{hint}')

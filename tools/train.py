@@ -12,6 +12,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import EMAHook
+from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
 from mmhot.engine.hooks import KeypointOrderHook
@@ -27,6 +28,7 @@ from tools.runner import (
     apply_arguments,
     build_runner,
     check_checkpoint,
+    find_setting,
     keep_freed_memory,
     merge_options,
     naming_config,
@@ -106,6 +108,10 @@ def main(args: argparse.Namespace) -> None:
     runner.register_hook(start := SameShapesHook(training=True))
     runner.register_hook(ResumeHook(say))
     with naming_config(config, lambda: start.has_begun):
+        kind = find_setting(config, 'optim_wrapper.optimizer.type')
+        if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+            # MMEngine does not name it
+            raise KeyError(f'{kind} is not in the optimizer registry')
         runner.train()
 
 

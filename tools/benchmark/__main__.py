@@ -8,8 +8,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark costs
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
-of the same round: its median and quartiles, and, as best, the ratio of the shortest
-calls, which other programs on the machine disturb least.
+of the same round: its median and quartiles.
 """
 
 import argparse

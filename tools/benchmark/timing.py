@@ -32,7 +32,6 @@ class Ratio:
     median: float
     low: float
     high: float
-    best: float  # shortest call over shortest call, of any rounds
 
 
 def time_in_turns(
@@ -65,7 +64,7 @@ def compare(times: Times, reference: Times) -> Ratio:
     if len(ratios) == 1:
         ratios *= 2  # quantiles need two
     low, median, high = statistics.quantiles(ratios, n=4, method='inclusive')
-    return Ratio(median, low, high, times.best / reference.best)
+    return Ratio(median, low, high)
 
 
 def _calls_in(

@@ -72,8 +72,7 @@ def merge_settings(
     """Merge a model's settings from shapes, published defaults and the user.
 
     Raises:
-        ValueError: If one of the user's is unknown, of another kind than its default,
-            or contradicts the tensors.
+        ValueError: If one of the user's is unknown or contradicts the tensors.
     """
     allowed = {**defaults, **from_shapes}
     for name, value in settings.items():
@@ -85,13 +84,6 @@ def merge_settings(
             raise ValueError(
                 f'setting {name}={value!r} contradicts the tensors, '
                 f'which say {from_shapes[name]!r}'
-            )
-        kind = type(allowed[name])
-        kinds = (int, float) if kind is float else kind
-        if value is not None and not isinstance(value, kinds):
-            raise ValueError(
-                f'setting {name} must be {kind.__name__}, as in '
-                f'{name}={allowed[name]!r}, got {value!r}'
             )
     return allowed | dict(settings)
 
