@@ -36,7 +36,7 @@ LONGEST_STEP = 3.0
 # to the smaller size, plus the logarithm of the ratio of sizes. In 99 % of sets of 40
 # photos, whose people differ in place and by a third in size, it is larger, and in 0.2 %
 # of CMU's motions at 5 images per second, 2 % at 3. More takes more photos for a motion.
-_OTHERS, _FEWEST_PHOTOS = 0.7, 4
+_OTHERS, _FEWEST_PHOTOS = 0.8, 4
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
 # Rate of times over the stated one, from and to: other times are no seconds.
