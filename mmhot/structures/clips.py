@@ -33,10 +33,10 @@ MAX_TRACKS = 2000
 LONGEST_STEP = 3.0
 """Seconds between frames of one motion, at most; longer steps are gaps."""
 # Median of a clip, over neighboring images, of how far a person's joints move, relative
-# to the smaller size, plus the logarithm of the ratio of sizes. It is larger in all sets
-# of 40 photos whose people differ in place and by half in size, in 92 % if by a third,
-# and in CMU's motions in none at 5 images per second, 1.3 % at 3, 2.5 % at 2. More
-# takes more photos for a motion.
+# to the smaller size, plus the logarithm of the ratio of sizes. More takes more photos
+# for a motion. It is larger in all sets of 40 photos whose people differ in place and
+# by half in size, in 92 % if by a third, and in none of CMU's motions at 5 images per
+# second, 1.3 % at 3, and 2.5 % at 2.
 _OTHERS, _FEWEST_PHOTOS = 0.8, 4
 # Seconds between frames, at least.
 _MIN_STEP = 1e-6
