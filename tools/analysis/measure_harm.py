@@ -28,7 +28,7 @@ from mmhot.geometry.outliers import find_outliers
 from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D, passed_seconds, to_axes
+from mmhot.structures.clips import Clip2D, Clip3D, to_axes
 from tools.analysis.motions import FPS
 
 # Standard deviations in meters along x, y and z, y the depth.
@@ -41,8 +41,7 @@ _CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
 _SHORTEST = 12  # frames
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
-_STRIDE, _SAME = 4, 1e-3  # frames, and meters or seconds, of guesses
-_TIMED_RATES = 10.0, 24.0, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0, 100.0, 120.0, 240.0
+_STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # of images, pixels
 _BODY = get_skeleton('h36m-17')
@@ -127,18 +126,6 @@ def _reads_order(world: np.ndarray) -> bool:
     return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
 
-def _reads_times(per_second: float, world: np.ndarray) -> bool:
-    """Read times of a varying rate, some since 1970, in a unit, or by frame numbers."""
-    rng, count = np.random.default_rng(len(world)), len(world)
-    fps, start = rng.choice(_TIMED_RATES), rng.choice([0.0, 1.7e9])
-    frames = np.cumsum(rng.choice([1, 1, 1, 2], count))
-    seconds = (frames + rng.uniform(-0.2, 0.2, count)) / fps
-    times = (start + seconds) * per_second if per_second else frames
-    truth = seconds if per_second else frames / fps
-    passed = passed_seconds(times, frames, fps, 'clip')
-    return bool(np.abs(passed - (truth - truth[0])).max() < _SAME)
-
-
 def _reads_names(form: str, world: np.ndarray) -> bool:
     """Read frame numbers with gaps from names of images, some with random hashes."""
     rng, count = np.random.default_rng(len(world)), len(world)
@@ -179,8 +166,6 @@ _FORMS = {
     'unit: millimeters': lambda x: x * 1000,
     'unit: centimeters': lambda x: x * 100,
 }
-_TIMES = {'frame numbers': 0, 'seconds': 1, 'minutes': 1 / 60, 'milliseconds': 1e3}
-_TIMES |= {'ticks of 90 kHz': 9e4, 'microseconds': 1e6, 'nanoseconds': 1e9}
 _NAMES = {
     'number': 'frame_{:06d}.png',
     'several numbers': 'take{take}_{day}_{}.jpg',
@@ -192,7 +177,6 @@ _NAMES = {
 _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     **{title: partial(_reads_poses, form) for title, form in _FORMS.items()},
     "2D: Human3.6M's order": _reads_order,
-    **{f'times: {unit}': partial(_reads_times, x) for unit, x in _TIMES.items()},
     **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},
 }
 
