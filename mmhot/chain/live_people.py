@@ -40,8 +40,9 @@ def _read_tilt(value: float | str) -> float | str:
 class LevelSettings:
     """What shows how the camera is tilted, and what the floor of a person is.
 
-    They were chosen on the demo's clips, on which the camera is level from the first
-    pose on within 4 degrees, and after two seconds within 1 degree, of the whole clip.
+    They were chosen on the demo's clips. From their true keypoints with noise of 3
+    pixels, the tilt is within 4 degrees of that of the whole clip at the first pose,
+    2 after two seconds, and 0.2 at the end.
     """
 
     # Seconds of people who stand, after which the tilt is kept. More is more accurate,

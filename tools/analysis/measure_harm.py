@@ -149,9 +149,17 @@ def _centered(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, :1]
 
 
-_FORMS = {
+_Change = Callable[[np.ndarray], np.ndarray]
+
+
+def _changed(turn: _Change, form: _Change, world: np.ndarray) -> np.ndarray:
+    return form(turn(world))
+
+
+# Inputs in which something is guessed.
+_FORMS: dict[str, _Change] = {
     **{
-        f'axes: {where}, {title}': (lambda x, f=form, g=turn: f(g(x)))
+        f'axes: {where}, {title}': partial(_changed, turn, form)
         for where, form in (('positions', np.asarray), ('relative to hips', _centered))
         for title, turn in (
             ('z-up', np.asarray),
