@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, ignored_warnings, pip, require_choice
+from mmhot.errors import ArgumentError, escape, ignored_warnings, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -637,6 +637,8 @@ class Clip3D:
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.
 
+        ``pandas.DataFrame`` takes them.
+
         Example::
 
             columns = clip.table()
@@ -660,24 +662,6 @@ class Clip3D:
             names = text.split()
             columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
         return columns
-
-    def to_dataframe(self) -> Any:
-        """Return :meth:`table` as a ``pandas.DataFrame``.
-
-        Raises:
-            ValueError: If pandas is not installed.
-
-        Example::
-
-            clip.to_dataframe().groupby('joint')['score'].mean()
-        """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ValueError(
-                f'to_dataframe needs pandas: {pip("install", "pandas")}'
-            ) from error
-        return pandas.DataFrame(self.table())
 
     def angles(self) -> dict[str, np.ndarray]:
         """Return the joint angles of ``.angles.csv`` in degrees, (N,) by name.
