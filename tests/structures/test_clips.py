@@ -10,7 +10,7 @@ from rendered_clips import joined, rendered
 from tracks import clip_of, track, wiggling
 
 import mmhot
-from mmhot.structures.clips import check_clip
+from mmhot.structures.clips_2d import check_clip
 
 SIZE = (1280, 720)
 
