@@ -23,17 +23,18 @@ if TYPE_CHECKING:
     from mmhot.pose2d.pose_source import register_pose_estimator
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
     from mmhot.step import KeypointStep, PoseStep
-    from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+    from mmhot.structures.clips_2d import Clip2D, Track2D
+    from mmhot.structures.clips_3d import Clip3D
     from mmhot.visualization.plot import plot
 
 _LAZY = {
-    'Clip2D': 'mmhot.structures.clips',
-    'Clip3D': 'mmhot.structures.clips',
+    'Clip2D': 'mmhot.structures.clips_2d',
+    'Clip3D': 'mmhot.structures.clips_3d',
     'Detector': 'mmhot.pose2d.interfaces',
     'KeypointStep': 'mmhot.step',
     'PoseEstimator': 'mmhot.pose2d.interfaces',
     'PoseStep': 'mmhot.step',
-    'Track2D': 'mmhot.structures.clips',
+    'Track2D': 'mmhot.structures.clips_2d',
     'Lifter': 'mmhot.lifting.lifter',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',

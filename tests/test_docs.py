@@ -17,7 +17,7 @@ import yaml
 import mmhot
 from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import build_parser
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.option_tables import KEYWORDS, PAGE, keywords, with_table
 
 ROOT = Path(__file__).parents[1]

@@ -106,4 +106,4 @@ def test_methods_of_clips_alone_are_named_by_text():
         if isinstance(node, ast.Constant)
         and re.fullmatch(r'mmhot[\w.]*:\w+', str(node.value))
     ]
-    assert found == ['mmhot.structures.clips'] * 4
+    assert found == ['mmhot.structures.clips_3d'] * 4

@@ -32,7 +32,8 @@ from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.people import People
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay

@@ -31,7 +31,8 @@ from mmhot.options import Values, options_of
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.step import Clip
-from mmhot.structures.clips import Clip2D, Clip3D, check_clip
+from mmhot.structures.clips_2d import Clip2D, check_clip
+from mmhot.structures.clips_3d import Clip3D
 
 if TYPE_CHECKING:  # Python 3.10 has no Unpack
     from typing_extensions import Unpack

@@ -10,7 +10,7 @@ from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
 from mmhot.io.writers.export import Export, Write
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization.html import write_html
 
 

@@ -18,7 +18,7 @@ from mmhot.lifting.world import height_over_ankles
 from mmhot.options import Option, Options, read_numbers
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
 
 _H36M = get_skeleton('h36m-17')

@@ -13,7 +13,7 @@ from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 
 @dataclass

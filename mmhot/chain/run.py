@@ -20,7 +20,8 @@ from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import CountStage, Report, no_count
 from mmhot.step import Clip, ClipStep, KeypointStep, PoseStep, Step
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Steps
 from mmhot.tracking.track import TrackPeople
 

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mmhot.step import Clip, ClipStep, KeypointStep, Known, PoseStep
-from mmhot.structures.clips import Clip3D, check_clip, read_only
+from mmhot.structures.clips_2d import check_clip
+from mmhot.structures.clips_3d import Clip3D, read_only
 
 Kind = TypeVar('Kind', bound=ClipStep[Any, Any])
 

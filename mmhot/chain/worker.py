@@ -30,7 +30,7 @@ from mmhot.pose2d.cache import (
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report, stage_bars
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.version import digest_of_code
 from mmhot.visualization.html import Thumbnails
 

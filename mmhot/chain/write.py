@@ -25,7 +25,7 @@ from mmhot.poses.camera import HoldCamera
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D, read_only
+from mmhot.structures.clips_3d import Clip3D, read_only
 
 SAVED: Pipeline[None, None] = Pipeline(poses=(HoldCamera, LockFeet))
 """Steps of :meth:`mmhot.Clip3D.save`."""

@@ -22,7 +22,7 @@ from mmhot.frames.decoding import (
 )
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.io.images import count_pages, read_focal_35mm, read_image
-from mmhot.structures.clips import clip_name
+from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 

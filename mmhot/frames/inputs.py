@@ -27,7 +27,7 @@ from mmhot.io.readers.frame_numbers import (
     without_hashes,
 )
 from mmhot.io.readers.keypoints import has_keypoints
-from mmhot.structures.clips import clip_name
+from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 

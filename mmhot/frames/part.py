@@ -10,7 +10,8 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.options import Option, Options
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4

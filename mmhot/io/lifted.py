@@ -25,7 +25,9 @@ from mmhot.io.arrays import (
 )
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip2D, Clip3D, Steps, clip_name
+from mmhot.structures.clips_2d import Clip2D, clip_name
+from mmhot.structures.clips_3d import ARRAYS, Clip3D
+from mmhot.structures.rows import Steps
 
 _LOGGER = logging.getLogger(__name__)
 LIVE = b'{"type": "header"'

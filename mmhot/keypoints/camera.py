@@ -23,7 +23,7 @@ from mmhot.keypoints.camera_path import (
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Count
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
 
 if TYPE_CHECKING:  # only videos need OpenCV

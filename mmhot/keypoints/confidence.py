@@ -13,7 +13,7 @@ from mmhot.options import Option
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')

@@ -8,7 +8,7 @@ from mmhot.errors import ArgumentError
 from mmhot.options import Option, Options
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Lens
 
 

@@ -10,7 +10,7 @@ from mmhot.errors import ArgumentError, align
 from mmhot.options import Option, Options, read_numbers
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
 

@@ -17,7 +17,7 @@ from mmhot.errors import escape
 from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 
 _LOGGER = logging.getLogger(__name__)
 

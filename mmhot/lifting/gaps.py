@@ -11,7 +11,7 @@ import numpy as np
 from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.geometry.windows import moving_mean, moving_rank
 from mmhot.skeletons.joints import get_skeleton, part_of
-from mmhot.structures.clips import LONGEST_STEP
+from mmhot.structures.clips_3d import LONGEST_STEP
 
 _H36M = get_skeleton('h36m-17')
 TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])

@@ -16,7 +16,8 @@ from mmhot.pose2d.options import SPEEDS, RuntimeOptions
 from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.step import Step
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 
 class NotLiftableError(ValueError):

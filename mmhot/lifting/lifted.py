@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 
 
 @dataclass(frozen=True)

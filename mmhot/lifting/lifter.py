@@ -26,7 +26,8 @@ from mmhot.lifting.onnx_network import OnnxNetwork
 from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D, Track2D, check_clip
+from mmhot.structures.clips_2d import Clip2D, Track2D, check_clip
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
@@ -138,7 +139,7 @@ class Lifter:
         Raises:
             TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
             ValueError: If the clip is invalid (see
-                :func:`mmhot.structures.clips.check_clip`), no keypoint can be
+                :func:`mmhot.structures.clips_2d.check_clip`), no keypoint can be
                 converted to the model's, or an argument is invalid.
         """
         clip = check_clip(clip)

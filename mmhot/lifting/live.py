@@ -21,7 +21,8 @@ from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.placement import place_roots
 from mmhot.options import Option
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.weights.index import LIVE_LIFTER
 

@@ -18,7 +18,7 @@ from mmhot.lifting.placement import (
     place_roots,
 )
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 

@@ -90,8 +90,8 @@ def save_people(clip: ClipPeople, path: Path) -> None:
     save_arrays(path, arrays)
 
 
-def load_people(path: Path) -> ClipPeople | None:
-    """Load a clip; None if it is missing or damaged."""
+def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
+    """Load a clip of this skeleton; None if it is missing or damaged."""
     if not path.is_file():
         return None
     try:
@@ -108,6 +108,7 @@ def load_people(path: Path) -> ClipPeople | None:
             str(arrays['ended']),
             arrays['cuts'].tolist(),
             first=int(arrays['first']),
+            skeleton=skeleton,
         )
     except (LookupError, OSError, OverflowError, TypeError, ValueError):
         _LOGGER.warning('%s is damaged: it is computed again', path)

@@ -79,7 +79,6 @@ class EstimatePoses(Pose2DOptions, Step):
             lambda done: count(self.part, done, max(done, frames.num_frames or 0)),
             observers,
         )
-        people.skeleton = models.estimator.skeleton
         warn_of_damage(frames, people.ended)
         look_again = partial(_look_again, frames, people, path)
         return Footage(frames, people, look_again=look_again, count=count)

@@ -114,7 +114,9 @@ class VideoPoseEstimator:
             progress (Callable): Called with the number of frames done.
             observers (Sequence[FrameObserver]): See all frames, also cached ones.
         """
-        clip = (cache and load_people(cache)) or ClipPeople()
+        skeleton = self.estimator.skeleton
+        clip = cache and load_people(cache, skeleton)
+        clip = clip or ClipPeople(skeleton=skeleton)
         progress(len(clip.people) - clip.first)
         missing = [x for x in observers if not (x.is_kept and clip.has_seen(x))]
         if clip.complete and not any(observer.is_kept for observer in missing):

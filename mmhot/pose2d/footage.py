@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.progress import CountStage, no_count
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import People
 
 LookAgain = Callable[[FrameObserver, Callable[[int], None]], dict[str, np.ndarray]]

@@ -10,7 +10,7 @@ from mmhot.geometry.windows import moving_rank
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _BODY = get_skeleton('h36m-17')
 

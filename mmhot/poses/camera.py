@@ -11,7 +11,7 @@ from mmhot.keypoints.camera import stabilize, turn_rays
 from mmhot.keypoints.camera_path import is_static, static_path
 from mmhot.lifting.lifted import Lifted
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
 
 

@@ -17,7 +17,7 @@ from mmhot.lifting.lifted import Evidence, Lifted
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _H36M = get_skeleton('h36m-17')
 _PARENTS = np.maximum(_H36M.parents, 0)

@@ -16,7 +16,8 @@ from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')

@@ -33,7 +33,7 @@ from mmhot.skeletons.gait import walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips_3d import Clip3D, to_axes
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')

@@ -35,7 +35,8 @@ from mmhot.skeletons.joints import (
     part_of,
 )
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D, join_rows, passed_seconds, to_axes
+from mmhot.structures.clips_2d import passed_seconds
+from mmhot.structures.clips_3d import Clip3D, join_rows, to_axes
 from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
 from mmhot.tracking.clip_tracks import track_clip

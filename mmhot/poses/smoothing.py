@@ -13,7 +13,7 @@ from mmhot.geometry.windows import resample
 from mmhot.lifting.lifted import Lifted
 from mmhot.options import Option
 from mmhot.step import PoseStep
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 
 @dataclass(frozen=True)

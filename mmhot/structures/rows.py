@@ -68,43 +68,24 @@ class Rows:
         person per frame is one track. People without an ID beside others are left out.
         Warnings have the clip's name.
         """
-        title, other = _NAMES[size], _OTHERS[size]
-        points, scores = to_numbers(title, self.points), self.scores
-        if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
-            raise ValueError(
-                f'{title} must have the shape (T, K, {size}), or of several people '
-                f'(T, P, K, {size}), got {points.shape}; a further value is the '
-                f'score; {other}'
-            )
-        if not points.size:
-            raise ValueError(f'{title} is empty, {points.shape}')
-        _check_sense(points, size, title)
-        if points.shape[-1] > size:
-            if scores is not None:
-                text = f'{title} has {size + 1} values and scores besides; {other}'
-                raise ValueError(text)
-            points, scores = points[..., :size], points[..., size]
-        if points.ndim == 4:
-            check_time_first(points)
-        lead, count = points.shape[:-2], points.shape[-2]
-        scores = _flatten('scores', scores, lead, (count,))
-        points = points.reshape(-1, *points.shape[-2:]).astype(np.float64)
-        scores = np.ones(points.shape[:2]) if scores is None else scores
-        points, scores = mark_missing(points, scores)
+        stated, scores = _split_scores(self.points, self.scores, size)
+        lead, count = stated.shape[:-2], stated.shape[-2]
         frame, track = _number(lead, self.frame, self.track, name)
-        arrays: dict[str, Any] = dict(points=points, scores=scores)
-        more = dict(bboxes=(4,), root_3d=(3,), keypoints_2d=(count, 2))
-        arrays |= {
-            key: _flatten(key, getattr(self, key), lead, shape)
-            for key, shape in more.items()
+        sizes: dict[str, tuple[int, ...]] = {'scores': (count,), 'bboxes': (4,)}
+        sizes |= {'root_3d': (3,), 'keypoints_2d': (count, 2)}
+        given = vars(self) | {'scores': scores}
+        arrays: dict[str, Any] = {
+            key: _flatten(key, given[key], lead, shape) for key, shape in sizes.items()
         }
+        points = stated.reshape(-1, count, size).astype(np.float64)
+        points, arrays['scores'] = mark_missing(points, arrays['scores'])
         if len(lead) > 1:
             roots = arrays['root_3d']
             places = points if roots is None else points + roots[:, None]
             places = places.reshape(*lead, *points.shape[1:])
             track = np.argsort(follow_people(places, name), axis=1).ravel()
-        rows = CheckedRows(**{**vars(self), **arrays, 'frame': frame, 'track': track})
-        return rows._with_tracks(name)
+        arrays |= dict(points=points, frame=frame, track=track)
+        return CheckedRows(**{**vars(self), **arrays}).with_tracks(name)
 
 
 class CheckedRows(Rows):
@@ -119,7 +100,7 @@ class CheckedRows(Rows):
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **{name: array[index] for name, array in arrays.items()})
 
-    def _with_tracks(self, name: str) -> 'CheckedRows':
+    def with_tracks(self, name: str) -> 'CheckedRows':
         """Give IDs to people that are alone, and leave out those without one."""
         rows, unknown = self, self.track < 0
         if unknown.all():
@@ -230,6 +211,31 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
         ids = [number_of[x] for x in ids]
     numbers = whole_numbers('tracks', np.array(ids, object))
     return numbers.reshape(np.shape(values)), names
+
+
+def _split_scores(
+    points: np.ndarray, scores: np.ndarray | None, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Check points (..., K, C), and return them with scores, of which they may have."""
+    title, other = _NAMES[size], _OTHERS[size]
+    points = to_numbers(title, points)
+    if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
+        raise ValueError(
+            f'{title} must have the shape (T, K, {size}), or of several people '
+            f'(T, P, K, {size}), got {points.shape}; a further value is the score; '
+            f'{other}'
+        )
+    if not points.size:
+        raise ValueError(f'{title} is empty, {points.shape}')
+    _check_sense(points, size, title)
+    if points.shape[-1] > size:
+        if scores is not None:
+            text = f'{title} has {size + 1} values and scores besides; {other}'
+            raise ValueError(text)
+        points, scores = points[..., :size], points[..., size]
+    if points.ndim == 4:
+        check_time_first(points)
+    return points, np.ones(points.shape[:-1]) if scores is None else scores
 
 
 def _check_sense(points: np.ndarray, size: int, title: str) -> None:

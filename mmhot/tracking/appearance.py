@@ -11,7 +11,7 @@ import numpy as np
 from mmhot.frames.sources import FrameObserver
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Track2D
+from mmhot.structures.clips_2d import Track2D
 from mmhot.structures.people import People, box_iou
 
 _PARTS, _SIDES = ('head', 'trunk', 'thighs', 'shins'), ('left', 'right')

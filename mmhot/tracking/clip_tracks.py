@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmhot.structures.clips import Track2D, join_tracks
+from mmhot.structures.clips_2d import Track2D, join_tracks
 from mmhot.structures.people import People, box_overlap, box_size
 from mmhot.tracking.crossings import uncross
 from mmhot.tracking.person_tracker import Tracker

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.structures.clips import Track2D, join_tracks
+from mmhot.structures.clips_2d import Track2D, join_tracks
 from mmhot.structures.people import box_overlap
 from mmhot.tracking.appearance import average_looks, look_distances, looks_of
 

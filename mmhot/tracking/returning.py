@@ -11,7 +11,7 @@ import numpy as np
 
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
-from mmhot.structures.clips import Clip2D, join_tracks
+from mmhot.structures.clips_2d import Clip2D, join_tracks
 from mmhot.tracking.appearance import (
     appearance_of,
     average_looks,

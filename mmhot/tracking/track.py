@@ -8,7 +8,7 @@ import numpy as np
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.step import Step
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import track_clip
 from mmhot.tracking.person_tracker import Tracker

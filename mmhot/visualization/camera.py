@@ -10,7 +10,7 @@ import numpy as np
 from mmhot.geometry.windows import moving_mean
 from mmhot.lifting.world import turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import assumed_focal
 
 # Of the virtual camera, in degrees: seen from the right of the video's camera, above.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
     VirtualCamera,

@@ -11,7 +11,7 @@ from mmhot.errors import ignored_warnings
 from mmhot.frames.sources import Frame, FrameView
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _H36M = get_skeleton('h36m-17').groups['head']
 _SHOULDERS, _HIPS = (

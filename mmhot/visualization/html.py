@@ -25,7 +25,7 @@ from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import angle_names
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.people import People
 from mmhot.visualization.fading import FADING, doubts
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.errors import require_choice
 from mmhot.skeletons.side_colors import SIDE_COLORS, side_of
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips_3d import Clip3D, to_axes
 
 
 def plot(

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.io.images import write_png
 from mmhot.io.writers.export import Export
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera
 from mmhot.visualization.clip_renderer import ClipRenderer

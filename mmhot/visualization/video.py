@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from mmhot.frames.capture import prefetch
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.export import Export
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 

@@ -8,7 +8,7 @@ from walkers import Walkers, frames
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 
 H36M = get_skeleton('h36m-17')
 

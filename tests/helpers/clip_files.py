@@ -8,7 +8,7 @@ import pytest
 
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 DATA = Path(__file__).parents[1] / 'data'
 SKATER = Path(__file__).parents[2] / 'demo' / 'skating_2d_coco17.npz'

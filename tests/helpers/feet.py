@@ -11,7 +11,8 @@ from scipy.ndimage import gaussian_filter1d, label, median
 from mmhot.poses.contacts import ANKLES
 from mmhot.poses.extremities import SKELETON
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import FPS
 from tools.motion_quality import find_contacts, foot_slide, jitter
 

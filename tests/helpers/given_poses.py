@@ -6,7 +6,7 @@ from mocap import KICK, joints_of
 
 from mmhot.poses.contacts import ANKLES
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.motion_quality import find_contacts, foot_slide, jitter
 
 _BODY, _MHR = get_skeleton('h36m-17'), get_skeleton('mhr-70')

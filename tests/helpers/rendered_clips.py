@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.clips_3d import ARRAYS, Clip3D
 
 DATA = Path(__file__).parents[1] / 'data'
 H36M = get_skeleton('h36m-17')

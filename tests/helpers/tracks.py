@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.lifting.gaps import fill_joints
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 
 H36M = get_skeleton('h36m-17')
 

@@ -22,7 +22,7 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.lens import read_lens
 from mmhot.pose2d.cache import ClipPeople, load_people, save_people
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, Clip3D
+from mmhot.structures.clips_3d import ARRAYS, Clip3D
 from mmhot.structures.people import People
 
 _SIGNS = b'0123456789-.,:eE[]{}"'

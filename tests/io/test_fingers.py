@@ -12,7 +12,7 @@ import mmhot
 from mmhot.io.writers.rigs import FINGERS
 from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.dataset_converters.motion_files import read_bvh
 
 MHR = get_skeleton('mhr-70')

@@ -28,7 +28,7 @@ from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.results import results_folder
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import to_axes
+from mmhot.structures.clips_3d import to_axes
 
 # Reading valid files
 

@@ -20,7 +20,8 @@ import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.lifting.world import place_people, to_world
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 BAD_ARRAYS = {
     'no keypoints': ({'keypoints': None}, 'has no array keypoints (T, K, 2)'),

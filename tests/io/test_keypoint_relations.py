@@ -18,7 +18,8 @@ from rendered_clips import rendered
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
 
 COUNT = 40

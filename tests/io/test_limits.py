@@ -11,7 +11,7 @@ from clip_files import assert_refused, lifted_clip, save, walk
 import mmhot
 from mmhot.io.arrays import load_arrays, load_json
 from mmhot.io.readers.lens import read_lens
-from mmhot.structures.clips import MAX_TRACKS
+from mmhot.structures.clips_2d import MAX_TRACKS
 
 POSE = walk(1)[0]
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.lifting.world import place_people, to_world
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.dataset_converters.motion_files import read_bvh
 
 

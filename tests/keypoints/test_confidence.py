@@ -8,7 +8,7 @@ from rendered_clips import DATA
 from mmhot.datasets.transforms.virtual_camera import project
 from mmhot.keypoints.confidence import DropUncertain, find_cut, find_jumps
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from tools.analysis.measure_harm import resampled
 
 COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25

@@ -12,7 +12,7 @@ import mmhot
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.keypoints.side_swaps import RepairSides, find_swaps
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 
 PARTS = {
     'legs': 'hip knee ankle',

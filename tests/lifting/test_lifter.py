@@ -15,7 +15,7 @@ from tracks import clip_of, standing, track, wiggling
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 
 META_KEYS = ('id', 'camera_param', 'flip_indices', 'framing')
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')

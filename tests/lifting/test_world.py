@@ -13,7 +13,7 @@ from mmhot.geometry.rotations import rotation_matrices
 from mmhot.lifting.placement import find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import Clip3D, to_axes
+from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.lens import Lens
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])

@@ -9,7 +9,7 @@ from mmhot.keypoints.confidence import DropUncertain
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.interfaces import Prior
 from mmhot.pose2d.turned_crops import TurnedCrops, TurnSettings
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import torso_of
 from mmhot.tracking.clip_tracks import track_clip
 

@@ -14,7 +14,8 @@ from mmhot.lifting.world import to_world
 from mmhot.poses.extremities import SKELETON, AddJoints
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 DEMO = Path(__file__).parents[2] / 'demo'
 FOCAL, SIZE = 1200.0, (1280, 720)

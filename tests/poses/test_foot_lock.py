@@ -19,7 +19,7 @@ from mmhot.poses.contacts import (
     predict_contacts,
 )
 from mmhot.poses.foot_lock import LEGS, FootErrors, LockFeet
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet

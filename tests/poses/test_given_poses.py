@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.motion_quality import bone_length_variation
 
 H36M = get_skeleton('h36m-17')

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.lifting.world import turn
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 FPS, COUNT = 25.0, 75
 # One stands and kicks, 2 m to the right of one who jumps: z up from the floor.

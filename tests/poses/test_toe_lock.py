@@ -17,7 +17,7 @@ from rendered_clips import DATA, rendered
 from mmhot.poses.contacts import ANKLES
 from mmhot.poses.extremities import AddJoints
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 

@@ -9,7 +9,7 @@ from lifters import lifter_config, random_state
 
 from mmhot import Lifter
 from mmhot.frames.inputs import open_clip
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from rendered_clips import DATA, rendered
 
 from mmhot.io.lifted import write_npz
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import ARRAYS, to_axes
+from mmhot.structures.clips_3d import ARRAYS, to_axes
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 

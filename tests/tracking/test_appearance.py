@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn_walkers import draw, standing
 
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.people import People
 from mmhot.tracking.appearance import AppearanceObserver
 from mmhot.tracking.returning import MergeReturning

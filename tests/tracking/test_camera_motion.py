@@ -32,7 +32,7 @@ from mmhot.pose2d.estimation import show_again
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.poses.camera import RestoreCamera, stable_keypoints
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
 from mmhot.tracking.background import NUM_POINTS, Background, BackgroundTracker

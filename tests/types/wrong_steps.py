@@ -13,7 +13,8 @@ from mmhot.pose2d.footage import Footage
 from mmhot.poses.bones import KeepBones
 from mmhot.poses.extremities import AddJoints
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.tracking.track import TrackPeople
 
 # a step of poses before the lift, and a step of keypoints after it

@@ -17,7 +17,7 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 
 ROOT = Path(__file__).parents[2]

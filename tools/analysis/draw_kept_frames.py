@@ -20,7 +20,8 @@ from mmhot.cli.report import output_file
 from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.mmpose_models import load_pose_model
-from mmhot.structures.clips import Clip2D, Clip3D, Track2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
 from mmhot.visualization.video import write_video
 from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning

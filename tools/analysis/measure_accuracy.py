@@ -21,7 +21,8 @@ from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
 from mmhot.poses.smoothing import SMOOTHERS, SmoothPoses
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.weights.index import ACCURACIES
 from tools.analysis.motions import (
     GroundTruth,

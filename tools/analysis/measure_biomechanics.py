@@ -21,7 +21,7 @@ from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.gait import clip_strides
 from mmhot.lifting.world import height_over_ankles, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import add_motion_arguments, project_motion, select_motions
 
 FPS = 25.0

@@ -28,7 +28,7 @@ from mmhot.frames.files import VideoFile
 from mmhot.io.readers.lens import read_lens
 from mmhot.io.readers.tables import read_trc
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Lens
 from tools.analysis.measure_accuracy import angle
 from tools.analysis.motions import rows_of_person

@@ -28,7 +28,8 @@ from mmhot.geometry.outliers import find_outliers
 from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip2D, Clip3D, to_axes
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D, to_axes
 from tools.analysis.motions import FPS
 
 # Standard deviations in meters along x, y and z, y the depth.

@@ -18,7 +18,7 @@ from mmhot.errors import align, pip
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import turn
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _H36M = get_skeleton('h36m-17')
 FILES = (*BVH_PROFILES, 'glb')

@@ -21,7 +21,7 @@ from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth, rows_of_person
 from tools.motion_quality import (
     bone_length_variation,

@@ -35,7 +35,7 @@ from mmhot.io.readers.tables import (
     read_trc,
 )
 from mmhot.io.readers.yolo_labels import label_files, read_labels
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
 _EXPORT_COCO = (

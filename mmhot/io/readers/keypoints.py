@@ -17,7 +17,8 @@ from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.yolo_labels import label_files
-from mmhot.structures.clips import Clip2D, Clip3D, clip_2d, clip_name
+from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
+from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ import numpy as np
 from mmhot.errors import ArgumentError, escape, naming
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
-from mmhot.structures.clips import Clip3D, clip_3d, clip_name
+from mmhot.structures.clips_2d import clip_name
+from mmhot.structures.clips_3d import Clip3D, clip_3d
 from mmhot.structures.rows import Rows
 
 

@@ -12,7 +12,7 @@ from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
 _HEADER = """\

@@ -16,7 +16,7 @@ from mmhot.io.writers.rigid_skeleton import (
     joint_errors,
 )
 from mmhot.io.writers.rigs import BVH_PROFILES, Rig
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _CENTIMETERS = 100.0
 # Length of the end site of a limb without an own end, in parts of its bone: feet end

@@ -12,7 +12,7 @@ from mmhot.io.atomic import replacing
 from mmhot.io.writers.gait import clip_strides
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.skeletons.gait import SIDES
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _MILLIMETERS = 1000.0
 # By the format's rules: 0 for points that were computed, -1 for unknown ones.

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing_text
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 NAME_OF_FRAME = 'frame_{:06}.PNG'
 """CVAT's names of the frames of a video."""

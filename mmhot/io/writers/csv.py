@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.io.atomic import replacing_text
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from mmhot.progress import Count
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 
 class Image(Protocol):

@@ -13,7 +13,7 @@ from mmhot.skeletons.gait import (
     is_on_treadmill,
     walking_direction,
 )
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _COLUMNS = (
     *('foot', 'contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),

@@ -19,7 +19,7 @@ from mmhot.io.writers.rigid_skeleton import (
     joint_errors,
 )
 from mmhot.io.writers.rigs import HUMAN_IK, Rig
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.geometry.windows import resample
-from mmhot.structures.clips import ARRAYS, Clip3D, join_rows
+from mmhot.structures.clips_3d import ARRAYS, Clip3D, join_rows
 
 _MOST_FRAMES = 1_000_000  # a whole working day at 30 frames per second
 

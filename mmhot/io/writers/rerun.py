@@ -9,7 +9,7 @@ import numpy as np
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.export import Export
 from mmhot.skeletons.side_colors import side_rgb
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 if TYPE_CHECKING:
     from rerun import ComponentColumnList, RecordingStream

@@ -8,7 +8,7 @@ from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_rate, fill_frames
-from mmhot.structures.clips import Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
 
 def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:

@@ -1,0 +1,365 @@
+"""2D keypoints of a clip, independent of file formats."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.errors import ArgumentError, escape, ignored_warnings
+from mmhot.geometry.keypoint_arrays import (
+    check_extent,
+    check_image_size,
+    is_number,
+    relative_scores,
+    to_numbers,
+    warn_of_steps,
+)
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.conventions import warn_of_upside_down
+from mmhot.structures.lens import Camera, Lens
+from mmhot.structures.rows import CheckedRows, Rows, Steps
+
+_LOGGER = logging.getLogger(__name__)
+_MIN_FPS, _MAX_FPS = 1e-6, 100_000
+MAX_TRACKS = 2000
+"""Most people of one clip; each is lifted, and written, on its own."""
+# Median of a clip, over neighboring images, of how far a person's joints move, relative
+# to the smaller size, plus the logarithm of the ratio of sizes. More takes more photos
+# for a motion. It is larger in all sets of 40 photos whose people differ in place and
+# by half in size, in 92 % if by a third, and in none of CMU's motions at 5 images per
+# second, 1.3 % at 3, and 2.5 % at 2.
+_OTHERS, _FEWEST_PHOTOS = 0.8, 4
+MIN_STEP = 1e-6
+"""Seconds between frames, at least."""
+# Rate of times over the stated one, from and to: other times are no seconds.
+_SAME_RATE = 0.3, 3.0
+_WHOLE_RATE = 1e-4  # rates are whole numbers up to this difference
+
+
+def clip_name(path: Path) -> str:
+    """Name a clip after a file; control characters, ``.`` and ``..`` become ``_``."""
+    name = path.stem if path.is_file() else path.resolve().name
+    return escape(name, '_') if name.strip('.') else '_'
+
+
+@dataclass
+class Track2D:
+    """2D keypoints of one person.
+
+    Attributes:
+        track (int): Track ID.
+        frames (np.ndarray): Frame numbers, sorted and unique, (T,) int64.
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
+        scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
+        bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (T, 4) float32.
+
+    Example::
+
+        [track] = mmhot.read_keypoints('demo/skating_2d_coco17.npz').tracks
+        track.keypoints[track.frames == 30]
+    """
+
+    track: int
+    frames: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
+    bboxes: np.ndarray | None = None
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """The boxes (T, 4) of a track that has some, as those of videos do."""
+        assert self.bboxes is not None
+        return self.bboxes
+
+    def take(self, rows: np.ndarray) -> 'Track2D':
+        """Select frames by index or mask.
+
+        Example::
+
+            second_half = track.take(track.frames >= 93)
+        """
+        arrays = {x: y for x, y in vars(self).items() if isinstance(y, np.ndarray)}
+        return replace(self, **{name: array[rows] for name, array in arrays.items()})
+
+
+@dataclass
+class Clip2D:
+    """2D keypoints of all people in a clip.
+
+    Attributes:
+        name (str): Name of the clip, from its file.
+        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        tracks (list[Track2D]): People, sorted by track ID.
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        fps (float): Frames per second.
+        source (Path | None): File or folder of the keypoints, if there is one.
+        times (np.ndarray | None): Timestamps in seconds by frame number, for clips
+            with a variable frame rate.
+        lens (Lens | None): Of the keypoints, for images of this size, if it is known.
+        camera (Camera | None): Of the images, if all frames share the axes of the
+            first; keypoints are as a static camera would see them.
+        cuts (tuple[int]): Frames with which another shot begins.
+        steps (dict): Names of the processing steps that have run, and their options.
+
+    Example::
+
+        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
+        mmhot.lift(dataclasses.replace(clip, fps=50.0)).save('skating.bvh')
+    """
+
+    name: str
+    skeleton: str
+    tracks: list[Track2D]
+    width: int
+    height: int
+    fps: float
+    source: Path | None = None
+    times: np.ndarray | None = None
+    lens: Lens | None = None
+    camera: Camera | None = None
+    cuts: tuple[int, ...] = ()
+    steps: Steps = field(default_factory=dict)
+
+    @property
+    def track_ids(self) -> list[int]:
+        """Track IDs of all people."""
+        return [track.track for track in self.tracks]
+
+    @property
+    def confidences(self) -> list[np.ndarray]:
+        """Scores of each track relative to the clip's usual ones, (T, K)."""
+        usual = np.concatenate([track.scores.ravel() for track in self.tracks])
+        return [relative_scores(track.scores, usual) for track in self.tracks]
+
+    @property
+    def num_frames(self) -> int:
+        """Frames up to the last one with a person."""
+        ends = [track.frames[-1] for track in self.tracks if len(track.frames)]
+        return int(max(ends, default=-1)) + 1
+
+    def times_of(self, frames: np.ndarray) -> np.ndarray:
+        """Return the timestamps of frames (T,) in seconds, (T,).
+
+        Example::
+
+            seconds = clip.times_of(clip.tracks[0].frames)
+        """
+        return frames / self.fps if self.times is None else self.times[frames]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        keypoints: np.ndarray,
+        image_size: tuple[int, int],
+        fps: float,
+        *,
+        scores: np.ndarray | None = None,
+        frames: np.ndarray | None = None,
+        skeleton: str | None = None,
+        name: str = 'clip',
+    ) -> 'Clip2D':
+        """Make a clip of arrays.
+
+        A keypoint is missing if it is NaN or exactly (0, 0), or its score is not above
+        zero.
+
+        Args:
+            keypoints (np.ndarray): Pixels of one person, (T, K, 2), or of several
+                people with the track IDs 0 to P - 1, (T, P, K, 2): frames first. A
+                third value per keypoint is its score.
+            image_size (tuple[int, int]): Width and height in pixels.
+            fps (float): Frames per second.
+            scores (np.ndarray, optional): Confidence, (T, K) or (T, P, K).
+            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,). By
+                default from 0.
+            skeleton (str, optional): Joint order. By default the one with K joints.
+            name (str): Name of the clip. Defaults to 'clip'.
+
+        Returns:
+            Clip2D: Checked, see :func:`check_clip`.
+
+        Raises:
+            ValueError: If an argument is invalid.
+
+        Example::
+
+            clip = mmhot.Clip2D.from_arrays(keypoints, (1920, 1080), fps=30)
+            poses = mmhot.Lifter()(clip)
+        """
+        rows = Rows(keypoints, scores, frames).checked(2, name)
+        rows, joints = rows.with_joints(name, skeleton)
+        return clip_2d(rows, name, joints, image_size, fps)
+
+
+def clip_2d(
+    rows: CheckedRows,
+    name: str,
+    skeleton: Skeleton,
+    image_size: tuple[int, int],
+    fps: float,
+    source: Path | None = None,
+) -> Clip2D:
+    """Make a clip of checked rows in pixels; errors say what is missing or wrong."""
+    warn_of_steps(source or name, rows.frame)
+    if rows.track[0] < 0:
+        numbers, counts = np.unique(rows.frame, return_counts=True)
+        raise ArgumentError(
+            "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' "
+            'in JSON, model.track() of Ultralytics): add them, or keep one person per '
+            "frame with {single='largest'}",
+            counts.max(),
+            numbers[counts.argmax()],
+        )
+    rows = _apart(rows, str(source or name))
+    ids = np.unique(rows.track)
+    if len(ids) > MAX_TRACKS:
+        raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
+    tracks = []
+    for track in ids.tolist():
+        person = _track_2d(track, rows.take(rows.track == track))
+        if np.isnan(person.keypoints).all():
+            text = '%s: track %s has no keypoints; left out'
+            _LOGGER.warning(text, source or name, track)
+        else:
+            tracks.append(person)
+    if not tracks:
+        raise ValueError('no keypoint is finite and has a score above 0')
+    warn_of_upside_down(rows.points, skeleton, str(source or name))
+    size = check_image_size(image_size)
+    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, steps=rows.steps)
+    return _check_numbers(clip)
+
+
+def _apart(rows: CheckedRows, name: str) -> CheckedRows:
+    """Number the people of unrelated photos, which are one track, by photo."""
+    if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
+        return rows
+    points = rows.points[np.argsort(rows.frame)]
+    with ignored_warnings():  # of people without keypoints
+        size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
+        moved = np.nanmedian(np.linalg.norm(np.diff(points, axis=0), axis=-1), 1)
+        moved /= np.fmin(size[1:], size[:-1])
+        if not np.nanmedian(moved + np.abs(np.diff(np.log(size)))) > _OTHERS:
+            return rows
+    text = '%s: images have nothing in common with those before: people are lifted as '
+    _LOGGER.warning(text + 'those of %d separate photos', name, len(points))
+    return replace(rows, track=np.argsort(np.argsort(rows.frame)))
+
+
+def _track_2d(track: int, rows: CheckedRows) -> Track2D:
+    """Return a person's rows, sorted by frame, in the types of the class."""
+    rows = rows.take(np.argsort(rows.frame))
+    keypoints, scores = rows.points.astype(np.float32), rows.scores.astype(np.float32)
+    boxes = None if rows.bboxes is None else rows.bboxes.astype(np.float32)
+    return Track2D(track, rows.frame, keypoints, scores, boxes)
+
+
+def check_clip(clip: Clip2D) -> Clip2D:
+    """Return a clip, which may be made by hand, with arrays of the documented types.
+
+    Keypoints are missing as in :meth:`Clip2D.from_arrays`.
+
+    Raises:
+        TypeError: If it is no clip.
+        ValueError: If it is empty, a number is out of range, an array has a wrong type
+            or shape, frames are not sorted and unique, or keypoints cannot be pixels of
+            the image.
+    """
+    if not isinstance(clip, Clip2D):
+        raise TypeError(
+            f'clip must be a Clip2D, got {type(clip).__name__}: make one by '
+            'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
+        )
+    skeleton = get_skeleton(clip.skeleton)
+    if not len(clip.tracks):
+        raise ValueError('tracks is empty: a clip needs at least one person')
+    tracks = [_check_track(track, skeleton) for track in clip.tracks]
+    ids = [track.track for track in tracks]
+    if len(set(ids)) < len(ids):
+        raise ValueError(f'tracks must have different IDs, got {ids}')
+    return _check_numbers(replace(clip, tracks=tracks))
+
+
+def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
+    if not isinstance(track, Track2D):
+        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
+    rows = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
+    try:
+        checked = rows.checked(2, f'track {track.track}')
+        if len(np.unique(checked.frame)) < len(checked.frame):
+            raise ValueError('frames must be unique')
+        checked, _ = checked.with_joints('', skeleton.name)
+    except ValueError as error:
+        raise ValueError(f'track {track.track}: {error}') from error
+    return _track_2d(track.track, checked)
+
+
+def _check_numbers(clip: Clip2D) -> Clip2D:
+    """Check a clip beside the arrays of its tracks."""
+    width, height = check_image_size((clip.width, clip.height))
+    fps, times = checked_rate(clip.fps), clip.times
+    if times is not None:
+        last, shape = max(track.frames[-1] for track in clip.tracks), np.shape(times)
+        if len(shape) != 1 or len(times) <= last:
+            raise ValueError(f'times must be (F,) with F > {last}, got {shape}')
+        times = passed_seconds(times, np.arange(len(times)), fps)
+    highest = max(float(track.scores.max()) for track in clip.tracks)
+    if highest > 1:
+        _LOGGER.warning(
+            '%s: scores of up to %g are not probabilities: the 95th percentile counts '
+            'as 1',
+            clip.source or clip.name,
+            highest,
+        )
+    points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
+    check_extent(points, width, height)
+    return replace(clip, times=times, width=width, height=height, fps=fps)
+
+
+def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
+    """Return the seconds since the first of increasing times of sorted frames, (N,).
+
+    They are rounded to microseconds, since numbers of seconds since 1970 are as exact,
+    and exact at a constant rate.
+
+    Raises:
+        ValueError: If times do not increase with frames, or do not agree with the rate.
+    """
+    times = to_numbers('times', times).astype(np.float64)
+    numbers, first, row = np.unique(frame, return_index=True, return_inverse=True)
+    steps = np.diff(times[first]) / np.diff(numbers)
+    if not ((steps > 0).all() and np.array_equal(times[first][row], times)):
+        raise ValueError('times must increase with frames')
+    share = fps * np.median(steps) if len(steps) else 1.0
+    if not _SAME_RATE[0] < share < _SAME_RATE[1]:
+        raise ArgumentError(
+            'times are of %.3g frames per second, {fps} is %.3g: times must be seconds',
+            fps / share,
+            fps,
+        )
+    passed, even = times - times[0], (frame - frame[0]) / fps
+    is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
+    return even if is_even else passed.round(6)
+
+
+def checked_rate(fps: float) -> float:
+    """Check a rate in frames per second, and return 25 for 24.999999."""
+    if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
+        raise ArgumentError(
+            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
+        )
+    whole = round(fps)
+    return float(whole if 0 < abs(fps - whole) < _WHOLE_RATE < whole else fps)
+
+
+def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
+    """Join tracks of different frames; the number is that of the first."""
+    if len(tracks) == 1:
+        return tracks[0]
+    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
+    order = np.argsort(columns[0], kind='stable')
+    return Track2D(tracks[0].track, *(column[order] for column in columns))
