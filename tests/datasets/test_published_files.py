@@ -270,7 +270,7 @@ def test_motion_capture_and_3dhp_are_trained_and_tested_together(tmp_path):
     config.train_cfg = dict(by_epoch=True, max_epochs=1)
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     config.work_dir = str(tmp_path)
-    tested = config.test_dataloader.dataset
+    tested = config.test_dataloader.pop('dataset')
     *before, pack = tested.pipeline
     tested.update(FILES, pipeline=before)
     other = dict(ann_file='data_test_3dhp.npz', test_mode=True, pipeline=before[-1:])
