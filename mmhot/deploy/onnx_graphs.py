@@ -255,11 +255,13 @@ def _translations(opset: int) -> dict[Any, Any]:
         heads, dims = q.shape[1], q.shape[3]
         joined = op.Constant(value_ints=[0, 0, heads * dims])
         split = op.Constant(value_ints=[0, 0, heads, dims])
+        if mask is not None:  # of the keys, for all queries
+            mask = op.Expand(mask, op.Constant(value_ints=[1, 1, q.shape[2], 1]))
         q, k, v = (
             op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), joined) for x in (q, k, v)
         )
         x, *_ = op.Attention(
-            q, k, v, scale=scale, q_num_heads=heads, kv_num_heads=heads
+            q, k, v, mask, scale=scale, q_num_heads=heads, kv_num_heads=heads
         )
         return op.Transpose(op.Reshape(x, split), perm=[0, 2, 1, 3])
 
