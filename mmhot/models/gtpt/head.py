@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.structures import PixelData
 from mmpose.evaluation.functional import simcc_pck_accuracy
 from mmpose.models.heads.base_head import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
@@ -78,7 +79,7 @@ class GTPTHead(BaseHead):
     """
 
     test_settings = (
-        *('flip_test', 'keep_rates', 'raw_scores', 'score_curve'),
+        *('flip_test', 'keep_rates', 'raw_scores', 'score_curve', 'output_heatmaps'),
         *('flip_mode', 'shift_coords', 'shift_heatmap'),  # of MMPose's other heads
     )
 
@@ -284,7 +285,7 @@ class GTPTHead(BaseHead):
         feats: Features | list[Features],
         batch_data_samples: SampleList,
         test_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
-    ) -> InstanceList:
+    ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
         """Predict and decode keypoints.
 
         Args:
@@ -296,22 +297,30 @@ class GTPTHead(BaseHead):
                 (bool, defaults to False) leaves scores as published, probabilities
                 of one bin that are at most about 0.1, instead of dividing them by the
                 largest value of a label; ``score_curve`` (two rising sequences, from
-                0 to 1) maps the divided scores to confidences, by interpolation.
+                0 to 1) maps the divided scores to confidences, by interpolation;
+                ``output_heatmaps`` (bool, defaults to False) adds probabilities of
+                all positions.
 
         Returns:
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
-            ``keypoint_scores`` (1, K) of each sample.
+            ``keypoint_scores`` (1, K) of each sample; then a list of
+            :class:`PixelData` if heatmaps are requested.
 
         Raises:
             ValueError: If ``score_curve`` is something else.
         """
-        predictions = self.decode(self.estimate(feats, batch_data_samples, test_cfg))
+        probabilities = self.estimate(feats, batch_data_samples, test_cfg)
+        predictions = self.decode(probabilities)
         if not test_cfg.get('raw_scores', False):
             for prediction in predictions:
                 prediction.keypoint_scores = self.decoder.calibrate(
                     prediction.keypoint_scores, test_cfg.get('score_curve')
                 )
-        return predictions
+        if not test_cfg.get('output_heatmaps', False):
+            return predictions
+        x, y = (axis / self.decoder.peak for axis in probabilities)
+        heatmaps = y.unsqueeze(-1) * x.unsqueeze(-2)
+        return predictions, [PixelData(heatmaps=heatmap) for heatmap in heatmaps]
 
     def estimate(
         self,

@@ -249,6 +249,17 @@ def test_curve_turns_scores_into_confidences():
 
 
 @torch.no_grad()
+def test_heatmaps_peak_at_the_keypoints():
+    head, samples = build_head(), people(1)
+    maps = random_maps(1)
+    (prediction,), (field,) = head.predict(maps, samples, dict(output_heatmaps=True))
+    assert field.heatmaps.shape == (17, 256, 192)
+    place = field.heatmaps.flatten(1).argmax(-1)
+    found = torch.stack([place % 192, place // 192], dim=-1) / 2
+    assert_close(torch.from_numpy(prediction.keypoints[0]), found)
+
+
+@torch.no_grad()
 def test_result_of_an_image_does_not_depend_on_its_batch():
     torch.manual_seed(0)
     stem, head = GTPTStem(stage_channels=(4,)).eval(), build_head()
