@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, pip, require_choice
+from mmhot.errors import ArgumentError, escape, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_image_size,
     relative_scores,
