@@ -40,9 +40,11 @@ _POINT_KEYS = 'points_2d', 'points_3d'
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
 _COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
-# Keys of the frames of a document, and of the people of a frame.
+# Keys of the frames of a document, of the people of a frame, and of points within a
+# person.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans'
+_NESTED = 'skeleton', 'pose', 'camera'
 _CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
@@ -301,8 +303,16 @@ def _spell(key: object) -> str:
     return str(key).replace('_', '').lower()
 
 
+def _items(person: Any) -> list[tuple[str, Any]]:
+    """Return keys and values of a person, those of points within a key first."""
+    parts = (*map(person.get, _NESTED), person) if isinstance(person, Mapping) else ()
+    return [
+        item for part in parts if isinstance(part, Mapping) for item in part.items()
+    ]
+
+
 def _is_person(value: Any) -> bool:
-    return isinstance(value, Mapping) and not _POINTS.isdisjoint(map(_spell, value))
+    return any(_spell(key) in _POINTS for key, _ in _items(value))
 
 
 def _is_landmark(value: Any) -> bool:
@@ -367,7 +377,9 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
     people = _plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
-        people = next((_plain(people[x]) for x in _PEOPLE if x in people), people)
+        key = next((x for x in _PEOPLE if x in people), None)
+        others = (x for x in map(_plain, people.values()) if _holds_people(x))
+        people = next(others, people) if key is None else _plain(people[key])
     if isinstance(people, Mapping) and not _is_person(people):  # by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
     if not isinstance(people, list | tuple) or _is_landmarks(people):
@@ -376,13 +388,20 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     return [person for values in dicts for person in _split(values)]
 
 
+def _holds_people(value: Any) -> bool:
+    """Return whether a value is a list, or a dict by track ID, of people."""
+    people = [*value.values()] if isinstance(value, Mapping) else value
+    is_list = isinstance(people, list | tuple) and len(people) > 0
+    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in people)
+
+
 def _canonical(person: Any) -> dict[str, Any]:
     """Return a person, or arrays of people, with the keys of :data:`_KEYS`."""
     person = {'landmarks': person} if _is_landmarks(person) else person
     if not _is_person(person):
         raise ValueError(f'has people without {_EXPECTED}')
     values: dict[str, Any] = {}
-    for key, value in person.items():
+    for key, value in _items(person):
         name, value = _CANONICAL.get(_spell(key), key), _plain(value)
         if name == 'bboxes' and isinstance(value, Mapping):  # of body and hands
             value = value.get('body')
