@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import scipy  # its modules are loaded at first use
@@ -68,10 +69,10 @@ class RigidMotion:
         """Compute positions (T, K, 3) and axes (T, K, 3, 3) in world axes."""
         axes, positions = self.rotations.copy(), np.empty(self.rotations.shape[:-1])
         positions[:, 0] = self.root
-        for joint, parent in [*enumerate(self.parents)][1:]:
-            arm = axes[:, parent] @ self.offsets[joint, :, None]
-            positions[:, joint] = positions[:, parent] + arm[..., 0]
-            axes[:, joint] = axes[:, parent] @ axes[:, joint]
+        for joints, above, *_ in _levels(self.parents):
+            arms = axes[:, above] @ self.offsets[joints, :, None]
+            positions[:, joints] = positions[:, above] + arms[..., 0]
+            axes[:, joints] = axes[:, above] @ axes[:, joints]
         return positions, axes
 
 
@@ -354,29 +355,53 @@ def fit_rigid_skeleton(
     offsets = rest_offsets(positions, skeleton) if offsets is None else offsets
     parents = skeleton.parents
     places, axes = np.empty_like(positions), np.empty((*positions.shape, 3))
-    ends: list[list[int]] = [[] for _ in parents]
-    for joint, parent in [*enumerate(parents)][1:]:
-        ends[parent].append(joint)
     # the root may move too: its error is shared with its neighbors
-    around = [0, *ends[0]]
+    around = [0, *_levels(parents)[0].joints]
     center, middle = positions[:, around].mean(1), offsets[around].mean(0)
     seen = positions[:, around] - center[:, None]
     axes[:, 0] = _best_rotation(offsets[around] - middle, seen)
     places[:, 0] = center - axes[:, 0] @ middle
-    for joint, parent in [*enumerate(parents)][1:]:
-        arm = axes[:, parent] @ offsets[joint, :, None]
-        places[:, joint] = places[:, parent] + arm[..., 0]
-        seen = positions[:, ends[joint]] - places[:, joint, None]
-        axes[:, joint] = axes[:, parent]
-        if len(ends[joint]) > 1:
-            axes[:, joint] = _best_rotation(offsets[ends[joint]], seen)
-        elif ends[joint]:
-            bone = axes[:, joint] @ offsets[ends[joint][0], :, None]
-            turn = _least_rotation(bone[..., 0], seen[:, 0])
-            axes[:, joint] = turn @ axes[:, joint]
+    for joints, above, chain, ends, forks in _levels(parents):
+        arms = axes[:, above] @ offsets[joints, :, None]
+        places[:, joints] = places[:, above] + arms[..., 0]
+        axes[:, joints] = axes[:, above]
+        if len(chain):
+            turned = (axes[:, chain] @ offsets[ends, :, None])[..., 0]
+            turns = _least_rotation(turned, positions[:, ends] - places[:, chain])
+            axes[:, chain] = turns @ axes[:, chain]
+        for joint, children in forks.items():
+            seen = positions[:, children] - places[:, joint, None]
+            axes[:, joint] = _best_rotation(offsets[children], seen)
     local = axes.copy()
     local[:, 1:] = np.swapaxes(axes[:, list(parents[1:])], -1, -2) @ axes[:, 1:]
     return RigidMotion(tuple(parents), offsets, places[:, 0], local)
+
+
+class _Level(NamedTuple):
+    """Joints that are as many bones from the root."""
+
+    joints: np.ndarray
+    above: np.ndarray  # their parents
+    chain: np.ndarray  # the joints with one bone
+    ends: np.ndarray  # the ends of these bones
+    forks: dict[int, list[int]]  # ends of the bones of joints with several
+
+
+@lru_cache
+def _levels(parents: tuple[int, ...]) -> list[_Level]:
+    """Group all joints but the root by their depth."""
+    below: dict[int, list[int]] = {joint: [] for joint in range(len(parents))}
+    for joint, parent in [*enumerate(parents)][1:]:
+        below[parent].append(joint)
+    levels, joints = [], below[0]
+    while joints:
+        chain = [x for x in joints if len(below[x]) == 1]
+        forks = {x: below[x] for x in joints if len(below[x]) > 1}
+        above, ends = [parents[x] for x in joints], [below[x][0] for x in chain]
+        own, up, single, end = (np.array(x, int) for x in (joints, above, chain, ends))
+        levels.append(_Level(own, up, single, end, forks))
+        joints = [child for x in joints for child in below[x]]
+    return levels
 
 
 def rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
