@@ -24,7 +24,7 @@ _MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
 _MOST_VALUES, _LEAST_VALUES = 10, 1_000_000
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and marks of byte order, also of two bytes."""
-_START = 256
+_START = 1024
 MAX_JSON = 256 << 20
 """Largest JSON file in bytes; decoded it takes up to twenty times as many."""
 

@@ -284,7 +284,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
         each of its joints, -1 if there is none; None if no skeleton fits.
     """
-    index_of = {spell_joint(name): index for index, name in enumerate(names)}
+    # of names that are there twice, the first one
+    index_of = {spell_joint(x): index for index, x in [*enumerate(names)][::-1]}
     best, most = None, (0, False)
     for skeleton in SKELETONS.values():
         order = [

@@ -1,7 +1,9 @@
 """Named joints in tables: files as other programs, and our own writers, write them."""
 
 import csv
+import json
 import pickle
+import re
 import zipfile
 from dataclasses import replace
 
@@ -189,6 +191,73 @@ def test_files_of_other_programs(make, options, skeleton, axes, clip, tmp_path):
     assert read.fps == options.get('fps', 60)
     assert_allclose(read.frame, range(COUNT))
     assert_body(read, clip, axes)
+
+
+def number(name):
+    return f'landmark_{get_skeleton("mediapipe-33").joints.index(name)}'
+
+
+# how programs vary such a file: columns, and text
+VARIATIONS = {
+    'semicolons': ('{}_{}', str, lambda text: text.replace(',', ';').replace('.', ',')),
+    'tabs': ('{}_{}', str, lambda text: text.replace(',', '\t')),
+    'spaces': ('{}_{}', str, lambda text: text.replace(',', ', ')),
+    'quotes': ('{} {}', str, lambda text: re.sub('[^,\n]+', r'"\g<0>"', text)),
+    'dates': ('{}.{}', str, lambda text: '# of 2026-01-31, 12:00\n' + text),
+    'units': ('{}_{} (m)', str, lambda text: text.replace('timestamp', 'time [s]')),
+    'upper': ('BODY_{}_{}', str.upper, str),
+    'axis first': ('{1}_{0}', str, str),
+    'numbers': ('{}_{}', number, str),
+    'lost': ('{}_{}', str, lambda text: re.sub(r'\n0.16\b.*', lost, text)),
+    'milliseconds': ('{}_{}', str, lambda text: text.replace('timestamp', 'time_ms')),
+}
+
+
+def lost(match):
+    return re.sub(',[^,]+', ',NA', match[0])
+
+
+@pytest.mark.parametrize('kind', VARIATIONS)
+def test_tables_vary(kind, clip, tmp_path):
+    ending, style, change = VARIATIONS[kind]
+    joints = as_named(joints_of(clip, 'mediapipe-33'), style)
+    unit = 1000 if kind == 'milliseconds' else 1
+    times = unit * np.array([0.04 * frame for frame in range(COUNT)]).round(2)
+    path = wide(tmp_path / 'a.csv', joints, ending, [('timestamp', times)])
+    path.write_text(change(path.read_text().replace('\r', '')), encoding='utf-8-sig')
+    read = read_poses(path)
+    kept = np.delete(np.arange(COUNT), 4) if kind == 'lost' else np.arange(COUNT)
+    assert_allclose(read.frame, kept)
+    assert (read.fps, read.joint_names) == (25, get_skeleton('mediapipe-33').joints)
+    assert_body(read, clip.take(kept), 'z-up')
+
+
+def test_landmarks_in_shares_of_the_image_are_lifted(clip, tmp_path):
+    path = mediapipe(tmp_path, clip)
+    header, *lines = path.read_text().splitlines()
+    rows = [line.split(',') for line in lines]
+    shares = [
+        [*x[:2], 0.5 + 0.2 * float(x[2]), 0.5 + 0.2 * float(x[3]), *x[4:]] for x in rows
+    ]
+    write(path, header.split(','), shares)
+    read = mmhot.read_keypoints(path, image_size=(1000, 500), fps=25)
+    wanted = np.array([x[2:4] for x in shares]).reshape(COUNT, 33, 2) * (1000, 500)
+    assert_allclose(read.tracks[0].keypoints, wanted, atol=1e-2)
+    with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
+        read_poses(path, fps=25)
+
+
+def test_panoptic(clip, tmp_path):
+    joints = np.stack([*joints_of(clip, 'panoptic-19').values()], axis=1)
+    points = 100 * joints[..., [0, 2, 1]] * (1, -1, 1)
+    for frame, pose in enumerate(points):
+        person = dict(id=3, joints19=np.insert(pose, 3, 1, axis=1).ravel().tolist())
+        text = json.dumps(dict(version=0.7, bodies=[person] * (frame > 0)))
+        (tmp_path / f'body3DScene_{frame:08}.json').write_text(text)
+    read = read_poses(tmp_path, fps=25)
+    assert_allclose(read.frame, range(1, COUNT))
+    assert {*read.track} == {3}
+    assert_body(read, clip.take(np.arange(1, COUNT)), 'camera')
 
 
 def test_fingers_are_those_of_sam(clip, tmp_path):

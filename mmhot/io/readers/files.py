@@ -43,7 +43,7 @@ _EXPORT_COCO = (
 )
 _LABEL_STUDIO = re.compile(b'"(keypointlabels|lead_time|inner_id)"')
 # Names of parameters in files of AMASS, WHAM and GVHMR.
-_SMPL = re.compile(b'betas|mocap_framerate|pose_world|global_orient|smpl')
+_SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')

@@ -3,8 +3,8 @@
 A document is a list of frames, or a dict of them by image; a frame is a list of people,
 a dict with such a list, one person, or a dict of arrays of all people; a person is a
 dict, of which :data:`_KEYS` lists the keys. Programs are MMPose, OpenPose, SAM 3D Body,
-EasyMocap, MediaPipe, TensorFlow.js, Ultralytics and supervision, whose ``KeyPoints``
-RF-DETR returns, too. Of their objects, only attributes are used.
+EasyMocap, MediaPipe, CMU Panoptic, TensorFlow.js, Ultralytics and supervision, whose
+``KeyPoints`` RF-DETR returns, too. Of their objects, only attributes are used.
 """
 
 import re
@@ -18,12 +18,16 @@ import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
 from mmhot.io.readers.frame_numbers import frames_of, natural_key
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows, number_tracks
 
 # What a person may have, by keys in lower case without underscores.
 _LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
 _KEYS = {
-    'points_3d': ('predkeypoints3d', 'keypoints3d', *_LANDMARKS[:2]),
+    'points_3d': (
+        *('predkeypoints3d', 'keypoints3d', 'joints3d', 'joints', 'jtr', 'joints19'),
+        *_LANDMARKS[:2],
+    ),
     'points': ('reconstruction',),
     'points_2d': (
         *('keypoints', 'posekeypoints2d', 'predkeypoints2d', 'keypoints2d'),
@@ -43,8 +47,13 @@ _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
 # Keys of the frames of a document, of the people of a frame, and of points within a
 # person.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
-_PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans'
+_PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans', 'bodies'
 _NESTED = 'skeleton', 'pose', 'camera'
+_STATED: dict[str, dict[str, Any]] = {
+    'keypoints3d': {'axes': 'world'},  # of EasyMocap
+    'pred_keypoints_3d': {'axes': 'camera'},
+    'joints19': {'joint_names': get_skeleton('panoptic-19').joints},
+}
 _CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
@@ -414,9 +423,8 @@ def _canonical(person: Any) -> dict[str, Any]:
             name = 'points_3d' if _are_meters(value) else name
             values |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
         elif key == 'keypoints3d':
-            values['axes'], value = 'world', value[:_BODY_25]
-        elif key == 'pred_keypoints_3d':
-            values['axes'] = 'camera'
+            value = value[:_BODY_25]
+        values |= _STATED.get(key, {})
         if value is not None:
             values.setdefault(name, value)
     return values
@@ -480,6 +488,8 @@ def gather(
     points = arrays[kind]
     if points.ndim == 2 and points.shape[1] % 3 == 0:  # of COCO and OpenPose
         arrays[kind] = points.reshape(len(people), -1, 3)
+    elif points.ndim == 2 and points.shape[1] % 4 == 0 and kind == 'points_3d':
+        arrays[kind] = points.reshape(len(people), -1, 4)  # of Panoptic
     elif points.ndim != 3:
         text = 'K points, or triples x, y, score, of each person are expected'
         raise ValueError(f'keypoints are {points.shape[1:]}: {text}')

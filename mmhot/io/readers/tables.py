@@ -1,13 +1,15 @@
 """Reader of named joints in tables: ``.csv``, ``.trc`` and ``.c3d``, in 3D.
 
 ``.csv`` has a row for each frame, with columns ``NAME_x, NAME_y, NAME_z``, or one for
-each joint, with columns for its frame, name or number, x, y and z.
+each joint, with columns for its frame, name or number, x, y and z. Commas, semicolons
+or tabs separate cells, and lines may come before the header.
 """
 
 import csv
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +17,37 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.structures.rows import Rows
+from mmhot.skeletons.joints import match_joints
+from mmhot.structures.rows import Rows, number_tracks
 
 _LOGGER = logging.getLogger(__name__)
 TRC, C3D = b'PathFileType', b'\x02P'
 """First bytes of the files."""
-_METERS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
-# Columns, in lower case without underscores.
-_POINT = re.compile(r'(.+?)[_. ]?(?:3D)?([XYZxyz])')
-_SCORE = re.compile(r'(.+)_(?:visibility|confidence|score|likelihood)')
-_JOINT = re.compile(r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id')
+_METERS = {'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01}
+_METERS |= {'mm': 0.001, 'millimeters': 0.001}
+# Columns of a joint: NAME_x or xNAME, and the unit.
+_AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
+_COLUMNS = (
+    re.compile(rf'(?P<name>.+?)[_. ]?(?:3D)?{_AXIS}', re.I),
+    re.compile(rf'{_AXIS}[_. ]?(?P<name>.+)', re.I),
+)
+_UNIT = re.compile(r'\s*[(\[].*[)\]]')
+# What comes before the names and numbers of joints.
+_PREFIX = re.compile(
+    r'.*:|PoseLandmark\.|body_|(landmark|keypoint|joint)_?(?=\d)', re.I
+)
+# Other columns, their letters in lower case.
+_JOINT = re.compile(
+    r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
+)
 _HEADS = {
-    'frame': re.compile(r'frames?#?(id|idx|index|number|num|no)?|fnum'),
+    'frame': re.compile(r'frames?(id|idx|index|number|num|no)?|fnum'),
     'track': re.compile(r'tracks?(id)?|(person|subject)(id)?'),
-    'time': re.compile(r'time(stamp)?s?|seconds'),
+    'time': re.compile(r'time(stamp)?s?(ms|us|ns|s|sec)?|seconds'),
 }
+_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+_NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
+_LINES = 10  # of which one is the header
 # Frames per second that steps of seconds may show.
 _RATES = 1.0, 1000.0
 # Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
@@ -38,53 +56,68 @@ _FINGER = re.compile(
 )
 _FINGERS = dict(index='forefinger', thumb='thumb')
 _POINTS = dict(tip=4, first=3, second=2, third=1)
+# Landmarks of MediaPipe in shares of the image: the depth of the hips is about 0, and
+# most x and y are within the image or near it.
+_LANDMARKS, _HIPS = 33, slice(23, 25)
+_CENTERED, _NEAR, _MOST = 0.02, (-0.5, 1.5), 0.9
 
 
 def is_table(start: bytes) -> bool:
     """Return whether a file that begins so is ``.csv`` of positions in 3D."""
-    names = (start.splitlines() or [b''])[0].decode('utf-8-sig', 'replace').split(',')
-    return bool({'x', 'y', 'z'} <= {*map(_spell, names)} or _columns_of(names))
+    return _find_header(start.decode('utf-8-sig', 'replace')) is not None
+
+
+def _find_header(text: str) -> tuple[int, str] | None:
+    """Return the line of the header of a table, and the separator of its cells."""
+    for separator in ',;\t':
+        lines = csv.reader(text.splitlines()[:_LINES], delimiter=separator)
+        for number, names in enumerate(lines):
+            if {'x', 'y', 'z'} <= {*map(_spell, names)} or _columns_of(names):
+                return number, separator
+    return None
 
 
 def read_table(path: Path) -> Rows:
-    """Read ``.csv``; the rate is that of the times in seconds, if there are some."""
-    header, *lines = cells_of(path)
+    """Read ``.csv``; the rate is that of its times, if there are some."""
+    first, separator = _find_header(_text_of(path)) or (0, ',')
+    header, *lines = cells_of(path, separator)[first:]
     lines = [line for line in lines if any(line)]
+    if lines and len(lines[-1]) < len(lines[0]):  # cut off
+        lines.pop()
     if not lines:
         raise ValueError('has no rows')
-    spelled = [*map(_spell, header)]
-    heads = {
-        key: next((n for n, x in enumerate(spelled) if pattern.fullmatch(x)), None)
-        for key, pattern in _HEADS.items()
-    }
-    frame, track, time = (_column(lines, heads[x]) for x in ('frame', 'track', 'time'))
-    if {'x', 'y', 'z'} <= {*spelled}:
-        rows = _read_joints(header, spelled, lines, frame, track)
+    frame, track, seconds = (_column(header, lines, x) for x in _HEADS)
+    numbers = frame
+    if frame is None and seconds is not None:
+        times, row = np.unique(seconds, return_inverse=True)
+        steps = np.diff(times) / np.median(np.diff(times))
+        numbers = np.append(0, steps.round().clip(1).cumsum())[row.ravel()]
+    columns = _columns_of(header)
+    if {'x', 'y', 'z'} <= {*map(_spell, header)}:
+        rows = _read_joints(header, lines, numbers, track)
     else:
-        columns = _columns_of(header)
         values = numbers_of(lines, [n for x in columns.values() for n in x])
         points = values.reshape(len(lines), len(columns), -1)
-        rows = Rows(points[..., :3], frame=frame, track=track)
-        rows.joint_names = tuple(map(_joint_name, columns))
-        if points.shape[-1] > 3:
-            rows.scores = points[..., 3]
-    if time is not None:
-        steps = np.diff(np.unique(time[np.isfinite(time)]))
-        numbers = np.arange(2) if frame is None else np.unique(frame)
-        stride = np.median(np.diff(numbers)) if len(numbers) > 1 else 1
-        rate = float(stride / np.median(steps)) if len(steps) else 0.0
+        scores = points[..., 3] if points.shape[-1] > 3 else None
+        rows = Rows(points[..., :3], scores, numbers, track)
+        rows.joint_names = _names_of(columns)
+    if seconds is not None:
+        stride = 1.0 if frame is None else np.median(np.diff(np.unique(frame)))
+        rate = float(stride / np.median(np.diff(np.unique(seconds))))
         rows.fps = round(rate, 3) if _RATES[0] <= rate <= _RATES[1] else None
+    if _are_shares(rows):
+        rows.points, rows.is_normalized = rows.points[..., :2], True
     return rows
 
 
 def _read_joints(
     header: Sequence[str],
-    spelled: Sequence[str],
     lines: list[list[str]],
     frame: np.ndarray | None,
     track: np.ndarray | None,
 ) -> Rows:
     """Read a row for each joint, such as of our own files and of MediaPipe."""
+    spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
         raise ValueError('has columns x, y, z, but none for the frame and the joint')
@@ -95,8 +128,8 @@ def _read_joints(
     track = np.zeros(len(lines)) if track is None else track
     poses, row = np.unique(np.stack([frame, track], 1), axis=0, return_inverse=True)
     joints = [*dict.fromkeys(names)]
-    is_numbered = all(name.isdigit() for name in joints)
-    joints = sorted(joints, key=int) if is_numbered else joints
+    if _names_of(joints) is None:
+        joints.sort(key=_number_of)
     place = {name: n for n, name in enumerate(joints)}
     at = row.ravel()[::-1], [place[name] for name in names[::-1]]
 
@@ -115,7 +148,7 @@ def _read_joints(
         poses[:, 0],
         poses[:, 1],
         root_3d=table(*root)[:, 0] if {*root} <= {*spelled} else None,
-        joint_names=None if is_numbered else tuple(map(_joint_name, joints)),
+        joint_names=_names_of(joints),
     )
 
 
@@ -124,24 +157,24 @@ def read_trc(path: Path) -> Rows:
 
     OpenSim, and programs that write files for it, have y up.
     """
-    lines = [line.rstrip().split('\t') for line in _text_of(path).splitlines()]
+    lines = cells_of(path, '\t')
     header = dict(zip(lines[1], lines[2], strict=False))
-    names = [x.strip() for x in lines[3][2:] if x.strip()]
-    scale = _METERS.get(header.get('Units', '').strip())
+    names = [x for x in lines[3][2:] if x]
+    scale = _METERS.get(header.get('Units', '').lower())
     if scale is None:
         raise ValueError(f'has the unit {header.get("Units")!r}, not m, cm or mm')
     width = 2 + 3 * len(names)
     # one or two further lines of the header
-    data = [x + [''] * width for x in lines[4:] if x[0].strip().isdigit()]
+    data = [x + [''] * width for x in lines[4:] if ''.join(x[:1]).isdigit()]
     if not data or not names:
         raise ValueError('has no markers')
     values = numbers_of(data, range(width))
     points = values[:, 2:].reshape(len(values), len(names), 3) * scale
     frame = values[:, 0] - min(values[0, 0], 1)  # numbered from 1, or from 0
-    rate = float(as_numbers([header['DataRate']], 'DataRate', of_text=True)[0])
+    rate = float(numbers_of([[header['DataRate']]], [0])[0, 0])
     text = '%s: .trc does not state its axes: read as y-up; {given_axes} states others'
     _LOGGER.warning(ArgumentError(text, path.name))
-    joints = tuple(map(_joint_name, names))
+    joints = _names_of(names)
     return Rows(points, frame=frame, fps=rate, joint_names=joints, axes='y-up')
 
 
@@ -160,54 +193,104 @@ def read_c3d(path: Path) -> Rows:
         points * scale,
         frame=np.arange(len(points)) + file['header']['points']['first_frame'],
         fps=float(parameters['RATE']['value'][0]),
-        joint_names=tuple(parameters['LABELS']['value'][: points.shape[1]]),
+        joint_names=_names_of(parameters['LABELS']['value'][: points.shape[1]]),
         axes={'+Z': 'world', '+Y': 'y-up'}.get(up),
     )
 
 
-def cells_of(path: Path) -> list[list[str]]:
-    """Return the cells of a ``.csv`` file by row."""
-    return [*csv.reader(_text_of(path).splitlines())]
+def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
+    """Return the cells of a table by row."""
+    lines = csv.reader(_text_of(path).splitlines(), delimiter=separator)
+    return [[x.strip() for x in line] for line in lines]
 
 
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
-    """Convert some columns to numbers, NaN where cells are empty."""
+    """Convert some columns to numbers, NaN where there is none."""
     columns = [*columns]
-    cells = [[line[column] or 'nan' for column in columns] for line in lines]
-    return as_numbers(cells, 'cells', of_text=True)
+    cells = [[line[column].replace(',', '.') for column in columns] for line in lines]
+    known = [['nan' if x.lower() in _NO_NUMBERS else x for x in row] for row in cells]
+    return as_numbers(known, 'cells', of_text=True)
 
 
 def _text_of(path: Path) -> str:
     return read_limited(path, MAX_JSON).decode('utf-8-sig', 'replace')
 
 
-def _column(lines: list[list[str]], column: int | None) -> np.ndarray | None:
-    """Return a column of numbers, if it is one and is filled."""
-    if column is None or not any(line[column] for line in lines):
-        return None
-    return numbers_of(lines, [column])[:, 0]
+def _column(
+    header: Sequence[str], lines: list[list[str]], key: str
+) -> np.ndarray | None:
+    """Return frame numbers, track IDs or times in seconds, if they are stated."""
+    for column, name in enumerate(map(_letters, header)):
+        if not (_HEADS[key].fullmatch(name) and any(line[column] for line in lines)):
+            continue
+        if key == 'track':
+            return number_tracks(np.array([line[column] for line in lines], object))[0]
+        if key == 'frame':
+            return numbers_of(lines, [column])[:, 0]
+        with suppress(ValueError):  # dates
+            times = numbers_of(lines, [column])[:, 0] * _SECONDS.get(name[-2:], 1.0)
+            if np.isfinite(times).all() and np.ptp(times) > 0:
+                return times
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r'[\W_]', '', name).lower()
 
 
 def _spell(name: str) -> str:
-    return name.strip().replace('_', '').lower()
+    return _letters(_UNIT.sub('', name))
 
 
 def _columns_of(names: Sequence[str]) -> dict[str, list[int]]:
     """Return the columns of x, y, z, and perhaps of the score, of each joint."""
+    return max((_matched(names, pattern) for pattern in _COLUMNS), key=len)
+
+
+def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[int]]:
     columns: dict[str, dict[str, int]] = {}
-    for number, name in enumerate(map(str.strip, names)):
-        if match := _SCORE.fullmatch(name):
-            columns.setdefault(match[1], {})['~'] = number  # after z
-        elif match := _POINT.fullmatch(name):
-            columns.setdefault(match[1], {})[match[2].lower()] = number
+    for number, name in enumerate(names):
+        if match := pattern.fullmatch(_UNIT.sub('', name.strip())):
+            axis = match['axis'].lower()
+            key = axis if axis in 'xyz' else '~'  # after z
+            columns.setdefault(match['name'], {})[key] = number
     joints = {name: x for name, x in columns.items() if {*'xyz'} <= x.keys()}
     keys = 'xyz~' if all('~' in x for x in joints.values()) else 'xyz'
     return {name: [x[key] for key in keys] for name, x in joints.items()}
 
 
+def _number_of(name: str) -> int:
+    return int(_PREFIX.sub('', name))
+
+
+def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the names of joints as skeletons have them; None of numbers."""
+    joints = tuple(map(_joint_name, names))
+    return None if all(map(str.isdigit, joints)) else joints
+
+
+def _are_shares(rows: Rows) -> bool:
+    """Return whether rows are landmarks of MediaPipe in shares of the image."""
+    order = [*range(_LANDMARKS)]
+    if rows.joint_names is not None:
+        skeleton, order = match_joints(rows.joint_names) or (None, [])
+    if len(order) != _LANDMARKS or rows.points.shape[1] < _LANDMARKS:
+        return False
+    hips, pixels = rows.points[:, order[_HIPS]].mean(1), rows.points[:, order, :2]
+    is_seen = np.isfinite(hips).all(-1)
+    is_near = (pixels[is_seen] > _NEAR[0]) & (pixels[is_seen] < _NEAR[1])
+    is_centered = np.abs(hips[is_seen]) < _CENTERED
+    return (
+        is_seen.any()
+        and is_near.mean() > _MOST
+        and is_centered[:, 2].mean() > _MOST
+        and not is_centered[:, :2].all(-1).mean() > 1 - _MOST
+    )
+
+
 def _joint_name(name: str) -> str:
     """Return the name of a joint as skeletons have it."""
-    name = name.removeprefix('body_').replace('_toe_tip', '_toe')
+    name = _PREFIX.sub('', name, count=1).replace('_toe_tip', '_toe')
     if match := _FINGER.fullmatch(name):
         side, finger, point = match.groups()
         finger = _FINGERS.get(finger, f'{finger}_finger')
