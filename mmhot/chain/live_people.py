@@ -49,6 +49,8 @@ class LevelSettings:
     # and later.
     seconds: float = 3.0
     floor: float = 2.0  # seconds whose lowest ankle shows the floor of a person
+    # Seconds for which the size of people out of view is kept. More takes more memory.
+    memory: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,19 +177,20 @@ class PeoplePlacer:
         self, clip: Clip3D, returned: frozenset[int], time: float
     ) -> list[LivePerson]:
         """Return the people of a clip of one frame in camera axes."""
-        before, self._bodies = self._bodies, {}
-        for track in clip.track.tolist():
-            is_same = track in before and track not in returned
-            self._bodies[track] = before[track] if is_same else _Body()
-        clip = self._scaled(clip, time)
+        least = time - self.options.level.memory
+        known = {x: y for x, y in self._bodies.items() if y.ankles[-1][0] >= least}
+        bodies = [known.setdefault(x, _Body()) for x in clip.track.tolist()]
+        self._bodies = known
+        clip = self._scaled(clip, bodies, time)
         seen = to_axes(clip, 'z-up').places().astype(np.float64)
         self._level(seen, clip.scores, time)
         if self._start is None:
             is_person = self.options.origin == 'person'
             self._start = seen[0, _ANKLES].mean(0) if is_person else np.zeros(3)
         origin, people = self._turn @ self._start, []
-        for row, (track, body) in enumerate(self._bodies.items()):
+        for row, body in enumerate(bodies):
             places, ankles = seen[row] @ self._turn.T, body.ankles
+            track = int(clip.track[row])
             ankles.append((time, seen[row, _ANKLES]))
             while time - ankles[0][0] > self.options.level.floor:
                 ankles.popleft()
@@ -207,12 +210,12 @@ class PeoplePlacer:
             people.append(person)
         return people
 
-    def _scaled(self, clip: Clip3D, time: float) -> Clip3D:
+    def _scaled(self, clip: Clip3D, bodies: list[_Body], time: float) -> Clip3D:
         """Return the clip with people of the stated height."""
         if self.options.height is None:
             return clip
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-        for row, body in enumerate(self._bodies.values()):
+        for row, body in enumerate(bodies):
             pose = poses[row : row + 1]
             measure = partial(height_over_ankles, pose, _H36M.joints)
             factor = (self.options.height - ANKLE_HEIGHT) / body.height(measure, time)

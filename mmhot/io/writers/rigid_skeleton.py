@@ -153,7 +153,8 @@ class RunningMean(Generic[T]):
     It is of all frames at first, and then of some of the last ten seconds.
     """
 
-    _first, _pause, _memory = 25, 0.2, 10.0  # frames, seconds
+    # frames, and seconds; a frame stands for a second at most, if others were missed
+    _first, _pause, _longest, _memory = 25, 0.2, 1.0, 10.0
 
     def __init__(self) -> None:
         self._mean: T | None = None
@@ -166,7 +167,7 @@ class RunningMean(Generic[T]):
             self._mean, self._time, self._count = measure(), time, 1
         elif self._count < self._first or step >= self._pause:
             self._time, self._count = time, self._count + 1
-            share = max(1 / self._count, min(step / self._memory, 1))
+            share = max(1 / self._count, min(step, self._longest) / self._memory)
             self._mean = self._mean + share * (measure() - self._mean)
         return self._mean
 
