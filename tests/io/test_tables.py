@@ -232,6 +232,15 @@ def test_tables_vary(kind, clip, tmp_path):
     assert_body(read, clip.take(kept), 'z-up')
 
 
+def test_markers_vary(clip, tmp_path):
+    """Names of subjects, a second marker of a joint, units and decimal commas."""
+    joints = as_named(joints_of(clip, 'openpose-25'), lambda x: f'Bob:{short(x)}')
+    joints['Bob:r_knee'] = joints['Bob:RKnee'] + 0.05
+    path = trc(tmp_path / 'walk.trc', joints, 'mm', 'PathFileType\t4\t(X/Y/Z)\tw')
+    path.write_text(path.read_text().replace('\tmm\t', '\tMM\t').replace('.', ','))
+    assert_body(read_poses(path), clip, 'world')
+
+
 def test_landmarks_in_shares_of_the_image_are_lifted(clip, tmp_path):
     path = mediapipe(tmp_path, clip)
     header, *lines = path.read_text().splitlines()
@@ -318,8 +327,10 @@ def test_skeletons_by_name(clip, tmp_path):
         if count != 24:
             with pytest.raises(ValueError, match=f'per person, as in .*{name}.*: give'):
                 read_poses(path, fps=25)
-        read = read_poses(path, fps=25, skeleton=name, axes='world')
-        assert_body(read, clip, 'world')
+        np.savez(tmp_path / f'{name}.npz', joints=joints, fps=25)
+        for file, rate in ((path, 25), (path.with_suffix('.npz'), None)):
+            read = read_poses(file, fps=rate, skeleton=name, axes='world')
+            assert_body(read, clip, 'world')
 
 
 @pytest.mark.parametrize('kind', ['amass', 'wham', 'gvhmr'])

@@ -34,7 +34,7 @@ _COLUMNS = (
 _UNIT = re.compile(r'\s*[(\[].*[)\]]')
 # What comes before the names and numbers of joints.
 _PREFIX = re.compile(
-    r'.*:|PoseLandmark\.|body_|(landmark|keypoint|joint)_?(?=\d)', re.I
+    r'^(.*:|PoseLandmark\.|body_|(landmark|keypoint|joint)_?(?=\d))', re.I
 )
 # Other columns, their letters in lower case.
 _JOINT = re.compile(
@@ -56,8 +56,8 @@ _FINGER = re.compile(
 )
 _FINGERS = dict(index='forefinger', thumb='thumb')
 _POINTS = dict(tip=4, first=3, second=2, third=1)
-# Landmarks of MediaPipe in shares of the image: the depth of the hips is about 0, and
-# most x and y are within the image or near it.
+# Landmarks of MediaPipe in shares of the image, y down: the depth of the hips is about
+# 0, and most x and y are within the image or near it.
 _LANDMARKS, _HIPS = 33, slice(23, 25)
 _CENTERED, _NEAR, _MOST = 0.02, (-0.5, 1.5), 0.9
 
@@ -280,17 +280,18 @@ def _are_shares(rows: Rows) -> bool:
     is_seen = np.isfinite(hips).all(-1)
     is_near = (pixels[is_seen] > _NEAR[0]) & (pixels[is_seen] < _NEAR[1])
     is_centered = np.abs(hips[is_seen]) < _CENTERED
-    return (
+    return bool(
         is_seen.any()
         and is_near.mean() > _MOST
         and is_centered[:, 2].mean() > _MOST
+        and (pixels[is_seen, 0, 1] < hips[is_seen, 1]).mean() > 0.5  # the nose
         and not is_centered[:, :2].all(-1).mean() > 1 - _MOST
     )
 
 
 def _joint_name(name: str) -> str:
     """Return the name of a joint as skeletons have it."""
-    name = _PREFIX.sub('', name, count=1).replace('_toe_tip', '_toe')
+    name = _PREFIX.sub('', name).replace('_toe_tip', '_toe')
     if match := _FINGER.fullmatch(name):
         side, finger, point = match.groups()
         finger = _FINGERS.get(finger, f'{finger}_finger')
