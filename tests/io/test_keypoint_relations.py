@@ -70,7 +70,8 @@ def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, ca
 def test_joints_of_coco_are_recognized_without_a_line(caplog):
     for path in ('demo_2d_coco17.npz', 'vtest_2d_coco17.npz'):
         with np.load(DATA / path) as file:
-            poses = file['keypoints'].astype(np.float64)
+            first = file['track'] == 0
+            poses = file['keypoints'][first].astype(np.float64)
         for hidden in ((), (13, 14, 15, 16), (*range(11, 17),)):
             poses[:, hidden] = np.nan
             clip = Clip2D.from_arrays(poses, (1280, 720), 25)
