@@ -7,7 +7,7 @@ heel before, at heel strike, while they stay near that place.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Annotated
@@ -23,7 +23,7 @@ from mmhot.geometry.smooth_fits import (
     sight_precision,
     solve_blocks,
 )
-from mmhot.geometry.windows import solve_in_parts
+from mmhot.geometry.windows import moving_mean, solve_in_parts
 from mmhot.lifting.placement import is_pinned
 from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
@@ -70,6 +70,11 @@ class FootErrors:
     # Distance of an ankle from its place in 80 % of a contact, m. Without 2D keypoints
     # nearer ones stand already: 95 % of the contacts in CMU's motions, half of lifted.
     stands: float = 0.035
+    # Without 2D keypoints: speed over 0.2 s of an ankle that steps within a contact,
+    # m/s, and ``stands`` between steps. Chosen on fast motions of CMU and on
+    # walks with slow errors of 2 cm. Less speed, or more distance, holds fewer feet.
+    moves: float = 0.35
+    rests: float = 0.025
     glides: float = 2.5  # of errors: an ankle that is farther away does not stand
     # Errors of root and ankle of people without 2D keypoints, m
     unseen: tuple[tuple[float, float], ...] = ((0.015, 0.015), (0.03, 0.03))
@@ -157,7 +162,8 @@ class LockFeet(PoseStep[object]):
             stands = self._contacts(*seen, places, seconds)
             hips = root[rows] + away
             is_seen = not np.isnan(seen[0]).all()
-            sliding = self._sliding(stands, places[:, ANKLES] + away, hips, is_seen)
+            ankles = places[:, ANKLES] + away
+            sliding = self._sliding(stands, ankles, hips, seconds, is_seen)
             if sliding is None:
                 gliding.add(int(clip.track[rows[0]]))
             elif sliding.any():
@@ -209,24 +215,31 @@ class LockFeet(PoseStep[object]):
         return np.where(stands < self.errors.min_contact, 0, stands)
 
     def _sliding(
-        self, stands: np.ndarray, ankles: np.ndarray, root: np.ndarray, is_seen: bool
+        self,
+        stands: np.ndarray,
+        ankles: np.ndarray,
+        root: np.ndarray,
+        seconds: np.ndarray,
+        is_seen: bool,
     ) -> np.ndarray | None:
         """Leave only contacts (T, 2) of ankles that do not stand yet.
 
         Ankles (T, 2, 3) and root (T, 3) are in camera axes. None if people glide in
         more of the contacts.
         """
-        sliding, gliding = np.zeros_like(stands), 0
-        for side in range(2):
-            edges = np.flatnonzero(np.diff(stands[:, side] > 0, prepend=0, append=0))
-            for start, end in edges.reshape(-1, 2):
-                places = ankles[start:end, side]
-                if not is_seen and _spread(places) < self.errors.stands:
-                    continue
-                if self._glides(places, root[start:end], is_seen):
-                    gliding += end - start
-                else:
-                    sliding[start:end, side] = stands[start:end, side]
+        sliding, gliding = stands.copy(), 0
+        for side, contact in _runs(stands > 0):
+            places = ankles[contact, side]
+            if not is_seen and _spread(places) < self.errors.stands:
+                sliding[contact, side] = 0
+            elif self._glides(places, root[contact], is_seen):
+                gliding += len(places)
+                sliding[contact, side] = 0
+        if not is_seen:  # steps within contacts
+            sliding[_speed(ankles, seconds) > self.errors.moves] = 0
+            for side, contact in _runs(sliding > 0):
+                if _spread(ankles[contact, side]) < self.errors.rests:
+                    sliding[contact, side] = 0
         return sliding if np.count_nonzero(sliding) >= gliding else None
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray, is_seen: bool) -> bool:
@@ -407,6 +420,21 @@ class LockFeet(PoseStep[object]):
             held = slice(end, end + np.logical_and.accumulate(near).sum())
             rests[held] = np.maximum(rests[held], stands[end - 1])
         return rests
+
+
+def _runs(mask: np.ndarray) -> Iterator[tuple[int, slice]]:
+    """Yield the column and rows of each run in a mask (T, P)."""
+    for column, values in enumerate(mask.T):
+        edges = np.flatnonzero(np.diff(values, prepend=False, append=False))
+        for start, end in edges.reshape(-1, 2).tolist():
+            yield column, slice(start, end)
+
+
+def _speed(places: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Return speeds (T, P) of places (T, P, 3), averaged over 0.2 s against noise."""
+    size = 2 * round(0.1 / np.median(np.diff(seconds))) + 1
+    velocity = np.gradient(places, seconds, axis=0)
+    return np.linalg.norm(moving_mean(velocity, size), axis=-1)
 
 
 def _spread(places: np.ndarray) -> float:

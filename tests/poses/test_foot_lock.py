@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from feet import slow_errors
-from mocap import standing_pose
+from mocap import KICK, joints_of, standing_pose
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 
@@ -20,6 +20,7 @@ from mmhot.poses.contacts import (
 )
 from mmhot.poses.foot_lock import LEGS, FootErrors, LockFeet
 from mmhot.structures.clips_3d import Clip3D
+from tools.analysis.measure_harm import resampled
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 from tools.train_contacts import ContactNet
@@ -124,6 +125,12 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
     clip = Clip3D.from_arrays(poses, 25.0, axes='world')
     places = LockFeet().lock(clip).places()
     assert_allclose(places, clip.places(), atol=1e-5)
+
+
+def test_steps_of_a_fast_kick_are_not_held():
+    [(places, _)] = resampled([joints_of(KICK, 150)], 25.0, 1.6)
+    clip = Clip3D.from_arrays(places, 25.0, axes='world')
+    assert_allclose(LockFeet().lock(clip).places(), clip.places(), atol=1e-5)
 
 
 def test_clips_without_contacts_or_places_are_untouched():
