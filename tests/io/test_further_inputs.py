@@ -47,6 +47,23 @@ def test_labels_of_ultralytics(tmp_path, ends, with_scores):
     np.testing.assert_allclose(track.bboxes[0], [256, 96, 384, 384], atol=1e-3)
 
 
+def test_json_of_ultralytics(tmp_path):
+    frames = [
+        [{'name': 'person', 'box': {'x1': 1.0}, 'track_id': 3, 'keypoints': columns}]
+        for columns in (
+            dict(zip(('x', 'y', 'visible'), [*points.T.tolist(), scores], strict=True))
+            for points, scores in zip(POINTS, SCORES.tolist(), strict=True)
+        )
+    ]
+    (tmp_path / 'walk.json').write_text(json.dumps([*frames[:3], [], *frames[4:]]))
+    clip = mmhot.read_keypoints(tmp_path / 'walk.json', image_size=SIZE, fps=30)
+    [track] = clip.tracks
+    kept = [0, 1, 2, 4, 5]
+    assert (track.track, track.frames.tolist()) == (3, kept)
+    np.testing.assert_allclose(track.keypoints, POINTS[kept], atol=1e-4)
+    np.testing.assert_allclose(track.scores, SCORES[kept], atol=1e-6)
+
+
 def test_labels_with_gaps_and_unconfirmed_people(tmp_path):
     folder = write_labels(tmp_path / 'labels', [0, 1, 4, 5], ends=(0.9, 2))
     (folder / 'walk_0.txt').touch()

@@ -54,6 +54,7 @@ _STATED: dict[str, dict[str, Any]] = {
     'pred_keypoints_3d': {'axes': 'camera'},
     'joints19': {'joint_names': get_skeleton('panoptic-19').joints},
 }
+_COORDINATES = 'x', 'y', 'visible'  # of all points, in Ultralytics' JSON
 _CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
 # Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
 # lower case without underscores.
@@ -271,6 +272,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, 'pose_landmarks'):
         names = 'pose_world_landmarks', 'pose_landmarks'
         return {name: getattr(value, name, None) for name in names}
+    if isinstance(value, Mapping) and {*value} == {*_COORDINATES}:
+        return np.stack([value[x] for x in _COORDINATES], -1).tolist()
     if _has(value, ('landmark',)):
         return value['landmark']
     return [*value.landmark] if hasattr(value, 'landmark') else value
