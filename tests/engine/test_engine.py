@@ -76,7 +76,8 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
     )
     config = mocap.tiny_config('hot-timed-*_distilled-*', small)
     config.default_hooks.distill.teacher = TEACHER
-    config.work_dir = str(tmp_path)
+    # loggers and visualizers of one name are shared
+    config.update(work_dir=str(tmp_path), experiment_name='distilled')
     runner = build_runner(config)
     before = deepcopy(runner.model.state_dict())
     runner.train()
