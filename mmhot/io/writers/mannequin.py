@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
-from mmhot.io.writers.rigid_skeleton import RigidMotion
+from mmhot.io.writers.rigid_skeleton import RigidMotion, least_rotation
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 
 TEMPLATE = Path(__file__).with_suffix('.npz')
@@ -128,8 +127,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
         return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
 
-    rotation = scipy.spatial.transform.Rotation
-    scale, along, turn = np.full(3, thickness), None, rotation.identity()
+    scale, along, turn = np.full(3, thickness), None, np.eye(3)
     if joint == 'root' or joint.startswith('spine'):
         chain = ['root', 'spine_0', 'spine_1', 'spine_2', 'thorax']
         at = chain.index(joint)
@@ -140,9 +138,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         scale[0] = ratio('left_shoulder', name)
         # shoulders are high if arms are raised in most of the clip
         bone = place[f'{side}_shoulder'] - place[joint]
-        turn, _ = rotation.align_vectors(
-            bone, template['left_shoulder'] - template[name]
-        )
+        turn = least_rotation(template['left_shoulder'] - template[name], bone)
     elif part in ('hip', 'knee'):
         scale[1] = ratio('left_knee' if part == 'hip' else 'left_foot', name)
     elif part in ('foot', 'toe'):
@@ -152,7 +148,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         along = DOWN * (sign, 1, 1)
         scale[:] = thickness
         stretch = ratio(f'left_{ends[part]}', name) / thickness - 1
-    moved = turn.apply((points - template[name]) * scale)
+    moved = (points - template[name]) * scale @ turn.T
     if along is not None:
         moved += stretch * (moved @ along)[:, None] * along
     base = place[name.replace('left', side) if side in ('left', 'right') else name]

@@ -260,7 +260,7 @@ def _turn_ends(
         wrist = joints.index(f'{side}_wrist')
         forearm = axes[:, motion.parents[wrist]]
         hand = seen[f'{side}_hand'] - seen[f'{side}_wrist']
-        bend = _least_rotation(forearm @ motion.offsets[wrist], hand)
+        bend = least_rotation(forearm @ motion.offsets[wrist], hand)
         turn(f'{side}_wrist', bend @ forearm)
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
     neck, head = joints.index('neck_base'), joints.index('head')
@@ -268,7 +268,7 @@ def _turn_ends(
     ears = 0.75 * seen['head'] + 0.25 * shoulders
     left = axes[:, neck, :, 0]
     left = left - (left * up).sum(-1, keepdims=True) * up
-    twist = _least_rotation(left, np.cross(up, seen['nose'] - ears))
+    twist = least_rotation(left, np.cross(up, seen['nose'] - ears))
     turn('neck_base', twist @ axes[:, neck])
 
 
@@ -296,7 +296,7 @@ def _add_fingers(
         offsets += [knuckle, *(lengths[:, None] * unit_vectors(knuckle))]
         axes = hand
         for bone in bones:
-            turned = _least_rotation(axes @ knuckle, bone) @ axes
+            turned = least_rotation(axes @ knuckle, bone) @ axes
             turns.append(np.swapaxes(axes, -1, -2) @ turned)
             axes = turned
         turns.append(np.broadcast_to(np.eye(3), hand.shape))
@@ -368,7 +368,7 @@ def fit_rigid_skeleton(
         axes[:, joints] = axes[:, above]
         if len(chain):
             turned = (axes[:, chain] @ offsets[ends, :, None])[..., 0]
-            turns = _least_rotation(turned, positions[:, ends] - places[:, chain])
+            turns = least_rotation(turned, positions[:, ends] - places[:, chain])
             axes[:, chain] = turns @ axes[:, chain]
         for joint, children in forks.items():
             seen = positions[:, children] - places[:, joint, None]
@@ -459,7 +459,7 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return u @ vt
 
 
-def _least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+def least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the smallest rotations (..., 3, 3) between directions (..., 3)."""
     squares = (source * source).sum(-1) * (target * target).sum(-1)
     scale = 1 / np.sqrt(np.maximum(squares, 1e-24))[..., None, None]
