@@ -212,6 +212,20 @@ def test_other_keys_name_people_whose_track_id_is_unknown(tmp_path, unknown):
     assert track.track == 4
 
 
+@pytest.mark.parametrize('unknown', [None, float('nan'), -1, '-1', ' '])
+@pytest.mark.parametrize('key', ['poses', 'bodies'])
+def test_people_may_be_under_any_key(tmp_path, key, unknown):
+    path = tmp_path / 'a.json'
+    frames = [
+        {key: [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
+        for points in POINTS
+    ]
+    path.write_text(json.dumps(frames))
+    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
+    np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
+    assert track.track == 4
+
+
 @pytest.mark.parametrize('size', [2, 3])
 def test_results_may_have_fewer_landmarks_of_one_kind(size):
     body = np.random.default_rng(2).uniform(0.2, 0.8, (33, 3))
