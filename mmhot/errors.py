@@ -1,5 +1,6 @@
 """Errors of users in one line: names of files, hints at names, explanations."""
 
+import csv
 import logging
 import os
 import re
@@ -38,7 +39,7 @@ _NO_MEMORY = re.compile(
 # RuntimeError is h5py's, too.
 _UNEXPECTED = (
     *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
-    TypeError,
+    *(TypeError, csv.Error),
 )
 DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 

@@ -1,6 +1,7 @@
 """Messages of one printable, short line."""
 
 import ast
+import csv
 import logging
 import os
 import pickle
@@ -82,6 +83,7 @@ def test_lines_of_a_message_are_joined_and_the_middle_of_long_ones_is_cut():
         (RecursionError(), 'RecursionError'),
         (RuntimeError('bad node'), 'RuntimeError: bad node'),  # h5py's
         (MemoryError(), 'MemoryError'),
+        (csv.Error('field larger than field limit'), 'field larger'),
     ],
 )
 def test_structures_that_no_check_foresaw_are_errors_of_the_file(error, message):

@@ -54,8 +54,11 @@ Reader = Callable[[Path, int], Rows | Clip3D]
 def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
     text = start.lstrip(BLANK)
-    known = (read for starts, read in _READERS if text.startswith(starts))
-    return next(known, _read_table if is_table(text) else None)
+    for starts, read in _READERS:
+        if text.startswith(starts):
+            return read
+    # videos and images have zeros, which the csv of Python 3.10 refuses
+    return _read_table if b'\0' not in text and is_table(text) else None
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:

@@ -69,8 +69,6 @@ def is_table(start: bytes) -> bool:
 
 def _find_header(text: str) -> tuple[int, str] | None:
     """Return the line of the header of a table, and the separator of its cells."""
-    if '\0' in text:  # of no text, which Python 3.10 refuses
-        return None
     for separator in ',;\t':
         lines = csv.reader(text.splitlines()[:_LINES], delimiter=separator)
         for number, names in enumerate(lines):
