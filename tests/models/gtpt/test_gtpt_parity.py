@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 from gtpt_models import fixture_images, labeled_samples
+from mmpose.evaluation.functional import simcc_pck_accuracy
 from published import build_published, load_fixture
 from torch.testing import assert_close
 
+from mmhot.models.gtpt.head import _accuracy
 from tools.model_converters.gtpt import _RULES
 from tools.model_converters.published_model import rename_keys
 
@@ -86,6 +88,24 @@ def test_losses_are_the_published_ones(trained):
         ours = losses[f'loss_{name}'].item()
         assert ours == pytest.approx(value.item(), rel=1e-5, abs=1e-8)
     assert 0 <= losses['acc_pose'] <= 1
+
+
+def test_accuracy_is_that_of_mmpose():
+    torch.manual_seed(0)
+    targets = torch.rand(8, 17, 384), torch.rand(8, 17, 512)
+    offsets = torch.randint(-30, 30, (2, 8, 17, 1))
+    logits = tuple(
+        torch.zeros_like(target).scatter(
+            -1, (target.argmax(-1, True) + offset).clamp(0, target.shape[-1] - 1), 1
+        )
+        for target, offset in zip(targets, offsets, strict=True)
+    )
+    valid = torch.rand(8, 17) > 0.4
+    valid[:, 3] = False
+    arrays = (tuple(each.numpy() for each in pair) for pair in (logits, targets))
+    _, expected, _ = simcc_pck_accuracy(*arrays, 2.0, valid.numpy())
+    assert 0.1 < expected < 0.9
+    assert _accuracy(logits, targets, valid).item() == pytest.approx(expected)
 
 
 @torch.no_grad()
