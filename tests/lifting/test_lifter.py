@@ -10,8 +10,10 @@ import torch
 from lifters import save_lifter
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
+from mmpose.registry import KEYPOINT_CODECS
+from mmpose.structures import PoseDataSample
 from mocap import dataset
-from tracks import clip_of, standing, track, wiggling
+from tracks import H36M, clip_of, standing, track, wiggling
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
@@ -190,3 +192,37 @@ def test_stride_is_the_argument_or_a_ninth_of_the_targets(tmp_path):
     checkpoint = save_lifter(tmp_path / 'b.pth', fps=25.0, mapping='hot')
     lifter = Lifter(checkpoint=checkpoint)
     assert (lifter.fps, lifter.mapping) == (25.0, 'hot')
+
+
+def test_progress_counts_frames_of_the_clip(lifter):
+    seen = []
+    people = [track(range(60), number=0), track(range(7), number=1)]
+    lifter(clip_of(*people, fps=25.0), progress=lambda *counts: seen.append(counts))
+    assert seen == sorted(seen)
+    assert seen[-1] == (67, 67)
+
+
+@pytest.mark.parametrize('codec', CODECS)
+@pytest.mark.parametrize('flip_test', [True, False])
+def test_windows_are_lifted_as_the_model_predicts(codec, flip_test, tmp_path):
+    lifter = Lifter(
+        checkpoint=save_lifter(tmp_path / 'a.pth', codec=codec), flip_test=flip_test
+    )
+    windows = np.stack([wiggling(9, seed) for seed in range(4)])
+    camera = dict(w=1280, h=720)
+    with torch.inference_mode():
+        lifted = lifter.predict(windows, camera)
+
+    inputs, samples = [], []
+    codec = KEYPOINT_CODECS.build(dict(type=codec))
+    for window in windows:
+        encoded = codec.encode(window, camera_param=camera)
+        inputs.append(torch.from_numpy(encoded.pop('keypoint_labels')))
+        sample = PoseDataSample(metainfo=dict(flip_indices=H36M.flip_indices))
+        sample.set_metainfo({k: v for k, v in encoded.items() if k == 'framing'})
+        samples.append(sample)
+    lifter.network.model.test_cfg['flip_test'] = flip_test
+    with torch.inference_mode():
+        predicted = lifter.network.model.predict(torch.stack(inputs), samples)
+    expected = np.stack([sample.pred_instances.keypoints for sample in predicted])
+    np.testing.assert_allclose(lifted, expected, atol=1e-6)
