@@ -237,3 +237,12 @@ def test_joints_of_limbs_that_are_seen_alone_must_be_seen_more(lifter):
     keypoints[:, [KNEES[1], *FEET]] = np.nan
     assert (find_known(keypoints, np.arange(150) / 50)[:, knee] == 1).all()
     assert thigh_errors(lifter, keypoints, poses).max() < 25
+
+
+def test_empty_rows_between_long_gaps_are_kept_without_filling_the_gaps():
+    keypoints = standing(4, 3.0)
+    keypoints[1:3] = np.nan
+    segments = segments_of(track([0, 500, 502, 1000], keypoints))
+    frames = [s.frames.tolist() for s in segments]
+    assert sum(frames, []) == [0, 500, 501, 502, 1000]
+    assert all(np.isfinite(s.keypoints).all() for s in segments)
