@@ -45,7 +45,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol():
-    """Reset MMEngine's default scope, which a test's Runner sets for later builds."""
+    """Reset MMEngine's default scope and managers, which a test's Runner sets for all."""
+    _reset_managers()
     before = dict(_default_scopes())
     try:
         return (yield)
@@ -194,9 +195,9 @@ def run_tool(tool_output):
 
 
 def _reset_managers():
-    """Drop global instances, which an earlier run of the same second shares.
+    """Drop global instances, which later runs of one name would share.
 
-    Visualizers would write to its files, and the number of its checkpoints count.
+    Visualizers would write to an earlier run's files, and its checkpoints count.
     """
     modules = map(sys.modules.get, ('mmengine.visualization', 'mmengine.logging'))
     names = 'Visualizer', 'MessageHub'

@@ -76,8 +76,7 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
     )
     config = mocap.tiny_config('hot-timed-*_distilled-*', small)
     config.default_hooks.distill.teacher = TEACHER
-    # loggers and visualizers of one name are shared
-    config.update(work_dir=str(tmp_path), experiment_name='distilled')
+    config.work_dir = str(tmp_path)
     runner = build_runner(config)
     before = deepcopy(runner.model.state_dict())
     runner.train()
@@ -121,8 +120,6 @@ def test_target_is_mixed_with_the_poses_of_the_teacher():
 def test_pretraining_on_views_logs_and_validates(tmp_path):
     config = mocap.tiny_views()
     config.work_dir = str(tmp_path)
-    # runners share a visualizer of one name
-    config.visualizer.name = 'views'
     config.default_hooks.logger.interval = 1
     runner = Runner.from_cfg(config)
     runner.train()
