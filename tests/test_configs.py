@@ -389,13 +389,17 @@ def test_network_neither_copies_to_a_gpu_nor_waits_for_it(path):
 def _shortened(path):
     """Build a network with the fewest layers and frames that its pruners allow."""
     config, backbone = deepcopy(read(path).model), _build(path).backbone
+    remove_layers(config, backbone)
     if isinstance(backbone, Host) and 'projector' not in config:
         frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
         config.backbone.num_frames = 36
         for pruner in [pruners] if isinstance(pruners, dict) else pruners:
             pruner.num_keep = 36 * pruner.num_keep // frames
-        remove_layers(config, backbone)
-    elif path not in TOPDOWN and 'depth' in config.backbone:
+    elif (
+        not isinstance(backbone, Host)
+        and path not in TOPDOWN
+        and 'depth' in config.backbone
+    ):
         config.backbone.depth = 1
     if 'generation_depth' in config.backbone:
         config.backbone.generation_depth = 1
