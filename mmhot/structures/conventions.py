@@ -39,7 +39,7 @@ _UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be t
 # of people who stand; heights of the lowest joint of people on a floor, and the least
 # distance of people from a camera, meters; x, y and z of the view's border at depth 1.
 _UP = {'camera': (1, -1), 'y-up': (1, 1), 'z-up': (2, 1)}
-_ALONG, _FLOOR, _AWAY, _VIEW = 0.8, (-0.03, 0.2), 1.5, np.array([0.8, 0.5, 2.0])
+_ALONG, _FLOOR, _AWAY, _VIEW = 0.8, (-0.03, 0.2), 2.0, np.array([0.8, 0.5, 2.0])
 # Knees are ahead of the line from hip to ankle by this share of its length, which is 23
 # degrees, in one of twenty frames, and most bends have one sign. In 458 motions of CMU
 # the first is unknown in 4, the second is always above 0.8, and none is wrong.
@@ -124,7 +124,8 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     """Recognize the axes of bodies by how they stand and where they are.
 
     Each counts for one kind of axes: the direction from feet to neck in most frames, a
-    floor at zero below all people, and people far in front of a camera.
+    floor at zero below all people, and people far in front of a camera. With both hands
+    beyond the head people hang or stand on their hands: either direction counts.
 
     Args:
         body (np.ndarray): Human3.6M's joints in meters, NaN where unknown, (N, 17, 3).
@@ -132,14 +133,19 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         name (str): Of the clip, for the log.
 
     Returns:
-        str: 'camera' if the axes are not known, which a line says.
+        str: 'camera', 'y-up' or 'z-up', which a line says.
+
+    Raises:
+        ValueError: If as much counts for other axes.
     """
     _, axis, has_hands_up = _segments(body)
-    axis = axis[np.isfinite(axis).all(-1) & ~has_hands_up]
-    least, points = max(len(axis) / 2, len(body) / 10), dict.fromkeys(_UP, 0)
+    is_known, points = np.isfinite(axis).all(-1), dict.fromkeys(_UP, 0)
+    is_sure, least = is_known & ~has_hands_up, len(body) / 10
+    hangs = places is not None and is_sure.sum() < least  # or stands on the hands
+    axis = axis[is_known if hangs else is_sure]
     for axes, (column, sign) in _UP.items():
-        stands = sign * axis[:, column] > _ALONG
-        points[axes] += bool(stands.sum() > least)
+        along = np.abs(axis[:, column]) if hangs else sign * axis[:, column]
+        points[axes] += bool((along > _ALONG).sum() > max(least, len(axis) / 2))
     if places is not None:
         with ignored_warnings():  # of people without joints
             lowest = np.nanmin(places, axis=1)
@@ -151,15 +157,14 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
             is_on = (height > _FLOOR[0]) & (height < _FLOOR[1])
             points[axes] += bool(is_on.mean() > 0.5)
     best = [axes for axes, count in points.items() if count == max(points.values())]
+    if len(best) > 1:
+        raise ArgumentError('axes of people are not known: {given_axes} states them')
     text = '%s: read as %s axes; {given_axes} states others'
     if places is None:
         text = '%s: read as %s axes, in which people stand; if they lie or hang, give '
         text += '{given_axes}'
-    if len(best) > 1:
-        text, best = '%s: axes are not known: read as %s; {given_axes} states them', []
-    axes = best[0] if best else 'camera'
-    _LOGGER.warning(ArgumentError(text, name, axes))
-    return axes
+    _LOGGER.warning(ArgumentError(text, name, *best))
+    return best[0]
 
 
 def standing_axes(body: np.ndarray) -> np.ndarray:

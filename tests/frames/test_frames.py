@@ -1,5 +1,6 @@
 """Frames of videos and image sequences, and inputs by name."""
 
+import datetime
 import hashlib
 import logging
 import re
@@ -449,6 +450,43 @@ def test_hashes_in_names_do_not_number_frames(tmp_path, form, caplog):
     numbers = number_frames(images, tmp_path)
     assert [numbers[90 - n] for n in range(len(names))] == [*range(len(names))]
     assert 'IDs' not in caplog.text
+
+
+CLOCKS = [
+    'cam_%Y-%m-%d_%H-%M-%S-{ms}.png',
+    'frame_%H%M%S.{ms}.png',
+    'PXL_%Y%m%d_%H%M%S{ms}.png',
+    'axis-%y-%m-%d_%H-%M-%S_{ms:.2}.png',
+    'vlcsnap-%Y-%m-%d-%Hh%Mm%Ss{ms}.png',
+    '%s.{ms}000.png',  # as of TUM
+    '01-%Y%m%d%H%M%S-{counter:02}.png',  # of Motion
+]
+
+
+@pytest.mark.parametrize('form', CLOCKS)
+def test_times_in_names_number_frames(tmp_path, form, caplog):
+    frames = [n for n in range(75) if 'counter' in form or not 30 <= n < 35]
+    start = datetime.datetime(2026, 11, 3, 23, 59, 58 if '%d' in form else 56)
+    names = []
+    for frame in frames:
+        time = start + datetime.timedelta(milliseconds=40 * frame)
+        named = form.replace('%s', str(int(time.timestamp())))
+        ms = f'{time.microsecond // 1000:03}'
+        names.append(time.strftime(named).format(ms=ms, counter=frame % 25))
+    numbers = number_frames([{'id': name} for name in names[::-1]], tmp_path)
+    assert [numbers[name] for name in names] == frames
+    assert 'names are times of 25 images/s: state it by fps' in caplog.text
+    [clip] = find_inputs([str(folder_of(tmp_path / 'walk', *names))])
+    assert [path.name for path in clip.open().paths] == names
+
+
+@pytest.mark.parametrize(
+    'form', ['a_01_02_{}_{:02}', 'walk{}.{:04}', 'a_20261103_1422{}_{:04}']
+)
+def test_takes_with_counters_are_not_times(form, tmp_path):
+    names = [form.format(take, n) for take in (10, 30) for n in range(30)]
+    with pytest.raises(ValueError, match='has images of 2 videos'):
+        number_frames([{'id': name} for name in names], tmp_path)
 
 
 def test_ids_number_frames_with_a_word(tmp_path, caplog):

@@ -172,8 +172,8 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
     """Frames between them are not invented, and a video of one person stays one."""
     sizes = 1.5 ** np.array([0, 3, 1, 4, 0, 2])
     points = 10 + 60 * sizes[:, None, None] * POINTS / POINTS.max()
-    walk = POINTS[:1] + 20 * np.arange(6)[:, None, None]
-    for frames, is_video in ((points, False), (walk, True)):
+    walk, run = (POINTS[:1] + x * np.arange(6)[:, None, None] for x in (20, 35))
+    for frames, is_video in ((points, False), (walk, True), (run, True)):
         people = [
             dict(image_id=3 * n, category_id=1, keypoints=[*np.c_[x, [2] * 17].ravel()])
             for n, x in enumerate(frames)

@@ -151,7 +151,7 @@ NUMBERED = {
     'COCO': lambda path: read_keypoints(
         dump(path, [coco_result(int(n), walk()[0]) for n in NUMBERS]), **SIZE
     ),
-    '3D': lambda path: Clip3D.from_arrays(POSES, 25, frames=NUMBERS),
+    '3D': lambda path: Clip3D.from_arrays(POSES, 25, frames=NUMBERS, axes='camera'),
 }
 
 
@@ -164,13 +164,14 @@ def test_milliseconds_as_frame_numbers_are_one_line(kind, tmp_path, caplog):
 
 def test_tensors_of_poses_are_read():
     poses = torch.rand(6, 17, 3).requires_grad_()
-    wanted = read_poses(poses.detach().numpy(), fps=25).keypoints_3d
+    given = dict(fps=25, axes='camera')
+    wanted = read_poses(poses.detach().numpy(), **given).keypoints_3d
     frames = [[{'keypoints_3d': each}] for each in poses]
     arrays = poses.detach().numpy()
     lists = ([*poses], [*arrays], arrays.tolist(), (x[None] for x in arrays))
-    for given in (poses, frames, *lists):
-        np.testing.assert_array_equal(read_poses(given, fps=25).keypoints_3d, wanted)
-    half = read_poses(poses.bfloat16(), fps=25).keypoints_3d
+    for each in (poses, frames, *lists):
+        np.testing.assert_array_equal(read_poses(each, **given).keypoints_3d, wanted)
+    half = read_poses(poses.bfloat16(), **given).keypoints_3d
     np.testing.assert_allclose(half, wanted, atol=0.02)
 
 

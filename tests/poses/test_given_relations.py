@@ -189,9 +189,11 @@ def test_axes_of_people_who_do_not_stand_are_right_or_a_line_asks(way, caplog):
     poses = poses - [0, 0, np.median(poses[..., 2].min(-1))]  # on the floor
     for given, axes in ((poses, 'z-up'), (camera(poses), 'camera')):
         caplog.clear()
-        read = Clip3D.from_arrays(given, FPS).axes
-        is_asked = 'axes are not known: read as camera; given_axes' in caplog.text
-        assert read == ('camera' if is_asked else axes)
+        try:
+            read = Clip3D.from_arrays(given, FPS).axes
+        except ValueError as error:
+            read = str(error)
+        assert read in (axes, 'axes of people are not known: given_axes states them')
         caplog.clear()
         assert Clip3D.from_arrays(given, FPS, axes=axes).axes == axes
         assert not caplog.messages

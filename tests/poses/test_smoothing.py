@@ -69,7 +69,7 @@ def test_stream_starts_anew_after_a_gap():
 def test_long_steps_in_time_are_gaps_of_every_step():
     """Consecutive frames of a pause are two stretches, as smoothing and feet see it."""
     poses = np.random.default_rng(0).normal(size=(6, 17, 3))
-    clip = mmhot.Clip3D.from_arrays(poses, 25)
+    clip = mmhot.Clip3D.from_arrays(poses, 25, axes='camera')
     assert [len(rows) for rows in clip.stretches()] == [6]
     paused = replace(clip, variable_time=np.array([0, 0.04, 0.08, 4, 4.04, 4.08]))
     assert [len(rows) for rows in paused.stretches()] == [3, 3]

@@ -23,7 +23,7 @@ from scipy.interpolate import CubicSpline
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
-from mmhot.errors import align
+from mmhot.errors import ArgumentError, align
 from mmhot.geometry.outliers import find_outliers
 from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.keypoints.confidence import DropUncertain, find_jumps
@@ -46,6 +46,18 @@ _STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # of images, pixels
 _BODY = get_skeleton('h36m-17')
+_ARMS = [
+    _BODY.indices(f'{x}_{y}' for y in ('shoulder', 'elbow', 'wrist'))
+    for x in ('left', 'right')
+]
+_UPPER_ARM, _RAISED, _THICKNESS = 0.28, 0.4, 0.08  # meters
+# Heads to y, -y, x and -x of people who lie: columns and signs of z-up axes.
+_SIDES = (
+    ([0, 2, 1], (1, 1, -1)),
+    ([0, 2, 1], (1, -1, 1)),
+    ([2, 0, 1], (1, 1, 1)),
+    ([2, 1, 0], (-1, 1, 1)),
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -109,7 +121,10 @@ def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
         count = Counter[str]()
         for motion in motions:
             said.flush()
-            answer = 'right' if is_right(motion[::_STRIDE].astype(float)) else 'wrong'
+            try:
+                answer = ('wrong', 'right')[is_right(motion[::_STRIDE].astype(float))]
+            except ArgumentError:
+                answer = 'asked'
             is_asked = any(_ASKS.search(record.getMessage()) for record in said.buffer)
             count['asked' if is_asked else answer] += 1
         numbers = count.total(), *(count[x] for x in lines[0][2:])
@@ -117,9 +132,21 @@ def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
     return lines
 
 
-def _reads_poses(change: Callable[[np.ndarray], np.ndarray], world: np.ndarray) -> bool:
-    poses = to_axes(Clip3D.from_arrays(change(world), FPS), 'z-up').keypoints_3d
-    return bool(np.abs(poses - _centered(world)).max() < _SAME)
+def _reads_poses(
+    change: Callable[[np.ndarray], np.ndarray],
+    world: np.ndarray,
+    body: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> bool:
+    given = change(body(world))
+    poses = to_axes(Clip3D.from_arrays(given, FPS), 'z-up').keypoints_3d
+    return bool(np.abs(poses - _centered(body(world))).max() < _SAME)
+
+
+def _reads_motion(fps: float, world: np.ndarray) -> bool:
+    images = world[:: round(FPS / _STRIDE / fps)]
+    pixels = 500 + 200 * (_in_camera(images) - (0, 0, 5))[..., :2]
+    clip = Clip2D.from_arrays(pixels, _SIZE, fps, skeleton=_BODY.name)
+    return len(clip.tracks) == 1
 
 
 def _reads_order(world: np.ndarray) -> bool:
@@ -128,12 +155,20 @@ def _reads_order(world: np.ndarray) -> bool:
 
 
 def _reads_names(form: str, world: np.ndarray) -> bool:
-    """Read frame numbers with gaps from names of images, some with random hashes."""
+    """Read frame numbers with gaps from names of images, some with random hashes.
+
+    Times begin at any time of a day and are 80 ms apart.
+    """
     rng, count = np.random.default_rng(len(world)), len(world)
     frames = rng.integers(0, 2000) + np.cumsum(rng.choice([1, 1, 1, 5], count))
     fixed = {'take': rng.integers(100), 'day': rng.integers(20200101, 20261231)}
-    names = [form.format(x, hash=rng.bytes(16).hex(), **fixed) for x in frames]
-    return frames_of(names, Path('images')) == frames.tolist()
+    times = np.datetime64('2026-11-03', 'ms') + rng.integers(86_000_000) + 80 * frames
+    names = [
+        form.format(x, hash=rng.bytes(16).hex(), time=time, **fixed)
+        for x, time in zip(frames, times.tolist(), strict=True)
+    ]
+    read = frames_of(names, Path('images'))
+    return np.array_equal(np.diff(read), np.diff(frames))
 
 
 def _y_up(world: np.ndarray) -> np.ndarray:
@@ -146,27 +181,39 @@ def _in_camera(world: np.ndarray) -> np.ndarray:
     return (world - [middle[0], middle[1] - 5, 1.2])[..., [0, 2, 1]] * (1, -1, 1)
 
 
+def _lying(world: np.ndarray) -> np.ndarray:
+    """Lay people on the floor, their heads to one of four sides."""
+    order, signs = _SIDES[len(world) % len(_SIDES)]
+    poses = _centered(world)[..., order] * signs + world[:, :1]
+    return poses - (0, 0, poses[..., 2].min() - _THICKNESS)
+
+
+def _hanging(world: np.ndarray) -> np.ndarray:
+    """Raise people and both of their arms."""
+    poses = world + (0, 0, _RAISED)
+    for shoulder, elbow, wrist in _ARMS:
+        poses[:, elbow] = poses[:, shoulder] + (0, 0, _UPPER_ARM)
+        poses[:, wrist] = poses[:, elbow] + (0, 0, _UPPER_ARM)
+    return poses
+
+
 def _centered(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, :1]
 
 
-_Change = Callable[[np.ndarray], np.ndarray]
-
-
-def _changed(turn: _Change, form: _Change, world: np.ndarray) -> np.ndarray:
-    return form(turn(world))
+def _relative(
+    turn: Callable[[np.ndarray], np.ndarray], world: np.ndarray
+) -> np.ndarray:
+    return _centered(turn(world))
 
 
 # Inputs in which something is guessed.
-_FORMS: dict[str, _Change] = {
+_AXES = {'z-up': np.asarray, 'y-up': _y_up, 'camera': _in_camera}
+_FORMS = {
+    **{f'axes: positions, {title}': turn for title, turn in _AXES.items()},
     **{
-        f'axes: {where}, {title}': partial(_changed, turn, form)
-        for where, form in (('positions', np.asarray), ('relative to hips', _centered))
-        for title, turn in (
-            ('z-up', np.asarray),
-            ('y-up', _y_up),
-            ('camera', _in_camera),
-        )
+        f'axes: relative to hips, {title}': partial(_relative, turn)
+        for title, turn in _AXES.items()
     },
     'axes: hips pinned, z-up': lambda x: x - x[:, :1] * (1, 1, 0),
     'handedness: right': np.asarray,
@@ -180,11 +227,19 @@ _NAMES = {
     'several numbers': 'take{take}_{day}_{}.jpg',
     'Roboflow': 'walk_{}_jpg.rf.{hash}.jpg',
     'Label Studio': '{hash:.8}-frame_{:04d}.jpg',
+    'date and time': 'cam_{time:%Y-%m-%d_%H-%M-%S-%f}.jpg',
+    'time': 'frame_{time:%H%M%S.%f}.png',
     'hash': '{hash}.jpg',
 }
 # Guesses, and whether they are right for a motion.
 _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     **{title: partial(_reads_poses, form) for title, form in _FORMS.items()},
+    **{
+        f'axes: {body.__name__[1:]}, {title}': partial(_reads_poses, turn, body=body)
+        for body in (_lying, _hanging)
+        for title, turn in _AXES.items()
+    },
+    **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
     **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},
 }

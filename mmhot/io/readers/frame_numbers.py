@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
 from mmhot.structures.rows import LARGEST_FRAME
 
 _LOGGER = logging.getLogger(__name__)
@@ -16,6 +17,18 @@ _LOGGER = logging.getLogger(__name__)
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
 _WORD = re.compile(r'[a-zA-Z0-9]+')
+# Times in names: year, month, day, hour, minute, second, and a number after it, in all
+# forms that cameras write; the same without a date; and seconds with decimals.
+_DATE = r'(?:20)?(\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])\D{0,4}'
+_CLOCK = r'([01]\d|2[0-3])[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.:s]?(\d{1,9}))?'
+_TIMES = tuple(
+    re.compile(rf'(?<!\d)(?={form}(?!\d))')
+    for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
+)
+_RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
+# Times have steps of about one length, more than half of them within this share. Longer
+# steps are of other numbers, unless milliseconds follow a date.
+_SAME_STEP, _LONGEST_STEP = 0.25, 20
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
@@ -137,10 +150,46 @@ def _read_names(names: list[str]) -> np.ndarray | None:
         for place in [*distinct, column]:
             part[place] = '#'
     forms = {''.join(part) for part in parts}
+    if len(forms) > 1 or len(distinct) == 1:
+        times = _read_times(names, is_dated=len(forms) == 1)
+        if times is not None:
+            return times
     if len(forms) > 1 and 2 * len(forms) > len({*names}):
         return None
     _check_videos(forms)
     return numbers
+
+
+def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
+    """Count the usual steps of times in names, (N,); None of other names.
+
+    A number after seconds is a part of them, or a counter if all up to the highest
+    occur, as in ``20261103142231-07.jpg`` of Motion.
+    """
+    stems = [_EXTENSION.sub('', name) for name in names]
+    for pattern in _TIMES:
+        for column in zip(*map(pattern.finditer, stems), strict=False):
+            fields = [match.groups() for match in column]
+            *date, part = np.array([[int(x or 0) for x in each] for each in fields]).T
+            seconds = np.zeros(len(names), np.int64)
+            for value, radix in zip(date, _RADICES, strict=True):
+                seconds = seconds * radix + value
+            lengths = [len(each[-1] or '') for each in fields]
+            has_date, highest = date[1].all(), 10 ** max(lengths)
+            if has_date and len({*part.tolist()}) >= part.max():
+                highest = part.max() + 1
+            are_parts = has_date and part.max() + 1 < highest < 2 * part.max()
+            unique, row = np.unique(seconds + part / highest, return_inverse=True)
+            if len(unique) < len({*names}) or not (are_parts or np.ptp(seconds)):
+                continue
+            steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
+            is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > len(steps)
+            has_gaps = steps.max() > _LONGEST_STEP
+            if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
+                text = '%s: names are times of %.3g images/s: state it by {fps}'
+                _LOGGER.warning(ArgumentError(text, names[0], 1 / usual))
+                return np.append(0, steps.round().clip(1).cumsum().astype(int))[row]
+    return None
 
 
 def _check_videos(names: set[str]) -> None:
