@@ -68,7 +68,8 @@ def check_time_first(keypoints: np.ndarray) -> None:
         return
     with ignored_warnings():  # of people without keypoints
         size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
-        steps = [np.nanmedian(np.abs(np.diff(keypoints, axis=axis))) for axis in (0, 1)]
+        moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
+        steps = [np.nanmedian(x) for x in moved]
     if steps[1] < _LIMITS.still * size and not steps[0] < 2 * steps[1]:
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '
@@ -163,11 +164,11 @@ def mark_missing(
     """Return points (..., K, 2 or 3) and scores (..., K), NaN and 0 where missing.
 
     A point is missing if it is NaN, or its score is not above zero. So are pixels at
-    (0, 0), as COCO and several models mark them, and 3D poses of one point. 3D joints
-    at (0, 0, 0) are missing, unless they are mostly there, as roots, or once, as where
-    a path begins.
+    (0, 0) and (-1, -1), as COCO and several models mark them, and 3D poses of one
+    point. 3D joints at these numbers are missing, unless they are mostly there, as
+    roots, or once, as where a path begins.
     """
-    missing = (points == 0).all(-1)
+    missing = (points == 0).all(-1) | (points == -1).all(-1)
     if points.shape[-1] == 3:
         of_joint = missing.reshape(-1, missing.shape[-1])
         counts = of_joint.sum(0)

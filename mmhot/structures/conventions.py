@@ -36,10 +36,12 @@ _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
 _UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
 _UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be tilted
 # Vertical axes by name: column and sign of up. The cosine of the largest angle to them
-# of people who stand; heights of the lowest joint of people on a floor, and the least
-# distance of people from a camera, meters; x, y and z of the view's border at depth 1.
+# of people who stand; heights of the lowest joint of people on a floor, the least
+# distance of people from a camera, and the largest height of a level camera, meters; x,
+# y and z of the view's border at depth 1.
 _UP = {'camera': (1, -1), 'y-up': (1, 1), 'z-up': (2, 1)}
-_ALONG, _FLOOR, _AWAY, _VIEW = 0.8, (-0.03, 0.2), 2.0, np.array([0.8, 0.5, 2.0])
+_ALONG, _FLOOR, _AWAY, _BELOW = 0.8, (-0.03, 0.2), 2.0, 2.0
+_VIEW = np.array([0.8, 0.5, 2.0])
 # Knees are ahead of the line from hip to ankle by this share of its length, which is 23
 # degrees, in one of twenty frames, and most bends have one sign. In 458 motions of CMU
 # the first is unknown in 4, the second is always above 0.8, and none is wrong.
@@ -148,14 +150,16 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         points[axes] += bool((along > _ALONG).sum() > max(least, len(axis) / 2))
     if places is not None:
         with ignored_warnings():  # of people without joints
-            lowest = np.nanmin(places, axis=1)
+            lowest, deepest = np.nanmin(places, 1), np.nanmax(places[..., 1], 1)
         pelvis, depth = places[:, _PELVIS], places[:, _PELVIS, 2]
         is_seen = (np.abs(pelvis) < _VIEW * depth[:, None]).all(-1) & (depth > _AWAY)
+        is_seen &= deepest < _BELOW
         points['camera'] += bool(is_seen.mean() > 0.5)
         for axes in ('y-up', 'z-up'):
             height = lowest[:, _UP[axes][0]]
             is_on = (height > _FLOOR[0]) & (height < _FLOOR[1])
-            points[axes] += bool(is_on.mean() > 0.5)
+            touches = _FLOOR[0] < np.nanpercentile(height, 5) < _FLOOR[1]  # who jump
+            points[axes] += bool(touches or is_on.mean() > 0.5)
     best = [axes for axes, count in points.items() if count == max(points.values())]
     if len(best) > 1:
         raise ArgumentError('axes of people are not known: {given_axes} states them')

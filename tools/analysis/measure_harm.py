@@ -45,12 +45,13 @@ _NEAREST = 1.0  # depth, meters: nearer people are not in the image
 _STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # of images, pixels
+_Change = Callable[[np.ndarray], np.ndarray]
 _BODY = get_skeleton('h36m-17')
 _ARMS = [
     _BODY.indices(f'{x}_{y}' for y in ('shoulder', 'elbow', 'wrist'))
     for x in ('left', 'right')
 ]
-_UPPER_ARM, _RAISED, _THICKNESS = 0.28, 0.4, 0.08  # meters
+_UPPER_ARM, _BAR, _THICKNESS = 0.28, 2.3, 0.08  # meters
 # Heads to y, -y, x and -x of people who lie: columns and signs of z-up axes.
 _SIDES = (
     ([0, 2, 1], (1, 1, -1)),
@@ -132,14 +133,10 @@ def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
     return lines
 
 
-def _reads_poses(
-    change: Callable[[np.ndarray], np.ndarray],
-    world: np.ndarray,
-    body: Callable[[np.ndarray], np.ndarray] = np.asarray,
-) -> bool:
-    given = change(body(world))
-    poses = to_axes(Clip3D.from_arrays(given, FPS), 'z-up').keypoints_3d
-    return bool(np.abs(poses - _centered(body(world))).max() < _SAME)
+def _reads_poses(lay: _Change, form: _Change, motion: np.ndarray) -> bool:
+    world = lay(motion)
+    poses = to_axes(Clip3D.from_arrays(form(world), FPS), 'z-up').keypoints_3d
+    return bool(np.abs(poses - _centered(world)).max() < _SAME)
 
 
 def _reads_motion(fps: float, world: np.ndarray) -> bool:
@@ -185,26 +182,22 @@ def _lying(world: np.ndarray) -> np.ndarray:
     """Lay people on the floor, their heads to one of four sides."""
     order, signs = _SIDES[len(world) % len(_SIDES)]
     poses = _centered(world)[..., order] * signs + world[:, :1]
-    return poses - (0, 0, poses[..., 2].min() - _THICKNESS)
+    poses[..., 2] += _THICKNESS - poses[..., 2].min(1, keepdims=True)
+    return poses
 
 
 def _hanging(world: np.ndarray) -> np.ndarray:
-    """Raise people and both of their arms."""
-    poses = world + (0, 0, _RAISED)
+    """Raise both arms to a bar."""
+    poses = world.copy()
     for shoulder, elbow, wrist in _ARMS:
         poses[:, elbow] = poses[:, shoulder] + (0, 0, _UPPER_ARM)
         poses[:, wrist] = poses[:, elbow] + (0, 0, _UPPER_ARM)
-    return poses
+    hands = poses[:, [wrist for *_, wrist in _ARMS]].mean(1, keepdims=True)
+    return poses - hands + hands[len(hands) // 2] * (1, 1, 0) + (0, 0, _BAR)
 
 
 def _centered(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, :1]
-
-
-def _relative(
-    turn: Callable[[np.ndarray], np.ndarray], world: np.ndarray
-) -> np.ndarray:
-    return _centered(turn(world))
 
 
 # Inputs in which something is guessed.
@@ -212,7 +205,7 @@ _AXES = {'z-up': np.asarray, 'y-up': _y_up, 'camera': _in_camera}
 _FORMS = {
     **{f'axes: positions, {title}': turn for title, turn in _AXES.items()},
     **{
-        f'axes: relative to hips, {title}': partial(_relative, turn)
+        f'axes: relative to hips, {title}': lambda x, turn=turn: _centered(turn(x))
         for title, turn in _AXES.items()
     },
     'axes: hips pinned, z-up': lambda x: x - x[:, :1] * (1, 1, 0),
@@ -233,11 +226,11 @@ _NAMES = {
 }
 # Guesses, and whether they are right for a motion.
 _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
-    **{title: partial(_reads_poses, form) for title, form in _FORMS.items()},
+    **{x: partial(_reads_poses, np.asarray, form) for x, form in _FORMS.items()},
     **{
-        f'axes: {body.__name__[1:]}, {title}': partial(_reads_poses, turn, body=body)
+        f'axes: {body.__name__[1:]}, {title}': partial(_reads_poses, body, form)
         for body in (_lying, _hanging)
-        for title, turn in _AXES.items()
+        for title, form in _AXES.items()
     },
     **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
 # Times have steps of about one length, more than half of them within this share. Longer
 # steps are of other numbers, unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
+TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
+"""Keys of times in other tools' files, in lower case without underscores."""
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
@@ -161,7 +163,23 @@ def _read_names(names: list[str]) -> np.ndarray | None:
 
 
 def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
-    """Count the usual steps of times in names, (N,); None of other names.
+    """Count the usual steps of times in names, (N,); None of other names."""
+    for times, has_date, are_parts in find_times(names):
+        unique, row = np.unique(times, return_inverse=True)
+        if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
+            continue
+        steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
+        is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > len(steps)
+        has_gaps = steps.max() > _LONGEST_STEP
+        if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
+            text = '%s: names are times of %.3g images/s: state it by {fps}'
+            _LOGGER.warning(ArgumentError(text, names[0], 1 / usual))
+            return np.append(0, steps.round().clip(1).cumsum().astype(int))[row]
+    return None
+
+
+def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
+    """Yield the times in texts, in seconds (N,), and whether they have dates and parts.
 
     A number after seconds is a part of them, or a counter if all up to the highest
     occur, as in ``20261103142231-07.jpg`` of Motion.
@@ -175,21 +193,11 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
             for value, radix in zip(date, _RADICES, strict=True):
                 seconds = seconds * radix + value
             lengths = [len(each[-1] or '') for each in fields]
-            has_date, highest = date[1].all(), 10 ** max(lengths)
+            has_date, highest = bool(date[1].all()), 10 ** max(lengths)
             if has_date and len({*part.tolist()}) >= part.max():
                 highest = part.max() + 1
             are_parts = has_date and part.max() + 1 < highest < 2 * part.max()
-            unique, row = np.unique(seconds + part / highest, return_inverse=True)
-            if len(unique) < len({*names}) or not (are_parts or np.ptp(seconds)):
-                continue
-            steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
-            is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > len(steps)
-            has_gaps = steps.max() > _LONGEST_STEP
-            if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
-                text = '%s: names are times of %.3g images/s: state it by {fps}'
-                _LOGGER.warning(ArgumentError(text, names[0], 1 / usual))
-                return np.append(0, steps.round().clip(1).cumsum().astype(int))[row]
-    return None
+            yield seconds + part / highest, has_date, bool(are_parts)
 
 
 def _check_videos(names: set[str]) -> None:

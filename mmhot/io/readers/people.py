@@ -7,6 +7,7 @@ EasyMocap, MediaPipe, CMU Panoptic, TensorFlow.js, Ultralytics and supervision, 
 ``KeyPoints`` RF-DETR returns, too. Of their objects, only attributes are used.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
-from mmhot.io.readers.frame_numbers import frames_of, natural_key
+from mmhot.io.readers.frame_numbers import TIME, frames_of, natural_key
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows, number_tracks
 
+_LOGGER = logging.getLogger(__name__)
 # What a person may have, by keys in lower case without underscores.
 _LANDMARKS = 'worldlandmarks', 'poseworldlandmarks', 'landmarks', 'poselandmarks'
 _KEYS = {
@@ -56,12 +58,11 @@ _STATED: dict[str, dict[str, Any]] = {
 }
 _COORDINATES = 'x', 'y', 'visible'  # of all points, in Ultralytics' JSON
 _CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
-# Keys of frame numbers, of track IDs in columns, of names of images, and of times, in
-# lower case without underscores.
+# Keys of frame numbers, of track IDs in columns, and of names of images, in lower case
+# without underscores.
 _TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 _FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
-_TIME = re.compile(r'time(stamp)?(ms|us|s)?')
 # Numbers of people in names of files: after a word, or after a frame number.
 _OF_PEOPLE = (
     re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
@@ -359,19 +360,26 @@ def _labels_of(frames: Sequence[Any]) -> list | None:
     Times are numbers in units of their usual step.
     """
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
-    for pattern in (_FRAME, _IMAGE, _TIME):
+    for pattern in (_FRAME, _IMAGE, TIME):
         for key, value in first.items():
             is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
             if is_label and all(_has(frame, (key,)) for frame in frames):
                 labels = [frame[key] for frame in frames]
-                return _count_steps(labels) if pattern is _TIME else labels
+                return _count_steps(labels) if pattern is TIME else labels
     return None
 
 
 def _count_steps(times: list) -> list | None:
-    """Return the frame numbers of increasing times in any unit; None of others."""
-    steps = np.diff(as_numbers(times, 'times'))
+    """Return the frame numbers of increasing times in any unit; None of others.
+
+    Dates and times of day stay as they are, as names of images.
+    """
+    try:
+        steps = np.diff(as_numbers(times, 'times', of_text=True))
+    except ValueError:
+        return times
     if not len(steps) or not (steps > 0).all():
+        _LOGGER.warning('times do not increase: frames are read in order')
         return None
     numbers = (steps / np.median(steps)).round().clip(1).cumsum()
     return [0, *numbers.tolist()]

@@ -9,7 +9,6 @@ import csv
 import logging
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
+from mmhot.io.readers.frame_numbers import TIME, find_times
 from mmhot.skeletons.joints import match_joints
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -43,7 +43,7 @@ _JOINT = re.compile(
 _HEADS = {
     'frame': re.compile(r'frames?(id|idx|index|number|num|no)?|fnum'),
     'track': re.compile(r'tracks?(id)?|(person|subject)(id)?'),
-    'time': re.compile(r'time(stamp)?s?(ms|us|ns|s|sec)?|seconds'),
+    'time': TIME,
 }
 _SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
 _NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
@@ -87,13 +87,18 @@ def read_table(path: Path) -> Rows:
     if not lines:
         raise ValueError('has no rows')
     frame, track, seconds = (_column(header, lines, x) for x in _HEADS)
-    numbers = frame
+    numbers, is_long = frame, {'x', 'y', 'z'} <= {*map(_spell, header)}
+    if seconds is not None:
+        least = len(lines) if frame is None and track is None and not is_long else 2
+        if not np.isfinite(seconds).all() or len(np.unique(seconds)) < least:
+            _LOGGER.warning('times do not increase: rows are read without them')
+            seconds = None
     if frame is None and seconds is not None:
         times, row = np.unique(seconds, return_inverse=True)
         steps = np.diff(times) / np.median(np.diff(times))
         numbers = np.append(0, steps.round().clip(1).cumsum())[row.ravel()]
     columns = _columns_of(header)
-    if {'x', 'y', 'z'} <= {*map(_spell, header)}:
+    if is_long:
         rows = _read_joints(header, lines, numbers, track)
     else:
         values = numbers_of(lines, [n for x in columns.values() for n in x])
@@ -227,10 +232,13 @@ def _column(
             return number_tracks(np.array([line[column] for line in lines], object))[0]
         if key == 'frame':
             return numbers_of(lines, [column])[:, 0]
-        with suppress(ValueError):  # dates
-            times = numbers_of(lines, [column])[:, 0] * _SECONDS.get(name[-2:], 1.0)
-            if np.isfinite(times).all() and np.ptp(times) > 0:
-                return times
+        try:
+            found = [numbers_of(lines, [column])[:, 0] * _SECONDS.get(name[-2:], 1.0)]
+        except ValueError:  # dates and times of day
+            found = [x for x, *_ in find_times([line[column] for line in lines])]
+            found = [x for x in found if (np.diff(x) >= 0).all() and np.ptp(x)]
+        if found:
+            return found[0]
     return None
 
 
