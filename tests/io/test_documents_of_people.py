@@ -55,6 +55,11 @@ ENTRIES = {
         'timestamp_ms': round(1e12 + 1000 * n / FPS + 3 * (n % 3)),
         'outputs': [*map(plain, people)],
     },
+    'time of day': lambda n, people: {
+        'timestamp': f'2026-11-03T23:59:58.{round(1000 * n / FPS):03}Z',
+        'outputs': [*map(plain, people)],
+    },
+    'ts': lambda n, people: {'ts': f'{n / FPS:g}', 'outputs': [*map(plain, people)]},
     'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
     'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
     'by joint': lambda n, people: {

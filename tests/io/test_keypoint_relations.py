@@ -108,6 +108,7 @@ def lost_joints(poses):
 MARKS = {
     'NaN': lambda x, lost: np.where(lost[..., None], np.nan, x),
     'zero': lambda x, lost: np.where(lost[..., None], 0, x),
+    'minus one': lambda x, lost: np.where(lost[..., None], -1, x),
     'masked': lambda x, lost: np.ma.masked_array(x, np.stack([lost, lost], -1)),
     'score': lambda x, lost: np.append(x, np.where(lost, 0, 0.6)[..., None], -1),
 }

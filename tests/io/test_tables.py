@@ -210,6 +210,11 @@ VARIATIONS = {
     'numbers': ('{}_{}', number, str),
     'lost': ('{}_{}', str, lambda text: re.sub(r'\n0.16\b.*', lost, text)),
     'milliseconds': ('{}_{}', str, lambda text: text.replace('timestamp', 'time_ms')),
+    'times of day': (
+        '{}_{}',
+        str,
+        lambda text: re.sub(r'(?m)^0\.(\d+)', r'2026-01-31 12:00:30.\1', text),
+    ),
 }
 
 
@@ -230,6 +235,14 @@ def test_tables_vary(kind, clip, tmp_path):
     assert_allclose(read.frame, kept)
     assert (read.fps, read.joint_names) == (25, get_skeleton('mediapipe-33').joints)
     assert_body(read, clip.take(kept), 'z-up')
+
+
+@pytest.mark.parametrize('times', [np.arange(COUNT) // 25, [np.nan] * COUNT])
+def test_times_that_do_not_increase_are_one_line(times, clip, tmp_path, caplog):
+    joints = joints_of(clip, 'mediapipe-33')
+    read = read_poses(wide(tmp_path / 'a.csv', joints, heads=[('t', times)]), fps=25)
+    assert read.frame.tolist() == [*range(COUNT)]
+    assert caplog.text.count('times do not increase: rows are read without them') == 1
 
 
 def test_markers_vary(clip, tmp_path):

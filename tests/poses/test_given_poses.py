@@ -186,6 +186,9 @@ def test_a_point_is_no_pose_and_frames_are_first():
     with pytest.raises(ValueError, match='seem to be people before frames'):
         Clip3D.from_arrays(people, FPS)
     assert len(Clip3D.from_arrays(people.swapaxes(0, 1), FPS)) == 40
+    beside = np.stack([joints_of(KICK, 20), joints_of(KICK, 20) + [2, 0, 0]])
+    with pytest.raises(ValueError, match='seem to be people before frames'):
+        Clip3D.from_arrays(beside, FPS)
 
 
 def test_axes():

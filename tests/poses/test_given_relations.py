@@ -199,6 +199,18 @@ def test_axes_of_people_who_do_not_stand_are_right_or_a_line_asks(way, caplog):
         assert not caplog.messages
 
 
+@pytest.mark.parametrize('sign', [1, -1], ids=['hanging', 'on the hands'])
+def test_people_with_their_hands_beyond_the_head_are_read_in_their_axes(sign):
+    poses = WORLD[:, :1] - WORLD[:, :1, :1]
+    for shoulder, elbow, wrist in ((11, 12, 13), (14, 15, 16)):
+        poses[..., elbow, :] = poses[..., shoulder, :] + [0, 0, 0.28]
+        poses[..., wrist, :] = poses[..., elbow, :] + [0, 0, 0.28]
+    poses = sign * (poses - poses[..., [13], :]) * [sign, sign * sign, 1]
+    poses = poses + [0.3, -1, 2.3 if sign > 0 else 0.05]
+    for given, axes in ((poses, 'z-up'), (camera(poses), 'camera')):
+        assert Clip3D.from_arrays(given, FPS).axes == axes
+
+
 def bent_knees(poses, beyond):
     """Poses (T, 17, 3) with knees so many meters behind the line from hip to ankle."""
     poses = poses.copy()

@@ -192,12 +192,12 @@ def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
             seconds = np.zeros(len(names), np.int64)
             for value, radix in zip(date, _RADICES, strict=True):
                 seconds = seconds * radix + value
-            lengths = [len(each[-1] or '') for each in fields]
-            has_date, highest = bool(date[1].all()), 10 ** max(lengths)
-            if has_date and len({*part.tolist()}) >= part.max():
-                highest = part.max() + 1
-            are_parts = has_date and part.max() + 1 < highest < 2 * part.max()
-            yield seconds + part / highest, has_date, bool(are_parts)
+            has_date = bool(date[1].all())
+            is_counter = has_date and len({*part.tolist()}) >= part.max()
+            share = part / [10 ** len(each[-1] or '') for each in fields]
+            are_parts = has_date and not is_counter and bool(share.max() > 0.5)
+            share = part / (part.max() + 1) if is_counter else share
+            yield seconds + share, has_date, are_parts
 
 
 def _check_videos(names: set[str]) -> None:

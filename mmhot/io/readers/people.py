@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
-from mmhot.io.readers.frame_numbers import TIME, frames_of, natural_key
+from mmhot.io.readers.frame_numbers import TIME, find_times, frames_of, natural_key
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -370,15 +370,14 @@ def _labels_of(frames: Sequence[Any]) -> list | None:
 
 
 def _count_steps(times: list) -> list | None:
-    """Return the frame numbers of increasing times in any unit; None of others.
-
-    Dates and times of day stay as they are, as names of images.
-    """
+    """Return the frame numbers of increasing times in any unit; None of others."""
     try:
-        steps = np.diff(as_numbers(times, 'times', of_text=True))
-    except ValueError:
-        return times
-    if not len(steps) or not (steps > 0).all():
+        found = [as_numbers(times, 'times', of_text=True)]
+    except ValueError:  # dates and times of day
+        found = [x for x, *_ in find_times([*map(str, times)])]
+    increasing = (x for x in map(np.diff, found) if len(x) and (x > 0).all())
+    steps = next(increasing, None)
+    if steps is None:
         _LOGGER.warning('times do not increase: frames are read in order')
         return None
     numbers = (steps / np.median(steps)).round().clip(1).cumsum()
