@@ -165,7 +165,7 @@ def _read_names(names: list[str]) -> np.ndarray | None:
 def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
     """Count the usual steps of times in names, (N,); None of other names."""
     for times, has_date, are_parts in find_times(names):
-        unique, row = np.unique(times, return_inverse=True)
+        unique = np.unique(times)
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
             continue
         steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
@@ -174,8 +174,15 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
             text = '%s: names are times of %.3g images/s: state it by {fps}'
             _LOGGER.warning(ArgumentError(text, names[0], 1 / usual))
-            return np.append(0, steps.round().clip(1).cumsum().astype(int))[row]
+            return count_steps(times)
     return None
+
+
+def count_steps(times: np.ndarray) -> np.ndarray:
+    """Return the frame numbers of times in any unit, (N,), by their usual step."""
+    unique, row = np.unique(times, return_inverse=True)
+    steps = np.diff(unique) / np.median(np.diff(unique))
+    return np.append(0, steps.round().clip(1).cumsum().astype(int))[row.ravel()]
 
 
 def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:

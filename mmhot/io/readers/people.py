@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.arrays import as_number, as_numbers, first_of
-from mmhot.io.readers.frame_numbers import TIME, find_times, frames_of, natural_key
+from mmhot.io.readers.frame_numbers import (
+    TIME,
+    count_steps,
+    find_times,
+    frames_of,
+    natural_key,
+)
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -375,13 +381,11 @@ def _count_steps(times: list) -> list | None:
         found = [as_numbers(times, 'times', of_text=True)]
     except ValueError:  # dates and times of day
         found = [x for x, *_ in find_times([*map(str, times)])]
-    increasing = (x for x in map(np.diff, found) if len(x) and (x > 0).all())
-    steps = next(increasing, None)
-    if steps is None:
-        _LOGGER.warning('times do not increase: frames are read in order')
-        return None
-    numbers = (steps / np.median(steps)).round().clip(1).cumsum()
-    return [0, *numbers.tolist()]
+    for seconds in found:
+        if len(seconds) > 1 and (np.diff(seconds) > 0).all():
+            return count_steps(seconds).tolist()
+    _LOGGER.warning('times do not increase: frames are read in order')
+    return None
 
 
 def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:

@@ -16,7 +16,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import TIME, find_times
+from mmhot.io.readers.frame_numbers import TIME, count_steps, find_times
 from mmhot.skeletons.joints import match_joints
 from mmhot.structures.rows import Rows, number_tracks
 
@@ -89,14 +89,13 @@ def read_table(path: Path) -> Rows:
     frame, track, seconds = (_column(header, lines, x) for x in _HEADS)
     numbers, is_long = frame, {'x', 'y', 'z'} <= {*map(_spell, header)}
     if seconds is not None:
-        least = len(lines) if frame is None and track is None and not is_long else 2
+        is_frame = frame is None and track is None and not is_long  # each row
+        least = max(len(lines) if is_frame else 0, 2)
         if not np.isfinite(seconds).all() or len(np.unique(seconds)) < least:
             _LOGGER.warning('times do not increase: rows are read without them')
             seconds = None
     if frame is None and seconds is not None:
-        times, row = np.unique(seconds, return_inverse=True)
-        steps = np.diff(times) / np.median(np.diff(times))
-        numbers = np.append(0, steps.round().clip(1).cumsum())[row.ravel()]
+        numbers = count_steps(seconds)
     columns = _columns_of(header)
     if is_long:
         rows = _read_joints(header, lines, numbers, track)
