@@ -45,7 +45,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol():
-    """Reset MMEngine's default scope and managers, which a test's Runner sets for all."""
+    """Reset MMEngine's default scope and managers, which a test's Runner sets."""
     _reset_managers()
     before = dict(_default_scopes())
     try:
