@@ -24,17 +24,12 @@ class CameraEncoding:
         num_keypoints (int): Keypoints ``K``, the root first.
     """
 
-    auxiliary_encode_keys = {
-        'lifting_target',
-        'lifting_target_visible',
-        'camera_param',
-    }
+    auxiliary_encode_keys = {'lifting_target', 'lifting_target_visible', 'camera_param'}
     # what a head reads from a sample's metainfo and passes to `decode`
     auxiliary_decode_keys = ('target_root',)
 
     instance_mapping_table = dict(
-        lifting_target='lifting_target',
-        lifting_target_visible='lifting_target_visible',
+        lifting_target='lifting_target', lifting_target_visible='lifting_target_visible'
     )
     label_mapping_table = dict(
         lifting_target_label='lifting_target_label',
@@ -153,10 +148,7 @@ class ImageSpaceEncoding(CameraEncoding):
     auxiliary_decode_keys = ('unit_size', 'target_root')
 
     def __init__(
-        self,
-        num_keypoints: int = 17,
-        unit_size: float = 2.0,
-        with_scores: bool = True,
+        self, num_keypoints: int = 17, unit_size: float = 2.0, with_scores: bool = True
     ) -> None:
         super().__init__(num_keypoints)
         self.unit_size, self.with_scores = unit_size, with_scores
@@ -204,9 +196,9 @@ class ImageSpaceEncoding(CameraEncoding):
         target_root: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode network output; ``unit_size`` (..., T', 1) is meters per unit."""
-        if unit_size is None:
-            return super().decode(encoded * self.unit_size, target_root)
-        size = np.asarray(unit_size)[..., None]
+        size = self.unit_size
+        if unit_size is not None:
+            size = np.asarray(unit_size)[..., None]
         return super().decode(encoded * size, target_root)
 
 

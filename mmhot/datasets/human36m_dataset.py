@@ -77,24 +77,16 @@ class Human36mClipDataset(ClipDataset):
             with naming(path):
                 keypoints = np.load(path, allow_pickle=False)
         with naming(path):
-            if len(keypoints) != len(joints):
-                raise ValueError(
-                    f'has {len(keypoints)} 2D poses for {len(joints)} images'
-                )
+            count = len(keypoints)
+            if count != len(joints):
+                raise ValueError(f'has {count} 2D poses for {len(joints)} images')
             clips = []
             for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
                 clip, subject, take, camera, _ = match.groups()
                 param = _camera(cameras, subject, camera, self.camera_param_file)
-                clips.append(
-                    Clip(
-                        name=name,
-                        subject=subject,
-                        action=canonical_action(take),
-                        fps=_FPS / step,
-                        arrays=pose_arrays(clip, keypoints[rows], joints[rows, :, :3]),
-                        constants=dict(camera_param=param),
-                    )
-                )
+                arrays = pose_arrays(clip, keypoints[rows], joints[rows, :, :3])
+                facts = name, subject, canonical_action(take), _FPS / step
+                clips.append(Clip(*facts, arrays, dict(camera_param=param)))
             return clips
 
 
@@ -139,10 +131,8 @@ class VideoPose3DDataset(ClipDataset):
                 )
             keypoints = {}
             for take, views in _by_take(content['positions_2d']):
-                if len(views) != len(CAMERAS):
-                    raise ValueError(
-                        f'{" ".join(take)} has {len(views)} cameras, not 4'
-                    )
+                if (count := len(views)) != len(CAMERAS):
+                    raise ValueError(f'{" ".join(take)} has {count} cameras, not 4')
                 keypoints[take] = [_used_joints(view) for view in views]
         path = self.find_file(self.files[0])
         content = load_objects(path)
@@ -159,25 +149,15 @@ class VideoPose3DDataset(ClipDataset):
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         clips = []
         for subject, take in sorted(joints.keys() & keypoints.keys()):
-            poses = joints[subject, take]
-            views = keypoints[subject, take]
-            for camera, pixels in zip(CAMERAS, views, strict=True):
+            for camera, pixels in zip(CAMERAS, keypoints[subject, take], strict=True):
                 name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-                param = _camera(
-                    cameras, subject, camera, self.camera_param_file, 'RTfcwh'
-                )
+                file = self.camera_param_file
+                param = _camera(cameras, subject, camera, file, 'RTfcwh')
                 place, axes = np.reshape(param['T'], 3), np.reshape(param['R'], (3, 3))
-                seen = (poses - place) @ axes
-                clips.append(
-                    Clip(
-                        name=name,
-                        subject=subject,
-                        action=canonical_action(take),
-                        fps=_FPS,
-                        arrays=pose_arrays(name, pixels[: len(seen)], seen),
-                        constants=dict(camera_param=param),
-                    )
-                )
+                seen = (joints[subject, take] - place) @ axes
+                arrays = pose_arrays(name, pixels[: len(seen)], seen)
+                facts = name, subject, canonical_action(take), _FPS
+                clips.append(Clip(*facts, arrays, dict(camera_param=param)))
         return clips
 
 
@@ -243,17 +223,16 @@ class MotionBERTDataset(ClipDataset):
                 f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
             )
         meters = np.broadcast_to(np.asarray(scale, np.float32) / 1000, len(sources))
-        scores = scores.reshape(*pixels.shape[:2], 1)
-        keypoints = np.concatenate([pixels[..., :2], scores], -1)
+        keypoints = np.dstack([pixels[..., :2], scores.reshape(pixels.shape[:2])])
         for rows in split_rows(sources[1:] != sources[:-1]):
             source = str(sources[rows[0]])
-            recording, _, camera = source.rpartition('_ca_')
+            recording, _, number_of_camera = source.rpartition('_ca_')
             parts = recording.split('_')
             if len(parts) != 6 or not (parts[1] + parts[3]).isdecimal():
                 raise ValueError(
                     f'source must be as s_09_act_05_subact_02_ca_01, got {source}'
                 )
-            number, name = int(parts[3]) - 2, f'{recording}.ca_{camera}'
+            number, name = int(parts[3]) - 2, f'{recording}.ca_{number_of_camera}'
             width, height = image_size(str(data['camera_name'][rows[0]]))
             center = np.array([width / 2, height / 2], np.float32)
             unit, in_image = meters[rows, None], joints[rows]
@@ -261,14 +240,11 @@ class MotionBERTDataset(ClipDataset):
             across = (in_image[..., :2] - center) / self.focal * depth[..., None]
             in_camera = np.concatenate([across, depth[..., None]], -1)
             focal = np.full(2, self.focal, np.float32)
-            yield Clip(
-                name=name,
-                subject=f'S{int(parts[1])}',
-                action=ACTIONS[number] if 0 <= number < len(ACTIONS) else '',
-                fps=_FPS,
-                arrays=pose_arrays(name, keypoints[rows], in_camera),
-                constants=dict(camera_param=dict(w=width, h=height, f=focal, c=center)),
-            )
+            action = ACTIONS[number] if 0 <= number < len(ACTIONS) else ''
+            arrays = pose_arrays(name, keypoints[rows], in_camera)
+            camera = dict(w=width, h=height, f=focal, c=center)
+            facts = name, f'S{int(parts[1])}', action, _FPS
+            yield Clip(*facts, arrays, dict(camera_param=camera))
 
 
 def read_h36m_cameras(path: Path) -> dict:

@@ -1,6 +1,7 @@
 """Motion capture dataset for lifting, projected by virtual cameras."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -79,21 +80,14 @@ class MocapDataset(ClipDataset):
         cameras = [None]
         if self.camera_file is not None:
             cameras = read_cameras(self.find_file(self.camera_file))
-        sources = self.sources or [self.dataset_name]
-        return [
-            Clip(
-                name=f'{key}.{camera["name"]}' if camera else key,
-                subject=key.rpartition('/')[0],
-                action=self.actions.get(key, ''),
-                fps=self.fps,
-                arrays=dict(joints_world=arrays[key]),
-                constants=dict(dataset_name=source)
-                | (dict(camera_param=camera) if camera else {}),
-            )
-            for source in sources
-            for camera in cameras
-            for key in keys
-        ]
+        clips, sources = [], self.sources or [self.dataset_name]
+        for source, camera, key in product(sources, cameras, keys):
+            name = f'{key}.{camera["name"]}' if camera else key
+            facts = name, key.rpartition('/')[0], self.actions.get(key, ''), self.fps
+            constants = dict(camera_param=camera) if camera else {}
+            constants['dataset_name'] = source
+            clips.append(Clip(*facts, dict(joints_world=arrays[key]), constants))
+        return clips
 
     def get_data_info(self, idx: int) -> dict:
         """Return one window, before the pipeline; see the class."""

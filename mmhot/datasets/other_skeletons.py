@@ -97,12 +97,6 @@ def _clip(name: str, view: dict, cameras: dict) -> Clip:
     video = name.split('.')[0]
     # the height of MMPose's training cameras is mistyped
     width, height = _IMAGE_SIZES.get(video, _LARGE)
-    return Clip(
-        name=name,
-        subject=video.split('_')[0],
-        action='',
-        fps=_FPS,
-        arrays=arrays,
-        constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
-        valid=valid,
-    )
+    camera = dict(cameras.get(video, {}), w=width, h=height)
+    facts = name, video.split('_')[0], '', _FPS
+    return Clip(*facts, arrays, dict(camera_param=camera), valid)

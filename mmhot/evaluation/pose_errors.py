@@ -71,10 +71,7 @@ def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def change_errors(
-    pred: np.ndarray,
-    target: np.ndarray,
-    order: int,
-    frames: np.ndarray | None = None,
+    pred: np.ndarray, target: np.ndarray, order: int, frames: np.ndarray | None = None
 ) -> np.ndarray:
     """Compute the error of each joint's velocity (order 1) or acceleration (order 2).
 

@@ -5,11 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmhot.geometry.rotations import (
-    quaternions_of,
-    rotation_matrices,
-    rotation_vectors,
-)
+from mmhot.geometry.rotations import quaternions_of, rotation_matrices, rotation_vectors
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)

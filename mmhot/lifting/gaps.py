@@ -90,11 +90,7 @@ class GapFiller:
     is_person: bool = True  # whether points are pixels of Human3.6M's joints
 
     def split(
-        self,
-        track: int,
-        frames: np.ndarray,
-        keypoints: np.ndarray,
-        scores: np.ndarray,
+        self, track: int, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
     ) -> list[Segment]:
         """Split a track, of pixels or places (T, K, C), NaN where missing.
 
@@ -142,9 +138,7 @@ class GapFiller:
 
 
 def fill_joints(
-    keypoints: np.ndarray,
-    is_person: bool = True,
-    seconds: np.ndarray | None = None,
+    keypoints: np.ndarray, is_person: bool = True, seconds: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate missing joints linearly in time, relative to the torso.
 

@@ -116,9 +116,7 @@ class Lifter:
         self.batch_size = self.network.usual_batch_size
 
     def __call__(
-        self,
-        clip: Clip2D,
-        progress: Callable[[int, int], None] | None = None,
+        self, clip: Clip2D, progress: Callable[[int, int], None] | None = None
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 

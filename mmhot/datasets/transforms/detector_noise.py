@@ -1,5 +1,7 @@
 """Simulated errors of 2D detectors."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -48,6 +50,7 @@ _LEGS, _ARMS = (
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomDetectorNoise(BaseTransform):
     """Add a 2D detector's errors to a window of keypoints.
 
@@ -58,15 +61,13 @@ class RandomDetectorNoise(BaseTransform):
     ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the detector's
     confidence. Midpoints by :class:`RandomJointDefinition` are computed again from
     the noisy joints.
-
-    Args:
-        strength (tuple[float, float]): Factor on slow errors and jitter, drawn
-            uniformly for each window.
-        prob (float): Probability that a window gets any noise.
-        source (str, optional): Act on samples of this ``dataset_name`` only.
-        seed (int, optional): Makes a window's noise a function of the seed and the
-            window's ``id``, for evaluation.
     """
+
+    strength: tuple[float, float] = (1.0, 1.0)  # factor of slow errors and jitter
+    prob: float = 1.0  # that a window has any noise
+    source: str | None = None  # only samples of this ``dataset_name``
+    # makes the noise a function of it and the window's ``id``, for evaluation
+    seed: int | None = None
 
     # pixels at the table's height, shares of joint-frames, and probabilities per frame
     # that a swap starts
@@ -74,18 +75,6 @@ class RandomDetectorNoise(BaseTransform):
     outlier, outlier_ends, outlier_std = 0.01, 0.03, 25.0
     swap_legs, swap_arms = 0.002, 0.001
     drop = 0.02
-
-    def __init__(
-        self,
-        strength: tuple[float, float] = (1.0, 1.0),
-        prob: float = 1.0,
-        source: str | None = None,
-        seed: int | None = None,
-    ) -> None:
-        self.strength = strength
-        self.prob = prob
-        self.source = source
-        self.seed = seed
 
     def transform(self, results: dict) -> dict:
         """Add noise; see the class."""

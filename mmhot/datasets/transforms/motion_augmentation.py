@@ -1,5 +1,7 @@
 """Augmentation of motions: body recombination, time reversal and frame rate."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -16,6 +18,7 @@ _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomBodyRecombination(BaseTransform):
     """Combine a window's legs with the trunk, head and arms of another window.
 
@@ -24,13 +27,9 @@ class RandomBodyRecombination(BaseTransform):
     independent. Windows in which a person is not upright stay as they are. Required
     keys: ``joints_world`` (T, 17, 3), meters, z up, and ``draw_window``, a function
     that returns another window's ``joints_world``. Modified key: ``joints_world``.
-
-    Args:
-        prob (float): Probability.
     """
 
-    def __init__(self, prob: float = 0.3) -> None:
-        self.prob = prob
+    prob: float = 0.3
 
     def transform(self, results: dict) -> dict:
         """Recombine; see the class."""
@@ -67,18 +66,15 @@ def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomTimeReversal(BaseTransform):
     """Reverse the order of a window's frames.
 
     Modified keys: ``joints_world`` (T, 17, 3) and ``lifting_target_visible`` (T', K),
     whose frames must be in the window's middle.
-
-    Args:
-        prob (float): Probability.
     """
 
-    def __init__(self, prob: float = 0.3) -> None:
-        self.prob = prob
+    prob: float = 0.3
 
     def transform(self, results: dict) -> dict:
         """Reverse; see the class."""
@@ -89,6 +85,7 @@ class RandomTimeReversal(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomFrameRate(BaseTransform):
     """Resample a window's 2D poses to another frame rate and back.
 
@@ -96,17 +93,10 @@ class RandomFrameRate(BaseTransform):
     rate. This simulates the loss, with a random phase. Rates above the window's own
     change nothing. Required: ``fps``; modified: ``keypoints`` (T, K, 2),
     ``keypoints_visible`` (T, K).
-
-    Args:
-        fps (tuple[float, float]): Range of rates, uniform.
-        prob (float): Probability.
     """
 
-    def __init__(
-        self, fps: tuple[float, float] = (24.0, 60.0), prob: float = 1.0
-    ) -> None:
-        self.fps = fps
-        self.prob = prob
+    fps: tuple[float, float] = (24.0, 60.0)  # range of rates, uniform
+    prob: float = 1.0
 
     def transform(self, results: dict) -> dict:
         """Resample; see the class."""

@@ -1,5 +1,7 @@
 """Augmentation of 3D skeletons: bent limbs, bone lengths and joint definitions."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
@@ -7,23 +9,17 @@ from mmpose.registry import TRANSFORMS
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
-_LEG = _H36M.indices(['left_knee', 'left_foot'])
 _LIMBS = [
     _H36M.indices([f'{side}_{part}' for part in limb])
     for limb in (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
     for side in ('left', 'right')
 ]
+_LEFT_LEG, _, _LEFT_ARM, _RIGHT_ARM = _LIMBS
 _MOVED = [joint for _, *own in _LIMBS for joint in own]
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
 _NECK, _HEAD = _H36M.indices(['neck_base', 'head'])
-_ARMS = {
-    side: _H36M.indices([f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')])
-    for side in ('left', 'right')
-}
-
-
 # matrix (17, 17) from joints to the bones that end in them; the root stays
 _TO_BONES = np.eye(_H36M.num_keypoints, dtype=np.float32)
 for _parent, _joint in _H36M.bones:
@@ -32,6 +28,7 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomStraightLimbs(BaseTransform):
     """Straighten knees and elbows of a window, and hold some windows still.
 
@@ -46,10 +43,9 @@ class RandomStraightLimbs(BaseTransform):
     less from 40 degrees on, not at all from 85. Bones keep their lengths, hips and
     shoulders their places. Modified keys: ``joints_world`` (T, 17, 3) and, if it is
     there, ``observed_world``.
-
-    Args:
-        prob (float): Probability for skeletons that are not CMU's.
     """
+
+    prob: float = 0.9  # for skeletons that are not CMU's
 
     # degrees: ranges of reductions, angles up to which they apply, and from which not
     knees, elbows, full, none = (10.0, 35.0), (0.0, 35.0), 40.0, 85.0
@@ -57,9 +53,6 @@ class RandomStraightLimbs(BaseTransform):
     rest = 0.2
     # probabilities for CMU's skeletons, and that all frames become one, as of a photo
     cmu_prob, still_prob = 0.1, 0.05
-
-    def __init__(self, prob: float = 0.9) -> None:
-        self.prob = prob
 
     def transform(self, results: dict) -> dict:
         """Straighten; see the class."""
@@ -109,16 +102,16 @@ class RandomStraightLimbs(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomBoneLengths(BaseTransform):
     """Scale the bones of a window's person, keeping all angles.
 
     Left and right stay alike. The root's path is scaled with the legs, so that feet
     stay on the floor and skate no more than before. Modified key: ``joints_world``
     (T, 17, 3); added: ``arms_moved``, whether they are not where CMU's are.
-
-    Args:
-        prob (float): Probability.
     """
+
+    prob: float = 0.8
 
     # standard deviations of the log of the whole body's scale, and of each bone's
     scale_std, bone_std = 0.04, 0.06
@@ -129,9 +122,6 @@ class RandomBoneLengths(BaseTransform):
     # CMU's shoulders are level with the thorax joint, others' 5 to 8 cm below it
     shoulder_drop, shoulder_inset = (0.0, 0.08), (-0.01, 0.03)
     drop_prob = 0.5
-
-    def __init__(self, prob: float = 0.8) -> None:
-        self.prob = prob
 
     def transform(self, results: dict) -> dict:
         """Scale the bones; see the class."""
@@ -155,7 +145,7 @@ class RandomBoneLengths(BaseTransform):
         factor = np.exp(factor + np.random.normal(0, self.scale_std))
         factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_width)
         factor[_H36M.right] = factor[_H36M.left]
-        factor[_ROOT] = factor[_LEG].mean()
+        factor[_ROOT] = factor[_LEFT_LEG[1:]].mean()
         return factor.astype(np.float32)
 
     def move_arms(self, joints: np.ndarray) -> None:
@@ -163,22 +153,12 @@ class RandomBoneLengths(BaseTransform):
         axes = shoulder_frame(joints)
         down = axes[:, 1] * np.float32(np.random.uniform(*self.shoulder_drop))
         inwards = axes[:, 0] * np.float32(np.random.uniform(*self.shoulder_inset))
-        joints[:, _ARMS['left']] -= (down + inwards)[:, None]
-        joints[:, _ARMS['right']] -= (down - inwards)[:, None]
-
-
-# Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
-# joints: mean and standard deviation over people in meters along the person's left,
-# up and forward; of a pair, the left joint's.
-_OFFSETS = {
-    'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01)),
-    'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01)),
-    'neck_base': ((0.0, 0.0, 0.0), (0.005, 0.008, 0.008)),
-    'head': ((0.0, 0.0, 0.005), (0.01, 0.01, 0.015)),
-}
+        joints[:, _LEFT_ARM] -= (down + inwards)[:, None]
+        joints[:, _RIGHT_ARM] -= (down - inwards)[:, None]
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class RandomJointDefinition(BaseTransform):
     """Move joints to where a COCO detector, whose skeleton lacks five, places them.
 
@@ -188,36 +168,25 @@ class RandomJointDefinition(BaseTransform):
     ``convert_keypoints(..., mapping='trained')``. The 3D target keeps the original
     joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
     :class:`ProjectToVirtualCamera`.
-
-    Args:
-        prob (float): Probability; other windows keep the original joints.
     """
 
-    def __init__(self, prob: float = 0.7) -> None:
-        self.prob = prob
+    prob: float = 0.7  # other windows keep the original joints
 
     def transform(self, results: dict) -> dict:
         """Add the moved joints; see the class."""
         if np.random.rand() >= self.prob:
             return results
         joints = results['joints_world']
-        head = head_frame(joints)
-        frames = dict(
-            left_hip=hip_frame(joints),
-            left_shoulder=shoulder_frame(joints),
-            neck_base=head,
-            head=head,
-        )
         observed = joints.copy()
-        for name, (mean, std) in _OFFSETS.items():
-            offset = np.array(mean) + np.random.normal(size=3) * std
-            offset = offset.astype(np.float32)
-            axes = frames[name]
-            joint = _H36M.index(name)
-            observed[:, joint] += offset @ axes
-            if name.startswith('left_'):
-                offset[0] *= -1
-                observed[:, _H36M.flip_indices[joint]] += offset @ axes
+        for frame, offsets in _OFFSETS.items():
+            axes = frame(joints)
+            for name, (mean, std) in offsets.items():
+                offset = np.array(mean) + np.random.normal(size=3) * std
+                offset, joint = offset.astype(np.float32), _H36M.index(name)
+                observed[:, joint] += offset @ axes
+                if name.startswith('left_'):
+                    offset[0] *= -1
+                    observed[:, _H36M.flip_indices[joint]] += offset @ axes
         fill_midpoints(observed)
         results['observed_world'] = observed
         return results
@@ -277,3 +246,16 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.sqrt((vectors * vectors).sum(0))
     return vectors / np.maximum(length, 1e-6)
+
+
+# Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
+# joints: mean and standard deviation over people in meters along the person's left,
+# up and forward, in the axes of a part of the body; of a pair, the left joint's.
+_OFFSETS = {
+    hip_frame: {'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01))},
+    shoulder_frame: {'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01))},
+    head_frame: {
+        'neck_base': ((0.0, 0.0, 0.0), (0.005, 0.008, 0.008)),
+        'head': ((0.0, 0.0, 0.005), (0.01, 0.01, 0.015)),
+    },
+}

@@ -1,6 +1,7 @@
 """Virtual cameras: projection of motion capture to pixels and camera axes."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -86,6 +87,7 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
@@ -98,15 +100,11 @@ class ProjectToVirtualCamera(BaseTransform):
 
     Samples of MMPose's 3D inferencers have ``keypoints`` and no ``joints_world``; see
     :func:`denormalize_inferencer_input`.
-
-    Args:
-        known_intrinsics (bool): Whether to keep ``f`` and ``c`` in ``camera_param``
-            for the codec. Otherwise it has the image size only, as for a video of
-            unknown origin.
     """
 
-    def __init__(self, known_intrinsics: bool = True) -> None:
-        self.known_intrinsics = known_intrinsics
+    # whether ``f`` and ``c`` stay in ``camera_param`` for the codec; otherwise it has
+    # the image size only, as for a video of unknown origin
+    known_intrinsics: bool = True
 
     def transform(self, results: dict) -> dict:
         """Project; see the class."""
@@ -136,33 +134,19 @@ class ProjectToVirtualCamera(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+@dataclass
 class ProjectToRandomCamera(ProjectToVirtualCamera):
     """Project a motion capture window with a random camera around the person.
 
     Keys as :class:`ProjectToVirtualCamera`, but no ``camera_param`` is needed.
-
-    Args:
-        radius (tuple[float, float]): Distance on the floor, meters, log-uniform.
-        height (tuple[float, float]): The camera's height, meters, uniform.
-        aim (float): Standard deviation of the point in the image's center, meters
-            around the root of the middle frame.
-        roll (float): Standard deviation of the roll, degrees.
-        known_intrinsics (bool): As in :class:`ProjectToVirtualCamera`.
     """
 
-    def __init__(
-        self,
-        radius: tuple[float, float] = (3.7, 6.5),
-        height: tuple[float, float] = (1.0, 2.0),
-        aim: float = 0.0,
-        roll: float = 0.0,
-        known_intrinsics: bool = True,
-    ) -> None:
-        super().__init__(known_intrinsics)
-        self.radius = radius
-        self.height = height
-        self.aim = aim
-        self.roll = np.deg2rad(roll)
+    radius: tuple[float, float] = (3.7, 6.5)  # distance on the floor, m, log-uniform
+    height: tuple[float, float] = (1.0, 2.0)  # of the camera, meters, uniform
+    # standard deviations of the point in the image's center, meters around the root of
+    # the middle frame, and of the roll, degrees
+    aim: float = 0.0
+    roll: float = 0.0
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
         """Draw a camera that has the whole window in front of it."""
@@ -172,7 +156,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         height = np.random.uniform(*self.height)
         direction = np.array([np.cos(azimuth), np.sin(azimuth), 0], np.float32)
         target = root + np.random.normal(0, self.aim + 1e-9, 3)
-        roll = np.random.normal(0, self.roll + 1e-9)
+        roll = np.random.normal(0, np.deg2rad(self.roll) + 1e-9)
 
         # a person who runs past the camera would be behind it: move it back
         towards = (joints.reshape(-1, 3) @ direction).max() - root @ direction
