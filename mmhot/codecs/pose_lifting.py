@@ -5,6 +5,8 @@ imported, as lifters also run without it; its codecs are in
 :mod:`mmhot.codecs.lifting_codecs`.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from mmhot.structures.lens import camera_intrinsics
@@ -13,16 +15,16 @@ from mmhot.structures.lens import camera_intrinsics
 _CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
 
 
+@dataclass
 class CameraEncoding:
     """Encode pixels by the image width, 3D poses by meters in camera axes.
 
     Both image coordinates are divided by the *width* (x' = 2u/w - 1,
     y' = 2v/w - h/w), as in VideoPose3D, MixSTE, MHFormer, HTNet and NanoHTNet.
     Targets are root-relative meters in camera axes (x right, y down, z away).
-
-    Args:
-        num_keypoints (int): Keypoints ``K``, the root first.
     """
+
+    num_keypoints: int = 17  # K, the root first
 
     auxiliary_encode_keys = {'lifting_target', 'lifting_target_visible', 'camera_param'}
     # what a head reads from a sample's metainfo and passes to `decode`
@@ -35,9 +37,6 @@ class CameraEncoding:
         lifting_target_label='lifting_target_label',
         lifting_target_weight='lifting_target_weight',
     )
-
-    def __init__(self, num_keypoints: int = 17) -> None:
-        self.num_keypoints = num_keypoints
 
     def encode(
         self,
@@ -129,6 +128,7 @@ class CameraEncoding:
         return keypoints, np.ones(keypoints.shape[:-1], np.float32)
 
 
+@dataclass
 class ImageSpaceEncoding(CameraEncoding):
     """Encode 3D poses by their image coordinates, with depth to scale.
 
@@ -137,21 +137,13 @@ class ImageSpaceEncoding(CameraEncoding):
     and their depth at the scale of the root. MotionBERT and MotionAGFormer are trained
     on these. Decoding needs the scale, ``unit_size``: meters per image unit, which is
     half the image width.
-
-    Args:
-        num_keypoints (int): Keypoints ``K``.
-        unit_size (float): Scale for unknown cameras: about that of Human3.6M, as in
-            MMPose.
-        with_scores (bool): Whether inputs have scores as third coordinate.
     """
 
-    auxiliary_decode_keys = ('unit_size', 'target_root')
+    # scale for unknown cameras: about that of Human3.6M, as in MMPose
+    unit_size: float = 2.0
+    with_scores: bool = True  # whether inputs have scores as third coordinate
 
-    def __init__(
-        self, num_keypoints: int = 17, unit_size: float = 2.0, with_scores: bool = True
-    ) -> None:
-        super().__init__(num_keypoints)
-        self.unit_size, self.with_scores = unit_size, with_scores
+    auxiliary_decode_keys = ('unit_size', 'target_root')
 
     def encode_inputs(
         self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
@@ -267,8 +259,6 @@ class PersonCenteredEncoding(CameraEncoding):
     pitch, no roll, so that vertical directions stay vertical), and its zoom normalizes
     the person's size. The network reads and predicts in its axes; ``decode`` rotates
     poses back to the real camera's.
-
-    Arguments are those of :class:`CameraEncoding`.
     """
 
     auxiliary_decode_keys = ('framing', 'target_root')

@@ -1,6 +1,7 @@
 """Hooks of MMEngine's Runner: seeds, frozen parts, distillation, order of keypoints."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -77,19 +78,16 @@ def _transforms(dataset: Dataset) -> Iterator:
 
 
 @HOOKS.register_module()
+@dataclass(eq=False)
 class FreezeHook(Hook):
     """Keep parts of a model as they are, without gradients, in evaluation mode.
 
     With several processes the config also needs ``find_unused_parameters=True``.
-
-    Args:
-        modules (Sequence[str]): Names of the parts, such as 'backbone'.
-        trained (Sequence[str]): Parts of these that are trained, such as
-            'backbone.hourglass.recoverer'. Defaults to none.
     """
 
-    def __init__(self, modules: Sequence[str], trained: Sequence[str] = ()) -> None:
-        self.modules, self.trained = list(modules), list(trained)
+    modules: Sequence[str]  # names of the parts, such as 'backbone'
+    # parts of these that are trained, such as 'backbone.hourglass.recoverer'
+    trained: Sequence[str] = ()
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -109,6 +107,7 @@ class FreezeHook(Hook):
 
 
 @HOOKS.register_module()
+@dataclass(eq=False)
 class DistillHook(Hook):
     """Mix the poses of a trained lifter, the teacher, into the target of a training.
 
@@ -117,15 +116,11 @@ class DistillHook(Hook):
 
     The teacher predicts all frames of the windows that the model receives, so both need
     the same codec. It is no part of the model: it is neither trained nor saved.
-
-    Args:
-        teacher (str): Checkpoint of the teacher with its config, as
-            ``tools/train.py`` writes them, or ``mmhot://NAME``.
-        weight (float): Share of its poses in the target. Defaults to 0.5.
     """
 
-    def __init__(self, teacher: str, weight: float = 0.5) -> None:
-        self.teacher, self.weight = teacher, weight
+    # checkpoint with its config, as ``tools/train.py`` writes them, or ``mmhot://NAME``
+    teacher: str
+    weight: float = 0.5  # share of its poses in the target
 
     def before_train(self, runner: Runner) -> None:
         """Load the teacher."""

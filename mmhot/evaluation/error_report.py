@@ -8,17 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhot.errors import require_choice
+from mmhot.evaluation import pose_errors
 from mmhot.evaluation.clip_predictions import ClipPrediction
-from mmhot.evaluation.pose_errors import (
-    aligned_errors,
-    change_errors,
-    error_groups,
-    frame_changes,
-    hit_rates,
-    joint_errors,
-    pck_joints,
-    scaled_errors,
-)
 from mmhot.skeletons.joints import Skeleton
 
 TABLES = ('joints', 'groups', 'actions', 'subjects', 'clips')
@@ -30,7 +21,9 @@ class Measure:
 
     name: str
     unit: str
-    errors: Callable[..., np.ndarray] = joint_errors  # for each joint, meters
+    errors: Callable[..., np.ndarray] = (
+        pose_errors.joint_errors
+    )  # for each joint, meters
     num_frames: int = 1  # consecutive ones that it needs
     # distances in meters, for the percentage of joints within them; higher is better
     thresholds: Sequence[float] = ()
@@ -47,16 +40,20 @@ class Measure:
         target, order = clip.target, self.num_frames - 1
         if order:
             errors = self.errors(clip.pred, target, order, clip.frames)
-            target = frame_changes(target, order, clip.frames)
+            target = pose_errors.frame_changes(target, order, clip.frames)
         else:
             errors = self.errors(clip.pred, target)
-        rates = hit_rates(errors, self.thresholds) if self.thresholds else 1000 * errors
+        rates = (
+            pose_errors.hit_rates(errors, self.thresholds)
+            if self.thresholds
+            else 1000 * errors
+        )
         return rates, ~np.isnan(target[..., 0])
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
         """Indices of the joints that count."""
         if self.thresholds and skeleton is not None:
-            return pck_joints(skeleton)
+            return pose_errors.pck_joints(skeleton)
         return slice(None)
 
 
@@ -64,10 +61,10 @@ MEASURES = {
     measure.name: measure
     for measure in (
         Measure('MPJPE', 'mm'),
-        Measure('P-MPJPE', 'mm', aligned_errors),
-        Measure('N-MPJPE', 'mm', scaled_errors),
-        Measure('MPJVE', 'mm/frame', change_errors, num_frames=2),
-        Measure('MPJAE', 'mm/frame^2', change_errors, num_frames=3),
+        Measure('P-MPJPE', 'mm', pose_errors.aligned_errors),
+        Measure('N-MPJPE', 'mm', pose_errors.scaled_errors),
+        Measure('MPJVE', 'mm/frame', pose_errors.change_errors, num_frames=2),
+        Measure('MPJAE', 'mm/frame^2', pose_errors.change_errors, num_frames=3),
         # MPI-INF-3DHP's: 150 mm, and 0, 5, ..., 150 mm
         Measure('PCK@150', '%', thresholds=(0.15,)),
         Measure('AUC', '%', thresholds=tuple(np.arange(31) * 0.005)),
@@ -169,7 +166,7 @@ class ErrorReport:
         if kind == 'joints':
             rows = {name: [joint] for joint, name in enumerate(self.joints)}
         elif kind == 'groups':
-            rows = error_groups(self.skeleton) if self.skeleton else {}
+            rows = pose_errors.error_groups(self.skeleton) if self.skeleton else {}
         else:
             by_label = _split(parts, kind.removesuffix('s'))
             over_actions = over_actions and kind == 'subjects'

@@ -17,8 +17,6 @@ from mmhot.structures.clips_2d import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
-
-
 _TORSO = 0.5  # from hips to shoulders, meters
 
 

@@ -9,7 +9,7 @@ shins, are on one of them, as the other is occluded.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -208,7 +208,7 @@ _COPIES = np.array([(turn, side) for side in (2, 0, 1) for turn in (0, 1)])
 
 
 def find_copies(
-    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
+    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find forearms and shins of which both are on one, at seconds (T,).
 
@@ -236,12 +236,7 @@ def find_copies(
         single = motion.swapped * np.tile(turns > 0, (len(seconds), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
         facts = [motion.pair_costs(pair) for pair in pairs[:2]]
-
-        def copy_costs(rows: slice, facts=facts, is_near=is_near) -> np.ndarray:
-            near = is_near[rows.start : rows.stop + 2]
-            parts = [(moves[rows], weight[rows]) for moves, weight in facts]
-            return _copy_costs(parts, near, costs.hidden)
-
+        copy_costs = partial(_copy_costs, facts, is_near, costs.hidden)
         path = _most_probable(change, single, copy_costs, costs.chunk)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
@@ -282,14 +277,18 @@ def _most_probable(
 
 
 def _copy_costs(
-    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
+    facts: list[tuple[np.ndarray, np.ndarray]],
+    is_near: np.ndarray,
+    hidden: float,
+    rows: slice,
 ) -> np.ndarray:
-    """Return costs of motion by the states of copies in three frames, (T - 2, S, S, S).
+    """Return costs of motion by the states of copies in three frames, (T', S, S, S).
 
-    Facts are costs and weights of pairs, which are near each other or not, (T, P). An
-    occluded joint's motion is not known.
+    The first of these are a slice. Facts are costs and weights of pairs, which are near
+    each other or not, (T, P). An occluded joint's motion is not known.
     """
     turns, sides = _COPIES.T
+    is_near = is_near[rows.start : rows.stop + 2]
     total = np.zeros((len(is_near) - 2, *[len(turns)] * 3))
     turned = turns[:, None] ^ turns
     for (costs, weight), near in zip(facts, is_near.T, strict=False):
@@ -298,9 +297,9 @@ def _copy_costs(
             start, here, end = absent[:-2], absent[1:-1], absent[2:]
             early = start[:, :, None, None] | here[:, None, :, None]
             observed = (side ^ turns)[None, :, None]
-            moves = costs[:, turned[:, :, None], turned[None], observed]
+            moves = costs[rows, turned[:, :, None], turned[None], observed]
             moves = np.where(early | end[:, None, None], hidden, moves)
-            total += weight[:, None, None, None] * moves
+            total += weight[rows, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
     total[lasts] += np.where(sides[:, None] != sides, np.inf, 0)

@@ -307,11 +307,9 @@ class Lifter:
             return poses, [None] * len(inputs)
         images = []
         for mirrored in (False, True):
-
-            def report(share: float, begun: int = mirrored) -> None:
-                if progress is not None:
-                    progress((begun + share) / 2)
-
+            report = progress and (
+                lambda share, begun=mirrored: progress((begun + share) / 2)
+            )
             predict = partial(self._predict_moments, camera=camera, mirrored=mirrored)
             windows = plan(shifted=mirrored, ends=ends[::-1] if mirrored else ends)
             images.append(lift_windows(predict, inputs, windows, *frames, size, report))

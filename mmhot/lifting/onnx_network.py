@@ -28,7 +28,7 @@ class OnnxNetwork:
         path (Path): The .onnx file.
         device (str): 'auto', 'cpu' or 'cuda'.
         keep (Keep, optional): Must be what the file keeps, as it cannot be changed.
-        weights (Path, optional): File of the weights as trained, by default the same.
+        weights (Path): File of the weights as trained.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -36,11 +36,7 @@ class OnnxNetwork:
     """
 
     def __init__(
-        self,
-        path: Path,
-        device: str = 'auto',
-        keep: Keep | None = None,
-        weights: Path | None = None,
+        self, path: Path, device: str, keep: Keep | None, weights: Path
     ) -> None:
         # the layers are too small to be shared among threads
         self._session = open_session(path, device, threads=1)
@@ -53,7 +49,7 @@ class OnnxNetwork:
             self.skeleton = described_skeleton(meta)
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
-            self.name, self.weights = meta['name'], weights or Path(path)
+            self.name, self.weights = meta['name'], weights
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f'{path} is no lifter, or one of another version of mmhot: export it '
@@ -69,7 +65,7 @@ class OnnxNetwork:
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
         self._path = path
-        self.identity = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None

@@ -138,7 +138,7 @@ class PoseSearch:
 
     def find_arms(
         self, places: int | np.ndarray, people: People, expected: People
-    ) -> None:
+    ) -> People:
         """Search wrists of reliable people in larger boxes if they are lost, or jump.
 
         Boxes hold the hands of the expected poses, too. Arms that were seen are
@@ -147,35 +147,34 @@ class PoseSearch:
         """
         settings = self.settings
         if people.scores.shape[1] < NUM_BODY:
-            return
-        jump = _arm_distances(people, expected)
-        is_missing = (people.scores[:, _WRISTS] < settings.lost) | (
-            jump > settings.jump
-        )
-        is_missing &= expected.scores[:, _WRISTS] >= settings.seen
-        reliable = mean_confidence(people.scores) >= settings.reliable
-        chosen = np.flatnonzero(is_missing.any(1) & reliable)
+            return people
+        is_lost = people.scores[:, _WRISTS] < settings.lost
+        is_lost |= _arm_distances(people, expected) > settings.jump
+        is_lost &= expected.scores[:, _WRISTS] >= settings.seen
+        is_reliable = mean_confidence(people.scores) >= settings.reliable
+        chosen = np.flatnonzero(is_lost.any(1) & is_reliable)
         if not len(chosen):
-            return
+            return people
         first, expected = people.take(chosen), expected.take(chosen)
         arms = expected.keypoints[:, _ARMS]
         hands = first.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
         points = np.concatenate([first.keypoints, hands], 1)
         scores = np.concatenate([first.scores, expected.scores[:, _WRISTS]], 1)
-        larger = boxes_around(points, scores, settings.margin, self.size)
-        second = self.estimate(
-            np.broadcast_to(places, len(people))[chosen],
-            (larger, first.bbox_scores),
-            self.prior_of(first),
-        )
+        boxes = boxes_around(points, scores, settings.margin, self.size)
+        places = np.broadcast_to(places, len(people))[chosen]
+        prior = self.prior_of(first)
+        second = self.estimate(places, (boxes, first.bbox_scores), prior)
+        # of elbows and wrists, (P, 2, 2)
         gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
-        jump, rest = jump[chosen], _arm_distances(second, expected)
-        nearer = (jump > settings.jump) & (rest < jump / 2)
-        nearer &= gain[..., 1] >= -settings.loss
-        row, arm, joint = np.nonzero((gain >= settings.gain) | nearer[..., None])
-        joint = _ARMS[arm, joint + 1]
-        people.keypoints[chosen[row], joint] = second.keypoints[row, joint]
-        people.scores[chosen[row], joint] = second.scores[row, joint]
+        before, after = (_arm_distances(x, expected) for x in (first, second))
+        is_nearer = (before > settings.jump) & (after < before / 2)
+        is_nearer &= gain[..., 1] >= -settings.loss
+        row, arm, joint = np.nonzero((gain >= settings.gain) | is_nearer[..., None])
+        found, joint = chosen[row], _ARMS[arm, joint + 1]
+        keypoints, scores = people.keypoints.copy(), people.scores.copy()
+        keypoints[found, joint] = second.keypoints[row, joint]
+        scores[found, joint] = second.scores[row, joint]
+        return replace(people, keypoints=keypoints, scores=scores)
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
@@ -228,41 +227,47 @@ class ChunkTracker:
 
         Keyframes are at most ``max_step`` frames apart.
         """
-        search, settings = self._search, self._settings
         step = max_step // 2 if len(self.keyframes) > 1 else 1
-        while (now := self.keyframes[-1]).position < self._end:
-            position = self._next_position(now, step)
-            detects = is_end and position == self._end
-            confidence = now.people.scores.mean(1)
-            if detects:
-                reliable = are_upright(now.people.keypoints)
-                reliable &= confidence >= settings.reliable
-                confidence = np.where(reliable, confidence, np.nan)
-            predicted = self._predict(self.keyframes, position)
-            prior = Prior(confidence, search.turns_of(now.people))
-            boxes = predicted, now.people.bbox_scores
-            people = search.find(position, boxes, prior)
-            if not detects:
-                search.find_arms(position, people, now.people)
-            certain = search.are_certain(people)
-            tracked = Keyframe(position, now.ids, people).take(certain)
-            passed = position - now.position
-            if passed > 1 and not certain.all():
-                step = passed // 2
-                continue
-            if not detects:
-                tracked = self._find_lost(
-                    tracked, now.ids[~certain], predicted[~certain]
-                )
-            _, before, after = _common(now.ids, tracked.ids)
-            around = search.boxes_of(tracked.people)[after]
-            overlap = box_iou(predicted[before], around)
-            is_predictable = (overlap >= settings.predictable).all()
-            is_predictable &= len(before) == len(now.ids)
-            step = min(2 * step, max_step) if is_predictable else max(step // 2, 1)
-            self.keyframes.append(self._detect(tracked) if detects else tracked)
+        while self.keyframes[-1].position < self._end:
+            step = self._advance(step, max_step, is_end)
         self._search_backwards()
         return self.keyframes
+
+    def _advance(self, step: int, max_step: int, is_end: bool) -> int:
+        """Add a keyframe, unless people are lost on the way; return the next step."""
+        now = self.keyframes[-1]
+        position = self._next_position(now, step)
+        detects, passed = is_end and position == self._end, position - now.position
+        predicted = self._predict(self.keyframes, position)
+        people = self._follow(now, position, predicted, detects)
+        certain = self._search.are_certain(people)
+        if passed > 1 and not certain.all():
+            return passed // 2
+        tracked = Keyframe(position, now.ids, people).take(certain)
+        if not detects:
+            tracked = self._find_lost(tracked, now.ids[~certain], predicted[~certain])
+        _, before, after = _common(now.ids, tracked.ids)
+        around = self._search.boxes_of(tracked.people)[after]
+        overlap = box_iou(predicted[before], around)
+        is_predictable = (overlap >= self._settings.predictable).all()
+        self.keyframes.append(self._detect(tracked) if detects else tracked)
+        if is_predictable and len(before) == len(now.ids):
+            return min(2 * step, max_step)
+        return max(step // 2, 1)
+
+    def _follow(
+        self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
+    ) -> People:
+        """Search people in predicted boxes (P, 4) of another frame."""
+        search, people = self._search, now.people
+        confidence = people.scores.mean(1)
+        if detects:
+            reliable = confidence >= self._settings.reliable
+            reliable &= are_upright(people.keypoints)
+            confidence = np.where(reliable, confidence, np.nan)
+        prior = Prior(confidence, search.turns_of(people))
+        found = search.find(position, (boxes, people.bbox_scores), prior)
+        return found if detects else search.find_arms(position, found, people)
 
     def _next_position(self, now: Keyframe, step: int) -> int:
         """Choose the next keyframe; one is where the next chunk looks for motion."""
@@ -289,7 +294,7 @@ class ChunkTracker:
         people = search.find(position, (boxes[rest], scores[rest]), prior.take(rest))
         detected = unmoved.join(Keyframe(position, ids[rest], people))
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
-        search.find_arms(position, detected.people, seen)
+        detected.people = search.find_arms(position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
 
     def _find_lost(
@@ -335,9 +340,8 @@ class ChunkTracker:
         """Number detected people (P,) by tracked people whose boxes they overlap."""
         overlap = box_iou(boxes[:, None], tracked[None])
         numbers = first_new + np.arange(len(boxes))
-        rows, columns = match_boxes(overlap)
-        same = overlap[rows, columns] >= self._settings.same_person
-        numbers[rows[same]] = ids[columns[same]]
+        rows, columns = match_boxes(overlap, self._settings.same_person)
+        numbers[rows] = ids[columns]
         return numbers
 
     def _search_backwards(self) -> None:

@@ -146,7 +146,7 @@ class _Paths:
         )
         prior = Prior(confidence, search.turns_of(guess))
         people = search.find(places, (guess.bboxes, guess.bbox_scores), prior)
-        search.find_arms(places, people, guess)
+        people = search.find_arms(places, people, guess)
         certain = search.are_certain(people)
         self._put(self._rows(person, places)[certain], people.take(certain))
         distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)

@@ -160,9 +160,7 @@ class OneStageEstimator(PoseEstimator):
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], people.bboxes)
-        rows, columns = match_boxes(overlap)
-        same = overlap[rows, columns] > _SAME_PERSON
-        rows, columns = rows[same], columns[same]
+        rows, columns = match_boxes(overlap, _SAME_PERSON)
         keypoints[rows] = people.keypoints[columns]
         scores[rows] = people.scores[columns]
         return keypoints, scores

@@ -166,12 +166,20 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return both / (box_size(first) ** 2 + box_size(second) ** 2 - both)
 
 
-def match_boxes(overlap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of pairs with the largest sum of overlaps (P, Q)."""
+def match_boxes(
+    overlap: np.ndarray, least: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows and columns of pairs with the largest sum of overlaps (P, Q).
+
+    Pairs with less than the ``least`` overlap are left out.
+    """
     if 1 in overlap.shape and overlap.size:  # SciPy's import takes 0.3 s
-        row, column = np.unravel_index(overlap.argmax(), overlap.shape)
-        return np.array([row]), np.array([column])
-    return scipy.optimize.linear_sum_assignment(overlap, maximize=True)
+        place = np.unravel_index(overlap.argmax(), overlap.shape)
+        rows, columns = np.array(place)[:, None]
+    else:
+        rows, columns = scipy.optimize.linear_sum_assignment(overlap, maximize=True)
+    same = overlap[rows, columns] >= least
+    return rows[same], columns[same]
 
 
 def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:

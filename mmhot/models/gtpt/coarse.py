@@ -1,5 +1,6 @@
 """Coarse encoder of GTPT: one human token, then all keypoints, with all patches."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -62,28 +63,23 @@ class CoarseEncoder(nn.Module):
 
     def __init__(
         self,
+        blocks: Iterable[GroupBlock],
         embed_dims: int,
-        num_heads: int,
-        mlp_dims: int,
-        scale: float,
-        depth: int,
         num_queries: int,
         keypoint_layer: int,
     ) -> None:
         super().__init__()
-        if not 0 <= keypoint_layer < depth - 1:
-            raise ValueError(
-                'keypoint_layer must be a coarse layer but the last, from 0 to '
-                f'{depth - 2}, got {keypoint_layer}'
-            )
         self.keypoint_layer = keypoint_layer
         self.human_token = nn.Parameter(torch.empty(1, embed_dims))
         self.query_tokens = nn.Parameter(torch.empty(num_queries, embed_dims))
         for tokens in (self.human_token, self.query_tokens):
             nn.init.trunc_normal_(tokens, std=0.02)
-        self.blocks = nn.ModuleList(
-            GroupBlock(embed_dims, num_heads, mlp_dims, scale) for _ in range(depth)
-        )
+        self.blocks = nn.ModuleList(blocks)
+        if not 0 <= keypoint_layer < len(self.blocks) - 1:
+            raise ValueError(
+                'keypoint_layer must be a coarse layer but the last, from 0 to '
+                f'{len(self.blocks) - 2}, got {keypoint_layer}'
+            )
 
     def begin(self, patches: Tensor) -> CoarseState:
         """Put the human token before patches (B, N, C)."""

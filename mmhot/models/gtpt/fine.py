@@ -1,5 +1,6 @@
 """Grouping of keypoints in GTPT, and the encoder of the groups."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -93,22 +94,9 @@ class CoarseToFine(nn.Module):
 class FineEncoder(nn.Module):
     """Layers in which each group attends to all slots and its own private tokens."""
 
-    def __init__(
-        self,
-        groups: KeypointGroups,
-        embed_dims: int,
-        num_heads: int,
-        mlp_dims: int,
-        scale: float,
-        depth: int,
-        share_slots: bool,
-    ) -> None:
+    def __init__(self, groups: KeypointGroups, blocks: Iterable[GroupBlock]) -> None:
         super().__init__()
-        self.groups = groups
-        self.blocks = nn.ModuleList(
-            GroupBlock(embed_dims, num_heads, mlp_dims, scale, share_slots)
-            for _ in range(depth)
-        )
+        self.groups, self.blocks = groups, nn.ModuleList(blocks)
 
     def forward(
         self, tokens: GroupTokens, counts: tuple[int, ...]

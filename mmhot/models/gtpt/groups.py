@@ -1,7 +1,6 @@
 """Keypoint groups of GTPT as index tables."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 import torch
@@ -71,27 +70,22 @@ class KeypointGroups(nn.Module):
 
     def _register_slots(self, slots: list[list[int]]) -> None:
         """Register the keypoint of each slot, and the mask without padding."""
-        starts = accumulate(map(len, slots[:-1]), initial=0)
-        index, is_real = [], []
-        for start, group in zip(starts, slots, strict=True):
-            padding = self.num_slots - len(group)
-            index += [start] * padding + list(range(start, start + len(group)))
-            is_real += [False] * padding + [True] * len(group)
-        is_real = torch.tensor(is_real)
+        counts = torch.tensor([*map(len, slots)])[:, None]  # (G, 1)
+        place = torch.arange(self.num_slots) - self.num_slots + counts  # (G, S)
+        is_real, index = place >= 0, counts.cumsum(0) - counts + place.clamp(min=0)
         sparse = [joint for group in slots for joint in group]
         self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
-        self._register('slots', torch.tensor(index))  # (G * S, )
-        self._register('real_slots', is_real.nonzero().squeeze(1))  # (M, )
-        self._register('slot_mask', is_real.view(self.num_groups, -1))  # (G, S)
+        self._register('slots', index.flatten())  # (G * S, )
+        self._register('real_slots', is_real.flatten().nonzero().squeeze(1))  # (M, )
+        self._register('slot_mask', is_real)  # (G, S)
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
         part, sparse, rows = 0, self.num_parts, []
         for group, names in zip(slots, parts, strict=True):
-            rows.append(
-                [*range(part, part + len(names)), *range(sparse, sparse + len(group))]
-            )
-            part, sparse = part + len(names), sparse + len(group)
+            ends = part + len(names), sparse + len(group)
+            rows.append([*range(part, ends[0]), *range(sparse, ends[1])])
+            part, sparse = ends
         most = max(map(len, rows))
         index = [row + row[:1] * (most - len(row)) for row in rows]
         valid = [[place < len(row) for place in range(most)] for row in rows]

@@ -6,7 +6,6 @@ backbone. The slot that the published code adds to fill the first group is maske
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
+from mmhot.models.gtpt.attention import GroupBlock
 from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
 from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -123,11 +123,13 @@ class GTPTHead(BaseHead):
         table = sine_positions(rows, columns, embed_dims)
         table = nn.functional.pad(table, (0, 0, 1, 0))  # row 0 for tokens without one
         self.register_buffer('positions', table, persistent=False)
+        blocks = (GroupBlock(*sizes) for _ in range(coarse_depth))
         self.coarse_encoder = CoarseEncoder(
-            *sizes, coarse_depth, num_queries, keypoint_layer
+            blocks, embed_dims, num_queries, keypoint_layer
         )
         self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
-        self.fine_encoder = FineEncoder(self.groups, *sizes, fine_depth, share_slots)
+        blocks = (GroupBlock(*sizes, share_slots) for _ in range(fine_depth))
+        self.fine_encoder = FineEncoder(self.groups, blocks)
         num_x, num_y = (round(length * simcc_split_ratio) for length in input_size)
         self.classify_x = _classifier(embed_dims, num_x)
         self.classify_y = _classifier(embed_dims, num_y)
@@ -325,15 +327,14 @@ class GTPTHead(BaseHead):
         test_cfg: ConfigType,
     ) -> SimCC:
         """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
-        forward = self.forward
+        counts = self.counts
         if 'keep_rates' in test_cfg:
             counts = self.count_tokens(test_cfg['keep_rates'])
-            forward = partial(forward, counts=counts)
         if not test_cfg.get('flip_test', False):
-            x, y = forward(feats)
+            x, y = self.forward(feats, counts)
             return x.softmax(dim=-1), y.softmax(dim=-1)
         images, mirror_images = feats
-        both = forward((torch.cat([images[-1], mirror_images[-1]]),))
+        both = self.forward((torch.cat([images[-1], mirror_images[-1]]),), counts)
         (x, mirrored_x), (y, mirrored_y) = (axis.chunk(2) for axis in both)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
         # a list as an index would be copied to the GPU

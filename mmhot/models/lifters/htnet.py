@@ -135,13 +135,12 @@ class SpatialBlock(nn.Module):
         mlp_dims: int,
         graph_dims: int,
         skeleton: Skeleton,
-        adjacency: Tensor,
         drop_rate: float,
         proj_drop: float,
         drop_path: float,
     ) -> None:
         super().__init__()
-        dims = embed_dims // 3
+        dims, adjacency = embed_dims // 3, tree_adjacency(skeleton.parents)
         self.joint = LocalJointConnection(dims, graph_dims, adjacency, drop_path)
         self.part = IntraPartConstraint(dims, mlp_dims, skeleton, drop_rate, drop_path)
         self.body = GlobalBodyInteraction(dims, num_heads, proj_drop, drop_path)
@@ -209,10 +208,9 @@ class HTNet(BaseModule):
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
-        graph = (skeleton, tree_adjacency(skeleton.parents))
         self.blocks = nn.Sequential(
             *(
-                SpatialBlock(*sizes, *graph, drop_rate, proj_drop_rate, drop_path)
+                SpatialBlock(*sizes, skeleton, drop_rate, proj_drop_rate, drop_path)
                 for drop_path in torch.linspace(*drop_path_rates, depth).tolist()
             )
         )

@@ -254,10 +254,6 @@ class MHFormer(Host):
         x = self.drop(self.position(torch.cat(embedded, dim=-1)))
         return x.unflatten(-1, (NUM_HYPOTHESES, -1))
 
-    def get_layers(self) -> nn.ModuleList:
-        """Return the layers: refinements, then interactions."""
-        return self.layers
-
     def frame_features(self, x: Tensor) -> Tensor:
         """Describe each frame of ``(B, T, 3, C)`` by its hypotheses, ``(B, T, 3C)``."""
         return x.flatten(2)

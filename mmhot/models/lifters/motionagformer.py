@@ -142,10 +142,6 @@ class MotionAGFormer(Host):
         """Embed 2D poses ``(B, T, K, 3)`` as tokens ``(B, T, K, C)``."""
         return self.position(self.embed(x))
 
-    def get_layers(self) -> nn.ModuleList:
-        """Return the layers."""
-        return self.layers
-
     def before_recovery(self, x: Tensor) -> Tensor:
         """Normalize tokens ``(B, T, K, C)``."""
         return self.norm(x)

@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
-from mmhot.models.lifters.graph_conv import chain_adjacency, tree_adjacency
+from mmhot.models.lifters.graph_conv import chain_adjacency
 from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,
     LocalJointConnection,
@@ -119,10 +119,9 @@ class NanoHTNet(BaseModule):
 
         self.spatial_embed = nn.Linear(num_frames * in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
-        graph = (skeleton, tree_adjacency(skeleton.parents))
         rates = (spatial_drop_rate, proj_drop_rate)
         self.spatial_blocks = nn.Sequential(
-            *(SpatialBlock(*sizes, *graph, *rates, rate) for rate in drop_paths)
+            *(SpatialBlock(*sizes, skeleton, *rates, rate) for rate in drop_paths)
         )
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)

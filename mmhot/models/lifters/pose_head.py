@@ -94,24 +94,16 @@ class PoseLiftingHead(BaseHead):
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
             (T, K) of each sample.
         """
-        coords = to_numpy(self.regress(feats, batch_data_samples, test_cfg))
+        target = test_cfg.get('target', 'center')
+        if test_cfg.get('flip_test', False):
+            flip_indices = batch_data_samples[0].metainfo['flip_indices']
+            coords = self.average(feats, flip_indices, target)
+        else:
+            coords = self.select(feats, target)
         return [
             self.decode(_match_target(coord, sample), sample)
-            for coord, sample in zip(coords, batch_data_samples, strict=True)
+            for coord, sample in zip(to_numpy(coords), batch_data_samples, strict=True)
         ]
-
-    def regress(
-        self,
-        feats: Features | list[Features],
-        batch_data_samples: SampleList,
-        test_cfg: ConfigType,
-    ) -> Tensor:
-        """Regress poses (B, T', K, 3), with the flip test if ``test_cfg`` has it."""
-        target = test_cfg.get('target', 'center')
-        if not test_cfg.get('flip_test', False):
-            return self.select(feats, target)
-        flip_indices = batch_data_samples[0].metainfo['flip_indices']
-        return self.average(feats, flip_indices, target)
 
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str

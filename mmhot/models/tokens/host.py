@@ -29,7 +29,8 @@ class Host(BaseModule):
     """Base class of backbones whose frames can be pruned.
 
     A subclass calls this constructor first, which builds ``self.hourglass``, then
-    builds its own modules, and implements :meth:`tokenize` and :meth:`get_layers`.
+    builds its own modules, and implements :meth:`tokenize`. Unless its modules
+    ``layers`` are the layers, it implements :meth:`get_layers`, too.
 
     The classes of the hosts describe only the arguments that are their own, or that
     mean something else there; ``**host`` are further arguments of this class. Two that
@@ -138,12 +139,12 @@ class Host(BaseModule):
     def tokenize(self, x: Tensor) -> Tensor:
         """Embed 2D poses (B, T, K, in_channels) as tokens (B, T, ..., C)."""
 
-    @abstractmethod
     def get_layers(self) -> Sequence[Callable[[Tensor], Tensor]]:
         """Return ``num_layers`` layers, each from (B, t, ..., C) to the same shape.
 
         A :class:`WatchedLayer` can be followed by a pruner that reads attention.
         """
+        return self.layers
 
     def frame_features(self, x: Tensor) -> Tensor:
         """Map tokens (B, t, K, C) to features of frames, (B, t, F): by mean."""
