@@ -73,8 +73,7 @@ class MultiViewDataset(Dataset):
         clips = self.dataset.clips
         names = [clip.name for clip in clips]
         cameras = [name.rpartition('.')[2] for name in names]
-        numbers = {name: number for number, name in enumerate(sorted(set(cameras)))}
-        self._cameras = [numbers[name] for name in cameras]
+        _, self._cameras = np.unique(cameras, return_inverse=True)
         if all(clip.constants.get('camera_param') for clip in clips):
             names = [name.rpartition('.')[0] for name in names]
         ids = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -140,8 +139,7 @@ class MultiViewDataset(Dataset):
                 order = np.random.permutation(order)
             order = order[: self._count]
             infos = [self.dataset.get_data_info(int(window)) for window in order]
-            clips = self.dataset.clip_of_window[order].tolist()
-            cameras = [self._cameras[clip] for clip in clips]
+            cameras = self._cameras[self.dataset.clip_of_window[order]].tolist()
         views = [self.dataset.pipeline(info) for info in infos]
         inputs = torch.stack([view['inputs'] for view in views])
         mirrored = False

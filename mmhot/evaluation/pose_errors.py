@@ -6,8 +6,6 @@ mean over the joints. Joints whose target is NaN are missing: they are not align
 not count, and have the error NaN. ``docs/training.md`` defines each.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
@@ -79,12 +77,6 @@ def change_errors(
     """
     error = relative(pred, 0) - relative(target, 0)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)
-
-
-def hit_rates(errors: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
-    """Compute the percentage of thresholds above each of the errors (...)."""
-    not_above = np.searchsorted(np.sort(thresholds), errors, side='right')
-    return 100 * (1 - not_above / len(thresholds))
 
 
 def relative(poses: np.ndarray, root: int | None) -> np.ndarray:

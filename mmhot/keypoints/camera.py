@@ -10,16 +10,7 @@ import numpy as np
 
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.geometry.rotations import rotation_matrices
-from mmhot.keypoints.camera_path import (
-    CameraLimits,
-    FocalSearch,
-    choose_path,
-    find_lens,
-    is_static,
-    shows_static,
-    solve_camera_path,
-    static_path,
-)
+from mmhot.keypoints import camera_path
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Count
 from mmhot.step import KeypointStep
@@ -51,8 +42,12 @@ class StabilizeCamera(KeypointStep[Footage]):
         'auto (detected). Unless the camera moves, all frames share axes, and standing '
         'feet stay in place',
     ] = 'auto'
-    limits: CameraLimits = CameraLimits()  # what counts as static, rotating and moving
-    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
+    limits: camera_path.CameraLimits = (
+        camera_path.CameraLimits()
+    )  # what counts as static, rotating and moving
+    search: camera_path.FocalSearch = (
+        camera_path.FocalSearch()
+    )  # of the focal length of cameras that turn
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of the background, if it shows how the camera moves."""
@@ -92,7 +87,7 @@ class StabilizeCamera(KeypointStep[Footage]):
         clip = replace(
             clip, lens=lens, camera=None if path is None else Camera(path, lens)
         )
-        if path is None or is_static(path):
+        if path is None or camera_path.is_static(path):
             return clip
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
@@ -117,7 +112,7 @@ class StabilizeCamera(KeypointStep[Footage]):
         limits, lens = self.limits, clip.lens
         if self.camera == 'static':
             num_frames = background.num_frames if background else clip.num_frames
-            return static_path(num_frames), lens
+            return camera_path.static_path(num_frames), lens
         if background is None:
             return None, lens
         seen = background.points
@@ -125,9 +120,11 @@ class StabilizeCamera(KeypointStep[Footage]):
         if self.camera == 'auto':
             if len(seen['points']) < limits.min_frames:
                 return None, lens
-            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
-            if shows_static(path, seen['keyframe']):
-                return static_path(background.num_frames), lens
+            path = camera_path.solve_camera_path(
+                **seen, size=size, lens=lens, limits=limits
+            )
+            if camera_path.shows_static(path, seen['keyframe']):
+                return camera_path.static_path(background.num_frames), lens
             seen = background.look_at_all(lambda done: progress(done, total))
         if len(seen['points']) < total:
             _LOGGER.warning(
@@ -136,11 +133,13 @@ class StabilizeCamera(KeypointStep[Footage]):
             return None, lens
         if lens is None and not clip.cuts:  # shots may differ
             points, keyframe = seen['points'], seen['keyframe']
-            lens = find_lens(points, keyframe, size, self.search, limits)
-        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
-        chosen = choose_path(path, name)
+            lens = camera_path.find_lens(points, keyframe, size, self.search, limits)
+        path = camera_path.solve_camera_path(
+            **seen, size=size, lens=lens, limits=limits
+        )
+        chosen = camera_path.choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
-            chosen = np.concatenate([static_path(background.first), chosen])
+            chosen = np.concatenate([camera_path.static_path(background.first), chosen])
         # images of a carried camera explain no focal length
         return chosen, clip.lens if path.moves else lens
 

@@ -16,6 +16,7 @@ from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 
 _LOGGER = logging.getLogger(__name__)
+# Parts that move: not shoulders and hips.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 _TORSO = 0.5  # from hips to shoulders, meters
 
@@ -34,11 +35,6 @@ def find_jumps(
     found = find_outliers(keypoints * (_TORSO / np.nanmedian(length)), seconds, limits)
     found[2 * found.sum(1) > np.isfinite(keypoints).all(-1).sum(1)] = True
     return found
-
-
-def _limbs_of(skeleton: Skeleton) -> list[int]:
-    """Return the joints of limbs that move: not shoulders and hips."""
-    return [skeleton.index(x) for x in skeleton.joints if part_of(x) in _LIMBS]
 
 
 def _torsos(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -61,7 +57,8 @@ def find_cut(
     2D models place them there with a high confidence, and knees would bend. The margin
     of keypoints (..., K, 2) in an image (w, h) is in lengths of the torso.
     """
-    cut, limbs = np.zeros(keypoints.shape[:-1], bool), _limbs_of(skeleton)
+    limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
+    cut = np.zeros(keypoints.shape[:-1], bool)
     points = keypoints[..., limbs, :]
     inside = np.minimum(points, size - points).min(-1)
     lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)

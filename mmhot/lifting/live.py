@@ -88,10 +88,6 @@ class _Segment:
             return False
         return any(np.isfinite(pixels).all(-1).any() for _, pixels, _ in self.seen)
 
-    def scores_at(self, time: float) -> np.ndarray:
-        """Return the confidence (17,) at a time, 0 in frames without an observation."""
-        return next((x for at, _, x in self.seen if at == time), np.zeros(17))
-
     def resample(self, times: np.ndarray) -> np.ndarray:
         """Resample pixels, confidence and how far joints are known at times (T,).
 
@@ -225,7 +221,9 @@ class FrameLifter:
         poses = predicted[:, self._target - self._first_target].astype(np.float32)
         poses = hang_legs(poses, windows[:, self._target, :, 3])
         focal, center = camera_intrinsics(camera)
-        scores = np.stack([segment.scores_at(time) for segment in segments])
+        # 0 in frames without an observation
+        observed = ((x for at, _, x in y.seen if at == time) for y in segments)
+        scores = np.stack([next(x, np.zeros(17)) for x in observed])
         pixels = undistorted[:, self._target, :, :2]
         roots = [
             segment.place((time, pixels[row], scores[row]), poses[row], focal, center)

@@ -9,14 +9,7 @@ import numpy as np
 
 from mmhot.errors import ArgumentError
 from mmhot.geometry.windows import moving_mean
-from mmhot.lifting.placement import (
-    FLOOR,
-    ROOT_ERRORS,
-    find_floor,
-    find_own_floor,
-    is_pinned,
-    place_roots,
-)
+from mmhot.lifting import placement
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
@@ -47,10 +40,10 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     confidence, unplaced = clip.confidence, set()
     for rows in clip.stretches():
         sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
-        if not np.nanmedian(np.nan_to_num(sides)) >= ROOT_ERRORS.smallest:
+        if not np.nanmedian(np.nan_to_num(sides)) >= placement.ROOT_ERRORS.smallest:
             unplaced.add(int(clip.track[rows[0]]))
             continue
-        root[rows] = place_roots(
+        root[rows] = placement.place_roots(
             clip.keypoints_3d[rows],
             keypoints[rows],
             np.maximum(confidence[rows], 0.05),
@@ -61,7 +54,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     if unplaced:
         text = '%s: people %s are smaller than %d pixels: their positions are unknown'
         listed = ', '.join(map(str, sorted(unplaced)))
-        _LOGGER.warning(text, clip.name, listed, ROOT_ERRORS.smallest)
+        _LOGGER.warning(text, clip.name, listed, placement.ROOT_ERRORS.smallest)
     return replace(
         clip,
         root_3d=root,
@@ -134,11 +127,11 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         feet = poses[rows][:, ankles] + root[rows, None]
         bodies = standing_axes(poses[rows, _BODY])
         bodies = bodies[np.isfinite(bodies).all(1)]
-        if len(bodies) < FLOOR.voters * rows.sum():
+        if len(bodies) < placement.FLOOR.voters * rows.sum():
             text = '%s: hardly anybody stands straight: up is that of a level camera'
             _LOGGER.warning(text, clip.name)
             bodies = bodies[:0]
-        rotation, heights[shot] = find_floor(feet.reshape(-1, 3), bodies)
+        rotation, heights[shot] = placement.find_floor(feet.reshape(-1, 3), bodies)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
@@ -147,14 +140,17 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
             height = heights[shots[rows[0]]]
-            limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
-        if static_camera or is_pinned(root[rows]):
+            limit = (
+                placement.FLOOR.size_error * abs(height)
+                + placement.FLOOR.tilt_error * distance
+            )
+        if static_camera or placement.is_pinned(root[rows]):
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:
                 seconds = clip.seconds(clip.frame[rows])
-                root[rows, 2] -= find_own_floor(lowest, seconds)
+                root[rows, 2] -= placement.find_own_floor(lowest, seconds)
         else:
-            size = max(round(FLOOR.smoothing * clip.fps), 1)
+            size = max(round(placement.FLOOR.smoothing * clip.fps), 1)
             smooth = moving_mean(lowest, size)
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)

@@ -1,7 +1,6 @@
 """Conventions that arrays of people do not state: order of joints and people, axes."""
 
 import logging
-from collections.abc import Iterable
 
 import numpy as np
 import scipy  # its modules are loaded at first use
@@ -228,46 +227,51 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     Of pixels or positions (T, P, K, C), NaN where unknown, these are for each frame the
     place of each person, by which people move least from frame to frame, (T, P).
     """
-    people, num_frames = np.arange(points.shape[1]), len(points)
-    # people without points keep their place if it is free
-    far_away = 1e9 - np.eye(len(people))
+    people = np.arange(points.shape[1])
     with ignored_warnings():  # of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
         size = np.nanmedian(extent, (0, 1)).max()
         # the last frame in which each place has points
+        frames = np.arange(len(points))[:, None]
         is_seen = np.isfinite(points).any((2, 3))
-        seen = np.maximum.accumulate(
-            np.where(is_seen, np.arange(num_frames)[:, None], 0), axis=0
-        )
+        seen = np.maximum.accumulate(np.where(is_seen, frames, 0), axis=0)
         steps = points[1:] - points[seen[:-1], people]
         steps = np.nanmedian(np.linalg.norm(steps, axis=-1), -1)
-
-    def follow(frames: Iterable[int], least: float) -> np.ndarray:
-        order, places, since = np.tile(people, (num_frames, 1)), people, 0
-        last = points[0].copy()
-        for frame in frames:
-            before = seen[frame - 1, places]
-            last[before >= since] = points[before, places][before >= since]
-            apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
-            apart = np.nanmedian(apart, -1) / size
-            costs = np.where(np.isnan(apart), far_away, apart)
-            _, nearest = scipy.optimize.linear_sum_assignment(costs)
-            has_moved = nearest != places
-            if not has_moved.any():
-                continue
-            moved, stayed = (apart[people, x][has_moved] for x in (nearest, places))
-            is_other = ~((moved > _NEAR).any() | (stayed < _FAR).any())
-            if is_other or moved.sum() < least * stayed.sum():
-                places, since = nearest, frame
-                order[frame:] = places
-        return order
-
-    with ignored_warnings():
-        order = follow((np.flatnonzero((steps > _FAR * size).any(1)) + 1).tolist(), 0)
+        jumps = np.flatnonzero((steps > _FAR * size).any(1)) + 1
+        order = _follow(points, size, seen, jumps, 0)
         if (order != people).any():  # near each other, too
-            order = follow(range(1, num_frames), _CLEARLY)
+            order = _follow(points, size, seen, frames[1:, 0], _CLEARLY)
     changed = (order != people).any(1)
     if changed.any():
         text = '%s: people change places in %d of %d frames: followed by distance'
-        _LOGGER.warning(text, name, changed.sum(), num_frames)
+        _LOGGER.warning(text, name, changed.sum(), len(points))
+    return order
+
+
+def _follow(
+    points: np.ndarray, size: float, seen: np.ndarray, frames: np.ndarray, least: float
+) -> np.ndarray:
+    """Return the places (T, P) of people who change them in some frames only.
+
+    Each place's points (T, P, K, C), of people of a size, were seen last in frames
+    (T, P). New places are far from the old ones and near where the people were, or at
+    less than the ``least`` share of the distance.
+    """
+    places = people = np.arange(points.shape[1])
+    order, since, last = np.tile(people, (len(points), 1)), 0, points[0].copy()
+    for frame in frames.tolist():
+        before = seen[frame - 1, places]
+        is_new = before >= since
+        last[is_new] = points[before, places][is_new]
+        apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
+        apart = np.nanmedian(apart, -1) / size
+        # people without points keep their place if it is free
+        costs = np.where(np.isnan(apart), 1e9 - np.eye(len(people)), apart)
+        _, nearest = scipy.optimize.linear_sum_assignment(costs)
+        has_moved = nearest != places
+        moved, stayed = (apart[people, x][has_moved] for x in (nearest, places))
+        is_other = not ((moved > _NEAR).any() or (stayed < _FAR).any())
+        if has_moved.any() and (is_other or moved.sum() < least * stayed.sum()):
+            places, since = nearest, frame
+            order[frame:] = places
     return order
