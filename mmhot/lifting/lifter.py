@@ -305,14 +305,12 @@ class Lifter:
             windows = plan(ends=ends[:1])
             poses = lift_windows(predict, inputs, windows, *frames, size, progress)
             return poses, [None] * len(inputs)
-        images = []
+        images, report = [], progress or (lambda share: None)
         for mirrored in (False, True):
-            report = progress and (
-                lambda share, begun=mirrored: progress((begun + share) / 2)
-            )
+            half = partial(lambda begun, share: report((begun + share) / 2), mirrored)
             predict = partial(self._predict_moments, camera=camera, mirrored=mirrored)
             windows = plan(shifted=mirrored, ends=ends[::-1] if mirrored else ends)
-            images.append(lift_windows(predict, inputs, windows, *frames, size, report))
+            images.append(lift_windows(predict, inputs, windows, *frames, size, half))
         means = [(plain + other) / 2 for plain, other in zip(*images, strict=True)]
         return [mean[..., :3] for mean in means], [
             np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))

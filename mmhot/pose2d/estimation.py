@@ -107,12 +107,8 @@ class VideoPoseEstimator:
     ) -> ClipPeople:
         """Estimate the poses of a clip, or of its frames that are not cached.
 
-        Args:
-            source (FrameSource): The clip.
-            cache (Path, optional): Cache file, which is written at the end, also after
-                Ctrl-C and errors.
-            progress (Callable): Called with the number of frames done.
-            observers (Sequence[FrameObserver]): See all frames, also cached ones.
+        The cache file is written at the end, also after Ctrl-C and errors. ``progress``
+        is called with the number of frames done; observers see cached frames, too.
         """
         skeleton = self.estimator.skeleton
         clip = cache and load_people(cache, skeleton)

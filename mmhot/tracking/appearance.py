@@ -51,11 +51,7 @@ def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
 
 
 class AppearanceObserver(FrameObserver):
-    """Describe people in some frames.
-
-    Args:
-        skeleton (str): Skeleton of the keypoints.
-    """
+    """Describe people, whose keypoints have a skeleton of a name, in some frames."""
 
     name = 'appearance'
 
@@ -76,12 +72,9 @@ class AppearanceObserver(FrameObserver):
             self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return descriptions.
+        """Return ``frames`` (M,) int64, ``boxes`` (M, 4) float32 and ``values``.
 
-        Returns:
-            dict[str, np.ndarray]: ``frames`` (M,) int64, ``boxes`` (M, 4) float32 and
-            ``values``, histograms of each part, NaN where it was not seen, (M, 4, B)
-            float16.
+        These are histograms of each part, NaN where it was not seen, (M, 4, B) float16.
         """
         frames, boxes, values = [*zip(*self._rows, strict=True)] or [()] * 3
         return dict(

@@ -35,12 +35,8 @@ _ROOM = 16
 class ClipRenderer:
     """Draw the 2D keypoints of a clip, and its 3D poses on a floor.
 
-    Args:
-        clip (Clip3D): Lifted poses.
-        angles (Mapping): Degrees (N,) by name, written beside their joints.
-
-    Raises:
-        ValueError: If the clip has no pose to draw.
+    Angles, degrees (N,) by name, are written beside their joints. A clip without a pose
+    to draw is a ValueError.
     """
 
     def __init__(self, clip: Clip3D, angles: Mapping[str, np.ndarray] = {}) -> None:
