@@ -184,7 +184,6 @@ class ClipDataset(BaseDataset):
 
     @force_full_init
     def __len__(self) -> int:
-        """Number of windows."""
         return len(self.clip_of_window)
 
     @property

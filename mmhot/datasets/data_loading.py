@@ -68,7 +68,6 @@ class SubjectBalancedSampler(Sampler):
         return iter(order[self.rank :: self.world_size].tolist())
 
     def __len__(self) -> int:
-        """Windows of this rank per epoch."""
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:

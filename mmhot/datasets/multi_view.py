@@ -109,7 +109,6 @@ class MultiViewDataset(Dataset):
             self._moments = seen
 
     def __len__(self) -> int:
-        """Number of moments."""
         return len(self._moments)
 
     @property
@@ -123,7 +122,6 @@ class MultiViewDataset(Dataset):
         return self.dataset.frames_of_subject
 
     def __getitem__(self, idx: int) -> dict:
-        """One moment; see the class."""
         windows = self._moments[idx]
         info = self.pipeline(self.dataset.get_data_info(windows[0]))
         if self._draws_cameras:

@@ -46,7 +46,6 @@ class LensOptions(Options):
     ] = None
 
     def __post_init__(self) -> None:
-        """Check that at most one is given."""
         if self.fov is not None and self.intrinsics is not None:
             raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
 

@@ -50,7 +50,6 @@ class CoveredHeads(FrameView):
         self.heads = heads_of(clip, footage)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Read from the start."""
         for frame in self.whole:
             image = frame.image.copy()
             for circle in self.heads.get(frame.index, ()):

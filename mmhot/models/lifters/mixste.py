@@ -29,7 +29,6 @@ class _SpaceTimeLayer:
         self.position = nn.Identity() if depth else model.temporal_position
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map ``(B, T, K, C)`` to the same shape."""
         return self._over_frames(self._over_keypoints(x), x.shape[0])
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,6 @@ class _DualStreamLayer:
         self.fusion = fusion
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map ``(B, T, K, C)`` to the same shape."""
         return fuse_streams(self.fusion, self.space_time(x), self.time_space(x))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
