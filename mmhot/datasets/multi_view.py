@@ -43,7 +43,6 @@ class MultiViewDataset(Dataset):
             ``SeedTransforms`` and ``RandomBoneLengths``; the wrapped dataset's own
             follow, once a view. With real cameras ``SeedTransforms`` alone.
         mirror_prob (float): Share of moments of which all views are mirrored.
-            Defaults to 0.5.
 
     Raises:
         ValueError: If no moment has as many views, or only one.

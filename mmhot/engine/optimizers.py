@@ -26,8 +26,8 @@ class MuonAdamW(Optimizer):
 
     Args:
         params: Parameters, or groups of them.
-        lr (float): Learning rate. Defaults to 1e-3.
-        weight_decay (float): Decoupled weight decay. Defaults to 0.01.
+        lr (float): Learning rate.
+        weight_decay (float): Decoupled weight decay.
 
     Raises:
         ImportError: If PyTorch is older than 2.9, which has no Muon.

@@ -156,7 +156,7 @@ class ViewRetrievalMetric(BaseMetric):
     away.
 
     Args:
-        radius (int): Frames around a moment that are no negatives. Defaults to 40.
+        radius (int): Frames around a moment that are no negatives.
         **kwargs: As of MMEngine's ``BaseMetric``.
     """
 

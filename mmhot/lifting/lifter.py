@@ -50,8 +50,7 @@ class Lifter:
             default the shipped weights of the model.
         device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'auto', the GPU if there
             is one.
-        flip_test (bool): Whether to average with the mirrored prediction. Defaults to
-            True.
+        flip_test (bool): Whether to average with the mirrored prediction.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default that of
             :func:`mmhot.geometry.windows.usual_stride`.

@@ -114,8 +114,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             each shot is fitted to feet and body axes, and people who are at most so far
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
-            on the floor, also in jumps unless hips stay above one point. Defaults to
-            False.
+            on the floor, also in jumps unless hips stay above one point.
     """
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)

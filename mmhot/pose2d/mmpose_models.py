@@ -57,8 +57,8 @@ class MMPoseDetector(Detector):
             :func:`mmhot.weights.names.resolve`.
         weights (str | Path, optional): Checkpoint of a model that is not resolved; by
             default that of the index.
-        device (str): PyTorch device. Defaults to 'cpu'.
-        min_score (float): Least score of boxes. Defaults to 0.3.
+        device (str): PyTorch device.
+        min_score (float): Least score of boxes.
     """
 
     def __init__(

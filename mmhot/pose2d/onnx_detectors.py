@@ -34,7 +34,7 @@ class OnnxDetector(Detector):
     Args:
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
-        min_score (float): Least score of boxes. Defaults to 0.3.
+        min_score (float): Least score of boxes.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ def register_pose_estimator(
     Args:
         name (str): Its name.
         opener (Callable): Opens it, by the options.
-        detector (str): Name of the default detector. Defaults to 'pose-verified'.
+        detector (str): Name of the default detector.
 
     Example::
 

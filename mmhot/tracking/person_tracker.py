@@ -112,7 +112,7 @@ class Tracker:
     Args:
         fps (float): Frames per second of the frame numbers.
         max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
-            for as long as they were seen. Defaults to 2.
+            for as long as they were seen.
     """
 
     def __init__(self, fps: float, max_gap: float = 2.0) -> None:

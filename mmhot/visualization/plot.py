@@ -17,7 +17,7 @@ def plot(
 
     Args:
         clip (Clip3D): Poses.
-        frame (int): Number of the frame. Defaults to 0.
+        frame (int): Number of the frame.
         axes (Axes, optional): Where to draw, in 3D for poses; a new figure by default.
         angles (Sequence[str], optional): Names of :meth:`Clip3D.angles` to draw over
             the seconds, in degrees, instead of a frame.

@@ -25,7 +25,7 @@ class GroupAttention(nn.Module):
         scale (float, optional): Factor of the logits. Defaults to that of a head's
             channels, ``(C / H) ** -0.5``.
         share_slots (bool): Whether groups see the slots of each other. If not, this is
-            plain self-attention in each group. Defaults to True.
+            plain self-attention in each group.
     """
 
     def __init__(

@@ -23,11 +23,10 @@ class GroupRTMCCHead(RTMCCHead):
         *args: Arguments of MMPose's ``RTMCCHead``.
         attention (dict): Config of the attention, without ``embed_dims``: these are
             ``gau_cfg.hidden_dims``.
-        skeleton (str): Name of the skeleton. Defaults to 'coco-17'.
-        metainfo (Mapping, optional): Metainfo of the dataset, in place of
-            ``skeleton``. Defaults to None.
+        skeleton (str): Name of the skeleton.
+        metainfo (Mapping, optional): Metainfo of the dataset, in place of ``skeleton``.
         groups (str | Sequence[Sequence]): See :class:`KeypointGroups`; without dense
-            keypoints. Defaults to 'auto'.
+            keypoints.
         **kwargs: Arguments of MMPose's ``RTMCCHead``.
     """
 

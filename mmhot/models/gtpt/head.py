@@ -43,38 +43,33 @@ class GTPTHead(BaseHead):
         out_channels (int): Keypoints ``K``, those of ``skeleton`` or ``metainfo``.
         input_size (tuple[int, int]): Width and height of the image.
         in_featuremap_size (tuple[int, int]): Width and height of the feature map.
-        simcc_split_ratio (float): Bins per pixel. Defaults to 2.
+        simcc_split_ratio (float): Bins per pixel.
         patch_size (tuple[int, int]): Width and height of a patch on the feature map;
-            must divide it. Defaults to (3, 4).
-        embed_dims (int): Channels of a token. Defaults to 128.
-        num_heads (int): Heads of the attention. Defaults to 8.
-        coarse_depth (int): Layers before keypoints are grouped. Defaults to 6.
-        fine_depth (int): Layers after. Defaults to 6.
-        keypoint_layer (int): Coarse layer in which the human token becomes
-            keypoints. Defaults to 3.
-        mlp_ratio (float): Hidden channels of the MLPs, as a multiple of
-            ``embed_dims``. Defaults to 3.
+            must divide it.
+        embed_dims (int): Channels of a token.
+        num_heads (int): Heads of the attention.
+        coarse_depth (int): Layers before keypoints are grouped.
+        fine_depth (int): Layers after.
+        keypoint_layer (int): Coarse layer in which the human token becomes keypoints.
+        mlp_ratio (float): Hidden channels of the MLPs, as a multiple of ``embed_dims``.
         keep_rates (Sequence[float], optional): Share of the patches kept, each for
             an equal number of layers; see :attr:`keep_rates`. Defaults to None: all.
         skeleton (str): Name of the skeleton, see `mmhot.skeletons`.
-            Defaults to 'coco-17'.
         metainfo (dict, optional): Metainfo of the dataset, such as
-            ``dict(from_file='my.py')``, in place of ``skeleton``. Defaults to None.
+            ``dict(from_file='my.py')``, in place of ``skeleton``.
         groups (str | Sequence[Sequence]): Names or indices of the keypoints of each
             group, names of groups of the skeleton, or 'auto'; see
             :class:`KeypointGroups`. Defaults to head, upper and lower body.
-        scale_by_head (bool): Whether attention is scaled by the channels of a head,
-            as usual, and not by ``embed_dims``, as published. Defaults to False.
-        share_slots (bool): Whether fine layers are the paper's group attention, and
-            not plain attention in each group. Defaults to True.
-        loss (dict): Loss of both passes, the labels and weights. Defaults to
-            ``dict(type='GTPTLoss')``.
-        guidance (dict, optional): Loss between the attention of keypoint tokens and
-            the labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
-            Defaults to None.
+        scale_by_head (bool): Whether attention is scaled by the channels of a head, as
+            usual, and not by ``embed_dims``, as published.
+        share_slots (bool): Whether fine layers are the paper's group attention, and not
+            plain attention in each group.
+        loss (dict): Loss of both passes, the labels and weights.
+        guidance (dict, optional): Loss between the attention of keypoint tokens and the
+            labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
         decoder (dict, optional): Codec that turns probabilities into keypoints;
-            :meth:`predict` needs one. Defaults to None.
-        init_cfg (dict, optional): Initialization. Defaults to None.
+            :meth:`predict` needs one.
+        init_cfg (dict, optional): Initialization.
     """
 
     test_settings = (

@@ -125,13 +125,13 @@ class GTPTStem(BaseModule):
     later stages are upsampled again and merged with those before.
 
     Args:
-        in_channels (int): Channels of the image. Defaults to 3.
-        stem_channels (int): Channels of the first convolution. Defaults to 64.
-        stage_channels (Sequence[int]): Channels of each stage; the first are those
-            of the output. Defaults to (128, ).
-        stage_depth (int): Blocks of a stage. Defaults to 4.
-        merge_depth (int): Blocks after a merge. Defaults to 2.
-        init_cfg (dict, optional): Initialization. Defaults to None.
+        in_channels (int): Channels of the image.
+        stem_channels (int): Channels of the first convolution.
+        stage_channels (Sequence[int]): Channels of each stage; the first are those of
+            the output.
+        stage_depth (int): Blocks of a stage.
+        merge_depth (int): Blocks after a merge.
+        init_cfg (dict, optional): Initialization.
     """
 
     def __init__(

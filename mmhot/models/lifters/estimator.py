@@ -36,8 +36,8 @@ class FlattenedPoseBackbone(BaseModule):
         net (dict): Config of a backbone that maps ``(B, K * C, T)`` to features
             ``(B, C', T')``, or to a tuple that ends with them.
         num_frames (int): Input frames ``T``.
-        num_keep_frames (int): Output frames ``T'``, in their middle. Defaults to 1.
-        init_cfg (dict, optional): Initialization. Defaults to None.
+        num_keep_frames (int): Output frames ``T'``, in their middle.
+        init_cfg (dict, optional): Initialization.
     """
 
     def __init__(

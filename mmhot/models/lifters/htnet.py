@@ -163,20 +163,19 @@ class HTNet(BaseModule):
     """HTNet without its last linear layer.
 
     Args:
-        in_channels (int): Input coordinates of a keypoint. Defaults to 2.
+        in_channels (int): Input coordinates of a keypoint.
         embed_dims (int): Channels ``C``; a multiple of three times ``num_heads``.
-            Defaults to 240.
-        depth (int): Blocks. Defaults to 3.
-        num_heads (int): Heads of the attention. Defaults to 8.
-        mlp_dims (int): Hidden channels of every MLP. Defaults to 1024.
-        graph_dims (int): Hidden channels of the graph convolutions. Defaults to 384.
-        drop_rate (float): Dropout rate in the MLPs. Defaults to 0.1.
-        proj_drop_rate (float): Dropout rate after the attention. Defaults to 0.1.
-        drop_path_rates (tuple[float, float]): Stochastic depth rates of the first
-            and last block; those between rise linearly. Defaults to (0.1, 0.3).
+        depth (int): Blocks.
+        num_heads (int): Heads of the attention.
+        mlp_dims (int): Hidden channels of every MLP.
+        graph_dims (int): Hidden channels of the graph convolutions.
+        drop_rate (float): Dropout rate in the MLPs.
+        proj_drop_rate (float): Dropout rate after the attention.
+        drop_path_rates (tuple[float, float]): Stochastic depth rates of the first and
+            last block; those between rise linearly.
         skeleton (str): Keypoints ``K`` and their tree, see
-            :func:`mmhot.skeletons.joints.configured_skeleton`. Defaults to 'h36m-17'.
-        init_cfg (dict, optional): Initialization. Defaults to None.
+            :func:`mmhot.skeletons.joints.configured_skeleton`.
+        init_cfg (dict, optional): Initialization.
     """
 
     # frames are independent: a clip is lifted in windows of one

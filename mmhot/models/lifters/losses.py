@@ -21,12 +21,12 @@ class PoseSequenceLoss(nn.Module):
     Args:
         joint_weights (Sequence[float], optional): Weight of each joint, (K,). Defaults
             to None: ones.
-        scale_weight (float): Weight of N-MPJPE. Defaults to 0.
+        scale_weight (float): Weight of N-MPJPE.
         min_scale (float): Least scale of N-MPJPE. As published it may be negative, so
             that poses reflected in the root fit as well as the true ones, and trainings
-            may stay at poses of zero; 0 prevents it. Defaults to ``-math.inf``.
-        velocity_weight (float): Weight of the velocity error. Defaults to 0.
-        smooth_weight (float): Weight of the temporal consistency loss. Defaults to 0.
+            may stay at poses of zero; 0 prevents it.
+        velocity_weight (float): Weight of the velocity error.
+        smooth_weight (float): Weight of the temporal consistency loss.
     """
 
     def __init__(

@@ -184,19 +184,17 @@ class MHFormer(Host):
 
     Args:
         num_frames (int): Frames ``T``, a multiple of ``generation_heads``. Up to 27
-            frames the embeddings are normalized, as published. Defaults to 351.
-        embed_dims (int): Channels ``C`` of a hypothesis, a multiple of
-            ``num_heads``; the output has three times as many. Defaults to 512.
-        mlp_dims (int): Hidden channels of the MLPs on hypotheses. Defaults to 1024.
-        num_heads (int): Heads of the attention on hypotheses. Defaults to 8.
-        depth (int): Layers that refine the hypotheses. Defaults to 2.
+            frames the embeddings are normalized, as published.
+        embed_dims (int): Channels ``C`` of a hypothesis, a multiple of ``num_heads``;
+            the output has three times as many.
+        mlp_dims (int): Hidden channels of the MLPs on hypotheses.
+        num_heads (int): Heads of the attention on hypotheses.
+        depth (int): Layers that refine the hypotheses.
         interaction_depth (int): Layers after them in which the hypotheses interact.
-            Defaults to 1.
         generation_depth (int): Blocks of each encoder that generates a hypothesis.
-            Defaults to 4.
-        generation_heads (int): Heads of their attention. Defaults to 9.
+        generation_heads (int): Heads of their attention.
         drop_path_rate (float): Stochastic depth rate of the last block of an encoder
-            and of the last layer; the rates before rise linearly. Defaults to 0.2.
+            and of the last layer; the rates before rise linearly.
     """
 
     def __init__(

@@ -55,8 +55,8 @@ class MixSTE(Host):
     """MixSTE without its last linear layer; for other arguments see :class:`Host`.
 
     Args:
-        depth (int): Layers, each with two blocks. Defaults to 8.
-        mlp_dims (int): Hidden channels of the MLPs. Defaults to 1024.
+        depth (int): Layers, each with two blocks.
+        mlp_dims (int): Hidden channels of the MLPs.
     """
 
     first_depth = 1

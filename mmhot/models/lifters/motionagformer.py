@@ -99,10 +99,10 @@ class MotionAGFormer(Host):
 
     Args:
         num_neighbors (int): Neighbors of a frame in the temporal graphs, usually
-            including itself. Defaults to 2.
-        mlp_ratio (int): Hidden channels of the MLPs over ``C``. Defaults to 4.
+            including itself.
+        mlp_ratio (int): Hidden channels of the MLPs over ``C``.
         skeleton (str): Keypoints ``K`` and their tree, see
-            :func:`mmhot.skeletons.joints.configured_skeleton`. Defaults to 'h36m-17'.
+            :func:`mmhot.skeletons.joints.configured_skeleton`.
     """
 
     fixed_lengths = True

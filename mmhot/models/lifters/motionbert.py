@@ -110,8 +110,8 @@ class MotionBERT(Host):
     """MotionBERT without its head; for other arguments see :class:`Host`.
 
     Args:
-        num_frames (int): Most frames ``T``. Defaults to 243.
-        mlp_ratio (float): Hidden channels of the MLPs over ``C``. Defaults to 4.
+        num_frames (int): Most frames ``T``.
+        mlp_ratio (float): Hidden channels of the MLPs over ``C``.
     """
 
     takes_fewer_frames = True

@@ -65,19 +65,15 @@ class NanoHTNet(BaseModule):
     :class:`~mmhot.models.lifters.htnet.HTNet`.
 
     Args:
-        num_frames (int): Input frames ``T``, odd. Defaults to 243.
+        num_frames (int): Input frames ``T``, odd.
         num_keep_frames (int): Output frames ``T'`` around the center one, odd.
-            Defaults to 9.
         embed_dims (int): Channels ``C``; a multiple of six times ``num_heads``.
-            Defaults to 240.
-        depth (int): Blocks of each branch. Defaults to 3.
-        mlp_dims (int): Hidden channels of every MLP. Defaults to 256.
-        branch_dims (int): Channels of each joint that a branch ends with; the
-            output has twice as many. Defaults to 8.
+        depth (int): Blocks of each branch.
+        mlp_dims (int): Hidden channels of every MLP.
+        branch_dims (int): Channels of each joint that a branch ends with; the output
+            has twice as many.
         spatial_drop_rate (float): Dropout rate in the MLPs of the spatial branch.
-            Defaults to 0.15.
         temporal_drop_rate (float): Dropout rate in those of the temporal branch.
-            Defaults to 0.1.
     """
 
     def __init__(

@@ -27,15 +27,15 @@ class PoseLiftingHead(BaseHead):
 
     Args:
         in_channels (int): Channels ``C`` of the features.
-        out_channels (int): Coordinates of a keypoint. Defaults to 3.
+        out_channels (int): Coordinates of a keypoint.
         num_keypoints (int, optional): Keypoints ``K`` if features are those of whole
             poses, (B, T', C). Defaults to None: features of keypoints.
         loss (dict): Loss between predicted and true poses, (B, T', K, 3), called with
             weights (B, T', K, 1) as third argument. MMPose's losses use these if built
-            with ``use_target_weight=True``. Defaults to ``dict(type='MPJPELoss')``.
+            with ``use_target_weight=True``.
         decoder (dict, optional): Codec that decodes outputs to poses in camera axes;
-            required by :meth:`predict`. Defaults to None.
-        init_cfg (dict, optional): Initialization config. Defaults to None.
+            required by :meth:`predict`.
+        init_cfg (dict, optional): Initialization config.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class RepresentationHead(PoseLiftingHead):
     ``MotionRegressionHead``; ``**head`` are arguments of :class:`PoseLiftingHead`.
 
     Args:
-        rep_dims (int): Channels of the representation. Defaults to 512.
+        rep_dims (int): Channels of the representation.
     """
 
     def __init__(self, in_channels: int, rep_dims: int = 512, **head: Any) -> None:

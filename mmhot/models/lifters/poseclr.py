@@ -101,9 +101,9 @@ class PoseCLR(BaseModel):
     Args:
         backbone (dict): Backbone of a lifter, pruned or not.
         projector (dict): Arguments of :class:`ProjectionHead`.
-        momentum (float): Of the key network. Defaults to 0.999.
-        queue_size (int): Keys in the queue ``N``. Defaults to 20480.
-        temperature (float): Of InfoNCE. Defaults to 0.5.
+        momentum (float): Of the key network.
+        queue_size (int): Keys in the queue ``N``.
+        temperature (float): Of InfoNCE.
         exclusion_radius (int, optional): Frames around a moment whose keys of the same
             performance are no negatives. Defaults to None: half a window.
         data_preprocessor (dict, optional): As of MMEngine's models.

@@ -45,14 +45,13 @@ class Host(BaseModule):
             its score.
         num_layers (int): Number of layers, ``depth`` of most hosts.
         embed_dims (int): Channels ``C`` of the tokens; a multiple of ``num_heads``.
-        tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
+        tokens_per_frame (int, optional): Tokens of a frame.
         pruner (dict or list[dict], optional): Configs of pruners, see
             :mod:`mmhot.models.tokens.pruners`.
         recoverer (dict, optional): Config of a recoverer, see
             :mod:`mmhot.models.tokens.recoverers`.
-        num_heads (int): Heads of the attention, also of a recoverer's. Defaults to 8.
-        qkv_bias (bool): Whether queries, keys and values of both have a bias. Defaults
-            to True.
+        num_heads (int): Heads of the attention, also of a recoverer's.
+        qkv_bias (bool): Whether queries, keys and values of both have a bias.
         init_cfg (dict or list[dict], optional): Initialization config.
 
     Attributes:

@@ -39,8 +39,7 @@ class Pruner(nn.Module):
     Args:
         num_keep (int): Frames to keep.
         depth (int): Layer before which to prune, counted from 0.
-        keep_center (bool): Whether the center frame is always kept. Defaults to
-            False.
+        keep_center (bool): Whether the center frame is always kept.
     """
 
     reads_attention = False
@@ -71,9 +70,9 @@ class ClusterPruner(Pruner):
 
     Args:
         num_neighbors (int): Neighbors that define the density, including the frame
-            itself. Defaults to 2.
+            itself.
         noise (float): Scale of the uniform noise added to densities in training; the
-            published code has 1e-6, also in evaluation. Defaults to 0.
+            published code has 1e-6, also in evaluation.
     """
 
     def __init__(

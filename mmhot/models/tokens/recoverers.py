@@ -93,9 +93,8 @@ class AttentionRecoverer(TokenRecoverer):
         qkv_bias (bool): Whether queries, keys and values have a bias; as in the host
             by default.
         sine_start (bool): Whether queries and slot embeddings start as sines of their
-            time, with equal projections of queries and keys, so that each frame
-            attends to its neighbors from the start. In the published code all start
-            with zeros. Defaults to False.
+            time, with equal projections of queries and keys, so that each frame attends
+            to its neighbors from the start. In the published code all start with zeros.
     """
 
     def __init__(
