@@ -139,11 +139,9 @@ class MultiViewDataset(Dataset):
             cameras = self._cameras[self.dataset.clip_of_window[order]].tolist()
         views = [self.dataset.pipeline(info) for info in infos]
         inputs = torch.stack([view['inputs'] for view in views])
-        mirrored = False
-        if not self.dataset.test_mode:
-            mirrored = np.random.rand() < self.mirror_prob
-            if mirrored:
-                inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
+        mirrored = not self.dataset.test_mode and np.random.rand() < self.mirror_prob
+        if mirrored:
+            inputs = mirror_poses(inputs, self.metainfo['flip_indices'])
         performance = self._performances[self.dataset.clip_of_window[windows[0]]]
         metainfo = dict(
             id=idx,

@@ -1,6 +1,7 @@
 """Augmentation of 3D skeletons: bent limbs, bone lengths and joint definitions."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -201,16 +202,6 @@ def fill_midpoints(joints: np.ndarray) -> None:
     joints[:, _SPINE] = (hips + shoulders) / 2
 
 
-def hip_frame(joints: np.ndarray) -> np.ndarray:
-    """Unit vectors left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
-    return _torso_frame(joints, _HIPS, _ROOT, _THORAX)
-
-
-def shoulder_frame(joints: np.ndarray) -> np.ndarray:
-    """Unit vectors left, up, forward of the thorax of (T, 17, 3), (T, 3, 3)."""
-    return _torso_frame(joints, _SHOULDERS, _SPINE, _THORAX)
-
-
 def head_frame(joints: np.ndarray) -> np.ndarray:
     """Unit vectors left, up, forward of the head of (T, 17, 3), (T, 3, 3)."""
     thorax = joints[:, _THORAX]
@@ -226,6 +217,12 @@ def _torso_frame(
     across = joints[:, pair[0]] - joints[:, pair[1]]
     left, forward, up = _axes(across, joints[:, above] - joints[:, below])
     return np.array([left, up, forward]).transpose(2, 0, 1)
+
+
+hip_frame = partial(_torso_frame, pair=_HIPS, below=_ROOT, above=_THORAX)
+"""Unit vectors left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
+shoulder_frame = partial(_torso_frame, pair=_SHOULDERS, below=_SPINE, above=_THORAX)
+"""The same of the thorax."""
 
 
 def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:

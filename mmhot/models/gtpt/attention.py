@@ -85,17 +85,10 @@ class GroupBlock(nn.Module):
     The two are separate steps, as tokens are pruned and introduced between them.
     """
 
-    def __init__(
-        self,
-        embed_dims: int,
-        num_heads: int,
-        mlp_dims: int,
-        scale: float,
-        share_slots: bool = True,
-    ) -> None:
+    def __init__(self, attn: GroupAttention, embed_dims: int, mlp_dims: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims)
-        self.attn = GroupAttention(embed_dims, num_heads, scale, share_slots)
+        self.attn = attn
         self.norm2 = nn.LayerNorm(embed_dims)
         self.mlp = MLP(embed_dims, mlp_dims)
 

@@ -6,6 +6,7 @@ backbone. The slot that the published code adds to fill the first group is maske
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
-from mmhot.models.gtpt.attention import GroupBlock
+from mmhot.models.gtpt.attention import GroupAttention, GroupBlock
 from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
 from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -112,18 +113,19 @@ class GTPTHead(BaseHead):
         self.keep_rates = keep_rates
 
         scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
-        sizes = (embed_dims, num_heads, round(mlp_ratio * embed_dims), scale)
+        attention = partial(GroupAttention, embed_dims, num_heads, scale)
+        sizes = embed_dims, round(mlp_ratio * embed_dims)
         num_queries = self.groups.num_parts + self.groups.num_sparse
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         table = sine_positions(rows, columns, embed_dims)
         table = nn.functional.pad(table, (0, 0, 1, 0))  # row 0 for tokens without one
         self.register_buffer('positions', table, persistent=False)
-        blocks = (GroupBlock(*sizes) for _ in range(coarse_depth))
+        blocks = (GroupBlock(attention(), *sizes) for _ in range(coarse_depth))
         self.coarse_encoder = CoarseEncoder(
             blocks, embed_dims, num_queries, keypoint_layer
         )
         self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
-        blocks = (GroupBlock(*sizes, share_slots) for _ in range(fine_depth))
+        blocks = (GroupBlock(attention(share_slots), *sizes) for _ in range(fine_depth))
         self.fine_encoder = FineEncoder(self.groups, blocks)
         num_x, num_y = (round(length * simcc_split_ratio) for length in input_size)
         self.classify_x = _classifier(embed_dims, num_x)

@@ -113,29 +113,27 @@ class Hourglass(nn.Module):
         """
         batch, num_frames = x.shape[:2]
         keeps = self.keep_counts(keep, num_frames)
-        pruned_at = {pruner.depth: place for place, pruner in enumerate(self.pruners)}
-        watched = {p.depth - 1 for p in self.pruners if p.reads_attention}
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
-        kept_by_pruner, received = [], None
-        for depth, layer in enumerate(layers):
-            if depth in pruned_at:
-                place = pruned_at[depth]
-                if kept is None:
-                    # of the frames that are left
-                    inputs = gather_tokens(poses, index) if kept_by_pruner else poses
-                    center = (index == (num_frames - 1) // 2).int().argmax(1)
-                    features = frame_features(x).detach()
-                    frames = Frames(features, inputs, received, center)
-                    slots = self.pruners[place](frames, keeps[place])
-                else:
-                    slots = torch.searchsorted(index.contiguous(), kept[place])
-                index = index.gather(1, slots)
-                x = self._embed_slots(gather_tokens(x, slots), place)
-                kept_by_pruner.append(index)
-            if depth in watched:
-                x, received = layer.watch(x)
-            else:
+        kept_by_pruner, first = [], 0
+        for place, pruner in enumerate(self.pruners):
+            received, watched = None, pruner.depth - int(pruner.reads_attention)
+            for layer in layers[first:watched]:
                 x = layer(x)
+            if pruner.reads_attention:
+                x, received = layers[watched].watch(x)
+            if kept is None:
+                # of the frames that are left
+                inputs = gather_tokens(poses, index) if place else poses
+                center = (index == (num_frames - 1) // 2).int().argmax(1)
+                frames = Frames(frame_features(x).detach(), inputs, received, center)
+                slots = pruner(frames, keeps[place])
+            else:
+                slots = torch.searchsorted(index.contiguous(), kept[place])
+            index, first = index.gather(1, slots), pruner.depth
+            x = self._embed_slots(gather_tokens(x, slots), place)
+            kept_by_pruner.append(index)
+        for layer in layers[first:]:
+            x = layer(x)
         return x, tuple(kept_by_pruner)
 
     def recover(
@@ -195,8 +193,7 @@ class Hourglass(nn.Module):
                     f'got {type(pruner).__name__}'
                 )
             first = max(first_depth, int(pruner.reads_attention))
-            is_whole = isinstance(pruner.depth, Integral)
-            if not is_whole or not first <= pruner.depth <= deepest:
+            if pruner.depth not in range(first, deepest + 1):
                 raise ValueError(
                     f'{type(pruner).__name__} prunes before layers {first} to '
                     f'{deepest} of this model, got depth={pruner.depth}'
