@@ -129,11 +129,8 @@ class VideoPose3DDataset(ClipDataset):
                     f'has keypoints {metadata.get("layout_name", "")}, whose left ones '
                     f"are {list(sides[0])}: wanted Human3.6M's, {left}"
                 )
-            keypoints = {}
-            for take, views in _by_take(content['positions_2d']):
-                if (count := len(views)) != len(CAMERAS):
-                    raise ValueError(f'{" ".join(take)} has {count} cameras, not 4')
-                keypoints[take] = [_used_joints(view) for view in views]
+            takes = _by_take(content['positions_2d'])
+            keypoints = {take: [*map(_used_joints, views)] for take, views in takes}
         path = self.find_file(self.files[0])
         content = load_objects(path)
         with naming(path):
@@ -249,10 +246,8 @@ class MotionBERTDataset(ClipDataset):
 
 def read_h36m_cameras(path: Path) -> dict:
     """Read MMPose's camera file, dicts of parameters by name."""
-    cameras = load_objects(path)
-    if not isinstance(cameras, Mapping):
-        raise ValueError(f'{path} must hold cameras by name')
-    return dict(cameras)
+    with naming(path):
+        return dict(load_objects(path))
 
 
 def _camera(

@@ -105,11 +105,7 @@ class MocapDataset(ClipDataset):
         path = self.find_file(self.split_file)
         with naming(path):
             splits = load_json(path)
-        if not isinstance(splits, dict) or not all(
-            isinstance(names, list) for names in splits.values()
-        ):
-            raise ValueError(f'{path} must hold lists of clips by split')
-        listed = {key for names in splits.values() for key in names}
+            listed = {key for names in splits.values() for key in names}
         splits['unlisted'] = [key for key in keys if key not in listed]
         unknown = set(self.split or []) - set(splits)
         if unknown or not self.split:

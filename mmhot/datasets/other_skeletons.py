@@ -84,8 +84,6 @@ def _clip(name: str, view: dict, cameras: dict) -> Clip:
     joints = np.asarray(view['data_3d']) / 1000
     valid = view.get('valid')
     valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
-    if valid is not None and len(valid) != len(joints):
-        raise ValueError(f'{name} has {len(joints)} frames, but valid has {len(valid)}')
     names = 'mpi-inf-3dhp-17', 'h36m-17'
     arrays = pose_arrays(name, view['data_2d'], joints)
     arrays['keypoints'], arrays['keypoints_visible'], _ = convert_keypoints(

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from mmhot.frames.sources import Frame, FrameObserver, FrameSource, warn_of_damage
-from mmhot.pose2d.cache import cache_path, save_if_possible, save_people
+from mmhot.pose2d.cache import cache_path
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.progress import CountStage, no_count
@@ -72,6 +70,8 @@ class EstimatePoses(Pose2DOptions, Step):
 
         ``cache`` is the folder of results, in which 2D keypoints are cached.
         """
+        from mmhot.pose2d.estimation import show_again
+
         path = _cache_path(frames, models, cache)
         people = models(
             frames,
@@ -80,7 +80,7 @@ class EstimatePoses(Pose2DOptions, Step):
             observers,
         )
         warn_of_damage(frames, people.ended)
-        look_again = partial(_look_again, frames, people, path)
+        look_again = partial(show_again, frames, people, path)
         return Footage(frames, people, look_again=look_again, count=count)
 
     def start(
@@ -104,23 +104,6 @@ class EstimatePoses(Pose2DOptions, Step):
             return Footage(frames, people)
 
         return estimate
-
-
-def _look_again(
-    frames: FrameSource,
-    people: ClipPeople,
-    path: Path | None,
-    observer: FrameObserver,
-    progress: Callable[[int], None],
-) -> dict[str, np.ndarray]:
-    """Show all frames to an observer; reads the video again if necessary."""
-    from mmhot.pose2d.estimation import show_again
-
-    if not people.has_seen(observer):
-        show_again(frames, people, observer, progress)
-        people.observed[observer.name] = observer.arrays()
-        save_if_possible(save_people, people, path)
-    return people.observed[observer.name]
 
 
 def _cache_path(

@@ -280,15 +280,20 @@ class VideoPoseEstimator:
 def show_again(
     source: FrameSource,
     clip: ClipPeople,
+    cache: Path | None,
     observer: FrameObserver,
     progress: Callable[[int], None] = lambda done: None,
-) -> None:
-    """Read a video another time, for an observer alone."""
-    with closing(prefetch(source)) as frames:
-        count = len(clip.people) - clip.first
-        for done, frame in enumerate(islice(frames, count), 1):
-            show_frames([frame], clip, [observer])
-            progress(done)
+) -> dict[str, np.ndarray]:
+    """Show a video to an observer alone, unless its arrays are known; return these."""
+    if not clip.has_seen(observer):
+        with closing(prefetch(source)) as frames:
+            count = len(clip.people) - clip.first
+            for done, frame in enumerate(islice(frames, count), 1):
+                show_frames([frame], clip, [observer])
+                progress(done)
+        clip.observed[observer.name] = observer.arrays()
+        save_if_possible(save_people, clip, cache)
+    return clip.observed[observer.name]
 
 
 def show_frames(

@@ -254,8 +254,7 @@ class Video(FrameSource):
 
         def models(source, cache, progress, observers):
             for tracker in observers:
-                show_again(source, clip, tracker)
-                clip.observed[tracker.name] = tracker.arrays()
+                show_again(source, clip, None, tracker)
             return clip
 
         models.estimator = SimpleNamespace(skeleton='coco-17')

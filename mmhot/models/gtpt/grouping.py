@@ -80,12 +80,10 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
         for index in part
     }
     for index in range(skeleton.num_keypoints):
-        above, below = index, [index]
+        above = index
         while above >= 0 and above not in group_of:
             above = skeleton.parents[above]
-        for joint in below:
-            below += [child for parent, child in skeleton.bones if parent == joint]
-        near = [above, *below] if above >= 0 else below
+        near = above, *_branch(skeleton, index)
         group_of[index] = next((group_of[x] for x in near if x in group_of), 0)
     return [
         [index for index in sorted(group_of) if group_of[index] == group]
@@ -93,23 +91,26 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
     ]
 
 
+def _children(skeleton: Skeleton, joint: int) -> list[int]:
+    return [child for parent, child in skeleton.bones if parent == joint]
+
+
+def _branch(skeleton: Skeleton, top: int) -> list[int]:
+    """Return the joints of a subtree, those nearer to its top first."""
+    branch = [top]
+    for joint in branch:
+        branch += _children(skeleton, joint)
+    return branch
+
+
 def _branches(skeleton: Skeleton) -> list[list[int]]:
     """Return the subtrees below the first fork of a tree, the smallest ones joined."""
-    children = {
-        index: [child for parent, child in skeleton.bones if parent == index]
-        for index in range(skeleton.num_keypoints)
-    }
     tops = [index for index, parent in enumerate(skeleton.parents) if parent < 0]
     if len(tops) == skeleton.num_keypoints:
         return [tops]
     while len(tops) == 1:
-        tops = children[tops[0]]
-    branches = []
-    for top in tops:
-        branch = [top]
-        for joint in branch:
-            branch += children[joint]
-        branches.append(branch)
+        tops = _children(skeleton, tops[0])
+    branches = [_branch(skeleton, top) for top in tops]
     while len(branches) > _MOST_BRANCHES:
         branches.sort(key=len, reverse=True)
         branches[-2] += branches.pop()

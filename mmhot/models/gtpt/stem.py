@@ -52,11 +52,6 @@ class ShuffleBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         half = out_channels // 2
-        if out_channels % 2 or (stride == 1 and in_channels != out_channels):
-            raise ValueError(
-                'out_channels must be even and, with stride 1, equal to in_channels '
-                f'({in_channels}), got {out_channels}'
-            )
         depthwise = dict(kernel_size=3, stride=stride, activate=False)
         self.left = None
         if stride != 1:

@@ -72,11 +72,13 @@ class CrossAttention(nn.Module):
         return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
 
-def check_heads(embed_dims: int, num_heads: int) -> None:
-    """Raise a ValueError unless channels can be split into heads."""
-    if embed_dims % num_heads:
+def check_heads(embed_dims: int, num_heads: int, parts: int = 1) -> None:
+    """Raise a ValueError unless channels, or parts of them, can be split into heads."""
+    if embed_dims % (parts * num_heads):
+        factor = f'{parts} * ' if parts > 1 else ''
         raise ValueError(
-            f'embed_dims ({embed_dims}) must be divisible by num_heads ({num_heads})'
+            f'embed_dims ({embed_dims}) must be divisible by {factor}num_heads '
+            f'({num_heads})'
         )
 
 

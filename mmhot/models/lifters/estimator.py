@@ -11,12 +11,13 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
+from mmhot.errors import require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
+    TARGETS,
     Features,
     PoseLiftingHead,
-    check_target,
     kept_frames,
 )
 from mmhot.models.tokens.host import Host
@@ -92,7 +93,7 @@ class SequencePoseLifter(PoseLifter):
                 f"{type(self.head).__name__}: heads of MMPose are for 'PoseLifter', "
                 'with a recoverer of tokens where frames are pruned'
             )
-        check_target(self.target, 'test_cfg.target')
+        require_choice('target', self.target, TARGETS)
         keep = self.test_cfg.get('keep')
         if keep is not None:
             if not self.pruners:

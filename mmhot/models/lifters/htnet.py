@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmhot.models.layers.attention import Attention
+from mmhot.models.layers.attention import Attention, check_heads
 from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
@@ -197,11 +197,7 @@ class HTNet(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if embed_dims % (3 * num_heads):
-            raise ValueError(
-                f'embed_dims ({embed_dims}) must be divisible by {3 * num_heads} '
-                f'(three times num_heads): a third of it is split into heads'
-            )
+        check_heads(embed_dims, num_heads, parts=3)
         skeleton = configured_skeleton(skeleton)
         self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
         self.embed = nn.Linear(in_channels, embed_dims)

@@ -13,6 +13,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.models.layers.attention import check_heads
 from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
 from mmhot.models.lifters.graph_conv import chain_adjacency
 from mmhot.models.lifters.htnet import (
@@ -101,11 +102,7 @@ class NanoHTNet(BaseModule):
                 'num_frames and num_keep_frames must be odd, and the latter at most '
                 f'the former, got {num_frames} and {num_keep_frames}'
             )
-        if embed_dims % (6 * num_heads):
-            raise ValueError(
-                f'embed_dims ({embed_dims}) must be divisible by {6 * num_heads} '
-                f'(six times num_heads): thirds and halves of it are split into heads'
-            )
+        check_heads(embed_dims, num_heads, parts=6)  # thirds and halves are split
         skeleton = configured_skeleton(skeleton)
         num_keypoints = skeleton.num_keypoints
         self.num_frames, self.num_keep_frames = num_frames, num_keep_frames

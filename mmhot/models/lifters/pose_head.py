@@ -13,12 +13,15 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
+from mmhot.errors import require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 
 Features = Tensor | PrunedFeatures
+TARGETS = 'center', 'all'
+"""Frames that are predicted."""
 
 
 @MODELS.register_module()
@@ -117,7 +120,7 @@ class PoseLiftingHead(BaseHead):
 
     def select(self, feats: Features, target: str) -> Tensor:
         """Regress poses of the center frame, (B, 1, K, 3), or of all output frames."""
-        check_target(target, 'target')
+        require_choice('target', target, TARGETS)
         coords, frames = self.forward(feats), kept_frames(feats)
         if target == 'all':
             return coords
@@ -205,12 +208,6 @@ class RepresentationHead(PoseLiftingHead):
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
         return super().coordinates(self.pre_logits(feats))
-
-
-def check_target(target: str, name: str) -> None:
-    """Raise a ValueError, with the argument's name, unless 'center' or 'all'."""
-    if target not in ('center', 'all'):
-        raise ValueError(f"{name} must be 'center' or 'all', got {target!r}")
 
 
 def kept_frames(feats: Features) -> Tensor | None:

@@ -11,9 +11,6 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
 
     Indices (..., num_keep) are in ascending order.
     """
-    num_tokens = scores.shape[-1]
-    if not 1 <= num_keep <= num_tokens:
-        raise ValueError(f'num_keep must be from 1 to {num_tokens}, got {num_keep}')
     # topk leaves the order of equal scores to the device
     order = scores.sort(dim=-1, descending=True, stable=True).indices
     return order[..., :num_keep].sort(dim=-1).values
@@ -36,8 +33,6 @@ def spread_frames(
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
     """
-    if not 1 <= num_keep <= num_frames:
-        raise ValueError(f'num_keep must be from 1 to {num_frames}, got {num_keep}')
     if num_keep == 1:
         return torch.full((1,), (num_frames - 1) // 2, device=device)
     steps, gaps = torch.arange(num_keep, device=device), num_keep - 1

@@ -52,7 +52,7 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
     ('test_cfg', 'message'),
     [
         (dict(keep=3), 'keep needs a backbone with a pruner'),
-        (dict(target='middle'), "target must be 'center' or 'all', got 'middle'"),
+        (dict(target='middle'), "target must be one of center, all, got 'middle'"),
     ],
 )
 def test_invalid_test_cfg_is_refused(test_cfg, message):
