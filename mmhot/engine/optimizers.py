@@ -26,8 +26,7 @@ class MuonAdamW(Optimizer):
 
     Args:
         params: Parameters, or groups of them.
-        lr (float): Learning rate.
-        weight_decay (float): Decoupled weight decay.
+        lr, weight_decay (float): Learning rate, and decoupled weight decay.
 
     Raises:
         ImportError: If PyTorch is older than 2.9, which has no Muon.

@@ -70,7 +70,6 @@ class GTPTHead(BaseHead):
             labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
         decoder (dict, optional): Codec that turns probabilities into keypoints;
             :meth:`predict` needs one.
-        init_cfg (dict, optional): Initialization.
     """
 
     test_settings = (

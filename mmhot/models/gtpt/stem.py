@@ -126,7 +126,6 @@ class GTPTStem(BaseModule):
             the output.
         stage_depth (int): Blocks of a stage.
         merge_depth (int): Blocks after a merge.
-        init_cfg (dict, optional): Initialization.
     """
 
     def __init__(

@@ -38,7 +38,6 @@ class FlattenedPoseBackbone(BaseModule):
             ``(B, C', T')``, or to a tuple that ends with them.
         num_frames (int): Input frames ``T``.
         num_keep_frames (int): Output frames ``T'``, in their middle.
-        init_cfg (dict, optional): Initialization.
     """
 
     def __init__(

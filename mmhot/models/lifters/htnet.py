@@ -175,7 +175,6 @@ class HTNet(BaseModule):
             last block; those between rise linearly.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.configured_skeleton`.
-        init_cfg (dict, optional): Initialization.
     """
 
     # frames are independent: a clip is lifted in windows of one

@@ -38,7 +38,6 @@ class PoseLiftingHead(BaseHead):
             with ``use_target_weight=True``.
         decoder (dict, optional): Codec that decodes outputs to poses in camera axes;
             required by :meth:`predict`.
-        init_cfg (dict, optional): Initialization config.
     """
 
     def __init__(

@@ -106,8 +106,6 @@ class PoseCLR(BaseModel):
         temperature (float): Of InfoNCE.
         exclusion_radius (int, optional): Frames around a moment whose keys of the same
             performance are no negatives. Defaults to None: half a window.
-        data_preprocessor (dict, optional): As of MMEngine's models.
-        init_cfg (dict, optional): As of MMEngine's models.
     """
 
     def __init__(

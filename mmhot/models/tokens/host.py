@@ -52,7 +52,6 @@ class Host(BaseModule):
             :mod:`mmhot.models.tokens.recoverers`.
         num_heads (int): Heads of the attention, also of a recoverer's.
         qkv_bias (bool): Whether queries, keys and values of both have a bias.
-        init_cfg (dict or list[dict], optional): Initialization config.
 
     Attributes:
         num_keep_frames (int): Frames that always have a pose.
