@@ -92,11 +92,12 @@ class RepairSides(KeypointStep[object]):
             swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
             rated = _exchanged(rated, swapped, clip.skeleton)
             again, hidden = find_copies(rated, clip.skeleton, seconds, self.costs)
-            track = _exchanged(track, swapped ^ again, clip.skeleton)
+            swapped ^= again
+            track = _exchanged(track, swapped, clip.skeleton)
             points = np.where(hidden[..., None], np.nan, track.keypoints)
             scores = np.where(hidden, 0, track.scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
-            exchanged += int((swapped ^ again).any(1).sum())
+            exchanged += int(swapped.any(1).sum())
             copied += int(hidden.any(1).sum())
         if (exchanged or copied) and not is_rated:
             text = (
@@ -136,25 +137,27 @@ def find_swaps(
     change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
     single = motion.swapped * (states @ is_of_limb).sum(-1)
     single = single + _twists(parts, states, motion.points, costs)
-    # (4 P, S * S * S): whether parts change before and after the second of three frames
+    # whether parts change before and after the second of three frames, (4 P, S ** 3):
+    # from state 01 of two parts by 01 to 11, the first changes after it (kind 1), and
+    # the second does not (kind 0)
     kinds = 2 * differs[:, :, None] + differs
     changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
-    changes = changes.astype(np.float64)
+    changes, shape = changes.astype(np.float64), (-1, *[len(states)] * 3)
     turns = []
     for pairs in parts.values():
         # fingers, toes and landmarks of faces add nothing
         of_pairs = map(motion.pair_costs, pairs[:2])
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
         turns.append(sum(sums))
-    turn_costs, shape = np.concatenate(turns, 1), (-1, *[len(states)] * 3)
-
-    def motion_costs(rows: slice) -> np.ndarray:
-        return (turn_costs[rows] @ changes).reshape(shape)
-
-    path = _most_probable(change, single, motion_costs, costs.chunk)
+    turn_costs = np.concatenate(turns, 1)
+    path = _most_probable(
+        change,
+        single,
+        lambda rows: (turn_costs[rows] @ changes).reshape(shape),
+        costs.chunk,
+    )
     for part, pairs in enumerate(parts.values()):
-        for pair in pairs:
-            swapped[:, pair] = states[path, part, None]
+        swapped[:, np.ravel(pairs)] = states[path, part, None]
     return swapped
 
 

@@ -96,8 +96,8 @@ class GapFiller:
 
         All frames of the track are kept, and missing ones of short gaps added. Where no
         joint is detected for longer, frames repeat the nearest detected pose, and the
-        track is split in the middle of the gap.
-        Segments are in temporal order; there are none if no joint is ever detected.
+        track is split in the middle of the gap. Segments are in temporal order; there
+        are none if no joint is ever detected.
         """
         steps = np.append(np.where(self._is_long(frames), 1, np.diff(frames)), 1)
         rows = np.cumsum(steps) - steps
@@ -114,12 +114,9 @@ class GapFiller:
         middles = (detected[:-1] + detected[1:]) / 2
         part = part_of_detected[np.searchsorted(middles, frames)]
         times = self.seconds_of(frames)
-        filled = np.empty(full.shape, np.float32)
-        share = np.empty(full.shape[:2], np.float32)
-        for number in range(part[-1] + 1):
-            rows = slice(*np.searchsorted(part, [number, number + 1]))
-            joints = fill_joints(full[rows], self.is_person, times[rows])
-            filled[rows], share[rows] = joints
+        parts = np.split(np.arange(len(full)), np.flatnonzero(np.diff(part)) + 1)
+        joints = [fill_joints(full[x], self.is_person, times[x]) for x in parts]
+        filled, share = map(np.concatenate, zip(*joints, strict=True))
         confidence[(filled != full).any(-1)] = 0
         is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
         cuts = np.flatnonzero(is_cut | (np.diff(times) > LONGEST_STEP)) + 1
@@ -198,14 +195,10 @@ def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
         often[:, [upper, lower]] &= supported | ~few
     share = np.ones(seen.shape, np.float32)
     for joint in np.flatnonzero(often.mean(0) < _LIMITS.share):
-        sightings = times[often[:, joint]]
-        if len(sightings):
-            after = np.searchsorted(sightings, seconds)
-            around = sightings[np.clip([after - 1, after], 0, len(sightings) - 1)]
-            distance = np.abs(around - seconds).min(0)
-            share[:, joint] = np.clip(1 - distance / _LIMITS.near, 0, 1)
-        else:
-            share[:, joint] = 0
+        sightings = np.r_[-np.inf, times[often[:, joint]], np.inf]
+        after = np.searchsorted(sightings, seconds)
+        distance = np.abs(sightings[[after - 1, after]] - seconds).min(0)
+        share[:, joint] = np.clip(1 - distance / _LIMITS.near, 0, 1)
     return share
 
 

@@ -29,8 +29,10 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     body size scale the distances.
 
     Raises:
-        ValueError: If the lens does not fit the images.
+        ValueError: If the clip has other axes or the lens does not fit its images.
     """
+    if clip.axes != 'camera':
+        raise ValueError(f"positions are found in 'camera' axes, not in {clip.axes!r}")
     size = clip.width, clip.height
     lens = lens and lens.fitted(*size)
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)

@@ -47,8 +47,8 @@ class TrackPeople(Step):
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
         clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
-        clip = replace(clip, source=frames.path, times=None if even else times)
-        clip = replace(clip, cuts=tuple(people.cuts))
+        given = None if even else times
+        clip = replace(clip, source=frames.path, times=given, cuts=tuple(people.cuts))
         ends = [track for track in tracks if _ends_inside(track, people)]
         if ends:
             when = ', '.join(f'{times[x.frames[-1]]:.1f}' for x in ends[:_MOST_NAMED])
