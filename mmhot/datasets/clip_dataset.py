@@ -246,9 +246,13 @@ def group_images(
 ) -> Iterator[tuple[re.Match[str], str, np.ndarray, float]]:
     """Group images, whose names begin with the clip and end with the frame, by clip.
 
-    Clips are split where frames are missing. Yields the first name of a clip; the name
-    of a part, which is the clip's if it is whole; its rows in the order of the frames,
-    (T,); and the step of their numbers, such as 5 in files of 10 frames per second.
+    Clips are split where frames are missing.
+
+    Yields:
+        tuple[re.Match[str], str, np.ndarray, float]: The first name of a clip; the name
+        of a part, which is the clip's if it is whole; its rows in the order of the
+        frames, (T,); and the step of their numbers, such as 5 in files of 10 frames per
+        second.
 
     Raises:
         ValueError: If a name does not match the pattern.

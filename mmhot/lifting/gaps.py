@@ -96,8 +96,10 @@ class GapFiller:
 
         All frames of the track are kept, and missing ones of short gaps added. Where no
         joint is detected for longer, frames repeat the nearest detected pose, and the
-        track is split in the middle of the gap. Segments are in temporal order; there
-        are none if no joint is ever detected.
+        track is split in the middle of the gap.
+
+        Returns:
+            list[Segment]: In temporal order; empty if no joint is ever detected.
         """
         steps = np.append(np.where(self._is_long(frames), 1, np.diff(frames)), 1)
         rows = np.cumsum(steps) - steps
@@ -141,9 +143,16 @@ def fill_joints(
     as those of a standing person, with the size of the torso; what was detected of them
     is replaced. Joints of others are in the middle of those that are seen.
 
-    At least one of the joints, pixels (T, K, 2), of one frame is finite. Frames are at
-    ``seconds`` (T,), by default a second apart. Returns pixels, all finite, and how far
-    joints are known, 0 to 1, (T, K).
+    Args:
+        keypoints (np.ndarray): Pixels, (T, K, 2), at least one joint of one frame is
+            finite.
+        is_person (bool): Whether joints are Human3.6M's.
+        seconds (np.ndarray, optional): Times of the frames, (T,). By default frames are
+            a second apart.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how far joints
+        are known, 0 to 1, (T, K).
     """
     keypoints = keypoints.astype(np.float32)
     share = np.ones(keypoints.shape[:2], np.float32)
@@ -236,7 +245,9 @@ def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
     whose legs were removed. Directions of the trunk would be farther from the true
     ones than those of the image.
 
-    Poses (T, 17, 3) are in camera axes, and shares, how far joints are known, (T, 17).
+    Args:
+        poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
+        shares (np.ndarray): How far joints are known, 0 to 1, (T, 17).
     """
     hanging = 1 - shares[:, _LEGS].max(1)[:, None]
     if not hanging.any():

@@ -121,8 +121,11 @@ class _Segment:
 class FrameLifter:
     """Lift the people of a stream frame by frame, in bounded memory.
 
-    The rate is approximate, as the frames' times count. Later frames to wait for are by
-    default 4, or as many as the lifter uses.
+    Args:
+        lifter (Lifter): Lifts windows.
+        fps (float): Approximate frames per second; the frames' times count.
+        lookahead (int, optional): Later frames to wait for. By default 4, or as many
+            as the lifter uses.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.

@@ -38,8 +38,10 @@ def keep_bone_lengths(
     little as possible, and rather along the line of sight, where a lifter errs most
     (Gauss-Newton least squares in each frame).
 
-    Poses (T, 17, 3) are root-relative joints of Human3.6M in meters; directions (T, 3)
-    point from the camera to the person.
+    Args:
+        poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
+        directions (np.ndarray): Directions from the camera to the person, (T, 3).
+        errors (BoneErrors): Standard deviations.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     lengths = (lengths + lengths[_MIRRORED]) / 2

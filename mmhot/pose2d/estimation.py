@@ -107,8 +107,12 @@ class VideoPoseEstimator:
     ) -> ClipPeople:
         """Estimate the poses of a clip, or of its frames that are not cached.
 
-        The cache file is written at the end, also after Ctrl-C and errors. ``progress``
-        is called with the number of frames done; observers see cached frames, too.
+        Args:
+            source (FrameSource): The clip.
+            cache (Path, optional): Cache file, which is written at the end, also after
+                Ctrl-C and errors.
+            progress (Callable): Called with the number of frames done.
+            observers (Sequence[FrameObserver]): See all frames, also cached ones.
         """
         skeleton = self.estimator.skeleton
         clip = cache and load_people(cache, skeleton)

@@ -30,6 +30,11 @@ class OnnxDetector(Detector):
 
     Images are normalized as ``pipeline.json`` beside the file says. Without it, those
     for YOLOX, by name, and RTMO are not normalized, others as for RTMDet.
+
+    Args:
+        path (str | Path): The ONNX file.
+        device (str): 'cpu' or 'cuda'.
+        min_score (float): Least score of boxes. Defaults to 0.3.
     """
 
     def __init__(

@@ -77,8 +77,12 @@ def open_pose_source(
 
     Where the detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
 
-    The least score of boxes is ``min_score``; 'pose-verified' has its own. ``fetch``
-    downloads a model of :data:`~mmhot.weights.names.NAMED_FILES`, unless it is there.
+    Args:
+        options (Pose2DOptions): Names, weights, and how they run.
+        min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
+            to 0.3.
+        fetch (Callable): Downloads a model of
+            :data:`~mmhot.weights.names.NAMED_FILES`, unless it is there.
 
     Raises:
         FileNotFoundError: If a file does not exist.

@@ -51,7 +51,11 @@ def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
 
 
 class AppearanceObserver(FrameObserver):
-    """Describe people, whose keypoints have a skeleton of a name, in some frames."""
+    """Describe people in some frames.
+
+    Args:
+        skeleton (str): Skeleton of the keypoints.
+    """
 
     name = 'appearance'
 
@@ -72,9 +76,12 @@ class AppearanceObserver(FrameObserver):
             self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return ``frames`` (M,) int64, ``boxes`` (M, 4) float32 and ``values``.
+        """Return descriptions.
 
-        These are histograms of each part, NaN where it was not seen, (M, 4, B) float16.
+        Returns:
+            dict[str, np.ndarray]: ``frames`` (M,) int64, ``boxes`` (M, 4) float32 and
+            ``values``, histograms of each part, NaN where it was not seen, (M, 4, B)
+            float16.
         """
         frames, boxes, values = [*zip(*self._rows, strict=True)] or [()] * 3
         return dict(

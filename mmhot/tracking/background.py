@@ -67,7 +67,11 @@ class _ReferenceFrame:
 
 
 class BackgroundTracker(FrameObserver):
-    """Find the points of keyframes again in every ``interval``-th frame of a video."""
+    """Find the points of keyframes again in the frames of a video, in order.
+
+    Args:
+        interval (int): Frames from one that is looked at to the next. Defaults to 1.
+    """
 
     def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
@@ -86,12 +90,14 @@ class BackgroundTracker(FrameObserver):
             self._rows.append(self._track(image, people.bboxes, new_shot))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the points of the F frames that were looked at.
+        """Return the points of the frames that were looked at.
 
-        ``points``, (F, NUM_POINTS, 4) float32, are x and y in the keyframe and in the
-        frame, NaN where there are fewer; ``keyframe``, (F,) int64, is the frame that
-        each is compared with, itself if it begins a shot, -1 if too few points were
-        found again; ``inliers``, (F,) float32, are shares of points in one homography.
+        Returns:
+            dict[str, np.ndarray]: ``points`` in the keyframe (x, y) and in the frame
+            (x, y), pixels, NaN where there are fewer, (F, NUM_POINTS, 4) float32;
+            ``keyframe``, the frame that each is compared with, itself if it begins a
+            shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
+            share of points that one homography explains, (F,) float32.
         """
         pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)

@@ -51,13 +51,18 @@ def track_clip(
     are dropped, tracks include the frames before their confirmation, tracklets on both
     sides of an occlusion are linked, and clothes decide the identities after a meeting.
 
-    Tracks end at ``cuts``, frames with which another shot begins; frames before the
-    ``first`` were not looked at. ``looks`` are the arrays of
-    :class:`~mmhot.tracking.appearance.AppearanceObserver`, and ``progress`` is called
-    with the number of frames done.
+    Args:
+        people (Sequence[People]): People of each frame.
+        fps (float): Frames per second.
+        progress (Callable): Called with the number of frames done.
+        cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
+        first (int): Frames before this one were not looked at. Defaults to 0.
+        looks (dict[str, np.ndarray], optional): Descriptions of people, see
+            :class:`~mmhot.tracking.appearance.AppearanceObserver`.
 
-    Tracks are sorted by first frame and numbered from 0, without frames in which a
-    person was not detected.
+    Returns:
+        list[Track2D]: By first frame, without frames in which a person was not
+        detected, numbered from 0.
     """
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):

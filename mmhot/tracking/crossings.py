@@ -46,8 +46,11 @@ def uncross(
 ) -> list[Track2D]:
     """Exchange the rest of tracks of people who look like each other after they met.
 
-    Tracks have boxes, and are of one shot; looks are the arrays of
-    :class:`mmhot.tracking.appearance.AppearanceObserver`.
+    Args:
+        tracks (list[Track2D]): Tracks with boxes, of one shot.
+        looks (dict[str, np.ndarray]): Descriptions of people, see
+            :class:`mmhot.tracking.appearance.AppearanceObserver`.
+        fps (float): Frames per second.
     """
     tracks, waiting = list(tracks), _meetings(tracks)
     while waiting:

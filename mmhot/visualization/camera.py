@@ -62,8 +62,10 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
 
     Several people keep their positions relative to each other. The floor of a clip in
     ``'world'`` axes is the clip's; other clips are turned as of a moving camera.
-    Returns world positions in meters, (N, K, 3), and pixels per meter of each person in
-    the video, (N,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: World positions in meters, (N, K, 3), and pixels
+        per meter of each person in the video, (N,).
     """
     clip = turn(clip, 'world')
     root = clip.root_3d.astype(np.float64)

@@ -35,8 +35,12 @@ _ROOM = 16
 class ClipRenderer:
     """Draw the 2D keypoints of a clip, and its 3D poses on a floor.
 
-    Angles, degrees (N,) by name, are written beside their joints. A clip without a pose
-    to draw is a ValueError.
+    Args:
+        clip (Clip3D): Lifted poses.
+        angles (Mapping): Degrees (N,) by name, written beside their joints.
+
+    Raises:
+        ValueError: If the clip has no pose to draw.
     """
 
     def __init__(self, clip: Clip3D, angles: Mapping[str, np.ndarray] = {}) -> None:

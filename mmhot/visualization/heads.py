@@ -41,8 +41,11 @@ class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
     Covered are the heads of all people that the 2D model found, lifted or not, also
-    between the frames in which they were found. The footage is the video and, if they
-    are known, people and their tracks.
+    between the frames in which they were found.
+
+    Args:
+        clip (Clip3D): Its poses.
+        footage (Footage): The video and, if they are known, people and their tracks.
     """
 
     def __init__(self, clip: Clip3D, footage: Footage) -> None:

@@ -240,13 +240,18 @@ def describe_embeddings(
 ) -> dict[str, Tensor]:
     """Measure what shows whether embeddings collapse.
 
-    Queries (B, D) and keys (B, V, D), of other views, are unit vectors, negatives
-    (B, N) similarities of queries and the queue. ``retrieval_top1`` is the share of
-    keys nearer to their query than every negative; ``alignment``, the mean squared
-    distance of a query and its keys; ``uniformity``, the logarithm of the mean of
-    exp(-2 d^2) over pairs of queries (both of Wang and Isola, ICML 2020);
-    ``effective_rank`` of the queries, the exponential of the entropy of their singular
-    values (Roy and Vetterli, 2007).
+    Args:
+        queries (Tensor): Unit vectors, (B, D).
+        keys (Tensor): Those of other views, (B, V, D).
+        negatives (Tensor): Similarities of queries and the queue, (B, N).
+
+    Returns:
+        dict[str, Tensor]: ``retrieval_top1``, the share of keys nearer to their query
+        than every negative; ``alignment``, the mean squared distance of a query
+        and its keys; ``uniformity``, the logarithm of the mean of exp(-2 d^2) over
+        pairs of queries (both of Wang and Isola, ICML 2020); ``effective_rank`` of the
+        queries, the exponential of the entropy of their singular values (Roy and
+        Vetterli, 2007).
     """
     positives = (queries[:, None] * keys).sum(-1)
     top1 = (positives > negatives.amax(1, keepdim=True)).float().mean()
