@@ -11,7 +11,7 @@ from mmhot.chain.formats import FORMATS, Format
 from mmhot.chain.options import ExportOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import Chain, StageTimes, StepChoice, refuse_late, result_of
-from mmhot.errors import NothingToWriteError, require_choice
+from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
@@ -51,12 +51,15 @@ def save_clip(
     values = Values(
         {'formats': [name], **options}, (*SAVED.steps, ExportOptions, StepChoice)
     )
-    without = values.of(StepChoice).without
+    without, feet = values.of(StepChoice).without, values.of(LockFeet)
     is_static = values.of(HoldCamera).static_camera
     refuse_late(without, clip.steps if is_static else without)
+    _require_person(clip, *feet.stated)
     if is_static:
         steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
         clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
+    else:
+        feet.refuse(feet.stated, ArgumentError('needs {static_camera}'))
     frames: FrameSource | None
     if isinstance(video, str | Path):
         (frames,) = open_inputs([str(video)])

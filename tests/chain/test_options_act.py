@@ -277,6 +277,8 @@ def test_options_of_formats_need_them(lifted, tmp_path):
         lifted.save('walk')
     with pytest.raises(ValueError, match="^without='feet' comes too late: leave the"):
         lifted.save(tmp_path / 'a.npz', without='feet')
+    with pytest.raises(ValueError, match='^treadmill needs static_camera'):
+        lifted.save(tmp_path / 'a.npz', treadmill=1.0)
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
         ExportOptions.read({'formats': 'npz', 'bvh_profile': 'mixamo'})
     with pytest.raises(ValueError, match='blur_heads needs one of the formats html'):
