@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -45,18 +46,19 @@ _NAME = '{:06}.jpg'
 
 
 @dataclass(frozen=True)
-class PosedImage:
-    """Image or frame with the poses of its people."""
+class DrawnImage:
+    """Image or frame, and the people that are drawn into it."""
 
-    name: str  # file of the image, or the name that MMPose gives to a frame
-    size: tuple[int, int]  # width and height in pixels
     read: Callable[[], np.ndarray]  # returns the image, BGR, uint8 (H, W, 3)
-    people: People  # P people in 2D, with track IDs ``ids``, (P,)
-    ids: np.ndarray
+    people: People  # P people in 2D
+    ids: np.ndarray | None  # their track IDs in a video, (P,)
     index: int  # frame number; 0 of an image
-    lifted: Clip3D | None  # the people in 3D, if any was lifted
     # returns the renderer of a number of lifted people
     scene: Callable[[int], ClipRenderer | None]
+
+
+Posed = Iterator[tuple[PoseDataSample, DrawnImage]]
+"""For :meth:`Inferencer.forward` and :meth:`Inferencer.visualize`."""
 
 
 class Inferencer(BaseMMPoseInferencer):
@@ -169,7 +171,7 @@ class Inferencer(BaseMMPoseInferencer):
         bbox_thr: float = 0.3,
         nms_thr: float | None = None,
         disable_norm_pose_2d: bool = True,
-    ) -> Iterator[tuple[PosedImage, PosedImage]]:
+    ) -> Posed:
         """Estimate the poses of images or frames, and lift them.
 
         Arguments are the base's, but ``batch_size`` is used, ``nms_thr`` is the
@@ -177,23 +179,25 @@ class Inferencer(BaseMMPoseInferencer):
         are never moved into one box.
 
         Yields:
-            tuple: The same image twice: for :meth:`forward`, and for :meth:`visualize`.
+            tuple: A sample whose ``pred_instances`` has ``keypoints`` (P, K, 3),
+            ``keypoint_scores`` (P, K), ``bboxes`` (P, 4; NaN in frames without a
+            detection), ``keypoints_2d`` (P, K, 2), ``roots`` (P, 3), and of videos
+            ``track_ids`` (P,); and what :meth:`visualize` needs.
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
         name, paths = 'images', inputs
-        lift: Callable[..., Iterator[PosedImage]] = self._lift_images
+        lift: Callable[..., Posed] = self._lift_images
         if isinstance(inputs, FrameSource):
             name, paths, lift = inputs.name, [inputs.path], self._lift_video
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
-            for image in lift(inputs, models, progress):
-                yield image, image
+            yield from lift(inputs, models, progress)
 
     def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
-    ) -> Iterator[PosedImage]:
+    ) -> Posed:
         # the chain of keypoints that the 2D model found in single images
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
@@ -213,13 +217,15 @@ class Inferencer(BaseMMPoseInferencer):
                 name = _NAME.format(number) if is_array else str(name)
                 lifted = self._lift_image(chain, name, size, people)
                 progress('2D', number + 1, len(inputs))
-                ids, read = np.arange(len(people)), partial(np.asarray, image)
-                scene = partial(_open_scene, lifted)
-                yield PosedImage(name, size, read, people, ids, 0, lifted, scene)
+                sample = _make_sample(
+                    name, size, people, np.arange(len(people)), lifted
+                )
+                read, scene = partial(np.asarray, image), partial(_open_scene, lifted)
+                yield sample, DrawnImage(read, people, None, 0, scene)
 
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
-    ) -> Iterator[PosedImage]:
+    ) -> Posed:
         """Lift the people of a video; for drawings it is read once more."""
         times, kinds = StageTimes(), (*VIDEO.steps, StepChoice)
         values = Values({'camera': 'moving', 'without': self._without}, kinds)
@@ -232,8 +238,10 @@ class Inferencer(BaseMMPoseInferencer):
         frames = _split_frames(tracked.tracks, times.num_frames, number)
         for index, (people, ids) in enumerate(frames):
             lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
-            name, read = _NAME.format(index), partial(next, images)
-            yield PosedImage(name, times.size, read, people, ids, index, lifted, scene)
+            sample = _make_sample(_NAME.format(index), times.size, people, ids, lifted)
+            tracks = ids[:0] if lifted is None else lifted.track
+            sample.pred_instances.track_ids = tracks
+            yield sample, DrawnImage(partial(next, images), people, ids, index, scene)
 
     def _lift_image(
         self,
@@ -253,48 +261,26 @@ class Inferencer(BaseMMPoseInferencer):
         return result_of(chain.lift(clip, None, StageTimes()))
 
     def forward(
-        self, inputs: PosedImage, disable_rebase_keypoint: bool = False
+        self, inputs: PoseDataSample, disable_rebase_keypoint: bool = False
     ) -> list[PoseDataSample]:
-        """Convert the poses of an image to a data sample.
+        """Move the lowest joint of each person to height 0.
 
         Args:
-            inputs (PosedImage): Image or frame with its people.
+            inputs (PoseDataSample): Poses of an image or frame.
             disable_rebase_keypoint (bool): Whether 3D poses stay around the root
-                instead of moving to height 0. Defaults to False.
+                instead. Defaults to False.
 
         Returns:
-            list[PoseDataSample]: One sample, whose ``pred_instances`` has ``keypoints``
-            (P, K, 3), ``keypoint_scores`` (P, K), ``bboxes`` (P, 4; NaN in frames
-            without a detection), ``keypoints_2d`` (P, K, 2), ``roots`` (P, 3), and of
-            videos ``track_ids`` (P,).
+            list[PoseDataSample]: The sample.
         """
-        clip = inputs.lifted
-        fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
-        if clip is not None:
-            # + 0 turns -0 into 0
-            poses = clip.keypoints_3d[..., _AXES] * _SIGNS + 0
-            if not disable_rebase_keypoint:
-                poses[..., 2] -= poses[..., 2].min(-1, keepdims=True)
-            bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
-            lifted, detected = np.nonzero(clip.track[:, None] == inputs.ids)
-            bboxes[lifted] = inputs.people.bboxes[detected]
-            fields = dict(
-                keypoints=poses,
-                keypoint_scores=clip.keypoint_scores_3d,
-                bboxes=bboxes,
-                keypoints_2d=clip.keypoints_2d,
-                roots=clip.root_3d[:, _AXES] * _SIGNS,
-            )
-        if self._video_input:
-            fields['track_ids'] = inputs.ids[:0] if clip is None else clip.track
-        meta = dict(img_path=inputs.name, ori_shape=inputs.size[::-1])
-        sample = PoseDataSample(metainfo=meta)
-        sample.pred_instances = InstanceData(**fields)
-        return [sample]
+        if not disable_rebase_keypoint:
+            heights = inputs.pred_instances.keypoints[..., 2]
+            heights -= heights.min(-1, keepdims=True)
+        return [inputs]
 
     def visualize(
         self,
-        inputs: PosedImage,
+        inputs: DrawnImage,
         preds: list[PoseDataSample],
         return_vis: bool = False,
         show: bool = False,
@@ -311,19 +297,19 @@ class Inferencer(BaseMMPoseInferencer):
         if not (return_vis or show or vis_out_dir):
             return None
         is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
-        ids = inputs.ids if is_video else None
-        image = draw_overlay(inputs.read(), inputs.people, skeleton, ids, **drawing)
+        people = inputs.people, skeleton, inputs.ids
+        image = draw_overlay(inputs.read(), *people, **drawing)
         image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
-        title = self.video_info['name'] if is_video else inputs.name
+        path = preds[0].img_path
+        title = self.video_info['name'] if is_video else path
         if show:
             mmcv.imshow(image, title, 1 if is_video else round(1000 * wait_time))
         image = mmcv.bgr2rgb(image)
         if vis_out_dir:
-            name = Path(inputs.name).name
             target = Path(vis_out_dir, Path(title).name)
             if target.resolve() in self._read_files:
                 raise ValueError(f'{target} would be overwritten: change vis_out_dir')
-            self.save_visualization(image, str(vis_out_dir), name)
+            self.save_visualization(image, str(vis_out_dir), Path(path).name)
         return [image] if return_vis else []
 
     def postprocess(
@@ -343,6 +329,32 @@ class Inferencer(BaseMMPoseInferencer):
             mmengine.dump(people, str(Path(pred_out_dir, name)), indent='  ')
         predictions = [sample if return_datasamples else people]
         return dict(visualization=visualization, predictions=predictions)
+
+
+def _make_sample(
+    name: str,
+    size: tuple[int, int],
+    people: People,
+    ids: np.ndarray,
+    clip: Clip3D | None,
+) -> PoseDataSample:
+    """Convert the poses of an image or frame of a name, and its width and height."""
+    fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
+    if clip is not None:
+        bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
+        lifted, detected = np.nonzero(clip.track[:, None] == ids)
+        bboxes[lifted] = people.bboxes[detected]
+        fields = dict(
+            # + 0 turns -0 into 0
+            keypoints=clip.keypoints_3d[..., _AXES] * _SIGNS + 0,
+            keypoint_scores=clip.keypoint_scores_3d,
+            bboxes=bboxes,
+            keypoints_2d=clip.keypoints_2d,
+            roots=clip.root_3d[:, _AXES] * _SIGNS,
+        )
+    sample = PoseDataSample(metainfo=dict(img_path=name, ori_shape=size[::-1]))
+    sample.pred_instances = InstanceData(**fields)
+    return sample
 
 
 def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
@@ -373,15 +385,10 @@ def _split_frames(
     tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    people, frames, ids = [People.none(num_keypoints)], [np.zeros(0, int)], list[int]()
-    for track in tracks:
-        unknown = np.full(len(track.frames), np.nan, np.float32)
-        people.append(People(track.boxes, unknown, track.keypoints, track.scores))
-        frames.append(track.frames)
-        ids += [track.track] * len(track.frames)
-    everyone, numbers = people[0].join(*people[1:]), np.concatenate(frames)
-    order = np.argsort(numbers, kind='stable')
-    tracked = np.array(ids, int)
-    ends = np.searchsorted(numbers[order], np.arange(num_frames), 'right')
-    for rows in np.split(order, ends)[:num_frames]:
-        yield everyone.take(rows), tracked[rows]
+    nobody, unknown = People.none(num_keypoints), np.full(1, np.nan, np.float32)
+    rows_of = [dict(zip(x.frames.tolist(), count(), strict=False)) for x in tracks]
+    for frame in range(num_frames):
+        pairs = zip(tracks, rows_of, strict=True)
+        seen = [x.take(np.array([y[frame]])) for x, y in pairs if frame in y]
+        people = [People(x.boxes, unknown, x.keypoints, x.scores) for x in seen]
+        yield nobody.join(*people), np.array([x.track for x in seen], int)
