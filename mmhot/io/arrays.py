@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from zipfile import ZipFile
 
 import numpy as np
@@ -169,6 +169,19 @@ def first_of(values: object) -> object:
     while isinstance(values, list | tuple) and values:
         values = values[0]
     return values
+
+
+def depth_of(value: Any) -> int:
+    """Return the number of axes of an array, or of lists within lists."""
+    axes = 0
+    while isinstance(value, list | tuple):
+        value, axes = value[0] if value else None, axes + 1
+    return axes + np.ndim(value)
+
+
+def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
+    """Return whether a value is a dict with one of these keys."""
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
 
 
 def as_number(value: object, name: str) -> Any:

@@ -190,7 +190,11 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
 def test_archives_are_read_for_their_keypoints_alone(tmp_path):
     """Images, objects and frames of pixels beside them are not loaded."""
     path, columns = tmp_path / 'a.npz', dict(keypoints=POINTS, scores=SCORES)
-    for others in (dict(frames=np.zeros((6, 4, 4, 3))), dict(args=np.array(object()))):
+    for others in (
+        dict(frames=np.zeros((6, 4, 4, 3))),
+        dict(args=np.array(object())),
+        dict(subject='S9', person='a'),
+    ):
         np.savez(path, **columns, **others)
         [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
         np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)

@@ -10,11 +10,6 @@ from mmhot.io.readers.frame_numbers import frames_of
 from mmhot.io.readers.tables import cells_of, numbers_of
 from mmhot.structures.rows import Rows, rows_of_tracks
 
-HDF5 = b'\x89HDF'
-"""First bytes of the files."""
-DEEPLABCUT = b'scorer,', b'"scorer",'
-SLEAP = b'track,frame_idx,', b'"track","frame_idx",'
-"""First bytes of ``.csv`` files."""
 _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 _ARRAYS = {'tracks', 'node_names', 'point_scores'}
 
@@ -85,3 +80,11 @@ def _check_array(h5py: Any, file: Any, name: str) -> None:
     is_here = isinstance(link, h5py.HardLink)
     if not is_here or file[name].external or file[name].is_virtual:
         raise ValueError(f'{name!r} may be in another file, which is not read')
+
+
+READERS = (
+    (b'\x89HDF', read_sleap),
+    ((b'scorer,', b'"scorer",'), read_deeplabcut),
+    ((b'track,frame_idx,', b'"track","frame_idx",'), read_sleap_csv),
+)
+"""Readers of files by their first bytes."""

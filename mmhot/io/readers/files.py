@@ -7,33 +7,12 @@ from typing import Any, NoReturn
 
 from mmhot.errors import ArgumentError, require_file
 from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
-from mmhot.io.lifted import (
-    LIVE,
-    clip_of_arrays,
-    clip_of_json,
-    is_lifted,
-    read_lifted,
-)
+from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, is_lifted, read_lifted
 from mmhot.io.pickles import load_objects
-from mmhot.io.readers.animal_tracking import (
-    DEEPLABCUT,
-    HDF5,
-    SLEAP,
-    read_deeplabcut,
-    read_sleap,
-    read_sleap_csv,
-)
+from mmhot.io.readers import animal_tracking, tables
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import columns_of, read_files, read_people
-from mmhot.io.readers.tables import (
-    C3D,
-    TRC,
-    is_table,
-    read_c3d,
-    read_table,
-    read_trc,
-)
 from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
@@ -41,11 +20,9 @@ from mmhot.structures.rows import Rows
 _EXPORT_COCO = (
     'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
 )
-_LABEL_STUDIO = re.compile(b'"(keypointlabels|lead_time|inner_id)"')
-# Names of parameters in files of AMASS, WHAM and GVHMR.
-_SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
+_LOOKED_AT = 1 << 20  # bytes of a file that is not read
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
 Reader = Callable[[Path, int], Rows | Clip3D]
@@ -58,7 +35,8 @@ def reader_of(start: bytes) -> Reader | None:
         if text.startswith(starts):
             return read
     # videos and images have zeros, which the csv of Python 3.10 refuses
-    return _read_table if b'\0' not in text and is_table(text) else None
+    is_table = b'\0' not in text and tables.is_table(text)
+    return _of_path(tables.read_table) if is_table else None
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
@@ -76,7 +54,15 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
     start = start_of(path)
     read = reader_of(start)
     if read is not None:
-        return read(path, size)
+        try:
+            return read(path, size)
+        except ValueError as error:
+            with path.open('rb') as file:
+                content = file.read(_LOOKED_AT)
+            for reader, words, hint in _HINTS:
+                if read is reader and words.search(content):
+                    raise ArgumentError(hint) from error
+            raise
     if not start:
         raise ValueError('is empty')
     hint = 'videos and images are for mmhot infer'
@@ -88,27 +74,14 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
     )
 
 
-def _names_to_load(names: list[str]) -> list[str]:
-    """Return all names of a clip of mmhot, else those of known columns."""
-    return names if {*names} >= _OF_CLIPS else columns_of(names)
-
-
 def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     """Read ``.npz``, ``.npy`` or a pickle."""
-    try:
-        return _read_arrays(path, size)
-    except ValueError as error:
-        if _holds(path, _SMPL):
-            raise ArgumentError(
-                'has parameters of SMPL, not joints: save the 24 joints of the body '
-                "model, (T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
-            ) from error
-        raise
 
+    def names_to_load(names: list[str]) -> list[str]:
+        return names if {*names} >= _OF_CLIPS else columns_of(names)
 
-def _read_arrays(path: Path, size: int) -> Rows | Clip3D:
     is_archive = start_of(path).startswith(SIGNATURES)
-    columns = load_arrays(path, _names_to_load) if is_archive else {}
+    columns = load_arrays(path, names_to_load) if is_archive else {}
     if columns.keys() >= _OF_CLIPS:
         return clip_of_arrays(columns)
     if columns:
@@ -145,25 +118,10 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
-    try:
-        return read_people(document, path, size)
-    except ValueError as error:
-        if _holds(path, _LABEL_STUDIO):
-            raise ValueError(f'is JSON of Label Studio: {_EXPORT_COCO}') from error
-        raise
+    return read_people(document, path, size)
 
 
-def _read_table(path: Path, size: int) -> Rows:
-    return read_table(path)
-
-
-def _holds(path: Path, words: re.Pattern[bytes]) -> bool:
-    """Return whether some words are in the first megabyte of a file."""
-    with path.open('rb') as file:
-        return words.search(file.read(1 << 20)) is not None
-
-
-def _refuse_xml(path: Path, size: int) -> NoReturn:
+def _refuse_xml(path: Path) -> NoReturn:
     raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
 
 
@@ -184,15 +142,30 @@ def _read_folder(folder: Path, size: int) -> Rows:
     return read_files(documents, folder, size)
 
 
+def _of_path(read: Callable[[Path], Rows | Clip3D]) -> Reader:
+    """Return a reader of files whose points are all 2D, or all 3D."""
+    return lambda path, size: read(path)
+
+
 _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     ((*SIGNATURES, b'\x93NUMPY', b'\x80'), _read_objects),
-    (HDF5, lambda path, size: read_sleap(path)),
-    (DEEPLABCUT, lambda path, size: read_deeplabcut(path)),
-    (SLEAP, lambda path, size: read_sleap_csv(path)),
-    (LIVE, lambda path, size: read_lifted(path)),
+    (LIVE, _of_path(read_lifted)),
     ((b'[', b'{'), _read_json),
-    (b'<', _refuse_xml),
-    (TRC, lambda path, size: read_trc(path)),
-    (C3D, lambda path, size: read_c3d(path)),
+    (b'<', _of_path(_refuse_xml)),
+    *((x, _of_path(read)) for x, read in (*animal_tracking.READERS, *tables.READERS)),
 )
 """Readers of files by their first bytes."""
+_HINTS = (
+    (
+        _read_objects,  # of AMASS, WHAM and GVHMR
+        re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl'),
+        'has parameters of SMPL, not joints: save the 24 joints of the body model, '
+        "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}",
+    ),
+    (
+        _read_json,
+        re.compile(b'"(keypointlabels|lead_time|inner_id)"'),
+        f'is JSON of Label Studio: {_EXPORT_COCO}',
+    ),
+)
+"""Readers, words of files that they do not read, and what to do with these."""

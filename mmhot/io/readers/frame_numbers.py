@@ -29,8 +29,10 @@ _RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
 # Times have steps of about one length, more than half of them within this share. Longer
 # steps are of other numbers, unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
+FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
+TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
-"""Keys of times in other tools' files, in lower case without underscores."""
+"""Keys of other tools' files, in lower case without underscores."""
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')

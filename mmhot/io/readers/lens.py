@@ -6,14 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io.arrays import (
-    as_number,
-    as_numbers,
-    check_count,
-    load_arrays,
-    load_json,
-    read_limited,
-)
+from mmhot.io import arrays
 from mmhot.structures.lens import DISTORTIONS, Lens
 
 # Keys that calibration programs use.
@@ -61,9 +54,9 @@ def _load(path: Path) -> Mapping[str, object]:
     suffix = path.suffix.lower()
     if suffix == '.npz':
         names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
-        return load_arrays(path, names)
+        return arrays.load_arrays(path, names)
     if suffix == '.json':
-        content = load_json(path, _MAX_TEXT)
+        content = arrays.load_json(path, _MAX_TEXT)
     elif suffix in ('.yml', '.yaml'):
         content = _load_yaml(path)
     else:
@@ -83,14 +76,14 @@ def _load_yaml(path: Path) -> object:
         'tag:yaml.org,2002:opencv-matrix',
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
-    text = read_limited(path, _MAX_TEXT).decode('utf-8')
+    text = arrays.read_limited(path, _MAX_TEXT).decode('utf-8')
     if text.startswith('%YAML:'):  # OpenCV's header is not valid YAML
         text = text.partition('\n')[2]
     try:
         content = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(f'is not valid YAML: {error}') from error
-    check_count(content, len(text))
+    arrays.check_count(content, len(text))
     return content
 
 
@@ -124,7 +117,7 @@ def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
 def _number(content: Mapping[str, object], *names: str) -> float | None:
     """Return the number of the first name that is present; None if none is."""
     name, array = _first(content, *names)
-    return None if array is None else as_number(array, name)
+    return None if array is None else arrays.as_number(array, name)
 
 
 def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray | None]:
@@ -134,4 +127,4 @@ def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray 
     if isinstance(value, dict) and 'data' in value:  # a matrix of OpenCV or ROS
         value = value['data']
     # YAML reads 1e-3 as text
-    return name, None if value is None else as_numbers(value, name, of_text=True)
+    return name, None if value is None else arrays.as_numbers(value, name, of_text=True)

@@ -3,8 +3,7 @@
 A document is a list of frames, or a dict of them by image; a frame is a list of people,
 a dict with such a list, one person, or a dict of arrays of all people; a person is a
 dict, of which :data:`_KEYS` lists the keys. Programs are MMPose, OpenPose, SAM 3D Body,
-EasyMocap, MediaPipe, CMU Panoptic, TensorFlow.js, Ultralytics and supervision, whose
-``KeyPoints`` RF-DETR returns, too. Of their objects, only attributes are used.
+EasyMocap, CMU Panoptic, and those of :mod:`mmhot.io.readers.results`.
 """
 
 import logging
@@ -17,9 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import as_number, as_numbers, first_of
+from mmhot.io.arrays import as_number, as_numbers, depth_of, first_of, has_any
+from mmhot.io.readers import results
 from mmhot.io.readers.frame_numbers import (
+    FRAME,
     TIME,
+    TRACK,
     count_steps,
     find_times,
     frames_of,
@@ -62,12 +64,8 @@ _STATED: dict[str, dict[str, Any]] = {
     'pred_keypoints_3d': {'axes': 'camera'},
     'joints19': {'joint_names': get_skeleton('panoptic-19').joints},
 }
-_COORDINATES = 'x', 'y', 'visible'  # of all points, in Ultralytics' JSON
 _CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
-# Keys of frame numbers, of track IDs in columns, and of names of images, in lower case
-# without underscores.
-_TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
-_FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?')
+# Keys of names of images, in lower case without underscores.
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
 # Numbers of people in names of files: after a word, or after a frame number.
 _OF_PEOPLE = (
@@ -80,9 +78,6 @@ _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 # Skeletons of OpenPose and EasyMocap, whose files name no joints.
 _OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
 _BODY_25 = 25  # EasyMocap's body comes before hands and face
-# MediaPipe's landmarks, and hips, which are the origin of those in meters; the least
-# visibility, as none would mark a missing point.
-_NUM_LANDMARKS, _HIPS, _CENTERED, _LEAST = 33, slice(23, 25), 0.02, 1e-3
 _LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
 
 
@@ -91,13 +86,13 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
 
     ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
     """
-    if _is_result(content):
+    if results.is_result(content):
         content = [content]
     elif not isinstance(content, Iterable):
         kind = type(content).__name__
         raise ValueError(f'keypoints must be an array of numbers, got {kind}')
     elif not hasattr(content, '__len__'):  # results may hold images
-        content = [*map(_plain, content)]
+        content = [*map(results.plain, content)]
     header, content = _unwrap(content)
     first = first_of(content)
     is_lost = first is None and isinstance(content, list) and content[:1] != [None]
@@ -106,21 +101,21 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     if has_columns(content):
         return _rows_of_columns(content, size)
     labels: Sequence | None
-    is_frame = _is_person(content) or _has(content, _PEOPLE)
+    is_frame = _is_person(content) or has_any(content, _PEOPLE)
     if isinstance(content, Mapping) and not is_frame:  # by image
         by_name = {str(key): frame for key, frame in content.items()}
         labels = names = sorted(by_name, key=natural_key)
         frames = [by_name[name] for name in names]
     else:
-        frames = [content] if is_frame or _is_landmarks(content) else content
-        frames = [*map(_plain, frames)]
+        frames = [content] if is_frame or results.is_landmarks(content) else content
+        frames = [*map(results.plain, frames)]
         labels = _labels_of(frames)
-    if size == 2 and labels is None and all(_has(x, ('keypoints',)) for x in frames):
+    if size == 2 and labels is None and all(has_any(x, ('keypoints',)) for x in frames):
         frames = [frames]  # MMPose's instances of an image
     for frame in frames:
-        if _has(frame, ('orig_shape',)):
+        if has_any(frame, ('orig_shape',)):
             header |= zip(('height', 'width'), frame['orig_shape'], strict=True)
-        header |= {_CANVAS[x]: frame[x] for x in _CANVAS if _has(frame, (x,))}
+        header |= {_CANVAS[x]: frame[x] for x in _CANVAS if has_any(frame, (x,))}
     numbers = _numbers_of(labels, len(frames), path)
     pairs = [
         (number, person)
@@ -139,7 +134,7 @@ def columns_of(names: Sequence[str]) -> list[str]:
 def has_columns(content: Any) -> bool:
     """Return whether a dict has the points of many frames, or of many people."""
     return isinstance(content, Mapping) and any(
-        _depth(_plain(value)) > 2
+        depth_of(results.plain(value)) > 2
         for name, value in content.items()
         if _spell(name) in _POINTS
     )
@@ -156,7 +151,8 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
         # people come first
         points = points.swapaxes(0, 1) if points.ndim == 4 else points
         arrays[f'points_{points.shape[-1]}d'] = points
-    rows = _to_rows(arrays, columns, size)
+    kinds = f'points_{size}d', f'points_{5 - size}d'
+    rows = _to_rows(arrays, columns, next(x for x in kinds if x in arrays))
     roots = rows.root_3d
     if roots is not None:
         rows.root_3d = roots.reshape(*rows.points.shape[:-2], 3)
@@ -167,13 +163,10 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
 
 
 def _to_rows(
-    arrays: Mapping[str, np.ndarray], stated: Mapping[str, Any], size: int
+    arrays: Mapping[str, np.ndarray], stated: Mapping[str, Any], kind: str
 ) -> Rows:
-    """Make rows of arrays by the keys of :data:`_KEYS`, and of a header."""
-    kinds = f'points_{size}d', f'points_{5 - size}d'
-    kind = next(x for x in kinds if x in arrays)
-    points, scores, pixels = (arrays.get(x) for x in (kind, 'scores', 'points_2d'))
-    assert points is not None
+    """Make rows of points of a kind, other arrays of :data:`_KEYS`, and a header."""
+    points, scores, pixels = arrays[kind], arrays.get('scores'), arrays.get('points_2d')
     if kind == 'points_2d':
         if points.shape[-1] == 4:  # with a depth
             points, scores = points[..., :2], points[..., 3]
@@ -212,34 +205,27 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     header: dict = {}
     images: list[tuple[str, list[dict]]] = []
     pairs: list[tuple[int, dict]] = []
-    names = [*documents]
-    pattern = next((x for x in _OF_PEOPLE if _numbers_people(x, names)), None)
-    for name in names:
-        info, content = _unwrap(documents[name])
-        if (
-            isinstance(content, list)
-            and len(content) == 1
-            and _has(content[0], _PEOPLE)
-        ):
+    pattern = next((x for x in _OF_PEOPLE if _numbers_people(x, [*documents])), None)
+    for name, document in documents.items():
+        info, content = _unwrap(document)
+        if isinstance(content, list) and any(has_any(x, _PEOPLE) for x in content):
+            if len(content) > 1:
+                raise ValueError(
+                    f'{name} holds a whole clip: give the file instead of the folder, '
+                    'which must hold one file per image or per person'
+                )
             [content] = content  # ComfyUI's list of one image
-        info |= {y: content[x] for x, y in _CANVAS.items() if _has(content, (x,))}
-        if isinstance(content, list) and any(_has(x, _PEOPLE) for x in content):
-            raise ValueError(
-                f'{name} holds a whole clip: give the file instead of the folder, '
-                'which must hold one file per image or per person'
-            )
+        info |= {y: content[x] for x, y in _CANVAS.items() if has_any(content, (x,))}
         header = header or info
         people = people_of(content)
-        match = pattern and pattern.search(name)
-        if not pattern or not match:
-            images.append((name, people))
-            continue
-        people = [person | {'track_id': int(match[1])} for person in people]
-        if len(people) > 1:
-            frames = _numbers_of(_labels_of(people), len(people), folder)
-            pairs += zip(frames, people, strict=True)
-        else:
-            images.append((pattern.sub('', name, count=1), people))
+        if pattern and (match := pattern.search(name)):
+            people = [person | {'track_id': int(match[1])} for person in people]
+            name = pattern.sub('', name, count=1)
+            if len(people) > 1:
+                frames = _numbers_of(_labels_of(people), len(people), folder)
+                pairs += zip(frames, people, strict=True)
+                continue
+        images.append((name, people))
     numbers = frames_of([label for label, _ in images], folder) if images else []
     for number, (_, people) in zip(numbers, images, strict=True):
         pairs += [(number, person) for person in people]
@@ -258,64 +244,14 @@ def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
 
 def _unwrap(content: Any) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
-    content = _plain(content)
-    key = next((x for x in _FRAMES if _has(content, (x,))), None)
+    content = results.plain(content)
+    key = next((x for x in _FRAMES if has_any(content, (x,))), None)
     if key is None or has_columns(content):
         return {}, content
     parts = [x for x in content.values() if isinstance(x, Mapping)]
     parts += [y for x in parts for y in x.values() if isinstance(y, Mapping)]
     header = {name: x for part in (*parts, content) for name, x in part.items()}
-    return header, _plain(content[key])
-
-
-def _plain(value: Any) -> Any:
-    """Convert tensors, arrays of objects, results of packages to lists and dicts."""
-    is_array = isinstance(value, np.ndarray)
-    is_plain = is_array and (value.dtype.hasobject or value.ndim == 0)
-    if hasattr(value, 'requires_grad') or is_plain:
-        return value.tolist()
-    if _is_result(value):
-        return _columns_of(value)
-    if hasattr(value, 'pose_landmarks'):
-        names = 'pose_world_landmarks', 'pose_landmarks'
-        return {name: getattr(value, name, None) for name in names}
-    if isinstance(value, Mapping) and {*value} == {*_COORDINATES}:
-        return np.stack([value[x] for x in _COORDINATES], -1).tolist()
-    if _has(value, ('landmark',)):
-        return value['landmark']
-    return [*value.landmark] if hasattr(value, 'landmark') else value
-
-
-def _is_result(value: Any) -> bool:
-    """Return whether a value is the result of a frame, which other packages return."""
-    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
-
-
-def _columns_of(result: Any) -> dict[str, Any]:
-    """Return the arrays of the people in a result by name."""
-    points = result if hasattr(result, 'xy') else getattr(result, 'keypoints', None)
-    boxes = getattr(result, 'boxes', None)
-    ids = getattr(boxes, 'id', None)
-    if ids is None:  # supervision's
-        ids = (getattr(result, 'data', None) or {}).get('tracker_id')
-    names = 'conf', 'keypoint_confidence', 'confidence'
-    scores = next((getattr(points, x) for x in names if hasattr(points, x)), None)
-    values = dict(
-        pred_keypoints_2d=getattr(points, 'xy', None),
-        scores=scores,
-        track_id=ids,
-        bbox=getattr(boxes, 'xyxy', None),
-        orig_shape=getattr(result, 'orig_shape', None),
-    )
-    return {
-        key: np.asarray(x.cpu() if hasattr(x, 'cpu') else x)
-        for key, x in values.items()
-        if x is not None and len(x)
-    }
-
-
-def _has(value: Any, names: Iterable[str]) -> bool:
-    return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
+    return header, results.plain(content[key])
 
 
 def _spell(key: object) -> str:
@@ -334,27 +270,10 @@ def _is_person(value: Any) -> bool:
     return any(_spell(key) in _POINTS for key, _ in _items(value))
 
 
-def _is_landmark(value: Any) -> bool:
-    return _has(value, ('x',)) or (hasattr(value, 'x') and hasattr(value, 'y'))
-
-
-def _is_landmarks(value: Any) -> bool:
-    """Return whether a value is the landmarks of a person."""
-    return isinstance(value, Sequence) and len(value) > 0 and _is_landmark(value[0])
-
-
-def _depth(value: Any) -> int:
-    """Return the number of axes of an array, or of lists within lists."""
-    axes = 0
-    while isinstance(value, list | tuple):
-        value, axes = value[0] if value else None, axes + 1
-    return axes + np.ndim(value)
-
-
 def _column(key: object) -> str:
     """Return the key of :data:`_KEYS`, 'frame' or 'track' that a name spells."""
     spelled = _spell(key)
-    for pattern, name in ((_FRAME, 'frame'), (_TRACK, 'track')):
+    for pattern, name in ((FRAME, 'frame'), (TRACK, 'track')):
         if pattern.fullmatch(spelled):
             return name
     return _CANONICAL.get(spelled, str(key))
@@ -366,10 +285,10 @@ def _labels_of(frames: Sequence[Any]) -> list | None:
     Times are numbers in units of their usual step.
     """
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
-    for pattern in (_FRAME, _IMAGE, TIME):
+    for pattern in (FRAME, _IMAGE, TIME):
         for key, value in first.items():
             is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
-            if is_label and all(_has(frame, (key,)) for frame in frames):
+            if is_label and all(has_any(frame, (key,)) for frame in frames):
                 labels = [frame[key] for frame in frames]
                 return _count_steps(labels) if pattern is TIME else labels
     return None
@@ -398,16 +317,18 @@ def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:
 
 def people_of(frame: Any) -> list[dict[str, Any]]:
     """Return the people of a frame, with the keys of :data:`_KEYS` and others."""
-    people = _plain(frame)
+    people = results.plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
         key = next((x for x in _PEOPLE if x in people), None)
-        others = (x for x in map(_plain, people.values()) if _holds_people(x))
-        people = next(others, people) if key is None else _plain(people[key])
+        others = (x for x in map(results.plain, people.values()) if _holds_people(x))
+        people = next(others, people) if key is None else results.plain(people[key])
     if isinstance(people, Mapping) and not _is_person(people):  # by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
-    if not isinstance(people, list | tuple) or _is_landmarks(people):
+    if not isinstance(people, list | tuple) or results.is_landmarks(people):
         people = [people]
-    dicts = [_canonical(_plain(person)) for person in people if person is not None]
+    dicts = [
+        _canonical(results.plain(person)) for person in people if person is not None
+    ]
     return [person for values in dicts for person in _split(values)]
 
 
@@ -415,26 +336,28 @@ def _holds_people(value: Any) -> bool:
     """Return whether a value is a list, or a dict by track ID, of people."""
     people = [*value.values()] if isinstance(value, Mapping) else value
     is_list = isinstance(people, list | tuple) and len(people) > 0
-    return is_list and all(_is_person(x) or _is_landmarks(_plain(x)) for x in people)
+    return is_list and all(
+        _is_person(x) or results.is_landmarks(results.plain(x)) for x in people
+    )
 
 
 def _canonical(person: Any) -> dict[str, Any]:
     """Return a person, or arrays of people, with the keys of :data:`_KEYS`."""
-    person = {'landmarks': person} if _is_landmarks(person) else person
+    person = {'landmarks': person} if results.is_landmarks(person) else person
     if not _is_person(person):
         raise ValueError(f'has people without {_EXPECTED}')
     values: dict[str, Any] = {}
     for key, value in _items(person):
-        name, value = _CANONICAL.get(_spell(key), key), _plain(value)
+        name, value = _CANONICAL.get(_spell(key), key), results.plain(value)
         if name == 'bboxes' and isinstance(value, Mapping):  # of body and hands
             value = value.get('body')
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
         if name in _POINT_KEYS and isinstance(value, Mapping):
             values['joint_names'], value = [*value], [*value.values()]
-        if name in _POINT_KEYS and _is_landmark(first_of(value)):
-            value = _coordinates(value)
-            name = 'points_3d' if _are_meters(value) else name
+        if name in _POINT_KEYS and results.is_landmark(first_of(value)):
+            value = results.coordinates(value)
+            name = 'points_3d' if results.are_meters(value) else name
             values |= {'axes': 'camera'} if name == 'points_3d' else {'is_share': True}
         elif key == 'keypoints3d':
             value = value[:_BODY_25]
@@ -446,36 +369,15 @@ def _canonical(person: Any) -> dict[str, Any]:
 
 def _split(values: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each person of arrays (P, ...) by name."""
-    counts = {len(values[x]) for x in _POINT_KEYS if _depth(values.get(x)) > 2}
+    counts = {len(values[x]) for x in _POINT_KEYS if depth_of(values.get(x)) > 2}
     if not counts:
         return [values]
-    arrays = {k: x for k, x in values.items() if _depth(x) and len(x) in counts}
+    arrays = {k: x for k, x in values.items() if depth_of(x) and len(x) in counts}
     others = {k: x for k, x in values.items() if k not in arrays}
     return [
         others | {k: x[row] for k, x in arrays.items() if row < len(x)}
         for row in range(max(counts))  # MediaPipe may have fewer of one kind
     ]
-
-
-def _coordinates(points: Any) -> list:
-    """Return x, y, z and visibility of landmarks in lists, dicts or objects."""
-    if isinstance(points, list | tuple):
-        return [*map(_coordinates, points)]
-    names = 'x', 'y', 'z', 'visibility', 'score'
-    if not isinstance(points, Mapping):
-        points = {name: getattr(points, name, None) for name in names}
-    x, y, z, *seen = (points.get(name) for name in names)
-    visibility = next((value for value in seen if value is not None), 1.0)
-    return [x, y, z or 0.0, visibility or _LEAST]
-
-
-def _are_meters(points: list) -> bool:
-    """Return whether landmarks of MediaPipe are relative to the middle of the hips."""
-    person = points[0] if _depth(points) > 2 else points
-    if len(person) != _NUM_LANDMARKS:
-        return False
-    center = as_numbers(person[_HIPS], 'landmarks').mean(0)
-    return bool((np.abs(center[:3]) < _CENTERED).all())
 
 
 def gather(
@@ -510,7 +412,7 @@ def gather(
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
-        _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, size),
+        _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, kind),
         frame=frame,
         track=_stack_tracks(people, frame),
         axes=people[0].get('axes'),

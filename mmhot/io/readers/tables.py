@@ -16,13 +16,18 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import TIME, count_steps, find_times
+from mmhot.io.readers.frame_numbers import (
+    FRAME,
+    TIME,
+    TRACK,
+    count_steps,
+    find_times,
+)
+from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
 from mmhot.skeletons.joints import match_joints
 from mmhot.structures.rows import Rows, number_tracks
 
 _LOGGER = logging.getLogger(__name__)
-TRC, C3D = b'PathFileType', b'\x02P'
-"""First bytes of the files."""
 _METERS = {'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01}
 _METERS |= {'mm': 0.001, 'millimeters': 0.001}
 # Columns of a joint: NAME_x or xNAME, and the unit.
@@ -40,11 +45,8 @@ _PREFIX = re.compile(
 _JOINT = re.compile(
     r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
 )
-_HEADS = {
-    'frame': re.compile(r'frames?(id|idx|index|number|num|no)?|fnum'),
-    'track': re.compile(r'tracks?(id)?|(person|subject)(id)?'),
-    'time': TIME,
-}
+_PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
+_HEADS = {'frame': FRAME, 'track': _PERSON, 'time': TIME}
 _SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
 _NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
 _LINES = 10  # of which one is the header
@@ -58,8 +60,7 @@ _FINGERS = dict(index='forefinger', thumb='thumb')
 _POINTS = dict(tip=4, first=3, second=2, third=1)
 # Landmarks of MediaPipe in shares of the image, y down: the depth of the hips is about
 # 0, and most x and y are within the image or near it.
-_LANDMARKS, _HIPS = 33, slice(23, 25)
-_CENTERED, _NEAR, _MOST = 0.02, (-0.5, 1.5), 0.9
+_NEAR, _MOST = (-0.5, 1.5), 0.9
 
 
 def is_table(start: bytes) -> bool:
@@ -133,7 +134,7 @@ def _read_joints(
     poses, row = np.unique(np.stack([frame, track], 1), axis=0, return_inverse=True)
     joints = [*dict.fromkeys(names)]
     if _names_of(joints) is None:
-        joints.sort(key=_number_of)
+        joints.sort(key=lambda name: int(_PREFIX.sub('', name)))
     place = {name: n for n, name in enumerate(joints)}
     at = row.ravel()[::-1], [place[name] for name in names[::-1]]
 
@@ -170,8 +171,6 @@ def read_trc(path: Path) -> Rows:
     width = 2 + 3 * len(names)
     # one or two further lines of the header
     data = [x + [''] * width for x in lines[4:] if ''.join(x[:1]).isdigit()]
-    if not data or not names:
-        raise ValueError('has no markers')
     values = numbers_of(data, range(width))
     points = values[:, 2:].reshape(len(values), len(names), 3) * scale
     frame = values[:, 0] - min(values[0, 0], 1)  # numbered from 1, or from 0
@@ -266,10 +265,6 @@ def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[i
     return {name: [x[key] for key in keys] for name, x in joints.items()}
 
 
-def _number_of(name: str) -> int:
-    return int(_PREFIX.sub('', name))
-
-
 def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """Return the names of joints as skeletons have them; None of numbers."""
     joints = tuple(map(_joint_name, names))
@@ -278,15 +273,15 @@ def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
 
 def _are_shares(rows: Rows) -> bool:
     """Return whether rows are landmarks of MediaPipe in shares of the image."""
-    order = [*range(_LANDMARKS)]
+    order = [*range(NUM_LANDMARKS)]
     if rows.joint_names is not None:
         skeleton, order = match_joints(rows.joint_names) or (None, [])
-    if len(order) != _LANDMARKS or rows.points.shape[1] < _LANDMARKS:
+    if len(order) != NUM_LANDMARKS or rows.points.shape[1] < NUM_LANDMARKS:
         return False
-    hips, pixels = rows.points[:, order[_HIPS]].mean(1), rows.points[:, order, :2]
+    hips, pixels = rows.points[:, order[HIPS]].mean(1), rows.points[:, order, :2]
     is_seen = np.isfinite(hips).all(-1)
     is_near = (pixels[is_seen] > _NEAR[0]) & (pixels[is_seen] < _NEAR[1])
-    is_centered = np.abs(hips[is_seen]) < _CENTERED
+    is_centered = np.abs(hips[is_seen]) < CENTERED
     return bool(
         is_seen.any()
         and is_near.mean() > _MOST
@@ -304,3 +299,7 @@ def _joint_name(name: str) -> str:
         finger = _FINGERS.get(finger, f'{finger}_finger')
         return f'{side}_{finger}{_POINTS[point]}'
     return name
+
+
+READERS = (b'PathFileType', read_trc), (b'\x02P', read_c3d)
+"""Readers of files by their first bytes."""

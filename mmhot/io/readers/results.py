@@ -1,0 +1,95 @@
+"""Results of packages as plain lists and dicts.
+
+They are those of Ultralytics, of supervision, whose ``KeyPoints`` RF-DETR returns, too,
+and landmarks, which are points with named coordinates, of MediaPipe and TensorFlow.js.
+Of objects, only attributes are used.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmhot.io.arrays import as_numbers, depth_of, has_any
+
+_COORDINATES = 'x', 'y', 'visible'  # of all points, in Ultralytics' JSON
+NUM_LANDMARKS, HIPS, CENTERED = 33, slice(23, 25), 0.02
+"""MediaPipe's landmarks, and hips, which are the origin of those in meters."""
+_LEAST = 1e-3  # visibility, as none would mark a missing point
+
+
+def plain(value: Any) -> Any:
+    """Convert tensors, arrays of objects, results of packages to lists and dicts."""
+    is_array = isinstance(value, np.ndarray)
+    is_plain = is_array and (value.dtype.hasobject or value.ndim == 0)
+    if hasattr(value, 'requires_grad') or is_plain:
+        return value.tolist()
+    if is_result(value):
+        return _columns_of(value)
+    if hasattr(value, 'pose_landmarks'):
+        names = 'pose_world_landmarks', 'pose_landmarks'
+        return {name: getattr(value, name, None) for name in names}
+    if isinstance(value, Mapping) and {*value} == {*_COORDINATES}:
+        return np.stack([value[x] for x in _COORDINATES], -1).tolist()
+    if has_any(value, ('landmark',)):
+        return value['landmark']
+    return [*value.landmark] if hasattr(value, 'landmark') else value
+
+
+def is_result(value: Any) -> bool:
+    """Return whether a value is the result of a frame, which other packages return."""
+    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
+
+
+def _columns_of(result: Any) -> dict[str, Any]:
+    """Return the arrays of the people in a result by name."""
+    points = result if hasattr(result, 'xy') else getattr(result, 'keypoints', None)
+    boxes = getattr(result, 'boxes', None)
+    ids = getattr(boxes, 'id', None)
+    if ids is None:  # supervision's
+        ids = (getattr(result, 'data', None) or {}).get('tracker_id')
+    names = 'conf', 'keypoint_confidence', 'confidence'
+    scores = next((getattr(points, x) for x in names if hasattr(points, x)), None)
+    values = dict(
+        pred_keypoints_2d=getattr(points, 'xy', None),
+        scores=scores,
+        track_id=ids,
+        bbox=getattr(boxes, 'xyxy', None),
+        orig_shape=getattr(result, 'orig_shape', None),
+    )
+    return {
+        key: np.asarray(x.cpu() if hasattr(x, 'cpu') else x)
+        for key, x in values.items()
+        if x is not None and len(x)
+    }
+
+
+def is_landmark(value: Any) -> bool:
+    """Return whether a value has named coordinates."""
+    return has_any(value, ('x',)) or (hasattr(value, 'x') and hasattr(value, 'y'))
+
+
+def is_landmarks(value: Any) -> bool:
+    """Return whether a value is the landmarks of a person."""
+    return isinstance(value, Sequence) and len(value) > 0 and is_landmark(value[0])
+
+
+def coordinates(points: Any) -> list:
+    """Return x, y, z and visibility of landmarks in lists, dicts or objects."""
+    if isinstance(points, list | tuple):
+        return [*map(coordinates, points)]
+    names = 'x', 'y', 'z', 'visibility', 'score'
+    if not isinstance(points, Mapping):
+        points = {name: getattr(points, name, None) for name in names}
+    x, y, z, *seen = (points.get(name) for name in names)
+    visibility = next((value for value in seen if value is not None), 1.0)
+    return [x, y, z or 0.0, visibility or _LEAST]
+
+
+def are_meters(points: list) -> bool:
+    """Return whether landmarks of MediaPipe are relative to the middle of the hips."""
+    person = points[0] if depth_of(points) > 2 else points
+    if len(person) != NUM_LANDMARKS:
+        return False
+    center = as_numbers(person[HIPS], 'landmarks').mean(0)
+    return bool((np.abs(center[:3]) < CENTERED).all())
