@@ -11,7 +11,7 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.options import Option, Options
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.clips_3d import Clip, Clip3D
 
 # Times are rounded in files, seconds.
 _ROUNDING = 1e-4
@@ -37,29 +37,18 @@ class PartOptions(Options):
     title = 'time and people'
 
     start: Annotated[
-        float | None,
+        float,
         'begin at this time, in seconds or [h:]m:s; frame numbers and times stay those '
         'of the whole video',
         _TIME,
-    ] = None
-    end: Annotated[float | None, 'end before this time', _TIME] = None
+    ] = 0.0
+    end: Annotated[float, 'end before this time (default: the end)', _TIME] = inf
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not self.first_time < self.end_time:
-            raise ArgumentError(
-                '{end} must be after {start}, %g s; got %g s', self.first_time, self.end
-            )
-
-    @property
-    def first_time(self) -> float:
-        """Time of the first frame at the earliest, seconds."""
-        return self.start or 0.0
-
-    @property
-    def end_time(self) -> float:
-        """Time before which the last frame is, seconds."""
-        return inf if self.end is None else self.end
+        if not self.start < self.end:
+            text = '{end} must be after {start}, %g s; got %g s'
+            raise ArgumentError(text, self.start, self.end)
 
 
 @overload
@@ -67,11 +56,7 @@ def take_part(clip: FrameSource, options: PartOptions) -> FrameSource: ...
 
 
 @overload
-def take_part(clip: Clip2D, options: PartOptions) -> Clip2D: ...
-
-
-@overload
-def take_part(clip: Clip3D, options: PartOptions) -> Clip3D: ...
+def take_part(clip: Clip, options: PartOptions) -> Clip: ...
 
 
 def take_part(
@@ -82,7 +67,7 @@ def take_part(
     Raises:
         ArgumentError: If there is none; of a video it is raised when frames are read.
     """
-    if (options.first_time, options.end_time) == (0, inf):
+    if (options.start, options.end) == (0, inf):
         return clip
     if isinstance(clip, FrameSource):
         return FramePart(clip, options)
@@ -106,10 +91,10 @@ class FramePart(FrameView):
 
     def __init__(self, whole: FrameSource, options: PartOptions) -> None:
         super().__init__(whole)
-        self._options, self.span = options, (options.first_time, options.end_time)
+        self._options, self.span = options, (options.start, options.end)
         if whole.num_frames is not None:
-            end = min(options.end_time, whole.num_frames / whole.fps)
-            count = round((end - options.first_time) * whole.fps)
+            end = min(options.end, whole.num_frames / whole.fps)
+            count = round((end - options.start) * whole.fps)
             self.num_frames = max(count, 0)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -120,13 +105,13 @@ class FramePart(FrameView):
             if _within(np.array(time), self._options):
                 count += 1
                 yield replace(frame, skipped=skipped) if count == 1 else frame
-            elif count or time > self._options.first_time:
+            elif count or time > self._options.start:
                 break
             else:
                 skipped.append(time)
             self.num_damaged = self.whole.num_damaged
         else:
-            end = self._options.end_time
+            end = self._options.end
             if count and self.whole.ended is None and time + 1 / self.fps < end < inf:
                 at = f'{time:.2f} s, before the end that was chosen, {end:g} s'
                 self.ended = f'{self.label} ends at {at}'
@@ -138,12 +123,12 @@ class FramePart(FrameView):
 
 
 def _within(times: np.ndarray, options: PartOptions) -> np.ndarray:
-    after = times >= options.first_time - _ROUNDING
-    return after & (times < options.end_time - _ROUNDING)
+    after = times >= options.start - _ROUNDING
+    return after & (times < options.end - _ROUNDING)
 
 
 def _nothing(label: str, last: float, options: PartOptions) -> ArgumentError:
-    first, end = options.first_time, options.end_time
+    first, end = options.start, options.end
     if last < first:
         text = '{start} must be before the last frame of %s, at %.2f s; got %g s'
         return ArgumentError(text, label, last, first)
