@@ -43,7 +43,7 @@ class CapturedGraphs:
     ) -> None:
         self._network, self._sizes = network, sorted(batch_sizes)
         self._all_at_once = all_at_once
-        self._capture = _Capture()
+        self._pool = None  # memory of activations, which all graphs share
         self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}
         self._failed = False
         # inputs and outputs of a graph are the same memory in each call
@@ -73,45 +73,27 @@ class CapturedGraphs:
             key = size, x.shape[1:], x.dtype
             if key not in self._graphs:
                 inputs = x.new_zeros(size, *x.shape[1:])
-                self._graphs[key] = inputs, *self._capture(self._network, inputs)
+                self._graphs[key] = inputs, *self._capture(inputs)
         inputs, replay, outputs = self._graphs[sizes[0], x.shape[1:], x.dtype]
         inputs[: len(x)].copy_(x)
         replay()
         return _map(lambda tensors: tensors[0][: len(x)].clone(), outputs)
 
-
-class _Capture:
-    """Captures CUDA graphs that share the memory of their activations.
-
-    A call returns what repeats it, and its outputs, which are overwritten then.
-    """
-
-    def __init__(self) -> None:
-        self._pool = None
-
-    def __call__(
-        self, network: Network, inputs: Tensor
-    ) -> tuple[Callable[[], Any], Any]:
+    def _capture(self, inputs: Tensor) -> tuple[Callable[[], Any], Any]:
+        """Return what repeats a call, and its outputs, which are overwritten then."""
         with torch.cuda.device(inputs.device):
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(_WARM_UP):
-                    network(inputs)
+                    self._network(inputs)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
             # other threads may copy images meanwhile
             with torch.cuda.graph(graph, self._pool, capture_error_mode='thread_local'):
-                outputs = network(inputs)
+                outputs = self._network(inputs)
             self._pool = graph.pool()
         return graph.replay, outputs
-
-
-def captured(network: Network, device: str | torch.device, **options: Any) -> Network:
-    """Return a network as :class:`CapturedGraphs` on a GPU, elsewhere as it is."""
-    if torch.device(device).type != 'cuda':
-        return network
-    return CapturedGraphs(network, **options)
 
 
 def _map(function: Callable, *outputs: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import mmhot.plugin  # noqa: F401 registers components
 from mmhot.compat.installation import choose_device
-from mmhot.deploy.captured_graphs import Network, captured
+from mmhot.deploy.captured_graphs import CapturedGraphs, Network
 from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.errors import ArgumentError, escape
 from mmhot.geometry.keypoint_arrays import mirror_poses
@@ -100,7 +100,8 @@ class TorchNetwork:
         flips = None if flip_indices is None else tuple(flip_indices)
         if flips not in self._networks:
             lift = partial(self._lift, flip_indices=flips)
-            self._networks[flips] = captured(lift, self._device)
+            is_on_gpu = torch.device(self._device).type == 'cuda'
+            self._networks[flips] = CapturedGraphs(lift) if is_on_gpu else lift
         windows = torch.from_numpy(np.asarray(inputs, np.float32)).to(self._device)
         return self._networks[flips](windows).float().cpu().numpy()
 

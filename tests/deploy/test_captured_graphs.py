@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from mmhot.deploy import captured_graphs
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.pose2d import mmpose_models
 
@@ -29,11 +28,11 @@ def sizes(monkeypatch):
     """Batch sizes that were captured."""
     captured = []
 
-    def capture(network, inputs):
+    def capture(graphs, inputs):
         captured.append(len(inputs))
-        return repeat(network, inputs)
+        return repeat(graphs._network, inputs)
 
-    monkeypatch.setattr(captured_graphs, '_Capture', lambda: capture)
+    monkeypatch.setattr(CapturedGraphs, '_capture', capture)
     return captured
 
 
@@ -67,10 +66,10 @@ def test_sizes_are_captured_once_for_each_shape_or_all_at_once(sizes):
 
 
 def test_networks_that_cannot_be_captured_run_plainly(caplog, monkeypatch):
-    def refuse(network, inputs):
+    def refuse(graphs, inputs):
         raise RuntimeError('operation not permitted when stream is capturing\nmore')
 
-    monkeypatch.setattr(captured_graphs, '_Capture', lambda: refuse)
+    monkeypatch.setattr(CapturedGraphs, '_capture', refuse)
     graphs = CapturedGraphs(network, (4,))
     x = torch.randn(2, 3)
     for _ in range(2):
