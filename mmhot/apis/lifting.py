@@ -9,10 +9,10 @@ import numpy as np
 
 from mmhot.chain.calls import INFER, LIFT, REFINE
 from mmhot.chain.options import (
-    FrameOptions,
     KeypointFileOptions,
     OutputOptions,
     PoseFileOptions,
+    RateOption,
 )
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
@@ -199,11 +199,11 @@ def _open_frames(
     """Open the chosen part of a video, image or frames."""
     from mmhot.frames.inputs import open_clip
 
-    chosen = values.of(FrameOptions)
+    fps, part = values.of(RateOption).fps, values.of(PartOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, str | Path):
-        return take_part(open_clip(str(source), chosen.fps), chosen)
-    return take_part(FrameArrays(source, chosen.fps), chosen)
+        return take_part(open_clip(str(source), fps), part)
+    return take_part(FrameArrays(source, fps), part)
 
 
 def _read_keypoints(

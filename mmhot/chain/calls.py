@@ -4,17 +4,8 @@ A call has the options of its steps and of what is read, a command those of what
 written, too.
 """
 
+from mmhot.chain import options
 from mmhot.chain.live_people import PlaceOptions
-from mmhot.chain.options import (
-    BatchOptions,
-    ConnectionOptions,
-    FrameOptions,
-    KeypointFileOptions,
-    OutputOptions,
-    PoseFileOptions,
-    RateOption,
-    StreamOutputOptions,
-)
 from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
 from mmhot.chain.run import StepChoice
 from mmhot.frames.part import PartOptions
@@ -22,12 +13,17 @@ from mmhot.options import Options
 
 Call = tuple[type[Options], ...]
 
-INFER: Call = (FrameOptions, *VIDEO.steps, StepChoice)
-LIFT: Call = (PartOptions, *KEYPOINTS.steps, KeypointFileOptions, StepChoice)
-REFINE: Call = (PartOptions, *POSES.steps, PoseFileOptions, StepChoice)
-STREAM: Call = (RateOption, *LIVE.steps, PlaceOptions, ConnectionOptions)
+INFER: Call = (options.RateOption, PartOptions, *VIDEO.steps, StepChoice)
+LIFT: Call = (PartOptions, *KEYPOINTS.steps, options.KeypointFileOptions, StepChoice)
+REFINE: Call = (PartOptions, *POSES.steps, options.PoseFileOptions, StepChoice)
+STREAM: Call = (
+    options.RateOption,
+    *LIVE.steps,
+    PlaceOptions,
+    options.ConnectionOptions,
+)
 
-INFER_COMMAND: Call = (OutputOptions, *INFER, BatchOptions)
-LIFT_COMMAND: Call = (OutputOptions, *LIFT)
-REFINE_COMMAND: Call = (OutputOptions, *REFINE)
-STREAM_COMMAND: Call = (StreamOutputOptions, *STREAM)
+INFER_COMMAND: Call = (options.OutputOptions, *INFER, options.BatchOptions)
+LIFT_COMMAND: Call = (options.OutputOptions, *LIFT)
+REFINE_COMMAND: Call = (options.OutputOptions, *REFINE)
+STREAM_COMMAND: Call = (options.StreamOutputOptions, *STREAM)

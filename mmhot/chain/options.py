@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from mmhot.chain.formats import FORMATS, OTHER_FORMATS
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
-from mmhot.frames.part import PartOptions
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.keypoints.people import SingleOption
 from mmhot.options import Option, Options, read_names, read_numbers
@@ -46,11 +45,6 @@ class RateOption(Options):
         'at which slow-motion videos were recorded',
         Option(low=0.1, high=1000),
     ] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameOptions(PartOptions, RateOption):
-    """Options of videos and images."""
 
 
 @dataclass(frozen=True, kw_only=True)

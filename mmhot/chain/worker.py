@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmhot.chain.options import BatchOptions, FrameOptions, OutputOptions
+from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.pipelines import VIDEO
 from mmhot.chain.run import Chain, result_of
 from mmhot.frames.inputs import ClipInput
-from mmhot.frames.part import take_part
+from mmhot.frames.part import PartOptions, take_part
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_keypoints
@@ -95,7 +95,7 @@ class ClipWorker:
                 outcome.people, times.num_frames = before['people'], before['frames']
                 say(f'{item.name}: was finished before')
                 return
-        source = take_part(item.open(), self.values.of(FrameOptions))
+        source = take_part(item.open(), self.values.of(PartOptions))
         output, thumbnails = self._output, Thumbnails()
         is_shown = 'html' in output.formats
         is_shown &= not (output.no_video or output.blur_heads)

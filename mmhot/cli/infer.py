@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mmhot.cli.errors import OneLineParser, handling
-from mmhot.cli.options import add_options
+from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
 from mmhot.options import Values
 from mmhot.progress import Report
@@ -34,20 +34,14 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import INFER_COMMAND
 
-    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.moved = {'--live': ': streams are lifted by `mmhot stream SOURCE`'}
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        metavar='INPUT',
-        help='videos, images, folders, globs, lists of these',
-    )
-    add_options(parser, *INFER_COMMAND)
+    text = 'videos, images, folders, globs, lists of these'
+    add_inputs(parser, text, *INFER_COMMAND)
 
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
-    from mmhot.chain.options import BatchOptions, FrameOptions, OutputOptions
+    from mmhot.chain.options import BatchOptions, OutputOptions, RateOption
     from mmhot.chain.worker import list_results
     from mmhot.frames.inputs import find_inputs
 
@@ -64,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     more = '; the same command with --resume continues from here'
     more = '' if values.of(BatchOptions).no_cache else more
     with handling(interrupt, 'SIGINT'):
-        inputs = find_inputs(args.inputs, values.of(FrameOptions).fps)
+        inputs = find_inputs(args.inputs, values.of(RateOption).fps)
         own = list_results(values.of(OutputOptions).out_dir)
         inputs = [x for x in inputs if str(x.path) in args.inputs or x.path not in own]
         outcomes = _process(inputs, values, args.report)

@@ -12,20 +12,16 @@ import argparse
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options
+from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
 
 
 def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
-    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
-    parser.moved = {'--no-flip': ': use --speed fast'}
-    parser.add_argument(
-        'inputs', nargs='+', type=Path, metavar='INPUT', help='2D keypoints of a clip'
-    )
     from mmhot.chain.calls import LIFT_COMMAND
 
-    add_options(parser, *LIFT_COMMAND)
+    parser.moved = {'--no-flip': ': use --speed fast'}
+    add_inputs(parser, '2D keypoints of a clip', *LIFT_COMMAND, type=Path)
 
 
 def run(args: argparse.Namespace) -> int:

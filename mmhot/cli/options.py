@@ -4,7 +4,17 @@ import argparse
 from dataclasses import MISSING
 from typing import Any
 
+from mmhot.cli.errors import OneLineParser
 from mmhot.options import RENAMED, Option, Options, Values, options_of
+
+
+def add_inputs(
+    parser: OneLineParser, text: str, *kinds: type[Options], **settings: Any
+) -> None:
+    """Declare the inputs of a command, with a help text, and its options."""
+    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
+    parser.add_argument('inputs', nargs='+', metavar='INPUT', help=text, **settings)
+    add_options(parser, *kinds)
 
 
 def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:

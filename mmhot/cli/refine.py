@@ -12,19 +12,15 @@ import argparse
 from pathlib import Path
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.cli.options import add_options
+from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
 
 
 def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
-    parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
-    parser.add_argument(
-        'inputs', nargs='+', type=Path, metavar='INPUT', help='3D poses of a clip'
-    )
     from mmhot.chain.calls import REFINE_COMMAND
 
-    add_options(parser, *REFINE_COMMAND)
+    add_inputs(parser, '3D poses of a clip', *REFINE_COMMAND, type=Path)
 
 
 def run(args: argparse.Namespace) -> int:

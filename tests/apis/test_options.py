@@ -15,8 +15,8 @@ from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.options import (
     BatchOptions,
     ExportOptions,
-    FrameOptions,
     OutputOptions,
+    RateOption,
     StreamOutputOptions,
 )
 from mmhot.cli.dispatch import build_parser
@@ -123,7 +123,7 @@ def test_unknown_arguments_get_the_nearest_name():
 def test_numbers_of_arrays_are_numbers(convert):
     values = dict(height=convert(1.5), fps=convert(25.0), fov=convert(60.0))
     assert ExportOptions.read(values).height == (1.5,)
-    assert FrameOptions.read(values).fps == 25
+    assert RateOption.read(values).fps == 25
     assert SetLens.read(values).fov == 60
     values = dict(height=np.array([1.5, 1.25]), keep=np.array([9, 3]))
     assert ExportOptions.read(values).height == (1.5, 1.25)
