@@ -10,13 +10,7 @@ from torch import nn
 from mmhot.codecs.pose_lifting import CameraEncoding
 from mmhot.errors import ArgumentError, naming
 from mmhot.io.pickles import safe_load
-from mmhot.skeletons.joints import (
-    SKELETONS,
-    Skeleton,
-    add_skeleton,
-    configured_skeleton,
-    get_skeleton,
-)
+from mmhot.skeletons import joints
 from mmhot.skeletons.metainfo import read_metainfo
 from mmhot.weights.checkpoint_configs import config_within
 from mmhot.weights.config_files import read_config_file
@@ -90,7 +84,7 @@ def _build(config: Config, source: Path) -> nn.Module:
     return built
 
 
-def lifter_skeleton(config: Config) -> Skeleton:
+def lifter_skeleton(config: Config) -> joints.Skeleton:
     """Return the skeleton of a config's ``lifting``; it is found by name from now on.
 
     That is the one of its ``metainfo``, or else Human3.6M's. Poses are relative to the
@@ -98,9 +92,9 @@ def lifter_skeleton(config: Config) -> Skeleton:
     """
     metainfo = config.get('lifting', {}).get('metainfo')
     if metainfo is None:
-        return get_skeleton('h36m-17')
-    skeleton = configured_skeleton(metainfo)
-    if SKELETONS.get(skeleton.name) is not skeleton:
+        return joints.get_skeleton('h36m-17')
+    skeleton = joints.configured_skeleton(metainfo)
+    if joints.SKELETONS.get(skeleton.name) is not skeleton:
         parents = read_metainfo(metainfo).tree(start=0)
-        skeleton = add_skeleton(replace(skeleton, parents=parents))
+        skeleton = joints.add_skeleton(replace(skeleton, parents=parents))
     return skeleton

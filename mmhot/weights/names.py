@@ -19,29 +19,7 @@ from mmhot.errors import (
     require_choice,
     require_file,
 )
-from mmhot.weights.hub import (
-    ARCHIVE,
-    CHECKPOINTS,
-    MODEL_FILE,
-    SDK_FILE,
-    cache_folder,
-    download,
-    is_remote,
-    local_file,
-    unpack,
-)
-from mmhot.weights.index import (
-    DEFAULT_LIFTER,
-    SCHEME,
-    WEIGHTS_FOLDER,
-    aliases_of,
-    data_folder,
-    find_model,
-    find_shipped,
-    read_index,
-    read_models,
-    shipped_weights,
-)
+from mmhot.weights import hub, index
 
 Backend = Literal['auto', 'torch', 'onnx']
 """Runtime of a model; 'auto' chooses it."""
@@ -90,13 +68,14 @@ class NamedFile(NamedTuple):
 
     def path(self, name: str) -> Path:
         """Return where it is kept."""
-        return cache_folder() / 'mmhot' / 'models' / f'{name}{Path(self.url).suffix}'
+        folder = hub.cache_folder() / 'mmhot' / 'models'
+        return folder / f'{name}{Path(self.url).suffix}'
 
     def fetch(
         self, name: str, show: Callable[[int, int], None] = lambda done, total: None
     ) -> Path:
         """Download it once; ``show`` receives megabytes done and in total."""
-        return download(self.url, path=self.path(name), show=show)
+        return hub.download(self.url, path=self.path(name), show=show)
 
 
 NAMED_FILES = {
@@ -170,7 +149,7 @@ def resolve(
     """
     if name is None and weights is not None:
         return Model(str(weights), None, weights)
-    name = SCHEME + DEFAULT_LIFTER if name is None else str(name)
+    name = index.SCHEME + index.DEFAULT_LIFTER if name is None else str(name)
     for spelling in SPELLINGS:
         if model := spelling(name, task):
             break
@@ -207,28 +186,29 @@ def _named_file(name: str, task: Task) -> Model | None:
 
 
 def _indexed(name: str, task: Task) -> Model | None:
-    model = None if Path(name).is_file() else find_model(name, task.folders or None)
+    is_file = Path(name).is_file()
+    model = None if is_file else index.find_model(name, task.folders or None)
     if model is None:
         return None
-    weights = find_shipped(model.weights) if model.weights else None
+    weights = index.find_shipped(model.weights) if model.weights else None
     return Model(name, model.config, weights or '', _graph_of(weights))
 
 
 def _shipped(name: str, task: Task) -> Model | None:
     if task is not LIFTER or Path(name).is_file():
         return None
-    weights = find_shipped(name)  # reading the index takes longer
+    weights = index.find_shipped(name)  # reading the index takes longer
     return Model(name, weights, weights, _graph_of(weights)) if weights else None
 
 
 def _graph_file(name: str, task: Task) -> Model | None:
-    graph = _graph_in(local_file(name))
+    graph = _graph_in(hub.local_file(name))
     return Model(name, graph=graph) if graph else None
 
 
 def _fetched_checkpoint(name: str, task: Task) -> Model | None:
-    is_lifter = is_remote(name) and task is LIFTER
-    return Model(name, weights=local_file(name)) if is_lifter else None
+    is_lifter = hub.is_remote(name) and task is LIFTER
+    return Model(name, weights=hub.local_file(name)) if is_lifter else None
 
 
 def _config_file(name: str, task: Task) -> Model | None:
@@ -253,8 +233,8 @@ def _human(name: str, task: Task) -> Model | None:
 
 def _other_index(name: str, task: Task) -> Model | None:
     for folder in map(_folder, task.packages):
-        for entry in read_index(folder):
-            if name in (entry['Name'], *aliases_of(entry)):
+        for entry in index.read_index(folder):
+            if name in (entry['Name'], *index.aliases_of(entry)):
                 return Model(name, folder / entry['Config'], entry.get('Weights') or '')
     return None
 
@@ -264,11 +244,11 @@ def _shortened(name: str, task: Task) -> Model | None:
     if task is not ANY:
         return None
     continued = re.compile(rf'{re.escape(name)}_\d')
-    for model in read_models(name):
+    for model in index.read_models(name):
         if continued.match(model.name):
             return Model(name, model.config)
     folder = _folder('mmpose')
-    for entry in read_index(folder, name):
+    for entry in index.read_index(folder, name):
         path = Path(entry['Config'])
         if continued.match(path.name) and path.parts[1] in POSE.folders:
             return Model(name, folder / path)
@@ -292,7 +272,7 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
 
 def _graph_of(weights: Path | None) -> Path | None:
     """Return the ONNX file beside shipped weights, whose tensors they are."""
-    path = weights and WEIGHTS_FOLDER / f'{weights.stem}.onnx'
+    path = weights and index.WEIGHTS_FOLDER / f'{weights.stem}.onnx'
     return path if path and path.is_file() else None
 
 
@@ -300,30 +280,30 @@ def _graph_in(path: Path) -> Path | None:
     """Return the ONNX file of a file, an archive or an exported folder, or None."""
     if path.suffix.lower() == '.onnx':
         return path
-    if path.suffix.lower() == ARCHIVE:
-        path = unpack(path)
-    files = (path / MODEL_FILE, path / SDK_FILE)
+    if path.suffix.lower() == hub.ARCHIVE:
+        path = hub.unpack(path)
+    files = (path / hub.MODEL_FILE, path / hub.SDK_FILE)
     return next((file for file in files if file.is_file()), None)
 
 
 def _names_of(task: Task) -> Iterator[str]:
     """Yield the names that a message hints at."""
     if task is LIFTER:
-        yield from shipped_weights()
+        yield from index.shipped_weights()
         return
     yield from (name for name, file in NAMED_FILES.items() if file.task is task)
-    for model in read_models():
+    for model in index.read_models():
         if not task.folders or model.task in task.folders:
             yield from (*model.aliases, model.name)
-    for entry in itertools.chain(*map(read_index, map(_folder, task.packages))):
-        yield from aliases_of(entry) or [entry['Name']]
+    for entry in itertools.chain(*map(index.read_index, map(_folder, task.packages))):
+        yield from index.aliases_of(entry) or [entry['Name']]
 
 
 def _folder(package: str) -> Path:
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')
-    return data_folder(Path(spec.submodule_search_locations[0]))
+    return index.data_folder(Path(spec.submodule_search_locations[0]))
 
 
 def find_config(name: str | Path) -> Path:
@@ -367,22 +347,22 @@ def runtime(
     | shipped, and ``prefers_torch`` | PyTorch | PyTorch |
     """
     require_choice('backend', backend, get_args(Backend))
-    graph, has_torch = model.graph, find_spec('torch') is not None
-    needs_onnx = model.is_exported or backend == 'onnx'
-    needs_torch = graph is None or backend == 'torch'
-    if needs_onnx and needs_torch:
+    lacks = {'onnx': model.graph is None, 'torch': model.is_exported}
+    if lacks.get(backend):
         text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
         if model.is_exported:
             text = '{backend=%r} cannot run %s, an ONNX model'
         raise ArgumentError(text, backend, model.name)
-    if needs_torch and not has_torch:
+    lacks['torch'] |= find_spec('torch') is None
+    able = [x for x in lacks if backend in ('auto', x) and not lacks[x]]
+    if not able:
         raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
-    if needs_onnx or not has_torch:
-        return graph
-    if needs_torch:
+    if 'torch' not in able:
+        return model.graph
+    if 'onnx' not in able:
         weights = str(model.weights)
-        if weights.endswith(CHECKPOINTS) and not is_remote(weights):
+        if weights.endswith(hub.CHECKPOINTS) and not hub.is_remote(weights):
             require_file(weights)  # before PyTorch is imported
         return None
     has_gpu = len(list_devices_of_driver()) > 1 if device == 'auto' else device != 'cpu'
-    return None if prefers_torch or has_gpu else graph
+    return None if prefers_torch or has_gpu else model.graph

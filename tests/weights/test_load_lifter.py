@@ -14,7 +14,6 @@ from tracks import clip_of, track
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import index as model_index
-from mmhot.weights import names
 from tools.model_converters.conversion import convert_file
 
 
@@ -40,7 +39,7 @@ def shipped(tmp_path, monkeypatch):
     monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
     save_lifter(folder / 'tiny-a.pth')
     save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    monkeypatch.setattr(names, 'DEFAULT_LIFTER', 'tiny-b')
+    monkeypatch.setattr(model_index, 'DEFAULT_LIFTER', 'tiny-b')
     return folder
 
 
