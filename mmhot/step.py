@@ -13,9 +13,8 @@ from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.options import Options
 from mmhot.progress import Report
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.clips_3d import Clip, Clip3D
 
-Clip = TypeVar('Clip', Clip2D, Clip3D)
 Known = TypeVar('Known', contravariant=True)
 
 

@@ -196,18 +196,10 @@ class PeoplePlacer:
                 ankles.popleft()
             lowest = min((np.array([x for _, x in ankles]) @ self._turn[2]).ravel())
             places -= [origin[0], origin[1], lowest - ANKLE_HEIGHT]
-            person = LivePerson(
-                track,
-                clip.keypoints_3d[row],
-                clip.root_3d[row],
-                clip.keypoints_2d[row],
-                clip.scores[row],
-                track in returned,
-                places,
-                time,
-                body,
-            )
-            people.append(person)
+            pose, pixels = clip.keypoints_3d[row], clip.keypoints_2d[row]
+            arrays = pose, clip.root_3d[row], pixels, clip.scores[row]
+            broken = track in returned
+            people.append(LivePerson(track, *arrays, broken, places, time, body))
         return people
 
     def _scaled(self, clip: Clip3D, bodies: list[_Body], time: float) -> Clip3D:

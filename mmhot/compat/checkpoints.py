@@ -11,9 +11,22 @@ _DTYPES = *'?USefdFD', *(f'{kind}{size}' for kind in 'iu' for size in (1, 2, 4, 
 
 
 def allow_checkpoint_globals() -> Callable[[], None]:
-    """Allow objects of OpenMMLab's checkpoints in ``torch.load``."""
+    """Allow what OpenMMLab's checkpoints hold besides tensors and plain containers."""
+    from mmengine.config import ConfigDict
+    from mmengine.logging import HistoryBuffer
+
+    scalar = np.float64(0).__reduce__()[0]
+    reconstruct = np.zeros(0).__reduce__()[0]
+    # Empty arrays are saved as bytes().
+    needed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
+    needed += [type(np.dtype(code)) for code in _DTYPES]
+    needed.append((_statistic_of_history, 'builtins.getattr'))
+    # The first name is that of NumPy 1, the second that of NumPy 2.
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        needed.append((scalar, f'{module}.scalar'))
+        needed.append((reconstruct, f'{module}._reconstruct'))
     present = torch.serialization.get_safe_globals()
-    added = [entry for entry in _checkpoint_globals() if entry not in present]
+    added = [entry for entry in needed if entry not in present]
     torch.serialization.add_safe_globals(added)
 
     def undo() -> None:
@@ -22,24 +35,6 @@ def allow_checkpoint_globals() -> Callable[[], None]:
         torch.serialization.add_safe_globals([x for x in allowed if x not in added])
 
     return undo
-
-
-def _checkpoint_globals() -> list:
-    """List what checkpoints hold besides tensors and plain containers."""
-    from mmengine.config import ConfigDict
-    from mmengine.logging import HistoryBuffer
-
-    scalar = np.float64(0).__reduce__()[0]
-    reconstruct = np.zeros(0).__reduce__()[0]
-    # Empty arrays are saved as bytes().
-    allowed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
-    allowed += [type(np.dtype(code)) for code in _DTYPES]
-    allowed.append((_statistic_of_history, 'builtins.getattr'))
-    # The first name is that of NumPy 1, the second that of NumPy 2.
-    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
-        allowed.append((scalar, f'{module}.scalar'))
-        allowed.append((reconstruct, f'{module}._reconstruct'))
-    return allowed
 
 
 def _statistic_of_history(owner: Any, name: str) -> Callable:

@@ -8,18 +8,7 @@ from pathlib import Path
 import av
 
 from mmhot.errors import ArgumentError, escape, public_url, require_file
-from mmhot.frames.decoding import (
-    FileClock,
-    decode,
-    ffmpeg_reason,
-    is_raw,
-    is_url,
-    measure_rate,
-    name_of_url,
-    open_video,
-    stated_rate,
-    video_stream,
-)
+from mmhot.frames import decoding
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.io.images import count_pages, read_focal_35mm, read_image
 from mmhot.structures.clips_2d import clip_name
@@ -53,10 +42,11 @@ class VideoFile(FrameSource):
     """
 
     def __init__(self, address: str | Path, fps: float | None = None) -> None:
-        self._is_remote = is_url(str(address))
+        self._is_remote = decoding.is_url(str(address))
         if self._is_remote:
             self.address = str(address)
-            path, name = Path(public_url(self.address)), name_of_url(self.address)
+            path = Path(public_url(self.address))
+            name = decoding.name_of_url(self.address)
         else:
             path = require_file(address)
             name = clip_name(path)
@@ -67,12 +57,12 @@ class VideoFile(FrameSource):
             self.label = public_url(self.address)  # a path has one slash after http:
         self.slowed = 1.0  # duration of the file over that of the recording
         with self._open() as container:
-            self.num_frames = video_stream(container).frames or None
-            self._has_timestamps = not is_raw(container)
+            self.num_frames = decoding.video_stream(container).frames or None
+            self._has_timestamps = not decoding.is_raw(container)
             if not self._has_timestamps:
-                self._rate = self.fps = fps or stated_rate(container)
+                self._rate = self.fps = fps or decoding.stated_rate(container)
                 return
-            self._rate = self.fps = measure_rate(container)
+            self._rate = self.fps = decoding.measure_rate(container)
         if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
             self.fps, self.slowed = fps, fps / self._rate
             change = 'divided' if fps > self._rate else 'multiplied'
@@ -83,11 +73,11 @@ class VideoFile(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
-        index, clock, end = 0, FileClock(self._rate), 0.0
+        index, clock, end = 0, decoding.FileClock(self._rate), 0.0
         damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
-            for item in decode(container, self.max_pixels, self.label, 'AUTO'):
+            for item in decoding.decode(container, self.max_pixels, self.label, 'AUTO'):
                 if isinstance(item, Exception):
                     damage.append(item)
                     continue
@@ -108,7 +98,7 @@ class VideoFile(FrameSource):
                 yield Frame(index, shown, image)
                 index += 1
         if damage:
-            reason = ffmpeg_reason(damage[-1])
+            reason = decoding.ffmpeg_reason(damage[-1])
             self.ended = f'{self.label} is damaged after {index} frames: {reason}'
         elif _is_early(end, expected) and _is_early(self._last_packet(), expected):
             self.ended = (
@@ -128,8 +118,8 @@ class VideoFile(FrameSource):
 
     def _open(self) -> av.container.InputContainer:
         if not self._is_remote:
-            return open_video(self.address, self.label)
-        container = open_video(self.address, self.label, timeout=_TIMEOUT)
+            return decoding.open_video(self.address, self.label)
+        container = decoding.open_video(self.address, self.label, timeout=_TIMEOUT)
         if container.duration is None:
             container.close()
             without = 'is a stream without an end: lift it with `mmhot stream'
@@ -138,9 +128,7 @@ class VideoFile(FrameSource):
 
 
 class ImageSequence(FrameSource):
-    """Read images, in their order, as the frames of a clip.
-
-    Images that cannot be read are left out.
+    """Read images, in their order, as the frames of a clip; damaged ones are left out.
 
     Their times are those of increasing frame numbers, by default consecutive.
     """

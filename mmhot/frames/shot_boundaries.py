@@ -30,9 +30,9 @@ class CutDetector:
     """Find the frames with which shots begin.
 
     As in PySceneDetect's ``ContentDetector``, the mean absolute difference of hue,
-    saturation and brightness exceeds 27 of 255 at a cut. It must also be 2.5 times that
-    of neighboring frames, which is large in pans and noisy videos. A change that is
-    reverted within three frames is a flash. Dissolves are not detected.
+    saturation and brightness is large at a cut. It must also be large beside that of
+    neighboring frames, as in pans and noisy videos all are. A change that is reverted
+    soon is a flash. Dissolves are not detected.
     """
 
     settings = CutSettings()

@@ -10,16 +10,7 @@ import av
 import numpy as np
 
 from mmhot.errors import public_url
-from mmhot.frames.decoding import (
-    MAX_FPS,
-    decode,
-    ffmpeg_reason,
-    is_raw,
-    is_url,
-    name_of_url,
-    open_video,
-    stated_rate,
-)
+from mmhot.frames import decoding
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
@@ -53,22 +44,22 @@ class VideoStream(FrameSource):
         super().__init__(name, Path(label), DEFAULT_FPS)
         self.address, self.label, self._settings = address, label, settings
         with self._open() as container:
-            rate = stated_rate(container)
-            self.fps = rate if rate <= MAX_FPS else DEFAULT_FPS
+            rate = decoding.stated_rate(container)
+            self.fps = rate if rate <= decoding.MAX_FPS else DEFAULT_FPS
 
     def __iter__(self) -> Iterator[Frame]:
         """Connect and decode."""
         with self._open() as container:
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
-            is_timed, damaged = not is_raw(container), 0
+            is_timed, damaged = not decoding.is_raw(container), 0
             # frame threads would delay frames
-            items = decode(container, self.max_pixels, self.label, 'SLICE')
+            items = decoding.decode(container, self.max_pixels, self.label, 'SLICE')
             for index, item in enumerate(items):
                 if isinstance(item, Exception):
                     damaged += 1
                     is_minor = isinstance(item, av.error.InvalidDataError)
                     if not is_minor or damaged > _MAX_DAMAGED:
-                        raise ConnectionError(ffmpeg_reason(item)) from item
+                        raise ConnectionError(decoding.ffmpeg_reason(item)) from item
                     continue
                 damaged = 0
                 frame, image = item
@@ -78,7 +69,7 @@ class VideoStream(FrameSource):
     def _open(self) -> av.container.InputContainer:
         settings = dict(self._settings, timeout=_TIMEOUT)
         try:
-            container = open_video(self.address, self.label, **settings)
+            container = decoding.open_video(self.address, self.label, **settings)
         except ValueError as error:
             raise ConnectionError(str(error)) from error
         if container.duration is not None:
@@ -97,12 +88,13 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         ConnectionError: If it cannot be opened.
         ValueError: If a file is not a video, or webcams are not supported here.
     """
-    if is_url(text):
+    if decoding.is_url(text):
         options = dict(_LOW_DELAY)
         if text.lower().startswith('rtsp'):
             # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'
-        return VideoStream(text, name_of_url(text), public_url(text), options=options)
+        name, label = decoding.name_of_url(text), public_url(text)
+        return VideoStream(text, name, label, options=options)
     if is_webcam(text):
         return _open_webcam(text)
     if not Path(text).is_file():

@@ -26,7 +26,7 @@ from mmhot.io.arrays import (
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, clip_name
-from mmhot.structures.clips_3d import ARRAYS, Clip3D
+from mmhot.structures.clips_3d import ARRAYS, Clip3D, join_rows
 from mmhot.structures.rows import Steps
 
 _LOGGER = logging.getLogger(__name__)
@@ -125,16 +125,15 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     Rows are sorted by frame and track.
     """
     skeleton = get_skeleton(clip.skeleton)
-    frame, keypoints, scores = (
-        np.concatenate([getattr(track, name) for track in clip.tracks])
-        for name in ('frames', 'keypoints', 'scores')
-    )
-    track = np.concatenate([np.full(len(x.frames), x.track) for x in clip.tracks])
-    rows = np.lexsort((track, frame))
+    columns = {
+        'frame': [x.frames for x in clip.tracks],
+        'track': [np.full(len(x.frames), x.track) for x in clip.tracks],
+        'keypoints_2d': [x.keypoints for x in clip.tracks],
+        'scores': [x.scores for x in clip.tracks],
+    }
     header = dict(joint_names=skeleton.joints, parents=skeleton.parents)
     header |= {name: getattr(clip, name) for name in ('name', 'width', 'height', 'fps')}
-    arrays = dict(frame=frame, track=track, keypoints_2d=keypoints, scores=scores)
-    arrays = {name: array[rows] for name, array in arrays.items()}
+    arrays = join_rows(columns)
     arrays['time'] = clip.times_of(arrays['frame'])
     arrays |= {name: np.asarray(value) for name, value in header.items()}
     save_arrays(path, arrays, compressed=True)
@@ -209,22 +208,19 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
 
 def clip_of_json(document: dict[str, Any]) -> Clip3D:
     """Make a clip of decoded JSON."""
-    try:
-        fields, frames = dict(document['meta_info']), document['instance_info']
-        counts = [len(frame['instances']) for frame in frames]
-        for name, key in (('frame', 'frame_id'), ('time', 'time')):
-            numbers = as_numbers([frame[key] for frame in frames], key)
-            fields[name] = np.repeat(numbers, counts, axis=0)
-        instances = [person for frame in frames for person in frame['instances']]
-        for name, key in _INSTANCE_KEYS.items():
-            if name in _OPTIONAL and not any(key in person for person in instances):
-                continue
-            values = [person[key] for person in instances]
-            # float64 has not all track IDs
-            is_exact = name == 'track' and all(type(x) is int for x in values)
-            fields[name] = np.array(values) if is_exact else as_numbers(values, key)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f'is not a lifted clip: {error}') from error
+    fields, frames = dict(document['meta_info']), document['instance_info']
+    counts = [len(frame['instances']) for frame in frames]
+    for name, key in (('frame', 'frame_id'), ('time', 'time')):
+        numbers = as_numbers([frame[key] for frame in frames], key)
+        fields[name] = np.repeat(numbers, counts, axis=0)
+    instances = [person for frame in frames for person in frame['instances']]
+    for name, key in _INSTANCE_KEYS.items():
+        if name in _OPTIONAL and not any(key in person for person in instances):
+            continue
+        values = [person[key] for person in instances]
+        # float64 has not all track IDs
+        is_exact = name == 'track' and all(type(x) is int for x in values)
+        fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     return clip_of_arrays(fields)
 
 

@@ -152,7 +152,7 @@ class Clip3D:
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""
-        if self.root_3d is None or self.root_3d is _UNKNOWN_ROOT:
+        if self.root_3d is _UNKNOWN_ROOT:
             self.root_3d = np.full((len(self.frame), 3), np.nan, np.float32)
 
     @classmethod
@@ -437,11 +437,9 @@ class Clip3D:
             duration = clip.seconds(clip.frame[-1]) - clip.seconds(clip.frame[0])
         """
         even = np.asarray(frames) / self.fps
-        return (
-            even
-            if self.variable_time is None
-            else even + np.interp(frames, *self._delays)
-        )
+        if self.variable_time is None:
+            return even
+        return even + np.interp(frames, *self._delays)
 
     @cached_property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
@@ -549,10 +547,10 @@ def join_rows(columns: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
     return {name: array[order] for name, array in arrays.items()}
 
 
-T = TypeVar('T', Clip2D, Clip3D)
+Clip = TypeVar('Clip', Clip2D, Clip3D)
 
 
-def read_only(clip: T) -> T:
+def read_only(clip: Clip) -> Clip:
     """Return a clip with the same arrays, which cannot be changed through it."""
 
     def frozen(item: Any) -> Any:

@@ -34,21 +34,20 @@ def write_coco(clip: Clip3D, path: str | Path, export: object = None) -> None:
         [parent + 1, child + 1] for child, parent in enumerate(parents) if parent >= 0
     ]
     people = dict(id=_PERSON, name='person', supercategory='person')
+    size = dict(width=int(clip.width), height=int(clip.height))
+    images = [
+        {'id': x + 1, 'frame_id': x, 'file_name': NAME_OF_FRAME.format(x), **size}
+        for x in np.unique(clip.frame).tolist()
+    ]
     document = {
         'info': dict(description=clip.name, fps=clip.fps, steps=clip.steps),
         'licenses': [],
         'categories': [{**people, 'keypoints': names, 'skeleton': limbs}],
-        'images': [_image(clip, frame) for frame in np.unique(clip.frame).tolist()],
+        'images': images,
         'annotations': _annotations(clip),
     }
     with replacing_text(path) as file:
         file.write(to_json(document) + '\n')
-
-
-def _image(clip: Clip3D, frame: int) -> dict:
-    size = dict(width=int(clip.width), height=int(clip.height))
-    name = NAME_OF_FRAME.format(frame)
-    return {'id': frame + 1, 'frame_id': frame, 'file_name': name, **size}
 
 
 def _annotations(clip: Clip3D) -> list[dict]:

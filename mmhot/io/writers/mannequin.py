@@ -20,6 +20,7 @@ TEMPLATE = Path(__file__).with_suffix('.npz')
 _SHIN = 100 * TYPICAL_SHIN
 _LOWERED = np.radians(45)  # arms of the template, from the rest pose
 _FLESH = 7.0  # beside hips and shoulders
+_ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')  # ends of its bones
 DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
 OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])  # back of the left hand
 ANKLE, SHOULDER = np.array([9.3, -86.0, 0.0]), np.array([17.0, 50.3, -0.8])
@@ -100,7 +101,7 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
             moved = _fitted(template, joint, place)
             vertices += share[:, None] * moved
     for side in ('left', 'right'):
-        arm = [f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')]
+        arm = [f'{side}_{part}' for part in _ARM]
         lowered = dense[:, [rig.joints.index(joint) for joint in arm]].sum(1)
         # skinning maps these to the vertices when the arm is lowered
         share, shoulder = lowered[:, None, None], place[f'{side}_shoulder']
@@ -127,7 +128,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
         return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
 
-    scale, along, turn = np.full(3, thickness), None, np.eye(3)
+    scale, turn = np.full(3, thickness), np.eye(3)
     if joint == 'root' or joint.startswith('spine'):
         chain = ['root', 'spine_0', 'spine_1', 'spine_2', 'thorax']
         at = chain.index(joint)
@@ -143,17 +144,13 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         scale[1] = ratio('left_knee' if part == 'hip' else 'left_foot', name)
     elif part in ('foot', 'toe'):
         name, scale[1] = 'left_foot', 0.01  # ankles of all people are as high
-    elif part in ('shoulder', 'elbow', 'wrist'):
-        ends = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')
-        along = DOWN * (sign, 1, 1)
-        scale[:] = thickness
-        stretch = ratio(f'left_{ends[part]}', name) / thickness - 1
     moved = (points - template[name]) * scale @ turn.T
-    if along is not None:
-        moved += stretch * (moved @ along)[:, None] * along
     base = place[name.replace('left', side) if side in ('left', 'right') else name]
-    if along is not None:  # where the joint is when the arm is lowered
-        shoulder = place[f'{side}_shoulder']
+    if part in _ARM:
+        along = DOWN * (sign, 1, 1)
+        stretch = ratio(f'left_{_ARM[part]}', name) / thickness - 1
+        moved += stretch * (moved @ along)[:, None] * along
+        shoulder = place[f'{side}_shoulder']  # where the joint is when it is lowered
         base = shoulder + _turn(side) @ (base - shoulder)
     return moved + base
 

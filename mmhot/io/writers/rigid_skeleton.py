@@ -248,20 +248,17 @@ def _turn_ends(
     axes: np.ndarray,
 ) -> None:
     """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
-
-    def turn(joint: str, target: np.ndarray) -> None:
-        _turn_to(motion, joints.index(joint), axes, target)
-
     for side in ('left', 'right'):
+        foot, wrist = (joints.index(f'{side}_{x}') for x in ('foot', 'wrist'))
         sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
         shin = seen[f'{side}_knee'] - seen[f'{side}_foot']
         left = unit_vectors(np.cross(shin, sole))
-        turn(f'{side}_foot', np.stack([left, np.cross(sole, left), sole], axis=-1))
-        wrist = joints.index(f'{side}_wrist')
+        level = np.stack([left, np.cross(sole, left), sole], axis=-1)
+        _turn_to(motion, foot, axes, level)
         forearm = axes[:, motion.parents[wrist]]
         hand = seen[f'{side}_hand'] - seen[f'{side}_wrist']
         bend = least_rotation(forearm @ motion.offsets[wrist], hand)
-        turn(f'{side}_wrist', bend @ forearm)
+        _turn_to(motion, wrist, axes, bend @ forearm)
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
     neck, head = joints.index('neck_base'), joints.index('head')
     up = unit_vectors(axes[:, neck] @ motion.offsets[head])
@@ -269,7 +266,7 @@ def _turn_ends(
     left = axes[:, neck, :, 0]
     left = left - (left * up).sum(-1, keepdims=True) * up
     twist = least_rotation(left, np.cross(up, seen['nose'] - ears))
-    turn('neck_base', twist @ axes[:, neck])
+    _turn_to(motion, neck, axes, twist @ axes[:, neck])
 
 
 def _add_fingers(

@@ -124,11 +124,9 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
     return Skeleton('humanoid', joints, indices, pairs, {}), weights
 
 
-def _names(
-    spines: tuple[str, ...], prefix: str = '', toe: str = 'ToeBase'
-) -> dict[str, str]:
+def _names(prefix: str = '', toe: str = 'ToeBase') -> dict[str, str]:
     names = {'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'}
-    names |= {f'spine_{number}': spine for number, spine in enumerate(spines)}
+    names |= {'spine_0': 'Spine', 'spine_1': 'Spine1', 'spine_2': 'Spine2'}
     limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe=toe)
     limbs |= dict(clavicle='Shoulder', shoulder='Arm', elbow='ForeArm', wrist='Hand')
     for side in _SIDES:
@@ -151,20 +149,19 @@ def _lafan1_axes() -> dict[str, np.ndarray]:
     return {x: np.stack([*pair, np.cross(*pair)], axis=1) for x, pair in axes.items()}
 
 
-_SPINE = ('Spine', 'Spine1', 'Spine2')
 _HUMANOID, _PLACES = _humanoid()
-HUMAN_IK = Rig(_HUMANOID, _names(_SPINE), _PLACES)
+HUMAN_IK = Rig(_HUMANOID, _names(), _PLACES)
 """Rig of ``.glb`` files."""
 BVH_PROFILES: dict[str, Rig] = {
     'default': HUMAN_IK,
     'lafan1': Rig(
         _HUMANOID,
-        _names(_SPINE, toe='Toe'),
+        _names(toe='Toe'),
         _PLACES,
         axes=_lafan1_axes(),
         orders=('YXZ', *map(''.join, permutations('XYZ'))),
         fps=30.0,
     ),
-    'mixamo': Rig(_HUMANOID, _names(_SPINE, 'mixamorig:'), _PLACES),
+    'mixamo': Rig(_HUMANOID, _names('mixamorig:'), _PLACES),
 }
 """Rigs of ``.bvh`` files by the name of their profile."""
