@@ -323,14 +323,14 @@ class GTPTHead(BaseHead):
         test_cfg: ConfigType,
     ) -> SimCC:
         """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
-        counts = self.counts
+        rates = {}
         if 'keep_rates' in test_cfg:
-            counts = self.count_tokens(test_cfg['keep_rates'])
+            rates = {'counts': self.count_tokens(test_cfg['keep_rates'])}
         if not test_cfg.get('flip_test', False):
-            x, y = self.forward(feats, counts)
+            x, y = self.forward(feats, **rates)
             return x.softmax(dim=-1), y.softmax(dim=-1)
         images, mirror_images = feats
-        both = self.forward((torch.cat([images[-1], mirror_images[-1]]),), counts)
+        both = self.forward((torch.cat([images[-1], mirror_images[-1]]),), **rates)
         (x, mirrored_x), (y, mirrored_y) = (axis.chunk(2) for axis in both)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
         # a list as an index would be copied to the GPU
