@@ -13,6 +13,12 @@ from mmhot.step import PoseStep
 from mmhot.structures.clips_3d import Clip3D
 
 _BODY = get_skeleton('h36m-17')
+# Bones that are rigid, whatever a spine of few joints does.
+_LIMBS = [
+    bone
+    for bone in _BODY.bones
+    if _BODY.joints[bone[1]].endswith(('knee', 'foot', 'elbow', 'wrist'))
+]
 
 
 def is_finished(clip: Clip3D) -> bool:
@@ -22,13 +28,19 @@ def is_finished(clip: Clip3D) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class KeepBones(PoseStep[object]):
-    """Step ``bones``: bones get constant lengths."""
+    """Step ``bones``: bones get constant lengths.
+
+    Poses of other tools stay as they are if their limbs have constant lengths.
+    """
 
     name, of_people = 'bones', True
 
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
     growth: float = 1.0  # seconds over which the size of a person is measured
+    # Change of a limb in a tenth of the frames from which bones are wrong, meters:
+    # motions of CMU have less than .001, of which the filter of noise makes .003
+    change: float = 0.004
 
     def __call__(self, clip: Clip3D, lifted: object = None) -> Clip3D:
         """Move joints, those of other tools rather along the line of sight."""
@@ -42,6 +54,8 @@ class KeepBones(PoseStep[object]):
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
             if not is_finished(clip):
+                if _change(old) < self.change:
+                    continue
                 old = old / _growth(old[:, :count], clip.fps, self.growth)
             new = old.copy()
             if has_sights:  # lifters do the same
@@ -55,6 +69,13 @@ class KeepBones(PoseStep[object]):
                 new[:, joint] = new[:, above] + bone * scale
             poses[rows] = new
         return replace(clip, keypoints_3d=poses.astype(np.float32))
+
+
+def _change(body: np.ndarray) -> float:
+    """Return by how much the worst limb of (T, K, 3) changes in a tenth of frames."""
+    lengths = bone_lengths(body, _LIMBS)
+    apart = np.abs(lengths - np.median(lengths, axis=0))
+    return float(np.quantile(apart, 0.9, axis=0).max())
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:

@@ -23,12 +23,13 @@ from mmhot.geometry.smooth_fits import (
     sight_precision,
     solve_blocks,
 )
-from mmhot.geometry.windows import moving_mean, solve_in_parts
+from mmhot.geometry.windows import solve_in_parts
 from mmhot.lifting.placement import is_pinned
 from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
+from mmhot.poses.smoothing import noise_of
 from mmhot.skeletons.gait import walking_direction
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
@@ -67,17 +68,12 @@ class FootErrors:
     rounds: int = 4
     fit: OffsetErrors = OffsetErrors()  # of toes and heels
     min_contact: float = 0.3  # smallest probability of a contact
-    # Distance of an ankle from its place in 80 % of a contact, m. Without 2D keypoints
-    # nearer ones stand already: 95 % of the contacts in CMU's motions, half of lifted.
-    stands: float = 0.035
-    # Without 2D keypoints: speed over 0.2 s of an ankle that steps within a contact,
-    # m/s, and ``stands`` between steps. Chosen on fast motions of CMU and on
-    # walks with slow errors of 2 cm. Less speed, or more distance, holds fewer feet.
-    moves: float = 0.35
-    rests: float = 0.025
     glides: float = 2.5  # of errors: an ankle that is farther away does not stand
     # Errors of root and ankle of people without 2D keypoints, m
     unseen: tuple[tuple[float, float], ...] = ((0.015, 0.015), (0.03, 0.03))
+    # Least noise of other tools' poses whose feet are held, m. Motions of CMU have up to
+    # .0017 at 25 to 240 frames/s; noise of .002 along each axis is .0025.
+    noise: float = 0.002
     alike: float = 0.5  # way of an ankle around the root when both move alike
     ahead: float = 0.8  # of a way from its start: less is an error that comes back
     max_stretch: float = 0.995  # longest leg, relative to its bones, if it was bent
@@ -148,6 +144,8 @@ class LockFeet(PoseStep[object]):
         # what moves people before a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
+        # poses of other tools are trusted, unless they shake
+        is_exact = not clip.model and noise_of(clip) < errors.noise
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
             if not is_placed or is_pinned(upright.root_3d[rows]):
@@ -157,6 +155,8 @@ class LockFeet(PoseStep[object]):
                 walk = upright.keypoints_3d[rows], clip.joint_names
                 x, z = self.treadmill * walking_direction(*walk)
                 root[rows] += np.outer(seconds - seconds[0], [x, 0, z])
+            if is_exact:
+                continue
             seen = keypoints[rows, :count], confidence[rows, :count]
             places = poses[rows, :count] + root[rows, None]
             stands = self._contacts(*seen, places, seconds)
@@ -222,7 +222,7 @@ class LockFeet(PoseStep[object]):
         seconds: np.ndarray,
         is_seen: bool,
     ) -> np.ndarray | None:
-        """Leave only contacts (T, 2) of ankles that do not stand yet.
+        """Leave only contacts (T, 2) of ankles that do not glide.
 
         Ankles (T, 2, 3) and root (T, 3) are in camera axes. None if people glide in
         more of the contacts.
@@ -230,16 +230,9 @@ class LockFeet(PoseStep[object]):
         sliding, gliding = stands.copy(), 0
         for side, contact in _runs(stands > 0):
             places = ankles[contact, side]
-            if not is_seen and _spread(places) < self.errors.stands:
-                sliding[contact, side] = 0
-            elif self._glides(places, root[contact], is_seen):
+            if self._glides(places, root[contact], is_seen):
                 gliding += len(places)
                 sliding[contact, side] = 0
-        if not is_seen:  # steps within contacts
-            sliding[_speed(ankles, seconds) > self.errors.moves] = 0
-            for side, contact in _runs(sliding > 0):
-                if _spread(ankles[contact, side]) < self.errors.rests:
-                    sliding[contact, side] = 0
         return sliding if np.count_nonzero(sliding) >= gliding else None
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray, is_seen: bool) -> bool:
@@ -428,13 +421,6 @@ def _runs(mask: np.ndarray) -> Iterator[tuple[int, slice]]:
         edges = np.flatnonzero(np.diff(values, prepend=False, append=False))
         for start, end in edges.reshape(-1, 2).tolist():
             yield column, slice(start, end)
-
-
-def _speed(places: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Return speeds (T, P) of places (T, P, 3), averaged over 0.2 s against noise."""
-    size = 2 * round(0.1 / np.median(np.diff(seconds))) + 1
-    velocity = np.gradient(places, seconds, axis=0)
-    return np.linalg.norm(moving_mean(velocity, size), axis=-1)
 
 
 def _spread(places: np.ndarray) -> float:

@@ -33,6 +33,7 @@ class FilterSettings:
     # spline: weight of positions that were interpolated, chosen on gaps of 1 to 25
     # frames in 45 motions of CMU
     interpolated: float = 0.001
+    farthest: float = 2.5  # spline: of a joint's noise; what it would move more is fast
 
 
 def butterworth(
@@ -76,7 +77,8 @@ def spline(
 
     Each point has its own strength, with which frames that are left out would be
     predicted best (generalized cross-validation): noise from frame to frame goes, and
-    points without any stay. Points are returned unchanged if there are too few frames.
+    points without any stay. Fast motions stay, too: no point moves by much more than in
+    most frames. Points are returned unchanged if there are too few frames.
     Weights (T, ...) of the points are 1 by default.
     """
     count = len(points)
@@ -115,7 +117,11 @@ def _fit_splines(
         score = errors / left**2
         better = score < least
         smooth[:, better], least[better] = fitted[:, better], score[better]
-    return smooth
+    moved = smooth - points
+    size, is_known = np.linalg.norm(moved, axis=-1, keepdims=True), weights == 1
+    limit = settings.farthest * np.median(size[is_known], axis=0)
+    share = np.minimum(limit / size.clip(1e-9), 1)
+    return points + moved * np.where(is_known[:, None, None], share, 1)
 
 
 class OneEuro:
@@ -188,6 +194,7 @@ def smooth_uneven(
     return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
 
 
+_NOISE = 'noise'  # in the options of the step of given poses
 SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'spline': spline,
     'butterworth': butterworth,
@@ -295,4 +302,27 @@ class SmoothGivenPoses(SmoothPoses):
         distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1).mean()
         moved = f'joints move by {1000 * distance:.1f} mm on average'
         self.report.say(f'{clip.name}: {self.smooth_3d}: {moved}')
-        return smoothed
+        if clip.model:
+            return smoothed
+        is_spline = self.smooth_3d == 'spline'
+        noise = _distance(clip, smoothed) if is_spline else noise_of(clip)
+        settings = self.option_values() | {_NOISE: noise}
+        return replace(smoothed, steps={**clip.steps, self.name: settings})
+
+
+def noise_of(clip: Clip3D) -> float:
+    """Return how far joints are from a smooth motion in half of the frames, meters.
+
+    Clips of other tools that were smoothed remember it.
+    """
+    if SmoothGivenPoses.name in clip.steps:
+        noise = clip.steps[SmoothGivenPoses.name].get(_NOISE)
+        return noise if isinstance(noise, float) else 0.0
+    return _distance(clip, SmoothPoses(smooth_3d='spline').smooth(clip))
+
+
+def _distance(clip: Clip3D, smoothed: Clip3D) -> float:
+    """Return the median distance of joints that are seen, meters."""
+    distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1)
+    distance = distance[clip.scores > 0]
+    return round(float(np.median(distance)), 4) if len(distance) else 0.0

@@ -44,6 +44,7 @@ def walk():
         keypoints_3d=(truth.poses + errors[:, :17]).astype(np.float32),
         root_3d=(truth.root + errors[:, 17]).astype(np.float32),
         focal_length=float(focal),
+        model='a lifter',
     )
     size = Clip2D('walk', 'h36m-17', [], clip.width, clip.height, clip.fps)
     clip = AddJoints().extend(clip, keypoints_of_feet(pixels, size))
