@@ -58,7 +58,7 @@ def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
     """
     m = matrices
     first, second, third = ('XYZ'.index(axis) for axis in order)
-    sign = 1 if (second - first) % 3 == 1 else -1
+    sign = _sign(order)
     cosine = np.hypot(m[..., first, second], m[..., first, first])
     is_free = cosine > 1e-7
     turn = np.where(
@@ -71,11 +71,25 @@ def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
     return np.stack([turn, middle, np.where(is_free, last, 0.0)], -1)
 
 
-def smooth_angles(angles: np.ndarray) -> np.ndarray:
+def _sign(order: str) -> int:
+    """Return 1 if each axis follows the one before as y follows x, else -1."""
+    return 1 if order in 'XYZXY' else -1
+
+
+def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
     """Choose the angles of :func:`euler_angles`, (..., T, 3), with the smallest steps.
 
-    Two triples, and whole turns of each angle, are the same rotation.
+    Two triples, and whole turns of each angle, are the same rotation. Where the second
+    is a right angle, the third keeps its value, and the first makes up for it.
     """
+    angles = angles.copy()
+    sines = np.sin(angles[..., 1]).round(12)
+    is_locked = np.abs(sines) == 1
+    for frame in np.flatnonzero(is_locked.reshape(-1, sines.shape[-1]).any(0)):
+        before = angles[..., max(frame - 1, 0), 2]
+        kept = np.where(is_locked[..., frame], before - angles[..., frame, 2], 0)
+        angles[..., frame, 0] -= _sign(order) * sines[..., frame] * kept
+        angles[..., frame, 2] += kept
     other = angles * [1, -1, 1] + np.pi
 
     def largest(steps: np.ndarray) -> np.ndarray:

@@ -30,8 +30,13 @@ _BALL = {
     'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
     'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
 }
-# Middle of the range that people have, degrees.
-_MIDDLE = {'shoulder': (45, -45, 0)}
+# Ranges that people have, degrees; those of pelvis and trunk have no other limits.
+_RANGES = {
+    'shoulder': np.array([(-60, 180), (-180, 60), (-120, 120)]),
+    'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
+}
+_ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
+_MOST = 90.0  # degrees outside a range that count: angles wind around poles
 _POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
 # Joints, ball and hinge, and which way the hinge bends.
 _LIMBS = (
@@ -78,9 +83,9 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     angles: dict[str, np.ndarray] = {}
 
     def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
-        values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY')))
+        values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
         # adduction and rotation are positive towards the middle on both sides
-        values = _in_range(values * (1, sign, sign), _MIDDLE.get(part, (0, 0, 0)))
+        values = _in_range(values * (1, sign, sign), _RANGES.get(part, _ANY))
         angles.update(zip((n + ending for n in _BALL[part]), values.T, strict=True))
 
     pelvis = _axes(
@@ -115,15 +120,21 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     return np.stack([angles[name] for name in names], axis=1)
 
 
-def _in_range(angles: np.ndarray, middle: tuple[float, ...]) -> np.ndarray:
+def _in_range(angles: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     """Choose triples (T, 3) or the others of their rotations, and whole turns.
 
-    The first triple that is not near a pole, where both meet, is one that people have.
+    These are within the ranges (3, 2) of people, as far as possible, in most frames. In
+    the first one that is not near a pole, where both triples meet, they are nearest.
     """
     start = np.argmax(np.abs(np.cos(np.radians(angles[:, 1]))) > _POLE)
+    middle = ranges.mean(1)
+
+    def cost(triples: np.ndarray) -> tuple[float, float]:
+        outside = np.abs(triples - triples.clip(*ranges.T)).clip(0, _MOST)
+        return round(float(outside.mean()), 1), np.abs(triples[start] - middle).sum()
+
     both = (angles, angles * (1, -1, 1) + 180)
-    near = [x - 360 * np.round((x[start] - middle) / 360) for x in both]
-    return min(near, key=lambda x: np.abs(x[start] - middle).sum())
+    return min((x - 360 * np.round((x[start] - middle) / 360) for x in both), key=cost)
 
 
 def _bend_signs(

@@ -33,10 +33,20 @@ def test_rotations_are_those_of_scipy(size):
     np.testing.assert_allclose((turned * expected.inv()).magnitude(), 0, atol=1e-7)
     for order in map(''.join, permutations('XYZ')):
         angles = euler_angles(matrices, order)
-        turned = Rotation.from_euler(order, smooth_angles(angles))
+        turned = Rotation.from_euler(order, smooth_angles(angles, order))
         np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
     back = rotation_vectors(expected.as_quat())
     np.testing.assert_allclose(back, expected.as_rotvec(), atol=1e-14)
+
+
+@pytest.mark.parametrize('order', [*map(''.join, permutations('XYZ'))])
+@pytest.mark.parametrize('way', [1, -1])
+def test_angles_continue_beyond_a_right_angle(order, way):
+    raised = way * np.arange(0.0, 151)
+    wanted = np.stack([20 + raised / 10, raised, np.full(151, -30.0)], -1)
+    turns = Rotation.from_euler(order, wanted, degrees=True).as_matrix()
+    angles = np.degrees(smooth_angles(euler_angles(turns, order), order))
+    np.testing.assert_allclose(angles, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize('size', [1, 2, 7, 50, 51])

@@ -88,6 +88,28 @@ def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('first', [(6, 174), (-6, 176), (10, 174), (20, 100), (6, 96)])
+@pytest.mark.parametrize('last', [20, 165])
+def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
+    """Straight arms, a few degrees ahead of or behind straight up."""
+    flexed, raised = first
+    out = 1 if side == 'right' else -1
+    poses = []
+    for done in np.linspace(0, 1, 40):
+        pose = np.array([STANDING[joint] for joint in H36M.joints], float)
+        now = (1 - done) * flexed, (1 - done) * raised + done * last
+        turn = Rotation.from_euler('ZX', (now[0], -now[1] * out), degrees=True)
+        rows = H36M.indices(limb(side, 'elbow', 'wrist'))
+        center = pose[H36M.index(f'{side}_shoulder')].copy()
+        pose[rows] = turn.apply(pose[rows] - center) + center
+        poses.append(pose)
+    angles = dict(zip(ANGLES, joint_angles(np.array(poses)).T, strict=True))
+    raising, flexing = (angles[f'arm_{x}_{side[0]}'] for x in ('add', 'flex'))
+    assert_allclose(raising, -np.linspace(raised, last, 40), atol=1e-4)
+    assert_allclose(flexing, np.linspace(flexed, 0, 40), atol=1e-4)
+
+
+@pytest.mark.parametrize('side', ['right', 'left'])
 @pytest.mark.parametrize('degrees', [3, 8, 12, 25])
 def test_limbs_beyond_straight_are_negative(side, degrees):
     knee = bent([(f'{side}_knee', 'z', degrees, limb(side, 'foot'))])

@@ -81,7 +81,7 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, str]:
     rotations = np.swapaxes(motion.rotations, 0, 1)
     same = (rotations[:, :-1] * rotations[:, 1:]).sum((-1, -2))  # 1 + 2 cos of turns
     turns = np.arccos(((same - 1) / 2).clip(-1, 1))
-    angles = [smooth_angles(euler_angles(rotations, order)) for order in rig.orders]
+    angles = [smooth_angles(euler_angles(rotations, x), x) for x in rig.orders]
     steps = np.stack([np.abs(np.diff(x, axis=1)).max(-1) for x in angles])
     excess = (steps - np.maximum(turns, np.radians(_STEP))).max((-2, -1), initial=0)
     best = int(excess.argmin())
