@@ -33,6 +33,9 @@ _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
 # people who stand. Larger angles count more people who bend and sit. A bend of 60
 # degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
 _UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
+# Tangent of the angle by which the neck of people who stand is ahead of their ankles:
+# the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees.
+_LEAN = np.tan(np.radians(3.1))
 _UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be tilted
 # Vertical axes by name: column and sign of up. The cosine of the largest angle to them
 # of people who stand; heights of the lowest joint of people on a floor, the least
@@ -171,15 +174,17 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
 
 
 def standing_axes(body: np.ndarray) -> np.ndarray:
-    """Return unit vectors from feet to neck of people who stand, NaN of others, (T, 3).
+    """Return what is up for people who stand, unit vectors, NaN of others, (T, 3).
 
-    Trunk and legs of these bodies in Human3.6M's joints, (T, 17, 3), z about up, have
+    It is a bit behind the line from feet to neck. Trunk and legs of these bodies in Human3.6M's joints, (T, 17, 3), z about up, have
     about one direction, and not both hands are beyond the head.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
     stands = ((trunk * leg).sum(-1) > _UNBENT) & ((thigh * shin).sum(-1) > _STRAIGHT)
     stands &= ~has_hands_up & (axis[:, 2] > _UPRIGHT)
-    return np.where(stands[:, None], axis, np.nan)
+    left, right = body[:, _PAIRS[2][0]], body[:, _PAIRS[2][1]]
+    ahead = unit_vectors(np.cross(left - right, axis))
+    return np.where(stands[:, None], unit_vectors(axis - _LEAN * ahead), np.nan)
 
 
 def _segments(body: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
