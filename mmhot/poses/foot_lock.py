@@ -68,12 +68,12 @@ class FootErrors:
     rounds: int = 4
     fit: OffsetErrors = OffsetErrors()  # of toes and heels
     min_contact: float = 0.3  # smallest probability of a contact
-    glides: float = 2.5  # of errors: an ankle that is farther away does not stand
-    # Errors of root and ankle of people without 2D keypoints, m
-    unseen: tuple[tuple[float, float], ...] = ((0.015, 0.015), (0.03, 0.03))
-    # Least noise of other tools' poses whose feet are held, m. Motions of CMU have up to
-    # .0017 at 25 to 240 frames/s; noise of .002 along each axis is .0025.
+    # Least noise of other tools' poses whose feet are held, m: CMU's motions have up to
+    # .0017 at 25 to 240 frames/s, and .0025 with noise of .002 along each axis. The
+    # noise is then the error of root and ankles.
     noise: float = 0.002
+    rolls: float = 0.014  # way of an ankle over a standing foot, m
+    glides: float = 2.5  # of errors: an ankle that is farther away does not stand
     alike: float = 0.5  # way of an ankle around the root when both move alike
     ahead: float = 0.8  # of a way from its start: less is an error that comes back
     max_stretch: float = 0.995  # longest leg, relative to its bones, if it was bent
@@ -144,8 +144,13 @@ class LockFeet(PoseStep[object]):
         # what moves people before a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
-        # poses of other tools are trusted, unless they shake
-        is_exact = not clip.model and noise_of(clip) < errors.noise
+        step, is_exact = self, False
+        if not clip.model:  # poses of other tools are trusted as far as they are calm
+            noise = noise_of(clip)
+            own = replace(errors, root=(noise, noise), ankle=(noise, noise))
+            step, is_exact = replace(self, errors=own), noise < errors.noise
+            if is_exact:
+                self.report.say(f'{clip.name}: poses have no noise: feet stay')
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
             if not is_placed or is_pinned(upright.root_3d[rows]):
@@ -161,14 +166,12 @@ class LockFeet(PoseStep[object]):
             places = poses[rows, :count] + root[rows, None]
             stands = self._contacts(*seen, places, seconds)
             hips = root[rows] + away
-            is_seen = not np.isnan(seen[0]).all()
-            ankles = places[:, ANKLES] + away
-            sliding = self._sliding(stands, ankles, hips, seconds, is_seen)
+            sliding = step._sliding(stands, places[:, ANKLES] + away, hips)
             if sliding is None:
                 gliding.add(int(clip.track[rows[0]]))
             elif sliding.any():
                 person = poses[rows], hips, stands, sliding, seconds
-                poses[rows], path = self._lock_person(*person, feet)
+                poses[rows], path = step._lock_person(*person, feet)
                 root[rows] = path - away
         if gliding:
             text = '%s: feet that glide (people %s) are not held, as on treadmills'
@@ -215,12 +218,7 @@ class LockFeet(PoseStep[object]):
         return np.where(stands < self.errors.min_contact, 0, stands)
 
     def _sliding(
-        self,
-        stands: np.ndarray,
-        ankles: np.ndarray,
-        root: np.ndarray,
-        seconds: np.ndarray,
-        is_seen: bool,
+        self, stands: np.ndarray, ankles: np.ndarray, root: np.ndarray
     ) -> np.ndarray | None:
         """Leave only contacts (T, 2) of ankles that do not glide.
 
@@ -230,26 +228,26 @@ class LockFeet(PoseStep[object]):
         sliding, gliding = stands.copy(), 0
         for side, contact in _runs(stands > 0):
             places = ankles[contact, side]
-            if self._glides(places, root[contact], is_seen):
+            if self._glides(places, root[contact]):
                 gliding += len(places)
                 sliding[contact, side] = 0
         return sliding if np.count_nonzero(sliding) >= gliding else None
 
-    def _glides(self, ankle: np.ndarray, root: np.ndarray, is_seen: bool) -> bool:
+    def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
         """Return whether an ankle in contact (T, 3) moves farther than by errors.
 
         Only the root's (T, 3) move both alike, and these come back.
         """
         errors = self.errors
-        own, more = (errors.root, errors.ankle) if is_seen else errors.unseen
+        across, along = np.hypot(errors.root, errors.rolls)
         parts = np.array_split(ankle, min(len(ankle), 5))
         way = np.diff([part.mean(0) for part in parts], axis=0)
         ahead = errors.ahead * np.linalg.norm(way, axis=1).sum()
         comes_back = np.linalg.norm(way.sum(0)) < ahead
         if comes_back or _spread(ankle - root) > errors.alike * _spread(ankle):
-            own = float(np.hypot(own[0], more[0])), float(np.hypot(own[1], more[1]))
+            across, along = np.hypot((across, along), errors.ankle)
         away = ankle - np.median(ankle, axis=0)
-        far = np.einsum('ti,tij,tj->t', away, sight_precision(ankle, own), away)
+        far = np.einsum('ti,tij,tj->t', away, sight_precision(ankle, (across, along)), away)
         return bool(np.quantile(far, 0.8) > errors.glides**2)
 
     def _lock_legs(
