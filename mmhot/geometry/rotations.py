@@ -85,7 +85,7 @@ def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
     angles = angles.copy()
     sines = np.sin(angles[..., 1]).round(12)
     is_locked = np.abs(sines) == 1
-    for frame in np.flatnonzero(is_locked.reshape(-1, sines.shape[-1]).any(0)):
+    for frame in np.flatnonzero(is_locked.reshape(-1, sines.shape[-1]).any(0)).tolist():
         before = angles[..., max(frame - 1, 0), 2]
         kept = np.where(is_locked[..., frame], before - angles[..., frame, 2], 0)
         angles[..., frame, 0] -= _sign(order) * sines[..., frame] * kept

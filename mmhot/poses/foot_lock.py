@@ -144,13 +144,7 @@ class LockFeet(PoseStep[object]):
         # what moves people before a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
-        step, is_exact = self, False
-        if not clip.model:  # poses of other tools are trusted as far as they are calm
-            noise = noise_of(clip)
-            own = replace(errors, root=(noise, noise), ankle=(noise, noise))
-            step, is_exact = replace(self, errors=own), noise < errors.noise
-            if is_exact:
-                self.report.say(f'{clip.name}: poses have no noise: feet stay')
+        step = self._with_noise(clip)
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
             if not is_placed or is_pinned(upright.root_3d[rows]):
@@ -160,7 +154,7 @@ class LockFeet(PoseStep[object]):
                 walk = upright.keypoints_3d[rows], clip.joint_names
                 x, z = self.treadmill * walking_direction(*walk)
                 root[rows] += np.outer(seconds - seconds[0], [x, 0, z])
-            if is_exact:
+            if step is None:
                 continue
             seen = keypoints[rows, :count], confidence[rows, :count]
             places = poses[rows, :count] + root[rows, None]
@@ -180,6 +174,17 @@ class LockFeet(PoseStep[object]):
             _LOGGER.warning(ArgumentError(text, clip.name, people))
         poses, root = poses.astype(np.float32), root.astype(np.float32)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
+        """Trust poses of other tools as far as they are calm: None if they are."""
+        if clip.model:
+            return self
+        noise = noise_of(clip)
+        if noise < self.errors.noise:
+            self.report.say(f'{clip.name}: poses have no noise: feet are not held')
+            return None
+        own = replace(self.errors, root=(noise, noise), ankle=(noise, noise))
+        return replace(self, errors=own)
 
     def _lock_person(
         self,
@@ -247,7 +252,8 @@ class LockFeet(PoseStep[object]):
         if comes_back or _spread(ankle - root) > errors.alike * _spread(ankle):
             across, along = np.hypot((across, along), errors.ankle)
         away = ankle - np.median(ankle, axis=0)
-        far = np.einsum('ti,tij,tj->t', away, sight_precision(ankle, (across, along)), away)
+        precision = sight_precision(ankle, (across, along))
+        far = np.einsum('ti,tij,tj->t', away, precision, away)
         return bool(np.quantile(far, 0.8) > errors.glides**2)
 
     def _lock_legs(

@@ -34,6 +34,7 @@ class FilterSettings:
     # frames in 45 motions of CMU
     interpolated: float = 0.001
     farthest: float = 2.5  # spline: of a joint's noise; what it would move more is fast
+    noisiest: float = 4.0  # spline: of the noise of most joints; more is motion
 
 
 def butterworth(
@@ -119,8 +120,9 @@ def _fit_splines(
         smooth[:, better], least[better] = fitted[:, better], score[better]
     moved = smooth - points
     size, is_known = np.linalg.norm(moved, axis=-1, keepdims=True), weights == 1
-    limit = settings.farthest * np.median(size[is_known], axis=0)
-    share = np.minimum(limit / size.clip(1e-9), 1)
+    noise = np.median(size[is_known], axis=0)
+    noise = np.minimum(noise, settings.noisiest * np.median(noise))
+    share = np.minimum(settings.farthest * noise / size.clip(1e-9), 1)
     return points + moved * np.where(is_known[:, None, None], share, 1)
 
 

@@ -176,8 +176,9 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
 def standing_axes(body: np.ndarray) -> np.ndarray:
     """Return what is up for people who stand, unit vectors, NaN of others, (T, 3).
 
-    It is a bit behind the line from feet to neck. Trunk and legs of these bodies in Human3.6M's joints, (T, 17, 3), z about up, have
-    about one direction, and not both hands are beyond the head.
+    It is a bit behind the line from feet to neck. Trunk and legs of these bodies in
+    Human3.6M's joints, (T, 17, 3), z about up, have about one direction, and not both
+    hands are beyond the head.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
     stands = ((trunk * leg).sum(-1) > _UNBENT) & ((thigh * shin).sum(-1) > _STRAIGHT)

@@ -1,8 +1,8 @@
-"""Measure how often the search for outliers, and guesses of inputs, are wrong.
+"""Measure how often repairs and guesses of inputs are wrong.
 
-Motion capture has none, at any frame rate, 1.6 times as fast, and with noise in every
-frame, which is for filters. Keypoints are those of virtual cameras. The limits of
-both were chosen on these motions. Example::
+Motion capture has no outliers, at any frame rate, 1.6 times as fast, and with noise in
+every frame, which is for filters; ``refine`` leaves it as it is. Keypoints are those of
+virtual cameras. The limits were chosen on these motions::
 
     python -m tools.analysis.measure_harm --data-root data/cmu_mocap
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+import mmhot
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
@@ -38,9 +39,8 @@ _NOISE = {
     '2 cm': (0.02, 0.02, 0.02),
     '20 cm of depth': (0.0, 0.2, 0.0),
 }
-_CAMERAS = 'virtual_cameras.json'
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
-_SHORTEST = 12  # frames
+_SHORTEST, _MOVED = 12, 0.005  # frames, meters
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
 _STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
 _ASKS = re.compile(' not? ')
@@ -71,17 +71,18 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the positions that are taken for outliers, by frame rate and speed."""
+    """Print outliers, frames that are moved by 5 mm, and guesses."""
     motions = [
         motion
         for path in sorted(args.data_root.glob('cmu_*.npz'))
         for motion in read_mocap_clips(path).values()
     ]
-    cameras = read_cameras(args.data_root / _CAMERAS)
-    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D']]
+    cameras = read_cameras(args.data_root / 'virtual_cameras.json')
+    kinds = *_NOISE, '2D', 'refine'
+    lines = [['frames/s', 'speed', 'frames', *kinds]]
     for fps in _RATES:
         for speed in _SPEEDS:
-            frames, found = 0, dict.fromkeys([*_NOISE, '2D'], 0)
+            frames, found = 0, dict.fromkeys(kinds, 0)
             for places, seconds in resampled(motions, fps, speed):
                 frames += len(places)
                 camera = cameras[frames % len(cameras)]
@@ -89,6 +90,10 @@ def main(args: argparse.Namespace) -> None:
                 pixels[in_camera[..., 2].min(1) < _NEAREST] = np.nan
                 jumps = find_jumps(pixels, _BODY, seconds, DropUncertain.jumps)
                 found['2D'] += int(jumps.sum())
+                given = Clip3D.from_arrays(places, fps, axes='world')
+                moved = mmhot.refine(given, static_camera=True).places() - places
+                moved = np.linalg.norm(moved, axis=-1).max(1)
+                found['refine'] += int((moved > _MOVED).sum())
                 for kind, size in _NOISE.items():
                     noise = np.random.default_rng(frames).normal(0, size, places.shape)
                     points = places + noise
