@@ -60,6 +60,21 @@ def test_poses_without_noise_stay(key, fps, speed):
     assert np.linalg.norm(clip.places() - true, axis=-1).max() < 0.005
 
 
+@pytest.mark.parametrize('key', [KICK, JUMP])
+@pytest.mark.parametrize('noise', [0.005, 0.02])
+def test_feet_move_no_farther_than_poses_shake(key, noise):
+    true = joints_of(key, 300).astype(np.float64)
+    given = true + np.random.default_rng(0).normal(0, noise, true.shape)
+    errors = []
+    for without in ('feet', ()):
+        clip = Clip3D.from_arrays(given, FPS, axes='world')
+        clip = mmhot.refine(clip, static_camera=True, without=without)
+        apart = np.linalg.norm(clip.places() - true, axis=-1)
+        errors.append(apart[:, H36M.indices(['left_foot', 'right_foot'])])
+    assert errors[1].mean() < errors[0].mean() + 0.001
+    assert (errors[1] - errors[0]).max() < 0.01 + noise
+
+
 def test_limbs_that_change_their_length_become_constant():
     true = joints_of(KICK, 150).astype(np.float64)
     given, elbow = true.copy(), H36M.index('left_elbow')
