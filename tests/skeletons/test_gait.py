@@ -95,6 +95,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
         clip,
         keypoints_3d=truth.poses.astype(np.float32),
         root_3d=(truth.root - gone).astype(np.float32),
+        model='a lifter',
     )
     # a quarter of a turn about the vertical
     quarter = np.float32([[0, 0, 1], [0, 1, 0], [-1, 0, 0]])
