@@ -198,8 +198,8 @@ def _to(kind: type, value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-def read_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
-    """Read numbers: one, a sequence, or text such as '1,0.5'."""
+def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
+    """Split numbers: one, a sequence, or text such as '1,0.5'."""
     parts = value.split(sign) if isinstance(value, str) else value
     try:
         parts = [*parts]

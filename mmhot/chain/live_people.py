@@ -15,7 +15,7 @@ from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.placement import find_floor
 from mmhot.lifting.world import height_over_ankles
-from mmhot.options import Option, Options, read_numbers
+from mmhot.options import Option, Options, split_numbers
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import Clip3D, to_axes
@@ -30,7 +30,7 @@ def _read_tilt(value: float | str) -> float | str:
     """Read 'auto', or degrees."""
     if value == 'auto':
         return value
-    [degrees] = read_numbers(value)
+    [degrees] = split_numbers(value)
     if not -90 <= degrees <= 90:
         raise ValueError
     return degrees

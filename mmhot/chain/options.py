@@ -11,7 +11,7 @@ from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.keypoints.people import SingleOption
-from mmhot.options import Option, Options, read_names, read_numbers
+from mmhot.options import Option, Options, read_names, split_numbers
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
 _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
@@ -19,7 +19,7 @@ _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
 def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
     """Read an image size: (width, height), or text such as '1920x1080'."""
-    width, height = read_numbers(value, int, 'x')
+    width, height = split_numbers(value, int, 'x')
     if min(width, height) < 1:
         raise ValueError
     return width, height
@@ -27,7 +27,7 @@ def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
 
 def read_heights(value: float | str | Iterable[float]) -> tuple[float, ...]:
     """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
-    heights = tuple(read_numbers(value))
+    heights = tuple(split_numbers(value))
     if not heights or not all(0.3 <= height <= 3 for height in heights):
         raise ValueError
     return heights

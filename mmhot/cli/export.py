@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mmhot.cli.options import add_options
-from mmhot.options import Option, Options, read_numbers
+from mmhot.options import Option, Options, split_numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class OnnxOptions(Options):
         list[float] | None,
         'frames that each pruner of a lifter keeps, or keep rates of a GTPT, such as '
         '1,0.5,0.2,0.1 (default: as trained)',
-        Option(read=read_numbers, expected='numbers such as 1,0.5', metavar='N[,N]'),
+        Option(read=split_numbers, expected='numbers such as 1,0.5', metavar='N[,N]'),
     ] = None
     opset: Annotated[
         int, "version of ONNX's operators, for older runtimes", Option(low=18, high=23)

@@ -44,6 +44,6 @@ def canonical_action(take: str) -> str:
     return _ALIASES.get(action, action)
 
 
-def image_size(camera: str) -> tuple[int, int]:
+def frame_size(camera: str) -> tuple[int, int]:
     """Return width and height of a camera's images."""
     return 1000, 1002 if camera in (CAMERAS[0], CAMERAS[3]) else 1000

@@ -15,7 +15,7 @@ from mmhot.datasets.clip_dataset import (
     pose_arrays,
     split_rows,
 )
-from mmhot.datasets.h36m import ACTIONS, CAMERAS, IMAGE, canonical_action, image_size
+from mmhot.datasets.h36m import ACTIONS, CAMERAS, IMAGE, canonical_action, frame_size
 from mmhot.errors import naming
 from mmhot.io.arrays import load_arrays
 from mmhot.io.pickles import load_objects
@@ -230,7 +230,7 @@ class MotionBERTDataset(ClipDataset):
                     f'source must be as s_09_act_05_subact_02_ca_01, got {source}'
                 )
             number, name = int(parts[3]) - 2, f'{recording}.ca_{number_of_camera}'
-            width, height = image_size(str(data['camera_name'][rows[0]]))
+            width, height = frame_size(str(data['camera_name'][rows[0]]))
             center = np.array([width / 2, height / 2], np.float32)
             unit, in_image = meters[rows, None], joints[rows]
             depth = self.focal * unit + (in_image[..., 2] - in_image[:, :1, 2]) * unit

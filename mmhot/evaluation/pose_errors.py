@@ -22,7 +22,7 @@ def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndar
         root (int, optional): Index of the joint that both are made relative to; its
             zero error counts, as in the papers. None compares absolute poses.
     """
-    return _mean(joint_errors(pred, target, root), target)
+    return _mean(joint_position_errors(pred, target, root), target)
 
 
 def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def mpjve(
     return change_errors(pred, target, 1, frames).mean(-1)
 
 
-def joint_errors(
+def joint_position_errors(
     pred: np.ndarray, target: np.ndarray, root: int | None = 0
 ) -> np.ndarray:
     """Compute the distance of each joint, (..., K); see :func:`mpjpe`."""
@@ -55,7 +55,7 @@ def joint_errors(
 
 def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute the distance of each joint after Procrustes alignment, (..., K)."""
-    return joint_errors(procrustes_align(pred, target), target, root=None)
+    return joint_position_errors(procrustes_align(pred, target), target, root=None)
 
 
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     seen = np.where(np.isnan(target), 0, pred)
     size = (seen**2).sum((-2, -1), keepdims=True)
     scale = (seen * known).sum((-2, -1), keepdims=True) / np.maximum(size, 1e-12)
-    return joint_errors(scale * pred, target, root=None)
+    return joint_position_errors(scale * pred, target, root=None)
 
 
 def change_errors(

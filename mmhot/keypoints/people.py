@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from mmhot.errors import ArgumentError, align
-from mmhot.options import Option, Options, read_numbers
+from mmhot.options import Option, Options, split_numbers
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D, Track2D
@@ -21,11 +21,11 @@ class ChoiceLimits:
     min_share: float = 0.25  # of the frames of the longest track: less may be an error
 
 
-def read_people(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
+def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
     """Read the choice of people: a word, track IDs, or text such as '0,2'."""
     if isinstance(value, str) and value in ('all', 'largest', 'longest'):
         return value
-    ids = read_numbers(value, int)
+    ids = split_numbers(value, int)
     if not ids or min(ids) < 0:
         raise ValueError
     return tuple(dict.fromkeys(ids))
@@ -54,7 +54,7 @@ class PeopleOption(Options):
         'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
         'has no IDs, largest is the largest person in each frame',
         Option(
-            read=read_people,
+            read=read_people_choice,
             expected='all, largest, longest, or track IDs such as 0,2',
             metavar='LIST',
         ),

@@ -11,7 +11,7 @@ from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
-from mmhot.options import Option, read_numbers
+from mmhot.options import Option, split_numbers
 from mmhot.pose2d.options import SPEEDS, RuntimeOptions
 from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
@@ -45,7 +45,7 @@ def _check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
 
 def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
     """Read kept frames: a number, a list, or text such as '13,5'."""
-    counts = read_numbers(value, int)
+    counts = split_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
 
 

@@ -45,7 +45,7 @@ RAW_BGR = Colors((0, 1, 2), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 RAW_RGB = RAW_BGR._replace(channels=(2, 1, 0))
 
 
-class Pipeline(NamedTuple):
+class PipelineFile(NamedTuple):
     """What ``pipeline.json`` of MMDeploy's SDK states; None of all else."""
 
     colors: Colors | None = None  # normalization
@@ -163,9 +163,9 @@ def normalize(images: Images, colors: Colors) -> np.ndarray:
     return batch
 
 
-def _read_pipeline(path: Path) -> Pipeline:
+def _read_pipeline(path: Path) -> PipelineFile:
     if not path.is_file():
-        return Pipeline()
+        return PipelineFile()
     with naming(path):
         tasks = load_object(path)['pipeline']['tasks']
         steps = [step for task in tasks for step in task.get('transforms', [])]
@@ -175,7 +175,7 @@ def _read_pipeline(path: Path) -> Pipeline:
         size = next(sizes, None)
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
-        return Pipeline(
+        return PipelineFile(
             _read_colors(by_type.get('Normalize')),
             size and (int(size[0]), int(size[1])),
             padding and float(padding),

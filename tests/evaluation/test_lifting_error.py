@@ -23,7 +23,7 @@ from mmhot.evaluation.error_report import DEFAULT_MEASURES
 from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import (
     change_errors,
-    joint_errors,
+    joint_position_errors,
     mpjpe,
     mpjve,
     p_mpjpe,
@@ -109,7 +109,7 @@ def test_missing_joints_neither_align_nor_count():
         assert found[name] == pytest.approx(wanted[name]), name
     visible[:] = 1
     visible[4, 2] = 0
-    error = np.where(visible, 1000 * joint_errors(pred, target), np.nan)
+    error = np.where(visible, 1000 * joint_position_errors(pred, target), np.nan)
     found = evaluate([sample(pred, target, visible) | metadata])['MPJPE']
     assert found == pytest.approx(np.nanmean(np.nanmean(error, 0)))
 

@@ -26,7 +26,7 @@ def lifted(name):
 @pytest.mark.parametrize('file', FILES)
 def test_joints_are_those_of_the_clip(name, file):
     pytest.importorskip('bpy')
-    errors = measure_in_blender.joint_errors(lifted(name), file)
+    errors = measure_in_blender.errors_in_blender(lifted(name), file)
     assert errors.mean(0).max() < 0.003
     assert errors.max() < 0.025
 

@@ -22,7 +22,7 @@ from scipy.spatial.transform import Rotation
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
-from mmhot.evaluation.pose_errors import joint_errors, mpjpe, p_mpjpe
+from mmhot.evaluation.pose_errors import joint_position_errors, mpjpe, p_mpjpe
 from mmhot.frames.decoding import VIDEO_SUFFIXES
 from mmhot.frames.files import VideoFile
 from mmhot.io.readers.lens import read_lens
@@ -138,7 +138,7 @@ def measure(
     turned = turn.apply(poses.reshape(-1, 3)).reshape(poses.shape)
     errors_2d = np.linalg.norm(lifted.keypoints_2d - pixels[lifted.frame], axis=-1)
     errors_2d = errors_2d[:, _LIMBS].mean(0)
-    errors_3d = 1000 * joint_errors(turned, truth, None).mean(0)
+    errors_3d = 1000 * joint_position_errors(turned, truth, None).mean(0)
     numbers = [len(poses), errors_2d.mean(), 1000 * mpjpe(poses, truth, None).mean()]
     numbers += [errors_3d.mean(), 1000 * p_mpjpe(poses, truth).mean()]
     for parts in _ANGLES.values():

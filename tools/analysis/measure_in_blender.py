@@ -38,13 +38,13 @@ def main(args: argparse.Namespace) -> None:
     for path in args.clips:
         clip = mmhot.read_lifted(path)
         for file in FILES:
-            errors = 1000 * joint_errors(clip, file)
+            errors = 1000 * errors_in_blender(clip, file)
             values = errors.mean(), errors.mean(0).max(), errors.max()
             rows.append([clip.name, file, *(f'{value:.1f}' for value in values)])
     print_text(align(rows, left=2))
 
 
-def joint_errors(clip: Clip3D, file: str) -> np.ndarray:
+def errors_in_blender(clip: Clip3D, file: str) -> np.ndarray:
     """Return how far Human3.6M's joints are from the clip's in Blender, m, (T, 17).
 
     The clip has one person without gaps; the file is one of :data:`FILES`.
