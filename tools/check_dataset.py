@@ -31,7 +31,7 @@ from mmhot.weights.config_files import read_config_file
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
 from tools.coco_checks import CocoNeeds, read_coco
-from tools.runner import build_from, setting
+from tools.runner import setting
 from tools.training_data import coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
@@ -116,7 +116,11 @@ def report(settings: dict) -> int:
     if settings['type'] == 'MocapDataset':
         # each clip once, not for each camera
         settings = settings | dict(camera_file=None, sources=())
-    clips = build_from(DATASETS, settings, 'the dataset').clips
+    try:
+        clips = DATASETS.build(settings).clips
+    except (AttributeError, KeyError, TypeError) as error:
+        # names and arguments come from the config; the message has the wrong one
+        raise ValueError(f'the dataset: {error}') from error
     frames = np.array([clip.num_frames for clip in clips])
     seconds = sum(clip.num_frames / clip.fps for clip in clips)
     valid = sum(valid_frames(clip).sum() for clip in clips)
@@ -197,23 +201,17 @@ def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
 
 def warn_of_frames(clips: Sequence[Clip], has_scale: bool) -> Iterator[str]:
     """Yield warnings that name the frames of impossible motion and stretched bones."""
-    kinds = {
-        'joints faster than 12 m/s or 450 m/s^2': lambda clip: find_glitches(
-            joints_of(clip), clip.fps
-        )
-    }
+    glitches = [find_glitches(joints_of(clip), clip.fps) for clip in clips]
+    found = {'joints faster than 12 m/s or 450 m/s^2': glitches}
     if has_scale:  # otherwise bones change with depth
-        kinds['limb bones that differ by 10 %'] = lambda clip: find_stretched(
-            joints_of(clip)
-        )
-    for what, find in kinds.items():
-        frames_by_clip = {clip.name: find(clip) & valid_frames(clip) for clip in clips}
-        total = sum(int(frames.sum()) for frames in frames_by_clip.values())
-        places = [
-            f'{name} {run.start}-{run.stop - 1}'
-            for name, frames in frames_by_clip.items()
-            for run in good_stretches(frames, 1)
-        ]
+        stretched = [find_stretched(joints_of(clip)) for clip in clips]
+        found['limb bones that differ by 10 %'] = stretched
+    for what, frames_of_clips in found.items():
+        total, places = 0, []
+        for clip, frames in zip(clips, frames_of_clips, strict=True):
+            runs = good_stretches(frames & valid_frames(clip), 1)
+            total += sum(run.stop - run.start for run in runs)
+            places += [f'{clip.name} {run.start}-{run.stop - 1}' for run in runs]
         left = len(places) - _MAX_SHOWN
         more = f' and {left} more' if left > 0 else ''
         if total:
@@ -239,10 +237,9 @@ def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:
 
 def good_stretches(good: np.ndarray, min_frames: int) -> list[slice]:
     """Return the runs of at least ``min_frames`` good frames (T,)."""
-    edges = np.flatnonzero(np.diff(np.r_[False, good, False].astype(int)))
-    starts, ends = edges[::2].tolist(), edges[1::2].tolist()
-    runs = [slice(*run) for run in zip(starts, ends, strict=True)]
-    return [run for run in runs if run.stop - run.start >= min_frames]
+    edges = np.flatnonzero(np.diff(good, prepend=False, append=False))
+    runs = edges.reshape(-1, 2).tolist()
+    return [slice(start, end) for start, end in runs if end - start >= min_frames]
 
 
 def leg_length(joints: np.ndarray) -> float:
@@ -261,17 +258,6 @@ def find_stretched(joints: np.ndarray) -> np.ndarray:
     lengths = bone_lengths(joints, _H36M.bones)[:, limbs]
     usual = np.median(lengths, axis=0)
     return (np.abs(lengths / np.maximum(usual, 1e-9) - 1) > _MAX_STRETCH).any(-1)
-
-
-def check_leg_length(joints: np.ndarray) -> None:
-    """Raise ValueError if legs have no human length in meters."""
-    length = leg_length(joints)
-    low, high = LEG_LENGTHS
-    if not low < length < high:
-        raise ValueError(
-            f'legs of {length:.3g} m, wanted {low} to {high}: the unit of the file is '
-            f'about {0.85 / max(length, 1e-9):.2g} times the assumed one, set meters'
-        )
 
 
 if __name__ == '__main__':

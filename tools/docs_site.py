@@ -44,10 +44,8 @@ def on_files(files, config):
         source = _site_path(target)
         if files.get_file_from_path(source) is not None:
             continue
-        if Path(target).suffix in IMAGES:
-            content = (ROOT / target).read_bytes()
-        else:
-            content = _listing(target)
+        is_image = Path(target).suffix in IMAGES
+        content = (ROOT / target).read_bytes() if is_image else _listing(target)
         files.append(File.generated(config, source, content=content))
     return files
 

@@ -104,15 +104,9 @@ def _refer(graph: ir.Graph, value: ir.Value, place: int, weights: Path) -> ir.No
     """Replace an initializer by the conversion of one in a file; returns its node."""
     name, kind = f'{value.name}{_HALF}', ir.DataType.FLOAT16
     shape = ir.Shape(value.const_value.shape)
-    length = 2 * value.const_value.size
+    stored_at = weights.name, place, 2 * value.const_value.size
     tensor = ir.ExternalTensor(
-        weights.name,
-        place,
-        length,
-        kind,
-        shape=shape,
-        name=name,
-        base_dir=str(weights.parent),
+        *stored_at, kind, shape=shape, name=name, base_dir=str(weights.parent)
     )
     stored = ir.Value(
         name=name, shape=shape, type=ir.TensorType(kind), const_value=tensor

@@ -81,19 +81,6 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build_from(registry: Any, settings: Any, name: str) -> Any:
-    """Build an object of a registry from settings of a config, ``name`` in messages.
-
-    Raises:
-        ValueError: If the settings name an unknown type or argument.
-    """
-    try:
-        return registry.build(settings)
-    except (AttributeError, KeyError, TypeError) as error:
-        # names and arguments come from the config; the message has the wrong one
-        raise ValueError(f'{name}: {error}') from error
-
-
 def add_config_options(parser: argparse.ArgumentParser) -> None:
     """Declare ``--cfg-options``, for :func:`merge_options`."""
     parser.add_argument(

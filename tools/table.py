@@ -153,7 +153,9 @@ def cost_cell(cost: Mapping[str, float], head: str) -> str:
     return f'{cost[key] / unit:.3g}' if key in cost else '-'
 
 
-def to_markdown(head: list[str], lines: list[list[str]], numbers: int) -> str:
+def to_markdown(
+    head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int = 0
+) -> str:
     """Format rows of cells, whose last ones are numbers, as Markdown."""
     rule = ['---'] * (len(head) - numbers) + ['---:'] * numbers
     return '\n'.join(f'| {" | ".join(line)} |' for line in (head, rule, *lines))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from timeit import Timer
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
+from tools.benchmark.timing import run_whole, time_in_turns
 from tools.runner import add_config_options, merge_options, setting
 
 _COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
@@ -65,15 +66,13 @@ class _ChildCounter(FlopCounterMode):
             parents -= children
 
 
-def count_cost(
-    model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
-) -> Cost:
+def count_cost(model: Callable[..., Any], *inputs: Any, **kwargs: Any) -> Cost:
     """Count the cost of one pass; see :func:`count_parts`."""
     return count_parts(model, *inputs, **kwargs)['']
 
 
 def count_parts(
-    model: nn.Module | Callable[..., Any], *inputs: Any, **kwargs: Any
+    model: Callable[..., Any], *inputs: Any, **kwargs: Any
 ) -> dict[str, Cost]:
     """Count the cost of one pass of a model and of its direct children, by name.
 
@@ -186,7 +185,9 @@ def compare_cost(config: Config, model: nn.Module, times: bool = False) -> dict 
             host = build_model(whole, config.filename)
     if times:
         inputs = next(model.parameters()).new_zeros(1, *shape)
-        cost['milliseconds'] = 1000 * time_model(model, inputs)
+        run = partial(model, data_samples=None, mode='tensor')
+        times = time_in_turns({'model': partial(run_whole, run, inputs)}, rounds=3)
+        cost['milliseconds'] = 1000 * min(times['model'].turns)
     inputs = torch.zeros(1, *shape, device='meta')
     counted = count_cost(model.to('meta'), inputs, None, mode='tensor')
     cost.update(parameters=counted.parameters, macs=counted.macs)
@@ -215,20 +216,6 @@ def parse_args() -> argparse.Namespace:
     )
     add_config_options(parser)
     return parser.parse_args()
-
-
-@torch.inference_mode()
-def time_model(model: nn.Module, inputs: torch.Tensor) -> float:
-    """Return the seconds of a forward pass, the least of three rounds."""
-
-    def run() -> None:
-        model(inputs, None, mode='tensor')
-        if inputs.is_cuda:
-            torch.cuda.synchronize()
-
-    run()  # the first pass prepares kernels
-    number, seconds = Timer(run).autorange()
-    return min(seconds, *Timer(run).repeat(2, number)) / number
 
 
 def main(args: argparse.Namespace) -> None:

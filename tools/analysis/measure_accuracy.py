@@ -61,8 +61,6 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print one line for each accuracy, and one for each filter."""
-    if args.motions < 1:
-        raise ValueError(f'--motions must be at least 1, got {args.motions}')
     motions = select_motions(args.data_root, args.motions, args.subjects)
     noisy = [project_motion(*motion, seed) for seed, motion in enumerate(motions)]
     true = [(with_true_keypoints(clip, truth), truth) for clip, truth in noisy]
@@ -130,11 +128,8 @@ def compare_pieces(
 
 def take_frames(clip: Clip2D, frames: slice) -> Clip2D:
     """Return some frames of a clip of one person, who is in all, numbered from 0."""
-    (track,) = clip.tracks
-    keypoints, scores = track.keypoints[frames], track.scores[frames]
-    numbers = np.arange(len(keypoints))
-    part = replace(track, frames=numbers, keypoints=keypoints, scores=scores)
-    return replace(clip, tracks=[part])
+    part = clip.tracks[0].take(np.arange(frames.start, frames.stop))
+    return replace(clip, tracks=[replace(part, frames=part.frames - frames.start)])
 
 
 def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:

@@ -40,8 +40,6 @@ _HEADS = (
 _BATCH = 16
 _CROP = (3, 256, 192)
 _MODEL = 'gtpt-t'
-# Crops per run of ONNX Runtime, as in mmhot infer.
-_ONNX_BATCH = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,11 +93,6 @@ class _Metered:
         self.call()
         self.seconds.append(time.process_time() - begin)
 
-    def times(self, rounds: int) -> Times:
-        """Return the last rounds as turns."""
-        turns = self.seconds[-rounds:]
-        return Times(turns, min(turns))
-
 
 def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
     """Time chains, the decoding of their videos, and the network alone, in turns.
@@ -120,7 +113,8 @@ def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
         scale = _BATCH / max(chain.people, 1)
         ratio = compare(times[key], times['network'])
         scaled = Ratio(*(scale * value for value in astuple(ratio)))
-        processor = compare(calls[key].times(rounds), calls['network'].times(rounds))
+        turns = (Times(calls[x].seconds[-rounds:]) for x in (key, 'network'))
+        processor = compare(*turns)
         rows.append(
             [
                 chain.video.stem,
@@ -140,5 +134,5 @@ def _network_alone() -> Callable[[], object]:
     session = open_session(resolve(_MODEL, POSE).graph, threads=1)
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(torch.get_num_threads())
-    parts = np.split(crops, _BATCH // _ONNX_BATCH)
+    parts = np.split(crops, _BATCH)  # of one crop, as in mmhot infer
     return lambda: list(pool.map(lambda part: session.run(None, {name: part}), parts))

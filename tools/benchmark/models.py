@@ -16,8 +16,8 @@ from statistics import median
 import torch
 
 from tools.benchmark.page import number_cell, ratio_cell
-from tools.benchmark.runnable_models import RunnableModel, open_model
-from tools.benchmark.timing import compare, time_in_turns
+from tools.benchmark.runnable_models import open_model
+from tools.benchmark.timing import compare, run_whole, time_in_turns
 
 _HEADS = 'model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)', 'of'
 _NANOHTNET = 'nanohtnet_81frm-keep9_1xb256-49e_cmu'
@@ -75,33 +75,26 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
         groups = [[f'{name}:onnx' for name in names] for names in groups]
     rows = [list(_HEADS)]
     for names in groups:
-        rows += compare_models(
-            args.batch, names, args.rounds, args.seconds, args.device
-        )
+        rows += compare_models(names, args)
     return rows
 
 
-def compare_models(
-    sizes: Sequence[int],
-    names: Sequence[str],
-    rounds: int,
-    seconds: float = 0.2,
-    device: str = 'cpu',
-) -> list[list[str]]:
+def compare_models(names: Sequence[str], args: argparse.Namespace) -> list[list[str]]:
     """Time models in turns; return a row of cells for each model and batch size.
 
-    The first model is the reference.
+    The first model is the reference; other arguments are of :func:`add_arguments`.
     """
-    models = [open_model(name, device, tuple(sizes)) for name in dict.fromkeys(names)]
+    sizes = tuple(args.batch)
+    models = [open_model(name, args.device, sizes) for name in dict.fromkeys(names)]
     calls = {
-        (place, size): partial(_run, model, model.inputs(size))
+        (place, size): partial(run_whole, model.run, model.inputs(size))
         for place, model in enumerate(models)
         for size in sizes
     }
     # the C library keeps more freed memory after it has freed a large block: without
     # it, times would depend on the models built before
     torch.empty(31 * 2**20, dtype=torch.uint8)
-    times = time_in_turns(calls, rounds, seconds)
+    times = time_in_turns(calls, args.rounds, args.seconds)
     rows, reference = [], _short(models[0].name)
     for place, size in calls:
         model, turns = models[place], times[place, size]
@@ -117,10 +110,3 @@ def compare_models(
 def _short(name: str) -> str:
     """Return the name of a model without its training and changed settings."""
     return re.sub(r'_\d+(frm|xb)[\w-]*|:model\.[\w.]+=[^:]*', '', name)
-
-
-@torch.inference_mode()
-def _run(model: RunnableModel, x: torch.Tensor) -> None:
-    model.run(x)
-    if x.is_cuda:
-        torch.cuda.synchronize()

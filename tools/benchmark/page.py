@@ -11,13 +11,13 @@ import onnxruntime
 import torch
 
 from tools.benchmark.timing import Ratio
+from tools.table import to_markdown
 
 
 def as_markdown(lines: Sequence[Sequence[str]], facts: str = '') -> str:
     """Format cells, header first, and the conditions in which they were measured."""
     head, *rows = lines
-    lines = [head, ['---'] * len(head), *rows]
-    table = '\n'.join(f'| {" | ".join(line)} |' for line in lines)
+    table = to_markdown(head, rows)
     return f'{table}\n\n{textwrap.fill(facts, 100)}' if facts else table
 
 

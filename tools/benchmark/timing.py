@@ -13,6 +13,8 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import torch
+
 Key = TypeVar('Key', bound=Hashable)
 _WARM_UP = 2
 
@@ -55,6 +57,14 @@ def time_in_turns(
             times[key].turns.append(statistics.median(turn))
             times[key].best = min(times[key].best, *turn)
     return times
+
+
+@torch.inference_mode()
+def run_whole(network: Callable[[torch.Tensor], object], x: torch.Tensor) -> None:
+    """Run a network on a batch, and wait for the GPU."""
+    network(x)
+    if x.is_cuda:
+        torch.cuda.synchronize()
 
 
 def compare(times: Times, reference: Times) -> Ratio:

@@ -23,10 +23,11 @@ from mmhot.io.arrays import load_json, save_arrays
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.skeletons.joints import get_skeleton
 from tools.check_dataset import (
+    LEG_LENGTHS,
     LIMBS,
-    check_leg_length,
     find_glitches,
     good_stretches,
+    leg_length,
 )
 from tools.dataset_converters.motion_files import SUFFIXES, JointMotion, read_motion
 
@@ -195,7 +196,13 @@ def convert_motion(
             clips += [clip[part] for part in good_stretches(good, min_frames)]
         if not clips:
             raise ValueError(f'has no {min_frames} frames with all joints')
-        check_leg_length(np.concatenate(clips))
+        length, (low, high) = leg_length(np.concatenate(clips)), LEG_LENGTHS
+        if not low < length < high:
+            raise ValueError(
+                f'legs of {length:.3g} m, wanted {low} to {high}: the unit of the file '
+                f'is about {0.85 / max(length, 1e-9):.2g} times the assumed one, set '
+                'meters'
+            )
     subject, _, take = path.stem.partition('_')
     subject = f'S{subject}' if subject.isdecimal() else subject
     name = f'{subject if take else path.parent.name or "subject"}/{path.stem}'

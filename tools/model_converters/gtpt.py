@@ -7,8 +7,10 @@ import torch
 from mmhot.geometry.crops import IMAGE_MEAN, IMAGE_STD
 from mmhot.skeletons.joints import get_skeleton
 from tools.model_converters.published_model import (
+    Converted,
     PublishedModel,
     Rules,
+    Settings,
     Tensors,
     count_blocks,
     merge_settings,
@@ -85,7 +87,7 @@ _DATASETS: dict[str, dict[str, Any]] = {
 _SIZES = {('single', 128, 128): 't', ('single', 256, 192): 's', ('unet', 256, 192): 'b'}
 
 
-def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+def convert(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published GTPT."""
     state = {key: x for key, x in tensors.items() if not key.endswith('.fn.fn.mask')}
     state.pop('features.pos_embedding', None)  # computed

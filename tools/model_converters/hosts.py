@@ -4,12 +4,12 @@ MixSTE and MotionBERT pruned without recovery have the keys of plain ones; the s
 ``token_num`` distinguishes them.
 """
 
-from typing import Any
-
 from tools.model_converters.published_model import (
     RECOVERY,
+    Converted,
     PublishedModel,
     Rules,
+    Settings,
     Tensors,
     count_blocks,
     evaluated_frames,
@@ -61,7 +61,7 @@ _MOTIONAGFORMER: Rules = (
 )
 
 
-def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+def convert_mixste(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MixSTE."""
     state = rename_keys(tensors, _MIXSTE)
     recovery, depth = recovery_sizes(state), count_blocks(tensors, 'STEblocks')
@@ -95,9 +95,7 @@ def convert_mixste(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Te
     return lifter_config(backbone, channel, evaluated_frames(pruning)), state
 
 
-def convert_motionbert(
-    tensors: Tensors, settings: dict[str, Any]
-) -> tuple[dict, Tensors]:
+def convert_motionbert(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MotionBERT."""
     state = rename_keys(tensors, _MOTIONBERT)
     depth = count_blocks(tensors, 'blocks_st')
@@ -112,12 +110,10 @@ def convert_motionbert(
         'in_channels': state['backbone.joints_embed.weight'].shape[1],
         **recovery_sizes(state),
     }
-    defaults = {'num_heads': 8}
-    sizes, pruning = merge_pruning(
-        settings, from_shapes, defaults, 'MotionBERT', layer=1
-    )
+    defaults, name = {'num_heads': 8}, 'MotionBERT'
+    sizes, pruning = merge_pruning(settings, from_shapes, defaults, name, layer=1)
     backbone = {
-        'type': 'MotionBERT',
+        'type': name,
         'in_channels': sizes['in_channels'],
         'embed_dims': channels,
         'depth': depth,
@@ -138,9 +134,7 @@ def convert_motionbert(
     return lifter_config(backbone, channels, evaluated_frames(pruning), **head), state
 
 
-def convert_motionagformer(
-    tensors: Tensors, settings: dict[str, Any]
-) -> tuple[dict, Tensors]:
+def convert_motionagformer(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MotionAGFormer."""
     state = rename_keys(tensors, _MOTIONAGFORMER)
     recovery, depth = recovery_sizes(state), count_blocks(tensors, 'layers')

@@ -1,10 +1,10 @@
 """Published checkpoints of HTNet and NanoHTNet."""
 
-from typing import Any
-
 from tools.model_converters.published_model import (
+    Converted,
     PublishedModel,
     Rules,
+    Settings,
     Tensors,
     count_blocks,
     lifter_config,
@@ -58,7 +58,7 @@ _NANOHTNET: Rules = (
 )
 
 
-def convert_htnet(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+def convert_htnet(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published HTNet."""
     state = _flatten_kernels(rename_keys(tensors, _HTNET))
     joints, channel = state['backbone.position.table'].shape[-2:]
@@ -75,9 +75,7 @@ def convert_htnet(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Ten
     return lifter_config(backbone, in_channels=channel), state
 
 
-def convert_nanohtnet(
-    tensors: Tensors, settings: dict[str, Any]
-) -> tuple[dict, Tensors]:
+def convert_nanohtnet(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published NanoHTNet."""
     state = _flatten_kernels(rename_keys(tensors, _NANOHTNET))
     joints, channel = state['backbone.spatial_position.table'].shape[-2:]

@@ -5,14 +5,15 @@ Pruned models have the keys of plain ones; the setting ``token_num`` says which.
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import torch
 
 from tools.model_converters.published_model import (
+    Converted,
     PublishedModel,
     Rule,
     Rules,
+    Settings,
     Tensors,
     count_blocks,
     lifter_config,
@@ -28,7 +29,7 @@ _STACKS = (
 )
 
 
-def convert(tensors: Tensors, settings: dict[str, Any]) -> tuple[dict, Tensors]:
+def convert(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MHFormer."""
     depths = [count_blocks(tensors, stack) for stack in _STACKS]
     state = rename_keys(tensors, _rules(*depths[:2]))

@@ -8,6 +8,8 @@ from typing import Any
 from torch import Tensor
 
 Tensors = dict[str, Tensor]
+Settings = dict[str, Any]
+Converted = tuple[dict, Tensors]
 Rule = tuple[str, str | Callable[[re.Match], str]]
 Rules = Sequence[Rule]
 """Patterns and their replacements in keys, applied one after the other."""
@@ -33,7 +35,7 @@ class PublishedModel:
     marks: tuple[str, ...]  # prefixes; a checkpoint of it has keys with each
     # maps published tensors and the user's settings to the config for `MODELS.build`
     # and tensors under our keys, in the shapes of the model but for axes of length one
-    convert: Callable[[Tensors, dict[str, Any]], tuple[dict, Tensors]]
+    convert: Callable[[Tensors, Settings], Converted]
 
 
 def rename_keys(tensors: Tensors, rules: Rules) -> Tensors:
