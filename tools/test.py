@@ -53,9 +53,7 @@ from tools.sweep import draw_sweep, read_sweep, run_sweep
 from tools.training_data import check_data_files
 
 _SUFFIXES = dict(
-    out=('.json', '.yaml', '.yml', '.pkl'),
-    dump=('.pkl', '.pickle'),
-    worst=('.png',),
+    out=('.json', '.yaml', '.yml', '.pkl'), dump=('.pkl', '.pickle'), worst=('.png',)
 )
 
 

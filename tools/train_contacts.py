@@ -27,12 +27,7 @@ from mmhot.datasets.transforms.skeleton_augmentation import RandomJointDefinitio
 from mmhot.datasets.transforms.virtual_camera import ProjectToRandomCamera
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
-from mmhot.poses.contacts import (
-    ANKLES,
-    FPS,
-    contact_features,
-    contact_logits,
-)
+from mmhot.poses.contacts import ANKLES, FPS, contact_features, contact_logits
 from tools.analysis.motions import project_motion, select_motions
 from tools.motion_quality import find_contacts
 

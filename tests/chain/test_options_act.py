@@ -13,11 +13,7 @@ from video_files import write_video
 import mmhot
 from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
 from mmhot.chain.formats import FORMATS
-from mmhot.chain.options import (
-    ExportOptions,
-    PoseFileOptions,
-    StreamOutputOptions,
-)
+from mmhot.chain.options import ExportOptions, PoseFileOptions, StreamOutputOptions
 from mmhot.chain.write import SAVED
 from mmhot.options import options_of
 from mmhot.pose2d.options import Pose2DOptions

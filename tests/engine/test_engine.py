@@ -13,12 +13,7 @@ from published import samples
 from torch import nn
 
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine.hooks import (
-    DistillHook,
-    EpochSeedHook,
-    FreezeHook,
-    KeypointOrderHook,
-)
+from mmhot.engine.hooks import DistillHook, EpochSeedHook, FreezeHook, KeypointOrderHook
 from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.names import LIFTER, resolve
 from tools.runner import build_runner

@@ -52,9 +52,7 @@ def test_frames_of_a_time_lapse_are_no_motion(lifter, uneven):
 
 
 @pytest.mark.parametrize(
-    'detected',
-    [[0], [29], [14], [10, 11], [0, 29], [2, 12, 27], [5, 6, 20]],
-    ids=str,
+    'detected', [[0], [29], [14], [10, 11], [0, 29], [2, 12, 27], [5, 6, 20]], ids=str
 )
 @pytest.mark.parametrize('max_gap', [0, 5, 100])
 def test_rows_without_joints_are_kept(detected, max_gap):

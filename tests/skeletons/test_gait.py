@@ -13,11 +13,7 @@ from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
-from mmhot.skeletons.gait import (
-    find_strides,
-    is_on_treadmill,
-    walking_direction,
-)
+from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.motions import GroundTruth
 

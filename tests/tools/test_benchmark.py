@@ -33,10 +33,7 @@ def test_turn_is_the_median_of_its_calls():
     quick = clock.task([9, 9, 1, 1, 5, 1, 1, 1, 1, 7, 8, 9])
     slow = clock.task([9, 9, 10, 4, 6, 8])
     times = time_in_turns(
-        {'quick': quick, 'slow': slow},
-        rounds=3,
-        seconds=3,
-        clock=clock,
+        {'quick': quick, 'slow': slow}, rounds=3, seconds=3, clock=clock
     )
     assert times == {'quick': Times([1, 1, 8], best=1), 'slow': Times([4, 6, 8], 4)}
 

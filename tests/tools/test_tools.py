@@ -97,10 +97,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
             ['{config}', '--cfg-options', 'model.test_cfg.kep=54'],
             "model.test_cfg: nothing reads 'kep'; did you mean keep?",
         ),
-        (
-            ['{config}', '--show-dir', '{folder}'],
-            'lifted poses have no images',
-        ),
+        (['{config}', '--show-dir', '{folder}'], 'lifted poses have no images'),
         (
             ['{config}', '--resume', '{weights}'],
             'not the state of a training; weights start one as',

@@ -76,10 +76,7 @@ def add_motion_arguments(parser: argparse.ArgumentParser, motions: int) -> None:
 
 
 def select_motions(
-    data_root: str | Path,
-    count: int,
-    subjects: Sequence[str] = (),
-    fps: float = FPS,
+    data_root: str | Path, count: int, subjects: Sequence[str] = (), fps: float = FPS
 ) -> list[tuple[np.ndarray, dict]]:
     """Select evenly spaced motions, each with one camera, for :func:`project_motion`.
 
