@@ -340,9 +340,8 @@ class _Watch(TorchDispatchMode):
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         output = operation(*args, **kwargs or {})
         leaves = tree_leaves((args, kwargs, output))
-        devices = {
-            x.device.type for x in leaves if isinstance(x, torch.Tensor) and x.ndim
-        }
+        tensors = [x for x in leaves if isinstance(x, torch.Tensor) and x.ndim]
+        devices = {x.device.type for x in tensors}
         assert len(devices) < 2, f'{operation} is of {devices}'
         return output
 
@@ -390,16 +389,13 @@ def _shortened(path):
     """Build a network with the fewest layers and frames that its pruners allow."""
     config, backbone = deepcopy(read(path).model), _build(path).backbone
     remove_layers(config, backbone)
-    if isinstance(backbone, Host) and 'projector' not in config:
+    is_host = isinstance(backbone, Host)
+    if is_host and 'projector' not in config:
         frames, pruners = backbone.num_frames, config.backbone.get('pruner') or []
         config.backbone.num_frames = 36
         for pruner in [pruners] if isinstance(pruners, dict) else pruners:
             pruner.num_keep = 36 * pruner.num_keep // frames
-    elif (
-        not isinstance(backbone, Host)
-        and path not in TOPDOWN
-        and 'depth' in config.backbone
-    ):
+    elif not is_host and path not in TOPDOWN and 'depth' in config.backbone:
         config.backbone.depth = 1
     if 'generation_depth' in config.backbone:
         config.backbone.generation_depth = 1

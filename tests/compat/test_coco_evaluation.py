@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_files import dump
 
 from mmhot.compat import coco_evaluation
 
@@ -20,12 +21,11 @@ FIELDS = dict(
     righthand='righthand_kpts',
 )
 SIZES = dict(body=17, foot=6, face=68, lefthand=21, righthand=21)
+SPLITS = np.cumsum([*SIZES.values()])[:-1]
 SCORES = ('score', 'wholebody_score', *(f'{part}_score' for part in list(SIZES)[1:]))
 # Differ from COCO's, so that the default cannot pass for them.
 SIGMAS = np.linspace(0.06, 0.12, 133)
-OF_PART = dict(
-    zip(SIZES, np.split(SIGMAS, np.cumsum(list(SIZES.values()))[:-1]), strict=True)
-)
+OF_PART = dict(zip(SIZES, np.split(SIGMAS, SPLITS), strict=True))
 CROWD_INDICES = (0.1, 0.5, 0.9, 0.2, 0.8, 0.15, 0.3, 0.95)
 
 
@@ -74,12 +74,9 @@ def arrays():
 
 def as_fields(keypoints, joints):
     """Return keypoints (133, 3) of an annotation."""
-    parts = np.split(keypoints, np.cumsum(list(SIZES.values()))[:-1])
+    parts = np.split(keypoints, SPLITS)
     parts[0] = parts[0][:joints]
-    return {
-        field: part.ravel().tolist()
-        for field, part in zip(FIELDS.values(), parts, strict=True)
-    }
+    return {x: y.ravel().tolist() for x, y in zip(FIELDS.values(), parts, strict=True)}
 
 
 def ground_truth(case):
@@ -125,9 +122,7 @@ def results(case):
 
 
 def write_truth(case, folder):
-    path = folder / 'ground_truth.json'
-    path.write_text(json.dumps(ground_truth(case)))
-    return str(path)
+    return str(dump(folder / 'ground_truth.json', ground_truth(case)))
 
 
 def evaluate(case, path, detections, sigmas=None, change=None):
@@ -166,8 +161,7 @@ def test_image_ids_may_be_names(tmp_path):
         item['id'] = f'{item["id"]:03d}'
     for item in (*content['annotations'], *detections):
         item['image_id'] = f'{item["image_id"]:03d}'
-    path = tmp_path / 'ground_truth.json'
-    path.write_text(json.dumps(content))
+    path = dump(tmp_path / 'ground_truth.json', content)
     found = evaluate(case, path, detections)
     np.testing.assert_allclose(found, reference()['keypoints'], atol=1e-9)
 
@@ -204,16 +198,11 @@ def evaluate_in_mmpose(metric_class, case, folder):
     samples = []
     for number, found in enumerate(results(case)):
         joined = np.concatenate([found[field] for field in FIELDS.values()])
-        keypoints = joined.reshape(1, -1, 3)
-        sample = dict(
-            id=number,
-            img_id=found['image_id'],
-            gt_instances=dict(bbox_scores=np.array([found['score']])),
-            pred_instances=dict(
-                keypoints=keypoints[..., :2], keypoint_scores=keypoints[..., 2]
-            ),
-        )
-        samples.append(sample)
+        points, scores = np.split(joined.reshape(1, -1, 3), [2], axis=-1)
+        given = dict(bbox_scores=np.array([found['score']]))
+        predicted = dict(keypoints=points, keypoint_scores=scores[..., 0])
+        sample = dict(id=number, img_id=found['image_id'])
+        samples.append(sample | dict(gt_instances=given, pred_instances=predicted))
     metric.process({}, samples)
     values = metric.evaluate(len(samples))
     return {name.partition('/')[2]: value for name, value in values.items()}

@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != 'linux', reason='inotify is of Linux'),
 ]
 INFER = ['infer', 'image.png', '--out-dir', '../out', '--device', 'cpu']
+DETECTOR = ['--det-model', 'rtmdet-nano_person_synth']
 LIFT = ['lift', 'good.npz', '--out-dir', '../out']
 STREAM = ['stream', '--duration', '2', '--reconnect', '0']
 PLANTED = ('note.txt', 'evil.py', 'h36m.py', 'GTPTLabel.py', 'numpy_.py', 'random.py')
@@ -87,10 +88,7 @@ def checkpoints(folder, address):
         'lifter': [*LIFT, '--pose3d-weights', 'a.pth'],
         'lifter3d': [*INFER, '--pose3d-weights', 'a.pth'],
         'pose2d': [*INFER, '--pose2d', 'gtpt-t', '--pose2d-weights', 'a.pth'],
-        'detector': [
-            *(*INFER, '--det-model', 'rtmdet-nano_person_synth'),
-            *('--det-weights', 'a.pth'),
-        ],
+        'detector': [*INFER, *DETECTOR, '--det-weights', 'a.pth'],
         'export': ['export', 'gtpt-t', 'a.pth', '--out', '../out'],
         'keypoints': ['lift', 'a.pth', '--out-dir', '../out'],
     }
@@ -115,7 +113,7 @@ def checkpoints(folder, address):
 
 def onnx_files():
     """Yield the same for ONNX files with data in other files."""
-    onnx = pytest.importorskip('onnx')
+    pytest.importorskip('onnx')
     from onnx import TensorProto, helper
 
     locations = {
@@ -140,9 +138,8 @@ def onnx_files():
                 nodes = [helper.make_node('Add', ['x', 'w'], ['y'])]
                 source = [tensor] if place == 'initializer' else []
                 if place == 'constant':
-                    nodes.insert(
-                        0, helper.make_node('Constant', [], ['w'], value=tensor)
-                    )
+                    constant = helper.make_node('Constant', [], ['w'], value=tensor)
+                    nodes.insert(0, constant)
                 if place == 'subgraph':
                     inner = helper.make_node('Constant', [], ['z'], value=tensor)
                     z = helper.make_tensor_value_info('z', 1, [4])
@@ -168,7 +165,6 @@ def onnx_files():
                 if use != 'lifter' and (place, name) != ('initializer', 'up'):
                     continue
                 yield f'onnx-{place}-{name}-{use}', file, maker, arguments
-    assert onnx
 
 
 def archives():
@@ -274,18 +270,10 @@ def texts(folder, address):
     use = [*STREAM, 'a.m3u8', '--out-dir', '../out']
     yield 'live', 'a.m3u8', lists['absolute'], use
     yield 'list', 'a.txt', 'b.m3u8\n', ['infer', 'a.txt', '--out-dir', '../out']
-    yield (
-        'svg',
-        'a.png',
-        f'<svg><image href="{secret}/p.png"/></svg>',
-        ['infer', 'a.png'],
-    )
-    yield (
-        'json',
-        'a.json',
-        f'{{"_base_": "{secret}/evil.py"}}',
-        [*(*LIFT, '--pose3d', 'a.json', '--pose3d-weights', 'good.npz')],
-    )
+    svg = f'<svg><image href="{secret}/p.png"/></svg>'
+    yield 'svg', 'a.png', svg, ['infer', 'a.png']
+    config = [*LIFT, '--pose3d', 'a.json', '--pose3d-weights', 'good.npz']
+    yield 'json', 'a.json', f'{{"_base_": "{secret}/evil.py"}}', config
     for kind in ('keypoints', 'frame', 'joint_names', 'skeleton'):
 
         def maker(path, kind=kind):
@@ -396,9 +384,8 @@ def results(tmp_path_factory):
     program = [*LIFT, '--pose3d', 'a.py', '--pose3d-weights', weights]
     made.append(('control-program', 'a.py', HARM, program))
     link = lambda path: path.symlink_to(f'{SECRET}/a.ts')  # noqa: E731
-    made.append(
-        ('control-file', 'a.ts', link, ['infer', 'a.ts', '--out-dir', '../out'])
-    )
+    linked = ['infer', 'a.ts', '--out-dir', '../out']
+    made.append(('control-file', 'a.ts', link, linked))
     for name, file, content, arguments in made:
         inputs = folder / name / 'input'
         inputs.mkdir(parents=True)

@@ -21,7 +21,7 @@ from mmhot.skeletons.joints import get_skeleton
 COUNT, ABSENT = 12, (3, 4, 8)
 NUMBERS = 3 + 2 * np.arange(COUNT)
 RESULTS = sam_results(COUNT)
-MEDIAPIPE = get_skeleton('mediapipe-33')
+MEDIAPIPE, MHR = get_skeleton('mediapipe-33'), get_skeleton('mhr-70').joints
 
 
 def plain(person):
@@ -30,47 +30,39 @@ def plain(person):
 
 def as_document(entry):
     """A list of frames with people; frames without are absent."""
-    return [entry(n, RESULTS[n]) for n in range(COUNT) if n not in ABSENT]
+    there = [n for n in range(COUNT) if n not in ABSENT]
+    return [entry(n, [*map(plain, RESULTS[n])]) for n in there]
 
 
 ENTRIES = {
-    'frame': lambda n, people: {'frame': n, 'people': [*map(plain, people)]},
+    'frame': lambda n, people: {'frame': n, 'people': people},
     'name in frame': lambda n, people: {
         'frame': f'frame_{n:06}.png',
         'bbox': [1, 2, 3, 4],
-        'outputs': [*map(plain, people)],
+        'outputs': people,
     },
-    'frame_idx': lambda n, people: {'frame_idx': n, 'outputs': [*map(plain, people)]},
-    'frameNum': lambda n, people: {'frameNum': n, 'outputs': [*map(plain, people)]},
-    'frame_name': lambda n, people: {
-        'frame_name': f'frame_{n:06}.png',
-        'outputs': [*map(plain, people)],
-    },
+    'frame_idx': lambda n, people: {'frame_idx': n, 'outputs': people},
+    'frameNum': lambda n, people: {'frameNum': n, 'outputs': people},
+    'frame_name': lambda n, x: {'frame_name': f'frame_{n:06}.png', 'outputs': x},
     'image_path': lambda n, people: {
         'image': [[0, 0, 0]],
         'image_path': f'/data/walk_2/{n:05}.jpg',
-        'outputs': [*map(plain, people)],
+        'outputs': people,
     },
     'timestamp_ms': lambda n, people: {
         'timestamp_ms': round(1e12 + 1000 * n / FPS + 3 * (n % 3)),
-        'outputs': [*map(plain, people)],
+        'outputs': people,
     },
     'time of day': lambda n, people: {
         'timestamp': f'2026-11-03T23:59:58.{round(1000 * n / FPS):03}Z',
-        'outputs': [*map(plain, people)],
+        'outputs': people,
     },
-    'ts': lambda n, people: {'ts': f'{n / FPS:g}', 'outputs': [*map(plain, people)]},
-    'of each person': lambda n, people: {'frame_number': n, **plain(people[0])},
-    'by ID': lambda n, people: {'frame': n, 'people': {'7': plain(people[0])}},
+    'ts': lambda n, people: {'ts': f'{n / FPS:g}', 'outputs': people},
+    'of each person': lambda n, people: {'frame_number': n, **people[0]},
+    'by ID': lambda n, people: {'frame': n, 'people': {'7': people[0]}},
     'by joint': lambda n, people: {
         'frame': n,
-        'keypoints_3d': dict(
-            zip(
-                get_skeleton('mhr-70').joints,
-                people[0]['pred_keypoints_3d'].tolist(),
-                strict=True,
-            )
-        ),
+        'keypoints_3d': dict(zip(MHR, people[0]['pred_keypoints_3d'], strict=True)),
     },
 }
 
@@ -158,31 +150,27 @@ def write_numbers(folder, results):
             path.write_bytes(pickle.dumps(person))
 
 
+def stacked(people):
+    names = [key for key, x in people[0].items() if x is not None]
+    return {key: np.stack([x[key] for x in people]) for key in names}
+
+
 def write_stacked_images(folder, results):
     for n, people in enumerate(results):
-        names = [key for key, x in people[0].items() if x is not None]
-        stacked = {key: np.stack([x[key] for x in people]) for key in names}
-        np.savez(folder / f'{n:06}.npz', **stacked)
+        np.savez(folder / f'{n:06}.npz', **stacked(people))
 
 
 def write_motions(folder, results):
-    for track in range(2):
-        people = [frame[track] for frame in results]
-        names = [key for key, x in people[0].items() if x is not None]
-        stacked = {key: np.stack([x[key] for x in people]) for key in names}
-        np.savez(folder / f'person_{track}.npz', frame_idx=NUMBERS, **stacked)
+    for track, people in enumerate(zip(*results, strict=True)):
+        arrays = stacked(people)
+        np.savez(folder / f'person_{track}.npz', frame_idx=NUMBERS, **arrays)
 
 
-@pytest.mark.parametrize(
-    'write',
-    [
-        write_images,
-        write_people_of_images,
-        write_numbers,
-        write_stacked_images,
-        write_motions,
-    ],
-)
+WRITERS = write_images, write_people_of_images, write_numbers
+WRITERS += write_stacked_images, write_motions
+
+
+@pytest.mark.parametrize('write', WRITERS)
 def test_folders_of_sam_3d_body(write, tmp_path):
     results = [
         sorted(people, key=lambda x: x['pred_cam_t'][0])
@@ -221,35 +209,29 @@ def listed(points, visibility=0.9):
     return [dict(zip('xyz', p, strict=True), visibility=visibility) for p in points]
 
 
+OF_PYTHON = 'pose_world_landmarks', 'pose_landmarks'
+# Keys of landmarks in the world and in the image, and how both are written.
 FORMS = {
-    'results of Python': lambda w, i: {
-        'pose_landmarks': [listed(i)],
-        'pose_world_landmarks': [listed(w)],
-    },
-    'results of JavaScript': lambda w, i: {
-        'landmarks': [listed(i)],
-        'worldLandmarks': [listed(w)],
-    },
-    'one person': lambda w, i: {
-        'pose_landmarks': listed(i),
-        'pose_world_landmarks': listed(w),
-    },
-    'wrapped': lambda w, i: {
-        'poseLandmarks': {'landmark': listed(i)},
-        'poseWorldLandmarks': {'landmark': listed(w)},
-    },
-    'joints by name': lambda w, i: {
-        'pose_landmarks': dict(zip(MEDIAPIPE.joints, listed(i), strict=True)),
-        'pose_world_landmarks': dict(zip(MEDIAPIPE.joints, listed(w), strict=True)),
-    },
-    'lists of numbers': lambda w, i: {
-        'pose_landmarks': np.c_[i, np.full(33, 0.9)].tolist(),
-        'pose_world_landmarks': np.c_[w, np.full(33, 0.9)].tolist(),
-    },
-    'people with both': lambda w, i: {
-        'people': [{'landmarks': listed(i), 'world_landmarks': listed(w)}]
-    },
+    'results of Python': (OF_PYTHON, lambda x: [listed(x)]),
+    'results of JavaScript': (('worldLandmarks', 'landmarks'), lambda x: [listed(x)]),
+    'one person': (OF_PYTHON, listed),
+    'wrapped': (
+        ('poseWorldLandmarks', 'poseLandmarks'),
+        lambda x: {'landmark': listed(x)},
+    ),
+    'joints by name': (
+        OF_PYTHON,
+        lambda x: dict(zip(MEDIAPIPE.joints, listed(x), strict=True)),
+    ),
+    'lists of numbers': (OF_PYTHON, lambda x: np.c_[x, np.full(33, 0.9)].tolist()),
+    'people with both': (('world_landmarks', 'landmarks'), listed),
 }
+
+
+def landmarks_of(form, world, image):
+    keys, write = FORMS[form]
+    written = dict(zip(keys, map(write, (world, image)), strict=True))
+    return {'people': [written]} if form == 'people with both' else written
 
 
 @pytest.mark.parametrize('form', FORMS)
@@ -257,7 +239,7 @@ FORMS = {
 @pytest.mark.parametrize('is_numbered', [True, False])
 def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, is_numbered, tmp_path):
     frames = [
-        {'frame_no': n, **FORMS[form](*x)}
+        {'frame_no': n, **landmarks_of(form, *x)}
         for n, x in enumerate(zip(WORLD, IMAGE, strict=True))
     ]
     for n in absent:  # no person is found
@@ -281,7 +263,7 @@ def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, is_numbered, tmp_path
 
 def test_lists_of_landmarks_alone_are_in_meters_around_hips(tmp_path):
     world, image = ([listed(x) for x in points] for points in (WORLD, IMAGE))
-    (clip,) = [read_poses(dump(tmp_path / 'a.json', world), fps=25)]
+    clip = read_poses(dump(tmp_path / 'a.json', world), fps=25)
     assert_allclose(clip.keypoints_3d, WORLD, atol=1e-5)
     path = dump(tmp_path / 'b.json', [None, *image[1:]])
     [track] = read_keypoints(path, **SIZE).tracks
@@ -310,18 +292,11 @@ def test_objects_of_mediapipe_are_lifted_and_refined():
 def test_keypoints_of_tensorflow_js(tmp_path):
     names = get_skeleton('coco-17').joints
     points = walk(COUNT)
-    frames = [
-        [
-            {
-                'score': 0.8,
-                'keypoints': [
-                    {'x': x, 'y': y, 'score': 0.7, 'name': name}
-                    for name, (x, y) in zip(names, pose, strict=True)
-                ],
-            }
-        ]
-        for pose in points
-    ]
+    frames = []
+    for pose in points:
+        named = zip(names, pose.tolist(), strict=True)
+        listed = [dict(x=x, y=y, score=0.7, name=name) for name, (x, y) in named]
+        frames.append([dict(score=0.8, keypoints=listed)])
     clip = read_keypoints(dump(tmp_path / 'a.json', frames), **SIZE)
     assert_allclose(clip.tracks[0].keypoints, points, rtol=1e-6)
     assert_allclose(clip.tracks[0].scores, 0.7, rtol=1e-6)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clip_files import dump
 
 import mmhot
 from mmhot.frames.inputs import find_inputs
@@ -55,9 +56,8 @@ def test_json_of_ultralytics(tmp_path):
             for points, scores in zip(POINTS, SCORES.tolist(), strict=True)
         )
     ]
-    (tmp_path / 'walk.json').write_text(json.dumps([*frames[:3], [], *frames[4:]]))
-    clip = mmhot.read_keypoints(tmp_path / 'walk.json', image_size=SIZE, fps=30)
-    [track] = clip.tracks
+    path = dump(tmp_path / 'walk.json', [*frames[:3], [], *frames[4:]])
+    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     kept = [0, 1, 2, 4, 5]
     assert (track.track, track.frames.tolist()) == (3, kept)
     np.testing.assert_allclose(track.keypoints, POINTS[kept], atol=1e-4)
@@ -157,12 +157,12 @@ def test_json_of_comfyui(tmp_path, is_folder):
         for x in points
     ]
     if is_folder:
+        path = tmp_path
         for n, frame in enumerate(frames):
-            (tmp_path / f'pose_{n:05}.json').write_text(json.dumps([frame]))
-        clip = mmhot.read_keypoints(tmp_path, fps=30)
+            dump(tmp_path / f'pose_{n:05}.json', [frame])
     else:
-        (tmp_path / 'a.json').write_text(json.dumps(frames))
-        clip = mmhot.read_keypoints(tmp_path / 'a.json', fps=30)
+        path = dump(tmp_path / 'a.json', frames)
+    clip = mmhot.read_keypoints(path, fps=30)
     assert (clip.width, clip.height, clip.skeleton) == (*SIZE, 'openpose-18')
     [track] = clip.tracks
     np.testing.assert_allclose(track.keypoints, points[..., :2], rtol=1e-6)
@@ -178,8 +178,7 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
             dict(image_id=3 * n, category_id=1, keypoints=[*np.c_[x, [2] * 17].ravel()])
             for n, x in enumerate(frames)
         ]
-        path = tmp_path / 'a.json'
-        path.write_text(json.dumps(people))
+        path = dump(tmp_path / 'a.json', people)
         clip = mmhot.lift(path, image_size=SIZE, fps=30)
         assert (len(clip.track_ids) == 1) == is_video
         assert ('those of 6 separate photos' in caplog.text) != is_video
@@ -204,27 +203,13 @@ def test_archives_are_read_for_their_keypoints_alone(tmp_path):
 
 
 @pytest.mark.parametrize('unknown', [None, float('nan'), -1, '-1', ' '])
-def test_other_keys_name_people_whose_track_id_is_unknown(tmp_path, unknown):
-    path = tmp_path / 'a.json'
-    frames = [
-        {'people': [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
-        for points in POINTS
-    ]
-    path.write_text(json.dumps(frames))
-    [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
-    np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
-    assert track.track == 4
-
-
-@pytest.mark.parametrize('unknown', [None, float('nan'), -1, '-1', ' '])
-@pytest.mark.parametrize('key', ['poses', 'bodies'])
-def test_people_may_be_under_any_key(tmp_path, key, unknown):
-    path = tmp_path / 'a.json'
+@pytest.mark.parametrize('key', ['people', 'poses', 'bodies'])
+def test_people_may_be_under_any_key_and_have_another_id(tmp_path, key, unknown):
     frames = [
         {key: [{'keypoints': points.tolist(), 'track_id': unknown, 'id': 4}]}
         for points in POINTS
     ]
-    path.write_text(json.dumps(frames))
+    path = dump(tmp_path / 'a.json', frames)
     [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     np.testing.assert_allclose(track.keypoints, POINTS, rtol=1e-6)
     assert track.track == 4

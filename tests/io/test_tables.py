@@ -123,11 +123,7 @@ def freemocap_by_frame(folder, clip):
 
 def sam_cpp(folder, clip):
     def style(name):
-        words = dict(fore='index', middle='middle', ring='ring', pinky='pinky')
-        for word, theirs in words.items():
-            name = name.replace(
-                f'{word}finger' if word == 'fore' else f'{word}_finger', theirs
-            )
+        name = name.replace('forefinger', 'index').replace('_finger', '')
         parts = dict(zip('1234', ['third', 'second', 'first', 'tip'], strict=True))
         if name[-1] in parts:
             part = parts[name[-1]]
@@ -301,10 +297,8 @@ def test_our_own_csv(axes, clip, tmp_path):
     given = given.take(given.frame < COUNT)
     given.save(tmp_path / 'walk.csv', axes=axes)
     given.save(tmp_path / 'walk.npz', axes=axes)
-    read, wanted = (
-        read_poses(tmp_path / 'walk.csv'),
-        mmhot.read_lifted(tmp_path / 'walk.npz'),
-    )
+    read = read_poses(tmp_path / 'walk.csv')
+    wanted = mmhot.read_lifted(tmp_path / 'walk.npz')
     assert (read.fps, read.joint_names) == (25, wanted.joint_names)
     places = read.places()
     if read.axes != axes:  # 'world' is not stated

@@ -4,13 +4,13 @@ Each way in gives the same motion for the same people, whatever their order, clo
 units and axes, and one bad frame leaves the others alone.
 """
 
-import json
 import pickle
 import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from clip_files import dump
 from mocap import JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 
@@ -34,10 +34,7 @@ def camera(world):
 
 def people_of(poses):
     return [
-        [
-            {'keypoints_3d': pose.tolist(), 'track_id': n}
-            for n, pose in enumerate(people)
-        ]
+        [dict(keypoints_3d=pose.tolist(), track_id=n) for n, pose in enumerate(people)]
         for people in poses
     ]
 
@@ -51,8 +48,7 @@ def as_list(poses, folder, axes=None):
 
 
 def as_json(poses, folder, axes=None):
-    path = folder / 'a.json'
-    path.write_text(json.dumps({'fps': FPS, 'frames': people_of(poses)}))
+    path = dump(folder / 'a.json', {'fps': FPS, 'frames': people_of(poses)})
     return dict(source=path, given_axes=axes)
 
 
@@ -76,7 +72,7 @@ def as_rows(poses, folder, axes=None):
 
 def as_folder(poses, folder, axes=None):
     for number, people in enumerate(people_of(poses)):
-        (folder / f'frame_{number:05}.json').write_text(json.dumps(people))
+        dump(folder / f'frame_{number:05}.json', people)
     return dict(source=folder, fps=FPS, given_axes=axes)
 
 
@@ -395,16 +391,21 @@ def test_people_who_are_moved_for_good_keep_both_places():
     assert_allclose(depth[[10, 70]], poses[[10, 70], 0, 0, 2], atol=0.05)
 
 
+def at_hips(rows, value):
+    """Poses relative to the hips, whose positions are of some value in some rows."""
+    places = camera(WORLD)
+    hips = np.ma.masked_array(places[:, :, 0].copy())
+    hips[rows] = value
+    relative = places - places[:, :, :1]
+    return Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
+
+
 UNKNOWN = {'NaN': [np.nan] * 3, 'one NaN': [0.0, np.nan, 5.0], 'masked': np.ma.masked}
 
 
 @pytest.mark.parametrize('case', UNKNOWN)
 def test_an_unknown_translation_is_that_of_a_frame(case, plain):
-    places = camera(WORLD)
-    hips = np.ma.masked_array(places[:, :, 0].copy())
-    hips[BAD, 0] = UNKNOWN[case]
-    relative = places - places[:, :, :1]
-    poses = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
+    poses = at_hips((BAD, 0), UNKNOWN[case])
     assert np.isnan(poses.root_3d).any(-1).sum() == 1
     errors = apart(mmhot.refine(poses), plain)
     assert np.delete(errors[:, 0], BAD).max() < 10
@@ -413,12 +414,7 @@ def test_an_unknown_translation_is_that_of_a_frame(case, plain):
 
 
 def test_unknown_positions_are_those_of_a_person(plain):
-    places = camera(WORLD)
-    hips = places[:, :, 0].copy()
-    hips[:, 0] = np.nan
-    relative = places - places[:, :, :1]
-    poses = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
-    clip = mmhot.refine(poses)
+    clip = mmhot.refine(at_hips(np.s_[:, 0], np.nan))
     first = clip.track == 0
     assert np.isnan(clip.root_3d[first]).all()
     errors = np.abs(clip.places() - plain.places())[~first]
@@ -489,14 +485,13 @@ def test_joints_that_are_never_seen_hang(way, never, tmp_path):
     first = clip.take(clip.track == 0)
     assert (first.scores[:, never] == 0).all()
     true = camera(WORLD)[:, 0]
-    errors = np.linalg.norm(first.places() - true, axis=-1)
+    places = first.places()
+    errors = np.linalg.norm(places - true, axis=-1)
     seen = np.delete(np.arange(17), never)
     assert 1000 * errors[:, seen].mean() < 20
-    bones = np.linalg.norm(
-        first.places()[:, [2, 3]] - first.places()[:, [1, 2]], axis=-1
-    )
+    bones = np.linalg.norm(places[:, [2, 3]] - places[:, [1, 2]], axis=-1)
     assert 0.3 < bones.min() < bones.max() < 0.55
-    feet = first.places()[:, [3, 6], 1] - first.places()[:, :1, 1]
+    feet = places[:, [3, 6], 1] - places[:, :1, 1]
     assert feet.mean() > 0.5  # below the hips
     if {2, 3, 5, 6} <= {*never}:  # legs hang as lifted ones
         thighs = first.keypoints_3d[:, [2, 5]] - first.keypoints_3d[:, [1, 4]]

@@ -59,14 +59,7 @@ def texture(rng, side=1800):
 
 def turns():
     """A pan of 24 degrees and back, with some tilt and roll, and a zoom of 1.4."""
-    angles = np.stack(
-        [
-            24 * np.sin(np.pi * TIMES),
-            5 * np.sin(2 * np.pi * TIMES),
-            2 * np.sin(np.pi * TIMES),
-        ],
-        -1,
-    )
+    angles = np.sin(np.pi * np.outer(TIMES, [1, 2, 1])) * [24, 5, 2]
     rotations = Rotation.from_euler('yxz', angles, degrees=True)
     return rotations, 1 + 0.4 * TIMES
 
@@ -84,11 +77,9 @@ def panorama_video(rotations, zooms, seed=0):
         turn = lens @ rotation.as_matrix().T @ np.linalg.inv(to_wall)
         image = cv2.warpPerspective(wall, turn, SIZE)
         image = np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
-        box = np.array([[100 + 2 * index, 60, 180 + 2 * index, 240]], np.float32)
-        left, top, right, bottom = box[0].astype(int)
-        image[top:bottom, left:right] = rng.integers(
-            0, 255, (bottom - top, right - left)
-        )
+        left, right = 100 + 2 * index, 180 + 2 * index
+        image[60:240, left:right] = rng.integers(0, 255, (180, 80))
+        box = np.array([[left, 60, right, 240]], np.float32)
         yield np.repeat(image[..., None], 3, 2), box
 
 
