@@ -166,6 +166,22 @@ def video(tmp_path):
 
 
 @pytest.fixture
+def detector(monkeypatch):
+    """A stand-in that finds a person in each frame, beside one that finds keypoints."""
+    from pose_sources import Detector, Estimator, use_stand_ins
+
+    detector = Detector(every=1)
+    detector.opened = use_stand_ins(monkeypatch, detector, Estimator())
+    return detector
+
+
+@pytest.fixture
+def opened(detector):
+    """Options of the 2D models that were opened."""
+    return detector.opened
+
+
+@pytest.fixture
 def tool_output(monkeypatch, capfd):
     """Run a tool's command line in this process; return its exit code and output."""
 

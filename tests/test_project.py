@@ -8,23 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from fresh_python import run_python
 
 import mmhot
 
 ROOT = Path(__file__).parents[1]
 NANOHTNET = 'body_3d_keypoint/nanohtnet/cmu_mocap'
 WILD = f'{NANOHTNET}/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
-
-
-def run_python(code):
-    """Run code in a new interpreter; return the printed words."""
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, '-c', code], env=env, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert 'WARNING' not in done.stdout + done.stderr
-    return done.stdout.split()
 
 
 @pytest.mark.slow(reason='starts a process, 18 s')
@@ -222,7 +212,8 @@ init_default_scope('mmhot')
 with FUNCTIONS.switch_scope_and_registry('mmhot') as registry:
     print(config.model.type, weights.partition('://')[0], registry.scope)
 """
-    words = run_python(WITHOUT_PLUGIN + THEIR_NAMES + code + COMPARE_NAMES)
+    lines = run_python(WITHOUT_PLUGIN + THEIR_NAMES + code + COMPARE_NAMES)
+    words = ' '.join(lines).split()
     return words[words.index('hub') :]
 
 

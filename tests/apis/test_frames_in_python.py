@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
 import mmhot
@@ -18,11 +17,7 @@ IMAGES = [gray_image(number) for number in range(20)]
 PAGE = Path(__file__).parents[2] / 'docs/streaming.md'
 
 
-@pytest.fixture(autouse=True)
-def detector(monkeypatch):
-    detector = Detector(every=1)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return detector
+pytestmark = pytest.mark.usefixtures('detector')
 
 
 @pytest.fixture(scope='module')

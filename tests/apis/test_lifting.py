@@ -6,17 +6,9 @@ import numpy as np
 import pytest
 from clip_files import DATA, SKATER
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import Detector, Estimator, use_stand_ins
 
 import mmhot
 from mmhot.cli.dispatch import main
-
-
-@pytest.fixture
-def detector(monkeypatch):
-    detector = Detector(every=1)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return detector
 
 
 def same_files(first, second):

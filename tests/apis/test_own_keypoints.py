@@ -2,11 +2,13 @@
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from clip_files import dump
 from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
@@ -40,29 +42,27 @@ def draw_kites(count=12):
         points = SHAPE * rng.uniform(0.9, 1.2) + (36, 46) + rng.uniform(-4, 4, 2)
         for (x, y), color in zip(points, COLORS, strict=True):
             cv2.circle(image, (round(x), round(y)), 4, color, -1)
-        cv2.imwrite(str(folder / f'{number:03}.png'), image)
-        images.append(
-            dict(id=number, file_name=f'{number:03}.png', width=72, height=96)
-        )
+        name = f'{number:03}.png'
+        cv2.imwrite(str(folder / name), image)
+        images.append(dict(id=number, file_name=name, width=72, height=96))
         keypoints = np.c_[points, np.full(6, 2)].ravel().tolist()
-        person = dict(id=number, image_id=number, category_id=1, iscrowd=0)
-        box = [0, 0, 72, 96]
-        annotations.append(
-            person | dict(bbox=box, area=2000, num_keypoints=6, keypoints=keypoints)
-        )
-    document = dict(
-        images=images, annotations=annotations, categories=[dict(id=1, name='kite')]
-    )
+        person = dict(id=number, image_id=number, category_id=1, iscrowd=0, area=2000)
+        person |= dict(bbox=[0, 0, 72, 96], num_keypoints=6, keypoints=keypoints)
+        annotations.append(person)
+    document = dict(images=images, annotations=annotations)
+    document['categories'] = [dict(id=1, name='kite')]
     for name in ('train', 'val'):
-        Path(f'kite/{name}.json').write_text(json.dumps(document))
+        dump(Path(f'kite/{name}.json'), document)
     return np.array([a['keypoints'] for a in annotations]).reshape(count, 6, 3)
 
 
 KEYPOINTS = ['top', 'left_wing', 'right_wing', 'bottom', 'left_tail', 'right_tail']
 
 
-def export_kites():
-    """Write what CVAT exports: a category with names, images in a subset's folder."""
+@pytest.fixture
+def document(tmp_path, monkeypatch):
+    """What CVAT exports: a category with names, images in a subset's folder."""
+    monkeypatch.chdir(tmp_path)
     draw_kites()
     document = json.loads(Path('kite/val.json').read_text())
     Path('kite').rename('export')
@@ -76,23 +76,19 @@ def export_kites():
     document['categories'] = [dict(id=2, name='box', supercategory=''), kite]
     for person in document['annotations']:
         del person['iscrowd'], person['area']
-    Path('export/annotations.json').write_text(json.dumps(document))
+    dump(Path('export/annotations.json'), document)
+    return document
 
 
 COMMAND = ['export/annotations.json', 'export/images', 'kite']
 
 
-def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool):
-    monkeypatch.chdir(tmp_path)
-    export_kites()
-    document = json.loads(Path(COMMAND[0]).read_text())
+def test_metainfo_and_config_come_from_an_export(document, run_tool):
     single = dict(document['annotations'][5], id=99, bbox=[40, 40, 0, 0])  # a keypoint
     single['keypoints'] = [40, 40, 2] + 15 * [0]
-    document['annotations'].append(single)
-    Path(COMMAND[0]).write_text(json.dumps(document))
     hidden = dict(document['annotations'][0], id=100, keypoints=18 * [0])
-    document['annotations'].append(hidden)
-    Path(COMMAND[0]).write_text(json.dumps(document))
+    document['annotations'] += [single, hidden]
+    dump(Path(COMMAND[0]), document)
     text = 'train_keypoints.py: 1 of 14 annotations left out, whose '
     text = f'{text}boxes have no size\n{text}keypoints all have visibility 0\n'
     assert run_tool('train_keypoints', *COMMAND, '--only-write') == (0, text)
@@ -105,11 +101,10 @@ def test_metainfo_and_config_come_from_an_export(tmp_path, monkeypatch, run_tool
     assert metainfo['flip_indices'] == [0, 2, 1, 3, 5, 4]
     assert [*metainfo['keypoint_id2name'].values()] == KEYPOINTS
     assert [[a + 1, b + 1] for a, b in metainfo['skeleton_links']][-1] == [4, 6]
-    val = json.loads(Path('kite/val.json').read_text())
-    assert [x['file_name'] for x in val['images']] == [
-        'default/000.png',
-        'default/010.png',
+    names = [
+        x['file_name'] for x in json.loads(Path('kite/val.json').read_text())['images']
     ]
+    assert names == ['default/000.png', 'default/010.png']
     assert run_tool('check_dataset', 'kite/config.py') == (0, '')
     code, error = run_tool('train_keypoints', *COMMAND)
     assert code == 2
@@ -121,17 +116,13 @@ def kite(**change):
     return dict(categories=[known | change])
 
 
-def test_names_of_other_folders_and_single_sides(tmp_path, monkeypatch, run_tool):
+def test_names_of_other_folders_and_single_sides(document, run_tool):
     """Label Studio writes paths of its own folders."""
-    monkeypatch.chdir(tmp_path)
-    export_kites()
-    document = json.loads(Path(COMMAND[0]).read_text())
-    (tmp_path / '000.png').touch()
+    Path('000.png').touch()
     for image in document['images']:
         image['file_name'] = f'..\\..\\{Path(image["file_name"]).name}'
     names = [*KEYPOINTS[:2], 'middle', *KEYPOINTS[3:]]
-    document |= kite(keypoints=names)
-    Path(COMMAND[0]).write_text(json.dumps(document))
+    dump(Path(COMMAND[0]), document | kite(keypoints=names))
     code, error = run_tool('train_keypoints', *COMMAND, '--only-write')
     assert (code, error.count('\n')) == (0, 1)
     assert 'left_wing has no partner on the other side' in error
@@ -147,13 +138,8 @@ def test_names_of_other_folders_and_single_sides(tmp_path, monkeypatch, run_tool
         (kite(skeleton=[[1, 2], [6, 7], [1, 9]]), 'a link leads to 7, and there are 6'),
     ],
 )
-def test_exports_without_keypoints_are_one_line(
-    change, message, tmp_path, monkeypatch, run_tool
-):
-    monkeypatch.chdir(tmp_path)
-    export_kites()
-    document = json.loads(Path(COMMAND[0]).read_text())
-    Path(COMMAND[0]).write_text(json.dumps(document | change))
+def test_exports_without_keypoints_are_one_line(change, message, document, run_tool):
+    dump(Path(COMMAND[0]), document | change)
     code, error = run_tool('train_keypoints', *COMMAND)
     assert code == 2
     assert message in error
@@ -162,12 +148,9 @@ def test_exports_without_keypoints_are_one_line(
 
 
 @pytest.mark.slow(reason='trains, tests, exports and runs a model, 1 min')
-def test_an_export_becomes_a_model_in_one_command(
-    tmp_path, monkeypatch, capfd, run_tool
-):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures('document')
+def test_an_export_becomes_a_model_in_one_command(monkeypatch, run_tool):
     monkeypatch.setenv('PYTHONPATH', str(PAGE.parents[1]))
-    export_kites()
     options = ['--epochs', '1', '--batch-size', '4']
     assert run_tool('train_keypoints', *COMMAND, *options)[0] == 0
     assert len([*Path('kite/crops').glob('*.png')]) == 10
@@ -248,29 +231,20 @@ def test_keypoints_of_head_and_dataset_in_another_order_stop_the_run(page, run_t
     assert 'keypoint 0 is bottom, but top in the dataset' in error.splitlines()[-1]
 
 
-ARM = """dataset_info = dict(
+ARM = ['base', 'elbow', 'wrist', 'tip']
+METAINFO = dict(
     dataset_name='arm',
-    keypoint_info={
-        0: dict(name='base'),
-        1: dict(name='elbow'),
-        2: dict(name='wrist'),
-        3: dict(name='tip'),
-    },
-    skeleton_info={
-        0: dict(link=('base', 'elbow')),
-        1: dict(link=('elbow', 'wrist')),
-        2: dict(link=('wrist', 'tip')),
-    },
+    keypoint_info={n: dict(name=name) for n, name in enumerate(ARM)},
+    skeleton_info={n: dict(link=link) for n, link in enumerate(pairwise(ARM))},
     joint_weights=[1.0] * 4,
     sigmas=[0.05] * 4,
 )
-"""
 
 
 @pytest.mark.slow(reason='trains, tests and exports a lifter, and lifts, 30 s')
 def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool, capfd):
     Path('arm').mkdir()
-    Path('arm3d.py').write_text(ARM)
+    Path('arm3d.py').write_text(f'dataset_info = {METAINFO}')
     angles = np.linspace(0, 6, 200)
     steps = np.stack([0 * angles, np.cos(angles), np.sin(angles)], -1)
     joints = np.cumsum([0 * steps, steps, 0.5 * steps, 0.2 * steps], 0).swapaxes(0, 1)
@@ -286,8 +260,7 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
     assert run_tool('train', 'small.py', '--work-dir', 'work')[0] == 0
     assert run_tool('test', 'small.py', 'work/epoch_1.pth')[0] == 0
     pixels = 300 + 100 * joints[:, :, 1:] @ np.diag([1, -1])
-    names = ['tip', 'wrist', 'elbow', 'base']
-    arrays = dict(width=640, height=640, fps=50, joint_names=names)
+    arrays = dict(width=640, height=640, fps=50, joint_names=ARM[::-1])
     np.savez('arm.npz', keypoints=pixels[:, ::-1], **arrays)
     weights = 'work/epoch_1.pth'
     options = ['--out', 'arm_onnx', '--inputs', 'arm.npz']
@@ -295,7 +268,7 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
     assert 'inputs must be a file of 2D keypoints of arm-4' in capfd.readouterr().err
     assert main(['export', 'small.py', weights, *options]) == 0
     meta = json.loads(Path('arm_onnx/meta.json').read_text())
-    assert (meta['joints'], meta['parents']) == (names[::-1], [-1, 0, 1, 2])
+    assert (meta['joints'], meta['parents']) == (ARM, [-1, 0, 1, 2])
     found = {}
     for out, model in (
         ('onnx', ['--pose3d', 'arm_onnx']),
@@ -306,7 +279,7 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
         assert main([*lift, formats]) == 0
         assert not Path(out, 'arm.html').exists()
         clip = mmhot.read_lifted(f'{out}/arm.npz')
-        assert list(clip.joint_names) == names[::-1]
+        assert list(clip.joint_names) == ARM
         np.testing.assert_allclose(clip.keypoints_2d, pixels, rtol=1e-4)
         found[out] = clip.keypoints_3d
         assert main([*lift, 'npz,bvh']) == 1

@@ -172,11 +172,6 @@ def video(tmp_path_factory):
     return write_video(path, codec='ffv1', pix_fmt='bgr0')
 
 
-@pytest.fixture
-def opened(monkeypatch):
-    return use_stand_ins(monkeypatch, Detector(every=1), Estimator())
-
-
 @pytest.fixture(scope='module')
 def inferred(video):
     with pytest.MonkeyPatch.context() as patch:

@@ -3,23 +3,12 @@
 from functools import partial
 
 import pytest
-from pose_sources import Detector, Estimator, infer, use_stand_ins
+from pose_sources import infer
 
 
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / 'out'
-
-
-@pytest.fixture
-def detector():
-    return Detector(every=1)
-
-
-@pytest.fixture
-def opened(detector, monkeypatch):
-    """Options of the 2D models that were opened."""
-    return use_stand_ins(monkeypatch, detector, Estimator())
 
 
 @pytest.fixture

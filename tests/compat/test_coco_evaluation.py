@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import dump
+from fresh_python import run_python
 
 from mmhot.compat import coco_evaluation
 
@@ -249,7 +250,7 @@ print(xtcocotools.coco.COCO is COCO)
 """
 
 
-def test_missing_package_is_replaced_and_restored(run_python):
+def test_missing_package_is_replaced_and_restored():
     module = 'mmhot.compat.coco_evaluation'
     assert run_python(REPLACED, hidden='xtcocotools') == [
         f'{module} {module} True',

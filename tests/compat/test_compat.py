@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from fresh_python import run_python
 from mmengine.config import ConfigDict
 from mmengine.dataset import DefaultSampler
 from mmengine.logging import HistoryBuffer
@@ -191,25 +192,21 @@ def test_mmpose_draws_in_3d_only_with_the_shim():
 def test_shims_are_reverted():
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    def state():
+        safe = set(torch.serialization.get_safe_globals())
+        return safe, hasattr(FigureCanvasAgg, 'tostring_rgb'), list(sys.meta_path)
+
     compat.revert()
-    state = (
-        set(torch.serialization.get_safe_globals()),
-        hasattr(FigureCanvasAgg, 'tostring_rgb'),
-        list(sys.meta_path),
-    )
+    before = state()
     with compat.shims() as names:
         assert names == compat.applied() == compat.apply()
         assert 'checkpoint globals' in names
     assert compat.applied() == ()
-    assert state == (
-        set(torch.serialization.get_safe_globals()),
-        hasattr(FigureCanvasAgg, 'tostring_rgb'),
-        list(sys.meta_path),
-    )
+    assert state() == before
 
 
 @pytest.mark.parametrize('first', ['mmhot', 'mmengine.config'])
-def test_config_scheme_is_added_in_either_import_order(first, run_python):
+def test_config_scheme_is_added_in_either_import_order(first):
     code = f"""
 import {first}
 import mmhot

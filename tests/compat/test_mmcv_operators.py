@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fresh_python import run_python
 
 from mmhot import compat
 from mmhot.compat import mmcv_operators
@@ -105,7 +106,7 @@ print(mmcv._ext.nms)
 """
 
 
-def test_compiled_operators_are_preferred(tmp_path, run_python):
+def test_compiled_operators_are_preferred(tmp_path):
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv/__init__.py').touch()
     (tmp_path / 'mmcv/_ext.py').write_text('nms = "compiled"')

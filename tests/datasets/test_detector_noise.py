@@ -2,7 +2,6 @@
 
 import mocap
 import numpy as np
-import pytest
 
 from mmhot.datasets.transforms.detector_noise import (
     _TABLE,
@@ -12,11 +11,6 @@ from mmhot.datasets.transforms.detector_noise import (
 
 H36M = mocap.H36M
 SIDES = np.array(H36M.flip_pairs).T  # left, right
-
-
-@pytest.fixture(autouse=True)
-def _seed():
-    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
 
 
 def noisy(num_windows=60, height=370.0, transform=None, **settings):

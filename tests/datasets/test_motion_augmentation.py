@@ -16,11 +16,6 @@ PELVIS = [0, *H36M.indices(['left_hip', 'right_hip'])]
 UPPER = [joint for joint in range(17) if joint not in LEGS + PELVIS]
 
 
-@pytest.fixture(autouse=True)
-def _seed():
-    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
-
-
 def lengths(joints):
     """Bone lengths, (T, 16)."""
     parents, children = np.transpose(H36M.bones)

@@ -17,11 +17,6 @@ from mmhot.datasets.transforms.virtual_camera import (
 H36M = mocap.H36M
 
 
-@pytest.fixture(autouse=True)
-def _seed():
-    np.random.seed(0)  # noqa: NPY002 the transforms draw from it
-
-
 @pytest.mark.parametrize('camera', mocap.CAMERAS, ids=lambda camera: camera['name'])
 def test_look_at_camera_equals_the_published_cameras(camera):
     rotation = look_at_camera(camera['T'], np.array([0, 0, 0.95]), 0.0)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
-from pose_sources import Detector, Estimator, infer, use_stand_ins
+from pose_sources import Estimator, infer
 from video_files import gray_image, write_video
 
 import mmhot
@@ -21,13 +21,6 @@ def video(tmp_path_factory):
     path = tmp_path_factory.mktemp('part') / 'clip.mkv'
     images = [gray_image(number) for number in range(30)]
     return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
-
-
-@pytest.fixture
-def detector(monkeypatch):
-    detector = Detector(every=1)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return detector
 
 
 def part_of(path, **options):

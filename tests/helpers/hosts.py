@@ -7,19 +7,12 @@ from torch import nn
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 
 NUM_FRAMES = 9
+_SIZES = dict(num_frames=NUM_FRAMES, embed_dims=16, num_heads=2)
 HOSTS = {
-    'MixSTE': dict(
-        num_frames=NUM_FRAMES, embed_dims=16, depth=3, num_heads=2, mlp_dims=32
-    ),
-    'MotionBERT': dict(
-        num_frames=NUM_FRAMES, in_channels=2, embed_dims=16, depth=3, num_heads=2
-    ),
-    'MHFormer': dict(
-        num_frames=NUM_FRAMES, embed_dims=16, mlp_dims=32, num_heads=2, drop_rate=0.0
-    ),
-    'MotionAGFormer': dict(
-        num_frames=NUM_FRAMES, in_channels=2, embed_dims=16, depth=3, num_heads=2
-    ),
+    'MixSTE': dict(depth=3, mlp_dims=32, **_SIZES),
+    'MotionBERT': dict(in_channels=2, depth=3, **_SIZES),
+    'MHFormer': dict(mlp_dims=32, drop_rate=0.0, **_SIZES),
+    'MotionAGFormer': dict(in_channels=2, depth=3, **_SIZES),
 }
 HEADS = {
     'MixSTE': dict(type='PoseLiftingHead', in_channels=16),

@@ -47,6 +47,7 @@ def windows(length, num_targets, stride, noise, clip='a/x', action=''):
     """Samples of a clip's windows, and its predictions and targets."""
     pred, target = poses(length)
     first = -((stride - 1) // 2) if length > num_targets else 0
+    known = dict(clip=clip, subject=clip.split('/')[0], action=action, fps=50.0)
     samples = []
     for start in range(first, length, stride):
         frames = np.arange(start, start + num_targets)
@@ -54,17 +55,8 @@ def windows(length, num_targets, stride, noise, clip='a/x', action=''):
         visible = np.repeat((inside == frames)[:, None], 17, 1).astype(np.float32)
         rng = np.random.default_rng(start + 1000)
         offset = rng.normal(0, noise, (num_targets, 17, 3))
-        made = sample(
-            pred[inside] + offset,
-            target[inside],
-            visible,
-            clip=clip,
-            subject=clip.split('/')[0],
-            action=action,
-            fps=50.0,
-            target_frame_numbers=frames,
-        )
-        samples.append(made)
+        found, known['target_frame_numbers'] = pred[inside] + offset, frames
+        samples.append(sample(found, target[inside], visible, **known))
     return samples, pred, target
 
 

@@ -34,9 +34,8 @@ def camera(index):
 def seen(joints, view):
     """Joints (T, K, 3) in camera axes, and their pixels."""
     joints = (joints - view['T'].ravel()) @ view['R']
-    return joints, joints[..., :2] / joints[..., 2:] * view['f'].ravel() + view[
-        'c'
-    ].ravel()
+    plane = joints[..., :2] / joints[..., 2:]
+    return joints, plane * view['f'].ravel() + view['c'].ravel()
 
 
 def recordings(num_joints=32):
@@ -52,23 +51,15 @@ def recordings(num_joints=32):
 
 def write_videopose3d(folder, extra=2, left=LEFT):
     """VideoPose3D's files: detections are ``extra`` frames longer than 3D."""
-    world = recordings()
-    pixels = {
-        subject: {
-            take: [
-                np.pad(
-                    seen(joints, camera(index))[1][:, _USED],
-                    ((0, max(extra, 0)), (0, 0), (0, 0)),
-                )[: len(joints) + extra]
-                for index in range(4)
-            ]
-            for take, joints in takes.items()
-        }
-        for subject, takes in world.items()
-    }
-    metadata = dict(
-        layout_name='h36m', num_joints=17, keypoints_symmetry=[list(left), RIGHT]
-    )
+    world, more = recordings(), ((0, max(extra, 0)), (0, 0), (0, 0))
+    pixels = {subject: {} for subject in world}
+    for subject, takes in world.items():
+        for take, joints in takes.items():
+            views = [seen(joints, camera(index))[1][:, _USED] for index in range(4)]
+            views = [np.pad(view, more)[: len(joints) + extra] for view in views]
+            pixels[subject][take] = views
+    sides = [list(left), RIGHT]
+    metadata = dict(layout_name='h36m', num_joints=17, keypoints_symmetry=sides)
     np.savez_compressed(folder / 'data_3d_h36m.npz', positions_3d=world)
     np.savez_compressed(folder / CPN, positions_2d=pixels, metadata=metadata)
     cameras = {(s, CAMERAS[i]): camera(i) for s in SUBJECTS for i in range(4)}
@@ -95,9 +86,7 @@ def write_motionbert(folder, **changes):
         '2.5d_factor': 1000 / scale[:, 0],
         'joints_2.5d_image': image * (1000 / scale)[..., None],
     }
-    split = {
-        key: value for key, value in (split | changes).items() if value is not None
-    }
+    split = {key: x for key, x in (split | changes).items() if x is not None}
     (folder / SH).write_bytes(pickle.dumps({'train': split, 'test': split}))
     return split
 

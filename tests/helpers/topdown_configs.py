@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from clip_files import dump
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
@@ -90,6 +91,5 @@ def first_people(folder, count):
     people = content['annotations'][:count]
     image_ids = {person['image_id'] for person in people}
     images = [image for image in content['images'] if image['id'] in image_ids]
-    path = folder / f'{count}_people.json'
-    path.write_text(json.dumps(content | dict(annotations=people, images=images)))
-    return path
+    content |= dict(annotations=people, images=images)
+    return dump(folder / f'{count}_people.json', content)

@@ -109,13 +109,10 @@ def test_mmpose_predictions_equal_the_same_npz(tmp_path, form):
             dump(path / f'img_{t}.json', [instance(pose)])
     clip = read_keypoints(path, **SIZE)
     assert (clip.name, clip.skeleton, len(clip.tracks)) == ('clip', 'coco-17', 1)
-    np.testing.assert_array_equal(clip.tracks[0].frames, np.arange(12))
-    np.testing.assert_array_equal(
-        clip.tracks[0].keypoints, keypoints.astype(np.float32)
-    )
-    np.testing.assert_array_equal(
-        clip.tracks[0].bboxes[:, :2], keypoints.min(1).astype('f')
-    )
+    (track,) = clip.tracks
+    np.testing.assert_array_equal(track.frames, np.arange(12))
+    np.testing.assert_array_equal(track.keypoints, keypoints.astype(np.float32))
+    np.testing.assert_array_equal(track.bboxes[:, :2], keypoints.min(1).astype('f'))
 
 
 LARGE = (1 << 53) + 3
@@ -197,11 +194,8 @@ def test_coco_results_become_frames_in_order_of_images(tmp_path, ids, frames):
     ],
 )
 def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames):
-    rows = zip(*keys.values(), strict=True)
-    images = [
-        {**dict(zip(keys, row, strict=True)), 'width': 1280, 'height': 720}
-        for row in rows
-    ]
+    rows = [dict(zip(keys, x, strict=True)) for x in zip(*keys.values(), strict=True)]
+    images = [{**row, 'width': 1280, 'height': 720} for row in rows]
     people = [coco_result(i, p) for i, p in zip(keys['id'], walk(3), strict=True)]
     path = dump(tmp_path / 'a.json', {'images': images, 'annotations': people})
     (track,) = read_keypoints(path, fps=25).tracks

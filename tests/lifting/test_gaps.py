@@ -143,10 +143,8 @@ def person(camera, seated=False, frames=150):
 
 
 def lift(lifter, keypoints):
-    clip = replace(
-        clip_of(track(range(len(keypoints)), keypoints)), width=1000, height=1000
-    )
-    return lifter(clip).keypoints_3d
+    clip = clip_of(track(range(len(keypoints)), keypoints))
+    return lifter(replace(clip, width=1000, height=1000)).keypoints_3d
 
 
 def angles(first, second):

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from pose_sources import Detector, Estimator, infer, use_stand_ins
+from pose_sources import infer
 from video_files import write_video
 
 from mmhot.io.atomic import CACHE_FOLDER
@@ -26,13 +26,6 @@ def run(checkpoint, monkeypatch, tmp_path):
     video = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0')
     fixed = dict(pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
     return partial(infer, video, **fixed, formats='npz')
-
-
-@pytest.fixture
-def detector(monkeypatch):
-    detector = Detector(every=1)
-    use_stand_ins(monkeypatch, detector, Estimator())
-    return detector
 
 
 def kept_files(tmp_path):

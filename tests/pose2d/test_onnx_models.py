@@ -85,17 +85,12 @@ def heatmaps(crops):
     return [maps]
 
 
+PLANES = ['b', 3, 256, 192]
 KINDS = {
     'MoveNet': ([1, 256, 256, 3], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
-    'SimCC': (
-        ['b', 3, 256, 192],
-        {'x': ['b', 17, 384], 'y': ['b', 17, 512]},
-        simcc,
-        0.6,
-        0.1,
-    ),
+    'SimCC': (PLANES, {'x': ['b', 17, 384], 'y': ['b', 17, 512]}, simcc, 0.6, 0.1),
     'MoveNet of planes': ([1, 3, 256, 256], {'o': [1, 1, 17, 3]}, movenet, 0.7, 0.01),
-    'heatmaps': (['b', 3, 256, 192], {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
+    'heatmaps': (PLANES, {'o': ['b', 133, 64, 48]}, heatmaps, 0.9, 0.9),
 }
 
 
@@ -175,9 +170,8 @@ def test_exported_detectors_state_their_size(use):
     ('boxes', 'labels'), [((3, 5), (3,)), ((1, 3, 5), (1, 2)), ((1, 3, 4), (1, 3))]
 )
 def test_detections_of_other_shapes_are_one_line(use, boxes, labels):
-    use(
-        Session([1, 3, 64, 64], DETECTIONS, lambda _: [*map(np.zeros, (boxes, labels))])
-    )
+    found = [np.zeros(boxes), np.zeros(labels)]
+    use(Session([1, 3, 64, 64], DETECTIONS, lambda _: found))
     with pytest.raises(ValueError, match=r'boxes \(1, N, 5\) and labels \(1, N\) are'):
         OnnxDetector('a.onnx')([gray_image()])
 

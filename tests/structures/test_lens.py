@@ -29,6 +29,7 @@ camera_matrix: {rows: 3, cols: 3, data: [900, 0, 655, 0, 920, 340, 0, 0, 1]}
 distortion_model: plumb_bob
 distortion_coefficients: {rows: 1, cols: 5, data: [-0.28, 0.09, 0.001, -0.0008, -0.012]}
 """
+FISHEYE = ROS.replace('plumb_bob', 'equidistant')
 NAMED = {
     **{'fx': 900, 'fy': 920, 'cx': 655, 'cy': 340, 'width': 1280, 'height': 720},
     **{'k1': -0.28, 'k2': 0.09, 'p1': 0.001, 'p2': -0.0008, 'k3': -0.012},
@@ -100,11 +101,7 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
         ('a.json', [1], 'a.json: has no intrinsics: camera_matrix'),
         ('a.yml', 'a: [', 'is not valid YAML'),
         ('a.yml', 'K: !!python/object/apply:os.getcwd []', 'is not valid YAML'),
-        (
-            'a.yml',
-            ROS.replace('plumb_bob', 'equidistant'),
-            "'equidistant' is not supported",
-        ),
+        ('a.yml', FISHEYE, "'equidistant' is not supported"),
         ('a.txt', 'x', 'is no .json, .yml, .yaml or .npz'),
     ],
 )
@@ -149,9 +146,8 @@ def test_lens_is_scaled_to_the_image():
 
 
 def test_images_of_another_aspect_ratio_are_refused():
-    with pytest.raises(
-        ValueError, match='1280x720, which are not a scaled version of 640'
-    ):
+    text = '1280x720, which are not a scaled version of 640'
+    with pytest.raises(ValueError, match=text):
         LENS.fitted(640, 480)
 
 

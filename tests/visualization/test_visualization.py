@@ -63,9 +63,7 @@ def decode(path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         facts = (stream.codec_context.name, stream.pix_fmt, stream.average_rate)
-        frames = [
-            frame.to_ndarray(format='bgr24') for frame in container.decode(stream)
-        ]
+        frames = [x.to_ndarray(format='bgr24') for x in container.decode(stream)]
     return facts, frames
 
 
@@ -201,9 +199,8 @@ def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
     pixels = frontal.keypoints_2d.copy()
     pixels[:, H36M.index('right_wrist')] = np.nan
     image = np.zeros((720, 1280, 3), np.uint8)
-    ClipRenderer(replace(frontal, scores=scores, keypoints_2d=pixels)).draw_2d(
-        image, 0, 1.0
-    )
+    changed = replace(frontal, scores=scores, keypoints_2d=pixels)
+    ClipRenderer(changed).draw_2d(image, 0, 1.0)
     x, y = pixels[0, H36M.index('left_foot')].round().astype(int)
     assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
     x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
@@ -275,9 +272,8 @@ def test_numbers_of_near_joints_do_not_overlap(monkeypatch):
     knees = [clip.joint_names.index(f'{side}_knee') for side in ('left', 'right')]
     clip.keypoints_2d[:, knees] = clip.keypoints_2d[:, knees[:1]]
     texts = []
-    monkeypatch.setattr(
-        drawing, 'draw_text', lambda *x, **more: texts.append((x, more))
-    )
+    note = lambda *x, **more: texts.append((x, more))  # noqa: E731
+    monkeypatch.setattr(drawing, 'draw_text', note)
     renderer = ClipRenderer(clip, clip.angles())
     renderer.draw_2d(np.zeros((720, 1280, 3), np.uint8), 30, 1.0)
     assert len(texts) == 8

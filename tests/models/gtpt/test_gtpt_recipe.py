@@ -32,13 +32,11 @@ META = {
 def person(dataset='coco', visible=None):
     """A person whose joints lie on a diagonal, ten pixels apart."""
     meta = META[dataset]
-    count = meta['num_keypoints']
-    along = np.arange(count, dtype=np.float32)
+    along = np.arange(meta['num_keypoints'], dtype=np.float32)
+    visible = along if visible is None else visible
     return dict(
         keypoints=np.stack([along, 2 * along], -1)[None] * 10,
-        keypoints_visible=np.isin(along, visible)[None].astype(np.float32)
-        if visible is not None
-        else np.ones((1, count), np.float32),
+        keypoints_visible=np.isin(along, visible)[None].astype(np.float32),
         upper_body_ids=meta['upper_body_ids'],
         lower_body_ids=meta['lower_body_ids'],
         bbox_center=np.zeros((1, 2), np.float32),
