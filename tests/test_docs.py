@@ -288,9 +288,7 @@ def test_site_has_every_page_and_name_and_no_dead_link(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     texts = {path: path.read_text() for path in site.rglob('*.html')}
-    ids = {
-        path: set(re.findall(r'\bid="([^"]+)"', text)) for path, text in texts.items()
-    }
+    ids = {path: set(re.findall(r'\bid="([^"]+)"', x)) for path, x in texts.items()}
     for path, text in texts.items():
         if path.name == '404.html':
             continue

@@ -60,6 +60,15 @@ def uv(*arguments, **settings):
     return call(shutil.which('uv') or ROOT / '.uv/bin/uv', *arguments, **settings)
 
 
+def install(tool, path, *names):
+    """Install into the environment of a folder of programs, by pip or uv."""
+    where = dict(cwd=path.parent, path=path)
+    if tool == 'pip':
+        call(path / 'python', '-m', 'pip', 'install', *names, **where)
+    else:
+        uv('pip', 'install', '--python', path / 'python', *names, **where)
+
+
 @pytest.fixture(scope='module')
 def sources(tmp_path_factory):
     """Copy the files of a clone."""
@@ -272,11 +281,8 @@ def test_base_installation_lifts_a_video_without_pytorch(
     folder = tmp_path / 'env'
     seed = ['--seed'] if tool == 'pip' else []
     uv('venv', *seed, '--python', find_python(version), folder, cwd=tmp_path)
-    python, path = folder / 'bin/python', folder / 'bin'
-    if tool == 'pip':
-        call(python, '-m', 'pip', 'install', wheel, cwd=tmp_path, path=path)
-    else:
-        uv('pip', 'install', '--python', python, wheel, cwd=tmp_path, path=path)
+    path = folder / 'bin'
+    install(tool, path, wheel)
     (site,) = folder.glob('lib/python*/site-packages')
     assert not [*site.glob('torch*'), *site.glob('mm[cdep]*')]
     (site / 'forbid.py').write_text(FORBID)
@@ -320,17 +326,9 @@ def test_empty_environment_needs_no_compiler(tool, wheel, tmp_path, request):
     folder = tmp_path / 'env'
     venv.create(folder, with_pip=tool == 'pip', symlinks=True)
     request.addfinalizer(partial(shutil.rmtree, folder))  # 6 GB
-    python, path = folder / 'bin/python', folder / 'bin'
-
-    def install(*names):
-        if tool == 'pip':
-            call(python, '-m', 'pip', 'install', *names, cwd=tmp_path, path=path)
-        else:
-            options = ('--python', python, *names)
-            uv('pip', 'install', *options, cwd=tmp_path, path=path)
-
-    install(f'{wheel}[mmpose]')
-    install('--no-deps', 'mmpose==1.3.2')
+    path = folder / 'bin'
+    install(tool, path, f'{wheel}[mmpose]')
+    install(tool, path, '--no-deps', 'mmpose==1.3.2')
     models = ('--pose2d', 'gtpt-t', '--det-model', 'pose-verified')
     video = ('infer', ROOT / 'demo/walk.mp4', '--out-dir', 'out', *models)
     call(path / 'mmhot', *video, cwd=tmp_path, path=path)

@@ -32,9 +32,7 @@ def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
     (tmp_path / 'b').mkdir()
     for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'png'):
         written += clip.save(tmp_path / 'b' / f'{path.stem}.{suffix}', height=1.7)
-    assert {file.name for file in written} == {
-        x.name for x in (tmp_path / 'a').iterdir()
-    }
+    assert {x.name for x in written} == {x.name for x in (tmp_path / 'a').iterdir()}
     for file in written:
         assert same_files(file, tmp_path / 'a' / file.name), file.name
 

@@ -40,9 +40,7 @@ def lifted(tmp_path_factory):
 
 def test_unseen_legs_are_missing_and_seen_joints_are_not(lifted):
     _, clips, visibility = lifted
-    found = np.array(
-        [clip.scores[0, both_sides('h36m-17', H36M)] > 0 for clip in clips]
-    )
+    found = np.array([x.scores[0, both_sides('h36m-17', H36M)] > 0 for x in clips])
     assert found[visibility == 2].mean() > 0.95
     unseen = visibility < 2
     assert found[:, KNEES][unseen[:, KNEES]].mean() < 0.05

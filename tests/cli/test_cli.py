@@ -11,6 +11,7 @@ import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import PIPE
 from types import ModuleType
 
 import pytest
@@ -37,11 +38,11 @@ def fake_command(monkeypatch):
     return module
 
 
-def run_code(code, **options):
+def run_code(code, run=subprocess.run, stdout=PIPE, stderr=PIPE, **options):
     """Run Python code in a new process."""
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    options['env'] = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = [sys.executable, '-c', code]
-    return subprocess.run(command, env=env, capture_output=True, text=True, **options)
+    return run(command, stdout=stdout, stderr=stderr, text=True, **options)
 
 
 def test_version_and_help_of_every_command_load_nothing_heavy():
@@ -145,9 +146,8 @@ def test_completion_names_options_choices_and_files(capsys, tmp_path):
     for words in ('--form', 'a.mp4 --axes w', 'wal'):
         line = f'COMP_WORDS=(mmhot infer {words}); COMP_CWORD={len(words.split()) + 1}'
         code = f'source c.bash; {line}; _shtab_mmhot; echo ${{COMPREPLY[@]}}'
-        found.append(
-            subprocess.check_output(['bash', '-c', code], cwd=tmp_path, text=True)
-        )
+        command = ['bash', '-c', code]
+        found.append(subprocess.check_output(command, cwd=tmp_path, text=True))
     assert found == ['--formats\n', 'world\n', 'walk.mp4\n']
 
 
@@ -263,16 +263,10 @@ def act():
         print_line('line')
 sys.exit(run_safely('mmhot list', act))
 """
-    env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, '-c', program],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=env,
-    )
-    assert process.stdout.readline() == b'line\n'
+    process = run_code(program, subprocess.Popen)
+    assert process.stdout.readline() == 'line\n'
     process.stdout.close()
-    assert (process.wait(30), process.stderr.read()) == (141, b'')
+    assert (process.wait(30), process.stderr.read()) == (141, '')
 
 
 def test_warnings_of_other_packages_are_ignored_unless_asked_for(
@@ -316,9 +310,7 @@ def act():
 sys.exit(run_safely('mmhot', act))
 """
     with (tmp_path / stdout).open('w') as out, (tmp_path / stderr).open('w') as err:
-        command = [sys.executable, '-c', program]
-        env = {**os.environ, 'PYTHONPATH': str(ROOT)}
-        ran = subprocess.run(command, stdout=out, stderr=err, env=env, cwd=tmp_path)
+        ran = run_code(program, stdout=out, stderr=err, cwd=tmp_path)
     assert (ran.returncode, (tmp_path / 'result').read_text()) == (code, 'whole')
     files = (tmp_path / name for name in ('out', 'err'))
     assert ''.join(file.read_text() for file in files if file.exists()) == left
@@ -335,10 +327,8 @@ def test_no_signal_leaves_a_temporary_file(tmp_path, name, capsys):
     before = signal.getsignal(getattr(signal, name))
     assert run_safely('mmhot', act) == 130
     assert capsys.readouterr().err == 'mmhot: interrupted\n'
-    assert (signal.getsignal(getattr(signal, name)), [*tmp_path.iterdir()]) == (
-        before,
-        [],
-    )
+    assert signal.getsignal(getattr(signal, name)) == before
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from published_files import (
     seen,
     write_3dhp,
     write_3dhp_images,
+    write_mmpose,
     write_motionbert,
     write_videopose3d,
 )
@@ -43,13 +44,9 @@ WINDOWS = dict(seq_len=9, num_targets=9, stride=9)
 
 
 def videopose3d(folder, **settings):
-    files = dict(
-        ann_file='data_3d_h36m.npz',
-        keypoint_2d_file=CPN,
-        camera_param_file='cameras.pkl',
-    )
-    settings = WINDOWS | settings
-    return VideoPose3DDataset(data_root=str(folder), **(files | settings))
+    files = dict(ann_file='data_3d_h36m.npz', keypoint_2d_file=CPN)
+    files |= dict(camera_param_file='cameras.pkl', data_root=str(folder))
+    return VideoPose3DDataset(**(files | WINDOWS | settings))
 
 
 def test_videopose3d_files_give_the_samples_of_mmposes(tmp_path):
@@ -61,23 +58,12 @@ def test_videopose3d_files_give_the_samples_of_mmposes(tmp_path):
                 ours, theirs = seen(joints[:, _USED], camera(index))
                 poses.append(ours)
                 pixels.append(theirs)
-                take = take.replace(' ', '_')
-                names += [
-                    f'{subject}_{take}.{view}_{n:06}.jpg' for n in range(len(ours))
-                ]
-    ones = np.ones((len(names), 17, 1))
-    np.savez(
-        tmp_path / 'mmpose.npz',
-        imgname=names,
-        part=np.concatenate([np.concatenate(pixels), ones], -1),
-        S=np.concatenate([np.concatenate(poses), ones], -1),
-    )
-    wanted = Human36mClipDataset(
-        ann_file='mmpose.npz',
-        camera_param_file='cameras.pkl',
-        data_root=str(tmp_path),
-        **WINDOWS,
-    )
+                start = f'{subject}_{take.replace(" ", "_")}.{view}'
+                names += [f'{start}_{n:06}.jpg' for n in range(len(ours))]
+    joined = map(np.concatenate, (poses, pixels))
+    write_mmpose(tmp_path / 'mmpose.npz', names, *joined)
+    files = dict(ann_file='mmpose.npz', camera_param_file='cameras.pkl')
+    wanted = Human36mClipDataset(data_root=str(tmp_path), **files, **WINDOWS)
     found = videopose3d(tmp_path)
     assert len(found) == len(wanted) == 4 * (3 + 4 + 2)
     for ours, theirs in zip(found, wanted, strict=True):
@@ -139,58 +125,42 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
 
 
 def motionbert(folder, split='test', **settings):
-    settings = WINDOWS | settings
-    return MotionBERTDataset(
-        ann_file=SH, split=split, data_root=str(folder), **settings
-    )
+    files = dict(ann_file=SH, data_root=str(folder))
+    return MotionBERTDataset(split=split, **files, **(WINDOWS | settings))
+
+
+def encoded(sample):
+    """What the codec of MotionBERT makes of a sample."""
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        codec = KEYPOINT_CODECS.build(dict(type='ImageSpacePoseLifting'))
+    keys = 'keypoints', 'keypoints_visible', 'lifting_target', 'camera_param'
+    return codec.encode(**{key: sample[key] for key in keys})
 
 
 def test_motionbert_file_gives_its_own_labels_and_millimeters(tmp_path):
     data = write_motionbert(tmp_path)
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        codec = KEYPOINT_CODECS.build(dict(type='ImageSpacePoseLifting'))
     dataset = motionbert(tmp_path, keep_rest=False)
     first, last = dataset[0], dataset[len(dataset) - 1]
-    assert (first['clip'], first['action']) == (
-        's_09_act_05_subact_02.ca_01',
-        'Greeting',
-    )
+    assert first['clip'] == 's_09_act_05_subact_02.ca_01'
+    assert first['action'] == 'Greeting'
     assert (last['subject'], last['action']) == ('S11', 'WalkTogether')
     assert (first['camera_param']['h'], last['camera_param']['h']) == (1002, 1000)
-    encoded = codec.encode(
-        first['keypoints'],
-        first['keypoints_visible'],
-        first['lifting_target'],
-        camera_param=first['camera_param'],
-    )
+    found = encoded(first)
     label = data['joint3d_image'][:9] - data['joint3d_image'][:9, :1]
-    assert_allclose(encoded['lifting_target_label'], label / 500, atol=1e-5)
+    assert_allclose(found['lifting_target_label'], label / 500, atol=1e-5)
     millimeters = data['joints_2.5d_image'][:9]
     millimeters = millimeters - millimeters[:, :1]
-    assert_allclose(1000 * encoded['lifting_target'], millimeters, atol=0.01)
-    assert_allclose(
-        encoded['keypoint_labels'][..., 2], data['confidence'][:9], atol=1e-6
-    )
+    assert_allclose(1000 * found['lifting_target'], millimeters, atol=0.01)
+    scores = found['keypoint_labels'][..., 2]
+    assert_allclose(scores, data['confidence'][:9], atol=1e-6)
 
 
 def test_motionbert_training_needs_a_scale(tmp_path):
     write_motionbert(tmp_path, **{'2.5d_factor': None})
     with pytest.raises(ValueError, match='train has no 2.5d_factor; set millimeters'):
         motionbert(tmp_path, 'train')
-    one, two = (
-        motionbert(tmp_path, 'train', millimeters_per_pixel=mm) for mm in (4, 5)
-    )
-    with DefaultScope.overwrite_default_scope('mmpose'):
-        codec = KEYPOINT_CODECS.build(dict(type='ImageSpacePoseLifting'))
-    labels = [
-        codec.encode(
-            data[1]['keypoints'],
-            lifting_target=data[1]['lifting_target'],
-            camera_param=data[1]['camera_param'],
-        )['lifting_target_label']
-        for data in (one, two)
-    ]
-    assert_allclose(*labels, atol=1e-5)
+    both = [motionbert(tmp_path, 'train', millimeters_per_pixel=x)[1] for x in (4, 5)]
+    assert_allclose(*(encoded(x)['lifting_target_label'] for x in both), atol=1e-5)
 
 
 def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
@@ -199,9 +169,8 @@ def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
     assert [clip.name for clip in train.clips] == ['S1_Seq2_Cam0', 'S1_Seq2_Cam8']
     assert set(train.subject_of_window) == {'S1'}
     joints = get_skeleton('mpi-inf-3dhp-17').joints
-    order = [
-        joints[index] for index in train[0]['keypoints'][0, :, 0].astype(int) - 700
-    ]
+    numbers = train[0]['keypoints'][0, :, 0].astype(int) - 700
+    order = [joints[index] for index in numbers]
     assert ' '.join(order[:8]) == (
         'root right_hip right_knee right_ankle left_hip left_knee left_ankle spine'
     )
@@ -232,13 +201,9 @@ def test_invalid_frames_do_not_count_and_metrics_are_the_official(tmp_path):
         target = info['lifting_target'] - info['lifting_target'][:, :1]
         frames = info['target_frame_numbers'].clip(0, 11)
         pred = target + noise[info['clip']][frames]
-        ground_truth = dict(
-            lifting_target=info['lifting_target'],
-            lifting_target_visible=info['lifting_target_visible'],
-        )
-        samples.append(
-            info | dict(gt_instances=ground_truth, pred_instances=dict(keypoints=pred))
-        )
+        truth = {x: info[x] for x in ('lifting_target', 'lifting_target_visible')}
+        instances = dict(gt_instances=truth, pred_instances=dict(keypoints=pred))
+        samples.append(info | instances)
     metric = LiftingErrorMetric(average='frames')
     metric.dataset_meta = dataset.metainfo
     metric.process({}, samples)
@@ -265,7 +230,8 @@ def test_motion_capture_and_3dhp_are_trained_and_tested_together(tmp_path):
     mpi_inf_3dhp.data_root = str(tmp_path)
     config.model.backbone.update(embed_dims=16, num_heads=2, mlp_dims=16)
     config.model.head.in_channels = 16
-    config.train_dataloader.update(num_workers=0, persistent_workers=False)
+    workers = dict(num_workers=0, persistent_workers=False)
+    config.train_dataloader.update(workers)
     config.train_dataloader.sampler.num_samples = 16
     config.train_cfg = dict(by_epoch=True, max_epochs=1)
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
@@ -276,41 +242,29 @@ def test_motion_capture_and_3dhp_are_trained_and_tested_together(tmp_path):
     other = dict(ann_file='data_test_3dhp.npz', test_mode=True, pipeline=before[-1:])
     parts = dict(datasets=[tested, mpi_inf_3dhp.to_dict() | other], pipeline=[pack])
     combined = config.train_dataloader.dataset.to_dict() | parts
-    config.test_dataloader.update(
-        dataset=combined, num_workers=0, persistent_workers=False
-    )
+    config.test_dataloader.update(dataset=combined, **workers)
     runner = build_runner(config)
     runner.train()
     assert (tmp_path / 'epoch_1.pth').is_file()
     metrics = runner.test()
     assert {name.split('/')[0] for name in metrics} == {'gt', 'noisy', 'h36m'}
-    clips = [
-        sample.clip
-        for batch in runner.train_dataloader
-        for sample in batch['data_samples']
-    ]
-    assert {'S1_Seq2' in clip for clip in clips} == {True, False}
+    samples = [x for batch in runner.train_dataloader for x in batch['data_samples']]
+    assert {'S1_Seq2' in sample.clip for sample in samples} == {True, False}
 
 
 def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     write_3dhp_images(tmp_path, [3, 1, 2, 10, 11])
     cameras = {'TS6': dict(f=[1683, 1672], c=[940, 560], w=1920, h=1080)}
     (tmp_path / 'cameras.pkl').write_bytes(pickle.dumps(cameras))
-    dataset = MPIINF3DHPClipDataset(
-        ann_file='images.npz',
-        camera_param_file='cameras.pkl',
-        data_root=str(tmp_path),
-        seq_len=3,
-        num_targets=1,
-    )
-    assert [(clip.name, clip.num_frames) for clip in dataset.clips] == [
-        ('TS6.1', 3),
-        ('TS6.10', 2),
-    ]
+    files = dict(ann_file='images.npz', data_root=str(tmp_path))
+    settings = dict(camera_param_file='cameras.pkl', seq_len=3, num_targets=1)
+    dataset = MPIINF3DHPClipDataset(**files, **settings)
+    lengths = {clip.name: clip.num_frames for clip in dataset.clips}
+    assert [*lengths.items()] == [('TS6.1', 3), ('TS6.10', 2)]
     assert dataset[0]['camera_param']['f'] == [1683, 1672]
     write_3dhp_images(tmp_path, [1], name='image{}.jpg')
     with pytest.raises(ValueError, match=r'named as TS1_002001.jpg or .*, got image1'):
-        MPIINF3DHPClipDataset(ann_file='images.npz', data_root=str(tmp_path))
+        MPIINF3DHPClipDataset(**files)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ def test_arms_move_down_and_inwards_as_a_whole():
     settings.update(shoulder_drop=(0.05, 0.05), shoulder_inset=(0.02, 0.02))
     moved = stretch(mocap.standing_pose(), **settings) - mocap.standing_pose()
     for side, inwards in (('left', -0.02), ('right', 0.02)):
-        arm = H36M.indices(
-            [f'{side}_{part}' for part in ('shoulder', 'elbow', 'wrist')]
-        )
+        arm = H36M.indices(f'{side}_{x}' for x in ('shoulder', 'elbow', 'wrist'))
         expected = np.broadcast_to([inwards, 0, -0.05], (3, 3))
         assert_allclose(moved[0, arm], expected, atol=1e-6)
     num_below = H36M.index('left_shoulder')

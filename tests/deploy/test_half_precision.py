@@ -48,9 +48,7 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
     images = [np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)]
     boxes = [np.float32([[0, 0, 192, 256]])]
     half = MMPoseEstimator(name, weights)
-    convolutions = [
-        layer for layer in half.model.modules() if isinstance(layer, nn.Conv2d)
-    ]
+    convolutions = [x for x in half.model.modules() if isinstance(x, nn.Conv2d)]
     assert all(
         layer.weight.is_contiguous(memory_format=torch.channels_last)
         for layer in convolutions

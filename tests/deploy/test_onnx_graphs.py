@@ -34,27 +34,19 @@ LIFTERS = [
 ]
 STEM = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
 # of MMPose, at the same resolution
-RESNET = dict(
-    type='ResNet',
-    depth=18,
-    stem_channels=8,
-    base_channels=8,
-    num_stages=1,
-    out_indices=(0,),
-    strides=(1,),
-    dilations=(1,),
-)
+RESNET = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
+RESNET |= dict(num_stages=1, out_indices=(0,), strides=(1,), dilations=(1,))
 CROPS = dict(input_size=(48, 64))
-GATED_ATTENTION = dict(
-    hidden_dims=16,
-    s=8,
-    expansion_factor=2,
-    dropout_rate=0.0,
-    drop_path=0.0,
-    act_fn='SiLU',
-    use_rel_bias=False,
-    pos_enc=False,
-)
+GATED_ATTENTION = dict(hidden_dims=16, s=8, expansion_factor=2, act_fn='SiLU')
+GATED_ATTENTION |= dict(dropout_rate=0.0, drop_path=0.0, use_rel_bias=False)
+GATED_ATTENTION |= dict(pos_enc=False)
+SIMCC = dict(in_featuremap_size=(12, 16), simcc_split_ratio=2.0, **CROPS)
+SIMCC['gau_cfg'] = GATED_ATTENTION
+_LABEL = dict(type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0)
+DECODERS = {
+    'HeatmapHead': dict(type='MSRAHeatmap', heatmap_size=(12, 16), sigma=1.0, **CROPS),
+    'RTMCCHead': dict(**_LABEL, **CROPS),
+}
 
 
 def compare(graph, inputs, tmp_path, opset=OPSET):
@@ -71,9 +63,8 @@ def compare(graph, inputs, tmp_path, opset=OPSET):
     for batch in (inputs[:1], inputs):
         with torch.no_grad():
             expected = [output.numpy() for output in graph(batch)]
-        outputs = session.run(
-            list(graph.output_names), {graph.input_name: batch.numpy()}
-        )
+        given = {graph.input_name: batch.numpy()}
+        outputs = session.run(list(graph.output_names), given)
         for values, reference in zip(outputs, expected, strict=True):
             np.testing.assert_allclose(values, reference, **CLOSE)
     return expected
@@ -135,34 +126,13 @@ def test_gtpt(backbone, keep_rates, share_slots, tmp_path):
 @pytest.mark.parametrize(
     ('head', 'shapes'),
     [
-        (
-            dict(
-                type='HeatmapHead',
-                deconv_out_channels=None,
-                decoder=dict(
-                    type='MSRAHeatmap', heatmap_size=(12, 16), sigma=1.0, **CROPS
-                ),
-            ),
-            [(4, 17, 16, 12)],
-        ),
-        (
-            dict(
-                type='RTMCCHead',
-                in_featuremap_size=(12, 16),
-                **CROPS,
-                simcc_split_ratio=2.0,
-                gau_cfg=GATED_ATTENTION,
-                decoder=dict(
-                    type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0, **CROPS
-                ),
-            ),
-            [(4, 17, 96), (4, 17, 128)],
-        ),
+        (dict(type='HeatmapHead', deconv_out_channels=None), [(4, 17, 16, 12)]),
+        (dict(type='RTMCCHead', **SIMCC), [(4, 17, 96), (4, 17, 128)]),
     ],
 )
 def test_2d_models_of_mmpose(head, shapes, tmp_path):
     torch.manual_seed(0)
-    head = dict(in_channels=8, out_channels=17, **head)
+    head = dict(in_channels=8, out_channels=17, decoder=DECODERS[head['type']], **head)
     config = dict(type='TopdownPoseEstimator', backbone=RESNET, head=head)
     graph = PoseGraph(MODELS.build(config).eval())
     outputs = compare(graph, torch.randn(4, 3, 64, 48), tmp_path)

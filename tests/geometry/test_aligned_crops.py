@@ -45,9 +45,7 @@ class Estimator:
         # within the dots: values at their borders are those of others
         flat = cv2.dilate(gray, around) - cv2.erode(gray, around) <= 2
         gray = np.where(flat, gray, 0).astype(int)
-        points = [
-            np.argwhere(np.abs(gray - value) <= 2).mean(0)[::-1] for value in VALUES
-        ]
+        points = [np.argwhere(np.abs(gray - x) <= 2).mean(0)[::-1] for x in VALUES]
         return np.array(points)[None], np.full((1, 17), self.score)
 
 

@@ -42,9 +42,8 @@ def observe_walkers(places, clothes, observer, rng, hidden=0.6):
     """
     found, owners = [], []
     for frame, row in enumerate(places):
-        points = [
-            standing(place, 120 - 3 * (len(row) - n)) for n, place in enumerate(row)
-        ]
+        heights = 120 - 3 * np.arange(len(row), 0, -1)
+        points = [*map(standing, row, heights)]
         image = np.full((160, 480, 3), 90, np.uint8)
         if frame % AppearanceSettings.interval == 0:
             for own, colors in zip(points, clothes, strict=True):

@@ -28,9 +28,8 @@ def labeled_samples(
     for points, seen in zip(np.asarray(joints), np.asarray(visible), strict=True):
         labels = codec.encode(points[None], seen[None])
         sample = PoseDataSample(metainfo={'flip_indices': flip_indices})
-        sample.gt_instance_labels = InstanceData(
-            **{name: torch.from_numpy(value) for name, value in labels.items()}
-        )
+        tensors = {name: torch.from_numpy(value) for name, value in labels.items()}
+        sample.gt_instance_labels = InstanceData(**tensors)
         batch.append(sample)
     return batch
 

@@ -112,11 +112,11 @@ def write_3dhp(folder):
 
 
 def write_3dhp_images(folder, numbers, name='TS6_{:06}.jpg'):
-    joints = numbered_poses(len(numbers)) / 1000
-    ones = np.ones((len(numbers), 17, 1))
-    np.savez(
-        folder / 'images.npz',
-        imgname=[name.format(number) for number in numbers],
-        part=np.concatenate([100 * joints[..., :2] + 700, ones], -1),
-        S=np.concatenate([joints, ones], -1),
-    )
+    joints, names = numbered_poses(len(numbers)) / 1000, [*map(name.format, numbers)]
+    write_mmpose(folder / 'images.npz', names, joints, 100 * joints[..., :2] + 700)
+
+
+def write_mmpose(path, names, joints, pixels):
+    """MMPose's file of images with their names, and of poses in 3D and 2D."""
+    part, whole = (np.insert(x, x.shape[-1], 1, -1) for x in (pixels, joints))
+    np.savez(path, imgname=names, part=part, S=whole)

@@ -73,9 +73,7 @@ def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):
 
 
 def test_quaternions_do_not_jump(glb):
-    turns = [
-        each for (_, way), (_, each) in glb.channels().items() if way == 'rotation'
-    ]
+    turns = [x for (_, way), (_, x) in glb.channels().items() if way == 'rotation']
     assert len(turns) > 30
     for turn in turns:
         assert_allclose(np.linalg.norm(turn, axis=-1), 1, atol=1e-5)

@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from tracks import H36M, clip_of, standing, track, wiggling
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips_2d import Clip2D
 
 META_KEYS = ('id', 'camera_param', 'flip_indices', 'framing')
 CODECS = ('CameraPoseLifting', 'PersonCenteredPoseLifting')
@@ -50,12 +48,11 @@ def test_every_frame_of_every_rate_is_lifted(lifter, fps, num_frames):
 @pytest.mark.parametrize('num_frames', [1, 2, 3, 40])
 def test_resampling_there_and_back_keeps_constant_speed(lifter, fps, num_frames):
     given = standing(num_frames, 3.0)
-    windows = lifter.sample(
-        given, np.ones(given.shape[:2]), np.arange(len(given)) / fps
-    )
+    times = np.arange(num_frames) / fps
+    windows = lifter.sample(given, np.ones(given.shape[:2]), times)
     seconds = (num_frames - 1) / fps
     assert abs((len(windows) - 1) / 50 - seconds) < 1 / 50
-    back = lifter.resample_back(windows, np.arange(num_frames) / fps)
+    back = lifter.resample_back(windows, times)
     np.testing.assert_allclose(back, given, rtol=1e-6)
 
 
@@ -154,14 +151,9 @@ def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
         dict(type='GenerateTarget', encoder=dict(type=codec)),
         dict(type='PackPoseInputs', meta_keys=META_KEYS),
     ]
+    settings = dict(seq_len=9, num_targets=1, stride=40, pipeline=pipeline)
     with DefaultScope.overwrite_default_scope('mmpose'):
-        windows = dataset(
-            seq_len=9,
-            num_targets=1,
-            stride=40,
-            camera_file='virtual_cameras.json',
-            pipeline=pipeline,
-        )
+        windows = dataset(camera_file='virtual_cameras.json', **settings)
     chosen = range(0, len(windows), 5)
     with torch.inference_mode():
         batch = pseudo_collate([windows[index] for index in chosen])
@@ -170,19 +162,10 @@ def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
     for index, sample in zip(chosen, predicted, strict=True):
         seen = windows.pipeline.transforms[0](windows.get_data_info(index))
         camera = seen['camera_param']
-        clip = Clip2D(
-            'clip',
-            'h36m-17',
-            [track(range(9), seen['keypoints'])],
-            camera['w'],
-            camera['h'],
-            50.0,
-            Path('clip.npz'),
-        )
-        lifted = lifter(clip).keypoints_3d[4]
-        np.testing.assert_allclose(
-            lifted, sample.pred_instances.keypoints[0], atol=1e-6
-        )
+        clip = clip_of(track(range(9), seen['keypoints']))
+        clip = replace(clip, width=camera['w'], height=camera['h'])
+        lifted, pose = lifter(clip).keypoints_3d[4], sample.pred_instances.keypoints[0]
+        np.testing.assert_allclose(lifted, pose, atol=1e-6)
 
 
 def test_stride_is_the_argument_or_a_ninth_of_the_targets(tmp_path):
@@ -205,9 +188,8 @@ def test_progress_counts_frames_of_the_clip(lifter):
 @pytest.mark.parametrize('codec', CODECS)
 @pytest.mark.parametrize('flip_test', [True, False])
 def test_windows_are_lifted_as_the_model_predicts(codec, flip_test, tmp_path):
-    lifter = Lifter(
-        checkpoint=save_lifter(tmp_path / 'a.pth', codec=codec), flip_test=flip_test
-    )
+    checkpoint = save_lifter(tmp_path / 'a.pth', codec=codec)
+    lifter = Lifter(checkpoint=checkpoint, flip_test=flip_test)
     windows = np.stack([wiggling(9, seed) for seed in range(4)])
     camera = dict(w=1280, h=720)
     with torch.inference_mode():

@@ -1,6 +1,5 @@
 """Our lifters in MMPose's own functions and inferencers."""
 
-from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -67,11 +66,19 @@ def samples(keypoints, box):
     return frames
 
 
+def lift(model, keypoints, box, size=SIZE, norm=False):
+    """Return the instances that MMPose's own function predicts."""
+    people = samples(keypoints, box)
+    (sample,) = inference_pose_lifter_model(
+        model, people, image_size=size, norm_pose_2d=norm
+    )
+    return sample.pred_instances
+
+
 def test_metainfo_equals_mmposes_except_for_the_box():
     ours = parse_pose_metainfo(h36m_metainfo())
-    theirs = parse_pose_metainfo(
-        dict(from_file=str(MMPOSE / '_base_/datasets/h36m.py'))
-    )
+    path = MMPOSE / '_base_/datasets/h36m.py'
+    theirs = parse_pose_metainfo(dict(from_file=str(path)))
     assert ours['stats_info'].keys() == theirs['stats_info'].keys()
     for info in (ours, theirs):
         del info['stats_info']
@@ -86,29 +93,20 @@ def test_metainfo_equals_mmposes_except_for_the_box():
 
 def test_mmposes_inference_of_pixels_equals_the_lifters(lifter):
     keypoints = walk(81)
-    (sample,) = inference_pose_lifter_model(
-        lifter, samples(keypoints, (0, 0, 9, 9)), image_size=SIZE
-    )
+    found = lift(lifter, keypoints, (0, 0, 9, 9)).keypoints
+    camera = dict(w=SIZE[0], h=SIZE[1])
     with torch.inference_mode():
-        ours = Lifter(LIVE_LIFTER).predict(keypoints[None], dict(w=SIZE[0], h=SIZE[1]))[
-            0
-        ]
-    assert sample.pred_instances.keypoints.shape == (1, 17, 3)
-    np.testing.assert_allclose(
-        sample.pred_instances.keypoints[0], ours[len(ours) // 2], atol=1e-5
-    )
+        (ours,) = Lifter(LIVE_LIFTER).predict(keypoints[None], camera)
+    assert found.shape == (1, 17, 3)
+    np.testing.assert_allclose(found[0], ours[len(ours) // 2], atol=1e-5)
 
 
 def test_person_in_the_box_of_human36m_is_lifted_alike_with_normalization(published):
     """With the published units, which do not use intrinsics."""
     box = (328.0, 227.0, 728.0, 627.0)
     keypoints = walk(27, 200.0, (528.0, 427.0))
-    plain, normalized = (
-        inference_pose_lifter_model(
-            published, samples(keypoints, box), image_size=size, norm_pose_2d=norm
-        )[0].pred_instances.keypoints
-        for size, norm in (((1000, 1000), False), (SIZE, True))
-    )
+    plain = lift(published, keypoints, box, (1000, 1000)).keypoints
+    normalized = lift(published, keypoints, box, norm=True).keypoints
     np.testing.assert_allclose(plain, normalized, atol=1e-5)
     assert np.abs(plain).max() > 0.01
 
@@ -119,17 +117,11 @@ def test_normalized_person_is_lifted_as_in_the_image_center(lifter, monkeypatch)
     monkeypatch.setattr(lifter, 'dataset_meta', metainfo)
     box = np.array([100.0, 0.0, 700.0, 600.0])
     keypoints = walk(81, 300.0, (400.0, 300.0))
-    (moved,) = inference_pose_lifter_model(
-        lifter, samples(keypoints, box), image_size=SIZE, norm_pose_2d=True
-    )
+    moved = lift(lifter, keypoints, box, norm=True).keypoints
     # the same person in the image center, of the size in Human3.6M
     middle = (keypoints - (400, 300)) * (400 / 600) + 500
-    (centered,) = inference_pose_lifter_model(
-        lifter, samples(middle, box), image_size=(1000, 1000)
-    )
-    np.testing.assert_allclose(
-        moved.pred_instances.keypoints, centered.pred_instances.keypoints, atol=1e-4
-    )
+    centered = lift(lifter, middle, box, (1000, 1000)).keypoints
+    np.testing.assert_allclose(moved, centered, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +139,11 @@ def test_models_of_many_output_frames_return_the_center_one(name):
     torch.manual_seed(0)
     model = init_model(str(CONFIGS / name), device='cpu')
     keypoints = walk(model.cfg.test_dataloader.dataset.seq_len)
-    people = samples(keypoints, (600.0, 100.0, 1000.0, 500.0))
     for norm in (True, False):
-        (sample,) = inference_pose_lifter_model(
-            model, deepcopy(people), image_size=SIZE, norm_pose_2d=norm
-        )
-        assert sample.pred_instances.keypoints.shape == (1, 17, 3)
-        assert sample.pred_instances.keypoint_scores.shape == (1, 17)
-        assert 0.05 < np.abs(sample.pred_instances.keypoints).max() < 10
+        found = lift(model, keypoints, (600.0, 100.0, 1000.0, 500.0), norm=norm)
+        assert found.keypoints.shape == (1, 17, 3)
+        assert found.keypoint_scores.shape == (1, 17)
+        assert 0.05 < np.abs(found.keypoints).max() < 10
 
 
 @pytest.fixture(scope='module')

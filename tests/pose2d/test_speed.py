@@ -15,9 +15,7 @@ _BOX = np.float32([[5, 5, 55, 85]])
 
 @pytest.mark.parametrize('backend', ['torch', 'onnx'])
 def test_pipelines_of_different_speed_do_not_change_each_other(backend):
-    models = {
-        speed: EstimatePoses(speed=speed, backend=backend).open() for speed in SPEEDS
-    }
+    models = {x: EstimatePoses(speed=x, backend=backend).open() for x in SPEEDS}
     identities = [repr(model.identity) for model in models.values()]
     assert len({*identities}) == len(SPEEDS)
 

@@ -216,10 +216,8 @@ def test_two_users_lift_at_once(page):
         *_, (viewer, _, files) = run
         assert '<iframe' in viewer
         assert files
-    limits = {
-        x.concurrency_limit for x in page.blocks.fns.values() if x.fn == page._run
-    }
-    assert limits == {2}
+    found = {x.concurrency_limit for x in page.blocks.fns.values() if x.fn == page._run}
+    assert found == {2}
 
 
 @pytest.fixture(scope='module')

@@ -16,9 +16,7 @@ def test_loss_is_of_the_kept_frames():
     weight = torch.ones(2, NUM_FRAMES, 17)
     batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
     losses = model(windows(), batch, mode='loss')
-    wanted = torch.stack(
-        [each[index] for each, index in zip(target, kept, strict=True)]
-    )
+    wanted = torch.stack([x[index] for x, index in zip(target, kept, strict=True)])
     assert_close(losses['loss_pose3d'], (poses - wanted).norm(dim=-1).mean())
 
 

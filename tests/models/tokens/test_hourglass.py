@@ -38,9 +38,7 @@ def run(hourglass, x, poses=None, **options):
 
 
 def build(*pruners, recoverer=None, num_frames=27, **options):
-    pruners = [
-        dict(type=kind, num_keep=keep, depth=depth) for kind, keep, depth in pruners
-    ]
+    pruners = [dict(type=kind, num_keep=keep, depth=at) for kind, keep, at in pruners]
     return Hourglass(num_frames, 4, 8, pruners or None, recoverer, 2, **options)
 
 
