@@ -394,7 +394,8 @@ def test_people_who_are_moved_for_good_keep_both_places():
 def at_hips(rows, value):
     """Poses relative to the hips, whose positions are of some value in some rows."""
     places = camera(WORLD)
-    hips = np.ma.masked_array(places[:, :, 0].copy())
+    hips = places[:, :, 0].copy()
+    hips = np.ma.masked_array(hips) if value is np.ma.masked else hips
     hips[rows] = value
     relative = places - places[:, :, :1]
     return Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
