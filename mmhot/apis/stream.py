@@ -17,11 +17,7 @@ import numpy as np
 from mmhot.chain.calls import STREAM
 from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
-from mmhot.chain.options import (
-    ConnectionOptions,
-    RateOption,
-    StreamOutputOptions,
-)
+from mmhot.chain.options import ConnectionOptions, RateOption, StreamOutputOptions
 from mmhot.chain.pipelines import LIVE
 from mmhot.chain.run import Chain
 from mmhot.errors import ArgumentError, refuse_lists_of_paths

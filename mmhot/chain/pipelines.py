@@ -105,7 +105,7 @@ POSES: Pipeline[None, None] = Pipeline(
         HoldCamera,
         LockFeet,
         UserPoses,
-    ),
+    )
 )
 """From 3D poses of other tools to poses as those that are lifted: ``refine``."""
 

@@ -21,12 +21,7 @@ from mmhot.keypoints.camera_path import describe_path
 from mmhot.lifting.lift import NotLiftableError
 from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of
-from mmhot.pose2d.cache import (
-    cache_path,
-    describe_file,
-    require_own,
-    save_if_possible,
-)
+from mmhot.pose2d.cache import cache_path, describe_file, require_own, save_if_possible
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report, stage_bars

@@ -108,9 +108,7 @@ def blend_weights(num_targets: int) -> np.ndarray:
 
 
 def window_frames(
-    starts: np.ndarray | Sequence[int],
-    seq_len: int,
-    num_targets: int,
+    starts: np.ndarray | Sequence[int], seq_len: int, num_targets: int
 ) -> np.ndarray:
     """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
 

@@ -16,12 +16,7 @@ from mmhot.geometry.keypoint_arrays import (
 )
 from mmhot.geometry.outliers import find_outliers, list_frames
 from mmhot.keypoints.lens import LensOptions
-from mmhot.keypoints.people import (
-    PeopleOption,
-    PersonSpan,
-    SingleOption,
-    choose_people,
-)
+from mmhot.keypoints.people import PeopleOption, PersonSpan, SingleOption, choose_people
 from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import place_people
 from mmhot.options import Option, options_of

@@ -93,17 +93,13 @@ _HOT = _with_head(
     'thorax': [
         {'neck_3dhp': 1.0},
         _mix(
-            (2 / 3, _MID_SHOULDERS),
-            ((1 / 3, 1.0), _NOSE),
-            ((0.0, -2 / 3), _MID_EYES),
+            (2 / 3, _MID_SHOULDERS), ((1 / 3, 1.0), _NOSE), ((0.0, -2 / 3), _MID_EYES)
         ),
     ],
     'spine': [
         {'spine_3dhp': 1.0},
         _mix(
-            ((5 / 6, 1 / 2), _MID_SHOULDERS),
-            (1 / 2, _MID_HIPS),
-            ((-1 / 3, 0.0), _NOSE),
+            ((5 / 6, 1 / 2), _MID_SHOULDERS), (1 / 2, _MID_HIPS), ((-1 / 3, 0.0), _NOSE)
         ),
     ],
 }

@@ -40,8 +40,7 @@ class Metainfo(NamedTuple):
         parents: dict[int, int] = {}
         indices = range(len(self.joints))
         for root in sorted(
-            indices,
-            key=lambda i: (i != start, self.swaps[i] != i, -len(neighbors[i])),
+            indices, key=lambda i: (i != start, self.swaps[i] != i, -len(neighbors[i]))
         ):
             if root in parents:
                 continue

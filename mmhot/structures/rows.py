@@ -15,12 +15,7 @@ from mmhot.geometry.keypoint_arrays import (
     to_numbers,
     whole_numbers,
 )
-from mmhot.skeletons.joints import (
-    Skeleton,
-    get_skeleton,
-    match_joints,
-    skeleton_with,
-)
+from mmhot.skeletons.joints import Skeleton, get_skeleton, match_joints, skeleton_with
 from mmhot.structures.conventions import follow_people, joint_order
 
 _LOGGER = logging.getLogger(__name__)

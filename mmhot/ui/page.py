@@ -88,6 +88,7 @@ class Page:
             # threads reserve addresses
             self._limits['memory'] = (max_memory << 30) + cores * (1 << 28)
         self._processes: dict[Path, subprocess.Popen] = {}
+        self._uploads: dict[Path, Path] = {}  # by folder of the session
         self.blocks = self._build()
 
     def close(self) -> None:
@@ -107,7 +108,7 @@ class Page:
                     )
                     if _EXAMPLE is not None:
                         example = gr.Button('Example', size='sm')
-                        example.click(self._example, None, source, **private)
+                        example.click(lambda: str(_EXAMPLE), None, source, **private)
                     fields = _make_fields()
                     with gr.Row():
                         lift = gr.Button('Lift', variant='primary', interactive=False)
@@ -124,7 +125,7 @@ class Page:
                         interactive=False,
                     )
             self._names = [*fields]
-            source.upload(self._keep, source, source, **private)
+            source.upload(self._keep, source, None, **private)
             source.change(
                 # until the upload has ended there is nothing to lift
                 lambda file: gr.Button(interactive=file is not None),
@@ -149,28 +150,23 @@ class Page:
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
         return self._folder / f'{_SESSION}{name[:32]}'
 
-    def _keep(self, source: str, request: gr.Request) -> str:
-        """Copy an upload to the session's folder, in place of the one before.
+    def _keep(self, source: str | None, request: gr.Request) -> None:
+        """Remember a session's upload, and delete the one before, if nobody has it.
 
         Visitors who upload the same file share it.
         """
-        folder = self._folder_of(request) / 'input'
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return shutil.copy(source, str(folder))
-
-    def _example(self, request: gr.Request) -> str:
-        """Put the example in place of an upload."""
-        return self._keep(str(_EXAMPLE), request)
+        session = self._folder_of(request)
+        before = self._uploads.pop(session, None)
+        if source is not None:
+            self._uploads[session] = Path(source)
+        if before is not None and before not in self._uploads.values():
+            before.unlink(missing_ok=True)
 
     def _run(
         self, request: gr.Request, source: str | None, *values: Any
     ) -> Iterator[tuple]:
         """Lift the upload; yields viewer, messages, files."""
         session = self._folder_of(request)
-        if source is not None and not Path(source).is_file():
-            # the click came before the page knew where the upload was moved to
-            source = str(session / 'input' / Path(source).name)
         if source is None or not Path(source).is_file():
             yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
@@ -247,6 +243,7 @@ class Page:
     def _leave(self, request: gr.Request) -> None:
         """End the run of a session and delete its files."""
         self._stop(request)
+        self._keep(None, request)
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
 
 
@@ -291,6 +288,7 @@ def _models() -> list[tuple[str, str]]:
 
 def _new_folder(session: Path) -> Path:
     """Make a folder of results in place of the last one, with its 2D keypoints."""
+    session.mkdir(parents=True, exist_ok=True)
     out = Path(tempfile.mkdtemp(prefix='results-', dir=session))
     for before in session.glob('results-*'):
         if before != out:

@@ -16,13 +16,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import (
-    FRAME,
-    TIME,
-    TRACK,
-    count_steps,
-    find_times,
-)
+from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, count_steps, find_times
 from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
 from mmhot.skeletons.joints import match_joints
 from mmhot.structures.rows import Rows, number_tracks
