@@ -480,6 +480,13 @@ def test_times_in_names_number_frames(tmp_path, form, caplog):
     assert [path.name for path in clip.open().paths] == names
 
 
+def test_the_step_of_two_images_is_no_rate(tmp_path, caplog):
+    names = ['IMG_20240501_101500.jpg', 'IMG_20240501_101900.jpg']
+    numbers = number_frames([{'id': name} for name in names], tmp_path)
+    assert numbers[names[1]] - numbers[names[0]] == 400
+    assert 'names are times' not in caplog.text
+
+
 @pytest.mark.parametrize(
     'form', ['a_01_02_{}_{:02}', 'walk{}.{:04}', 'a_20261103_1422{}_{:04}']
 )

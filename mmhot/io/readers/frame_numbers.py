@@ -26,7 +26,7 @@ _TIMES = tuple(
     for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
 )
 _RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
-# Times have steps of about one length, more than half of them within this share. Longer
+# Times have steps of about one length, two and more than half within this share. Longer
 # steps are of other numbers, unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
@@ -171,7 +171,7 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
             continue
         steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
-        is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > len(steps)
+        is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > max(len(steps), 2)
         has_gaps = steps.max() > _LONGEST_STEP
         if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
             text = '%s: names are times of %.3g images/s: state it by {fps}'
