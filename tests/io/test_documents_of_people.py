@@ -81,6 +81,12 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
         assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 
 
+def test_one_frame_has_a_time(caplog):
+    entry = [{'timestamp': 1.5, 'outputs': RESULTS[0]}]
+    assert read_poses(entry, fps=FPS).frame.tolist() == [0]
+    assert 'times do not increase' not in caplog.text
+
+
 def objects(results):
     array = np.empty(len(results), object)
     array[:] = results

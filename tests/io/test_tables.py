@@ -241,6 +241,12 @@ def test_times_that_do_not_increase_are_one_line(times, clip, tmp_path, caplog):
     assert caplog.text.count('times do not increase: rows are read without them') == 1
 
 
+def test_one_row_has_a_time(clip, tmp_path, caplog):
+    joints = {name: x[:1] for name, x in joints_of(clip, 'mediapipe-33').items()}
+    read = read_poses(wide(tmp_path / 'a.csv', joints, heads=[('t', [1.5])]), fps=25)
+    assert (read.frame.tolist(), 'increase' in caplog.text) == ([0], False)
+
+
 def test_markers_vary(clip, tmp_path):
     """Names of subjects, a second marker of a joint, units and decimal commas."""
     joints = as_named(joints_of(clip, 'openpose-25'), lambda x: f'Bob:{short(x)}')

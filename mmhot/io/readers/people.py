@@ -303,7 +303,8 @@ def _count_steps(times: list) -> list | None:
     for seconds in found:
         if len(seconds) > 1 and (np.diff(seconds) > 0).all():
             return count_steps(seconds).tolist()
-    _LOGGER.warning('times do not increase: frames are read in order')
+    if len(times) > 1:
+        _LOGGER.warning('times do not increase: frames are read in order')
     return None
 
 

@@ -87,7 +87,8 @@ def read_table(path: Path) -> Rows:
         is_frame = frame is None and track is None and not is_long  # each row
         least = max(len(lines) if is_frame else 0, 2)
         if not np.isfinite(seconds).all() or len(np.unique(seconds)) < least:
-            _LOGGER.warning('times do not increase: rows are read without them')
+            if len(lines) > 1:
+                _LOGGER.warning('times do not increase: rows are read without them')
             seconds = None
     if frame is None and seconds is not None:
         numbers = count_steps(seconds)
