@@ -15,7 +15,7 @@ from mmhot.structures.lens import camera_intrinsics
 _CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
 
 
-@dataclass
+@dataclass(eq=False)
 class CameraEncoding:
     """Encode pixels by the image width, 3D poses by meters in camera axes.
 
@@ -128,7 +128,7 @@ class CameraEncoding:
         return keypoints, np.ones(keypoints.shape[:-1], np.float32)
 
 
-@dataclass
+@dataclass(eq=False)
 class ImageSpaceEncoding(CameraEncoding):
     """Encode 3D poses by their image coordinates, with depth to scale.
 

@@ -50,7 +50,7 @@ _LEGS, _ARMS = (
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomDetectorNoise(BaseTransform):
     """Add a 2D detector's errors to a window of keypoints.
 

@@ -18,7 +18,7 @@ _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomBodyRecombination(BaseTransform):
     """Combine a window's legs with the trunk, head and arms of another window.
 
@@ -66,7 +66,7 @@ def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomTimeReversal(BaseTransform):
     """Reverse the order of a window's frames.
 
@@ -85,7 +85,7 @@ class RandomTimeReversal(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomFrameRate(BaseTransform):
     """Resample a window's 2D poses to another frame rate and back.
 

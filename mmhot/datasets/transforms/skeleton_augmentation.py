@@ -29,7 +29,7 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomStraightLimbs(BaseTransform):
     """Straighten knees and elbows of a window, and hold some windows still.
 
@@ -103,7 +103,7 @@ class RandomStraightLimbs(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomBoneLengths(BaseTransform):
     """Scale the bones of a window's person, keeping all angles.
 
@@ -159,7 +159,7 @@ class RandomBoneLengths(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class RandomJointDefinition(BaseTransform):
     """Move joints to where a COCO detector, whose skeleton lacks five, places them.
 

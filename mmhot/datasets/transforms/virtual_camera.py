@@ -87,7 +87,7 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
@@ -134,7 +134,7 @@ class ProjectToVirtualCamera(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-@dataclass
+@dataclass(eq=False)
 class ProjectToRandomCamera(ProjectToVirtualCamera):
     """Project a motion capture window with a random camera around the person.
 

@@ -88,7 +88,8 @@ def read_table(path: Path) -> Rows:
         least = max(len(lines) if is_frame else 0, 2)
         if not np.isfinite(seconds).all() or len(np.unique(seconds)) < least:
             if len(lines) > 1:
-                _LOGGER.warning('times do not increase: rows are read without them')
+                text = '%s: times do not increase: rows are read without them'
+                _LOGGER.warning(text, path.name)
             seconds = None
     if frame is None and seconds is not None:
         numbers = count_steps(seconds)
