@@ -317,9 +317,9 @@ def noise_of(clip: Clip3D) -> float:
 
     Clips of other tools that were smoothed remember it.
     """
-    if SmoothGivenPoses.name in clip.steps:
-        noise = clip.steps[SmoothGivenPoses.name].get(_NOISE)
-        return noise if isinstance(noise, float) else 0.0
+    noise = clip.steps.get(SmoothGivenPoses.name, {}).get(_NOISE)
+    if isinstance(noise, float):
+        return noise
     return _distance(clip, SmoothPoses(smooth_3d='spline').smooth(clip))
 
 
