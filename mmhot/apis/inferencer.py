@@ -385,10 +385,10 @@ def _split_frames(
     tracks: list[Track2D], num_frames: int, num_keypoints: int
 ) -> Iterator[tuple[People, np.ndarray]]:
     """Yield the tracked people of each frame, and their IDs."""
-    nobody, unknown = People.none(num_keypoints), np.full(1, np.nan, np.float32)
+    empty, unknown = People.none(num_keypoints), np.full(1, np.nan, np.float32)
     rows_of = [dict(zip(x.frames.tolist(), count(), strict=False)) for x in tracks]
     for frame in range(num_frames):
         pairs = zip(tracks, rows_of, strict=True)
         seen = [x.take(np.array([y[frame]])) for x, y in pairs if frame in y]
         people = [People(x.boxes, unknown, x.keypoints, x.scores) for x in seen]
-        yield nobody.join(*people), np.array([x.track for x in seen], int)
+        yield empty.join(*people), np.array([x.track for x in seen], int)

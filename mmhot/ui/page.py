@@ -151,9 +151,9 @@ class Page:
         return self._folder / f'{_SESSION}{name[:32]}'
 
     def _keep(self, source: str | None, request: gr.Request) -> None:
-        """Remember a session's upload, and delete the one before, if nobody has it.
+        """Remember a session's upload, and delete the one before.
 
-        Visitors who upload the same file share it.
+        Visitors who upload the same file share it, until the last of them leaves.
         """
         session = self._folder_of(request)
         before = self._uploads.pop(session, None)
