@@ -237,8 +237,8 @@ def plan_windows(
 class BlendedMean:
     """Mean of overlapping parts of a clip, weighted by :func:`blend_weights`."""
 
-    def __init__(self, num_frames: int, dtype: type) -> None:
-        self._weights: np.ndarray = np.zeros(num_frames, dtype)
+    def __init__(self, num_frames: int) -> None:
+        self._weights = np.zeros(num_frames, np.float32)
         self._sums = np.zeros(())  # until the shape of a frame is known
 
     def add(self, start: int, part: np.ndarray) -> None:
@@ -272,7 +272,7 @@ def lift_windows(
     ``predict`` maps from (B, seq_len, ...) to (B, num_targets, ...). ``progress`` is
     called with the share of windows that are done.
     """
-    blends = [BlendedMean(len(clip), np.float32) for clip in clips]
+    blends = [BlendedMean(len(clip)) for clip in clips]
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
         numbers = window_frames([x.start for x in batch], seq_len, num_targets)
@@ -285,19 +285,6 @@ def lift_windows(
         if progress is not None:
             progress((first + len(batch)) / len(windows))
     return [blend.mean() for blend in blends]
-
-
-def solve_in_parts(
-    solve: Callable[[slice], np.ndarray], num_frames: int, most: int = 3000
-) -> np.ndarray:
-    """Solve a problem over all frames in chunks that are blended, for less memory.
-
-    ``solve`` maps a slice of frames, ``most`` or fewer, to results, (T, ...).
-    """
-    size, blend = min(most, num_frames), BlendedMean(num_frames, np.float64)
-    for start in chunk_starts(num_frames, size, max(size * 2 // 3, 1)).tolist():
-        blend.add(start, solve(slice(start, start + size)))
-    return blend.mean()
 
 
 def _align(weights: np.ndarray, ndim: int) -> np.ndarray:

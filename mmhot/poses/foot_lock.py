@@ -23,7 +23,6 @@ from mmhot.geometry.smooth_fits import (
     sight_precision,
     solve_blocks,
 )
-from mmhot.geometry.windows import solve_in_parts
 from mmhot.lifting.placement import is_pinned
 from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
@@ -83,7 +82,6 @@ class FootErrors:
     length: float = 0.002  # distances of toe, heel and ankle, m
     max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
     max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
-    chunk: int = 3000  # frames at once, for the memory of long clips
     viewpoint: float = 5.0  # of people who are not in front of a camera, m
     splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
@@ -270,11 +268,7 @@ class LockFeet(PoseStep[object]):
         """
         bones = np.diff(poses[:, np.array(LEGS)], axis=2)
         lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-
-        def correct(x: slice) -> np.ndarray:
-            return self._correct(poses[x], root[x], stands[x], seconds[x], lengths)
-
-        moved = solve_in_parts(correct, len(root), self.errors.chunk)
+        moved = self._correct(poses, root, stands, seconds, lengths)
         new = poses.copy()
         new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
         for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):

@@ -4,7 +4,7 @@ Toes, heels, hands and faces hang on joints that a lifter has placed. Their offs
 these joints are a banded nonlinear least-squares problem over all frames of a person.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from mmhot.geometry.smooth_fits import (
     second_differences,
     solve_blocks,
 )
-from mmhot.geometry.windows import solve_in_parts
 from mmhot.skeletons.joint_angles import unit_vectors
 
 
@@ -52,29 +51,14 @@ class Offsets:
     ray_error: float = 0.01  # standard deviation of points from their rays, meters
     length_error: float = 0.05  # standard deviation of the lengths, meters
 
-    def part(self, rows: slice) -> 'Offsets':
-        """Select frames."""
-        names = ('mean', 'precision', 'joints', 'rays', 'weights', 'seconds', 'flat')
-        return replace(self, **{x: getattr(self, x)[rows] for x in (*names, 'rests')})
-
 
 def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
     """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
-    return solve_in_parts(lambda rows: _fit(facts.part(rows), errors), len(facts.mean))
-
-
-def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Return the share of lines (T, L, 3) that lies across the sight of joints."""
-    along = (unit_vectors(lines) * unit_vectors(joints)).sum(-1)
-    return np.sqrt((1 - along**2).clip(0))
-
-
-def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
     joints, seconds, links = facts.joints, facts.seconds, facts.links
     matrix = np.einsum('pq,tpij->tpiqj', np.eye(joints.shape[1]), facts.precision)
     right = np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
     if facts.flat.any():
-        rows, tilt = np.zeros_like(facts.mean), facts.up / scales.flat
+        rows, tilt = np.zeros_like(facts.mean), facts.up / errors.flat
         rows[:, 0], rows[:, 1] = tilt, -tilt
         matrix += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
     # joint + offset lies on the ray: x - ray * z = 0, and the same in y
@@ -84,21 +68,21 @@ def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
     targets = -np.einsum('tpai,tpi->tpa', lines, joints)
     index = np.arange(joints.shape[1])
     offsets, weights = facts.mean, facts.weights / facts.ray_error**2
-    differences = second_differences(seconds, scales.acceleration)
+    differences = second_differences(seconds, errors.acceleration)
     differences = normal_bands(differences, len(seconds))
     smooth = np.tile(differences[..., None, None], right.shape[1:])
     pairs = np.einsum('lp,lq->lpq', links, links) / facts.length_error**2
-    for _ in range(scales.rounds):
+    for _ in range(errors.rounds):
         total, sums, bands = matrix.copy(), right.copy(), smooth.copy()
-        rests = rest_weights(facts.rests, joints + offsets, seconds, scales.robust)
+        rests = rest_weights(facts.rests, joints + offsets, seconds, errors.robust)
         for point, rest in enumerate(rests.T):
             places = joints[:, point]
-            stiff, force = rest_equations(places, rest, seconds, scales.slide)
+            stiff, force = rest_equations(places, rest, seconds, errors.slide)
             bands[:2, :, point] += stiff[..., None]
             sums[:, point] += force
-        errors = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
+        apart = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
         # weights of a heavy-tailed (Cauchy) error
-        robust = weights / (1 + (errors**2).sum(-1) / (3 * facts.ray_error) ** 2)
+        robust = weights / (1 + (apart**2).sum(-1) / (3 * facts.ray_error) ** 2)
         seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
@@ -112,3 +96,9 @@ def _fit(facts: Offsets, scales: OffsetErrors) -> np.ndarray:
         blocks = total.reshape(-1, size, size)
         offsets = solve_blocks(blocks, bands.reshape(3, -1), sums)
     return offsets
+
+
+def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Return the share of lines (T, L, 3) that lies across the sight of joints."""
+    along = (unit_vectors(lines) * unit_vectors(joints)).sum(-1)
+    return np.sqrt((1 - along**2).clip(0))

@@ -147,18 +147,6 @@ def test_clips_without_contacts_or_places_are_untouched():
     assert_allclose(LockFeet().lock(short).keypoints_3d, short.keypoints_3d, atol=0)
 
 
-def test_long_clips_are_solved_in_parts():
-    clip, truth = wrong_walk()
-    whole, parts = (
-        LockFeet(errors=errors, contacts=lambda *_: truth.contacts.astype(float)).lock(
-            clip
-        )
-        for errors in (FootErrors(), FootErrors(chunk=90))
-    )
-    assert slide(parts, truth) < 6
-    assert 0 < np.abs(parts.root_3d - whole.root_3d).max() < 0.04
-
-
 def test_people_are_locked_independently():
     clip, truth = wrong_walk()
     contacts = {136: truth.contacts.astype(float)}
