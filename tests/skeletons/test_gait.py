@@ -164,6 +164,11 @@ def test_runs_and_hops_are_not_walking():
     poses, root, times = walker()
     poses[:, NAMES.index('left_foot'), 2] += 0.5
     assert not find_strides(poses, root, times, NAMES)
+    # hips rise over a leg that stands, and fall onto one that lands
+    poses, root, times = walker()
+    wave = [[0, 0, 0.015]] * (1 - np.cos(2 * np.pi * times / TIME))[:, None]
+    assert len(find_strides(poses, root + wave, times, NAMES)) > 4
+    assert not find_strides(poses, root - wave, times, NAMES)
 
 
 def test_two_steps_are_a_stride():
