@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import require_choice
-from mmhot.geometry.keypoint_arrays import is_number, mirror_poses, relative_scores
+from mmhot.geometry.keypoint_arrays import mirror_poses, relative_scores
 from mmhot.geometry.windows import (
     average_neighbors,
     lift_windows,
@@ -33,7 +33,6 @@ from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
 
 _LOGGER = logging.getLogger(__name__)
-_MAX_FPS = 1000  # highest rate of a model
 # A lifter's window sees no further: longer steps are filled as those of a second.
 _FILLED_STEP = 1.0
 
@@ -102,11 +101,6 @@ class Lifter:
         self.reads_scores = getattr(self.codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
-        if not (is_number(self.fps) and 1 <= self.fps <= _MAX_FPS):
-            text = (
-                f'the fps of {self.network.weights} must be from 1 to {_MAX_FPS}, got'
-            )
-            raise ValueError(f'{text} {self.fps!r:.50}')
         self.flip_test, self.accuracy = flip_test, accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
