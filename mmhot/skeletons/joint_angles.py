@@ -36,7 +36,7 @@ _RANGES = {
     'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
-_MOST = 90.0  # degrees outside a range that count: angles wind around poles
+_KEEPS = 5.0  # mean degrees outside a range up to which angles go on after a pole
 _POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
 # Joints, ball and hinge, and which way the hinge bends.
 _LIMBS = (
@@ -72,8 +72,8 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
             (T, K, 3).
 
     Returns:
-        np.ndarray: Degrees, in the order of :func:`angle_names`, without jumps in time,
-        (T, A).
+        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Whole turns
+        are added only where the second angle of a ball joint is a right one.
     """
     names = angle_names(positions.shape[1])
     place = {
@@ -123,18 +123,26 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
 def _in_range(angles: np.ndarray, ranges: np.ndarray) -> np.ndarray:
     """Choose triples (T, 3) or the others of their rotations, and whole turns.
 
-    These are within the ranges (3, 2) of people, as far as possible, in most frames. In
-    the first one that is not near a pole, where both triples meet, they are nearest.
+    They are within the ranges (3, 2) of people as far as possible. They change only
+    near a pole of the second angle, where both triples meet, and turns do not show.
     """
-    start = np.argmax(np.abs(np.cos(np.radians(angles[:, 1]))) > _POLE)
-    middle = ranges.mean(1)
-
-    def cost(triples: np.ndarray) -> tuple[float, float]:
-        outside = np.abs(triples - triples.clip(*ranges.T)).clip(0, _MOST)
-        return round(float(outside.mean()), 1), np.abs(triples[start] - middle).sum()
-
-    both = (angles, angles * (1, -1, 1) + 180)
-    return min((x - 360 * np.round((x[start] - middle) / 360) for x in both), key=cost)
+    cosines = np.abs(np.cos(np.radians(angles[:, 1])))
+    edges = np.flatnonzero(np.diff(cosines < _POLE, prepend=False, append=False))
+    poles = [x + cosines[x:end].argmin() for x, end in edges.reshape(-1, 2).tolist()]
+    chosen, choices = list[np.ndarray](), list[tuple[int, np.ndarray]]()
+    for rows in np.split(np.arange(len(angles)), [x for x in poles if x]):
+        part, start = angles[rows], np.argmax(cosines[rows] > _POLE)
+        triples = part, part * (1, -1, 1) + 180
+        for number, triple in enumerate(triples):
+            turns = (triple[start] - ranges.mean(1)) / 360
+            choices.append((number, 360 * turns.round()))
+        inside = [triples[number] - turns for number, turns in choices]
+        outside = [np.abs(x - x.clip(*ranges.T)).mean() for x in inside]
+        outside[0] -= _KEEPS if len(choices) > 2 else 0
+        best = int(np.argmin(outside))
+        chosen.append(inside[best])
+        choices = [choices[best]]
+    return np.concatenate(chosen)
 
 
 def _bend_signs(
