@@ -30,7 +30,8 @@ def is_finished(clip: Clip3D) -> bool:
 class KeepBones(PoseStep[object]):
     """Step ``bones``: bones get constant lengths.
 
-    Poses of other tools stay as they are if their limbs have constant lengths.
+    In poses of other tools the middle of all joints stays where it is; where limbs that
+    are seen have constant lengths, all joints that are seen do.
     """
 
     name, of_people = 'bones', True
@@ -45,6 +46,7 @@ class KeepBones(PoseStep[object]):
     def __call__(self, clip: Clip3D, lifted: object = None) -> Clip3D:
         """Move joints, those of other tools rather along the line of sight."""
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
+        places, is_seen = clip.root_3d.copy(), clip.scores > 0
         has_sights = clip.axes != 'world' and not is_finished(clip)
         above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
         order = TopologicalSorter(above_of).static_order()
@@ -53,8 +55,9 @@ class KeepBones(PoseStep[object]):
             rows = clip.track == track
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
+            is_kept = is_seen[rows] & (_change(old, is_seen[rows]) < self.change)
             if not is_finished(clip):
-                if _change(old) < self.change:
+                if is_kept.all():
                     continue
                 old = old / _growth(old[:, :count], clip.fps, self.growth)
             new = old.copy()
@@ -67,15 +70,24 @@ class KeepBones(PoseStep[object]):
                 length = np.linalg.norm(bone, axis=-1, keepdims=True)
                 scale = np.median(length) / length.clip(1e-6)
                 new[:, joint] = new[:, above] + bone * scale
-            poses[rows] = new
-        return replace(clip, keypoints_3d=poses.astype(np.float32))
+            if not is_finished(clip):
+                new += (old - new)[:, :count].mean(1, keepdims=True)
+                new = np.where(is_kept[..., None], poses[rows], new)
+            places[rows] += new[:, 0]
+            poses[rows] = new - new[:, :1]
+        poses = poses.astype(np.float32)
+        return replace(clip, keypoints_3d=poses, root_3d=places)
 
 
-def _change(body: np.ndarray) -> float:
-    """Return by how much the worst limb of (T, K, 3) changes in a tenth of frames."""
-    lengths = bone_lengths(body, _LIMBS)
-    apart = np.abs(lengths - np.median(lengths, axis=0))
-    return float(np.quantile(apart, 0.9, axis=0).max())
+def _change(body: np.ndarray, is_seen: np.ndarray) -> float:
+    """Return by how much the worst limb of (T, K, 3) changes in a tenth of frames.
+
+    Only the frames count in which both of its ends are seen, (T, K).
+    """
+    lengths, ends = bone_lengths(body, _LIMBS), is_seen[:, np.array(_LIMBS)].all(-1)
+    seen = [x[rows] for x, rows in zip(lengths.T, ends.T, strict=True) if rows.any()]
+    changes = (np.quantile(np.abs(x - np.median(x)), 0.9) for x in seen)
+    return float(max(changes, default=0))
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from given_poses import (
 )
 from mocap import JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
+from scipy.ndimage import gaussian_filter1d
 
 import mmhot
 from mmhot.skeletons.joints import get_skeleton
@@ -84,6 +85,31 @@ def test_limbs_that_change_their_length_become_constant():
     clip = mmhot.refine(Clip3D.from_arrays(given, FPS, axes='world'))
     lengths = bone_length_variation(clip.keypoints_3d, clip.parents)
     assert lengths.max() < 0.01
+
+
+def test_bones_leave_the_body_in_its_place():
+    """Slow errors of 10 mm along each axis change bones, and are no noise."""
+    true = joints_of(JUMP, 300).astype(np.float64)
+    noise = np.random.default_rng(0).normal(0, 1, true.shape)
+    noise = gaussian_filter1d(noise, 12, axis=0)
+    clip = Clip3D.from_arrays(true + 0.01 * noise / noise.std(), FPS, axes='world')
+    errors = [
+        np.linalg.norm(refined.places() - true, axis=-1).mean()
+        for refined in (mmhot.refine(clip, without='bones'), mmhot.refine(clip))
+    ]
+    assert errors[1] < errors[0] - 0.001  # 2 mm above it when the pelvis stayed
+
+
+@pytest.mark.parametrize('key', [KICK, JUMP])
+def test_gaps_move_no_joint_that_is_seen(key):
+    true = joints_of(key, 300).astype(np.float64)
+    given, rng = true.copy(), np.random.default_rng(0)
+    joints = H36M.indices(['left_knee', 'left_foot', 'right_elbow'])
+    for start in rng.integers(0, 280, 6):
+        given[start : start + 18, joints] = np.nan
+    clip = mmhot.refine(Clip3D.from_arrays(given, FPS, axes='world'))
+    errors = np.linalg.norm(clip.places() - true, axis=-1)
+    assert errors[np.isfinite(given).all(-1)].max() < 0.005  # 29 and 41 mm before
 
 
 def test_noise_of_the_depth_is_for_the_filter(caplog):
