@@ -32,6 +32,7 @@ class GaitLimits:
     # Median fall of the hips between contacts, m: over a leg that stands they rise, in
     # CMU's walks by up to .07, or fall by .014; in its runs they fall by .014 to .09.
     falls: float = 0.016
+    slides: float = 0.8  # of an ankle from contact to lift-off, m/s: more is no stance
     contacts: int = 3  # least number of contacts of alternating feet in a row
     late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
     height: float = 0.25  # of an ankle that touches the ground, over the lowest, m
@@ -112,6 +113,7 @@ class _Contacts:
     falls: np.ndarray  # of the root between contacts, meters, (C - 1,); or NaN
     ankles: np.ndarray  # left and right, around the root, (C, 2, 2)
     lift_offs: np.ndarray  # seconds of both feet, (L,)
+    lifted: np.ndarray  # places of left and right ankle at these, (L, 2, 2); or NaN
 
 
 def _find_contacts(
@@ -142,11 +144,13 @@ def _find_contacts(
     rows = np.lexsort((feet, at))
     rows = rows[low[near[rows], feet[rows]]]
     near = near[rows]
+    left = lift_offs.round().astype(int)
+    lifted = ankles[left][..., :2] + path[left, None, :2]
     middle, height = (near[1:] + near[:-1]) // 2, path[:, 2]
     falls = (height[near[1:]] + height[near[:-1]]) / 2 - height[middle]
     return _Contacts(
         *(times[0] + at[rows] * step, feet[rows], ahead[near], path[near, :2], falls),
-        *(ankles[near][..., :2], times[0] + lift_offs * step),
+        *(ankles[near][..., :2], times[0] + lift_offs * step, lifted),
     )
 
 
@@ -173,7 +177,8 @@ def _strides_of(
         sides = 1 - sides
     ahead, ankles = contacts.ahead[run], contacts.ankles[run]
     landing, other = (ankles[np.arange(count), x] for x in (detected, 1 - detected))
-    steps, apart = np.diff(landing + contacts.path[run], axis=0), (landing - other)[1:]
+    landed, apart = landing + contacts.path[run], (landing - other)[1:]
+    steps = np.diff(landed, axis=0)
     moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
     # or unknown
     in_place = not np.median(moved) > limits.treadmill * np.median(between)
@@ -186,7 +191,11 @@ def _strides_of(
         # the other foot's lift-offs are outside the limits
         share = (contacts.lift_offs - start) / (end - start)
         low, high = limits.stance
-        for lift_off in contacts.lift_offs[(low < share) & (share < high)][-1:]:
+        for row in np.flatnonzero((low < share) & (share < high))[-1:]:
+            lift_off = contacts.lift_offs[row]
+            way = np.linalg.norm(contacts.lifted[row, detected[index]] - landed[index])
+            if not in_place and way > limits.slides * (lift_off - start):
+                continue
             strides.append(
                 Stride(
                     SIDES[side],

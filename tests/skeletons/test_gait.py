@@ -164,6 +164,10 @@ def test_runs_and_hops_are_not_walking():
     poses, root, times = walker()
     poses[:, NAMES.index('left_foot'), 2] += 0.5
     assert not find_strides(poses, root, times, NAMES)
+    # a foot that stands is at rest
+    poses, root, times = walker()
+    ahead = (root[-1] - root[0]) / np.linalg.norm(root[-1] - root[0])
+    assert not find_strides(poses, root + times[:, None] * ahead, times, NAMES)
     # hips rise over a leg that stands, and fall onto one that lands
     poses, root, times = walker()
     wave = [[0, 0, 0.015]] * (1 - np.cos(2 * np.pi * times / TIME))[:, None]
