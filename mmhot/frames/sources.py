@@ -11,7 +11,6 @@ from time import monotonic
 import numpy as np
 
 from mmhot.errors import escape
-from mmhot.io.images import MAX_PIXELS
 from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +48,6 @@ class FrameSource(ABC):
         num_frames (int, optional): Number of frames, if known.
     """
 
-    max_pixels = MAX_PIXELS  # larger frames are refused
     finite = True  # whether it has an end; else frames come in real time
     ended: str | None = None  # after reading: why it ended early, one line
     # frames so far that were decoded from damaged data, or skipped because of it
@@ -103,8 +101,7 @@ class FrameView(FrameSource):
         super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
         self.whole, self.label, self.span = whole, whole.label, whole.span
         self.finite, self.once = whole.finite, whole.once
-        self.in_memory, self.max_pixels = whole.in_memory, whole.max_pixels
-        self.focal_35mm = whole.focal_35mm
+        self.in_memory, self.focal_35mm = whole.in_memory, whole.focal_35mm
 
 
 class FrameObserver(ABC):

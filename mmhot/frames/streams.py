@@ -53,7 +53,7 @@ class VideoStream(FrameSource):
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
             is_timed, damaged = not decoding.is_raw(container), 0
             # frame threads would delay frames
-            items = decoding.decode(container, self.max_pixels, self.label, 'SLICE')
+            items = decoding.decode(container, self.label, 'SLICE')
             for index, item in enumerate(items):
                 if isinstance(item, Exception):
                     damaged += 1
