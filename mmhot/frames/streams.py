@@ -1,7 +1,6 @@
 """Streams: webcams, network cameras, and files played at their pace."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +85,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
     Raises:
         FileNotFoundError: If there is no such file or webcam.
         ConnectionError: If it cannot be opened.
-        ValueError: If a file is not a video, or webcams are not supported here.
+        ValueError: If a file is not a video.
     """
     if decoding.is_url(text):
         options = dict(_LOW_DELAY)
@@ -106,11 +105,6 @@ def open_stream(text: str) -> VideoStream | VideoFile:
 
 
 def _open_webcam(text: str) -> VideoStream:
-    if not sys.platform.startswith('linux'):
-        raise ValueError(
-            f'webcam {text}: webcams are read on Linux only; serve it as a stream '
-            'and give its address'
-        )
     device = Path(f'/dev/video{text}' if text.isdecimal() else text)
     if not device.exists():
         webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
