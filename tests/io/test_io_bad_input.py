@@ -104,7 +104,7 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'video': (b'\0\0\0\x20ftypisom', 'are for mmhot infer'),
-    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md converts'),
+    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md lists'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
 }
 
