@@ -141,7 +141,6 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:
-    require_file(path)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() == '.heic':  # FFmpeg would decode a tile of it

@@ -4,6 +4,7 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -103,15 +104,13 @@ def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
         dict(zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
     ]
-    numbers, starts = np.unique(clip.frame, return_index=True)
-    stops = [*starts[1:].tolist(), len(instances)][: len(starts)]
     frames = [
         {
             'frame_id': int(number),
             'time': float(clip.seconds(number)),
-            'instances': instances[start:stop],
+            'instances': [instances[row] for row in rows],
         }
-        for number, start, stop in zip(numbers, starts, stops, strict=True)
+        for number, rows in groupby(range(len(clip)), clip.frame.__getitem__)
     ]
     with replacing_text(path) as file:
         file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')

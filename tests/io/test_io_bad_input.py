@@ -124,7 +124,7 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     dump(tmp_path / '1.json', video(walk()))
     assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')
-    assert_refused(tmp_path, '1.json is not valid JSON', **SIZE)
+    assert_refused(tmp_path, '1.json: is not valid JSON', **SIZE)
 
 
 def test_bad_arguments_are_named():

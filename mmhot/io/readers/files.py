@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import ArgumentError, require_file
+from mmhot.errors import ArgumentError, naming
 from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, is_lifted, read_lifted
 from mmhot.io.pickles import load_objects
@@ -124,11 +124,8 @@ def _read_folder(folder: Path, size: int) -> Rows:
     documents = {}
     for file in sorted(files, key=lambda file: natural_key(file.name)):
         read = load_json if file.suffix.lower() == '.json' else load_objects
-        try:
-            documents[file.name] = read(require_file(file))
-        except ValueError as error:
-            reason = str(error).removeprefix(f'{file}: ')
-            raise ValueError(f'{file.name} {reason}') from error
+        with naming(file):
+            documents[file.name] = read(file)
     return read_files(documents, folder, size)
 
 

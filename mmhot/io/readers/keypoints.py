@@ -23,9 +23,6 @@ from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
 
-SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
-"""Usual suffixes of the files; others are recognized by their content."""
-
 
 def read_keypoints(
     path: str | Path | Iterable[object],
@@ -96,10 +93,7 @@ def has_keypoints(path: Path) -> bool:
     """Return whether a file, or a folder of files, is one of 2D keypoints."""
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
-    if path.suffix.lower() in SUFFIXES:
-        return True
-    start = start_of(path) if path.is_file() else b''
-    return bool(start) and reader_of(start) is not None
+    return path.is_file() and reader_of(start_of(path)) is not None
 
 
 def _largest_person(rows: CheckedRows) -> CheckedRows:
