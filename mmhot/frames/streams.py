@@ -96,11 +96,6 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         return VideoStream(text, name, label, options=options)
     if is_webcam(text):
         return _open_webcam(text)
-    if not Path(text).is_file():
-        raise FileNotFoundError(
-            f'{text} does not exist: a stream is a webcam such as 0, an address such '
-            'as rtsp://... or a video file'
-        )
     return VideoFile(text)
 
 
