@@ -4,7 +4,6 @@ Arguments override what the file states, with a warning where they differ; what 
 states is an error.
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +19,6 @@ from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import CheckedRows
-
-_LOGGER = logging.getLogger(__name__)
 
 
 def read_keypoints(
