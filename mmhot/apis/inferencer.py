@@ -18,10 +18,9 @@ from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
 from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
-from mmhot.frames.arrays import check_image
 from mmhot.frames.files import ImageSequence
 from mmhot.frames.inputs import open_inputs
-from mmhot.frames.sources import DEFAULT_FPS, FrameSource
+from mmhot.frames.sources import DEFAULT_FPS, FrameSource, check_image
 from mmhot.io.images import read_image
 from mmhot.keypoints.confidence import DropUncertain
 from mmhot.lifting.lifted import Lifted

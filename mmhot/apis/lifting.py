@@ -19,9 +19,8 @@ from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
 from mmhot.chain.run import Chain, StageTimes, result_of
 from mmhot.chain.write import result_files
 from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
-from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.part import PartOptions, take_part
-from mmhot.frames.sources import FrameSource
+from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder

@@ -22,9 +22,8 @@ from mmhot.chain.pipelines import LIVE
 from mmhot.chain.run import Chain
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames import streams
-from mmhot.frames.arrays import FrameArrays
 from mmhot.frames.capture import Capture
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.frames.sources import Frame, FrameArrays, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder

@@ -12,7 +12,7 @@ from mmhot.chain.options import ExportOptions, VideoOptions
 from mmhot.chain.pipelines import Pipeline
 from mmhot.chain.run import Chain, StageTimes, StepChoice, refuse_late, result_of
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
-from mmhot.frames.sources import FrameSource
+from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.export import Export
@@ -40,7 +40,6 @@ def save_clip(
     **options: object,
 ) -> list[Path]:
     """Write a clip, see :meth:`mmhot.Clip3D.save`."""
-    from mmhot.frames.arrays import FrameArrays
     from mmhot.frames.inputs import open_inputs
 
     path = Path(path)

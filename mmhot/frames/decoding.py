@@ -14,7 +14,7 @@ from av.sidedata.sidedata import Type
 
 from mmhot.errors import one_line
 from mmhot.frames.sources import DEFAULT_FPS
-from mmhot.io.images import check_pixels, open_media
+from mmhot.io.images import MAX_PIXELS, check_pixels, open_media
 
 MAX_FPS = 240.0
 """Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
@@ -98,9 +98,9 @@ def open_video(
 
 
 def decode(
-    container: av.container.InputContainer, limit: int, label: str, threads: str
+    container: av.container.InputContainer, label: str, threads: str
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray] | Exception]:
-    """Decode a video with frames of at most ``limit`` pixels.
+    """Decode a video.
 
     Yields frames with their images, BGR uint8 (H, W, 3), and errors of packets that
     cannot be decoded. An error in reading packets is the last item.
@@ -115,9 +115,9 @@ def decode(
             f'{label} is in a codec that cannot be decoded here: convert it, to H.264 '
             'for example'
         )
-    check_pixels(context.width * aspect, context.height, limit, label)
+    check_pixels(context.width * aspect, context.height, label)
     # frames may become larger later, and decoders pad them
-    context.options = {**context.options, 'max_pixels': str(2 * limit)}
+    context.options = {**context.options, 'max_pixels': str(2 * MAX_PIXELS)}
     stream.thread_type = threads
     try:
         for packet in container.demux(stream):
@@ -211,14 +211,9 @@ def measure_rate(container: av.container.InputContainer) -> float:
     is_mean = 'mov' in container.format.name.split(',')
     times = []
     try:
-        if is_mean:  # a table has the times of all frames
-            times = [
-                float(x.timestamp * stream.time_base) for x in stream.index_entries
-            ]
-        else:
-            for packet in islice(container.demux(stream), _RATE_PACKETS):
-                if packet.dts is not None:
-                    times.append(float(packet.dts * packet.time_base))
+        for packet in islice(container.demux(stream), _RATE_PACKETS):
+            if packet.dts is not None:
+                times.append(float(packet.dts * packet.time_base))
     except (av.error.FFmpegError, OSError):
         pass  # reported when frames are decoded
     steps = np.diff(times)

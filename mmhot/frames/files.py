@@ -77,7 +77,7 @@ class VideoFile(FrameSource):
         damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
-            for item in decoding.decode(container, self.max_pixels, self.label, 'AUTO'):
+            for item in decoding.decode(container, self.label, 'AUTO'):
                 if isinstance(item, Exception):
                     damage.append(item)
                     continue
@@ -154,7 +154,7 @@ class ImageSequence(FrameSource):
         self.ended, self.num_damaged = None, 0
         for row, path in enumerate(self.paths):
             try:
-                image = read_image(path, self.max_pixels)
+                image = read_image(path)
             except (ValueError, OSError) as error:
                 self.num_damaged += 1
                 if self.num_damaged == len(self.paths):

@@ -141,7 +141,6 @@ def _fail(error: Exception) -> NoReturn:
 
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:
-    require_file(path)
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() == '.heic':  # FFmpeg would decode a tile of it
@@ -155,9 +154,21 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     single = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     inputs = []
     frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
-    is_numbered = numbers is not None
+    is_numbered, label = numbers is not None, escape(folder)
     if images and (fps or is_numbered and len({*map(image_size, frames)} - {None}) < 2):
-        _warn_of_names(folder, images, frames, is_numbered, fps)
+        if others := sorted({*images} - {*frames}):
+            names = escape(', '.join(path.name for path in others))
+            text = '%s: %d images beside the frames are left out: %.80s'
+            _LOGGER.warning(text, label, len(others), names)
+        if fps is None:
+            text = (
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; give another rate as fps, or use '%s/*' for separate images"
+            )
+            _LOGGER.warning(text, label, DEFAULT_FPS, folder)
+        elif not is_numbered and len(frames) > 1:
+            text = '%s: names of images do not number the frames; read in order'
+            _LOGGER.warning(text, label)
         name = clip_name(folder)
         read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
         inputs.append(ClipInput(folder, name, read))
@@ -224,27 +235,3 @@ def _count(images: list[Path], has_gaps: bool) -> np.ndarray | None:
     step = np.gcd.reduce(steps)
     is_sparse = steps.mean() > _MAX_MEAN_GAP * step and not has_gaps
     return None if is_sparse or step > _MAX_STEP else numbers
-
-
-def _warn_of_names(
-    folder: Path,
-    images: list[Path],
-    frames: list[Path],
-    is_numbered: bool,
-    fps: float | None,
-) -> None:
-    """Log what the names of a sequence leave open."""
-    label = escape(folder)
-    if others := sorted({*images} - {*frames}):
-        names = escape(', '.join(path.name for path in others))
-        text = '%s: %d images beside the frames are left out: %.80s'
-        _LOGGER.warning(text, label, len(others), names)
-    if not is_numbered and len(frames) > 1:
-        text = '%s: names of images do not number the frames; read in order'
-        _LOGGER.warning(text, label)
-    elif fps is None:
-        text = (
-            '%s: its numbered images are taken for a video of %g frames per second; '
-            "give another rate as fps, or use '%s/*' for separate images"
-        )
-        _LOGGER.warning(text, label, DEFAULT_FPS, folder)

@@ -99,7 +99,7 @@ class FramePart(FrameView):
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
-        self.ended, skipped, count, time = None, list[float](), 0, 0.0
+        skipped, count, time = list[float](), 0, 0.0
         for frame in self.whole:
             time = frame.time
             if _within(np.array(time), self._options):
@@ -110,14 +110,9 @@ class FramePart(FrameView):
             else:
                 skipped.append(time)
             self.num_damaged = self.whole.num_damaged
-        else:
-            end = self._options.end
-            if count and self.whole.ended is None and time + 1 / self.fps < end < inf:
-                at = f'{time:.2f} s, before the end that was chosen, {end:g} s'
-                self.ended = f'{self.label} ends at {at}'
-        self.ended = self.ended or self.whole.ended
-        if not count and self.whole.ended:
-            raise ValueError(self.whole.ended)
+        self.ended = self.whole.ended
+        if not count and self.ended:
+            raise ValueError(self.ended)
         if not count:
             raise _nothing(self.label, time, self._options)
 
@@ -127,10 +122,6 @@ def _within(times: np.ndarray, options: PartOptions) -> np.ndarray:
     return after & (times < options.end - _ROUNDING)
 
 
-def _nothing(label: str, last: float, options: PartOptions) -> ArgumentError:
-    first, end = options.start, options.end
-    if last < first:
-        text = '{start} must be before the last frame of %s, at %.2f s; got %g s'
-        return ArgumentError(text, label, last, first)
-    text = '%s has no frame between {start} and {end}, from %g to %g s'
-    return ArgumentError(text, label, first, end)
+def _nothing(label: str, time: float, options: PartOptions) -> ArgumentError:
+    text = '%s has no frame between {start} and {end}, %g and %g s; one is at %.2f s'
+    return ArgumentError(text, label, options.start, options.end, time)

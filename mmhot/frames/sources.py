@@ -1,17 +1,17 @@
-"""Frames of a clip, where they come from, and who observes them."""
+"""Frames of a clip, where they come from, also from memory, and who observes them."""
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
-from mmhot.errors import escape
-from mmhot.io.images import MAX_PIXELS
+from mmhot.errors import ArgumentError, escape
 from mmhot.structures.people import People
 
 _LOGGER = logging.getLogger(__name__)
@@ -49,7 +49,6 @@ class FrameSource(ABC):
         num_frames (int, optional): Number of frames, if known.
     """
 
-    max_pixels = MAX_PIXELS  # larger frames are refused
     finite = True  # whether it has an end; else frames come in real time
     ended: str | None = None  # after reading: why it ended early, one line
     # frames so far that were decoded from damaged data, or skipped because of it
@@ -96,6 +95,46 @@ class FrameSource(ABC):
         return cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT)
 
 
+def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
+    """Return an image, BGR uint8 (H, W, 3); raise ValueError if it is none."""
+    array = np.asarray(image)
+    is_image = array.ndim == 3 and array.shape[2] == 3 and array.size > 0
+    if array.dtype != np.uint8 or not is_image:
+        raise ValueError(
+            f'{what} must be BGR, uint8 (H, W, 3), got {array.dtype} {array.shape}'
+        )
+    return array
+
+
+class FrameArrays(FrameSource):
+    """Frames in memory, or of a generator, which is read once.
+
+    Args:
+        images (Iterable): Images, BGR uint8 (H, W, 3); an array of them, (T, H, W, 3);
+            or a single one.
+        fps (float, optional): Frames per second; a single image needs none.
+    """
+
+    def __init__(self, images: Iterable[np.ndarray], fps: float | None = None) -> None:
+        is_single = isinstance(images, np.ndarray) and images.ndim == 3
+        self._images = [images] if is_single else images
+        if not isinstance(self._images, Iterable):
+            raise TypeError(
+                f'source must be a path, an address, or images, got {type(images)}'
+            )
+        if fps is None and not is_single:
+            raise ArgumentError('{fps} must be given with frames in memory')
+        count = len(self._images) if isinstance(self._images, Sized) else None
+        super().__init__('frames', Path('frames'), fps or DEFAULT_FPS, count)
+        self.once, self.in_memory = iter(self._images) is self._images, True
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Check each image when it is read, and copy it: the next may refill it."""
+        for index, image in enumerate(self._images):
+            image = check_image(image, f'frames (here {index})').copy()
+            yield Frame(index, index / self.fps, self._fitted(image))
+
+
 class FrameView(FrameSource):
     """Frames made of those of another source, ``whole``, with all that it states."""
 
@@ -103,8 +142,7 @@ class FrameView(FrameSource):
         super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
         self.whole, self.label, self.span = whole, whole.label, whole.span
         self.finite, self.once = whole.finite, whole.once
-        self.in_memory, self.max_pixels = whole.in_memory, whole.max_pixels
-        self.focal_35mm = whole.focal_35mm
+        self.in_memory, self.focal_35mm = whole.in_memory, whole.focal_35mm
 
 
 class FrameObserver(ABC):
@@ -124,9 +162,9 @@ class FrameObserver(ABC):
     ) -> None:
         """Look at the next frame: its number, BGR image (H, W, 3) and people."""
 
-    @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what was observed in all frames."""
+        """Return what was observed in all frames, to be cached."""
+        return {}
 
 
 def warn_of_damage(source: FrameSource, ended: str | None = None) -> None:

@@ -1,7 +1,6 @@
 """Streams: webcams, network cameras, and files played at their pace."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class VideoStream(FrameSource):
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
             is_timed, damaged = not decoding.is_raw(container), 0
             # frame threads would delay frames
-            items = decoding.decode(container, self.max_pixels, self.label, 'SLICE')
+            items = decoding.decode(container, self.label, 'SLICE')
             for index, item in enumerate(items):
                 if isinstance(item, Exception):
                     damaged += 1
@@ -86,7 +85,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
     Raises:
         FileNotFoundError: If there is no such file or webcam.
         ConnectionError: If it cannot be opened.
-        ValueError: If a file is not a video, or webcams are not supported here.
+        ValueError: If a file is not a video.
     """
     if decoding.is_url(text):
         options = dict(_LOW_DELAY)
@@ -97,20 +96,10 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         return VideoStream(text, name, label, options=options)
     if is_webcam(text):
         return _open_webcam(text)
-    if not Path(text).is_file():
-        raise FileNotFoundError(
-            f'{text} does not exist: a stream is a webcam such as 0, an address such '
-            'as rtsp://... or a video file'
-        )
     return VideoFile(text)
 
 
 def _open_webcam(text: str) -> VideoStream:
-    if not sys.platform.startswith('linux'):
-        raise ValueError(
-            f'webcam {text}: webcams are read on Linux only; serve it as a stream '
-            'and give its address'
-        )
     device = Path(f'/dev/video{text}' if text.isdecimal() else text)
     if not device.exists():
         webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'

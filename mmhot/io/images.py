@@ -12,7 +12,7 @@ from mmhot.errors import escape, ignored_warnings, require_file
 from mmhot.io.atomic import replacing
 
 MAX_PIXELS = 64_000_000
-"""Pixels of the largest image or frame that is read by default."""
+"""Pixels of the largest image or frame that is read."""
 _KINDS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 _EXIF_ORIENTATION = 0x0112
@@ -36,7 +36,7 @@ def is_image(name: str | Path) -> bool:
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
-def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(path: str | Path) -> np.ndarray:
     """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
 
     ValueError if it is not an image, or too large by its header.
@@ -44,15 +44,14 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     import cv2
 
     path, name = require_file(path), escape(path)
-    size = image_size(path)
-    if size is None:  # Pillow opens none of more than 179 million pixels
-        most = f'{max_pixels / 1e6:g} million pixels'
-        raise ValueError(f'{name} is not a readable image of at most {most}')
-    check_pixels(*size, max_pixels, name)
-    # imread takes no names that the system's encoding lacks
-    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    image, size = None, image_size(path)
+    if size is not None:  # Pillow opens none of more than 179 million pixels
+        check_pixels(*size, name)
+        # imread takes no names that the system's encoding lacks
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{name} is not a readable image')
+        most = f'{MAX_PIXELS / 1e6:g} million pixels'
+        raise ValueError(f'{name} is not a readable image of at most {most}')
     return image
 
 
@@ -70,10 +69,10 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
     return None
 
 
-def check_pixels(width: float, height: float, limit: int, name: str) -> None:
+def check_pixels(width: float, height: float, name: str) -> None:
     """Raise ValueError for images of too many pixels."""
-    if width * height > limit:
-        most = f'at most {limit / 1e6:g} million are read'
+    if width * height > MAX_PIXELS:
+        most = f'at most {MAX_PIXELS / 1e6:g} million are read'
         raise ValueError(f'{name} has {width:.0f}x{height:.0f} pixels: {most}')
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -103,15 +104,13 @@ def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
         dict(zip(columns, values, strict=True))
         for values in zip(*columns.values(), strict=True)
     ]
-    numbers, starts = np.unique(clip.frame, return_index=True)
-    stops = [*starts[1:].tolist(), len(instances)][: len(starts)]
     frames = [
         {
             'frame_id': int(number),
             'time': float(clip.seconds(number)),
-            'instances': instances[start:stop],
+            'instances': [instances[row] for row in rows],
         }
-        for number, start, stop in zip(numbers, starts, stops, strict=True)
+        for number, rows in groupby(range(len(clip)), clip.frame.__getitem__)
     ]
     with replacing_text(path) as file:
         file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
@@ -217,10 +216,7 @@ def clip_of_json(document: dict[str, Any]) -> Clip3D:
     for name, key in _INSTANCE_KEYS.items():
         if name in _OPTIONAL and not any(key in person for person in instances):
             continue
-        values = [person[key] for person in instances]
-        # float64 has not all track IDs
-        is_exact = name == 'track' and all(type(x) is int for x in values)
-        fields[name] = np.array(values) if is_exact else as_numbers(values, key)
+        fields[name] = as_numbers([person[key] for person in instances], key)
     return clip_of_arrays(fields)
 
 

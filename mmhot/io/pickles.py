@@ -199,9 +199,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
         ValueError: If it is not a checkpoint, is damaged or has other objects instead
             of weights.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such checkpoint file')
+    path = require_file(path)
     if path.suffix == SAFETENSORS:
         return _load_safetensors(path, map_location)
     import torch

@@ -100,7 +100,7 @@ class ClipRenderer:
         sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0
-        drawing.draw_people(image, self.style, pixels, sizes, detected)
+        drawing.draw_people(image, self.style, pixels, sizes, detected, 0 * sizes)
         self._label(image, rows, pixels)
 
     def draw_3d(self, image: np.ndarray, frame: int) -> None:

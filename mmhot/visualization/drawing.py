@@ -69,7 +69,7 @@ def draw_people(
     pixels: np.ndarray,
     pixels_per_meter: np.ndarray,
     detected: np.ndarray,
-    depths: np.ndarray | None = None,
+    depths: np.ndarray,
 ) -> None:
     """Draw the people of one frame, far limbs first.
 
@@ -79,15 +79,13 @@ def draw_people(
         pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
         pixels_per_meter (np.ndarray): Scale at each joint, (P, K).
         detected (np.ndarray): False for interpolated joints, which are dim, (P, K).
-        depths (np.ndarray, optional): Distances of the joints, (P, K). By default bones
-            are drawn in the style's order.
+        depths (np.ndarray): Distances of the joints, (P, K). Bones that are as far are
+            drawn in the style's order.
     """
     ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
     drawable = np.isfinite(ends).all((2, 3)).ravel()
-    order = np.arange(len(drawable))
-    if depths is not None:
-        distances = depths[:, style.bones].mean(-1).ravel()
-        order = np.argsort(-distances, kind='stable')
+    distances = depths[:, style.bones].mean(-1).ravel()
+    order = np.argsort(-distances, kind='stable')
     order = order[drawable[order]]
     people, bones = np.divmod(order, max(len(style.bones), 1))
     ends = _fixed_point(ends[people, bones], image)

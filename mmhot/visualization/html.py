@@ -80,10 +80,6 @@ class Thumbnails(FrameObserver):
                 if (number - self._first) % self._step == 0
             }
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return no arrays: images are not cached."""
-        return {}
-
 
 def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write a page that plays a clip in ``'world'`` axes in any browser, offline.

@@ -36,15 +36,16 @@ def plot(
     """
     if not isinstance(clip, Clip3D):
         raise TypeError(f'clip must be a Clip3D, got {type(clip).__name__}')
-    if angles is not None:
-        return _plot_angles(clip, angles, axes)
     rows = np.flatnonzero(clip.frame == frame)
-    if not len(rows):
+    if angles is None and not len(rows):
         raise ValueError(f'frame {frame} has no people')
     if axes is None:
         from matplotlib import pyplot  # importing it takes time
 
-        axes = pyplot.figure().add_subplot(projection='3d')
+        kind = '3d' if angles is None else 'rectilinear'
+        axes = pyplot.figure().add_subplot(projection=kind)
+    if angles is not None:
+        return _plot_angles(clip, angles, axes)
     upright = clip if clip.axes == 'world' else to_axes(clip, 'z-up')
     for pose in upright.places()[rows]:
         for joint, parent in enumerate(clip.parents):
@@ -57,10 +58,6 @@ def plot(
 
 
 def _plot_angles(clip: Clip3D, names: Sequence[str], axes: Any) -> Any:
-    if axes is None:
-        from matplotlib import pyplot  # importing it takes time
-
-        axes = pyplot.figure().add_subplot()
     degrees = clip.angles()
     for name in names:
         require_choice('angles', name, degrees)

@@ -185,7 +185,7 @@ def test_streams_without_an_end_are_no_files(serve):
 def test_missing_streams_are_named_in_one_line():
     with pytest.raises(FileNotFoundError, match='there is no webcam 97: /dev/video97'):
         open_stream('97')
-    with pytest.raises(FileNotFoundError, match='none.mp4 does not exist: a stream is'):
+    with pytest.raises(FileNotFoundError, match='none.mp4 does not exist'):
         open_stream('none.mp4')
     address = 'rtsp://user:secret@127.0.0.1:9/live'
     with pytest.raises(OSError, match='rtsp://127.0.0.1:9/live is not a') as caught:

@@ -27,7 +27,7 @@ from mmhot.structures.people import People
 
 _SIGNS = b'0123456789-.,:eE[]{}"'
 OFTEN = settings(max_examples=40, deadline=None, derandomize=True)
-INTEGERS = st.integers(-(2**63), 2**63 - 1)
+INTEGERS = st.integers(-(2**53), 2**53)
 FRAMES = st.sets(st.integers(0, 2**40), max_size=4).map(sorted)
 TEXTS = st.text(st.characters(exclude_characters='\0'), max_size=9)
 FPS = st.floats(1e-6, 1e5)

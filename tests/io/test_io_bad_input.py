@@ -104,7 +104,7 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'video': (b'\0\0\0\x20ftypisom', 'are for mmhot infer'),
-    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md converts'),
+    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md lists'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
 }
 
@@ -124,7 +124,7 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     dump(tmp_path / '1.json', video(walk()))
     assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')
-    assert_refused(tmp_path, '1.json is not valid JSON', **SIZE)
+    assert_refused(tmp_path, '1.json: is not valid JSON', **SIZE)
 
 
 def test_bad_arguments_are_named():

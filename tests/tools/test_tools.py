@@ -138,7 +138,7 @@ def test_wrong_training_arguments_get_one_line(
 def test_missing_checkpoint_gets_one_line(config, tmp_path, run_tool):
     code, err = run_tool('test', config, tmp_path / 'no.pth')
     assert code == 2
-    assert err == f'test.py: error: {tmp_path}/no.pth: no such checkpoint file\n'
+    assert err == f'test.py: error: {tmp_path}/no.pth does not exist\n'
 
 
 def command_lines():

@@ -15,7 +15,7 @@ from video_files import write_video
 
 import mmhot
 from mmhot.chain.options import ExportOptions
-from mmhot.frames.arrays import FrameArrays
+from mmhot.frames.sources import FrameArrays
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import People

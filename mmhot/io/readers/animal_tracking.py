@@ -1,7 +1,6 @@
 """Readers of ``.csv`` of DeepLabCut and SLEAP, and of SLEAP's analysis files (HDF5)."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -65,21 +64,15 @@ def read_sleap(path: Path) -> Rows:
                 'node_names; of DeepLabCut give the .csv'
             )
         for name in _ARRAYS.intersection(file):
-            _check_array(h5py, file, name)
+            is_here = isinstance(file.get(name, getlink=True), h5py.HardLink)
+            if not is_here or file[name].external or file[name].is_virtual:
+                raise ValueError(f'{name!r} may be in another file, which is not read')
         # people, axes, joints, frames
         values, names = file['tracks'][()], file['node_names'][()].ravel()
         if 'point_scores' in file:
             values = np.append(values, file['point_scores'][()][:, None], 1)
     values, frames = values.transpose(0, 3, 2, 1), np.arange(values.shape[3])
     return rows_of_tracks(values, frames, [name.decode() for name in names])
-
-
-def _check_array(h5py: Any, file: Any, name: str) -> None:
-    """Refuse an array whose values are in another file."""
-    link = file.get(name, getlink=True)
-    is_here = isinstance(link, h5py.HardLink)
-    if not is_here or file[name].external or file[name].is_virtual:
-        raise ValueError(f'{name!r} may be in another file, which is not read')
 
 
 READERS = (

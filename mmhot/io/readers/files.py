@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from mmhot.errors import ArgumentError, require_file
+from mmhot.errors import ArgumentError, naming
 from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, is_lifted, read_lifted
 from mmhot.io.pickles import load_objects
@@ -17,9 +17,6 @@ from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
-_EXPORT_COCO = (
-    'export keypoints as COCO ("COCO Keypoints 1.0" in CVAT, "COCO" in Label Studio)'
-)
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
 _LOOKED_AT = 1 << 20  # bytes of a file that is not read
@@ -65,12 +62,9 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
             raise
     if not start:
         raise ValueError('is empty')
-    hint = 'videos and images are for mmhot infer'
-    if b'\0' not in start:
-        hint = 'docs/migration.md converts keypoints of other tools'
     raise ValueError(
         'is not a file of 2D keypoints or 3D poses that docs/output-formats.md or '
-        f'docs/migration.md lists; {hint}'
+        'docs/migration.md lists; videos and images are for mmhot infer'
     )
 
 
@@ -121,10 +115,6 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
     return read_people(document, path, size)
 
 
-def _refuse_xml(path: Path) -> NoReturn:
-    raise ValueError(f'is XML or HTML: {_EXPORT_COCO}')
-
-
 def _read_folder(folder: Path, size: int) -> Rows:
     """Read a folder of one file per image, which their names number."""
     files = [x for x in folder.glob('[!.]*') if x.suffix.lower() in _OF_FOLDERS]
@@ -134,11 +124,8 @@ def _read_folder(folder: Path, size: int) -> Rows:
     documents = {}
     for file in sorted(files, key=lambda file: natural_key(file.name)):
         read = load_json if file.suffix.lower() == '.json' else load_objects
-        try:
-            documents[file.name] = read(require_file(file))
-        except ValueError as error:
-            reason = str(error).removeprefix(f'{file}: ')
-            raise ValueError(f'{file.name} {reason}') from error
+        with naming(file):
+            documents[file.name] = read(file)
     return read_files(documents, folder, size)
 
 
@@ -151,7 +138,6 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     ((*SIGNATURES, b'\x93NUMPY', b'\x80'), _read_objects),
     (LIVE, _of_path(read_lifted)),
     ((b'[', b'{'), _read_json),
-    (b'<', _of_path(_refuse_xml)),
     *((x, _of_path(read)) for x, read in (*animal_tracking.READERS, *tables.READERS)),
 )
 """Readers of files by their first bytes."""
@@ -165,7 +151,7 @@ _HINTS = (
     (
         _read_json,
         re.compile(b'"(keypointlabels|lead_time|inner_id)"'),
-        f'is JSON of Label Studio: {_EXPORT_COCO}',
+        'is JSON of Label Studio: export keypoints as COCO',
     ),
 )
 """Readers, words of files that they do not read, and what to do with these."""

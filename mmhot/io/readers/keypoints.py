@@ -4,7 +4,6 @@ Arguments override what the file states, with a warning where they differ; what 
 states is an error.
 """
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, naming
+from mmhot.errors import ArgumentError, ignored_warnings, naming
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
 from mmhot.io.arrays import start_of
 from mmhot.io.readers.files import read_rows, reader_of
@@ -20,11 +19,6 @@ from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import CheckedRows
-
-_LOGGER = logging.getLogger(__name__)
-
-SUFFIXES = ('.npz', '.json', '.csv', '.h5', '.hdf5')
-"""Usual suffixes of the files; others are recognized by their content."""
 
 
 def read_keypoints(
@@ -96,26 +90,12 @@ def has_keypoints(path: Path) -> bool:
     """Return whether a file, or a folder of files, is one of 2D keypoints."""
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
-    if path.suffix.lower() in SUFFIXES:
-        return True
-    start = start_of(path) if path.is_file() else b''
-    return bool(start) and reader_of(start) is not None
+    return path.is_file() and reader_of(start_of(path)) is not None
 
 
 def _largest_person(rows: CheckedRows) -> CheckedRows:
-    """Keep the largest person of each frame, as track 0.
-
-    The area is that of the bounding boxes if every row has one, or else that of the
-    keypoints' extent.
-    """
-    boxes, points = rows.bboxes, rows.points
-    if boxes is None or np.isnan(boxes).any():
-        low = np.where(np.isnan(points), np.inf, points).min(1)
-        high = np.where(np.isnan(points), -np.inf, points).max(1)
-        side = np.where(np.isfinite(low), high - low, 0)
-    else:
-        side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    is_seen = np.isfinite(points).any((1, 2))
-    area = np.where(is_seen, side.prod(-1), -1)
-    largest = largest_rows(rows.frame, area)
+    """Keep the person of each frame whose keypoints extend most, as track 0."""
+    with ignored_warnings():  # of people without keypoints
+        sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
+    largest = largest_rows(rows.frame, np.nan_to_num(sides.prod(-1), nan=-1))
     return replace(rows.take(largest), track=np.zeros(len(largest), np.int64))

@@ -321,8 +321,7 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     people = results.plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
         key = next((x for x in _PEOPLE if x in people), None)
-        others = (x for x in map(results.plain, people.values()) if _holds_people(x))
-        people = next(others, people) if key is None else results.plain(people[key])
+        people = people if key is None else results.plain(people[key])
     if isinstance(people, Mapping) and not _is_person(people):  # by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
     if not isinstance(people, list | tuple) or results.is_landmarks(people):
@@ -331,15 +330,6 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
         _canonical(results.plain(person)) for person in people if person is not None
     ]
     return [person for values in dicts for person in _split(values)]
-
-
-def _holds_people(value: Any) -> bool:
-    """Return whether a value is a list, or a dict by track ID, of people."""
-    people = [*value.values()] if isinstance(value, Mapping) else value
-    is_list = isinstance(people, list | tuple) and len(people) > 0
-    return is_list and all(
-        _is_person(x) or results.is_landmarks(results.plain(x)) for x in people
-    )
 
 
 def _canonical(person: Any) -> dict[str, Any]:
@@ -445,7 +435,8 @@ def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray |
     a frame is none, nor are all ``id`` if none occurs in two frames.
     """
     for key in _TRACK_KEYS:
-        values = [_first(person.get(key)) for person in people]
+        ids = [np.ravel(person.get(key, [])).tolist() for person in people]
+        values = [each[0] if each else None for each in ids]
         tracks, _ = number_tracks(values)
         pairs = zip(tracks.tolist(), frames.tolist(), strict=True)
         stated = [(track, frame) for track, frame in pairs if track >= 0]
@@ -454,10 +445,3 @@ def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray |
         if stated and (key in _MMPOSE_KEYS or not (is_twice or is_once)):
             return np.array(values, object)
     return None
-
-
-def _first(value: Any) -> Any:
-    """Return the first value of lists within lists; None of empty ones."""
-    while isinstance(value, list | tuple | np.ndarray):
-        value = value[0] if np.size(value) else None
-    return value

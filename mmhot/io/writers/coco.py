@@ -9,8 +9,6 @@ from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing_text
 from mmhot.structures.clips_3d import Clip3D
 
-NAME_OF_FRAME = 'frame_{:06}.PNG'
-"""CVAT's names of the frames of a video."""
 _PERSON = 1  # category
 
 
@@ -36,7 +34,8 @@ def write_coco(clip: Clip3D, path: str | Path, export: object = None) -> None:
     people = dict(id=_PERSON, name='person', supercategory='person')
     size = dict(width=int(clip.width), height=int(clip.height))
     images = [
-        {'id': x + 1, 'frame_id': x, 'file_name': NAME_OF_FRAME.format(x), **size}
+        # CVAT's names of the frames of a video
+        {'id': x + 1, 'frame_id': x, 'file_name': f'frame_{x:06}.PNG', **size}
         for x in np.unique(clip.frame).tolist()
     ]
     document = {

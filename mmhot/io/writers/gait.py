@@ -31,10 +31,8 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
     """
     of_people = []
     for rows in clip.stretches():
-        poses, root = (
-            array[rows].astype(np.float64)
-            for array in (clip.keypoints_3d, clip.root_3d)
-        )
+        poses = clip.keypoints_3d[rows].astype(np.float64)
+        root = clip.root_3d[rows].astype(np.float64)
         seconds = clip.seconds(clip.frame[rows])
         strides = find_strides(poses, root, seconds, clip.joint_names)
         if is_on_treadmill(strides, seconds):

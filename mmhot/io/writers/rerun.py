@@ -70,15 +70,6 @@ def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
     edge = np.array([0, 0, clip.width, clip.height], np.float32)
     edge = rr.Boxes2D(array=edge, array_format=rr.Box2DFormat.XYWH, colors=_EDGE)
     stream.log(f'{IMAGE}/edge', edge, static=True, strict=True)
-    facts = rr.AnyValues(
-        model=clip.model,
-        axes=clip.axes,
-        unit=clip.unit,
-        fps=float(clip.fps),
-        focal_length=float(clip.focal_length),
-        focal_assumed=bool(clip.focal_assumed),
-    )
-    stream.send_property('clip', facts)
 
 
 def _send_person(
