@@ -256,6 +256,19 @@ def test_markers_vary(clip, tmp_path):
     assert_body(read_poses(path), clip, 'world')
 
 
+def test_markers_of_two_subjects_are_two_people(clip, tmp_path):
+    one = joints_of(clip, 'openpose-25')
+    joints = {f'Ann:{name}': x for name, x in one.items()}
+    joints |= {f'Bob:{name}': x + (2, 0, 0) for name, x in one.items()}
+    joints['*1'] = np.zeros((COUNT, 3))  # no subject's
+    both = read_poses(trc(tmp_path / 'a.trc', joints, 'm', 'PathFileType\t4\t(X/Y/Z)'))
+    assert both.track_ids == [0, 1]
+    for track in (0, 1):
+        read = both.take(both.track == track)
+        read = replace(read, root_3d=read.root_3d - (2 * track, 0, 0))
+        assert_body(read, clip, 'world')
+
+
 def test_landmarks_in_shares_of_the_image_are_lifted(clip, tmp_path):
     path = mediapipe(tmp_path, clip)
     header, *lines = path.read_text().splitlines()

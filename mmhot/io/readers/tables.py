@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -173,8 +174,7 @@ def read_trc(path: Path) -> Rows:
     rate = float(numbers_of([[header['DataRate']]], [0])[0, 0])
     text = '%s: .trc does not state its axes: read as y-up; {given_axes} states others'
     _LOGGER.warning(ArgumentError(text, path.name))
-    joints = _names_of(names)
-    return Rows(points, frame=frame, fps=rate, joint_names=joints, axes='y-up')
+    return _rows_of_markers(points, names, frame=frame, fps=rate, axes='y-up')
 
 
 def read_c3d(path: Path) -> Rows:
@@ -188,12 +188,35 @@ def read_c3d(path: Path) -> Rows:
         raise ValueError(f'has the unit {parameters["UNITS"]["value"][0]!r}')
     points[file['data']['meta_points']['residuals'][0].T < 0] = np.nan
     up = parameters.get('Y_SCREEN', {'value': ['']})['value'][0]
-    return Rows(
+    return _rows_of_markers(
         points * scale,
+        parameters['LABELS']['value'][: points.shape[1]],
         frame=np.arange(len(points)) + file['header']['points']['first_frame'],
         fps=float(parameters['RATE']['value'][0]),
-        joint_names=_names_of(parameters['LABELS']['value'][: points.shape[1]]),
         axes={'+Z': 'world', '+Y': 'y-up'}.get(up),
+    )
+
+
+def _rows_of_markers(
+    points: np.ndarray, labels: Sequence[str], frame: np.ndarray, **stated: Any
+) -> Rows:
+    """Make rows of markers (T, M, 3), of each of several subjects that labels name."""
+    parts = [label.rpartition(':') for label in labels]
+    subjects = [*dict.fromkeys(subject for subject, *_ in parts if subject)]
+    if len(subjects) < 2:
+        return Rows(points, frame=frame, joint_names=_names_of(labels), **stated)
+    names = [*dict.fromkeys(name for subject, _, name in parts if subject)]
+    people = np.full((len(points), len(subjects), len(names), 3), np.nan)
+    for marker, (subject, _, name) in enumerate(parts):
+        if subject:  # others are unlabeled
+            person, joint = subjects.index(subject), names.index(name)
+            people[:, person, joint] = points[:, marker]
+    return Rows(
+        np.concatenate(people),
+        frame=np.repeat(frame, len(subjects)),
+        track=np.tile(subjects, len(points)),
+        joint_names=_names_of(names),
+        **stated,
     )
 
 
