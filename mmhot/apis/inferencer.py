@@ -1,9 +1,8 @@
 """Inferencer with the interface of MMPose's, which lifts whole clips."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
-from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +22,6 @@ from mmhot.frames.inputs import open_inputs
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource, check_image
 from mmhot.io.images import read_image
 from mmhot.keypoints.confidence import DropUncertain
-from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Values
 from mmhot.pose2d import pose_source
@@ -49,8 +47,7 @@ class DrawnImage:
     """Image or frame, and the people that are drawn into it."""
 
     read: Callable[[], np.ndarray]  # returns the image, BGR, uint8 (H, W, 3)
-    people: People  # P people in 2D
-    ids: np.ndarray | None  # their track IDs in a video, (P,)
+    people: list[Track2D]  # who were seen, in this frame
     index: int  # frame number; 0 of an image
     # returns the renderer of a number of lifted people
     scene: Callable[[int], ClipRenderer | None]
@@ -197,6 +194,7 @@ class Inferencer(BaseMMPoseInferencer):
     def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Posed:
+        """Lift the people of images as clips of one frame."""
         # the chain of keypoints that the 2D model found in single images
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
@@ -211,16 +209,22 @@ class Inferencer(BaseMMPoseInferencer):
             ]
             posed = zip(images, models.detect(images, video=False), strict=True)
             for number, (image, people) in enumerate(posed, start):
-                name, size = inputs[number], image.shape[1::-1]
-                is_array = isinstance(name, np.ndarray)
-                name = _NAME.format(number) if is_array else str(name)
-                lifted = self._lift_image(chain, name, size, people)
+                source = inputs[number]
+                is_array = isinstance(source, np.ndarray)
+                path = Path(_NAME.format(number) if is_array else source)
+                clip = self._clip_of_image(path, image.shape[1::-1], people)
+                lifted = result_of(chain.lift(clip, None, StageTimes()))
                 progress('2D', number + 1, len(inputs))
-                sample = _make_sample(
-                    name, size, people, np.arange(len(people)), lifted
-                )
-                read, scene = partial(np.asarray, image), partial(_open_scene, lifted)
-                yield sample, DrawnImage(read, people, None, 0, scene)
+                yield from self._split(clip, lifted, [str(path)], iter([image]))
+
+    def _clip_of_image(
+        self, path: Path, size: tuple[int, int], people: People
+    ) -> Clip2D:
+        columns = (x[:, None] for x in (people.keypoints, people.scores, people.bboxes))
+        frame, rows = np.zeros(1, np.int64), enumerate(zip(*columns, strict=True))
+        tracks = [Track2D(track, frame, *arrays) for track, arrays in rows]
+        skeleton = self.estimator.skeleton
+        return Clip2D(path.stem, skeleton, tracks, *size, DEFAULT_FPS, source=path)
 
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
@@ -230,34 +234,32 @@ class Inferencer(BaseMMPoseInferencer):
         values = Values({'camera': 'moving', 'without': self._without}, kinds)
         chain = Chain(VIDEO, values, lifter=self.lifter, models=models)
         tracked, footage = result_of(chain.see(video, times, progress))
-        clip = result_of(chain.lift(tracked, footage, times, progress))
-        scene = cache(partial(_open_scene, clip))
-        images = (frame.image for frame in video)  # read if they are drawn, in order
-        number = get_skeleton(models.estimator.skeleton).num_keypoints
-        frames = _split_frames(tracked.tracks, times.num_frames, number)
-        for index, (people, ids) in enumerate(frames):
-            lifted = clip and clip.take(np.flatnonzero(clip.frame == index))
-            sample = _make_sample(_NAME.format(index), times.size, people, ids, lifted)
-            tracks = ids[:0] if lifted is None else lifted.track
-            sample.pred_instances.track_ids = tracks
-            yield sample, DrawnImage(partial(next, images), people, ids, index, scene)
+        lifted = result_of(chain.lift(tracked, footage, times, progress))
+        names = [_NAME.format(index) for index in range(times.num_frames)]
+        yield from self._split(tracked, lifted, names, (x.image for x in video))
 
-    def _lift_image(
+    def _split(
         self,
-        chain: Chain[None, Lifted],
-        name: str,
-        size: tuple[int, int],
-        people: People,
-    ) -> Clip3D | None:
-        """Lift people as clips of one frame; None without confident keypoints."""
-        columns = (x[:, None] for x in (people.keypoints, people.scores, people.bboxes))
-        frame, rows = np.zeros(1, np.int64), enumerate(zip(*columns, strict=True))
-        tracks = [Track2D(track, frame, *arrays) for track, arrays in rows]
-        clip = Clip2D(
-            Path(name).stem, self.estimator.skeleton, tracks, *size, DEFAULT_FPS
-        )
-        clip = replace(clip, source=Path(name))
-        return result_of(chain.lift(clip, None, StageTimes()))
+        clip: Clip2D,
+        lifted: Clip3D | None,
+        names: Sequence[str],
+        images: Iterator[np.ndarray],
+    ) -> Posed:
+        """Yield the named frames of a clip; images are read if they are drawn."""
+        scene = cache(partial(_open_scene, lifted))
+        seen: list[list[Track2D]] = [[] for _ in names]
+        for track in clip.tracks:
+            for row, frame in enumerate(track.frames.tolist()):
+                seen[frame].append(track.take(np.array([row])))
+        for index, (name, people) in enumerate(zip(names, seen, strict=True)):
+            poses = lifted and lifted.take(np.flatnonzero(lifted.frame == index))
+            sample = _make_sample(people, poses)
+            shape = clip.height, clip.width
+            sample.set_metainfo(dict(img_path=name, ori_shape=shape))
+            if self._video_input:
+                tracks = () if poses is None else poses.track
+                sample.pred_instances.track_ids = np.array(tracks, int)
+            yield sample, DrawnImage(partial(next, images), people, index, scene)
 
     def forward(
         self, inputs: PoseDataSample, disable_rebase_keypoint: bool = False
@@ -296,8 +298,8 @@ class Inferencer(BaseMMPoseInferencer):
         if not (return_vis or show or vis_out_dir):
             return None
         is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
-        people = inputs.people, skeleton, inputs.ids
-        image = draw_overlay(inputs.read(), *people, **drawing)
+        drawing['draw_ids'] = is_video
+        image = draw_overlay(inputs.read(), inputs.people, skeleton, **drawing)
         image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
         path = preds[0].img_path
         title = self.video_info['name'] if is_video else path
@@ -330,30 +332,21 @@ class Inferencer(BaseMMPoseInferencer):
         return dict(visualization=visualization, predictions=predictions)
 
 
-def _make_sample(
-    name: str,
-    size: tuple[int, int],
-    people: People,
-    ids: np.ndarray,
-    clip: Clip3D | None,
-) -> PoseDataSample:
-    """Convert the poses of an image or frame of a name, and its width and height."""
+def _make_sample(people: list[Track2D], clip: Clip3D | None) -> PoseDataSample:
+    """Convert the poses of a frame, and the boxes of the people who were seen."""
     fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
     if clip is not None:
-        bboxes = np.full((len(clip.track), 4), np.nan, np.float32)
-        lifted, detected = np.nonzero(clip.track[:, None] == ids)
-        bboxes[lifted] = people.bboxes[detected]
+        boxes, unseen = {x.track: x.boxes[0] for x in people}, np.full(4, np.nan)
+        bboxes = [boxes.get(track, unseen) for track in clip.track.tolist()]
         fields = dict(
             # + 0 turns -0 into 0
             keypoints=clip.keypoints_3d[..., _AXES] * _SIGNS + 0,
             keypoint_scores=clip.keypoint_scores_3d,
-            bboxes=bboxes,
+            bboxes=np.array(bboxes, np.float32).reshape(-1, 4),
             keypoints_2d=clip.keypoints_2d,
             roots=clip.root_3d[:, _AXES] * _SIGNS,
         )
-    sample = PoseDataSample(metainfo=dict(img_path=name, ori_shape=size[::-1]))
-    sample.pred_instances = InstanceData(**fields)
-    return sample
+    return PoseDataSample(pred_instances=InstanceData(**fields))
 
 
 def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
@@ -378,16 +371,3 @@ def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     people = clip.track_ids
     shown = people if num_instances < 0 else people[:num_instances]
     return ClipRenderer(clip.take(np.isin(clip.track, shown)))
-
-
-def _split_frames(
-    tracks: list[Track2D], num_frames: int, num_keypoints: int
-) -> Iterator[tuple[People, np.ndarray]]:
-    """Yield the tracked people of each frame, and their IDs."""
-    empty, unknown = People.none(num_keypoints), np.full(1, np.nan, np.float32)
-    rows_of = [dict(zip(x.frames.tolist(), count(), strict=False)) for x in tracks]
-    for frame in range(num_frames):
-        pairs = zip(tracks, rows_of, strict=True)
-        seen = [x.take(np.array([y[frame]])) for x, y in pairs if frame in y]
-        people = [People(x.boxes, unknown, x.keypoints, x.scores) for x in seen]
-        yield empty.join(*people), np.array([x.track for x in seen], int)

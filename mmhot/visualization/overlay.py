@@ -1,11 +1,13 @@
 """Overlay of 2D keypoints on images, and the 3D view beside them."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from mmhot.skeletons.joints import Skeleton
 from mmhot.skeletons.side_colors import side_rgb
-from mmhot.structures.people import People
+from mmhot.structures.clips_2d import Track2D
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 
@@ -14,43 +16,43 @@ _BOX = (224, 214, 88)
 
 def draw_overlay(
     image: np.ndarray,
-    people: People,
+    people: Sequence[Track2D],
     skeleton: Skeleton,
-    ids: np.ndarray | None = None,
     *,
     radius: int = 3,
     thickness: int = 1,
     kpt_thr: float = 0.3,
     draw_bbox: bool = False,
+    draw_ids: bool = False,
     black_background: bool = False,
 ) -> np.ndarray:
     """Draw the 2D keypoints of people on a copy of an image, BGR, uint8 (H, W, 3).
 
-    Track IDs (P,) are written above several people. The other arguments are those of
-    MMPose's inferencers.
+    People are tracks of one frame. With ``draw_ids`` their track IDs are written above
+    several people. The other arguments are those of MMPose's inferencers.
     """
     image = np.zeros_like(image) if black_background else image.copy()
-    if draw_bbox:
-        for box in people.bboxes:
-            left, top, right, bottom = np.rint(box).astype(int).tolist()
-            cv2.rectangle(image, (left, top), (right, bottom), _BOX, thickness)
     colors = [side_rgb(joint)[::-1] for joint in skeleton.joints]
     # OpenCV's coordinates would overflow far outside the image
-    limit = 4 * max(image.shape[:2])
-    points = np.rint(np.nan_to_num(people.keypoints).clip(-limit, limit)).astype(int)
-    shown = people.scores >= kpt_thr
-    shown &= np.isfinite(people.keypoints).all(-1)
-    for person, is_shown in zip(points.tolist(), shown, strict=True):
+    limit, places = 4 * max(image.shape[:2]), []
+    for person in people:
+        keypoints = person.keypoints[0]
+        if draw_bbox:
+            left, top, right, bottom = np.rint(person.boxes[0]).astype(int).tolist()
+            cv2.rectangle(image, (left, top), (right, bottom), _BOX, thickness)
+        shown = (person.scores[0] >= kpt_thr) & np.isfinite(keypoints).all(-1)
+        clipped = np.nan_to_num(keypoints).clip(-limit, limit)
+        points = np.rint(clipped).astype(int).tolist()
         for parent, child in skeleton.bones:
-            if is_shown[parent] and is_shown[child]:
-                ends = person[parent], person[child]
+            if shown[parent] and shown[child]:
+                ends = points[parent], points[child]
                 cv2.line(image, *ends, colors[child], thickness, cv2.LINE_AA)
-        for joint in np.flatnonzero(is_shown):
-            cv2.circle(image, person[joint], radius, colors[joint], -1, cv2.LINE_AA)
-    if ids is not None and len(ids) > 1:
-        keypoints = np.where(shown[..., None], people.keypoints, np.nan)
-        names = [str(number) for number in ids.tolist()]
-        drawing.draw_names(image, names, keypoints, max(10, image.shape[0] // 40))
+        for joint in np.flatnonzero(shown):
+            cv2.circle(image, points[joint], radius, colors[joint], -1, cv2.LINE_AA)
+        places.append(np.where(shown[:, None], keypoints, np.nan))
+    if draw_ids and len(people) > 1:
+        names, size = [str(x.track) for x in people], max(10, image.shape[0] // 40)
+        drawing.draw_names(image, names, np.array(places), size)
     return image
 
 
