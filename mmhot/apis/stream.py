@@ -150,23 +150,12 @@ def lift_stream(
 @contextmanager
 def _json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
     """Open a file to append documents of plain values; earlier lines stay."""
-    with _naming_errors(path):
-        file = path.open('ab', buffering=0)
-    with file:
+    with path.open('ab', buffering=0) as file:
 
         def write(document: dict) -> None:
-            with _naming_errors(path):
-                file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
+            file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
 
         yield write
-
-
-@contextmanager
-def _naming_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f'cannot write {path}: {error.strerror}') from error
 
 
 def _open_chain(

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,19 +158,12 @@ def test_look_ahead_is_limited(infer_it, out, capfd):
     assert not out.exists()
 
 
-def test_lines_are_appended_and_errors_name_the_file(tmp_path):
+def test_lines_are_appended(tmp_path):
     path = tmp_path / 'a.jsonl'
     for text in ('é', 'b'):
         with _json_lines(path) as write:
             write({'a': text})
     assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
-    with pytest.raises(OSError, match='cannot write .*: No such file or directory'):
-        _json_lines(tmp_path / 'none' / 'a.jsonl').__enter__()
-    with (
-        _json_lines(Path('/dev/full')) as write,
-        pytest.raises(OSError, match='cannot write /dev/full: No space left'),
-    ):
-        write({})
 
 
 def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
