@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmcv.transforms import Resize
 from mmengine.config import Config
 from torch import Tensor, nn
 
@@ -37,7 +38,6 @@ _DEMO = Path(__file__).parents[2] / 'demo'
 NUM_INPUTS = 8
 # Frames of a video from one real input to the next.
 _STEP = 10
-_FILL = 114
 
 
 @dataclass
@@ -189,9 +189,8 @@ def _open_pose_model(
     for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
-        crops.append(warped[..., ::-1])
-    real = _normalize(np.stack(crops), plain.data_preprocessor)
-    return Exportable(graph, meta, real)
+        crops.append(torch.from_numpy(warped.transpose(2, 0, 1)))
+    return Exportable(graph, meta, _normalize(crops, plain))
 
 
 def _crop_settings(config: Config, model: str) -> dict[str, Any]:
@@ -215,8 +214,8 @@ def _open_detector(
     _check_keep(keep, False, model)
     detector = MMPoseDetector(model, checkpoint)
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
-    steps = {str(s['type']).removeprefix('mmdet.'): s for s in detector.pipeline}
-    size = max(steps['Resize']['scale'])
+    steps = detector.pipeline.transforms
+    resize = next(step for step in steps if isinstance(step, Resize))
     meta = dict(
         kind='detector',
         name=detector.name,
@@ -226,9 +225,9 @@ def _open_detector(
             **_check_colors(plain.data_preprocessor, 'BGR', model),
         ),
         resize=dict(
-            longer_side=size,
-            interpolation=steps['Resize'].get('interpolation', 'bilinear'),
-            padding=f'{_FILL}, at the right and bottom, to multiples of 32',
+            longer_side=max(resize.scale),
+            interpolation=resize.interpolation,
+            padding='114, at the right and bottom, to multiples of 32',
         ),
         outputs=dict(
             dets='x1, y1, x2, y2 in pixels of the input, and the score, after '
@@ -236,14 +235,9 @@ def _open_detector(
             labels='0: person',
         ),
     )
-    images = []
-    for image in _images(_inputs(inputs, 'walk.mp4')):
-        zoom = size / max(image.shape[:2])
-        small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        canvas = np.full((size, size, 3), _FILL, np.uint8)
-        canvas[: small.shape[0], : small.shape[1]] = small[:size, :size]
-        images.append(canvas)
-    real = _normalize(np.stack(images), plain.data_preprocessor)
+    images = _images(_inputs(inputs, 'walk.mp4'))
+    samples = [detector.pipeline(dict(img=x, img_id=0)) for x in images]
+    real = _normalize([sample['inputs'] for sample in samples], plain)
     return Exportable(DetectorGraph(plain, detector.labels), meta, real)
 
 
@@ -266,10 +260,9 @@ def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, 
     return dict(color=order, mean=mean, std=std)
 
 
-def _normalize(images: np.ndarray, preprocessor: nn.Module) -> Tensor:
-    """Normalize images (B, H, W, 3) in the order of the network, (B, 3, H, W)."""
-    planes = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    return (planes.float() - preprocessor.mean) / preprocessor.std
+def _normalize(images: list[Tensor], model: nn.Module) -> Tensor:
+    """Convert BGR images (3, H, W) to the input of a network, (B, 3, H, W)."""
+    return model.data_preprocessor(dict(inputs=images, data_samples=[]))['inputs']
 
 
 def _images(path: str) -> list[np.ndarray]:

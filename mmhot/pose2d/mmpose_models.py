@@ -77,7 +77,7 @@ class MMPoseDetector(Detector):
         pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
         content = fingerprint(self.model, config.model, pipeline)
         with DefaultScope.overwrite_default_scope('mmdet'):
-            self._pipeline, self.pipeline = Compose(pipeline), pipeline
+            self.pipeline = Compose(pipeline)
         configured = config.test_dataloader.dataset.get('metainfo') or {}
         classes = meta.get('classes') or configured.get('classes') or _PERSON
         classes = [classes] if isinstance(classes, str) else list(classes)
@@ -98,7 +98,7 @@ class MMPoseDetector(Detector):
     @torch.no_grad()
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        samples = [self._pipeline(dict(img=x, img_id=i)) for i, x in enumerate(images)]
+        samples = [self.pipeline(dict(img=x, img_id=i)) for i, x in enumerate(images)]
         device = next(self.model.parameters()).device
         # layers of MMDetection use what PyTorch calls outdated
         with ignored_warnings():
