@@ -267,11 +267,8 @@ def _reason(error: Exception) -> str | None:
     if lacks_memory or _NO_MEMORY.search(text):
         return 'this needs more memory than there is; a smaller batch needs less'
     if isinstance(error, OSError) and error.strerror:
-        if error.filename is not None:
-            return f'{escape(error.filename)}: {error.strerror}'
-        # of os.getcwd
-        is_folder = isinstance(error, FileNotFoundError)
-        return f'{"the current folder: " if is_folder else ""}{error.strerror}'
+        file = '' if error.filename is None else f'{escape(error.filename)}: '
+        return f'{file}{error.strerror}'
     if worker := _IN_WORKER.search(text):
         text = worker[1]
     if image := _UNREADABLE_IMAGE.search(text):
@@ -291,8 +288,10 @@ def explain(error: Exception) -> str:
     return one_line(_reason(error) or str(error) or type(error).__name__)
 
 
-def explain_any(error: Exception) -> str:
+def explain_any(error: Exception) -> ArgumentError | str:
     """Describe an exception in one line; faults of the program with their type."""
+    if isinstance(error, ArgumentError):
+        return error
     text = explain(error)
     if is_user_error(error):
         return text

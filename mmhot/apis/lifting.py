@@ -299,8 +299,7 @@ def _process(
         except (OSError, ValueError) as error:
             if len(paths) == 1 or is_debugging():
                 raise
-            reason = error if isinstance(error, ArgumentError) else explain_any(error)
-            yield Outcome(path.name, error=reason)
+            yield Outcome(path.name, error=explain_any(error))
             continue
         clips.append(clip)
         people = [track for track in clip.track_ids if track >= 0]

@@ -54,9 +54,7 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
     except Exception as error:
         if is_debugging():
             raise
-        outcome.error = (
-            error if isinstance(error, ArgumentError) else explain_any(error)
-        )
+        outcome.error = explain_any(error)
     if not (outcome.error or outcome.skipped):
         removed = [x for x in _results(outcome.name, options) if x not in outcome.files]
         for file in removed:
