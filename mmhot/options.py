@@ -57,7 +57,7 @@ class Option:
         expected = self.expected or _KINDS.get(self.kind)
         try:
             converted = self.read(value) if self.read else _to(self.kind, value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             if expected is None:
                 raise
             text = f'{{{name}}} must be %s, got %r'
@@ -192,10 +192,7 @@ def _to(kind: type, value: Any) -> Any:
         raise TypeError
     if kind is int and not isinstance(value, str):
         return operator.index(value)
-    try:
-        return kind(value)
-    except OverflowError as error:  # of large integers
-        raise ValueError(str(error)) from error
+    return kind(value)
 
 
 def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
