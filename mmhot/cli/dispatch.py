@@ -24,8 +24,6 @@ from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
-# Commands of mmhot 0.2.0.
-_TOOLS = {'cost': 'cost', 'show-pruning': 'draw_kept_patches'}
 _SHELLS = 'bash', 'zsh', 'fish'
 # Placeholders of arguments that may be files.
 _FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
@@ -44,8 +42,6 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     # options of other commands would be imported for nothing
     completes = any(word.startswith('--completion') for word in argv)
     parser, commands = build_parser(COMMANDS if completes else argv)
-    if tool := _TOOLS.get(argv[0] if argv else ''):
-        parser.error(f'{argv[0]} is a tool now: python -m tools.analysis.{tool}')
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
