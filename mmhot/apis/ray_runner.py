@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import Any
 
 from mmhot.chain.options import BatchOptions
@@ -66,19 +67,22 @@ class _RemoteWorker:
         self._folder = folder
         self._lines: list[tuple[str, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
-        self._worker = make_worker(values, report)
+        self._make_worker = partial(make_worker, values, report)
         handler = WarningHandler(lambda x: self._lines.append((x, True)))
         logging.getLogger('mmhot').addHandler(handler)
 
+    @cached_property
+    def _worker(self) -> ClipWorker:
+        os.chdir(self._folder)
+        return self._make_worker()
+
     def prepare(self) -> list[tuple[str, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
-        os.chdir(self._folder)
-        self._worker.prepare()
+        self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
         """Process an input; returns lines, too."""
-        os.chdir(self._folder)
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[str, bool]]:

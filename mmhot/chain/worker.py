@@ -3,7 +3,6 @@
 import json
 import logging
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,9 @@ from mmhot.io.lifted import write_keypoints
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import describe_path
 from mmhot.lifting.lift import NotLiftableError
-from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import cache_path, describe_file, require_own, save_if_possible
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report, stage_bars
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.version import digest_of_code
@@ -37,33 +34,24 @@ _FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
 @dataclass
 class ClipWorker:
-    """Lifts videos and writes the results."""
+    """Opens models, lifts videos and writes the results."""
 
     values: Values  # of the steps, frames, results and repeated runs
     report: Report = Report()
 
     def __post_init__(self) -> None:
-        """Read the options of the results."""
+        """Read the options of the results, and open the models."""
         self._output = self.values.of(OutputOptions)
         self._repeat = self.values.of(BatchOptions)
-
-    @cached_property
-    def _chain(self) -> Chain[Footage, Lifted]:
         cache = None if self._repeat.no_cache else self._output.out_dir
-        chain = Chain(VIDEO, self.values, self.report, cache)
-        self.report.say(f'lifter: {chain.lifter.name}')
-        chain.models  # noqa: B018, opened at first use
-        return chain
-
-    def prepare(self) -> None:
-        """Open the models that are not open yet."""
-        self._chain  # noqa: B018, opened at first use
+        self._chain = Chain(VIDEO, self.values, self.report, cache)
+        self.report.say(f'lifter: {self._chain.lifter.name}')
+        self._chain.models  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
         with processing(outcome, self._output, self.report):
-            self.prepare()
             try:
                 self._process(item, outcome)
             except NotLiftableError as error:

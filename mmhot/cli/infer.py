@@ -83,6 +83,5 @@ def _process(
             return
         from mmhot.chain.worker import ClipWorker
 
-        worker = ClipWorker(values, report)
-        worker.prepare()  # a model that cannot be loaded fails for all inputs
-        yield from map(worker, inputs)
+        # a model that cannot be loaded fails for all inputs
+        yield from map(ClipWorker(values, report), inputs)
