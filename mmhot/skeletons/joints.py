@@ -183,8 +183,6 @@ def get_skeleton(name: str) -> Skeleton:
         skeleton = mmhot.get_skeleton('coco-17')
         left_knee = skeleton.index('left_knee')
     """
-    if not isinstance(name, str):
-        raise TypeError(f'skeleton must be a name, got {type(name).__name__}')
     for skeleton in SKELETONS.values():
         if name == skeleton.name or name in skeleton.dataset_names:
             return skeleton
@@ -354,11 +352,6 @@ def convert_keypoints(
     converted = (keypoints[..., indices, :] * weights).sum(axis=-2)
     if scores is not None:
         scores = np.asarray(scores)
-        if scores.shape != keypoints.shape[:-1]:
-            raise ValueError(
-                f'scores must be {keypoints.shape[:-1]} like keypoints, '
-                f'got {scores.shape}'
-            )
         derivable = np.isfinite(weights).all(axis=(-2, -1))
         scores = scores[..., indices].min(axis=-1) * derivable.astype(scores.dtype)
     return converted, scores, measured.copy()
