@@ -14,6 +14,11 @@ from mmhot.keypoints.people import SingleOption
 from mmhot.options import Option, Options, read_names, split_numbers
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
+_Axes = Annotated[
+    Literal['camera', 'z-up', 'world'],
+    'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z up '
+    'from the floor',
+]
 _SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
 
 
@@ -116,11 +121,7 @@ class ExportOptions(VideoOptions):
             metavar='LIST',
         ),
     ] = ('npz', 'html')
-    axes: Annotated[
-        Literal['camera', 'z-up', 'world'],
-        'camera: x right, y down, z away; z-up: x right, y away, z up; world: z up '
-        'from the floor',
-    ] = 'camera'
+    axes: _Axes = 'camera'
     height: Annotated[
         tuple[float, ...] | None,
         'body height, which sets the scale; one value per track ID for several people, '
@@ -204,11 +205,7 @@ class OutputOptions(ExportOptions, FolderOption):
 class StreamOutputOptions(FolderOption):
     """Options of the file of a stream."""
 
-    axes: Annotated[
-        Literal['camera', 'z-up', 'world'],
-        'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z '
-        'up from the floor',
-    ] = 'camera'
+    axes: _Axes = 'camera'
 
 
 @dataclass(frozen=True, kw_only=True)

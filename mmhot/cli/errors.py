@@ -175,8 +175,6 @@ class OneLineParser(argparse.ArgumentParser):
             text = kwargs.get('description') or ''
             kwargs['description'] = text.partition('\n')[0]
         super().__init__(*args, **kwargs)
-        # options that another command has now, and what to type
-        self.moved: dict[str, str] = {}
 
     def _print_message(self, message: str, file: Any = None) -> None:
         print_as_is(message, file or sys.stderr)
@@ -200,8 +198,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Exit because of ``extras``, or if an input would be overwritten."""
         if extras:
             flag = extras[0].partition('=')[0]
-            flags = [*self._option_string_actions]
-            hint = self.moved.get(flag) or did_you_mean(flag, flags)
+            hint = did_you_mean(flag, self._option_string_actions)
             lists = (x for x in self._actions if x.metavar == 'LIST')
             first = next((x for x in lists if x.dest in vars(namespace)), None)
             if first and extras[0].isalnum():

@@ -34,7 +34,6 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import INFER_COMMAND
 
-    parser.moved = {'--live': ': streams are lifted by `mmhot stream SOURCE`'}
     text = 'videos, images, folders, globs, lists of these'
     add_inputs(parser, text, *INFER_COMMAND)
 

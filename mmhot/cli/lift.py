@@ -20,7 +20,6 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import LIFT_COMMAND
 
-    parser.moved = {'--no-flip': ': use --speed fast'}
     add_inputs(parser, '2D keypoints of a clip', *LIFT_COMMAND, type=Path)
 
 

@@ -47,21 +47,19 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError(
             f'pattern matches no model: {args.pattern}{did_you_mean(pattern, names)}'
         )
-    shipped = {
-        name: path
-        for name, path in shipped_weights().items()
-        if not pattern or any(model.weights.endswith(name) for model in chosen)
-    }
     content: dict[str, list[dict]] = {'models': [], 'weights': []}
     for model in chosen:
         about: dict[str, object] = dict(task=model.task, config=model.config_name)
         about |= dict(file=str(model.config), weights=model.weights or None)
         content['models'].append(asdict(model) | about)
-    for name, path in shipped.items():
+    for name, path in shipped_weights().items():
+        users = [model.name for model in chosen if model.weights.endswith(name)]
+        if pattern and not users:
+            continue
         card = path.with_suffix('.md')
         about = {
             'name': f'mmhot://{name}',
-            'models': [model.name for model in models if model.weights.endswith(name)],
+            'models': users,
             'file': str(path),
             'bytes': path.stat().st_size,
             'card': str(card) if card.is_file() else None,

@@ -19,7 +19,6 @@ from mmhot.cli.options import add_options
 def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     parser.usage = '%(prog)s SOURCE [OPTION ...]'
-    parser.moved = {'--formats': ': a stream is written as .jsonl'}
     parser.add_argument(
         'source', metavar='SOURCE', help='a webcam (0), rtsp://..., http://..., a video'
     )

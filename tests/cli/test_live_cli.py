@@ -136,7 +136,6 @@ def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):
     ('inputs', 'options', 'message'),
     [
         ('97', {}, 'there is no webcam 97: /dev/video97 does not exist'),
-        ('0', {'formats': 'bvh'}, '--formats bvh: a stream is written as .jsonl'),
         ('0', {'tilt': 'steep'}, '--tilt must be auto, or from -90 to 90 degrees'),
         ('0', {'origin': 'camera'}, '--origin needs --axes world'),
     ],

@@ -58,7 +58,6 @@ def refused(tmp_path, monkeypatch, capfd):
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --num-workers 3', '--num-workers needs --runner ray'),
         ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),
-        ('infer --live', '--live: streams are lifted by `mmhot stream SOURCE`'),
         ('infer', f'has keypoints, no images: lift them, `mmhot lift {SKATER}`'),
     ],
 )
