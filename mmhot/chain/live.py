@@ -83,10 +83,6 @@ class LiveChain:
         Usually that is one frame, none at first, and several after missing frames.
         """
         last, self._last, poses = self._last, frame, list[LivePoses]()
-        if last is not None and not frame.time > last.time:
-            raise ValueError(
-                f'time must increase from {last.time} s, got {frame.time} s'
-            )
         if last is not None and last.image.shape != frame.image.shape:
             poses = self.interrupt()
         is_interrupted, self._is_interrupted = self._is_interrupted, False
