@@ -140,7 +140,9 @@ def _find_contacts(
     lift_offs = np.concatenate([_peaks(-side, limits.swing) for side in toe])
     at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
     near = at.round().astype(int)
-    low = _is_low(ankles[..., 2] + np.nan_to_num(path[:, 2:]), step, limits)
+    heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
+    floor = moving_rank(heights.min(1), 2 * round(limits.around / step) + 1, 0)
+    low = heights < floor[:, None] + limits.height
     rows = np.lexsort((feet, at))
     rows = rows[low[near[rows], feet[rows]]]
     near = near[rows]
@@ -157,13 +159,6 @@ def _find_contacts(
 def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Interpolate values (T, V) at seconds (T,) linearly at other times."""
     return np.column_stack([np.interp(times, seconds, column) for column in values.T])
-
-
-def _is_low(heights: np.ndarray, step: float, limits: GaitLimits) -> np.ndarray:
-    """Return whether ankles (T, 2) are near the lowest height around, (T, 2)."""
-    size = 2 * round(limits.around / step) + 1
-    floor = moving_rank(heights.min(1), size, 0)
-    return heights < floor[:, None] + limits.height
 
 
 def _strides_of(

@@ -13,10 +13,7 @@ import numpy as np
 from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.skeletons.joints import get_skeleton
 
-_SKELETONS = {
-    skeleton.num_keypoints: skeleton
-    for skeleton in map(get_skeleton, ('h36m-17', 'h36m-24'))
-}
+_SKELETONS = {17: get_skeleton('h36m-17'), 24: get_skeleton('h36m-24')}
 _SIDES = {'right': 1.0, 'left': -1.0}
 # Share of the neighbor's axis in the hinge of a knee or elbow, which is undetermined
 # in straight limbs: as much as the limb's own in a bend of 9 degrees.

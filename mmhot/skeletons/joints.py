@@ -387,10 +387,7 @@ def _conversion(
             continue
         parts = [start.index(available[part]) for part in recipe]
         indices[row] = parts + parts[:1] * (indices.shape[1] - len(parts))
-        weights[row, : len(parts)] = [
-            weight if isinstance(weight, tuple) else (weight, weight)
-            for weight in recipe.values()
-        ]
+        weights[row, : len(parts)] = [np.broadcast_to(x, 2) for x in recipe.values()]
     return indices, weights, np.array([name in available for name in names])
 
 

@@ -8,7 +8,9 @@ first recipe whose joints all exist is used. ``docs/mmpose.md`` reports their er
 from collections.abc import Mapping
 from types import MappingProxyType
 
-Recipe = Mapping[str, float | tuple[float, float]]
+import numpy as np
+
+Recipe = Mapping[str, float | np.ndarray]
 
 _MID_SHOULDERS = {'left_shoulder': 0.5, 'right_shoulder': 0.5}
 _MID_HIPS = {'left_hip': 0.5, 'right_hip': 0.5}
@@ -19,13 +21,10 @@ _NOSE = {'nose': 1.0}
 
 def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
     """Return the weighted sum of recipes, per axis where a weight is a pair."""
-    total: dict[str, tuple[float, float]] = {}
+    total: dict[str, np.ndarray] = {}
     for weight, recipe in terms:
-        x, y = weight if isinstance(weight, tuple) else (weight, weight)
         for part, share in recipe.items():
-            share_x, share_y = share if isinstance(share, tuple) else (share, share)
-            old_x, old_y = total.get(part, (0.0, 0.0))
-            total[part] = (old_x + x * share_x, old_y + y * share_y)
+            total[part] = total.get(part, np.zeros(2)) + np.multiply(weight, share)
     return MappingProxyType(total)
 
 
