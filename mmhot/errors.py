@@ -180,12 +180,17 @@ class WarningHandler(logging.Handler):
         self._show(record.msg if error else record.getMessage())
 
 
-def require_choice(name: str, given: object, known: Iterable[object]) -> None:
-    """Raise ArgumentError if an argument is none of the known values."""
+def require_choice(
+    name: str, given: object, known: Iterable[object], hints: Mapping[str, str] = {}
+) -> None:
+    """Raise ArgumentError if an argument is none of the known values.
+
+    ``hints`` answer other values.
+    """
     if given not in known:
         listed = [str(choice) for choice in known]
         text = f'{{{name}}} must be one of %s, got %r%s'
-        hint = did_you_mean(str(given), listed)
+        hint = hints.get(str(given), did_you_mean(str(given), listed))
         raise ArgumentError(text, ', '.join(listed), given, hint)
 
 

@@ -223,10 +223,7 @@ def read_names(
     """
     names = split_names(value)
     for part in names:
-        if part not in choices:
-            hint = hints.get(part, did_you_mean(part, choices))
-            text = f'{{{name}}} must be among %s; got %r%s'
-            raise ArgumentError(text, ','.join(choices), part, hint)
+        require_choice(name, part, choices, hints)
     return names
 
 

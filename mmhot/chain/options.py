@@ -156,9 +156,6 @@ class ExportOptions(VideoOptions):
 
     def __post_init__(self) -> None:
         """Check the values, and that the packages of the formats are installed."""
-        if not self.formats:
-            names = ','.join(FORMATS)
-            raise ArgumentError('{formats} must be among %s; got none', names)
         for name in self.formats:
             needed = FORMATS[name].requires
             if needed is not None:

@@ -57,10 +57,12 @@ def test_steps_are_left_out(pipeline, lifter):
         left = names_of(pipeline, lifter, without=text)
         assert set(whole) - set(left) == {'sides', 'errors'}
     with pytest.raises(
-        ValueError, match=r'^without must be among returning,\w+,.*feat'
+        ValueError, match=r'^without must be one of returning, \w+, .*feat'
     ):
         names_of(VIDEO, lifter, without='feat')
-    with pytest.raises(ValueError, match=r'^without must be among sides,\w+,.*bones'):
+    with pytest.raises(
+        ValueError, match=r'^without must be one of sides, \w+, .*bones'
+    ):
         names_of(KEYPOINTS, lifter, without='returning')
 
 

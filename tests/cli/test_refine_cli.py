@@ -64,7 +64,7 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
     [
         ([], 'does not state its rate: give --fps'),
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
-        (['--fps', '50', '--without', 'sides'], '--without must be among smoothing,'),
+        (['--fps', '50', '--without', 'sides'], '--without must be one of smoothing,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
         (['--fps', '50', '--start', '9'], 'sam has no frame between --start and --end'),
     ],

@@ -33,7 +33,7 @@ def refused(tmp_path, monkeypatch, capfd):
     ('words', 'message'),
     [
         # of the table of options
-        ('lift --formats npz,avi', '--formats must be among npz,json,csv,'),
+        ('lift --formats npz,avi', '--formats must be one of npz, json, csv,'),
         ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
         ('lift --formats bvh glb', '(lists have commas: --formats bvh,glb)'),
