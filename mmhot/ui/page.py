@@ -210,7 +210,7 @@ class Page:
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
         texts = dict(self._options)
         for name, value in values.items():
-            text = value if isinstance(value, str) else ','.join(value)
+            text = value if isinstance(value, str) else ','.join(value or ())
             texts[name] = text.strip() or texts.get(name, '')
         known = options_of(*kinds)
         flags = (
