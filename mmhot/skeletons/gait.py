@@ -41,6 +41,9 @@ class GaitLimits:
     walking: float = 0.6  # share of the time between the first and the last contact
 
 
+_LIMITS = GaitLimits()
+
+
 @dataclass(frozen=True)
 class Stride:
     """One foot from a contact to its next one."""
@@ -77,11 +80,7 @@ class Stride:
 
 
 def find_strides(
-    poses: np.ndarray,
-    root: np.ndarray,
-    seconds: np.ndarray,
-    names: Sequence[str],
-    limits: GaitLimits = GaitLimits(),
+    poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
 ) -> list[Stride]:
     """Find the strides of one person.
 
@@ -90,16 +89,15 @@ def find_strides(
         root (np.ndarray): Positions of the root, (T, 3); NaN where unknown.
         seconds (np.ndarray): Increasing timestamps, (T,).
         names (Sequence[str]): Names of the joints: Human3.6M's 17, or 24.
-        limits (GaitLimits): What counts as walking.
 
     Returns:
         list[Stride]: By contact; empty if the person does not walk.
     """
     if len(seconds) < 3:
         return []
-    steps = _find_contacts(poses, root, seconds, names, limits)
-    runs = _steps_in_a_row(steps.seconds, steps.feet, limits)
-    return [stride for run in runs for stride in _strides_of(steps, run, limits)]
+    steps = _find_contacts(poses, root, seconds, names)
+    runs = _steps_in_a_row(steps.seconds, steps.feet)
+    return [stride for run in runs for stride in _strides_of(steps, run)]
 
 
 @dataclass(frozen=True)
@@ -117,11 +115,7 @@ class _Contacts:
 
 
 def _find_contacts(
-    poses: np.ndarray,
-    root: np.ndarray,
-    seconds: np.ndarray,
-    names: Sequence[str],
-    limits: GaitLimits,
+    poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
 ) -> _Contacts:
     """Find where feet near the ground are farthest ahead; see :func:`find_strides`."""
     step = float(np.median(np.diff(seconds)))
@@ -130,19 +124,19 @@ def _find_contacts(
     joints = [f'{side}_{x}' for x in ('hip', 'foot', *ends) for side in SIDES]
     flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
     path = _resample(times, seconds, root)
-    even = gaussian_mean(_resample(times, seconds, flat), limits.smoothing / step)
+    even = gaussian_mean(_resample(times, seconds, flat), _LIMITS.smoothing / step)
     hips, ankles, heels, toes = even.reshape(len(times), -1, 2, 3).swapaxes(0, 1)
-    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], limits.heading / step)
+    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], _LIMITS.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
-    peaks = [_peaks(side, limits.swing) for side in heel]
-    lift_offs = np.concatenate([_peaks(-side, limits.swing) for side in toe])
+    peaks = [_peaks(side, _LIMITS.swing) for side in heel]
+    lift_offs = np.concatenate([_peaks(-side, _LIMITS.swing) for side in toe])
     at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
     near = at.round().astype(int)
     heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
-    floor = moving_rank(heights.min(1), 2 * round(limits.around / step) + 1, 0)
-    low = heights < floor[:, None] + limits.height
+    floor = moving_rank(heights.min(1), 2 * round(_LIMITS.around / step) + 1, 0)
+    low = heights < floor[:, None] + _LIMITS.height
     rows = np.lexsort((feet, at))
     rows = rows[low[near[rows], feet[rows]]]
     near = near[rows]
@@ -161,9 +155,7 @@ def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.
     return np.column_stack([np.interp(times, seconds, column) for column in values.T])
 
 
-def _strides_of(
-    contacts: _Contacts, run: np.ndarray, limits: GaitLimits
-) -> list[Stride]:
+def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     """Return the strides of one of the runs of :func:`_steps_in_a_row`."""
     count, detected, when = len(run), contacts.feet[run], contacts.seconds[run]
     # alternating, as most of the detected ones
@@ -176,7 +168,7 @@ def _strides_of(
     steps = np.diff(landed, axis=0)
     moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
     # or unknown
-    in_place = not np.median(moved) > limits.treadmill * np.median(between)
+    in_place = not np.median(moved) > _LIMITS.treadmill * np.median(between)
     if in_place:
         steps, moved = apart, between
     widths = np.abs(steps[:, 0] * ahead[1:, 1] - steps[:, 1] * ahead[1:, 0])
@@ -185,11 +177,11 @@ def _strides_of(
         start, end = when[index], when[index + 2]
         # the other foot's lift-offs are outside the limits
         share = (contacts.lift_offs - start) / (end - start)
-        low, high = limits.stance
+        low, high = _LIMITS.stance
         for row in np.flatnonzero((low < share) & (share < high))[-1:]:
             lift_off = contacts.lift_offs[row]
             way = np.linalg.norm(contacts.lifted[row, detected[index]] - landed[index])
-            if not in_place and way > limits.slides * (lift_off - start):
+            if not in_place and way > _LIMITS.slides * (lift_off - start):
                 continue
             strides.append(
                 Stride(
@@ -204,19 +196,17 @@ def _strides_of(
                     in_place=in_place,
                 )
             )
-    is_run = np.median(contacts.falls[run[:-1]]) > limits.falls
-    is_run = is_run or np.median([x.stance for x in strides] or 0) < limits.walks
+    is_run = np.median(contacts.falls[run[:-1]]) > _LIMITS.falls
+    is_run = is_run or np.median([x.stance for x in strides] or 0) < _LIMITS.walks
     return [] if is_run else strides
 
 
-def is_on_treadmill(
-    strides: Sequence[Stride], seconds: np.ndarray, limits: GaitLimits = GaitLimits()
-) -> bool:
+def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:
     """Return whether a person walks most of the time (T,), and always in place."""
     if not strides or not all(stride.in_place for stride in strides):
         return False
     walked = max(x.next_contact for x in strides) - min(x.contact for x in strides)
-    return walked > limits.walking * (seconds[-1] - seconds[0])
+    return walked > _LIMITS.walking * (seconds[-1] - seconds[0])
 
 
 def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -226,26 +216,24 @@ def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.array([across[1], -across[0]]) / max(np.linalg.norm(across), 1e-9)
 
 
-def _steps_in_a_row(
-    contacts: np.ndarray, feet: np.ndarray, limits: GaitLimits
-) -> list[np.ndarray]:
+def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
     """Split contacts, at seconds (C,) of feet (C,), into runs at walking pace.
 
     Feet alternate in a part of each run; elsewhere their sides may have been confused.
     """
-    (low, high), passed = limits.step_time, np.diff(contacts)
+    (low, high), passed = _LIMITS.step_time, np.diff(contacts)
     usual = passed[(low < passed) & (passed < high)]
     if not len(usual):
         return []
     is_same = np.diff(feet) == 0
-    late = min(limits.late * np.median(usual), high)
+    late = min(_LIMITS.late * np.median(usual), high)
     is_apart = (passed <= low) | (passed >= np.where(is_same, late, high))
     runs = np.split(np.arange(len(feet)), np.flatnonzero(is_apart) + 1)
     alternating = (np.flatnonzero(np.diff(feet[run]) == 0) for run in runs)
     return [
         run
         for run, ends in zip(runs, alternating, strict=True)
-        if np.diff([-1, *ends, len(run) - 1]).max() >= limits.contacts
+        if np.diff([-1, *ends, len(run) - 1]).max() >= _LIMITS.contacts
     ]
 
 
