@@ -194,13 +194,11 @@ def require_choice(
         raise ArgumentError(text, ', '.join(listed), given, hint)
 
 
-def hint_at_names(given: str, known: Iterable[str], title: str = 'known') -> str:
-    """Suggest a known name: ``did you mean NAME?`` or ``TITLE: NAME, NAME, ...``."""
-    known = list(known)
-    near = did_you_mean(given, known)
-    if near:
-        return near.strip(' ()')
-    return f'{title}: {", ".join(known[:_MAX_NAMES]) or "none"}'
+def hint_at_names(given: str, known: Iterable[str]) -> str:
+    """Return :func:`did_you_mean`, or the first names if none is similar."""
+    names = list(known)
+    first = ', '.join(names[:_MAX_NAMES])
+    return did_you_mean(given, names) or f' (known: {first or "none"})'
 
 
 def explain_refusal(error: Exception) -> str:

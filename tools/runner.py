@@ -146,7 +146,7 @@ def merge_options(config: Config, options: dict[str, Any] | None) -> None:
     settings = {*config, *signature(Runner).parameters, *_OTHER_SETTINGS}
     for name in {key.partition('.')[0] for key in options or {}} - settings:
         hint = hint_at_names(name, sorted(settings))
-        raise ValueError(f'--cfg-options: nothing reads {name!r}; {hint}')
+        raise ValueError(f'--cfg-options: nothing reads {name!r}{hint}')
     options = options or {}
     types = {key: find_setting(config, key) for key in options if key[-5:] == '.type'}
     try:
@@ -240,7 +240,7 @@ def _check_test_settings(model: nn.Module, name: str) -> None:
         known = getattr(part, 'test_settings', None)
         for key in {*(model.test_cfg or {})} - {*known} if known else ():
             hint = hint_at_names(key, known)
-            raise ValueError(f'{name}: nothing reads {key!r}; {hint}')
+            raise ValueError(f'{name}: nothing reads {key!r}{hint}')
 
 
 @contextmanager

@@ -160,7 +160,7 @@ class ClipDataset(BaseDataset):
             for subject in self._only_subjects:
                 if subject not in present:
                     raise ValueError(
-                        f'subjects: {subject!r} is not in the files; '
+                        f'subjects: {subject!r} is not in the files'
                         f'{hint_at_names(subject, present)}'
                     )
             clips = [clip for clip in clips if clip.subject in self._only_subjects]

@@ -99,7 +99,7 @@ class FreezeHook(Hook):
                 part = model.get_submodule(name)
             except AttributeError as error:
                 raise ValueError(
-                    f'FreezeHook: the model has no part {name!r}; '
+                    f'FreezeHook: the model has no part {name!r}'
                     f'{hint_at_names(name, dict(model.named_modules()))}'
                 ) from error
             is_trained = name in self.trained

@@ -392,7 +392,7 @@ def _conversion(
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
-    return f'unknown {kind}: {got!r}; {hint_at_names(got, known)}'
+    return f'unknown {kind}: {got!r}{hint_at_names(got, known)}'
 
 
 for _definition in DEFINITIONS:

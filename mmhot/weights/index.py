@@ -123,8 +123,8 @@ def find_shipped(name: str | Path) -> Path | None:
     """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
-        hint = hint_at_names(stem, shipped, 'shipped')
-        raise ValueError(f'unknown weights: {name}; {hint}')
+        hint = hint_at_names(stem, shipped)
+        raise ValueError(f'unknown weights: {name}{hint}')
     return shipped.get(stem)
 
 

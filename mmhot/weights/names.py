@@ -154,11 +154,10 @@ def resolve(
         if model := spelling(name, task):
             break
     else:
-        title = 'shipped' if task is LIFTER else 'for example'
-        hint = hint_at_names(name, _names_of(task), title)
+        hint = hint_at_names(name, _names_of(task))
         if task is POSE and name.lower().startswith('yolo'):
-            hint = 'lift the results of Ultralytics, docs/migration.md'
-        raise ValueError(f'{name} is neither a {task.kind}; {hint}')
+            hint = ': lift the results of Ultralytics, docs/migration.md'
+        raise ValueError(f'{name} is neither a {task.kind}{hint}')
     if weights is None and task is LIFTER and model.weights:
         return model._replace(config=Path(model.weights))  # they contain it
     if weights is None:
@@ -318,8 +317,8 @@ def find_config(name: str | Path) -> Path:
     configs = _folder(package) / 'configs'
     if not (configs / inner).is_file():
         files = (str(path.relative_to(configs)) for path in configs.rglob('*.py'))
-        hint = hint_at_names(inner, files, 'for example')
-        raise FileNotFoundError(f'{package} has no config {inner}; {hint}')
+        hint = hint_at_names(inner, files)
+        raise FileNotFoundError(f'{package} has no config {inner}{hint}')
     return configs / inner
 
 

@@ -61,7 +61,7 @@ def test_frozen_parts_get_no_gradient():
     assert parts['head'].training
     assert all(p.requires_grad for p in parts['head'].parameters())
     unknown = FreezeHook(['0.heat'])
-    with pytest.raises(ValueError, match=r"'0.heat'; did you mean 0.head\?"):
+    with pytest.raises(ValueError, match=r"'0.heat' .did you mean 0.head\?"):
         unknown.before_train_iter(SimpleNamespace(model=model), 0)
 
 

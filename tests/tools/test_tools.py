@@ -95,7 +95,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
         (['{config}', '--cfg-options', 'model.head.x=1'], "argument 'x'"),
         (
             ['{config}', '--cfg-options', 'model.test_cfg.kep=54'],
-            "model.test_cfg: nothing reads 'kep'; did you mean keep?",
+            "model.test_cfg: nothing reads 'kep' (did you mean keep?",
         ),
         (['{config}', '--show-dir', '{folder}'], 'lifted poses have no images'),
         (
@@ -104,7 +104,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
         ),
         (
             ['{config}', '--cfg-options', 'train_dataloder.batch_size=4'],
-            "nothing reads 'train_dataloder'; did you mean train_dataloader?",
+            "nothing reads 'train_dataloder' (did you mean train_dataloader?",
         ),
         (
             ['{config}', '--cfg-options', "custom_hooks=[dict(type='A',b=1)]"],

@@ -62,7 +62,7 @@ def test_shipped_lifters_load_other_weights(shipped, tmp_path):
     [
         ('tinya', 'did you mean tiny-a?'),
         ('mmhot://tinyb', 'did you mean tiny-b?'),
-        ('xyz', 'shipped: tiny-a, tiny-b'),
+        ('xyz', 'known: tiny-a, tiny-b'),
     ],
 )
 def test_unknown_lifters_get_a_hint(name, hint, shipped):

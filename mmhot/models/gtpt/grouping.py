@@ -58,7 +58,7 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
         else:
             hint = hint_at_names(str(name), skeleton.joints)
             raise ValueError(
-                f'groups: {name!r} is no keypoint of {skeleton.name}; {hint}; a list '
+                f'groups: {name!r} is no keypoint of {skeleton.name}{hint}; a list '
                 'has names of groups, or of keypoints; keypoints of your own need '
                 "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
             )
