@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -216,17 +216,10 @@ def _read_keypoints(
         return take_part(check_clip(source), part)
     if isinstance(source, Clip3D):
         raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
-    single: Literal['largest', 'untracked'] | None = options.single
-    if single is None and values.of(ChoosePeople).people == 'largest':
-        single = 'untracked'
-    clip = read_keypoints(
-        source,
-        skeleton=options.skeleton,
-        image_size=options.image_size,
-        fps=options.fps,
-        single=single,
-    )
-    return take_part(clip, part)
+    given = options.option_values()
+    if options.single is None and values.of(ChoosePeople).people == 'largest':
+        given['single'] = 'untracked'
+    return take_part(read_keypoints(source, **given), part)
 
 
 def _read_poses(
@@ -238,14 +231,9 @@ def _read_poses(
     if isinstance(source, Clip3D):
         options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
         return take_part(source, part)
-    clip = read_poses(
-        source,
-        skeleton=options.skeleton,
-        image_size=options.image_size,
-        fps=options.fps,
-        axes=options.given_axes,
-    )
-    return take_part(clip, part)
+    given = options.option_values()
+    axes = given.pop('given_axes')
+    return take_part(read_poses(source, axes=axes, **given), part)
 
 
 def _lift(

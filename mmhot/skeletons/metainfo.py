@@ -10,6 +10,8 @@ from pathlib import Path
 from runpy import run_path
 from typing import Any, NamedTuple
 
+from mmhot.errors import naming
+
 _FOLDER = 'configs/_base_/datasets'
 # Words in the names of keypoints of the head; their ``type`` is that of the upper body.
 _HEAD = {
@@ -91,16 +93,10 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         FileNotFoundError: If there is no such file.
         ValueError: If the file or the metainfo is damaged, with its name.
     """
-    path = metainfo.get('from_file')
-    is_named = 'keypoint_id2name' not in metainfo
-    file = _find_file(path) if path is not None and is_named else None
-    try:
+    path, is_parsed = metainfo.get('from_file'), 'keypoint_id2name' in metainfo
+    file = None if path is None or is_parsed else _find_file(path)
+    with naming(file or Path('metainfo')):
         return _read(run_path(str(file))['dataset_info'] if file else metainfo)
-    except Exception as error:
-        missing = isinstance(error, KeyError)
-        reason = f'{error.args[0]!r} is missing' if missing else error
-        where = f' {path}' if file else ''
-        raise ValueError(f'metainfo{where}: {reason}') from error
 
 
 def _find_file(path: str) -> Path:
