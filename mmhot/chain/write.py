@@ -36,7 +36,7 @@ _SIDES = 'left', 'right'
 def save_clip(
     clip: Clip3D,
     path: str | Path,
-    video: str | Path | FrameSource | Iterable[np.ndarray] | None = None,
+    video: str | Path | Iterable[np.ndarray] | None = None,
     **options: object,
 ) -> list[Path]:
     """Write a clip, see :meth:`mmhot.Clip3D.save`."""
@@ -59,12 +59,10 @@ def save_clip(
         clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
     else:
         feet.refuse(feet.stated, ArgumentError('needs {static_camera}'))
-    frames: FrameSource | None
+    frames: FrameSource | None = None
     if isinstance(video, str | Path):
         (frames,) = open_inputs([str(video)])
-    elif video is None or isinstance(video, FrameSource):
-        frames = video
-    else:
+    elif video is not None:
         frames = FrameArrays(video, clip.fps)
     files = FORMATS[name].files(path, clip.track_ids).values()
     check_targets([(clip.name, files)], [] if frames is None else [frames.path])

@@ -263,11 +263,9 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     names = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
     if count not in names:
         same = [x.name for x in SKELETONS.values() if x.num_keypoints == count]
-        listed = [f'{number} ({name})' for number, name in names.items()]
+        listed = same or [f'{number} ({name})' for number, name in names.items()]
         text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
-        if same:
-            text = f'there are %s keypoints per person, as in %s: give {{{argument}}}'
-        raise ArgumentError(text, count, ', '.join(same or listed))
+        raise ArgumentError(text, count, ', '.join(listed))
     return names[count]
 
 
