@@ -28,9 +28,7 @@ from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import results_folder
 from mmhot.keypoints.lens import SetLens
-from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values
-from mmhot.pose2d.footage import Footage
 from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
@@ -79,7 +77,7 @@ def stream(
         frames: FrameSource = streams.open_stream(str(source))
     else:
         frames = FrameArrays(source, fps)
-    _, chain = _open_chain(values, frames, Report(say=_LOGGER.info))
+    chain = _open_chain(values, frames, Report(say=_LOGGER.info))
     return _lift_all(frames, chain, connection)
 
 
@@ -116,8 +114,8 @@ def lift_stream(
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]
     with results_folder(output.out_dir, [(source, [path])], read):
-        steps, chain = _open_chain(values, frames, report)
-        header = partial(_header, steps, chain, output.axes)
+        chain = _open_chain(values, frames, report)
+        header = partial(_header, chain, output.axes)
         lifter, duration = chain.lifter, connection.duration
         end = f'for {duration:g} s' if duration else 'until Ctrl-C'
         say(
@@ -158,9 +156,7 @@ def _json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
         yield write
 
 
-def _open_chain(
-    values: Values, frames: FrameSource, report: Report
-) -> tuple[Chain[Footage, Lifted], LiveChain]:
+def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:
     """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
@@ -175,15 +171,13 @@ def _open_chain(
     if chain.left_out:
         text = 'steps of whole clips are left out, which lack live = True: %s'
         _LOGGER.warning(text, ', '.join(chain.left_out))
-    return steps, chain
+    return chain
 
 
-def _header(
-    steps: Chain[Footage, Lifted], chain: LiveChain, axes: str, size: tuple[int, int]
-) -> dict[str, object]:
+def _header(chain: LiveChain, axes: str, size: tuple[int, int]) -> dict[str, object]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
-    place = chain.placer.options
+    steps, place = chain.steps, chain.placer.options
     models, lens = steps.models, steps.find(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {

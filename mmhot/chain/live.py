@@ -52,7 +52,7 @@ class LiveChain:
         fps: float,
         placer: PeoplePlacer | None = None,
     ) -> None:
-        self.frames, self.fps = frames, fps
+        self.steps, self.frames, self.fps = chain, frames, fps
         self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
         self._estimate = chain.find(EstimatePoses).start(frames, chain.models)
         self._track = chain.find(TrackPeople).start(fps)

@@ -85,8 +85,7 @@ def run(args: argparse.Namespace) -> None:
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         models = {x: value for x in names if (value := getattr(options, x))}
-        limits = options.max_minutes, options.max_memory
-        page = Page(Path(folder), models, *limits)
+        page = Page(Path(folder), models, options.max_minutes, options.max_memory)
         stopped = threading.Event()
         with handling(lambda number, frame: stopped.set(), 'SIGTERM'), closing(page):
             _, address, _ = page.blocks.launch(
