@@ -1,7 +1,6 @@
 """Steps of users."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from mmhot.step import Clip, ClipStep, KeypointStep, Known, PoseStep
@@ -36,25 +35,22 @@ def guarded(
     step: ClipStep[Clip, Known], call: Callable[[Clip, Known], Clip]
 ) -> Callable[[Clip, Known], Clip]:
     """Return the call of a step; what users' steps get and return is checked."""
-    return partial(_checked, step.name, call) if step.name in REGISTERED else call
+    if step.name not in REGISTERED:
+        return call
 
+    def checked(clip: Clip, known: Known) -> Clip:
+        argument, kind = read_only(clip), type(clip)
+        try:
+            result = call(argument, known)
+            if result is argument:
+                return clip
+            if not isinstance(result, kind):
+                got = type(result).__name__
+                raise TypeError(f'must return a {kind.__name__}, got {got}')
+            if isinstance(result, Clip3D):
+                return result.checked()
+            return check_clip(result) if result.tracks else result
+        except (TypeError, ValueError) as error:
+            raise type(error)(f'the step {step.name!r}: {error}') from error
 
-def _checked(
-    name: str, call: Callable[[Clip, Known], Clip], clip: Clip, known: Known
-) -> Clip:
-    """Call a user's step with a clip that it cannot change."""
-    argument, kind = read_only(clip), type(clip)
-    try:
-        result = call(argument, known)
-        if result is argument:
-            return clip
-        if not isinstance(result, kind):
-            raise TypeError(
-                f'must return a {kind.__name__}, but returned '
-                f'{"nothing" if result is None else type(result).__name__}'
-            )
-        if isinstance(result, Clip3D):
-            return result.checked()
-        return check_clip(result) if result.tracks else result
-    except (TypeError, ValueError) as error:
-        raise type(error)(f'the step {name!r}: {error}') from error
+    return checked

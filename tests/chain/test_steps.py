@@ -134,8 +134,8 @@ def test_what_steps_return_is_checked(kind, result, skater):
 
     mmhot.register_step(Wrong)
     clip = 'Clip2D' if kind is mmhot.KeypointStep else 'Clip3D'
-    returned = 'nothing' if result is None else type(result).__name__
-    message = f"the step 'wrong': must return a {clip}, but returned {returned}"
+    returned = type(result).__name__
+    message = f"the step 'wrong': must return a {clip}, got {returned}"
     with pytest.raises(TypeError, match=message):
         mmhot.lift(skater, pose3d='nanohtnet')
 
