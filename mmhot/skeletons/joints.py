@@ -206,7 +206,8 @@ def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skelet
         if (skeleton.joints, tuple(skeleton.flip_indices)) == (joints, swaps):
             return skeleton
     name = f'{metainfo.name}-{len(joints)}'
-    return _build(name, joints, metainfo.tree(), swaps, metainfo.parts())
+    parts = {part: names for part, names in metainfo.parts.items() if names}
+    return _build(name, joints, metainfo.tree(), swaps, parts)
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:

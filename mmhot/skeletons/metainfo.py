@@ -27,7 +27,7 @@ class Metainfo(NamedTuple):
     joints: tuple[str, ...]  # names in order, K of them
     swaps: tuple[int, ...]  # index of each keypoint's counterpart in a mirrored image
     links: tuple[tuple[int, int], ...]  # pairs of linked keypoints
-    types: tuple[str, ...]  # 'head', 'upper', 'lower' or '' of each keypoint
+    parts: Mapping[str, tuple[str, ...]]  # names of 'head', 'upper_body', 'lower_body'
 
     def tree(self, start: int | None = None) -> tuple[int, ...]:
         """Return the parent of each keypoint in a tree of links, -1 for roots.
@@ -53,31 +53,16 @@ class Metainfo(NamedTuple):
                 queue += dict.fromkeys(new)
         return tuple(parents[index] for index in indices)
 
-    def parts(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of keypoints of the head, upper and lower body."""
-        names = dict(head='head', upper='upper_body', lower='lower_body')
-        return {
-            name: tuple(
-                joint
-                for joint, part in zip(self.joints, self.types, strict=True)
-                if part == kind
-            )
-            for kind, name in names.items()
-            if kind in self.types
-        }
-
     def content(self) -> dict[str, Any]:
         """Return plain values that :func:`read_metainfo` reads."""
-        ids = {
-            f'{kind}_body_ids': [i for i, x in enumerate(self.types) if x in names]
-            for kind, names in (('upper', ('upper', 'head')), ('lower', ('lower',)))
-        }
+        upper = self.parts['head'] + self.parts['upper_body']
         return dict(
             dataset_name=self.name,
             keypoint_id2name=dict(enumerate(self.joints)),
             flip_indices=list(self.swaps),
             skeleton_links=list(map(list, self.links)),
-            **ids,
+            upper_body_ids=sorted(map(self.joints.index, upper)),
+            lower_body_ids=sorted(map(self.joints.index, self.parts['lower_body'])),
         )
 
 
@@ -142,10 +127,14 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    for index, joint in enumerate(joints):
+    parts: dict[str, list[str]] = {'head': [], 'upper_body': [], 'lower_body': []}
+    for joint, kind in zip(joints, types, strict=True):
         words = {word.lower() for word in re.findall('[A-Z]?[a-z]+', joint)}
-        if types[index] != 'lower' and words & _HEAD:
-            types[index] = 'head'
+        if kind != 'lower' and words & _HEAD:
+            parts['head'].append(joint)
+        elif f'{kind}_body' in parts:
+            parts[f'{kind}_body'].append(joint)
     name = metainfo['dataset_name']
     pairs = tuple((start, end) for start, end in links)
-    return Metainfo(name, joints, swaps, pairs, tuple(types))
+    named = {part: tuple(names) for part, names in parts.items()}
+    return Metainfo(name, joints, swaps, pairs, named)
