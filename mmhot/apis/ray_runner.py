@@ -118,8 +118,6 @@ def _start(
     """Start the workers, as many as fit unless their number is given."""
     resources, device = ray.cluster_resources(), values.of(DeviceOptions).device
     num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')
-    if device == 'cuda' and not num_gpus:
-        raise ArgumentError("{device='cuda'} needs GPUs: the cluster has none")
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
     num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
     # a cluster may grow
