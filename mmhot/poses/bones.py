@@ -85,7 +85,7 @@ def _change(body: np.ndarray, is_seen: np.ndarray) -> float:
     Only the frames count in which both of its ends are seen, (T, K).
     """
     lengths = bone_lengths(body, _LIMBS)
-    ends: np.ndarray = is_seen[:, np.array(_LIMBS)].all(-1)
+    ends = np.all(is_seen[:, np.array(_LIMBS)], axis=-1)
     seen = [x[rows] for x, rows in zip(lengths.T, ends.T, strict=True) if rows.any()]
     changes = (np.quantile(np.abs(x - np.median(x)), 0.9) for x in seen)
     return float(max(changes, default=0))
