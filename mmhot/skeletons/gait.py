@@ -32,7 +32,9 @@ class GaitLimits:
     # Median fall of the hips between contacts, m: over a leg that stands they rise, in
     # CMU's walks by up to .07, or fall by .014; in its runs they fall by .014 to .09.
     falls: float = 0.016
-    slides: float = 0.8  # of an ankle from contact to lift-off, m/s: more is no stance
+    # Speed of an ankle from contact to lift-off, m/s: more is no stance, and no stride
+    # of the walks of CMU has more than .6.
+    slides: float = 0.8
     contacts: int = 3  # least number of contacts of alternating feet in a row
     late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
     height: float = 0.25  # of an ankle that touches the ground, over the lowest, m
