@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from mmhot.geometry.windows import moving_rank
+import scipy  # its modules are loaded at first use
 
 _MOST_LISTED = 6
 
@@ -76,8 +75,9 @@ def _find_excursions(
     usual = np.zeros(len(points))
     apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
     window = min(max(round(limits.around * rate), 5), len(apart))
-    padded = np.pad(apart, window, 'reflect')
-    usual[1:-1] = moving_rank(padded, window, int(0.8 * window))[window:-window]
+    usual[1:-1] = scipy.ndimage.rank_filter(
+        apart, int(0.8 * window), window, mode='mirror'
+    )
     least = np.maximum(limits.noise * usual, limits.least)
     # what comes back may be the turning point of a motion, or be beside another error:
     # the path and its speed are those of all other frames

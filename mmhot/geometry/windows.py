@@ -1,51 +1,10 @@
-"""Windows of frames: filters, starts, resampling, blended predictions of clips."""
+"""Windows of frames: starts, resampling, blended predictions of clips."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-
-
-def filter_frames(values: np.ndarray, weights: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Sum up the weighted frames around each frame, along an axis.
-
-    As ``scipy.ndimage.correlate1d``, whose import takes half a second. Weights (N,) are
-    those of frames from ``N // 2`` before to ``(N - 1) // 2`` after; the first and last
-    frame are repeated.
-    """
-    frames = np.moveaxis(np.asarray(values, np.float64), axis, 0)
-    widths = [(0, 0)] * frames.ndim
-    widths[0] = len(weights) // 2, (len(weights) - 1) // 2
-    padded = np.pad(frames, widths, 'edge')
-    parts = (weight * padded[i : i + len(frames)] for i, weight in enumerate(weights))
-    return np.moveaxis(sum(parts), 0, axis).astype(values.dtype, copy=False)
-
-
-def moving_mean(values: np.ndarray, size: int, axis: int = 0) -> np.ndarray:
-    """Average ``size`` frames around each frame; see :func:`filter_frames`."""
-    return filter_frames(values, np.full(size, 1 / size), axis)
-
-
-def gaussian_mean(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Average frames, weighted by a Gaussian of ``sigma`` frames, along axis 0."""
-    reach = int(4 * sigma + 0.5)
-    weights = np.exp(-((np.arange(-reach, reach + 1) / sigma) ** 2) / 2)
-    return filter_frames(values, weights / weights.sum())
-
-
-def moving_rank(values: np.ndarray, size: int, rank: int) -> np.ndarray:
-    """Take the value of a rank, from 0, among ``size`` frames around each.
-
-    As ``scipy.ndimage.rank_filter`` with repeated ends; values are (T, ...).
-    """
-    widths = [(0, 0)] * values.ndim
-    widths[0] = size // 2, (size - 1) // 2
-    windows = sliding_window_view(np.pad(values, widths, 'edge'), size, axis=0)
-    size = 4096  # frames that are sorted at once, for memory
-    blocks = [windows[i : i + size] for i in range(0, len(windows), size)]
-    return np.concatenate([np.partition(x, rank)[..., rank] for x in blocks])
 
 
 def window_starts(

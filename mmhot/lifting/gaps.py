@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.keypoint_arrays import interpolate_missing
-from mmhot.geometry.windows import moving_mean, moving_rank
 from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.structures.clips_3d import LONGEST_STEP
 
@@ -217,8 +217,9 @@ def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     window = min(round(_LIMITS.torso / step), len(height)) if step else len(height)
     window = max(window, 1)
-    height = moving_rank(height, window, window * 3 // 4)
-    return moving_mean(height, max(window // 4, 1))
+    height = scipy.ndimage.rank_filter(height, window * 3 // 4, window, mode='nearest')
+    height = scipy.ndimage.uniform_filter1d(height, max(window // 4, 1), mode='nearest')
+    return height
 
 
 def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError
-from mmhot.geometry.windows import moving_mean
 from mmhot.lifting import placement
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import Clip3D, to_axes
@@ -150,7 +150,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
                 root[rows, 2] -= placement.find_own_floor(lowest, seconds)
         else:
             size = max(round(placement.FLOOR.smoothing * clip.fps), 1)
-            smooth = moving_mean(lowest, size)
+            smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)

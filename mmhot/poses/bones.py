@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.keypoint_arrays import bone_lengths
-from mmhot.geometry.windows import moving_rank
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import PoseStep
@@ -100,4 +100,5 @@ def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
     usual = np.median(lengths, axis=0).clip(1e-6)
     size = np.median(lengths / usual, axis=1)
     window = min(max(round(seconds * fps), 1), len(size))
-    return moving_rank(size, window, window // 2)[:, None, None]
+    size = scipy.ndimage.median_filter(size, window, mode='nearest')
+    return size[:, None, None]

@@ -6,7 +6,6 @@ from functools import cache
 import numpy as np
 import scipy  # its modules are loaded at first use
 
-from mmhot.geometry.windows import moving_mean
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
 
@@ -25,7 +24,7 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     size = keypoints.var(-2).sum(-1)  # (..., T)
     # over a second, so that neither poses nor noise change it
-    size = moving_mean(size, int(FPS) + 1, axis=-1)
+    size = scipy.ndimage.uniform_filter1d(size, int(FPS) + 1, mode='nearest')
     size = np.sqrt(size.clip(1e-6))[..., None, None]
     placed = (keypoints - keypoints[..., :1, :]) / size
     last = keypoints[..., -1:, :, :]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
-from mmhot.geometry.windows import gaussian_mean
 from mmhot.lifting.lifted import Evidence, Lifted
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
@@ -103,7 +103,9 @@ def gather_evidence(
     scores = np.minimum(clip.confidence[rows], scales.confident)
     sigma = scales.smoothing * clip.fps
     disagreement, correction, scores = (
-        gaussian_mean(x.astype(np.float64), sigma)
+        scipy.ndimage.gaussian_filter1d(
+            x.astype(np.float64), sigma, axis=0, mode='nearest'
+        )
         for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
     )
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)

@@ -9,11 +9,10 @@ the ankles at a contact, which are a seventh shorter as the rear foot rolls.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
-
-from mmhot.geometry.windows import gaussian_mean, moving_rank
 
 SIDES = 'left', 'right'
 
@@ -126,9 +125,10 @@ def _find_contacts(
     joints = [f'{side}_{x}' for x in ('hip', 'foot', *ends) for side in SIDES]
     flat = poses[:, [names.index(name) for name in joints]].reshape(len(poses), -1)
     path = _resample(times, seconds, root)
-    even = gaussian_mean(_resample(times, seconds, flat), _LIMITS.smoothing / step)
+    smooth = partial(scipy.ndimage.gaussian_filter1d, axis=0, mode='nearest')
+    even = smooth(_resample(times, seconds, flat), _LIMITS.smoothing / step)
     hips, ankles, heels, toes = even.reshape(len(times), -1, 2, 3).swapaxes(0, 1)
-    across = gaussian_mean((hips[:, 0] - hips[:, 1])[:, :2], _LIMITS.heading / step)
+    across = smooth((hips[:, 0] - hips[:, 1])[:, :2], _LIMITS.heading / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
@@ -137,7 +137,8 @@ def _find_contacts(
     at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
     near = at.round().astype(int)
     heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
-    floor = moving_rank(heights.min(1), 2 * round(_LIMITS.around / step) + 1, 0)
+    size = 2 * round(_LIMITS.around / step) + 1
+    floor = scipy.ndimage.minimum_filter1d(heights.min(1), size, mode='nearest')
     low = heights < floor[:, None] + _LIMITS.height
     rows = np.lexsort((feet, at))
     rows = rows[low[near[rows], feet[rows]]]

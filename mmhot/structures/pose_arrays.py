@@ -3,10 +3,10 @@
 import logging
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError, ignored_warnings
 from mmhot.geometry.keypoint_arrays import bone_lengths
-from mmhot.geometry.windows import moving_rank
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.conventions import bend_of_knees, up_axes
 from mmhot.structures.rows import CheckedRows
@@ -125,7 +125,7 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     for track in np.unique(rows.track):
         of_track = np.flatnonzero(rows.track == track)
         window = min(5, len(of_track)) if track >= 0 else 1
-        steady = moving_rank(stature[of_track], window, window // 2)
+        steady = scipy.ndimage.median_filter(stature[of_track], window, mode='nearest')
         unit[of_track] = np.searchsorted([most for most, _, _ in _UNITS], steady)
     for index, (_, title, _) in enumerate(_UNITS):
         chosen = unit == index

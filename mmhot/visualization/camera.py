@@ -6,8 +6,8 @@ World axes are x right, y away from the video's camera, z up; the floor is z = 0
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
-from mmhot.geometry.windows import moving_mean
 from mmhot.lifting.world import turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import Clip3D
@@ -116,4 +116,6 @@ def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
 def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """Return the moving average over about ``frames`` values of the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
-    return moving_mean(values, 2 * reach + 1)
+    weights = np.full(2 * reach + 1, 1 / (2 * reach + 1))
+    values = scipy.ndimage.correlate1d(values, weights, axis=0, mode='nearest')
+    return values

@@ -1,10 +1,9 @@
-"""Rotations and filters of frames give what SciPy's do."""
+"""Rotations give what SciPy's do."""
 
 from itertools import permutations
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
@@ -15,7 +14,6 @@ from mmhot.geometry.rotations import (
     rotation_vectors,
     smooth_angles,
 )
-from mmhot.geometry.windows import gaussian_mean, moving_mean
 from mmhot.structures.people import match_boxes
 
 
@@ -47,17 +45,6 @@ def test_angles_continue_beyond_a_right_angle(order, way):
     turns = Rotation.from_euler(order, wanted, degrees=True).as_matrix()
     angles = np.degrees(smooth_angles(euler_angles(turns, order), order))
     np.testing.assert_allclose(angles, wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize('size', [1, 2, 7, 50, 51])
-def test_filters_are_those_of_scipy(size):
-    values = np.random.default_rng(size).normal(size=(40, 3, 2)).cumsum(0)
-    for axis in (0, -1):
-        wanted = uniform_filter1d(values, size, axis=axis, mode='nearest')
-        np.testing.assert_allclose(moving_mean(values, size, axis), wanted, atol=1e-12)
-    assert moving_mean(values.astype(np.float32), size).dtype == np.float32
-    wanted = gaussian_filter1d(values, size / 10, axis=0, mode='nearest')
-    np.testing.assert_allclose(gaussian_mean(values, size / 10), wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])

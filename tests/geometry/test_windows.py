@@ -3,12 +3,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from scipy import ndimage
 
 from mmhot.geometry.windows import (
     average_neighbors,
     lift_windows,
-    moving_rank,
     plan_windows,
     resample,
     resample_smoothly,
@@ -79,12 +77,3 @@ def test_averages_of_neighbors_have_less_noise():
     impulse[3] = 1
     expected = [0, 0, 0.25, 0.5, 0.25, 0, 0]
     np.testing.assert_allclose(average_neighbors(impulse, 2.0), expected)
-
-
-@pytest.mark.parametrize('count', [1, 5, 5000])
-@pytest.mark.parametrize('size', [1, 4, 7, 100])
-def test_moving_rank_is_that_of_scipy(count, size):
-    values = np.random.default_rng(size).normal(size=(count, 2)).astype('f4')
-    for rank, percent in ((size // 2, 50), (size * 3 // 4, 75)):
-        theirs = ndimage.percentile_filter(values, percent, (size, 1), mode='nearest')
-        assert_array_equal(moving_rank(values, size, rank), theirs)
