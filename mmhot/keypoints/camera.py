@@ -3,25 +3,31 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.geometry.rotations import rotation_matrices
-from mmhot.keypoints import camera_path
+from mmhot.keypoints.camera_path import (
+    CameraLimits,
+    FocalSearch,
+    choose_path,
+    find_lens,
+    is_static,
+    shows_static,
+    solve_camera_path,
+    static_path,
+)
 from mmhot.pose2d.footage import Footage
-from mmhot.progress import Count
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
 
 if TYPE_CHECKING:  # only videos need OpenCV
-    from mmhot.tracking.background import Background, BackgroundTracker
+    from mmhot.tracking.background import BackgroundTracker
 
 _LOGGER = logging.getLogger(__name__)
-_SEEN = ('auto', 'rotating')  # motions that the background shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +48,12 @@ class StabilizeCamera(KeypointStep[Footage]):
         'auto (detected). Unless the camera moves, all frames share axes, and standing '
         'feet stay in place',
     ] = 'auto'
-    limits: camera_path.CameraLimits = (
-        camera_path.CameraLimits()
-    )  # what counts as static, rotating and moving
-    search: camera_path.FocalSearch = (
-        camera_path.FocalSearch()
-    )  # of the focal length of cameras that turn
+    limits: CameraLimits = CameraLimits()  # static, rotating and moving cameras
+    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of the background, if it shows how the camera moves."""
-        return [self._tracker(frames)] if self.camera in _SEEN else []
+        return [self._tracker(frames)] if self.camera in ('auto', 'rotating') else []
 
     def _tracker(self, frames: FrameSource) -> 'BackgroundTracker':
         from mmhot.tracking.background import BackgroundTracker
@@ -59,35 +61,19 @@ class StabilizeCamera(KeypointStep[Footage]):
         is_sparse = self.camera == 'auto' and not frames.once
         return BackgroundTracker(self.limits.interval if is_sparse else 1)
 
-    def background(self, footage: Footage) -> 'Background | None':
-        """Return what was seen of the background of a video."""
-        look_again = footage.look_again
-        if look_again is None or self.camera not in _SEEN:
-            return None
-        from mmhot.tracking.background import Background, BackgroundTracker
-
-        people, every_frame = footage.people, BackgroundTracker()
-        return Background(
-            len(people.people),
-            people.observed[self._tracker(footage.frames).name],
-            lambda progress: look_again(every_frame, progress),
-            people.first,
-        )
-
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Map keypoints, and state the camera and its lens.
 
         The lens is that of the first frame of each shot. Frames of a camera that moves
         have no common axes, so that it is not stated.
         """
-        count = partial(footage.count, self.part)
-        path, lens = self.solve(clip, self.background(footage), count)
+        path, lens = self.solve(clip, footage)
         if path is None and lens is clip.lens:
             return clip
         clip = replace(
             clip, lens=lens, camera=None if path is None else Camera(path, lens)
         )
-        if path is None or camera_path.is_static(path):
+        if path is None or is_static(path):
             return clip
         size, tracks = (clip.width, clip.height), []
         for track in clip.tracks:
@@ -98,10 +84,7 @@ class StabilizeCamera(KeypointStep[Footage]):
         return replace(clip, tracks=tracks, lens=ideal)
 
     def solve(
-        self,
-        clip: Clip2D,
-        background: 'Background | None',
-        progress: Count = lambda done, total: None,
+        self, clip: Clip2D, footage: Footage
     ) -> tuple[np.ndarray | None, Lens | None]:
         """Return the path and the lens; None if they are not known.
 
@@ -109,23 +92,25 @@ class StabilizeCamera(KeypointStep[Footage]):
         camera is static.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
-        limits, lens = self.limits, clip.lens
+        limits, lens, people = self.limits, clip.lens, footage.people
         if self.camera == 'static':
-            num_frames = background.num_frames if background else clip.num_frames
-            return camera_path.static_path(num_frames), lens
-        if background is None:
+            return static_path(clip.num_frames), lens
+        if footage.look_again is None or self.camera == 'moving':
             return None, lens
-        seen = background.points
-        total = background.num_frames - background.first
+        seen = people.observed[self._tracker(footage.frames).name]
+        total = len(people.people) - people.first
         if self.camera == 'auto':
             if len(seen['points']) < limits.min_frames:
                 return None, lens
-            path = camera_path.solve_camera_path(
-                **seen, size=size, lens=lens, limits=limits
+            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            if shows_static(path, seen['keyframe']):
+                return static_path(len(people.people)), lens
+            from mmhot.tracking.background import BackgroundTracker
+
+            seen = footage.look_again(
+                BackgroundTracker(),
+                lambda done: footage.count(self.part, done, total),
             )
-            if camera_path.shows_static(path, seen['keyframe']):
-                return camera_path.static_path(background.num_frames), lens
-            seen = background.look_at_all(lambda done: progress(done, total))
         if len(seen['points']) < total:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
@@ -133,13 +118,11 @@ class StabilizeCamera(KeypointStep[Footage]):
             return None, lens
         if lens is None and not clip.cuts:  # shots may differ
             points, keyframe = seen['points'], seen['keyframe']
-            lens = camera_path.find_lens(points, keyframe, size, self.search, limits)
-        path = camera_path.solve_camera_path(
-            **seen, size=size, lens=lens, limits=limits
-        )
-        chosen = camera_path.choose_path(path, name)
+            lens = find_lens(points, keyframe, size, self.search, limits)
+        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+        chosen = choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
-            chosen = np.concatenate([camera_path.static_path(background.first), chosen])
+            chosen = np.concatenate([static_path(people.first), chosen])
         # images of a carried camera explain no focal length
         return chosen, clip.lens if path.moves else lens
 

@@ -5,7 +5,6 @@ keyframes, so that errors do not add up from frame to frame;
 :mod:`mmhot.keypoints.camera_path` turns them into rotation and zoom.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -41,19 +40,6 @@ class BackgroundSettings:
 
 
 _SETTINGS = BackgroundSettings()
-
-
-@dataclass(frozen=True)
-class Background:
-    """What was seen of the background of a clip."""
-
-    num_frames: int  # frames of the clip
-    # of the frames that were looked at, see `BackgroundTracker.arrays`
-    points: dict[str, np.ndarray]
-    # returns the points of all frames; the video may have to be read once more.
-    # Receives a function of the number of frames done
-    look_at_all: Callable[[Callable[[int], None]], dict[str, np.ndarray]]
-    first: int = 0  # frame before which the background was not looked at
 
 
 @dataclass

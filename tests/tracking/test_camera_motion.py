@@ -35,7 +35,7 @@ from mmhot.poses.foot_lock import LockFeet
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
-from mmhot.tracking.background import NUM_POINTS, Background, BackgroundTracker
+from mmhot.tracking.background import NUM_POINTS, BackgroundTracker
 
 SIZE, FOCAL, COUNT = (480, 270), 520.0, 40
 CENTER = np.array(SIZE) / 2
@@ -173,32 +173,37 @@ def test_focal_length_of_other_cameras_is_unknown_or_does_not_hide_their_motion(
         assert lens is None or solve(arrays, lens.focal[0]).moves
 
 
-def solve_by(mode, background, cuts=(), lens=None):
+def footage_of(count, arrays, first=0):
+    people = ClipPeople([None] * count, observed={'background': arrays}, first=first)
+    return Footage(Video([]), people, look_again=lambda *_: arrays)
+
+
+def solve_by(mode, footage, cuts=(), lens=None):
     """Return the camera's path and lens that the step finds; None if it does not."""
     clip = Clip2D('video', 'coco-17', [], *SIZE, 25.0, source=Path('video.mp4'))
     clip = replace(clip, cuts=cuts, lens=lens)
-    return StabilizeCamera(camera=mode).solve(clip, background)
+    return StabilizeCamera(camera=mode).solve(clip, footage)
 
 
 @pytest.fixture(scope='module')
 def rotated(panned):
-    return solve_by('rotating', Background(COUNT, panned, None))
+    return solve_by('rotating', footage_of(COUNT, panned))
 
 
 def test_rotating_cameras_bring_their_lens(panned, rotated):
-    background = Background(COUNT, panned, None)
+    footage = footage_of(COUNT, panned)
     path, lens = rotated
     assert lens.focal[0] == pytest.approx(FOCAL, rel=0.03)
     rotations, _ = turns()
     errors = (rotations.inv() * Rotation.from_rotvec(path[:, :3])).magnitude()
     assert np.degrees(errors).max() < 0.6
-    assert solve_by('rotating', background, cuts=[COUNT // 2])[1] is None
+    assert solve_by('rotating', footage, cuts=[COUNT // 2])[1] is None
     given = Lens((500, 500), tuple(CENTER), size=SIZE)
-    assert solve_by('rotating', background, lens=given)[1] == given
+    assert solve_by('rotating', footage, lens=given)[1] == given
 
 
 def test_path_of_a_part_has_the_frames_before(panned, rotated):
-    part, lens = solve_by('rotating', Background(COUNT + 20, panned, None, first=20))
+    part, lens = solve_by('rotating', footage_of(COUNT + 20, panned, first=20))
     whole, other = rotated
     assert (part[:20] == static_path(20)).all()
     assert (part[20:] == whole).all()
@@ -239,7 +244,7 @@ class Video(FrameSource):
             yield Frame(index, index / 25, image)
 
     def seen(self, interval, cuts=()):
-        """Return its background, as it is observed while people are estimated."""
+        """Return what is observed while people are estimated."""
         people = [people_in(boxes) for _, boxes in self.frames]
         clip = ClipPeople(people, size=SIZE, cuts=list(cuts))
 
@@ -252,14 +257,14 @@ class Video(FrameSource):
         camera = 'rotating' if interval == 1 else 'auto'
         step = StabilizeCamera(camera=camera)
         observers = step.observers(self, 'coco-17')
-        return step.background(EstimatePoses()(self, models, observers))
+        return EstimatePoses()(self, models, observers)
 
 
 def path_of(video, camera, cuts=(), **options):
     """Return the camera's path and lens, and how often the video was decoded."""
     source = Video(video)
-    background = source.seen(1 if camera == 'rotating' else 15, cuts)
-    path, lens = solve_by(camera, background, cuts, **options)
+    footage = source.seen(1 if camera == 'rotating' else 15, cuts)
+    path, lens = solve_by(camera, footage, cuts, **options)
     return path, lens, source.readings
 
 
@@ -309,9 +314,9 @@ def test_auto_warns_of_carried_cameras(camera, caplog):
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
     source = Video(panned_video())
-    background = source.seen(15)
+    footage = source.seen(15)
     del source.frames[30:]
-    assert solve_by('auto', background) == (None, None)
+    assert solve_by('auto', footage) == (None, None)
     assert 'video.mp4 could be read only once' in caplog.text
 
 
@@ -351,7 +356,7 @@ def panned_walk():
 
 def lift(lifter, clip, lens, path=None):
     class KnownCamera(StabilizeCamera):
-        def solve(self, clip, background, progress):
+        def solve(self, clip, footage):
             return path, clip.lens
 
     pipeline = Pipeline(
