@@ -83,10 +83,11 @@ def _track_shot(
     tracker = Tracker(fps, _LIMITS.max_gap)
     detections: dict[int, list[tuple[int, People, int]]] = {}
     for index, frame in enumerate(people, first):
-        for person in tracker.match(frame, index):
+        for person in tracker.update(frame, index):
             detections.setdefault(person.number, []).append((index, frame, person.row))
         progress(index + 1)
-    tracklets = [_make_track(of_person) for of_person in detections.values()]
+    # numbered by their first row
+    tracklets = [make_track(x[0][2], x) for x in detections.values()]
     tracks = link_tracklets(tracklets, fps)
     least = math.ceil(_LIMITS.min_duration * fps)
     least = max(1, min(least, len(people) // 2))
@@ -94,8 +95,8 @@ def _track_shot(
     return tracks if looks is None else uncross(tracks, looks, fps)
 
 
-def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
-    """Make a track of frame numbers, people and rows; its number is the first row."""
+def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2D:
+    """Make a track of frame numbers, the people of each frame, and their rows."""
     keypoints, scores, boxes = (
         np.stack([getattr(people, name)[row] for _, people, row in detections])
         for name in ('keypoints', 'scores', 'bboxes')
@@ -103,7 +104,7 @@ def _make_track(detections: list[tuple[int, People, int]]) -> Track2D:
     missing = ~np.isfinite(keypoints).all(-1)
     keypoints[missing], scores[missing] = np.nan, 0
     return Track2D(
-        track=detections[0][2],
+        track=number,
         frames=np.array([index for index, _, _ in detections], np.int64),
         keypoints=keypoints.astype(np.float32),
         scores=np.nan_to_num(scores).astype(np.float32),

@@ -123,19 +123,12 @@ class Tracker:
         self._num_tracks = self._num_confirmed = 0
         self._index: int | None = None
 
-    def update(self, people: People, index: int) -> np.ndarray:
+    def update(self, people: People, index: int) -> list[TrackedPerson]:
         """Assign the people of the next frame, by its number, to tracks.
 
-        Returns IDs from 0, (P,); -1 for tentative tracks, duplicates and people without
-        a confident keypoint.
+        Returns those that were detected in it, without duplicates and people without a
+        confident keypoint. IDs are numbers from 0, -1 of tentative tracks.
         """
-        ids = np.full(len(people), -1)
-        for person in self.match(people, index):
-            ids[person.row] = person.id
-        return ids
-
-    def match(self, people: People, index: int) -> list[TrackedPerson]:
-        """Update the tracks; returns those that were detected in the frame."""
         steps = 1 if self._index is None else index - self._index
         if steps >= self._max_gap:
             self._people, steps = [], 1

@@ -10,7 +10,7 @@ from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
-from mmhot.tracking.clip_tracks import track_clip
+from mmhot.tracking.clip_tracks import make_track, track_clip
 from mmhot.tracking.person_tracker import Tracker
 
 # Deviation from a constant rate that is ignored, as a share of a frame.
@@ -70,17 +70,10 @@ class TrackPeople(Step):
             [people], [time] = footage.people.people, footage.people.times
             # the tracker counts frames at an even rate
             index = max(index + 1, round(time * fps))
-            ids = tracker.update(people, index)
-            first = np.zeros(1, np.int64)
             tracks = [
-                Track2D(
-                    int(ids[row]),
-                    first,
-                    people.keypoints[row, None],
-                    people.scores[row, None],
-                    people.bboxes[row, None],
-                )
-                for row in np.flatnonzero(ids >= 0)
+                make_track(person.id, [(0, people, person.row)])
+                for person in tracker.update(people, index)
+                if person.id >= 0
             ]
             name, skeleton = footage.frames.name, footage.people.skeleton
             clip = Clip2D(name, skeleton, tracks, *footage.people.size, fps)

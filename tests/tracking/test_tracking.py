@@ -37,12 +37,19 @@ def middles(track):
     return (track.bboxes[:, :2] + track.bboxes[:, 2:]) / 2
 
 
+def ids_of(tracker, people, index):
+    ids = np.full(len(people), -1)
+    for person in tracker.update(people, index):
+        ids[person.row] = person.id
+    return ids
+
+
 def test_people_keep_their_ids_whatever_their_order():
     left, right = walk(20), walk(20, start=400)
     tracker, seen = Tracker(FPS), []
     for index in range(20):
         order = [left, right] if index % 2 else [right, left]
-        ids = tracker.update(frame(*(way[index] for way in order)), index)
+        ids = ids_of(tracker, frame(*(way[index] for way in order)), index)
         seen.append(ids if index % 2 else ids[::-1])
     seen = np.array(seen)
     # confirmed after a tenth of a second; numbered in the order of that
@@ -87,7 +94,7 @@ def test_ids_survive_occlusions(hidden):
     (track,) = track_clip(people, FPS)
     assert track.frames.tolist() == [*range(30), *range(30 + hidden, 60 + hidden)]
     tracker = Tracker(FPS)
-    ids = [tracker.update(of_frame, i) for i, of_frame in enumerate(people)]
+    ids = [ids_of(tracker, of_frame, i) for i, of_frame in enumerate(people)]
     allowed = {0} if hidden == 10 else {0, 1, -1}
     assert set(np.concatenate(ids[2:]).tolist()) <= allowed
 
@@ -158,7 +165,7 @@ def test_tracks_are_those_of_norfair(seed):
     """
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
     for index, people in crowd(seed):
-        detected = tracker.match(people, index)
+        detected = tracker.update(people, index)
         ids.append(np.full(len(people), -1))
         for person in detected:  # of the last seed with those of tentative tracks
             ids[-1][person.row] = person.number if seed == 2 else person.id
