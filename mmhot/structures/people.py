@@ -173,11 +173,7 @@ def match_boxes(
 
     Pairs with less than the ``least`` overlap are left out.
     """
-    if 1 in overlap.shape and overlap.size:  # SciPy's import takes 0.3 s
-        place = np.unravel_index(overlap.argmax(), overlap.shape)
-        rows, columns = np.array(place)[:, None]
-    else:
-        rows, columns = scipy.optimize.linear_sum_assignment(overlap, maximize=True)
+    rows, columns = scipy.optimize.linear_sum_assignment(overlap, maximize=True)
     same = overlap[rows, columns] >= least
     return rows[same], columns[same]
 

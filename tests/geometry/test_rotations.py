@@ -4,7 +4,6 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from mmhot.geometry.rotations import (
@@ -14,7 +13,6 @@ from mmhot.geometry.rotations import (
     rotation_vectors,
     smooth_angles,
 )
-from mmhot.structures.people import match_boxes
 
 
 @pytest.mark.parametrize('size', [0, 1e-9, 1e-3, 1, np.pi - 1e-6, np.pi, 5])
@@ -45,11 +43,3 @@ def test_angles_continue_beyond_a_right_angle(order, way):
     turns = Rotation.from_euler(order, wanted, degrees=True).as_matrix()
     angles = np.degrees(smooth_angles(euler_angles(turns, order), order))
     np.testing.assert_allclose(angles, wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize('shape', [(1, 1), (1, 5), (5, 1), (3, 4), (0, 3), (2, 0)])
-def test_boxes_are_matched_as_by_scipy(shape):
-    overlap = np.random.default_rng(0).uniform(size=shape)
-    found, wanted = match_boxes(overlap), linear_sum_assignment(-overlap)
-    for ours, theirs in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
