@@ -130,8 +130,8 @@ class Inferencer(BaseMMPoseInferencer):
         self._without = without
         self.lifter = Lifter(pose3d, pose3d_weights, device=device)
         # thresholds differ from call to call, see BoxFilter
-        source = pose_source.open_pose_source(models, min_score=0.0)
-        self.detector, self.estimator = source
+        opened = pose_source.open_pose_source(models, min_score=0.0)
+        self.detector, self.estimator = opened
         self.bars = text_bar if show_progress else no_bar
         self.show_progress = False  # the base's bar does not show stages
         self._video_input = False

@@ -7,7 +7,6 @@ other names are files, configs, and models of indexes.
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
@@ -41,13 +40,6 @@ DETECTORS: dict[str, DetectorOpener] = {WHOLE_IMAGE: lambda *_: WholeImage()}
 """Person detectors without weights of the options, by name."""
 
 
-class PoseSource(NamedTuple):
-    """A person detector and a 2D pose estimator."""
-
-    detector: Detector
-    estimator: PoseEstimator
-
-
 def register_pose_estimator(
     name: str, opener: PoseOpener, detector: str = POSE_VERIFIED
 ) -> None:
@@ -72,8 +64,8 @@ def open_pose_source(
     options: Pose2DOptions,
     min_score: float = 0.3,
     fetch: Callable[[str], object] = lambda name: NAMED_FILES[name].fetch(name),
-) -> PoseSource:
-    """Open a 2D pose estimator and its detector.
+) -> tuple[Detector, PoseEstimator]:
+    """Open a person detector and a 2D pose estimator.
 
     Where the detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
 
@@ -123,7 +115,7 @@ def open_pose_source(
         detector = PoseVerifiedDetector(estimator, candidates)
     else:
         detector = _open_detector(options, min_score, estimator)
-    return PoseSource(detector, estimator)
+    return detector, estimator
 
 
 def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:

@@ -17,13 +17,12 @@ from mmhot.chain.pipelines import VIDEO
 from mmhot.frames.files import VideoFile
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.estimation import VideoPoseEstimator
-from mmhot.pose2d.pose_source import PoseSource
 
 
 @pytest.fixture
 def models(monkeypatch):
     """Stand-ins for the 2D models, with one person in every image."""
-    pair = PoseSource(Detector(every=1), Estimator())
+    pair = Detector(every=1), Estimator()
     use_stand_ins(monkeypatch, *pair)
     return pair
 
@@ -125,7 +124,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
 
 
 def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
-    models.detector.every = 4  # frames 3 and 7 have no detection
+    models[0].every = 4  # frames 3 and 7 have no detection
     found = [people(result)[0] for result in lifting(video)]
     assert [row for row, person in enumerate(found) if 'bbox' not in person] == [3, 7]
     assert not np.any(found[3]['keypoint_scores'])
@@ -171,7 +170,7 @@ def test_datasamples_hold_arrays(lifting, video):
 
 
 def test_images_without_people_give_empty_lists(lifting, models, video):
-    models.detector.every = 0
+    models[0].every = 0
     results = list(lifting(video, return_vis=True))
     assert [people(result) for result in results] == [[]] * 10
     assert results[0]['visualization'][0].shape[0] == 48

@@ -33,7 +33,7 @@ def slow_worker(values, report, log, seconds=0.1):
     def open_pose_source(*models, **named):
         with Path(log).open('a') as file:
             file.write(f'{os.getpid()} models\n')
-        return pose_source.PoseSource(SlowDetector(log, seconds), Estimator())
+        return SlowDetector(log, seconds), Estimator()
 
     pose_source.open_pose_source = open_pose_source
     return ClipWorker(values, report)

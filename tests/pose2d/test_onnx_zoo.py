@@ -203,12 +203,12 @@ def test_named_detector_needs_the_network_where_it_is_named_only(serve, caplog):
 
 def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     path = archive(tmp_path / 'rtmpose-m.zip', sdk)
-    source = open_whole(str(path))
-    assert source.estimator.name == 'rtmpose-m'
-    [(keypoints, scores)] = source.estimator([IMAGE], [BOX])
+    _, estimator = open_whole(str(path))
+    assert estimator.name == 'rtmpose-m'
+    [(keypoints, scores)] = estimator([IMAGE], [BOX])
     assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
     assert_allclose(scores, 1)  # 0.9 times 3, red 30 by 10, and no more than 1
-    assert source.estimator._padding == 1.5
+    assert estimator._padding == 1.5
     folder = cache / 'mmhot'
     unpacked = sorted(file.name for file in folder.rglob('*') if file.is_file())
     assert unpacked == ['end2end.onnx', 'pipeline.json']
@@ -217,10 +217,10 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     written = model.stat().st_mtime_ns
     assert resolve(path, POSE).graph.stat().st_mtime_ns == written
     # a folder with the same files
-    same = open_whole(str(model.parent))
+    _, same = open_whole(str(model.parent))
     (model.parent / 'pipeline.json').write_text(pipeline(dict(NORMALIZE, to_rgb=False)))
-    other = open_whole(str(model.parent))
-    assert other.estimator.identity != same.estimator.identity
+    _, other = open_whole(str(model.parent))
+    assert other.identity != same.identity
 
 
 @pytest.mark.parametrize(

@@ -191,9 +191,10 @@ def test_shipped_weights_need_no_detector_and_nothing_installed():
         assert own.identity == other.identity
     name = 'gtpt-t_coco17_synth'
     found = 'rtmdet-nano_1xb32-12e_rendered-320x320'
-    assert by_itself.estimator.name == name
-    assert by_itself.detector.name == f'{found}, verified by {name}'
-    assert by_itself.detector.detector.min_score == 0.05
+    detector, estimator = by_itself
+    assert estimator.name == name
+    assert detector.name == f'{found}, verified by {name}'
+    assert detector.detector.min_score == 0.05
 
 
 @pytest.mark.parametrize('spelling', ['name', 'file', 'folder', 'config'])

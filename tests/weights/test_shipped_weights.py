@@ -77,7 +77,7 @@ def images_of(name):
 def test_detector_finds_all_people_in_videos_without_false_positives(name):
     with np.load(ROOT / 'demo' / f'{name}.npz') as labels:
         people = labels['bbox_xyxy'][::40]  # one person
-    detector = open_pose_source(Pose2DOptions(pose2d='gtpt-t')).detector
+    detector, _ = open_pose_source(Pose2DOptions(pose2d='gtpt-t'))
     found = detector(images_of(name)[::2])
     assert [len(boxes) for boxes, _ in found] == [1] * len(people)
     boxes = np.concatenate([boxes for boxes, _ in found])
@@ -99,7 +99,7 @@ def test_keypoint_errors_in_videos_are_unchanged(model, skeleton, name, expected
     with np.load(ROOT / 'demo' / f'{name}.npz') as truth:
         labels, boxes = truth['keypoints_2d'], truth['bbox_xyxy']
     options = Pose2DOptions(pose2d=model, det_model='whole_image')
-    estimator = open_pose_source(options).estimator
+    _, estimator = open_pose_source(options)
     assert estimator.skeleton == skeleton
     found = estimator(images_of(name), [*boxes[::20, None]])
     keypoints = np.concatenate([points for points, _ in found])[:, : labels.shape[1]]
