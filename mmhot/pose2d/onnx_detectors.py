@@ -1,6 +1,5 @@
 """ONNX models of whole images: person detectors, and one-stage 2D pose models."""
 
-import hashlib
 from pathlib import Path
 
 import cv2
@@ -83,15 +82,12 @@ class OnnxDetector(Detector):
         if not self.has_poses:
             return [self._find(image) for image in images]
         # buffers of cameras are refilled, so that the object alone says nothing
-        digests = [
-            (image.shape, hashlib.sha256(np.ascontiguousarray(image).data).digest())
-            for image in images
-        ]
+        contents = [(image.shape, image.tobytes()) for image in images]
         self._last = {
-            digest: self._last.get(digest) or self._find(image)
-            for digest, image in zip(digests, images, strict=True)
+            content: self._last.get(content) or self._find(image)
+            for content, image in zip(contents, images, strict=True)
         }
-        return [self._last[digest] for digest in digests]
+        return [self._last[content] for content in contents]
 
     def _find(self, image: np.ndarray) -> People:
         batch, zoom = self._prepare(image)

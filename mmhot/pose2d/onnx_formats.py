@@ -4,7 +4,6 @@ Facts come from ``meta.json`` of ``mmhot export`` and ``pipeline.json`` of MMDep
 """
 
 import logging
-import mmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,11 +143,8 @@ class OnnxFile:
             return True
         # Graphs keep the names of weights. Plain vision transformers embed patches, and
         # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
-        with (
-            self.path.open('rb') as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as graph,
-        ):
-            return graph.find(b'patch_embed') >= 0 > graph.find(b'.stages.')
+        graph = self.path.read_bytes()
+        return b'patch_embed' in graph and b'.stages.' not in graph
 
 
 def normalize(images: Images, colors: Colors) -> np.ndarray:
