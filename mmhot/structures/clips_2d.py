@@ -365,8 +365,6 @@ def checked_rate(fps: float) -> float:
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
     """Join tracks of different frames; the number is that of the first."""
-    if len(tracks) == 1:
-        return tracks[0]
     names = ('frames', 'keypoints', 'scores', 'bboxes')
     columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
     order = np.argsort(columns[0], kind='stable')

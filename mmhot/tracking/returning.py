@@ -11,7 +11,7 @@ import numpy as np
 
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
-from mmhot.structures.clips_2d import Clip2D, join_tracks
+from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
 from mmhot.tracking.appearance import (
     appearance_of,
     average_looks,
@@ -55,91 +55,62 @@ class MergeReturning(KeypointStep[Footage]):
         :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different shots
         stay apart.
         """
-        merger = _Merger(clip, appearance, self.limits)
-        while merger.merge_best():
-            pass
+        limits, tracks = self.limits, clip.tracks
+        groups = [[track] for track in tracks]
+        looks = [looks_of(track, appearance)[1] for track in tracks]
+        starts = [track.frames[0] for track in tracks]
+        shots = np.searchsorted(sorted(clip.cuts), starts, 'right')
+        apart = _find_apart(tracks, shots)
+        least = max(math.ceil(limits.min_seconds * clip.fps), 2)
+        while True:
+            averages = np.stack([average_looks(x, limits.min_looks) for x in looks])
+            distances = look_distances(averages, averages, limits.max_part)
+            lengths = [sum(len(track.frames) for track in group) for group in groups]
+            short = np.array(lengths) < least  # to be recognized
+            never = apart | short[:, None] | short
+            pair = self._find_pair(distances, never, shots)
+            if pair is None:
+                break
+            first, second = pair
+            groups[first] += groups.pop(second)
+            looks[first] = np.concatenate([looks[first], looks.pop(second)])
+            apart[first] |= apart[second]
+            apart[:, first] = apart[first]
+            apart = np.delete(np.delete(apart, second, 0), second, 1)
+            shots = np.delete(shots, second)
         merged = [
             join_tracks(sorted(group, key=lambda track: track.frames[0]))
-            for group in merger.groups
-            if group
+            for group in groups
         ]
         merged.sort(key=lambda track: (track.frames[0], track.track))
         numbered = [replace(track, track=number) for number, track in enumerate(merged)]
         return replace(clip, tracks=numbered)
 
-
-class _Merger:
-    """Groups of tracks, and which may be one person.
-
-    A group that was put into another one is empty, and its appearance unknown.
-    """
-
-    def __init__(
-        self, clip: Clip2D, appearance: dict[str, np.ndarray], limits: ReturnLimits
-    ) -> None:
-        tracks, self.limits = clip.tracks, limits
-        self.groups = [[track] for track in tracks]
-        self._looks = [looks_of(track, appearance)[1] for track in tracks]
-        starts = [track.frames[0] for track in tracks]
-        self._shots = np.searchsorted(sorted(clip.cuts), starts, 'right')
-        self._least = max(math.ceil(limits.min_seconds * clip.fps), 2)
-        averages = [average_looks(looks, limits.min_looks) for looks in self._looks]
-        self._averages = np.stack(averages)
-        self._distances = self._distances_of([*range(len(tracks))])
-        self._apart = self._find_apart()
-
-    def merge_best(self) -> bool:
-        """Merge the two groups that are most alike; False if none may be merged."""
-        distances = np.nan_to_num(self._distances, nan=np.inf)
-        alike = distances < self.limits.max_distance
-        lengths = [sum(len(track.frames) for track in group) for group in self.groups]
-        short = np.array(lengths) < self._least  # to be recognized
-        apart = self._apart | short[:, None] | short
+    def _find_pair(
+        self, distances: np.ndarray, apart: np.ndarray, shots: np.ndarray
+    ) -> tuple[int, int] | None:
+        """Find the two groups that are most alike, and more than any two others."""
+        alike = np.nan_to_num(distances, nan=np.inf) < self.limits.max_distance
         pairs = np.argwhere(np.triu(alike & ~apart, 1))
-        order = np.argsort(self._distances[tuple(pairs.T)], kind='stable')
+        order = np.argsort(distances[tuple(pairs.T)], kind='stable')
         for first, second in pairs[order]:
-            if self._are_one(first, second, apart):
-                self._merge(first, second)
-                return True
-        return False
-
-    def _are_one(self, first: int, second: int, apart: np.ndarray) -> bool:
-        """Return whether groups are more alike than any who are others for certain."""
-        here = self._shots == self._shots[first]
-        others = np.concatenate(
-            [
-                self._distances[second, apart[first] & here],
-                self._distances[first, apart[second] & here],
+            here = shots == shots[first]
+            others = np.r_[
+                distances[second, apart[first] & here],
+                distances[first, apart[second] & here],
             ]
-        )
-        limit = self.limits.max_ratio * np.nanmin(others, initial=np.inf)
-        return bool(self._distances[first, second] < limit)
+            limit = self.limits.max_ratio * np.nanmin(others, initial=np.inf)
+            if distances[first, second] < limit:
+                return first, second
+        return None
 
-    def _merge(self, first: int, second: int) -> None:
-        """Put the second group into the first, and update what depends on these."""
-        self.groups[first] += self.groups[second]
-        self.groups[second] = []
-        looks = np.concatenate([self._looks[first], self._looks[second]])
-        self._looks[first] = looks
-        self._averages[first] = average_looks(looks, self.limits.min_looks)
-        self._averages[second] = np.nan
-        self._apart[first] |= self._apart[second]
-        self._apart[:, first] = self._apart[first]
-        distances = self._distances_of([first, second])
-        self._distances[[first, second]] = distances
-        self._distances[:, [first, second]] = distances.T
 
-    def _distances_of(self, rows: list[int]) -> np.ndarray:
-        """Return the distances of groups from all, (R, N)."""
-        averages = self._averages
-        return look_distances(averages[rows], averages, self.limits.max_part)
-
-    def _find_apart(self) -> np.ndarray:
-        """Return which tracks (N, N) were seen at once, or in different shots."""
-        frames = [track.frames for (track,) in self.groups]
-        begin, end = np.array([[x[0], x[-1]] for x in frames]).T
-        apart = self._shots[:, None] != self._shots
-        overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
-        for first, second in np.argwhere(np.triu(overlap, 1)):
-            apart[first, second] = np.isin(frames[first], frames[second]).any()
-        return apart | apart.T
+def _find_apart(tracks: list[Track2D], shots: np.ndarray) -> np.ndarray:
+    """Return which tracks (N, N) were seen at once, or in different shots."""
+    frames = [track.frames for track in tracks]
+    begin, end = np.array([[x[0], x[-1]] for x in frames]).T
+    apart = shots[:, None] != shots
+    overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
+    for first, second in np.argwhere(np.triu(overlap, 1)):
+        apart[first, second] = np.isin(frames[first], frames[second]).any()
+    return apart | apart.T
