@@ -117,29 +117,21 @@ def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
 
     Linked ones have the number of the first.
     """
-    left = dict(enumerate(tracklets))
-    starts = np.array([track.frames[0] for track in tracklets], np.float64)
-    ends = np.array([track.frames[-1] for track in tracklets], np.float64)
+    left, longest = dict(enumerate(tracklets)), _LIMITS.max_gap * fps
     misfits: dict[tuple[int, int], float] = {}
-
-    def compare(firsts: list[int], seconds: list[int]) -> None:
-        gaps = starts[seconds] - ends[firsts][:, None]
-        near = (gaps > 0) & (gaps <= _LIMITS.max_gap * fps)
-        for row, column in np.argwhere(near):
-            pair = firsts[row], seconds[column]
-            misfit = _misfit(left[pair[0]], left[pair[1]], fps)
-            if misfit < 1:
-                misfits[pair] = misfit
-
-    compare([*left], [*left])
-    while misfits:
-        first, second = min(misfits, key=lambda pair: (misfits[pair], pair))
-        left[first] = join_tracks((left[first], left.pop(second)))
-        ends[first] = ends[second]
-        for pair in [pair for pair in misfits if {first, second} & {*pair}]:
-            del misfits[pair]
-        compare([first], [*left])
-        compare([*left], [first])
+    while left:
+        numbers, tracks = zip(*left.items(), strict=True)
+        starts, ends = np.array([[x.frames[0], x.frames[-1]] for x in tracks]).T
+        gaps = starts - ends[:, None]
+        for row, column in np.argwhere((gaps > 0) & (gaps <= longest)):
+            pair = numbers[row], numbers[column]
+            if pair not in misfits:
+                misfits[pair] = _misfit(tracks[row], tracks[column], fps)
+        best = min(misfits, key=lambda pair: (misfits[pair], pair), default=None)
+        if best is None or misfits[best] >= 1:
+            break
+        left[best[0]] = join_tracks((left[best[0]], left.pop(best[1])))
+        misfits = {x: y for x, y in misfits.items() if not {*best} & {*x}}
     return list(left.values())
 
 

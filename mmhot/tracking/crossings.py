@@ -1,6 +1,5 @@
 """Exchanged IDs of people who met, found by their clothes before and after."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import combinations
 from typing import NamedTuple
@@ -64,21 +63,16 @@ def uncross(
         after = [track.take(track.frames >= start) for track in pair]
         tracks[first] = join_tracks((before[0], after[1]))
         tracks[second] = join_tracks((before[1], after[0]))
-        later = [x for x in waiting if not {first, second} & {x.first, x.second}]
-        again = _meetings(tracks, (first, second))
         # also those with others, meanwhile
-        waiting = sorted(later + [x for x in again if x.after > meeting.before])
+        waiting = [x for x in _meetings(tracks) if x.after > meeting.before]
     return [track for track in tracks if len(track.frames)]
 
 
-def _meetings(
-    tracks: list[Track2D], of: Collection[int] | None = None
-) -> list[_Meeting]:
-    """List the meetings of tracks, in order; of some places in the list, if given."""
+def _meetings(tracks: list[Track2D]) -> list[_Meeting]:
+    """List the meetings of tracks, in order."""
     return sorted(
         _Meeting(*span, first, second)
         for first, second in combinations(range(len(tracks)), 2)
-        if of is None or {first, second} & {*of}
         for span in _overlaps(tracks[first], tracks[second])
     )
 
