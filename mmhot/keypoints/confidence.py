@@ -110,11 +110,8 @@ class DropUncertain(KeypointStep[Footage | None]):
         return self.detected if footage and self.kpt_thr is None else self.kpt_thr
 
     def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
-        """Set keypoints to NaN whose scores are below a limit, and those that jump.
-
-        Without a limit and such keypoints it is the same clip.
-        """
-        skeleton, tracks, is_changed = get_skeleton(clip.skeleton), [], False
+        """Set keypoints to NaN whose scores are below a limit, and those that jump."""
+        skeleton, tracks = get_skeleton(clip.skeleton), []
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
             points, scores = track.keypoints, track.scores
@@ -127,7 +124,6 @@ class DropUncertain(KeypointStep[Footage | None]):
             found = find_jumps(known, skeleton, seconds, self.jumps)
             jumps += (found & np.isfinite(known).all(-1)).sum(0)
             low |= found
-            is_changed |= bool(low.any())
             points = np.where(low[..., None], np.nan, points)
             scores = np.where(low, 0, scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
@@ -137,6 +133,4 @@ class DropUncertain(KeypointStep[Footage | None]):
             listed = list_frames(skeleton.joints, jumps)
             values = clip.source or clip.name, listed, self.name
             _LOGGER.warning(ArgumentError(text, *values))
-        if limit is None and not is_changed:
-            return clip
         return replace(clip, tracks=tracks)
