@@ -1,8 +1,10 @@
 """Arrays of keypoints: checks and mirror images."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -107,10 +109,7 @@ def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
 
 def is_number(value: object) -> bool:
     """Whether a value is a finite number."""
-    if isinstance(value, bool):
-        return False
-    kinds = int | float | np.integer | np.floating
-    return isinstance(value, kinds) and bool(np.isfinite(value))
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
@@ -140,11 +139,9 @@ def _without_tensors(values: Any) -> Any:
         filled = np.ma.getdata(values).astype(np.result_type(values, np.float32))
         filled[np.ma.getmaskarray(values)] = np.nan
         return filled
-    if not hasattr(values, 'requires_grad'):
-        return values
-    tensor = values.detach().cpu()
-    is_brief = str(tensor.dtype).endswith('bfloat16')
-    return (tensor.float() if is_brief else tensor).numpy()
+    if hasattr(values, 'requires_grad'):
+        return values.detach().cpu().double().numpy()  # NumPy has no bfloat16
+    return values
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
