@@ -13,6 +13,7 @@ from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.progress import CountStage, no_count
 from mmhot.step import Step
+from mmhot.structures.people import People
 from mmhot.weights.names import NAMED_FILES
 
 if TYPE_CHECKING:  # imports OpenCV
@@ -90,17 +91,17 @@ class EstimatePoses(Pose2DOptions, Step):
 
         It is called with each frame, and whether frames were lost before.
         """
-        previous, count = None, 0
+        previous, count = list[People](), 0
         interval, skeleton = models.detection_interval(), models.estimator.skeleton
 
         def estimate(frame: Frame, interrupted: bool) -> Footage:
             nonlocal previous, count
             numbered = replace(frame, index=count)
-            before = None if interrupted else previous
-            previous = models.estimate_frame(numbered, before, interval)
+            before = [] if interrupted else previous
+            previous = models.track([numbered], before, interval)
             count += 1
             size = frame.image.shape[1::-1]
-            people = ClipPeople([previous], [frame.time], size, skeleton=skeleton)
+            people = ClipPeople(previous, [frame.time], size, skeleton=skeleton)
             return Footage(frames, people)
 
         return estimate

@@ -118,7 +118,7 @@ class VideoPoseEstimator:
         clip = cache and load_people(cache, skeleton)
         clip = clip or ClipPeople(skeleton=skeleton)
         progress(len(clip.people) - clip.first)
-        missing = [x for x in observers if not (x.is_kept and clip.has_seen(x))]
+        missing = [x for x in observers if x.name not in clip.observed]
         if clip.complete and not any(observer.is_kept for observer in missing):
             return clip
         try:
@@ -181,8 +181,9 @@ class VideoPoseEstimator:
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
         if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
             return True
-        is_last = batch[-1].index % interval == 0
-        return len(batch) >= self.batch_size if interval == 1 else is_last
+        if interval > 1:
+            return batch[-1].index % interval == 0
+        return self.detector.redetects or len(batch) >= self.batch_size
 
     def _estimate_batch(
         self, frames: list[Frame], clip: ClipPeople, interval: int
@@ -190,21 +191,18 @@ class VideoPoseEstimator:
         """Estimate the poses in the next frames of a clip, which are of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=clip.first)
-        before = (first - KeyframeSettings.history, first - 1)
-        previous = [clip.people[index] for index in before if index >= shot]
-        if interval > 1:
-            return self._track(frames, previous, interval)
-        if not self.detector.redetects:
+        if interval == 1 and not self.detector.redetects:
             return self.detect([frame.image for frame in frames])
-        people, last = list[People](), previous[-1:]
-        for frame in frames:
-            last = self._track([frame], last, interval)
-            people += last
-        return people
+        before = [first - 1]
+        if interval > 1:
+            before.insert(0, first - KeyframeSettings.history)
+        previous = [clip.people[index] for index in before if index >= shot]
+        return self.track(frames, previous, interval)
 
-    def _track(
+    def track(
         self, frames: list[Frame], previous: list[People], interval: int
     ) -> list[People]:
+        """Estimate the poses in frames of one shot, given people of frames before."""
         begun = []
         if not previous:
             boxes = self._redetect(frames[0], People.none(self._num_keypoints))
@@ -228,14 +226,6 @@ class VideoPoseEstimator:
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
         return _valid_boxes(self.detector.redetect(frame.image, tracked))
-
-    def estimate_frame(
-        self, frame: Frame, previous: People | None, interval: int
-    ) -> People:
-        """Estimate the poses in one frame, given the people of the frame before."""
-        history = [] if previous is None else [previous]
-        [people] = self._track([frame], history, interval)
-        return people
 
     def detect(self, images: Images, video: bool = True) -> list[People]:
         """Estimate the poses in BGR images (H, W, 3), of a video or independent."""
@@ -289,7 +279,7 @@ def show_again(
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, np.ndarray]:
     """Show a video to an observer alone, unless its arrays are known; return these."""
-    if not clip.has_seen(observer):
+    if observer.name not in clip.observed:
         with closing(prefetch(source)) as frames:
             count = len(clip.people) - clip.first
             for done, frame in enumerate(islice(frames, count), 1):

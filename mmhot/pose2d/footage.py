@@ -32,10 +32,6 @@ class ClipPeople:
     first: int = 0
     skeleton: str = ''  # joint order of the keypoints; not stored
 
-    def has_seen(self, observer: FrameObserver) -> bool:
-        """Return whether there are an observer's arrays."""
-        return observer.name in self.observed
-
 
 @dataclass(frozen=True)
 class Footage:

@@ -26,15 +26,16 @@ class Walkers:
     def detection_interval(self):
         return 1
 
-    def estimate_frame(self, frame, previous, interval):
+    def track(self, frames, previous, interval):
+        [frame] = frames
         assert interval == 1
         if self.away(frame.time):
             empty = np.zeros((0, 17, 2), np.float32)
-            return People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])
+            return [People(np.zeros((0, 4)), np.zeros(0), empty, empty[..., 0])]
         keypoints = np.stack([walk(frame.time, person) for person in range(self.count)])
         boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], -1)
         scores = np.full(keypoints.shape[:2], 0.8, np.float32)
-        return People(boxes, np.full(self.count, 0.9), keypoints, scores)
+        return [People(boxes, np.full(self.count, 0.9), keypoints, scores)]
 
 
 def walk(time, person=0):

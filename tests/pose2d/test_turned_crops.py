@@ -194,7 +194,7 @@ class Gym:
         previous, frames = [], [*self.frames(count)]
         for start in range(0, count, 20):
             part = frames[start : start + 20]
-            people[start : start + 20] = models._track(part, previous, 20)
+            people[start : start + 20] = models.track(part, previous, 20)
             previous = [people[start + 14], people[start + 19]]
         clip = Clip2D('gym', 'coco-17', track_clip(people, 25), 200, 200, 25.0)
         [track] = DropUncertain().drop(clip).tracks
