@@ -7,9 +7,10 @@ shins, are on one of them, as the other is occluded.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class SwapCosts:
     longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
     copied: float = 4.0  # of a copy that begins or ends
     hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
-    chunk: int = 64  # frames at once, for the memory of long clips
+    chunk: int = 64  # frames at once
 
 
 _Pairs = list[tuple[int, int]]  # of a left and a right joint
@@ -150,12 +151,10 @@ def find_swaps(
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
         turns.append(sum(sums))
     turn_costs = np.concatenate(turns, 1)
-    path = _most_probable(
-        change,
-        single,
-        lambda rows: (turn_costs[rows] @ changes).reshape(shape),
-        costs.chunk,
-    )
+    # one chunk after the other, for the memory of long clips
+    chunks = np.split(turn_costs, range(costs.chunk, len(turn_costs), costs.chunk))
+    motions = ((chunk @ changes).reshape(shape) for chunk in chunks)
+    path = _most_probable(change, single, chain.from_iterable(motions))
     for part, pairs in enumerate(parts.values()):
         swapped[:, np.ravel(pairs)] = states[path, part, None]
     return swapped
@@ -239,8 +238,8 @@ def find_copies(
         single = motion.swapped * np.tile(turns > 0, (len(seconds), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
         facts = [motion.pair_costs(pair) for pair in pairs[:2]]
-        copy_costs = partial(_copy_costs, facts, is_near, costs.hidden)
-        path = _most_probable(change, single, copy_costs, costs.chunk)
+        copy_costs = _copy_costs(facts, is_near, costs.hidden)
+        path = _most_probable(change, single, copy_costs)
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -249,29 +248,23 @@ def find_copies(
 
 
 def _most_probable(
-    change: np.ndarray,
-    single: np.ndarray,
-    motion: Callable[[slice], np.ndarray],
-    chunk: int,
+    change: np.ndarray, single: np.ndarray, motion: Iterable[np.ndarray]
 ) -> np.ndarray:
     """Return the most probable states (T,) by a Viterbi search of second order.
 
     Costs are of a change between states (S, S), of the state in each frame (T, S), and
-    of the states in three frames, the first of which are a slice, (T', S, S, S). Chunks
-    save memory.
+    of the states in each three frames, T - 2 times (S, S, S).
     """
     length, count = single.shape
     # by the states of the last two frames; a track that begins swapped has changed, too
     best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((length, count, count), np.uint8)
-    for start in range(0, length - 2, chunk):
-        rows = slice(start, min(start + chunk, length - 2))
-        for frame, costs in enumerate(motion(rows), start + 2):
-            total = costs + best[:, :, None]
-            first = total.argmin(0)
-            origin[frame] = first
-            best = np.take_along_axis(total, first[None], 0)[0]
-            best += change + single[frame]
+    for frame, costs in enumerate(motion, 2):
+        total = costs + best[:, :, None]
+        first = total.argmin(0)
+        origin[frame] = first
+        best = np.take_along_axis(total, first[None], 0)[0]
+        best += change + single[frame]
     path = np.empty(length, int)
     path[-2:] = np.unravel_index(best.argmin(), best.shape)
     for frame in range(length - 1, 1, -1):
@@ -280,18 +273,14 @@ def _most_probable(
 
 
 def _copy_costs(
-    facts: list[tuple[np.ndarray, np.ndarray]],
-    is_near: np.ndarray,
-    hidden: float,
-    rows: slice,
+    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
 ) -> np.ndarray:
     """Return costs of motion by the states of copies in three frames, (T', S, S, S).
 
-    The first of these are a slice. Facts are costs and weights of pairs, which are near
-    each other or not, (T, P). An occluded joint's motion is not known.
+    Facts are costs and weights of pairs, which are near each other or not, (T, P). An
+    occluded joint's motion is not known.
     """
     turns, sides = _COPIES.T
-    is_near = is_near[rows.start : rows.stop + 2]
     total = np.zeros((len(is_near) - 2, *[len(turns)] * 3))
     turned = turns[:, None] ^ turns
     for (costs, weight), near in zip(facts, is_near.T, strict=False):
@@ -300,9 +289,9 @@ def _copy_costs(
             start, here, end = absent[:-2], absent[1:-1], absent[2:]
             early = start[:, :, None, None] | here[:, None, :, None]
             observed = (side ^ turns)[None, :, None]
-            moves = costs[rows, turned[:, :, None], turned[None], observed]
+            moves = costs[:, turned[:, :, None], turned[None], observed]
             moves = np.where(early | end[:, None, None], hidden, moves)
-            total += weight[rows, None, None, None] * moves
+            total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
     total[lasts] += np.where(sides[:, None] != sides, np.inf, 0)
