@@ -98,18 +98,11 @@ def _track_shot(
 def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2D:
     """Make a track of frame numbers, the people of each frame, and their rows."""
     keypoints, scores, boxes = (
-        np.stack([getattr(people, name)[row] for _, people, row in detections])
+        np.array([getattr(people, name)[row] for _, people, row in detections], 'f4')
         for name in ('keypoints', 'scores', 'bboxes')
     )
-    missing = ~np.isfinite(keypoints).all(-1)
-    keypoints[missing], scores[missing] = np.nan, 0
-    return Track2D(
-        track=number,
-        frames=np.array([index for index, _, _ in detections], np.int64),
-        keypoints=keypoints.astype(np.float32),
-        scores=np.nan_to_num(scores).astype(np.float32),
-        bboxes=boxes.astype(np.float32),
-    )
+    frames = np.array([index for index, _, _ in detections], np.int64)
+    return Track2D(number, frames, keypoints, scores, boxes)
 
 
 def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:

@@ -199,16 +199,14 @@ def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
     """
     most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)
-    scores = np.nan_to_num(people.scores[:, :most].astype(np.float64))
-    scores = np.where(np.isfinite(keypoints).all(-1), scores, 0)
+    scores = people.scores[:, :most]
     corners = people.bboxes.reshape(-1, 2, 2).astype(np.float64)
     middle = corners.mean(1, keepdims=True)
     keypoints = np.where(np.isfinite(keypoints), keypoints, middle)
     points = np.concatenate([keypoints, corners], 1)
-    valid = np.isfinite(corners).all((1, 2)) & (scores > 0).any(1)
     confident = scores > _SETTINGS.min_score
     confident = np.pad(confident, ((0, 0), (0, 2)), constant_values=True)
-    rows = np.flatnonzero(valid)
+    rows = np.flatnonzero((scores > 0).any(1))
     unique: list[int] = []
     for row in rows[np.argsort(-people.bbox_scores[rows], kind='stable')]:
         both = confident[unique] & confident[row]
