@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmhot.frames.sources import Frame, FrameObserver, FrameSource, warn_of_damage
@@ -73,7 +73,12 @@ class EstimatePoses(Pose2DOptions, Step):
         """
         from mmhot.pose2d.estimation import show_again
 
-        path = _cache_path(frames, models, cache)
+        path = None
+        # the content of an address may change
+        if cache is not None and not frames.in_memory and frames.path.exists():
+            facts = {'fps': frames.fps, 'frames': frames.num_frames}
+            facts |= {'span': frames.span} | models.identity
+            path = cache_path(cache, frames.path, facts)
         people = models(
             frames,
             path,
@@ -105,14 +110,3 @@ class EstimatePoses(Pose2DOptions, Step):
             return Footage(frames, people)
 
         return estimate
-
-
-def _cache_path(
-    frames: FrameSource, models: 'VideoPoseEstimator', folder: Path | None
-) -> Path | None:
-    if folder is None or frames.in_memory or not frames.path.exists():
-        return None  # the content of an address may change
-    facts: dict[str, Any] = {'fps': frames.fps, 'frames': frames.num_frames}
-    return cache_path(
-        folder, frames.path, facts | {'span': frames.span} | models.identity
-    )
