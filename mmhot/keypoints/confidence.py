@@ -14,6 +14,7 @@ from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.people import torso_of
 
 _LOGGER = logging.getLogger(__name__)
 # Parts that move: not shoulders and hips.
@@ -29,24 +30,12 @@ def find_jumps(
     Keypoints (T, K, 2), NaN where missing, at seconds (T,) are in pixels, the limits in
     meters of a person whose torso is usually seen from the front.
     """
-    length = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    length = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
     if not np.isfinite(length).any():
         return np.zeros(keypoints.shape[:-1], bool)
     found = find_outliers(keypoints * (_TORSO / np.nanmedian(length)), seconds, limits)
     found[2 * found.sum(1) > np.isfinite(keypoints).all(-1).sum(1)] = True
     return found
-
-
-def _torsos(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return vectors (..., 2) from hips to shoulders; NaN if they are not known."""
-    joints = [f'{y}_{x}' for x in ('shoulder', 'hip') for y in ('left', 'right')]
-    if not {*joints} <= {*skeleton.joints}:
-        return np.full_like(keypoints[..., 0, :], np.nan)
-    shoulders, hips = joints[:2], joints[2:]
-    upper, lower = (
-        keypoints[..., skeleton.indices(x), :].mean(-2) for x in (shoulders, hips)
-    )
-    return upper - lower
 
 
 def find_cut(
@@ -61,7 +50,7 @@ def find_cut(
     cut = np.zeros(keypoints.shape[:-1], bool)
     points = keypoints[..., limbs, :]
     inside = np.minimum(points, size - points).min(-1)
-    lengths = np.linalg.norm(_torsos(keypoints, skeleton), axis=-1)
+    lengths = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
     cut[..., limbs] = inside < margin * lengths[..., None]
     return cut
 

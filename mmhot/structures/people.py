@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its modules are loaded at first use
 
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 Boxes = tuple[np.ndarray, np.ndarray]
 """Detections of one image: bounding boxes (P, 4), xyxy pixels, with scores (P,)."""
@@ -26,9 +26,7 @@ _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
 _BODY = get_skeleton('coco-17')
-_SHOULDERS, _HIPS = (
-    _BODY.indices((f'left_{joint}', f'right_{joint}')) for joint in ('shoulder', 'hip')
-)
+_SHOULDERS, _HIPS = ('left_shoulder', 'right_shoulder'), ('left_hip', 'right_hip')
 
 
 @dataclass
@@ -139,14 +137,17 @@ def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
     return np.nan_to_num(turns).astype(int) % 4
 
 
-def torso_of(keypoints: np.ndarray) -> np.ndarray:
+def torso_of(keypoints: np.ndarray, skeleton: Skeleton = _BODY) -> np.ndarray:
     """Return vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2).
 
     The body's keypoints come first in COCO's skeletons; NaN without them.
     """
-    if keypoints.shape[-2] < NUM_BODY:
+    is_known = {*_SHOULDERS, *_HIPS} <= {*skeleton.joints}
+    if not is_known or keypoints.shape[-2] < skeleton.num_keypoints:
         return np.full((*keypoints.shape[:-2], 2), np.nan)
-    return keypoints[..., _SHOULDERS, :].mean(-2) - keypoints[..., _HIPS, :].mean(-2)
+    ends = (keypoints[..., skeleton.indices(x), :] for x in (_SHOULDERS, _HIPS))
+    shoulders, hips = (end.mean(-2) for end in ends)
+    return shoulders - hips
 
 
 def box_of(points: np.ndarray) -> np.ndarray:
