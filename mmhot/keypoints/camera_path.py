@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices, rotation_vectors
 from mmhot.structures.lens import Lens, ideal_pixels
@@ -108,9 +109,6 @@ def find_lens(
     Arguments are those of :func:`solve_camera_path`. None if the camera turns too
     little, or other focal lengths explain the background nearly as well.
     """
-    # Importing it takes 0.4 s, which every start of mmhot would wait for.
-    from scipy.optimize import minimize_scalar
-
     if not np.isfinite(points).any():
         return None
     step = -(-len(points) // search.frames)
@@ -123,7 +121,9 @@ def find_lens(
         return float(np.nanmean(_solve(points[chosen], keys, focal, size, limits)[2]))
 
     bounds, other = np.log(search.ratios), np.log(search.other)
-    best = minimize_scalar(error_of, bounds=bounds, options={'xatol': search.precision})
+    best = scipy.optimize.minimize_scalar(
+        error_of, bounds=bounds, options={'xatol': search.precision}
+    )
     others = [error_of(best.x + shift) for shift in (-other, other)]
     if not min(others) > search.worse * best.fun:
         return None

@@ -292,8 +292,6 @@ def check_clip(clip: Clip2D) -> Clip2D:
 
 
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
-    if not isinstance(track, Track2D):
-        raise TypeError(f'tracks must hold Track2D, got {type(track).__name__}')
     rows = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
     try:
         checked = rows.checked(2, f'track {track.track}')

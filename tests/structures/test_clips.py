@@ -84,8 +84,6 @@ def test_wrong_arrays_are_refused(keypoints, options, message):
 def test_other_types_are_refused_with_the_way_to_make_a_clip(lifter, wrong):
     with pytest.raises(TypeError, match=r'must be a Clip2D, got .*from_arrays\('):
         lifter(wrong)
-    with pytest.raises(TypeError, match='tracks must hold Track2D, got list'):
-        check_clip(replace(clip_of(), tracks=[[1]]))
 
 
 def test_nan_scores_are_missing_keypoints():
