@@ -78,20 +78,13 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     if len(skeletons) == 1 or share(usual) >= _LEAST_UPRIGHT:
         return usual
     best = max(skeletons, key=share)
-    if share(best) >= _MOST_UPRIGHT:
-        text = (
-            '%s: %d joints without names are read as %s, in whose order people stand; '
-            '{skeleton} states another'
-        )
-    elif share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
-        return usual
-    else:
-        text = (
-            '%s: the order of %d joints without names is not recognized, as no person '
-            'stands: read as %s; {skeleton} states another'
-        )
-        best = usual
-    _LOGGER.warning(ArgumentError(text, name, count, best.name))
+    reason = 'in whose order people stand'
+    if share(best) < _MOST_UPRIGHT:
+        if share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
+            return usual
+        best, reason = usual, 'the usual order, as no person stands'
+    text = '%s: %d joints without names are read as %s, %s; {skeleton} states another'
+    _LOGGER.warning(ArgumentError(text, name, count, best.name, reason))
     return best
 
 

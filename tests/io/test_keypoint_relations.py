@@ -83,7 +83,7 @@ def test_an_order_that_is_not_recognized_is_one_line(caplog):
     lying = order_of('h36m-17')[..., ::-1] * [1, 0.5]
     assert Clip2D.from_arrays(lying, (1280, 720), 25).skeleton == 'coco-17'
     (line,) = caplog.messages
-    assert 'as no person stands: read as coco-17; skeleton states another' in line
+    assert 'as coco-17, the usual order, as no person stands; skeleton states' in line
     caplog.clear()
     Clip2D.from_arrays(lying, (1280, 720), 25, skeleton='h36m-17')
     assert not caplog.messages
