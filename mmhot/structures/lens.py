@@ -185,11 +185,9 @@ class Camera:
     lens: Lens | None  # of the images, if it is known
 
 
-def assumed_focal(
-    width: float, height: float, usual: UsualFocals = UsualFocals()
-) -> float:
+def assumed_focal(width: float, height: float) -> float:
     """Return the focal length in pixels that is assumed of an unknown lens."""
-    longer = max(width, height)
+    usual, longer = UsualFocals(), max(width, height)
     if longer <= usual.aspect * min(width, height):
         return usual.square * longer
     return (usual.landscape if width > height else usual.portrait) * longer
@@ -223,11 +221,8 @@ def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
     each, pixels), as in mmpose's camera files.
     """
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
-    focal = camera_param.get('f')
-    center = camera_param.get('c')
+    focal, center = camera_param.get('f'), camera_param.get('c')
     focal = np.full(2, assumed_focal(*size)) if focal is None else focal
     center = size / 2 if center is None else center
-    return (
-        np.asarray(focal, np.float32).reshape(2),
-        np.asarray(center, np.float32).reshape(2),
-    )
+    focal, center = (np.asarray(x, np.float32).reshape(2) for x in (focal, center))
+    return focal, center
