@@ -178,10 +178,7 @@ class PoseSearch:
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
-    """Return distances of wrists from the expected, relative to shoulders, (P, 2).
-
-    They are in arm lengths, of the longest arm of both poses.
-    """
+    """Return arm lengths from wrists to the expected, relative to shoulders, (P, 2)."""
     arms = np.stack([people.keypoints[:, _ARMS], expected.keypoints[:, _ARMS]])
     lengths = np.linalg.norm(np.diff(arms, axis=3), axis=-1).sum(-1)
     longest = lengths.max((0, 2))

@@ -158,10 +158,7 @@ def _digits(value: float) -> str:
 
 
 def _depths(rows: CheckedRows, poses: np.ndarray) -> np.ndarray:
-    """Return the depths (N,) at which poses in meters are as large as in the image.
-
-    NaN without an image. If the focal length is unknown, it is the longer side.
-    """
+    """Return the depths (N,) at which poses in meters are as large as in the image."""
     focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
     if rows.keypoints_2d is None or not focal:
         return np.full(len(poses), np.nan)

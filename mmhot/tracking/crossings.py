@@ -78,10 +78,7 @@ def _meetings(tracks: list[Track2D]) -> list[_Meeting]:
 
 
 def _overlaps(one: Track2D, other: Track2D) -> list[tuple[int, int]]:
-    """Return frames before and after each overlap of the boxes of two tracks.
-
-    In frames without a box the last one counts.
-    """
+    """Return frames before and after each overlap of the boxes of two tracks."""
     if not len(one.frames) or not len(other.frames):
         return []
     start = max(one.frames[0], other.frames[0])
