@@ -34,13 +34,9 @@ class AppearanceSettings:
     levels: int = 6  # bins of brightness
     limit: float = 0.9  # of logarithms of colors, and half of those of brightness
 
-    @property
-    def bins(self) -> int:
-        """Numbers that describe a part."""
-        return self.colors**2 + self.levels
-
 
 _SETTINGS = AppearanceSettings()
+_BINS = _SETTINGS.colors**2 + _SETTINGS.levels  # of a part
 
 
 def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
@@ -87,9 +83,7 @@ class AppearanceObserver(FrameObserver):
         return dict(
             frames=np.array(frames, np.int64),
             boxes=np.array(boxes, np.float32).reshape(-1, 4),
-            values=np.array(values, np.float16).reshape(
-                -1, len(_PARTS), _SETTINGS.bins
-            ),
+            values=np.array(values, np.float16).reshape(-1, len(_PARTS), _BINS),
         )
 
     def describe(
@@ -100,7 +94,7 @@ class AppearanceObserver(FrameObserver):
         They are of two opponent colors and of brightness relative to the person's, each
         with a sum of 1/2; NaN where a part is not seen.
         """
-        values = np.full((len(_PARTS), _SETTINGS.bins), np.nan, np.float32)
+        values = np.full((len(_PARTS), _BINS), np.nan, np.float32)
         seen = (scores >= _SETTINGS.min_score) & np.isfinite(keypoints).all(-1)
         names = self._skeleton.joints
         grids = self._part_grids({names[x]: keypoints[x] for x in np.flatnonzero(seen)})
