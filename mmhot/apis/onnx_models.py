@@ -31,7 +31,7 @@ from mmhot.pose2d.mmpose_models import (
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import shipped_models
-from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, config_of, resolve
+from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, POSE, config_of, resolve
 
 Numbers = Sequence[float] | None
 _DEMO = Path(__file__).parents[2] / 'demo'
@@ -155,7 +155,7 @@ def _windows(lifter: Lifter, path: str) -> Tensor:
 def _open_pose_model(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
-    plain, dataset, config = load_pose_model(model, checkpoint)
+    plain, dataset, config = load_pose_model(resolve(model, POSE, checkpoint))
     is_gtpt = isinstance(plain.head, GTPTHead)
     _check_keep(keep, is_gtpt, model)
     if keep is not None:
@@ -184,7 +184,8 @@ def _open_pose_model(
         # of probabilities only, as logits
         flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
     )
-    detect = MMPoseDetector(shipped_models(DETECTOR.folders)[0].name, min_score=0.0)
+    shipped = resolve(shipped_models(DETECTOR.folders)[0].name, DETECTOR)
+    detect = MMPoseDetector(shipped, min_score=0.0)
     crops = []
     for image in _images(_inputs(inputs, 'walk.mp4')):
         matrix = crop_matrix(detect([image])[0][0][0], crop['size'], crop['padding'])
@@ -212,7 +213,7 @@ def _open_detector(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
     _check_keep(keep, False, model)
-    detector = MMPoseDetector(model, checkpoint)
+    detector = MMPoseDetector(resolve(model, DETECTOR, checkpoint))
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
     steps = detector.pipeline.transforms
     resize = next(step for step in steps if isinstance(step, Resize))

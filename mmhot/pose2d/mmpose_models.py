@@ -36,7 +36,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import local_file
 from mmhot.weights.index import find_shipped
 from mmhot.weights.loading import fingerprint, load_strictly, naming_failures
-from mmhot.weights.names import DETECTOR, POSE, Model, Task, resolve
+from mmhot.weights.names import Model
 
 _PERSON = 'person'
 _BLANK = np.zeros((256, 256, 3), np.uint8)
@@ -53,26 +53,18 @@ class MMPoseDetector(Detector):
     the checkpoint or else by the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
-        model (Model | str | Path): As resolved, or a name, see
-            :func:`mmhot.weights.names.resolve`.
-        weights (str | Path, optional): Checkpoint of a model that is not resolved; by
-            default that of the index.
+        model (Model): Its names, see :func:`mmhot.weights.names.resolve`.
         device (str): PyTorch device.
         min_score (float): Least score of boxes.
     """
 
     def __init__(
-        self,
-        model: Model | str | Path,
-        weights: str | Path | None = None,
-        device: str = 'cpu',
-        min_score: float = 0.3,
+        self, model: Model, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         from mmdet.apis import init_detector
 
         hint = 'det_weights, or another det_model, such as pose-verified'
-        opened = _open(model, weights, DETECTOR, hint, init_detector, 'mmdet')
-        self.model, meta, config = opened
+        self.model, meta, config = _open(model, hint, init_detector, 'mmdet')
         pipeline = [*config.test_dataloader.dataset.pipeline]
         pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
         content = fingerprint(self.model, config.model, pipeline)
@@ -123,7 +115,7 @@ class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
-        model, weights, device: As of :class:`MMPoseDetector`.
+        model, device: As of :class:`MMPoseDetector`.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
             models have none. By default as trained.
     """
@@ -132,12 +124,11 @@ class MMPoseEstimator(CropEstimator):
 
     def __init__(
         self,
-        model: Model | str | Path,
-        weights: str | Path | None = None,
+        model: Model,
         device: str = 'cpu',
         keep_rates: tuple[float, ...] | None = None,
     ) -> None:
-        self.model, self._meta, config = load_pose_model(model, weights)
+        self.model, self._meta, config = load_pose_model(model)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
         # without the last step, which packs samples: most of its time is theirs
@@ -246,19 +237,15 @@ def _capture(
     head.forward = lambda feats: network(feats[-1])
 
 
-def load_pose_model(
-    model: Model | str | Path, weights: str | Path | None = None
-) -> tuple[nn.Module, dict, Config]:
+def load_pose_model(model: Model) -> tuple[nn.Module, dict, Config]:
     """Build a top-down 2D model in evaluation mode and load its weights.
 
-    For arguments see :class:`MMPoseEstimator`. Returns the model, the metadata of its
-    keypoints, and the config.
+    Returns the model, the metadata of its keypoints, and the config.
     """
     from mmpose.apis import init_model
     from mmpose.models.pose_estimators import TopdownPoseEstimator
 
-    hint = 'pose2d_weights'
-    built, meta, config = _open(model, weights, POSE, hint, init_model, 'mmpose')
+    built, meta, config = _open(model, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
         kind, file = type(built).__name__, config.filename
         raise ValueError(f'{file} must be a top-down 2D model, got a {kind}')
@@ -266,27 +253,21 @@ def load_pose_model(
 
 
 def _open(
-    model: Model | str | Path,
-    weights: str | Path | None,
-    task: Task,
-    argument: str,
-    init: Callable[..., nn.Module],
-    scope: str,
+    model: Model, argument: str, init: Callable[..., nn.Module], scope: str
 ) -> tuple[nn.Module, dict, Config]:
     """Build a model and load its weights; return it, their metadata, and the config."""
-    named = model if isinstance(model, Model) else resolve(model, task, weights)
-    if named.config is None:
-        raise ValueError(f'{named.name} is an ONNX model, which PyTorch cannot run')
-    source = str(named.weights)
+    if model.config is None:
+        raise ValueError(f'{model.name} is an ONNX model, which PyTorch cannot run')
+    source = str(model.weights)
     if not source:
         text = f'%s has no published weights: give a file as {{{argument}}}'
-        raise ArgumentError(text, named.config.stem)
-    config = read_config_file(named.config)
+        raise ArgumentError(text, model.config.stem)
+    config = read_config_file(model.config)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
     # sets filters of its own
     with (
         DefaultScope.overwrite_default_scope(scope),
-        naming_failures(named.config),
+        naming_failures(model.config),
         warnings.catch_warnings(record=True),
     ):
         built = init(config, device='cpu')

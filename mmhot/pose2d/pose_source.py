@@ -149,7 +149,7 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
             return OneStageEstimator(*arguments, min_score)
     from mmhot.pose2d.mmpose_models import MMPoseEstimator
 
-    return MMPoseEstimator(model, None, choose_device(device), keep_rates=keep_rates)
+    return MMPoseEstimator(model, choose_device(device), keep_rates)
 
 
 def _open_detector(
@@ -164,4 +164,4 @@ def _open_detector(
         return OnnxDetector(path, device, min_score)
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
-    return MMPoseDetector(model, None, choose_device(device), min_score)
+    return MMPoseDetector(model, choose_device(device), min_score)

@@ -8,6 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.pose2d import mmpose_models
+from mmhot.weights.names import DETECTOR, POSE, resolve
 
 
 def repeat(network, inputs):
@@ -80,7 +81,7 @@ def test_networks_that_cannot_be_captured_run_plainly(caplog, monkeypatch):
 
 @pytest.mark.parametrize('flip_test', [False, True])
 def test_captured_2d_models_find_what_they_found(flip_test, sizes):
-    estimator = mmpose_models.MMPoseEstimator('gtpt-t')
+    estimator = mmpose_models.MMPoseEstimator(resolve('gtpt-t', POSE))
     images = np.random.default_rng(0).integers(0, 255, (2, 256, 192, 3), np.uint8)
     boxes = [np.float32([[0, 0, 192, 256], [10, 20, 150, 250]])] * 2
     estimate = estimator if flip_test else estimator.estimate_fast
@@ -92,7 +93,8 @@ def test_captured_2d_models_find_what_they_found(flip_test, sizes):
 
 
 def test_captured_detectors_find_what_they_found(sizes):
-    detector = mmpose_models.MMPoseDetector('rtmdet-nano-person', min_score=0.05)
+    model = resolve('rtmdet-nano-person', DETECTOR)
+    detector = mmpose_models.MMPoseDetector(model, min_score=0.05)
     image = np.random.default_rng(0).integers(0, 255, (240, 240, 3), np.uint8)
     expected = detector([image])
     mmpose_models._capture(detector.model, 'bbox_head', 'cuda', (1,))

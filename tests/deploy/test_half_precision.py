@@ -9,7 +9,7 @@ from torch import nn
 from mmhot.deploy import half_precision
 from mmhot.lifting.torch_network import TorchNetwork
 from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.weights.names import LIFTER, POSE, resolve
+from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
         torch.save(init_model(str(config), device='cpu').state_dict(), weights)
     images = [np.random.default_rng(0).integers(0, 255, (256, 192, 3), np.uint8)]
     boxes = [np.float32([[0, 0, 192, 256]])]
-    half = MMPoseEstimator(name, weights)
+    half = MMPoseEstimator(resolve(name, POSE, weights))
     convolutions = [x for x in half.model.modules() if isinstance(x, nn.Conv2d)]
     assert all(
         layer.weight.is_contiguous(memory_format=torch.channels_last)
@@ -55,7 +55,7 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
     )
     poses = half(images, boxes)
     half_precision._HALF_DEVICE = 'cuda'
-    expected = MMPoseEstimator(name, weights)(images, boxes)
+    expected = MMPoseEstimator(resolve(name, POSE, weights))(images, boxes)
     for (points, scores), (full, wanted_scores) in zip(poses, expected, strict=True):
         assert points.dtype == scores.dtype == np.float32
         np.testing.assert_allclose(scores, wanted_scores, atol=0.05)
@@ -65,8 +65,9 @@ def test_2d_models_in_half_precision_return_float32(name, half_on_cpu, tmp_path)
 
 def test_detectors_in_half_precision_return_float32(half_on_cpu):
     image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
-    half = MMPoseDetector('rtmdet-nano-person', min_score=0.05)([image])
+    model = resolve('rtmdet-nano-person', DETECTOR)
+    half = MMPoseDetector(model, min_score=0.05)([image])
     half_precision._HALF_DEVICE = 'cuda'
-    full = MMPoseDetector('rtmdet-nano-person', min_score=0.05)([image])
+    full = MMPoseDetector(model, min_score=0.05)([image])
     for own in (*half[0], *full[0]):
         assert own.dtype == np.float32

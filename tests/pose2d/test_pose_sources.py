@@ -40,9 +40,17 @@ DETECTOR = dict(
 )
 
 
+def pose_model(name, weights=None):
+    return MMPoseEstimator(resolve(name, names.POSE, weights))
+
+
+def detector_of(path, weights):
+    return MMPoseDetector(resolve(path, names.DETECTOR, weights))
+
+
 def test_mmpose_models_get_colors_and_positions_right(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
-    model = MMPoseEstimator(path, weights)
+    model = pose_model(path, weights)
     model.batch_size = 2
     assert (model.skeleton, model.name) == ('coco-17', 'tiny')
     images = [
@@ -67,7 +75,7 @@ def test_mmpose_models_get_colors_and_positions_right(tmp_path):
 
 
 def test_usual_crops_are_cut_as_by_mmposes_transforms():
-    model, random = MMPoseEstimator('gtpt-t'), np.random.default_rng(0)
+    model, random = pose_model('gtpt-t'), np.random.default_rng(0)
     image = random.integers(0, 255, (90, 120, 3), np.uint8)
     corners = random.uniform(-20, 60, (20, 2))
     boxes = np.float32(np.hstack([corners, corners + random.uniform(2, 90, (20, 2))]))
@@ -82,18 +90,18 @@ def test_usual_crops_are_cut_as_by_mmposes_transforms():
 
 def test_identity_depends_on_weights_and_config(tmp_path):
     path, weights = write(tmp_path, POSE, red_finder())
-    facts = MMPoseEstimator(path, weights).identity
+    facts = pose_model(path, weights).identity
     assert facts['name'] == 'tiny'
     torch.save({'state_dict': red_finder(), 'more': 1}, weights)
-    assert MMPoseEstimator(path, weights).identity == facts
+    assert pose_model(path, weights).identity == facts
     changed = red_finder()
     changed[next(iter(changed))] += 0.01
     torch.save({'state_dict': changed}, weights)
-    assert MMPoseEstimator(path, weights).identity != facts
+    assert pose_model(path, weights).identity != facts
     torch.save({'state_dict': red_finder()}, weights)
     text = path.read_text()
     path.write_text(f'{text}\nmodel["test_cfg"] = dict(flip_test=True)\n')
-    assert MMPoseEstimator(path, weights).identity != facts
+    assert pose_model(path, weights).identity != facts
 
 
 class FoundByMMDet(nn.Module):
@@ -121,7 +129,7 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     monkeypatch.setattr('mmdet.apis.init_detector', lambda *_, **__: stand_in)
     meta = {'dataset_meta': {'classes': ('dog', 'person')}}
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
-    detections = MMPoseDetector(path, weights)([spotted((60, 45, RED))] * 2)
+    detections = detector_of(path, weights)([spotted((60, 45, RED))] * 2)
     for boxes, scores in detections:
         assert_allclose(boxes, [[1, 2, 120, 40]])
         assert_allclose(scores, [0.9])
@@ -130,13 +138,13 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     assert first[:, 24, 32].tolist() == [0, 0, 255]  # still BGR, as MMDetection wants
     meta['dataset_meta']['classes'] = ('dog', 'cat')
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
-    ((boxes, scores),) = MMPoseDetector(path, weights)([spotted((60, 45, RED))])
+    ((boxes, scores),) = detector_of(path, weights)([spotted((60, 45, RED))])
     assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])  # of own objects all
     assert_allclose(scores, [0.9, 0.8])
     config = deepcopy(DETECTOR)  # the names of weights alone are in the config
     config['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']
     path, weights = write(tmp_path, config, stand_in.state_dict(), {})
-    assert MMPoseDetector(path, weights).labels == [0, 1]
+    assert detector_of(path, weights).labels == [0, 1]
 
 
 def test_names_are_looked_up_in_our_index_and_mmposes():
@@ -173,7 +181,7 @@ def test_unknown_names_get_a_hint(task, name, kind, message):
 def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     with pytest.raises(ValueError, match='has no published weights: .*pose2d_weights'):
-        MMPoseEstimator(GTPT)
+        pose_model(GTPT)
 
     def offline(*_, **__):
         raise OSError('no route\nto host')
@@ -181,7 +189,7 @@ def test_models_without_weights_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr('urllib.request.urlopen', offline)
     message = r'cannot be downloaded \(no route to host\): copy the file to .*, or give'
     with pytest.raises(ValueError, match=message):
-        MMPoseEstimator(GTPT, 'https://a/b.pth')
+        pose_model(GTPT, 'https://a/b.pth')
 
 
 def test_shipped_weights_need_no_detector_and_nothing_installed():
@@ -261,7 +269,7 @@ def test_fast_estimation_does_not_affect_others(tmp_path):
     config['model']['test_cfg']['flip_test'] = True
     meta = {'dataset_meta': dict(dataset_name='coco', num_keypoints=17)}
     meta['dataset_meta']['flip_indices'] = list(range(17))
-    model = MMPoseEstimator(*write(tmp_path, config, red_finder(), meta))
+    model = pose_model(*write(tmp_path, config, red_finder(), meta))
     image, box = spotted((40, 30, RED)), np.float32([[20, 10, 70, 80]])
     head, flips = model.model.head, []
     predict = head.predict

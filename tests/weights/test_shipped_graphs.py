@@ -19,7 +19,7 @@ from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.pose2d.turned_crops import TurnedCrops
 from mmhot.weights import names
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
-from mmhot.weights.names import LIFTER, resolve, runtime
+from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve, runtime
 from tools.export_shipped import WEIGHTS_KEY
 
 DEMO = Path(__file__).parents[2] / 'demo'
@@ -89,7 +89,7 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
     detector, estimator = open_pose_source(options)
     assert isinstance(detector.detector, OnnxDetector)
     assert isinstance(estimator.estimator, OnnxPoseEstimator)
-    expected = MMPoseDetector('rtmdet-nano-person', min_score=0.05)
+    expected = MMPoseDetector(resolve('rtmdet-nano-person', DETECTOR), min_score=0.05)
     assert detector.detector.name == expected.name
     for (boxes, scores), (ours, our_scores) in zip(
         expected(images), detector.detector(images), strict=True
@@ -98,7 +98,7 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
         assert_allclose(ours, boxes, atol=0.01)
         assert_allclose(our_scores, scores, atol=1e-5)
     boxes = [own[:1] for own, _ in detector(images)]
-    expected = TurnedCrops(MMPoseEstimator('gtpt-t'))
+    expected = TurnedCrops(MMPoseEstimator(resolve('gtpt-t', POSE)))
     assert estimator.name == expected.name
     pairs = [(estimator, expected), (estimator.estimator, expected.estimator)]
     pairs.append((estimator.estimate_fast, expected.estimate_fast))

@@ -24,6 +24,7 @@ from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
 from mmhot.visualization.video import write_video
+from mmhot.weights.names import POSE, resolve
 from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning
 
 _KEPT, _DROPPED, _NOW = (222, 111, 47), (70, 64, 60), (48, 140, 255)
@@ -63,7 +64,7 @@ def draw_video(
 
     The lifter's model has a pruner; ``pose2d`` is a config or name of a GTPT.
     """
-    estimator, estimator.dataset_meta, _ = load_pose_model(pose2d, None)
+    estimator, estimator.dataset_meta, _ = load_pose_model(resolve(pose2d, POSE))
     track = Track2D(0, person.frame, person.keypoints_2d, person.scores)
     skeleton, size = 'h36m-17', (person.width, person.height)
     clip = Clip2D(person.name, skeleton, [track], *size, person.fps)

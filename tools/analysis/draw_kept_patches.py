@@ -77,9 +77,10 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Draw and write the image."""
     image = read_image(args.image)
-    if not (args.checkpoint or resolve(args.model, POSE).weights):
+    found = resolve(args.model, POSE, args.checkpoint)
+    if not found.weights:
         raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
-    model, model.dataset_meta, _ = load_pose_model(args.model, args.checkpoint)
+    model, model.dataset_meta, _ = load_pose_model(found)
     box = args.bbox or find_person(args.image)
     trace = trace_pruning(model, image, box)
     write_png(args.target, draw_pruning(trace))
