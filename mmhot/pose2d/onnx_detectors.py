@@ -133,11 +133,7 @@ class OneStageEstimator(PoseEstimator):
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        device: str = 'cpu',
-        skeleton: str | None = None,
-        min_score: float = 0.3,
+        self, path: str | Path, device: str, skeleton: str | None, min_score: float
     ) -> None:
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name

@@ -29,14 +29,13 @@ from mmhot.weights.names import (
 
 _LOGGER = logging.getLogger(__name__)
 
-WHOLE_IMAGE = 'whole_image'
 POSE_VERIFIED = 'pose-verified'
 PoseOpener = Callable[[Pose2DOptions], PoseEstimator]
 DetectorOpener = Callable[[Pose2DOptions, float, PoseEstimator], Detector]
 """Opens a detector by the options, the least score of its boxes, and the 2D model."""
 POSE_ESTIMATORS: dict[str, tuple[PoseOpener, str]] = {}
 """Registered 2D pose estimators, each with the name of its default detector."""
-DETECTORS: dict[str, DetectorOpener] = {WHOLE_IMAGE: lambda *_: WholeImage()}
+DETECTORS: dict[str, DetectorOpener] = {WholeImage.name: lambda *_: WholeImage()}
 """Person detectors without weights of the options, by name."""
 
 
