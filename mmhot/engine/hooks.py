@@ -160,19 +160,16 @@ class FiniteLossHook(Hook):
     patience = 10
 
     def __init__(self) -> None:
-        self.streak = torch.zeros((), dtype=torch.int64)
+        self.streak = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Count on the loss's device, and read the count at times only."""
-        is_finite = outputs['loss'].detach().isfinite().all()
-        self.streak = (self.streak.to(is_finite.device) + 1) * ~is_finite
-        if self.every_n_train_iters(runner, self.patience):
-            streak = int(self.streak)
-            if streak >= self.patience:
-                first = runner.iter + 2 - streak
-                self._stop(f'the loss is not finite since step {first}', runner)
+        """Count steps in a row."""
+        self.streak = 0 if outputs['loss'].isfinite().all() else self.streak + 1
+        if self.streak >= self.patience:
+            first = runner.iter + 2 - self.streak
+            self._stop(f'the loss is not finite since step {first}', runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Refuse weights that are not finite."""
