@@ -215,15 +215,12 @@ def trace_graph(
 @contextmanager
 def _quietly():
     """Silence the exporter, which reports what it does not need as warnings."""
-    levels = {name: logging.getLogger(name).level for name in ('torch', 'onnxscript')}
-    with ignored_warnings():
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
+    logging.disable(logging.WARNING)
+    try:
+        with ignored_warnings():
             yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _translations(opset: int) -> dict[Any, Any]:
