@@ -1,6 +1,5 @@
 """Checkpoints from which a training or test starts: whole, and of the same model."""
 
-import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -21,17 +20,6 @@ _PROGRESS = {
     *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
     *('last_step', '_global_step', '_last_value'),
 }
-_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
-
-
-def find_checkpoint(work_dir: str | Path) -> str | None:
-    """Find the newest checkpoint in the work directory of a training, None if none."""
-    numbers = {
-        int(match[1]): str(path)
-        for path in Path(work_dir).glob('*.pth')
-        if (match := _NUMBERED.fullmatch(path.name))
-    }
-    return numbers[max(numbers)] if numbers else None
 
 
 def check_whole(path: Path) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import EMAHook
+from mmengine.runner import find_latest_checkpoint
 from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.engine.hooks import KeypointOrderHook
-from mmhot.engine.training import FiniteLossHook
+from mmhot.engine.hooks import FiniteLossHook, KeypointOrderHook
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
 
@@ -39,7 +39,6 @@ from tools.start_checkpoints import (
     ResumeHook,
     SameShapesHook,
     check_whole,
-    find_checkpoint,
 )
 from tools.training_data import check_data_files
 
@@ -122,7 +121,7 @@ def resume(config: Config, checkpoint: str) -> None:
     command both starts a training and continues it after an interruption.
     """
     if checkpoint == 'auto':
-        checkpoint = find_checkpoint(config.work_dir)
+        checkpoint = find_latest_checkpoint(config.work_dir)
     if checkpoint is not None:
         if not is_remote(checkpoint):
             check_whole(Path(checkpoint))

@@ -8,8 +8,6 @@ default_hooks = dict(
     # squared pixels: keypoints are off by 20 in x and in y; MMPose takes the head's
     # loss by default, which compares labels
     badcase=dict(metric=dict(type='KeypointMSELoss'), badcase_thr=400),
-    checkpoint=dict(type='WholeCheckpointHook'),
-    runtime_info=dict(type='DeferredLossHook'),
     finite_loss=dict(type='FiniteLossHook'),
     keypoints=dict(type='KeypointOrderHook'),
 )

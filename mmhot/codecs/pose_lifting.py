@@ -228,27 +228,21 @@ def frame_person(
     Finite pixels (..., T, K, 2) become keypoints in the virtual image, without unit.
     Rotations are (..., 3, 3), ``p_camera = rotation @ p_virtual``.
     """
-    *lead, num_frames, num_keypoints, _ = keypoints.shape
-    first = max((num_frames - _CENTER_FRAMES) // 2, 0)
-    middle = slice(first * num_keypoints, (num_frames - first) * num_keypoints)
+    first = max((keypoints.shape[-3] - _CENTER_FRAMES) // 2, 0)
+    middle = slice(first, keypoints.shape[-3] - first)
 
-    # coordinates first: NumPy is slow at last axes of two or three numbers
-    rays = np.ones((*lead, 3, num_frames * num_keypoints), np.float32)
-    for axis in range(2):
-        along = (keypoints[..., axis] - center[axis]) / focal[axis]
-        rays[..., axis, :] = along.reshape(*lead, -1)
-    rotation = look_at_rotation(rays[..., middle].mean(-1))
-
-    turned = np.swapaxes(rotation, -1, -2) @ rays
+    places = np.float32((keypoints - center) / focal)
+    rays = np.concatenate([places, np.ones_like(places[..., :1])], -1)  # (..., T, K, 3)
+    rotation = look_at_rotation(rays[..., middle, :, :].mean((-3, -2)))
+    turned = rays @ rotation[..., None, :, :]
     # no real image has joints more than 84 degrees off the axis
-    framed = turned[..., :2, :] / np.maximum(turned[..., 2:, :], 0.1)
-    framed = framed.reshape(*lead, 2, num_frames, num_keypoints)
+    framed = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
 
-    offsets = framed - framed.mean(-1, keepdims=True)
-    away = np.hypot(offsets[..., 0, :, :], offsets[..., 1, :, :]).mean((-2, -1))
+    offsets = framed - framed.mean(-2, keepdims=True)
+    away = np.linalg.norm(offsets, axis=-1).mean((-2, -1))
     zoom = _PERSON_SIZE / np.maximum(away, 1e-6)
-    framed = np.moveaxis(framed * zoom[..., None, None, None], -3, -1)
-    return np.ascontiguousarray(framed, np.float32), rotation.astype(np.float32)
+    framed = framed * zoom[..., None, None, None]
+    return framed.astype(np.float32), rotation.astype(np.float32)
 
 
 class PersonCenteredEncoding(CameraEncoding):

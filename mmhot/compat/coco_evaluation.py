@@ -73,8 +73,7 @@ class COCOeval(cocoeval.COCOeval):
 
     Raises:
         ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if an annotation
-            has a :func:`person_fault`, a result is not finite, or the number of
-            keypoints differs from that of ``sigmas``.
+            has a :func:`person_fault`, or a result is not finite.
     """
 
     def __init__(
@@ -121,7 +120,6 @@ class COCOeval(cocoeval.COCOeval):
         for number, ann in enumerate(truth, 1):
             person = dict(self._prepare_ground_truth(ann), id=number)
             self._gts[ann['image_id'], ann['category_id']].append(person)
-        num_sigmas = len(self.params.kpt_oks_sigmas)
         results = self.cocoDt.loadAnns(self.cocoDt.getAnnIds(**selection))
         for number, ann in enumerate(results, 1):
             keypoints = self._join(ann)
@@ -129,12 +127,6 @@ class COCOeval(cocoeval.COCOeval):
                 continue
             if not np.isfinite(keypoints).all():  # would match any person
                 raise ValueError(f'a result of image {ann["image_id"]} is not finite')
-            if len(keypoints) != 3 * num_sigmas:
-                raise ValueError(
-                    f'sigmas must have one value per keypoint, got {num_sigmas}; the '
-                    f'results have {len(keypoints) // 3} keypoints in '
-                    f'{" + ".join(self._fields)}'
-                )
             score = ann.get(self._score, ann['score'])
             person = dict(ann, id=number, keypoints=keypoints, score=score)
             self._dts[ann['image_id'], ann['category_id']].append(person)

@@ -129,9 +129,6 @@ class ClipDataset(BaseDataset):
                 f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
                 'or both be even, so that the targets are in the middle'
             )
-        for name in ('stride', 'times', 'downsample'):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f'{name} ({value}) must be at least 1')
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:
@@ -242,7 +239,7 @@ class ClipDataset(BaseDataset):
 
 
 def group_images(
-    images: np.ndarray, pattern: re.Pattern[str], example: str
+    images: np.ndarray, pattern: re.Pattern[str]
 ) -> Iterator[tuple[re.Match[str], str, np.ndarray, float]]:
     """Group images, whose names begin with the clip and end with the frame, by clip.
 
@@ -261,7 +258,7 @@ def group_images(
     for row, image in enumerate(images.tolist()):
         match = pattern.match(basename(image))
         if match is None:
-            raise ValueError(f'images must be named as {example}, got {image}')
+            raise ValueError(f'{image} is not named as {pattern.pattern}')
         _, frames = clips.setdefault(match[1], (match, []))
         frames.append((int(match.groups()[-1]), row))
     for clip, (match, frames) in clips.items():

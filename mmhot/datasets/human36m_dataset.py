@@ -1,6 +1,6 @@
 """Human3.6M for lifting: files of MMPose, VideoPose3D and MotionBERT."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,7 @@ class Human36mClipDataset(ClipDataset):
         path = self.find_file(self.files[0])
         with naming(path):
             content = load_arrays(path, ('imgname', 'S', 'part'))
-            example = 'S1_WalkDog_1.54138969_000001.jpg'
-            recordings = [*group_images(content['imgname'], IMAGE, example)]
+            recordings = [*group_images(content['imgname'], IMAGE)]
             joints, keypoints = content['S'], content['part']
         if self.keypoint_2d_det_file is not None:
             path = self.find_file(self.keypoint_2d_det_file)
@@ -83,7 +82,7 @@ class Human36mClipDataset(ClipDataset):
             clips = []
             for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
                 clip, subject, take, camera, _ = match.groups()
-                param = _camera(cameras, subject, camera, self.camera_param_file)
+                param = cameras[subject, camera]
                 arrays = pose_arrays(clip, keypoints[rows], joints[rows, :, :3])
                 facts = name, subject, canonical_action(take), _FPS / step
                 clips.append(Clip(*facts, arrays, dict(camera_param=param)))
@@ -148,8 +147,7 @@ class VideoPose3DDataset(ClipDataset):
         for subject, take in sorted(joints.keys() & keypoints.keys()):
             for camera, pixels in zip(CAMERAS, keypoints[subject, take], strict=True):
                 name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-                file = self.camera_param_file
-                param = _camera(cameras, subject, camera, file, 'RTfcwh')
+                param = cameras[subject, camera]
                 place, axes = np.reshape(param['T'], 3), np.reshape(param['R'], (3, 3))
                 seen = (joints[subject, take] - place) @ axes
                 arrays = pose_arrays(name, pixels[: len(seen)], seen)
@@ -224,12 +222,8 @@ class MotionBERTDataset(ClipDataset):
         for rows in split_rows(sources[1:] != sources[:-1]):
             source = str(sources[rows[0]])
             recording, _, number_of_camera = source.rpartition('_ca_')
-            parts = recording.split('_')
-            if len(parts) != 6 or not (parts[1] + parts[3]).isdecimal():
-                raise ValueError(
-                    f'source must be as s_09_act_05_subact_02_ca_01, got {source}'
-                )
-            number, name = int(parts[3]) - 2, f'{recording}.ca_{number_of_camera}'
+            _, subject, _, act, *_ = recording.split('_')
+            number, name = int(act) - 2, f'{recording}.ca_{number_of_camera}'
             width, height = frame_size(str(data['camera_name'][rows[0]]))
             center = np.array([width / 2, height / 2], np.float32)
             unit, in_image = meters[rows, None], joints[rows]
@@ -240,7 +234,7 @@ class MotionBERTDataset(ClipDataset):
             action = ACTIONS[number] if 0 <= number < len(ACTIONS) else ''
             arrays = pose_arrays(name, keypoints[rows], in_camera)
             camera = dict(w=width, h=height, f=focal, c=center)
-            facts = name, f'S{int(parts[1])}', action, _FPS
+            facts = name, f'S{int(subject)}', action, _FPS
             yield Clip(*facts, arrays, dict(camera_param=camera))
 
 
@@ -248,14 +242,3 @@ def read_h36m_cameras(path: Path) -> dict:
     """Read MMPose's camera file, dicts of parameters by name."""
     with naming(path):
         return dict(load_objects(path))
-
-
-def _camera(
-    cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
-) -> dict:
-    param = cameras.get((subject, camera))
-    if not isinstance(param, Mapping) or not param.keys() >= set(names):
-        raise ValueError(
-            f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
-        )
-    return param

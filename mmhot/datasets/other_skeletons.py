@@ -73,8 +73,8 @@ def _read_sequences(data: dict) -> dict[str, dict]:
 
 def _read_images(content: dict) -> dict[str, dict]:
     """Return the same of MMPose's images, parts of consecutive ones."""
-    example, videos = 'TS1_002001.jpg or S4_Seq2_Cam0_001033.jpg', {}
-    for _, name, rows, _ in group_images(content['imgname'], _IMAGE, example):
+    videos = {}
+    for _, name, rows, _ in group_images(content['imgname'], _IMAGE):
         joints = 1000 * content['S'][rows, :, :3]
         videos[name] = dict(data_2d=content['part'][rows], data_3d=joints)
     return videos

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.compat.installation import import_extra
-from mmhot.deploy.stem_graph import StemGraph
 from mmhot.errors import ArgumentError, ignored_warnings, one_line
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.models.lifters.estimator import SequencePoseLifter
 
 OPSET = 23
@@ -62,16 +60,11 @@ class PoseGraph(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map normalized crops (B, 3, H, W) to the outputs."""
-        head, backbone = self.model.head, self.model.backbone
-        if not isinstance(head, GTPTHead):
-            outputs = head(self.model.extract_feat(x))
-            return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
-        is_stem = isinstance(backbone, GTPTStem) and not self.model.with_neck
-        if is_stem and not backbone.merges:
-            features = StemGraph()(backbone, x)
-        else:
-            features = self.model.extract_feat(x)[-1]
-        return tuple(x.softmax(-1) / head.decoder.peak for x in head((features,)))
+        head = self.model.head
+        outputs = head(self.model.extract_feat(x))
+        if isinstance(head, GTPTHead):
+            return tuple(x.softmax(-1) / head.decoder.peak for x in outputs)
+        return tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
 
 
 class DetectorGraph(nn.Module):
@@ -215,15 +208,12 @@ def trace_graph(
 @contextmanager
 def _quietly():
     """Silence the exporter, which reports what it does not need as warnings."""
-    levels = {name: logging.getLogger(name).level for name in ('torch', 'onnxscript')}
-    with ignored_warnings():
-        for name in levels:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
+    logging.disable(logging.WARNING)
+    try:
+        with ignored_warnings():
             yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _translations(opset: int) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""Hooks of MMEngine's Runner: seeds, frozen parts, distillation, order of keypoints."""
+"""Hooks of the Runner: seeds, frozen parts, distillation, losses, keypoint order."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import get_rank
-from mmengine.hooks import Hook, LoggerHook, RuntimeInfoHook
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
@@ -151,34 +151,39 @@ class DistillHook(Hook):
 
 
 @HOOKS.register_module()
-class DeferredLossHook(RuntimeInfoHook):
-    """Read losses when they are logged, not in each step, which waits for the GPU.
+class FiniteLossHook(Hook):
+    """Stop a training whose loss is not finite, without saving its weights."""
 
-    The logged numbers are those of MMEngine's ``RuntimeInfoHook``.
-    """
+    # before the hook that saves checkpoints
+    priority = 'LOW'
+    # steps in a row until it stops; in mixed precision a single one may overflow
+    patience = 10
 
-    def before_train(self, runner: Runner) -> None:
-        """Find the steps between two lines of the log."""
-        super().before_train(runner)
-        loggers = (hook for hook in runner.hooks if isinstance(hook, LoggerHook))
-        self.interval = min((hook.interval for hook in loggers), default=1)
-        self.pending: list[dict] = []
+    def __init__(self) -> None:
+        self.streak = 0
 
     def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs=None
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Keep the losses; pass them on if the logger is about to read them."""
-        losses = (outputs or {}).items()
-        self.pending.append({k: getattr(v, 'data', v) for k, v in losses})
-        if (
-            self.every_n_inner_iters(batch_idx, self.interval)
-            or self.every_n_train_iters(runner, self.interval)
-            or self.end_of_epoch(runner.train_dataloader, batch_idx)
-            or self.is_last_train_iter(runner)
-        ):
-            for losses in self.pending:
-                super().after_train_iter(runner, batch_idx, data_batch, losses)
-            self.pending.clear()
+        """Count steps in a row."""
+        self.streak = 0 if outputs['loss'].isfinite().all() else self.streak + 1
+        if self.streak >= self.patience:
+            first = runner.iter + 2 - self.streak
+            self._stop(f'the loss is not finite since step {first}', runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse weights that are not finite."""
+        for name, parameter in runner.model.named_parameters():
+            if not parameter.isfinite().all():
+                self._stop(f'{name} is not finite', runner)
+
+    def _stop(self, what: str, runner: Runner) -> None:
+        saved = find_latest_checkpoint(runner.work_dir)
+        raise ValueError(
+            f'stopped in epoch {runner.epoch + 1}, {what}: lower '
+            'optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad; '
+            + (f'last checkpoint: {saved}' if saved else 'no checkpoint was saved')
+        )
 
 
 @HOOKS.register_module()

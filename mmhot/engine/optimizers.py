@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 from mmpose.registry import MODELS, OPTIM_WRAPPERS, OPTIMIZERS
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.optim import AdamW, Optimizer
 
@@ -113,30 +113,16 @@ class CosineMomentumEMA(ExponentialMovingAverage):
     """Moving average of weights whose momentum falls to zero along half a cosine.
 
     At step ``t`` of the training's ``T``, counted from zero, the source's weight is
-    ``momentum * (1 + cos(pi t / T)) / 2``. Unlike MMEngine's, which copies the source
-    at the first step, it averages at all steps. For MMEngine's ``EMAHook``, with the
-    arguments of its ``ExponentialMovingAverage``.
+    ``momentum * (1 + cos(pi t / T)) / 2``. For MMEngine's ``EMAHook``, with the
+    arguments of its ``ExponentialMovingAverage``; as that, it copies the source at the
+    first step.
     """
 
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        """Average the source into this model, also at the first step.
-
-        MMEngine launches a kernel for each tensor; here a few are for all of them.
-        """
-        if self.steps % self.interval == 0:
-            pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
-            buffers = zip(self.module.buffers(), model.buffers(), strict=True)
-            for average, source in buffers:
-                if self.update_buffers and average.is_floating_point():
-                    pairs.append((average, source))
-                else:
-                    average.copy_(source)
-            averages = [average for average, _ in pairs]
-            sources = [source.to(average.device) for average, source in pairs]
-            momentum = self.momentum_at(int(self.steps))
-            torch._foreach_lerp_(averages, sources, momentum)
-        self.steps += 1
+    def avg_func(
+        self, averaged_param: Tensor, source_param: Tensor, steps: Tensor
+    ) -> None:
+        """Average a tensor of the source into that of this model."""
+        averaged_param.lerp_(source_param, self.momentum_at(int(steps)))
 
     def momentum_at(self, step: int) -> float:
         """Return the source's weight at a step, counted from zero."""

@@ -86,7 +86,6 @@ def test_indices_select_windows(tmp_path):
         (dict(num_targets=28), r'num_targets \(28\) must be from 1 to seq_len \(27\)'),
         (dict(num_targets=0), 'must be from 1'),
         (dict(num_targets=2), 'must both be odd or both be even'),
-        (dict(stride=0), r'stride \(0\) must be at least 1'),
         *(
             (
                 dict(split_file='cmu_split.json', split=x),

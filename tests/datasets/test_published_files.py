@@ -263,7 +263,7 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     assert [*lengths.items()] == [('TS6.1', 3), ('TS6.10', 2)]
     assert dataset[0]['camera_param']['f'] == [1683, 1672]
     write_3dhp_images(tmp_path, [1], name='image{}.jpg')
-    with pytest.raises(ValueError, match=r'named as TS1_002001.jpg or .*, got image1'):
+    with pytest.raises(ValueError, match=r'image1.jpg is not named as .*Cam'):
         MPIINF3DHPClipDataset(**files)
 
 

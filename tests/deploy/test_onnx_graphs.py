@@ -13,8 +13,6 @@ from mmhot.deploy.onnx_graphs import (
     choose_boxes,
     write_graph,
 )
-from mmhot.deploy.stem_graph import StemGraph
-from mmhot.models.gtpt.stem import GTPTStem
 from tools.benchmark.runnable_models import open_model
 
 # Rounding, of outputs whose size is about 1.
@@ -168,16 +166,3 @@ def test_boxes_that_overlap_better_ones_are_dropped():
     scores = torch.tensor([[0.5, 0.9, 0.3], [0.9, 0.5, 0.01]])
     chosen = choose_boxes(boxes.expand(2, -1, -1), scores, 0.6, 0.05)
     assert chosen.tolist() == [[False, True, True], [True, False, False]]
-
-
-@torch.no_grad()
-def test_stems_without_shuffles_are_those_of_the_model():
-    torch.manual_seed(0)
-    stem = GTPTStem(stem_channels=8, stage_channels=(128,)).eval()
-    for parameter in stem.parameters():
-        parameter.normal_(std=0.2)
-    image = torch.randn(2, 3, 64, 48)
-    [wanted] = stem(image)
-    scale = wanted.abs().max()
-    found = StemGraph()(stem, image)
-    torch.testing.assert_close(found / scale, wanted / scale, rtol=0, atol=1e-5)

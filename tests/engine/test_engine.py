@@ -129,35 +129,6 @@ def test_pretraining_on_views_logs_and_validates(tmp_path):
     assert runner.val() == metrics
 
 
-def test_losses_are_read_when_they_are_logged(tmp_path, monkeypatch):
-    def logged(kind):
-        config = mocap.tiny_config(
-            SHIPPED, dict(backbone=dict(embed_dims=48, depth=1)), 56
-        )
-        config.default_hooks.runtime_info = dict(type=kind)
-        config.default_hooks.logger.interval = 3
-        config.update(work_dir=str(tmp_path / kind), val_cfg=None, val_dataloader=None)
-        config.update(val_evaluator=None, experiment_name=kind)
-        runner = build_runner(config)
-        reads, read = [], runner.message_hub._get_valid_value
-
-        def count(value):
-            if isinstance(value, torch.Tensor):
-                reads.append(runner.iter)
-            return read(value)
-
-        monkeypatch.setattr(runner.message_hub, '_get_valid_value', count)
-        runner.train()
-        losses = runner.message_hub.get_scalar('train/loss')
-        return sorted({*reads}), losses.data[0]
-
-    reads, losses = logged('DeferredLossHook')
-    assert reads == [2, 5, 6]
-    every, wanted = logged('RuntimeInfoHook')
-    assert every == list(range(7))
-    assert losses == pytest.approx(wanted)
-
-
 @pytest.mark.parametrize(
     ('head', 'message'),
     [

@@ -145,11 +145,7 @@ class RandomDetectorNoise(BaseTransform):
 
 def person_height(keypoints: np.ndarray) -> float:
     """Median over frames of the longer side of keypoints (T, K, 2), pixels."""
-    # (2, K, T): NumPy is slow at short last axes
-    by_joint = np.ascontiguousarray(keypoints.T)
-    extent = np.sort((by_joint.max(1) - by_joint.min(1)).max(0))
-    # the median; np.median takes several times as long
-    return float(extent[(len(extent) - 1) // 2] + extent[len(extent) // 2]) / 2
+    return float(np.median(np.ptp(keypoints, axis=1).max(-1)))
 
 
 def slow_noise(rng, num_frames: int) -> np.ndarray:

@@ -88,7 +88,7 @@ class RandomStraightLimbs(BaseTransform):
             share = (self.none - angle) / (self.none - self.full)
             left = angle - degrees * share.clip(0, 1)
             share = np.maximum(left, self.rest * angle) / angle.clip(1e-6)
-            line = _unit((joints[:, end] - joints[:, start]).T).T[:, None]
+            line = _unit(joints[:, end] - joints[:, start])[:, None]
             # the rotation of each bone towards the line, in their common plane
             along = (bones * line).sum(-1, keepdims=True)
             across = bones - along * line
@@ -130,10 +130,7 @@ class RandomBoneLengths(BaseTransform):
             return results
         joints = results['joints_world']
         scaling = (_TO_JOINTS * self.bone_factors()) @ _TO_BONES
-        # one product for all frames is faster than one per frame
-        by_joint = joints.swapaxes(0, 1)
-        scaled = scaling @ by_joint.reshape(len(scaling), -1)
-        scaled = scaled.reshape(by_joint.shape).swapaxes(0, 1).copy()
+        scaled = scaling @ joints
         results['arms_moved'] = np.random.rand() < self.drop_prob
         if results['arms_moved']:
             self.move_arms(scaled)
@@ -207,7 +204,7 @@ def head_frame(joints: np.ndarray) -> np.ndarray:
     thorax = joints[:, _THORAX]
     # the neck joint lies in front of the line from thorax to head
     up, left, forward = _axes(joints[:, _HEAD] - thorax, joints[:, _NECK] - thorax)
-    return np.array([left, up, forward]).transpose(2, 0, 1)
+    return np.stack([left, up, forward], axis=1)
 
 
 def _torso_frame(
@@ -216,7 +213,7 @@ def _torso_frame(
     """Axes from a left and right joint and two joints of the midline, (T, 3, 3)."""
     across = joints[:, pair[0]] - joints[:, pair[1]]
     left, forward, up = _axes(across, joints[:, above] - joints[:, below])
-    return np.array([left, up, forward]).transpose(2, 0, 1)
+    return np.stack([left, up, forward], axis=1)
 
 
 hip_frame = partial(_torso_frame, pair=_HIPS, below=_ROOT, above=_THORAX)
@@ -226,22 +223,14 @@ shoulder_frame = partial(_torso_frame, pair=_SHOULDERS, below=_SPINE, above=_THO
 
 
 def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Unit vectors, (3, T) each: along, across both of (T, 3), across these two."""
-    first = _unit(along.T)
-    second = _unit(_cross(first, beside.T))
-    return first, second, _cross(second, first)
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cross products of (3, T); np.cross takes several times as long."""
-    x = a[1] * b[2] - a[2] * b[1]
-    y = a[2] * b[0] - a[0] * b[2]
-    z = a[0] * b[1] - a[1] * b[0]
-    return np.array([x, y, z])
+    """Unit vectors, (T, 3) each: along, across both, across these two."""
+    first = _unit(along)
+    second = _unit(np.cross(first, beside))
+    return first, second, np.cross(second, first)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
-    length = np.sqrt((vectors * vectors).sum(0))
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(length, 1e-6)
 
 

@@ -13,20 +13,10 @@ _MOST_BRANCHES = 5
 
 
 def check_groups(
-    skeleton: Skeleton, groups: object
+    skeleton: Skeleton, groups: Sequence[str | Sequence[str | int]]
 ) -> tuple[tuple[tuple[str, ...], ...], list[list[list[int]]]]:
     """Return groups as tuples of names, and the indices of their slots and parts."""
-    try:
-        groups = tuple(
-            (names,) if isinstance(names, str) else tuple(names) for names in groups
-        )
-    except TypeError:
-        groups = ()
-    if not groups or not all(groups):
-        raise ValueError(
-            f"groups must be 'auto', or lists of keypoints or group names of "
-            f'{skeleton.name}, got {groups!r}'
-        )
+    groups = [[names] if isinstance(names, str) else names for names in groups]
     indices = [_find_parts(skeleton, names) for names in groups]
     counts = Counter(index for parts in indices for part in parts for index in part)
     wrong = [

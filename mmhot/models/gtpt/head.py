@@ -299,9 +299,6 @@ class GTPTHead(BaseHead):
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
             ``keypoint_scores`` (1, K) of each sample; then a list of
             :class:`PixelData` if heatmaps are requested.
-
-        Raises:
-            ValueError: If ``score_curve`` is something else.
         """
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
@@ -352,17 +349,13 @@ def _grid(
     featuremap_size: tuple[int, int], patch_size: tuple[int, int]
 ) -> tuple[int, int]:
     """Return the columns and rows of patches."""
-    for name, length, step in zip(
-        ('width', 'height'), featuremap_size, patch_size, strict=True
-    ):
-        if step < 1 or length % step:
-            sizes = [size for size in range(1, length + 1) if length % size == 0]
-            raise ValueError(
-                f"patch_size: {name} must divide the feature map's, {length}, got "
-                f'{step}; {", ".join(map(str, sizes))} do'
-            )
-    width, height = featuremap_size
-    return width // patch_size[0], height // patch_size[1]
+    (width, height), (columns, rows) = featuremap_size, patch_size
+    if width % columns or height % rows:
+        raise ValueError(
+            f'patch_size ({patch_size}) must divide in_featuremap_size, '
+            f'{featuremap_size}'
+        )
+    return width // columns, height // rows
 
 
 @torch.no_grad()

@@ -25,21 +25,18 @@ def count_tokens(
     """
     rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
     if depth % len(rates):
-        fitting = [n for n in range(1, depth + 1) if depth % n == 0]
         raise ValueError(
-            f'keep_rates: the {depth} layers are split evenly by '
-            f'{", ".join(map(str, fitting))} rates, got {len(rates)}'
+            f'keep_rates: {len(rates)} rates do not split the {depth} layers evenly'
         )
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)
     for layer, count in enumerate(counts):
         dense = num_dense if layer >= first_grouped else 0
         if count <= dense:
-            reason = f' beside {dense} dense keypoints' if dense else ''
-            least = (dense + 1) / num_patches
             raise ValueError(
-                f'keep_rates: {rates[layer]:g} of {num_patches} patches leaves none'
-                f'{reason} in layer {layer}; at least {least:.4g} must be kept'
+                f'keep_rates: {rates[layer]:g} of {num_patches} patches leaves {count} '
+                f'tokens in layer {layer}, and a group needs {dense + 1}, with its '
+                f'dense keypoints: keep at least {(dense + 1) / num_patches:.4g}'
             )
     return counts
 

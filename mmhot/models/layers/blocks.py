@@ -108,25 +108,19 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :embed_dims]
 
 
-def check_windows(model: nn.Module, x: Tensor, *sizes: int | range | None) -> None:
+def check_windows(model: nn.Module, x: Tensor, *sizes: int | None) -> None:
     """Raise a ValueError unless poses (B, T, K, C) fit a model.
 
-    Sizes are ``T``, ``K`` and ``C``; a range starts at 1, and None allows any.
+    Sizes are ``T``, ``K`` and ``C``; None allows any.
     """
-    shape = tuple(x.shape)
-    allowed = [[size] if isinstance(size, int) else size for size in sizes]
-    if x.ndim == 4 and x.shape[0] > 0:
-        pairs = zip(shape[1:], allowed, strict=True)
-        if all(values is None or length in values for length, values in pairs):
-            return
-    axes = zip(sizes, allowed, 'TKC', strict=True)
-    fitting = [
-        name if values is None else 'up to ' * (size is values) + str(values[-1])
-        for size, values, name in axes
-    ]
-    raise ValueError(
-        f'{type(model).__name__} needs poses (B, {", ".join(fitting)}), got {shape}'
-    )
+    given = x.shape[1:]
+    fits = [size in (None, length) for size, length in zip(sizes, given, strict=False)]
+    if len(given) != 3 or not all(fits):
+        wanted = [size or name for size, name in zip(sizes, 'TKC', strict=True)]
+        raise ValueError(
+            f'{type(model).__name__} needs poses (B, {", ".join(map(str, wanted))}), '
+            f'got {tuple(x.shape)}'
+        )
 
 
 def full_precision(x: Tensor) -> AbstractContextManager:

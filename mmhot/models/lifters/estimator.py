@@ -81,11 +81,6 @@ class SequencePoseLifter(PoseLifter):
         super().__init__(*args, **kwargs)
         if isinstance(self.backbone, Host):
             self.backbone.check_layers()
-        elif hasattr(self.backbone, 'hourglass'):
-            raise ValueError(
-                'a backbone with an hourglass must be a subclass of '
-                f'mmhot.models.tokens.host.Host, got {type(self.backbone).__name__}'
-            )
         if not isinstance(self.head, PoseLiftingHead):
             raise ValueError(
                 'SequencePoseLifter needs PoseLiftingHead or a subclass, got '
@@ -98,7 +93,6 @@ class SequencePoseLifter(PoseLifter):
             if not self.pruners:
                 raise ValueError('test_cfg.keep needs a backbone with a pruner')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
-        self._check_center(self.target)
 
     @property
     def target(self) -> str:
@@ -145,15 +139,6 @@ class SequencePoseLifter(PoseLifter):
         keep = None if self.training else self.test_cfg.get('keep')
         return self.backbone.encode(inputs, kept, keep)
 
-    def _check_center(self, target: str) -> None:
-        """Raise a ValueError if the center frame is needed and may be dropped."""
-        centered = all(pruner.keep_center for pruner in self.pruners)
-        if target == 'center' and self.drops_frames and not centered:
-            raise ValueError(
-                "target='center' without a recoverer needs pruners with "
-                'keep_center=True'
-            )
-
     def extract_both(
         self, inputs: Tensor, flip_indices: Sequence[int]
     ) -> list[Features]:
@@ -172,7 +157,6 @@ class SequencePoseLifter(PoseLifter):
         or of the center frame if others are dropped.
         """
         target = 'center' if self.drops_frames else 'all'
-        self._check_center(target)
         if flip_indices is None:
             return self.head.select(self.extract_feat(inputs), target)
         feats = self.extract_both(inputs, flip_indices)

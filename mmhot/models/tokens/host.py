@@ -122,8 +122,9 @@ class Host(BaseModule):
             of the frames that are left or recovered, and which frames were kept.
         """
         frames = self.num_frames
-        lengths = range(1, frames + 1) if self.takes_fewer_frames else frames
-        check_windows(self, x, lengths, self.num_keypoints, self.in_channels)
+        if self.takes_fewer_frames:
+            frames = min(frames, x.shape[1])
+        check_windows(self, x, frames, self.num_keypoints, self.in_channels)
         tokens, kept_by_pruner = self.hourglass(
             self.tokenize(x), self.get_layers(), self.frame_features, x, kept, keep
         )

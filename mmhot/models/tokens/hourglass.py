@@ -16,7 +16,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.errors import ArgumentError
-from mmhot.models.tokens.pruners import Frames, Pruner
+from mmhot.models.tokens.pruners import Frames
 from mmhot.models.tokens.recoverers import PoseRecoverer, PrunedFeatures, TokenRecoverer
 from mmhot.models.tokens.selection import gather_tokens
 
@@ -30,7 +30,7 @@ class Hourglass(nn.Module):
     tokens it adds a learned embedding to the kept tokens, by their order. Arguments are
     those of :class:`~mmhot.models.tokens.host.Host`. Pruners are a list from shallow to
     deep, or one whose ``num_keep`` and ``depth`` are lists, a pyramid of its type.
-    Without a recoverer their ``keep_center`` defaults to True.
+    Without a recoverer all keep the center frame.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Hourglass(nn.Module):
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
         pruner = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
-        defaults = {'keep_center': recoverer is None}
-        self.pruners = nn.ModuleList(MODELS.build({**defaults, **p}) for p in pruner)
+        center = {'keep_center': True} if recoverer is None else {}
+        self.pruners = nn.ModuleList(MODELS.build({**p, **center}) for p in pruner)
         self.num_frames, self.num_layers = num_frames, num_layers
         self.fixed_lengths = fixed_lengths
         self._check_pruners(first_depth)
@@ -187,11 +187,6 @@ class Hourglass(nn.Module):
         """Raise if pruners do not fit each other or the host."""
         deepest = self.num_layers - 1
         for pruner in self.pruners:
-            if not isinstance(pruner, Pruner):
-                raise ValueError(
-                    'pruner must be a subclass of mmhot.models.tokens.pruners.Pruner, '
-                    f'got {type(pruner).__name__}'
-                )
             first = max(first_depth, int(pruner.reads_attention))
             if pruner.depth not in range(first, deepest + 1):
                 raise ValueError(

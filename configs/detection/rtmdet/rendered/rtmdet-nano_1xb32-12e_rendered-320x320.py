@@ -53,8 +53,7 @@ custom_hooks = [
     dict(type='mmpose.SyncBuffersHook'),
 ]
 default_hooks = dict(
-    checkpoint=dict(type='mmpose.WholeCheckpointHook', interval=1, max_keep_ckpts=2),
-    runtime_info=dict(type='mmpose.DeferredLossHook'),
+    checkpoint=dict(interval=1, max_keep_ckpts=2),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
 )
 randomness = dict(seed=42)

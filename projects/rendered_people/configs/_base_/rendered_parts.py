@@ -16,8 +16,6 @@ param_scheduler = [
     ),
 ]
 default_hooks = dict(
-    checkpoint=dict(
-        _delete_=True, type='WholeCheckpointHook', interval=1, max_keep_ckpts=3
-    ),
+    checkpoint=dict(_delete_=True, type='CheckpointHook', interval=1, max_keep_ckpts=3),
     logger=dict(interval=8),
 )
