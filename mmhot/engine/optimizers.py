@@ -114,15 +114,18 @@ class CosineMomentumEMA(ExponentialMovingAverage):
 
     At step ``t`` of the training's ``T``, counted from zero, the source's weight is
     ``momentum * (1 + cos(pi t / T)) / 2``. For MMEngine's ``EMAHook``, with the
-    arguments of its ``ExponentialMovingAverage``; as that, it copies the source at the
-    first step.
+    arguments of its ``ExponentialMovingAverage``.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.steps += 1  # at 0 MMEngine would copy the source
 
     def avg_func(
         self, averaged_param: Tensor, source_param: Tensor, steps: Tensor
     ) -> None:
         """Average a tensor of the source into that of this model."""
-        averaged_param.lerp_(source_param, self.momentum_at(int(steps)))
+        averaged_param.lerp_(source_param, self.momentum_at(int(steps) - 1))
 
     def momentum_at(self, step: int) -> float:
         """Return the source's weight at a step, counted from zero."""

@@ -143,13 +143,13 @@ def test_average_follows_the_published_schedule():
     assert average.momentum_at(300 * 586) == average.momentum_at(10**9) == 0
 
 
-def test_average_includes_statistics_and_starts_from_the_first_step():
+def test_average_includes_statistics_and_starts_from_the_initial_weights():
     MessageHub.get_current_instance().update_info('max_iters', 2)
     average = CosineMomentumEMA(constant(0.0), **EMA)
     average.update_parameters(constant(1.0))
     average.update_parameters(constant(2.0))
-    # the second step weighs half of 0.004
-    expected = torch.tensor([0.998 + 0.002 * 2])
+    # 0.004 of the first step; the second weighs half of that
+    expected = torch.tensor([0.004 * 0.998 + 0.002 * 2])
     for name in ('weight', 'bias', 'running_mean', 'running_var'):
         torch.testing.assert_close(getattr(average.module, name).data, expected)
 
