@@ -20,7 +20,7 @@ from mmhot.structures.clips_3d import Clip3D
 class FilterSettings:
     """Settings of the filters; ``docs/streaming.md`` compares some of 1€."""
 
-    cutoff: float = 6.0  # Butterworth, Hz: human motion is slower, noise is faster
+    cutoff: float = 6.0  # Hz: human motion is slower, noise is faster
     span: float = 0.3  # Savitzky-Golay, seconds to which a polynomial is fitted
     degree: int = 2  # of the polynomial
     min_cutoff: float = 1.5  # 1€, at rest, Hz
@@ -79,11 +79,11 @@ def spline(
     Each point has its own strength, with which frames that are left out would be
     predicted best (generalized cross-validation): noise from frame to frame goes, and
     points without any stay. Fast motions stay, too: no point moves by much more than in
-    most frames. Points are returned unchanged if there are too few frames.
-    Weights (T, ...) of the points are 1 by default.
+    most frames. Points are returned unchanged if there are too few frames, and at rates
+    up to twice the cutoff of motion, where motion looks like noise. Weights (T, ...) of the points are 1 by default.
     """
     count = len(points)
-    if count < settings.least:
+    if count < settings.least or fps <= 2 * settings.cutoff:
         return points.copy()
     flat = points.reshape(count, -1, 3)
     if weights is None:
