@@ -139,8 +139,8 @@ def refine(
             are not for clips.
 
     Returns:
-        Clip3D: 3D poses in camera axes, or in world axes if the source's are. Steps
-        that a clip has had do not run again.
+        Clip3D: 3D poses in camera axes, or in world axes if the source's are level.
+        Steps that a clip has had do not run again.
 
     Raises:
         FileNotFoundError: If a file does not exist.

@@ -133,7 +133,7 @@ def export(
         out_fps=options.out_fps,
         draw=options.draw,
     )
-    is_world = clip.axes == 'world' and options.axes == 'camera'
+    is_world = clip.axes == 'world'
     prepared, refused = cache(partial(_prepare, clip, options)), list[Exception]()
     for name, form in _formats_for(clip, options, report.say).items():
         shown = prepared('world' if is_world or form.world else options.axes)

@@ -38,6 +38,9 @@ class FloorSettings:
     high: float = 0.06  # height with a quarter of it, relative to the distance
     rounds: int = 30
     voters: float = 0.1  # share of poses that must stand to decide what is up
+    # of the lowest joints from ANKLE_HEIGHT where the floor is at zero, m: 96 of 100
+    # motions of CMU
+    at_zero: float = 0.06
     pinned: float = 1e-4  # path of hips that tools keep in place, m
     drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
     size_error: float = 0.15  # of the body's size, which explains a height

@@ -10,6 +10,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError
 from mmhot.lifting import placement
+from mmhot.lifting.placement import FLOOR
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
@@ -114,8 +115,11 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             each shot is fitted to feet and body axes, and people who are at most so far
             from it as small errors of sizes and tilt explain are moved there. If not,
             the camera is assumed to be level, and the lowest joint of each person to be
-            on the floor, also in jumps unless hips stay above one point.
+            on the floor, also in jumps unless hips stay above one point. People whose
+            heights were given keep these, whatever the camera.
     """
+    if is_level(clip):
+        return replace(clip, axes='world', root_3d=_on_floor(clip))
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
     ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
@@ -126,7 +130,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         feet = poses[rows][:, ankles] + root[rows, None]
         bodies = standing_axes(poses[rows, _BODY])
         bodies = bodies[np.isfinite(bodies).all(1)]
-        if len(bodies) < placement.FLOOR.voters * rows.sum():
+        if len(bodies) < FLOOR.voters * rows.sum():
             text = '%s: hardly anybody stands straight: up is that of a level camera'
             _LOGGER.warning(text, clip.name)
             bodies = bodies[:0]
@@ -139,21 +143,40 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         if static_camera:
             distance = np.linalg.norm(root[rows, :2], axis=1).mean()
             height = heights[shots[rows[0]]]
-            limit = (
-                placement.FLOOR.size_error * abs(height)
-                + placement.FLOOR.tilt_error * distance
-            )
+            limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
         if static_camera or placement.is_pinned(root[rows]):
             lowest += root[rows, 2] - ANKLE_HEIGHT
             if abs(np.median(lowest)) < limit:
                 seconds = clip.seconds(clip.frame[rows])
                 root[rows, 2] -= placement.find_own_floor(lowest, seconds)
         else:
-            size = max(round(placement.FLOOR.smoothing * clip.fps), 1)
+            size = max(round(FLOOR.smoothing * clip.fps), 1)
             smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)
+
+
+def is_level(clip: Clip3D) -> bool:
+    """Return whether the heights of people are given in axes that are level.
+
+    Those of lifted people depend on a camera's tilt; hips that stay at one height are
+    not placed.
+    """
+    if clip.model or clip.axes != 'z-up' or np.isnan(clip.root_3d).all():
+        return False
+    return bool(np.ptp(clip.root_3d[np.isfinite(clip.root_3d[:, 2]), 2]) > FLOOR.pinned)
+
+
+def _on_floor(clip: Clip3D) -> np.ndarray:
+    """Return roots (N, 3) of a level clip after one step to the floor, if any."""
+    lowest = np.fmin.reduce(clip.places()[:, _BODY, 2], axis=1)
+    step = np.float32(ANKLE_HEIGHT - np.nanpercentile(lowest, 5))
+    if abs(step) < FLOOR.at_zero:
+        return clip.root_3d
+    text = '%s: people are moved by %.2f m along z to the floor; {given_axes=world} '
+    _LOGGER.warning(ArgumentError(text + 'keeps their heights', clip.name, step))
+    return clip.root_3d + np.float32([0, 0, step])
 
 
 def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
@@ -165,10 +188,9 @@ def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.
     """
     if axes == 'world' != clip.axes:
-        clip = to_axes(clip, 'camera')
         # a focal length says that positions were looked for
         if not clip.focal_length and np.isnan(clip.root_3d).all():
-            clip = place_people(clip)
+            clip = place_people(to_axes(clip, 'camera'))
         clip = to_world(clip, static_camera)
     elif axes != 'world':
         clip = to_axes(clip, axes)

@@ -18,7 +18,7 @@ from mmhot.geometry.outliers import find_outliers, list_frames
 from mmhot.keypoints.lens import LensOptions
 from mmhot.keypoints.people import PeopleOption, PersonSpan, SingleOption, choose_people
 from mmhot.lifting.gaps import GapFiller, KnownJoints
-from mmhot.lifting.world import place_people
+from mmhot.lifting.world import is_level, place_people, to_world
 from mmhot.options import Option, options_of
 from mmhot.poses.bones import is_finished
 from mmhot.skeletons.joint_angles import unit_vectors
@@ -60,8 +60,9 @@ class GivenStep(PoseStep[object], ABC):
     title, optional = 'poses', False
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
-        """Prepare poses in 'camera' or 'world' axes; refuse options of ours."""
-        clip = clip if clip.axes == 'world' else to_axes(clip, 'camera')
+        """Prepare poses in 'camera' or level axes; refuse options of ours."""
+        is_up = clip.axes == 'world' or is_level(clip)
+        clip = clip if is_up else to_axes(clip, 'camera')
         if is_finished(clip):
             reason = 'is for poses of other tools, not ours'
             self.refuse(options_of(type(self)), reason)
@@ -179,7 +180,7 @@ class FillGiven(GivenStep):
             pixels, _ = convert(person.keypoints_2d, scores)
             places, scores = convert(_without_outliers(person, scores), scores)
             if np.isfinite(places[:, : _BODY.num_keypoints]).all(-1).any():
-                places = _complete(places, parents, clip.axes == 'world')
+                places = _complete(places, parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
@@ -228,6 +229,7 @@ class PlaceGiven(LensOptions, GivenStep):
         size = clip.width, clip.height
         if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
             clip = place_people(clip, self.lens_of(*size))
+        clip = to_world(clip) if is_level(clip) else clip
         return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
 
 

@@ -127,11 +127,12 @@ def test_shuffled_people_of_lists_without_ids_are_followed(scale, plain):
 
 def assert_in_place(clip):
     """The first person has the true poses, and the second the true path."""
+    world = WORLD if clip.axes == 'world' else camera(WORLD)
     first = clip.keypoints_3d[clip.track == 0]
-    true = (WORLD[:, 0] - WORLD[:, 0, :1])[..., [0, 2, 1]] * (1, -1, 1)
+    true = world[:, 0] - world[:, 0, :1]
     assert 1000 * np.linalg.norm(first - true, axis=-1).mean() < 10
     moved = np.diff(clip.root_3d[clip.track == 1], axis=0)
-    wanted = np.diff(camera(WORLD)[:, 1, 0], axis=0)
+    wanted = np.diff(world[:, 1, 0], axis=0)
     assert 1000 * np.abs(moved - wanted).max() < 20
 
 
@@ -149,7 +150,7 @@ def assert_in_place(clip):
 )
 def test_axes_are_recognized_by_people_who_stand(way, turn, tmp_path, caplog):
     clip = refine(way, turn(WORLD), tmp_path)
-    assert clip.axes == 'camera'
+    assert clip.axes == ('camera' if turn is camera else 'world')
     assert_in_place(clip)
     assert caplog.text.count('given_axes states others') == 1
 
@@ -168,6 +169,23 @@ def test_left_handed_axes_are_recognized_by_knees(way, axis, turn, tmp_path, cap
     clip = refine(way, turn(WORLD), tmp_path)
     assert f'knees bend backwards, as in left-handed axes: {axis} is' in caplog.text
     assert_in_place(clip)
+
+
+@pytest.mark.parametrize('is_static', [False, True])
+@pytest.mark.parametrize(('moved', 'down'), [([0, 0, 0], 0), ([3, -4, 5], 5)])
+@pytest.mark.parametrize('axes', [None, 'z-up'])
+def test_heights_in_level_axes_are_kept_but_for_a_step_to_the_floor(
+    axes, moved, down, is_static, tmp_path, caplog
+):
+    given = Clip3D.from_arrays(WORLD + moved, FPS, axes=axes)
+    refined = mmhot.refine(given, static_camera=is_static, without='bones')
+    refined.save(tmp_path / 'a.npz', axes='z-up')
+    read = mmhot.read_lifted(tmp_path / 'a.npz')
+    for clip in (turn(given, 'world'), turn(refined, 'world', is_static), read):
+        step = clip.places() - np.float32(given.places())
+        assert np.ptp(step[..., 2]) < 5e-3
+        assert step[..., 2].mean() == pytest.approx(-down, abs=0.02 if down else 1e-3)
+    assert ('keeps their heights' in caplog.text) == (down > 0)
 
 
 # People in other positions, z up, whose axes one cannot see by their bodies.
