@@ -112,11 +112,12 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     Args:
         clip (Clip3D): In camera axes, with ``root_3d``.
         static_camera (bool): Whether the camera is static. If so, one floor plane for
-            each shot is fitted to feet and body axes, and people who are at most so far
-            from it as small errors of sizes and tilt explain are moved there. If not,
-            the camera is assumed to be level, and the lowest joint of each person to be
-            on the floor, also in jumps unless hips stay above one point. People whose
-            heights were given keep these, whatever the camera.
+            each shot is fitted to feet and body axes, and people who are always at most
+            so far from it as small errors of sizes and tilt explain are moved there;
+            who climbs is moved by one distance at most. If not, the camera is assumed
+            to be level, and the lowest joint of each person to be on the floor, also in
+            jumps unless hips stay above one point. People whose heights were given keep
+            these, whatever the camera.
     """
     if is_level(clip):
         return replace(clip, axes='world', root_3d=_on_floor(clip))
@@ -146,9 +147,12 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
         if static_camera or placement.is_pinned(root[rows]):
             lowest += root[rows, 2] - ANKLE_HEIGHT
-            if abs(np.median(lowest)) < limit:
-                seconds = clip.seconds(clip.frame[rows])
-                root[rows, 2] -= placement.find_own_floor(lowest, seconds)
+            seconds = clip.seconds(clip.frame[rows])
+            floor = placement.find_own_floor(lowest, seconds)
+            if abs(floor).max() > limit:  # who climbs
+                floor = np.percentile(lowest, 5)
+            if np.max(abs(floor)) < limit:
+                root[rows, 2] -= floor
         else:
             size = max(round(FLOOR.smoothing * clip.fps), 1)
             smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')

@@ -182,6 +182,19 @@ def test_jumps_leave_the_floor_of_a_person():
     assert_allclose(find_own_floor(drift + jump, seconds), drift, atol=0.03)
 
 
+@pytest.mark.parametrize('camera', CAMERAS)
+def test_who_climbs_onto_a_stool_keeps_the_height(camera):
+    joints = joints_of(KICK, 150).astype(np.float64)
+    joints += (
+        [0, 0, 0.9] - joints[:, :1] * [1, 1, 0] - joints[:, :1].mean(0) * [0, 0, 1]
+    )
+    joints[..., 2] += 0.6 * np.clip((np.arange(150)[:, None] - 60) / 30, 0, 1)
+    places = (joints - camera['T']) @ camera['R']
+    world = to_world(Clip3D.from_arrays(places, 50.0, axes='camera'), True)
+    steps = world.root_3d[:, 2] - joints[:, 0, 2]
+    assert np.abs(steps - np.median(steps)).max() < 0.06
+
+
 def test_each_person_may_have_a_height():
     clip = place_people(rendered('walk'))
     both = joined(clip, replace(clip, track=clip.track + 3))
