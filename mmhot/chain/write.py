@@ -133,10 +133,10 @@ def export(
         out_fps=options.out_fps,
         draw=options.draw,
     )
-    is_world = clip.axes == 'world'
     prepared, refused = cache(partial(_prepare, clip, options)), list[Exception]()
     for name, form in _formats_for(clip, options, report.say).items():
-        shown = prepared('world' if is_world or form.world else options.axes)
+        is_world = form.world or clip.axes == 'world'
+        shown = prepared('world' if is_world else options.axes)
         if not form.fingers and _has_fingers(shown):
             shown = shown.first_joints(_ALL.num_keypoints)
         origin = np.zeros(3)

@@ -38,9 +38,11 @@ class FloorSettings:
     high: float = 0.06  # height with a quarter of it, relative to the distance
     rounds: int = 30
     voters: float = 0.1  # share of poses that must stand to decide what is up
-    # of the lowest joints from ANKLE_HEIGHT where the floor is at zero, m: 96 of 100
-    # motions of CMU
-    at_zero: float = 0.06
+    # m/s: in CMU's walks necks are 3 degrees ahead of ankles, from here 5, in runs 9
+    walk: float = 2.0
+    runners: float = 0.2  # share of poses that run, if what is up follows from feet
+    tilt: float = 0.1  # standard deviation of a camera's, before which people run
+    at_zero: float = 0.06  # of ankles over a floor at zero, m: in 96 % of CMU's motions
     pinned: float = 1e-4  # path of hips that tools keep in place, m
     drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
     size_error: float = 0.15  # of the body's size, which explains a height
@@ -123,7 +125,9 @@ def _solve(
     return scipy.linalg.solve_banded((6, 6), banded, right.ravel()).reshape(right.shape)
 
 
-def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, float]:
+def find_floor(
+    ankles: np.ndarray, bodies: np.ndarray, lean: float = FLOOR.lean
+) -> tuple[np.ndarray, float]:
     """Fit the floor plane to the lowest ankles.
 
     Expectile regression: ankles below the plane weigh twenty times as much as those
@@ -132,8 +136,9 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
 
     Args:
         ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
-        bodies (np.ndarray): Body axes of people who stand, (M, 3). Without any, z is
-            up.
+        bodies (np.ndarray): Body axes of people who stand, (M, 3). Without any, z
+            counts.
+        lean (float): Standard deviation of their mean from vertical, radians.
 
     Returns:
         tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
@@ -148,7 +153,6 @@ def find_floor(ankles: np.ndarray, bodies: np.ndarray) -> tuple[np.ndarray, floa
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
     # errors of consecutive frames are correlated: the mean of many stays uncertain
     variance = FLOOR.ankle_error**2 * max(len(ankles) / 100, 1)
-    lean = FLOOR.lean if len(bodies) else 1e-6
     prior = variance * np.diag([1 / lean**2, 1 / lean**2, 0.0])
     # slopes along x and y of the plane perpendicular to the bodies
     expected = np.zeros(3)

@@ -110,49 +110,52 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
     Args:
-        clip (Clip3D): In camera axes, with ``root_3d``.
+        clip (Clip3D): In camera axes, with ``root_3d``, or with heights that are given,
+            see :func:`is_level`: these stay but for one step to the floor.
         static_camera (bool): Whether the camera is static. If so, one floor plane for
             each shot is fitted to feet and body axes, and people who are always at most
             so far from it as small errors of sizes and tilt explain are moved there;
             who climbs is moved by one distance at most. If not, the camera is assumed
             to be level, and the lowest joint of each person to be on the floor, also in
-            jumps unless hips stay above one point. People whose heights were given keep
-            these, whatever the camera.
+            jumps unless hips stay above one point.
     """
     if is_level(clip):
-        return replace(clip, axes='world', root_3d=_on_floor(clip))
+        return _step_to_floor(clip)
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
     ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
     root, poses = clip.root_3d.astype(np.float64), clip.keypoints_3d.astype(np.float64)
     shots, heights = np.searchsorted(clip.cuts, clip.frame, 'right'), {}
+    runs = _speeds(clip) > FLOOR.walk
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
         feet = poses[rows][:, ankles] + root[rows, None]
-        bodies = standing_axes(poses[rows, _BODY])
+        bodies, lean = standing_axes(poses[rows & ~runs, _BODY]), FLOOR.lean
         bodies = bodies[np.isfinite(bodies).all(1)]
-        if len(bodies) < FLOOR.voters * rows.sum():
+        is_run = runs[rows].mean() > FLOOR.runners
+        if is_run or len(bodies) < FLOOR.voters * rows.sum():
             text = '%s: hardly anybody stands straight: up is that of a level camera'
+            text = '%s: people run: up is that of the floor below' if is_run else text
             _LOGGER.warning(text, clip.name)
-            bodies = bodies[:0]
-        rotation, heights[shot] = placement.find_floor(feet.reshape(-1, 3), bodies)
+            bodies, lean = bodies[:0], FLOOR.tilt if is_run else 1e-6
+        feet = feet.reshape(-1, 3)
+        rotation, heights[shot] = placement.find_floor(feet, bodies, lean)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
         lowest = poses[rows][:, _BODY][..., 2].min(1)
         limit = np.inf
         if static_camera:
-            distance = np.linalg.norm(root[rows, :2], axis=1).mean()
-            height = heights[shots[rows[0]]]
-            limit = FLOOR.size_error * abs(height) + FLOOR.tilt_error * distance
+            limit = FLOOR.size_error * abs(heights[shots[rows[0]]])
+            limit += FLOOR.tilt_error * np.linalg.norm(root[rows, :2], axis=1).mean()
         if static_camera or placement.is_pinned(root[rows]):
             lowest += root[rows, 2] - ANKLE_HEIGHT
-            seconds = clip.seconds(clip.frame[rows])
-            floor = placement.find_own_floor(lowest, seconds)
-            if abs(floor).max() > limit:  # who climbs
-                floor = np.percentile(lowest, 5)
-            if np.max(abs(floor)) < limit:
-                root[rows, 2] -= floor
+            least = np.percentile(lowest, 5)
+            if abs(least) < limit:
+                seconds = clip.seconds(clip.frame[rows])
+                floor = placement.find_own_floor(lowest, seconds)
+                climbs = abs(floor).max() > limit
+                root[rows, 2] -= least if climbs else floor
         else:
             size = max(round(FLOOR.smoothing * clip.fps), 1)
             smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
@@ -161,26 +164,33 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)
 
 
+def _speeds(clip: Clip3D) -> np.ndarray:
+    """Return the speeds of roots (N,) in m/s, each of half a second."""
+    speeds, size = np.zeros(len(clip)), max(round(clip.fps / 2), 1)
+    for rows in clip.stretches():
+        if len(rows) > 1:
+            times = clip.seconds(clip.frame[rows])
+            velocities = np.gradient(clip.root_3d[rows], times, axis=0)
+            mean = scipy.ndimage.uniform_filter1d(velocities, size, 0, mode='nearest')
+            speeds[rows] = np.linalg.norm(mean, axis=1)
+    return speeds
+
+
 def is_level(clip: Clip3D) -> bool:
-    """Return whether the heights of people are given in axes that are level.
-
-    Those of lifted people depend on a camera's tilt; hips that stay at one height are
-    not placed.
-    """
-    if clip.model or clip.axes != 'z-up' or np.isnan(clip.root_3d).all():
-        return False
-    return bool(np.ptp(clip.root_3d[np.isfinite(clip.root_3d[:, 2]), 2]) > FLOOR.pinned)
+    """Return whether heights were given in axes with z up, not found by a camera."""
+    heights = np.nan_to_num(clip.root_3d[:, 2])
+    is_given = clip.axes == 'z-up' and not clip.model
+    return is_given and bool((abs(heights - heights[:1]) > FLOOR.pinned).any())
 
 
-def _on_floor(clip: Clip3D) -> np.ndarray:
-    """Return roots (N, 3) of a level clip after one step to the floor, if any."""
+def _step_to_floor(clip: Clip3D) -> Clip3D:
     lowest = np.fmin.reduce(clip.places()[:, _BODY, 2], axis=1)
-    step = np.float32(ANKLE_HEIGHT - np.nanpercentile(lowest, 5))
-    if abs(step) < FLOOR.at_zero:
-        return clip.root_3d
-    text = '%s: people are moved by %.2f m along z to the floor; {given_axes=world} '
-    _LOGGER.warning(ArgumentError(text + 'keeps their heights', clip.name, step))
-    return clip.root_3d + np.float32([0, 0, step])
+    root, step = clip.root_3d.copy(), ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
+    if abs(step) > FLOOR.at_zero:
+        text = '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
+        _LOGGER.warning(ArgumentError(text + 'their heights', clip.name, step))
+        root[:, 2] += step
+    return replace(clip, axes='world', root_3d=root)
 
 
 def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:

@@ -89,6 +89,22 @@ def test_up_is_that_of_exact_motion_in_tilted_cameras(key, camera):
     assert np.degrees(np.arccos(turn[2, 2])) < 4
 
 
+@pytest.mark.parametrize('camera', CAMERAS)
+def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog):
+    joints, seconds = joints_of(KICK, 40).astype(np.float64), np.arange(40) / 50
+    ahead, across = np.array([[-0.35, -0.94, 0], [0.94, -0.35, 0]])
+    lean = (joints - joints[:, :1]) @ rotation_matrices(across * np.radians(15)).T
+    lean[..., 2] += ANKLE_HEIGHT - lean[..., 2].min(1, keepdims=True)
+    lean[..., 2] += 0.15 * np.abs(np.sin(3 * np.pi * seconds))[:, None]
+    lean += 3.4 * ahead * (seconds - 0.4)[:, None, None]
+    places = (lean - camera['T']) @ camera['R']
+    world = to_world(Clip3D.from_arrays(places, 50.0, axes='camera'), True)
+    true = (lean - lean[:, :1]).reshape(-1, 3)
+    turn = np.linalg.lstsq(true, world.keypoints_3d.reshape(-1, 3), rcond=None)[0]
+    assert np.degrees(np.arccos(turn[2, 2])) < 5
+    assert 'people run: up is that of the floor below' in caplog.text
+
+
 def test_each_shot_has_its_own_floor():
     walk, dance = (place_people(*ground_truth(name)[::2]) for name in TILT)
     count = len(walk)
