@@ -80,8 +80,8 @@ def spline(
     predicted best (generalized cross-validation): noise from frame to frame goes, and
     points without any stay. Fast motions stay, too: no point moves by much more than in
     most frames. Points are returned unchanged if there are too few frames, and at rates
-    up to twice the cutoff of motion, where motion looks like noise. Weights (T, ...) of the
-    points are 1 by default.
+    up to twice the cutoff of motion, where motion looks like noise. Weights (T, ...) of
+    the points are 1 by default.
     """
     count = len(points)
     if count < settings.least or fps <= 2 * settings.cutoff:
