@@ -228,8 +228,9 @@ def clip_2d(
         raise ValueError('no keypoint is finite and has a score above 0')
     warn_of_upside_down(rows.points, skeleton, str(source or name))
     size = check_image_size(image_size)
-    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, steps=rows.steps)
-    return _check_numbers(clip)
+    times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
+    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
+    return _check_numbers(replace(clip, steps=rows.steps))
 
 
 def _apart(rows: CheckedRows, name: str) -> CheckedRows:

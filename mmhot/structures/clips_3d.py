@@ -535,6 +535,7 @@ def clip_3d(
         joint_names=joints.joints,
         parents=joints.parents,
         axes=axes,
+        variable_time=poses.seconds(columns['frame'], fps),
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,
     )

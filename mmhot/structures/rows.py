@@ -54,6 +54,8 @@ class Rows:
     axes: str | None = None  # of 3D points, one of GIVEN_AXES
     steps: Steps = field(default_factory=dict)  # that have run, and their options
     is_normalized: bool = False  # whether pixels are shares of the image size
+    # frame numbers and seconds, both (F,), if the rate varies
+    times: tuple[np.ndarray, np.ndarray] | None = None
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
         """Return rows of ``size`` coordinates that have frame numbers and track IDs.
@@ -114,6 +116,14 @@ class CheckedRows(Rows):
             frame, track = pairs[counts.argmax()]
             raise ValueError(f'frame {frame} has two poses of track {track}')
         return rows
+
+    def seconds(self, frames: np.ndarray, fps: float) -> np.ndarray | None:
+        """Return the times of frame numbers, (F,); None at a constant or other rate."""
+        if self.times is None or fps != self.fps:
+            return None
+        numbers, seconds = self.times
+        delays = np.interp(frames, numbers, seconds - numbers / fps)
+        return np.asarray(frames / fps + delays)
 
     def with_joints(
         self, name: str, skeleton: str | None, usual: Mapping[int, str] = {}

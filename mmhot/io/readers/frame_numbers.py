@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
+from mmhot.io.arrays import as_numbers
 from mmhot.structures.rows import LARGEST_FRAME
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,6 +30,13 @@ _RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
 # Times have steps of about one length, two and more than half within this share. Longer
 # steps are of other numbers, unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
+# Steps of numbers from this on may be of milliseconds, at up to 240 images per second.
+_LEAST_STEP = 4
+# Steps up to this, in the usual one, are between two frames; frames per second that
+# times in seconds may show; and units that end the names of times.
+_ONE_FRAME, _RATES = 1.6, (1.0, 1000.0)
+_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+_EXACT = 1e-6  # of times in files
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
@@ -36,6 +44,14 @@ TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
 # Numbers further apart in the median are of separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
+
+
+class Times(NamedTuple):
+    """What times of N rows say."""
+
+    frame: np.ndarray  # frame numbers, (N,)
+    rate: float | None = None  # frames per unit of time, if it is known
+    passed: tuple[np.ndarray, np.ndarray] | None = None  # see Rows.times
 
 
 def number_frames(
@@ -128,6 +144,13 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     if numbers is None:
         return None
     steps = np.diff(np.unique(numbers))
+    is_each = np.gcd.reduce(steps) != 1 or steps.min() < _LEAST_STEP
+    if is_text and not is_each and _are_even(steps):
+        text = '%s: numbers in names are about %.3g apart, which counts as one frame: '
+        text += 'if they are milliseconds, {fps} is %.3g'
+        rate = count_frames(numbers).rate or 0.0
+        _LOGGER.warning(ArgumentError(text, values[0], 1 / rate, 1000 * rate))
+        return count_frames(numbers).frame
     return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
 
@@ -170,21 +193,83 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         unique = np.unique(times)
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
             continue
-        steps = np.diff(unique) / (usual := np.median(np.diff(unique)))
-        is_even = 2 * (np.abs(steps - 1) < _SAME_STEP).sum() > max(len(steps), 2)
-        has_gaps = steps.max() > _LONGEST_STEP
-        if is_even and (has_date or not is_dated) and (are_parts or not has_gaps):
+        steps = np.diff(unique)
+        has_gaps = steps.max() > _LONGEST_STEP * np.median(steps)
+        if (
+            _are_even(steps)
+            and (has_date or not is_dated)
+            and (are_parts or not has_gaps)
+        ):
             text = '%s: names are times of %.3g images/s: state it by {fps}'
-            _LOGGER.warning(ArgumentError(text, names[0], 1 / usual))
-            return count_steps(times)
+            counted = count_frames(times)
+            _LOGGER.warning(ArgumentError(text, names[0], counted.rate))
+            return counted.frame
     return None
 
 
-def count_steps(times: np.ndarray) -> np.ndarray:
-    """Return the frame numbers of times in any unit, (N,), by their usual step."""
-    unique, row = np.unique(times, return_inverse=True)
-    steps = np.diff(unique) / np.median(np.diff(unique))
-    return np.append(0, steps.round().clip(1).cumsum().astype(int))[row.ravel()]
+def _are_even(steps: np.ndarray) -> bool:
+    """Return whether two steps, and more than half of them, are of one length."""
+    is_usual = np.abs(steps / np.median(steps) - 1) < _SAME_STEP
+    return 2 * int(is_usual.sum()) > max(len(steps), 2)
+
+
+def read_times(
+    name: str,
+    key: str,
+    values: Sequence[object],
+    frame: np.ndarray | None,
+    are_frames: bool,
+) -> Times | None:
+    """Read times, dates, or times of day; seconds, unless the key ends in the unit.
+
+    Rows have frame numbers, or each is a frame. Times that do not increase are a line
+    with the name, and None.
+    """
+    texts = [str(value).replace(',', '.') for value in values]
+    try:
+        found = [as_numbers(texts, 'times', of_text=True) * _SECONDS.get(key[-2:], 1.0)]
+    except ValueError:
+        found = [x for x, *_ in find_times([*map(str, values)])]
+    for seconds in found:
+        _, first = np.unique(seconds if frame is None else frame, return_index=True)
+        is_each = frame is None and are_frames
+        steps = np.diff(seconds if is_each else seconds[first])
+        is_right = (steps > 0 if is_each else steps >= 0).all() and (steps > 0).any()
+        if np.isfinite(seconds).all() and is_right:
+            times = count_frames(seconds, frame)
+            rate = round(times.rate or 0.0, 3)
+            is_known = _RATES[0] <= rate <= _RATES[1]
+            return times._replace(rate=rate) if is_known else Times(times.frame)
+    if len(values) > 1:
+        _LOGGER.warning('%s: times do not increase: rows are read without them', name)
+    return None
+
+
+def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
+    """Count the frames of times in any unit, (N,), unless these have numbers.
+
+    Longer steps than usual are gaps. The rate is frames over time passed, whole if
+    rounded times do not tell them apart; it varies if times are more than a step off.
+    """
+    order = times if frame is None else frame
+    _, first, row = np.unique(order, return_index=True, return_inverse=True)
+    passed = times[first] - times[first[0]]
+    steps = np.diff(passed)
+    counts = np.ones(len(steps)) if frame is None else np.diff(frame[first])
+    usual = (each := steps / counts)[each <= _ONE_FRAME * np.median(each)].mean()
+    counts = np.rint(steps / usual).clip(1) if frame is None else counts
+    numbers = np.append(0, counts.cumsum()).astype(int)
+    frame = numbers[row.ravel()] if frame is None else frame
+
+    def spread(rate: float) -> float:
+        return float(np.ptp(passed - numbers / rate))
+
+    rate = float(numbers[-1] / passed[-1])
+    if spread(rate) * rate >= 1 and steps.min() > 0:
+        return Times(frame, float(1 / usual), (frame[first], passed))
+    # steps of rounded times have two lengths
+    whole, least = float(round(rate)), np.ptp(steps / counts) + _EXACT
+    return Times(frame, whole if whole and spread(whole) <= least else rate)
 
 
 def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:

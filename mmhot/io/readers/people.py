@@ -22,10 +22,10 @@ from mmhot.io.readers.frame_numbers import (
     FRAME,
     TIME,
     TRACK,
-    count_steps,
-    find_times,
+    Times,
     frames_of,
     natural_key,
+    read_times,
 )
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows, number_tracks
@@ -100,7 +100,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         return Rows(as_numbers(content, _TITLES[f'points_{size}d']))
     if has_columns(content):
         return _rows_of_columns(content, size)
-    labels: Sequence | None
+    labels: Sequence | None = None
     is_frame = _is_person(content) or has_any(content, _PEOPLE)
     if isinstance(content, Mapping) and not is_frame:  # by image
         by_name = {str(key): frame for key, frame in content.items()}
@@ -109,20 +109,21 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     else:
         frames = [content] if is_frame or results.is_landmarks(content) else content
         frames = [*map(results.plain, frames)]
-        labels = _labels_of(frames)
-    if size == 2 and labels is None and all(has_any(x, ('keypoints',)) for x in frames):
-        frames = [frames]  # MMPose's instances of an image
+        are_people = all(has_any(frame, ('keypoints',)) for frame in frames)
+        if size == 2 and are_people and not _stated(frames, FRAME, _IMAGE, TIME):
+            frames = [frames]  # MMPose's instances of an image
     for frame in frames:
         if has_any(frame, ('orig_shape',)):
             header |= zip(('height', 'width'), frame['orig_shape'], strict=True)
         header |= {_CANVAS[x]: frame[x] for x in _CANVAS if has_any(frame, (x,))}
-    numbers = _numbers_of(labels, len(frames), path)
+    times = _number(frames, path, labels)
     pairs = [
         (number, person)
-        for number, frame in zip(numbers, frames, strict=True)
+        for number, frame in zip(times.frame.tolist(), frames, strict=True)
         for person in people_of(frame)
     ]
-    return gather(pairs, header, size)
+    rows = gather(pairs, {'fps': times.rate, **header}, size)
+    return replace(rows, times=None if 'fps' in header else times.passed)
 
 
 def columns_of(names: Sequence[str]) -> list[str]:
@@ -222,8 +223,7 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
             people = [person | {'track_id': int(match[1])} for person in people]
             name = pattern.sub('', name, count=1)
             if len(people) > 1:
-                frames = _numbers_of(_labels_of(people), len(people), folder)
-                pairs += zip(frames, people, strict=True)
+                pairs += zip(_number(people, folder).frame, people, strict=True)
                 continue
         images.append((name, people))
     numbers = frames_of([label for label, _ in images], folder) if images else []
@@ -279,41 +279,30 @@ def _column(key: object) -> str:
     return _CANONICAL.get(spelled, str(key))
 
 
-def _labels_of(frames: Sequence[Any]) -> list | None:
-    """Return the numbers or image names that all frames state; None of others.
-
-    Times are numbers in units of their usual step.
-    """
+def _stated(
+    frames: Sequence[Any], *patterns: re.Pattern[str]
+) -> tuple[str, list[Any]] | None:
+    """Return a key that all frames have, and its values, by the first pattern."""
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
-    for pattern in (FRAME, _IMAGE, TIME):
+    for pattern in patterns:
         for key, value in first.items():
             is_label = pattern.fullmatch(_spell(key)) and isinstance(value, str | Real)
             if is_label and all(has_any(frame, (key,)) for frame in frames):
-                labels = [frame[key] for frame in frames]
-                return _count_steps(labels) if pattern is TIME else labels
+                return _spell(key), [frame[key] for frame in frames]
     return None
 
 
-def _count_steps(times: list) -> list | None:
-    """Return the frame numbers of increasing times in any unit; None of others."""
-    try:
-        found = [as_numbers(times, 'times', of_text=True)]
-    except ValueError:  # dates and times of day
-        found = [x for x, *_ in find_times([*map(str, times)])]
-    for seconds in found:
-        if len(seconds) > 1 and (np.diff(seconds) > 0).all():
-            return count_steps(seconds).tolist()
-    if len(times) > 1:
-        _LOGGER.warning('times do not increase: frames are read in order')
-    return None
-
-
-def _numbers_of(labels: Sequence | None, count: int, path: Path) -> list:
-    if labels is None:
-        return [*range(count)]
-    if not all(isinstance(label, str) for label in labels):
-        return as_numbers(labels, 'frames').tolist()
-    return frames_of(labels, path)
+def _number(frames: Sequence[Any], path: Path, labels: Sequence | None = None) -> Times:
+    """Number frames by labels, names or times; else they are consecutive."""
+    numbers, stated = None, _stated(frames, FRAME, _IMAGE)
+    labels = stated[1] if labels is None and stated else labels
+    if labels is not None and all(isinstance(label, str) for label in labels):
+        numbers = np.array(frames_of(labels, path))
+    elif labels is not None:
+        numbers = as_numbers(labels, 'frames')
+    stated = _stated(frames, TIME)
+    times = read_times(str(path), *stated, numbers, True) if stated else None
+    return times or Times(np.arange(len(frames)) if numbers is None else numbers)
 
 
 def people_of(frame: Any) -> list[dict[str, Any]]:

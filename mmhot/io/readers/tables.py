@@ -17,7 +17,7 @@ import numpy as np
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
-from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, count_steps, find_times
+from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, read_times
 from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
 from mmhot.skeletons.joints import match_joints
 from mmhot.structures.rows import Rows, number_tracks
@@ -41,12 +41,9 @@ _JOINT = re.compile(
     r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
 )
 _PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
-_HEADS = {'frame': FRAME, 'track': _PERSON, 'time': TIME}
-_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+_HEADS = FRAME, _PERSON, TIME
 _NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
 _LINES = 10  # of which one is the header
-# Frames per second that steps of seconds may show.
-_RATES = 1.0, 1000.0
 # Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
 _FINGER = re.compile(
     r'(\w+)_(thumb|index|middle|ring|pinky)_(tip|first|second|third)(?:_joint)?'
@@ -82,31 +79,25 @@ def read_table(path: Path) -> Rows:
         lines.pop()
     if not lines:
         raise ValueError('has no rows')
-    frame, track, seconds = (_column(header, lines, x) for x in _HEADS)
-    numbers, is_long = frame, {'x', 'y', 'z'} <= {*map(_spell, header)}
-    if seconds is not None:
-        is_frame = frame is None and track is None and not is_long  # each row
-        least = max(len(lines) if is_frame else 0, 2)
-        if not np.isfinite(seconds).all() or len(np.unique(seconds)) < least:
-            if len(lines) > 1:
-                text = '%s: times do not increase: rows are read without them'
-                _LOGGER.warning(text, path.name)
-            seconds = None
-    if frame is None and seconds is not None:
-        numbers = count_steps(seconds)
-    columns = _columns_of(header)
+    columns, is_long = _columns_of(header), {'x', 'y', 'z'} <= {*map(_spell, header)}
+    frames, tracks, times = (_column(header, lines, x) for x in _HEADS)
+    frame = numbers_of([[x] for x in frames[1]], [0])[:, 0] if frames else None
+    track = number_tracks(np.array(tracks[1], object))[0] if tracks else None
+    counted = None
+    if times is not None:
+        are_frames = track is None and not is_long
+        counted = read_times(path.name, *times, frame, are_frames)
+        frame = frame if counted is None else counted.frame
     if is_long:
-        rows = _read_joints(header, lines, numbers, track)
+        rows = _read_joints(header, lines, frame, track)
     else:
         values = numbers_of(lines, [n for x in columns.values() for n in x])
         points = values.reshape(len(lines), len(columns), -1)
         scores = points[..., 3] if points.shape[-1] > 3 else None
-        rows = Rows(points[..., :3], scores, numbers, track)
+        rows = Rows(points[..., :3], scores, frame, track)
         rows.joint_names = _names_of(columns)
-    if seconds is not None:
-        stride = 1.0 if frame is None else np.median(np.diff(np.unique(frame)))
-        rate = float(stride / np.median(np.diff(np.unique(seconds))))
-        rows.fps = round(rate, 3) if _RATES[0] <= rate <= _RATES[1] else None
+    if counted is not None:
+        rows.fps, rows.times = counted.rate, counted.passed
     if _are_shares(rows):
         rows.points, rows.is_normalized = rows.points[..., :2], True
     return rows
@@ -239,23 +230,13 @@ def _text_of(path: Path) -> str:
 
 
 def _column(
-    header: Sequence[str], lines: list[list[str]], key: str
-) -> np.ndarray | None:
-    """Return frame numbers, track IDs or times in seconds, if they are stated."""
+    header: Sequence[str], lines: list[list[str]], pattern: re.Pattern[str]
+) -> tuple[str, list[str]] | None:
+    """Return the letters of the first head that a pattern has, and its cells."""
     for column, name in enumerate(map(_letters, header)):
-        if not (_HEADS[key].fullmatch(name) and any(line[column] for line in lines)):
-            continue
-        if key == 'track':
-            return number_tracks(np.array([line[column] for line in lines], object))[0]
-        if key == 'frame':
-            return numbers_of(lines, [column])[:, 0]
-        try:
-            found = [numbers_of(lines, [column])[:, 0] * _SECONDS.get(name[-2:], 1.0)]
-        except ValueError:  # dates and times of day
-            found = [x for x, *_ in find_times([line[column] for line in lines])]
-            found = [x for x in found if (np.diff(x) >= 0).all() and np.ptp(x)]
-        if found:
-            return found[0]
+        cells = [line[column] for line in lines]
+        if pattern.fullmatch(name) and any(cells):
+            return name, cells
     return None
 
 
