@@ -54,7 +54,7 @@ _LEAST_BEND, _MOST_BENDS = 0.1, 0.5
 _NOSE = 0.33
 # Person sizes: from frame to frame people move less than the first; those who moved by
 # more than the second have another place.
-_NEAR, _FAR = 0.25, 0.5
+_NEAR, _TIE = 0.25, 0.01
 _CLEARLY = 0.5  # of the distance, at which those who change places do so near others
 
 
@@ -224,53 +224,29 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     """Find the person of each place in arrays whose people change places.
 
     Of pixels or positions (T, P, K, C), NaN where unknown, these are for each frame the
-    place of each person, by which people move least from frame to frame, (T, P).
+    place of each person, (T, P). People change places where they move much less by it
+    since they were seen last. Those without points keep theirs if it is free.
     """
-    people = np.arange(points.shape[1])
+    people = places = np.arange(points.shape[1])
+    order, last = np.tile(people, (len(points), 1)), points[0].copy()
     with ignored_warnings():  # of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
         size = np.nanmedian(extent, (0, 1)).max()
-        # the last frame in which each place has points
-        frames = np.arange(len(points))[:, None]
-        is_seen = np.isfinite(points).any((2, 3))
-        seen = np.maximum.accumulate(np.where(is_seen, frames, 0), axis=0)
-        steps = points[1:] - points[seen[:-1], people]
-        steps = np.nanmedian(np.linalg.norm(steps, axis=-1), -1)
-        jumps = np.flatnonzero((steps > _FAR * size).any(1)) + 1
-        order = _follow(points, size, seen, jumps, 0)
-        if (order != people).any():  # near each other, too
-            order = _follow(points, size, seen, frames[1:, 0], _CLEARLY)
+        for frame, found in enumerate(points):
+            apart = np.linalg.norm(last[:, None] - found, axis=-1)
+            apart = np.nanmedian(apart, -1) / size
+            stays = _TIE * (people[:, None] == places)
+            costs = np.where(np.isnan(apart), 1e6, apart) - stays
+            _, nearest = scipy.optimize.linear_sum_assignment(costs)
+            moved, stayed = (apart[people, x] for x in (nearest, places))
+            is_near = (moved[nearest != places] < _NEAR).any()
+            if is_near and np.nansum(moved) < _CLEARLY * np.nansum(stayed):
+                places = nearest
+            order[frame] = places
+            is_seen = np.isfinite(found[places]).any((1, 2))
+            last[is_seen] = found[places][is_seen]
     changed = (order != people).any(1)
     if changed.any():
         text = '%s: people change places in %d of %d frames: followed by distance'
         _LOGGER.warning(text, name, changed.sum(), len(points))
-    return order
-
-
-def _follow(
-    points: np.ndarray, size: float, seen: np.ndarray, frames: np.ndarray, least: float
-) -> np.ndarray:
-    """Return the places (T, P) of people who change them in some frames only.
-
-    Each place's points (T, P, K, C), of people of a size, were seen last in frames
-    (T, P). New places are far from the old ones and near where the people were, or at
-    less than the ``least`` share of the distance.
-    """
-    places = people = np.arange(points.shape[1])
-    order, since, last = np.tile(people, (len(points), 1)), 0, points[0].copy()
-    for frame in frames.tolist():
-        before = seen[frame - 1, places]
-        is_new = before >= since
-        last[is_new] = points[before, places][is_new]
-        apart = np.linalg.norm(last[:, None] - points[frame], axis=-1)
-        apart = np.nanmedian(apart, -1) / size
-        # people without points keep their place if it is free
-        costs = np.where(np.isnan(apart), 1e9 - np.eye(len(people)), apart)
-        _, nearest = scipy.optimize.linear_sum_assignment(costs)
-        has_moved = nearest != places
-        moved, stayed = (apart[people, x][has_moved] for x in (nearest, places))
-        is_other = not ((moved > _NEAR).any() or (stayed < _FAR).any())
-        if has_moved.any() and (is_other or moved.sum() < least * stayed.sum()):
-            places, since = nearest, frame
-            order[frame:] = places
     return order
