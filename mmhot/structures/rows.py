@@ -76,7 +76,7 @@ class Rows:
         }
         points = stated.reshape(-1, count, size).astype(np.float64)
         points, arrays['scores'] = mark_missing(points, arrays['scores'])
-        if len(lead) > 1:
+        if len(lead) > 1 and lead[1] > 1:
             roots = arrays['root_3d']
             places = points if roots is None else points + roots[:, None]
             places = places.reshape(*lead, *points.shape[1:])
