@@ -27,9 +27,10 @@ MAX_TRACKS = 2000
 """Most people of one clip; each is lifted, and written, on its own."""
 # Median of a clip of how far a person's joints are from the middle of those before and
 # after, relative to the smallest size, plus the same of the logarithm of sizes. More is
-# of photos: 91 % of random sets of 4 real ones, 97 % of 10, 99 % of 20, and 1 of CMU's
-# 432 motions at 2 images per second.
-_OTHERS, _FEWEST_PHOTOS = 0.8, 4
+# of photos: above the first, or above the second if no person of 1.7 m moves so fast,
+# m/s. Of CMU's 458 motions at 1 to 240 images per second, 1 is above the first at 2 and
+# at 1, and 0 are otherwise; 1.6 times as fast, their speeds are up to 3.3 from 5 on.
+_OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.1, 4.0 / 1.7, 4
 MIN_STEP = 1e-6
 """Seconds between frames, at least."""
 # Rate of times over the stated one, from and to: other times are no seconds.
@@ -212,7 +213,7 @@ def clip_2d(
             counts.max(),
             numbers[counts.argmax()],
         )
-    rows = _apart(rows, str(source or name))
+    rows = _apart(rows, str(source or name), fps)
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
@@ -233,7 +234,7 @@ def clip_2d(
     return _check_numbers(replace(clip, steps=rows.steps))
 
 
-def _apart(rows: CheckedRows, name: str) -> CheckedRows:
+def _apart(rows: CheckedRows, name: str, fps: float) -> CheckedRows:
     """Number the people of unrelated photos, which are one track, by photo."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows
@@ -248,9 +249,11 @@ def _apart(rows: CheckedRows, name: str) -> CheckedRows:
         size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
         after = (frame[1:-1] - frame[:-2]) / (frame[2:] - frame[:-2])
         moved = np.linalg.norm(bend(points, after[:, None, None]), axis=-1)
-        least = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
-        moved = np.nanmedian(moved, 1) / least
-        if not np.nanmedian(moved + bend(np.log(size), after)) > _OTHERS:
+        smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
+        moved = np.nanmedian(moved, 1) / smallest
+        least = _FASTEST * np.median(frame[2:] - frame[:-2]) / 2 / fps
+        least = np.clip(least, _OTHER_POSES, _OTHERS)
+        if not np.nanmedian(moved + bend(np.log(size), after)) > least:
             return rows
     text = '%s: images have nothing in common with those before and after: people are '
     text += 'lifted as those of %d separate photos; track IDs above 0 state one person'

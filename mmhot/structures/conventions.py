@@ -52,8 +52,8 @@ _LEAST_BEND, _MOST_BENDS = 0.1, 0.5
 # 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
 # motions, so it decides nothing. More warns of fewer noses.
 _NOSE = 0.33
-# Person sizes per frame since people were seen last: of one who changes places, at most;
-# of one who is gone instead; and by which another place must be nearer. Changes need
+# Person sizes per frame since people were seen last: of one who changes places at most;
+# of one who is gone instead; by which another place must be nearer. Changes need
 # less than this share of the motion: 3 of 3,468 pairs of CMU's motions who meet at 5 to
 # 50 frames per second, and are absent for a while, change places that are their own.
 _NEAR, _GONE, _TIE, _CLEARLY = 0.25, 0.1, 0.01, 0.5
@@ -225,7 +225,7 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     """Find the person of each place in arrays whose people change places.
 
     Of pixels or positions (T, P, K, C), NaN where unknown, these are for each frame the
-    place of each person, (T, P). People change places if they move much less by it, each
+    place of each person, (T, P). People change places if they move much less by it,
     relative to the time since they were seen last.
     """
     people = places = np.arange(points.shape[1])
