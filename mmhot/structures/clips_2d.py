@@ -26,11 +26,13 @@ _MIN_FPS, _MAX_FPS = 1e-6, 100_000
 MAX_TRACKS = 2000
 """Most people of one clip; each is lifted, and written, on its own."""
 # Median of a clip of how far a person's joints are from the middle of those before and
-# after, relative to the smallest size, plus the same of the logarithm of sizes. More is
-# of photos: above the first, or above the second if no person of 1.7 m moves so fast,
-# m/s. Of CMU's 458 motions at 1 to 240 images per second, 1 is above the first at 2 and
-# at 1, and 0 are otherwise; 1.6 times as fast, their speeds are up to 3.3 from 5 on.
-_OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.1, 4.0 / 1.7, 4
+# after, relative to the smallest size, plus the same of the logarithm of sizes. More
+# than the first is of photos: 1 of CMU's 458 motions at 2 images per second, none from
+# 3 on. If legs are seen, the limit is a speed in m/s of people of 1.7 m, at least the
+# second: CMU's have up to 2.3 m/s, 3.3 if 1.6 times as fast; detected people who are 60
+# pixels high have 0.1, sets of 40 real photos from 0.2 on.
+_OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.12, 4.0 / 1.7, 4
+_LEGS = 'knee', 'ankle', 'foot'
 MIN_STEP = 1e-6
 """Seconds between frames, at least."""
 # Rate of times over the stated one, from and to: other times are no seconds.
@@ -213,7 +215,8 @@ def clip_2d(
             counts.max(),
             numbers[counts.argmax()],
         )
-    rows = _apart(rows, str(source or name), fps)
+    legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
+    rows = _apart(rows, str(source or name), fps, legs)
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
@@ -234,7 +237,9 @@ def clip_2d(
     return _check_numbers(replace(clip, steps=rows.steps))
 
 
-def _apart(rows: CheckedRows, name: str, fps: float) -> CheckedRows:
+def _apart(
+    rows: CheckedRows, name: str, fps: float, legs: Sequence[int]
+) -> CheckedRows:
     """Number the people of unrelated photos, which are one track, by photo."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows
@@ -252,7 +257,8 @@ def _apart(rows: CheckedRows, name: str, fps: float) -> CheckedRows:
         smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
         moved = np.nanmedian(moved, 1) / smallest
         least = _FASTEST * np.median(frame[2:] - frame[:-2]) / 2 / fps
-        least = np.clip(least, _OTHER_POSES, _OTHERS)
+        is_whole = np.isfinite(points[:, legs]).mean() > 0.5
+        least = np.clip(least, _OTHER_POSES, _OTHERS) if is_whole else _OTHERS
         if not np.nanmedian(moved + bend(np.log(size), after)) > least:
             return rows
     text = '%s: images have nothing in common with those before and after: people are '

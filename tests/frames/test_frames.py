@@ -602,6 +602,17 @@ def test_gaps_of_a_sequence_stay_gaps(tmp_path, caplog):
     assert len(open_inputs([str(folder)])) == 5
 
 
+@pytest.mark.parametrize('start', [0, 1_762_180_000_000])
+def test_milliseconds_in_names_count_frames(start, tmp_path, caplog):
+    frames = np.delete(np.arange(20), [5, 6, 7])
+    names = [f'{start + round(1000 * n / 30):08}.jpg' for n in frames]
+    (source,) = open_inputs([str(folder_of(tmp_path / 'a', *names))], fps=30)
+    assert_allclose([x.time for x in source], frames / 30)
+    (line,) = caplog.messages
+    assert '33.3 apart, which counts as one frame: if they are milliseconds' in line
+    assert 'fps is 30' in line
+
+
 def test_steps_of_numbers_are_one_line(tmp_path, caplog):
     names = [f'{40 * n:06d}.png' for n in range(5)]
     folder = folder_of(tmp_path / 'milliseconds', *names)

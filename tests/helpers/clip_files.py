@@ -18,7 +18,8 @@ SIZE = {'image_size': (1280, 720), 'fps': 25}
 def walk(num_frames=4, num_keypoints=17, shift=0.0):
     """Keypoints (T, K, 2) well inside an image of 1280 x 720 pixels."""
     rng = np.random.default_rng(0)
-    return rng.uniform(100, 600, (num_frames, num_keypoints, 2)) + shift
+    steps = np.arange(num_frames)[:, None, None]
+    return rng.uniform(100, 600, (num_keypoints, 2)) + steps + shift
 
 
 def save(path, **arrays):

@@ -36,5 +36,5 @@ def clip_of(*tracks, fps=50.0, skeleton='h36m-17'):
 
 def wiggling(num_frames, seed=0):
     """Return a person with noisy joints, (T, 17, 2)."""
-    noise = np.random.default_rng(seed).normal(0, 20, (num_frames, 17, 2))
+    noise = np.random.default_rng(seed).normal(0, 10, (num_frames, 17, 2))
     return (standing(num_frames, 2.0) + noise).astype(np.float32)

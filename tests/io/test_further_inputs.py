@@ -6,15 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import dump
+from mocap import KICK, joints_of
 
 import mmhot
 from mmhot.frames.inputs import find_inputs
 from mmhot.io.readers.people import read_people
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips_2d import Clip2D
 
 SIZE = (640, 480)
 JOINTS = get_skeleton('coco-17').joints
-POINTS = np.random.default_rng(0).uniform(50, 400, (6, 17, 2)).round(2)
+POINTS = np.random.default_rng(0).uniform(50, 400, (17, 2)).round(2)
+POINTS = POINTS + np.arange(6)[:, None, None]
 SCORES = np.random.default_rng(1).uniform(0.2, 1, (6, 17)).round(3)
 
 
@@ -176,6 +179,21 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
         assert ('those of 6 separate photos' in caplog.text) != is_video
         assert (len(clip) == 6) != is_video
         caplog.clear()
+
+
+@pytest.mark.parametrize('fps', [25, 60])
+def test_poses_that_no_body_takes_so_fast_are_photos(fps):
+    """Poses of one size and place are photos; a kick is a motion, also sped up."""
+    places = joints_of(KICK) - joints_of(KICK)[:, :1]
+    x, y, z = np.moveaxis(places, -1, 0)
+    pixels = 240 + 100 * np.stack([x, -z], -1)
+    rng = np.random.default_rng(0)
+    side = rng.uniform(0, 2 * np.pi, (len(places), 1))
+    turned = 240 + 100 * np.stack([x * np.cos(side) - y * np.sin(side), -z], -1)
+    poses = turned[rng.permutation(len(turned))[:20]]
+    for points, count in ((poses, 20), (pixels, 1), (pixels[::2], 1)):
+        clip = Clip2D.from_arrays(points, SIZE, fps, skeleton='h36m-17')
+        assert len(clip.tracks) == count
 
 
 def test_archives_are_read_for_their_keypoints_alone(tmp_path):

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from clip_files import DATA, SIZE, coco_result, dump, instance
-from mocap import joints_of
+from mocap import KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
@@ -142,6 +142,25 @@ def test_shuffled_people_of_arrays_are_followed(caplog):
         seen = np.isfinite(one.keypoints).all((1, 2))
         assert seen.sum() == (30 if one.track == 0 else 40)
         assert_allclose(one.keypoints[seen], other.keypoints[seen])
+
+
+@pytest.mark.parametrize('apart', [0.3, 1.0])
+def test_absent_people_do_not_become_others(apart):
+    """Places are filled from the first; near people change them at random."""
+    one = joints_of(KICK, 80)
+    other = one[::-1] - one[-1, 0] + one[0, 0] + [apart, 0, 0]
+    truth = np.stack([one, other], 1).astype(np.float64)
+    filled = truth.copy()
+    filled[20:40] = np.stack([truth[20:40, 1], np.full_like(one[:20], np.nan)], 1)
+    is_other = np.random.default_rng(0).random(80) < 0.5
+    mixed = np.where(is_other[:, None, None, None], truth[:, ::-1], truth)
+    for given in (filled, mixed, truth):
+        clip = Clip3D.from_arrays(given, 50, axes='z-up', skeleton='h36m-17')
+        wrong = [
+            np.linalg.norm(clip.places() - truth[clip.frame, x], axis=-1).max(-1) > 0.01
+            for x in (clip.track, 1 - clip.track)
+        ]
+        assert min(x.sum() for x in wrong) == 0
 
 
 def test_people_who_cross_or_are_rarely_seen_keep_their_places(caplog):

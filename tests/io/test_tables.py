@@ -233,6 +233,40 @@ def test_tables_vary(kind, clip, tmp_path):
     assert_body(read, clip.take(kept), 'z-up')
 
 
+@pytest.mark.parametrize('head', ['t', 'timestamp_ms'])
+@pytest.mark.parametrize('has_frames', [False, True])
+@pytest.mark.parametrize('fps', [29.97, 30, 60, 240])
+def test_rounded_times_show_the_rate_passed(clip, fps, has_frames, head, tmp_path):
+    """Whole milliseconds, or hundredths of a second, of a constant rate."""
+    frames = np.delete(np.arange(20 * COUNT), [30, 31])
+    unit, digits = (1, 2 if fps < 240 else 3) if head == 't' else (1000, 0)
+    heads = [('frame', frames), (head, (unit * frames / fps).round(digits))]
+    joints = joints_of(clip, 'mediapipe-33')
+    joints = {x: y[np.arange(len(frames)) % COUNT] for x, y in joints.items()}
+    path = wide(tmp_path / 'a.csv', joints, heads=heads[not has_frames :])
+    read = read_poses(path, axes='z-up')
+    assert (read.frame.tolist(), read.variable_time) == (frames.tolist(), None)
+    assert read.fps == pytest.approx(fps, rel=5e-4)
+    assert fps == 29.97 or read.fps == fps
+
+
+@pytest.mark.parametrize('has_frames', [False, True])
+def test_times_of_a_variable_rate_are_kept(clip, has_frames, tmp_path):
+    joints = joints_of(clip, 'mediapipe-33')
+    times = np.cumsum(np.r_[0, [1 / 30] * 9, [1 / 20] * 10]).round(6)
+    heads = [('frame', np.arange(COUNT)), ('timestamp', times)][not has_frames :]
+    path = wide(tmp_path / 'a.csv', joints, heads=heads)
+    read = mmhot.refine(path, given_axes='z-up')
+    assert_allclose(read.time, times, atol=1e-6)
+    people = [
+        dict(timestamp_ms=1000 * t, keypoints_3d=p.tolist())
+        for t, p in zip(times, np.stack([*joints.values()], 1), strict=True)
+    ]
+    assert_allclose(read_poses(people, skeleton='mediapipe-33').time, times, atol=1e-6)
+    stated = read_poses(path, fps=25, axes='z-up')  # an option counts more
+    assert_allclose(stated.time, np.arange(COUNT) / 25)
+
+
 @pytest.mark.parametrize('times', [np.arange(COUNT) // 25, [np.nan] * COUNT])
 def test_times_that_do_not_increase_are_one_line(times, clip, tmp_path, caplog):
     joints = joints_of(clip, 'mediapipe-33')
