@@ -183,7 +183,7 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
 
 @pytest.mark.parametrize('fps', [25, 60])
 def test_poses_that_no_body_takes_so_fast_are_photos(fps):
-    """Poses of one size and place are photos; a kick is a motion, also sped up."""
+    """Poses of one size are photos; a kick is a motion, also sped up."""
     places = joints_of(KICK) - joints_of(KICK)[:, :1]
     x, y, z = np.moveaxis(places, -1, 0)
     pixels = 240 + 100 * np.stack([x, -z], -1)
@@ -191,6 +191,7 @@ def test_poses_that_no_body_takes_so_fast_are_photos(fps):
     side = rng.uniform(0, 2 * np.pi, (len(places), 1))
     turned = 240 + 100 * np.stack([x * np.cos(side) - y * np.sin(side), -z], -1)
     poses = turned[rng.permutation(len(turned))[:20]]
+    poses = poses + rng.uniform(-40, 40, (20, 1, 2))
     for points, count in ((poses, 20), (pixels, 1), (pixels[::2], 1)):
         clip = Clip2D.from_arrays(points, SIZE, fps, skeleton='h36m-17')
         assert len(clip.tracks) == count
