@@ -28,9 +28,8 @@ MAX_TRACKS = 2000
 # Median of a clip of how far a person's joints are from the middle of those before and
 # after, relative to the smallest size, plus the same of the logarithm of sizes. More
 # than the first is of photos: 1 of CMU's 458 motions at 2 images per second, none from
-# 3 on. If legs are seen, the limit is a speed in m/s of people of 1.7 m, at least the
-# second: CMU's have up to 2.3 m/s, 3.3 if 1.6 times as fast; detected people who are 60
-# pixels high have 0.1, sets of 40 real photos from 0.2 on.
+# 3 on. If legs are seen, so is a speed of 4 m/s of a person of 1.7 m, and at least the
+# second: CMU's have up to 2.3 m/s, 3.3 if 1.6 times as fast, real photos 0.2 and more.
 _OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.12, 4.0 / 1.7, 4
 _LEGS = 'knee', 'ankle', 'foot'
 MIN_STEP = 1e-6
@@ -205,6 +204,7 @@ def clip_2d(
     source: Path | None = None,
 ) -> Clip2D:
     """Make a clip of checked rows in pixels; errors say what is missing or wrong."""
+    fps = checked_rate(fps)
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
@@ -237,9 +237,7 @@ def clip_2d(
     return _check_numbers(replace(clip, steps=rows.steps))
 
 
-def _apart(
-    rows: CheckedRows, name: str, fps: float, legs: Sequence[int]
-) -> CheckedRows:
+def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> CheckedRows:
     """Number the people of unrelated photos, which are one track, by photo."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows

@@ -52,11 +52,11 @@ _LEAST_BEND, _MOST_BENDS = 0.1, 0.5
 # 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
 # motions, so it decides nothing. More warns of fewer noses.
 _NOSE = 0.33
-# Person sizes per frame since people were seen last: of one who changes places at most;
-# of one who is gone instead; by which another place must be nearer. Changes need
-# less than this share of the motion: 3 of 3,468 pairs of CMU's motions who meet at 5 to
-# 50 frames per second, and are absent for a while, change places that are their own.
-_NEAR, _GONE, _TIE, _CLEARLY = 0.25, 0.1, 0.01, 0.5
+# Person sizes per frame since people were seen last: of one who is gone, and by which
+# another place must be nearer. Changes need less than this share of the motion: 3 of
+# 3,468 pairs of CMU's motions who meet at 5 to 50 frames per second, and are absent for
+# a while, lose their own places, all at 5.
+_GONE, _TIE, _CLEARLY = 0.1, 0.01, 0.5
 
 
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
@@ -241,8 +241,7 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
             costs = apart - _TIE * (people[:, None] == places)
             _, nearest = scipy.optimize.linear_sum_assignment(costs)
             moved, stayed = (apart[people, x] for x in (nearest, places))
-            is_near = (moved[nearest != places] < _NEAR).any()
-            if is_near and moved.sum() < _CLEARLY * stayed.sum():
+            if moved.sum() < _CLEARLY * stayed.sum():
                 places = nearest
             order[frame] = places
             is_seen = np.isfinite(found[places]).any((1, 2))

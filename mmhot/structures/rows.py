@@ -54,8 +54,7 @@ class Rows:
     axes: str | None = None  # of 3D points, one of GIVEN_AXES
     steps: Steps = field(default_factory=dict)  # that have run, and their options
     is_normalized: bool = False  # whether pixels are shares of the image size
-    # frame numbers and seconds, both (F,), if the rate varies
-    times: tuple[np.ndarray, np.ndarray] | None = None
+    times: tuple[np.ndarray, np.ndarray] | None = None  # frames and seconds, (F,)
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
         """Return rows of ``size`` coordinates that have frame numbers and track IDs.
@@ -122,8 +121,7 @@ class CheckedRows(Rows):
         if self.times is None or fps != self.fps:
             return None
         numbers, seconds = self.times
-        delays = np.interp(frames, numbers, seconds - numbers / fps)
-        return np.asarray(frames / fps + delays)
+        return frames / fps + np.interp(frames, numbers, seconds - numbers / fps)
 
     def with_joints(
         self, name: str, skeleton: str | None, usual: Mapping[int, str] = {}

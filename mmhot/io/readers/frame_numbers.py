@@ -30,13 +30,10 @@ _RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
 # Times have steps of about one length, two and more than half within this share. Longer
 # steps are of other numbers, unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
-# Steps of numbers from this on may be of milliseconds, at up to 240 images per second.
-_LEAST_STEP = 4
-# Steps up to this, in the usual one, are between two frames; frames per second that
-# times in seconds may show; and units that end the names of times.
-_ONE_FRAME, _RATES = 1.6, (1.0, 1000.0)
+# Steps up to this, in the usual one, are between two frames. Numbers have steps of one,
+# times in milliseconds from the second on. Errors of exact times; rates of seconds.
+_ONE_FRAME, _LEAST_STEP, _EXACT, _RATES = 1.6, 4, 1e-6, (1.0, 1000.0)
 _SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
-_EXACT = 1e-6  # of times in files
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
@@ -50,7 +47,7 @@ class Times(NamedTuple):
     """What times of N rows say."""
 
     frame: np.ndarray  # frame numbers, (N,)
-    rate: float | None = None  # frames per unit of time, if it is known
+    rate: float = 0.0  # frames per unit of time; 0 if it is not known
     passed: tuple[np.ndarray, np.ndarray] | None = None  # see Rows.times
 
 
@@ -148,9 +145,9 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     if is_text and not is_each and _are_even(steps):
         text = '%s: numbers in names are about %.3g apart, which counts as one frame: '
         text += 'if they are milliseconds, {fps} is %.3g'
-        rate = count_frames(numbers).rate or 0.0
+        numbers, rate, _ = count_frames(numbers)
         _LOGGER.warning(ArgumentError(text, values[0], 1 / rate, 1000 * rate))
-        return count_frames(numbers).frame
+        return numbers
     return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
 
@@ -194,12 +191,8 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
             continue
         steps = np.diff(unique)
-        has_gaps = steps.max() > _LONGEST_STEP * np.median(steps)
-        if (
-            _are_even(steps)
-            and (has_date or not is_dated)
-            and (are_parts or not has_gaps)
-        ):
+        is_time = are_parts or steps.max() <= _LONGEST_STEP * np.median(steps)
+        if is_time and (has_date or not is_dated) and _are_even(steps):
             text = '%s: names are times of %.3g images/s: state it by {fps}'
             counted = count_frames(times)
             _LOGGER.warning(ArgumentError(text, names[0], counted.rate))
@@ -236,10 +229,11 @@ def read_times(
         steps = np.diff(seconds if is_each else seconds[first])
         is_right = (steps > 0 if is_each else steps >= 0).all() and (steps > 0).any()
         if np.isfinite(seconds).all() and is_right:
-            times = count_frames(seconds, frame)
-            rate = round(times.rate or 0.0, 3)
+            counted, rate, passed = count_frames(seconds, frame)
             is_known = _RATES[0] <= rate <= _RATES[1]
-            return times._replace(rate=rate) if is_known else Times(times.frame)
+            return (
+                Times(counted, round(rate, 3), passed) if is_known else Times(counted)
+            )
     if len(values) > 1:
         _LOGGER.warning('%s: times do not increase: rows are read without them', name)
     return None
@@ -260,16 +254,13 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
     counts = np.rint(steps / usual).clip(1) if frame is None else counts
     numbers = np.append(0, counts.cumsum()).astype(int)
     frame = numbers[row.ravel()] if frame is None else frame
-
-    def spread(rate: float) -> float:
-        return float(np.ptp(passed - numbers / rate))
-
     rate = float(numbers[-1] / passed[-1])
-    if spread(rate) * rate >= 1 and steps.min() > 0:
+    whole = float(round(rate)) or rate
+    off, off_whole = (np.ptp(passed - numbers / x) for x in (rate, whole))
+    if off * rate >= 1 and steps.min() > 0:
         return Times(frame, float(1 / usual), (frame[first], passed))
-    # steps of rounded times have two lengths
-    whole, least = float(round(rate)), np.ptp(steps / counts) + _EXACT
-    return Times(frame, whole if whole and spread(whole) <= least else rate)
+    is_whole = off_whole <= np.ptp(steps / counts) + _EXACT  # as of rounded steps
+    return Times(frame, whole if is_whole else rate)
 
 
 def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:

@@ -122,7 +122,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         for number, frame in zip(times.frame.tolist(), frames, strict=True)
         for person in people_of(frame)
     ]
-    rows = gather(pairs, {'fps': times.rate, **header}, size)
+    rows = gather(pairs, {'fps': times.rate or None, **header}, size)
     return replace(rows, times=None if 'fps' in header else times.passed)
 
 
@@ -279,9 +279,7 @@ def _column(key: object) -> str:
     return _CANONICAL.get(spelled, str(key))
 
 
-def _stated(
-    frames: Sequence[Any], *patterns: re.Pattern[str]
-) -> tuple[str, list[Any]] | None:
+def _stated(frames: Sequence, *patterns: re.Pattern) -> tuple[str, list] | None:
     """Return a key that all frames have, and its values, by the first pattern."""
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
     for pattern in patterns:

@@ -41,7 +41,6 @@ _JOINT = re.compile(
     r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
 )
 _PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
-_HEADS = FRAME, _PERSON, TIME
 _NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
 _LINES = 10  # of which one is the header
 # Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
@@ -80,14 +79,12 @@ def read_table(path: Path) -> Rows:
     if not lines:
         raise ValueError('has no rows')
     columns, is_long = _columns_of(header), {'x', 'y', 'z'} <= {*map(_spell, header)}
-    frames, tracks, times = (_column(header, lines, x) for x in _HEADS)
+    frames, tracks, times = (_column(header, lines, x) for x in (FRAME, _PERSON, TIME))
     frame = numbers_of([[x] for x in frames[1]], [0])[:, 0] if frames else None
     track = number_tracks(np.array(tracks[1], object))[0] if tracks else None
-    counted = None
-    if times is not None:
-        are_frames = track is None and not is_long
-        counted = read_times(path.name, *times, frame, are_frames)
-        frame = frame if counted is None else counted.frame
+    are_frames = track is None and not is_long
+    counted = times and read_times(path.name, *times, frame, are_frames)
+    frame = counted.frame if counted else frame
     if is_long:
         rows = _read_joints(header, lines, frame, track)
     else:
@@ -96,8 +93,8 @@ def read_table(path: Path) -> Rows:
         scores = points[..., 3] if points.shape[-1] > 3 else None
         rows = Rows(points[..., :3], scores, frame, track)
         rows.joint_names = _names_of(columns)
-    if counted is not None:
-        rows.fps, rows.times = counted.rate, counted.passed
+    if counted:
+        rows.fps, rows.times = counted.rate or None, counted.passed
     if _are_shares(rows):
         rows.points, rows.is_normalized = rows.points[..., :2], True
     return rows
