@@ -71,4 +71,4 @@ def test_clips_keep_bone_lengths():
     changes = [
         (lengths_of(x).std(0) / lengths_of(x).mean(0)).mean() for x in (poses, plain)
     ]
-    assert changes[0] < 0.65 * changes[1]
+    assert changes[0] < 0.75 * changes[1]
