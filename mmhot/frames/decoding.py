@@ -211,9 +211,14 @@ def measure_rate(container: av.container.InputContainer) -> float:
     is_mean = 'mov' in container.format.name.split(',')
     times = []
     try:
-        for packet in islice(container.demux(stream), _RATE_PACKETS):
-            if packet.dts is not None:
-                times.append(float(packet.dts * packet.time_base))
+        if is_mean:  # a table has the times of all frames
+            times = [
+                float(x.timestamp * stream.time_base) for x in stream.index_entries
+            ]
+        else:
+            for packet in islice(container.demux(stream), _RATE_PACKETS):
+                if packet.dts is not None:
+                    times.append(float(packet.dts * packet.time_base))
     except (av.error.FFmpegError, OSError):
         pass  # reported when frames are decoded
     steps = np.diff(times)
