@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
-        from mmhot.ui.page import CSS, Page
+        from mmhot.ui.page import CSS, SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         models = {x: value for x in names if (value := getattr(options, x))}
@@ -112,5 +112,5 @@ def run(args: argparse.Namespace) -> None:
                 ),
             )
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
-            while not stopped.wait(1):  # Windows' Ctrl-C needs a limit
-                pass
+            while not stopped.wait(SWEEP):
+                page.sweep()

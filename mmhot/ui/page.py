@@ -35,9 +35,11 @@ _RUN = (
     'from mmhot.ui.progress import bars_to_file; '
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
-# Seconds between two looks for old uploads, and their age when they are deleted, also
-# those that no page has taken.
-_OLD = 60, 86_400
+_SESSION = 'session-'
+SWEEP = 60.0
+"""Seconds from one deletion of unused files to the next."""
+# Seconds after which uploads that no page has taken, and sessions without runs, go.
+_UNTAKEN, _IDLE = 600.0, 86_400.0
 # Seconds between two looks at a run.
 _INTERVAL = 0.3
 _NO_POSES = (
@@ -97,8 +99,7 @@ class Page:
 
     def _build(self) -> gr.Blocks:
         private = dict(api_visibility='private')
-        settings = dict(analytics_enabled=False, delete_cache=_OLD)
-        with gr.Blocks(title='mmhot', **settings) as blocks:
+        with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown(_TITLE)
             with gr.Row():
                 with gr.Column(scale=1, min_width=300):
@@ -147,7 +148,7 @@ class Page:
     def _folder_of(self, request: gr.Request) -> Path:
         """Return the folder of a session; clients choose the session's name."""
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
-        return self._folder / f'session-{name[:32]}'
+        return self._folder / f'{_SESSION}{name[:32]}'
 
     def _keep(self, source: str | None, request: gr.Request) -> None:
         """Remember a session's upload, and delete the one before.
@@ -208,6 +209,8 @@ class Page:
         # the page shows .html, and commands read .npz
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
+        if given['pose2d'] not in dict(_models()).values():
+            values['pose2d'] = ''
         texts = dict(self._options)
         for name, value in values.items():
             text = value if isinstance(value, str) else ','.join(value or ())
@@ -225,6 +228,17 @@ class Page:
         process = self._processes.pop(self._folder_of(request), None)
         if process is not None:
             _end(process)
+
+    def sweep(self) -> None:
+        """Delete uploads, which pages have copied, and sessions without a run."""
+        for path in self._folder.glob('*'):
+            if path in self._processes:
+                continue
+            with suppress(OSError):
+                newest = max(x.stat().st_mtime for x in (path, *path.rglob('*')))
+                is_session = path.name.startswith(_SESSION)
+                if time.time() - newest > (_IDLE if is_session else _UNTAKEN):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _leave(self, request: gr.Request) -> None:
         """End the run of a session and delete its files."""
