@@ -1,5 +1,6 @@
 """Checkpoints from which a training or test starts: whole, and of the same model."""
 
+import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -20,6 +21,18 @@ _PROGRESS = {
     *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
     *('last_step', '_global_step', '_last_value'),
 }
+_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def find_checkpoint(work_dir: str | Path) -> str | None:
+    """Find the newest checkpoint of a training, a whole one if there is one."""
+    numbers = {
+        int(match[1]): str(path)
+        for path in Path(work_dir).glob('*.pth')
+        if (match := _NUMBERED.fullmatch(path.name))
+    }
+    paths = [numbers[x] for x in sorted(numbers, reverse=True)]
+    return next((x for x in paths if zipfile.is_zipfile(x)), next(iter(paths), None))
 
 
 def check_whole(path: Path) -> None:

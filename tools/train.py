@@ -12,7 +12,6 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.hooks import EMAHook
-from mmengine.runner import find_latest_checkpoint
 from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
@@ -39,6 +38,7 @@ from tools.start_checkpoints import (
     ResumeHook,
     SameShapesHook,
     check_whole,
+    find_checkpoint,
 )
 from tools.training_data import check_data_files
 
@@ -121,7 +121,7 @@ def resume(config: Config, checkpoint: str) -> None:
     command both starts a training and continues it after an interruption.
     """
     if checkpoint == 'auto':
-        checkpoint = find_latest_checkpoint(config.work_dir)
+        checkpoint = find_checkpoint(config.work_dir)
     if checkpoint is not None:
         if not is_remote(checkpoint):
             check_whole(Path(checkpoint))

@@ -154,7 +154,7 @@ class Inferencer(BaseMMPoseInferencer):
         self._video_input = True
         # for the base, which writes NAME.json and NAME.mp4
         self.video_info: dict[str, Any] = dict(name=f'{video.name}.mp4', fps=video.fps)
-        self.video_info |= dict(path=video.path, writer=None, predictions=[])
+        self.video_info |= dict(writer=None, predictions=[])
         return video
 
     def _get_webcam_inputs(self, inputs: str) -> NoReturn:
@@ -182,10 +182,12 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
-        name = 'images'
+        name, paths = 'images', inputs
         lift: Callable[..., Posed] = self._lift_images
         if isinstance(inputs, FrameSource):
-            name, lift = inputs.name, self._lift_video
+            name, paths, lift = inputs.name, [inputs.path], self._lift_video
+        files = (x for x in paths if isinstance(x, str | Path))
+        self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
             yield from lift(inputs, models, progress)
 
@@ -300,14 +302,13 @@ class Inferencer(BaseMMPoseInferencer):
         image = draw_overlay(inputs.read(), inputs.people, skeleton, **drawing)
         image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
         path = preds[0].img_path
-        info = self.video_info if is_video else dict(name=path, path=path)
-        title = info['name']
+        title = self.video_info['name'] if is_video else path
         if show:
             mmcv.imshow(image, title, 1 if is_video else round(1000 * wait_time))
         image = mmcv.bgr2rgb(image)
         if vis_out_dir:
             target = Path(vis_out_dir, Path(title).name)
-            if target.resolve() == Path(info['path']).resolve():
+            if target.resolve() in self._read_files:
                 raise ValueError(f'{target} would be overwritten: change vis_out_dir')
             self.save_visualization(image, str(vis_out_dir), Path(path).name)
         return [image] if return_vis else []

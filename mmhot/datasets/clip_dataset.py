@@ -129,6 +129,9 @@ class ClipDataset(BaseDataset):
                 f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
                 'or both be even, so that the targets are in the middle'
             )
+        for name in ('stride', 'times', 'downsample'):
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f'{name} ({value}) must be at least 1')
 
     @abstractmethod
     def load_clips(self) -> list[Clip]:

@@ -1,6 +1,6 @@
 """Human3.6M for lifting: files of MMPose, VideoPose3D and MotionBERT."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class Human36mClipDataset(ClipDataset):
             clips = []
             for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
                 clip, subject, take, camera, _ = match.groups()
-                param = cameras[subject, camera]
+                param = _camera(cameras, subject, camera, self.camera_param_file)
                 arrays = pose_arrays(clip, keypoints[rows], joints[rows, :, :3])
                 facts = name, subject, canonical_action(take), _FPS / step
                 clips.append(Clip(*facts, arrays, dict(camera_param=param)))
@@ -147,7 +147,8 @@ class VideoPose3DDataset(ClipDataset):
         for subject, take in sorted(joints.keys() & keypoints.keys()):
             for camera, pixels in zip(CAMERAS, keypoints[subject, take], strict=True):
                 name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-                param = cameras[subject, camera]
+                file = self.camera_param_file
+                param = _camera(cameras, subject, camera, file, 'RTfcwh')
                 place, axes = np.reshape(param['T'], 3), np.reshape(param['R'], (3, 3))
                 seen = (joints[subject, take] - place) @ axes
                 arrays = pose_arrays(name, pixels[: len(seen)], seen)
@@ -242,3 +243,14 @@ def read_h36m_cameras(path: Path) -> dict:
     """Read MMPose's camera file, dicts of parameters by name."""
     with naming(path):
         return dict(load_objects(path))
+
+
+def _camera(
+    cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
+) -> dict:
+    param = cameras.get((subject, camera))
+    if not isinstance(param, Mapping) or not param.keys() >= set(names):
+        raise ValueError(
+            f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
+        )
+    return param

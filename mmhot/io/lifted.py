@@ -216,7 +216,10 @@ def clip_of_json(document: dict[str, Any]) -> Clip3D:
     for name, key in _INSTANCE_KEYS.items():
         if name in _OPTIONAL and not any(key in person for person in instances):
             continue
-        fields[name] = as_numbers([person[key] for person in instances], key)
+        values = [person[key] for person in instances]
+        # float64 has not all track IDs
+        is_exact = name == 'track' and all(type(x) is int for x in values)
+        fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     return clip_of_arrays(fields)
 
 

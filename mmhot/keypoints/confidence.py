@@ -99,7 +99,10 @@ class DropUncertain(KeypointStep[Footage | None]):
         return self.detected if footage and self.kpt_thr is None else self.kpt_thr
 
     def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
-        """Set keypoints to NaN whose scores are below a limit, and those that jump."""
+        """Set keypoints to NaN whose scores are below a limit, and those that jump.
+
+        Without a limit and keypoints that jump it is the same clip.
+        """
         skeleton, tracks = get_skeleton(clip.skeleton), []
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
@@ -122,4 +125,5 @@ class DropUncertain(KeypointStep[Footage | None]):
             listed = list_frames(skeleton.joints, jumps)
             values = clip.source or clip.name, listed, self.name
             _LOGGER.warning(ArgumentError(text, *values))
-        return replace(clip, tracks=tracks)
+        is_same = limit is None and not jumps.any()
+        return clip if is_same else replace(clip, tracks=tracks)

@@ -294,7 +294,7 @@ def test_markers_of_two_subjects_are_two_people(clip, tmp_path):
     one = joints_of(clip, 'openpose-25')
     joints = {f'Ann:{name}': x for name, x in one.items()}
     joints |= {f'Bob:{name}': x + (2, 0, 0) for name, x in one.items()}
-    joints['*1'] = np.zeros((COUNT, 3))  # no subject's
+    joints |= dict.fromkeys(['*1', 'Ball:a', 'Ball:b'], np.zeros((COUNT, 3)))  # props
     both = read_poses(trc(tmp_path / 'a.trc', joints, 'm', 'PathFileType\t4\t(X/Y/Z)'))
     assert both.track_ids == [0, 1]
     for track in (0, 1):

@@ -189,16 +189,20 @@ def _rows_of_markers(
     points: np.ndarray, labels: Sequence[str], frame: np.ndarray, **stated: Any
 ) -> Rows:
     """Make rows of markers (T, M, 3), of each of several subjects that labels name."""
-    parts = [label.rpartition(':') for label in labels]
-    subjects = [*dict.fromkeys(subject for subject, *_ in parts if subject)]
+    markers: dict[str, dict[str, int]] = {}
+    for marker, label in enumerate(labels):
+        subject, _, name = label.rpartition(':')
+        markers.setdefault(subject, {})[name] = marker
+    # others are props
+    shared = max(markers.values(), key=len).keys()
+    subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
     if len(subjects) < 2:
         return Rows(points, frame=frame, joint_names=_names_of(labels), **stated)
-    names = [*dict.fromkeys(name for subject, _, name in parts if subject)]
+    names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
     people = np.full((len(points), len(subjects), len(names), 3), np.nan)
-    for marker, (subject, _, name) in enumerate(parts):
-        if subject:  # others are unlabeled
-            person, joint = subjects.index(subject), names.index(name)
-            people[:, person, joint] = points[:, marker]
+    for person, subject in enumerate(subjects):
+        for name, marker in markers[subject].items():
+            people[:, person, names.index(name)] = points[:, marker]
     return Rows(
         np.concatenate(people),
         frame=np.repeat(frame, len(subjects)),
