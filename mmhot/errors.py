@@ -145,8 +145,10 @@ def naming(path: Path) -> Iterator[None]:
     except ArgumentError as error:
         raise ArgumentError('%s: %s', name, error) from error
     except ValueError as error:
-        text = one_line(error).removeprefix(f'{name}: ')  # of a reader within
-        raise ValueError(f'{name}: {text}') from error
+        text = one_line(error)
+        # a reader within has named the file, or one in the folder
+        is_named = text.startswith((f'{name}: ', f'{name}{os.sep}'))
+        raise ValueError(text if is_named else f'{name}: {text}') from error
     except FileNotFoundError as error:
         raise FileNotFoundError(f'{name}: no such file or folder') from error
     except OSError as error:
