@@ -6,33 +6,19 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from mmhot.geometry.rotations import (
-    euler_angles,
-    quaternions_of,
-    rotation_matrices,
-    rotation_vectors,
-    smooth_angles,
-)
+from mmhot.geometry.rotations import euler_angles, rotation_matrices, smooth_angles
 
 
 @pytest.mark.parametrize('size', [0, 1e-9, 1e-3, 1, np.pi - 1e-6, np.pi, 5])
-def test_rotations_are_those_of_scipy(size):
+def test_angles_are_those_of_the_rotation(size):
     directions = np.random.default_rng(0).normal(size=(30, 3))
     directions[:3] = np.eye(3)
     vectors = size * directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    expected = Rotation.from_rotvec(vectors)
     matrices = rotation_matrices(vectors)
-    np.testing.assert_allclose(matrices, expected.as_matrix(), atol=1e-14)
-    quaternions = quaternions_of(matrices.reshape(5, 6, 3, 3))
-    assert quaternions.shape == (5, 6, 4)
-    turned = Rotation.from_quat(quaternions.reshape(-1, 4))
-    np.testing.assert_allclose((turned * expected.inv()).magnitude(), 0, atol=1e-7)
     for order in map(''.join, permutations('XYZ')):
         angles = euler_angles(matrices, order)
         turned = Rotation.from_euler(order, smooth_angles(angles, order))
         np.testing.assert_allclose(turned.as_matrix(), matrices, atol=1e-14)
-    back = rotation_vectors(expected.as_quat())
-    np.testing.assert_allclose(back, expected.as_rotvec(), atol=1e-14)
 
 
 @pytest.mark.parametrize('order', [*map(''.join, permutations('XYZ'))])
