@@ -1,7 +1,7 @@
 """Selection of tokens: by score, at equal distances, and their distances."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmhot.models.layers.blocks import full_precision
 
@@ -54,10 +54,20 @@ def pairwise_distances(features: Tensor) -> Tensor:
     # the mean does not change distances, but costs digits
     features = features - features.mean(1, keepdim=True)
     with full_precision(features):
-        products = features @ features.mT
+        products = _upper_products(features)
     squares = products.diagonal(dim1=1, dim2=2)
     squares = squares[:, :, None] + squares[:, None, :]
     squared = squares - 2 * products
     squared = squared.where(squared > 1e-13 * squares, 0)
     distance = (squared / features.shape[-1]).sqrt().float().triu(1)
     return distance + distance.mT
+
+
+def _upper_products(x: Tensor) -> Tensor:
+    """Multiply tokens (B, T, F) with themselves and later ones, (B, T, T)."""
+    step = max(64, -(-x.shape[1] // 4))
+    blocks = [
+        nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
+        for first in range(0, x.shape[1], step)
+    ]
+    return torch.cat(blocks, dim=1)
