@@ -107,7 +107,7 @@ options = ['--static-camera', '--backend', 'onnx', '--out-dir', 'out', '--quiet'
 code = main(['lift', {str(clip)!r}, *options])
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
 heavy |= {{'av', 'cv2', 'yaml'}}
-slow = 'interpolate', 'optimize', 'signal', 'sparse', 'spatial'
+slow = 'interpolate', 'optimize', 'signal'
 heavy |= {{'PIL.Image', *(f'scipy.{{name}}' for name in slow)}}
 print(code, *(heavy & set(sys.modules)))
 """
