@@ -163,10 +163,10 @@ def naming(path: Path) -> Iterator[None]:
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint in parentheses at the most similar name; empty if none is."""
-    names, text = list(known), str(given)[:_MAX_NAME]
+    names, text = {x.lstrip('-'): x for x in known}, str(given)[:_MAX_NAME].lstrip('-')
     longer = [name for name in names if text and name.startswith(text)]
     near = sorted(longer, key=len) or get_close_matches(text, names, n=1)
-    return f' (did you mean {near[0]}?)' if near else ''
+    return f' (did you mean {names[near[0]]}?)' if near else ''
 
 
 class WarningHandler(logging.Handler):
