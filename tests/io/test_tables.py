@@ -290,12 +290,19 @@ def test_markers_vary(clip, tmp_path):
     assert_body(read_poses(path), clip, 'world')
 
 
-def test_markers_of_two_subjects_are_two_people(clip, tmp_path):
+@pytest.mark.parametrize('kind', ['trc', 'csv'])
+def test_markers_of_two_subjects_are_two_people(kind, clip, tmp_path):
     one = joints_of(clip, 'openpose-25')
     joints = {f'Ann:{name}': x for name, x in one.items()}
     joints |= {f'Bob:{name}': x + (2, 0, 0) for name, x in one.items()}
     joints |= dict.fromkeys(['*1', 'Ball:a', 'Ball:b'], np.zeros((COUNT, 3)))  # props
-    both = read_poses(trc(tmp_path / 'a.trc', joints, 'm', 'PathFileType\t4\t(X/Y/Z)'))
+    path, options = tmp_path / f'a.{kind}', {}
+    if kind == 'trc':
+        trc(path, joints, 'm', 'PathFileType\t4\t(X/Y/Z)')
+    else:
+        wide(path, joints)
+        options = dict(fps=25, axes='world')
+    both = read_poses(path, **options)
     assert both.track_ids == [0, 1]
     for track in (0, 1):
         read = both.take(both.track == track)

@@ -9,6 +9,7 @@ import csv
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,7 @@ def read_table(path: Path) -> Rows:
     else:
         values = numbers_of(lines, [n for x in columns.values() for n in x])
         points = values.reshape(len(lines), len(columns), -1)
-        scores = points[..., 3] if points.shape[-1] > 3 else None
-        rows = Rows(points[..., :3], scores, frame, track)
-        rows.joint_names = _names_of(columns)
+        rows = _rows_of_markers(points, [*columns], frame, track)
     if counted:
         rows.fps, rows.times = counted.rate or None, counted.passed
     if _are_shares(rows):
@@ -186,9 +185,16 @@ def read_c3d(path: Path) -> Rows:
 
 
 def _rows_of_markers(
-    points: np.ndarray, labels: Sequence[str], frame: np.ndarray, **stated: Any
+    points: np.ndarray,
+    labels: Sequence[str],
+    frame: np.ndarray | None,
+    track: np.ndarray | None = None,
+    **stated: Any,
 ) -> Rows:
-    """Make rows of markers (T, M, 3), of each of several subjects that labels name."""
+    """Make rows of markers, perhaps with scores, (T, M, 3 or 4).
+
+    Labels may name the subjects; frames are then counted if they have no numbers.
+    """
     markers: dict[str, dict[str, int]] = {}
     for marker, label in enumerate(labels):
         subject, _, name = label.rpartition(':')
@@ -196,20 +202,20 @@ def _rows_of_markers(
     # others are props
     shared = max(markers.values(), key=len).keys()
     subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
-    if len(subjects) < 2:
-        return Rows(points, frame=frame, joint_names=_names_of(labels), **stated)
+    if len(subjects) < 2 or track is not None:
+        scores = points[..., 3] if points.shape[-1] > 3 else None
+        rows = Rows(points[..., :3], scores, frame, track, **stated)
+        return replace(rows, joint_names=_names_of(labels))
     names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
-    people = np.full((len(points), len(subjects), len(names), 3), np.nan)
+    size = len(points), len(subjects), len(names), points.shape[-1]
+    people = np.full(size, np.nan)
     for person, subject in enumerate(subjects):
         for name, marker in markers[subject].items():
             people[:, person, names.index(name)] = points[:, marker]
-    return Rows(
-        np.concatenate(people),
-        frame=np.repeat(frame, len(subjects)),
-        track=np.tile(subjects, len(points)),
-        joint_names=_names_of(names),
-        **stated,
-    )
+    frame = np.arange(len(points)) if frame is None else frame
+    ids = np.tile(subjects, len(points))
+    frame = np.repeat(frame, len(subjects))
+    return _rows_of_markers(np.concatenate(people), names, frame, ids, **stated)
 
 
 def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
