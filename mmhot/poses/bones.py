@@ -75,8 +75,12 @@ class KeepBones(PoseStep[object]):
                 new = np.where(is_kept[..., None], poses[rows], new)
             places[rows] += new[:, 0]
             poses[rows] = new - new[:, :1]
-        poses = poses.astype(np.float32)
-        return replace(clip, keypoints_3d=poses, root_3d=places)
+        kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=places)
+        moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
+        if moved.any() and not is_finished(clip):
+            text = f'{clip.name}: bones of constant lengths: joints move by '
+            self.report.say(f'{text}{1000 * moved.mean():.1f} mm on average')
+        return kept
 
 
 def _change(body: np.ndarray, is_seen: np.ndarray) -> float:
