@@ -34,7 +34,7 @@ def clip_of(*tracks, fps=50.0, skeleton='h36m-17'):
     return Clip2D('clip', skeleton, list(tracks), 1280, 720, fps, Path('clip.npz'))
 
 
-def wiggling(num_frames, seed=0):
+def wiggling(num_frames, seed=0, pixels=10):
     """Return a person with noisy joints, (T, 17, 2)."""
-    noise = np.random.default_rng(seed).normal(0, 10, (num_frames, 17, 2))
+    noise = np.random.default_rng(seed).normal(0, pixels, (num_frames, 17, 2))
     return (standing(num_frames, 2.0) + noise).astype(np.float32)

@@ -65,10 +65,10 @@ def test_long_clips_are_solved_in_parts():
 
 
 def test_clips_keep_bone_lengths():
-    clip = clip_of(track(range(90), wiggling(90)))
+    clip = clip_of(track(range(90), wiggling(90, pixels=20)))
     best, fast = Lifter(device='cpu'), Lifter(device='cpu', accuracy='fast')
     poses, plain = best(clip).keypoints_3d, fast(clip).keypoints_3d
     changes = [
         (lengths_of(x).std(0) / lengths_of(x).mean(0)).mean() for x in (poses, plain)
     ]
-    assert changes[0] < 0.75 * changes[1]
+    assert changes[0] < 0.65 * changes[1]
