@@ -13,7 +13,7 @@ from mmhot.geometry.rotations import rotation_matrices
 from mmhot.io.writers.rigid_skeleton import LiveRig, RigidMotion, RunningMean
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.trc import in_y_up
-from mmhot.lifting.placement import find_floor
+from mmhot.lifting.placement import FLOOR, find_floor
 from mmhot.lifting.world import height_over_ankles
 from mmhot.options import Option, Options, split_numbers
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
@@ -139,15 +139,28 @@ class _Body:
     def __init__(self) -> None:
         self.ankles: deque[tuple[float, np.ndarray]] = deque()  # time, and z up (2, 3)
         self.height, self.rig = RunningMean[float](), LiveRig()
+        self._last: np.ndarray | None = None  # places of the last angles
         self._angles: np.ndarray | None = None
 
+    def see(self, ankles: np.ndarray, time: float, memory: float) -> None:
+        """Add ankles (2, 3); forget those of longer ago than a memory in seconds."""
+        self.ankles.append((time, ankles))
+        while time - self.ankles[0][0] > memory:
+            self.ankles.popleft()
+
+    def speed(self) -> float:
+        """Return the mean speed of what is remembered, m/s, 0 at first."""
+        (start, first), (end, last) = self.ankles[0], self.ankles[-1]
+        way = float(np.linalg.norm((last - first).mean(0)))
+        return way / (end - start) if end > start else 0.0
+
     def angles(self, places: np.ndarray) -> dict[str, float]:
-        """Return joint angles without jumps in time."""
-        angles = joint_angles(in_y_up(places[None]))
-        if self._angles is not None:
-            angles = np.unwrap(np.append(self._angles, angles, 0), period=360, axis=0)
-        self._angles = angles[-1:]
-        return dict(zip(angle_names(len(places)), angles[-1].tolist(), strict=True))
+        """Return joint angles that go on from the last ones."""
+        last = places if self._last is None else self._last
+        both = in_y_up(np.stack([last, places]))
+        self._last, self._angles = places, joint_angles(both, self._angles)[-1]
+        names = angle_names(len(places))
+        return dict(zip(names, self._angles.tolist(), strict=True))
 
 
 class PeoplePlacer:
@@ -183,18 +196,18 @@ class PeoplePlacer:
         self._bodies = known
         clip = self._scaled(clip, bodies, time)
         seen = to_axes(clip, 'z-up').places().astype(np.float64)
-        self._level(seen, clip.scores, time)
+        for ankles, body in zip(seen[:, _ANKLES], bodies, strict=True):
+            body.see(ankles, time, self.options.level.floor)
+        speeds = np.array([body.speed() for body in bodies])
+        self._level(seen, clip.scores, speeds, time)
         if self._start is None:
             is_person = self.options.origin == 'person'
             self._start = seen[0, _ANKLES].mean(0) if is_person else np.zeros(3)
         origin, people = self._turn @ self._start, []
         for row, body in enumerate(bodies):
-            places, ankles = seen[row] @ self._turn.T, body.ankles
-            track = int(clip.track[row])
-            ankles.append((time, seen[row, _ANKLES]))
-            while time - ankles[0][0] > self.options.level.floor:
-                ankles.popleft()
-            lowest = min((np.array([x for _, x in ankles]) @ self._turn[2]).ravel())
+            places, track = seen[row] @ self._turn.T, int(clip.track[row])
+            ankles = np.array([x for _, x in body.ankles])
+            lowest = min((ankles @ self._turn[2]).ravel())
             places -= [origin[0], origin[1], lowest - ANKLE_HEIGHT]
             pose, pixels = clip.keypoints_3d[row], clip.keypoints_2d[row]
             arrays = pose, clip.root_3d[row], pixels, clip.scores[row]
@@ -215,17 +228,27 @@ class PeoplePlacer:
             root[row] *= factor
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
-    def _level(self, seen: np.ndarray, scores: np.ndarray, time: float) -> None:
-        """Learn the tilt from people (P, 17, 3), z up, of which some may stand."""
+    def _level(
+        self, seen: np.ndarray, scores: np.ndarray, speeds: np.ndarray, time: float
+    ) -> None:
+        """Learn the tilt from people (P, 17, 3), z up, of which some may stand.
+
+        The axes of those who run do not count, by their speeds in m/s, (P,).
+        """
         step, self._time = min(time - self._time, _LONGEST), time
         ankles, axes = seen[:, _ANKLES], standing_axes(seen)
         stands = np.isfinite(axes).all(1) & (scores[:, _ANKLES] > 0).all(1)
         if self._standing is None or not stands.any():
             return
+        axes[speeds > FLOOR.walk] = np.nan
         self._standing += [*np.append(ankles, axes[:, None], axis=1)[stands]]
         self._stood += step
         people = np.array(self._standing)
-        self._turn, _ = find_floor(people[:, :2].reshape(-1, 3), people[:, 2])
+        has_axis = np.isfinite(people[:, 2, 0])
+        is_run = has_axis.mean() < 1 - FLOOR.runners
+        bodies = people[has_axis & (not is_run), 2]
+        lean = FLOOR.tilt if is_run else FLOOR.lean
+        self._turn, _ = find_floor(people[:, :2].reshape(-1, 3), bodies, lean)
         self.tilt = -float(np.degrees(np.arcsin(self._turn[2, 1])))
         if self._stood >= self.options.level.seconds:
             self._standing = None

@@ -58,7 +58,7 @@ def angle_names(num_joints: int) -> tuple[str, ...]:
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
-def joint_angles(positions: np.ndarray) -> np.ndarray:
+def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
     """Compute joint angles.
 
     Knees and elbows bend about one axis, which in straight limbs is that of the least
@@ -67,10 +67,13 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     Args:
         positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24``, y up, in any unit,
             (T, K, 3).
+        before (np.ndarray, optional): Angles of the first pose, with which the others
+            go on, (A,).
 
     Returns:
-        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Whole turns
-        are added only where the second angle of a ball joint is a right one.
+        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Those of
+        shoulders and hips are within half a turn of the middle of people's ranges, so
+        that arms that circle do not wind up; those of pelvis and trunk go on.
     """
     names = angle_names(positions.shape[1])
     place = {
@@ -78,12 +81,16 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
         for index, joint in enumerate(_SKELETONS[positions.shape[1]].joints)
     }
     angles: dict[str, np.ndarray] = {}
+    known = {} if before is None else dict(zip(names, before, strict=True))
 
     def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
         values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
         # adduction and rotation are positive towards the middle on both sides
-        values = _in_range(values * (1, sign, sign), _RANGES.get(part, _ANY))
-        angles.update(zip((n + ending for n in _BALL[part]), values.T, strict=True))
+        values *= (1, sign, sign)
+        listed = [name + ending for name in _BALL[part]]
+        start = [known[name] for name in listed] if known else None
+        values = _in_range(values, _RANGES.get(part, _ANY), start)
+        angles.update(zip(listed, values.T, strict=True))
 
     pelvis = _axes(
         place['spine'] - place['root'], place['right_hip'] - place['left_hip']
@@ -117,24 +124,34 @@ def joint_angles(positions: np.ndarray) -> np.ndarray:
     return np.stack([angles[name] for name in names], axis=1)
 
 
-def _in_range(angles: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+def _in_range(
+    angles: np.ndarray, ranges: np.ndarray, before: list[float] | None
+) -> np.ndarray:
     """Choose triples (T, 3) or the others of their rotations, and whole turns.
 
     They are within the ranges (3, 2) of people as far as possible. They change only
-    near a pole of the second angle, where both triples meet, and turns do not show.
+    near a pole of the second angle, where both triples meet, and turns do not show;
+    whole turns of limbs also half a turn from the middle of their range. If the first
+    triple is known, from ``before``, each frame near a pole may change.
     """
     cosines = np.abs(np.cos(np.radians(angles[:, 1])))
-    edges = np.flatnonzero(np.diff(cosines < _POLE, prepend=False, append=False))
+    is_near = cosines < _POLE
+    edges = np.flatnonzero(np.diff(is_near, prepend=False, append=False))
     poles = [x + cosines[x:end].argmin() for x, end in edges.reshape(-1, 2).tolist()]
+    if before is not None:
+        poles = np.flatnonzero(is_near).tolist()
     chosen, choices = list[np.ndarray](), list[tuple[int, np.ndarray]]()
     for rows in np.split(np.arange(len(angles)), [x for x in poles if x]):
         part, start = angles[rows], np.argmax(cosines[rows] > _POLE)
         triples = part, part * (1, -1, 1) + 180
+        goal = ranges if before is None or chosen else np.stack([before, before], 1)
         for number, triple in enumerate(triples):
-            turns = (triple[start] - ranges.mean(1)) / 360
+            turns = (triple[start] - goal.mean(1)) / 360
             choices.append((number, 360 * turns.round()))
         inside = [triples[number] - turns for number, turns in choices]
-        outside = [np.abs(x - x.clip(*ranges.T)).mean() for x in inside]
+        if ranges is not _ANY:
+            inside = [x - 360 * ((x - ranges.mean(1)) / 360).round() for x in inside]
+        outside = [np.abs(x - x.clip(*goal.T)).mean() for x in inside]
         outside[0] -= _KEEPS if len(choices) > 2 else 0
         best = int(np.argmin(outside))
         chosen.append(inside[best])

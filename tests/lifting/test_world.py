@@ -8,6 +8,7 @@ from mocap import CAMERAS, JUMP, KICK, joints_of, standing_pose
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
+from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ExportOptions
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.lifting.placement import find_own_floor
@@ -98,10 +99,16 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
     lean[..., 2] += 0.15 * np.abs(np.sin(3 * np.pi * seconds))[:, None]
     lean += 3.4 * ahead * (seconds - 0.4)[:, None, None]
     places = (lean - camera['T']) @ camera['R']
-    world = to_world(Clip3D.from_arrays(places, 50.0, axes='camera'), True)
-    true = (lean - lean[:, :1]).reshape(-1, 3)
-    turn = np.linalg.lstsq(true, world.keypoints_3d.reshape(-1, 3), rcond=None)[0]
-    assert np.degrees(np.arccos(turn[2, 2])) < 5
+    clip, true = Clip3D.from_arrays(places, 50.0, axes='camera'), lean - lean[:, :1]
+    world, placer = to_world(clip, True), PeoplePlacer(PlaceOptions())
+    for frame, time in enumerate(seconds):
+        row = clip.take(np.array([frame]))
+        [person] = placer(row, frozenset(), time)
+    last = person.places - person.places[:1]
+    for poses, found in ((true, world.keypoints_3d), (true[-1], last)):
+        pairs = poses.reshape(-1, 3), found.reshape(-1, 3)
+        turn = np.linalg.lstsq(*pairs, rcond=None)[0]
+        assert np.degrees(np.arccos(turn[2, 2])) < 5
     assert 'people run: up is that of the floor below' in caplog.text
 
 

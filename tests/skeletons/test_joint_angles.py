@@ -109,21 +109,27 @@ def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
     assert_allclose(flexing, np.linspace(flexed, 0, 40), atol=1e-4)
 
 
+@pytest.mark.parametrize('width', [8, 40])
 @pytest.mark.parametrize('side', ['right', 'left'])
-def test_arms_that_circle_and_hang_again_do_not_wind_up(side):
+def test_arms_that_circle_and_hang_again_do_not_wind_up(side, width):
     rows, out = H36M.indices(limb(side, 'elbow', 'wrist')), 1 if side == 'right' else -1
     pose = np.array([STANDING[joint] for joint in H36M.joints], float)
     center = pose[H36M.index(f'{side}_shoulder')]
-    circle, width = np.linspace(0, 6 * np.pi, 150), 8
-    sideways = np.r_[np.arange(82), 90 - width * np.cos(circle), np.arange(82)[::-1]]
-    forward = np.r_[np.zeros(82), width * np.sin(circle), np.zeros(82)]
+    circle, hanging = np.linspace(0, 6 * np.pi, 150), np.arange(90 - width)
+    sideways = np.r_[hanging, 90 - width * np.cos(circle), hanging[::-1]]
+    forward = np.r_[0 * hanging, width * np.sin(circle), 0 * hanging]
     turns = Rotation.from_euler('xy', np.stack([-sideways, forward], 1) * out, True)
     poses = np.repeat(pose[None], len(turns), axis=0)
     for frame, turn in enumerate(turns):
         poses[frame, rows] = turn.apply(pose[rows] - center) + center
-    angles = dict(zip(ANGLES, joint_angles(poses).T, strict=True))
-    for name in ('arm_flex', 'arm_add', 'arm_rot'):
-        assert_allclose(angles[f'{name}_{side[0]}'][[0, -1]], 0, atol=1e-4)
+    streamed = [joint_angles(poses[:1])[0]]
+    for frame in range(1, len(poses)):
+        both = joint_angles(poses[frame - 1 : frame + 1], streamed[-1])
+        assert_allclose(both[0], streamed[-1], atol=1e-4)
+        streamed.append(both[1])
+    for angles in (joint_angles(poses), np.array(streamed)):
+        assert_allclose(angles[[0, -1]], 0, atol=1e-4)
+        assert np.abs(angles).max() < 271
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])
