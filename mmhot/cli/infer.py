@@ -3,9 +3,9 @@
 Example:
   mmhot infer walk.mp4 --formats npz,html,mp4
 
-Inputs are video files, images, folders and globs of either, and lists (.txt) with one
-of these per line. 2D keypoints and tracks are cached beside the results and reused by
-later runs, with another lifter or after an interruption.
+Inputs are video files, images, and folders and globs of either. 2D keypoints and tracks
+are cached beside the results and reused by later runs, with another lifter or after an
+interruption.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import INFER_COMMAND
 
-    text = 'videos, images, folders, globs, lists of these'
+    text = 'videos, images, folders, globs'
     add_inputs(parser, text, *INFER_COMMAND)
 
 

@@ -1,4 +1,4 @@
-"""Inputs by path, folder, glob, list or address: videos and images."""
+"""Inputs by path, folder, glob or address: videos and images."""
 
 import logging
 import re
@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
-from mmhot.errors import escape, naming, public_url, require_file
+from mmhot.errors import escape, public_url
 from mmhot.frames.decoding import VIDEO_SUFFIXES, is_url, name_of_url
 from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
-from mmhot.io.arrays import read_limited
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import (
     name_form,
@@ -31,7 +29,6 @@ from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-_LIST_SUFFIX, _MAX_LIST_BYTES = '.txt', 16 << 20
 # Images are frames of a sequence if their numbers are multiples of a step up to 100,
 # and at most 10 steps apart on average.
 _MAX_STEP, _MAX_MEAN_GAP = 100, 10
@@ -57,26 +54,20 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
     Args:
         texts (list[str]): Video files, images (a clip of one frame each), folders of
             images (one clip if ``fps`` is given or they are numbered and of one size,
-            otherwise one each) or of videos (one each), globs, URLs of videos, and
-            lists of these (``.txt``), one per line. Empty lines and lines that begin
-            with # are ignored; wrong lines fail when they are opened.
+            otherwise one each) or of videos (one each), globs, and URLs of videos.
         fps (float, optional): Frames per second of image folders, and of the recording
             of videos.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If a list is empty or no text, or an input has keypoints.
+        ValueError: If an input has keypoints, or is a webcam.
     """
-    inputs = []
-    for text in texts:
-        is_list = Path(text).suffix.lower() == _LIST_SUFFIX
-        inputs += _read_list(Path(text), fps) if is_list else _find(text, fps)
-    return inputs
+    return [item for text in texts for item in _find(text, fps)]
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
-    """Open videos and images: inputs of :func:`find_inputs` but lists."""
-    return [item.open() for text in texts for item in _find(text, fps)]
+    """Open the inputs of :func:`find_inputs`."""
+    return [item.open() for item in find_inputs(texts, fps)]
 
 
 def open_clip(text: str, fps: float | None = None) -> FrameSource:
@@ -89,24 +80,6 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
     if len(inputs) != 1:
         raise ValueError(f'source must be one clip, got {len(inputs)} in {text}')
     return inputs[0].open()
-
-
-def _read_list(path: Path, fps: float | None) -> list[ClipInput]:
-    require_file(path)
-    with naming(path):
-        text = read_limited(path, _MAX_LIST_BYTES).decode('utf-8-sig')
-        lines = [line.strip() for line in text.splitlines()]
-        lines = [line for line in lines if line and not line.startswith('#')]
-        if not lines:
-            raise ValueError('names no input: one per line is expected')
-    inputs = []
-    for line in lines:
-        try:
-            inputs += _find(line, fps)
-        except (OSError, ValueError) as error:
-            name = escape(Path(line).stem, '_')
-            inputs.append(ClipInput(Path(line), name, partial(_fail, error)))
-    return inputs
 
 
 def _find(text: str, fps: float | None) -> list[ClipInput]:
@@ -134,10 +107,6 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
         command = f'mmhot lift {shlex.quote(str(path))}'
         raise ValueError(f'{path} has keypoints, no images: lift them, `{command}`')
     return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
-
-
-def _fail(error: Exception) -> NoReturn:
-    raise error
 
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:

@@ -23,10 +23,10 @@ _EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
 _PROTOCOLS = (
     'http,https,httpproxy,tcp,tls,crypto,udp,udplite,rtp,rtsp,rtmp,rtmps,rtmpt,srt,srtp'
 )
-# Its formats that name other files or addresses.
+# Its formats that name other files or addresses, and text, which is no video.
 _LISTS = {
     *('concat', 'dash', 'hls', 'image2', 'imf', 'lavfi', 'rtp', 'rtsp', 'sap', 'sdp'),
-    *('vobsub', 'webm_dash_manifest'),
+    *('tty', 'vobsub', 'webm_dash_manifest'),
 }
 _REFUSED = 'it may be a list of other files, which are not opened: convert it to .mp4'
 

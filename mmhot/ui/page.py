@@ -28,7 +28,6 @@ from mmhot.pose2d.options import SPEEDS
 from mmhot.ui.progress import progress_html
 from mmhot.weights.names import NAMED_FILES, POSE
 
-# Without lists of inputs (.txt), which could name any file of the machine.
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
 _RUN = (
     'from pathlib import Path; from mmhot.cli import main; '

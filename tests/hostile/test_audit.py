@@ -269,7 +269,6 @@ def texts(folder, address):
             yield f'{suffix}-{name}', f'a.{suffix}', text, use
     use = [*STREAM, 'a.m3u8', '--out-dir', '../out']
     yield 'live', 'a.m3u8', lists['absolute'], use
-    yield 'list', 'a.txt', 'b.m3u8\n', ['infer', 'a.txt', '--out-dir', '../out']
     svg = f'<svg><image href="{secret}/p.png"/></svg>'
     yield 'svg', 'a.png', svg, ['infer', 'a.png']
     config = [*LIFT, '--pose3d', 'a.json', '--pose3d-weights', 'good.npz']

@@ -105,7 +105,7 @@ def test_failed_runs_are_one_line(page, tmp_path):
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_lists_of_inputs_are_refused(page, tmp_path):
+def test_files_of_other_kinds_are_refused(page, tmp_path):
     from gradio import Error, File
     from gradio.data_classes import FileData
 
