@@ -23,8 +23,6 @@ VIDEO_SUFFIXES = {
     *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv', '.gif', '.mxf', '.y4m'),
 }
 """Files of a folder that are videos."""
-# Sites whose addresses are pages with a player.
-_PAGES = ('youtube.com', 'youtu.be', 'vimeo.com', 'tiktok.com', 'instagram.com')
 _SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
 _RAW_FORMATS = {
     *('h264', 'hevc', 'vvc', 'obu', 'm4v', 'mpegvideo', 'h263', 'vc1', 'dirac'),
@@ -145,15 +143,8 @@ def is_raw(container: av.container.InputContainer) -> bool:
 
 
 def is_url(text: str) -> bool:
-    """Return whether a text is a network address.
-
-    Raises:
-        ValueError: If it is that of a page.
-    """
+    """Return whether a text is a network address."""
     scheme, separator, _ = text.partition('://')
-    host = (urlsplit(text).hostname or '') if separator else ''
-    if any(f'.{host}'.endswith(f'.{page}') for page in _PAGES):
-        raise ValueError(f'{text} is a page, not a video file: download the video')
     return bool(separator) and scheme.lower() in _SCHEMES
 
 

@@ -169,6 +169,16 @@ def test_remote_videos_are_read_like_files(serve, tmp_path):
         open_inputs([f'{url}/none.mp4'])
 
 
+def test_pages_are_no_videos(serve, tmp_path):
+    (tmp_path / 'watch').write_text('<!DOCTYPE html><html><video src="a.mp4">' * 999)
+    address = f'{serve(Files, folder=tmp_path)}/watch?v=x'
+    text = 'the address of a video file is expected, not of a page'
+    with pytest.raises(ValueError, match=text):
+        open_inputs([address])
+    with pytest.raises(ConnectionError, match=text):
+        open_stream(address)
+
+
 def test_streams_without_an_end_are_no_files(serve):
     url = serve(Camera, connections=0)
     with pytest.raises(
