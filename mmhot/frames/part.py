@@ -67,61 +67,59 @@ def take_part(
     Raises:
         ArgumentError: If there is none; of a video it is raised when frames are read.
     """
-    if (options.start, options.end) == (0, inf):
+    span = options.start, options.end
+    if span == (0, inf):
         return clip
     if isinstance(clip, FrameSource):
-        return FramePart(clip, options)
+        return FramePart(clip, span)
     if isinstance(clip, Clip3D):
         seconds = clip.seconds(clip.frame)
-        rows = _within(seconds, options)
+        rows = _within(seconds, span)
         if not rows.any():
-            raise _nothing(clip.name, float(seconds.max()), options)
+            raise _nothing(clip.name, seconds.max() + 1 / clip.fps, options.start)
         return clip.take(rows)
     times = [clip.times_of(track.frames) for track in clip.tracks]
-    pairs = ((x, _within(y, options)) for x, y in zip(clip.tracks, times, strict=True))
+    pairs = ((x, _within(y, span)) for x, y in zip(clip.tracks, times, strict=True))
     tracks = [track.take(rows) for track, rows in pairs if rows.any()]
     if not tracks:
-        last = max((float(x.max()) for x in times), default=0.0)
-        raise _nothing(str(clip.source or clip.name), last, options)
+        end = max((x.max() + 1 / clip.fps for x in times), default=0.0)
+        raise _nothing(str(clip.source or clip.name), end, options.start)
     return replace(clip, tracks=tracks)
 
 
 class FramePart(FrameView):
     """Frames of another source, decoded from its beginning, between two times."""
 
-    def __init__(self, whole: FrameSource, options: PartOptions) -> None:
+    def __init__(self, whole: FrameSource, span: tuple[float, float]) -> None:
         super().__init__(whole)
-        self._options, self.span = options, (options.start, options.end)
+        self.span = span
         if whole.num_frames is not None:
-            end = min(options.end, whole.num_frames / whole.fps)
-            count = round((end - options.start) * whole.fps)
-            self.num_frames = max(count, 0)
+            first, end = (round(min(x * whole.fps, whole.num_frames)) for x in span)
+            self.num_frames = end - first
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
         skipped, count, time = list[float](), 0, 0.0
         for frame in self.whole:
             time = frame.time
-            if _within(np.array(time), self._options):
+            if _within(np.array(time), self.span):
                 count += 1
                 yield replace(frame, skipped=skipped) if count == 1 else frame
-            elif count or time > self._options.start:
+            elif count:
                 break
             else:
                 skipped.append(time)
             self.num_damaged = self.whole.num_damaged
         self.ended = self.whole.ended
-        if not count and self.ended:
-            raise ValueError(self.ended)
-        if not count:
-            raise _nothing(self.label, time, self._options)
+        if not (count or self.ended):
+            raise _nothing(self.label, time + 1 / self.fps, self.span[0])
 
 
-def _within(times: np.ndarray, options: PartOptions) -> np.ndarray:
-    after = times >= options.start - _ROUNDING
-    return after & (times < options.end - _ROUNDING)
+def _within(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    start, end = np.subtract(span, _ROUNDING)
+    return (times >= start) & (times < end)
 
 
-def _nothing(label: str, time: float, options: PartOptions) -> ArgumentError:
-    text = '%s has no frame between {start} and {end}, %g and %g s; one is at %.2f s'
-    return ArgumentError(text, label, options.start, options.end, time)
+def _nothing(label: str, length: float, start: float) -> ArgumentError:
+    text = '%s is %.2f s long: it has no frame in the part that begins at {start}, %g s'
+    return ArgumentError(text, label, length, start)
