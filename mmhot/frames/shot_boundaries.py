@@ -103,7 +103,5 @@ def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
 def _difference(first: _Small, second: _Small) -> float:
     """Compute the mean absolute difference in HSV, or V if both are gray, 0 to 255."""
     (one, one_is_gray), (other, other_is_gray) = first, second
-    if one.shape != other.shape:
-        return 255.0
     means = cv2.mean(cv2.absdiff(one, other))[:3]
     return means[2] if one_is_gray and other_is_gray else sum(means) / 3

@@ -81,7 +81,3 @@ def test_pans_and_noise_are_no_cuts():
     assert cuts([*dark[:20], *shot(1, 9)]) == [20]
     # nor are slides
     assert cuts([shot(seed, 1)[0] for seed in range(9)]) == []
-
-
-def test_a_frame_of_another_size_is_another_shot():
-    assert cuts([*shot(0, 4), *shot(0, 4, (300, 240))]) == [4]
