@@ -18,7 +18,6 @@ _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
 _TIMEOUT = (10.0, 10.0)
 # Consecutive damaged packets after which a stream counts as broken.
 _MAX_DAMAGED = 100
-_LOW_DELAY = {'fflags': 'nobuffer', 'flags': 'low_delay'}
 
 
 def is_webcam(text: str) -> bool:
@@ -88,7 +87,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         ValueError: If a file is not a video.
     """
     if decoding.is_url(text):
-        options = dict(_LOW_DELAY)
+        options = {'fflags': 'nobuffer', 'flags': 'low_delay'}
         if text.lower().startswith('rtsp'):
             # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'

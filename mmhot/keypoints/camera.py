@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
-
-if TYPE_CHECKING:  # only videos need OpenCV
-    from mmhot.tracking.background import BackgroundTracker
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -55,10 +52,10 @@ class StabilizeCamera(KeypointStep[Footage]):
         """Return the observer of the background, if it shows how the camera moves."""
         return [self._tracker(frames)] if self.camera in ('auto', 'rotating') else []
 
-    def _tracker(self, frames: FrameSource) -> 'BackgroundTracker':
-        from mmhot.tracking.background import BackgroundTracker
+    def _tracker(self, frames: FrameSource, again: bool = False) -> FrameObserver:
+        from mmhot.tracking.background import BackgroundTracker  # imports OpenCV
 
-        is_sparse = self.camera == 'auto' and not frames.once
+        is_sparse = self.camera == 'auto' and not (again or frames.once)
         return BackgroundTracker(self.limits.interval if is_sparse else 1)
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
@@ -105,10 +102,8 @@ class StabilizeCamera(KeypointStep[Footage]):
             path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
             if shows_static(path, seen['keyframe']):
                 return static_path(len(people.people)), lens
-            from mmhot.tracking.background import BackgroundTracker
-
             seen = footage.look_again(
-                BackgroundTracker(),
+                self._tracker(footage.frames, again=True),
                 lambda done: footage.count(self.part, done, total),
             )
         if len(seen['points']) < total:

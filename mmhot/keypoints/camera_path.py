@@ -93,7 +93,6 @@ def solve_camera_path(
     limit = max(limits.max_error, limits.max_pixels / max(size))
     errors = errors / (limit * (1 + turns / limits.doubling))
     vectors = rotation_vectors(quaternions_of(rotations))
-    inliers = np.asarray(inliers, np.float64)
     return CameraPath(vectors, zooms, errors, inliers, limits)
 
 
