@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model.utils import stack_batch
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
 from torch import nn
-from torch.nn.functional import pad
 
 import mmhot.plugin  # noqa: F401 registers what our configs name
 from mmhot.deploy.captured_graphs import BATCH_SIZES, CapturedGraphs
@@ -39,11 +39,10 @@ from mmhot.weights.loading import fingerprint, load_strictly, naming_failures
 from mmhot.weights.names import Model
 
 _PERSON = 'person'
+_GRAY = 114  # of margins, as in RTMDet's pipelines
 _BLANK = np.zeros((256, 256, 3), np.uint8)
 _WHOLE = np.array([[0, 0, 256, 256]], np.float32)
 _USUAL_STEPS = ['LoadImage', 'GetBBoxCenterScale', 'TopdownAffine']
-# Heads of MMPose that use features twice, and are not captured.
-_OTHER_HEADS = ('VisPredictHead',)
 
 
 class MMPoseDetector(Detector):
@@ -96,7 +95,9 @@ class MMPoseDetector(Detector):
         with ignored_warnings():
             batch = pseudo_collate(samples)
             if self.pads_to_squares:
-                batch['inputs'] = _join_as_squares(batch['inputs'], device)
+                side = max(max(image.shape) for image in batch['inputs'])
+                squares = stack_batch(batch['inputs'], side, pad_value=_GRAY)
+                batch['inputs'] = squares.to(device)
             with half_precision(device):
                 results = self.model.test_step(batch)
         detections = []
@@ -212,14 +213,6 @@ def read_affine(pipeline: list[dict]) -> tuple[tuple[int, int], float] | None:
     return tuple(pipeline[2]['input_size']), pipeline[1].get('padding', 1.25)
 
 
-def _join_as_squares(images: list[torch.Tensor], device: torch.device) -> torch.Tensor:
-    """Pad images (3, H, W) to squares (B, 3, S, S), in gray as RTMDet's pipelines."""
-    side = max(max(image.shape) for image in images)
-    margins = [(0, side - x.shape[2], 0, side - x.shape[1]) for x in images]
-    pairs = zip(images, margins, strict=True)
-    return torch.stack([pad(x, margin, value=114) for x, margin in pairs]).to(device)
-
-
 def _capture(
     model: nn.Module, name: str, device: str, batch_sizes: tuple[int, ...]
 ) -> None:
@@ -227,7 +220,7 @@ def _capture(
     if torch.device(device).type != 'cuda':
         return
     head = getattr(model, name)
-    if type(head).__name__ in _OTHER_HEADS:
+    if type(head).__name__ == 'VisPredictHead':  # uses features twice
         return
     extract, forward = model.extract_feat, head.forward
     network = CapturedGraphs(
