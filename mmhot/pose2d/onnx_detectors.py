@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmhot.errors import naming
 from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator
 from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
@@ -91,21 +92,16 @@ class OnnxDetector(Detector):
 
     def _find(self, image: np.ndarray) -> People:
         batch, zoom = self._prepare(image)
-        outputs = self.file.run(batch, self._outputs)
-        shapes = [x.shape for x in outputs[:2]]
-        if len(shapes[0]) != 3 or shapes[0][2] < 5 or shapes[0][:2] != shapes[1][:2]:
-            raise ValueError(
-                f'{self.name} returns {shapes}: boxes (1, N, 5) and labels (1, N) are '
-                'expected'
-            )
-        boxes, scores, other = outputs[0][0, :, :4], outputs[0][0, :, 4], outputs[1][0]
-        # padded by boxes without a score; one-stage models know people only
-        rows = scores > 0 if self.has_poses else other == _PERSON
-        no_poses = np.zeros((len(rows), 0, 3))
-        poses = (other if self.has_poses else no_poses)[rows] / (*zoom, 1)
-        scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, image.shape[1::-1] * 2)
-        scaled = scaled.astype(np.float32)
-        return People(scaled, scores[rows], poses[..., :2], poses[..., 2])
+        dets, other = self.file.run(batch, self._outputs)
+        with naming(self.path):  # shapes that the file leaves open
+            boxes, scores, other = dets[0, :, :4], dets[0, :, 4], other[0]
+            # padded by boxes without a score; one-stage models know people only
+            rows = scores > 0 if self.has_poses else other == _PERSON
+            no_poses = np.zeros((len(rows), 0, 3))
+            poses = (other if self.has_poses else no_poses)[rows] / (*zoom, 1)
+            scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, image.shape[1::-1] * 2)
+            scaled = scaled.astype(np.float32)
+            return People(scaled, scores[rows], poses[..., :2], poses[..., 2])
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""

@@ -172,7 +172,7 @@ def test_exported_detectors_state_their_size(use):
 def test_detections_of_other_shapes_are_one_line(use, boxes, labels):
     found = [np.zeros(boxes), np.zeros(labels)]
     use(Session([1, 3, 64, 64], DETECTIONS, lambda _: found))
-    with pytest.raises(ValueError, match=r'boxes \(1, N, 5\) and labels \(1, N\) are'):
+    with pytest.raises(ValueError, match='a.onnx: has an unexpected structure'):
         OnnxDetector('a.onnx')([gray_image()])
 
 
