@@ -64,6 +64,9 @@ class TurnSettings:
     near: float = 0.15  # distance of keypoints that are averaged, lengths of the torso
 
 
+_SETTINGS = TurnSettings()
+
+
 class TurnedCrops(PoseEstimator):
     """Estimate people of another estimator again in turned crops, where it helps.
 
@@ -78,19 +81,17 @@ class TurnedCrops(PoseEstimator):
     :func:`align_tilted`. Confidences of the estimator must be calibrated.
     """
 
-    def __init__(
-        self, estimator: PoseEstimator, settings: TurnSettings = TurnSettings()
-    ) -> None:
-        self.estimator, self.settings = estimator, settings
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self.estimator = estimator
         self.name, self.skeleton = estimator.name, estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
         self.prefers_batches = estimator.prefers_batches
-        self.identity = {**estimator.identity, 'turns': list(astuple(settings))}
+        self.identity = {**estimator.identity, 'turns': list(astuple(_SETTINGS))}
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         priors = [Prior.unknown(len(of_image)) for of_image in boxes]
-        tilt = self.settings.min_tilt
+        tilt = _SETTINGS.min_tilt
         return self._estimate(self.estimator, images, boxes, priors, tilt)
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
@@ -101,7 +102,7 @@ class TurnedCrops(PoseEstimator):
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Pose]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
-        estimate, tilt = self.estimator.estimate_fast, self.settings.min_video_tilt
+        estimate, tilt = self.estimator.estimate_fast, _SETTINGS.min_video_tilt
         return self._estimate(estimate, images, boxes, priors, tilt)
 
     def _estimate(
@@ -112,19 +113,19 @@ class TurnedCrops(PoseEstimator):
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Pose]:
-        people, settings = crops_of(images, boxes), self.settings
+        people = crops_of(images, boxes)
         if not people:
             return estimate(images, boxes)
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
         poses = points, scores = self._estimate_first(estimate, people, turns)
         # False where the confidence in other frames is unknown
-        as_before = scores.mean(1) >= confidence - settings.fall
+        as_before = scores.mean(1) >= confidence - _SETTINGS.fall
         is_turned = quarter_turns(points) > 0
-        needed = np.where(is_turned, settings.good_turned, settings.good_upright)
+        needed = np.where(is_turned, _SETTINGS.good_turned, _SETTINGS.good_upright)
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
         if len(uncertain):
             self._turn_further(estimate, people, poses, turns, uncertain)
-        poses = align_tilted(estimate, people, poses, min_tilt, turns, settings)
+        poses = align_tilted(estimate, people, poses, min_tilt, turns)
         return split_poses(*poses, boxes)
 
     def _estimate_first(
@@ -134,15 +135,15 @@ class TurnedCrops(PoseEstimator):
 
         The turns (P,) of people whose upright crop wins become 0.
         """
-        settings, turned = self.settings, np.flatnonzero(turns)
+        turned = np.flatnonzero(turns)
         pairs = [*zip(people, turns, strict=True), *((people[x], 0) for x in turned)]
-        crops = [_turn(*crop, turn, settings.patch_size) for crop, turn in pairs]
+        crops = [_turn(*crop, turn) for crop, turn in pairs]
         (points, upright), (scores, upright_scores) = (
             np.split(values, [len(people)])
             for values in _estimate_crops(estimate, crops)
         )
-        least = mean_confidence(scores[turned]) - settings.max_loss
-        least = np.maximum(settings.good_return, least)
+        least = mean_confidence(scores[turned]) - _SETTINGS.max_loss
+        least = np.maximum(_SETTINGS.good_return, least)
         wins = (mean_confidence(upright_scores) >= least) & are_upright(upright)
         rows = turned[wins]
         points[rows], scores[rows] = upright[wins], upright_scores[wins]
@@ -159,7 +160,7 @@ class TurnedCrops(PoseEstimator):
     ) -> None:
         """Replace poses of people by those in crops turned otherwise, if better."""
         crops = [
-            _turn(image, box, turn, self.settings.patch_size)
+            _turn(image, box, turn)
             for person in uncertain
             for image, box in [people[person]]
             for turn in range(_NUM_TURNS)
@@ -168,8 +169,8 @@ class TurnedCrops(PoseEstimator):
         fast, (points, scores) = self.estimator.estimate_fast, poses
         turned_points, turned_scores = _estimate_crops(fast, crops)
         confidence = turned_scores[:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
-        least = scores[uncertain, :NUM_BODY].mean(1) + self.settings.min_gain
-        least = np.maximum(least, self.settings.min_turned)
+        least = scores[uncertain, :NUM_BODY].mean(1) + _SETTINGS.min_gain
+        least = np.maximum(least, _SETTINGS.min_turned)
         better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
             return
@@ -200,13 +201,13 @@ def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Po
     return points, scores
 
 
-def _turn(image: np.ndarray, box: np.ndarray, turn: int, size: float) -> _TurnedCrop:
-    """Crop the surroundings of a box, ``size`` times it, and turn them to the left."""
+def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
+    """Crop the surroundings of a box, and turn them to the left."""
     matrix = np.eye(2, 3)
     if not turn:
         return _TurnedCrop(image, box, matrix)
     low, high, center, side = _measure(box)
-    half = size / 2 * side
+    half = _SETTINGS.patch_size / 2 * side
     limit = np.array(image.shape[1::-1])
     first = np.floor(center - half).clip(0, limit - 1).astype(int)
     last = np.maximum(np.ceil(center + half).clip(0, limit).astype(int), first + 1)
@@ -228,7 +229,6 @@ def align_tilted(
     poses: Pose,
     min_tilt: float,
     turns: np.ndarray,
-    settings: TurnSettings = TurnSettings(),
 ) -> Pose:
     """Estimate tilted people again in rotated crops, and combine both estimates.
 
@@ -245,13 +245,11 @@ def align_tilted(
     tilted = np.flatnonzero(abs(rest) >= min_tilt)
     if not len(tilted):
         return points, scores
-    crops = [
-        _align(*people[x], points[x], scores[x], tilts[x], settings) for x in tilted
-    ]
+    crops = [_align(*people[x], points[x], scores[x], tilts[x]) for x in tilted]
     again = zip(*_estimate_crops(estimate, crops), strict=True)
     for person, second in zip(tilted, again, strict=True):
         first = points[person], scores[person]
-        points[person], scores[person] = _combine(first, second, settings.near)
+        points[person], scores[person] = _combine(first, second)
     return points, scores
 
 
@@ -261,21 +259,20 @@ def _align(
     points: np.ndarray,
     scores: np.ndarray,
     tilt: float,
-    settings: TurnSettings,
 ) -> _TurnedCrop:
     """Rotate the surroundings of a person, and find the new box."""
     low, high, center, side = _measure(box)
-    side *= settings.aligned_size
-    zoom = min(settings.max_side / side, 1.0)
+    side *= _SETTINGS.aligned_size
+    zoom = min(_SETTINGS.max_side / side, 1.0)
     side = int(np.ceil(zoom * side))
     matrix: np.ndarray = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
-    reliable = scores > settings.min_score
-    if reliable.sum() < settings.min_keypoints:
+    reliable = scores > _SETTINGS.min_score
+    if reliable.sum() < _SETTINGS.min_keypoints:
         reliable[:] = True
     extent = map_points(matrix, points[reliable])
     first, last = extent.min(0), extent.max(0)
-    margin = settings.margin * (last - first).max()
+    margin = _SETTINGS.margin * (last - first).max()
     # not beyond the corners of the rotated box
     box_corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
     corners = map_points(matrix, np.array(box_corners))
@@ -291,13 +288,13 @@ def _measure(box: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float
     return low, high, (low + high) / 2, max(*(high - low), 1)
 
 
-def _combine(first: Pose, second: Pose, limit: float) -> Pose:
+def _combine(first: Pose, second: Pose) -> Pose:
     """Combine two estimates: keypoints (K, 2) and scores (K,)."""
     points, scores = (np.stack(pair) for pair in zip(first, second, strict=True))
     best = scores.argmax(0)
     rows = np.arange(len(best))
     distance = np.linalg.norm(points - points[best, rows], axis=-1)
-    near = distance <= limit * np.linalg.norm(torso_of(points[0]))
+    near = distance <= _SETTINGS.near * np.linalg.norm(torso_of(points[0]))
     near[best, rows] = True
     weights = np.maximum(scores, 1e-6) ** 2 * near
     mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]

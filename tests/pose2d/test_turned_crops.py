@@ -6,6 +6,7 @@ from pose_sources import FunctionDetector, FunctionEstimator
 
 from mmhot.frames.sources import Frame
 from mmhot.keypoints.confidence import DropUncertain
+from mmhot.pose2d import turned_crops
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.interfaces import Prior
 from mmhot.pose2d.turned_crops import TurnedCrops, TurnSettings
@@ -49,8 +50,10 @@ def run(images, boxes, turns=None, function=estimate, least=np.nan, **settings):
     estimate.calls = estimate.runs = 0
     turns = turns or [np.zeros(len(own), int) for own in boxes]
     priors = [Prior(np.full(len(own), least), own) for own in turns]
-    turned = TurnedCrops(FunctionEstimator(function), TurnSettings(**settings))
-    return turned.estimate_video(images, boxes, priors)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turned_crops, '_SETTINGS', TurnSettings(**settings))
+        turned = TurnedCrops(FunctionEstimator(function))
+        return turned.estimate_video(images, boxes, priors)
 
 
 PLACES = [
