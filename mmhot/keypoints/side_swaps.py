@@ -46,6 +46,7 @@ class SwapCosts:
     chunk: int = 64  # frames at once
 
 
+_COSTS = SwapCosts()
 _Pairs = list[tuple[int, int]]  # of a left and a right joint
 
 
@@ -79,8 +80,6 @@ class RepairSides(KeypointStep[object]):
 
     name, of_people = 'sides', True
 
-    costs: SwapCosts = SwapCosts()
-
     def __call__(self, clip: Clip2D, footage: object = None) -> Clip2D:
         """Exchange limbs back, and drop copies, in a clip of any skeleton."""
         tracks, exchanged, copied = [], 0, 0
@@ -88,11 +87,11 @@ class RepairSides(KeypointStep[object]):
         is_rated = len(np.unique(every[every > 0])) > 1
         for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
-            factor = 1 if is_rated else self.costs.unrated
+            factor = 1 if is_rated else _COSTS.unrated
             rated = replace(track, scores=factor * confidence)
-            swapped = find_swaps(rated, clip.skeleton, seconds, self.costs)
+            swapped = find_swaps(rated, clip.skeleton, seconds)
             rated = _exchanged(rated, swapped, clip.skeleton)
-            again, hidden = find_copies(rated, clip.skeleton, seconds, self.costs)
+            again, hidden = find_copies(rated, clip.skeleton, seconds)
             swapped ^= again
             track = _exchanged(track, swapped, clip.skeleton)
             points = np.where(hidden[..., None], np.nan, track.keypoints)
@@ -118,16 +117,14 @@ def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
     return replace(track, keypoints=points, scores=scores)
 
 
-def find_swaps(
-    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts = SwapCosts()
-) -> np.ndarray:
+def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
     """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
     parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     visible = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not parts or not visible.any():
         return swapped
-    motion = _Motion(track, seconds, costs)
+    motion = _Motion(track, seconds)
     # all combinations of swapped parts, (S, P); the first has no swap
     states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
     limbs = [limb for limb, _ in parts]
@@ -135,9 +132,9 @@ def find_swaps(
     # each limb that changes costs the same, but all of them together as much as one
     differs = states[:, None] ^ states
     is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
-    change = costs.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
+    change = _COSTS.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
     single = motion.swapped * (states @ is_of_limb).sum(-1)
-    single = single + _twists(parts, states, motion.points, costs)
+    single = single + _twists(parts, states, motion.points)
     # whether parts change before and after the second of three frames, (4 P, S ** 3):
     # from state 01 of two parts by 01 to 11, the first changes after it (kind 1), and
     # the second does not (kind 0)
@@ -152,7 +149,7 @@ def find_swaps(
         turns.append(sum(sums))
     turn_costs = np.concatenate(turns, 1)
     # one chunk after the other, for the memory of long clips
-    chunks = np.split(turn_costs, range(costs.chunk, len(turn_costs), costs.chunk))
+    chunks = np.split(turn_costs, range(_COSTS.chunk, len(turn_costs), _COSTS.chunk))
     motions = ((chunk @ changes).reshape(shape) for chunk in chunks)
     path = _most_probable(change, single, chain.from_iterable(motions))
     for part, pairs in enumerate(parts.values()):
@@ -168,23 +165,23 @@ class _Motion:
         swapped (float): Cost of a frame in which a limb is swapped.
     """
 
-    def __init__(self, track: Track2D, seconds: np.ndarray, costs: SwapCosts) -> None:
+    def __init__(self, track: Track2D, seconds: np.ndarray) -> None:
         steps = np.diff(seconds)
-        self.swapped = costs.swapped * float(np.median(steps))
+        self.swapped = _COSTS.swapped * float(np.median(steps))
         is_seen = np.isfinite(track.keypoints).all(-1)
         self.points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
         # the median over frames of the longer side around keypoints
         visible = track.keypoints[is_seen.any(1)]
         boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
         self.points /= max(float(np.median(boxes.max(1))), 1.0)
-        weights = np.clip(track.scores, costs.missing, 1)
-        self._weights = np.where(is_seen, weights, costs.missing)
+        weights = np.clip(track.scores, _COSTS.missing, 1)
+        self._weights = np.where(is_seen, weights, _COSTS.missing)
         # variance of a position that the velocity before predicts
         steps = steps.clip(1e-3)
         self._ratio = (steps[1:] / steps[:-1])[:, None]
-        moved = costs.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
+        moved = _COSTS.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
         ratio = self._ratio[:, 0]
-        noise = costs.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
+        noise = _COSTS.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
         self._variance = noise + moved**2
 
     def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -210,7 +207,7 @@ _COPIES = np.array([(turn, side) for side in (2, 0, 1) for turn in (0, 1)])
 
 
 def find_copies(
-    track: Track2D, skeleton: str, seconds: np.ndarray, costs: SwapCosts
+    track: Track2D, skeleton: str, seconds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find forearms and shins of which both are on one, at seconds (T,).
 
@@ -222,24 +219,23 @@ def find_copies(
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
-    motion, (turns, sides) = _Motion(track, seconds, costs), _COPIES.T
+    motion, (turns, sides) = _Motion(track, seconds), _COPIES.T
     # the visible limb has both names in a copy, and either one after it
-    change = np.where(sides < 2, 0, costs.change) * (turns[:, None] != turns)
-    change = np.where(sides[:, None] == sides, change, costs.copied)
+    change = np.where(sides < 2, 0, _COSTS.change) * (turns[:, None] != turns)
+    change = np.where(sides[:, None] == sides, change, _COSTS.copied)
     for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
         first, last = np.moveaxis(motion.points[:, pairs], 2, 0)
-        is_near = np.linalg.norm(first - last, axis=-1) < costs.near
+        is_near = np.linalg.norm(first - last, axis=-1) < _COSTS.near
         edges = np.diff(is_near.any(1), prepend=False, append=False)
         for start, stop in np.flatnonzero(edges).reshape(-1, 2):
-            if seconds[stop - 1] - seconds[start] > costs.longest:
+            if seconds[stop - 1] - seconds[start] > _COSTS.longest:
                 is_near[start:stop] = False
         if not is_near.any():
             continue
         single = motion.swapped * np.tile(turns > 0, (len(seconds), 1))
         single[np.ix_(~is_near[:, :2].any(1), sides < 2)] = np.inf
         facts = [motion.pair_costs(pair) for pair in pairs[:2]]
-        copy_costs = _copy_costs(facts, is_near, costs.hidden)
-        path = _most_probable(change, single, copy_costs)
+        path = _most_probable(change, single, _copy_costs(facts, is_near))
         if (sides[path] < 2).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
                 swapped[:, pair] = turns[path, None] > 0
@@ -273,7 +269,7 @@ def _most_probable(
 
 
 def _copy_costs(
-    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray, hidden: float
+    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
 ) -> np.ndarray:
     """Return costs of motion by the states of copies in three frames, (T', S, S, S).
 
@@ -290,7 +286,7 @@ def _copy_costs(
             early = start[:, :, None, None] | here[:, None, :, None]
             observed = (side ^ turns)[None, :, None]
             moves = costs[:, turned[:, :, None], turned[None], observed]
-            moves = np.where(early | end[:, None, None], hidden, moves)
+            moves = np.where(early | end[:, None, None], _COSTS.hidden, moves)
             total += weight[:, None, None, None] * moves
     # a copy lasts as long as joints are near each other
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
@@ -299,10 +295,7 @@ def _copy_costs(
 
 
 def _twists(
-    parts: dict[tuple[str, bool], _Pairs],
-    states: np.ndarray,
-    points: np.ndarray,
-    costs: SwapCosts,
+    parts: dict[tuple[str, bool], _Pairs], states: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
     """Return costs (T, S) of hips and shoulders that face opposite ways.
 
@@ -315,9 +308,9 @@ def _twists(
     lines = [points[:, left] - points[:, right] for left, right in pairs]
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
-    cosine *= (np.minimum(*widths) / costs.width).clip(0, 1)
+    cosine *= (np.minimum(*widths) / _COSTS.width).clip(0, 1)
     first, second = states[:, [[*parts].index(key) for key in keys]].T
     signs = np.where(first == second, 1, -1)
-    total = costs.twisted * (-cosine).clip(0).sum()
-    limit = costs.max_twisted / max(total, costs.max_twisted)
-    return costs.twisted * limit * (-cosine[:, None] * signs).clip(0)
+    total = _COSTS.twisted * (-cosine).clip(0).sum()
+    limit = _COSTS.max_twisted / max(total, _COSTS.max_twisted)
+    return _COSTS.twisted * limit * (-cosine[:, None] * signs).clip(0)
