@@ -11,7 +11,6 @@ from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera_path import (
     CameraLimits,
-    FocalSearch,
     choose_path,
     find_lens,
     is_static,
@@ -45,8 +44,6 @@ class StabilizeCamera(KeypointStep[Footage]):
         'auto (detected). Unless the camera moves, all frames share axes, and standing '
         'feet stay in place',
     ] = 'auto'
-    limits: CameraLimits = CameraLimits()  # static, rotating and moving cameras
-    search: FocalSearch = FocalSearch()  # of the focal length of cameras that turn
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of the background, if it shows how the camera moves."""
@@ -56,7 +53,7 @@ class StabilizeCamera(KeypointStep[Footage]):
         from mmhot.tracking.background import BackgroundTracker  # imports OpenCV
 
         is_sparse = self.camera == 'auto' and not (again or frames.once)
-        return BackgroundTracker(self.limits.interval if is_sparse else 1)
+        return BackgroundTracker(CameraLimits.interval if is_sparse else 1)
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Map keypoints, and state the camera and its lens.
@@ -89,7 +86,7 @@ class StabilizeCamera(KeypointStep[Footage]):
         camera is static.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
-        limits, lens, people = self.limits, clip.lens, footage.people
+        lens, people = clip.lens, footage.people
         if self.camera == 'static':
             return static_path(clip.num_frames), lens
         if footage.look_again is None or self.camera == 'moving':
@@ -97,9 +94,9 @@ class StabilizeCamera(KeypointStep[Footage]):
         seen = people.observed[self._tracker(footage.frames).name]
         total = len(people.people) - people.first
         if self.camera == 'auto':
-            if len(seen['points']) < limits.min_frames:
+            if len(seen['points']) < CameraLimits.min_frames:
                 return None, lens
-            path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            path = solve_camera_path(**seen, size=size, lens=lens)
             if shows_static(path, seen['keyframe']):
                 return static_path(len(people.people)), lens
             seen = footage.look_again(
@@ -112,9 +109,8 @@ class StabilizeCamera(KeypointStep[Footage]):
             )
             return None, lens
         if lens is None and not clip.cuts:  # shots may differ
-            points, keyframe = seen['points'], seen['keyframe']
-            lens = find_lens(points, keyframe, size, self.search, limits)
-        path = solve_camera_path(**seen, size=size, lens=lens, limits=limits)
+            lens = find_lens(seen['points'], seen['keyframe'], size)
+        path = solve_camera_path(**seen, size=size, lens=lens)
         chosen = choose_path(path, name)
         if chosen is not None:  # nothing is known of the frames before
             chosen = np.concatenate([static_path(people.first), chosen])

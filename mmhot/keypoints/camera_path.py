@@ -45,6 +45,9 @@ class FocalSearch:
     worse: float = 1.1  # least ratio of their errors to that of the best
 
 
+_LIMITS, _SEARCH = CameraLimits(), FocalSearch()
+
+
 @dataclass(frozen=True)
 class CameraPath:
     """Rotation and zoom of the camera in each frame, relative to the shot's first."""
@@ -57,21 +60,20 @@ class CameraPath:
     # its place, (F,); NaN where the camera is not known
     errors: np.ndarray
     inliers: np.ndarray  # share of the points in one homography, (F,)
-    limits: CameraLimits = CameraLimits()  # what counts as static and as moving
 
     @property
     def moves(self) -> bool:
         """Whether the camera changes its place, by the errors of many frames."""
-        wrong = ~(self.errors <= 1) | (self.inliers < self.limits.min_inliers)
-        return bool(wrong.mean() > self.limits.max_failed)
+        wrong = ~(self.errors <= 1) | (self.inliers < _LIMITS.min_inliers)
+        return bool(wrong.mean() > _LIMITS.max_failed)
 
     @property
     def is_static(self) -> bool:
         """Whether the camera hardly turns and zooms."""
         angles = np.degrees(np.linalg.norm(self.rotations, axis=-1))
-        zoomed, limits = abs(np.log(self.zooms)), self.limits
-        is_still = angles.max() < limits.max_static_turn
-        return bool(is_still and zoomed.max() < limits.max_static_zoom)
+        is_still = angles.max() < _LIMITS.max_static_turn
+        zoomed = abs(np.log(self.zooms)).max()
+        return bool(is_still and zoomed < _LIMITS.max_static_zoom)
 
 
 def solve_camera_path(
@@ -80,7 +82,6 @@ def solve_camera_path(
     inliers: np.ndarray,
     size: tuple[int, int],
     lens: Lens | None = None,
-    limits: CameraLimits = CameraLimits(),
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
@@ -89,19 +90,15 @@ def solve_camera_path(
     Frames without enough points repeat the frame before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
-    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size, limits)
-    limit = max(limits.max_error, limits.max_pixels / max(size))
-    errors = errors / (limit * (1 + turns / limits.doubling))
+    rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
+    limit = max(_LIMITS.max_error, _LIMITS.max_pixels / max(size))
+    errors = errors / (limit * (1 + turns / _LIMITS.doubling))
     vectors = rotation_vectors(quaternions_of(rotations))
-    return CameraPath(vectors, zooms, errors, inliers, limits)
+    return CameraPath(vectors, zooms, errors, inliers)
 
 
 def find_lens(
-    points: np.ndarray,
-    keyframe: np.ndarray,
-    size: tuple[int, int],
-    search: FocalSearch = FocalSearch(),
-    limits: CameraLimits = CameraLimits(),
+    points: np.ndarray, keyframe: np.ndarray, size: tuple[int, int]
 ) -> Lens | None:
     """Find the focal length with which a turning camera explains its background best.
 
@@ -110,31 +107,27 @@ def find_lens(
     """
     if not np.isfinite(points).any():
         return None
-    step = -(-len(points) // search.frames)
+    step = -(-len(points) // _SEARCH.frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
     keys = keyframe[chosen]
     keys = np.where(keys < 0, -1, np.searchsorted(chosen, keys))
 
     def error_of(logarithm: float) -> float:
         focal = max(size) * float(np.exp(logarithm))
-        return float(np.nanmean(_solve(points[chosen], keys, focal, size, limits)[2]))
+        return float(np.nanmean(_solve(points[chosen], keys, focal, size)[2]))
 
-    bounds, other = np.log(search.ratios), np.log(search.other)
+    bounds, other = np.log(_SEARCH.ratios), np.log(_SEARCH.other)
     best = scipy.optimize.minimize_scalar(
-        error_of, bounds=bounds, options={'xatol': search.precision}
+        error_of, bounds=bounds, options={'xatol': _SEARCH.precision}
     )
     others = [error_of(best.x + shift) for shift in (-other, other)]
-    if not min(others) > search.worse * best.fun:
+    if not min(others) > _SEARCH.worse * best.fun:
         return None
     return Lens.pinhole(max(size) * float(np.exp(best.x)), *size)
 
 
 def _solve(
-    points: np.ndarray,
-    keyframe: np.ndarray,
-    focal: float,
-    size: tuple[int, int],
-    limits: CameraLimits,
+    points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fit rotations (F, 3, 3) and zooms (F,).
 
@@ -158,10 +151,8 @@ def _solve(
         pairs = rays[frame, is_seen]
         first, second = pairs[:, 0] / zooms[key], pairs[:, 1]
         guess = rotations[frame].T @ rotations[key], zooms[frame]
-        error_scale = limits.error_scale * scale / focal
-        relative, zooms[frame], error = _fit(
-            first, second, *guess, error_scale, limits.rounds
-        )
+        error_scale = _LIMITS.error_scale * scale / focal
+        relative, zooms[frame], error = _fit(first, second, *guess, error_scale)
         # rounding errors would grow from frame to frame
         u, _, vt = np.linalg.svd(rotations[key] @ relative.T)
         rotations[frame] = u @ vt
@@ -177,7 +168,6 @@ def _fit(
     rotation: np.ndarray,
     zoom: float,
     scale: float,
-    rounds: int,
 ) -> tuple[np.ndarray, float, float]:
     """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
 
@@ -185,7 +175,7 @@ def _fit(
     returned with the median error. ``scale`` is that of the errors.
     """
     rays = np.column_stack([first, np.ones(len(first))])
-    for _ in range(rounds):
+    for _ in range(_LIMITS.rounds):
         x, y, z = (rays @ rotation.T).T
         z = np.maximum(z, 1e-3)
         u, v = zoom * x / z, zoom * y / z
@@ -222,10 +212,10 @@ def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
         return None
     if path.is_static:
         return static_path(len(path.zooms))
-    if angle > path.limits.max_turn:
+    if angle > _LIMITS.max_turn:
         text = '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
         text += 'common axes; split the video'
-        _LOGGER.warning(text, name, angle, path.limits.max_turn)
+        _LOGGER.warning(text, name, angle, _LIMITS.max_turn)
         return None
     return np.column_stack([path.rotations, path.zooms]).astype(np.float32)
 
@@ -235,7 +225,7 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
     count = len(keyframe)
     starts = np.flatnonzero(keyframe == np.arange(count))
     fewest = np.diff(np.append(starts, count)).min()
-    shown = fewest >= path.limits.min_frames
+    shown = fewest >= _LIMITS.min_frames
     return bool(shown and path.is_static and not path.moves)
 
 
