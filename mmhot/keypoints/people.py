@@ -13,12 +13,8 @@ from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
 
-
-@dataclass(frozen=True)
-class ChoiceLimits:
-    """Limits of the choice of the largest person."""
-
-    min_share: float = 0.25  # of the frames of the longest track: less may be an error
+# Share of the longest track's frames below which the largest person may be an error.
+_MIN_SHARE = 0.25
 
 
 def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
@@ -67,13 +63,11 @@ class ChoosePeople(PeopleOption, KeypointStep[Footage | None]):
 
     name, part, optional = 'people', 'track', False
 
-    limits: ChoiceLimits = ChoiceLimits()
-
     def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Keep the chosen tracks; colors in the table are of the appearance."""
         looks, say = appearance_of(footage), self.report.say
         spans = [_span_of(clip, track, looks) for track in clip.tracks]
-        chosen = choose_people(clip.name, spans, self.people, say, self.limits)
+        chosen = choose_people(clip.name, spans, self.people, say)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(clip, tracks=tracks)
 
@@ -93,7 +87,6 @@ def choose_people(
     spans: Sequence[PersonSpan],
     people: str | tuple[int, ...],
     say: Callable[[str], None],
-    limits: ChoiceLimits = ChoiceLimits(),
 ) -> list[int]:
     """Return the track IDs of the chosen people of a clip; if all are, list them.
 
@@ -109,7 +102,7 @@ def choose_people(
     if people == 'longest':
         return [longest.track]
     if people == 'largest':
-        least = limits.min_share * len(longest.times)
+        least = _MIN_SHARE * len(longest.times)
         long = [span for span in spans if len(span.times) >= least]
         return [max(long, key=lambda span: span.height).track]
     for track in people:
