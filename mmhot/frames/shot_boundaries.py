@@ -57,8 +57,7 @@ class CutDetector:
                 yield delayed.popleft()
         for index in range(last - neighbors + 1, last + 1):
             self._verify(index)
-        while delayed:
-            yield delayed.popleft()
+        yield from delayed
 
     def _compare(self, index: int, image: np.ndarray) -> None:
         """Append a frame to the cuts if its difference is large."""

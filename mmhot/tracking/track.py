@@ -26,8 +26,6 @@ class TrackPeople(Step):
 
     name, part, optional = 'track', 'track', False
 
-    max_occlusion: float = 2.0  # of streams: before a person gets a new ID, seconds
-
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of people's appearance."""
         return [AppearanceObserver(skeleton)]
@@ -63,7 +61,7 @@ class TrackPeople(Step):
 
     def start(self, fps: float) -> Callable[[Footage], Clip2D]:
         """Return the tracker of a stream."""
-        tracker, index = Tracker(fps, self.max_occlusion), -1
+        tracker, index = Tracker(fps), -1
 
         def track(footage: Footage) -> Clip2D:
             nonlocal index
