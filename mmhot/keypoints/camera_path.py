@@ -105,8 +105,6 @@ def find_lens(
     Arguments are those of :func:`solve_camera_path`. None if the camera turns too
     little, or other focal lengths explain the background nearly as well.
     """
-    if not np.isfinite(points).any():
-        return None
     step = -(-len(points) // _SEARCH.frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
     keys = keyframe[chosen]
