@@ -93,12 +93,8 @@ def open_stream(text: str) -> VideoStream | VideoFile:
             options['rtsp_flags'] = 'prefer_tcp'
         name, label = decoding.name_of_url(text), public_url(text)
         return VideoStream(text, name, label, options=options)
-    if is_webcam(text):
-        return _open_webcam(text)
-    return VideoFile(text)
-
-
-def _open_webcam(text: str) -> VideoStream:
+    if not is_webcam(text):
+        return VideoFile(text)
     device = Path(f'/dev/video{text}' if text.isdecimal() else text)
     if not device.exists():
         webcams = ', '.join(sorted(map(str, Path('/dev').glob('video*')))) or 'none'
