@@ -99,7 +99,11 @@ class OnnxPoseEstimator(CropEstimator):
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         run = partial(self._run_crops, flip_test=flip_test and self._flips)
-        batches = split_evenly(crops, self._batch, self._threads)
+        # about as many crops for each thread
+        number = self._threads * math.ceil(len(crops) / (self._batch * self._threads))
+        ends = np.linspace(0, len(crops), min(number, len(crops)) + 1).round()
+        pairs = itertools.pairwise(ends.astype(int).tolist())
+        batches = [crops[first:last] for first, last in pairs]
         # new threads in each call, as those of a process are not in its forks
         several = self._threads > 1
         run_all = ThreadPoolExecutor(self._threads).map if several else map
@@ -151,13 +155,6 @@ class OnnxPoseEstimator(CropEstimator):
             scale = first.sum(-1, keepdims=True) / mean.sum(-1, keepdims=True)
             averaged.append(mean * scale)
         return averaged
-
-
-def split_evenly(items: list, size: int, threads: int) -> list[list]:
-    """Split items into lists of at most a size, about as many for each thread."""
-    number = threads * math.ceil(len(items) / (size * threads))
-    ends = np.linspace(0, len(items), min(number, len(items)) + 1).round().astype(int)
-    return [items[slice(*pair)] for pair in itertools.pairwise(ends.tolist())]
 
 
 def _find_layout(file: OnnxFile) -> _Layout | None:
