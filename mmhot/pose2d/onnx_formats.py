@@ -171,18 +171,13 @@ def _read_pipeline(path: Path) -> PipelineFile:
         size = next(sizes, None)
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
+        # without a step the network takes raw images
+        normalized = by_type.get('Normalize', RAW_BGR._asdict())
+        mean, std = (tuple(map(float, normalized[key])) for key in ('mean', 'std'))
+        planes = RAW_RGB if normalized.get('to_rgb') else RAW_BGR
         return PipelineFile(
-            _read_colors(by_type.get('Normalize')),
+            Colors(planes.channels, mean, std),
             size and (int(size[0]), int(size[1])),
             padding and float(padding),
             any(x.get('use_udp') or 'UDP' in str(x.get('type')) for x in steps),
         )
-
-
-def _read_colors(step: dict[str, Any] | None) -> Colors:
-    """Read the normalization of a step; the network takes raw images without one."""
-    if step is None:
-        return RAW_BGR
-    mean, std = (tuple(map(float, step[key])) for key in ('mean', 'std'))
-    order = IMAGENET_RGB if step.get('to_rgb') else IMAGENET_BGR
-    return Colors(order.channels, mean, std)
