@@ -120,7 +120,7 @@ class PoseVerifiedDetector(Detector):
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         return [
-            _drop_duplicates(self._verify(image, *boxes), self.limits)
+            self._drop_duplicates(self._verify(image, *boxes))
             for image, boxes in zip(images, self.detector(images), strict=True)
         ]
 
@@ -137,7 +137,7 @@ class PoseVerifiedDetector(Detector):
         new = np.flatnonzero((overlap < limits.tracked_overlap) & certain)
         new = new[np.argsort(-scores[new], kind='stable')][: limits.max_new]
         people = self._verify(image, boxes[new], scores[new], tracked)
-        return _drop_duplicates(people.join(tracked), limits, len(tracked))
+        return self._drop_duplicates(people.join(tracked), len(tracked))
 
     def _verify(
         self,
@@ -159,7 +159,7 @@ class PoseVerifiedDetector(Detector):
         people = self._estimate(image, boxes, scores)
         is_person = people.bbox_scores >= limits.min_score
         if tracked is not None:
-            is_person &= ~_duplicates(people, tracked, limits).any(1)
+            is_person &= ~self._duplicates(people, tracked).any(1)
         boxes, first = boxes[is_person], people.take(is_person)
         people = self._estimate(image, first.bboxes, first.bbox_scores)
         overlaps = [limits.loose_overlap, limits.tight_overlap]
@@ -179,27 +179,23 @@ class PoseVerifiedDetector(Detector):
         scores = scores * mean_confidence(confidence) ** limits.pose_power
         return People(around, scores, points, confidence)
 
+    def _drop_duplicates(self, people: People, num_tracked: int = 0) -> Boxes:
+        """Keep the box with the highest score of each person, highest first.
 
-def _drop_duplicates(
-    people: People, limits: Verification, num_tracked: int = 0
-) -> Boxes:
-    """Keep the box with the highest score of each person, highest first.
+        The last ones are tracked: one may be in front of another.
+        """
+        duplicate = self._duplicates(people, people)
+        tracked = slice(len(people) - num_tracked, None)
+        similarity = compare_all(people, people)[tracked, tracked]
+        duplicate[tracked, tracked] &= similarity >= self.limits.tracked_similarity
+        rows: list[int] = []
+        for person in np.argsort(-people.bbox_scores, kind='stable'):
+            if not duplicate[person, rows].any():
+                rows.append(person)
+        return people.bboxes[rows], people.bbox_scores[rows]
 
-    The last ones are tracked: one may be in front of another.
-    """
-    duplicate = _duplicates(people, people, limits)
-    tracked = slice(len(people) - num_tracked, None)
-    similarity = compare_all(people, people)[tracked, tracked]
-    duplicate[tracked, tracked] &= similarity >= limits.tracked_similarity
-    rows: list[int] = []
-    for person in np.argsort(-people.bbox_scores, kind='stable'):
-        if not duplicate[person, rows].any():
-            rows.append(person)
-    return people.bboxes[rows], people.bbox_scores[rows]
-
-
-def _duplicates(first: People, second: People, limits: Verification) -> np.ndarray:
-    """Mark pairs (P, Q) that are of one person."""
-    shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
-    similar = compare_all(first, second) >= limits.duplicate_similarity
-    return (shared > limits.duplicate_overlap) & similar
+    def _duplicates(self, first: People, second: People) -> np.ndarray:
+        """Mark pairs (P, Q) that are of one person."""
+        shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
+        similar = compare_all(first, second) >= self.limits.duplicate_similarity
+        return (shared > self.limits.duplicate_overlap) & similar
