@@ -219,8 +219,9 @@ def _capture(
     """Run backbone, neck and head of a model as one captured graph, on a GPU."""
     if torch.device(device).type != 'cuda':
         return
-    head = getattr(model, name)
-    if type(head).__name__ == 'VisPredictHead':  # uses features twice
+    head = getattr(model, name, None)
+    # detectors of two stages have several heads; the other one uses features twice
+    if head is None or type(head).__name__ == 'VisPredictHead':
         return
     extract, forward = model.extract_feat, head.forward
     network = CapturedGraphs(
