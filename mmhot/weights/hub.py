@@ -67,10 +67,8 @@ def local_file(name: str | Path) -> Path:
         text = f'the part after # must be {_SHA256} and at least 8 digits'
         raise ValueError(f'{public_url(url)}: {text}')
     named = _DIGITS.search(url)
-    # other programs keep files with unique names there, too
-    path = cached_file(url) if named else folder / Path(urlsplit(url).path).name
     digits = fragment.removeprefix(_SHA256) or (named and named[1])
-    return download(url, path, digits)
+    return download(url, folder / Path(urlsplit(url).path).name, digits)
 
 
 def unpack(path: Path) -> Path:
@@ -124,13 +122,6 @@ def _hub_address(name: str) -> str:
 def cache_folder() -> Path:
     """Return the folder of the user's caches."""
     return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
-
-
-def cached_file(url: str) -> Path:
-    """Return where the file of a URL is kept after its download."""
-    home = os.environ.get('TORCH_HOME') or cache_folder() / 'torch'
-    folder = Path(home).expanduser() / 'hub' / 'checkpoints'
-    return folder / url.rpartition('/')[2]
 
 
 def download(

@@ -17,7 +17,7 @@ from lifters import lifter_config, random_state, save_lifter
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
-from mmhot.weights.hub import cached_file, local_file
+from mmhot.weights.hub import cache_folder, local_file
 
 
 @contextmanager
@@ -47,14 +47,11 @@ def serve(files):
 @pytest.fixture(autouse=True)
 def _empty_caches(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
 
 
-def test_empty_folders_of_caches_are_unset(monkeypatch):
-    for name in ('XDG_CACHE_HOME', 'TORCH_HOME'):
-        monkeypatch.setenv(name, '')
-    expected = Path.home() / '.cache/torch/hub/checkpoints/a.pth'
-    assert cached_file('http://a/a.pth') == expected
+def test_an_empty_folder_of_caches_is_unset(monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', '')
+    assert cache_folder() == Path.home() / '.cache'
 
 
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
