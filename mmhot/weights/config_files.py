@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mmengine.registry
+import mmpose.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
@@ -28,8 +30,8 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
-        if _name_types(config._cfg_dict):
-            config.default_scope = config.get('default_scope') or 'mmpose'
+        _name_types(config._cfg_dict)
+        config.default_scope = config.get('default_scope') or 'mmpose'
         return config
     except (Exception, SystemExit) as error:
         # a config is a program and can raise anything
@@ -37,27 +39,21 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
         raise ValueError(f'{path} is not a usable config: {reason}') from error
 
 
-def _name_types(settings: Any) -> bool:
-    """Name the classes of a pure Python config, in place; return whether it has any.
+def _name_types(settings: Any) -> None:
+    """Name the classes of a pure Python config, in place.
 
     Those of MMPose's registries get the name that other configs have.
     """
-    has_class = False
     if isinstance(settings, dict):
-        kind = settings.get('type')
-        if has_class := callable(kind):
+        if callable(kind := settings.get('type')):
             settings['type'] = _registered_name(kind)
-        settings = settings.values()
-    elif not isinstance(settings, list | tuple):
-        return False
-    within = [_name_types(value) for value in settings]
-    return has_class or any(within)
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        for value in settings:
+            _name_types(value)
 
 
 def _registered_name(kind: Callable) -> str:
-    import mmengine.registry
-    import mmpose.registry
-
     for module in (mmpose.registry, mmengine.registry):
         for registry in vars(module).values():
             is_registry = isinstance(registry, Registry)
