@@ -79,8 +79,6 @@ class SequencePoseLifter(PoseLifter):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if isinstance(self.backbone, Host):
-            self.backbone.check_layers()
         if not isinstance(self.head, PoseLiftingHead):
             raise ValueError(
                 'SequencePoseLifter needs PoseLiftingHead or a subclass, got '

@@ -7,7 +7,7 @@ A host from outside the package subclasses :class:`Host`; then every pruner, rec
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -17,7 +17,6 @@ from mmhot.models.tokens.hourglass import Hourglass, Keep
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
-@runtime_checkable
 class WatchedLayer(Protocol):
     """Layer that reports its temporal attention, for pruners that read it."""
 
@@ -156,20 +155,3 @@ class Host(BaseModule):
     def after_recovery(self, x: Tensor) -> Tensor:
         """Map tokens (B, T, ..., C) after recovery; here the host's last norm goes."""
         return x
-
-    def check_layers(self) -> None:
-        """Raise a ValueError if the layers do not offer what the pruners need."""
-        name, layers = type(self).__name__, self.get_layers()
-        if len(layers) != self.hourglass.num_layers:
-            raise ValueError(
-                f'{name} must return num_layers={self.hourglass.num_layers} layers '
-                f'from get_layers, got {len(layers)}'
-            )
-        for pruner in self.hourglass.pruners:
-            before = layers[pruner.depth - 1]
-            if pruner.reads_attention and not isinstance(before, WatchedLayer):
-                raise ValueError(
-                    f'{type(pruner).__name__} at depth {pruner.depth} of {name} reads '
-                    f'the attention of the layer before it, and '
-                    f'{type(before).__name__} has no method watch'
-                )
