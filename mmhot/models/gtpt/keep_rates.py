@@ -23,7 +23,14 @@ def count_tokens(
         ValueError: If rates are out of range, grow, do not divide the layers or leave
             a group without a patch.
     """
-    rates = _check_rates((1.0,) if keep_rates is None else keep_rates)
+    keep_rates = (1.0,) if keep_rates is None else keep_rates
+    rates = list(keep_rates) if isinstance(keep_rates, Sequence) else []
+    are_shares = rates and all(isinstance(x, Real) and 0 < x <= 1 for x in rates)
+    if not are_shares or rates != sorted(rates, reverse=True):
+        raise ValueError(
+            'keep_rates must be a list of numbers above 0 and at most 1 that do not '
+            f'grow, as pruned patches do not come back, got {keep_rates!r}'
+        )
     if depth % len(rates):
         raise ValueError(
             f'keep_rates: {len(rates)} rates do not split the {depth} layers evenly'
@@ -39,16 +46,3 @@ def count_tokens(
                 f'dense keypoints: keep at least {(dense + 1) / num_patches:.4g}'
             )
     return counts
-
-
-def _check_rates(keep_rates: Sequence[float]) -> list[float]:
-    """Return keep rates as a list of numbers in (0, 1] that do not grow."""
-    is_list = isinstance(keep_rates, Sequence) and not isinstance(keep_rates, str)
-    rates = list(keep_rates) if is_list else []
-    if not rates or not all(isinstance(x, Real) and 0 < x <= 1 for x in rates):
-        text = 'keep_rates must be a list of numbers above 0 and at most 1, got'
-        raise ValueError(f'{text} {keep_rates!r}')
-    if rates != sorted(rates, reverse=True):
-        text = 'keep_rates must not grow, as pruned patches do not come back, got'
-        raise ValueError(f'{text} {keep_rates}')
-    return rates
