@@ -174,17 +174,12 @@ class GTPTHead(BaseHead):
 
     def embed(self, feature_map: Tensor) -> Tensor:
         """Map a feature map (B, C', H, W) to patch tokens (B, N, C)."""
-        size = tuple(feature_map.shape[:1:-1])
-        if size != self.in_featuremap_size:
+        size = tuple(feature_map.shape[:0:-1])
+        wanted = *self.in_featuremap_size, self.patch_embed.norm.num_features
+        if size != wanted:
             raise ValueError(
-                f'feature map must be {self.in_featuremap_size} (width, height), as '
-                f'in_featuremap_size says, got {size}'
-            )
-        channels = self.patch_embed.norm.num_features
-        if feature_map.shape[1] != channels:
-            raise ValueError(
-                f'in_channels is {channels}, and the feature map has '
-                f'{feature_map.shape[1]} channels'
+                f'in_featuremap_size and in_channels are {wanted}, but width, height '
+                f'and channels of the feature map are {size}'
             )
         return self.patch_embed(feature_map)
 
