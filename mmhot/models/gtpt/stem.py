@@ -67,17 +67,11 @@ class ShuffleBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
-        left, right = self.split(x)
+        left, right = x.chunk(2, dim=1) if self.left is None else (self.left(x), x)
         halves = (left, self.right(right))
         # in the order (B, H, W, C), which keeps the channels_last format
         shuffled = torch.stack([half.permute(0, 2, 3, 1) for half in halves], dim=-1)
         return shuffled.flatten(-2).permute(0, 3, 1, 2)
-
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the completed left half and the input of the right branch."""
-        if self.left is None:
-            return x.chunk(2, dim=1)
-        return self.left(x), x
 
 
 class UpSample(nn.Module):
