@@ -7,7 +7,6 @@ A host from outside the package subclasses :class:`Host`; then every pruner, rec
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from mmengine.model import BaseModule
 from torch import Tensor
@@ -15,13 +14,6 @@ from torch import Tensor
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.tokens.hourglass import Hourglass, Keep
 from mmhot.models.tokens.recoverers import PrunedFeatures
-
-
-class WatchedLayer(Protocol):
-    """Layer that reports its temporal attention, for pruners that read it."""
-
-    def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the output and the attention that each frame receives, (B, T)."""
 
 
 class Host(BaseModule):
@@ -140,7 +132,8 @@ class Host(BaseModule):
     def get_layers(self) -> Sequence[Callable[[Tensor], Tensor]]:
         """Return ``num_layers`` layers, each from (B, t, ..., C) to the same shape.
 
-        A :class:`WatchedLayer` can be followed by a pruner that reads attention.
+        A pruner that reads attention follows a layer with a method ``watch``, from x to
+        the output and the temporal attention that each frame receives, (B, T).
         """
         return self.layers
 
