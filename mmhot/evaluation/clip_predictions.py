@@ -27,11 +27,6 @@ class ClipPrediction:
     root_world: np.ndarray | None = None  # true path, meters, z up, (F, 3)
     camera_axes: np.ndarray | None = None  # rotation of the poses to that, (3, 3)
 
-    @property
-    def recording(self) -> str:
-        """Name of the clip without its camera."""
-        return self.clip.split('.')[0]
-
 
 def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     """Convert a window, as evaluators receive it, to the frames of a clip that count.

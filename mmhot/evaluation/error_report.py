@@ -21,9 +21,8 @@ class Measure:
 
     name: str
     unit: str
-    errors: Callable[..., np.ndarray] = (
-        pose_errors.joint_position_errors
-    )  # for each joint, meters
+    # for each joint, meters
+    errors: Callable[..., np.ndarray] = pose_errors.joint_position_errors
     num_frames: int = 1  # consecutive ones that it needs
     # distances in meters, for the percentage of joints within them; higher is better
     thresholds: Sequence[float] = ()

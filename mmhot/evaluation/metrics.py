@@ -78,7 +78,8 @@ class LiftingErrorMetric(BaseMetric):
 
     def compute_metrics(self, results: list[ClipPrediction]) -> dict[str, float]:
         """Average each dataset's errors."""
-        parts = [part for part in results if part.recording not in self.skip_list]
+        # clips are RECORDING.CAMERA
+        parts = [x for x in results if x.clip.split('.')[0] not in self.skip_list]
         if not sum(len(part.pred) for part in parts):
             raise ValueError(
                 'LiftingErrorMetric got no frame that counts: check skip_list'
