@@ -6,7 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmhot.datasets.transforms.skeleton_augmentation import fill_midpoints
+from mmhot.datasets.transforms.skeleton_augmentation import LIMBS, fill_midpoints
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
@@ -43,10 +43,6 @@ _KEY_INTERVAL = 9  # 27 key times per 243 frames
 _RUN = (1, 8)  # frames of an outlier
 _SWAP = (3, 12)  # frames of a left/right swap
 _ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
-_LEGS, _ARMS = (
-    [_H36M.indices([f'{side}_{part}' for part in parts]) for side in ('left', 'right')]
-    for parts in (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
-)
 
 
 @TRANSFORMS.register_module()
@@ -126,7 +122,8 @@ class RandomDetectorNoise(BaseTransform):
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
         """Exchange left and right limbs of (T, K, 2) for some frames, in place."""
-        for prob, (left, right) in ((self.swap_legs, _LEGS), (self.swap_arms, _ARMS)):
+        pairs = (self.swap_legs, LIMBS[:2]), (self.swap_arms, LIMBS[2:])
+        for prob, (left, right) in pairs:
             for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
                 frames = slice(frame, frame + rng.integers(_SWAP[0], _SWAP[1] + 1))
                 swapped = keypoints[frames, left].copy()

@@ -10,13 +10,14 @@ from mmpose.registry import TRANSFORMS
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
-_LIMBS = [
+LIMBS = [
     _H36M.indices([f'{side}_{part}' for part in limb])
     for limb in (('hip', 'knee', 'foot'), ('shoulder', 'elbow', 'wrist'))
     for side in ('left', 'right')
 ]
-_LEFT_LEG, _, _LEFT_ARM, _RIGHT_ARM = _LIMBS
-_MOVED = [joint for _, *own in _LIMBS for joint in own]
+"""Three joints each of left leg, right leg, left arm and right arm."""
+_LEFT_LEG, _, _LEFT_ARM, _RIGHT_ARM = LIMBS
+_MOVED = [joint for _, *own in LIMBS for joint in own]
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
@@ -79,7 +80,7 @@ class RandomStraightLimbs(BaseTransform):
     def straighten(self, joints: np.ndarray, knees: float, elbows: float) -> np.ndarray:
         """Reduce the angles of (T, 17, 3) by up to these numbers of degrees."""
         joints = joints.copy()
-        limbs = zip(_LIMBS, (knees, knees, elbows, elbows), strict=True)
+        limbs = zip(LIMBS, (knees, knees, elbows, elbows), strict=True)
         for (start, bend, end), degrees in limbs:
             bones = joints[:, [bend, end]] - joints[:, [start, bend]]
             lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
@@ -91,12 +92,9 @@ class RandomStraightLimbs(BaseTransform):
             line = _unit(joints[:, end] - joints[:, start])[:, None]
             # the rotation of each bone towards the line, in their common plane
             along = (bones * line).sum(-1, keepdims=True)
-            across = bones - along * line
+            across = _unit(bones - along * line)
             turn = share[:, None, None] * np.arccos(along.clip(-1, 1))
-            across *= np.sin(turn) / np.linalg.norm(
-                across, axis=-1, keepdims=True
-            ).clip(1e-6)
-            bones = lengths * (np.cos(turn) * line + across)
+            bones = lengths * (np.cos(turn) * line + np.sin(turn) * across)
             joints[:, bend] = joints[:, start] + bones[:, 0]
             joints[:, end] = joints[:, bend] + bones[:, 1]
         return joints
