@@ -108,7 +108,13 @@ class GTPTHead(BaseHead):
         self.groups = KeypointGroups(metainfo or skeleton, groups)
         self.groups.check_count(out_channels)
         self.coarse_depth, self.fine_depth = coarse_depth, fine_depth
-        self.grid = columns, rows = _grid(self.in_featuremap_size, patch_size)
+        (width, height), (columns, rows) = in_featuremap_size, patch_size
+        if width % columns or height % rows:
+            raise ValueError(
+                f'patch_size ({patch_size}) must divide in_featuremap_size, '
+                f'{in_featuremap_size}'
+            )
+        self.grid = columns, rows = width // columns, height // rows
         self.keep_rates = keep_rates
 
         scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
@@ -338,19 +344,6 @@ class GTPTHead(BaseHead):
 def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
     """Layers that map tokens to logits of bins."""
     return nn.Sequential(nn.LayerNorm(embed_dims), nn.Linear(embed_dims, num_bins))
-
-
-def _grid(
-    featuremap_size: tuple[int, int], patch_size: tuple[int, int]
-) -> tuple[int, int]:
-    """Return the columns and rows of patches."""
-    (width, height), (columns, rows) = featuremap_size, patch_size
-    if width % columns or height % rows:
-        raise ValueError(
-            f'patch_size ({patch_size}) must divide in_featuremap_size, '
-            f'{featuremap_size}'
-        )
-    return width // columns, height // rows
 
 
 @torch.no_grad()

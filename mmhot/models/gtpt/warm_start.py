@@ -33,7 +33,9 @@ def fit_weights(
         if saved.shape[0] == length or saved.shape[1:] != parameter.shape[1:]:
             continue
         if name.startswith(_BINS):
-            state_dict[key] = _interpolate(saved, length)
+            bins = saved.reshape(len(saved), -1).T[None].float()
+            bins = interpolate(bins, length, mode='linear')[0].T
+            state_dict[key] = bins.reshape(parameter.shape).to(saved.dtype)
             change = f'{len(saved)} bins interpolated to {length}'
         elif name == _QUERIES and drops_parts and len(saved) > num_sparse:
             state_dict[key] = saved[-num_sparse:]
@@ -48,10 +50,3 @@ def fit_weights(
         else:
             continue
         print_log(f'weights fitted: {key}: {change}', 'current')
-
-
-def _interpolate(saved: Tensor, num_bins: int) -> Tensor:
-    """Interpolate weights (bins, C) or biases (bins,) over bins."""
-    bins = saved.reshape(len(saved), -1).T[None].float()
-    bins = interpolate(bins, num_bins, mode='linear')[0].T
-    return bins.reshape(num_bins, *saved.shape[1:]).to(saved.dtype)

@@ -125,11 +125,9 @@ class AttentionRecoverer(TokenRecoverer):
 
     def initial_slots(self, count: int) -> Tensor:
         """Initial embedding of the kept slots, (count, C)."""
-        return (
-            self._sines(count)
-            if self.sine_start
-            else self.queries.new_zeros(count, self.queries.shape[1])
-        )
+        if self.sine_start:
+            return self._sines(count)
+        return self.queries.new_zeros(count, self.queries.shape[1])
 
     def _sines(self, count: int) -> Tensor:
         """Encode the middles of equal parts of the window, (count, C)."""
