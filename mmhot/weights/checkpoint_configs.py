@@ -53,8 +53,6 @@ _MODULES = (
     'mmdet.models.necks.cspnext_pafpn.',
     'mmdet.models.task_modules.',
 )
-# MMCV evaluates the text of this type, which is not of a registry.
-_FUNCTION = 'nms'
 _PRETRAINED = 'Pretrained'
 # Keys of every type, and those of MMCV's layers.
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
@@ -111,7 +109,8 @@ def _loads_file(initialization: Any) -> bool:
 def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
     """Raise a ValueError unless a type and its keys are permitted."""
     kind = settings['type']
-    if (key, kind) in (('nms', _FUNCTION), ('init_cfg', _PRETRAINED)):
+    # of no registry: MMCV evaluates the text 'nms'
+    if (key, kind) in (('nms', 'nms'), ('init_cfg', _PRETRAINED)):
         return
     prefix, _, name = str(kind).rpartition('.')
     # by name in dictionaries: MMEngine would also import a type such as 'os.system'

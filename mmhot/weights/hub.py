@@ -25,7 +25,6 @@ ARCHIVE = '.zip'
 # of archives have the digits of the checkpoint.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
 MODEL_FILE = 'model.onnx'
-_GRAPH = (MODEL_FILE, META_FILE)
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
 _MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
@@ -60,7 +59,7 @@ def local_file(name: str | Path) -> Path:
     folder = cache_folder() / 'mmhot' / 'downloads'
     folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     if url.endswith('/'):
-        for file in _GRAPH:
+        for file in (MODEL_FILE, META_FILE):
             download(url + file, folder / file)
         return folder
     if '#' in text and not _CHECKSUM.fullmatch(fragment):
