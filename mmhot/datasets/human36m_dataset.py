@@ -136,11 +136,10 @@ class VideoPose3DDataset(ClipDataset):
             takes = _by_take(content['positions_3d'])
             joints = {take: _used_joints(poses) for take, poses in takes}
         if missing := sorted(joints.keys() ^ keypoints.keys()):
-            names = [' '.join(take) for take in missing]
-            names[5:] = ['...'] if len(names) > 5 else []
+            names = [' '.join(take) for take in missing[:5]]
             MMLogger.get_current_instance().warning(
                 f'{len(missing)} recordings are left out, as {self.files[0]} or '
-                f'{self.keypoint_2d_file} lacks them: {", ".join(names)}'
+                f'{self.keypoint_2d_file} lacks them, such as {", ".join(names)}'
             )
         cameras = read_h36m_cameras(self.find_file(self.camera_param_file))
         clips = []

@@ -107,7 +107,7 @@ def test_recordings_of_only_one_videopose3d_file_are_named(
     assert [clip.name.split('.')[0] for clip in clips] == ['S9_Directions_1'] * 4
     (line,) = said
     assert line.startswith('2 recordings are left out')
-    assert line.endswith('lacks them: S1 WalkingDog, S9 Photo')
+    assert line.endswith('lacks them, such as S1 WalkingDog, S9 Photo')
 
 
 def test_wrong_videopose3d_files_are_an_error(tmp_path):
