@@ -158,9 +158,7 @@ class FiniteLossHook(Hook):
     priority = 'LOW'
     # steps in a row until it stops; in mixed precision a single one may overflow
     patience = 10
-
-    def __init__(self) -> None:
-        self.streak = 0
+    streak = 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
