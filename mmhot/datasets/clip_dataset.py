@@ -120,14 +120,10 @@ class ClipDataset(BaseDataset):
 
     def _check_lengths(self) -> None:
         seq_len, num_targets = self.seq_len, self.num_targets
-        if not 0 < num_targets <= seq_len:
+        if not 0 < num_targets <= seq_len or (seq_len - num_targets) % 2:
             raise ValueError(
-                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len})'
-            )
-        if (seq_len - num_targets) % 2:
-            raise ValueError(
-                f'seq_len ({seq_len}) and num_targets ({num_targets}) must both be odd '
-                'or both be even, so that the targets are in the middle'
+                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len}), '
+                'and both odd or both even, so that the targets are in the middle'
             )
         for name in ('stride', 'times', 'downsample'):
             if (value := getattr(self, name)) < 1:
