@@ -1,6 +1,6 @@
 """Index of the shipped models and weights, read without PyTorch or MMPose."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,10 +34,10 @@ class IndexedModel:
     aliases: tuple[str, ...]
     algorithm: str  # its collection, or the folder of the config
     config: Path
-    parameters: int | None
-    macs: int | None  # multiply-adds of one input: an image or a window
-    weights: str  # mmhot://NAME, or '' if none are shipped
-    results: list[dict[str, Any]]  # as in the metafile
+    parameters: int | None = None
+    macs: int | None = None  # multiply-adds of one input: an image or a window
+    weights: str = ''  # mmhot://NAME, if they are shipped
+    results: Sequence[dict[str, Any]] = ()  # as in the metafile
 
     @property
     def task(self) -> str:
@@ -73,9 +73,7 @@ def read_models(name: str = '') -> list[IndexedModel]:
     indexed = {model.config for model in models}
     for path in sorted((FOLDER / 'configs').glob('[!_]*/*/*/*.py')):
         if path not in indexed and name in path.stem:
-            algorithm = path.parents[1].name
-            row = IndexedModel(path.stem, (), algorithm, path, None, None, '', [])
-            models.append(row)
+            models.append(IndexedModel(path.stem, (), path.parents[1].name, path))
     return models
 
 
