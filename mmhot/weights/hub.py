@@ -56,7 +56,7 @@ def local_file(name: str | Path) -> Path:
     if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
-    folder = cache_folder() / 'mmhot' / 'downloads'
+    folder = cache_folder() / 'downloads'
     folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
     if url.endswith('/'):
         for file in (MODEL_FILE, META_FILE):
@@ -78,8 +78,7 @@ def unpack(path: Path) -> Path:
     """
     with naming(require_file(path)):
         # archives are replaced, and dates are copied: the content counts
-        folder = cache_folder() / 'mmhot' / 'archives' / _digest_of(path)[:16]
-        folder /= path.stem
+        folder = cache_folder() / 'archives' / _digest_of(path)[:16] / path.stem
         if (folder / SDK_FILE).is_file():
             return folder
         try:
@@ -119,8 +118,9 @@ def _hub_address(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of the user's caches."""
-    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
+    """Return the folder of files that were fetched or unpacked."""
+    caches = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
+    return Path(caches).expanduser() / 'mmhot'
 
 
 def download(

@@ -68,8 +68,7 @@ class NamedFile(NamedTuple):
 
     def path(self, name: str) -> Path:
         """Return where it is kept."""
-        folder = hub.cache_folder() / 'mmhot' / 'models'
-        return folder / f'{name}{Path(self.url).suffix}'
+        return hub.cache_folder() / 'models' / f'{name}{Path(self.url).suffix}'
 
     def fetch(
         self, name: str, show: Callable[[int, int], None] = lambda done, total: None

@@ -51,7 +51,7 @@ def _empty_caches(monkeypatch, tmp_path):
 
 def test_an_empty_folder_of_caches_is_unset(monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', '')
-    assert cache_folder() == Path.home() / '.cache'
+    assert cache_folder() == Path.home() / '.cache/mmhot'
 
 
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
