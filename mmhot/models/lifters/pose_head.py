@@ -102,10 +102,8 @@ class PoseLiftingHead(BaseHead):
             coords = self.average(feats, flip_indices, target)
         else:
             coords = self.select(feats, target)
-        return [
-            self.decode(_match_target(coord, sample), sample)
-            for coord, sample in zip(to_numpy(coords), batch_data_samples, strict=True)
-        ]
+        pairs = zip(to_numpy(coords), batch_data_samples, strict=True)
+        return [self.decode(*pair) for pair in pairs]
 
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
@@ -130,12 +128,16 @@ class PoseLiftingHead(BaseHead):
         return gather_tokens(coords, is_center.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
-        """Decode the output ``(T', K, 3)`` of one sample."""
+        """Decode the output ``(T', K, 3)`` of one sample, for one target its center."""
         if self.decoder is None:
             raise RuntimeError(
                 'PoseLiftingHead needs a decoder for predictions: set head.decoder '
                 'in the config to a codec'
             )
+        target = data_sample.get('gt_instances', {}).get('lifting_target')
+        if target is not None and len(target) == 1:
+            center = (len(coords) - 1) // 2
+            coords = coords[center : center + 1]
         metainfo = data_sample.metainfo
         keys = getattr(self.decoder, 'auxiliary_decode_keys', ())
         settings = {key: metainfo[key] for key in keys if key in metainfo}
@@ -212,12 +214,3 @@ class RepresentationHead(PoseLiftingHead):
 def kept_frames(feats: Features) -> Tensor | None:
     """Return the frames (B, T') of the poses that a head returns; None if all."""
     return feats.frames if isinstance(feats, PrunedFeatures) else None
-
-
-def _match_target(coords: np.ndarray, data_sample) -> np.ndarray:
-    """Reduce poses (T', K, 3) to the center frame if the sample's target is one."""
-    target = data_sample.get('gt_instances', {}).get('lifting_target')
-    if target is None or len(target) > 1:
-        return coords
-    center = (len(coords) - 1) // 2
-    return coords[center : center + 1]
