@@ -1,6 +1,5 @@
-"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv; Label Studio."""
+"""Keypoints of Ultralytics' save_txt, VideoPose3D, SLEAP's .csv, ComfyUI."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,8 @@ def test_labels_of_ultralytics(tmp_path, ends, with_scores):
     np.testing.assert_allclose(track.bboxes[0], [256, 96, 384, 384], atol=1e-3)
 
 
-def test_json_of_ultralytics(tmp_path):
+@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
+def test_json_of_ultralytics(tmp_path, before):
     frames = [
         [{'name': 'person', 'box': {'x1': 1.0}, 'track_id': 3, 'keypoints': columns}]
         for columns in (
@@ -60,6 +60,7 @@ def test_json_of_ultralytics(tmp_path):
         )
     ]
     path = dump(tmp_path / 'walk.json', [*frames[:3], [], *frames[4:]])
+    path.write_text(before + path.read_text())
     [track] = mmhot.read_keypoints(path, image_size=SIZE, fps=30).tracks
     kept = [0, 1, 2, 4, 5]
     assert (track.track, track.frames.tolist()) == (3, kept)
@@ -122,20 +123,6 @@ def test_csv_of_sleap(tmp_path, names):
         np.testing.assert_allclose(track.keypoints[seen], own[seen], rtol=1e-6)
     assert np.isnan(clip.tracks[0].keypoints[0, 0]).all()
     assert clip.tracks[0].scores[0, 0] == 0
-
-
-LABELS = [{'x': 1, 'y': 2, 'original_width': 9, 'keypointlabels': ['nose']}]
-TASK = {'id': 1, 'data': {'img': 'a'}, 'annotations': [{'result': LABELS}]}
-
-
-@pytest.mark.parametrize('before', ['', '\ufeff', ' \n\t'], ids=repr)
-def test_json_of_label_studio_says_how(tmp_path, before):
-    path = tmp_path / 'annotations'
-    short = [{'img': 'a', 'id': 1, 'kp': LABELS, 'lead_time': 2.1}]
-    for document in ([TASK], TASK, short):
-        path.write_text(before + json.dumps(document))
-        with pytest.raises(ValueError, match='is JSON of Label Studio: export'):
-            mmhot.lift(path, image_size=SIZE, fps=30)
 
 
 @pytest.mark.parametrize('is_folder', [False, True])

@@ -20,6 +20,12 @@ from mmhot.structures.rows import Rows
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
 _OF_VIDEOS = 'positions_2d'
 _LOOKED_AT = 1 << 20  # bytes of a file that is not read
+# Names in files of AMASS, WHAM and GVHMR.
+_SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
+_OF_SMPL = (
+    'has parameters of SMPL, not joints: save the 24 joints of the body model, '
+    "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
+)
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
 Reader = Callable[[Path, int], Rows | Clip3D]
@@ -55,10 +61,8 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
             return read(path, size)
         except ValueError as error:
             with path.open('rb') as file:
-                content = file.read(_LOOKED_AT)
-            for reader, words, hint in _HINTS:
-                if read is reader and words.search(content):
-                    raise ArgumentError(hint) from error
+                if read is _read_objects and _SMPL.search(file.read(_LOOKED_AT)):
+                    raise ArgumentError(_OF_SMPL) from error
             raise
     if not start:
         raise ValueError('is empty')
@@ -141,17 +145,3 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     *((x, _of_path(read)) for x, read in (*animal_tracking.READERS, *tables.READERS)),
 )
 """Readers of files by their first bytes."""
-_HINTS = (
-    (
-        _read_objects,  # of AMASS, WHAM and GVHMR
-        re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl'),
-        'has parameters of SMPL, not joints: save the 24 joints of the body model, '
-        "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}",
-    ),
-    (
-        _read_json,
-        re.compile(b'"(keypointlabels|lead_time|inner_id)"'),
-        'is JSON of Label Studio: export keypoints as COCO',
-    ),
-)
-"""Readers, words of files that they do not read, and what to do with these."""
