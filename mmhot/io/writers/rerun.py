@@ -120,10 +120,6 @@ def _send_person(
         curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
         values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
         send(f'{ERRORS}/person{track}', curves, values, len(colors))
-    name = rr.Points3D.from_fields(radii=0.0, labels=str(track), show_labels=True)
-    top = clip.joint_names.index('head') if 'head' in clip.joint_names else 0
-    tops = rr.Points3D.columns(positions=poses[:, top])
-    send(f'{WORLD}/person{track}/name', name, tops, 1)
 
 
 def _send_video(
