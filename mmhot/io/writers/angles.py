@@ -1,7 +1,6 @@
 """Joint angles: motions for OpenSim (``.mot``), and tables (``.angles.csv``)."""
 
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
@@ -52,21 +51,13 @@ def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None
         np.savetxt(file, table, fmt='%.6f', delimiter='\t')
 
 
-class Angles(dict[str, np.ndarray]):
-    """Angles in degrees, (N,) by name."""
-
-    def __missing__(self, name: str) -> NoReturn:
-        """Name the angles."""
-        raise KeyError(f'no angle {name!r}; there are {", ".join(self)}')
-
-
-def clip_angles(clip: Clip3D) -> Angles:
+def clip_angles(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return each angle in degrees, (N,) by name; the clip is in ``'world'`` axes."""
     names = angle_names(len(clip.joint_names))
     angles = np.empty((len(clip), len(names)))
     for rows in clip.stretches():
         angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
-    return Angles(zip(names, angles.T, strict=True))
+    return dict(zip(names, angles.T, strict=True))
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
