@@ -412,41 +412,26 @@ def rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     trunk = positions[:, skeleton.index('thorax')] - positions[:, 0]
     bones = positions - positions[:, list(parents)]
     lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
-    means = {
-        parents[left]: np.einsum(
-            'tij,tkj->ki', _frame_across(positions, left, right, trunk), bones
-        )
-        for left, right in skeleton.flip_pairs
-        if parents[left] == parents[right]
-    }
+    means: dict[int, np.ndarray] = {}
+    for left, right in skeleton.flip_pairs:
+        if parents[left] == parents[right]:
+            across = unit_vectors(positions[:, left] - positions[:, right])
+            forward = unit_vectors(np.cross(across, trunk))
+            frames = np.stack([across, np.cross(forward, across), forward], axis=-2)
+            means[parents[left]] = np.einsum('tij,tkj->ki', frames, bones)
     offsets = np.zeros((len(parents), 3))
     for parent, child in skeleton.bones:
-        direction = _limb_direction(skeleton.joints[child])
-        if parent in means or direction is None:
+        joint = skeleton.joints[child]
+        if parent not in means and joint.endswith(('knee', 'foot')):
+            offsets[child] = 0, -1, 0
+        elif parent not in means and joint.endswith(('elbow', 'wrist', 'hand_end')):
+            offsets[child] = 1 if joint.startswith('left') else -1, 0, 0
+        else:
             while parent not in means:
                 parent = parents[parent]
-            direction = means[parent][child]
-        offsets[child] = direction
+            offsets[child] = means[parent][child]
     norms = np.linalg.norm(offsets, axis=-1).clip(1e-9)
     return offsets * (lengths / norms)[:, None]
-
-
-def _limb_direction(joint: str) -> np.ndarray | None:
-    """Return the direction (3,) of a limb's bone in the rest pose."""
-    if joint.endswith(('knee', 'foot', 'ankle')):
-        return np.array([0.0, -1.0, 0.0])
-    if joint.endswith(('elbow', 'wrist', 'hand_end')):
-        return np.array([1.0 if joint.startswith('left') else -1.0, 0.0, 0.0])
-    return None
-
-
-def _frame_across(
-    positions: np.ndarray, left: int, right: int, trunk: np.ndarray
-) -> np.ndarray:
-    """Compute axes left, up, forward (rows) from a joint pair and the trunk."""
-    across = unit_vectors(positions[:, left] - positions[:, right])
-    forward = unit_vectors(np.cross(across, trunk))
-    return np.stack([across, np.cross(forward, across), forward], axis=-2)
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
