@@ -51,7 +51,6 @@ class _Gltf:
         self, array: np.ndarray, target: int | None = None, bounds: bool = False
     ) -> int:
         """Append an array (N,) or (N, C), and return the index of its accessor."""
-        array = np.ascontiguousarray(array)
         kind = array.dtype.newbyteorder('<')
         data = array.astype(kind, copy=False).tobytes()
         view = dict(buffer=0, byteOffset=self._size, byteLength=len(data))
@@ -140,19 +139,15 @@ def _add_joints(gltf: _Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
     offsets[0, 1] = motion.root[:, 2].mean()
     nodes = []
     for joint, offset in zip(rig.joints, offsets, strict=True):
-        name = rig.names.get(joint) or _end_name(joint)
+        # LeftToe_End, LeftHand_End
+        end = 'HeadTop_End' if joint == 'head' else joint.title().replace('_', '', 1)
+        name = rig.names.get(joint, end)
         nodes.append(gltf.add('nodes', name=name, translation=offset.tolist()))
     for node, parent in zip(nodes, motion.parents, strict=True):
         if parent >= 0:
             above = gltf.document['nodes'][nodes[parent]]
             above.setdefault('children', []).append(node)
     return nodes
-
-
-def _end_name(joint: str) -> str:
-    """Name the end of a limb: HeadTop_End, LeftToe_End, LeftHand_End."""
-    side, _, part = joint.removesuffix('_end').rpartition('_')
-    return 'HeadTop_End' if joint == 'head' else f'{side.title()}{part.title()}_End'
 
 
 def _add_mesh(gltf: _Gltf, mannequin: Mannequin, name: str) -> int:
