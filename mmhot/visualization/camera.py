@@ -117,5 +117,4 @@ def smooth(values: np.ndarray, frames: float) -> np.ndarray:
     """Return the moving average over about ``frames`` values of the first axis."""
     reach = min(int(frames / 2), len(values) - 1)
     weights = np.full(2 * reach + 1, 1 / (2 * reach + 1))
-    values = scipy.ndimage.correlate1d(values, weights, axis=0, mode='nearest')
-    return values
+    return scipy.ndimage.correlate1d(values, weights, axis=0, mode='nearest')

@@ -38,8 +38,9 @@ def reader_of(start: bytes) -> Reader | None:
         if text.startswith(starts):
             return read
     # videos and images have zeros, which the csv of Python 3.10 refuses
-    is_table = b'\0' not in text and tables.is_table(text)
-    return _of_path(tables.read_table) if is_table else None
+    if b'\0' not in text and tables.find_header(text.decode('utf-8', 'replace')):
+        return _of_path(tables.read_table)
+    return None
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
@@ -82,14 +83,10 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     columns = load_arrays(path, names_to_load) if is_archive else {}
     if columns.keys() >= _OF_CLIPS:
         return clip_of_arrays(columns)
-    if columns:
-        return read_people(columns, path, size)
-    content = load_objects(path)
-    if not isinstance(content, dict):
-        return read_people(content, path, size)
-    if _OF_VIDEOS in content:
+    content: Any = columns or load_objects(path)
+    if isinstance(content, dict) and _OF_VIDEOS in content:
         return _read_videos(content)
-    if is_archive:
+    if is_archive and not columns:
         if len(content) != 1:
             raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
         [content] = content.values()

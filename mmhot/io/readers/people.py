@@ -365,7 +365,7 @@ def gather(
 ) -> Rows:
     """Stack pairs of a frame number and a person, whose keys are those of ``_KEYS``.
 
-    The header has what the source states of all.
+    What a person lacks is NaN. The header has what the source states of all.
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
         chosen = [x for x in pairs if len(x[1].get(kind, ()))]
@@ -374,11 +374,15 @@ def gather(
     else:
         raise ValueError(f'holds no people with {_EXPECTED}')
     people, frame = [x for _, x in chosen], np.array([x for x, _ in chosen])
-    arrays = {
-        name: array
-        for name in _KEYS
-        if (array := _stack([x.get(name) for x in people], name)) is not None
-    }
+    arrays: dict[str, np.ndarray] = {}
+    for name in _KEYS:
+        values = [x.get(name) for x in people]
+        stated = next((value for value in values if value is not None), None)
+        if stated is not None:
+            title = _TITLES.get(name, name)
+            lost = np.full(as_numbers(stated, title).shape, np.nan).tolist()
+            filled = [lost if value is None else value for value in values]
+            arrays[name] = as_numbers(filled, title)
     points = arrays[kind]
     if points.ndim == 2 and points.shape[1] % 3 == 0:  # of COCO and OpenPose
         arrays[kind] = points.reshape(len(people), -1, 3)
@@ -403,16 +407,6 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
     """Return a number of a header, or None."""
     value = header.get(key)
     return None if value is None else as_number(value, key)
-
-
-def _stack(values: list[Any], name: str) -> np.ndarray | None:
-    """Stack what people have, NaN of people without it; None if no person has it."""
-    first = next((value for value in values if value is not None), None)
-    if first is None:
-        return None
-    title = _TITLES.get(name, name)
-    lost = np.full(as_numbers(first, title).shape, np.nan).tolist()
-    return as_numbers([lost if x is None else x for x in values], title)
 
 
 def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:

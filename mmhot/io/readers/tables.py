@@ -55,13 +55,11 @@ _POINTS = dict(tip=4, first=3, second=2, third=1)
 _NEAR, _MOST = (-0.5, 1.5), 0.9
 
 
-def is_table(start: bytes) -> bool:
-    """Return whether a file that begins so is ``.csv`` of positions in 3D."""
-    return _find_header(start.decode('utf-8-sig', 'replace')) is not None
+def find_header(text: str) -> tuple[int, str] | None:
+    """Return the line of the header of a table, and the separator of its cells.
 
-
-def _find_header(text: str) -> tuple[int, str] | None:
-    """Return the line of the header of a table, and the separator of its cells."""
+    None if the text is not the start of a ``.csv`` of positions in 3D.
+    """
     for separator in ',;\t':
         lines = csv.reader(text.splitlines()[:_LINES], delimiter=separator)
         for number, names in enumerate(lines):
@@ -72,7 +70,7 @@ def _find_header(text: str) -> tuple[int, str] | None:
 
 def read_table(path: Path) -> Rows:
     """Read ``.csv``; the rate is that of its times, if there are some."""
-    first, separator = _find_header(_text_of(path)) or (0, ',')
+    first, separator = find_header(_text_of(path)) or (0, ',')
     header, *lines = cells_of(path, separator)[first:]
     lines = [line for line in lines if any(line)]
     if lines and len(lines[-1]) < len(lines[0]):  # cut off

@@ -16,12 +16,11 @@ _LONGEST = 4000  # characters of a line
 def label_files(folder: Path) -> list[Path]:
     """List the files of a folder, one for each frame with people; empty of others."""
     files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
-    return files if any(map(_is_label, files)) else []
-
-
-def _is_label(path: Path) -> bool:
-    with path.open(encoding='utf-8', errors='replace') as file:
-        return _layout(file.readline(_LONGEST).split()) is not None
+    for path in files:
+        with path.open(encoding='utf-8', errors='replace') as file:
+            if _layout(file.readline(_LONGEST).split()) is not None:
+                return files
+    return []
 
 
 def _layout(cells: list[str]) -> tuple[int, int] | None:
