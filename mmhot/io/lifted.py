@@ -59,6 +59,8 @@ _HEADER: dict[str, Any] = {
 # lifters that predict their errors, and of 2D models with more joints.
 _OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', _ERROR}
 _OPTIONAL |= {'detected_joints', 'detected_2d', 'detected_scores'}
+# Keys of the arrays in files, which have the times of all clips.
+_KEYS = {name: 'time' if name == 'variable_time' else name for name in ARRAYS}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
     'track': 'track_id',
@@ -73,16 +75,11 @@ _INSTANCE_KEYS = {
 }
 
 
-def _key(name: str) -> str:
-    """Name an array of a clip in files, which have the times of all clips."""
-    return 'time' if name == 'variable_time' else name
-
-
 def write_npz(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write a clip as ``.npz``, one array per field, without pickles."""
     timed = replace(clip, variable_time=clip.time)
     arrays = {
-        _key(name): np.asarray(value, dtype)
+        _KEYS[name]: np.asarray(value, dtype)
         for name, (_, dtype) in ARRAYS.items()
         if (value := getattr(timed, name)) is not None
     }
@@ -174,7 +171,7 @@ def read_lifted(path: str | Path) -> Clip3D:
     with naming(path):
         start = start_of(path)
         if start.startswith(SIGNATURES):
-            return clip_of_arrays(load_arrays(path, (*map(_key, ARRAYS), *_HEADER)))
+            return clip_of_arrays(load_arrays(path, (*_KEYS.values(), *_HEADER)))
         is_live = start.startswith(LIVE)
         return clip_of_json(_document_of_lines(path) if is_live else load_object(path))
 
@@ -223,28 +220,23 @@ def clip_of_json(document: dict[str, Any]) -> Clip3D:
     return clip_of_arrays(fields)
 
 
-def _value(kind: Any, value: Any) -> Any:
-    """Return a value of a type, or a tuple of a list."""
-    value = value.tolist() if isinstance(value, np.ndarray) else value
-    return tuple(map(kind[0], value)) if isinstance(kind, list) else kind(value)
-
-
 def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     """Make a clip of arrays, or lists, by the names of its fields."""
-    lacking = {*map(_key, ARRAYS), *_HEADER} - _OPTIONAL - fields.keys()
+    lacking = {*_KEYS.values(), *_HEADER} - _OPTIONAL - fields.keys()
     if lacking:
         raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
-    values = {
-        name: _value(kind, fields[name])
-        for name, kind in _HEADER.items()
-        if name in fields
-    }
+    values: dict[str, Any] = {}
+    for name, kind in _HEADER.items():
+        if name in fields:
+            value = np.asarray(fields[name]).tolist()
+            of_list = isinstance(kind, list)
+            values[name] = tuple(map(kind[0], value)) if of_list else kind(value)
     sizes = {'N': np.size(fields['frame']), '2': 2, '3': 3}
     sizes['K'] = len(values['joint_names'])
     sizes['J'] = len(values.get('detected_joints', ()))
     for name, (letters, dtype) in ARRAYS.items():
-        if _key(name) in fields:
-            array = to_numbers(_key(name), fields[_key(name)])
+        if _KEYS[name] in fields:
+            array = to_numbers(_KEYS[name], fields[_KEYS[name]])
             if not array.size:  # JSON has no shapes of empty lists
                 array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
