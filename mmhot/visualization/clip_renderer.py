@@ -48,8 +48,8 @@ class ClipRenderer:
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
         self._angles = {
-            clip.joint_names.index(_ANGLES[name]): angles[name]
-            for name in _ANGLES
+            clip.joint_names.index(joint): angles[name]
+            for name, joint in _ANGLES.items()
             if name in angles
         }
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)

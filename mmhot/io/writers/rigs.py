@@ -57,13 +57,7 @@ class Rig:
     def joints(self) -> tuple[str, ...]:
         """All joints, toes and fingers last."""
         toes = [f'{side}_{part}' for side in _SIDES for part in ('toe', 'toe_end')]
-        fingers = [
-            f'{side}_{finger}{number}'
-            for side in self.hands
-            for finger in FINGERS
-            for number in PHALANGES
-        ]
-        return (*self.skeleton.joints, *toes, *fingers)
+        return tuple(dict.fromkeys([*self.skeleton.joints, *toes, *self.names]))
 
     @property
     def lifted(self) -> np.ndarray:
