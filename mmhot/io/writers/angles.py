@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.csv import cells, write_rows
+from mmhot.io.writers.csv import cells, write_columns
 from mmhot.io.writers.export import Export
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
@@ -65,11 +65,6 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
 
     The clip is in ``'world'`` axes.
     """
-    columns = clip_angles(clip)
-    table = np.column_stack([*columns.values()])
-    heads = clip.frame, clip.seconds(clip.frame), clip.track
-    lines = (
-        (frame, f'{time:.6f}', track, *cells(row, '.4f'))
-        for frame, time, track, row in zip(*heads, table, strict=True)
-    )
-    write_rows(path, ('frame', 'time', 'track', *columns), lines)
+    times = cells(clip.seconds(clip.frame), '.6f')
+    angles = {name: cells(x, '.4f') for name, x in clip_angles(clip).items()}
+    write_columns(path, dict(frame=clip.frame, time=times, track=clip.track, **angles))

@@ -1,7 +1,7 @@
 """Tables of 3D poses (``.csv``), one row per joint."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,14 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
     columns: dict[str, Iterable] = dict(clip.table())
     for name in columns.keys() - {'frame', 'track', 'joint'}:
         columns[name] = cells(columns[name], '.6f' if name == 'time' else '.6g')
-    write_rows(path, list(columns), zip(*columns.values(), strict=True))
+    write_columns(path, columns)
 
 
-def write_rows(
-    path: str | Path, columns: Sequence[str], rows: Iterable[Sequence]
-) -> None:
+def write_columns(path: str | Path, columns: Mapping[str, Iterable]) -> None:
     """Write a table with the names of its columns in the first row."""
     with replacing_text(path) as file:
         csv.writer(file).writerow(columns)
-        csv.writer(file).writerows(rows)
+        csv.writer(file).writerows(zip(*columns.values(), strict=True))
 
 
 def cells(values: Iterable[float], form: str) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import NothingToWriteError
-from mmhot.io.writers.csv import cells, write_rows
+from mmhot.io.writers.csv import cells, write_columns
 from mmhot.skeletons.gait import (
     Stride,
     find_strides,
@@ -15,8 +15,8 @@ from mmhot.skeletons.gait import (
 )
 from mmhot.structures.clips_3d import Clip3D
 
-_COLUMNS = (
-    *('foot', 'contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
+_NUMBERS = (
+    *('contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
 # Sine of the angle between a treadmill and the image, 30 degrees, from which on lifted
@@ -59,11 +59,11 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | No
             'needed, 0.25 to 1.2 seconds apart, and both feet on the ground between '
             'steps, unlike in runs and hops'
         )
-    lines = []
-    for track, stride in strides:
-        values = [getattr(stride, name) for name in _COLUMNS[1:]]
-        lines.append((track, stride.foot, *cells(values, '.4f')))
-    write_rows(path, ('track', *_COLUMNS), lines)
-    if any(np.isnan(stride.step_length) for _, stride in strides):
+    tracks, rows = zip(*strides, strict=True)
+    columns = {'track': tracks, 'foot': [stride.foot for stride in rows]}
+    for name in _NUMBERS:
+        columns[name] = cells([getattr(stride, name) for stride in rows], '.4f')
+    write_columns(path, columns)
+    if any(np.isnan(stride.step_length) for stride in rows):
         return 'no lengths and speeds on treadmills seen from the front or from behind'
     return None
