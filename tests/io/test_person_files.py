@@ -24,7 +24,7 @@ from tools.dataset_converters.motion_files import read_bvh
 
 def test_bvh_contains_the_motion_that_was_written(tmp_path):
     motion = fit_rig(joints_of(KICK), HUMAN_IK)
-    write_bvh(motion, 50.0, tmp_path / 'a.bvh')
+    write_bvh(motion, 50.0, tmp_path / 'a.bvh', HUMAN_IK)
     result = read_bvh(tmp_path / 'a.bvh')
     assert result.fps == pytest.approx(50)
     joints = [name for name in result.names if not name.endswith('.end')]

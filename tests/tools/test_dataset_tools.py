@@ -33,7 +33,7 @@ def test_folders_of_motion_become_clips(tmp_path, run):
     motions.mkdir()
     for name, key in (('02_04', JUMP), ('11_01', KICK)):
         motion = fit_rig(joints_of(key, 60), HUMAN_IK)
-        write_bvh(motion, 25.0, motions / f'{name}.bvh')
+        write_bvh(motion, 25.0, motions / f'{name}.bvh', HUMAN_IK)
     target = tmp_path / 'clips.npz'
     code, out, err = run('convert_mocap', motions, target)
     assert code == 0, err

@@ -50,12 +50,7 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
     return f'{note}; origin at x {x:.2f}, y {y:.2f} m of the world'
 
 
-def write_bvh(
-    motion: RigidMotion,
-    fps: float,
-    path: str | Path,
-    rig: Rig = BVH_PROFILES['default'],
-) -> None:
+def write_bvh(motion: RigidMotion, fps: float, path: str | Path, rig: Rig) -> None:
     """Write a motion of ``rig.joints``, in meters, z up, as ``.bvh``.
 
     The file has centimeters, y up, and degrees.
