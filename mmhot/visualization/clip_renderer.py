@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmhot.io.writers.angles import joint_of
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.camera import (
@@ -19,15 +20,9 @@ from mmhot.visualization.fading import doubts
 _FOREGROUND_SIZE = 0.5
 # Half the time whose people the camera shows at once.
 _FOLLOWED_SECONDS = 0.4
-# Angles that are written, and the joints beside which they stand.
-_ANGLES = {
-    f'{angle}_{side[0]}': f'{side}_{joint}'
-    for side in ('right', 'left')
-    for angle, joint in (
-        *(('knee_angle', 'knee'), ('hip_flexion', 'hip')),
-        *(('elbow_flex', 'elbow'), ('arm_flex', 'shoulder'), ('ankle_angle', 'foot')),
-    )
-}
+# Angles that are written, one for each joint.
+_KINDS = 'knee_angle', 'hip_flexion', 'elbow_flex', 'arm_flex', 'ankle_angle'
+_ANGLES = [f'{kind}_{side}' for side in 'rl' for kind in _KINDS]
 # Least height of people beside whose joints angles are written, in lines of text.
 _ROOM = 16
 
@@ -48,8 +43,8 @@ class ClipRenderer:
             raise ValueError(f'clip {clip.name} has no finite 3D joint to draw')
         self.clip = clip
         self._angles = {
-            clip.joint_names.index(joint): angles[name]
-            for name, joint in _ANGLES.items()
+            clip.joint_names.index(joint_of(name)): angles[name]
+            for name in _ANGLES
             if name in angles
         }
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)

@@ -15,7 +15,7 @@ from mmhot.errors import escape
 from mmhot.frames.sources import FrameObserver
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.angles import clip_angles
+from mmhot.io.writers.angles import clip_angles, joint_of
 from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
@@ -40,8 +40,6 @@ VIDEO_ERROR = 1.8
 """True over expected error in videos: 1.91 and 1.61 for the two of ``make demo``."""
 _STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
-# Joints that show the angles of a part of the body.
-_ANGLE_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder')
 # Frames of the video are thumbnails; of longer videos every second one, and so on.
 _FRAME_SIDE, _JPEG_QUALITY = 480, 70
 _MAX_FRAME_BYTES = 10_000_000
@@ -130,6 +128,7 @@ def _content(clip: Clip3D) -> dict:
     seconds = clip.seconds(np.arange(first, last + 1))
     people = [clip.take(clip.track == track) for track in clip.track_ids]
     motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
+    angles = angle_names(len(clip.joint_names))
     return {
         # timestamps of all frames, for variable frame rates
         'times': None if clip.variable_time is None else _encode(seconds, np.float32),
@@ -139,7 +138,8 @@ def _content(clip: Clip3D) -> dict:
         'first': first,
         'count': last - first + 1,
         'joints': [name.replace('_', ' ') for name in clip.marker_names],
-        'angles': _angles(clip),
+        # with the joints that show them
+        'angles': [(clip.joint_names.index(joint_of(x)), x) for x in angles],
         'errorStep': _ERROR_STEP,
         'parents': [int(parent) for parent in clip.parents],
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
@@ -149,17 +149,6 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
     }
-
-
-def _angles(clip: Clip3D) -> list[tuple[int, str]]:
-    """List the joint that shows each angle, and the angle's name."""
-    shown = []
-    for name in angle_names(len(clip.joint_names)):
-        part, _, *side = name.split('_')
-        sides = {'l': 'left_', 'r': 'right_'}
-        joint = ''.join(sides[x] for x in side) + _ANGLE_JOINTS.get(part, part)
-        shown.append((clip.joint_names.index(joint), name))
-    return shown
 
 
 def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:

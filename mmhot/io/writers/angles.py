@@ -14,6 +14,8 @@ from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.structures.clips_3d import Clip3D
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
+# Joints of parts of the body that have another name in angles.
+_JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder')
 _HEADER = """\
 {name}
 version=1
@@ -58,6 +60,13 @@ def clip_angles(clip: Clip3D) -> dict[str, np.ndarray]:
     for rows in clip.stretches():
         angles[rows] = joint_angles(in_y_up(clip.places()[rows]))
     return dict(zip(names, angles.T, strict=True))
+
+
+def joint_of(angle: str) -> str:
+    """Return the joint beside which an angle is shown: left_knee of knee_angle_l."""
+    part, _, *side = angle.split('_')
+    sides = {'l': 'left_', 'r': 'right_'}
+    return ''.join(sides[x] for x in side) + _JOINTS.get(part, part)
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
