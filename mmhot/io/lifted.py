@@ -2,11 +2,12 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -147,12 +148,6 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     }
 
 
-def is_lifted(document: object) -> TypeGuard[dict]:
-    """Return whether decoded JSON is a clip that mmhot wrote."""
-    meta = document.get('meta_info') if isinstance(document, dict) else None
-    return isinstance(meta, dict) and {'parents', 'axes'} <= meta.keys()
-
-
 def read_lifted(path: str | Path) -> Clip3D:
     """Read a file of `write_npz`, `write_json` or a stream; the content decides which.
 
@@ -202,7 +197,7 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
     return {'meta_info': meta, 'instance_info': frames}
 
 
-def clip_of_json(document: dict[str, Any]) -> Clip3D:
+def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
     """Make a clip of decoded JSON."""
     fields, frames = dict(document['meta_info']), document['instance_info']
     counts = [len(frame['instances']) for frame in frames]

@@ -1,13 +1,13 @@
 """Readers of people in files, 2D or 3D: the table of formats."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmhot.errors import ArgumentError, naming
-from mmhot.io.arrays import BLANK, SIGNATURES, load_arrays, load_json, start_of
-from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, is_lifted, read_lifted
+from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
+from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers import animal_tracking, tables
 from mmhot.io.readers.coco import is_coco, read_coco
@@ -18,7 +18,6 @@ from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
-_OF_VIDEOS = 'positions_2d'
 _LOOKED_AT = 1 << 20  # bytes of a file that is not read
 # Names in files of AMASS, WHAM and GVHMR.
 _SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
@@ -84,7 +83,7 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     if columns.keys() >= _OF_CLIPS:
         return clip_of_arrays(columns)
     content: Any = columns or load_objects(path)
-    if isinstance(content, dict) and _OF_VIDEOS in content:
+    if has_any(content, ('positions_2d',)):
         return _read_videos(content)
     if is_archive and not columns:
         if len(content) != 1:
@@ -93,11 +92,11 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     return read_people(content, path, size)
 
 
-def _read_videos(content: dict[str, Any]) -> Rows:
+def _read_videos(content: Mapping[str, Any]) -> Rows:
     """Read VideoPose3D's ``data_2d_custom``, of one video and one person."""
-    videos = content[_OF_VIDEOS]
-    if not isinstance(videos, dict) or len(videos) != 1:
-        listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
+    videos = content['positions_2d']
+    if len(videos) != 1:
+        listed = ', '.join(map(str, videos))
         raise ValueError(f'must have one video, has {listed:.100}: prepare each alone')
     [(name, cameras)] = videos.items()
     [people] = cameras.values()
@@ -109,7 +108,7 @@ def _read_videos(content: dict[str, Any]) -> Rows:
 
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
     document = load_json(path)
-    if is_lifted(document):
+    if isinstance(document, dict) and has_any(document.get('meta_info'), _OF_CLIPS):
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)

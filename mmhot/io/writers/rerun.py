@@ -97,8 +97,7 @@ def _send_person(
         rr.send_columns(entity, times, parts, recording=stream, strict=True)
 
     colors = [side_rgb(name) for name in clip.joint_names]
-    children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
-    bones = np.array([(clip.parents[child], child) for child in children])
+    bones = np.array([(x, child) for child, x in enumerate(clip.parents) if x >= 0])
     for parent, points, radius, joints_of, lines_of in (
         (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # negative radii are in screen units
@@ -112,7 +111,7 @@ def _send_person(
         send(entity, joints, joints_of.columns(positions=flat), len(colors))
         send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
         lines = lines_of.from_fields(
-            radii=radius / 2, colors=[colors[child] for child in children]
+            radii=radius / 2, colors=[colors[child] for _, child in bones]
         )
         ends = points[:, bones].reshape(-1, 2, points.shape[-1])
         send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
