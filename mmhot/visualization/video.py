@@ -116,11 +116,7 @@ def _draw_frames(
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw frames, given their numbers, times and the video's image or None.
-
-    Yields:
-        tuple[np.ndarray, float]: The drawing, (H, W, 3), and its time.
-    """
+    """Draw frames by number, time and image of the video, and keep their times."""
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))

@@ -70,10 +70,7 @@ def joint_of(angle: str) -> str:
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
-    """Write the angles of all people as a table, with a row for each pose.
-
-    The clip is in ``'world'`` axes.
-    """
+    """Write the angles of all poses as a table; the clip is in ``'world'`` axes."""
     times = cells(clip.seconds(clip.frame), '.6f')
     angles = {name: cells(x, '.4f') for name, x in clip_angles(clip).items()}
     write_columns(path, dict(frame=clip.frame, time=times, track=clip.track, **angles))

@@ -60,8 +60,7 @@ def _layout(rr: ModuleType, clip: Clip3D) -> object:
 
 
 def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
-    axes = rr.ViewCoordinates
-    axes = axes.RDF if clip.axes == 'camera' else axes.RFU
+    axes = rr.ViewCoordinates.RDF if clip.axes == 'camera' else rr.ViewCoordinates.RFU
     stream.log(WORLD, axes, static=True, strict=True)
     # static extents, to which the viewer fits its views: the image and all positions
     positions = clip.places().reshape(-1, 3)
@@ -97,7 +96,8 @@ def _send_person(
         rr.send_columns(entity, times, parts, recording=stream, strict=True)
 
     colors = [side_rgb(name) for name in clip.joint_names]
-    bones = np.array([(x, child) for child, x in enumerate(clip.parents) if x >= 0])
+    children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
+    bones = np.array([(clip.parents[child], child) for child in children])
     for parent, points, radius, joints_of, lines_of in (
         (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # negative radii are in screen units
@@ -111,7 +111,7 @@ def _send_person(
         send(entity, joints, joints_of.columns(positions=flat), len(colors))
         send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
         lines = lines_of.from_fields(
-            radii=radius / 2, colors=[colors[child] for _, child in bones]
+            radii=radius / 2, colors=[colors[child] for child in children]
         )
         ends = points[:, bones].reshape(-1, 2, points.shape[-1])
         send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
