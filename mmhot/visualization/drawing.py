@@ -44,9 +44,7 @@ def skeleton_style(
     """Color each bone by the body side of its outer joint."""
     bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
     colors = [side_rgb(joint_names[child])[::-1] for _, child in bones]
-    return SkeletonStyle(
-        np.array(bones).reshape(-1, 2), np.array(colors).reshape(-1, 3)
-    )
+    return SkeletonStyle(np.reshape(bones, (-1, 2)), np.reshape(colors, (-1, 3)))
 
 
 def darken(image: np.ndarray, out: np.ndarray) -> None:
