@@ -18,15 +18,15 @@ def label_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
     for path in files:
         with path.open(encoding='utf-8', errors='replace') as file:
-            if _layout(file.readline(_LONGEST).split()) is not None:
+            if _layout(len(file.readline(_LONGEST).split())) is not None:
                 return files
     return []
 
 
-def _layout(cells: list[str]) -> tuple[int, int] | None:
-    """Return the numbers of a keypoint, and those after all keypoints."""
+def _layout(count: int) -> tuple[int, int] | None:
+    """Return the numbers of a keypoint, and those after all, of lines of a length."""
     for size in (3, 2):
-        rest = len(cells) - _BEFORE - size * _NUM_KEYPOINTS
+        rest = count - _BEFORE - size * _NUM_KEYPOINTS
         if 0 <= rest <= 2:
             return size, rest
     return None
@@ -45,18 +45,18 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
         for line in read_limited(file, MAX_JSON).decode('utf-8', 'replace').splitlines()
         if line.strip()
     ]
-    widest = max((cells for _, cells in people), key=len)
+    widest = max(len(cells) for _, cells in people)
     layout = _layout(widest)
     if layout is None:
-        raise ValueError(f'has lines of {len(widest)} numbers: see docs/migration.md')
+        raise ValueError(f'has lines of {widest} numbers: see docs/migration.md')
     size, rest = layout
-    whole = [cells for _, cells in people if len(cells) == len(widest)]
+    whole = [cells for _, cells in people if len(cells) == widest]
     has_ids = rest > 0 and all(cells[-1].isdecimal() for cells in whole)
     end = _BEFORE + size * _NUM_KEYPOINTS
     values = as_numbers([cells[:end] for _, cells in people], 'labels', of_text=True)
     points = values[:, _BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center, half = values[:, 1:3], values[:, 3:5] / 2
-    tracks = [int(x[-1]) if has_ids and x in whole else -1 for _, x in people]
+    tracks = [int(x[-1]) if has_ids and len(x) == widest else -1 for _, x in people]
     return Rows(
         points,
         frame=np.array(frames_of([name for name, _ in people], folder)),
