@@ -1,7 +1,7 @@
 """Frames of the formats that have one pose in each: other rates, and gaps."""
 
+from collections import defaultdict
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,20 +18,17 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
     """
     if fps is None or not len(clip):
         return clip
-    columns: dict[str, list[np.ndarray]] = {}
+    columns: dict[str, list[np.ndarray]] = defaultdict(list)
     for rows in clip.stretches():
         times = clip.seconds(clip.frame[rows])
         first, last = np.ceil(times[0] * fps - 1e-6), np.floor(times[-1] * fps + 1e-6)
         frames = np.arange(first, max(first, last) + 1)
         at = np.interp(frames / fps, times, np.arange(len(rows)))
-        part: dict[str, Any] = {'frame': frames.astype(np.int64)}
-        part['track'] = np.full(len(frames), clip.track[rows[0]])
-        for name in ARRAYS:
-            values = getattr(clip, name)
-            if name not in (*part, 'variable_time') and values is not None:
-                part[name] = resample(values[rows], at)
-        for name, values in part.items():
-            columns.setdefault(name, []).append(values)
+        columns['frame'].append(frames.astype(np.int64))
+        columns['track'].append(np.full(len(frames), clip.track[rows[0]]))
+        for name in ARRAYS.keys() - {'frame', 'track', 'variable_time'}:
+            if (values := getattr(clip, name)) is not None:
+                columns[name].append(resample(values[rows], at))
     arrays = join_rows(columns)
     return replace(
         clip, **arrays, variable_time=None, fps=fps, camera_path=None, cuts=()
