@@ -50,9 +50,8 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         listed = ', '.join(map(str, sorted(ids)))
         _LOGGER.warning(text, path, lost, len(objects), listed)
     # others have a box only
-    people = [x for x in people if x.get('keypoints')]
+    people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
     if not are_results:  # `id` is the number of an annotation
-        people = [x for x in people if x.get('num_keypoints') != 0]
         people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
     frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
     rows = gather([(frames[_image_id(x['image_id'])], _person(x)) for x in people], {})

@@ -160,21 +160,19 @@ def _read_names(names: list[str]) -> np.ndarray | None:
     parts = [_NUMBER.split(_EXTENSION.sub('', name)) for name in names]
     if min(map(len, parts)) == 1:
         return None
-    column, distinct = -2, []
+    ranges: dict[int, int] = {}
     if len({*map(len, parts)}) == 1:
-        ranges = {}
         for place in range(1, len(parts[0]), 2):
             values = {int(part[place]) for part in parts}
             if len(values) == len({*names}):
                 ranges[place] = max(values) - min(values)
-        distinct = [*ranges]
-        column = min(reversed(distinct), key=ranges.__getitem__, default=column)
+    column = min(reversed(ranges), key=ranges.__getitem__, default=-2)
     numbers = np.array([int(part[column]) for part in parts])
     for part in parts:
-        for place in [*distinct, column]:
+        for place in [*ranges, column]:
             part[place] = '#'
     forms = {''.join(part) for part in parts}
-    if len(forms) > 1 or len(distinct) == 1:
+    if len(forms) > 1 or len(ranges) == 1:
         times = _read_times(names, is_dated=len(forms) == 1)
         if times is not None:
             return times
