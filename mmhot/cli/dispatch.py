@@ -11,7 +11,6 @@ from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
     keep_terminal,
-    print_as_is,
     print_line,
     run_safely,
 )
@@ -24,9 +23,6 @@ from mmhot.version import __version__
 
 COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 """Commands in the order of ``mmhot --help``; each is a module of this package."""
-_SHELLS = 'bash', 'zsh', 'fish'
-# Placeholders of arguments that may be files.
-_FILES = 'FILE', 'INPUT', 'MODEL', 'NAME', 'CONFIG'
 
 
 def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
@@ -40,14 +36,10 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
     # options of other commands would be imported for nothing
-    completes = any(word.startswith('--completion') for word in argv)
-    parser, commands = build_parser(COMMANDS if completes else argv)
+    parser, commands = build_parser(argv)
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
-    if args.completion is not None:
-        script = _completion_script(parser, commands.values(), args.completion)
-        return run_safely('mmhot', lambda: print_as_is(f'{script}\n'))
     if args.command is None:
         parser.check(args, extras)
         parser.print_help(sys.stderr)
@@ -84,8 +76,6 @@ def build_parser(
         epilog='exit codes: 0 done, 1 an input failed or a check found something, '
         '2 wrong use or input, 130 interrupted',
     )
-    text = 'print a script that completes options and names, for the start of a shell'
-    parser.add_argument('--completion', choices=_SHELLS, help=text)
     _add_global_options(parser, device=None, quiet=False)
     subparsers = parser.add_subparsers(
         dest='command', metavar='COMMAND', title='commands'
@@ -110,23 +100,6 @@ def build_parser(
         command.set_defaults(run=module.run)
         commands[name] = command
     return parser, commands
-
-
-def _completion_script(
-    parser: OneLineParser, commands: Iterable[OneLineParser], shell: str
-) -> str:
-    import shtab
-
-    for command in commands:
-        for action in command._actions:
-            name = str(action.metavar)
-            if name.startswith('{'):
-                action.choices = name[1:-1].split(',')
-            elif name == 'FOLDER':
-                vars(action)['complete'] = shtab.DIRECTORY
-            elif name in _FILES:
-                vars(action)['complete'] = shtab.FILE
-    return shtab.complete(parser, shell)
 
 
 def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:

@@ -138,19 +138,6 @@ def test_help_begins_with_files_results_time_and_people(command, capsys):
     assert titles[-1] == 'general'
 
 
-def test_completion_names_options_choices_and_files(capsys, tmp_path):
-    assert main(['--completion', 'bash']) == 0
-    (tmp_path / 'c.bash').write_text(capsys.readouterr().out)
-    (tmp_path / 'walk.mp4').touch()
-    found = []
-    for words in ('--form', 'a.mp4 --axes w', 'wal'):
-        line = f'COMP_WORDS=(mmhot infer {words}); COMP_CWORD={len(words.split()) + 1}'
-        code = f'source c.bash; {line}; _shtab_mmhot; echo ${{COMPREPLY[@]}}'
-        command = ['bash', '-c', code]
-        found.append(subprocess.check_output(command, cwd=tmp_path, text=True))
-    assert found == ['--formats\n', 'world\n', 'walk.mp4\n']
-
-
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
