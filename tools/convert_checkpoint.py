@@ -9,8 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, run_tool
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 

@@ -18,8 +18,7 @@ from mmengine.config import Config
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot import __version__
-from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
 from mmhot.io.atomic import replacing
 from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
 from mmhot.weights.checkpoint_configs import config_within

@@ -23,8 +23,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, print_text, run_tool
 from mmhot.engine.hooks import model_of
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport

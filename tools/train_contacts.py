@@ -14,8 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import mmhot.plugin  # noqa: F401 registers components
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import (
+    OneLineParser,
+    output_file,
+    print_line,
+    print_text,
+    run_tool,
+)
 from mmhot.datasets.mocap_dataset import MocapDataset, read_mocap_clips
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.motion_augmentation import (

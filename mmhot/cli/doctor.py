@@ -5,13 +5,13 @@ OpenMMLab is installed, with those of its extra `mmpose`, and imported in anothe
 process. The exit code is 1 if a needed package is missing or broken.
 
 Example:
-  mmhot doctor --json --out doctor.json
+  mmhot doctor --json > doctor.json
 """
 
 import argparse
 from dataclasses import asdict
 
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_json, report
 from mmhot.compat.installation import check_device
 from mmhot.errors import align, pip
 
@@ -24,7 +24,7 @@ _INSTALLATIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_report_arguments(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_json, report
 from mmhot.errors import align
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--all', action='store_true', help='list configs without weights, too'
     )
-    add_report_arguments(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
 
     models = read_models()
     pattern, chosen = args.pattern.lower(), []
-    is_short = not (pattern or args.all or args.json or args.out)
+    is_short = not (pattern or args.all or args.json)
     for model in models:
         words = (model.name, *model.aliases, model.algorithm, model.task)
         if pattern in ' '.join(words).lower() and (model.weights or not is_short):

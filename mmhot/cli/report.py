@@ -5,9 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mmhot.cli.errors import output_file, print_text
+from mmhot.cli.errors import print_text
 from mmhot.errors import align
-from mmhot.io.atomic import replacing
 
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.chain.outcome import Outcome
@@ -18,23 +17,16 @@ _PARTS = ('2D', 'track', 'camera', '3D', 'write')
 _MOST_ROWS = 40
 
 
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--json`` and ``--out``."""
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``."""
     parser.add_argument('--json', action='store_true', help='print JSON, no tables')
-    parser.add_argument(
-        '--out', type=output_file, metavar='FILE', help='write the JSON to this file'
-    )
 
 
 def report(
     args: argparse.Namespace, content: dict, tables: Callable[[], Iterable[str]]
 ) -> None:
-    """Print tables or the content as JSON, and write the JSON file."""
-    text = json.dumps(content, indent=1)
-    if args.out is not None:
-        with replacing(args.out) as temporary:
-            temporary.write_text(text + '\n', encoding='utf-8')
-    for part in [text] if args.json else tables():
+    """Print tables, or the content as JSON."""
+    for part in [json.dumps(content, indent=1)] if args.json else tables():
         print_text(part)
 
 

@@ -20,7 +20,7 @@ import mmhot
 from mmhot.cli import dispatch
 from mmhot.cli.dispatch import main
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.report import add_report_arguments, report
+from mmhot.cli.report import add_json, report
 from mmhot.errors import align, explain, install_extra, is_user_error
 from mmhot.io.atomic import replacing
 
@@ -203,7 +203,7 @@ def test_text_of_files_reaches_the_terminal_escaped(fake_command, capsys, caplog
         raise ValueError(hostile)
 
     fake_command.run = run
-    fake_command.add_arguments = add_report_arguments
+    fake_command.add_arguments = add_json
     assert main(['try-it']) == 2
     out, err = capsys.readouterr()
     assert out.splitlines() == [shown, '1', 'name', shown]

@@ -174,7 +174,7 @@ def test_no_other_hint_at_pip():
     assert not [x for x in modules if 'pip install' in x.read_text('utf-8')]
 
 
-def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys, tmp_path):
+def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys):
     outcomes['mmdet'] = 'ImportError: no'
     assert main(['doctor']) == 1
     out = capsys.readouterr().out
@@ -185,10 +185,8 @@ def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys, tmp_p
     assert out.rstrip().endswith('mmdet==3.2.0')
     assert main(['doctor', '--quiet']) == 1
     assert 'shim' not in capsys.readouterr().out
-    file = tmp_path / 'doctor.json'
-    assert main(['doctor', '--json', '--out', str(file)]) == 1
+    assert main(['doctor', '--json']) == 1
     content = json.loads(capsys.readouterr().out)
-    assert content == json.loads(file.read_text())
     assert not content['ok']
     (mmdet,) = [x for x in content['packages'] if x['name'] == 'mmdet']
     assert mmdet['command'] == content['commands'][-1]

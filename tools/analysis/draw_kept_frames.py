@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
 from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.mmpose_models import load_pose_model

@@ -19,8 +19,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
 from mmhot.io.images import read_image, write_png
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.pose2d.mmpose_models import load_pose_model

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, run_tool
-from mmhot.cli.report import output_file
+from mmhot.cli.errors import OneLineParser, output_file, run_tool
 from mmhot.errors import naming, require_file
 from mmhot.geometry.windows import resample
 from mmhot.io.arrays import load_json, save_arrays
