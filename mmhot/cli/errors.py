@@ -199,11 +199,6 @@ class OneLineParser(argparse.ArgumentParser):
         if extras:
             flag = extras[0].partition('=')[0]
             hint = did_you_mean(flag, self._option_string_actions)
-            lists = (x for x in self._actions if x.metavar == 'LIST')
-            first = next((x for x in lists if x.dest in vars(namespace)), None)
-            if first and extras[0].isalnum():
-                value = ','.join([vars(namespace)[first.dest], *extras])
-                hint = f' (lists have commas: {first.option_strings[0]} {value})'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         outputs = {x.dest for x in self._actions if x.type is output_file}
         written, read = [], []
