@@ -48,17 +48,6 @@ class PageOptions(DeviceOptions):
     pose3d: Annotated[
         str | None, 'lifter, as for `mmhot infer`', Option(metavar='MODEL')
     ] = None
-    max_upload: Annotated[
-        int, 'largest file that may be uploaded', Option(low=1, metavar='MEGABYTES')
-    ] = 1000
-    max_minutes: Annotated[
-        int, 'time limit of a run', Option(low=1, metavar='MINUTES')
-    ] = 60
-    max_memory: Annotated[
-        int,
-        'memory limit of a run, in gigabytes, on machines without a GPU',
-        Option(low=4, metavar='GIGABYTES'),
-    ] = 16
     open: Annotated[bool, 'open it in the browser'] = False
 
 
@@ -81,11 +70,11 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
-        from mmhot.ui.page import CSS, SWEEP, Page
+        from mmhot.ui.page import CSS, MAX_UPLOAD, SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
         models = {x: value for x in names if (value := getattr(options, x))}
-        page = Page(Path(folder), models, options.max_minutes, options.max_memory)
+        page = Page(Path(folder), models)
         stopped = threading.Event()
         with handling(lambda number, frame: stopped.set(), 'SIGTERM'), closing(page):
             _, address, _ = page.blocks.launch(
@@ -95,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
                 prevent_thread_lock=True,
                 quiet=True,
                 share=False,
-                max_file_size=options.max_upload * 1_000_000,
+                max_file_size=MAX_UPLOAD,
                 ssr_mode=False,
                 footer_links=[],
                 css=CSS,

@@ -37,25 +37,19 @@ def check_device(name: str, devices: Sequence[str]) -> None:
     raise ArgumentError(text, ', '.join(devices), name)
 
 
-def python_command(
-    code: str, *arguments: str, cpu_seconds: int = 0, memory: int = 0
-) -> list[str]:
+def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
     """Return the command of a Python process that imports from where this one does.
 
     Nothing is imported from the folder in which it starts, or named by the environment.
-    ``code`` finds ``arguments`` in ``sys.argv[1:]``. The CPU time and the address space
-    in bytes have limits, 0 for none, or those of this process if these are lower;
-    Windows has none.
+    ``code`` finds ``arguments`` in ``sys.argv[1:]``. ``memory`` limits the address
+    space in bytes, 0 for none, as far as this process has no lower limit; not on
+    Windows.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
-    if find_spec('resource'):
-        for kind, limit in (('CPU', cpu_seconds), ('AS', memory)):
-            if limit:
-                start += f'import resource as r; kind = r.RLIMIT_{kind}; '
-                start += (
-                    f'lower = [x for x in r.getrlimit(kind) if x >= 0] + [{limit}]; '
-                )
-                start += 'r.setrlimit(kind, [min(lower)] * 2); '
+    if memory and find_spec('resource'):
+        start += 'import resource as r; lower = r.getrlimit(r.RLIMIT_AS); '
+        start += f'limit = min([{memory}, *(x for x in lower if x >= 0)]); '
+        start += 'r.setrlimit(r.RLIMIT_AS, (limit, limit)); '
     path = json.dumps([folder for folder in sys.path if folder])
     return [sys.executable, '-I', '-c', start + code, path, *arguments]
 

@@ -35,6 +35,10 @@ _RUN = (
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
 _SESSION = 'session-'
+# Limits of a run; bytes of addresses without a GPU, whose driver reserves more.
+_MINUTES, _MEMORY = 60, 16 << 30
+MAX_UPLOAD = 1_000_000_000
+"""Largest upload in bytes."""
 SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
 # Seconds after which uploads that no page has taken, and sessions without runs, go.
@@ -68,24 +72,14 @@ class Page:
 
     Each session has a folder in that of Gradio's uploads for its upload and results,
     which is deleted when the session ends. Further ``options`` are those of ``mmhot
-    infer``; visitors cannot name models, because configs are programs. ``max_memory``
-    are gigabytes of a run's address space, unless there is a GPU, whose driver reserves
-    more.
+    infer``; visitors cannot name models, because configs are programs.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        options: Mapping[str, str] = {},
-        max_minutes: int = 60,
-        max_memory: int = 16,
-    ) -> None:
-        self._folder, self._options = folder.resolve(), options
-        self._seconds, cores = 60 * max_minutes, os.cpu_count() or 1
-        self._limits = dict(cpu_seconds=self._seconds * cores)
+    def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
+        self._folder, self._options, self._memory = folder.resolve(), options, 0
         if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
             # threads reserve addresses
-            self._limits['memory'] = (max_memory << 30) + cores * (1 << 28)
+            self._memory = _MEMORY + (os.cpu_count() or 1) * (1 << 28)
         self._processes: dict[Path, subprocess.Popen] = {}
         self._uploads: dict[Path, Path] = {}  # by folder of the session
         self.blocks = self._build()
@@ -176,13 +170,13 @@ class Page:
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             command = str(state), *self._command(source, out, given)
             process = subprocess.Popen(
-                python_command(_RUN, *command, **self._limits),
+                python_command(_RUN, *command, memory=self._memory),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
             )
         self._processes[session] = process
-        deadline, still = time.monotonic() + self._seconds, _first_frame(source)
+        deadline, still = time.monotonic() + 60 * _MINUTES, _first_frame(source)
         try:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
@@ -195,7 +189,7 @@ class Page:
         if process.returncode and (stopped or not files):
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
             if time.monotonic() > deadline:
-                reason = f'ended after {self._seconds / 60:g} minutes'
+                reason = f'ended after {_MINUTES} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None
             return
         yield _frame(files), _read(logs, out), [str(path) for path in files]

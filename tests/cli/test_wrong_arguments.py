@@ -42,6 +42,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --height 180', '--height must be from 0.3 to 3 meters, or one height'),
         ('lift --axes zup', 'did you mean z-up?'),
         ('stream --lookahead x', "--lookahead must be a whole number, got 'x'"),
+        ('stream --reconnect -1', '--reconnect must be at least 0 seconds, got -1'),
         ('lift --keep half', '--keep must be a number of frames such as 27'),
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
         ('lift --fps nan', '--fps must be from 0.1 to 1000, got nan'),

@@ -1,9 +1,7 @@
 """Processes that mmhot starts run nothing of the folder where it was started."""
 
-import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,12 +32,7 @@ def test_every_process_is_started_so():
 
 
 @pytest.mark.skipif(find_spec('resource') is None, reason='Windows has no limits')
-def test_processes_end_at_their_limits(tmp_path):
-    """CPU time ends a process; without memory a run says so in one line."""
-    endless = python_command('\nwhile True: pass', cpu_seconds=1)
-    begin = time.monotonic()
-    assert subprocess.run(endless, timeout=60).returncode == -signal.SIGKILL
-    assert time.monotonic() - begin < 30
+def test_processes_end_at_their_memory_limit():
     code = 'bytearray(300 << 20); '
     done = {
         memory: subprocess.run(python_command(code, memory=memory), capture_output=True)
