@@ -4,10 +4,11 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
+from io import RawIOBase
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -126,7 +127,8 @@ def lift_stream(
         capture = Capture(frames, connection.reconnect, duration, stop)
         num_lifted = 0
         bars = report.bars(f'{frames.name}: live')
-        with _json_lines(path) as write, bars as progress:
+        with path.open('ab', buffering=0) as file, bars as progress:
+            write = partial(_append, file)
             for poses in chain(_reported(capture, header, write, say)):
                 line = {
                     'type': 'frame',
@@ -145,15 +147,9 @@ def lift_stream(
     return capture.ended
 
 
-@contextmanager
-def _json_lines(path: Path) -> Iterator[Callable[[dict], None]]:
-    """Open a file to append documents of plain values; earlier lines stay."""
-    with path.open('ab', buffering=0) as file:
-
-        def write(document: dict) -> None:
-            file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
-
-        yield write
+def _append(file: RawIOBase, document: dict) -> None:
+    """Append plain values to a file of JSON Lines."""
+    file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
 
 
 def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:

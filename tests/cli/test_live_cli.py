@@ -12,7 +12,7 @@ from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
 import mmhot
-from mmhot.apis.stream import _json_lines
+from mmhot.apis.stream import _append
 from mmhot.frames import capture, streams
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -160,8 +160,8 @@ def test_look_ahead_is_limited(infer_it, out, capfd):
 def test_lines_are_appended(tmp_path):
     path = tmp_path / 'a.jsonl'
     for text in ('é', 'b'):
-        with _json_lines(path) as write:
-            write({'a': text})
+        with path.open('ab', buffering=0) as file:
+            _append(file, {'a': text})
     assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
 
 
