@@ -20,9 +20,8 @@ T = TypeVar('T', bound='Options')
 _LOGGER = logging.getLogger(__name__)
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
 """Options of mmhot 0.2, which still work, and their names of today."""
-_NAME = 'a name or file'
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
-_KINDS |= {str: _NAME, Path: _NAME}
+_KINDS |= dict.fromkeys((str, Path), 'a name or file')
 
 
 @dataclass(frozen=True)

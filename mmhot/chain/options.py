@@ -111,8 +111,6 @@ class VideoOptions(Options):
 class ExportOptions(VideoOptions):
     """Options of the files that are written: formats, axes, scale and floor."""
 
-    title = 'results'
-
     formats: Annotated[
         tuple[str, ...],
         f'output formats, with commas: {", ".join(FORMATS)} (default: npz,html)',

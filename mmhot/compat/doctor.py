@@ -1,8 +1,4 @@
-"""Checks of ``mmhot doctor``: versions and imports of packages, and repair commands.
-
-Packages are compared with the requirements of mmhot and, if PyTorch or a package of
-OpenMMLab is installed, with those of its extra ``mmpose``.
-"""
+"""Checks of ``mmhot doctor``: versions and imports of packages, and repair commands."""
 
 import importlib
 import json
