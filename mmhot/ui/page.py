@@ -26,6 +26,7 @@ from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
 from mmhot.pose2d.options import SPEEDS
 from mmhot.ui.progress import progress_html
+from mmhot.visualization.html import embed_page
 from mmhot.weights.names import NAMED_FILES, POSE
 
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
@@ -192,7 +193,11 @@ class Page:
                 reason = f'ended after {_MINUTES} minutes'
             yield _NO_POSES, 'stopped' if stopped else reason, None
             return
-        yield _frame(files), _read(logs, out), [str(path) for path in files]
+        page = next((path for path in files if path.suffix == '.html'), None)
+        viewer = _NO_POSES  # no person was found
+        if page is not None:
+            viewer = embed_page(page.read_text(encoding='utf-8'), '68vh')
+        yield viewer, _read(logs, out), [str(path) for path in files]
 
     def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
         """Compose the command of a run with the values of the page's fields."""
@@ -334,13 +339,3 @@ def _in_words(line: str) -> str:
         return line
     parts = re.split(r'(?<=[;:,]) ', line)
     return ' '.join(part for part in parts if '--' not in part).rstrip(';:, ')
-
-
-def _frame(files: list[Path]) -> str:
-    """Embed the viewer, isolated from the rest of the page."""
-    page = next((path for path in files if path.suffix == '.html'), None)
-    if page is None:  # no person was found
-        return _NO_POSES
-    from mmhot.visualization.html import embed_page  # imports seconds of packages
-
-    return embed_page(page.read_text(encoding='utf-8'), '68vh')
