@@ -125,26 +125,19 @@ class Chain(Generic[Seen, Known]):
         self.steps: list[Step] = [*see, *self.keypoints, *lift, *self.poses]
 
     def _take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
-        """Return the steps of a section that take part."""
+        """Return the steps of a section that take part; refuse options of others."""
         steps: list[S] = []
         for kind in kinds:
+            step, names = self._values.of(kind), options_of(kind)
             if not kind.name:  # the place of users' steps
-                steps += [step for step in users if step.name not in self._without]
-            elif self._takes_part(kind):
-                steps.append(replace(self._values.of(kind), report=self._report))
+                steps += [x for x in users if x.name not in self._without]
+            elif kind.optional and kind.name in self._without:
+                step.refuse(names, f'needs the step {kind.name!r}, which is left out')
+            elif kind.of_people and self._other:
+                step.refuse(names, f'is for people, not for {self._other}')
+            else:
+                steps.append(replace(step, report=self._report))
         return steps
-
-    def _takes_part(self, kind: type[Step]) -> bool:
-        """Return whether a step runs; raise ArgumentError for options of others."""
-        step, names = self._values.of(kind), options_of(kind).keys()
-        if kind.optional and kind.name in self._without:
-            reason = f'needs the step {kind.name!r}, which is left out'
-            step.refuse(names, reason)
-            return False
-        if kind.of_people and self._other:
-            step.refuse(names, f'is for people, not for {self._other}')
-            return False
-        return True
 
     def find(self, kind: type[S]) -> S:
         """Return the step of a class."""
