@@ -32,7 +32,7 @@ from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.people import People
+from mmhot.tracking.clip_tracks import make_track
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
@@ -212,19 +212,19 @@ class Inferencer(BaseMMPoseInferencer):
                 source = inputs[number]
                 is_array = isinstance(source, np.ndarray)
                 path = Path(_NAME.format(number) if is_array else source)
-                clip = self._clip_of_image(path, image.shape[1::-1], people)
+                rows, (height, width) = range(len(people)), image.shape[:2]
+                clip = Clip2D(
+                    path.stem,
+                    self.estimator.skeleton,
+                    [make_track(row, [(0, people, row)]) for row in rows],
+                    width,
+                    height,
+                    DEFAULT_FPS,
+                    source=path,
+                )
                 lifted = result_of(chain.lift(clip, None, StageTimes()))
                 progress('2D', number + 1, len(inputs))
                 yield from self._split(clip, lifted, [str(path)], iter([image]))
-
-    def _clip_of_image(
-        self, path: Path, size: tuple[int, int], people: People
-    ) -> Clip2D:
-        columns = (x[:, None] for x in (people.keypoints, people.scores, people.bboxes))
-        frame, rows = np.zeros(1, np.int64), enumerate(zip(*columns, strict=True))
-        tracks = [Track2D(track, frame, *arrays) for track, arrays in rows]
-        skeleton = self.estimator.skeleton
-        return Clip2D(path.stem, skeleton, tracks, *size, DEFAULT_FPS, source=path)
 
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
