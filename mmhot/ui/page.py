@@ -27,6 +27,7 @@ from mmhot.options import options_of
 from mmhot.pose2d.options import SPEEDS
 from mmhot.ui.progress import progress_html
 from mmhot.visualization.html import embed_page
+from mmhot.weights.index import FOLDER
 from mmhot.weights.names import NAMED_FILES, POSE
 
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
@@ -59,11 +60,7 @@ CSS = '#messages textarea { font-family: monospace; word-break: normal; }'
 # The page's names of options.
 _FIELDS = dict(height='Body height', start='Start', end='End', people='People to lift')
 _FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D model')
-# In a clone, or in an installed package.
-_EXAMPLES = [
-    Path(__file__).parents[n] / f'{x}demo/walk.mp4' for n, x in ((2, ''), (1, '.mim/'))
-]
-_EXAMPLE = next((path for path in _EXAMPLES if path.exists()), None)
+_EXAMPLE = FOLDER / 'demo/walk.mp4'
 _STILL = 640  # pixels of the first frame
 _USERS = 2  # whose runs go on at once
 
@@ -100,7 +97,7 @@ class Page:
                     source = gr.File(
                         label='Video, image or 2D keypoints', file_types=_INPUTS
                     )
-                    if _EXAMPLE is not None:
+                    if _EXAMPLE.exists():
                         example = gr.Button('Example', size='sm')
                         example.click(lambda: str(_EXAMPLE), None, source, **private)
                     fields = _make_fields()
@@ -298,8 +295,6 @@ def _new_folder(session: Path) -> Path:
 
 def _first_frame(source: str) -> str:
     """Return the first frame as an image of the page; empty if there is none."""
-    if has_keypoints(Path(source)):
-        return ''
     with suppress(ValueError, OSError):  # which the run reports
         [footage] = open_inputs([source])
         image = next(iter(footage)).image
