@@ -17,13 +17,15 @@ from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.errors import pip
 from mmhot.version import __version__
 
-# Distributions whose module has another name, `-` being `_`.
+# What is imported to see whether a distribution works, if not the module of its name,
+# `-` being `_`.
 _MODULES = {
-    'mmcv-lite': 'mmcv',
+    'mmcv-lite': 'mmcv.ops',
+    'mmpose': 'mmpose.apis',
     'opencv-python-headless': 'cv2',
     'pillow': 'PIL',
+    'pycocotools': 'pycocotools.mask',
     'pyyaml': 'yaml',
-    'rerun-sdk': 'rerun',
 }
 # Distributions that bring the same module, and overwrite its files.
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
@@ -39,12 +41,6 @@ _ONEDL = 'onedl-'
 _ALONE = 'mmpose'
 # That is why the extra lists MMPose with a marker that holds for no Python of mmhot's.
 _PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
-# What is imported in place of the package itself.
-_PROBES = {
-    'mmcv': 'mmcv.ops',
-    'mmpose': 'mmpose.apis',
-    'pycocotools': 'pycocotools.mask',
-}
 # Any of them shows that the extra is wanted.
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _UNFINISHED = 'its import crashes'
@@ -76,7 +72,7 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     extras = ('', 'mmpose') if has_extra() else ('',)
     needed = [x for x in listed if any(_applies(x, extra) for extra in extras)]
     optional = [x for x in listed if 'extra' in str(x.marker) and x not in needed]
-    probes = {x.name: _PROBES.get(_module(x.name), _module(x.name)) for x in needed}
+    probes = {x.name: _module(x.name) for x in needed}
     probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
     errors, devices = try_imports([*probes.values()])
     error, folder = errors.get(probes['mmhot'], ''), Path(__file__).parents[1]

@@ -34,7 +34,8 @@ class Site:
         self.add('mmhot', '0.1.0', text=wanted)
 
     def add(self, name, version, text=''):
-        module = 'cv2' if name.startswith('opencv') else doctor._module(name)
+        module = doctor._module(name).partition('.')[0]
+        module = 'cv2' if name.startswith('opencv') else module
         (self.folder / module).mkdir(exist_ok=True)
         (self.folder / module / '__init__.py').write_text('')
         info = self.folder / f'{name.replace("-", "_")}-{version}.dist-info'
