@@ -30,11 +30,10 @@ from mmhot.pose2d.mmpose_models import (
 )
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.index import shipped_models
+from mmhot.weights.index import FOLDER, shipped_models
 from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, POSE, config_of, resolve
 
 Numbers = Sequence[float] | None
-_DEMO = Path(__file__).parents[2] / 'demo'
 NUM_INPUTS = 8
 # Frames of a video from one real input to the next.
 _STEP = 10
@@ -280,7 +279,7 @@ def _inputs(path: str | None, name: str) -> str:
     """Return the path of real inputs, by default a demo file of the repository."""
     if path is not None:
         return path
-    demo = _DEMO / name
+    demo = FOLDER / 'demo' / name
     if not demo.is_file():
         raise ArgumentError(
             '{inputs}: give a video or images of people for a 2D model or detector, or '
