@@ -30,7 +30,6 @@ from mmhot.structures.clips_3d import Clip3D, read_only
 SAVED: Pipeline[None, None] = Pipeline(poses=(HoldCamera, LockFeet))
 """Steps of :meth:`mmhot.Clip3D.save`."""
 _H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
-_SIDES = 'left', 'right'
 
 
 def save_clip(
@@ -141,7 +140,7 @@ def export(
             shown = shown.first_joints(_ALL.num_keypoints)
         origin = np.zeros(3)
         if 'origin' in form.options and options.origin == 'person' and len(clip):
-            feet = [shown.joint_names.index(f'{side}_foot') for side in _SIDES]
+            feet = [shown.joint_names.index(x) for x in ('left_foot', 'right_foot')]
             origin[:2] = shown.places()[0, feet, :2].mean(0)
             shown = replace(shown, root_3d=shown.root_3d - np.float32(origin))
         target = stem.with_name(f'{stem.name}.{name}')

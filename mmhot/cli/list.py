@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from mmhot.cli.report import add_json, report
-from mmhot.errors import align
+from mmhot.errors import align, did_you_mean
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the tables or the JSON."""
-    from mmhot.errors import did_you_mean
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()

@@ -74,8 +74,7 @@ def shims() -> Iterator[tuple[str, ...]]:
 def disable_telemetry() -> Undo | None:
     """Turn off ONNX Runtime's telemetry, for child processes, too.
 
-    From version 1.29 on it writes an ID of the device and a database of events into the
-    home folder and sends them. It reads the variable when it is imported.
+    It writes to the home folder, and reads the variable when it is imported.
     """
     if _TELEMETRY in os.environ:
         return None
@@ -99,10 +98,7 @@ def restore_tostring_rgb() -> Undo | None:
 
 
 def pass_scalar_radius() -> Undo | None:
-    """Make MMPose's visualizer draw circles with scalar radii.
-
-    It converts arrays of one element by ``int``, which NumPy refuses since 2.4.
-    """
+    """Make MMPose's visualizer draw circles with scalar radii."""
     import numpy as np
 
     if tuple(map(int, np.__version__.split('.')[:2])) < (2, 4):

@@ -330,7 +330,5 @@ def _in_words(line: str) -> str:
     line = re.sub(r'^mmhot (infer|lift): (error: )?|(?<!\S)/\S*/', '', line)
     for name, field in _FIELDS.items():
         line = re.sub(rf'--{name}\b(?!-)', field, line)
-    if '--' not in line:
-        return line
     parts = re.split(r'(?<=[;:,]) ', line)
     return ' '.join(part for part in parts if '--' not in part).rstrip(';:, ')
