@@ -162,7 +162,7 @@ def video(tmp_path):
     """Ten frames without loss, each of a brightness of its own."""
     from video_files import write_video
 
-    return write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0')
+    return write_video(tmp_path / 'clip.mkv', codec='ffv1')
 
 
 @pytest.fixture

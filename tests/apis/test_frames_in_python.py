@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures('detector')
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
     path = tmp_path_factory.mktemp('frames') / 'frames.mkv'
-    return write_video(path, IMAGES, codec='ffv1', pix_fmt='bgr0')
+    return write_video(path, IMAGES, codec='ffv1')
 
 
 @pytest.fixture(scope='module')

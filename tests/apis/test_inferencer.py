@@ -10,7 +10,7 @@ from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from steps import build_chain, lift_video
-from video_files import gray_image, write_video
+from video_files import gray_image
 
 from mmhot.apis import Inferencer
 from mmhot.chain.pipelines import VIDEO
@@ -30,11 +30,6 @@ def models(monkeypatch):
 @pytest.fixture
 def lifting(models, checkpoint):
     return Inferencer('some.onnx', pose3d_weights=checkpoint, device='cpu')
-
-
-@pytest.fixture
-def video(tmp_path):
-    return str(write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0'))
 
 
 @pytest.fixture

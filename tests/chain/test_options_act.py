@@ -169,7 +169,7 @@ def test_refine_of_finished_clips(name, lifted):
 @pytest.fixture(scope='module')
 def video(tmp_path_factory):
     path = tmp_path_factory.mktemp('video') / 'clip.mkv'
-    return write_video(path, codec='ffv1', pix_fmt='bgr0')
+    return write_video(path, codec='ffv1')
 
 
 @pytest.fixture(scope='module')

@@ -19,10 +19,7 @@ from mmhot.io.lifted import read_lifted
 def videos(tmp_path):
     folder = tmp_path / 'videos'
     folder.mkdir()
-    return [
-        write_video(folder / f'{name}.mkv', codec='ffv1', pix_fmt='bgr0')
-        for name in 'ab'
-    ]
+    return [write_video(folder / f'{name}.mkv', codec='ffv1') for name in 'ab']
 
 
 def test_files_that_are_no_videos_fail_alone(infer_it, out, videos, capfd):
@@ -116,9 +113,7 @@ def test_changed_inputs_are_processed_again(
     elif change == 'result changed':
         (out / 'a.npz').write_bytes(b'cut off')
     elif change == 'input':
-        write_video(
-            video, [gray_image(n) for n in range(8)], codec='ffv1', pix_fmt='bgr0'
-        )
+        write_video(video, [gray_image(n) for n in range(8)], codec='ffv1')
         seen += 8
     else:
         detector.identity = {'name': 'another'}

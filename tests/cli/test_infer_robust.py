@@ -21,7 +21,7 @@ from mmhot.io.lifted import read_lifted
 def clean(path, number=10, **options):
     """A video of one shot, brighter and darker, that is decoded as it was written."""
     images = [gray_image(abs((n + 50) % 100 - 50), **options) for n in range(number)]
-    return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
+    return write_video(path, images, codec='ffv1')
 
 
 @pytest.fixture

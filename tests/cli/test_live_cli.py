@@ -42,7 +42,7 @@ def infer_it(checkpoint, out, monkeypatch):
 
 
 def test_streams_get_the_lifter_for_streams(infer_it, tmp_path, capfd):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
     assert infer_it(video, pose3d_weights=None) == 0
     assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().out
 
@@ -59,7 +59,7 @@ def lines(path):
 
 
 def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
     assert infer_it(video, lookahead=1, reconnect=0) == 0
     found = lines(out / 'clip.jsonl')
     (header,), (summary,) = found['header'], found['summary']
@@ -82,7 +82,7 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
 
 
 def test_a_stream_in_world_axes_stands_on_a_floor(infer_it, out, tmp_path):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', pix_fmt='bgr0', rate=10)
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
     options = dict(axes='world', tilt=6, height=1.8, lookahead=1)
     assert infer_it(video, reconnect=0, **options) == 0
     found = lines(out / 'clip.jsonl')

@@ -83,10 +83,7 @@ def test_outcomes_are_those_of_workers_and_of_dead_workers():
 
 @pytest.fixture
 def videos(tmp_path):
-    return [
-        write_video(tmp_path / f'video{number}.mkv', codec='ffv1', pix_fmt='bgr0')
-        for number in range(6)
-    ]
+    return [write_video(tmp_path / f'video{n}.mkv', codec='ffv1') for n in range(6)]
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_times_are_the_streams_own_until_its_clock_is_set():
 
 
 def test_files_are_played_at_their_own_pace(tmp_path):
-    video = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0', rate=20)
+    video = write_video(tmp_path / 'a.mkv', codec='ffv1', rate=20)
     stream = open_stream(str(video))
     frames = list(Capture(stream))
     assert (stream.name, stream.fps, stream.finite) == ('a', 20, True)

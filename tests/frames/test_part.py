@@ -20,7 +20,7 @@ from mmhot.pose2d.estimation import VideoPoseEstimator
 def video(tmp_path_factory):
     path = tmp_path_factory.mktemp('part') / 'clip.mkv'
     images = [gray_image(number) for number in range(30)]
-    return write_video(path, images, codec='ffv1', pix_fmt='bgr0')
+    return write_video(path, images, codec='ffv1')
 
 
 def part_of(path, **options):

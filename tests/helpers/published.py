@@ -14,6 +14,8 @@ from tools.model_converters.conversion import convert_published
 
 H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
+PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
+HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
 
 
 # Modes see no further than these: kaiming_uniform_ hides that it calls uniform_.

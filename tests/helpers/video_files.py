@@ -35,7 +35,6 @@ def write_video(
     images=None,
     rate=25,
     codec='libx264',
-    pix_fmt='yuv420p',
     times=None,
     aspect=None,
 ):
@@ -46,7 +45,7 @@ def write_video(
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = pix_fmt
+        stream.pix_fmt = 'bgr0' if codec == 'ffv1' else 'yuv420p'
         if codec == 'libx264':
             stream.options = {'crf': '10', 'bf': '0'}
         if times is not None:

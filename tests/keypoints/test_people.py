@@ -114,7 +114,7 @@ class TwoPeople:
 
 
 def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, capsys):
-    video = write_video(tmp_path / 'two.mkv', codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'two.mkv', codec='ffv1')
     detector = TwoPeople()
     use_stand_ins(monkeypatch, detector, Estimator())
     options = dict(pose3d_weights=checkpoint, out_dir=tmp_path, formats='npz')

@@ -3,7 +3,7 @@
 import official_weights
 import pytest
 import torch
-from published import H36M, build_published, load_fixture, samples
+from published import H36M, PARITY, build_published, load_fixture, samples
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
@@ -11,7 +11,6 @@ from mmhot.models.lifters.graph_conv import tree_adjacency
 
 pytestmark = pytest.mark.parity
 
-PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 
 # Published modules whose outputs the fixtures hold, and ours.
 _SPATIAL = {

@@ -23,7 +23,7 @@ from mmhot.tracking.appearance import AppearanceObserver
 @pytest.fixture
 def run(checkpoint, monkeypatch, tmp_path):
     monkeypatch.delenv('MMHOT_DEBUG', raising=False)
-    video = write_video(tmp_path / 'a.mkv', codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'a.mkv', codec='ffv1')
     fixed = dict(pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
     return partial(infer, video, **fixed, formats='npz')
 

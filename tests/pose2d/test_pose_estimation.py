@@ -117,7 +117,7 @@ def test_people_are_not_searched_across_cuts(tmp_path):
     images = [gray_image(number) for number in range(10)]
     for number in (3, 4, 5, 6):
         images[number][:, :32] = (30, 200, 90)
-    path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    path = write_video(tmp_path / 'cut.mkv', images, codec='ffv1')
     poses_2d = VideoPoseEstimator(Detector(every=1), Estimator(), det_every=10)
     clip = poses_2d(VideoFile(path))
     assert clip.cuts == [3, 7]

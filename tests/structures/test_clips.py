@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lifters import save_lifter
 from rendered_clips import joined, rendered
 from tracks import clip_of, track, wiggling
 
@@ -16,10 +15,8 @@ SIZE = (1280, 720)
 
 
 @pytest.fixture(scope='module')
-def lifter(tmp_path_factory):
-    return mmhot.Lifter(
-        checkpoint=save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
-    )
+def lifter(checkpoint):
+    return mmhot.Lifter(checkpoint=checkpoint)
 
 
 def test_arrays_are_lifted_as_the_clip_of_the_same_track(lifter):
@@ -96,8 +93,8 @@ def test_nan_scores_are_missing_keypoints():
     assert np.isfinite(person.keypoints).all()  # the given arrays are unchanged
 
 
-def test_lift_takes_arrays(lifter, tmp_path):
-    options = {'checkpoint': save_lifter(tmp_path / 'a.pth'), 'skeleton': 'h36m-17'}
+def test_lift_takes_arrays(checkpoint):
+    options = {'checkpoint': checkpoint, 'skeleton': 'h36m-17'}
     clip = mmhot.lift(wiggling(5), image_size=SIZE, fps=50, **options)
     assert clip.keypoints_3d.shape == (5, 17, 3)
     with pytest.raises(ValueError, match='does not state width, height: give image_s'):

@@ -140,7 +140,7 @@ class OnePerson:
 def test_files(monkeypatch, checkpoint, tmp_path, way):
     green = np.random.default_rng(0).integers(0, 256, (4, 48, 64, 3), np.uint8)
     green[..., [0, 2]] = 0  # no drawing has this color
-    path = write_video(tmp_path / 'clip.mkv', green, codec='ffv1', pix_fmt='bgr0')
+    path = write_video(tmp_path / 'clip.mkv', green, codec='ffv1')
     use_stand_ins(monkeypatch, OnePerson(), Estimator())
     flag = {} if way == 'plain' else {way: True}
     options = dict(pose3d_weights=checkpoint, out_dir=tmp_path, formats='html,mp4,png')

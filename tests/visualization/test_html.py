@@ -49,7 +49,7 @@ def page(clip, tmp_path):
 def shown(clip, tmp_path):
     """A page with expected errors, angles and images."""
     images = [np.full((360, 640, 3), (40 + n, 90, 40), np.uint8) for n in range(136)]
-    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1')
     clip = with_expected_errors(clip, unknown=(4, 6))
     write_html(clip, tmp_path / 'a.html', Export(VideoFile(video)))
     return tmp_path / 'a.html'
@@ -205,7 +205,7 @@ def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path
 
 def test_frames_of_the_video_are_stored(clip, tmp_path, monkeypatch):
     images = [gray_image(number) for number in range(30)]
-    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1')
     clip = clip.take((clip.frame >= 2) & (clip.frame < 26))
     counts = []
     for name, limit in (('all', 10**6), ('some', 5000)):
@@ -231,7 +231,7 @@ def test_images_from_the_first_reading_are_those_of_a_second(
     clip, tmp_path, monkeypatch
 ):
     images = [gray_image(number) for number in range(30)]
-    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1', pix_fmt='bgr0')
+    video = write_video(tmp_path / 'v.mkv', images, codec='ffv1')
     part, thumbnails = clip.take((clip.frame >= 2) & (clip.frame < 26)), Thumbnails()
     for frame in VideoFile(video):
         thumbnails.observe(frame.index, frame.image, None, False)

@@ -4,15 +4,13 @@ import official_weights
 import pytest
 import torch
 import torch.nn.functional as F
-from published import H36M, build_published, load_fixture, samples
+from published import H36M, HALF, PARITY, build_published, load_fixture, samples
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from tools.model_converters.conversion import convert_published
 
-PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
-HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
 NUM_HEADS, GENERATION_HEADS = 8, 9  # the published code has no others
 
 

@@ -3,7 +3,7 @@
 import official_weights
 import pytest
 import torch
-from published import build_published, load_fixture
+from published import HALF, PARITY, build_published, load_fixture
 from torch import nn
 from torch.testing import assert_close
 
@@ -13,8 +13,6 @@ from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv
 from mmhot.models.lifters.motionagformer import MotionAGFormer
 from tools.model_converters.conversion import convert_published
 
-PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
-HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
 TINY = {'num_frames': 9, 'embed_dims': 16, 'depth': 3, 'num_heads': 2}
 HOT = {
     'pruner': {'type': 'ClusterPruner', 'num_keep': 3, 'depth': 1},

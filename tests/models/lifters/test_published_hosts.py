@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
-from published import H36M, build_published, load_fixture, samples
+from published import H36M, HALF, PARITY, build_published, load_fixture, samples
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
@@ -25,8 +25,6 @@ def release_memory():
         ctypes.CDLL(None).malloc_trim(0)
 
 
-PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
-HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
 # What the fixtures hold of the inside: a module, which of its calls,
 # and whether its input or its output.
 _MIXSTE = {
