@@ -113,13 +113,10 @@ assert (points == [30, 20]).all() and scores.shape == (1, 17)
 def commands(page):
     """Split the commands of a page's shell blocks and of its `inline code`."""
     text = page.read_text()
-    if page.suffix == '.sh':
-        lines, inline = text.replace('\\\n', ' ').splitlines(), []
-    else:
-        blocks = re.findall(r'```(?:shell|bash)\n(.*?)```', text, re.DOTALL)
-        lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
-        prose = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
-        inline = [code.replace('\n', ' ') for code in re.findall(r'`([^`]+)`', prose)]
+    blocks = re.findall(r'```(?:shell|bash)\n(.*?)```', text, re.DOTALL)
+    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+    prose = re.sub(r'```.*?```', '', text, flags=re.DOTALL)
+    inline = [code.replace('\n', ' ') for code in re.findall(r'`([^`]+)`', prose)]
     for line in lines + inline:
         words = shlex.split(line, comments=True) if "'" not in line else line.split()
         named = [i for i, word in enumerate(words) if is_command(words[i:])]

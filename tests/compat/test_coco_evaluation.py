@@ -14,16 +14,11 @@ from mmhot.compat import coco_evaluation
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'coco_evaluation'
-FIELDS = dict(
-    body='keypoints',
-    foot='foot_kpts',
-    face='face_kpts',
-    lefthand='lefthand_kpts',
-    righthand='righthand_kpts',
-)
 SIZES = dict(body=17, foot=6, face=68, lefthand=21, righthand=21)
 SPLITS = np.cumsum([*SIZES.values()])[:-1]
-SCORES = ('score', 'wholebody_score', *(f'{part}_score' for part in list(SIZES)[1:]))
+OTHERS = [*SIZES][1:]
+FIELDS = ('keypoints', *(f'{part}_kpts' for part in OTHERS))
+SCORES = ('score', 'wholebody_score', *(f'{part}_score' for part in OTHERS))
 # Differ from COCO's, so that the default cannot pass for them.
 SIGMAS = np.linspace(0.06, 0.12, 133)
 OF_PART = dict(zip(SIZES, np.split(SIGMAS, SPLITS), strict=True))
@@ -77,7 +72,7 @@ def as_fields(keypoints, joints):
     """Return keypoints (133, 3) of an annotation."""
     parts = np.split(keypoints, SPLITS)
     parts[0] = parts[0][:joints]
-    return {x: y.ravel().tolist() for x, y in zip(FIELDS.values(), parts, strict=True)}
+    return {x: y.ravel().tolist() for x, y in zip(FIELDS, parts, strict=True)}
 
 
 def ground_truth(case):
@@ -198,7 +193,7 @@ def evaluate_in_mmpose(metric_class, case, folder):
     )
     samples = []
     for number, found in enumerate(results(case)):
-        joined = np.concatenate([found[field] for field in FIELDS.values()])
+        joined = np.concatenate([found[field] for field in FIELDS])
         points, scores = np.split(joined.reshape(1, -1, 3), [2], axis=-1)
         given = dict(bbox_scores=np.array([found['score']]))
         predicted = dict(keypoints=points, keypoint_scores=scores[..., 0])

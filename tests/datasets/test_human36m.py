@@ -43,26 +43,21 @@ def test_views_are_the_cameras_of_the_files(tmp_path, pytestconfig):
     assert 0 <= metric.evaluate(len(dataset))['retrieval_top1'] <= 1
 
 
+FILES = dict(
+    ann_file='annotation_body3d/fps50/h36m_test.npz',
+    keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
+    camera_param_file='annotation_body3d/cameras.pkl',
+)
+
+
 def mmpose_dataset(folder, **settings):
     """MMPose's dataset of the same files."""
-    return MMPoseHuman36m(
-        data_root=str(folder),
-        ann_file='annotation_body3d/fps50/h36m_test.npz',
-        keypoint_2d_src='detection',
-        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
-        camera_param_file='annotation_body3d/cameras.pkl',
-        test_mode=True,
-        **settings,
-    )
+    settings |= dict(keypoint_2d_src='detection', test_mode=True)
+    return MMPoseHuman36m(data_root=str(folder), **FILES, **settings)
 
 
 def clip_dataset(folder, **settings):
-    files = dict(
-        ann_file='annotation_body3d/fps50/h36m_test.npz',
-        keypoint_2d_det_file='joint_2d_det_files/cpn_ft_h36m_dbb_test.npy',
-        camera_param_file='annotation_body3d/cameras.pkl',
-    )
-    return Human36mClipDataset(data_root=str(folder), **(files | settings))
+    return Human36mClipDataset(data_root=str(folder), **(FILES | settings))
 
 
 @pytest.mark.parametrize(
@@ -94,11 +89,11 @@ def test_windows_equal_mmposes(tmp_path, windows, mmpose_settings):
 
 def test_frames_are_ordered_and_split_by_their_names(tmp_path):
     write_files(tmp_path)
-    path = tmp_path / 'annotation_body3d/fps50/h36m_test.npz'
+    path = tmp_path / FILES['ann_file']
     arrays = dict(np.load(path))
     kept = np.r_[32:20:-1, 0:5, 8:21]
     np.savez(path, **{name: array[kept] for name, array in arrays.items()})
-    cameras = str(tmp_path / 'annotation_body3d/cameras.pkl')
+    cameras = str(tmp_path / FILES['camera_param_file'])
     files = dict(ann_file=str(path), camera_param_file=cameras)
     clips = Human36mClipDataset(**files, seq_len=3).clips
     name = 'S9_Directions_1.54138969'
@@ -112,7 +107,7 @@ def test_frames_are_ordered_and_split_by_their_names(tmp_path):
 def test_steps_of_frames_are_their_rate(tmp_path):
     """MMPose's files with 10 frames per second have frames 1, 6, 11, ..."""
     write_files(tmp_path)
-    path = tmp_path / 'annotation_body3d/fps50/h36m_test.npz'
+    path = tmp_path / FILES['ann_file']
     arrays = dict(np.load(path))
     fifth = [int(name[-10:-4]) % 5 == 1 for name in arrays['imgname']]
     np.savez(path, **{name: array[fifth] for name, array in arrays.items()})

@@ -22,13 +22,6 @@ TEACHER = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 
 
-def runner_at(seed, epoch, data, model=None):
-    """The attributes of a Runner that the hook reads."""
-    return SimpleNamespace(
-        seed=seed, epoch=epoch, train_dataloader=data, model=model or nn.Module()
-    )
-
-
 def test_wrapped_datasets_receive_the_epoch():
     def dataset():
         pipeline = SimpleNamespace(transforms=[SeedTransforms()])
@@ -38,7 +31,7 @@ def test_wrapped_datasets_receive_the_epoch():
     joined = SimpleNamespace(datasets=[parts[0], SimpleNamespace(dataset=parts[1])])
     joined.pipeline = parts[2].pipeline
     data = SimpleNamespace(dataset=joined)
-    runner = runner_at(7, 4, data)
+    runner = SimpleNamespace(seed=7, epoch=4, train_dataloader=data, model=nn.Module())
     EpochSeedHook().before_train_epoch(runner)
     for part in parts:
         assert part.pipeline.transforms[0].announced.tolist() == [7, 5, 0]

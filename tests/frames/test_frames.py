@@ -543,16 +543,12 @@ NAMES = {
 }
 
 
-def names_by(form):
-    return [
+@pytest.mark.parametrize('form', NAMES)
+def test_times_of_images_are_those_of_their_names(tmp_path, form, caplog):
+    names = [
         NAMES[form].format(n=n, other=n * 7919 % 101, time=1_700_000_000_000 + 40 * n)
         for n in FRAMES
     ]
-
-
-@pytest.mark.parametrize('form', NAMES)
-def test_times_of_images_are_those_of_their_names(tmp_path, form, caplog):
-    names = names_by(form)
     folder = folder_of(tmp_path / 'frames', *names, 'cover.png')
     (source,) = open_inputs([str(folder)], fps=10)
     assert [path.name for path in source.paths] == names

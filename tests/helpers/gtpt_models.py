@@ -10,6 +10,15 @@ import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.skeletons.joints import get_skeleton
 
+WHOLEBODY = dict(
+    skeleton='coco-wholebody-133',
+    groups=(
+        ('head', 'face'),
+        ('upper_body', 'left_hand', 'right_hand'),
+        ('lower_body', 'left_foot', 'right_foot'),
+    ),
+)
+
 
 def fixture_images(meta):
     """Images of a fixture, (B, 3, H, W)."""

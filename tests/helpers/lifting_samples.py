@@ -38,11 +38,6 @@ def evaluate(samples, **settings):
     return measure(samples, **settings)[1]
 
 
-def h36m_names(action, frames):
-    """Image names as in MMPose's files of Human3.6M."""
-    return [f'images/S9/S9_{action}.54138969_{frame + 1:06d}.jpg' for frame in frames]
-
-
 def windows(length, num_targets, stride, noise, clip='a/x', action=''):
     """Samples of a clip's windows, and its predictions and targets."""
     pred, target = poses(length)
@@ -67,8 +62,8 @@ def h36m_samples():
     for seed, (action, length) in enumerate(parts.items()):
         pred, target = poses(length, seed)
         pred = target + (seed + 1) * (pred - target)
-        paths = np.array(h36m_names(action, range(length)))
-        half = length // 2
+        name, half = f'images/S9/S9_{action}.54138969', length // 2
+        paths = np.array([f'{name}_{n:06d}.jpg' for n in range(1, length + 1)])
         for part in (slice(half), slice(half, length)):
             known = dict(
                 clip=f'S9_{action}.54138969',

@@ -85,16 +85,13 @@ class World:
         return fill_chunk(times, keyframes, PoseSearch(self.estimate, SIZE), gaps)
 
 
-def centers(people):
-    return people.keypoints.mean(1)
-
-
 @pytest.mark.parametrize('speed', [0, 2, 6])
 def test_moving_people_are_followed_in_few_batches(speed):
     world = World(lambda n: (60 + speed * n, 100), lambda n: (350 - speed * n, 230))
     people = world.run()
     for number, found in enumerate(people):
-        ordered = sorted(centers(found).tolist(), key=lambda center: center[1])
+        centers = found.keypoints.mean(1).tolist()
+        ordered = sorted(centers, key=lambda center: center[1])
         np.testing.assert_allclose(ordered, world.truth(number), atol=1e-3)
     assert len(world.calls) <= 12
     assert sum(world.calls) <= 60

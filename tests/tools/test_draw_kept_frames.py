@@ -4,8 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from lifters import lifter_config, random_state
+from lifters import lifter_config, save_lifter
 
 from mmhot import Lifter
 from mmhot.frames.inputs import open_clip
@@ -28,9 +27,7 @@ def lifter(tmp_path_factory):
         pruner=dict(type='MotionPruner', num_keep=9, depth=1),
         recoverer=dict(type='AttentionRecoverer'),
     )
-    path = tmp_path_factory.mktemp('hot') / 'a.pth'
-    meta = dict(cfg=config.pretty_text)
-    torch.save(dict(meta=meta, state_dict=random_state(config)), path)
+    path = save_lifter(tmp_path_factory.mktemp('hot') / 'a.pth', config)
     return Lifter(checkpoint=path)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from gtpt_models import labeled_samples, random_people
+from gtpt_models import WHOLEBODY, labeled_samples, random_people
 from mmpose.registry import MODELS
 from torch.testing import assert_close
 
@@ -11,14 +11,6 @@ from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
-WHOLEBODY = dict(
-    skeleton='coco-wholebody-133',
-    groups=(
-        ('head', 'face'),
-        ('upper_body', 'left_hand', 'right_hand'),
-        ('lower_body', 'left_foot', 'right_foot'),
-    ),
-)
 HALPE = dict(
     skeleton='halpe-26',
     groups=(('head',), ('upper_body',), ('lower_body', 'left_foot', 'right_foot')),

@@ -1,20 +1,11 @@
 """A GTPT initialized with the weights of another one."""
 
 import torch
+from gtpt_models import WHOLEBODY
 from mmpose.registry import MODELS
 from torch.nn.functional import interpolate
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
-
-WHOLEBODY = dict(
-    out_channels=133,
-    skeleton='coco-wholebody-133',
-    groups=(
-        ('head', 'face'),
-        ('upper_body', 'left_hand', 'right_hand'),
-        ('lower_body', 'left_foot', 'right_foot'),
-    ),
-)
 
 
 def head(size, **others):
@@ -44,7 +35,7 @@ def test_bins_are_interpolated_for_larger_images():
 
 
 def test_new_keypoints_keep_their_initial_values():
-    body, whole = head((32, 48)), head((64, 96), **WHOLEBODY)
+    body, whole = head((32, 48)), head((64, 96), out_channels=133, **WHOLEBODY)
     parts = whole.coarse_encoder.query_tokens[:5].clone()
     dense = whole.coarse_to_fine.dense_tokens.clone()
     left = whole.load_state_dict(body.state_dict(), strict=False)
@@ -57,7 +48,7 @@ def test_new_keypoints_keep_their_initial_values():
 
 
 def test_body_takes_the_whole_bodys_tokens():
-    body, whole = head((32, 48)), head((64, 96), **WHOLEBODY)
+    body, whole = head((32, 48)), head((64, 96), out_channels=133, **WHOLEBODY)
     left = body.load_state_dict(whole.state_dict(), strict=False)
     assert (left.missing_keys, left.unexpected_keys) == ([], [])
     tokens = whole.coarse_encoder.query_tokens
