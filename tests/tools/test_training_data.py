@@ -106,8 +106,9 @@ IMAGE = dict(id=1, file_name='000001.png', width=360, height=270)
 PEOPLE = Path(__file__).parents[1] / 'data/drawn_people'
 
 
-def coco_config(path, kind='CocoDataset', **metric):
-    dataset = dict(type=kind, ann_file=str(path), data_prefix=dict(img=f'{PEOPLE}/'))
+def coco_config(path, **metric):
+    prefix = dict(img=f'{PEOPLE}/')
+    dataset = dict(type='CocoDataset', ann_file=str(path), data_prefix=prefix)
     loaders = dict(train_dataloader=dict(dataset=dataset))
     loaders.update(val_dataloader=dict(dataset=dict(dataset, test_mode=True)))
     metric = dict(type='mmpose.CocoMetric', ann_file=str(path)) | metric
@@ -118,6 +119,12 @@ def write_coco(path, *people, image=IMAGE, keypoints=()):
     content = dict(images=[image], annotations=people)
     content['categories'] = [dict(id=1, name='person', keypoints=list(keypoints))]
     path.write_text(json.dumps(content))
+
+
+def check(folder, *people, **written):
+    path = folder / 'val.json'
+    write_coco(path, *people, **written)
+    check_data_files(coco_config(path), ('train', 'val'))
 
 
 MISSING = object()
@@ -146,14 +153,10 @@ MISSING = object()
     ],
 )
 def test_annotations_are_checked_before_a_training(change, message, tmp_path):
-    path = tmp_path / 'val.json'
-    config = coco_config(path)
-    write_coco(path, PERSON)
-    check_data_files(config, ('train', 'val'))
+    check(tmp_path, PERSON)
     person = {k: v for k, v in (PERSON | change).items() if v is not MISSING}
-    write_coco(path, person)
     with pytest.raises(ValueError, match=f'val.json: .*{message}'):
-        check_data_files(config, ('train', 'val'))
+        check(tmp_path, person)
 
 
 def swap_sides(joint):
@@ -175,9 +178,8 @@ COCO17 = get_skeleton('coco-17').joints
     ids=['sides', 'order', 'another animal', 'count'],
 )
 def test_keypoints_of_other_names_are_refused(names, tmp_path):
-    write_coco(tmp_path / 'val.json', PERSON, keypoints=names)
     with pytest.raises(ValueError, match='val.json: category') as error:
-        check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
+        check(tmp_path, PERSON, keypoints=names)
     assert f'{", ".join(names)}, but those of the config' in str(error.value)
     assert f'metainfo {", ".join(COCO17)}: name or order' in str(error.value)
 
@@ -209,8 +211,7 @@ def test_names_are_checked_in_wrapped_datasets(kinds, tmp_path):
     ],
 )
 def test_spellings_and_single_synonyms_are_no_fault(names, tmp_path):
-    write_coco(tmp_path / 'val.json', PERSON, keypoints=names)
-    check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
+    check(tmp_path, PERSON, keypoints=names)
 
 
 def test_what_coco_has_and_validation_does_not_need_is_no_fault(tmp_path):
@@ -239,9 +240,8 @@ def test_what_coco_has_and_validation_does_not_need_is_no_fault(tmp_path):
     ],
 )
 def test_images_are_checked_before_a_training(image, message, tmp_path):
-    write_coco(tmp_path / 'val.json', PERSON, image=IMAGE | image)
     with pytest.raises(ValueError, match=f'val.json: {message}'):
-        check_data_files(coco_config(tmp_path / 'val.json'), ('train', 'val'))
+        check(tmp_path, PERSON, image=IMAGE | image)
 
 
 @pytest.mark.parametrize('content', [[], dict(images=[])])
@@ -252,9 +252,8 @@ def test_files_of_another_format_are_one_line(content, tmp_path):
 
 
 def test_images_of_merged_files_have_different_ids(tmp_path):
-    write_coco(tmp_path / 'val.json', PERSON, PERSON)
     with pytest.raises(ValueError, match="annotation 7, 'id': two annotations have it"):
-        check_data_files(coco_config(tmp_path / 'val.json'), ('train',))
+        check(tmp_path, PERSON, PERSON)
 
 
 @pytest.mark.slow(reason='trains on images')
