@@ -42,9 +42,9 @@ def apply(light: bool = False) -> tuple[str, ...]:
     return applied()
 
 
-def revert() -> None:
-    """Revert all shims, the last one first."""
-    while _undo:
+def revert(kept: int = 0) -> None:
+    """Revert all shims but the first ones, the last one first."""
+    while len(_undo) > kept:
         _undo.popitem()[1]()
 
 
@@ -62,13 +62,11 @@ def states() -> dict[str, str]:
 @contextmanager
 def shims() -> Iterator[tuple[str, ...]]:
     """Install the shims for a block; revert those that were not installed before."""
-    before = applied()
+    before = len(_undo)
     try:
         yield apply()
     finally:
-        for name in reversed(applied()):
-            if name not in before:
-                _undo.pop(name)()
+        revert(before)
 
 
 def disable_telemetry() -> Undo | None:
