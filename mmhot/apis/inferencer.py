@@ -247,18 +247,16 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Posed:
         """Yield the named frames of a clip; images are read if they are drawn."""
         scene = cache(partial(_open_scene, lifted))
-        seen: list[list[Track2D]] = [[] for _ in names]
-        for track in clip.tracks:
-            for row, frame in enumerate(track.frames.tolist()):
-                seen[frame].append(track.take(np.array([row])))
-        for index, (name, people) in enumerate(zip(names, seen, strict=True)):
+        for index, name in enumerate(names):
+            tracks = (track for track in clip.tracks if index in track.frames)
+            people = [track.take(track.frames == index) for track in tracks]
             poses = lifted and lifted.take(np.flatnonzero(lifted.frame == index))
             sample = _make_sample(people, poses)
             shape = clip.height, clip.width
             sample.set_metainfo(dict(img_path=name, ori_shape=shape))
             if self._video_input:
-                tracks = () if poses is None else poses.track
-                sample.pred_instances.track_ids = np.array(tracks, int)
+                numbers = () if poses is None else poses.track
+                sample.pred_instances.track_ids = np.array(numbers, int)
             yield sample, DrawnImage(partial(next, images), people, index, scene)
 
     def forward(
