@@ -21,10 +21,5 @@ def load_extensions() -> None:
         try:
             point.load()
         except (Exception, SystemExit) as error:  # whatever a package of others raises
-            _LOGGER.warning(
-                'the extension %s (%s) is left out: %s: %s',
-                point.name,
-                point.value,
-                type(error).__name__,
-                one_line(error),
-            )
+            text = f'the extension %s (%s) is left out: {type(error).__name__}: %s'
+            _LOGGER.warning(text, point.name, point.value, one_line(error))

@@ -35,8 +35,6 @@ from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, POSE, config_of, 
 
 Numbers = Sequence[float] | None
 NUM_INPUTS = 8
-# Frames of a video from one real input to the next.
-_STEP = 10
 
 
 @dataclass
@@ -266,10 +264,10 @@ def _normalize(images: list[Tensor], model: nn.Module) -> Tensor:
 
 
 def _images(path: str) -> list[np.ndarray]:
-    """Read images, or spread frames of a video, repeated if there are too few."""
+    """Read images, or every tenth frame of a video; repeat them if they are too few."""
     source, *others = open_inputs([path])
     frames = itertools.chain(source, *others)
-    step = 1 if Path(path).is_dir() else _STEP
+    step = 1 if Path(path).is_dir() else 10
     chosen = itertools.islice(frames, 0, NUM_INPUTS * step, step)
     images = [frame.image for frame in chosen]
     return list(itertools.islice(itertools.cycle(images), NUM_INPUTS))

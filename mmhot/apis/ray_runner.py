@@ -21,8 +21,6 @@ from mmhot.options import DeviceOptions, Values
 from mmhot.progress import Report
 
 Say = Callable[[str], None]
-# Of an input whose worker died.
-_RETRIES = 2
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -125,7 +123,7 @@ def _start(
         text = '{num_workers} must be at most %s on this machine, got %s'
         raise ArgumentError(text, most, num_workers)
     actor = ray.remote(_RemoteWorker).options(
-        num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=_RETRIES
+        num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=2
     )
     return [actor.remote(make_worker, values, os.getcwd()) for _ in range(num_workers)]
 

@@ -45,8 +45,6 @@ SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
 # Seconds after which uploads that no page has taken, and sessions without runs, go.
 _UNTAKEN, _IDLE = 600.0, 86_400.0
-# Seconds between two looks at a run.
-_INTERVAL = 0.3
 _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
@@ -179,7 +177,7 @@ class Page:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
                 yield viewer, _read(logs, out), None
-                time.sleep(_INTERVAL)
+                time.sleep(0.3)
         finally:
             _end(process)
             stopped = self._processes.pop(session, None) is None
