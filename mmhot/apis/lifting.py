@@ -214,8 +214,6 @@ def _read_keypoints(
         reason = 'is for files of keypoints, not for a Clip2D'
         options.refuse(options_of(KeypointFileOptions), reason)
         return take_part(check_clip(source), part)
-    if isinstance(source, Clip3D):
-        raise ValueError('keypoints has 3D poses, which are for mmhot.refine')
     given = options.option_values()
     if options.single is None and values.of(ChoosePeople).people == 'largest':
         given['single'] = 'untracked'
@@ -274,11 +272,7 @@ def _process(
     read: Callable[[Path, Values], Clip],
     run: Callable[[Clip, StageTimes], Clip3D],
 ) -> Iterator[Outcome]:
-    """Read files, process their clips, and write the results.
-
-    All files are read before anything is written; one that fails does not stop the
-    others.
-    """
+    """Read all files, then process and write their clips; each may fail alone."""
     options = values.of(OutputOptions)
     clips, targets = list[Clip](), []
     for path in paths:

@@ -71,10 +71,7 @@ def export_onnx(
 
 
 def check_parity(opened: Exportable, file: Path) -> list[str]:
-    """Compare ONNX Runtime with PyTorch, in batches of 1, 3 and 8.
-
-    The result names the largest differences of random and real inputs.
-    """
+    """Compare ONNX Runtime with PyTorch; return lines on the largest differences."""
     session, graph, lines = open_session(file), opened.graph, []
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)

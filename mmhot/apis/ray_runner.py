@@ -30,10 +30,7 @@ def process_with_ray(
     report: Report,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
-    """Process inputs with Ray; yield outcomes in the order in which they finish.
-
-    ``make_worker`` builds the worker of a process.
-    """
+    """Process inputs with Ray; yield outcomes in the order in which they finish."""
     device = values.of(DeviceOptions).device
     if device not in ('auto', 'cpu', 'cuda'):
         text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "

@@ -26,10 +26,7 @@ COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 
 
 def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
-    """Run ``mmhot`` with arguments, by default the process's; return the exit code.
-
-    ``bars`` opens progress bars.
-    """
+    """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
     if argv is None:
         keep_terminal()
     argv = [*(sys.argv[1:] if argv is None else argv)]
