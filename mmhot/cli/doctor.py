@@ -11,7 +11,7 @@ Example:
 import argparse
 from dataclasses import asdict
 
-from mmhot.cli.report import add_json, report
+from mmhot.cli.report import report
 from mmhot.compat.installation import check_device
 from mmhot.errors import align, pip
 
@@ -24,7 +24,7 @@ _INSTALLATIONS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_json(parser)
+    parser.add_argument('--json', action='store_true', help='print JSON, no tables')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from mmhot.cli.report import add_json, report
+from mmhot.cli.report import report
 from mmhot.errors import align, did_you_mean
 
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--all', action='store_true', help='list configs without weights, too'
     )
-    add_json(parser)
+    parser.add_argument('--json', action='store_true', help='print JSON, no tables')
 
 
 def run(args: argparse.Namespace) -> None:

@@ -17,11 +17,6 @@ _PARTS = ('2D', 'track', 'camera', '3D', 'write')
 _MOST_ROWS = 40
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--json``."""
-    parser.add_argument('--json', action='store_true', help='print JSON, no tables')
-
-
 def report(
     args: argparse.Namespace, content: dict, tables: Callable[[], Iterable[str]]
 ) -> None:

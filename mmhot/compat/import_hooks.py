@@ -1,7 +1,6 @@
-"""Import hooks: stand-ins for xtcocotools and mmcv._ext.
+"""Import hooks: stand-ins for xtcocotools and mmcv._ext, and the scheme ``mmhot::``.
 
-Also the hook that adds ``mmhot::`` to MMEngine's config schemes. Nothing is imported
-when a hook is installed.
+Nothing is imported when a hook is installed.
 """
 
 import sys

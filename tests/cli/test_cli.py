@@ -17,10 +17,10 @@ from types import ModuleType
 import pytest
 
 import mmhot
-from mmhot.cli import dispatch
+from mmhot.cli import dispatch, doctor
 from mmhot.cli.dispatch import main
 from mmhot.cli.errors import OneLineParser, run_safely
-from mmhot.cli.report import add_json, report
+from mmhot.cli.report import report
 from mmhot.errors import align, explain, install_extra, is_user_error
 from mmhot.io.atomic import replacing
 
@@ -203,7 +203,7 @@ def test_text_of_files_reaches_the_terminal_escaped(fake_command, capsys, caplog
         raise ValueError(hostile)
 
     fake_command.run = run
-    fake_command.add_arguments = add_json
+    fake_command.add_arguments = doctor.add_arguments
     assert main(['try-it']) == 2
     out, err = capsys.readouterr()
     assert out.splitlines() == [shown, '1', 'name', shown]
