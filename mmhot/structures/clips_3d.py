@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -220,10 +220,6 @@ class Clip3D:
     def __len__(self) -> int:
         """Return the number of rows ``N``."""
         return len(self.frame)
-
-    def __getitem__(self, index: object) -> NoReturn:
-        """Name what has an order, for loops and indices."""
-        raise TypeError('a clip has people: use clip.people, or clip.person(track)')
 
     def __repr__(self) -> str:
         """Describe the clip in five lines."""
