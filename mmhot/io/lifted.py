@@ -122,15 +122,18 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     Rows are sorted by frame and track.
     """
     skeleton = get_skeleton(clip.skeleton)
-    columns = {
-        'frame': [x.frames for x in clip.tracks],
-        'track': [np.full(len(x.frames), x.track) for x in clip.tracks],
-        'keypoints_2d': [x.keypoints for x in clip.tracks],
-        'scores': [x.scores for x in clip.tracks],
-    }
+    motions = [
+        dict(
+            frame=x.frames,
+            track=np.full(len(x.frames), x.track),
+            keypoints_2d=x.keypoints,
+            scores=x.scores,
+        )
+        for x in clip.tracks
+    ]
     header = dict(joint_names=skeleton.joints, parents=skeleton.parents)
     header |= {name: getattr(clip, name) for name in ('name', 'width', 'height', 'fps')}
-    arrays = join_rows(columns)
+    arrays = join_rows(motions)
     arrays['time'] = clip.times_of(arrays['frame'])
     arrays |= {name: np.asarray(value) for name, value in header.items()}
     save_arrays(path, arrays, compressed=True)

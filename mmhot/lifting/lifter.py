@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from mmhot.lifting.refinement import keep_bone_lengths
 from mmhot.lifting.world import place_people
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D, check_clip
-from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.clips_3d import Clip3D, join_rows
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
@@ -172,29 +173,13 @@ class Lifter:
             None unless both a flip test and bones of constant lengths are part of the
             lifting.
         """
-        poses, evidence = self._lift_segments(clip, segments, progress)
-        track = np.repeat(
-            [segment.track for segment in segments],
-            [len(segment.frames) for segment in segments],
-        )
-        frame, keypoints, scores = (
-            np.concatenate([getattr(segment, name) for segment in segments])
-            for name in ('frames', 'keypoints', 'scores')
-        )
-        order = np.lexsort([track, frame])
-        columns = [np.concatenate(x)[order] for x in zip(*evidence, strict=True)]
-        errors = Evidence(*columns) if columns else None
-        lifted = self.as_clip(
-            clip,
-            frame=frame[order],
-            track=track[order],
-            keypoints_3d=np.concatenate(poses)[order],
-            keypoints_2d=keypoints[order],
-            scores=scores[order],
-            variable_time=None if clip.times is None else clip.times[frame[order]],
-        )
-        del poses, evidence  # the next step has the peak of memory
-        return place_people(lifted.checked(), clip.lens), errors
+        rows = join_rows(self._lift_segments(clip, segments, progress))
+        names = [x.name for x in fields(Evidence) if x.name in rows]
+        columns = {name: rows.pop(name) for name in names}
+        times = None if clip.times is None else clip.times[rows['frame']]
+        lifted = self.as_clip(clip, variable_time=times, **rows)
+        evidence = Evidence(**columns) if columns else None
+        return place_people(lifted.checked(), clip.lens), evidence
 
     def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
         """Return poses that were lifted from a clip; columns are those of Clip3D."""
@@ -216,8 +201,8 @@ class Lifter:
         clip: Clip2D,
         segments: list[Segment],
         progress: Callable[[int, int], None] | None,
-    ) -> tuple[list[np.ndarray], list[tuple[np.ndarray, ...]]]:
-        """Return poses (T, 17, 3), and columns of their evidence, of each segment."""
+    ) -> list[dict[str, np.ndarray]]:
+        """Return the arrays of each segment, with those of evidence if there is any."""
         size = clip.width, clip.height
         lens = clip.lens and clip.lens.fitted(*size)
         all_scores = np.concatenate([segment.scores for segment in segments])
@@ -236,20 +221,29 @@ class Lifter:
             ideal_camera(*size, lens),
             progress and (lambda share: progress(round(share * total), total)),
         )
-        poses, evidence = [], list[tuple[np.ndarray, ...]]()
+        motions = []
         keeps_lengths = self.accuracy == 'best' and self.is_person
         for segment, pose, disagreement, seconds, directions in zip(
             segments, lifted, disagreements, times, rays, strict=True
         ):
             pose = plain = self.resample_back(pose, seconds)
+            motion = dict(
+                frame=segment.frames,
+                track=np.full(len(segment.frames), segment.track),
+                keypoints_2d=segment.keypoints,
+                scores=segment.scores,
+            )
             if keeps_lengths:
                 pose = keep_bone_lengths(pose, directions)
                 if disagreement is not None:
-                    moved = np.linalg.norm(pose - plain, axis=-1)
-                    doubt = self.resample_back(disagreement, seconds).clip(0)
-                    evidence.append((doubt, moved, directions))
-            poses.append(hang_legs(pose, segment.known) if self.is_person else pose)
-        return poses, evidence
+                    motion |= dict(
+                        disagreement=self.resample_back(disagreement, seconds).clip(0),
+                        correction=np.linalg.norm(pose - plain, axis=-1),
+                        directions=directions,
+                    )
+            pose = hang_legs(pose, segment.known) if self.is_person else pose
+            motions.append(motion | dict(keypoints_3d=pose))
+        return motions
 
     def sample(
         self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray

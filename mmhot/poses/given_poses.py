@@ -184,7 +184,7 @@ class FillGiven(GivenStep):
                 motions += _motions_of(person, places, scores, pixels)
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        arrays = join_rows({name: [x[name] for x in motions] for name in motions[0]})
+        arrays = join_rows(motions)
         return replace(
             clip,
             **arrays,

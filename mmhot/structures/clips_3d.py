@@ -537,9 +537,9 @@ def clip_3d(
     )
 
 
-def join_rows(columns: Mapping[str, Sequence[np.ndarray]]) -> dict[str, Any]:
+def join_rows(motions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
     """Concatenate the arrays of several motions, and sort rows by frame and track."""
-    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    arrays = {key: np.concatenate([x[key] for x in motions]) for key in motions[0]}
     order = np.lexsort((arrays['track'], arrays['frame']))
     return {name: array[order] for name, array in arrays.items()}
 

@@ -1,6 +1,5 @@
 """Frames of the formats that have one pose in each: other rates, and gaps."""
 
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -18,18 +17,19 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
     """
     if fps is None or not len(clip):
         return clip
-    columns: dict[str, list[np.ndarray]] = defaultdict(list)
+    motions = []
     for rows in clip.stretches():
         times = clip.seconds(clip.frame[rows])
         first, last = np.ceil(times[0] * fps - 1e-6), np.floor(times[-1] * fps + 1e-6)
         frames = np.arange(first, max(first, last) + 1)
         at = np.interp(frames / fps, times, np.arange(len(rows)))
-        columns['frame'].append(frames.astype(np.int64))
-        columns['track'].append(np.full(len(frames), clip.track[rows[0]]))
+        motion = {'frame': frames.astype(np.int64)}
+        motion['track'] = np.full(len(frames), clip.track[rows[0]])
         for name in ARRAYS.keys() - {'frame', 'track', 'variable_time'}:
             if (values := getattr(clip, name)) is not None:
-                columns[name].append(resample(values[rows], at))
-    arrays = join_rows(columns)
+                motion[name] = resample(values[rows], at)
+        motions.append(motion)
+    arrays = join_rows(motions)
     return replace(
         clip, **arrays, variable_time=None, fps=fps, camera_path=None, cuts=()
     )
