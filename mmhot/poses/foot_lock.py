@@ -7,12 +7,13 @@ heel before, at heel strike, while they stay near that place.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Annotated
 
 import numpy as np
+import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError
 from mmhot.geometry.smooth_fits import (
@@ -193,8 +194,18 @@ class LockFeet(PoseStep[object]):
         seconds: np.ndarray,
         feet: list[list[int]],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep the feet of one person in place: poses (T, K, 3) and root (T, 3)."""
-        locked, path = self._lock_legs(poses, root, sliding, seconds)
+        """Keep the feet of one person in place: poses (T, K, 3) and root (T, 3).
+
+        Both are in camera axes, and returned. ``stands`` and ``sliding`` are
+        probabilities of contacts of the right and left ankle, (T, 2).
+        """
+        bones = np.diff(poses[:, np.array(LEGS)], axis=2)
+        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
+        moved = self._correct(poses, root, sliding, seconds, lengths)
+        locked, path = poses.copy(), root + moved[:, 0]
+        locked[:, ANKLES] += moved[:, 1:] - moved[:, :1]
+        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
+            self.bend_knee(locked, poses, leg, thigh_and_shin)
         for (ankle, *ends), rests in zip(feet, stands.T, strict=True):
             if ends:  # toe and heel of h36m-24
                 locked[:, ends] += (locked - poses)[:, [ankle]]
@@ -229,11 +240,13 @@ class LockFeet(PoseStep[object]):
         more of the contacts.
         """
         sliding, gliding = stands.copy(), 0
-        for side, contact in _runs(stands > 0):
-            places = ankles[contact, side]
-            if self._glides(places, root[contact]):
+        # each contact is a run of frames of one side
+        contacts, _ = scipy.ndimage.label(stands > 0, [[0, 1, 0]] * 3)
+        for rows, side in scipy.ndimage.find_objects(contacts):
+            places = ankles[rows, side.start]
+            if self._glides(places, root[rows]):
                 gliding += len(places)
-                sliding[contact, side] = 0
+                sliding[rows, side] = 0
         return sliding if np.count_nonzero(sliding) >= gliding else None
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
@@ -253,27 +266,6 @@ class LockFeet(PoseStep[object]):
         precision = sight_precision(ankle, (across, along))
         far = np.einsum('ti,tij,tj->t', away, precision, away)
         return bool(np.quantile(far, 0.8) > errors.glides**2)
-
-    def _lock_legs(
-        self,
-        poses: np.ndarray,
-        root: np.ndarray,
-        stands: np.ndarray,
-        seconds: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep the standing ankles of one person in place.
-
-        Poses (T, 17, 3) and root (T, 3) are in camera axes; both are returned.
-        ``stands`` are probabilities of the right and left ankle, (T, 2).
-        """
-        bones = np.diff(poses[:, np.array(LEGS)], axis=2)
-        lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
-        moved = self._correct(poses, root, stands, seconds, lengths)
-        new = poses.copy()
-        new[:, ANKLES] += moved[:, 1:] - moved[:, :1]
-        for leg, thigh_and_shin in zip(LEGS, lengths, strict=True):
-            self.bend_knee(new, poses, leg, thigh_and_shin)
-        return new, root + moved[:, 0]
 
     def _correct(
         self,
@@ -411,14 +403,6 @@ class LockFeet(PoseStep[object]):
             held = slice(end, end + np.logical_and.accumulate(near).sum())
             rests[held] = np.maximum(rests[held], stands[end - 1])
         return rests
-
-
-def _runs(mask: np.ndarray) -> Iterator[tuple[int, slice]]:
-    """Yield the column and rows of each run in a mask (T, P)."""
-    for column, values in enumerate(mask.T):
-        edges = np.flatnonzero(np.diff(values, prepend=False, append=False))
-        for start, end in edges.reshape(-1, 2).tolist():
-            yield column, slice(start, end)
 
 
 def _spread(places: np.ndarray) -> float:
