@@ -121,9 +121,8 @@ class Lift(LiftingStep):
         scores = np.zeros((len(poses), count), np.float32)
         for track in clip.tracks:
             rows = np.flatnonzero(poses.track == track.track)
-            _, at, of = np.intersect1d(
-                poses.frame[rows], track.frames, return_indices=True
-            )
+            frames = poses.frame[rows], track.frames
+            _, at, of = np.intersect1d(*frames, return_indices=True)
             keypoints[rows[at]] = track.keypoints[of]
             scores[rows[at]] = track.scores[of]
         self.report.say(

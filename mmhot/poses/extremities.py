@@ -145,16 +145,15 @@ def _detected(
     scores = np.zeros(points.shape[:2], np.float32)
     for track in seen.tracks:
         rows = np.flatnonzero(clip.track == track.track)
-        at = np.searchsorted(track.frames, clip.frame[rows])
-        at = at.clip(max=len(track.frames) - 1)
-        has = track.frames[at] == clip.frame[rows]
-        arrays = track.keypoints[at[has]], track.scores[at[has]], seen.skeleton
+        frames = clip.frame[rows], track.frames
+        _, at, of = np.intersect1d(*frames, return_indices=True)
+        arrays = track.keypoints[of], track.scores[of], seen.skeleton
         for skeleton, names, first in ((SKELETON, _ADDED, 0), (_FACE, _EARS, 7)):
             pixels, confidence, _ = convert_keypoints(*arrays, skeleton.name, mapping)
-            columns = range(first, first + len(names))
+            columns = slice(first, first + len(names))
             indices = skeleton.indices(names)
-            points[np.ix_(rows[has], columns)] = pixels[:, indices]
-            scores[np.ix_(rows[has], columns)] = confidence[:, indices]
+            points[rows[at], columns] = pixels[:, indices]
+            scores[rows[at], columns] = confidence[:, indices]
     scores[~np.isfinite(points).all(-1)] = 0
     return points, scores
 

@@ -87,8 +87,7 @@ def spline(
     if count < settings.least or fps <= 2 * settings.cutoff:
         return points.copy()
     flat = points.reshape(count, -1, 3)
-    if weights is None:
-        return _fit_splines(flat, np.ones(count), settings).reshape(points.shape)
+    weights = np.ones(flat.shape[:2]) if weights is None else weights
     smooth = np.empty_like(flat)
     kinds, kind = np.unique(weights.reshape(count, -1), axis=1, return_inverse=True)
     for number, shared in enumerate(kinds.T):

@@ -79,18 +79,11 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         ValueError: If the file or the metainfo is damaged, with its name.
     """
     path, is_parsed = metainfo.get('from_file'), 'keypoint_id2name' in metainfo
-    file = None if path is None or is_parsed else _find_file(path)
+    file = None if path is None or is_parsed else Path(path)
+    if file and not file.is_file():  # MMPose's file of this name, as MMPose does
+        file = find_shipped_file(f'{_FOLDER}/{file.name}') or file
     with naming(file or Path('metainfo')):
         return _read(run_path(str(file))['dataset_info'] if file else metainfo)
-
-
-def _find_file(path: str) -> Path:
-    """Return the path of a file, or of MMPose's file of this name, as MMPose does."""
-    file = Path(path)
-    found = file if file.is_file() else find_shipped_file(f'{_FOLDER}/{file.name}')
-    if found is None:
-        raise FileNotFoundError(f'metainfo: there is no file {path}')
-    return found
 
 
 def find_shipped_file(name: str) -> Path | None:

@@ -69,5 +69,5 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(FileNotFoundError, match='there is no file nowhere.py'):
+    with pytest.raises(FileNotFoundError, match='nowhere.py: no such file'):
         configured_skeleton(dict(from_file='nowhere.py'))
