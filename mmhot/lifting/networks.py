@@ -26,10 +26,7 @@ class LiftingNetwork(Protocol):
     settings: Mapping[str, Any]  # the config's ``lifting``
     num_frames: int  # of a window
     num_targets: int  # frames that are predicted, in its middle or at its end
-
-    @property
-    def usual_batch_size(self) -> int:
-        """Return the fastest number of windows per batch."""
+    usual_batch_size: int  # windows per batch, the fastest number
 
     def __call__(
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None

@@ -56,18 +56,13 @@ class TorchNetwork:
         # of the weights as trained, and the name, which has the kept frames
         self.identity = fingerprint(self.model, self.name)
         move_to_device(self.model, self._device)
+        self._is_on_gpu = torch.device(self._device).type == 'cuda'
+        self.usual_batch_size, backbone = USUAL_BATCH_SIZE, self.model.backbone
+        if not self._is_on_gpu and isinstance(backbone, Host):
+            values = self.num_frames * backbone.values_per_frame
+            self.usual_batch_size = max(1, _CACHED_VALUES // values)
         self._process = os.getpid()
         self._networks: dict[tuple[int, ...] | None, Network] = {}
-
-    @property
-    def usual_batch_size(self) -> int:
-        """Return the fastest number of windows per batch."""
-        backbone = self.model.backbone
-        on_gpu = torch.device(self._device).type == 'cuda'
-        if on_gpu or not isinstance(backbone, Host):
-            return USUAL_BATCH_SIZE
-        values = self.num_frames * backbone.values_per_frame
-        return max(1, _CACHED_VALUES // values)
 
     def _set_keep(self, keep: Keep | None) -> None:
         """Set the number of kept frames, and append it to the name."""
@@ -77,11 +72,9 @@ class TorchNetwork:
                 text = '{keep=%r} needs a model with a pruner: %s has none'
                 raise ArgumentError(text, keep, self.name)
             return
-        trained = self.model.test_cfg.get('keep')
-        trained = backbone.hourglass.keep_counts(trained, self.num_frames)
-        counts = trained
-        if keep is not None:
-            counts = backbone.hourglass.keep_counts(keep, self.num_frames)
+        count, trained = backbone.hourglass.keep_counts, self.model.test_cfg.get('keep')
+        counts = count(trained if keep is None else keep, self.num_frames)
+        trained = count(trained, self.num_frames)
         if [*counts] != [*trained]:
             text = '%s was trained to keep %s frames, not %s: expect larger errors'
             _LOGGER.warning(text, escape(self.name), [*trained], [*counts])
@@ -100,8 +93,7 @@ class TorchNetwork:
         flips = None if flip_indices is None else tuple(flip_indices)
         if flips not in self._networks:
             lift = partial(self._lift, flip_indices=flips)
-            is_on_gpu = torch.device(self._device).type == 'cuda'
-            self._networks[flips] = CapturedGraphs(lift) if is_on_gpu else lift
+            self._networks[flips] = CapturedGraphs(lift) if self._is_on_gpu else lift
         windows = torch.from_numpy(np.asarray(inputs, np.float32)).to(self._device)
         return self._networks[flips](windows).float().cpu().numpy()
 

@@ -123,8 +123,7 @@ class AddJoints(PoseStep[Lifted]):
         shown = np.where(is_seen, points, shown).astype(np.float32)
         errors = clip.expected_error
         if errors is not None:
-            unknown = np.full(scores.shape, np.nan, np.float32)
-            errors = np.concatenate([errors, unknown], 1)
+            errors = np.pad(errors, ((0, 0), (0, len(_ADDED))), constant_values=np.nan)
         return replace(
             clip,
             joint_names=SKELETON.joints,
