@@ -142,14 +142,9 @@ class FrameLifter:
         if lookahead is None:
             lookahead = min(_SETTINGS.lookahead, most)
         if not 0 <= lookahead <= most:
-            raise ArgumentError(
-                '{lookahead} must be from 0 to the %s frames that %s uses at %g frames '
-                'per second, got %s',
-                most,
-                lifter.name,
-                fps,
-                lookahead,
-            )
+            text = '{lookahead} must be from 0 to the %s frames that %s uses at %g '
+            text += 'frames per second, got %s'
+            raise ArgumentError(text, most, lifter.name, fps, lookahead)
         self.lookahead, self.latency = lookahead, lookahead / fps
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer

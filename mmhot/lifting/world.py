@@ -74,13 +74,10 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
     tracks = clip.track_ids
     of_tracks = np.atleast_1d(heights).astype(float).tolist()
     if len(of_tracks) not in (1, len(tracks)):
-        raise ArgumentError(
-            '{height} must be one number, or one for each of the people %s of %s, got '
-            '%s of them',
-            ', '.join(map(str, tracks)),
-            clip.name,
-            len(of_tracks),
-        )
+        text = '{height} must be one number, or one for each of the people %s of %s, '
+        text += 'got %s of them'
+        listed = ', '.join(map(str, tracks))
+        raise ArgumentError(text, listed, clip.name, len(of_tracks))
     of_tracks = of_tracks * len(tracks) if len(of_tracks) == 1 else of_tracks
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []

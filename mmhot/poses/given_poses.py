@@ -202,11 +202,8 @@ class FillGiven(GivenStep):
         poses, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
         lacking = np.isnan(poses).any(-1)
         if self.joints == _ALL.num_keypoints and lacking.any():
-            raise ArgumentError(
-                '{joints=24} needs toes, heels, hands and nose: %s has no %s',
-                source.name,
-                _ALL.joints[int(lacking.argmax())],
-            )
+            text = '{joints=24} needs toes, heels, hands and nose: %s has no %s'
+            raise ArgumentError(text, source.name, _ALL.joints[int(lacking.argmax())])
         is_body = self.joints == _BODY.num_keypoints or lacking.any()
         return _BODY if is_body else _ALL
 

@@ -208,13 +208,10 @@ def clip_2d(
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
-        raise ArgumentError(
-            "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' "
-            'in JSON, model.track() of Ultralytics): add them, or keep one person per '
-            "frame with {single='largest'}",
-            counts.max(),
-            numbers[counts.argmax()],
-        )
+        text = "has %s people in frame %s but no track IDs ('track' in .npz, "
+        text += "'track_id' in JSON, model.track() of Ultralytics): add them, or keep "
+        text += "one person per frame with {single='largest'}"
+        raise ArgumentError(text, counts.max(), numbers[counts.argmax()])
     legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
     rows = _apart(rows, str(source or name), fps, legs)
     ids = np.unique(rows.track)
@@ -322,12 +319,8 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
         times = passed_seconds(times, np.arange(len(times)), fps)
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
-        _LOGGER.warning(
-            '%s: scores of up to %g are not probabilities: the 95th percentile counts '
-            'as 1',
-            clip.source or clip.name,
-            highest,
-        )
+        text = '%s: scores of up to %g are not probabilities: the 95th percentile '
+        _LOGGER.warning(text + 'counts as 1', clip.source or clip.name, highest)
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
     return replace(clip, times=times, width=width, height=height, fps=fps)
@@ -349,11 +342,8 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
         raise ValueError('times must increase with frames')
     share = fps * np.median(steps) if len(steps) else 1.0
     if not _SAME_RATE[0] < share < _SAME_RATE[1]:
-        raise ArgumentError(
-            'times are of %.3g frames per second, {fps} is %.3g: times must be seconds',
-            fps / share,
-            fps,
-        )
+        text = 'times are of %.3g frames per second, {fps} is %.3g: times must be '
+        raise ArgumentError(text + 'seconds', fps / share, fps)
     passed, even = times - times[0], (frame - frame[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
     return even if is_even else passed.round(6)
@@ -362,9 +352,8 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
 def checked_rate(fps: float) -> float:
     """Check a rate in frames per second, and return 25 for 24.999999."""
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
-        raise ArgumentError(
-            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
-        )
+        text = '{fps} must be from %g to %d, got %r'
+        raise ArgumentError(text, _MIN_FPS, _MAX_FPS, fps)
     whole = round(fps)
     return float(whole if 0 < abs(fps - whole) < _WHOLE_RATE < whole else fps)
 

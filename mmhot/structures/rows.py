@@ -139,11 +139,9 @@ class CheckedRows(Rows):
             named, order = match_joints(names) or (None, None)
             stated = ', '.join(names)[:60] if named is None else named.name
             if named is None and skeleton is None:
-                raise ArgumentError(
-                    'no skeleton has the joints %r: name shoulders and hips '
-                    'left_shoulder, right_hip and so on, or give {skeleton}',
-                    stated,
-                )
+                text = 'no skeleton has the joints %r: name shoulders and hips '
+                text += 'left_shoulder, right_hip and so on, or give {skeleton}'
+                raise ArgumentError(text, stated)
         if skeleton is not None and stated not in (None, skeleton):
             text = '%s states %s; %s is used instead'
             _LOGGER.warning(text, name, stated, skeleton)
