@@ -8,22 +8,19 @@ def rotation_matrices(vectors: np.ndarray) -> np.ndarray:
     """Convert rotation vectors (..., 3), radians, to matrices (..., 3, 3)."""
     vectors = np.asarray(vectors)
     turns = scipy.spatial.transform.Rotation.from_rotvec(vectors.reshape(-1, 3))
-    matrices: np.ndarray = turns.as_matrix().reshape(*vectors.shape, 3)
-    return matrices
+    return np.reshape(turns.as_matrix(), (*vectors.shape, 3))
 
 
 def rotation_vectors(quaternions: np.ndarray) -> np.ndarray:
     """Convert quaternions x, y, z, w (..., 4) to rotation vectors (..., 3), radians."""
     turns = scipy.spatial.transform.Rotation.from_quat(quaternions.reshape(-1, 4))
-    vectors: np.ndarray = turns.as_rotvec().reshape(*quaternions.shape[:-1], 3)
-    return vectors
+    return np.reshape(turns.as_rotvec(), (*quaternions.shape[:-1], 3))
 
 
 def quaternions_of(matrices: np.ndarray) -> np.ndarray:
     """Convert rotation matrices (..., 3, 3) to quaternions x, y, z, w, (..., 4)."""
     turns = scipy.spatial.transform.Rotation.from_matrix(matrices.reshape(-1, 3, 3))
-    quaternions: np.ndarray = turns.as_quat().reshape(*matrices.shape[:-2], 4)
-    return quaternions
+    return np.reshape(turns.as_quat(), (*matrices.shape[:-2], 4))
 
 
 def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:

@@ -166,10 +166,9 @@ def fill_joints(
             share = shares
             keypoints[share == 0] = np.nan
     never = ~np.isfinite(keypoints).all(-1).any(0)
-    points = interpolate_missing(keypoints[:, ~never])
-    filled = np.empty(keypoints.shape, np.float32)
-    filled[:, ~never] = points
+    filled = interpolate_missing(keypoints)
     if never.any():
+        points = filled[:, ~never].copy()
         center = points.mean(1, keepdims=True)
         filled[:, never] = _place_standing(points, ~never) if is_person else center
     # occluded joints move with the body: interpolate again relative to the torso

@@ -304,6 +304,5 @@ class _Person:
             sizes.append(np.where(is_shown, size, np.nan))
         size, lengths = np.concatenate(sizes), parts[0].lengths.copy()
         enough = np.isfinite(size).sum(0) >= shapes.min_frames
-        shown = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
-        lengths[enough] = shown
+        lengths[enough] = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
         return lengths

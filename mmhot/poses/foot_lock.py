@@ -47,10 +47,6 @@ _SHINS = np.array(LEGS)[:, 1:]  # knee and ankle
 # Corrections of root, right and left ankle: the root's, and the ankles' relative to it.
 _LINKS = np.array([[1, 0, 0], [-1, 1, 0], [-1, 0, 1]])
 
-Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Maps keypoints (T, 17, 2), scores (T, 17) and seconds (T,) to the probability that
-the right and left ankle stand, (T, 2)."""
-
 
 @dataclass(frozen=True)
 class FootErrors:
@@ -106,7 +102,7 @@ class LockFeet(PoseStep[object]):
         Option(low=0, metavar='M/S'),
     ] = None
     errors: FootErrors = FootErrors()
-    contacts: Contacts = predict_contacts
+    contacts: Callable[..., np.ndarray] = predict_contacts
 
     def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
         """Keep standing feet in place where frames share their axes."""

@@ -291,9 +291,8 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
         full = interpolate_missing(places[:, :body].astype(np.float64))
         _stand(full, never[:body], np.array([0, 0, 1] if is_world else [0, -1, 0]))
         places[:, :body][:, never[:body]] = full[:, never[:body]]
-    for joint in range(body, len(never)):
-        if never[joint]:
-            places[:, joint] = places[:, parents[joint]]
+    for joint in (body + np.flatnonzero(never[body:])).tolist():
+        places[:, joint] = places[:, parents[joint]]
     return places
 
 

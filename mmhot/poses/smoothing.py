@@ -174,7 +174,6 @@ def smooth_uneven(
     smooth: Callable[..., np.ndarray],
     points: np.ndarray,
     seconds: np.ndarray,
-    settings: FilterSettings = FilterSettings(),
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Apply a filter of even frames to points (T, ...) at any times (T,).
@@ -189,10 +188,8 @@ def smooth_uneven(
     even = np.linspace(seconds[0], seconds[-1], steps + 1)
     numbers = np.interp(even, seconds, np.arange(len(points))).round(6)
     fps = round(steps / duration, 6)  # rounding errors would change windows
-    inputs = [resample(points.astype(np.float64), numbers), fps, settings]
-    if weights is not None:
-        inputs.append(resample(weights, numbers))
-    smoothed = smooth(*inputs)
+    known = {} if weights is None else {'weights': resample(weights, numbers)}
+    smoothed = smooth(resample(points.astype(np.float64), numbers), fps, **known)
     return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
 
 
@@ -223,9 +220,8 @@ class SmoothPoses(PoseStep[object]):
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, between interruptions."""
         poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
-
-        method = SMOOTHERS[self.smooth_3d]
-        smooth = partial(smooth_uneven, method, settings=self.settings)
+        method = partial(SMOOTHERS[self.smooth_3d], settings=self.settings)
+        smooth = partial(smooth_uneven, method)
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
             is_placed = bool(np.isfinite(root[rows]).all())

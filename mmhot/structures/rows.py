@@ -245,9 +245,7 @@ def _check_sense(points: np.ndarray, size: int, title: str) -> None:
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
         if is_unit.mean() > 1 - _MOST_WRONG:
-            raise ValueError(
-                f'{title} seem to be rotations (quaternions), no positions'
-            )
+            raise ValueError(f'{title} seem to be rotations (quaternions)')
     if points.shape[-1] != 3:
         return
     is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
