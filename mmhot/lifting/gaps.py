@@ -122,11 +122,8 @@ class GapFiller:
         confidence[(filled != full).any(-1)] = 0
         is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
         cuts = np.flatnonzero(is_cut | (np.diff(times) > LONGEST_STEP)) + 1
-        bounds = zip([0, *cuts], [*cuts, len(frames)], strict=True)
-        return [
-            Segment(track, frames[rows], filled[rows], confidence[rows], share[rows])
-            for rows in (slice(*bound) for bound in bounds)
-        ]
+        columns = (np.split(x, cuts) for x in (frames, filled, confidence, share))
+        return [Segment(track, *arrays) for arrays in zip(*columns, strict=True)]
 
     def _is_long(self, frames: np.ndarray) -> np.ndarray:
         """Return which gaps between frames (T,) are too long to be filled, (T - 1,)."""
