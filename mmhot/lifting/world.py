@@ -17,7 +17,6 @@ from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
-_SIDES = ('left', 'right')
 # Toes and heels are lower than ankles.
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 
@@ -94,7 +93,7 @@ def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
 def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
     """Return the length of trunk and one leg from poses (T, K, 3)."""
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
-    legs = [(f'{side}_hip', f'{side}_knee', f'{side}_foot') for side in _SIDES]
+    legs = [[f'{x}_hip', f'{x}_knee', f'{x}_foot'] for x in ('left', 'right')]
     lengths = [
         np.median(np.linalg.norm(poses[:, joint] - poses[:, next_joint], axis=-1))
         for chain in (trunk, *legs)

@@ -95,16 +95,3 @@ def predict_contacts(
     features = contact_features(even[..., :2], even[..., 2])
     probability = scipy.special.expit(contact_logits(features, load_contact_weights()))
     return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)
-
-
-def contacts_of_places(places: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Predict contacts (T, 2) of people without 2D keypoints, from two sides.
-
-    Args:
-        places (np.ndarray): Human3.6M's joints in meters, y down as in camera axes,
-            (T, 17, 3).
-        seconds (np.ndarray): Timestamps, (T,).
-    """
-    scores = np.ones(places.shape[:2])
-    views = (places[..., [axis, 1]] for axis in (0, 2))
-    return np.mean([predict_contacts(view, scores, seconds) for view in views], axis=0)

@@ -27,7 +27,7 @@ from mmhot.geometry.smooth_fits import (
 from mmhot.lifting.placement import is_pinned
 from mmhot.options import Option
 from mmhot.poses.camera import stable_keypoints
-from mmhot.poses.contacts import ANKLES, contacts_of_places, predict_contacts
+from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
 from mmhot.poses.smoothing import noise_of
 from mmhot.skeletons.gait import walking_direction
@@ -220,7 +220,11 @@ class LockFeet(PoseStep[object]):
         """Return the probability that the right and left ankle stand, (T, 2)."""
         # on a treadmill feet move in the image
         if self.treadmill or np.isnan(keypoints).all():
-            stands = contacts_of_places(places, seconds)
+            # seen from two sides, y down as in camera axes
+            scores = np.ones(places.shape[:2])
+            views = (places[..., [axis, 1]] for axis in (0, 2))
+            sides = [predict_contacts(view, scores, seconds) for view in views]
+            stands = np.mean(sides, axis=0)
         else:
             stands = self.contacts(keypoints, confidence, seconds)
             # legs that are never seen hang, and would bend

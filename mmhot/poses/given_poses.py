@@ -184,14 +184,13 @@ class FillGiven(GivenStep):
                 motions += _motions_of(person, places, scores, pixels)
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        arrays = join_rows(motions)
+        arrays, times = join_rows(motions), clip.variable_time
+        times = None if times is None else clip.seconds(arrays['frame'])
         return replace(
             clip,
             **arrays,
             keypoint_scores_3d=arrays['scores'],
-            variable_time=None
-            if clip.variable_time is None
-            else clip.seconds(arrays['frame']),
+            variable_time=times,
             joint_names=names,
             parents=parents,
         )

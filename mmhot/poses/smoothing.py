@@ -18,7 +18,7 @@ from mmhot.structures.clips_3d import Clip3D
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Settings of the filters; ``docs/streaming.md`` compares some of 1€."""
+    """Settings of the filters; ``docs/motion.md`` compares these."""
 
     cutoff: float = 6.0  # Hz: human motion is slower, noise is faster
     span: float = 0.3  # Savitzky-Golay, seconds to which a polynomial is fitted

@@ -132,8 +132,8 @@ def _find_contacts(
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
-    peaks = [_peaks(side, _LIMITS.swing) for side in heel]
-    lift_offs = np.concatenate([_peaks(-side, _LIMITS.swing) for side in toe])
+    peaks = [_peaks(side) for side in heel]
+    lift_offs = np.concatenate([_peaks(-side) for side in toe])
     at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
     near = at.round().astype(int)
     heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
@@ -240,9 +240,9 @@ def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _peaks(values: np.ndarray, prominence: float) -> np.ndarray:
+def _peaks(values: np.ndarray) -> np.ndarray:
     """Return the maxima of values (T,) as fractions of frames."""
-    peaks, _ = scipy.signal.find_peaks(values, prominence=prominence)
+    peaks, _ = scipy.signal.find_peaks(values, prominence=_LIMITS.swing)
     before, at, after = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = np.minimum(before - 2 * at + after, -1e-9)
     return peaks + ((before - after) / (2 * bend)).clip(-0.5, 0.5)
