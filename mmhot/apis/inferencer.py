@@ -67,8 +67,7 @@ class Inferencer(BaseMMPoseInferencer):
         pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has.
         pose2d_weights (str, optional): Its checkpoint.
         pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`.
-        pose3d_weights (str, optional): Its checkpoint; sufficient if it contains the
-            config.
+        pose3d_weights (str, optional): Its checkpoint; enough if it has the config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
         scope (str): Without effect: names are looked up in mmhot, then in MMPose.
         det_model (str, optional): Detector, as of ``mmhot infer``.

@@ -1,7 +1,6 @@
 """Options of each call: the dataclasses whose fields they are.
 
-A call has the options of its steps and of what is read, a command those of what is
-written, too.
+A call has the options of its steps and of what is read, a command of results, too.
 """
 
 from mmhot.chain import options

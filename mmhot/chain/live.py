@@ -23,8 +23,7 @@ class LivePoses:
         frame (Frame): ``index``, ``time`` and ``image`` of the frame.
         people (list[LivePerson]): Its people.
         latency (float): Seconds from the arrival of the frame to this result.
-        tilt (float | None): Degrees by which the camera looks down; None until people
-            stand.
+        tilt (float | None): Degrees the camera looks down; None until people stand.
     """
 
     frame: Frame
@@ -41,8 +40,8 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    Steps that are not live are left out. ``fps`` is an approximate rate; the frames'
-    times count.
+    Steps that are not live are left out. ``fps`` is approximate; the frames' times
+    count.
     """
 
     def __init__(

@@ -45,8 +45,7 @@ class LevelSettings:
     2 after two seconds, and 0.2 at the end.
     """
 
-    # Seconds of people who stand, after which the tilt is kept. More is more accurate,
-    # and later.
+    # Seconds of people who stand, after which the tilt is kept; more is more accurate
     seconds: float = 3.0
     floor: float = 2.0  # seconds whose lowest ankle shows the floor of a person
     # Seconds for which the size of people out of view is kept. More takes more memory.
@@ -90,8 +89,7 @@ class LivePerson:
         track (int): Track ID.
         keypoints_3d (np.ndarray): Human3.6M-17 joints around the root, meters, camera
             axes (x right, y down, z forward), (17, 3).
-        root_3d (np.ndarray): Root position in camera axes, meters, (3,); NaN if
-            unknown.
+        root_3d (np.ndarray): Root in camera axes, meters, (3,); NaN if unknown.
         keypoints_2d (np.ndarray): Pixels, (17, 2).
         scores (np.ndarray): Confidence, 0 for joints that were filled in, (17,).
         broken (bool): Whether the track was lost between the last pose and this one.
@@ -167,8 +165,7 @@ class PeoplePlacer:
     """Place the people of a stream in the world, frame after frame.
 
     Attributes:
-        tilt (float | None): Degrees by which the camera looks down; None until people
-            stand.
+        tilt (float | None): Degrees the camera looks down; None until people stand.
     """
 
     def __init__(

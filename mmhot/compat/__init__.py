@@ -1,8 +1,7 @@
 """Shims: conditional, reversible patches of other packages.
 
 A :class:`Shim` is installed only where it is needed. Light ones, which import nothing,
-are installed by ``import mmhot``; :func:`apply`, called by ``mmhot.plugin``, installs
-the others.
+are installed by ``import mmhot``, the others by :func:`apply` in ``mmhot.plugin``.
 """
 
 import os

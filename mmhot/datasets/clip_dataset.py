@@ -69,8 +69,7 @@ class ClipDataset(BaseDataset):
         centered (bool): Whether every ``stride``-th frame is the center of a window,
             whose other targets may lie outside of the clip.
         times (int): Repetitions of each window in an epoch.
-        dataset_name (str, optional): Name of the dataset in metrics; by default the
-            metainfo's.
+        dataset_name (str, optional): Name in metrics; by default the metainfo's.
         subjects (Sequence[str], optional): The only subjects to use.
         downsample (int): Every how many frames one is used; the frame rate decreases.
         **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's

@@ -94,16 +94,14 @@ class VideoPose3DDataset(ClipDataset):
     """Human3.6M in VideoPose3D's files; samples as of :class:`Human36mClipDataset`.
 
     Detections beyond the end of the motion capture are left out, as in the published
-    trainings. VideoPose3D has the cameras in its code: here they are read from MMPose's
-    file.
+    trainings. VideoPose3D has the cameras in its code, here they are MMPose's.
 
     Args:
         ann_file (str): 3D joints in world axes, ``data_3d_h36m.npz``.
         keypoint_2d_file (str): Keypoints in pixels with Human3.6M's joints, such as
             ``data_2d_h36m_cpn_ft_h36m_dbb.npz`` or ``data_2d_h36m_gt.npz``.
         camera_param_file (str): MMPose's ``cameras.pkl``.
-        **kwargs: Arguments of :class:`ClipDataset`, such as ``subjects`` and
-            ``downsample``.
+        **kwargs: Arguments of :class:`ClipDataset`, such as ``subjects``.
     """
 
     how_to_get = Human36mClipDataset.how_to_get

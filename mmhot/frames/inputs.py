@@ -55,8 +55,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         texts (list[str]): Video files, images (a clip of one frame each), folders of
             images (one clip if ``fps`` is given or they are numbered and of one size,
             otherwise one each) or of videos (one each), globs, and URLs of videos.
-        fps (float, optional): Frames per second of image folders, and of the recording
-            of videos.
+        fps (float, optional): Frames per second of image folders, and of recordings.
 
     Raises:
         FileNotFoundError: If an input does not exist, or a glob or folder is empty.

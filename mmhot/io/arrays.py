@@ -139,8 +139,7 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
 def check_count(value: object, size: int) -> None:
     """Refuse values that a file of ``size`` bytes repeats too often, or without end.
 
-    Lists within lists that are all the same object take little memory until they become
-    an array.
+    Lists within lists that are one object take little memory until they are an array.
     """
     counts: dict[int, float] = {}
 

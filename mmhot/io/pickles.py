@@ -196,8 +196,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a checkpoint, is damaged or has other objects instead
-            of weights.
+        ValueError: If it is not a checkpoint, is damaged, or has no weights.
     """
     path = require_file(path)
     if path.suffix == SAFETENSORS:

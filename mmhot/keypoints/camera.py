@@ -30,8 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 class StabilizeCamera(KeypointStep[Footage]):
     """Map keypoints to the image of a static camera.
 
-    Poses of all frames then share the axes of the camera in the first frame of the
-    shot.
+    Poses of all frames then share the axes of the camera in the shot's first frame.
     """
 
     name, part = 'camera', 'camera'

@@ -8,10 +8,8 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, align
 from mmhot.options import Option, Options, split_numbers
-from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
-from mmhot.structures.clips_2d import Clip2D, Track2D
-from mmhot.tracking.appearance import appearance_of, hue_of, looks_of
+from mmhot.structures.clips_2d import Clip2D
 
 # Share of the longest track's frames below which the largest person may be an error.
 _MIN_SHARE = 0.25
@@ -58,16 +56,22 @@ class PeopleOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoosePeople(PeopleOption, KeypointStep[Footage | None]):
+class ChoosePeople(PeopleOption, KeypointStep[object]):
     """Step ``people``: keep some tracks; without a choice, list them."""
 
     name, part, optional = 'people', 'track', False
 
-    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
-        """Keep the chosen tracks; colors in the table are of the appearance."""
-        looks, say = appearance_of(footage), self.report.say
-        spans = [_span_of(clip, track, looks) for track in clip.tracks]
-        chosen = choose_people(clip.name, spans, self.people, say)
+    def __call__(self, clip: Clip2D, footage: object = None) -> Clip2D:
+        """Keep the chosen tracks."""
+        spans = []
+        for track in clip.tracks:
+            rows, height = track.keypoints[..., 1], 0.0
+            rows = rows[np.isfinite(rows).any(1)]
+            if len(rows):
+                height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
+            times = clip.times_of(track.frames)
+            spans.append(PersonSpan(track.track, times, height))
+        chosen = choose_people(clip.name, spans, self.people, self.report.say)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(clip, tracks=tracks)
 
@@ -79,7 +83,6 @@ class PersonSpan:
     track: int  # track ID
     times: np.ndarray  # timestamps in seconds, (T,)
     height: float  # median height in the image, pixels
-    color: str = ''  # color of the trunk; empty if unknown
 
 
 def choose_people(
@@ -90,8 +93,7 @@ def choose_people(
 ) -> list[int]:
     """Return the track IDs of the chosen people of a clip; if all are, list them.
 
-    ``people`` is 'all', 'largest', 'longest' or track IDs; ``say`` receives the table,
-    line by line.
+    ``people`` is 'all', 'largest', 'longest' or track IDs; ``say`` receives a table.
     """
     tracks = [span.track for span in spans]
     if people == 'all':
@@ -114,23 +116,10 @@ def choose_people(
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
-    rows = [('ID', 'color', 'from, s', 'to, s', 'frames', 'height, px')]
+    rows = [('ID', 'from, s', 'to, s', 'frames', 'height, px')]
     for span in spans:
         start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
         size = str(len(span.times)), f'{span.height:.0f}'
-        rows.append((str(span.track), span.color or '-', start, end, *size))
+        rows.append((str(span.track), start, end, *size))
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *align(rows, left=0).split('\n')]
-
-
-def _span_of(
-    clip: Clip2D, track: Track2D, appearance: dict[str, np.ndarray] | None
-) -> PersonSpan:
-    times, color = clip.times_of(track.frames), ''
-    if appearance is not None and track.bboxes is not None:
-        color = hue_of(looks_of(track, appearance)[1])
-    is_seen, height = np.isfinite(track.keypoints[..., 1]).any(1), 0.0
-    if is_seen.any():
-        rows = track.keypoints[is_seen, :, 1]
-        height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
-    return PersonSpan(track.track, times, height, color)

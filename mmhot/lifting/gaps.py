@@ -141,11 +141,10 @@ def fill_joints(
     is replaced. Joints of others are in the middle of those that are seen.
 
     Args:
-        keypoints (np.ndarray): Pixels, (T, K, 2), at least one joint of one frame is
-            finite.
+        keypoints (np.ndarray): Pixels, (T, K, 2), one or more of them finite.
         is_person (bool): Whether joints are Human3.6M's.
-        seconds (np.ndarray, optional): Times of the frames, (T,). By default frames are
-            a second apart.
+        seconds (np.ndarray, optional): Times, (T,). By default frames are a second
+            apart.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how far joints
@@ -221,8 +220,7 @@ def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:
     """Blend limbs of (T, 17, 2) with hanging ones by what is known, in place.
 
-    Of a single leg that is not known the other one is the example, as people who sit
-    do so with both.
+    A single leg that is not known is as the other one: people who sit do so with both.
     """
     detected = filled.copy()
     for parent, joint, mirrored in _HANGING:

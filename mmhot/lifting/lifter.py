@@ -48,8 +48,7 @@ class Lifter:
             clips or, given a checkpoint, the config that it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
-        device (str): 'cpu', 'cuda' or 'cuda:N'. Defaults to 'auto', the GPU if there
-            is one.
+        device (str): 'cpu', 'cuda', 'cuda:N', or by default 'auto', a GPU if there is.
         flip_test (bool): Whether to average with the mirrored prediction.
         stride (int, optional): Frames from one window to the next; overlapping
             predictions are averaged. By default that of

@@ -136,8 +136,7 @@ def find_floor(
 
     Args:
         ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
-        bodies (np.ndarray): Body axes of people who stand, (M, 3). Without any, z
-            counts.
+        bodies (np.ndarray): Axes of people who stand, (M, 3). Without any, z counts.
         lean (float): Standard deviation of their mean from vertical, radians.
 
     Returns:

@@ -23,8 +23,7 @@ class Verification:
 
     Large boxes are right more often, although poses in close-ups are less confident.
     Boxes of the detector, with hair, hands and clothes in them, replace those around
-    the keypoints where they overlap: gradually, since models and back ends differ a
-    little.
+    the keypoints where they overlap: gradually, as models and back ends differ.
     """
 
     candidate_score: float = 0.05  # least score of the detector's boxes

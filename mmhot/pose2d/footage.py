@@ -27,8 +27,7 @@ class ClipPeople:
     cuts: list[int] = field(default_factory=list)
     # arrays of each observer by key
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    # first frame that was processed, of a part of a video; frames before it have no
-    # people
+    # first frame that was processed, of a part of a video: those before have no people
     first: int = 0
     skeleton: str = ''  # joint order of the keypoints; not stored
 

@@ -22,8 +22,7 @@ class Prior(NamedTuple):
     """Results of other frames for people who are searched in a frame.
 
     Attributes:
-        confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf of people
-            who are upright.
+        confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf if upright.
         turns (np.ndarray): Quarter turns to the left after which people are most
             upright, 0 to 3, int (P,).
     """
@@ -50,8 +49,7 @@ class Detector(ABC):
             name the cache file.
         interval (float): Seconds of video between two frames that a slow detector
             wants to see; 0 for every frame.
-        nms_thr (float): Intersection over union above which two of its boxes are taken
-            for one person.
+        nms_thr (float): Intersection over union from which two boxes are one person.
         redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
 
     Example::
@@ -85,8 +83,7 @@ class PoseEstimator(ABC):
         name, identity: As of :class:`Detector`.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
-        prefers_batches (bool): Whether a batch takes hardly longer than one person, as
-            on a GPU.
+        prefers_batches (bool): Whether a batch hardly takes longer, as on a GPU.
 
     Example::
 

@@ -76,8 +76,7 @@ class OnnxDetector(Detector):
     def find(self, images: Images) -> list[People]:
         """Find people of any score, with K keypoints if the model estimates poses.
 
-        With poses, images of the same content as in the last call are not processed
-        again.
+        With poses, images with the content of the last call are not processed again.
         """
         # MMDeploy's NMS supports one image, even where the file declares a batch
         if not self.has_poses:

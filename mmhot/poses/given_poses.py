@@ -158,7 +158,10 @@ class FillGiven(GivenStep):
         """Convert joints, and fill gaps and missing joints."""
         source = _skeleton_of(clip)
         target = self._target(source)
-        fingers = _fingers_of(source) if target is _ALL else []
+        # points of hands that the 24 joints do not have
+        hands = [source.groups.get(f'{side}_hand', ()) for side in ('left', 'right')]
+        points = [x for hand in hands for x in hand if x not in _ALL.joints]
+        fingers = [source.index(x) for x in points if target is _ALL]
         names = (*target.joints, *(source.joints[x] for x in fingers))
         bases = [source.joints[source.parents[x]] for x in fingers]
         parents = (*target.parents, *map(names.index, bases))
@@ -326,12 +329,6 @@ def _skeleton_of(clip: Clip3D) -> Skeleton:
         if skeleton.joints == clip.joint_names:
             return skeleton
     raise ValueError(f'{clip.name}: its joints are of no skeleton that is registered')
-
-
-def _fingers_of(source: Skeleton) -> list[int]:
-    """Return the points of the groups of hands that the 24 joints do not have."""
-    hands = (source.groups.get(f'{side}_hand', ()) for side in ('left', 'right'))
-    return [source.index(x) for hand in hands for x in hand if x not in _ALL.joints]
 
 
 def _motions_of(

@@ -94,8 +94,7 @@ class Clip3D:
         unit (str): Unit of ``keypoints_3d``.
         model (str): Name of the lifter.
         root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
-            camera or, in ``'world'``, to the point of the floor below it; NaN where
-            unknown.
+            camera or, in ``'world'``, to the floor below it; NaN where unknown.
         variable_time (np.ndarray | None): Seconds, (N,) float64, if the frame rate
             varies; ``time`` are those of any clip.
         focal_length (float): Focal length in pixels for which ``root_3d`` was

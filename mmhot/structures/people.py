@@ -111,8 +111,7 @@ def round_boxes(boxes: np.ndarray) -> np.ndarray:
     """Round boxes (P, 4) to a 32nd to a 64th of their longer side.
 
     Models place keypoints a bit differently in other crops, and the next boxes are
-    those around the keypoints: without it any small difference grows from frame to
-    frame.
+    those around the keypoints: otherwise small differences grow from frame to frame.
     """
     side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
     step = 2 ** np.floor(np.log2(side / _STEPS))

@@ -15,8 +15,6 @@ from mmhot.structures.clips_2d import Track2D
 from mmhot.structures.people import People, box_iou
 
 _PARTS, _SIDES = ('head', 'trunk', 'thighs', 'shins'), ('left', 'right')
-# By the angle from red over green to blue over green, in eighths of a turn.
-_HUES = ('red', 'purple', 'blue', 'blue', 'cyan', 'green', 'yellow', 'orange')
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,6 @@ class AppearanceSettings:
     limb_width: float = 0.22  # of limbs and heads, share of the part's length
     along: int = 10  # samples along a part
     across: int = 5  # samples across it
-    min_hue: float = 0.15  # mean logarithm of colors of a trunk that is not gray
     colors: int = 7  # bins of each opponent color
     levels: int = 6  # bins of brightness
     limit: float = 0.9  # of logarithms of colors, and half of those of brightness
@@ -149,25 +146,6 @@ class AppearanceObserver(FrameObserver):
         upper = corners[0] * (1 - right) + corners[1] * right
         lower = corners[2] * (1 - right) + corners[3] * right
         return upper * (1 - down) + lower * down
-
-
-def hue_of(looks: np.ndarray) -> str:
-    """Name the hue of the trunk, of descriptions (M, 4, B); empty if it is not seen.
-
-    White, gray and black are 'gray', as descriptions are relative to the brightness.
-    """
-    trunk = looks[:, _PARTS.index('trunk'), : _SETTINGS.colors**2]
-    trunk = trunk[np.isfinite(trunk).all(-1)]
-    if not len(trunk):
-        return ''
-    shares = trunk.mean(0).reshape(_SETTINGS.colors, _SETTINGS.colors)
-    levels = np.linspace(-_SETTINGS.limit, _SETTINGS.limit, _SETTINGS.colors)
-    # red over green, and blue over green
-    red, blue = (shares.sum(axis) @ levels / shares.sum() for axis in (1, 0))
-    if np.hypot(red, blue) < _SETTINGS.min_hue:
-        return 'gray'
-    turn = np.arctan2(blue, red) / (2 * np.pi) * len(_HUES)
-    return _HUES[round(turn) % len(_HUES)]
 
 
 def looks_of(

@@ -26,8 +26,7 @@ _FILLED = 0.84
 def view_axes(azimuth: float, elevation: float) -> np.ndarray:
     """Return the axes right, up, forward of a view as rows, (3, 3), from degrees.
 
-    At azimuth 0 it has the direction of the video's camera; elevation is above the
-    horizon.
+    Azimuth 0 is the direction of the video's camera; elevation is above the horizon.
     """
     turn, rise = np.radians(azimuth), np.radians(elevation)
     right = np.array([np.cos(turn), np.sin(turn), 0.0])

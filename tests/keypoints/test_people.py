@@ -1,6 +1,5 @@
 """Step ``people``: choices by word and track ID, and the table to choose from."""
 
-import cv2
 import numpy as np
 import pytest
 from pose_sources import Estimator, infer, use_stand_ins
@@ -10,7 +9,6 @@ import mmhot
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.tracking.appearance import AppearanceObserver, hue_of
 
 SIZE = (640, 480)
 SKELETON = get_skeleton('coco-17')
@@ -66,39 +64,15 @@ def test_table(clip):
     ChoosePeople(report=report)(clip, None)
     title, header, *rows = said
     assert title == 'group: 4 people (--people ID, largest, longest):'
-    assert header.split('  ')[1:3] == ['color', 'from, s']
+    assert header.split('  ')[:2] == ['ID', 'from, s']
     assert [row.split() for row in rows] == [
-        ['0', '-', '0.0', '1.9', '20', '100'],
-        ['1', '-', '0.5', '1.4', '10', '300'],
-        ['4', '-', '0.0', '1.8', '19', '200'],
-        ['7', '-', '0.3', '0.5', '3', '330'],
+        ['0', '0.0', '1.9', '20', '100'],
+        ['1', '0.5', '1.4', '10', '300'],
+        ['4', '0.0', '1.8', '19', '200'],
+        ['7', '0.3', '0.5', '3', '330'],
     ]
     ChoosePeople(people='longest', report=report)(clip, None)
     assert len(said) == 6  # nothing more
-
-
-COLORS = dict(
-    red=(40, 40, 200),
-    orange=(30, 120, 230),
-    yellow=(50, 220, 230),
-    green=(60, 170, 60),
-    cyan=(200, 190, 40),
-    blue=(200, 60, 40),
-    purple=(180, 40, 180),
-    gray=(90, 95, 92),
-)
-
-
-@pytest.mark.parametrize('name', COLORS)
-def test_hue_of_the_trunk_is_named(name):
-    image = np.full((400, 400, 3), 128, np.uint8)
-    points = np.full((17, 2), np.nan, np.float32)
-    corners = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
-    places = [(240, 100), (160, 100), (230, 250), (170, 250)]
-    points[list(SKELETON.indices(corners))] = places
-    cv2.rectangle(image, (150, 90), (250, 260), COLORS[name], -1)
-    values = AppearanceObserver('coco-17').describe(image, points, np.ones(17))
-    assert hue_of(values[None]) == name
 
 
 class TwoPeople:

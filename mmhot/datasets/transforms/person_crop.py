@@ -106,8 +106,7 @@ class RandomBBoxScaleRotation(RandomBBoxTransform):
         scale_limit (float, optional): Largest distance of the scale from one;
             ``scale_std`` if not given.
         rotate_std (float): Standard deviation of the angle, degrees.
-        rotate_limit (float, optional): Largest angle; twice ``rotate_std`` if not
-            given.
+        rotate_limit (float, optional): Largest angle; by default twice ``rotate_std``.
         rotate_prob (float): Probability of a rotation.
     """
 

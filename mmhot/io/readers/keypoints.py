@@ -5,7 +5,6 @@ states is an error.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,6 @@ from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.rows import CheckedRows
 
 
 def read_keypoints(
@@ -82,7 +80,11 @@ def read_keypoints(
                 rows.bboxes = rows.bboxes * [width, height, width, height]
         rows, chosen = rows.with_joints(str(file), skeleton)
         if single == 'largest' or (single and rows.track[0] < 0):
-            rows = _largest_person(rows)
+            with ignored_warnings():  # of people without keypoints
+                sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
+            size = np.nan_to_num(sides.prod(-1), nan=-1)
+            rows = rows.take(largest_rows(rows.frame, size))
+            rows.track[:] = 0
         return clip_2d(rows, clip_name(file), chosen, (width, height), rate, source)
 
 
@@ -91,11 +93,3 @@ def has_keypoints(path: Path) -> bool:
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
     return path.is_file() and reader_of(start_of(path)) is not None
-
-
-def _largest_person(rows: CheckedRows) -> CheckedRows:
-    """Keep the person of each frame whose keypoints extend most, as track 0."""
-    with ignored_warnings():  # of people without keypoints
-        sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
-    largest = largest_rows(rows.frame, np.nan_to_num(sides.prod(-1), nan=-1))
-    return replace(rows.take(largest), track=np.zeros(len(largest), np.int64))

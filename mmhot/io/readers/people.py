@@ -54,8 +54,7 @@ _POINT_KEYS = 'points_2d', 'points_3d'
 _POINTS = {*_KEYS['points_3d'], *_KEYS['points_2d'], *_KEYS['points']}
 _COLUMNS = 'frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names'
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
-# Keys of the frames of a document, of the people of a frame, and of points within a
-# person.
+# Keys of a document's frames, of the people of a frame, and of a person's points.
 _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans', 'bodies'
 _NESTED = 'skeleton', 'pose', 'camera'

@@ -32,8 +32,7 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
 
     The format has neither frame numbers nor gaps: it begins with the video, has a
     constant rate, and frames without a pose repeat the nearest one. The clip is one
-    track in ``'world'`` axes with joints of ``h36m-17`` or ``h36m-24`` and perhaps
-    fingers.
+    track in ``'world'`` axes of ``h36m-17`` or ``h36m-24``, perhaps with fingers.
 
     The note says how far joints are from those of the clip, as bones have constant
     lengths, and where the origin is, for which the format has no place.

@@ -37,8 +37,7 @@ class Export:
         thumbnails (Mapping[int, bytes]): JPEG images of its frames by number, as far as
             they were made before.
         progress (Count): Receives the numbers of frames done and of all.
-        origin (np.ndarray): Point (3,) of the world, in meters, z up, that is the
-            clip's origin.
+        origin (np.ndarray): The clip's origin in the world, meters, z up, (3,).
         bvh_profile (str): See :class:`mmhot.chain.options.ExportOptions`, also for the
             following.
         out_fps (float, optional): Frame rate other than the clip's.

@@ -71,8 +71,7 @@ def nearest_bones(
     """Find the bone that is nearest to each vertex (V, 3) in the rest pose (K, 3).
 
     Returns the joints at both ends of the bone, the parent first, (V, 2), and how far
-    along it the vertex is, 0 to 1, (V,). Parents are those of the joints, -1 for the
-    root.
+    along it the vertex is, 0 to 1, (V,). Parents are of joints, -1 for the root.
     """
     ends = np.array(
         [(above, joint) for joint, above in enumerate(parents) if above >= 0]

@@ -95,7 +95,7 @@ class KeypointGroups(nn.Module):
     def _register_dense(self, parts: list) -> None:
         """Register the part of each dense token, and the tokens that score with slots.
 
-        Scores of dense tokens are such that a group keeps all of its own and none of
+        By the scores of dense tokens a group keeps all of its own and none of
         another's.
         """
         sizes = torch.tensor([len(part) for group in parts for part in group] or [0])

@@ -45,8 +45,8 @@ class GTPTHead(BaseHead):
         input_size (tuple[int, int]): Width and height of the image.
         in_featuremap_size (tuple[int, int]): Width and height of the feature map.
         simcc_split_ratio (float): Bins per pixel.
-        patch_size (tuple[int, int]): Width and height of a patch on the feature map;
-            must divide it.
+        patch_size (tuple[int, int]): Width and height of a patch of the feature map,
+            which they divide.
         embed_dims (int): Channels of a token.
         num_heads (int): Heads of the attention.
         coarse_depth (int): Layers before keypoints are grouped.

@@ -19,8 +19,7 @@ class PoseSequenceLoss(nn.Module):
     MotionAGFormer's have scale 0.5 and velocity 20.
 
     Args:
-        joint_weights (Sequence[float], optional): Weight of each joint, (K,). Defaults
-            to None: ones.
+        joint_weights (Sequence[float], optional): Weights of joints, (K,), by default ones.
         scale_weight (float): Weight of N-MPJPE.
         min_scale (float): Least scale of N-MPJPE. As published it may be negative, so
             that poses reflected in the root fit as well as the true ones, and trainings
@@ -67,8 +66,12 @@ class PoseSequenceLoss(nn.Module):
         error = (output - target).norm(dim=-1)
         loss = _mean(weights * error, valid)
         if self.scale_weight:
-            scaled = scale_to(output, target, self.min_scale)
-            error = (scaled - target).norm(dim=-1)
+            # of each pose, to fit its target best
+            fit = (output * target).sum((-2, -1), keepdim=True)
+            size = output.square().sum((-2, -1), keepdim=True)
+            scale = fit / size.clamp(min=torch.finfo(output.dtype).tiny)
+            scale = scale.clamp(min=self.min_scale)
+            error = (output * scale - target).norm(dim=-1)
             loss = loss + self.scale_weight * _mean(error, valid)
         if output.shape[1] < 2 or not (self.velocity_weight or self.smooth_weight):
             return loss
@@ -77,14 +80,6 @@ class PoseSequenceLoss(nn.Module):
         loss = loss + self.velocity_weight * _mean(error, both)
         steps = weights * step.square().mean(-1)
         return loss + self.smooth_weight * _mean(steps, both)
-
-
-def scale_to(output: Tensor, target: Tensor, min_scale: float) -> Tensor:
-    """Scale each pose of (..., K, 3) to the best fit of its target."""
-    fit = (output * target).sum((-2, -1), keepdim=True)
-    size = output.square().sum((-2, -1), keepdim=True)
-    scale = fit / size.clamp(min=torch.finfo(output.dtype).tiny)
-    return output * scale.clamp(min=min_scale)
 
 
 def _mean(values: Tensor, valid: Tensor) -> Tensor:

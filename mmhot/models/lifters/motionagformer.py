@@ -49,8 +49,7 @@ class ScaledBlock(nn.Module):
 class AttentionGraphLayer(nn.Module):
     """Layer of the Transformer-GCNFormer network: two streams that are fused.
 
-    One stream has attention, the other graph convolutions, each over keypoints, then
-    over frames.
+    One stream has attention, the other graph convolutions, over keypoints, then frames.
     """
 
     def __init__(

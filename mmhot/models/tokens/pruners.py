@@ -69,8 +69,7 @@ class ClusterPruner(Pruner):
     to the nearest frame of higher density. For other arguments see :class:`Pruner`.
 
     Args:
-        num_neighbors (int): Neighbors that define the density, including the frame
-            itself.
+        num_neighbors (int): Neighbors that define the density, with the frame itself.
         noise (float): Scale of the uniform noise added to densities in training; the
             published code has 1e-6, also in evaluation.
     """
