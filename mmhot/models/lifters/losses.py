@@ -19,7 +19,7 @@ class PoseSequenceLoss(nn.Module):
     MotionAGFormer's have scale 0.5 and velocity 20.
 
     Args:
-        joint_weights (Sequence[float], optional): Weights of joints, (K,), by default ones.
+        joint_weights (Sequence[float], optional): Weights of joints, (K,), or ones.
         scale_weight (float): Weight of N-MPJPE.
         min_scale (float): Least scale of N-MPJPE. As published it may be negative, so
             that poses reflected in the root fit as well as the true ones, and trainings
