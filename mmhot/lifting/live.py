@@ -142,8 +142,7 @@ class FrameLifter:
         if lookahead is None:
             lookahead = min(_SETTINGS.lookahead, most)
         if not 0 <= lookahead <= most:
-            text = '{lookahead} must be from 0 to the %s frames that %s uses at %g '
-            text += 'frames per second, got %s'
+            text = '{lookahead} must be from 0 to %s, as %s uses at %g frames/s, got %s'
             raise ArgumentError(text, most, lifter.name, fps, lookahead)
         self.lookahead, self.latency = lookahead, lookahead / fps
         # Lifters with few targets are best at the middle one, even if all frames after

@@ -39,7 +39,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     lines = said.splitlines()
     title = lines.index('sam: 2 people (--people ID, largest, longest):')
     rows = [line.split() for line in lines[title + 2 : title + 4]]
-    assert [row[:5] for row in rows] == [[x, '-', '0.0', '0.4', '20'] for x in '01']
+    assert [row[:4] for row in rows] == [[x, '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')
     assert [*clip.steps] == ['smoothing', 'bones', 'camera', 'feet']
     # our own file: nothing is asked of it, and nothing runs again
