@@ -342,8 +342,8 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
         raise ValueError('times must increase with frames')
     share = fps * np.median(steps) if len(steps) else 1.0
     if not _SAME_RATE[0] < share < _SAME_RATE[1]:
-        text = 'times are of %.3g frames per second, {fps} is %.3g: times must be '
-        raise ArgumentError(text + 'seconds', fps / share, fps)
+        text = 'times are of %.3g frames/s, {fps} is %.3g: times must be seconds'
+        raise ArgumentError(text, fps / share, fps)
     passed, even = times - times[0], (frame - frame[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
     return even if is_even else passed.round(6)
