@@ -34,6 +34,8 @@ def test_lift_takes_a_clip(checkpoint):
     np.testing.assert_array_equal(first.keypoints_3d, second.keypoints_3d)
     with pytest.raises(ValueError, match='fps is for files of keypoints'):
         mmhot.lift(clip, pose3d_weights=checkpoint, fps=30)
+    with pytest.raises(ValueError, match='is a clip of 3D poses, which are for mmhot'):
+        mmhot.lift(first, pose3d_weights=checkpoint)
 
 
 def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):

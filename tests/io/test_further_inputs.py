@@ -96,6 +96,9 @@ def test_custom_data_of_videopose3d(tmp_path):
         mmhot.read_keypoints(custom(path, several), fps=50)
     with pytest.raises(ValueError, match='one person, has 2'):
         mmhot.read_keypoints(custom(path, {'a': {'custom': [POINTS] * 2}}), fps=50)
+    np.savez(path, positions_2d=POINTS)
+    with pytest.raises(ValueError, match='one video, has none'):
+        mmhot.read_keypoints(path, fps=50)
 
 
 def sleap(names):

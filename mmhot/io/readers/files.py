@@ -50,7 +50,7 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
     file of mmhot is returned as clip.
     """
     if not isinstance(source, str | Path):
-        return read_people(source, path, size)
+        return source if isinstance(source, Clip3D) else read_people(source, path, size)
     if path.is_dir():
         labels = label_files(path)
         return read_labels(labels, path) if labels else _read_folder(path, size)
@@ -95,8 +95,8 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
 def _read_videos(content: Mapping[str, Any]) -> Rows:
     """Read VideoPose3D's ``data_2d_custom``, of one video and one person."""
     videos = content['positions_2d']
-    if len(videos) != 1:
-        listed = ', '.join(map(str, videos))
+    if not isinstance(videos, dict) or len(videos) != 1:
+        listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
         raise ValueError(f'must have one video, has {listed:.100}: prepare each alone')
     [(name, cameras)] = videos.items()
     [people] = cameras.values()
