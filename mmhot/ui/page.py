@@ -329,4 +329,5 @@ def _in_words(line: str) -> str:
     for name, field in _FIELDS.items():
         line = re.sub(rf'--{name}\b(?!-)', field, line)
     parts = re.split(r'(?<=[;:,]) ', line)
-    return ' '.join(part for part in parts if '--' not in part).rstrip(';:, ')
+    kept = [part for part in parts if '--' not in part]
+    return line if kept == parts else ' '.join(kept).rstrip(';:, ')
