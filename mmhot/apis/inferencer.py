@@ -211,15 +211,11 @@ class Inferencer(BaseMMPoseInferencer):
                 source = inputs[number]
                 is_array = isinstance(source, np.ndarray)
                 path = Path(_NAME.format(number) if is_array else source)
-                rows, (height, width) = range(len(people)), image.shape[:2]
+                rows, skeleton = range(len(people)), self.estimator.skeleton
+                tracks = [make_track(row, [(0, people, row)]) for row in rows]
+                height, width = image.shape[:2]
                 clip = Clip2D(
-                    path.stem,
-                    self.estimator.skeleton,
-                    [make_track(row, [(0, people, row)]) for row in rows],
-                    width,
-                    height,
-                    DEFAULT_FPS,
-                    source=path,
+                    path.stem, skeleton, tracks, width, height, DEFAULT_FPS, source=path
                 )
                 lifted = result_of(chain.lift(clip, None, StageTimes()))
                 progress('2D', number + 1, len(inputs))
@@ -246,9 +242,11 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Posed:
         """Yield the named frames of a clip; images are read if they are drawn."""
         scene = cache(partial(_open_scene, lifted))
-        for index, name in enumerate(names):
-            tracks = (track for track in clip.tracks if index in track.frames)
-            people = [track.take(track.frames == index) for track in tracks]
+        seen: list[list[Track2D]] = [[] for _ in names]
+        for track in clip.tracks:
+            for row, frame in enumerate(track.frames.tolist()):
+                seen[frame].append(track.take(np.array([row])))
+        for index, (name, people) in enumerate(zip(names, seen, strict=True)):
             poses = lifted and lifted.take(np.flatnonzero(lifted.frame == index))
             sample = _make_sample(people, poses)
             shape = clip.height, clip.width
