@@ -199,6 +199,9 @@ class OneLineParser(argparse.ArgumentParser):
         if extras:
             flag = extras[0].partition('=')[0]
             hint = did_you_mean(flag, self._option_string_actions)
+            lists = {x.dest for x in self._actions if x.metavar == 'LIST'}
+            if flag.isalnum() and lists & vars(namespace).keys():
+                hint = ' (lists have commas, such as npz,html)'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         outputs = {x.dest for x in self._actions if x.type is output_file}
         written, read = [], []

@@ -43,9 +43,8 @@ def run(args: argparse.Namespace) -> None:
             chosen.append(model)
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
-        raise ValueError(
-            f'pattern matches no model: {args.pattern}{did_you_mean(pattern, names)}'
-        )
+        hint = did_you_mean(pattern, names)
+        raise ValueError(f'pattern matches no model: {args.pattern}{hint}')
     content: dict[str, list[dict]] = {'models': [], 'weights': []}
     for model in chosen:
         about: dict[str, object] = dict(task=model.task, config=model.config_name)
