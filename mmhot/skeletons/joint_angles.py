@@ -33,7 +33,9 @@ _RANGES = {
     'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
-_KEEPS = 5.0  # mean degrees outside a range up to which angles go on after a pole
+# Mean degrees outside a range up to which angles are the first triple, or go on after a
+# pole.
+_KEEPS = 5.0
 _POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
 # Joints, ball and hinge, and which way the hinge bends.
 _LIMBS = (
@@ -152,7 +154,7 @@ def _in_range(
         if ranges is not _ANY:
             inside = [x - 360 * ((x - ranges.mean(1)) / 360).round() for x in inside]
         outside = [np.abs(x - x.clip(*goal.T)).mean() for x in inside]
-        outside[0] -= _KEEPS if len(choices) > 2 else 0
+        outside[0] -= _KEEPS
         best = int(np.argmin(outside))
         chosen.append(inside[best])
         choices = [choices[best]]
