@@ -76,14 +76,14 @@ def take_part(
         seconds = clip.seconds(clip.frame)
         rows = _within(seconds, span)
         if not rows.any():
-            raise _nothing(clip.name, seconds.max() + 1 / clip.fps, options.start)
+            raise _nothing(clip.name, seconds, options.start)
         return clip.take(rows)
     times = [clip.times_of(track.frames) for track in clip.tracks]
     pairs = ((x, _within(y, span)) for x, y in zip(clip.tracks, times, strict=True))
     tracks = [track.take(rows) for track, rows in pairs if rows.any()]
     if not tracks:
-        end = max((x.max() + 1 / clip.fps for x in times), default=0.0)
-        raise _nothing(str(clip.source or clip.name), end, options.start)
+        label, seconds = str(clip.source or clip.name), np.concatenate(times)
+        raise _nothing(label, seconds, options.start)
     return replace(clip, tracks=tracks)
 
 
@@ -99,20 +99,19 @@ class FramePart(FrameView):
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
-        skipped, count, time = list[float](), 0, 0.0
+        skipped, count = list[float](), 0
         for frame in self.whole:
-            time = frame.time
-            if _within(np.array(time), self.span):
+            if _within(np.array(frame.time), self.span):
                 count += 1
                 yield replace(frame, skipped=skipped) if count == 1 else frame
             elif count:
                 break
             else:
-                skipped.append(time)
+                skipped.append(frame.time)
             self.num_damaged = self.whole.num_damaged
         self.ended = self.whole.ended
         if not (count or self.ended):
-            raise _nothing(self.label, time + 1 / self.fps, self.span[0])
+            raise _nothing(self.label, np.array(skipped), self.span[0])
 
 
 def _within(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:
@@ -120,6 +119,6 @@ def _within(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     return (times >= start) & (times < end)
 
 
-def _nothing(label: str, length: float, start: float) -> ArgumentError:
-    text = '%s is %.2f s long: it has no frame in the part that begins at {start}, %g s'
-    return ArgumentError(text, label, length, start)
+def _nothing(label: str, seconds: np.ndarray, start: float) -> ArgumentError:
+    text = '%s: frames are from %.2f to %.2f s, none in the part that begins at {start}'
+    return ArgumentError(text + ', %g s', label, seconds.min(), seconds.max(), start)

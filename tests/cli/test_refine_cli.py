@@ -66,7 +66,7 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
         (['--fps', '50', '--without', 'sides'], '--without must be one of smoothing,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),
-        (['--fps', '50', '--start', '9'], 'sam is 0.40 s long: it has no frame'),
+        (['--fps', '50', '--start', '9'], 'sam: frames are from 0.00 to 0.38 s, none'),
     ],
 )
 def test_wrong_options_are_one_line(file, options, message, tmp_path, capsys):

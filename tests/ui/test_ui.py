@@ -151,7 +151,7 @@ def test_options_of_the_page_act(page):
     assert clip.frame[[0, -1]].tolist() == [50, 99]
     assert len(clip.joint_names) == 24
     *_, (_, message, files) = lift(page, source, request, start='9')
-    assert 'has no frame in the part that begins at Start, 9 s' in message
+    assert 'none in the part that begins at Start, 9 s' in message
     *_, (_, message, files) = lift(page, source, request, people='5')
     assert 'People to lift must be among the track IDs 0 of' in message
 
