@@ -256,7 +256,7 @@ def _open(
     if not source:
         text = f'%s has no published weights: give a file as {{{argument}}}'
         raise ArgumentError(text, model.config.stem)
-    config = read_config_file(model.config)
+    config = read_config_file(model.config, scope=scope)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
     # sets filters of its own
     with (

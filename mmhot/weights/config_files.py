@@ -18,10 +18,13 @@ from mmengine.registry import Registry
 from mmhot.weights.names import find_config
 
 
-def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
+def read_config_file(
+    path: str | Path, import_modules: bool = True, scope: str = 'mmpose'
+) -> Config:
     """Read a config file and its bases, by path or ``PACKAGE::PATH``.
 
-    Its ``custom_imports`` are imported by default, which takes seconds.
+    Its ``custom_imports`` are imported by default, which takes seconds. One that states
+    no scope has that of the argument.
     """
     path = find_config(path)
     if not Path(path).is_file():
@@ -31,19 +34,15 @@ def read_config_file(path: str | Path, import_modules: bool = True) -> Config:
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
         _name_types(config._cfg_dict)
-        config.default_scope = config.get('default_scope') or 'mmpose'
+        config.default_scope = config.get('default_scope') or scope
         return config
-    except (Exception, SystemExit) as error:
-        # a config is a program and can raise anything
+    except (Exception, SystemExit) as error:  # a config is a program
         reason = f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is not a usable config: {reason}') from error
 
 
 def _name_types(settings: Any) -> None:
-    """Name the classes of a pure Python config, in place.
-
-    Those of MMPose's registries get the name that other configs have.
-    """
+    """Name the classes of a pure Python config as other configs do, in place."""
     if isinstance(settings, dict):
         if callable(kind := settings.get('type')):
             settings['type'] = _registered_name(kind)

@@ -3,7 +3,9 @@
 import pytest
 from mmengine.config import Config
 
+from mmhot.pose2d.mmpose_models import MMPoseDetector
 from mmhot.weights.config_files import parse_config_text, read_config_file
+from mmhot.weights.names import DETECTOR, Model, resolve
 
 
 def test_text_written_by_mmengine_is_parsed():
@@ -67,3 +69,11 @@ def test_classes_of_pure_python_configs_become_names(tmp_path):
     assert (config.sampler.type, config.optimizer.type) == ('DefaultSampler', 'Adam')
     assert config.other.type == 'mmhot.structures.lens.Lens'
     assert config.default_scope == 'mmpose'
+
+
+def test_a_detector_whose_config_states_no_scope_is_mmdetections(tmp_path):
+    config = read_config_file(resolve('rtmdet-nano-person', DETECTOR).config)
+    parts = {key: config[key] for key in ('model', 'test_dataloader')}
+    del parts['model']['_scope_']
+    Config(parts).dump(path := tmp_path / 'own.py')
+    MMPoseDetector(Model('own', path, 'rtmdet-nano_person_synth'))
