@@ -147,10 +147,10 @@ class _Body:
             self.ankles.popleft()
 
     def speed(self) -> float:
-        """Return the mean speed of what is remembered, m/s, 0 at first."""
+        """Return the mean speed of what is remembered, m/s, lower in the first second."""
         (start, first), (end, last) = self.ankles[0], self.ankles[-1]
         way = float(np.linalg.norm((last - first).mean(0)))
-        return way / (end - start) if end > start else 0.0
+        return way / max(end - start, 1.0)  # noise is fast between a few frames
 
     def angles(self, places: np.ndarray) -> dict[str, float]:
         """Return joint angles that go on from the last ones."""
