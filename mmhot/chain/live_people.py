@@ -147,7 +147,7 @@ class _Body:
             self.ankles.popleft()
 
     def speed(self) -> float:
-        """Return the mean speed of what is remembered, m/s, lower in the first second."""
+        """Return the mean speed, m/s, which is less in the first second."""
         (start, first), (end, last) = self.ankles[0], self.ankles[-1]
         way = float(np.linalg.norm((last - first).mean(0)))
         return way / max(end - start, 1.0)  # noise is fast between a few frames
