@@ -59,7 +59,7 @@ def read_keypoints(
     source = Path(path) if isinstance(path, str | Path) else None
     file = source or Path('clip')
     with naming(file):
-        stated = path if isinstance(path, Clip3D) else read_rows(path, file, 2)
+        stated = read_rows(path, file, 2)
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
         rows = stated.checked(2, str(file))
