@@ -249,6 +249,7 @@ class PeoplePlacer:
         self.tilt = -float(np.degrees(np.arcsin(self._turn[2, 1])))
         if self._stood >= self.options.level.seconds:
             self._standing = None
-            text = 'people who stand show that the camera looks %s by %.1f degrees'
+            who = 'feet of people who run' if is_run else 'people who stand'
             side = 'down' if self.tilt > 0 else 'up'
-            self._say(text % (side, abs(self.tilt)))
+            text = f'{who} show that the camera looks {side} by %.1f degrees'
+            self._say(text % abs(self.tilt))

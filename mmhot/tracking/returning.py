@@ -1,7 +1,6 @@
 """Re-identification: people who leave and return keep their track ID.
 
-Tracks are merged where their appearance agrees, and that of no other person agrees
-nearly as well.
+Tracks are merged if their appearance agrees, and no other person's nearly as well.
 """
 
 import math

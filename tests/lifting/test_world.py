@@ -8,7 +8,7 @@ from mocap import CAMERAS, JUMP, KICK, joints_of, standing_pose
 from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, joined, rendered
 
-from mmhot.chain.live_people import PeoplePlacer, PlaceOptions
+from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ExportOptions
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.lifting.placement import find_own_floor
@@ -100,7 +100,8 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
     lean += 3.4 * ahead * (seconds - 0.4)[:, None, None]
     places = (lean - camera['T']) @ camera['R']
     clip, true = Clip3D.from_arrays(places, 50.0, axes='camera'), lean - lean[:, :1]
-    world, placer = to_world(clip, True), PeoplePlacer(PlaceOptions())
+    options, said = PlaceOptions(level=LevelSettings(seconds=0.77)), []
+    world, placer = to_world(clip, True), PeoplePlacer(options, said.append)
     for frame, time in enumerate(seconds):
         row = clip.take(np.array([frame]))
         [person] = placer(row, frozenset(), time)
@@ -110,6 +111,7 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
         turn = np.linalg.lstsq(*pairs, rcond=None)[0]
         assert np.degrees(np.arccos(turn[2, 2])) < 5
     assert 'people run: up is that of the floor below' in caplog.text
+    assert said[0].startswith('feet of people who run show that the camera looks')
 
 
 def test_noise_of_places_is_no_run():
