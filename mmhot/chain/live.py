@@ -40,8 +40,7 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    Steps that are not live are left out. ``fps`` is approximate; the frames' times
-    count.
+    Steps that are not live are left out. ``fps`` is approximate, as times count.
     """
 
     def __init__(

@@ -156,8 +156,7 @@ class ErrorReport:
         """Compute each measure by joint, group, action, subject or clip.
 
         Joints, groups and subjects are averaged over actions if the whole is; PCK and
-        AUC of groups are those of all of the group's joints. ``kind`` is one of
-        ``TABLES``.
+        AUC of groups are of all their joints. ``kind`` is one of ``TABLES``.
         """
         require_choice('kind', kind, TABLES)
         parts, over_actions = self._parts[dataset], bool(self.actions(dataset))

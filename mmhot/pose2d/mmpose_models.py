@@ -13,6 +13,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model.utils import stack_batch
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from mmpose.models import TopdownPoseEstimator, VisPredictHead
 from mmpose.structures import PoseDataSample
 from torch import nn
 
@@ -219,10 +220,13 @@ def _capture(
     """Run backbone, neck and head of a model as one captured graph, on a GPU."""
     if torch.device(device).type != 'cuda':
         return
-    head = getattr(model, name, None)
-    # detectors of two stages have several heads; the other one uses features twice
-    if head is None or type(head).__name__ == 'VisPredictHead':
+    from mmdet.models import SingleStageDetector
+
+    # others have several heads, or one that uses features twice, or not them alone
+    is_plain = isinstance(model, SingleStageDetector | TopdownPoseEstimator)
+    if not is_plain or isinstance(getattr(model, name), VisPredictHead):
         return
+    head = getattr(model, name)
     extract, forward = model.extract_feat, head.forward
     network = CapturedGraphs(
         lambda images: forward(extract(images)), batch_sizes, all_at_once=True

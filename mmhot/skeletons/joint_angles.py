@@ -33,8 +33,7 @@ _RANGES = {
     'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
-# Mean degrees outside a range up to which angles are the first triple, or go on after a
-# pole.
+# mean degrees further outside a range that keep the first triple, or that before a pole
 _KEEPS = 5.0
 _POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
 # Joints, ball and hinge, and which way the hinge bends.

@@ -36,7 +36,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --formats npz,avi', '--formats must be one of npz, json, csv,'),
         ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),
-        ('lift --formats bvh glb', 'unrecognized arguments: glb (lists have commas'),
+        ('lift --formats bvh glb', ': glb (lists have commas, such as npz,html)'),
         ('lift --intrinsics=', '--intrinsics must not be empty'),
         ('lift --image-size 1280', '--image-size must be WxH, such as'),
         ('lift --height 180', '--height must be from 0.3 to 3 meters, or one height'),

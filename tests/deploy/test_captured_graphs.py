@@ -3,12 +3,17 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.registry import MODELS
+from mmengine.registry import DefaultScope
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from mmhot.deploy.captured_graphs import CapturedGraphs
 from mmhot.pose2d import mmpose_models
+from mmhot.weights.config_files import read_config_file
 from mmhot.weights.names import DETECTOR, POSE, resolve
+
+DETR = 'detr/detr_r50_8xb2-150e_coco'
 
 
 def repeat(network, inputs):
@@ -103,3 +108,13 @@ def test_captured_detectors_find_what_they_found(sizes):
         np.testing.assert_allclose(own, other, rtol=0, atol=1e-3)
     assert len(detector([image[:120]])) == 1
     assert len(sizes) == 1  # images are padded to one shape
+
+
+@pytest.mark.parametrize('name', ['faster_rcnn/faster-rcnn_r50_fpn_1x_coco', DETR])
+def test_detectors_with_other_heads_run_plainly(name, sizes):
+    config = read_config_file(f'mmdet::{name}.py', scope='mmdet').model
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(config)
+    before = model.extract_feat
+    mmpose_models._capture(model, 'bbox_head', 'cuda', (1,))
+    assert model.extract_feat == before

@@ -80,8 +80,7 @@ class PositionTable(nn.Module):
 def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
     """Encode the cells of a grid by sines and cosines, row by row, (rows * columns, C).
 
-    The first half of the channels, a multiple of 4, encodes the row, the second the
-    column.
+    The first half of the channels, a multiple of 4, encodes rows, the second columns.
     """
     rows = _encode_axis(num_rows, embed_dims // 2)[:, None]
     columns = _encode_axis(num_columns, embed_dims // 2)[None]
