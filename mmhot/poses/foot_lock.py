@@ -79,6 +79,7 @@ class FootErrors:
     length: float = 0.002  # distances of toe, heel and ankle, m
     max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
     max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
+    belt: float = 0.5  # m; a person who moves ahead farther is not on a treadmill
     viewpoint: float = 5.0  # of people who are not in front of a camera, m
     splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
 
@@ -129,6 +130,8 @@ class LockFeet(PoseStep[object]):
         if clip.axes == 'world':
             turned = to_axes(replace(clip, axes='z-up'), 'camera')
             return replace(to_axes(self.lock(turned), 'z-up'), axes='world')
+        if self.treadmill is not None:
+            clip = self._walk_ahead(clip, self.treadmill)
         feet = [
             [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
             for ankle in ANKLES
@@ -142,15 +145,9 @@ class LockFeet(PoseStep[object]):
         step = self._with_noise(clip)
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
-            if not is_placed or is_pinned(upright.root_3d[rows]):
+            if step is None or not is_placed or is_pinned(upright.root_3d[rows]):
                 continue
             seconds = clip.seconds(clip.frame[rows])
-            if self.treadmill is not None:
-                walk = upright.keypoints_3d[rows], clip.joint_names
-                x, z = self.treadmill * walking_direction(*walk)
-                root[rows] += np.outer(seconds - seconds[0], [x, 0, z])
-            if step is None:
-                continue
             seen = keypoints[rows, :count], confidence[rows, :count]
             places = poses[rows, :count] + root[rows, None]
             stands = self._contacts(*seen, places, seconds)
@@ -169,6 +166,28 @@ class LockFeet(PoseStep[object]):
             _LOGGER.warning(ArgumentError(text, clip.name, people))
         poses, root = poses.astype(np.float32), root.astype(np.float32)
         return replace(clip, keypoints_3d=poses, root_3d=root)
+
+    def _walk_ahead(self, clip: Clip3D, speed: float) -> Clip3D:
+        """Move people, in camera axes, ahead at the speed of a treadmill, m/s."""
+        root, upright = clip.root_3d.copy(), to_axes(clip, 'z-up')
+        if np.isnan(root).all() and not clip.model:
+            root[:] = 0.0  # where tools that place nobody keep the pelvis
+        walking = set[int]()
+        for rows in clip.stretches():
+            seconds = clip.seconds(clip.frame[rows])
+            facing = walking_direction(upright.keypoints_3d[rows], clip.joint_names)
+            ahead = np.array([facing[0], 0, facing[1]])
+            way = speed * (seconds - seconds[0])
+            own = (root[rows[-1]] - root[rows[0]]) @ ahead
+            if own > max(way[-1] / 2, self.errors.belt):
+                walking.add(int(clip.track[rows[0]]))
+            else:
+                root[rows] += np.outer(way, ahead)
+        if walking:
+            text = '%s: people %s walk ahead by themselves: not moved by {treadmill}'
+            people = ', '.join(map(str, sorted(walking)))
+            _LOGGER.warning(ArgumentError(text, clip.name, people))
+        return replace(clip, root_3d=root)
 
     def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
         """Trust poses of other tools as far as they are calm: None if they are."""

@@ -184,3 +184,15 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
         bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
         LockFeet().bend_knee(bent, pose, leg, bones)
     assert_allclose(bent, pose, atol=1e-6)
+
+
+@pytest.mark.parametrize('pelvis', ['unknown', 'in place', 'free'])
+def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis, caplog):
+    own = np.outer(np.arange(75) / 25, [0, -1.2, 0])[:, None]  # as standing poses face
+    poses = standing_pose() + np.zeros((75, 1, 1))
+    root = np.full((75, 3), np.nan) if pelvis == 'unknown' else 0.0 * own[:, 0]
+    root = own[:, 0] if pelvis == 'free' else root
+    clip = Clip3D.from_arrays(poses - poses[:, :1], 25.0, root_3d=root, axes='world')
+    places = LockFeet(treadmill=1.2).lock(clip).root_3d
+    assert_allclose(places, own[:, 0], atol=1e-5)
+    assert ('people 0 walk ahead by themselves' in caplog.text) == (pelvis == 'free')
