@@ -104,6 +104,7 @@ class LivePerson:
     broken: bool
     places: np.ndarray
     _time: float = field(repr=False)
+    _rest: np.ndarray = field(repr=False)  # offsets of bones, of the lengths so far
     _body: '_Body' = field(repr=False)
 
     def bones(
@@ -124,7 +125,7 @@ class LivePerson:
 
     @cached_property
     def _motion(self) -> RigidMotion:
-        return self._body.rig.fit(self.places, self._time)
+        return self._body.rig.fit(self.places, self._time, self._rest)
 
     def angles(self) -> dict[str, float]:
         """Return the angles of :meth:`mmhot.Clip3D.angles` in this frame, degrees."""
@@ -208,8 +209,9 @@ class PeoplePlacer:
             places -= [origin[0], origin[1], lowest - ANKLE_HEIGHT]
             pose, pixels = clip.keypoints_3d[row], clip.keypoints_2d[row]
             arrays = pose, clip.root_3d[row], pixels, clip.scores[row]
-            broken = track in returned
-            people.append(LivePerson(track, *arrays, broken, places, time, body))
+            broken, rest = track in returned, body.rig.learn(places, time)
+            shown = track, *arrays, broken, places
+            people.append(LivePerson(*shown, time, rest, body))
         return people
 
     def _scaled(self, clip: Clip3D, bodies: list[_Body], time: float) -> Clip3D:

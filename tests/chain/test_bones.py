@@ -127,6 +127,17 @@ def test_a_robot_gets_the_same_from_a_stream_and_from_its_file(name):
     assert_allclose(np.mean(lifted[25:]), 1.75 - ANKLE_HEIGHT, atol=0.01)
 
 
+@pytest.mark.parametrize('asked', [slice(None, None, 5), slice(100, None)], ids=str)
+def test_bones_of_a_frame_are_the_same_whichever_others_are_asked_for(clip, asked):
+    some, every = (
+        [x.bones() for x in stream(clip)[0][y]] for y in (asked, slice(None))
+    )
+    for one, other in zip(some, every[asked], strict=True):
+        for bone, (place, turn) in one.items():
+            assert_allclose(place, other[bone][0], atol=1e-4)
+            assert degrees_apart(turn, other[bone][1]) < 0.05
+
+
 def test_the_camera_of_a_stream_may_be_stated(clip):
     level, *_ = stream(clip, tilt=0, origin='camera')
     person = level[0]

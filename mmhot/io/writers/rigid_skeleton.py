@@ -1,5 +1,6 @@
 """Joint rotations of a skeleton with constant bone lengths, from joint positions."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,6 +32,7 @@ _LIFTED, _LEANING = 0.15, np.radians(45)
 # Standard deviations of a foot's direction, in radians, and of its turn for each meter
 # that the ankle moves; smallest such path between frames; largest correction.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
+_MOST_UNFITTED = 250  # frames; feet turn the same way after as many without a fit
 _UNKNOWN = 1e6  # variance of a direction that was never seen
 _ENDS, _SAME = get_skeleton('h36m-24'), np.eye(3)
 _FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
@@ -177,15 +179,33 @@ class LiveRig:
 
     def __init__(self) -> None:
         self._rest = RunningMean[np.ndarray]()
+        # seconds and joints of frames since the last that was fitted, the latest ones
+        self._unfitted: deque[tuple[float, np.ndarray]] = deque(maxlen=_MOST_UNFITTED)
         self._before: dict[tuple[Rig, str], np.ndarray] = {}  # quaternions
         # of both feet: direction in radians, its variance, and ankles
         self._yaw, self._ankles = np.zeros(2), np.zeros((2, 3))
         self._variance = np.full(2, _UNKNOWN)
 
-    def fit(self, joints: np.ndarray, time: float) -> RigidMotion:
-        """Fit the next frame: joints (17, 3) of Human3.6M, z up from the floor."""
-        rest = self._rest(lambda: _even_offsets(joints[None]), time)
-        return fit_rig(joints[None], HUMAN_IK, rest=rest, hold=self._hold_feet)
+    def learn(self, joints: np.ndarray, time: float) -> np.ndarray:
+        """Return the rest pose with what the next frame shows of the bones' lengths.
+
+        Joints (17, 3) are Human3.6M's, z up from the floor, at seconds. All frames are
+        learned from, so that no motion depends on which of them are fitted.
+        """
+        self._unfitted.append((time, joints))
+        return self._rest(lambda: _even_offsets(joints[None]), time)
+
+    def fit(self, joints: np.ndarray, time: float, rest: np.ndarray) -> RigidMotion:
+        """Fit a frame that was learned from, with its rest pose."""
+        frames = []
+        while self._unfitted and self._unfitted[0][0] < time:
+            frames.append(self._unfitted.popleft()[1])
+        if self._unfitted and self._unfitted[0][0] == time:
+            self._unfitted.popleft()
+        poses = np.stack([*frames, joints])
+        motion = fit_rig(poses, HUMAN_IK, rest=rest, hold=self._hold_feet)
+        last = slice(len(frames), None)
+        return replace(motion, root=motion.root[last], rotations=motion.rotations[last])
 
     def place(
         self, motion: RigidMotion, rig: Rig
@@ -205,19 +225,23 @@ class LiveRig:
         self, motion: RigidMotion, positions: np.ndarray, axes: np.ndarray
     ) -> None:
         """Keep the direction of feet whose ankles rest: :func:`_hold_feet`, live."""
-        x, y, _ = axes[0, _FEET, :, 2].T
-        ankles, seen = positions[0, _FEET], np.arctan2(y, x)
-        path = np.linalg.norm(ankles - self._ankles, axis=-1)
-        variance = self._variance + (_TURN * np.maximum(path, _STILL)) ** 2
-        share = 1 / (1 + _YAW_ERROR**2 / (x**2 + y**2 + 1e-6) / variance)
-        # the rest of the way to where the foot points, within a turn
-        turn = (1 - share) * ((self._yaw - seen + np.pi) % (2 * np.pi) - np.pi)
-        turn = turn.clip(-_MOST_YAW, _MOST_YAW)
-        self._yaw, self._ankles = seen + turn, ankles
-        self._variance = (1 - share) * variance
-        held = rotation_matrices(turn[:, None] * [0, 0, 1])
-        for foot, rotation in zip(_FEET, held, strict=True):
-            _turn_to(motion, foot, axes, rotation @ axes[:, foot])
+        frames = zip(positions[:, _FEET], axes[:, _FEET, :], strict=True)
+        turns = []
+        for ankles, soles in frames:
+            x, y, _ = soles[..., 2].T
+            seen = np.arctan2(y, x)
+            path = np.linalg.norm(ankles - self._ankles, axis=-1)
+            variance = self._variance + (_TURN * np.maximum(path, _STILL)) ** 2
+            share = 1 / (1 + _YAW_ERROR**2 / (x**2 + y**2 + 1e-6) / variance)
+            # the rest of the way to where the foot points, within a turn
+            turn = (1 - share) * ((self._yaw - seen + np.pi) % (2 * np.pi) - np.pi)
+            turns.append(turn.clip(-_MOST_YAW, _MOST_YAW))
+            self._yaw = seen + turns[-1]
+            self._ankles = ankles
+            self._variance = (1 - share) * variance
+        held = rotation_matrices(np.array(turns)[..., None] * [0, 0, 1])
+        for number, foot in enumerate(_FEET):
+            _turn_to(motion, foot, axes, held[:, number] @ axes[:, foot])
 
 
 def _even_offsets(joints: np.ndarray) -> np.ndarray:
