@@ -2,6 +2,6 @@
 
 import sys
 
-from mmhot.cli.dispatch import main
+from mmhot.cli import main
 
 sys.exit(main())

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from mmhot.errors import escape, ignored_warnings
 
@@ -30,11 +31,14 @@ def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
     is_notebook = 'ipykernel' in sys.modules
+    is_closed = sys.stderr is None  # in processes without a terminal
     with ignored_warnings():  # of notebooks without widgets
         # the former also imports asyncio
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
-    pace = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
-    if is_notebook or sys.stderr.isatty():
+    pace: dict[str, Any] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
+    if is_closed:
+        pace = dict(disable=True)
+    elif is_notebook or sys.stderr.isatty():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 

@@ -13,6 +13,12 @@ def test_short_stages_have_a_bar_on_terminals_only(is_terminal, monkeypatch, cap
     assert ('walk: 3D' in capsys.readouterr().err) == is_terminal
 
 
+def test_processes_without_stderr_have_no_bar(monkeypatch):
+    monkeypatch.setattr('sys.stderr', None)
+    with progress.text_bar('walk: 3D') as show:
+        show(4, 4)
+
+
 def test_each_stage_ends_when_the_next_begins():
     events = []
 

@@ -6,6 +6,18 @@ long, does the work and returns None or an exit code. To add a command, write th
 and name it in :data:`mmhot.cli.dispatch.COMMANDS`.
 """
 
-from mmhot.cli.dispatch import main
+import signal
+from collections.abc import Sequence
 
-__all__ = ['main']
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``mmhot``, see :func:`mmhot.cli.dispatch.main`.
+
+    As a process, it ends at Ctrl-C without a traceback while it imports, too.
+    """
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if argv is None and is_usual:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from mmhot.cli.dispatch import main as run
+
+    return run(argv)

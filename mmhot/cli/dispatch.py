@@ -11,6 +11,7 @@ from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
     keep_terminal,
+    open_streams,
     print_line,
     run_safely,
 )
@@ -28,6 +29,7 @@ COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
     if argv is None:
+        open_streams()
         keep_terminal()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]

@@ -51,7 +51,7 @@ def run_safely(
     _UNWRITTEN.clear()
     try:
         # requests to end and closed terminals are Ctrl-C, so that files are whole
-        with handling(signal.default_int_handler, 'SIGTERM', 'SIGHUP'):
+        with handling(signal.default_int_handler, 'SIGINT', 'SIGTERM', 'SIGHUP'):
             code = action() or 0
     except KeyboardInterrupt:
         complain('interrupted')
@@ -78,8 +78,20 @@ def run_tool(
     prog: str = '',
 ) -> NoReturn:
     """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
+    open_streams()
     args = parse_args()
     sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
+
+
+def open_streams() -> None:
+    """Replace standard streams that are closed, as those of daemons.
+
+    Otherwise the next file that is opened has their number, and what is printed.
+    """
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def keep_terminal() -> None:

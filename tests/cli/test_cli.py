@@ -304,6 +304,47 @@ sys.exit(run_safely('mmhot', act))
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
+@pytest.mark.parametrize('closed', ['2>&-', '>&-', '<&- >&- 2>&-'])
+def test_processes_without_standard_streams_work(closed, tmp_path):
+    """Their numbers are not those of files that are opened."""
+    program = """
+import os, sys
+from mmhot.cli.errors import print_line, run_tool
+from mmhot.progress import text_bar
+def act(args):
+    with open('result', 'w') as file, text_bar('a bar') as show:
+        os.write(2, b'of another library')
+        show(1, 1)
+        file.write('whole')
+    print_line('a line')
+    print_line('another', sys.stderr)
+run_tool(dict, act)
+"""
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = ['sh', '-c', f'"$0" "$@" {closed}', sys.executable, '-c', program]
+    ran = subprocess.run(command, env=environment, cwd=tmp_path)
+    assert ran.returncode == 0
+    assert (tmp_path / 'result').read_text() == 'whole'
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
+def test_an_interrupt_while_commands_are_imported_says_nothing():
+    code = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == 'mmhot.cli.dispatch':
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ['list']
+from mmhot.cli import main
+main()
+"""
+    done = run_code(code)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, '')
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
 @pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP', 'SIGINT'])
 def test_no_signal_leaves_a_temporary_file(tmp_path, name, capsys):
     def act():
