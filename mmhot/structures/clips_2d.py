@@ -17,7 +17,7 @@ from mmhot.geometry.keypoint_arrays import (
     warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
-from mmhot.structures.conventions import warn_of_upside_down
+from mmhot.structures.conventions import warn_of_other_pixels
 from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.rows import CheckedRows, Rows, Steps
 
@@ -227,11 +227,13 @@ def clip_2d(
             tracks.append(person)
     if not tracks:
         raise ValueError('no keypoint is finite and has a score above 0')
-    warn_of_upside_down(rows.points, skeleton, str(source or name))
     size = check_image_size(image_size)
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
-    return _check_numbers(replace(clip, steps=rows.steps))
+    clip = _check_numbers(replace(clip, steps=rows.steps))
+    label = str(source or name)
+    warn_of_other_pixels(rows.points, rows.scores, skeleton, size, label)
+    return clip
 
 
 def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> CheckedRows:

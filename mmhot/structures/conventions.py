@@ -1,11 +1,13 @@
 """Conventions that arrays of people do not state: order of joints and people, axes."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
 
@@ -57,6 +59,25 @@ _NOSE = 0.33
 # 3,468 pairs of CMU's motions who meet at 5 to 50 frames per second, and are absent for
 # a while, lose their own places, all at 5.
 _GONE, _TIE, _CLEARLY = 0.1, 0.01, 0.5
+
+
+@dataclass(frozen=True)
+class _PixelLimits:
+    """Limits of keypoints that are pixels of their image."""
+
+    seen: float = 0.5  # score relative to the usual one; lower ones are not looked at
+    outside: float = 0.05  # share of seen keypoints outside the image; more is a line
+    corner: float = 0.4  # share of width and height; people in less of it are a line
+    crop: float = 0.85  # the same, of people who fill one place, as in crops
+    nearly_all: float = 99  # percentile of coordinates, without keypoints astray
+    same_place: float = 0.05  # deviation of a crop's place, in sizes of the person
+    same_size: float = 0.06  # deviation of the logarithm of sizes in crops
+    filled: float = 0.65  # share of a crop's longer side that people fill, at least
+    aspects: tuple[float, float] = (0.65, 1.1)  # width of crops over their height
+    fewest: int = 8  # frames from which crops are recognized
+
+
+_PIXELS = _PixelLimits()
 
 
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
@@ -111,11 +132,61 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     return is_down.all(0) & np.all(is_level, axis=0) & (is_known.sum(0) >= least)
 
 
-def warn_of_upside_down(points: np.ndarray, skeleton: Skeleton, name: str) -> None:
-    """Log that people of pixels (N, K, 2) stand on their heads, as if y pointed up."""
-    down, up = (upright(s * points[..., 1], skeleton, 3).mean() for s in (-1, 1))
-    if up >= _MOST_UPRIGHT and down < _LEAST_UPRIGHT:
+def warn_of_other_pixels(
+    points: np.ndarray,
+    scores: np.ndarray,
+    skeleton: Skeleton,
+    image_size: tuple[int, int],
+    name: str,
+) -> None:
+    """Log what keypoints look like that are not pixels of the image, x right, y down.
+
+    Keypoints (N, K, 2) have scores (N, K) and are NaN where missing.
+    """
+    seen = points[relative_scores(scores) > _PIXELS.seen]
+    outside = ((seen < 0) | (seen > image_size)).any(-1).mean() if len(seen) else 0.0
+    corner = np.nanpercentile(points, _PIXELS.nearly_all, axis=(0, 1))
+    frame = _crop_of(points)
+    is_crop = frame is not None and (frame < _PIXELS.crop * np.array(image_size)).all()
+    down, right, up = (
+        upright(sign * points[..., axis], skeleton, 3).mean()
+        for axis, sign in ((1, -1), (0, -1), (1, 1))
+    )
+    stands = down >= _LEAST_UPRIGHT
+    if outside > _PIXELS.outside:
+        text = '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
+        text += '{image_size} states the size of the images in which they were found'
+        _LOGGER.warning(ArgumentError(text, name, 100 * outside, *image_size))
+    elif is_crop or (corner < _PIXELS.corner * np.array(image_size)).all():
+        text = '%s: all people are in the upper left %.0fx%.0f of %dx%d pixels: '
+        text += '{image_size} states the size of the images in which they were found; '
+        text += 'convert percent, or pixels of a crop, to pixels of the image'
+        _LOGGER.warning(ArgumentError(text, name, *corner, *image_size))
+    elif up >= _MOST_UPRIGHT and not stands:
         _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
+    elif right >= _MOST_UPRIGHT and not stands:
+        text = '%s: people lie, their heads to the left: if they stand in the images, '
+        _LOGGER.warning(text + 'exchange x and y, as pixels have x before y', name)
+
+
+def _crop_of(points: np.ndarray) -> np.ndarray | None:
+    """Return the size (2,) of crops around people whose keypoints (N, K, 2) these are.
+
+    People then fill it, in one place and size, while they move; None of others.
+    """
+    with ignored_warnings():  # of people without keypoints
+        low, high = np.nanmin(points, 1), np.nanmax(points, 1)
+        size = (high - low).max(1)
+        frame = np.nanmedian(low + high, 0)
+        moved = np.nanstd(low + high, 0).max() / 2 / np.nanmedian(size)
+        is_alike = (
+            moved < _PIXELS.same_place and np.nanstd(np.log(size)) < _PIXELS.same_size
+        )
+    is_filled = np.nanmedian(size) > _PIXELS.filled * frame.max()
+    least, most = _PIXELS.aspects
+    is_usual = least < frame[0] / frame[1] < most
+    is_crop = len(points) >= _PIXELS.fewest and is_alike and is_filled and is_usual
+    return frame if is_crop else None
 
 
 def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:

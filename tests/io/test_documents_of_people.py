@@ -295,17 +295,28 @@ def test_objects_of_mediapipe_are_lifted_and_refined():
     assert clip.frame.tolist() == [*range(COUNT)]
 
 
-def test_keypoints_of_tensorflow_js(tmp_path):
+def of_posenet(name, x, y):
+    return dict(part=name, position=dict(x=x, y=y), score=0.7)
+
+
+def of_tensorflow(name, x, y):
+    return dict(x=x, y=y, score=0.7, name=name)
+
+
+@pytest.mark.parametrize('point', [of_posenet, of_tensorflow, None])
+def test_keypoints_of_tensorflow_js_and_easy_vitpose(point, tmp_path):
     names = get_skeleton('coco-17').joints
     points = walk(COUNT)
-    frames = []
-    for pose in points:
-        named = zip(names, pose.tolist(), strict=True)
-        listed = [dict(x=x, y=y, score=0.7, name=name) for name, (x, y) in named]
-        frames.append([dict(score=0.8, keypoints=listed)])
-    clip = read_keypoints(dump(tmp_path / 'a.json', frames), **SIZE)
-    assert_allclose(clip.tracks[0].keypoints, points, rtol=1e-6)
-    assert_allclose(clip.tracks[0].scores, 0.7, rtol=1e-6)
+    if point is None:  # y, x, score
+        frames = [{'4': [[y, x, 0.7] for x, y in pose]} for pose in points.tolist()]
+        document = {'keypoints': frames, 'skeleton': dict(enumerate(names))}
+    else:
+        people = [[*map(point, names, *pose.T.tolist())] for pose in points]
+        document = [[dict(score=0.8, keypoints=person)] for person in people]
+    [track] = read_keypoints(dump(tmp_path / 'a.json', document), **SIZE).tracks
+    assert track.track == (4 if point is None else 0)
+    assert_allclose(track.keypoints, points, rtol=1e-6)
+    assert_allclose(track.scores, 0.7, rtol=1e-6)
 
 
 def test_arrays_in_json(tmp_path):

@@ -5,6 +5,7 @@ people, their IDs, their clock, and the marks of missing joints.
 """
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -80,7 +81,7 @@ def test_joints_of_coco_are_recognized_without_a_line(caplog):
 
 
 def test_an_order_that_is_not_recognized_is_one_line(caplog):
-    lying = order_of('h36m-17')[..., ::-1] * [1, 0.5]
+    lying = [720, 0] + order_of('h36m-17')[..., ::-1] * [-1, 0.5]
     assert Clip2D.from_arrays(lying, (1280, 720), 25).skeleton == 'coco-17'
     (line,) = caplog.messages
     assert 'as coco-17, the usual order, as no person stands; skeleton states' in line
@@ -89,14 +90,38 @@ def test_an_order_that_is_not_recognized_is_one_line(caplog):
     assert not caplog.messages
 
 
+def cropped(poses):
+    """Poses in the pixels of crops of 192x256 around each."""
+    low, high = np.nanmin(poses, 1, keepdims=True), np.nanmax(poses, 1, keepdims=True)
+    scale = 205 / (high - low).max(-1, keepdims=True)
+    return (poses - (low + high) / 2) * scale + [96, 128]
+
+
+NO_PIXELS = {
+    'on their heads': lambda x: [0, 720] + x * [1, -1],
+    'exchange x and y': lambda x: x[..., ::-1] * [1, 0.5],
+    'the upper left 4.x6. of 1280x720': lambda x: x * [100 / 1280, 100 / 720],
+    'the upper left 1..x2.. of 1280x720': cropped,
+    'of clearly seen keypoints lie outside of 1280x720': lambda x: x * 2,
+}
+
+
 @pytest.mark.parametrize('order', ['h36m-17', 'coco-17', 'openpose-25'])
-def test_people_on_their_heads_are_one_line(order, caplog):
-    poses = [0, 720] + order_of(order) * [1, -1]
+@pytest.mark.parametrize('words', NO_PIXELS)
+def test_keypoints_that_are_no_pixels_of_the_image_are_one_line(order, words, caplog):
+    poses = order_of(order)
     Clip2D.from_arrays(poses, (1280, 720), 25, skeleton=order)
-    assert caplog.messages == ['clip: people stand on their heads: pixels have y down']
-    caplog.clear()
-    Clip2D.from_arrays(order_of(order), (1280, 720), 25, skeleton=order)
     assert not caplog.messages
+    Clip2D.from_arrays(NO_PIXELS[words](poses), (1280, 720), 25, skeleton=order)
+    (line,) = caplog.messages
+    assert re.search(words, line)
+
+
+@any_way
+def test_percent_is_a_line_by_every_way(way, tmp_path, caplog):
+    way(order_of('coco-17') * [100 / 1280, 100 / 720], tmp_path / 'a.json')
+    (line,) = caplog.messages
+    assert 'convert percent, or pixels of a crop, to pixels of the image' in line
 
 
 def lost_joints(poses):

@@ -156,6 +156,24 @@ def _reads_order(world: np.ndarray) -> bool:
     return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
 
+def _says_pixels(change: _Change, world: np.ndarray) -> bool:
+    """Return whether only keypoints that are not pixels of the image are a line."""
+    places = _in_camera(world)
+    pixels = 500 + 600 * places[..., :2] / places[..., 2:].clip(_NEAREST)
+    logger, said = logging.getLogger('mmhot'), BufferingHandler(sys.maxsize)
+    logger.addHandler(said)
+    Clip2D.from_arrays(change(pixels), _SIZE, FPS, skeleton=_BODY.name)
+    logger.removeHandler(said)
+    return bool(said.buffer) == (change is not np.asarray)
+
+
+def _of_crops(pixels: np.ndarray) -> np.ndarray:
+    """Convert to pixels of crops of 288x384 around each person."""
+    low, high = pixels.min(1, keepdims=True), pixels.max(1, keepdims=True)
+    size = ((high - low) / (288, 384)).max(-1, keepdims=True)
+    return (pixels - (low + high) / 2) / size / 1.25 + (144, 192)
+
+
 def _reads_names(form: str, world: np.ndarray) -> bool:
     """Read frame numbers with gaps from names of images, some with random hashes.
 
@@ -229,6 +247,13 @@ _NAMES = {
     'time': 'frame_{time:%H%M%S.%f}.png',
     'hash': '{hash}.jpg',
 }
+_PIXELS: dict[str, _Change] = {
+    'of the image': np.asarray,
+    'percent': lambda x: x / 10,
+    'of crops': _of_crops,
+    'of images of twice the size': lambda x: x * 2,
+    'y before x': lambda x: x[..., ::-1],
+}
 # Guesses, and whether they are right for a motion.
 _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     **{x: partial(_reads_poses, np.asarray, form) for x, form in _FORMS.items()},
@@ -239,6 +264,7 @@ _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     },
     **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
+    **{f'pixels: {title}': partial(_says_pixels, x) for title, x in _PIXELS.items()},
     **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},
 }
 

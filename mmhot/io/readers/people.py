@@ -244,6 +244,7 @@ def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
 def _unwrap(content: Any) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
     content = results.plain(content)
+    content = results.frames_of_vitpose(content) or content
     key = next((x for x in _FRAMES if has_any(content, (x,))), None)
     if key is None or has_columns(content):
         return {}, content

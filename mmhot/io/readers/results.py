@@ -1,7 +1,8 @@
 """Results of packages as plain lists and dicts.
 
 They are those of Ultralytics, of supervision, whose ``KeyPoints`` RF-DETR returns, too,
-and landmarks, which are points with named coordinates, of MediaPipe and TensorFlow.js.
+landmarks, which are points with named coordinates, of MediaPipe and TensorFlow.js, and
+the JSON of easy_ViTPose.
 Of objects, only attributes are used.
 """
 
@@ -64,9 +65,33 @@ def _columns_of(result: Any) -> dict[str, Any]:
     }
 
 
+def frames_of_vitpose(document: Any) -> dict[str, Any] | None:
+    """Convert the JSON of easy_ViTPose to frames of people by ID; None of others.
+
+    Its frames have points as y, x, score by the ID of the person.
+    """
+    frames = document.get('keypoints') if isinstance(document, Mapping) else None
+    if not (isinstance(frames, list) and all(isinstance(x, Mapping) for x in frames)):
+        return None
+    people = [person for frame in frames for person in frame.values()]
+    if not people or any(depth_of(person) != 2 for person in people):
+        return None
+    return {
+        'frames': [
+            {
+                track: {'keypoints': [[x, y, score] for y, x, score in person]}
+                for track, person in frame.items()
+            }
+            for frame in frames
+        ],
+        'keypoint_id2name': document.get('skeleton'),
+    }
+
+
 def is_landmark(value: Any) -> bool:
     """Return whether a value has named coordinates."""
-    return has_any(value, ('x',)) or (hasattr(value, 'x') and hasattr(value, 'y'))
+    is_object = hasattr(value, 'x') and hasattr(value, 'y')
+    return has_any(value, ('x', 'position')) or is_object
 
 
 def is_landmarks(value: Any) -> bool:
@@ -81,6 +106,7 @@ def coordinates(points: Any) -> list:
     names = 'x', 'y', 'z', 'visibility', 'score'
     if not isinstance(points, Mapping):
         points = {name: getattr(points, name, None) for name in names}
+    points = {**points, **points.get('position', {})}  # of PoseNet
     x, y, z, *seen = (points.get(name) for name in names)
     visibility = next((value for value in seen if value is not None), 1.0)
     return [x, y, z or 0.0, visibility or _LEAST]
