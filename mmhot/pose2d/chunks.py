@@ -55,6 +55,13 @@ class KeyframeSettings:
     predictable: float = 0.75  # overlap with predicted boxes; higher has smaller steps
     history: int = 5  # frames before a chunk, whose people show motion
     min_overlap: float = 0.6  # of boxes after and before; higher estimates more again
+    # Limbs that were missed once stay outside of the boxes around the others. People of
+    # a lower mean confidence are also searched in a larger box, if they are not upright
+    # or not reliable; higher values search more people twice.
+    certain: float = 0.8
+    wide_margin: float = 0.5  # of that box around the keypoints, share of their extent
+    wide_scale: float = 1.6  # size of that box at least, sizes of the box before
+    wide_gain: float = 0.02  # rise of the mean confidence there for which it is taken
     same_person: float = 0.3  # overlap of a tracked person; higher starts more tracks
     same_box: float = 0.7  # overlap that keeps the tracked pose; higher keeps fewer
     min_share: float = 0.6  # of the confidence at detection, in the frames before it
@@ -121,19 +128,51 @@ class PoseSearch:
         ``places`` are those of their frames in the chunk, (P,) or one for all.
         """
         places = np.broadcast_to(places, len(boxes[0]))
-        people = self.estimate(places, boxes, prior)
+        people, settings = self.estimate(places, boxes, prior), self.settings
         around = self.boxes_of(people)
-        off = box_iou(around, people.bboxes) < self.settings.min_overlap
+        off = box_iou(around, people.bboxes) < settings.min_overlap
         off &= self.are_certain(people)
-        if not off.any():
+        people = self._look_again(places, people, off, around, prior, 0)
+        confidence = people.scores.mean(1)
+        doubtful = ~are_upright(people.keypoints) | (confidence < settings.reliable)
+        doubtful &= (confidence < settings.certain) & (confidence > 0)
+        wide = self._wide_boxes(people)
+        gain = settings.wide_gain
+        return self._look_again(places, people, doubtful, wide, prior, gain)
+
+    def _wide_boxes(self, people: People) -> np.ndarray:
+        """Return boxes (P, 4) that hold the limbs that may be outside of the box."""
+        settings, (low, high) = self.settings, np.split(people.bboxes, 2, axis=1)
+        around = boxes_around(
+            people.keypoints, people.scores, settings.wide_margin, self.size
+        )
+        margin = (settings.wide_scale - 1) / 2 * (high - low)
+        low = np.fmin(low - margin, around[:, :2])
+        high = np.fmax(high + margin, around[:, 2:])
+        corners = np.clip([low, high], 0, self.size)
+        return np.concatenate([*corners], 1).astype(np.float32)
+
+    def _look_again(
+        self,
+        places: np.ndarray,
+        people: People,
+        chosen: np.ndarray,
+        boxes: np.ndarray,
+        prior: Prior,
+        gain: float,
+    ) -> People:
+        """Replace chosen people (P,) by those in other boxes (P, 4), where better."""
+        if not chosen.any():
             return people
-        first = people.take(off)
-        confidence = np.fmax(prior.confidence[off], first.scores.mean(1))
+        first = people.take(chosen)
+        confidence = np.fmax(prior.confidence[chosen], first.scores.mean(1))
         prior = Prior(confidence, self.turns_of(first))
-        second = self.estimate(places[off], (around[off], first.bbox_scores), prior)
-        better = second.scores.mean(1) >= first.scores.mean(1)
+        corners = boxes[chosen], first.bbox_scores
+        second = self.estimate(places[chosen], corners, prior)
+        second.bboxes = self.boxes_of(second) if gain else second.bboxes
+        better = second.scores.mean(1) >= first.scores.mean(1) + gain
         rows = np.arange(len(people))
-        rows[np.flatnonzero(off)[better]] = len(people) + np.flatnonzero(better)
+        rows[np.flatnonzero(chosen)[better]] = len(people) + np.flatnonzero(better)
         return people.join(second).take(rows)
 
     def find_arms(

@@ -5,6 +5,7 @@ import pytest
 
 from mmhot.pose2d.chunks import ChunkTracker, PoseSearch
 from mmhot.pose2d.filling import Gaps, fill_chunk
+from mmhot.pose2d.interfaces import Prior
 from mmhot.structures.people import People, are_upright, box_iou, quarter_turns
 
 SIZE = (400, 300)
@@ -168,6 +169,32 @@ class Narrow(World):
         real = self.boxes_of(people.keypoints.mean(1))
         people.scores[box_iou(people.bboxes, real) < 0.6] = 0.1
         return people
+
+
+class Flinging(World):
+    """A person whose legs are seen in large boxes only, upright (1) or not (-1)."""
+
+    def __init__(self, up):
+        super().__init__(lambda n: (200, 150))
+        self.up = up
+
+    def look(self, number, boxes, box_scores):
+        people = super().look(number, boxes, box_scores)
+        is_large = people.bboxes[:, 3] - people.bboxes[:, 1] > 85
+        people.scores[:] = np.where(is_large, 0.75, 0.7)[:, None]
+        people.keypoints[..., 1] = 150 + self.up * OFFSETS[:, 1]
+        people.keypoints[~is_large, 13:] = (200, 150)
+        return people
+
+
+@pytest.mark.parametrize(('up', 'feet'), [(1, (200, 150)), (-1, (210, 120))])
+def test_who_is_not_upright_is_searched_in_a_larger_box(up, feet):
+    world = Flinging(up)
+    search = PoseSearch(world.estimate, SIZE)
+    boxes = world.boxes_of(world.truth(0)), np.ones(1, np.float32)
+    found = search.find(0, boxes, Prior.unknown(1))
+    np.testing.assert_allclose(found.keypoints[0, 16], feet, atol=1e-3)
+    assert box_iou(found.bboxes, search.boxes_of(found)) > 0.99 or up == 1
 
 
 def test_who_is_lost_between_two_detections_is_detected_again():
