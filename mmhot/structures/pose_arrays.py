@@ -65,7 +65,8 @@ def arrange_poses(
     if given is None:
         is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
         places = None if is_centered else body + (roots - pelvis)[:, None]
-        axes = up_axes(body, places, name)
+        axes = _axes_of(body, places, name, rows.usual_axes)
+        given = None if rows.usual_axes is None else axes
     else:
         axes = given.removesuffix(LEFT_HANDED)
     if _is_left_handed(name, body, axes, given):
@@ -94,6 +95,21 @@ def arrange_poses(
         keypoint_scores_3d=rows.scores,
     )
     return arrays, axes
+
+
+def _axes_of(
+    body: np.ndarray, places: np.ndarray | None, name: str, usual: str | None
+) -> str:
+    """Recognize axes by :func:`up_axes`, or return the usual ones of a format."""
+    try:
+        axes = up_axes(body, places, name)
+    except ArgumentError:
+        if usual is None:
+            raise
+        text = '%s: does not state its axes: read as %s; {given_axes} states others'
+        _LOGGER.warning(ArgumentError(text, name, usual))
+        return usual
+    return 'world' if usual and axes == 'z-up' else axes
 
 
 def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -> bool:

@@ -52,6 +52,7 @@ class Rows:
     skeleton: str | None = None  # joint order, a name of mmhot.skeletons.joints
     joint_names: tuple[str, ...] | None = None
     axes: str | None = None  # of 3D points, one of GIVEN_AXES
+    usual_axes: str | None = None  # if people do not show others
     steps: Steps = field(default_factory=dict)  # that have run, and their options
     is_normalized: bool = False  # whether pixels are shares of the image size
     times: tuple[np.ndarray, np.ndarray] | None = None  # frames and seconds, (F,)

@@ -1,6 +1,7 @@
 """Named joints in tables: files as other programs, and our own writers, write them."""
 
 import csv
+import itertools
 import json
 import pickle
 import re
@@ -200,6 +201,13 @@ VARIATIONS = {
     'spaces': ('{}_{}', str, lambda text: text.replace(',', ', ')),
     'quotes': ('{} {}', str, lambda text: re.sub('[^,\n]+', r'"\g<0>"', text)),
     'dates': ('{}.{}', str, lambda text: '# of 2026-01-31, 12:00\n' + text),
+    'UTF-16': ('{}_{}', str, lambda text: text.replace(',', '\t')),
+    'thousands': (
+        '{}_{}',
+        str,
+        lambda text: re.sub(r'-?\d+\.\d{5,}', thousands, text.replace(',', ';')),
+    ),
+    'cut off': ('{}_{}', str, lambda text: text[:-30]),
     'units': ('{}_{} (m)', str, lambda text: text.replace('timestamp', 'time [s]')),
     'upper': ('BODY_{}_{}', str.upper, str),
     'axis first': ('{1}_{0}', str, str),
@@ -214,20 +222,30 @@ VARIATIONS = {
 }
 
 
+def thousands(match):
+    return f'{1000 * float(match[0]):,.3f}'
+
+
 def lost(match):
-    return re.sub(',[^,]+', ',NA', match[0])
+    """Lose the joints of a frame, in the words of Excel, C and others."""
+    words = itertools.cycle(
+        ['NA', '#N/A', '#DIV/0!', '-1.#IND', '-nan(ind)', '1.#QNAN']
+    )
+    return re.sub(',[^,]+', lambda _: f',{next(words)}', match[0])
 
 
 @pytest.mark.parametrize('kind', VARIATIONS)
-def test_tables_vary(kind, clip, tmp_path):
+def test_tables_vary(kind, clip, tmp_path, caplog):
     ending, style, change = VARIATIONS[kind]
     joints = as_named(joints_of(clip, 'mediapipe-33'), style)
     unit = 1000 if kind == 'milliseconds' else 1
     times = unit * np.array([0.04 * frame for frame in range(COUNT)]).round(2)
     path = wide(tmp_path / 'a.csv', joints, ending, [('timestamp', times)])
-    path.write_text(change(path.read_text().replace('\r', '')), encoding='utf-8-sig')
+    encoding = 'utf-16' if kind == 'UTF-16' else 'utf-8-sig'
+    path.write_text(change(path.read_text().replace('\r', '')), encoding=encoding)
     read = read_poses(path)
-    kept = np.delete(np.arange(COUNT), 4) if kind == 'lost' else np.arange(COUNT)
+    kept = np.delete(range(COUNT), {'lost': [4], 'cut off': [-1]}.get(kind, []))
+    assert ('last line is cut off' in caplog.text) == (kind == 'cut off')
     assert_allclose(read.frame, kept)
     assert (read.fps, read.joint_names) == (25, get_skeleton('mediapipe-33').joints)
     assert_body(read, clip.take(kept), 'z-up')
@@ -279,6 +297,34 @@ def test_one_row_has_a_time(clip, tmp_path, caplog):
     joints = {name: x[:1] for name, x in joints_of(clip, 'mediapipe-33').items()}
     read = read_poses(wide(tmp_path / 'a.csv', joints, heads=[('t', [1.5])]), fps=25)
     assert (read.frame.tolist(), 'increase' in caplog.text) == ([0], False)
+
+
+@pytest.mark.parametrize('separator', '\t,')
+def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, caplog):
+    path = trc(
+        tmp_path / 'a.trc', joints_of(clip, 'openpose-25'), 'm', 'PathFileType\t4'
+    )
+    times = 3 + np.arange(COUNT) / 25
+    times[12:] += 2  # a pause
+    lines = [line.split('\t') for line in path.read_text().splitlines()]
+    for line, time in zip(lines[6:], times, strict=True):
+        line[1] = f'{time:.3f}'
+    path.write_text('\n'.join(map(separator.join, lines)))
+    read = read_poses(path)
+    assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
+    assert 'times are of 25 frames/s, DataRate is 60: times are read' in caplog.text
+
+
+def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):
+    joints = joints_of(clip, 'openpose-25')
+    turned = {name: x[..., [0, 2, 1]] * (1, -1, 1) for name, x in joints.items()}
+    path = trc(tmp_path / 'a.trc', turned, 'm', 'PathFileType\t')
+    assert_body(read_poses(path), clip, 'world')
+    lying = {name: x[..., [2, 0, 1]] for name, x in joints.items()}
+    caplog.clear()
+    read = read_poses(trc(path, lying, 'm', 'PathFileType\t'))
+    assert read.axes == 'world'
+    assert 'read as y-up' in caplog.text
 
 
 def test_markers_vary(clip, tmp_path):
@@ -379,6 +425,23 @@ def test_our_own_markers(suffix, clip, tmp_path):
     assert_allclose(read.places(), given.places(), atol=1e-4)
 
 
+def test_markers_without_labels_and_in_inches(clip, tmp_path):
+    ezc3d = pytest.importorskip('ezc3d')
+    clip.save(tmp_path / 'a.c3d')
+    file = ezc3d.c3d(str(tmp_path / 'a.c3d'))
+    points = file['data']['points'] / [[[25.4]], [[25.4]], [[25.4]], [[1]]]
+    content = ezc3d.c3d()
+    content['parameters']['POINT']['RATE']['value'] = [25]
+    content['parameters']['POINT']['UNITS']['value'] = ['IN']
+    names = file['parameters']['POINT']['LABELS']['value']
+    content['parameters']['POINT']['LABELS']['value'] = [*names, '', '']
+    content['data']['points'] = np.append(points, points[:, :2], axis=1)
+    content.write(str(tmp_path / 'b.c3d'))
+    read = read_poses(tmp_path / 'b.c3d', axes='world')
+    assert read.joint_names == read_poses(tmp_path / 'a.c3d').joint_names
+    assert_allclose(read.places(), clip.places(), atol=1e-4)
+
+
 def test_refine_reads_a_table(clip, tmp_path):
     refined = mmhot.refine(pose2sim(tmp_path, clip), joints=17, without='smoothing')
     assert len(refined) == COUNT
@@ -426,7 +489,7 @@ def test_parameters_of_smpl_are_refused(kind, tmp_path):
         ('frame,nose_x,nose_y,nose_z\n', 'has no rows'),
         ('frame,nose_x,nose_y,nose_z\n1,a,b,c\n', 'must be numbers'),
         ('frame,nose_x,nose_y,nose_z\n1,0,1,2\n', 'no skeleton has the joints'),
-        ('PathFileType\t4\na\nb\nc\n', 'has the unit None'),
+        ('PathFileType\t4\na\nb\nc\n', "has the unit '', none of m, "),
     ],
 )
 def test_wrong_tables_are_refused(text, message, tmp_path):

@@ -32,7 +32,8 @@ Reader = Callable[[Path, int], Rows | Clip3D]
 
 def reader_of(start: bytes) -> Reader | None:
     """Return the reader of files that begin so; None of unknown ones."""
-    text = start.lstrip(BLANK)
+    text = tables.decoded(start).encode() if start.startswith(tables.WIDE) else start
+    text = text.lstrip(BLANK)
     for starts, read in _READERS:
         if text.startswith(starts):
             return read

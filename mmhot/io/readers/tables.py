@@ -8,6 +8,7 @@ or tabs separate cells, and lines may come before the header.
 import csv
 import logging
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from mmhot.compat.installation import import_extra
-from mmhot.errors import ArgumentError
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
 from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, read_times
 from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
@@ -25,7 +25,10 @@ from mmhot.structures.rows import Rows, number_tracks
 
 _LOGGER = logging.getLogger(__name__)
 _METERS = {'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01}
-_METERS |= {'mm': 0.001, 'millimeters': 0.001}
+_METERS |= {'mm': 0.001, 'millimeters': 0.001, 'in': 0.0254, 'inches': 0.0254}
+_METERS |= {'ft': 0.3048, 'feet': 0.3048}
+# Largest difference of times from the stated rate, as a share, that is of rounding.
+_SAME_RATE = 0.01
 # Columns of a joint: NAME_x or xNAME, and the unit.
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
 _COLUMNS = (
@@ -42,7 +45,15 @@ _JOINT = re.compile(
     r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
 )
 _PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
-_NO_NUMBERS = {'', '-', 'na', 'n/a', 'null', 'none'}
+# Words for no number, also of Excel (#N/A) and of C (-nan(ind), -1.#IND).
+_NO_NUMBER = re.compile(r'-?|#.*|n/?a|null|none|[+-]?(nan.*|1\.#.*)', re.I)
+# Numbers with a thousands separator, by this and the decimal sign.
+_THOUSANDS = {
+    (',', '.'): re.compile(r'-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}'),
+    ('.', ','): re.compile(r'-?\d{1,3}(\.\d{3})+,\d+|-?\d{1,3}(\.\d{3}){2,}'),
+}
+WIDE = BOM_UTF16_LE, BOM_UTF16_BE
+"""First bytes of text in UTF-16."""
 _LINES = 10  # of which one is the header
 # Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
 _FINGER = re.compile(
@@ -72,9 +83,7 @@ def read_table(path: Path) -> Rows:
     """Read ``.csv``; the rate is that of its times, if there are some."""
     first, separator = find_header(_text_of(path)) or (0, ',')
     header, *lines = cells_of(path, separator)[first:]
-    lines = [line for line in lines if any(line)]
-    if lines and len(lines[-1]) < len(lines[0]):  # cut off
-        lines.pop()
+    lines = _whole([line for line in lines if any(line)], path)
     if not lines:
         raise ValueError('has no rows')
     columns, is_long = _columns_of(header), {'x', 'y', 'z'} <= {*map(_spell, header)}
@@ -142,24 +151,30 @@ def _read_joints(
 def read_trc(path: Path) -> Rows:
     """Read marker paths, whose header states the unit and the rate, but no axes.
 
-    OpenSim, and programs that write files for it, have y up.
+    OpenSim, and programs that write files for it, have y up. Times count more than the
+    rate of the header.
     """
-    lines = cells_of(path, '\t')
+    text = _text_of(path)
+    lines = cells_of(path, '\t' if '\t' in text else ',')
     header = dict(zip(lines[1], lines[2], strict=False))
     names = [x for x in lines[3][2:] if x]
-    scale = _METERS.get(header.get('Units', '').lower())
-    if scale is None:
-        raise ValueError(f'has the unit {header.get("Units")!r}, not m, cm or mm')
+    scale = _meters(header.get('Units', ''))
     width = 2 + 3 * len(names)
     # one or two further lines of the header
-    data = [x + [''] * width for x in lines[4:] if ''.join(x[:1]).isdigit()]
-    values = numbers_of(data, range(width))
+    data = _whole([x for x in lines[4:] if ''.join(x[:1]).isdigit()], path)
+    values = numbers_of([x + [''] * width for x in data], range(width))
     points = values[:, 2:].reshape(len(values), len(names), 3) * scale
     frame = values[:, 0] - min(values[0, 0], 1)  # numbered from 1, or from 0
-    rate = float(numbers_of([[header['DataRate']]], [0])[0, 0])
-    text = '%s: .trc does not state its axes: read as y-up; {given_axes} states others'
-    _LOGGER.warning(ArgumentError(text, path.name))
-    return _rows_of_markers(points, names, frame=frame, fps=rate, axes='y-up')
+    stated = float(numbers_of([[header['DataRate']]], [0])[0, 0])
+    rows = _rows_of_markers(points, names, frame, fps=stated, usual_axes='y-up')
+    counted = read_times(path.name, 'time', values[:, 1].tolist(), frame, True)
+    if counted and counted.rate:
+        rows.times = counted.passed
+        if not abs(counted.rate / stated - 1) < _SAME_RATE:
+            text = '%s: times are of %.4g frames/s, DataRate is %g: times are read'
+            _LOGGER.warning(text, path.name, counted.rate, stated)
+            rows.fps = counted.rate
+    return rows
 
 
 def read_c3d(path: Path) -> Rows:
@@ -167,10 +182,8 @@ def read_c3d(path: Path) -> Rows:
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
     file = ezc3d.c3d(str(path))
     parameters = file['parameters']['POINT']
-    scale = _METERS.get(parameters['UNITS']['value'][0])
+    scale = _meters(parameters['UNITS']['value'][0])
     points = np.moveaxis(file['data']['points'][:3], -1, 0).swapaxes(1, 2)
-    if scale is None:
-        raise ValueError(f'has the unit {parameters["UNITS"]["value"][0]!r}')
     points[file['data']['meta_points']['residuals'][0].T < 0] = np.nan
     up = parameters.get('Y_SCREEN', {'value': ['']})['value'][0]
     return _rows_of_markers(
@@ -191,8 +204,11 @@ def _rows_of_markers(
 ) -> Rows:
     """Make rows of markers, perhaps with scores, (T, M, 3 or 4).
 
-    Labels may name the subjects; frames are then counted if they have no numbers.
+    Labels may name the subjects; frames are then counted if they have no numbers. If
+    some markers have labels, the others are left out.
     """
+    if named := [n for n, label in enumerate(labels) if label]:
+        points, labels = points[:, named], [labels[n] for n in named]
     markers: dict[str, dict[str, int]] = {}
     for marker, label in enumerate(labels):
         subject, _, name = label.rpartition(':')
@@ -216,6 +232,23 @@ def _rows_of_markers(
     return _rows_of_markers(np.concatenate(people), names, frame, ids, **stated)
 
 
+def _meters(unit: str) -> float:
+    """Return the length of a unit in meters."""
+    scale = _METERS.get(unit.strip().lower())
+    if scale is None:
+        listed = ', '.join(_METERS)
+        raise ValueError(f'has the unit {unit!r}, none of {listed}')
+    return scale
+
+
+def _whole(lines: list[list[str]], path: Path) -> list[list[str]]:
+    """Leave out a last line that is cut off, and say so."""
+    if not lines or len(lines[-1]) >= len(lines[0]):
+        return lines
+    _LOGGER.warning('%s: the last line is cut off; it is left out', path.name)
+    return lines[:-1]
+
+
 def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
     """Return the cells of a table by row."""
     lines = csv.reader(_text_of(path).splitlines(), delimiter=separator)
@@ -225,13 +258,27 @@ def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
     """Convert some columns to numbers, NaN where there is none."""
     columns = [*columns]
-    cells = [[line[column].replace(',', '.') for column in columns] for line in lines]
-    known = [['nan' if x.lower() in _NO_NUMBERS else x for x in row] for row in cells]
+    cells = [[line[column] for column in columns] for line in lines]
+    for (separator, decimal), pattern in _THOUSANDS.items():
+        if any(pattern.fullmatch(x) for row in cells for x in row if separator in x):
+            cells = [
+                [x.replace(separator, '').replace(decimal, '.') for x in row]
+                for row in cells
+            ]
+    known = [
+        ['nan' if _NO_NUMBER.fullmatch(x) else x.replace(',', '.') for x in row]
+        for row in cells
+    ]
     return as_numbers(known, 'cells', of_text=True)
 
 
 def _text_of(path: Path) -> str:
-    return read_limited(path, MAX_JSON).decode('utf-8-sig', 'replace')
+    return decoded(read_limited(path, MAX_JSON))
+
+
+def decoded(data: bytes) -> str:
+    """Decode UTF-16 by its mark, as Excel writes it, and else UTF-8."""
+    return data.decode('utf-16' if data.startswith(WIDE) else 'utf-8-sig', 'replace')
 
 
 def _column(
@@ -273,7 +320,7 @@ def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[i
 def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """Return the names of joints as skeletons have them; None of numbers."""
     joints = tuple(map(_joint_name, names))
-    return None if all(map(str.isdigit, joints)) else joints
+    return None if all(x.isdigit() or not x for x in joints) else joints
 
 
 def _are_shares(rows: Rows) -> bool:
