@@ -144,6 +144,7 @@ class ImageSequence(FrameSource):
         self.numbers = range(len(paths)) if numbers is None else numbers
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
+        self.names = [path.name for path in paths]
         self.focal_35mm = read_focal_35mm(paths[0])
         if (pages := count_pages(paths[0])) > 1:
             text = '%s has %d frames or pages, of which the first is read: convert it '
@@ -152,6 +153,7 @@ class ImageSequence(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
         self.ended, self.num_damaged = None, 0
+        self.names.clear()
         for row, path in enumerate(self.paths):
             try:
                 image = read_image(path)
@@ -163,6 +165,7 @@ class ImageSequence(FrameSource):
                 continue
             time = float(self.numbers[row] - self.numbers[0]) / self.fps
             image = self._fitted(image)
+            self.names.append(path.name)
             yield Frame(row - self.num_damaged, time, image)
 
 

@@ -56,6 +56,7 @@ class FrameSource(ABC):
     once = False  # whether frames can be read a single time
     in_memory = False  # whether the path is a name, not that of a file
     span = (0.0, inf)  # seconds from which, and before which, frames are read
+    names: Sequence[str] = ()  # of frames by number, if each is a file
     focal_35mm: float | None = None  # 35 mm equivalent focal length of the file
 
     def __init__(
@@ -142,6 +143,7 @@ class FrameView(FrameSource):
         super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
         self.whole, self.label, self.span = whole, whole.label, whole.span
         self.finite, self.once = whole.finite, whole.once
+        self.names = whole.names
         self.in_memory, self.focal_35mm = whole.in_memory, whole.focal_35mm
 
 

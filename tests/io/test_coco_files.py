@@ -1,13 +1,19 @@
 """``.coco.json``: 2D keypoints to annotation tools and back."""
 
 import json
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
+from rendered_clips import rendered
 
 import mmhot
 from mmhot.cli.dispatch import main
+from mmhot.frames.files import ImageSequence
+from mmhot.io.writers.coco import write_coco
+from mmhot.io.writers.export import Export
 
 TWO = DATA / 'vtest_2d_coco17.npz'
 
@@ -52,6 +58,25 @@ def test_round_trip_is_exact(path, checkpoint, tmp_path):
             clip.scores[rows, :, None] > 0, clip.keypoints_2d[rows], np.nan
         )
         np.testing.assert_array_equal(track.keypoints, pixels)
+
+
+def test_names_and_gaps_of_images_are_read_back(tmp_path):
+    numbers = np.array([10, 11, 12, 24, 25])
+    names = [f'frame_{x:04}.jpg' for x in numbers]
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / names[1]).write_bytes(b'')  # damaged, and left out
+    source = ImageSequence([tmp_path / x for x in names], 'a', 25, numbers.tolist())
+    clip = rendered('walk').take(np.arange(4))
+    clip = replace(clip, variable_time=np.array([x.time for x in source]))
+    file = tmp_path / 'a.coco.json'
+    write_coco(clip, file, Export(source))
+    assert mmhot.read_keypoints(file).tracks[0].frames.tolist() == [0, 2, 14, 15]
+    document = as_cvat_exports(json.loads(file.read_text()))
+    assert [x['file_name'] for x in document['images']] == names[:1] + names[2:]
+    file.write_text(json.dumps(document))
+    [track] = mmhot.read_keypoints(file, fps=25).tracks
+    assert track.frames.tolist() == [10, 12, 24, 25]
 
 
 def test_feet_and_camera_are_fitted_again(tmp_path):

@@ -7,17 +7,20 @@ import numpy as np
 
 from mmhot.io.arrays import exact_list, to_json
 from mmhot.io.atomic import replacing_text
+from mmhot.io.writers.export import Export
 from mmhot.structures.clips_3d import Clip3D
 
 _PERSON = 1  # category
+_SAME = 0.01  # frames; times that are farther from whole frames are of a variable rate
 
 
-def write_coco(clip: Clip3D, path: str | Path, export: object = None) -> None:
+def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
 
     They are all that the 2D model has, if these are more than are lifted. Joints that
     were filled in are not labeled. ``info`` has the frame rate and the steps that have
-    run; tools that leave it out lose them.
+    run; tools that leave it out lose them. Images have the names of their files, and
+    frame numbers have the gaps of times.
     """
     if clip.detected_2d is not None and clip.detected_scores is not None:
         clip = replace(
@@ -33,10 +36,17 @@ def write_coco(clip: Clip3D, path: str | Path, export: object = None) -> None:
     ]
     people = dict(id=_PERSON, name='person', supercategory='person')
     size = dict(width=int(clip.width), height=int(clip.height))
+    frames = np.unique(clip.frame)
+    steps = clip.seconds(frames) * clip.fps
+    numbers = np.rint(steps).astype(int)
+    if np.abs(steps - numbers).max(initial=0) > _SAME:  # the rate varies
+        numbers = frames
+    files = export.footage.names if export.footage else ()
     images = [
-        # CVAT's names of the frames of a video
-        {'id': x + 1, 'frame_id': x, 'file_name': f'frame_{x:06}.PNG', **size}
-        for x in np.unique(clip.frame).tolist()
+        # else CVAT's names of the frames of a video
+        {'id': x + 1, 'frame_id': number, 'file_name': file, **size}
+        for x, number in zip(frames.tolist(), numbers.tolist(), strict=True)
+        for file in (files[x : x + 1] or [f'frame_{x:06}.PNG'])
     ]
     document = {
         'info': dict(description=clip.name, fps=clip.fps, steps=clip.steps),

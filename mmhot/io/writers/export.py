@@ -1,6 +1,6 @@
 """What a function is that writes a clip in a format, and what it gets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ class Images(Protocol):
     """Frames of a video, such as a :class:`mmhot.frames.sources.FrameSource`."""
 
     num_frames: int | None  # if their number is known
+    names: Sequence[str]  # of frames by number, if each is a file
 
     def __iter__(self) -> Iterator[Image]:
         """Read from the start."""
