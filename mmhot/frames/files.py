@@ -144,7 +144,7 @@ class ImageSequence(FrameSource):
         self.numbers = range(len(paths)) if numbers is None else numbers
         path = paths[0] if len(paths) == 1 else paths[0].parent
         super().__init__(name, path, fps, len(paths))
-        self.names = [path.name for path in paths]
+        self.names: list[str] = [path.name for path in paths]
         self.focal_35mm = read_focal_35mm(paths[0])
         if (pages := count_pages(paths[0])) > 1:
             text = '%s has %d frames or pages, of which the first is read: convert it '

@@ -57,11 +57,29 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
             otherwise one each) or of videos (one each), globs, and URLs of videos.
         fps (float, optional): Frames per second of image folders, and of recordings.
 
+    Returns:
+        list[ClipInput]: Inputs of which some are wrong fail when they are opened.
+
     Raises:
-        FileNotFoundError: If an input does not exist, or a glob or folder is empty.
-        ValueError: If an input has keypoints, or is a webcam.
+        FileNotFoundError: If no input exists, or globs and folders are empty.
+        ValueError: If all inputs have keypoints, or are webcams.
     """
-    return [item for text in texts for item in _find(text, fps)]
+    inputs: list[ClipInput] = []
+    errors: list[Exception] = []
+    for text in texts:
+        try:
+            inputs += _find(text, fps)
+        except (ValueError, OSError) as error:
+            errors.append(error)
+            path = Path(public_url(text) if is_url(text) else text)
+            inputs.append(ClipInput(path, clip_name(path), partial(_refuse, error)))
+    if errors and len(errors) == len(inputs):
+        raise errors[0]
+    return inputs
+
+
+def _refuse(error: Exception) -> FrameSource:
+    raise error
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:

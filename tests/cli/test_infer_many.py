@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import cv2
 import pytest
 from lifters import save_lifter
 from video_files import gray_image, write_video
@@ -32,6 +33,19 @@ def test_files_that_are_no_videos_fail_alone(infer_it, out, videos, capfd):
     assert all('is not a readable video' in line for line in errors)
     assert len(errors) == 2
     assert {path.name for path in out.glob('*.npz')} == {'a.npz', 'b.npz'}
+
+
+def test_inputs_that_are_refused_fail_alone(infer_it, out, videos, tmp_path, capfd):
+    twice = tmp_path / 'twice'
+    twice.mkdir()
+    for name in ('f_00.jpg', 'f_00.png', 'f_01.jpg'):
+        cv2.imwrite(str(twice / name), gray_image())
+    refused = twice, tmp_path / 'missing.mp4', tmp_path / '*.none', '3'
+    assert infer_it(*refused[:2], videos[0], *refused[2:], formats='npz') == 1
+    words = 'images twice', 'does not exist', 'no file matches', 'is a webcam'
+    errors = capfd.readouterr().err.splitlines()
+    assert all(x in line for x, line in zip(words, errors, strict=True))
+    assert [path.name for path in out.glob('*.npz')] == ['a.npz']
 
 
 def fail_halfway(clip, path, export):
