@@ -30,7 +30,10 @@ class BoneErrors:
 
 
 def keep_bone_lengths(
-    poses: np.ndarray, directions: np.ndarray, errors: BoneErrors = BoneErrors()
+    poses: np.ndarray,
+    directions: np.ndarray,
+    errors: BoneErrors = BoneErrors(),
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Give each bone of a person about the same length in all frames.
 
@@ -42,20 +45,32 @@ def keep_bone_lengths(
         poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
         directions (np.ndarray): Directions from the camera to the person, (T, 3).
         errors (BoneErrors): Standard deviations.
+        weights (np.ndarray, optional): Relative variances of joints, 0 of joints that
+            stay, (T, 17); by default all are alike.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     lengths = (lengths + lengths[_MIRRORED]) / 2
     starts = range(0, len(poses), errors.chunk)
     parts = [slice(start, start + errors.chunk) for start in starts]
     new = [
-        _fit_lengths(poses[part], directions[part], lengths, errors).astype(np.float32)
+        _fit_lengths(
+            poses[part],
+            directions[part],
+            lengths,
+            errors,
+            None if weights is None else weights[part],
+        )
         for part in parts
     ]
     return np.concatenate(new)
 
 
 def _fit_lengths(
-    poses: np.ndarray, directions: np.ndarray, lengths: np.ndarray, errors: BoneErrors
+    poses: np.ndarray,
+    directions: np.ndarray,
+    lengths: np.ndarray,
+    errors: BoneErrors,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     """Move joints (T, 17, 3) for bones of these lengths (16,)."""
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
@@ -64,7 +79,8 @@ def _fit_lengths(
     links = _BONES @ _HALFWAY if errors.halfway else _BONES
     if errors.halfway:
         poses = _HALFWAY @ poses
-    shared, noise = links @ links.T, np.eye(len(lengths)) * errors.length**2
+    spread = links.T if weights is None else weights[..., None] * links.T
+    shared, noise = links @ spread, np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)
     for _ in range(errors.rounds):
@@ -76,6 +92,6 @@ def _fit_lengths(
         # of the lifted bones, linearized at the current ones
         missing = lengths - current + (along * (bones - lifted)).sum(-1)
         forces = np.linalg.solve(normal, missing[..., None])
-        moved = links.T @ (pushed * forces)
+        moved = spread @ (pushed * forces)
     new = poses + moved
-    return new - new[:, :1]
+    return (new - new[:, :1]).astype(np.float32)

@@ -1,23 +1,27 @@
 """Step ``bones``: bones of constant lengths."""
 
+import logging
 from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
+from itertools import pairwise
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.geometry.keypoint_arrays import bone_lengths
+from mmhot.geometry.outliers import list_frames
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.step import PoseStep
 from mmhot.structures.clips_3d import Clip3D
 
+_LOGGER = logging.getLogger(__name__)
 _BODY = get_skeleton('h36m-17')
-# Bones that are rigid, whatever a spine of few joints does.
+# Chains of three joints with two rigid bones, whatever a spine of few joints does.
 _LIMBS = [
-    bone
-    for bone in _BODY.bones
-    if _BODY.joints[bone[1]].endswith(('knee', 'foot', 'elbow', 'wrist'))
+    _BODY.indices(f'{side}_{limb}')
+    for limb in ('leg', 'arm')
+    for side in ('left', 'right')
 ]
 
 
@@ -30,8 +34,9 @@ def is_finished(clip: Clip3D) -> bool:
 class KeepBones(PoseStep[object]):
     """Step ``bones``: bones get constant lengths.
 
-    In poses of other tools the middle of all joints stays where it is; where limbs that
-    are seen have constant lengths, all joints that are seen do.
+    In poses of other tools, limbs whose lengths change get constant ones, and all other
+    joints that are seen stay. Where all limbs change, the whole body does, around its
+    middle.
     """
 
     name, of_people = 'bones', True
@@ -39,9 +44,12 @@ class KeepBones(PoseStep[object]):
     errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
     growth: float = 1.0  # seconds over which the size of a person is measured
-    # Change of a limb in a tenth of the frames from which bones are wrong, meters:
+    # Change of a bone in a tenth of the frames from which its limb is wrong, meters:
     # motions of CMU have less than .001, of which the filter of noise makes .003
     change: float = 0.004
+    # Difference of the variances of a limb's bones, relative to the smaller one, up to
+    # which the joint between them alone moves
+    alike: float = 0.4
 
     def __call__(self, clip: Clip3D, lifted: object = None) -> Clip3D:
         """Move joints, those of other tools rather along the line of sight."""
@@ -55,44 +63,79 @@ class KeepBones(PoseStep[object]):
             rows = clip.track == track
             old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
-            is_kept = is_seen[rows] & (_change(old, is_seen[rows]) < self.change)
+            weights, rigid = None, self.rigid
+            is_moved = np.ones(old.shape[:2], bool)
             if not is_finished(clip):
-                if is_kept.all():
-                    continue
-                old = old / _growth(old[:, :count], clip.fps, self.growth)
+                weights = self._variances(old[:, :count], is_seen[rows, :count])
+                if weights is None:
+                    old = old / _growth(old[:, :count], clip.fps, self.growth)
+                else:
+                    rigid = replace(rigid, halfway=False)
+                    is_moved = ~is_seen[rows]
+                    is_moved[:, :count] |= weights > 0
+            if not is_moved.any():
+                continue
             new = old.copy()
             if has_sights:  # lifters do the same
-                new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.errors)
-            new[:, :count] = keep_bone_lengths(new[:, :count], sights, self.rigid)
+                new[:, :count] = keep_bone_lengths(
+                    new[:, :count], sights, self.errors, weights
+                )
+            new[:, :count] = keep_bone_lengths(new[:, :count], sights, rigid, weights)
             for joint in outwards:
                 above = clip.parents[joint]
+                is_moved[:, joint] |= is_moved[:, above]
                 bone = old[:, joint] - old[:, above]
                 length = np.linalg.norm(bone, axis=-1, keepdims=True)
                 scale = np.median(length) / length.clip(1e-6)
                 new[:, joint] = new[:, above] + bone * scale
-            if not is_finished(clip):
+            if not is_finished(clip) and weights is None:
                 new += (old - new)[:, :count].mean(1, keepdims=True)
-                new = np.where(is_kept[..., None], poses[rows], new)
+            new = np.where(is_moved[..., None], new, old)
             places[rows] += new[:, 0]
             poses[rows] = new - new[:, :1]
         kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=places)
-        moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
-        if moved.any() and not is_finished(clip):
-            text = f'{clip.name}: bones of constant lengths: joints move by '
-            self.report.say(f'{text}{1000 * moved.mean():.1f} mm on average')
+        if not is_finished(clip):
+            _say_moves(clip, kept)
         return kept
 
+    def _variances(self, body: np.ndarray, is_seen: np.ndarray) -> np.ndarray | None:
+        """Return relative variances of joints, (T, 17), by what their limbs show.
 
-def _change(body: np.ndarray, is_seen: np.ndarray) -> float:
-    """Return by how much the worst limb of (T, K, 3) changes in a tenth of frames.
+        Bones with both ends seen, (T, 17), show it. What both bones of a limb share is
+        of the joint between them. None if all limbs change.
+        """
+        changes = np.full((len(_LIMBS), 2), np.nan)
+        for limb, joints in enumerate(_LIMBS):
+            for bone, ends in enumerate(pairwise(joints)):
+                lengths = bone_lengths(body[is_seen[:, ends].all(1)], [ends])
+                if len(lengths):
+                    off = np.abs(lengths - np.median(lengths))
+                    changes[limb, bone] = np.quantile(off, 0.9)
+        is_known = np.isfinite(changes)
+        is_wrong = changes >= self.change
+        if is_wrong.any() and (is_wrong.any(1) == is_known.any(1)).all():
+            return None
+        variances = np.zeros(body.shape[:2])
+        squares = np.where(is_wrong, changes, 0) ** 2
+        for joints, (upper, lower) in zip(_LIMBS, squares, strict=True):
+            shared = min(upper, lower)
+            outer = np.array([upper, lower]) - shared
+            outer[outer < self.alike * shared] = 0
+            variances[:, joints] = outer[0], shared, outer[1]
+        variances /= max(squares.max(), self.change**2)
+        variances[~is_seen] = 1.0
+        variances[:, 0] = 0.0  # poses are relative to the root
+        return variances
 
-    Only the frames count in which both of its ends are seen, (T, K).
-    """
-    lengths = bone_lengths(body, _LIMBS)
-    ends = np.all(is_seen[:, np.array(_LIMBS)], axis=-1)
-    seen = [x[rows] for x, rows in zip(lengths.T, ends.T, strict=True) if rows.any()]
-    changes = (np.quantile(np.abs(x - np.median(x)), 0.9) for x in seen)
-    return float(max(changes, default=0))
+
+def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
+    """Say how far joints moved, and which ones."""
+    moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
+    if moved.any():
+        text = '%s: bones of constant lengths: joints move by %.1f mm on average (%s)'
+        means = 1000 * moved.mean(0)
+        listed = list_frames(clip.joint_names, (moved > 0).sum(0))
+        _LOGGER.warning(text, clip.name, means.mean(), listed)
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
