@@ -27,7 +27,7 @@ from mmhot.frames.capture import Capture
 from mmhot.frames.sources import Frame, FrameArrays, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
-from mmhot.io.results import results_folder
+from mmhot.io.results import lock, results_folder
 from mmhot.keypoints.lens import SetLens
 from mmhot.options import Values
 from mmhot.poses.smoothing import SmoothStream
@@ -128,6 +128,7 @@ def lift_stream(
         num_lifted = 0
         bars = report.bars(f'{frames.name}: live')
         with path.open('ab', buffering=0) as file, bars as progress:
+            lock(file, path)
             write = partial(_append, file)
             for poses in chain(_reported(capture, header, write, say)):
                 line = {

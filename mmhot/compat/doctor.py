@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
@@ -80,6 +81,7 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     statuses = [
         PackageStatus('python', python, '>=3.10', note=sys.executable),
         PackageStatus('mmhot', __version__, None, verdict, error or str(folder)),
+        _judge_weights(folder / 'weights'),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),
     ]
     for status in (_judge(item, '') for item in optional):
@@ -167,6 +169,20 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
     else:
         return status
     return replace(status, verdict='broken', note=note, command=install)
+
+
+def _judge_weights(folder: Path) -> PackageStatus:
+    """Compare the shipped weights with their checksums."""
+    wrong = []
+    for line in (folder / 'SHA256SUMS').read_text(encoding='utf-8').splitlines():
+        digest, name = line.split()
+        file = folder / name
+        if not (file.is_file() and sha256(file.read_bytes()).hexdigest() == digest):
+            wrong.append(name)
+    if not wrong:
+        return PackageStatus('weights', None, note=str(folder))
+    note = f'{", ".join(wrong)}: changed, cut off or missing; install mmhot again'
+    return PackageStatus('weights', None, None, 'broken', note)
 
 
 def _applies(item: Requirement, extra: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -33,6 +34,18 @@ def check_targets(
                     f'{target.name}: run them one by one into different folders'
                 )
             sources[file] = source
+
+
+def lock(file: RawIOBase, path: Path) -> None:
+    """Refuse a file to which another process appends; its end releases the lock."""
+    with suppress(ImportError):  # Windows has no such locks
+        import fcntl
+
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = 'another stream writes %s: choose another {out_dir}'
+            raise ArgumentError(text, path) from error
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from functools import cache
 import numpy as np
 import scipy  # its modules are loaded at first use
 
+from mmhot.errors import naming
+from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
 
@@ -71,8 +73,9 @@ def _convolve(
 @cache
 def load_contact_weights() -> dict[str, np.ndarray]:
     """Load the shipped weights."""
-    with np.load(_WEIGHTS, allow_pickle=False) as arrays:
-        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+    with naming(_WEIGHTS):
+        arrays = load_arrays(_WEIGHTS)
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
 def predict_contacts(

@@ -5,7 +5,6 @@ distance from the ground truth is linear in the evidence. Both sides of the body
 their coefficients, which belong to the weights of a lifter.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import scipy  # its modules are loaded at first use
 
+from mmhot.errors import naming
+from mmhot.io.arrays import load_object
 from mmhot.lifting.lifted import Evidence, Lifted
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
@@ -89,7 +90,8 @@ def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
     path = weights.with_name(f'{weights.stem}.errors.json')
     if not path.is_file():
         return None
-    return json.loads(path.read_text(encoding='utf-8'))['coefficients']
+    with naming(path):
+        return load_object(path)['coefficients']
 
 
 def gather_evidence(

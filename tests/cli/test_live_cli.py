@@ -14,6 +14,7 @@ from video_files import ScriptedStream, write_video
 import mmhot
 from mmhot.apis.stream import _append
 from mmhot.frames import capture, streams
+from mmhot.io.results import lock
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -56,6 +57,17 @@ def lines(path):
         document = json.loads(line)
         found[document.pop('type')].append(document)
     return found
+
+
+def test_a_file_that_another_stream_writes_is_refused(infer_it, out, tmp_path, capfd):
+    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+    out.mkdir()
+    with (out / 'clip.jsonl').open('ab', buffering=0) as file:
+        lock(file, out)
+        assert infer_it(video) == 2
+    assert 'another stream writes' in capfd.readouterr().err
+    assert (out / 'clip.jsonl').read_text() == ''
+    assert infer_it(video) == 0
 
 
 def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):

@@ -14,6 +14,7 @@ from mmhot.compat import SHIMS, doctor
 from mmhot.compat.doctor import examine, repair_commands, try_imports
 from mmhot.errors import pip
 from mmhot.io import atomic
+from mmhot.weights.index import DEFAULT_LIFTER
 
 REQUIRES = metadata.requires('mmhot')
 PIP = f'{sys.executable} -m pip '
@@ -192,6 +193,24 @@ def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys):
     (mmdet,) = [x for x in content['packages'] if x['name'] == 'mmdet']
     assert mmdet['command'] == content['commands'][-1]
     assert content['devices'] == ['cpu']
+
+
+def test_damaged_weights_are_named(tmp_path):
+    shipped = Path(mmhot.__file__).parent / 'weights'
+    assert doctor._judge_weights(shipped).verdict == 'ok'
+    damage = {
+        'foot-contacts_cmu.npz': lambda data: b'PK',
+        f'{DEFAULT_LIFTER}.onnx': lambda data: data[: len(data) // 2],
+        f'{DEFAULT_LIFTER}.errors.json': lambda data: data.replace(b'1', b'2', 1),
+    }
+    sums = (shipped / 'SHA256SUMS').read_text()
+    lines = [line for line in sums.splitlines() if line.split()[1] in damage]
+    (tmp_path / 'SHA256SUMS').write_text('\n'.join([*lines, f'{"0" * 64}  lost.npz']))
+    for name, change in damage.items():
+        (tmp_path / name).write_bytes(change((shipped / name).read_bytes()))
+    status = doctor._judge_weights(tmp_path)
+    assert status.fails
+    assert all(name in status.note for name in (*damage, 'lost.npz'))
 
 
 def test_wrong_use_is_one_line(site, outcomes, capsys):
