@@ -1,6 +1,7 @@
 """Every config builds, runs, and has data that fit its model."""
 
 import inspect
+import json
 import re
 from copy import deepcopy
 from functools import cache
@@ -11,6 +12,8 @@ import torch
 import yaml
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
@@ -24,7 +27,9 @@ from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 from mmhot.models.tokens.host import Host
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.weights.index import SCHEME
 from tools.analysis.cost import count_cost
+from tools.runner import merge_options
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))
@@ -131,16 +136,14 @@ def _inputs(path):
 
 
 H36M = [path for path in LIFTERS if path.parent.name == 'h36m']
-HOURGLASS = re.compile('(h2ot|tp[acs]|tpmo)-.*tr[ai]-')
 
 
 def sampled(paths):
-    """Mark most hourglasses as slow, and other sizes and data of the same parts."""
+    """Mark other sizes and data of the same parts as slow."""
     seen, marked = set(), []
     for path in paths:
         name = re.sub('-(xs|s|b|l|lite)$', '', path.stem.split('_')[0])
-        is_slow = path in H36M and HOURGLASS.match(path.stem)
-        marked.append(pytest.param(path, marks=SLOW if is_slow or name in seen else ()))
+        marked.append(pytest.param(path, marks=SLOW if name in seen else ()))
         seen.add(name)
     return marked
 
@@ -179,17 +182,66 @@ def test_strides_on_human36m_are_those_of_the_protocol(path):
     assert [dataset.stride for dataset in datasets] == wanted
 
 
-def test_every_pruner_and_recoverer_is_around_every_host():
-    built = set()
-    for path in H36M:
-        backbone = read(path).model.backbone
-        pruners = backbone.get('pruner') or []
-        pruners = [pruners] if isinstance(pruners, dict) else pruners
-        recoverer = (backbone.get('recoverer') or {}).get('type')
-        if pruners and recoverer and path.stem.endswith(('-cpn', '-sh')):
-            kinds = {pruner.type for pruner in pruners}
-            built.add((backbone.type, *kinds, recoverer, len(pruners)))
-    assert len(built) == 3 * 4 * 2 * 2
+PAGE = CONFIGS / 'body_3d_keypoint/hot/README.md'
+# Parameters of a column's hourglasses with TRA, with TRI, and of their pyramids.
+PRODUCT = {
+    'mixste': (35000323, 33783811, 35052035, 33783811),
+    'motionbert': (16347661, 16001549, 16373517, 16001549),
+    'motionagformer': (11828031, 11720895, 11839987, 11719923),
+}
+
+
+def _product():
+    """Read the table of options: one case for each cell, and for its pyramid."""
+    lines = PAGE.read_text().partition('| | `model.backbone.pruner.type`')[2]
+    head, _, pyramid, *rows = lines.partition('\n\n')[0].splitlines()
+    columns = [PAGE.parent / path for path in re.findall(r'\(([^)]+\.py)\)', head)]
+    pairs = re.findall(r'`(\[\d,\d\])`', pyramid)
+    for row in rows:
+        name, *cells = (cell.strip() for cell in row.strip('|').split('|'))
+        kinds = [cell.strip('`') for cell in cells[:2]]
+        for path, pair, costs in zip(columns, pairs, cells[2:], strict=True):
+            for place, cost in enumerate(costs.split(', ')):
+                case = path, kinds, pair if place else None, float(cost)
+                yield pytest.param(*case, id=f'{name} {path.stem} {place}')
+
+
+def _by_options(path, kinds, pair):
+    parts = 'model.backbone.pruner', 'model.backbone.recoverer'
+    options = {f'{part}.type': kind for part, kind in zip(parts, kinds, strict=True)}
+    if pair:
+        options[f'{parts[0]}.num_keep'] = [121, 61]
+        options[f'{parts[0]}.depth'] = json.loads(pair)
+    if 'motionagformer' in path.stem:  # the paper's own
+        options |= {'model.backbone.num_heads': 8, 'model.backbone.num_neighbors': 2}
+    merge_options(config := deepcopy(read(path)), options)
+    return config, _build_on_meta(config.model, config.default_scope)
+
+
+@pytest.mark.parametrize(('path', 'kinds', 'pair', 'cost'), _product())
+def test_every_pruner_and_recoverer_is_around_every_host_by_options(
+    path, kinds, pair, cost
+):
+    config, model = _by_options(path, kinds, pair)
+    counts = next(PRODUCT[host] for host in PRODUCT if host in path.stem)
+    count = sum(each.numel() for each in model.parameters())
+    assert count == counts[2 * bool(pair) + kinds[1].startswith('Interp')]
+    hourglass = model.backbone.hourglass
+    assert {type(pruner).__name__ for pruner in hourglass.pruners} == {kinds[0]}
+    assert type(hourglass.recoverer).__name__ == kinds[1]
+    assert hourglass.lengths[-1] == (61 if pair else 81)
+    assert {**config, 'model': None} == {**read(path), 'model': None}
+
+
+@SLOW
+@pytest.mark.parametrize(('path', 'kinds', 'pair', 'cost'), _product())
+def test_table_has_the_cost_of_an_hourglass(path, kinds, pair, cost):
+    _, model = _by_options(path, kinds, pair)
+    assert round(count_cost(model, *_inputs(path)).macs / 1e9, 1) == cost
+
+
+def test_product_has_48_hourglasses():
+    assert len({case.id for case in _product()}) == 3 * 4 * 2 * 2
 
 
 @pytest.mark.parametrize('path', PRETRAINED, ids=lambda path: path.stem)
@@ -220,7 +272,7 @@ def test_finetuning_takes_the_backbone_and_the_encoding_of_a_pretraining():
             )
         ]
         assert encoders == [before.codec] * 3
-    assert len(finetuned) == 7
+    assert len(finetuned) == 6
 
 
 @pytest.mark.parametrize('path', TOPDOWN, ids=lambda path: path.stem)
@@ -309,6 +361,37 @@ def test_config_imports_the_plugin_and_can_be_resumed(config):
     assert config.default_scope == ('mmdet' if is_detector else 'mmpose')
     hooks = [hook['type'].removeprefix('mmpose.') for hook in config.custom_hooks]
     assert {'EpochSeedHook', 'SyncBuffersHook'} <= set(hooks)
+
+
+# Settings that MMEngine's runner, MMPose's tools and inferencers, and mmhot read.
+READ = {*inspect.signature(Runner).parameters, 'train_pipeline', 'val_pipeline'}
+READ |= {'codec', 'data_mode', 'data_root', 'dataset_type', 'lifting', 'model_path'}
+READ |= {'auto_scale_lr', 'backend_args', 'custom_imports', 'find_unused_parameters'}
+READ |= {'vis_backends', 'metainfo', 'test_size'}
+
+
+def test_config_dumps_no_variables_and_is_at_most_four_files_above_its_last_base(
+    config,
+):
+    path = Path(config.filename)
+    if path not in DETECTORS:  # MMDetection's own
+        assert {*config} <= READ
+        assert config.model_path == SCHEME
+    chain = [[path]]
+    while chain[-1]:
+        chain.append([base for file in chain[-1] for base in _bases(file)])
+    assert len(chain) - 2 <= 4
+
+
+@cache
+def _bases(path):
+    names = Config._get_base_files(str(path))
+    return [Path(Config._get_cfg_path(name, str(path))[0]) for name in names]
+
+
+def test_a_config_without_weights_says_so():
+    with pytest.raises(ValueError, match='config has no weights; shipped are gtpt-t_'):
+        CheckpointLoader.load_checkpoint(SCHEME)
 
 
 @pytest.mark.parametrize('path', _entries(), ids=lambda path: path.stem)

@@ -109,8 +109,12 @@ def check_checkpoint(name: str | None) -> str | None:
     return str(path)
 
 
-def apply_arguments(config: Config, args: argparse.Namespace) -> None:
+def apply_arguments(
+    config: Config, args: argparse.Namespace, options: str = ''
+) -> None:
     """Apply the arguments of :func:`add_runner_arguments` to a config, in place.
+
+    The work folder has the name of the config and of ``options``, if none is stated.
 
     Raises:
         ValueError: If the config lacks a setting that an argument needs.
@@ -119,7 +123,7 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
     if args.work_dir is not None:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None or args.sample:
-        name = Path(args.config).stem + ('_sample' if args.sample else '')
+        name = Path(args.config).stem + options + ('_sample' if args.sample else '')
         config.work_dir = str(Path('work_dirs', name))
     if args.sample:
         use_sample_data(config)
@@ -135,6 +139,16 @@ def apply_arguments(config: Config, args: argparse.Namespace) -> None:
         hook.interval = args.interval
         if args.show:
             hook.wait_time = args.wait_time
+
+
+def describe_options(options: dict[str, Any] | None) -> str:
+    """Describe options in the name of a folder, such as ``_pruner.type=UniformPruner``.
+
+    Paths are left out: the same training may read its files elsewhere.
+    """
+    named = {k: v for k, v in (options or {}).items() if '/' not in str(v)}
+    parts = ('.'.join(key.split('.')[-2:]) + f'={named[key]}' for key in named)
+    return re.sub(r'[^\w.=,+-]', '', ''.join(f'_{part}' for part in parts))[:180]
 
 
 def merge_options(config: Config, options: dict[str, Any] | None) -> None:

@@ -27,6 +27,7 @@ from tools.runner import (
     apply_arguments,
     build_runner,
     check_checkpoint,
+    describe_options,
     find_setting,
     keep_freed_memory,
     merge_options,
@@ -76,7 +77,7 @@ def main(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
     config = read_config_file(args.config, import_modules=False)
-    apply_arguments(config, args)
+    apply_arguments(config, args, describe_options(args.cfg_options))
     if args.no_validate:
         config.val_cfg = config.val_dataloader = config.val_evaluator = None
     if args.amp:

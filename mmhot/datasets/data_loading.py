@@ -10,9 +10,16 @@ from mmcv.transforms import BaseTransform
 from mmengine.dist import get_dist_info, sync_random_seed
 from mmengine.registry import FUNCTIONS
 from mmengine.structures import InstanceData
+from mmpose.datasets.transforms import PackPoseInputs
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.registry import DATA_SAMPLERS, MODELS, TRANSFORMS
 from torch.utils.data import Sampler, get_worker_info
+
+LIFTING_META_KEYS = (
+    *('id', 'subject', 'action', 'clip', 'frame', 'target_frame_numbers', 'fps'),
+    *('dataset_name', 'camera_param', 'flip_indices', 'target_root', 'root_world'),
+    *('camera_axes', 'framing', 'unit_size'),
+)
 
 
 @DATA_SAMPLERS.register_module()
@@ -129,6 +136,18 @@ def seed_everything(*key: int) -> None:
     random.seed(int(seeds[0]))
     np.random.seed(seeds[1])  # noqa: NPY002 MMPose's transforms draw from it
     torch.manual_seed(int(seeds[2]))
+
+
+@TRANSFORMS.register_module()
+class PackLiftingInputs(PackPoseInputs):
+    """MMPose's step for samples of :class:`ClipDataset`, with what metrics read.
+
+    Args:
+        meta_keys (Sequence[str]): Entries of the metainfo; missing ones are left out.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = LIFTING_META_KEYS) -> None:
+        super().__init__(meta_keys=meta_keys)
 
 
 @FUNCTIONS.register_module()

@@ -182,6 +182,8 @@ class MotionBERTDataset(ClipDataset):
         millimeters_per_pixel (float, optional): Scale where the file has none, which
             is in training. The labels of :class:`ImageSpacePoseLifting` do not depend
             on it; those of other codecs do.
+        ground_truth (bool): Whether 2D poses are the true ones, with scores of 1,
+            instead of detections.
         **kwargs: Arguments of :class:`ClipDataset`.
     """
 
@@ -190,9 +192,15 @@ class MotionBERTDataset(ClipDataset):
     focal = 1145.0
 
     def __init__(
-        self, *, split: str, millimeters_per_pixel: float | None = None, **kwargs
+        self,
+        *,
+        split: str,
+        millimeters_per_pixel: float | None = None,
+        ground_truth: bool = False,
+        **kwargs,
     ) -> None:
         self.split = split
+        self.ground_truth = ground_truth
         self.millimeters_per_pixel = millimeters_per_pixel
         super().__init__(**kwargs)
 
@@ -209,6 +217,8 @@ class MotionBERTDataset(ClipDataset):
             np.asarray(data[name], np.float32)
             for name in ('joint_2d', 'confidence', 'joint3d_image')
         )
+        if self.ground_truth:
+            pixels, scores = joints, np.ones_like(scores)
         scale = data.get('2.5d_factor')
         scale = self.millimeters_per_pixel if scale is None else scale
         if scale is None:

@@ -145,6 +145,9 @@ def test_motionbert_file_gives_its_own_labels_and_millimeters(tmp_path):
     assert first['action'] == 'Greeting'
     assert (last['subject'], last['action']) == ('S11', 'WalkTogether')
     assert (first['camera_param']['h'], last['camera_param']['h']) == (1002, 1000)
+    true = motionbert(tmp_path, ground_truth=True, keep_rest=False)[0]
+    assert_allclose(true['keypoints'], data['joint3d_image'][:9, :, :2], atol=1e-3)
+    assert (true['keypoints_visible'] == 1).all()
     found = encoded(first)
     label = data['joint3d_image'][:9] - data['joint3d_image'][:9, :1]
     assert_allclose(found['lifting_target_label'], label / 500, atol=1e-5)
@@ -271,10 +274,10 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
     'name',
     [
         'hot/h36m/hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn',
-        'hot/h36m/hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m',
+        'hot/h36m/hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m-sh',
         'mhformer/h36m/tpc-mhformer_351frm-keep117_1xb210-20e_h36m-cpn',
         'mhformer/mpi_inf_3dhp/mhformer_81frm_1xb128-20e_3dhp',
-        'motionagformer/h36m/hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m',
+        'motionagformer/h36m/hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m-sh',
         'motionagformer/mpi_inf_3dhp/motionagformer-b_81frm_1xb16-90e_3dhp',
         'nanohtnet/mpi_inf_3dhp/nanohtnet_81frm-keep9_1xb256-49e_3dhp',
         'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn',
@@ -310,7 +313,7 @@ def test_configs_train_and_evaluate(tmp_path, name):
     dataset_name = '3dhp' if name.endswith('3dhp') else 'h36m'
     assert metric.report.datasets == [dataset_name]
     actions = metric.report.actions(dataset_name)
-    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1, '_h36m': 2}
+    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1}
     # of the hourglass detections' two videos one is left out
     assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))
     kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None

@@ -62,8 +62,8 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
     small = dict(
         backbone=dict(embed_dims=16, depth=2), head=dict(in_channels=16, rep_dims=16)
     )
-    config = mocap.tiny_config('hot-timed-*_distilled-*', small)
-    config.default_hooks.distill.teacher = TEACHER
+    config = mocap.tiny_config('hot-timed-*', small)
+    config.default_hooks.distill = dict(type='DistillHook', teacher=TEACHER)
     config.work_dir = str(tmp_path)
     runner = build_runner(config)
     before = deepcopy(runner.model.state_dict())

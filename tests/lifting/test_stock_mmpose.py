@@ -129,7 +129,7 @@ def test_normalized_person_is_lifted_as_in_the_image_center(lifter, monkeypatch)
     [
         'mixste/cmu_mocap/mixste-xs_81frm_1xb8-10e_cmu-wild.py',
         'motionagformer/cmu_mocap/hot-motionagformer-xs_27frm-keep9_1xb16-60e_cmu.py',
-        'motionagformer/h36m/motionagformer-xs_27frm_1xb16-60e_h36m.py',
+        'motionagformer/h36m/motionagformer-xs_27frm_1xb16-60e_h36m-sh.py',
         'mhformer/h36m/mhformer_27frm_1xb128-20e_h36m-cpn.py',
         'video_pose_lift/cmu_mocap/video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild.py',
     ],

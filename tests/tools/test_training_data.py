@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
+from tools.runner import describe_options
 from tools.training_data import check_data_files
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -278,3 +279,9 @@ def test_an_unreadable_image_is_one_line(
     assert code == 2
     (line,) = [line for line in err.splitlines() if 'error: ' in line]
     assert line.endswith('/000004.png: missing, or cannot be read as an image')
+
+
+def test_options_name_the_work_folder():
+    options = {'model.backbone.pruner.num_keep': [121, 61], 'randomness.seed': 3}
+    name = describe_options(options | {'load_from': 'elsewhere/epoch_1.pth'})
+    assert name == '_pruner.num_keep=121,61_randomness.seed=3'

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import DictAction
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot.weights.config_files import read_config_file
 from tools.analysis.cost import Cost, count_cost, input_shape
+from tools.runner import merge_options
 
 MOST = 0.02
 """Relative difference from the paper's number above which a cause is stated."""
@@ -39,6 +41,7 @@ class Published:
 
     model: str
     config: str  # below configs/, without .py
+    options: str  # of its backbone, KEY=VALUE
     parameters: float | None  # millions
     operations: float | None  # billions
     factor: int  # operations per multiply-add in the paper
@@ -55,6 +58,7 @@ def read_papers() -> list[Published]:
         Published(
             x['model'],
             x['config'],
+            x['options'],
             *(float(x[k]) if x[k] else None for k in ('parameters', 'operations')),
             int(x['factor']),
             *(x[k] == '1' for k in ('pruned', 'whole')),
@@ -84,6 +88,11 @@ class Count:
 def count_published(published: Published) -> Count:
     """Count a model on the meta device, which computes nothing."""
     config = read_config_file(f'mmhot::{published.config}.py')
+    options = (option.split('=') for option in published.options.split())
+    merge_options(
+        config,
+        {f'model.backbone.{k}': DictAction._parse_iterable(v) for k, v in options},
+    )
     with DefaultScope.overwrite_default_scope(config.default_scope):
         model = MODELS.build(config.model).eval().to('meta')
     if not published.pruned:

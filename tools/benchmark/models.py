@@ -36,12 +36,12 @@ GROUPS = {
             'hot-mixste_243frm-keep81_1xb4-160e_h36m-cpn',
         ),
         (
-            'motionbert-lite_243frm_1xb32-60e_h36m',
-            'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m',
+            'motionbert-lite_243frm_1xb32-60e_h36m-sh',
+            'hot-motionbert-lite_243frm-keep81_1xb32-60e_h36m-sh',
         ),
         (
-            f'motionagformer-b_243frm_1xb16-60e_h36m:{_AS_PRUNED}',
-            'hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m',
+            f'motionagformer-b_243frm_1xb16-60e_h36m-sh:{_AS_PRUNED}',
+            'hot-motionagformer-b_243frm-keep81_1xb16-60e_h36m-sh',
         ),
         (
             'mhformer_351frm_1xb128-20e_h36m-cpn',

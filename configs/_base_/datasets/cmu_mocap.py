@@ -1,25 +1,29 @@
 # CMU motion capture in the published lifters' units: cameras like Human3.6M's, pointed
 # at the person, pixels divided by the image width. See docs/data.md for the files.
-_base_ = ['./lifting_clips.py']
-
 dataset_type = 'MocapDataset'
+data_mode = 'topdown'  # for MMPose's inferencer
 data_root = 'data/cmu_mocap/'
-meta_keys = (*_base_.meta_keys, 'framing')
-pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
+codec = dict(type='CameraPoseLifting')
 
 train_pipeline = [
     dict(type='SeedTransforms'),
     dict(type='ProjectToRandomCamera', aim=0.3),
     dict(type='RandomDetectorNoise', prob=0.5),
-    dict(type='GenerateTarget', encoder=_base_.codec),
-    _base_.flip,
-    pack,
+    dict(type='GenerateTarget', encoder=codec),
+    # labels have zero at the center
+    dict(
+        type='RandomFlipAroundRoot',
+        flip_label=True,
+        keypoints_flip_cfg=dict(center_mode='static', center_x=0.0),
+        target_flip_cfg=dict(center_mode='static', center_x=0.0),
+    ),
+    dict(type='PackLiftingInputs'),
 ]
 val_pipeline = [
     dict(type='ProjectToVirtualCamera'),
     dict(type='RandomDetectorNoise', source='noisy', seed=0),
-    dict(type='GenerateTarget', encoder=_base_.codec),
-    pack,
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackLiftingInputs'),
 ]
 
 train_dataloader = dict(

@@ -2,9 +2,10 @@
 # poses serve only to draw the views. Validation has subject 02 in four fixed cameras.
 _base_ = ['./cmu_mocap_wild.py']
 
-pack = dict(type='PackPoseInputs')
-encode = dict(type='GenerateTarget', encoder={{_base_.codec}})
-wild = _base_.train_pipeline
+__encode = [
+    dict(type='GenerateTarget', encoder={{_base_.codec}}),
+    dict(type='PackPoseInputs'),
+]
 # as of real cameras: reversal of a moment; camera, detector, frame rate of a view
 train_dataloader = dict(
     batch_size=256,
@@ -12,9 +13,10 @@ train_dataloader = dict(
         _delete_=True,
         type='MultiViewDataset',
         num_views=4,
-        pipeline=[wild[0], wild[2]],
+        pipeline=[_base_.train_pipeline[0], _base_.train_pipeline[2]],
         dataset=dict(
-            _base_.train_dataloader.dataset, pipeline=[*wild[5:8], encode, pack]
+            _base_.train_dataloader.dataset,
+            pipeline=[*_base_.train_pipeline[5:8], *__encode],
         ),
     ),
 )
@@ -26,7 +28,7 @@ val_dataloader = dict(
             _base_.val_dataloader.dataset,
             sources=['noisy'],
             stride=25,
-            pipeline=[*_base_.val_pipeline[:2], encode, pack],
+            pipeline=[*_base_.val_pipeline[:2], *__encode],
         ),
     ),
 )

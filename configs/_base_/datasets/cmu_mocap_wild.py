@@ -20,15 +20,14 @@ train_pipeline = [
     dict(type='RandomDetectorNoise', strength=(0.2, 1.4), prob=0.8),
     dict(type='RandomFrameRate', prob=0.5),
     dict(type='GenerateTarget', encoder=codec),
-    {{_base_.flip}},
-    {{_base_.pack}},
+    *_base_.train_pipeline[4:],
 ]
 val_pipeline = [
     # the lens of a video is unknown
     dict(type='ProjectToVirtualCamera', known_intrinsics=False),
     dict(type='RandomDetectorNoise', source='noisy', seed=0),
     dict(type='GenerateTarget', encoder=codec),
-    {{_base_.pack}},
+    _base_.val_pipeline[3],
 ]
 # sending a sample from a worker process takes longer than making it
 train_dataloader = dict(

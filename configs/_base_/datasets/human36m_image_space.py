@@ -1,26 +1,47 @@
-# Human3.6M in MotionBERT's units: scores as third input, targets in image space. 2D
-# poses are the annotations', as in MMPose's MotionBERT; the papers use detections of a
-# stacked hourglass, which MMPose does not provide. Training windows overlap by two
+# Human3.6M in MotionBERT's file and units, as in its paper: 2D poses of a stacked
+# hourglass with their scores, targets in image space. Training windows overlap by two
 # thirds; frames at a clip's end that fill no window are left out.
-_base_ = ['./human36m.py']
+_base_ = ['./lifting_windows.py']
 
+dataset_type = 'MotionBERTDataset'
+data_root = 'data/h36m/'
 codec = dict(type='ImageSpacePoseLifting')
-meta_keys = (*_base_.meta_keys, 'unit_size')
-pack = dict(type='PackPoseInputs', meta_keys=meta_keys)
-train_pipeline = [
-    dict(type='SeedTransforms'),
-    dict(type='GenerateTarget', encoder=codec),
-    {{_base_.flip}},
-    pack,
-]
-val_pipeline = [dict(type='GenerateTarget', encoder=codec), pack]
-windows = dict(keypoint_2d_det_file=None, keep_rest=False)
+train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
+train_pipeline[1].encoder = val_pipeline[0].encoder = codec
 train_dataloader = dict(
-    dataset=dict(**windows, stride=81, times=1, pipeline=train_pipeline),
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='h36m_sh_conf_cam_source_final.pkl',
+        split='train',
+        # True for true 2D poses, here and below
+        ground_truth=False,
+        # the file has no scale for training; labels in image space need none
+        millimeters_per_pixel=4.4,
+        keep_rest=False,
+        stride=81,
+        times=1,
+        pipeline=train_pipeline,
+    )
 )
-val_dataloader = dict(dataset=dict(**windows, pipeline=val_pipeline))
+val_dataloader = dict(
+    dataset=dict(
+        type=dataset_type,
+        data_root=data_root,
+        ann_file='h36m_sh_conf_cam_source_final.pkl',
+        split='test',
+        ground_truth=False,
+        keep_rest=False,
+        pipeline=val_pipeline,
+    )
+)
 test_dataloader = val_dataloader
 # recordings with wrong annotations, as in MMPose
-wrong = ['S9_Greet', 'S9_SittingDown', 'S9_Wait_1', 'S9_Greeting', 'S9_Waiting_1']
-val_evaluator = dict(type='LiftingErrorMetric', skip_list=wrong)
+val_evaluator = dict(
+    skip_list=[
+        's_09_act_05_subact_02',
+        's_09_act_10_subact_02',
+        's_09_act_13_subact_01',
+    ]
+)
 test_evaluator = val_evaluator

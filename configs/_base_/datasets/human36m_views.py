@@ -2,18 +2,23 @@
 # not use the 3D poses.
 _base_ = ['./human36m.py']
 
-pipeline = [
+__pipeline = [
     dict(type='GenerateTarget', encoder={{_base_.codec}}),
     dict(type='PackPoseInputs'),
 ]
-windows = dict(num_targets=9, stride=9, times=1, pipeline=pipeline)
 train_dataloader = dict(
     batch_size=256,
     dataset=dict(
         _delete_=True,
         type='MultiViewDataset',
         pipeline=[dict(type='SeedTransforms')],
-        dataset=dict(_base_.train_dataloader.dataset, **windows),
+        dataset=dict(
+            _base_.train_dataloader.dataset,
+            num_targets=9,
+            stride=9,
+            times=1,
+            pipeline=__pipeline,
+        ),
     ),
 )
 val_dataloader = dict(
@@ -22,7 +27,10 @@ val_dataloader = dict(
         _delete_=True,
         type='MultiViewDataset',
         dataset=dict(
-            _base_.val_dataloader.dataset, num_targets=1, stride=50, pipeline=pipeline
+            _base_.val_dataloader.dataset,
+            num_targets=1,
+            stride=50,
+            pipeline=__pipeline,
         ),
     ),
 )

@@ -1,29 +1,47 @@
 # Windows of 243 frames, all of which are predicted. Beyond a clip's end frames are
 # repeated and counted, as in the released evaluations, but not in weighted losses.
 # Datasets add their files.
-_base_ = ['./lifting_clips.py']
-
-pack = dict(type='PackPoseInputs', meta_keys=_base_.meta_keys)
+data_mode = 'topdown'  # for MMPose's inferencer
+codec = dict(type='CameraPoseLifting')
 train_pipeline = [
     dict(type='SeedTransforms'),
-    dict(type='GenerateTarget', encoder=_base_.codec),
-    _base_.flip,
-    pack,
+    dict(type='GenerateTarget', encoder=codec),
+    # labels have zero at the center
+    dict(
+        type='RandomFlipAroundRoot',
+        flip_label=True,
+        keypoints_flip_cfg=dict(center_mode='static', center_x=0.0),
+        target_flip_cfg=dict(center_mode='static', center_x=0.0),
+    ),
+    dict(type='PackLiftingInputs'),
 ]
-val_pipeline = [dict(type='GenerateTarget', encoder=_base_.codec), pack]
+val_pipeline = [
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackLiftingInputs'),
+]
 
-all_frames = dict(seq_len=243, num_targets=243, stride=243)
-loader = dict(batch_size=32, num_workers=2, persistent_workers=True)
 train_dataloader = dict(
-    **loader,
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     # each window and its mirror image, as in the released trainings
-    dataset=dict(**all_frames, times=2, pipeline=train_pipeline),
+    dataset=dict(
+        seq_len=243, num_targets=243, stride=243, times=2, pipeline=train_pipeline
+    ),
 )
 val_dataloader = dict(
-    **loader,
+    batch_size=32,
+    num_workers=2,
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(**all_frames, pipeline=val_pipeline, test_mode=True),
+    dataset=dict(
+        seq_len=243,
+        num_targets=243,
+        stride=243,
+        pipeline=val_pipeline,
+        test_mode=True,
+    ),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='LiftingErrorMetric', count_padding=True)

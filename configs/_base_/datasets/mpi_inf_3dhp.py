@@ -4,16 +4,17 @@
 _base_ = ['./lifting_windows.py']
 
 dataset_type = 'MPIINF3DHPClipDataset'
-files = dict(
+data_root = 'data/mpi_inf_3dhp/'
+__files = dict(
     type=dataset_type,
-    data_root='data/mpi_inf_3dhp/',
+    data_root=data_root,
     dataset_name='3dhp',  # in results; the joints are Human3.6M's
     seq_len=81,
     num_targets=81,
     stride=81,
 )
-train_dataloader = dict(dataset=dict(**files, ann_file='data_train_3dhp.npz'))
-val_dataloader = dict(dataset=dict(**files, ann_file='data_test_3dhp.npz'))
+train_dataloader = dict(dataset=dict(**__files, ann_file='data_train_3dhp.npz'))
+val_dataloader = dict(dataset=dict(**__files, ann_file='data_test_3dhp.npz'))
 test_dataloader = val_dataloader
 val_evaluator = dict(
     _delete_=True,

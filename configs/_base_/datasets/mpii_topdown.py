@@ -2,12 +2,11 @@
 _base_ = ['./coco_topdown.py']
 
 data_root = 'data/mpii/'
-size = (256, 256)
-codec = dict(input_size=size)
+codec = dict(input_size=(256, 256))
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 del train_pipeline[2]  # InclusiveBBox is for COCO's boxes
-train_pipeline[6].input_size = train_pipeline[7].encoder.input_size = size
-val_pipeline[2].input_size = size
+for __step in train_pipeline[6], train_pipeline[7].encoder, val_pipeline[2]:
+    __step.input_size = codec['input_size']
 train_dataloader = dict(
     dataset=dict(
         type='MpiiDataset',

@@ -1,15 +1,13 @@
 # Training on few cores, in epochs of a part of the windows, so that an interruption
-# loses little.
-_base_ = ['../lifting_runtime.py']
+# loses little. The learning rate falls until the last epoch, however many a leaf has.
+_base_ = ['../default_runtime.py']
 
-optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.01, fused=True)
-)
+visualizer = dict(type='Pose3dLocalVisualizer')  # for MMPose's 3D inferencer
+train_cfg = dict(by_epoch=True, val_interval=5)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
-    dict(type='CosineAnnealingLR', T_max=30, eta_min=1e-6, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, convert_to_iter_based=True),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=5)
 default_hooks = dict(
     # forgets the initial weights sooner than a constant momentum
     ema=dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),

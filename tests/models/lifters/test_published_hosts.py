@@ -159,7 +159,7 @@ def test_hidden_channels_of_pruned_mixste_ignore_the_published_option():
 
 
 MOTIONBERT = (
-    'configs/body_3d_keypoint/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m.py'
+    'configs/body_3d_keypoint/motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh.py'
 )
 
 

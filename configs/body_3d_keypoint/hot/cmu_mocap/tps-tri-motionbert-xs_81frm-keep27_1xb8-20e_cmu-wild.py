@@ -8,5 +8,3 @@ model = dict(
 )
 # from the host's weights after its ten epochs (load_from)
 train_cfg = dict(max_epochs=20)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 20

@@ -1,7 +1,8 @@
 _base_ = [
     '../../../_base_/datasets/cmu_mocap_wild_seq2seq.py',
     '../../../_base_/models/mixste.py',
-    '../../../_base_/schedules/wild_10e_muon.py',
+    '../../../_base_/schedules/wild.py',
+    '../../../_base_/schedules/muon.py',
 ]
 model = dict(
     backbone=dict(
@@ -9,4 +10,5 @@ model = dict(
     ),
     head=dict(in_channels=64, decoder={{_base_.codec}}),
 )
+train_cfg = dict(max_epochs=10)
 auto_scale_lr = dict(base_batch_size=8)

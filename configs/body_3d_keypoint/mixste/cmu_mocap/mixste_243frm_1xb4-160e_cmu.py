@@ -2,7 +2,7 @@ _base_ = [
     '../../../_base_/lifting_runtime.py',
     '../../../_base_/datasets/cmu_mocap.py',
     '../../../_base_/models/mixste.py',
-    '../../../_base_/schedules/mixste_160e.py',
+    '../../../_base_/schedules/mixste_160e_warmup.py',
 ]
 # about as many windows per epoch as Human3.6M's
 train_dataloader = dict(
@@ -10,9 +10,6 @@ train_dataloader = dict(
 )
 val_dataloader = dict(batch_size=32, dataset=dict(num_targets=243, stride=243))
 test_dataloader = val_dataloader
-# without it, AdamW's first step moves the poses by 4 m
-warm_up = dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=500)
-param_scheduler = [warm_up, *_base_.param_scheduler]
 train_cfg = dict(by_epoch=True, max_epochs=160, val_interval=1)
 # an interruption loses at most an epoch of 3,200 steps
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

@@ -7,8 +7,7 @@ _base_ = [
 model = dict(
     backbone=dict(num_frames=27, embed_dims=64, depth=12), head=dict(in_channels=64)
 )
-windows = dict(seq_len=27, num_targets=27)
-train_dataloader = dict(batch_size=16, dataset=windows)
-val_dataloader = dict(dataset=dict(stride=27, **windows))
+train_dataloader = dict(batch_size=16, dataset=dict(seq_len=27, num_targets=27))
+val_dataloader = dict(dataset=dict(seq_len=27, num_targets=27, stride=27))
 test_dataloader = val_dataloader
 train_cfg = dict(by_epoch=True, max_epochs=60, val_interval=1)

@@ -1,7 +1,8 @@
 _base_ = [
     '../../../_base_/datasets/cmu_mocap_wild_seq2seq.py',
     '../../../_base_/models/motionbert.py',
-    '../../../_base_/schedules/wild_10e_muon.py',
+    '../../../_base_/schedules/wild.py',
+    '../../../_base_/schedules/muon.py',
 ]
 model = dict(
     # the noise of the 2D comes without scores
@@ -13,4 +14,5 @@ model = dict(
         decoder=dict(_delete_=True, **_base_.codec),
     ),
 )
+train_cfg = dict(max_epochs=10)
 auto_scale_lr = dict(base_batch_size=8)

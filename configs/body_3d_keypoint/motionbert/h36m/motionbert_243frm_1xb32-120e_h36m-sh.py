@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/lifting_runtime.py',
-    '../../../_base_/datasets/human36m_hourglass.py',
+    '../../../_base_/datasets/human36m_image_space.py',
     '../../../_base_/models/motionbert.py',
     '../../../_base_/schedules/motionbert_120e.py',
 ]

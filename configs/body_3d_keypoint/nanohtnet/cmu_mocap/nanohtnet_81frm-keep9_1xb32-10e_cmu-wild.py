@@ -2,5 +2,3 @@ _base_ = './nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 
 # a third of the training of the shipped weights, for comparisons of lifters
 train_cfg = dict(max_epochs=10)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 10

@@ -19,4 +19,7 @@ val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
 # for clips: frame rate of the training, stride of windows, conversion of COCO's joints
 lifting = dict(fps=50.0, mapping='trained')
-optim_wrapper = dict(optimizer=dict(lr=4e-3))
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01, fused=True)
+)
+train_cfg = dict(max_epochs=30)

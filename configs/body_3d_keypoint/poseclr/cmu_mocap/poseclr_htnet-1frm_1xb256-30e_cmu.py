@@ -11,12 +11,21 @@ model = dict(
     # half a second: neighboring frames hardly differ
     exclusion_radius=25,
 )
-frame = dict(seq_len=1, num_targets=1)
 codec = dict(_delete_=True, type='CameraPoseLifting')
-encode = dict(type='GenerateTarget', encoder=dict(type='CameraPoseLifting'))
-view, test_view = _base_.train_dataloader, _base_.val_dataloader
-pipeline = [*view.dataset.dataset.pipeline[:-2], encode, _base_.pack]
-train_dataloader = dict(dataset=dict(dataset=dict(**frame, pipeline=pipeline)))
-pipeline = [*test_view.dataset.dataset.pipeline[:-2], encode, _base_.pack]
-val_dataloader = dict(dataset=dict(dataset=dict(**frame, pipeline=pipeline)))
+__encode = [
+    dict(type='GenerateTarget', encoder=dict(type='CameraPoseLifting')),
+    dict(type='PackPoseInputs'),
+]
+__steps = _base_.train_dataloader.dataset.dataset.pipeline
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(seq_len=1, num_targets=1, pipeline=[*__steps[:-2], *__encode])
+    )
+)
+__steps = _base_.val_dataloader.dataset.dataset.pipeline
+val_dataloader = dict(
+    dataset=dict(
+        dataset=dict(seq_len=1, num_targets=1, pipeline=[*__steps[:-2], *__encode])
+    )
+)
 test_dataloader = val_dataloader

@@ -17,6 +17,4 @@ train_dataloader = dict(
     dataset=dict(num_views=2),
 )
 train_cfg = dict(max_epochs=10, val_interval=10)
-param_scheduler = _base_.param_scheduler
-param_scheduler[1].T_max = 10
 auto_scale_lr = dict(base_batch_size=32)

@@ -3,25 +3,25 @@
 _base_ = ['../../../_base_/models/rtmdet_nano.py']
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
-size = (320, 320)
+__size = (320, 320)
 # people are smaller in real images and videos than in the training crops
 test_size = (512, 512)
-fill = dict(img=(114, 114, 114))
+__fill = dict(img=(114, 114, 114))
 train_pipeline = [
     dict(type='mmpose.SeedTransforms'),
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='RandomResize', scale=size, ratio_range=(0.6, 2.0), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=size, allow_negative_crop=True),
+    dict(type='RandomResize', scale=__size, ratio_range=(0.6, 2.0), keep_ratio=True),
+    dict(type='RandomCrop', crop_size=__size, allow_negative_crop=True),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='Pad', size=size, pad_val=fill),
+    dict(type='Pad', size=__size, pad_val=__fill),
     dict(type='PackDetInputs'),
 ]
 val_pipeline = [
     dict(type='LoadImageFromFile'),
     # 'area', as videos are up to twelve times as large
     dict(type='Resize', scale=test_size, keep_ratio=True, interpolation='area'),
-    dict(type='Pad', size_divisor=32, pad_val=fill),
+    dict(type='Pad', size_divisor=32, pad_val=__fill),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
@@ -45,7 +45,7 @@ train_cfg = dict(max_epochs=12, val_interval=4, dynamic_intervals=None)
 optim_wrapper = dict(optimizer=dict(lr=2e-3), clip_grad=dict(max_norm=35.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=500),
-    dict(type='CosineAnnealingLR', T_max=12, eta_min=1e-5, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=32)
 custom_hooks = [

@@ -7,14 +7,14 @@ _base_ = [
 ]
 default_hooks = dict(checkpoint=dict(save_best='coco-wholebody/AP'))
 
-size = (144, 192)
+__size = (144, 192)
 # 72 of 144 patches are left at the end, as the first group has the face's 68 keypoints
 model = dict(
     head=dict(
-        input_size=size,
+        input_size=__size,
         in_featuremap_size=(36, 48),
         keep_rates=(1.0, 0.7, 0.6, 0.5),
-        decoder=dict(input_size=size, smoothing=4.0),  # as the labels
+        decoder=dict(input_size=__size, smoothing=4.0),  # as the labels
     ),
     test_cfg=dict(
         score_curve=(
@@ -24,10 +24,10 @@ model = dict(
     ),
 )
 
-codec = dict(input_size=size)
+codec = dict(input_size=__size)
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
-train_pipeline[7].input_size = train_pipeline[8].encoder.input_size = size
-val_pipeline[2].input_size = size
+train_pipeline[7].input_size = train_pipeline[8].encoder.input_size = __size
+val_pipeline[2].input_size = __size
 # tighter than in training: real images are localized with higher confidence
 val_pipeline[1].padding = 1.1
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,4 +1,4 @@
-_base_ = './motionagformer-b_243frm_1xb16-60e_h36m.py'
+_base_ = './motionagformer-b_243frm_1xb16-60e_h36m-sh.py'
 
 # not published: pruned at the same relative depth as MotionBERT
 model = dict(

@@ -1,8 +1,0 @@
-_base_ = '../../motionagformer/h36m/motionagformer-b_243frm_1xb16-60e_h36m-sh.py'
-
-model = dict(
-    backbone=dict(
-        pruner=dict(type='UniformPruner', num_keep=81, depth=7),
-        recoverer=dict(type='InterpolationRecoverer'),
-    ),
-)

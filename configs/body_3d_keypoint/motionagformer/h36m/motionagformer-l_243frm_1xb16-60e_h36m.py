@@ -1,3 +1,0 @@
-_base_ = './motionagformer-b_243frm_1xb16-60e_h36m.py'
-
-model = dict(backbone=dict(depth=26))
