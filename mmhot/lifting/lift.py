@@ -32,7 +32,7 @@ class NotLiftableError(ValueError):
         self.clip = clip
 
 
-def _check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
+def check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
     """Raise NotLiftableError unless people have shoulders or hips, others a joint."""
     points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
     converted, *_ = convert_keypoints(points, None, clip.skeleton, skeleton.name)
@@ -104,7 +104,7 @@ class Lift(LiftingStep):
         self, clip: Clip2D, lifter: Lifter, count: CountStage = no_count
     ) -> tuple[Clip3D, Lifted]:
         """Return the poses in camera axes, and where they are from."""
-        _check_liftable(clip, lifter.skeleton)
+        check_liftable(clip, lifter.skeleton)
         segments = lifter.prepare(clip)
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)

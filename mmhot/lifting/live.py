@@ -16,7 +16,7 @@ from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame
 from mmhot.geometry.windows import resample
 from mmhot.lifting.gaps import fill_joints, hang_legs
-from mmhot.lifting.lift import LiftingStep
+from mmhot.lifting.lift import LiftingStep, check_liftable
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.placement import place_roots
@@ -167,6 +167,7 @@ class FrameLifter:
         if interrupted:
             for segment in self._segments:
                 segment.interrupted = True
+        check_liftable(clip, self.lifter.skeleton)
         self._observe(clip, frame.time)
         self._pending.append((frame, clip))
         lifted = []

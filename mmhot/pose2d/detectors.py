@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.pose2d.cache import identify
-from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator
+from mmhot.pose2d.interfaces import (
+    Detector,
+    Images,
+    PoseEstimator,
+    check_boxes,
+    check_poses,
+)
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import (
     Boxes,
     People,
@@ -78,7 +85,8 @@ class BoxFilter(Detector):
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        return [self._filter(*boxes) for boxes in self.detector(images)]
+        found = check_boxes(self.detector, self.detector(images), len(images))
+        return [self._filter(*boxes) for boxes in found]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
         """Detect all people of an image, given the poses of tracked ones in it."""
@@ -172,7 +180,9 @@ class PoseVerifiedDetector(Detector):
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
     ) -> People:
         """Estimate people: boxes are those around their poses, and lower scores."""
-        [(points, confidence)] = self.estimator.estimate_fast([image], [boxes])
+        found = self.estimator.estimate_fast([image], [boxes])
+        skeleton = get_skeleton(self.estimator.skeleton)
+        [(points, confidence)] = check_poses(self.estimator, found, [boxes], skeleton)
         limits, size = self.limits, image.shape[1::-1]
         around = boxes_around(points, confidence, limits.padding, size)
         scores = scores * mean_confidence(confidence) ** limits.pose_power

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from pose_sources import BOX, Detector, Estimator, FunctionDetector
+from pose_sources import BOX, Detector, Estimator, FunctionDetector, FunctionEstimator
 from video_files import gray_image, write_video
 
 from mmhot.frames import files as frames
@@ -42,6 +42,36 @@ def test_detector_skips_frames(video):
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
     around = PoseSearch(None, (64, 48)).boxes_of(found.people[0])
     assert_array_equal(poses_2d.estimator.boxes[1], round_boxes(around))
+
+
+KEYPOINTS, SCORES = np.zeros((1, 17, 2)), np.ones((1, 17))
+BOXES = BOX, np.ones(1)
+# What own detectors and 2D models return for two images of one person each.
+WRONG_BOXES = None, [BOXES], [(BOX, np.ones(3))] * 2, [BOX] * 2, dict(boxes=BOXES)
+WRONG_POSES = (
+    *(None, [(KEYPOINTS, SCORES)], dict(poses=KEYPOINTS), [KEYPOINTS] * 2),
+    [(np.zeros((1, 17, 3)), SCORES)] * 2,
+    [(KEYPOINTS, SCORES[..., None])] * 2,
+    [(KEYPOINTS[[0, 0]], SCORES[[0, 0]])] * 2,
+    [(KEYPOINTS[:0], SCORES[:0])] * 2,
+    [(KEYPOINTS[:, :16], SCORES[:, :16])] * 2,
+)
+
+
+@pytest.mark.parametrize('found', WRONG_BOXES)
+def test_wrong_boxes_of_own_detectors_are_one_line(found):
+    models = FunctionDetector(lambda images: found), Estimator()
+    text = r'function must return a list of pairs, boxes \(P, 4\) .* it returned '
+    with pytest.raises(ValueError, match=text):
+        VideoPoseEstimator(*models).detect([gray_image(), gray_image()])
+
+
+@pytest.mark.parametrize('found', WRONG_POSES)
+def test_wrong_poses_of_own_models_are_one_line(found):
+    models = Detector(), FunctionEstimator(lambda images, boxes: found)
+    text = r'function must return a list of pairs, \(1, 17, 2\) .* it returned '
+    with pytest.raises(ValueError, match=text):
+        VideoPoseEstimator(*models).detect([gray_image(), gray_image()])
 
 
 def test_models_get_rounded_boxes_in_videos(poses_2d):
