@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> None:
         # seconds until it is noticed that a page was closed
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
+        from mmhot.ui.origins import only_own
         from mmhot.ui.page import CSS, MAX_UPLOAD, SWEEP, Page
 
         names = ('device', 'pose2d', 'det_model', 'pose3d')
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
                 max_file_size=MAX_UPLOAD,
                 ssr_mode=False,
                 footer_links=[],
+                app_kwargs={'middleware': only_own(options.host)},
                 css=CSS,
                 # system fonts: others would be downloaded
                 theme=gradio.themes.Soft(

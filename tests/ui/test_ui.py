@@ -264,6 +264,28 @@ def test_large_uploads_are_refused(server):
     content_of(folder)[0].unlink()
 
 
+@pytest.mark.slow(reason='needs Gradio')
+def test_other_sites_are_refused(server):
+    address, folder = server
+    own, other = address.rstrip('/'), 'http://evil.example'
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    kind = {'Content-Type': 'multipart/form-data; boundary=x'}
+    cases = {
+        200: {'Origin': own},
+        403: {'Origin': other},
+        400: {'Host': 'evil.example'},
+    }
+    for code, header in cases.items():
+        asked = Request(f'{own}/gradio_api/upload', body + b'1\r\n--x--', kind | header)
+        try:
+            found = urlopen(asked).status
+        except HTTPError as error:
+            found = error.code
+        assert found == code
+    [file] = content_of(folder)
+    file.unlink()
+
+
 @pytest.mark.slow(reason='needs Gradio, playwright and Chromium')
 @pytest.mark.parametrize('width', [1280, 390])
 def test_page_lifts_an_uploaded_file(server, tmp_path, width):
