@@ -1,7 +1,8 @@
 """Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ _RAW_FORMATS = {
     *('h264', 'hevc', 'vvc', 'obu', 'm4v', 'mpegvideo', 'h263', 'vc1', 'dirac'),
     *('mjpeg', 'mpjpeg', 'image2pipe', 'rawvideo'),
 }
+# FFmpeg's numbers of field orders, without unknown and progressive.
+_FIELD_ORDERS = range(2, 6)
 # Packets from which the rate of a video is measured.
 _RATE_PACKETS = 600
 # A stated rate is exact if it differs by less than this share from the measured one; in
@@ -100,6 +103,8 @@ def decode(
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray] | Exception]:
     """Decode a video.
 
+    Frames of interlaced videos are filtered by FFmpeg's bwdif, one frame late.
+
     Yields frames with their images, BGR uint8 (H, W, 3), and errors of packets that
     cannot be decoded. An error in reading packets is the last item.
 
@@ -117,6 +122,7 @@ def decode(
     # frames may become larger later, and decoders pad them
     context.options = {**context.options, 'max_pixels': str(2 * MAX_PIXELS)}
     stream.thread_type = threads
+    whole = _weave(stream) if is_interlaced(container) else None
     try:
         for packet in container.demux(stream):
             try:
@@ -124,6 +130,9 @@ def decode(
             except av.error.InvalidDataError as error:
                 yield error
                 continue
+            if whole:
+                end = [] if packet.size else [None]
+                frames = [x for frame in (*frames, *end) for x in whole(frame)]
             for frame in frames:
                 yield frame, _upright(frame, aspect)
     except MemoryError:  # of FFmpeg's errors, the one that is not the file's
@@ -135,6 +144,28 @@ def decode(
 def video_stream(container: av.container.InputContainer) -> Any:
     """Return the stream of a video, not that of its cover art, or None."""
     return container.streams.best('video')
+
+
+def is_interlaced(container: av.container.InputContainer) -> bool:
+    """Return whether a video is marked as interlaced."""
+    context = video_stream(container).codec_context
+    return context is not None and context.field_order in _FIELD_ORDERS
+
+
+def _weave(stream: Any) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFrame]]:
+    """Return a filter of frames with two fields, for a stream; None ends it."""
+    graph = av.filter.Graph()
+    fields = graph.add('bwdif', 'mode=send_frame:deint=interlaced')
+    graph.link_nodes(graph.add_buffer(stream), fields, graph.add('buffersink'))
+    graph.configure()
+
+    def filtered(frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        graph.vpush(frame)
+        with suppress(av.error.BlockingIOError, av.error.EOFError):  # no more for now
+            while True:
+                yield graph.vpull()
+
+    return filtered
 
 
 def is_raw(container: av.container.InputContainer) -> bool:

@@ -77,6 +77,8 @@ class VideoFile(FrameSource):
         damage: list[Exception] = []  # since the last frame
         with self._open() as container:
             expected = _expected_end(container)
+            if decoding.is_interlaced(container):
+                self._warn_once('%s: interlaced: fields are interpolated to frames')
             for item in decoding.decode(container, self.label, 'AUTO'):
                 if isinstance(item, Exception):
                     damage.append(item)

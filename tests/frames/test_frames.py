@@ -590,6 +590,27 @@ def test_images_that_are_there_twice_are_refused(tmp_path):
             open_inputs([str(folder)], fps)
 
 
+@pytest.mark.parametrize('options', ['bff=1', 'tff=1', 'fake-interlaced=1', ''])
+def test_fields_of_interlaced_videos_become_frames(options, tmp_path, caplog):
+    images = []
+    for frame in range(8):
+        image = np.full((64, 96, 3), 60, np.uint8)
+        for field in (0, 1):
+            left = 8 * frame + 4 * field
+            image[field::2, left : left + 16] = 230
+        images.append(image)
+    source = VideoFile(write_video(tmp_path / 'a.mp4', images, options=options))
+    frames = [*source]
+    combed = [
+        np.abs(np.diff(x.image[..., 1].astype(int), axis=0)).max() for x in frames
+    ]
+    is_interlaced = 'ff=1' in options
+    assert [x.index for x in frames] == [*range(8)]
+    assert_allclose([x.time for x in frames], np.arange(8) / 25, atol=1e-6)
+    assert (max(combed[1:-1]) < 50) == is_interlaced
+    assert caplog.text.count('interlaced: fields are interpolated') == is_interlaced
+
+
 def test_gaps_of_a_sequence_stay_gaps(tmp_path, caplog):
     folder = folder_of(tmp_path / 'a', *(f'f{n:03d}.png' for n in (0, 1, 2, 400, 401)))
     (source,) = open_inputs([str(folder)], fps=25)  # without fps they are photos

@@ -37,8 +37,12 @@ def write_video(
     codec='libx264',
     times=None,
     aspect=None,
+    options='',
 ):
-    """Write a video; ``times`` (in 1/1000 s) make its frame rate variable."""
+    """Write a video; ``times`` (in 1/1000 s) make its frame rate variable.
+
+    ``options`` are those of x264.
+    """
     images = [gray_image(number) for number in range(10)] if images is None else images
     with av.open(str(path), 'w') as container:
         stream = container.add_stream(codec, rate=rate)
@@ -47,7 +51,7 @@ def write_video(
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = 'bgr0' if codec == 'ffv1' else 'yuv420p'
         if codec == 'libx264':
-            stream.options = {'crf': '10', 'bf': '0'}
+            stream.options = {'crf': '10', 'bf': '0', 'x264-params': options}
         if times is not None:
             stream.codec_context.time_base = _MILLISECOND
         for number, image in enumerate(images):
