@@ -75,9 +75,10 @@ def _find_excursions(
     usual = np.zeros(len(points))
     apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
     window = min(max(round(limits.around * rate), 5), len(apart))
-    usual[1:-1] = scipy.ndimage.rank_filter(
-        apart, int(0.8 * window), window, mode='mirror'
-    )
+    ranked = scipy.ndimage.rank_filter(apart, int(0.8 * window), window)
+    # the windows of the first and last frames are the nearest ones with all frames
+    first, last = window // 2, len(apart) - 1 - (window - 1) // 2
+    usual[1:-1] = ranked[np.arange(len(apart)).clip(first, last)]
     least = np.maximum(limits.noise * usual, limits.least)
     # what comes back may be the turning point of a motion, or be beside another error:
     # the path and its speed are those of all other frames

@@ -34,6 +34,7 @@ class FilterSettings:
     # frames in 45 motions of CMU
     interpolated: float = 0.001
     farthest: float = 2.5  # spline: of a joint's noise; what it would move more is fast
+    astray: float = 6.0  # spline: of a joint's usual steps; more is no noise
     noisiest: float = 4.0  # spline: of the noise of most joints; more is motion
 
 
@@ -88,12 +89,35 @@ def spline(
         return points.copy()
     flat = points.reshape(count, -1, 3)
     weights = np.ones(flat.shape[:2]) if weights is None else weights
+    weights = weights.reshape(flat.shape[:2])
+    # a position astray is no noise, by which all others would be smoothed
+    is_astray = _find_astray(flat, settings.astray)
+    trusted = np.where(is_astray, weights.clip(max=settings.interpolated), weights)
     smooth = np.empty_like(flat)
-    kinds, kind = np.unique(weights.reshape(count, -1), axis=1, return_inverse=True)
+    kinds, kind = np.unique(trusted, axis=1, return_inverse=True)
     for number, shared in enumerate(kinds.T):
         chosen = kind == number
         smooth[:, chosen] = _fit_splines(flat[:, chosen], shared, settings)
-    return smooth.reshape(points.shape)
+    moved = smooth - flat
+    size = np.linalg.norm(moved, axis=-1)
+    is_sure = trusted == 1
+    is_sure |= ~is_sure.any(0)
+    noise = np.nanmedian(np.where(is_sure, size, np.nan), axis=0)
+    noise = np.minimum(noise, settings.noisiest * np.median(noise))
+    share = np.minimum(settings.farthest * noise / size.clip(1e-9), 1)
+    share[weights < 1] = 1.0
+    return (flat + moved * share[..., None]).reshape(points.shape)
+
+
+def _find_astray(points: np.ndarray, most: float) -> np.ndarray:
+    """Mark positions (T, K) of (T, K, 3) that leave the path of their neighbors.
+
+    Fourth differences there are ``most`` times those of eight in ten frames.
+    """
+    before, after = points[1:-3] + points[3:-1], points[:-4] + points[4:]
+    apart = np.linalg.norm(points[2:-2] - (4 * before - after) / 6, axis=-1)
+    is_astray = apart > most * np.quantile(apart, 0.8, axis=0)
+    return np.pad(is_astray, ((2, 2), (0, 0)))
 
 
 def _fit_splines(
@@ -118,12 +142,7 @@ def _fit_splines(
         score = errors / left**2
         better = score < least
         smooth[:, better], least[better] = fitted[:, better], score[better]
-    moved = smooth - points
-    size, is_known = np.linalg.norm(moved, axis=-1, keepdims=True), weights == 1
-    noise = np.median(size[is_known], axis=0)
-    noise = np.minimum(noise, settings.noisiest * np.median(noise))
-    share = np.minimum(settings.farthest * noise / size.clip(1e-9), 1)
-    return points + moved * np.where(is_known[:, None, None], share, 1)
+    return smooth
 
 
 class OneEuro:
