@@ -177,7 +177,7 @@ class Values:
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
     """Return the hint of a class of options, or of one derived, that has an option."""
     if name in options_of(kind) and kind.hint:
-        return f': {kind.hint}'
+        return f': {kind.hint}'.replace('%s', name)
     hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
     return next(filter(None, hints), '')
 

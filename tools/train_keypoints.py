@@ -222,9 +222,8 @@ def locate_images(images: Sequence[dict], folder: Path) -> None:
         if not (is_inside and (folder / name).is_file()):
             same_name = by_name[Path(name).name]
             if len(same_name) != 1:
-                raise ValueError(
-                    f'{folder} has {len(same_name)} files {Path(name).name}'
-                )
+                count = f'{len(same_name)} files' if same_name else 'no file'
+                raise ValueError(f'{folder} has {count} {Path(name).name}')
             name = same_name[0].relative_to(folder).as_posix()
         image['file_name'] = name
 

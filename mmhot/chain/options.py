@@ -19,7 +19,7 @@ _Axes = Annotated[
     'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z up '
     'from the floor',
 ]
-_SAVE = "files are written afterwards, by clip.save('NAME.bvh', ...)"
+_SAVE = "files are written afterwards, by clip.save('NAME.bvh', %s=...)"
 
 
 def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
@@ -184,7 +184,7 @@ class FolderOption(Options):
     """Option of the commands that write files."""
 
     title = 'results'
-    hint = _SAVE
+    hint = "files are written afterwards, by clip.save('FOLDER/NAME.bvh')"
 
     out_dir: Annotated[
         Path, 'folder for the results', Option(metavar='FOLDER', decides=False)

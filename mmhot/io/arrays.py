@@ -131,9 +131,11 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
         table = np.array(values, object)
         if of_text or str not in map(type, table.ravel().tolist()):
             return table.astype(np.float64)
-    raise ValueError(
-        f'{name} must be numbers in a regular list, got {reprlib.repr(values)}'
-    )
+    first = first_of(values)
+    got = 'lists of different lengths'
+    if not isinstance(first, int | float):
+        got = reprlib.repr(first)
+    raise ValueError(f'{name} must be numbers in a regular list, got {got}')
 
 
 def check_count(value: object, size: int) -> None:

@@ -71,6 +71,7 @@ class EstimatePoses(Pose2DOptions, Step):
 
         ``cache`` is the folder of results, in which 2D keypoints are cached.
         """
+        from mmhot.pose2d.detectors import PoseVerifiedDetector
         from mmhot.pose2d.estimation import show_again
 
         path = None
@@ -87,7 +88,14 @@ class EstimatePoses(Pose2DOptions, Step):
         )
         warn_of_damage(frames, people.ended)
         look_again = partial(show_again, frames, people, path)
-        return Footage(frames, people, look_again=look_again, count=count)
+        finds_more = isinstance(models.detector, PoseVerifiedDetector)
+        return Footage(
+            frames,
+            people,
+            look_again=look_again,
+            count=count,
+            finds_more=finds_more,
+        )
 
     def start(
         self, frames: FrameSource, models: 'VideoPoseEstimator'

@@ -41,3 +41,4 @@ class Footage:
     tracked: Clip2D | None = None  # all people that were tracked, of a whole video
     look_again: LookAgain | None = None  # reads the video again, unless it is cached
     count: CountStage = no_count  # receives the progress
+    finds_more: bool = False  # whether there is a detector that finds more people

@@ -122,9 +122,8 @@ def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
     try:
         fetch(name)
     except ValueError as error:
-        _LOGGER.warning(
-            '%s: the shipped detector is used, which finds fewer people', error
-        )
+        text = '%s: the shipped detector is used, which finds fewer people'
+        _LOGGER.warning(ArgumentError(text, error))
         return POSE_VERIFIED
     return name
 

@@ -25,6 +25,7 @@ LARGEST_FRAME = 10_000_000
 # Scores are hardly negative and usually not above; quaternions have the length 1 up to
 # this error; at most this share of values is wrong; pixels are usually above.
 _NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
+_LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
 _OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
@@ -203,11 +204,12 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.strip() if isinstance(value, str) else value
-        if isinstance(value, str) and _WHOLE.fullmatch(value):
-            value = int(value)
         ids.append(-1 if value in (None, '') or value != value else value)
+    whole = [int(x) if _WHOLE.fullmatch(str(x)) else x for x in ids]
+    if len({*whole}) == len({*map(str, ids)}):  # unlike 07 and 7
+        ids = whole
     names = []
-    if any(isinstance(x, str) for x in ids):
+    if any(isinstance(x, str) or abs(x) > _LARGEST_ID for x in ids):
         names = [x for x in dict.fromkeys(ids) if x != -1]
         number_of = {-1: -1} | {x: number for number, x in enumerate(names)}
         ids = [number_of[x] for x in ids]

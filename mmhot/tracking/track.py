@@ -20,6 +20,12 @@ _INSIDE = 0.1
 _MOST_NAMED = 5
 
 
+_FINDS_MORE = (
+    '; --det-model rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
+    'person who fills the image'
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrackPeople(Step):
     """Follow people from frame to frame."""
@@ -51,11 +57,10 @@ class TrackPeople(Step):
         if ends:
             when = ', '.join(f'{times[x.frames[-1]]:.1f}' for x in ends[:_MOST_NAMED])
             more = ', ...' if len(ends) > _MOST_NAMED else ''
+            hint = _FINDS_MORE if footage.finds_more else ''
             self.report.say(
                 f'{clip.name}: {len(ends)} of {len(tracks)} tracks end inside the '
-                f'image, at {when}{more} s: people are occluded there, or lost; '
-                '--det-model rtmdet-nano, 4 MB once downloaded, finds more, and '
-                'whole_image a person who fills the image'
+                f'image, at {when}{more} s: people are occluded there, or lost{hint}'
             )
         return clip
 

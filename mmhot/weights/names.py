@@ -74,7 +74,12 @@ class NamedFile(NamedTuple):
         self, name: str, show: Callable[[int, int], None] = lambda done, total: None
     ) -> Path:
         """Download it once; ``show`` receives megabytes done and in total."""
-        return hub.download(self.url, path=self.path(name), show=show)
+        try:
+            return hub.download(self.url, path=self.path(name), show=show)
+        except ValueError as error:
+            argument = 'pose2d' if self.task is POSE else 'det_model'
+            text = f'%s, or give the path of its .onnx as {{{argument}}}'
+            raise ArgumentError(text, error) from error
 
 
 NAMED_FILES = {

@@ -319,6 +319,34 @@ def test_keypoints_of_tensorflow_js_and_easy_vitpose(point, tmp_path):
     assert_allclose(track.scores, 0.7, rtol=1e-6)
 
 
+@pytest.mark.parametrize('form', ['pairs', 'arrays', 'dicts of MMPose'])
+def test_arrays_of_rtmlib_have_the_people_of_each_frame(form):
+    points, frames = walk(COUNT), []
+    for number, pose in enumerate(points):
+        people = np.stack([pose, pose + 300])[: 1 + (number > 4)]
+        scores = np.full(people.shape[:2], 0.7)
+        pair = dict(keypoints=people, keypoint_scores=scores, track_id=[0, 1])
+        frames.append(pair if 'dicts' in form else (people, scores))
+    frames = [x[0] for x in frames] if form == 'arrays' else frames
+    one, two = read_keypoints(frames, **SIZE).tracks
+    two = two.take(np.isfinite(two.keypoints).all((1, 2)))
+    assert two.frames.tolist() == [*range(5, COUNT)]
+    assert_allclose(one.keypoints, points, rtol=1e-6)
+    assert_allclose(two.keypoints, points[5:] + 300, rtol=1e-6)
+    assert_allclose(two.scores, 1 if form == 'arrays' else 0.7, rtol=1e-6)
+
+
+@pytest.mark.parametrize('ids', [('07', '7'), (2**63, 5), ('Ann', 'Bob')])
+def test_ids_that_are_no_different_numbers_are_names(ids, tmp_path, caplog):
+    people = [
+        dict(frame_id=n, instances=[dict(keypoints=x, track_id=i) for i in ids])
+        for n, x in enumerate(walk(COUNT).tolist())
+    ]
+    clip = read_keypoints(dump(tmp_path / 'a.json', people), **SIZE)
+    assert (clip.track_ids, len(clip.tracks[0].frames)) == ([0, 1], COUNT)
+    assert f'track IDs are names, which are numbered from 0: {ids[0]}' in caplog.text
+
+
 def test_arrays_in_json(tmp_path):
     poses = joints_of(KICK, COUNT)
     path = dump(tmp_path / 'a.json', poses.tolist())

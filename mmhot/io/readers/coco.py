@@ -49,6 +49,12 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         text = '%s: %d of %d objects are left out: category_id is not %s, person'
         listed = ', '.join(map(str, sorted(ids)))
         _LOGGER.warning(text, path, lost, len(objects), listed)
+    ids_of_images = {_image_id(x['id']) for x in images}
+    listed_only = [x for x in people if _image_id(x['image_id']) in ids_of_images]
+    if lost := len(people) - len(listed_only):
+        text = '%s: %d objects are left out, whose images are not listed'
+        _LOGGER.warning(text, path, lost)
+    people = listed_only
     # others have a box only
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
     if not are_results:  # `id` is the number of an annotation

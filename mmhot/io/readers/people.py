@@ -96,7 +96,9 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     first = first_of(content)
     is_lost = first is None and isinstance(content, list) and content[:1] != [None]
     if isinstance(first, int | float) or hasattr(first, 'dtype') or is_lost:
-        return Rows(as_numbers(content, _TITLES[f'points_{size}d']))
+        stacked = results.stack_people(content)
+        stacked = stacked or (as_numbers(content, _TITLES[f'points_{size}d']), None)
+        return Rows(*stacked)
     if has_columns(content):
         return _rows_of_columns(content, size)
     labels: Sequence | None = None
@@ -108,7 +110,10 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     else:
         frames = [content] if is_frame or results.is_landmarks(content) else content
         frames = [*map(results.plain, frames)]
-        are_people = all(has_any(frame, ('keypoints',)) for frame in frames)
+        are_people = all(
+            has_any(frame, ('keypoints',)) and depth_of(frame['keypoints']) < 3
+            for frame in frames
+        )
         if size == 2 and are_people and not _stated(frames, FRAME, _IMAGE, TIME):
             frames = [frames]  # MMPose's instances of an image
     for frame in frames:

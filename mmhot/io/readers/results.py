@@ -88,6 +88,32 @@ def frames_of_vitpose(document: Any) -> dict[str, Any] | None:
     }
 
 
+def stack_people(content: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """Stack rtmlib's keypoints (P, K, 2) of each frame, or pairs with scores (P, K).
+
+    Returns keypoints (T, P, K, 2) and perhaps scores (T, P, K), NaN and 0 for people
+    who are not in a frame; None of other values.
+    """
+    if not isinstance(content, list):
+        return None
+    pairs = [x if isinstance(x, tuple) else (x,) for x in content]
+    axes = {tuple(map(np.ndim, pair)) for pair in pairs}
+    if axes not in ({(3,)}, {(3, 2)}) or not hasattr(pairs[0][0], 'dtype'):
+        return None
+    most = max(len(pair[0]) for pair in pairs)
+    stacked = [
+        np.stack([_padded(x, most, value) for x in column])
+        for column, value in zip(zip(*pairs, strict=True), (np.nan, 0), strict=False)
+    ]
+    return stacked[0], stacked[1] if len(stacked) > 1 else None
+
+
+def _padded(people: np.ndarray, count: int, value: float) -> np.ndarray:
+    """Append people of one value to an array (P, ...), up to a count."""
+    missing = np.full((count - len(people), *people.shape[1:]), value)
+    return np.concatenate([people, missing])
+
+
 def is_landmark(value: Any) -> bool:
     """Return whether a value has named coordinates."""
     is_object = hasattr(value, 'x') and hasattr(value, 'y')
