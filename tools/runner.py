@@ -19,7 +19,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmhot import compat
-from mmhot.engine.hooks import model_of
+from mmhot.engine.hooks import FiniteLossHook, KeypointOrderHook, model_of
+from mmhot.engine.start import StartHook
 from mmhot.errors import did_you_mean, hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
 from mmhot.weights.checkpoint_configs import arguments_of
@@ -212,16 +213,11 @@ def keep_freed_memory() -> bool:
     return False
 
 
-def use_gpu_defaults(config: Config) -> None:
-    """Fuse the optimizer's steps and pin batches, unless a config says otherwise."""
-    if not torch.cuda.is_available():
-        return
-    optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
-    others = {'foreach', 'capturable', 'differentiable'}
-    if optimizer.get('type') in ('Adam', 'AdamW', 'SGD') and not others & {*optimizer}:
-        optimizer.setdefault('fused', True)
-    for split in ('train', 'val', 'test'):
-        (config.get(f'{split}_dataloader') or {}).setdefault('pin_memory', True)
+def pin_batches(config: Config) -> None:
+    """Pin batches for a GPU, unless a config says otherwise."""
+    if torch.cuda.is_available():
+        for split in ('train', 'val', 'test'):
+            (config.get(f'{split}_dataloader') or {}).setdefault('pin_memory', True)
 
 
 def build_runner(config: Config) -> Any:
@@ -246,6 +242,14 @@ def build_runner(config: Config) -> Any:
             "model.test_cfg.target='center' and num_targets=1 of the datasets"
         )
     return runner
+
+
+def add_checks(runner: Runner) -> StartHook:
+    """Add the hooks of our runtime that MMPose's own configs lack."""
+    for kind in (StartHook, KeypointOrderHook, FiniteLossHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
+    return next(hook for hook in runner.hooks if isinstance(hook, StartHook))
 
 
 def _check_test_settings(model: nn.Module, name: str) -> None:

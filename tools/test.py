@@ -39,6 +39,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, t
 from tools.analysis.cost import compare_cost
 from tools.motion_quality import MOTION_UNITS, report_motion
 from tools.runner import (
+    add_checks,
     add_runner_arguments,
     apply_arguments,
     build_runner,
@@ -47,7 +48,6 @@ from tools.runner import (
     naming_config,
     setting,
 )
-from tools.start_checkpoints import SameShapesHook
 from tools.sweep import draw_sweep, read_sweep, run_sweep
 from tools.training_data import check_data_files
 
@@ -118,7 +118,7 @@ def main(args: argparse.Namespace) -> None:
     for path in filter(None, (args.out, args.worst)):
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
-    runner.register_hook(start := SameShapesHook())
+    start = add_checks(runner)
     metric = find_lifting_error(runner, args)
     with naming_config(config, lambda: start.has_begun):
         if args.sweep:

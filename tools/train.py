@@ -11,11 +11,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.hooks import EMAHook
 from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, print_line, run_tool
-from mmhot.engine.hooks import FiniteLossHook, KeypointOrderHook
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.hub import is_remote
 
@@ -23,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, t
 
 from tools.analysis.cost import compare_cost, describe_cost
 from tools.runner import (
+    add_checks,
     add_runner_arguments,
     apply_arguments,
     build_runner,
@@ -32,12 +31,11 @@ from tools.runner import (
     keep_freed_memory,
     merge_options,
     naming_config,
+    pin_batches,
     setting,
-    use_gpu_defaults,
 )
 from tools.start_checkpoints import (
     ResumeHook,
-    SameShapesHook,
     check_whole,
     find_checkpoint,
 )
@@ -89,23 +87,15 @@ def main(args: argparse.Namespace) -> None:
     if args.resume is not None:
         resume(config, args.resume)
     config.load_from = check_checkpoint(config.get('load_from'))
-    use_gpu_defaults(config)
+    pin_batches(config)
     runner = build_runner(config)
-    if sum(isinstance(hook, EMAHook) for hook in runner.hooks) > 1:
-        raise ValueError(
-            f'{config.filename}: two hooks average the weights, and each would train '
-            "the other's average: set default_hooks.ema instead of adding an EMAHook"
-        )
     if cost := compare_cost(config, runner.model):
         runner.logger.info(describe_cost(cost))
 
     def say(text: str) -> None:
         print_line(f'train.py: {text}', sys.stderr)
 
-    runner.register_hook(KeypointOrderHook())  # MMPose's own configs lack both
-    if not any(isinstance(hook, FiniteLossHook) for hook in runner.hooks):
-        runner.register_hook(FiniteLossHook())
-    runner.register_hook(start := SameShapesHook(training=True))
+    start = add_checks(runner)
     runner.register_hook(ResumeHook(say))
     with naming_config(config, lambda: start.has_begun):
         kind = find_setting(config, 'optim_wrapper.optimizer.type')

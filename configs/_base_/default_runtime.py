@@ -7,6 +7,7 @@ custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 # reproducible resumed epochs; BatchNorm's statistics shared by processes
 custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
 default_hooks = dict(
+    start=dict(type='StartHook'),
     # squared pixels: keypoints are off by 20 in x and in y; MMPose takes the head's
     # loss by default, which compares labels
     badcase=dict(metric=dict(type='KeypointMSELoss'), badcase_thr=400),

@@ -41,8 +41,7 @@ def contact_logits(
 ) -> np.ndarray:
     """Return logits of the right and left ankle, (T, 2), from features (T, 85).
 
-    The network is residual dilated convolutions over time; weights have the names that
-    ``tools/train_contacts.py`` saves.
+    The network is residual dilated convolutions over time.
     """
     x, layer = _convolve(features, weights, 'embed'), 0
     while f'layers.{layer}.weight' in weights:

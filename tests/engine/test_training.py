@@ -11,10 +11,8 @@ import mocap
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmhot.engine.hooks import FiniteLossHook
-from tools.runner import use_gpu_defaults
 
 MODEL = dict(backbone=dict(embed_dims=48, depth=1))
 
@@ -125,25 +123,6 @@ def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_pat
     code, err = train(**options)
     assert code == 2
     assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err
-
-
-@pytest.mark.parametrize('has_gpu', [True, False])
-def test_gpus_get_fused_optimizers_and_pinned_batches(has_gpu, monkeypatch):
-    monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
-    config = Config(
-        dict(
-            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)),
-            train_dataloader=dict(batch_size=2),
-            val_dataloader=dict(batch_size=2, pin_memory=False),
-        )
-    )
-    use_gpu_defaults(config)
-    assert config.optim_wrapper.optimizer.get('fused', False) is has_gpu
-    assert config.train_dataloader.get('pin_memory', False) is has_gpu
-    assert config.val_dataloader.pin_memory is False
-    config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)
-    use_gpu_defaults(config)
-    assert 'fused' not in config.optim_wrapper.optimizer
 
 
 def test_extra_train_logs_to_tensorboard_and_plots_logs(train, tmp_path, monkeypatch):

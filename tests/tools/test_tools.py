@@ -115,7 +115,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
                 *('{config}', '--cfg-options', 'default_hooks.checkpoint.save_best=a'),
                 'default_hooks.checkpoint.rule=less',
             ],
-            "{config}: 'a'",
+            "'a' is monitored, but not measured",
         ),
         (['{runtime}'], '{runtime}: this config has no model'),
     ],

@@ -4,7 +4,7 @@
 _base_ = ['../default_runtime.py']
 
 train_cfg = dict(by_epoch=True, max_epochs=300, val_interval=5)
-optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3, fused=True))
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[199, 259], gamma=0.1, by_epoch=True)
 ]

@@ -1,6 +1,8 @@
 # MotionBERT's training from scratch: no warm-up; the learning rate falls by a hundredth
 # after each epoch.
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01))
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01, fused=True)
+)
 param_scheduler = [dict(type='ExponentialLR', gamma=0.99, by_epoch=True)]
 auto_scale_lr = dict(base_batch_size=32)
 randomness = dict(seed=0)

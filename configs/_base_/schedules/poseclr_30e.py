@@ -1,7 +1,7 @@
 _base_ = ['../default_runtime.py']
 
 # The paper's schedule is not known; its released arguments have Adam and 1e-3.
-optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3, fused=True))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', eta_min=1e-6, convert_to_iter_based=True),

@@ -54,6 +54,7 @@ custom_hooks = [
 ]
 default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2),
+    start=dict(type='mmpose.StartHook'),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
 )
 randomness = dict(seed=42)

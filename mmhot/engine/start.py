@@ -1,0 +1,129 @@
+"""Checks of what a run starts from: whole weights of the same model, known metrics."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
+from mmengine.runner import BaseLoop, Runner
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from mmpose.registry import HOOKS
+from torch import nn
+
+from mmhot.engine.hooks import model_of
+from mmhot.errors import hint_at_names
+from mmhot.weights.loading import check_state, describe_differences, find_state
+
+# Samples that show which metrics a validation has; more take longer.
+_SAMPLES = 16
+
+
+@HOOKS.register_module()
+class StartHook(Hook):
+    """Refuse what MMEngine would start from without a word, or with a warning.
+
+    These are damaged checkpoints, weights of another model (also of a part with
+    ``init_cfg``), the state of another optimizer, monitored metrics that nothing
+    measures, and two averages of the weights.
+    """
+
+    priority = 'VERY_HIGH'
+    has_begun = False
+
+    def before_run(self, runner: Runner) -> None:
+        """Check hooks, the file of the checkpoint, and weights of ``init_cfg``."""
+        if sum(isinstance(hook, EMAHook) for hook in runner.hooks) > 1:
+            raise ValueError(
+                "two hooks average the weights, and each would train the other's "
+                'average: set default_hooks.ema instead of adding an EMAHook'
+            )
+        source = Path(runner._load_from or '')
+        if zipfile.is_zipfile(source):  # PyTorch itself does not compare checksums
+            with zipfile.ZipFile(source) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError(f'{source}: damaged, a checksum differs')
+        for module in runner.model.modules() if _is_training(runner) else ():
+            settings = getattr(module, 'init_cfg', None) or []
+            for start in [settings] if isinstance(settings, dict) else settings:
+                # init_weights of other packages may convert weights first
+                package = type(module).init_weights.__module__.partition('.')[0]
+                is_plain = package in ('mmengine', 'mmhot')
+                if start.get('type') == 'Pretrained' and is_plain:
+                    prefix = start.get('prefix') or ''
+                    name = start['checkpoint']
+                    content = _load_checkpoint_with_prefix(prefix, name, 'cpu')
+                    _check_shapes(module, name, content)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Check the weights of ``load_from``, and the state of a resumed training."""
+        model, source = model_of(runner), runner._load_from
+        if not _is_training(runner):
+            state = find_state(model, source, checkpoint)
+            check_state(model, source, state, allows_more=True)
+            return
+        _check_shapes(model, source, checkpoint)
+        if runner._resume:
+            # MMEngine would run it as Python
+            checkpoint['meta'].pop('config', None)
+            _check_optimizer(runner, checkpoint)
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse monitored metrics that are not measured on samples of validation."""
+        self.has_begun = True
+        monitored = {*_monitored_metrics(runner)}
+        if not monitored or runner.val_loop is None:
+            return
+        loader, evaluator = runner.val_dataloader, runner.val_evaluator
+        rows = np.linspace(0, len(loader.dataset) - 1, _SAMPLES).astype(int)
+        batch = loader.collate_fn([loader.dataset[row] for row in np.unique(rows)])
+        model = runner.model.eval()
+        with torch.random.fork_rng(), torch.no_grad():
+            evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
+        measured = evaluator.evaluate(_SAMPLES)
+        for name in monitored - measured.keys():
+            hint = hint_at_names(name, measured)
+            raise ValueError(f'{name!r} is monitored, but not measured{hint}')
+
+    def before_test(self, runner: Runner) -> None:
+        """Note that all that the config names has been built."""
+        self.has_begun = True
+
+
+def _is_training(runner: Runner) -> bool:
+    """Whether the loop of the training is built, not only configured."""
+    return isinstance(runner._train_loop, BaseLoop)
+
+
+def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
+    """Load weights once before MMEngine, which leaves out those of other shapes.
+
+    Models may resample tensors to other numbers of kept frames.
+    """
+    try:
+        module.load_state_dict(find_state(module, source, content), strict=False)
+    except RuntimeError as error:
+        # after a title
+        differences = [line.strip() for line in str(error).splitlines()[1:]]
+        raise ValueError(describe_differences(source, differences)) from error
+
+
+def _monitored_metrics(runner: Runner) -> Iterator[str]:
+    for hook in runner.hooks:
+        if isinstance(hook, EarlyStoppingHook):
+            yield hook.monitor
+        if isinstance(hook, CheckpointHook) and hook.save_best:
+            yield from (name for name in hook.key_indicators if name != 'auto')
+
+
+def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
+    """Raise a ValueError if a resumed training has another optimizer's state."""
+    groups = runner.optim_wrapper.state_dict().get('param_groups', ())
+    saved = checkpoint.get('optimizer', {}).get('param_groups', ())
+    for group, other in zip(groups, saved, strict=False):
+        if {*group} - {*other} and {*other} - {*group}:
+            raise ValueError(
+                f'{runner._load_from} is of another optimizer than the config: take '
+                'its weights as load_from, without --resume'
+            )

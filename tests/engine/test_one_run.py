@@ -1,0 +1,92 @@
+"""MMPose's own ``tools/train.py`` gives the same run, and refuses the same, as ours."""
+
+import runpy
+from pathlib import Path
+
+import mmpose
+import pytest
+import torch
+from mocap import CONFIGS
+from torch.testing import assert_close
+
+from mmhot.weights.config_files import read_config_file
+from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
+from tools.training_data import use_sample_data
+
+MMPOSE = Path(mmpose.__file__).parent / '.mim/tools/train.py'
+BELOW = 'body_3d_keypoint'
+NANOHTNET = f'{BELOW}/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild'
+SLOW = pytest.mark.slow(reason='two trainings, some seconds')
+KINDS = [
+    NANOHTNET,
+    *(
+        pytest.param(name, marks=SLOW)
+        for name in (
+            'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192',
+            f'{BELOW}/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
+            f'{BELOW}/poseclr/cmu_mocap/'
+            'poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild',
+        )
+    ),
+]
+
+
+@pytest.fixture
+def config(request, tmp_path, monkeypatch):
+    """A training of two steps on sample data, as one file."""
+    monkeypatch.chdir(tmp_path)
+    config = read_config_file(CONFIGS / f'{request.param}.py')
+    use_sample_data(config)
+    config.dump('tiny.py')
+    return config
+
+
+@pytest.fixture
+def train(run_tool, monkeypatch):
+    """Train by both tools; return the error of each, None if there is none."""
+
+    def run(*options):
+        command = ['tiny.py', *(options and ['--cfg-options', *options])]
+        code, err = run_tool('train', *command, '--work-dir', 'ours')
+        with monkeypatch.context() as theirs:
+            theirs.setattr('sys.argv', ['train.py', *command, '--work-dir', 'theirs'])
+            try:
+                runpy.run_path(str(MMPOSE), run_name='__main__')
+            except Exception as error:
+                return err, str(error)
+        return err if code else None, None
+
+    return run
+
+
+@pytest.mark.parametrize('config', KINDS, indirect=True, ids=lambda x: Path(x).name)
+def test_weights_are_equal_to_the_bit(config, train):
+    assert train() == (None, None)
+    ours, theirs = (
+        torch.load(Path(folder, 'epoch_1.pth'), weights_only=False)
+        for folder in ('ours', 'theirs')
+    )
+    for key in ('state_dict', 'ema_state_dict'):
+        assert_close(ours.get(key), theirs.get(key), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
+def test_wrong_starts_are_refused_by_both(config, train):
+    foreign = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
+    content = bytearray((WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth').read_bytes())
+    content[len(content) // 3] ^= 255
+    Path('damaged.pth').write_bytes(content)
+    stop = 'default_hooks.stop'
+    monitor = f'{stop}.monitor=noisy/MPJE', f'{stop}.rule=less'
+    for options, message in {
+        (f'load_from={foreign}',): 'checkpoint of another model',
+        ('load_from=damaged.pth',): 'damaged',
+        (f'{stop}.type=EarlyStoppingHook', *monitor): (
+            "'noisy/MPJE' is monitored, but not measured (did you mean noisy/MPJPE?"
+        ),
+        ('default_hooks.checkpoint.save_best=auc',): "'auc' is monitored, but not",
+        ('default_hooks.twice.type=EMAHook',): 'two hooks average the weights',
+    }.items():
+        for error in train(*options):
+            assert message in (error or ''), options
+    assert not [*Path().glob('*/*.pth')]
