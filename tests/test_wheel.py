@@ -271,7 +271,7 @@ def find_python(version):
 
 @pytest.mark.parametrize(
     ('tool', 'version'),
-    [('uv', '3.10'), ('uv', '3.13'), ('uv', '3.14'), ('pip', '3.11')],
+    [('uv', '3.13'), ('uv', '3.14'), ('pip', '3.11')],
 )
 def test_base_installation_lifts_a_video_without_pytorch(
     tool, version, wheel, tmp_path

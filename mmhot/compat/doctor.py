@@ -77,9 +77,9 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     errors, devices = try_imports([*probes.values()])
     error, folder = errors.get(probes['mmhot'], ''), Path(__file__).parents[1]
     verdict = 'broken' if error else 'ok'
-    python = platform.python_version()
+    wanted = metadata.metadata('mmhot')['Requires-Python']
     statuses = [
-        PackageStatus('python', python, '>=3.10', note=sys.executable),
+        PackageStatus('python', platform.python_version(), wanted, note=sys.executable),
         PackageStatus('mmhot', __version__, None, verdict, error or str(folder)),
         _judge_weights(folder / 'weights'),
         *(_judge(item, errors.get(probes[item.name], '')) for item in needed),

@@ -37,8 +37,7 @@ def reader_of(start: bytes) -> Reader | None:
     for starts, read in _READERS:
         if text.startswith(starts):
             return read
-    # videos and images have zeros, which the csv of Python 3.10 refuses
-    if b'\0' not in text and tables.find_header(text.decode('utf-8', 'replace')):
+    if tables.find_header(text.decode('utf-8', 'replace')):
         return _of_path(tables.read_table)
     return None
 
