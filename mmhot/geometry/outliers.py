@@ -63,6 +63,14 @@ def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
     return ', '.join(listed) + (f' and {more} other joints' if more else '')
 
 
+def list_spans(frames: np.ndarray) -> str:
+    """List the first spans of frame numbers (N,), sorted: '3 to 9, 12, ...'."""
+    spans = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
+    first = [(span[0], span[-1]) for span in spans[:_MOST_LISTED]]
+    listed = [f'{x} to {y}' if x < y else f'{x}' for x, y in first]
+    return ', '.join([*listed, '...'] if len(spans) > _MOST_LISTED else listed)
+
+
 def _find_excursions(
     points: np.ndarray, seconds: np.ndarray, limits: Excursion
 ) -> np.ndarray:

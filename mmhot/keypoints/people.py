@@ -116,10 +116,12 @@ def choose_people(
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
     """Tabulate the people of a clip, one a line."""
-    rows = [('ID', 'from, s', 'to, s', 'frames', 'height, px')]
+    rows = [('ID', 'from, s', 'to, s', 'frames', 'share', 'height, px')]
+    total = len(np.unique(np.concatenate([span.times for span in spans])))
     for span in spans:
         start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
-        size = str(len(span.times)), f'{span.height:.0f}'
-        rows.append((str(span.track), start, end, *size))
+        count = len(span.times)
+        shares = str(count), f'{count / total:.0%}'
+        rows.append((str(span.track), start, end, *shares, f'{span.height:.0f}'))
     title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
     return [title, *align(rows, left=0).split('\n')]

@@ -34,7 +34,6 @@ Estimate = Callable[[np.ndarray, Boxes, Prior], People]
 """Estimates people in boxes, each in the frame of a place (P,) in the chunk."""
 Redetect = Callable[[int, People], Boxes]
 """Detects the people of the frame of a place, given the tracked people in it."""
-_UNKNOWN = 1 << 30  # number of new people, larger than those of tracked ones
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,11 @@ class KeyframeSettings:
     same_box: float = 0.7  # overlap that keeps the tracked pose; higher keeps fewer
     min_share: float = 0.6  # of the confidence at detection, in the frames before it
     duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
+    # Keypoint similarity of two tracked people from which one has slid onto the other,
+    # unless they were as similar before; higher lets more people share a body.
+    slid: float = 0.6
+    # Seconds after a person was lost at which people are detected again.
+    looks: tuple[float, ...] = (0.1, 0.2, 0.4)
     lost: float = 0.3  # confidence below which a wrist is lost,
     seen: float = 0.5  # if it had this one before
     jump: float = 0.5  # distance from where such a wrist was expected, arm lengths
@@ -230,12 +234,13 @@ class ChunkTracker:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
     People are searched around their last keypoints. In the last frame they are
-    detected, and new people searched backwards. Where a person is lost before, people
-    are detected, too.
+    detected, and new people searched backwards. Where a person is lost inside of the
+    image, also just before the chunk, people are detected, too, and some times again
+    until the person is found.
 
-    ``count`` is the number of frames. ``previous`` are the people of the frame before
-    the first, after those of the frame ``settings.history`` frames before it, if both
-    are of the shot.
+    ``times`` are those of the frames in seconds. ``previous`` are the people of the
+    frame before the first, after those of the frame ``settings.history`` frames before
+    it, if both are of the shot.
 
     Attributes:
         keyframes (list[Keyframe]): People before the chunk, at negative positions, and
@@ -244,19 +249,26 @@ class ChunkTracker:
 
     def __init__(
         self,
-        count: int,
+        times: Sequence[float],
         previous: Sequence[People],
         search: PoseSearch,
         redetect: Redetect,
     ) -> None:
-        self._end, self._search, self._redetect = count - 1, search, redetect
-        self._settings = search.settings
+        self._end, self._search, self._redetect = len(times) - 1, search, redetect
+        self._settings, self._times = search.settings, times
+        # People who are lost, where they are expected, and when they are searched.
+        nobody = np.zeros(0, int)
+        self._lost = Keyframe(-1, nobody, previous[-1].take(nobody))
+        self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
         for people in before:  # at most one
             old, new = search.boxes_of(people), search.boxes_of(now)
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
+            self._lose(
+                self.keyframes[0].take(ids >= len(now)), old[ids >= len(now)], -1
+            )
 
     def track(self, max_step: int, is_end: bool = True) -> list[Keyframe]:
         """Track people to the last frame, in which they are detected if it ``is_end``.
@@ -266,7 +278,6 @@ class ChunkTracker:
         step = max_step // 2 if len(self.keyframes) > 1 else 1
         while self.keyframes[-1].position < self._end:
             step = self._advance(step, max_step, is_end)
-        self._search_backwards()
         return self.keyframes
 
     def _advance(self, step: int, max_step: int, is_end: bool) -> int:
@@ -276,20 +287,38 @@ class ChunkTracker:
         detects, passed = is_end and position == self._end, position - now.position
         predicted = self._predict(self.keyframes, position)
         people = self._follow(now, position, predicted, detects)
-        certain = self._search.are_certain(people)
-        if passed > 1 and not certain.all():
+        slid = have_slid(people, now.people)
+        found = self._search.are_certain(people) & ~slid
+        if passed > 1 and not found.all():
             return passed // 2
-        tracked = Keyframe(position, now.ids, people).take(certain)
-        if not detects:
-            tracked = self._find_lost(tracked, now.ids[~certain], predicted[~certain])
+        tracked = Keyframe(position, now.ids, people).take(found)
+        self._lose(now.take(~found), predicted[~found], position)
+        if detects:
+            tracked = self._detect(tracked)
+        elif position in self._looks:
+            tracked = self._find_lost(tracked)
         _, before, after = _common(now.ids, tracked.ids)
         around = self._search.boxes_of(tracked.people)[after]
         overlap = box_iou(predicted[before], around)
         is_predictable = (overlap >= self._settings.predictable).all()
-        self.keyframes.append(self._detect(tracked) if detects else tracked)
+        self.keyframes.append(tracked)
+        self._search_backwards()
         if is_predictable and len(before) == len(now.ids):
             return min(2 * step, max_step)
         return max(step // 2, 1)
+
+    def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
+        """Search lost people, expected in boxes (P, 4), unless they leave aside."""
+        columns = boxes[:, ::2]
+        inside = (columns > 1) & (columns < self._search.size[0] - 1)
+        rows = np.flatnonzero(inside.all(1))
+        if not len(rows):
+            return
+        people.people.bboxes = boxes
+        self._lost = self._lost.join(people.take(rows))
+        if not any(look > position for look in self._looks):
+            again = self._times[max(position, 0)] + np.array(self._settings.looks)
+            self._looks = [position, *np.searchsorted(self._times, again).tolist()]
 
     def _follow(
         self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
@@ -307,9 +336,11 @@ class ChunkTracker:
 
     def _next_position(self, now: Keyframe, step: int) -> int:
         """Choose the next keyframe; one is where the next chunk looks for motion."""
+        coming = [x for x in self._looks if x > now.position]
+        end = min([self._end, *coming])
         if not now.ids.size:
-            return self._end
-        position = min(now.position + step, self._end)
+            return end
+        position = min(now.position + step, end)
         needed = self._end + 1 - self._settings.history
         return needed if now.position < needed < position else position
 
@@ -318,8 +349,7 @@ class ChunkTracker:
         search, position = self._search, tracked.position
         boxes, scores = self._redetect(position, tracked.people)
         around = search.boxes_of(tracked.people)
-        first_new = max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
-        ids = self._match(boxes, around, tracked.ids, first_new)
+        ids = self._match(boxes, around, tracked.ids, self._first_new())
         _, new, old = _common(ids, tracked.ids)
         is_same = box_iou(boxes[new], around[old]) >= self._settings.same_box
         unmoved = tracked.take(old[is_same])
@@ -333,24 +363,27 @@ class ChunkTracker:
         detected.people = search.find_arms(position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
 
-    def _find_lost(
-        self, tracked: Keyframe, lost: np.ndarray, predicted: np.ndarray
-    ) -> Keyframe:
-        """Detect lost people (P,) of a frame, near their predicted boxes (P, 4)."""
-        search = self._search
-        corners = predicted.reshape(-1, 2, 2)
-        inside = ((corners > 1) & (corners < np.subtract(search.size, 1))).all((1, 2))
-        if not inside.any():
-            return tracked
+    def _find_lost(self, tracked: Keyframe) -> Keyframe:
+        """Detect the people of a frame, in which tracked ones stay as they are."""
+        search, lost = self._search, self._lost
         boxes, scores = self._redetect(tracked.position, tracked.people)
-        around = np.concatenate([search.boxes_of(tracked.people), predicted])
-        ids = self._match(boxes, around, np.r_[tracked.ids, lost], _UNKNOWN)
-        rows = np.isin(ids, lost[inside])
+        around = np.concatenate([search.boxes_of(tracked.people), lost.people.bboxes])
+        known = np.r_[tracked.ids, lost.ids]
+        ids = self._match(boxes, around, known, self._first_new())
+        rows = ~np.isin(ids, tracked.ids)
         prior = Prior.unknown(rows.sum())
         people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
         similar = compare_all(people, tracked.people) >= self._settings.duplicate
         certain = search.are_certain(people) & ~similar.any(1)
-        return tracked.join(Keyframe(tracked.position, ids[rows], people).take(certain))
+        found = Keyframe(tracked.position, ids[rows], people).take(certain)
+        self._lost = lost.take(~np.isin(lost.ids, found.ids))
+        if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
+            self._lost, self._looks = lost.take(np.zeros(0, int)), []
+        return tracked.join(found)
+
+    def _first_new(self) -> int:
+        """Return the first number that no person has."""
+        return max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
         """Predict boxes (P, 4) of the last one's people, moving at constant speed."""
@@ -398,6 +431,18 @@ class ChunkTracker:
             path.append(Keyframe(position, last.ids, people).take(is_new))
             least = least[is_new]
             keyframes[row] = keyframes[row].join(path[-1])
+
+
+def have_slid(found: People, expected: People) -> np.ndarray:
+    """Mark people (P,) found on another's body, unless both were expected to share it.
+
+    Of two people the one who is farther from the expected pose has slid.
+    """
+    least = KeyframeSettings.slid
+    is_alike = compare_all(found, found) >= least
+    is_alike &= compare_all(expected, expected) < least
+    stayed = np.diag(compare_all(found, expected))
+    return np.asarray((is_alike & (stayed[:, None] < stayed)).any(1))
 
 
 def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:

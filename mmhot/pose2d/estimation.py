@@ -224,7 +224,7 @@ class VideoPoseEstimator:
         search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
         is_long = len(rest) >= self.detections.min_rest
         tracker = ChunkTracker(
-            len(rest),
+            times,
             previous,
             search,
             lambda place, tracked: self._redetect(rest[place], tracked),

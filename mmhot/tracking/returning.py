@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.geometry.outliers import list_spans
 from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
@@ -16,6 +17,13 @@ from mmhot.tracking.appearance import (
     average_looks,
     look_distances,
     looks_of,
+)
+from mmhot.tracking.track import missing_frames
+
+_MOST_NAMED = 5  # people in a line
+_FINDS_MORE = (
+    '; --det-model rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
+    'person who fills the image'
 )
 
 
@@ -45,7 +53,22 @@ class MergeReturning(KeypointStep[Footage]):
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Merge the tracks of people who return."""
         looks = appearance_of(footage)
-        return clip if looks is None else self.merge(clip, looks)
+        clip = clip if looks is None else self.merge(clip, looks)
+        missing = missing_frames(clip, len(footage.people.people))
+        if missing:
+            total = len(footage.people.people) - footage.people.first
+            listed = [
+                f'{track} in {len(frames)} of {total} frames ({list_spans(frames)})'
+                for track, frames in missing.items()
+            ]
+            more = ', ...' if len(listed) > _MOST_NAMED else ''
+            hint = _FINDS_MORE if footage.finds_more else ''
+            self.report.say(
+                f'{clip.name}: missing inside the image is person '
+                f'{", person ".join(listed[:_MOST_NAMED])}{more}: occluded there, or '
+                f'lost; --det-every 1 detects people in every frame{hint}'
+            )
+        return clip
 
     def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:
         """Merge tracks, which have boxes; number them from 0 by their first frame.

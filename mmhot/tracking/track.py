@@ -6,24 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.pose2d.footage import ClipPeople, Footage
+from mmhot.pose2d.footage import Footage
 from mmhot.step import Step
-from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import make_track, track_clip
 from mmhot.tracking.person_tracker import Tracker
 
 # Deviation from a constant rate that is ignored, as a share of a frame.
 _UNEVEN = 0.2
-# Distance from the border of the image of people who are inside, as a share of the box.
-_INSIDE = 0.1
-_MOST_NAMED = 5
-
-
-_FINDS_MORE = (
-    '; --det-model rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
-    'person who fills the image'
-)
+# Distance of a box from the image's border, pixels, from which the person is inside.
+_INSIDE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +45,7 @@ class TrackPeople(Step):
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
         clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
         given = None if even else times
-        clip = replace(clip, source=frames.path, times=given, cuts=tuple(people.cuts))
-        ends = [track for track in tracks if _ends_inside(track, people)]
-        if ends:
-            when = ', '.join(f'{times[x.frames[-1]]:.1f}' for x in ends[:_MOST_NAMED])
-            more = ', ...' if len(ends) > _MOST_NAMED else ''
-            hint = _FINDS_MORE if footage.finds_more else ''
-            self.report.say(
-                f'{clip.name}: {len(ends)} of {len(tracks)} tracks end inside the '
-                f'image, at {when}{more} s: people are occluded there, or lost{hint}'
-            )
-        return clip
+        return replace(clip, source=frames.path, times=given, cuts=tuple(people.cuts))
 
     def start(self, fps: float) -> Callable[[Footage], Clip2D]:
         """Return the tracker of a stream."""
@@ -85,12 +68,27 @@ class TrackPeople(Step):
         return track
 
 
-def _ends_inside(track: Track2D, people: ClipPeople) -> bool:
-    """Return whether a track ends before its shot, away from the image's border."""
-    box = track.boxes[-1].reshape(2, 2)
-    margin = _INSIDE * (box[1] - box[0]).max()
-    is_inside = ((box > margin) & (box < np.subtract(people.size, margin))).all()
-    return bool(is_inside) and track.frames[-1] + 1 not in (
-        len(people.people),
-        *people.cuts,
-    )
+def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
+    """Find the frames in which tracked people are missing inside of the image.
+
+    A person whose last box is away from the border is missing until the next frame of
+    the track, or the end of the shot.
+
+    Args:
+        clip (Clip2D): Tracks with boxes.
+        num_frames (int): Frames of the video.
+
+    Returns:
+        dict[int, np.ndarray]: Frame numbers by track ID.
+    """
+    ends, missing = np.array([*clip.cuts, num_frames]), {}
+    most = np.subtract((clip.width, clip.height), _INSIDE)
+    for track in clip.tracks:
+        frames, corners = track.frames, track.boxes.reshape(-1, 2, 2)
+        inside = ((corners > _INSIDE) & (corners < most)).all((1, 2))
+        stops = np.append(frames[1:], ends[np.searchsorted(ends, frames[-1], 'right')])
+        gaps = zip(frames[inside] + 1, stops[inside], strict=True)
+        found = np.concatenate([np.arange(*gap) for gap in gaps] or [frames[:0]])
+        if len(found):
+            missing[track.track] = found
+    return missing

@@ -66,10 +66,10 @@ def test_table(clip):
     assert title == 'group: 4 people (--people ID, largest, longest):'
     assert header.split('  ')[:2] == ['ID', 'from, s']
     assert [row.split() for row in rows] == [
-        ['0', '0.0', '1.9', '20', '100'],
-        ['1', '0.5', '1.4', '10', '300'],
-        ['4', '0.0', '1.8', '19', '200'],
-        ['7', '0.3', '0.5', '3', '330'],
+        ['0', '0.0', '1.9', '20', '100%', '100'],
+        ['1', '0.5', '1.4', '10', '50%', '300'],
+        ['4', '0.0', '1.8', '19', '95%', '200'],
+        ['7', '0.3', '0.5', '3', '15%', '330'],
     ]
     ChoosePeople(people='longest', report=report)(clip, None)
     assert len(said) == 6  # nothing more

@@ -77,7 +77,7 @@ class World:
         """Keyframes of a chunk, after the people of frames before it."""
         search, max_step = PoseSearch(self.estimate, SIZE), gaps.max_step(times)
         before = [*map(self.seen, before)]
-        tracker = ChunkTracker(len(times), before, search, self.redetect)
+        tracker = ChunkTracker(times, before, search, self.redetect)
         return tracker.track(max_step)
 
     def run(self, times=SECOND, before=(0,), gaps=Gaps()):  # noqa: B008
@@ -209,6 +209,34 @@ def test_who_is_lost_between_two_detections_is_detected_again():
     leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
     assert len(leaving.run()[-1]) == 0
     assert leaving.num_detections == 1
+
+
+@pytest.mark.parametrize(
+    ('returns', 'seen', 'detections'), [(10, 25, 2), (16, 19, 4), (99, 0, 4)]
+)
+def test_who_was_lost_before_a_chunk_is_detected_until_found(returns, seen, detections):
+    world = World(lambda n: (60, 200) if n < 9 or n >= returns else None)
+    world.first = 10
+    counts = [len(people) for people in world.run(before=(5, 9))]
+    assert counts == [0] * (25 - seen) + [1] * seen
+    assert world.num_detections == detections
+
+
+class Sliding(World):
+    """For some frames, the pose of the first person is that of the second."""
+
+    def look(self, number, boxes, box_scores):
+        if 9 <= number < 19:
+            boxes = np.where(boxes[:, :1] < 150, self.boxes_of([(300, 150)]), boxes)
+        return super().look(number, boxes, box_scores)
+
+
+def test_who_slides_onto_another_person_is_lost_there_and_found_again():
+    world = Sliding(lambda n: (100, 150), lambda n: (300, 150))
+    counts = [len(people) for people in world.run()]
+    assert counts == [2] * 9 + [1] * 10 + [2] * 6
+    people = world.run()[-1]
+    assert sorted(people.keypoints[..., 0].mean(1).round()) == [100, 300]
 
 
 def test_new_people_are_searched_backwards():
