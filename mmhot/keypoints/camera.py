@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera_path import (
@@ -14,11 +15,13 @@ from mmhot.keypoints.camera_path import (
     choose_path,
     find_lens,
     is_static,
+    seems_static,
     shows_static,
     solve_camera_path,
     static_path,
 )
 from mmhot.pose2d.footage import Footage
+from mmhot.skeletons.joints import get_skeleton, part_of
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
@@ -98,6 +101,14 @@ class StabilizeCamera(KeypointStep[Footage]):
             path = solve_camera_path(**seen, size=size, lens=lens)
             if shows_static(path, seen['keyframe']):
                 return static_path(len(people.people)), lens
+            if seems_static(path, seen['moved'], _ankle_paths(clip)):
+                text = (
+                    '%s: the background has little texture, and what is seen of it, or '
+                    'of standing feet, is still: the camera counts as static; '
+                    '{camera=%r} if it is carried'
+                )
+                _LOGGER.warning(ArgumentError(text, name, 'moving'))
+                return static_path(len(people.people)), lens
             seen = footage.look_again(
                 self._tracker(footage.frames, again=True),
                 lambda done: footage.count(self.part, done, total),
@@ -110,11 +121,23 @@ class StabilizeCamera(KeypointStep[Footage]):
         if lens is None and not clip.cuts:  # shots may differ
             lens = find_lens(seen['points'], seen['keyframe'], size)
         path = solve_camera_path(**seen, size=size, lens=lens)
-        chosen = choose_path(path, name)
+        chosen = choose_path(path, name, self.camera == 'rotating')
         if chosen is not None:  # nothing is known of the frames before
             chosen = np.concatenate([static_path(people.first), chosen])
         # images of a carried camera explain no focal length
         return chosen, clip.lens if path.moves else lens
+
+
+def _ankle_paths(clip: Clip2D) -> np.ndarray:
+    """Return how far ankles are after half a second, heights of people, (N,)."""
+    joints, span = get_skeleton(clip.skeleton).joints, max(round(clip.fps / 2), 1)
+    ankles, paths = [x for x, y in enumerate(joints) if part_of(y) == 'ankle'], []
+    for track in clip.tracks:
+        rows = track.keypoints[:, ankles]
+        passed = np.linalg.norm(rows[span:] - rows[:-span], axis=-1)
+        heights = np.ptp(track.boxes[:, 1::2], axis=1)
+        paths.append((passed / np.median(heights)).ravel())
+    return np.concatenate([*paths, []])
 
 
 def stabilize(

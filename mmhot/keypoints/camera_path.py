@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its modules are loaded at first use
 
+from mmhot.errors import ArgumentError
 from mmhot.geometry.rotations import quaternions_of, rotation_matrices, rotation_vectors
 from mmhot.structures.lens import Lens, ideal_pixels
 
@@ -31,6 +32,14 @@ class CameraLimits:
     max_static_zoom: float = 0.006  # change of a static camera's zoom, logarithm
     min_frames: int = 3  # frames of a shot that show whether the camera is static
     interval: int = 15  # frames from one that is looked at to the next, at first
+    # Difference of edges in place, as a share of that a pixel aside, up to which they
+    # are still; higher calls more cameras static. In most frames they must be.
+    max_moved: float = 0.6
+    min_still: float = 0.9
+    # The same of ankles of people who stand, where there are no edges: path within
+    # half a second, heights of the person, and the share of half seconds.
+    max_ankle_path: float = 0.02
+    min_standing: float = 0.5
     max_turn: float = 75.0  # between two directions of one virtual image, degrees
 
 
@@ -62,10 +71,14 @@ class CameraPath:
     inliers: np.ndarray  # share of the points in one homography, (F,)
 
     @property
+    def explains(self) -> np.ndarray:
+        """Frames (F,) that a camera that keeps its place explains."""
+        return (self.errors <= 1) & (self.inliers >= _LIMITS.min_inliers)
+
+    @property
     def moves(self) -> bool:
         """Whether the camera changes its place, by the errors of many frames."""
-        wrong = ~(self.errors <= 1) | (self.inliers < _LIMITS.min_inliers)
-        return bool(wrong.mean() > _LIMITS.max_failed)
+        return bool((~self.explains).mean() > _LIMITS.max_failed)
 
     @property
     def is_static(self) -> bool:
@@ -82,12 +95,13 @@ def solve_camera_path(
     inliers: np.ndarray,
     size: tuple[int, int],
     lens: Lens | None = None,
+    moved: np.ndarray | None = None,
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
     Points (F, N, 4), keyframes and inliers (F,) are those of
-    :mod:`mmhot.tracking.background`; the lens is that of the first frame of each shot.
-    Frames without enough points repeat the frame before.
+    :mod:`mmhot.tracking.background`, as is what else it saw; the lens is that of the
+    first frame of each shot. Frames without enough points repeat the frame before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
@@ -193,20 +207,28 @@ def _fit(
     return rotation, zoom, float(np.median(np.linalg.norm(error, axis=-1)))
 
 
-def choose_path(path: CameraPath, name: str) -> np.ndarray | None:
+def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray | None:
     """Return rotation vectors and zooms (F, 4) of a camera that keeps its place.
 
     They are left out if both are within the error. None, with a warning that names the
-    video, if the camera changes its place or turns too far.
+    video, if the camera turns too far, or changes its place and is not ``stated`` to
+    keep it.
     """
     angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
-    if path.moves:
-        _LOGGER.warning(
+    if path.moves and stated:
+        text = (
+            '%s: a camera that turns and zooms explains the background in %.0f %% of '
+            'the frames; {camera=%r} is kept'
+        )
+        right = 100 * float(path.explains.mean())
+        _LOGGER.warning(ArgumentError(text, name, right, 'rotating'))
+    elif path.moves:
+        text = (
             '%s: the camera changes its place, or the background has too little '
             'texture: people have no common axes, and feet are not locked; positions '
-            'in the world need a camera on a tripod',
-            name,
+            'in the world need a camera on a tripod, which {camera=%r} states'
         )
+        _LOGGER.warning(ArgumentError(text, name, 'static'))
         return None
     if path.is_static:
         return static_path(len(path.zooms))
@@ -225,6 +247,29 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
     fewest = np.diff(np.append(starts, count)).min()
     shown = fewest >= _LIMITS.min_frames
     return bool(shown and path.is_static and not path.moves)
+
+
+def seems_static(path: CameraPath, moved: np.ndarray, ankles: np.ndarray) -> bool:
+    """Return whether a camera is static before a background of too little texture.
+
+    Its edges are where they were, or, where there are none, ankles of people who stand.
+    What was found again must not show another motion.
+
+    Args:
+        path (CameraPath): Its path.
+        moved (np.ndarray): Differences of edges (F,), see
+            :mod:`mmhot.tracking.background`.
+        ankles (np.ndarray): Paths of ankles within half a second, heights of people, in
+            any order, (N,).
+    """
+    unknown = ~np.isfinite(path.errors) | (path.inliers < _LIMITS.min_inliers)
+    known = CameraPath(*(values[~unknown] for values in vars(path).values()))
+    if unknown.mean() <= _LIMITS.max_failed or known.moves or not known.is_static:
+        return False
+    if np.isfinite(moved).mean() >= _LIMITS.min_still:
+        return bool((moved <= _LIMITS.max_moved).mean() >= _LIMITS.min_still)
+    standing = ankles <= _LIMITS.max_ankle_path
+    return bool(standing.sum() > _LIMITS.min_standing * max(len(ankles), 1))
 
 
 def describe_path(path: np.ndarray) -> str:

@@ -34,12 +34,18 @@ class BackgroundSettings:
     min_points: int = 16  # of a homography
     min_overlap: float = 0.6  # share of the image left, else another keyframe
     min_kept: float = 0.4  # share of the points left, else another keyframe
-    max_zoom: float = 1.25  # change of the zoom, else another keyframe
+    # Change of the zoom, else another keyframe: the flow compares patches of one size.
+    max_zoom: float = 1.05
     reused_overlap: float = 0.8  # share of the image from which an earlier one is used
     max_keyframes: int = 200  # of a shot that are remembered
+    # Slope of an edge, gray levels a pixel, and the fewest pixels that are compared to
+    # see whether edges are still; higher finds fewer edges, and doubts more.
+    min_slope: float = 8.0
+    min_edges: int = 40
 
 
 _SETTINGS = BackgroundSettings()
+_View = tuple[np.ndarray, np.ndarray]  # a gray image, and the mask of its background
 
 
 @dataclass
@@ -63,6 +69,8 @@ class BackgroundTracker(FrameObserver):
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
         self._rows: list[tuple[np.ndarray, int, float]] = []
+        self._moved: list[float] = []
+        self._first: _View | None = None
         self._keyframes: list[_ReferenceFrame] = []
         self._current: _ReferenceFrame | None = None
         # from the current keyframe to the last frame, gray pixels
@@ -83,7 +91,10 @@ class BackgroundTracker(FrameObserver):
             (x, y), pixels, NaN where there are fewer, (F, NUM_POINTS, 4) float32;
             ``keyframe``, the frame that each is compared with, itself if it begins a
             shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
-            share of points that one homography explains, (F,) float32.
+            share of points that one homography explains, (F,) float32; ``moved``, how
+            much edges of the shot's first frame differ from where they were, as a share
+            of the least difference from places a pixel away, NaN without edges, (F,)
+            float32.
         """
         pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
@@ -93,6 +104,7 @@ class BackgroundTracker(FrameObserver):
             points=points,
             keyframe=np.array(keyframe, np.int64),
             inliers=np.array(inliers, np.float32),
+            moved=np.array(self._moved, np.float32),
         )
 
     def _track(
@@ -105,6 +117,10 @@ class BackgroundTracker(FrameObserver):
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
         free = _mask(size, boxes * zoom, _SETTINGS.margin)
+        view = gray, free
+        if new_shot or self._first is None or self._first[0].shape != gray.shape:
+            self._first = view
+        self._moved.append(_compare_edges(self._first, view))
         key = self._current
         if new_shot or key is None or key.gray.shape != gray.shape:
             self._keyframes, self._last = [], np.eye(3)
@@ -193,6 +209,30 @@ class BackgroundTracker(FrameObserver):
         ]
         best = sorted(shares, key=lambda pair: -pair[0])[:2]
         return [key for share, key in best if share > _SETTINGS.reused_overlap]
+
+
+def _compare_edges(first: _View, second: _View) -> float:
+    """Compare the edges of a gray image (H, W) with another one in place and aside.
+
+    Both have masks of the background. Returns the mean difference of edges in place
+    over the least one of those a pixel away, or NaN if there are too few.
+    """
+    (before, free_before), (gray, free) = first, second
+    slopes = [cv2.Sobel(before, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1)]
+    is_edge = np.hypot(*slopes) > _SETTINGS.min_slope
+    is_edge &= (free_before > 0) & (free > 0)
+    is_edge[[0, -1]] = is_edge[:, [0, -1]] = False
+    rows, columns = np.nonzero(is_edge)
+    if len(rows) < _SETTINGS.min_edges:
+        return float('nan')
+    here, image = before[rows, columns].astype(np.float32), gray.astype(np.float32)
+    differences = {
+        (y, x): float(abs(image[rows + y, columns + x] - here).mean())
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+    }
+    in_place = differences.pop((0, 0))
+    return in_place / max(min(differences.values()), 1e-6)
 
 
 def _is_far(key: _ReferenceFrame, match: tuple, size: tuple[int, int]) -> bool:

@@ -16,9 +16,11 @@ from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import (
+    CameraPath,
     choose_path,
     describe_path,
     find_lens,
+    seems_static,
     shows_static,
     solve_camera_path,
     static_path,
@@ -229,6 +231,45 @@ def test_some_frames_show_whether_a_camera_is_static(video, is_static):
     assert shows_static(solve(arrays), arrays['keyframe']) == is_static
 
 
+def test_zoom_on_a_tripod_is_no_motion():
+    zooms = np.geomspace(1, 1.8, 30)
+    path = solve(observe(panorama_video([Rotation.identity()] * 30, zooms)))
+    assert not path.moves
+    np.testing.assert_allclose(path.zooms, zooms, rtol=0.02)
+
+
+def wall_video(places):
+    """A white wall with a picture at places (T, 2), and noise."""
+    for number, (x, y) in enumerate(places):
+        image = np.full((SIZE[1], SIZE[0], 3), 200, np.uint8)
+        corner = (100 + round(x), 80 + round(y))
+        cv2.rectangle(image, (*corner, 40, 30), (60, 80, 90), 2)
+        noise = np.random.default_rng(number).normal(0, 2, image.shape)
+        yield (image + noise).clip(0, 255).astype(np.uint8), np.zeros((0, 4))
+
+
+@pytest.mark.parametrize(
+    ('step', 'is_static'), [(0, True), (0.2, False)], ids=['still', 'pan']
+)
+def test_cameras_before_a_white_wall_are_static_if_its_edges_are(
+    step, is_static, caplog
+):
+    video = list(wall_video(np.outer(np.arange(60), (step, 0))))
+    path, _, readings = path_of(video, 'auto')
+    assert (path is not None) == is_static
+    assert readings == (1 if is_static else 2)
+    [record] = caplog.records
+    words = ('little texture', "camera='moving'") if is_static else ("camera='static'",)
+    assert all(word in record.getMessage() for word in words)
+
+
+@pytest.mark.parametrize('steps', [0.01, 0.1])
+def test_without_edges_ankles_of_people_who_stand_say_static(steps):
+    unknown = np.r_[0, np.full(3, np.nan)]
+    path = CameraPath(np.zeros((4, 3)), np.ones(4), unknown, np.eye(4)[0])
+    assert seems_static(path, np.full(4, np.nan), np.full(9, steps)) == (steps < 0.02)
+
+
 class Video(FrameSource):
     """Frames of a synthetic video, that counts how often it is read."""
 
@@ -302,14 +343,15 @@ SLOW = pytest.mark.slow(reason='is the second half of auto, 3 s')
 
 
 @pytest.mark.parametrize('camera', ['auto', pytest.param('rotating', marks=SLOW)])
-def test_auto_warns_of_carried_cameras(camera, caplog):
+def test_carried_cameras_are_a_line(camera, caplog):
     video = walking_video(np.outer(np.arange(40), (0.03, 0)))
     path, lens, readings = path_of(video, camera)
-    assert path is None
+    assert (path is None) == (camera == 'auto')
     assert lens is None
     assert readings == (2 if camera == 'auto' else 1)
     [record] = caplog.records
-    assert record.getMessage().startswith('video.mp4: the camera changes its place')
+    words = {'auto': 'the camera changes its place', 'rotating': 'a camera that turns'}
+    assert record.getMessage().startswith(f'video.mp4: {words[camera]}')
 
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
