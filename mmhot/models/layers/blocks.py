@@ -28,6 +28,27 @@ class MLP(nn.Module):
         return self.drop(self.fc2(x))
 
 
+class ResidualMLP(nn.Module):
+    """Pre-norm MLP with a residual sum and stochastic depth; ends a block."""
+
+    def __init__(
+        self,
+        embed_dims: int,
+        mlp_dims: int,
+        drop_rate: float,
+        drop_path: float,
+        eps: float = 1e-6,
+    ) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(embed_dims, eps=eps)
+        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., C)`` to ``(..., C)``."""
+        return x + self.drop_path(self.mlp(self.norm(x)))
+
+
 class TransformerBlock(nn.Module):
     """Pre-norm attention and MLP, each with a residual sum.
 

@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, check_heads
-from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
+from mmhot.models.layers.blocks import PositionTable, ResidualMLP, check_windows
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
@@ -40,7 +40,7 @@ class LocalJointConnection(nn.Module):
         return x + self.drop_path(self.norm_out(self.conv2(branch)))
 
 
-class LimbPool(nn.Module):
+class LimbPool(ResidualMLP):
     """Pooling of several joints of each limb to one vector."""
 
     def __init__(
@@ -51,16 +51,12 @@ class LimbPool(nn.Module):
         drop_rate: float,
         drop_path: float,
     ) -> None:
-        super().__init__()
+        super().__init__(embed_dims, mlp_dims, drop_rate, drop_path, eps=1e-5)
         self.proj = nn.Linear(num_joints * embed_dims, embed_dims)
-        self.norm = nn.LayerNorm(embed_dims)
-        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
-        self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map joints ``(B, limbs, num_joints, C)`` to limbs ``(B, limbs, C)``."""
-        x = self.drop_path(F.gelu(self.proj(x.flatten(2))))
-        return x + self.drop_path(self.mlp(self.norm(x)))
+        return super().forward(self.drop_path(F.gelu(self.proj(x.flatten(2)))))
 
 
 class IntraPartConstraint(nn.Module):
@@ -125,7 +121,7 @@ class GlobalBodyInteraction(nn.Module):
         return x + self.drop_path(self.attn(self.norm(x)))
 
 
-class SpatialBlock(nn.Module):
+class SpatialBlock(ResidualMLP):
     """Joint, limb and body level, each on its own third of the channels."""
 
     def __init__(
@@ -139,14 +135,12 @@ class SpatialBlock(nn.Module):
         proj_drop: float,
         drop_path: float,
     ) -> None:
-        super().__init__()
-        dims, adjacency = embed_dims // 3, tree_adjacency(skeleton.parents)
+        super().__init__(embed_dims, mlp_dims, drop_rate, drop_path)
+        dims = embed_dims // 3
+        adjacency = tree_adjacency(skeleton.parents)
         self.joint = LocalJointConnection(dims, graph_dims, adjacency, drop_path)
         self.part = IntraPartConstraint(dims, mlp_dims, skeleton, drop_rate, drop_path)
         self.body = GlobalBodyInteraction(dims, num_heads, proj_drop, drop_path)
-        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
-        self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
@@ -154,8 +148,7 @@ class SpatialBlock(nn.Module):
         joint = self.joint(joint)
         part = self.part(joint + part)
         body = self.body(part + body)
-        x = torch.cat([joint, part, body], dim=-1)
-        return x + self.drop_path(self.mlp(self.norm(x)))
+        return super().forward(torch.cat([joint, part, body], dim=-1))
 
 
 @MODELS.register_module()

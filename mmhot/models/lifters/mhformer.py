@@ -14,29 +14,23 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, CrossAttention, received_attention
-from mmhot.models.layers.blocks import MLP, PositionTable, TransformerBlock
+from mmhot.models.layers.blocks import PositionTable, ResidualMLP, TransformerBlock
 from mmhot.models.tokens.host import Host
 
 NUM_HYPOTHESES = 3
 
 
-class HypothesisMLP(nn.Module):
+class HypothesisMLP(ResidualMLP):
     """Residual MLP on the concatenated hypotheses of each frame."""
 
     def __init__(
         self, embed_dims: int, mlp_dims: int, drop_rate: float, drop_path: float
     ) -> None:
-        super().__init__()
-        dims = NUM_HYPOTHESES * embed_dims
-        self.norm = nn.LayerNorm(dims, eps=1e-6)
-        self.mlp = MLP(dims, mlp_dims, drop_rate)
-        self.drop_path = DropPath(drop_path)
+        super().__init__(NUM_HYPOTHESES * embed_dims, mlp_dims, drop_rate, drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
-        joined = x.flatten(2)
-        joined = joined + self.drop_path(self.mlp(self.norm(joined)))
-        return joined.view_as(x)
+        return super().forward(x.flatten(2)).view_as(x)
 
 
 class SelfHypothesisRefinement(nn.Module):

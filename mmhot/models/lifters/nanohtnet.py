@@ -8,13 +8,12 @@ paper's efficient temporal-spatial tokenization (ETST). The spatial blocks are H
 import numpy as np
 import scipy.fft
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import check_heads
-from mmhot.models.layers.blocks import MLP, PositionTable, check_windows
+from mmhot.models.layers.blocks import PositionTable, ResidualMLP, check_windows
 from mmhot.models.lifters.graph_conv import chain_adjacency
 from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,
@@ -24,7 +23,7 @@ from mmhot.models.lifters.htnet import (
 from mmhot.skeletons.joints import configured_skeleton
 
 
-class TemporalBlock(nn.Module):
+class TemporalBlock(ResidualMLP):
     """Graph convolution and attention over frequencies, on half the channels each."""
 
     def __init__(
@@ -38,21 +37,17 @@ class TemporalBlock(nn.Module):
         proj_drop: float,
         drop_path: float,
     ) -> None:
-        super().__init__()
+        super().__init__(embed_dims, mlp_dims, drop_rate, drop_path)
         dims = embed_dims // 2
         self.local = LocalJointConnection(dims, graph_dims, adjacency, drop_path)
         self.whole = GlobalBodyInteraction(dims, num_heads, proj_drop, drop_path)
-        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.mlp = MLP(embed_dims, mlp_dims, drop_rate)
-        self.drop_path = DropPath(drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T', C)`` to ``(B, T', C)``."""
         local, whole = x.chunk(2, dim=-1)
         local = self.local(local)
         whole = self.whole(local + whole)
-        x = torch.cat([local, whole], dim=-1)
-        return x + self.drop_path(self.mlp(self.norm(x)))
+        return super().forward(torch.cat([local, whole], dim=-1))
 
 
 @MODELS.register_module()
