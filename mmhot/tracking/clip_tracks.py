@@ -12,7 +12,7 @@ import numpy as np
 
 from mmhot.structures.clips_2d import Track2D, join_tracks
 from mmhot.structures.people import People, box_overlap, box_size
-from mmhot.tracking.crossings import uncross
+from mmhot.tracking.crossings import end_takeovers, uncross
 from mmhot.tracking.person_tracker import Tracker
 
 
@@ -92,7 +92,9 @@ def _track_shot(
     least = math.ceil(_LIMITS.min_duration * fps)
     least = max(1, min(least, len(people) // 2))
     tracks = [track for track in tracks if len(track.frames) >= least]
-    return tracks if looks is None else uncross(tracks, looks, fps)
+    if looks is None:
+        return tracks
+    return end_takeovers(uncross(tracks, looks, fps), looks, fps)
 
 
 def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2D:

@@ -1,13 +1,13 @@
 """Exchanged IDs of people who met, found by their clothes before and after."""
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from mmhot.structures.clips_2d import Track2D, join_tracks
-from mmhot.structures.people import box_overlap
+from mmhot.structures.people import box_overlap, box_size
 from mmhot.tracking.appearance import average_looks, look_distances, looks_of
 
 
@@ -26,6 +26,12 @@ class CrossingLimits:
     # of distances with exchanged IDs to those without; higher exchanges more
     max_ratio: float = 0.6
     min_gain: float = 0.05  # difference of these distances; higher exchanges less
+    # Distance of one track's looks before and after a meeting from which it is another
+    # person's, if the box jumps there: by so many sizes, and times its usual step, a
+    # frame. People whom things hide reach 0.3 without a jump. Higher ends fewer tracks.
+    other: float = 0.25
+    jump: float = 0.2
+    jump_ratio: float = 3.0
 
 
 _LIMITS = CrossingLimits()
@@ -66,6 +72,58 @@ def uncross(
         # also those with others, meanwhile
         waiting = [x for x in _meetings(tracks) if x.after > meeting.before]
     return [track for track in tracks if len(track.frames)]
+
+
+def end_takeovers(
+    tracks: list[Track2D], looks: dict[str, np.ndarray], fps: float
+) -> list[Track2D]:
+    """End tracks that go on with another person whom they met, who gets a new one.
+
+    Arguments are those of :func:`uncross`.
+    """
+    ended = []
+    for number, track in enumerate(tracks):
+        others = [*tracks[:number], *tracks[number + 1 :]]
+        span = _LIMITS.seconds * fps
+        while (start := _find_takeover(track, others, looks, span)) is not None:
+            ended.append(track.take(track.frames < start))
+            track = track.take(track.frames >= start)
+        ended.append(track)
+    return ended
+
+
+def _find_takeover(
+    track: Track2D,
+    others: list[Track2D],
+    looks: dict[str, np.ndarray],
+    span: float,
+) -> int | None:
+    """Find the frame from which a track looks like another person, after a meeting."""
+    frames, boxes = track.frames, track.boxes
+    meets = np.zeros(len(frames), bool)
+    for other in others:
+        near = (frames >= other.frames[0] - span) & (frames <= other.frames[-1] + span)
+        overlap = box_overlap(boxes, _last_boxes(other, frames))
+        meets |= near & (overlap > _LIMITS.overlap)
+    # Steps of both corners from frame to frame, in sizes of the person.
+    moved = np.linalg.norm(np.diff(boxes, axis=0, prepend=boxes[:1]), axis=1)
+    steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
+    least = max(_LIMITS.jump, _LIMITS.jump_ratio * float(np.median(steps)))
+    times, values = looks_of(track, looks)
+    best, start = _LIMITS.other, None
+    for last, first in pairwise(times):
+        around = (frames > last - span / 2) & (frames <= first)
+        between = (frames > last) & (frames <= first)
+        if not meets[around].any():
+            continue
+        before = values[(times <= last) & (times >= last - span)]
+        after = values[(times >= first) & (times <= first + span)]
+        pair = [average_looks(x, _LIMITS.min_looks) for x in (before, after)]
+        distance = look_distances(np.stack(pair[:1]), np.stack(pair[1:]))[0, 0]
+        frame = frames[between][steps[between].argmax()]
+        if distance > best and steps[between].max() > least:
+            best, start = distance, int(frame)
+    return start
 
 
 def _meetings(tracks: list[Track2D]) -> list[_Meeting]:

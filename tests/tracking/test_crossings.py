@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from drawn_walkers import observe_walkers
 
+from mmhot.structures.clips_2d import Track2D
 from mmhot.tracking.appearance import AppearanceObserver
 from mmhot.tracking.clip_tracks import track_clip
+from mmhot.tracking.crossings import end_takeovers
 
 FPS = 25.0
 COLORS = [
@@ -72,3 +74,23 @@ def exchanges(people, owners, looks):
 def test_people_who_meet_keep_their_track(name):
     found = [scene(name, seed) for seed in range(3)]
     assert sum(exchanges(*each) for each in found) == 0
+
+
+@pytest.mark.parametrize(('met', 'tracks'), [(True, 2), (False, 1)])
+def test_tracks_that_go_on_with_another_person_whom_they_met_end(met, tracks):
+    """The other one is hidden from frame 40 on, and comes out at 50, without a box."""
+    walk = np.zeros((100, 4)) + (100, 50, 140, 150)
+    walk[50:] += (30, 0, 30, 0)
+    stand = walk[:40] + ((25, 0, 25, 0) if met else (200, 0, 200, 0))
+    pair = [
+        Track2D(number, np.arange(len(boxes)), *np.zeros((2, len(boxes), 1)), boxes)
+        for number, boxes in enumerate((walk, stand))
+    ]
+    frames = np.delete(np.arange(0, 100, 5), slice(6, 12))
+    values = np.zeros((len(frames), 4, 10))
+    values[np.arange(len(frames)), :, (frames >= 50).astype(int)] = 1
+    looks = dict(frames=frames, boxes=walk[frames], values=values)
+    found = end_takeovers(pair, looks, FPS)
+    assert len(found) == tracks + 1
+    starts = sorted(int(track.frames[0]) for track in found)
+    assert starts == ([0, 0, 50] if met else [0, 0])
