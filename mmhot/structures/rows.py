@@ -83,7 +83,10 @@ class Rows:
             places = places.reshape(*lead, *points.shape[1:])
             track = np.argsort(follow_people(places, name), axis=1).ravel()
         arrays |= dict(points=points, frame=frame, track=track)
-        return CheckedRows(**{**vars(self), **arrays}).with_tracks(name)
+        rows = CheckedRows(**{**vars(self), **arrays}).with_tracks(name)
+        is_there = np.isfinite(rows.points).any((1, 2))
+        are_people = len(lead) > 1 and lead[1] > 1 and is_there.any()
+        return rows.take(is_there) if are_people else rows
 
 
 class CheckedRows(Rows):
