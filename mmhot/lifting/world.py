@@ -180,7 +180,18 @@ def is_level(clip: Clip3D) -> bool:
 
 
 def _step_to_floor(clip: Clip3D) -> Clip3D:
-    lowest = np.fmin.reduce(clip.places()[:, _BODY, 2], axis=1)
+    """Move all people by one distance to the floor, below those whose ankles are seen.
+
+    Without any the floor is not known, and heights stay.
+    """
+    ankles = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
+    stands = (clip.scores[:, ankles] > 0).any(1)
+    if not stands.any():
+        text = '%s: no ankle is seen, and the floor is not known: heights stay; '
+        text += '{given_axes=world} states that it is at zero'
+        _LOGGER.warning(ArgumentError(text, clip.name))
+        return replace(clip, axes='world')
+    lowest = np.fmin.reduce(clip.places()[stands][:, _BODY, 2], axis=1)
     root, step = clip.root_3d.copy(), ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
     if abs(step) > FLOOR.at_zero:
         text = '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '

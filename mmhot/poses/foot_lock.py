@@ -72,6 +72,11 @@ class FootErrors:
     glides: float = 2.5  # of errors: an ankle that is farther away does not stand
     alike: float = 0.5  # way of an ankle around the root when both move alike
     ahead: float = 0.8  # of a way from its start: less is an error that comes back
+    # Steps in place: least contacts of each foot, mean way in them, m, and the root's
+    # way along theirs: .24 to 9 in lifted walks on the ground, -1 to -.1 on treadmills
+    steps: int = 2
+    least_way: float = 0.05
+    stays: float = 0.1
     max_stretch: float = 0.995  # longest leg, relative to its bones, if it was bent
     reach: float = 0.003  # of the longest leg, m
     straight: float = 0.01  # of a straight leg that would bend, m
@@ -260,13 +265,39 @@ class LockFeet(PoseStep[object]):
         """
         sliding, gliding = stands.copy(), 0
         # each contact is a run of frames of one side
-        contacts, _ = scipy.ndimage.label(stands > 0, [[0, 1, 0]] * 3)
-        for rows, side in scipy.ndimage.find_objects(contacts):
+        labels, _ = scipy.ndimage.label(stands > 0, [[0, 1, 0]] * 3)
+        contacts = scipy.ndimage.find_objects(labels)
+        if self._walks_in_place(contacts, ankles, root):
+            return None
+        for rows, side in contacts:
             places = ankles[rows, side.start]
             if self._glides(places, root[rows]):
                 gliding += len(places)
                 sliding[rows, side] = 0
         return sliding if np.count_nonzero(sliding) >= gliding else None
+
+    def _walks_in_place(
+        self,
+        contacts: list[tuple[slice, slice]],
+        ankles: np.ndarray,
+        root: np.ndarray,
+    ) -> bool:
+        """Return whether both feet go one way in contacts, and the root does not.
+
+        Contacts are rows and sides of ankles (T, 2, 3); the root is (T, 3). Lifted feet
+        move too little in depth: before or behind a treadmill no way is a glide.
+        """
+        sides = np.array([side.start for _, side in contacts], int)
+        if np.bincount(sides, minlength=2).min() < self.errors.steps:
+            return False
+        ways = np.array([_way(ankles[rows, side.start]) for rows, side in contacts])
+        own = np.array([_way(root[rows]) for rows, _ in contacts]).sum(0)
+        total = np.linalg.norm(ways.sum(0))
+        ahead = ways.sum(0) / max(total, 1e-9)
+        is_one_way = total > self.errors.ahead * np.linalg.norm(ways, axis=1).sum()
+        feet = [(ways[sides == side] @ ahead).mean() for side in range(2)]
+        is_far = total > self.errors.least_way * len(ways) and min(feet) > 0
+        return bool(is_one_way and is_far and own @ ahead < self.errors.stays * total)
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
         """Return whether an ankle in contact (T, 3) moves farther than by errors.
@@ -422,6 +453,12 @@ class LockFeet(PoseStep[object]):
             held = slice(end, end + np.logical_and.accumulate(near).sum())
             rests[held] = np.maximum(rests[held], stands[end - 1])
         return rests
+
+
+def _way(places: np.ndarray) -> np.ndarray:
+    """Return the way of places (T, 3) from the first to the last fifth, (3,)."""
+    count = max(len(places) // 5, 1)
+    return places[-count:].mean(0) - places[:count].mean(0)
 
 
 def _spread(places: np.ndarray) -> float:

@@ -225,8 +225,10 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         for axes in ('y-up', 'z-up'):
             height = lowest[:, _UP[axes][0]]
             is_on = (height > _FLOOR[0]) & (height < _FLOOR[1])
-            touches = _FLOOR[0] < np.nanpercentile(height, 5) < _FLOOR[1]  # who jump
-            points[axes] += bool(touches or is_on.mean() > 0.5)
+            # of people who jump; others may pass a height of zero in any axes
+            touches = _FLOOR[0] < np.nanpercentile(height, 5) < _FLOOR[1]
+            is_floor = is_on.mean() > 0.5 or (touches and points[axes] > 0)
+            points[axes] += bool(is_floor)
     best = [axes for axes, count in points.items() if count == max(points.values())]
     if len(best) > 1:
         raise ArgumentError('axes of people are not known: {given_axes} states them')

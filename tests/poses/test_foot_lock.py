@@ -113,6 +113,20 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
         assert_allclose(places, clip.places(), atol=1e-5)
 
 
+@pytest.mark.parametrize('depth', [0.3, 0.5])
+def test_feet_on_a_treadmill_are_not_held_if_lifted_too_flat(depth, caplog):
+    truth, clip = GroundTruth.read(DEMO / 'walk.npz'), rendered('walk')
+    poses = (truth.poses * [1, 1, depth]).astype(np.float32)
+    seconds = clip.frame / clip.fps
+    way = np.outer(seconds / seconds[-1], truth.root[-1] - truth.root[0])
+    for root, is_held in ((truth.root, True), (truth.root - way, False)):
+        lifted = dict(root_3d=root.astype(np.float32), model='a lifter')
+        given = replace(clip, keypoints_3d=poses, **lifted)
+        moved = np.abs(LockFeet().lock(given).places() - given.places()).max()
+        assert (moved > 0.01) == is_held
+    assert 'feet that glide (people 0) are not held' in caplog.text
+
+
 def test_steps_of_a_fast_kick_are_not_held():
     [(places, _)] = resampled([joints_of(KICK, 150)], 25.0, 1.6)
     clip = Clip3D.from_arrays(places, 25.0, axes='world')

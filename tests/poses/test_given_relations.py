@@ -188,6 +188,24 @@ def test_heights_in_level_axes_are_kept_but_for_a_step_to_the_floor(
     assert ('keeps their heights' in caplog.text) == (down > 0)
 
 
+def test_people_without_ankles_keep_their_heights(caplog):
+    poses = WORLD[:, :1] + [0, 0, 0.4]
+    poses[..., [2, 3, 5, 6], :] = np.nan
+    clip = mmhot.refine(Clip3D.from_arrays(poses, FPS, axes='z-up'))
+    steps = (clip.places() - poses[:, 0])[:, [0, *range(7, 17)], 2]
+    assert_allclose(steps, 0, atol=5e-3)
+    assert 'no ankle is seen, and the floor is not known' in caplog.text
+
+
+def test_a_height_of_zero_that_people_pass_is_no_floor():
+    """A camera above looks straight down, and people walk up the image."""
+    way = np.linspace(0, 8, COUNT)[:, None, None] * [0, -1, 0]
+    poses = (WORLD[:, 0] - WORLD[:, 0, :1] + way) * [1, -1, -1] + [0, 0, 5]
+    poses[..., 1] -= poses[..., 1].min()
+    with pytest.raises(ValueError, match='axes of people are not known'):
+        Clip3D.from_arrays(poses, FPS)
+
+
 # People in other positions, z up, whose axes one cannot see by their bodies.
 LAID = {
     'head to +y': lambda x: x[..., [0, 2, 1]] * (1, 1, -1),
