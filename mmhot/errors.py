@@ -25,15 +25,21 @@ _MAX_NAMES, _MAX_NAME = 6, 100
 MMPOSE = 'mmpose==1.3.2'
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
-# Of MMPose and MMCV; the groups are the image's path.
-_UNREADABLE_IMAGE = re.compile(
-    r'occurs when loading `(.*?)`\.|failed to load image: ([^\s`]+)', re.DOTALL
-)
 # PyTorch adds the traceback of a data loader's process to the message.
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
-# PyTorch's, OpenCV's, and ONNX Runtime's words.
-_NO_MEMORY = re.compile(
-    "can't allocate memory|Insufficient memory|Failed to allocate memory|bad_alloc"
+_NO_MEMORY = 'this needs more memory than there is; a smaller batch needs less'
+_NO_IMAGE = '{}: missing, or cannot be read as an image'
+# Faults of the input or the machine that other packages describe by words alone: class
+# of the error, words, and the explanation, in which {} is the group. The table is here
+# and not with the commands because results of many clips and the cache need it, too.
+_EXPLANATIONS = (
+    (Exception, "can't allocate memory", _NO_MEMORY),  # PyTorch
+    (Exception, 'Insufficient memory', _NO_MEMORY),  # OpenCV
+    (Exception, 'Failed to allocate memory|bad_alloc', _NO_MEMORY),  # ONNX Runtime
+    (Exception, r'(?s)occurs when loading `(.*?)`\.', _NO_IMAGE),  # MMPose
+    (Exception, r'failed to load image: ([^\s`]+)', _NO_IMAGE),  # MMCV
+    (AssertionError, r'(?s)(.*not exist.*)', '{}'),  # MMPose: files of datasets
+    (ImportError, r'(?s)(.*"pip .*)', '{}'),  # MMEngine: what a config names, as wandb
 )
 # Raised by files whose values have types or depths that nothing has checked; the
 # RuntimeError is h5py's, too.
@@ -252,35 +258,30 @@ def is_debugging() -> bool:
 
 def _reason(error: Exception) -> str | None:
     """Explain a fault of the input or the machine; None for one of the program."""
-    kind = type(error).__name__
-    text = str(error) or kind
+    text = str(error) or type(error).__name__
+    if worker := _IN_WORKER.search(text):
+        text = worker[1]
+    for kind, words, meaning in _EXPLANATIONS:
+        if isinstance(error, kind) and (said := re.search(words, text)):
+            return meaning.format(*said.groups())
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
         return f'this needs {error.name}: {install_extra("mmpose")}'
     # a package that was compiled for another NumPy raises ValueError and others
     places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
     if isinstance(error, ImportError) or '<module>' in places:
-        if '"pip ' in text:  # MMEngine's, of packages that configs name, such as wandb
-            return text
         return (
             f'{text}: run `mmhot doctor`, which names what is missing or broken, and '
             'how to repair it'
         )
     if isinstance(error, UnpicklingError):
         return f'checkpoint {explain_refusal(error)}'
-    # by name and text: importing PyTorch would cost every command seconds
-    lacks_memory = isinstance(error, MemoryError) or kind == 'OutOfMemoryError'
-    if lacks_memory or _NO_MEMORY.search(text):
-        return 'this needs more memory than there is; a smaller batch needs less'
+    # by name: importing PyTorch would cost every command seconds
+    if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError':
+        return _NO_MEMORY
     if isinstance(error, OSError) and error.strerror:
         file = '' if error.filename is None else f'{escape(error.filename)}: '
         return f'{file}{error.strerror}'
-    if worker := _IN_WORKER.search(text):
-        text = worker[1]
-    if image := _UNREADABLE_IMAGE.search(text):
-        return f'{image[1] or image[2]}: missing, or cannot be read as an image'
-    # MMPose's datasets assert that their files exist
-    is_missing_file = isinstance(error, AssertionError) and 'not exist' in text
-    return text if isinstance(error, ValueError | OSError) or is_missing_file else None
+    return text if isinstance(error, ValueError | OSError) else None
 
 
 def is_user_error(error: Exception) -> bool:

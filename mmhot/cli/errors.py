@@ -95,9 +95,10 @@ def open_streams() -> None:
 
 
 def keep_terminal() -> None:
-    """Leave stderr to Python: C libraries write to it, some when they are unloaded.
+    """Leave stderr to Python, as OpenCV's libpng and libjpeg write to it.
 
-    With ``MMHOT_DEBUG=1`` they still do.
+    They do so for each damaged image, without its name. With ``MMHOT_DEBUG=1`` they
+    still do.
     """
     if is_debugging():
         return
