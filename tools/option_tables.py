@@ -33,7 +33,7 @@ _HEADER = '''\
 Written by ``python -m tools.option_tables``; ``docs/api.md`` has their meanings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypedDict
 

@@ -3,7 +3,7 @@
 Written by ``python -m tools.option_tables``; ``docs/api.md`` has their meanings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypedDict
 
@@ -56,12 +56,14 @@ class InferOptions(_Any, _Clips, _Models, _Frames, total=False):
 
     camera: Literal['auto', 'static', 'rotating', 'moving'] | None
     keep: int | str | Iterable[int] | None
+    height: float | str | Iterable[float] | Mapping[int, float] | None
 
 
 class LiftOptions(_Any, _Clips, _Models, _Files, total=False):
     """Options of ``mmhot.lift``."""
 
     keep: int | str | Iterable[int] | None
+    height: float | str | Iterable[float] | Mapping[int, float] | None
 
 
 class RefineOptions(_Any, _Clips, _Files, total=False):

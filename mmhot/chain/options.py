@@ -12,6 +12,7 @@ from mmhot.errors import ArgumentError
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.keypoints.people import SingleOption
 from mmhot.options import Option, Options, read_names, split_numbers
+from mmhot.poses.sizes import HeightOption
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
 _Axes = Annotated[
@@ -28,14 +29,6 @@ def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
     if min(width, height) < 1:
         raise ValueError
     return width, height
-
-
-def read_heights(value: float | str | Iterable[float]) -> tuple[float, ...]:
-    """Read body heights in meters: a number, a sequence, or text such as '1.8,1.2'."""
-    heights = tuple(split_numbers(value))
-    if not heights or not all(0.3 <= height <= 3 for height in heights):
-        raise ValueError
-    return heights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +101,7 @@ class VideoOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(VideoOptions):
+class ExportOptions(VideoOptions, HeightOption):
     """Options of the files that are written: formats, axes, scale and floor."""
 
     formats: Annotated[
@@ -120,17 +113,6 @@ class ExportOptions(VideoOptions):
         ),
     ] = ('npz', 'html')
     axes: _Axes = 'camera'
-    height: Annotated[
-        tuple[float, ...] | None,
-        'body height, which sets the scale; one value per track ID for several people, '
-        'such as 1.80,1.20',
-        Option(
-            read=read_heights,
-            expected='from 0.3 to 3 meters, or one height for each person, such as '
-            '1.80,1.20',
-            metavar='METERS',
-        ),
-    ] = None
     bvh_profile: Annotated[
         str,
         'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',

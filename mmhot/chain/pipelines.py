@@ -23,6 +23,7 @@ from mmhot.poses.expected_error import ExpectErrors
 from mmhot.poses.extremities import AddJoints
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
+from mmhot.poses.sizes import ScalePeople
 from mmhot.poses.smoothing import SmoothGivenPoses, SmoothPoses, SmoothStream
 from mmhot.step import KeypointStep, PoseStep, Step
 from mmhot.tracking.returning import MergeReturning
@@ -74,6 +75,7 @@ VIDEO: Pipeline[Footage, Lifted] = Pipeline(
         KeepBones,
         AddJoints,
         RestoreCamera,
+        ScalePeople,
         LockFeet,
         UserPoses,
     ),
@@ -89,6 +91,7 @@ KEYPOINTS: Pipeline[None, Lifted] = Pipeline(
         KeepBones,
         AddJoints,
         HoldCamera,
+        ScalePeople,
         LockFeet,
         UserPoses,
     ),

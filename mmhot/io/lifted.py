@@ -28,7 +28,7 @@ from mmhot.io.arrays import (
 from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, clip_name
-from mmhot.structures.clips_3d import ARRAYS, Clip3D, join_rows
+from mmhot.structures.clips_3d import ARRAYS, BodyHeight, Clip3D, join_rows
 from mmhot.structures.rows import Steps
 
 _LOGGER = logging.getLogger(__name__)
@@ -55,10 +55,11 @@ _HEADER: dict[str, Any] = {
     'detected_joints': [str],
     'steps': [str],
     'step_options': [str],
+    'heights': [str],
 }
-# Of clips whose frames share axes, of those of several shots or with steps, of
-# lifters that predict their errors, and of 2D models with more joints.
-_OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', _ERROR}
+# Fields that some clips lack: frames share axes, there are several shots, steps have
+# run, the lifter predicts its errors, the 2D model has more joints.
+_OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', 'heights', _ERROR}
 _OPTIONAL |= {'detected_joints', 'detected_2d', 'detected_scores'}
 # Keys of the arrays in files, which have the times of all clips.
 _KEYS = {name: 'time' if name == 'variable_time' else name for name in ARRAYS}
@@ -144,6 +145,10 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     values = {name: getattr(clip, name, None) for name in _HEADER}
     values['steps'] = [*clip.steps]
     values['step_options'] = [json.dumps(options) for options in clip.steps.values()]
+    values['heights'] = [
+        json.dumps({'track': track} | height._asdict())
+        for track, height in clip.heights.items()
+    ]
     return {
         name: np.asarray(value)
         for name, value in values.items()
@@ -245,6 +250,8 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
         name: json.loads(text)
         for name, text in zip(steps, values.pop('step_options', ()), strict=False)
     }
+    people = map(json.loads, values.get('heights', ()))
+    values['heights'] = {x.pop('track'): BodyHeight(**x) for x in people}
     clip = Clip3D(**values)
     with np.errstate(all='ignore'):  # of any rate
         is_constant_rate = np.array_equal(

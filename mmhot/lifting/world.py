@@ -1,7 +1,7 @@
 """Absolute positions of lifted people: in camera space, and on a floor."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from mmhot.errors import ArgumentError
 from mmhot.lifting import placement
 from mmhot.lifting.placement import FLOOR
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
-from mmhot.structures.clips_3d import Clip3D, to_axes
+from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
@@ -64,30 +64,83 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     )
 
 
-def scale_people(clip: Clip3D, heights: float | Sequence[float]) -> Clip3D:
-    """Scale poses and root positions to body heights in meters.
+def stated_heights(
+    name: str,
+    tracks: Sequence[int],
+    heights: float | Sequence[float] | Mapping[int, float],
+) -> dict[int, float]:
+    """Return stated body heights by track ID, meters.
 
-    There is one for all people, or one for each by track ID. All people have ankles at
-    the same height over the floor.
+    They are one for all people of a clip of this name, one for each, in the order of
+    the tracks, or given by track ID.
     """
-    tracks = clip.track_ids
+    listed = ', '.join(map(str, tracks))
+    if isinstance(heights, Mapping):
+        for track in heights:
+            if track not in tracks:
+                text = '{height} must be of the people %s of %s, got one of %s'
+                raise ArgumentError(text, listed, name, track)
+        return dict(heights)
     of_tracks = np.atleast_1d(heights).astype(float).tolist()
     if len(of_tracks) not in (1, len(tracks)):
-        text = '{height} must be one number, or one for each of the people %s of %s, '
-        text += 'got %s of them'
-        listed = ', '.join(map(str, tracks))
-        raise ArgumentError(text, listed, clip.name, len(of_tracks))
-    of_tracks = of_tracks * len(tracks) if len(of_tracks) == 1 else of_tracks
+        text = (
+            '{height} must be one number, or one for each of the people %s of %s, '
+            'got %s of them'
+        )
+        raise ArgumentError(text, listed, name, len(of_tracks))
+    if len(of_tracks) == 1:
+        of_tracks *= len(tracks)
+    return dict(zip(tracks, of_tracks, strict=True))
+
+
+def scale_people(
+    clip: Clip3D, heights: float | Sequence[float] | Mapping[int, float]
+) -> Clip3D:
+    """Scale poses and root positions to body heights, see :func:`stated_heights`.
+
+    All people have ankles at the same height over the floor. Of people whose sizes one
+    floor shows, who are not named are scaled with those who are.
+    """
+    tracks = [track for track in clip.heights if track in clip.track_ids]
+    stated = stated_heights(clip.name, tracks or clip.track_ids, heights)
+    sizes = {
+        track: (height - ANKLE_HEIGHT) / lifted_height(clip, track)
+        for track, height in stated.items()
+    }
+    shared = [x for x, height in clip.heights.items() if height.source == 'floor']
+    factors = [sizes[track] for track in shared if track in sizes]
+    if factors:
+        mean = float(np.exp(np.log(factors).mean()))
+        sizes = dict.fromkeys(shared, mean) | sizes
+    scaled = resize(clip, sizes)
+    known = {x: BodyHeight(y, 0.0, 'stated') for x, y in stated.items()}
+    return replace(scaled, heights=scaled.heights | known)
+
+
+def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
+    """Multiply poses, root positions and heights of people by factors, by track ID."""
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
-    for track, height in zip(tracks, of_tracks, strict=True):
+    for track, size in sizes.items():
         rows = clip.track == track
-        lifted_height = height_over_ankles(clip.keypoints_3d[rows], clip.joint_names)
-        factor = (height - ANKLE_HEIGHT) / lifted_height
         for array in scaled.values():
-            array[rows] *= factor
-    return replace(clip, **scaled)
+            array[rows] *= size
+    heights = {
+        track: BodyHeight(
+            (height.meters - ANKLE_HEIGHT) * sizes.get(track, 1.0) + ANKLE_HEIGHT,
+            height.error * sizes.get(track, 1.0),
+            height.source,
+        )
+        for track, height in clip.heights.items()
+    }
+    return replace(clip, heights=heights, **scaled)
+
+
+def lifted_height(clip: Clip3D, track: int) -> float:
+    """Return the height of a person over the ankles, meters."""
+    rows = clip.track == track
+    return float(height_over_ankles(clip.keypoints_3d[rows], clip.joint_names))
 
 
 def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:

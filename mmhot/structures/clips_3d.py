@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -49,6 +49,21 @@ ARRAYS = {
     'detected_scores': ('NJ', np.float32),
 }
 _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error', 'detected_2d')
+
+
+class BodyHeight(NamedTuple):
+    """Body height of a person, and how it is known.
+
+    Attributes:
+        meters (float): From the floor to the top of the head.
+        error (float): Its standard deviation, meters; 0 if it is stated.
+        source (str): ``'stated'``, ``'floor'`` if the floor on which several people
+            stand shows it, or ``'assumed'``.
+    """
+
+    meters: float
+    error: float
+    source: str
 
 
 @dataclass
@@ -114,6 +129,8 @@ class Clip3D:
         detected_2d (np.ndarray | None): These as they were detected, in pixels, NaN
             where missing, (N, J, 2) float32.
         detected_scores (np.ndarray | None): Their confidence, (N, J) float32.
+        heights (dict[int, BodyHeight]): Body height by track ID, in the order in which
+            people were chosen; empty for poses of other tools.
 
     Example::
 
@@ -148,6 +165,7 @@ class Clip3D:
     detected_joints: tuple[str, ...] = ()
     detected_2d: np.ndarray | None = None
     detected_scores: np.ndarray | None = None
+    heights: dict[int, BodyHeight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""

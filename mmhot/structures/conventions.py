@@ -31,10 +31,10 @@ _LEVELS = (
 _STEP, _TILT = 0.05, 0.12
 # Shares of the frames in which people stand: in the usual order, and in another.
 _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
-# Cosines of the largest angles between trunk and legs, and between thighs and shins, of
+# Degrees: the largest angles between trunk and legs, and between thighs and shins, of
 # people who stand. Larger angles count more people who bend and sit. A bend of 60
 # degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
-_UNBENT, _STRAIGHT = np.cos(np.radians([25, 50]))
+_MAX_BENDS = (25.0, 50.0)
 # Tangent of the angle by which the neck of people who stand is ahead of their ankles:
 # the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees.
 _LEAN = np.tan(np.radians(3.1))
@@ -240,15 +240,19 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     return best[0]
 
 
-def standing_axes(body: np.ndarray) -> np.ndarray:
+def standing_axes(
+    body: np.ndarray, max_bends: tuple[float, float] = _MAX_BENDS
+) -> np.ndarray:
     """Return what is up for people who stand, unit vectors, NaN of others, (T, 3).
 
     It is a bit behind the line from feet to neck. Trunk and legs of these bodies in
     Human3.6M's joints, (T, 17, 3), z about up, have about one direction, and not both
-    hands are beyond the head.
+    hands are beyond the head. ``max_bends`` are the largest angles in degrees of people
+    who stand, between trunk and legs, and between thighs and shins.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
-    stands = ((trunk * leg).sum(-1) > _UNBENT) & ((thigh * shin).sum(-1) > _STRAIGHT)
+    unbent, straight = np.cos(np.radians(max_bends))
+    stands = ((trunk * leg).sum(-1) > unbent) & ((thigh * shin).sum(-1) > straight)
     stands &= ~has_hands_up & (axis[:, 2] > _UPRIGHT)
     left, right = body[:, _PAIRS[2][0]], body[:, _PAIRS[2][1]]
     ahead = unit_vectors(np.cross(left - right, axis))

@@ -40,7 +40,7 @@ def names_of(pipeline, lifter, **options):
 def test_steps_are_those_of_the_documentation(lifter):
     assert [*dict.fromkeys(names_of(VIDEO, lifter))] == [
         *('estimate', 'track', 'returning', 'people', 'lens', 'sides', 'confidence'),
-        *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'feet'),
+        *('camera', 'lift', 'errors', 'smoothing', 'bones', 'joints', 'sizes', 'feet'),
     ]
     names = ['people', 'gaps', 'placement', 'smoothing', 'bones', 'camera', 'feet']
     assert names_of(POSES, None) == names
@@ -91,7 +91,7 @@ def test_steps_of_users_run(skater):
     np.testing.assert_array_equal(lower.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(lower.root_3d, plain.root_3d + np.float32([0, 1, 0]))
     assert [*lower.steps] == [*plain.steps, 'lower']
-    assert [*moved.steps] == ['sides', 'confidence', 'shift', 'bones', 'lower']
+    assert [*moved.steps] == ['sides', 'confidence', 'shift', 'bones', 'sizes', 'lower']
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 
@@ -201,7 +201,7 @@ def test_clips_after_each_step(skater):
     clip = mmhot.read_keypoints(skater)
     clips = dict(mmhot.steps(clip, pose3d='nanohtnet', without='sides'))
     names = ['people', 'lens', 'confidence', 'shift', 'lift', 'errors', 'smoothing']
-    assert [*clips] == [*names, 'bones', 'joints', 'camera', 'feet']
+    assert [*clips] == [*names, 'bones', 'joints', 'camera', 'sizes', 'feet']
     moved = clips['shift'].tracks[0].keypoints - clips['confidence'].tracks[0].keypoints
     np.testing.assert_allclose(moved[np.isfinite(moved)], 5, atol=1e-4)
     lifted = mmhot.lift(clip, pose3d='nanohtnet', without='sides')

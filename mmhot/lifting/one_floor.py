@@ -1,0 +1,210 @@
+"""One floor below all people: the tilt of a camera and the sizes of people, in one fit.
+
+A lifter gives everybody a typical size, so small people are placed too far away. With
+another size a person's feet come nearer or go farther along their lines of sight, and
+only with the right one do they stand where the others' floor is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy  # its modules are loaded at first use
+
+from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
+from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.conventions import standing_axes
+
+_H36M = get_skeleton('h36m-17')
+_ANKLES = _H36M.indices(['left_foot', 'right_foot'])
+
+
+@dataclass(frozen=True)
+class OneFloorSettings:
+    """What counts as evidence of a floor, and standard deviations of the fit."""
+
+    max_speed: float = 0.4  # m/s; speed of an ankle; a faster one does not rest
+    # Meters; height of an ankle above the other one; a higher one does not rest.
+    max_above: float = 0.06
+    span: float = 0.3  # seconds, of which one observation is the mean
+    # Share of a span in which an ankle must rest: at the top of a jump it is slow, too.
+    min_rest: float = 0.5
+    kept: int = 200  # observations of a person; more take more time
+    # Observations that a person counts for; more trust the floor more than other sizes.
+    most: float = 6.0
+    ankle: float = 0.035  # m; height of a resting ankle over the floor
+    ankle_per_meter: float = 0.012  # the same, for each meter of distance
+    body: float = 0.07  # radians; mean body axis of a person who stands
+    # Degrees between trunk and legs, thighs and shins; who bends more does not stand.
+    max_bends: tuple[float, float] = (18.0, 35.0)
+    voters: float = 0.1  # share of poses that must stand for their axis to count
+    size: float = 0.12  # logarithm of a body size relative to the lifted one
+    # Largest such logarithm. Who needs more to stand on the floor stands on something
+    # else. Higher values admit smaller children, and people on lower stages.
+    max_size: float = 0.27
+    # The same of the difference to the mean of all others who stand: 1.15 to 1.80 m.
+    max_apart: float = 0.45
+    # Radians the camera looks down: mean and standard deviation.
+    pitch: tuple[float, float] = (0.12, 0.3)
+    # Radians; phones lean by up to .4, level cameras by .02. Higher values trust bodies
+    # more.
+    roll: float = 0.05
+    # Pitch in radians and height in meters of a camera, from which the fit starts.
+    starts: tuple[tuple[float, float], ...] = (
+        *((pitch, height) for pitch in (0.0, 0.2, 0.35) for height in (1.2, 2.0)),
+    )
+
+
+ONE_FLOOR = OneFloorSettings()
+
+
+@dataclass(frozen=True)
+class Stance:
+    """What a person shows of the floor, in z-up axes of the camera.
+
+    Attributes:
+        ankles (np.ndarray): Places where an ankle rested, meters, (N, 3).
+        axis (np.ndarray | None): Unit vector of the body while it stands, (3,).
+    """
+
+    ankles: np.ndarray
+    axis: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, person: Clip3D) -> 'Stance':
+        """Find where the one person of a clip in z-up axes rests."""
+        body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
+        axes = standing_axes(body, ONE_FLOOR.max_bends)
+        axes = axes[np.isfinite(axes).all(1)]
+        axis = None
+        if len(axes) > ONE_FLOOR.voters * len(body):
+            axis = np.median(axes, axis=0)
+            axis /= np.linalg.norm(axis)
+        ankles = body[:, _ANKLES] + person.root_3d[:, None]
+        return cls(resting_places(ankles, person.time), axis)
+
+
+def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Find where the ankles (T, 2, 3) of one person rest; return places (N, 3)."""
+    if len(ankles) < 2:
+        return np.empty((0, 3))
+    speeds = np.linalg.norm(np.gradient(ankles, seconds, axis=0), axis=-1)
+    heights = ankles[..., 2]
+    above = heights - heights.min(1, keepdims=True)
+    rests = (speeds < ONE_FLOOR.max_speed) & (above < ONE_FLOOR.max_above)
+    # One observation for each foot and span.
+    spans = 2 * (seconds / ONE_FLOOR.span).astype(int)[:, None] + [0, 1]
+    _, owner, counts = np.unique(spans[rests], return_inverse=True, return_counts=True)
+    sums = [np.bincount(owner, column) for column in ankles[rests].T]
+    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
+    is_long = counts * step >= ONE_FLOOR.min_rest * ONE_FLOOR.span
+    places = (np.stack(sums) / counts).T[is_long]
+    return places[:: len(places) // ONE_FLOOR.kept + 1]
+
+
+@dataclass(frozen=True)
+class OneFloor:
+    """The floor, and how large people are for all of them to stand on it.
+
+    Attributes:
+        up (np.ndarray): Unit vector in z-up axes of the camera, (3,).
+        sizes (np.ndarray): Body sizes relative to the lifted ones, (P,).
+        errors (np.ndarray): Standard deviations of their logarithms, (P,).
+        stands (np.ndarray): Whether a person was seen to stand on it, (P,).
+    """
+
+    up: np.ndarray
+    sizes: np.ndarray
+    errors: np.ndarray
+    stands: np.ndarray
+
+
+def fit_floor(
+    people: Sequence[Stance], known: Mapping[int, float] = {}
+) -> OneFloor | None:
+    """Fit pitch, roll and height of the camera, and body sizes, by least squares.
+
+    Nothing shows the scale of one person alone, who keeps the lifted size. Feet of
+    people whose size would be implausible do not count: they are not on the floor.
+
+    Args:
+        people (Sequence[Stance]): What each person shows.
+        known (Mapping[int, float]): Sizes that are stated, by the person's index.
+
+    Returns:
+        OneFloor | None: None if no foot rested.
+    """
+    problem = _Problem(people, known)
+    if not len(problem.ankles):
+        return None
+    starts = [problem.start(*start) for start in ONE_FLOOR.starts]
+    fits = [
+        scipy.optimize.least_squares(problem.residuals, start, loss='soft_l1')
+        for start in starts
+    ]
+    best = min(fits, key=lambda fit: fit.cost)
+    sizes = problem.sizes(best.x)
+    stands = np.array([len(person.ankles) > 0 for person in people])
+    others = (sizes[stands].sum() - sizes) / max(stands.sum() - 1, 1)
+    limits = [ONE_FLOOR.max_size], [ONE_FLOOR.max_apart]
+    doubts = (np.abs([sizes, sizes - others]) / limits).max(0)
+    doubts[~(stands & problem.is_free)] = 0
+    worst = int(doubts.argmax())
+    if doubts[worst] > 1:
+        rest = [*people]
+        rest[worst] = replace(people[worst], ankles=np.empty((0, 3)))
+        return fit_floor(rest, known)
+    errors = np.zeros(len(people))
+    covariance = np.linalg.pinv(best.jac.T @ best.jac)
+    errors[problem.is_free] = np.sqrt(np.diagonal(covariance)[3:])
+    return OneFloor(problem.up(best.x), np.exp(sizes), errors, stands)
+
+
+class _Problem:
+    """Residuals of pitch, roll, and logarithms of the camera's height and of sizes."""
+
+    def __init__(self, people: Sequence[Stance], known: Mapping[int, float]) -> None:
+        indices = range(len(people))
+        self.is_free = np.array([len(people) > 1 and x not in known for x in indices])
+        self._known = np.log([known.get(index, 1.0) for index in indices])
+        counts = np.array([len(person.ankles) for person in people])
+        self._owner = np.repeat(indices, counts)
+        self.ankles = np.concatenate([person.ankles for person in people])
+        axes = [person.axis for person in people if person.axis is not None]
+        self._axes = np.reshape(axes, (-1, 3))
+        shares = np.minimum(1, ONE_FLOOR.most / np.maximum(counts, 1))
+        distances = np.linalg.norm(self.ankles, axis=1)
+        errors = ONE_FLOOR.ankle + ONE_FLOOR.ankle_per_meter * distances
+        self._weights = np.sqrt(shares)[self._owner] / errors
+
+    def start(self, pitch: float, height: float) -> np.ndarray:
+        """Return unknowns of a level horizon and lifted sizes."""
+        return np.r_[pitch, 0, np.log(height), np.zeros(self.is_free.sum())]
+
+    def up(self, x: np.ndarray) -> np.ndarray:
+        """Return what is up in z-up axes of the camera, (3,)."""
+        pitch, roll = x[:2]
+        level = np.array([np.sin(roll), 0, np.cos(roll)])
+        return np.cos(pitch) * level - [0, np.sin(pitch), 0]
+
+    def sizes(self, x: np.ndarray) -> np.ndarray:
+        """Return the logarithms of all sizes, (P,)."""
+        sizes = self._known.copy()
+        sizes[self.is_free] = x[3:]
+        return sizes
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Return deviations relative to their standard deviations."""
+        up = self.up(x)
+        # Heights are compared at the lifted size: smaller people have no smaller ones.
+        camera = np.exp(x[2] - self.sizes(x))[self._owner]
+        heights = self.ankles @ up - ANKLE_HEIGHT + camera
+        pitch, pitch_error = ONE_FLOOR.pitch
+        return np.concatenate(
+            [
+                heights * self._weights,
+                np.cross(self._axes, up).ravel() / ONE_FLOOR.body,
+                [(x[0] - pitch) / pitch_error, x[1] / ONE_FLOOR.roll],
+                x[3:] / ONE_FLOOR.size,
+            ]
+        )

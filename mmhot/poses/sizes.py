@@ -1,0 +1,128 @@
+"""Step ``sizes``: people as tall as stated, or as the floor below all of them shows."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+
+from mmhot.errors import ArgumentError, align
+from mmhot.keypoints.people import PeopleOption
+from mmhot.lifting.one_floor import ONE_FLOOR, Stance, fit_floor
+from mmhot.lifting.world import lifted_height, resize, scale_people
+from mmhot.options import Option, Options, split_numbers
+from mmhot.skeletons.joints import ANKLE_HEIGHT
+from mmhot.step import PoseStep
+from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
+
+_LOGGER = logging.getLogger(__name__)
+Heights = tuple[float, ...] | dict[int, float]
+
+
+def read_heights(value: float | str | Iterable[float] | Mapping[int, float]) -> Heights:
+    """Read body heights in meters: '1.8', a list '1.8,1.2', or by person '0:1.8'."""
+    tracks: list[int] | None = None
+    if isinstance(value, str) and ':' in value:
+        value = dict(part.split(':') for part in value.split(','))  # type: ignore
+    if isinstance(value, Mapping):
+        tracks = split_numbers([*value], int)
+        value = [*value.values()]
+    heights = split_numbers(value)
+    if not heights or not all(0.3 <= height <= 3 for height in heights):
+        raise ValueError
+    if tracks is None:
+        return tuple(heights)
+    return dict(zip(tracks, heights, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeightOption(Options):
+    """Option that states how tall people are."""
+
+    title = 'results'
+
+    height: Annotated[
+        Heights | None,
+        'body height, which sets the scale: of all people, of each in the order of the '
+        'track IDs or of people, such as 1.80,1.20, or by track ID, such as 0:1.80',
+        Option(
+            read=read_heights,
+            expected='from 0.3 to 3 meters, or one height for each person, such as '
+            '1.80,1.20 or 0:1.80,1:1.20',
+            metavar='METERS',
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalePeople(HeightOption, PeopleOption, PoseStep[object]):
+    """Step ``sizes``: stated heights; sizes with which all people stand on one floor.
+
+    A lifter takes all people as about equally tall. Before a camera that stands, and
+    also if it turns, the floor shows who is taller, unless too few feet rest.
+    """
+
+    name, of_people = 'sizes', True
+
+    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+        """Scale poses and root positions, and list the heights of several people."""
+        tracks = clip.track_ids
+        if isinstance(self.people, tuple):
+            tracks = [track for track in self.people if track in tracks]
+        heights = {}
+        for track in tracks:
+            meters = lifted_height(clip, track)
+            error = ONE_FLOOR.size * meters
+            heights[track] = BodyHeight(meters + ANKLE_HEIGHT, error, 'assumed')
+        clip = replace(clip, heights=heights)
+        if self.height is not None:
+            clip = scale_people(clip, self.height)
+        if len(tracks) > 1:
+            if clip.camera_path is not None:
+                clip = share_floor(clip)
+            self._say(clip)
+        return clip
+
+    def _say(self, clip: Clip3D) -> None:
+        """List the heights of people; warn if some are not known."""
+        rows = [('ID', 'height, m', 'error, m', 'from')]
+        for track, known in clip.heights.items():
+            sizes = f'{known.meters:.2f}', f'{known.error:.2f}'
+            rows.append((str(track), *sizes, known.source))
+        self.report.say(f'{clip.name}: body heights:')
+        for line in align(rows, left=0).split('\n'):
+            self.report.say(line)
+        assumed = [x for x, y in clip.heights.items() if y.source == 'assumed']
+        if assumed:
+            text = '%s: people %s are taken to be equally tall; {height} states heights'
+            listed = ', '.join(map(str, assumed))
+            _LOGGER.warning(ArgumentError(text, clip.name, listed))
+
+
+def share_floor(clip: Clip3D) -> Clip3D:
+    """Scale people of assumed heights so that all stand on one floor.
+
+    The camera stands, and may turn; each shot has a camera of its own. Whoever is known
+    by an earlier shot is known in a later one.
+    """
+    shots = np.searchsorted(clip.cuts, clip.frame, 'right')
+    for shot in np.unique(shots):
+        seen = to_axes(clip.take(shots == shot), 'z-up')
+        tracks = seen.track_ids
+        known = {
+            index: 1.0
+            for index, track in enumerate(tracks)
+            if clip.heights[track].source != 'assumed'
+        }
+        people = [Stance.of(seen.take(seen.track == track)) for track in tracks]
+        floor = fit_floor(people, known)
+        if floor is None or floor.stands.sum() < 2:
+            continue
+        for index in {*np.flatnonzero(floor.stands).tolist()} - known.keys():
+            clip = resize(clip, {tracks[index]: float(floor.sizes[index])})
+            meters = clip.heights[tracks[index]].meters
+            error = float(floor.errors[index]) * (meters - ANKLE_HEIGHT)
+            found = {tracks[index]: BodyHeight(meters, error, 'floor')}
+            clip = replace(clip, heights=clip.heights | found)
+    return clip
