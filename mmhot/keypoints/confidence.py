@@ -8,17 +8,18 @@ from typing import Annotated
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
+from mmhot.geometry.outliers import Excursion, find_outliers, list_frames, list_spans
 from mmhot.options import Option
 from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.step import KeypointStep
-from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.people import torso_of
+from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.people import NUM_BODY, torso_of
 
 _LOGGER = logging.getLogger(__name__)
 # Parts that move: not shoulders and hips.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
+_MOST_LISTED = 5  # people in a line
 _TORSO = 0.5  # from hips to shoulders, meters
 
 
@@ -55,6 +56,55 @@ def find_cut(
     return cut
 
 
+@dataclass(frozen=True)
+class DoubtLimits:
+    """Bodies that 2D models may not know; docs/output-formats.md says how often.
+
+    Keypoints that jump from frame to frame are compared with the middle of the frames
+    before and after: motion of CMU's people at 25 frames a second stays below 0.19.
+    """
+
+    max_jump: float = 0.3  # mean of limbs, torso lengths; higher doubts less
+    rate: float = 25.0  # frames a second; motion grows in slower videos
+    certain: float = (
+        0.8  # mean score of people who lie or are inverted; higher doubts more
+    )
+    span: int = 2  # frames around a jump that are in doubt, too
+    factor: float = 0.5  # of the scores in these frames
+
+
+_DOUBT = DoubtLimits()
+
+
+def find_doubtful(
+    track: Track2D, skeleton: Skeleton, seconds: np.ndarray
+) -> np.ndarray:
+    """Find frames in which a 2D model may not know the body, (T,) bool.
+
+    There the person lies or is inverted, and found with a low confidence, or most limbs
+    jump.
+
+    Args:
+        track (Track2D): Of a 2D model, with all keypoints.
+        skeleton (Skeleton): Its skeleton.
+        seconds (np.ndarray): Time of each frame, (T,).
+    """
+    torso, points = torso_of(track.keypoints, skeleton), track.keypoints
+    body = track.scores[:, :NUM_BODY].mean(1)
+    doubtful = (abs(torso[:, 0]) > -torso[:, 1]) & (body < _DOUBT.certain)
+    if len(points) < 3 or not np.isfinite(torso).any():
+        return doubtful
+    limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
+    steps = np.diff(seconds) * _DOUBT.rate
+    longest = np.maximum(steps[1:], steps[:-1])
+    middle = (points[2:] + points[:-2]) / 2
+    jumps = np.linalg.norm(points[1:-1] - middle, axis=-1)[:, limbs].mean(1)
+    limit = _DOUBT.max_jump * np.nanmedian(np.linalg.norm(torso, axis=-1))
+    jumping = np.pad(jumps > limit * np.maximum(longest, 1) ** 2, 1)
+    width = 2 * _DOUBT.span + 1
+    return doubtful | (np.convolve(jumping, np.ones(width), 'same') > 0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DropUncertain(KeypointStep[Footage | None]):
     """Step ``confidence``: keypoints of low confidence count as missing.
@@ -82,13 +132,38 @@ class DropUncertain(KeypointStep[Footage | None]):
     def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
         limit = self._limit(footage)
+        doubtful = {} if footage is None else self._doubt(clip)
         clip = self.drop(clip, limit)
+        for track in clip.tracks:
+            if track.track in doubtful:
+                track.scores[doubtful[track.track]] *= _DOUBT.factor
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
             text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
             _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
             clip = replace(clip, tracks=[])
         return clip
+
+    def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
+        """Find the frames (T,) of each track with doubt, and say which they are."""
+        skeleton, found = get_skeleton(clip.skeleton), {}
+        for track in clip.tracks:
+            rows = find_doubtful(track, skeleton, clip.times_of(track.frames))
+            if rows.any():
+                found[track.track] = rows
+        if found:
+            frames = {x.track: x.frames for x in clip.tracks}
+            listed = [
+                f'{track} in {rows.sum()} frames ({list_spans(frames[track][rows])})'
+                for track, rows in found.items()
+            ]
+            text = (
+                '%s: bodies that the 2D model may not know, as they lie, are inverted '
+                'or jump: person %s; scores of these frames are halved'
+            )
+            values = clip.source or clip.name, ', person '.join(listed[:_MOST_LISTED])
+            _LOGGER.warning(text, *values)
+        return found
 
     def start(self, fps: float) -> Callable[[Clip2D, Footage | None], Clip2D]:
         """Return what drops keypoints of a frame; a stream may be empty for a while."""

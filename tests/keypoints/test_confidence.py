@@ -6,9 +6,12 @@ from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 from mmhot.datasets.transforms.virtual_camera import project
+from mmhot.frames.sources import FrameArrays
+from mmhot.geometry.outliers import Excursion
 from mmhot.keypoints.confidence import DropUncertain, find_cut, find_jumps
+from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from tools.analysis.measure_harm import resampled
 
 COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25
@@ -47,6 +50,32 @@ def test_people_who_are_upside_down_for_a_moment_are_missing():
 )
 def test_people_who_turn_over_stay(turn):
     assert not find(turned(standing(), turn)).any()
+
+
+@pytest.mark.parametrize(
+    ('degrees', 'score', 'noise', 'doubted'),
+    [
+        (0, 0.9, 0, 0),
+        (0, 0.6, 2, 0),
+        (180, 0.9, 0, 0),
+        (180, 0.7, 0, 60),
+        (0, 0.9, 40, 58),
+    ],
+)
+def test_scores_of_bodies_that_models_do_not_know_are_halved(
+    degrees, score, noise, doubted, caplog
+):
+    """They are inverted and uncertain, or their limbs jump about."""
+    points = turned(standing(), degrees)
+    points += np.random.default_rng(0).normal(0, noise, points.shape)
+    scores = np.full(points.shape[:2], score, np.float32)
+    people = [Track2D(0, np.arange(60), points, scores)]
+    clip = Clip2D('clip', 'coco-17', people, 1280, 720, 25.0)
+    step = DropUncertain(kpt_thr=0, jumps=Excursion(least=99, lasts=0.3))
+    [track] = step(clip, Footage(FrameArrays([], fps=25))).tracks
+    halved = (track.scores[:, 0] == np.float32(score / 2)).sum()
+    assert halved == pytest.approx(doubted, abs=2)
+    assert ('bodies that the 2D model may not know' in caplog.text) == (doubted > 0)
 
 
 @pytest.mark.parametrize('name', ['coco-17', 'coco-wholebody-133'])
