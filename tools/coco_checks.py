@@ -23,6 +23,9 @@ MAX_ANNOTATIONS = 2 << 30
 # Part of the image's larger side by which a labeled keypoint may lie outside, and of
 # each side by which a box of (x, y, width, height) may.
 _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
+# Boxes are two corners if all of them overlap the keypoints better so, half of them by
+# this factor, and at least by this intersection over union. Higher values refuse less.
+_CORNER_GAIN, _CORNER_OVERLAP = 1.25, 0.5
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def _value_faults(
         for fault in dict.fromkeys(filter(None, of_people))
     ]
     faults += _keypoint_faults(points, size, needs)
-    faults += _box_faults(boxes, points, size)
+    faults += _box_faults(boxes, points, size, used)
     for field, text, wrong in faults:
         rows = np.flatnonzero(used & wrong)
         used &= ~wrong
@@ -231,9 +234,9 @@ def _keypoint_faults(
 
 
 def _box_faults(
-    boxes: np.ndarray, points: np.ndarray, size: np.ndarray
+    boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield the same of boxes (N, 4)."""
+    """Yield the same of boxes (N, 4), some of which are used, (N,)."""
     corner, sides = boxes[:, :2], boxes[:, 2:]
     hint = ': wanted x, y, width, height in pixels'
     yield 'bbox', '{0} has no width or height' + hint, (sides <= 0).any(1)
@@ -241,12 +244,35 @@ def _box_faults(
     xy, labeled = points[..., :2], points[..., 2] > 0
     beyond = corner + sides > (1 + _MAX_BEYOND) * size
     corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
+    corners |= used & _are_corners(boxes[used], points[used])
     yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, corners
     near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
     away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)
     away |= (corner >= size).any(1) | (corner + sides <= 0).any(1)
     text = '{0} is not around the person, or outside of the image' + hint
     yield 'bbox', text, away
+
+
+def _are_corners(boxes: np.ndarray, points: np.ndarray) -> bool:
+    """Whether all boxes (N, 4) fit their keypoints better as x1, y1, x2, y2."""
+    labeled = (points[..., 2:] > 0) & np.isfinite(points[..., :2])
+    low = np.where(labeled, points[..., :2], np.inf).min(1, initial=np.inf)
+    high = np.where(labeled, points[..., :2], -np.inf).max(1, initial=-np.inf)
+    rows = (high > low).all(1)  # several keypoints, not in a line
+    if not rows.any():
+        return False
+
+    def overlap(ends: np.ndarray) -> np.ndarray:
+        corner, area = boxes[rows, :2], (high - low)[rows].prod(1)
+        sides = np.minimum(ends, high[rows]) - np.maximum(corner, low[rows])
+        common = sides.clip(0).prod(1)
+        return common / ((ends - corner).clip(0).prod(1) + area - common)
+
+    as_corners = overlap(boxes[rows, 2:])
+    as_sides = overlap(boxes[rows, :2] + boxes[rows, 2:])
+    gain = np.median(as_corners / np.maximum(as_sides, 1e-9))
+    is_close = np.median(as_corners) >= _CORNER_OVERLAP
+    return bool((as_corners > as_sides).all() and gain >= _CORNER_GAIN and is_close)
 
 
 def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterator[str]:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from traceback import walk_tb
@@ -283,6 +284,9 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
             names = {name for x in _registries() for name in x.module_dict}
             text = f'nothing is registered as {unknown[1]!r}'
             hint = did_you_mean(unknown[1], sorted(names))
+            package = re.search(rf"'(\w+)\.{unknown[1]}'", str(config.model))
+            if package and find_spec(package[1]) is None:
+                hint = f', it needs {package[1]}, which is not installed'
         elif 'unexpected keyword' in text:
             hint = '; _delete_=True leaves out the arguments of a base config'
         raise ValueError(f'{config.filename}: {text}{hint}') from error

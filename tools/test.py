@@ -37,6 +37,7 @@ from mmhot.weights.config_files import read_config_file
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
 from tools.analysis.cost import compare_cost
+from tools.keypoint_table import KeypointErrorMetric, format_keypoints
 from tools.motion_quality import MOTION_UNITS, report_motion
 from tools.runner import (
     add_checks,
@@ -111,10 +112,11 @@ def main(args: argparse.Namespace) -> None:
     check_data_files(config, ('test',))
     config.load_from = check_checkpoint(config.load_from)
     if args.dump:
-        evaluator = setting(config, 'test_evaluator', '--dump')
-        metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
         dump = dict(type='DumpResults', out_file_path=str(args.dump))
-        config.test_evaluator = [*metrics, dump]
+        add_metric(config, dump, '--dump')
+    is_2d = 'Topdown' in str((config.get('model') or {}).get('type'))
+    if is_2d and args.table == ['joints']:
+        add_metric(config, dict(type='mmpose.KeypointErrorMetric'), '--table')
     for path in filter(None, (args.out, args.worst)):
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
@@ -135,6 +137,13 @@ def main(args: argparse.Namespace) -> None:
     report_results(results, metric, args)
 
 
+def add_metric(config: Config, metric: dict, option: str) -> None:
+    """Add a metric to those of the test, for an option."""
+    evaluator = setting(config, 'test_evaluator', option)
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    config.test_evaluator = [*metrics, metric]
+
+
 def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]:
     """Test with each value of a setting, print the table and return its rows."""
     model = model_of(runner)
@@ -153,25 +162,34 @@ def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]
 
 def find_lifting_error(
     runner: Runner, args: argparse.Namespace
-) -> LiftingErrorMetric | None:
-    """Return the evaluator's metric of lifting; None if it has none."""
+) -> LiftingErrorMetric | KeypointErrorMetric | None:
+    """Return the evaluator's metric with tables; None if it has none."""
     metrics = runner.test_loop.evaluator.metrics
-    metrics = [metric for metric in metrics if isinstance(metric, LiftingErrorMetric)]
+    kinds = LiftingErrorMetric, KeypointErrorMetric
+    metrics = [metric for metric in metrics if isinstance(metric, kinds)]
+    is_2d = bool(metrics) and isinstance(metrics[0], KeypointErrorMetric)
     for option in ('table', 'worst'):
-        if getattr(args, option) and not metrics:
+        if getattr(args, option) and (not metrics or (is_2d and option == 'worst')):
             raise ValueError(
-                f'--{option}: {args.config} has no LiftingErrorMetric in test_evaluator'
+                f'--{option}: {args.config} has no LiftingErrorMetric in '
+                'test_evaluator; 2D models have --table joints'
             )
     return metrics[0] if metrics else None
 
 
 def report_results(
-    results: dict, metric: LiftingErrorMetric | None, args: argparse.Namespace
+    results: dict,
+    metric: LiftingErrorMetric | KeypointErrorMetric | None,
+    args: argparse.Namespace,
 ) -> None:
     """Print the tables and write the files, in the main process only."""
     if not is_main_process():
         return
-    if metric is not None and not args.sweep:
+    is_3d = isinstance(metric, LiftingErrorMetric)
+    if isinstance(metric, KeypointErrorMetric):
+        print_text(format_keypoints(metric.rows))
+        results['joints'] = metric.rows
+    elif metric is not None and not args.sweep:
         print_text(format_errors(metric.report, args.table))
         results['errors'] = as_dict(metric.report)
     if args.worst:
@@ -181,7 +199,7 @@ def report_results(
         with replacing(args.out) as temporary:
             fileio.dump(results, temporary, **options)
         if args.sweep:
-            units = {x.name: x.unit for x in metric.report.measures} if metric else {}
+            units = {x.name: x.unit for x in metric.report.measures} if is_3d else {}
             first = next(iter(results['sweep'][0]['metrics'])).rpartition('/')[2]
             curve = args.out.with_suffix('.png')
             draw_sweep(results['sweep'], curve, units.get(first, ''))

@@ -1,19 +1,22 @@
 """Checks of what a run starts from: whole weights of the same model, known metrics."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
+from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import HOOKS
 from torch import nn
 
 from mmhot.engine.hooks import model_of
 from mmhot.errors import hint_at_names
+from mmhot.skeletons.joints import Skeleton, configured_skeleton
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
 # Samples that show which metrics a validation has; more take longer.
@@ -63,6 +66,13 @@ class StartHook(Hook):
             state = find_state(model, source, checkpoint)
             check_state(model, source, state, allows_more=True)
             return
+        if isinstance(model, PoseLifter) and not runner._resume:
+            known = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+            names = [*(known.get('keypoint_id2name') or {}).values()]
+            metainfo = runner.train_dataloader.dataset.metainfo
+            if names and len(names) != metainfo.get('num_keypoints'):
+                state = checkpoint.get('state_dict', checkpoint)
+                _fit_joints(model, state, names, configured_skeleton(metainfo))
         _check_shapes(model, source, checkpoint)
         if runner._resume:
             # MMEngine would run it as Python
@@ -107,6 +117,24 @@ def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
         # after a title
         differences = [line.strip() for line in str(error).splitlines()[1:]]
         raise ValueError(describe_differences(source, differences)) from error
+
+
+def _fit_joints(
+    model: nn.Module, state: dict, names: Sequence[str], skeleton: Skeleton
+) -> None:
+    """Fit a lifter's weights of other joints: by name, new ones as their parents."""
+    rows, joints, new = [], skeleton.joints, {*skeleton.joints} - {*names}
+    for joint in range(len(joints)):
+        while joints[joint] in new and skeleton.parents[joint] >= 0:
+            joint = skeleton.parents[joint]
+        rows.append(names.index(joints[joint]) if joints[joint] not in new else 0)
+    for key, expected in model.state_dict().items():
+        if key in state and state[key].shape != expected.shape:
+            for axis, size in enumerate(state[key].shape):
+                if (size, expected.shape[axis]) == (len(names), len(rows)):
+                    state[key] = state[key].index_select(axis, torch.tensor(rows))
+    text = f'weights of {len(names)} joints are taken by name'
+    print_log(f'{text}; {", ".join(sorted(new))} start as their parents', 'current')
 
 
 def _monitored_metrics(runner: Runner) -> Iterator[str]:

@@ -20,7 +20,7 @@ from mmhot.evaluation.clip_predictions import (
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
 from mmhot.models.lifters.poseclr import describe_embeddings
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
 _STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
 _STATISTICS += tuple(name.replace('AP', 'AR') for name in _STATISTICS)
@@ -84,9 +84,12 @@ class LiftingErrorMetric(BaseMetric):
             raise ValueError(
                 'LiftingErrorMetric got no frame that counts: check skip_list'
             )
+        meta = self.dataset_meta or {}
         skeleton = None
         with suppress(ValueError):  # of an unknown dataset
-            skeleton = get_skeleton((self.dataset_meta or {}).get('dataset_name', ''))
+            named = 'keypoint_id2name' in meta
+            name = meta.get('dataset_name', '')
+            skeleton = configured_skeleton(meta) if named else get_skeleton(name)
         if skeleton and skeleton.num_keypoints != parts[0].pred.shape[1]:
             skeleton = None
         self.report = ErrorReport(

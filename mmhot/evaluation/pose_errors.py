@@ -122,12 +122,19 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return pred @ (scale[..., None, None] * (left @ right)) + target_mean
 
 
+def _has_body(skeleton: Skeleton) -> bool:
+    return {*_LIMBS, 'torso', 'head'} <= skeleton.groups.keys()
+
+
 def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
     """Group joints by body part, by side and by distance from the trunk.
 
     Limbs must have three joints. ``ends`` are wrists, feet (or ankles) and the top of
-    the head, where HTNet's paper claims its gain.
+    the head, where HTNet's paper claims its gain. Skeletons without limbs, torso and
+    head have no groups.
     """
+    if not _has_body(skeleton):
+        return {}
     limbs = {name: skeleton.indices(name) for name in _LIMBS}
     groups = {name: skeleton.indices(name) for name in ('torso', 'head')}
     groups = {name: joints for name, joints in groups.items() if joints}
@@ -145,8 +152,10 @@ def pck_joints(skeleton: Skeleton) -> list[int]:
     """Select the joints of PCK and AUC on MPI-INF-3DHP: limbs, neck, top of the head.
 
     These are 14, rising, without root and spine. The torso must end with the neck, the
-    head with the top.
+    head with the top. Of skeletons without these groups all joints are selected.
     """
+    if not _has_body(skeleton):
+        return list(range(skeleton.num_keypoints))
     joints = {joint for name in _LIMBS for joint in skeleton.indices(name)}
     for name in ('torso', 'head'):
         joints.update(skeleton.indices(name)[-1:])

@@ -165,11 +165,12 @@ def plan_windows(
 
     Windows start ``stride`` frames apart, at most ``num_targets``; those of seq2seq
     models, all of whose frames are targets, reach beyond the ends of the clip by half a
-    window, so that as many of them predict its first frame as its middle. If they are
-    ``shifted``, they start in the middle between those that are not.
+    window, so that about half as many of them predict its first frame as its middle.
+    If they are ``shifted``, they start in the middle between those that are not.
 
     With a second one of ``ends``, the windows of the other value of ``shifted`` that
-    reach beyond the ends are added, and contain that.
+    reach beyond the ends are added, and contain that. Then as many predict the first
+    frame as the middle.
 
     Raises:
         ValueError: If the stride would skip frames.

@@ -8,12 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from clip_files import dump
 from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 import mmhot
 from mmhot.cli.dispatch import main
+from mmhot.io.pickles import save_checkpoint
+from tools.train_keypoints import choose_weights, guess_errors
 
 PAGE = Path(__file__).parents[2] / 'docs/own_keypoints.md'
 # both sides look the same
@@ -147,10 +150,56 @@ def test_exports_without_keypoints_are_one_line(change, message, document, run_t
     assert not [*Path('kite').glob('*')]
 
 
+def test_short_trainings_are_long_enough_and_crowds_are_no_objects(
+    document, run_tool, capfd
+):
+    document['annotations'][3]['iscrowd'] = 1
+    dump(Path(COMMAND[0]), document)
+    options = ['--only-write', '--epochs', '20']
+    code, error = run_tool('train_keypoints', *COMMAND, *options)
+    assert (code, error.count('\n')) == (0, 1)
+    assert '1 of 12 annotations left out, which are crowds (iscrowd 1)' in error
+    config = Config.fromfile('kite/config.py')
+    assert config.train_cfg.max_epochs == 75  # of two steps
+    assert config.default_hooks.checkpoint.save_best == 'NME'
+    assert config.default_hooks.checkpoint.rule == 'less'
+
+
+def test_guess_is_the_mean_place_in_the_box():
+    def person(*points, box=(0, 0, 10, 20)):
+        return dict(bbox=box, keypoints=[x for point in points for x in (*point, 2)])
+
+    train = [person((0, 0), (4, 8)), person((2, 4), (8, 4), box=(2, 4, 20, 10))]
+    val = [person((103, 10), (103, 10), box=(100, 10, 30, 10))]
+    errors = guess_errors(train, val, ['a', 'b'])
+    of_b = np.hypot(7.5, 2) / 30
+    wanted = {'a': 0.1, 'b': of_b, '': (0.1 + of_b) / 2}
+    assert errors == pytest.approx(wanted)
+
+
+def test_a_model_that_is_not_better_than_a_guess_is_refused(tmp_path, capfd):
+    path = tmp_path / 'epoch_1.pth'
+    save_checkpoint(dict(ema_state_dict={'module.x': torch.ones(1)}), path)
+
+    def test(weights):
+        error = 0.05 if weights.name == 'last.pth' else 0.3
+        rows = {name: dict(error=error) for name in ('top', '')}
+        return {'joints': rows, 'coco/AP': 0.0}
+
+    assert choose_weights(path, test, {'top': 0.1, '': 0.1}).name == 'last.pth'
+    table = capfd.readouterr().out.splitlines()
+    assert table[1].split() == ['top', '0.100', '0.300', '0.050']
+    with pytest.raises(ValueError, match=r'not better than a guess \(0.050 and 0.040'):
+        choose_weights(path, test, {'top': 0.04, '': 0.04})
+
+
 @pytest.mark.slow(reason='trains, tests, exports and runs a model, 1 min')
 @pytest.mark.usefixtures('document')
 def test_an_export_becomes_a_model_in_one_command(monkeypatch, run_tool):
     monkeypatch.setenv('PYTHONPATH', str(PAGE.parents[1]))
+    monkeypatch.setattr('tools.train_keypoints._MIN_STEPS', 1)
+    guess = dict.fromkeys((*KEYPOINTS, ''), 9.0)
+    monkeypatch.setattr('tools.train_keypoints.guess_errors', lambda *_: guess)
     options = ['--epochs', '1', '--batch-size', '4']
     assert run_tool('train_keypoints', *COMMAND, *options)[0] == 0
     assert len([*Path('kite/crops').glob('*.png')]) == 10

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
+from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.io.pickles import save_checkpoint
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
 from mmhot.weights.loading import build_model
@@ -203,6 +207,71 @@ def test_parts_of_your_own_train_and_are_exported(run_tool, tmp_path, monkeypatc
     export = ['export', 'my_config.py', 'work/epoch_1.pth', '--out', 'onnx']
     assert main([*export, '--inputs', inputs]) == 0
     assert main(['lift', inputs, '--pose3d', 'onnx', '--formats', 'npz']) == 0
+
+
+SMALL = (
+    'model.backbone.embed_dims=16 model.backbone.num_heads=2 model.head.in_channels=16 '
+    'model.backbone.mlp_dims=16'
+)
+
+
+def write_pairs(folder):
+    """Write random pairs of Human3.6M's joints and two toes, and their metainfo."""
+    known = get_skeleton('h36m-17')
+    joints = 'right_toe', 'left_toe', *known.joints
+    tree = {'right_toe': 'right_foot', 'left_toe': 'left_foot'}
+    tree |= {known.joints[joint]: known.joints[parent] for parent, joint in known.bones}
+    sides = {'left': 'right', 'right': 'left'}
+    swaps = [re.sub('left|right', lambda side: sides[side[0]], x) for x in joints]
+    points = {
+        index: dict(name=name, swap='' if swap == name else swap)
+        for index, (name, swap) in enumerate(zip(joints, swaps, strict=True))
+    }
+    links = {n: dict(link=(tree[joint], joint)) for n, joint in enumerate(tree)}
+    info = dict(dataset_name='own', keypoint_info=points, skeleton_info=links)
+    info |= dict(joint_weights=[1.0] * 19, sigmas=[0.05] * 19)
+    Path('own19.py').write_text(f'dataset_info = {info!r}')
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for name in 'abc':
+        poses = rng.normal(0, 0.4, (40, 19, 3)) + (0, 0, 5)
+        pixels = 1000 * poses[..., :2] / poses[..., 2:] + (640, 360)
+        camera = dict(f=[1000, 1000], c=[640, 360], scores=np.ones((40, 19)))
+        np.savez(folder / f'{name}.npz', keypoints=pixels, joints=poses, **camera)
+
+
+def test_pairs_of_your_own_train_from_weights_of_other_joints(
+    tool_output, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    blocks = re.findall(r'`(own_p\w+\.py)`.*?```python\n(.*?)```', PAGE, re.S)
+    for name, content in blocks:
+        Path(name).write_text(content)
+    write_pairs(Path('pairs'))
+    config = read_config_file('own_pairs_config.py')
+    merge_options(config, read_options(f'{SMALL} model.backbone.num_keypoints=17'))
+    before = build_model(config.model, 'small').state_dict()
+    meta = dict(dataset_meta=parse_pose_metainfo(h36m_metainfo()))
+    save_checkpoint(dict(state_dict=before, meta=meta), Path('before.pth'))
+    loaders = ('train', 'val', 'test')
+    alone = [f'{x}_dataloader.num_workers=0' for x in loaders]
+    alone += [f'{x}_dataloader.persistent_workers=False' for x in loaders]
+    command = ['own_pairs_config.py', '--work-dir', 'work', '--cfg-options']
+    command += [*SMALL.split(), *alone, 'load_from=before.pth']
+    command += ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+    code, out, err = tool_output('train', *command, 'optim_wrapper.optimizer.lr=0')
+    assert code == 0, err
+    line = 'weights of 17 joints are taken by name; left_toe, right_toe start as'
+    assert line in out
+    after = torch.load('work/epoch_1.pth', weights_only=False)['state_dict']
+    key = 'backbone.spatial_position.table'
+    feet = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
+    assert torch.equal(after[key], before[key][[*feet, *range(17)]])
+    command[1:3] = 'work/epoch_1.pth', '--table', 'joints'
+    code, out, err = tool_output('test', *command[:-3])
+    assert code == 0, err
+    assert 'left_toe' in out
 
 
 def test_balanced_sampler_draws_from_all_parts_of_a_combination():

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
@@ -158,6 +159,39 @@ def test_annotations_are_checked_before_a_training(change, message, tmp_path):
     person = {k: v for k, v in (PERSON | change).items() if v is not MISSING}
     with pytest.raises(ValueError, match=f'val.json: .*{message}'):
         check(tmp_path, person)
+
+
+def people_in(*spans, boxes):
+    """People whose keypoints span x1, y1, x2, y2, with boxes by ``boxes(span)``."""
+    steps = np.linspace(0, 1, 17)[:, None]
+    people = []
+    for number, span in enumerate(np.array(spans, float)):
+        places = span[:2] + steps * (span[2:] - span[:2])
+        keypoints = np.c_[places, np.full(17, 2)].ravel().tolist()
+        box = [float(x) for x in boxes(span)]
+        people.append(PERSON | dict(id=number, keypoints=keypoints, bbox=box))
+    return people
+
+
+SPANS = (60, 50, 120, 140), (20, 30, 90, 120), (80, 20, 110, 90)
+
+
+def test_boxes_of_two_corners_are_refused_if_all_fit_better_so(tmp_path):
+    def as_sides(span):
+        return [*(span[:2] - 3), *(span[2:] - span[:2] + 6)]
+
+    corners = people_in(*SPANS, boxes=lambda span: [*(span[:2] - 3), *(span[2:] + 3)])
+    text = r"annotation 0, 'bbox': .* looks like x1, y1, x2, y2.*\(and 2 more"
+    with pytest.raises(ValueError, match=text):
+        check(tmp_path, *corners)
+    right = people_in(*SPANS, boxes=as_sides)
+    check(tmp_path, *right)
+    check(tmp_path, *corners[:2], right[2])  # not all
+    crops = (9, 8, 250, 240), (12, 9, 200, 250)
+    check(tmp_path, *people_in(*crops, boxes=as_sides))
+    # labeled faces of whole people
+    faces = people_in(*SPANS, boxes=lambda span: [*(span[:2] - 9), 120, 170])
+    check(tmp_path, *faces)
 
 
 def swap_sides(joint):

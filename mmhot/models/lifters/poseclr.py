@@ -185,7 +185,10 @@ class PoseCLR(BaseModel):
     def loss(
         self, inputs: Tensor, data_samples: Sequence[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """Compute InfoNCE; while training, move the key network and fill the queue."""
+        """Compute InfoNCE; while training, move the key network and fill the queue.
+
+        ``retrieval_top1`` is left out until the queue is full.
+        """
         queries = self.embed(inputs[:, 0])
         if self.training:
             self.update_keys(self.momentum)
@@ -205,6 +208,8 @@ class PoseCLR(BaseModel):
         losses = dict(loss=info_nce(positives, negatives, self.temperature))
         with torch.no_grad():
             losses.update(describe_embeddings(queries, keys, negatives))
+            if (self.queue.performances < 0).any():  # random vectors are far away
+                del losses['retrieval_top1']
         if self.training:
             moments = keys[:, 0].contiguous(), performances, frames
             # several processes write in the order of one with their joint batch
