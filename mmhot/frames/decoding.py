@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from mmhot.errors import one_line
+from mmhot.errors import one_line, public_url
 from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import MAX_PIXELS, check_pixels, open_media
 
@@ -74,27 +75,55 @@ class FileClock:
         return self._last
 
 
-def open_video(
-    address: str, label: str, **settings: object
-) -> av.container.InputContainer:
+@dataclass(frozen=True)
+class Address:
+    """Where a video is.
+
+    Attributes:
+        url (str): A file, a device or a network address, as FFmpeg opens it.
+        name (str): Name of the result files.
+        label (str): Name in messages, without user, password and query.
+    """
+
+    url: str
+    name: str
+    label: str
+
+    @classmethod
+    def read(cls, text: str) -> 'Address | None':
+        """Read a network address; None for other texts, such as paths.
+
+        Results are named after its file or, without one, its host.
+        """
+        scheme, separator, _ = text.partition('://')
+        if not separator or scheme.lower() not in _SCHEMES:
+            return None
+        parts = urlsplit(text)
+        stem = Path(parts.path).stem or parts.netloc.rpartition('@')[2]
+        return cls(text, re.sub(r'[^\w.-]+', '_', stem), public_url(text))
+
+
+def open_video(address: Address, **settings: object) -> av.container.InputContainer:
     """Open a video with settings of ``av.open``.
 
     Raises:
-        ValueError: If it cannot be opened, in one line that begins with ``label``.
+        ValueError: If it cannot be opened, in one line that begins with its label.
     """
     try:
-        container = open_media(address, **settings)
+        container = open_media(address.url, **settings)
     except (av.error.FFmpegError, OSError) as error:
         reason = ffmpeg_reason(error)
         is_content = isinstance(error, av.error.InvalidDataError)
-        if is_content and Path(address).suffix.lower() in VIDEO_SUFFIXES:
+        if is_content and Path(address.url).suffix.lower() in VIDEO_SUFFIXES:
             reason += ' (perhaps the recording or the copy was not finished)'
-        elif is_content and address.startswith('http'):
+        elif is_content and address.url.startswith('http'):
             reason += ' (the address of a video file is expected, not of a page)'
-        raise ValueError(f'{label} is not a readable video: {reason}') from error
+        raise ValueError(
+            f'{address.label} is not a readable video: {reason}'
+        ) from error
     if video_stream(container) is None:
         container.close()
-        raise ValueError(f'{label} has no video stream')
+        raise ValueError(f'{address.label} has no video stream')
     return container
 
 
@@ -171,19 +200,6 @@ def _weave(stream: Any) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFra
 def is_raw(container: av.container.InputContainer) -> bool:
     """Return whether FFmpeg makes up the timestamps of a format without any."""
     return not _RAW_FORMATS.isdisjoint(container.format.name.split(','))
-
-
-def is_url(text: str) -> bool:
-    """Return whether a text is a network address."""
-    scheme, separator, _ = text.partition('://')
-    return bool(separator) and scheme.lower() in _SCHEMES
-
-
-def name_of_url(url: str) -> str:
-    """Name results after the file of an address or, without one, its host."""
-    parts = urlsplit(url)
-    stem = Path(parts.path).stem or parts.netloc.rpartition('@')[2]
-    return re.sub(r'[^\w.-]+', '_', stem)
 
 
 def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import av
 
-from mmhot.errors import ArgumentError, escape, public_url, require_file
+from mmhot.errors import ArgumentError, escape, require_file
 from mmhot.frames import decoding
+from mmhot.frames.decoding import Address
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 from mmhot.io.images import count_pages, read_focal_35mm, read_image
 from mmhot.structures.clips_2d import clip_name
@@ -31,7 +32,7 @@ class VideoFile(FrameSource):
     frames before are read; ``ended`` is the reason then.
 
     Args:
-        address (str | Path): The file, or the URL of a video with an end.
+        source (str | Path | Address): The file, or the URL of a video with an end.
         fps (float, optional): Frames per second at which it was recorded: of a raw
             stream, which has no timestamps, or of slow motion, whose timestamps are
             scaled. By default as the file states, or 25.
@@ -41,20 +42,18 @@ class VideoFile(FrameSource):
         ValueError: If it is not a readable video.
     """
 
-    def __init__(self, address: str | Path, fps: float | None = None) -> None:
-        self._is_remote = decoding.is_url(str(address))
-        if self._is_remote:
-            self.address = str(address)
-            path = Path(public_url(self.address))
-            name = decoding.name_of_url(self.address)
-        else:
-            path = require_file(address)
-            name = clip_name(path)
+    def __init__(self, source: str | Path | Address, fps: float | None = None) -> None:
+        address = source if isinstance(source, Address) else Address.read(str(source))
+        self._is_remote = address is not None
+        if address is None:
+            path = require_file(str(source))
             # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
-            self.address = str(path.absolute())
-        super().__init__(name, path, DEFAULT_FPS)
-        if self._is_remote:
-            self.label = public_url(self.address)  # a path has one slash after http:
+            address = Address(str(path.absolute()), clip_name(path), escape(path))
+        else:
+            path = Path(address.label)
+        super().__init__(address.name, path, DEFAULT_FPS)
+        self._address = address
+        self.label = address.label  # a path has one slash after http:
         self.slowed = 1.0  # duration of the file over that of the recording
         with self._open() as container:
             self.num_frames = decoding.video_stream(container).frames or None
@@ -120,8 +119,8 @@ class VideoFile(FrameSource):
 
     def _open(self) -> av.container.InputContainer:
         if not self._is_remote:
-            return decoding.open_video(self.address, self.label)
-        container = decoding.open_video(self.address, self.label, timeout=_TIMEOUT)
+            return decoding.open_video(self._address)
+        container = decoding.open_video(self._address, timeout=_TIMEOUT)
         if container.duration is None:
             container.close()
             without = 'is a stream without an end: lift it with `mmhot stream'

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.errors import escape, public_url
-from mmhot.frames.decoding import VIDEO_SUFFIXES, is_url, name_of_url
+from mmhot.errors import escape
+from mmhot.frames.decoding import VIDEO_SUFFIXES, Address
 from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.frames.streams import is_webcam
@@ -71,7 +71,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
             inputs += _find(text, fps)
         except (ValueError, OSError) as error:
             errors.append(error)
-            path = Path(public_url(text) if is_url(text) else text)
+            path = Path(text)
             inputs.append(ClipInput(path, clip_name(path), partial(_refuse, error)))
     if errors and len(errors) == len(inputs):
         raise errors[0]
@@ -101,9 +101,9 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
 
 def _find(text: str, fps: float | None) -> list[ClipInput]:
     path = Path(text)
-    if is_url(text):
-        path = Path(public_url(text))
-        return [ClipInput(path, name_of_url(text), partial(VideoFile, text, fps))]
+    if address := Address.read(text):
+        read = partial(VideoFile, address, fps)
+        return [ClipInput(Path(address.label), address.name, read)]
     if is_webcam(text):
         raise ValueError(f'{text} is a webcam: lift it with `mmhot stream {text}`')
     if path.is_dir():

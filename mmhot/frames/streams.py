@@ -8,8 +8,8 @@ from typing import Any
 import av
 import numpy as np
 
-from mmhot.errors import public_url
 from mmhot.frames import decoding
+from mmhot.frames.decoding import Address
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
@@ -29,8 +29,7 @@ class VideoStream(FrameSource):
     """Read a stream without an end with FFmpeg, from its newest frame on.
 
     Each iteration connects and yields frames with the timestamps of the stream, NaN
-    where it has none. Damaged frames are left out. The label is the name in messages,
-    without passwords; settings are those of ``av.open``.
+    where it has none. Damaged frames are left out. Settings are those of ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.
@@ -38,9 +37,11 @@ class VideoStream(FrameSource):
 
     finite = False
 
-    def __init__(self, address: str, name: str, label: str, **settings: Any) -> None:
-        super().__init__(name, Path(label), DEFAULT_FPS)
-        self.address, self.label, self._settings = address, label, settings
+    def __init__(self, address: Address, **settings: Any) -> None:
+        super().__init__(address.name, Path(address.label), DEFAULT_FPS)
+        self.label = address.label  # a path has one slash after rtsp:
+        self._address = address
+        self._settings = settings
         with self._open() as container:
             rate = decoding.stated_rate(container)
             self.fps = rate if rate <= decoding.MAX_FPS else DEFAULT_FPS
@@ -67,7 +68,7 @@ class VideoStream(FrameSource):
     def _open(self) -> av.container.InputContainer:
         settings = dict(self._settings, timeout=_TIMEOUT)
         try:
-            container = decoding.open_video(self.address, self.label, **settings)
+            container = decoding.open_video(self._address, **settings)
         except ValueError as error:
             raise ConnectionError(str(error)) from error
         if container.duration is not None:
@@ -86,13 +87,12 @@ def open_stream(text: str) -> VideoStream | VideoFile:
         ConnectionError: If it cannot be opened.
         ValueError: If a file is not a video.
     """
-    if decoding.is_url(text):
+    if address := Address.read(text):
         options = {'fflags': 'nobuffer', 'flags': 'low_delay'}
         if text.lower().startswith('rtsp'):
             # lost packets smear images, but not every server has TCP
             options['rtsp_flags'] = 'prefer_tcp'
-        name, label = decoding.name_of_url(text), public_url(text)
-        return VideoStream(text, name, label, options=options)
+        return VideoStream(address, options=options)
     if not is_webcam(text):
         return VideoFile(text)
     device = Path(f'/dev/video{text}' if text.isdecimal() else text)
@@ -102,4 +102,5 @@ def open_stream(text: str) -> VideoStream | VideoFile:
             f'there is no webcam {text}: {device} does not exist (found: {webcams})'
         )
     name = f'webcam{device.name.removeprefix("video")}'
-    return VideoStream(str(device), name, f'webcam {device}', format='v4l2')
+    webcam = Address(str(device), name, f'webcam {device}')
+    return VideoStream(webcam, format='v4l2')
