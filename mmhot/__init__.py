@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift, refine, steps
     from mmhot.apis.stream import stream
     from mmhot.chain.formats import register_writer
-    from mmhot.chain.pipelines import register_step
+    from mmhot.chain.registration import register_step
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.keypoints import read_keypoints
+    from mmhot.lifting.lifted import LiftedStep
     from mmhot.lifting.lifter import Lifter
+    from mmhot.pose2d.footage import VideoStep
     from mmhot.pose2d.interfaces import Detector, PoseEstimator
     from mmhot.pose2d.pose_source import register_pose_estimator
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
@@ -35,7 +37,9 @@ _LAZY = {
     'PoseEstimator': 'mmhot.pose2d.interfaces',
     'PoseStep': 'mmhot.step',
     'Track2D': 'mmhot.structures.clips_2d',
+    'LiftedStep': 'mmhot.lifting.lifted',
     'Lifter': 'mmhot.lifting.lifter',
+    'VideoStep': 'mmhot.pose2d.footage',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',
     'infer': 'mmhot.apis.lifting',
@@ -45,7 +49,7 @@ _LAZY = {
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
-    'register_step': 'mmhot.chain.pipelines',
+    'register_step': 'mmhot.chain.registration',
     'register_writer': 'mmhot.chain.formats',
     'steps': 'mmhot.apis.lifting',
     'stream': 'mmhot.apis.stream',
@@ -56,10 +60,12 @@ __all__ = [
     'Clip3D',
     'Detector',
     'KeypointStep',
+    'LiftedStep',
     'Lifter',
     'PoseEstimator',
     'PoseStep',
     'Track2D',
+    'VideoStep',
     '__version__',
     'convert_keypoints',
     'get_skeleton',

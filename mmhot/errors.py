@@ -47,6 +47,7 @@ _UNEXPECTED = (
     *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
     *(TypeError, csv.Error),
 )
+_TRACEBACK = 'MMHOT_DEBUG=1 shows the traceback'
 DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 
 
@@ -73,6 +74,32 @@ class ArgumentError(ValueError):
         text, *values = self.args
         shown = (x.named(flags) if isinstance(x, ArgumentError) else x for x in values)
         return re.sub(r'{(\w+)(=?)([^}]*)}', show, text) % tuple(shown)
+
+
+class StepError(ValueError):
+    """Error of a user's code: a step, writer, reader, detector or 2D model.
+
+    Its ``__cause__`` is the error as it was raised.
+
+    Args:
+        part (str): What the code is, such as "the step 'confident'".
+        error (Exception): What it raised.
+    """
+
+    def __init__(self, part: str, error: Exception) -> None:
+        kind, text = type(error).__name__, str(error)
+        super().__init__(f'{part}: {kind}: {text}' if text else f'{part}: {kind}')
+
+
+@contextmanager
+def user_code(part: str) -> Iterator[None]:
+    """Name the part whose code runs in a block, in whatever it raises."""
+    try:
+        yield
+    except (StepError, NothingToWriteError):
+        raise
+    except Exception as error:
+        raise StepError(part, error) from error
 
 
 class NothingToWriteError(ValueError):
@@ -300,5 +327,5 @@ def explain_any(error: Exception) -> ArgumentError | str:
         return error
     text = explain(error)
     if is_user_error(error):
-        return text
-    return f'{type(error).__name__}: {text} (MMHOT_DEBUG=1 shows the traceback)'
+        return f'{text} ({_TRACEBACK})' if isinstance(error, StepError) else text
+    return f'{type(error).__name__}: {text} ({_TRACEBACK})'

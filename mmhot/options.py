@@ -9,10 +9,19 @@ import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
@@ -26,9 +35,10 @@ _KINDS |= dict.fromkeys((str, Path), 'a name or file')
 
 @dataclass(frozen=True)
 class Option:
-    """What the values of an option may be, besides its type.
+    """What the values of an option may be, besides their type.
 
-    An option is a field with a help text, and with this where it is needed::
+    An option is a field of a dataclass of :class:`Options`, whose annotation has the
+    help text, and this where it is needed::
 
         fov: Annotated[float | None, 'angle of view', Option(low=1, high=170)] = None
     """
@@ -43,29 +53,38 @@ class Option:
     # names of models stand for weights
     decides: bool = True
 
-    # of the field, see :func:`options_of`
-    help: str = ''
-    kind: type = str  # without ``| None``
-    default: Any = None  # MISSING if it is required
-    title: str = ''  # of the class that declares it; derived ones share it
 
-    def convert(self, name: str, value: Any) -> Any:
+@dataclass(frozen=True)
+class DeclaredOption:
+    """An option as a field of a dataclass declares it, see :func:`options_of`."""
+
+    name: str
+    help: str
+    kind: type  # without ``| None``
+    limits: Option
+    choices: tuple  # allowed values, of the type or the limits
+    default: Any  # MISSING if it is required
+    # section of the command line's help, of the class that declares it
+    title: str = field(compare=False)
+
+    def convert(self, value: Any) -> Any:
         """Convert and check what a user stated."""
-        if isinstance(value, str) and not value and not self.expected:
+        name, limits = self.name, self.limits
+        if isinstance(value, str) and not value and not limits.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
-        expected = self.expected or _KINDS.get(self.kind)
+        expected = limits.expected or _KINDS.get(self.kind)
         try:
-            converted = self.read(value) if self.read else _to(self.kind, value)
+            converted = limits.read(value) if limits.read else _to(self.kind, value)
         except (TypeError, ValueError, OverflowError) as error:
             if expected is None:
                 raise
             text = f'{{{name}}} must be %s, got %r'
             raise ArgumentError(text, expected, value) from error
-        low, high = self.low, self.high
+        low, high = limits.low, limits.high
         if (low, high) != (-inf, inf) and not low <= converted <= high:
-            limits = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
-            unit = '' if self.metavar == 'N' else f' {self.metavar.lower()}'
-            text = f'{{{name}}} must be {limits}{unit}, got %g'
+            range = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
+            unit = '' if limits.metavar == 'N' else f' {limits.metavar.lower()}'
+            text = f'{{{name}}} must be {range}{unit}, got %g'
             raise ArgumentError(text, converted)
         if self.choices:
             require_choice(name, converted, self.choices)
@@ -89,10 +108,16 @@ class Options:
     @classmethod
     def read(cls: type[T], stated: Mapping[str, Any]) -> T:
         """Convert and check the options of this class among those that are stated."""
-        options = options_of(cls)
-        names = [name for name in options if stated.get(name) is not None]
-        values = {name: options[name].convert(name, stated[name]) for name in names}
+        values = _converted(cls, stated)
         return cls(**values, stated=frozenset(values))
+
+    def with_stated(self: T, stated: Mapping[str, Any]) -> T:
+        """Return the same object with stated options in place of its own values."""
+        values = _converted(type(self), stated)
+        return replace(self, **values, stated=frozenset(values)) if values else self
+
+    def check_beside(self, values: 'Values') -> None:
+        """Raise ArgumentError if the values contradict those of other dataclasses."""
 
     def option_values(self) -> dict[str, Any]:
         """Return the values of the options, by name."""
@@ -104,32 +129,66 @@ class Options:
             raise ArgumentError(f'{{{name}}} %s', reason)
 
 
-def options_of(*kinds: type[Options]) -> dict[str, Option]:
+def _converted(kind: type[Options], stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the checked values of the options of a class that are stated."""
+    return {
+        name: option.convert(stated[name])
+        for name, option in options_of(kind).items()
+        if stated.get(name) is not None
+    }
+
+
+_DECLARED: dict[type[Options], list[DeclaredOption]] = {}
+
+
+def options_of(*kinds: type[Options]) -> dict[str, DeclaredOption]:
     """Return the options of dataclasses by name, each once, in their order."""
-    declared: dict[str, Option] = {}
+    declared: dict[str, DeclaredOption] = {}
     for kind in kinds:
-        for part in fields(kind):
-            if part.name not in declared and hasattr(part.type, '__metadata__'):
-                declared[part.name] = _option_of(part, kind)
+        if kind not in _DECLARED:
+            _DECLARED[kind] = _declared_by(kind)
+        for option in _DECLARED[kind]:
+            declared.setdefault(option.name, option)
     return declared
 
 
-def _option_of(declared: Field, kind: type[Options]) -> Option:
-    """Return the option that is a field of a class."""
-    value: Any = declared.type
-    (help, *limits), value = value.__metadata__, value.__origin__
-    option = limits[0] if limits else Option()
-    value = get_args(value)[0] if type(None) in get_args(value) else value
-    choices = get_args(value) if get_origin(value) is Literal else option.choices
+def _declared_by(kind: type[Options]) -> list[DeclaredOption]:
+    """Return the options that are fields of a class."""
+    # annotations are text in modules that import `annotations`
+    types = get_type_hints(kind, include_extras=True)
     parts = [part for part in kind.__mro__ if issubclass(part, Options)]
-    return replace(
-        option,
-        help=help,
-        kind=type(choices[0]) if choices else value,
-        choices=choices,
-        default=declared.default,
-        title=[part.title for part in parts if declared in fields(part)][-1],
-    )
+    declared = []
+    for each in fields(kind):
+        value = types[each.name]
+        if not hasattr(value, '__metadata__'):
+            continue
+        (help, *limits), value = value.__metadata__, value.__origin__
+        option = limits[0] if limits else Option()
+        value = get_args(value)[0] if type(None) in get_args(value) else value
+        choices = get_args(value) if get_origin(value) is Literal else option.choices
+        declared.append(
+            DeclaredOption(
+                each.name,
+                help,
+                kind=type(choices[0]) if choices else value,
+                limits=option,
+                choices=choices,
+                default=each.default,
+                title=[x.title for x in parts if each in fields(x)][-1],
+            )
+        )
+    return declared
+
+
+def require_new_options(kind: type[Options], others: Iterable[type[Options]]) -> None:
+    """Raise ValueError if an option of a class has its name from another one.
+
+    The same declaration is shared.
+    """
+    known = options_of(*others)
+    for name, option in options_of(kind).items():
+        if known.get(name, option) != option:
+            raise ValueError(f'there is an option {name!r} already, declared otherwise')
 
 
 class Values:
@@ -150,6 +209,8 @@ class Values:
             if name not in declared and new in declared:
                 text = f'{name!r} is the name of {{{new}}} in mmhot 0.2, ends with 0.4'
                 _LOGGER.warning(ArgumentError(text))
+                if stated.get(new) is not None:
+                    raise ArgumentError(f'{name!r} is {{{new}}}, which is given, too')
                 name = new
             if name not in declared:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
@@ -158,7 +219,7 @@ class Values:
                 self.stated[name] = value
         self._read: dict[type[Options], Any] = {}
         for kind in kinds:
-            self.of(kind)
+            self.of(kind).check_beside(self)
 
     @property
     def files(self) -> list[Path]:

@@ -1,21 +1,30 @@
-"""What a step is, and what it needs.
+"""What a step is, and what it is called with.
 
-A step is a frozen dataclass, whose options are its fields. Before the lift, a
-:class:`KeypointStep` changes 2D keypoints; after it, a :class:`PoseStep` changes 3D
-poses. Its second argument, and the type in brackets, is what it needs besides the clip.
+A step is a frozen dataclass, whose options are its fields. Its class says where it
+stands in a pipeline and what it needs:
+
+* :class:`KeypointStep`: ``step(clip)``, 2D keypoints before the lift
+* :class:`mmhot.pose2d.footage.VideoStep`: ``step(clip, footage)``, the same, and needs
+  the video
+* :class:`PoseStep`: ``step(clip)``, 3D poses after the lift, or of other tools
+* :class:`mmhot.lifting.lifted.LiftedStep`: ``step(clip, lifted)``, the same, and needs
+  the keypoints that were lifted
+
+A step returns a clip of the same class, which may be the one that it got.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, TypeVar
 
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.options import Options
 from mmhot.progress import Report
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip, Clip3D
+from mmhot.structures.clips_3d import Clip3D
 
-Known = TypeVar('Known', contravariant=True)
+S = TypeVar('S', bound='Step')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +36,15 @@ class Step(Options):
     part: ClassVar[str] = '3D'  # stage of the progress bar and of the table of times
     optional: ClassVar[bool] = True  # whether it can be left out by name
     of_people: ClassVar[bool] = False  # whether it is not for other skeletons
+    live: ClassVar[bool] = False  # whether streams run it, on clips of one frame
 
     report: Report = field(default=Report(), repr=False, compare=False)
+
+    def reporting_to(self: S, report: Report) -> S:
+        """Return the same step with another report."""
+        step = copy(self)  # classes of users may have a constructor of their own
+        object.__setattr__(step, 'report', report)
+        return step
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return what must look at the frames while people are detected.
@@ -38,17 +54,14 @@ class Step(Options):
         return ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClipStep(Step, Generic[Clip, Known]):
-    """A step that changes a clip."""
+class KeypointStep(Step):
+    """A step before the lift."""
 
-    live: ClassVar[bool] = False  # whether streams run it, on clips of one frame
+    def __call__(self, clip: Clip2D, /) -> Clip2D:
+        """Return the clip after the step."""
+        raise NotImplementedError
 
-    def __call__(self, clip: Clip, known: Known, /) -> Clip:
-        """Return another clip, or the same one if there is nothing to do."""
-        return clip
-
-    def start(self, fps: float) -> Callable[[Clip, Known], Clip]:
+    def start(self, fps: float) -> Callable[[Clip2D], Clip2D]:
         """Return what is called with each frame of a stream of a mean rate.
 
         Steps that remember earlier frames override this.
@@ -56,9 +69,13 @@ class ClipStep(Step, Generic[Clip, Known]):
         return self
 
 
-class KeypointStep(ClipStep[Clip2D, Known]):
-    """A step before the lift, which may need :class:`mmhot.pose2d.footage.Footage`."""
+class PoseStep(Step):
+    """A step after the lift."""
 
+    def __call__(self, clip: Clip3D, /) -> Clip3D:
+        """Return the clip after the step."""
+        raise NotImplementedError
 
-class PoseStep(ClipStep[Clip3D, Known]):
-    """A step after the lift, which may need :class:`mmhot.lifting.lifted.Lifted`."""
+    def start(self, fps: float) -> Callable[[Clip3D], Clip3D]:
+        """Return what is called with each frame, see :meth:`KeypointStep.start`."""
+        return self

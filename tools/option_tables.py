@@ -8,19 +8,16 @@ import re
 from inspect import signature
 from pathlib import Path
 
-from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
-from mmhot.chain.options import ExportOptions
-from mmhot.chain.run import StepChoice
-from mmhot.chain.write import SAVED
-from mmhot.options import Option, Options, options_of
+from mmhot.chain.calls import INFER, LIFT, REFINE, SAVE, STREAM
+from mmhot.options import DeclaredOption, Options, options_of
 
 PAGE, KEYWORDS = Path('docs/api.md'), Path('mmhot/apis/keywords.py')
 CALLS: dict[str, tuple[type[Options], ...]] = {
-    'infer': INFER,
-    'lift': LIFT,
-    'refine': REFINE,
-    'stream': STREAM,
-    'clip.save': (*SAVED.steps, ExportOptions, StepChoice),
+    'infer': INFER.kinds,
+    'lift': LIFT.kinds,
+    'refine': REFINE.kinds,
+    'stream': STREAM.kinds,
+    'clip.save': SAVE.kinds,
 }
 _FLAG = re.compile(r'--([a-z\d-]+)')
 _MARKS = (
@@ -70,14 +67,14 @@ def option_table() -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _default_of(option: Option) -> str:
+def _default_of(option: DeclaredOption) -> str:
     stated = re.search(r'\(default:? ([^()]*)\)', option.help)
     if stated:
         return stated[1]
     return '' if option.default in (None, ()) else f'`{option.default!r}`'
 
 
-def _meaning_of(option: Option) -> str:
+def _meaning_of(option: DeclaredOption) -> str:
     text = _FLAG.sub(lambda flag: flag[1].replace('-', '_'), option.help)
     text = re.sub(r' ?\(default:? [^()]*\)', '', text)
     choices = ', '.join(f'`{choice}`' for choice in option.choices)
@@ -110,14 +107,14 @@ def keywords() -> str:
     return '\n\n\n'.join(parts) + '\n'
 
 
-def _type_of(option: Option) -> str:
+def _type_of(option: DeclaredOption) -> str:
     """Return what may be stated: the type, or what its reader takes."""
     if option.choices:
         return f'Literal[{", ".join(map(repr, option.choices))}]'
-    if option.read is not None:
-        value, *_ = signature(option.read).parameters.values()
+    if option.limits.read is not None:
+        value, *_ = signature(option.limits.read).parameters.values()
         return re.sub(r'[\w.]+\.', '', str(value.annotation))
-    is_file = option.metavar in ('FILE', 'MODEL')
+    is_file = option.limits.metavar in ('FILE', 'MODEL')
     return 'str | Path' if is_file else option.kind.__name__
 
 

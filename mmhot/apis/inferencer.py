@@ -14,14 +14,15 @@ from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
-from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
+from mmhot.chain.plan import LiftPlan, StepChoice, VideoPlan
+from mmhot.chain.run import Runner
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
 from mmhot.frames.files import ImageSequence
 from mmhot.frames.inputs import open_inputs
 from mmhot.frames.sources import DEFAULT_FPS, FrameSource, check_image
 from mmhot.io.images import read_image
-from mmhot.keypoints.confidence import DropUncertain
+from mmhot.keypoints.confidence import DropUncertainDetections
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Values
 from mmhot.pose2d import pose_source
@@ -198,8 +199,8 @@ class Inferencer(BaseMMPoseInferencer):
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
-            values['kpt_thr'] = DropUncertain().detected
-        chain = Chain(KEYPOINTS, Values(values, kinds), lifter=self.lifter)
+            values['kpt_thr'] = DropUncertainDetections().kpt_thr
+        plan = LiftPlan(Values(values, kinds), lifter=self.lifter)
         for start in range(0, len(inputs), models.batch_size):
             batch = inputs[start : start + models.batch_size]
             images = [
@@ -217,7 +218,7 @@ class Inferencer(BaseMMPoseInferencer):
                 clip = Clip2D(
                     path.stem, skeleton, tracks, width, height, DEFAULT_FPS, source=path
                 )
-                lifted = result_of(chain.lift(clip, None, StageTimes()))
+                lifted = Runner().lift(plan, clip)
                 progress('2D', number + 1, len(inputs))
                 yield from self._split(clip, lifted, [str(path)], iter([image]))
 
@@ -225,12 +226,13 @@ class Inferencer(BaseMMPoseInferencer):
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
     ) -> Posed:
         """Lift the people of a video; for drawings it is read once more."""
-        times, kinds = StageTimes(), (*VIDEO.steps, StepChoice)
-        values = Values({'camera': 'moving', 'without': self._without}, kinds)
-        chain = Chain(VIDEO, values, lifter=self.lifter, models=models)
-        tracked, footage = result_of(chain.see(video, times, progress))
-        lifted = result_of(chain.lift(tracked, footage, times, progress))
-        names = [_NAME.format(index) for index in range(times.num_frames)]
+        stated = {'camera': 'moving', 'without': self._without}
+        values = Values(stated, (*VIDEO.steps, StepChoice))
+        plan = VideoPlan(values, lifter=self.lifter, models=models)
+        runner = Runner(count=progress)
+        tracked, footage = runner.see(plan, video)
+        lifted = runner.lift_seen(plan, tracked, footage)
+        names = [_NAME.format(index) for index in range(runner.times.num_frames)]
         yield from self._split(tracked, lifted, names, (x.image for x in video))
 
     def _split(

@@ -1,12 +1,14 @@
 """Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Unpack, overload
 
 import numpy as np
 
+from mmhot.apis.keywords import InferOptions, LiftOptions, RefineOptions
 from mmhot.chain.calls import INFER, LIFT, REFINE
 from mmhot.chain.options import (
     KeypointFileOptions,
@@ -15,28 +17,20 @@ from mmhot.chain.options import (
     RateOption,
 )
 from mmhot.chain.outcome import Outcome, processing
-from mmhot.chain.pipelines import KEYPOINTS, POSES, VIDEO
-from mmhot.chain.run import Chain, StageTimes, result_of
+from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
+from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
 from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
 from mmhot.frames.part import PartOptions, take_part
 from mmhot.frames.sources import FrameArrays, FrameSource
-from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder
 from mmhot.keypoints.people import ChoosePeople
-from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values, options_of
-from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
-from mmhot.step import Clip
 from mmhot.structures.clips_2d import Clip2D, check_clip
-from mmhot.structures.clips_3d import Clip3D
-
-if TYPE_CHECKING:  # Python 3.10 has no Unpack
-    from typing_extensions import Unpack
-
-    from mmhot.apis.keywords import InferOptions, LiftOptions, RefineOptions
+from mmhot.structures.clips_3d import Clip, Clip3D
 
 
 def infer(
@@ -44,7 +38,7 @@ def infer(
     *,
     cache: str | Path | None = None,
     progress: bool = False,
-    **options: 'Unpack[InferOptions]',
+    **options: Unpack[InferOptions],
 ) -> Clip3D:
     """Detect, track and lift the people of a video or an image, as ``mmhot infer``.
 
@@ -71,15 +65,17 @@ def infer(
         clip = mmhot.infer('walk.mp4', fov=60)
         clip.save('walk.bvh', static_camera=True)
     """
-    values, bars = Values(options, INFER), text_bar if progress else no_bar
+    values = Values(options, INFER.kinds)
+    bars = text_bar if progress else no_bar
     frames = _open_frames(source, values)
     folder = None if cache is None else Path(cache)
-    chain, times = Chain(VIDEO, values, Report(bars=bars), folder), StageTimes()
+    plan = VideoPlan(values, Report(bars=bars), folder)
     with stage_bars(bars, frames.name) as count:
-        keypoints, footage = result_of(chain.see(frames, times, count))
-        poses = result_of(chain.lift(keypoints, footage, times, count))
+        runner = Runner(count=count)
+        keypoints, footage = runner.see(plan, frames)
+        poses = runner.lift_seen(plan, keypoints, footage)
     if poses is None:
-        missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
+        missing = plan.estimate.no_person_found(runner.times.num_frames)
         raise ArgumentError('%s: %s', frames.path, missing)
     return poses
 
@@ -88,7 +84,7 @@ def lift(
     keypoints: str | Path | Clip2D | np.ndarray | Iterable[object],
     *,
     progress: bool = False,
-    **options: 'Unpack[LiftOptions]',
+    **options: Unpack[LiftOptions],
 ) -> Clip3D:
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
@@ -114,16 +110,16 @@ def lift(
         import mmhot
         clip = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
     """
-    values = Values(options, LIFT)
+    values = Values(options, LIFT.kinds)
     refuse_lists_of_paths('keypoints', keypoints)
-    chain = Chain(KEYPOINTS, values)  # its lifter may bring a skeleton of the file
-    clip, bars = _read_keypoints(keypoints, values), text_bar if progress else no_bar
-    return _lift(chain, bars, clip, StageTimes())
+    plan = LiftPlan(values)  # its lifter may bring a skeleton of the file
+    clip = _read_keypoints(keypoints, values)
+    return _lift(plan, text_bar if progress else no_bar, clip, StageTimes())
 
 
 def refine(
     source: str | Path | Clip3D | np.ndarray | Iterable[object],
-    **options: 'Unpack[RefineOptions]',
+    **options: Unpack[RefineOptions],
 ) -> Clip3D:
     """Refine the 3D poses of another tool to a motion, as ``mmhot refine``.
 
@@ -151,45 +147,70 @@ def refine(
         import mmhot
         clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
     """
-    values = Values(options, REFINE)
+    values = Values(options, REFINE.kinds)
     clip = _read_poses(source, values)
-    return result_of(Chain(POSES, values).refine(clip, StageTimes()))
+    return Runner().refine(PosePlan(values), clip)
 
 
+@overload
+def steps(source: Clip3D, **options: Unpack[RefineOptions]) -> Iterator[Stage]: ...
+@overload
+def steps(source: Clip2D, **options: Unpack[LiftOptions]) -> Iterator[Stage]: ...
+@overload
+def steps(
+    source: str | Path | np.ndarray | Iterable[np.ndarray],
+    **options: Unpack[InferOptions],
+) -> Iterator[Stage]: ...
+@overload
+def steps(source: str | Path, **options: Unpack[LiftOptions]) -> Iterator[Stage]: ...
 def steps(
     source: str | Path | np.ndarray | Iterable[np.ndarray] | Clip2D | Clip3D,
-    **options: object,
-) -> Iterator[tuple[str, Clip2D | Clip3D]]:
+    **options: Any,
+) -> Iterator[Stage]:
     """Yield the clip after each step of :func:`infer`, :func:`lift` or :func:`refine`.
 
     Args:
         source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): What ``infer``
-            takes, the keypoints of ``lift``, or the poses of ``refine``.
-        **options (object): Those of the function.
+            takes, the keypoints of ``lift`` as a clip or file, or the poses of
+            ``refine`` as a clip.
+        **options: Those of the function.
 
     Yields:
-        tuple[str, Clip2D | Clip3D]: Name of a step, and the clip after it.
+        tuple[str, Clip2D | Clip3D]: Name of a step, and a copy of the clip after it.
 
     Example::
 
-        clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
-        for name, clip in mmhot.steps(clip, joints=24):
+        for name, clip in mmhot.steps('demo/skating_2d_coco17.npz', joints=24):
             print(name, clip.track_ids)
     """
-    times = StageTimes()
+    for name, clip in _stages(source, options):
+        yield name, deepcopy(clip)
+
+
+def _stages(
+    source: str | Path | np.ndarray | Iterable[np.ndarray] | Clip2D | Clip3D,
+    options: Mapping[str, Any],
+) -> Iterator[Stage]:
+    """Run the steps that a source needs."""
+    runner = Runner()
     if isinstance(source, Clip3D):
-        values = Values(options, REFINE)
+        values = Values(options, REFINE.kinds)
         poses = _read_poses(source, values)
-        yield from Chain(POSES, values).refine(poses, times)
-    elif isinstance(source, Clip2D):
-        values = Values(options, LIFT)
+        yield from runner.refine_by_step(PosePlan(values), poses)
+    elif isinstance(source, Clip2D) or (
+        isinstance(source, str | Path) and has_keypoints(Path(source))
+    ):
+        values = Values(options, LIFT.kinds)
+        lifting = LiftPlan(values)  # its lifter may bring a skeleton of the file
         clip = _read_keypoints(source, values)
-        yield from Chain(KEYPOINTS, values).lift(clip, None, times)
+        yield from runner.lift_by_step(lifting, clip)
     else:
-        values = Values(options, INFER)
-        frames, chain = _open_frames(source, values), Chain(VIDEO, values)
-        keypoints, footage = yield from chain.see(frames, times)
-        yield from chain.lift(keypoints, footage, times)
+        values = Values(options, INFER.kinds)
+        frames = _open_frames(source, values)
+        plan = VideoPlan(values)
+        keypoints, footage = runner.see(plan, frames)
+        yield plan.track.name, keypoints
+        yield from runner.lift_seen_by_step(plan, keypoints, footage)
 
 
 def _open_frames(
@@ -234,12 +255,10 @@ def _read_poses(
     return take_part(read_poses(source, axes=axes, **given), part)
 
 
-def _lift(
-    chain: Chain[None, Lifted], bars: Bars, clip: Clip2D, times: StageTimes
-) -> Clip3D:
+def _lift(plan: LiftPlan, bars: Bars, clip: Clip2D, times: StageTimes) -> Clip3D:
     """Lift keypoints; raise ValueError if none is left."""
     with stage_bars(bars, clip.name) as count:
-        poses = result_of(chain.lift(clip, None, times, count))
+        poses = Runner(times, count).lift(plan, clip)
     if poses is None:
         raise ValueError(f'{clip.source or clip.name}: no keypoint is left to lift')
     return poses
@@ -249,7 +268,7 @@ def lift_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Lift files of 2D keypoints, and write the results."""
-    lift_clip = partial(_lift, Chain(KEYPOINTS, values, report), report.bars)
+    lift_clip = partial(_lift, LiftPlan(values, report), report.bars)
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
 
@@ -257,10 +276,10 @@ def refine_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
     """Refine files of 3D poses, and write the results."""
-    chain = Chain(POSES, values, report)
+    plan = PosePlan(values, report)
 
     def refine_clip(clip: Clip3D, times: StageTimes) -> Clip3D:
-        return result_of(chain.refine(clip, times))
+        return Runner(times).refine(plan, clip)
 
     return _process(paths, values, report, _read_poses, refine_clip)
 
@@ -291,5 +310,5 @@ def _process(
         for clip in clips:
             outcome = Outcome(clip.name)
             with processing(outcome, options, report):
-                outcome.write(run(clip, outcome.times), options, report)
+                outcome.write(run(clip, outcome.times), values, report)
             yield outcome

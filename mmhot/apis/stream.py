@@ -11,16 +11,16 @@ from functools import partial
 from io import RawIOBase
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Unpack
 
 import numpy as np
 
+from mmhot.apis.keywords import StreamOptions
 from mmhot.chain.calls import STREAM
 from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ConnectionOptions, RateOption, StreamOutputOptions
-from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import Chain
+from mmhot.chain.plan import LivePlan
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.frames import streams
 from mmhot.frames.capture import Capture
@@ -36,16 +36,11 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
 
-if TYPE_CHECKING:  # Python 3.10 has no Unpack
-    from typing_extensions import Unpack
-
-    from mmhot.apis.keywords import StreamOptions
-
 _LOGGER = logging.getLogger(__name__)
 
 
 def stream(
-    source: int | str | Path | Iterable[np.ndarray], **options: 'Unpack[StreamOptions]'
+    source: int | str | Path | Iterable[np.ndarray], **options: Unpack[StreamOptions]
 ) -> Iterator[LivePoses]:
     """Lift a stream frame by frame, a few frames behind it.
 
@@ -71,7 +66,7 @@ def stream(
             for person in poses.people:
                 print(poses.time, person.track, person.keypoints_3d)
     """
-    values = Values(options, STREAM)
+    values = Values(options, STREAM.kinds)
     fps, connection = values.of(RateOption).fps, values.of(ConnectionOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, int | str | Path):
@@ -116,7 +111,7 @@ def lift_stream(
     read: list[str | Path] = [source, *values.files]
     with results_folder(output.out_dir, [(source, [path])], read):
         chain = _open_chain(values, frames, report)
-        header = partial(_header, chain, output.axes)
+        header = partial(_header, chain, values, output.axes)
         lifter, duration = chain.lifter, connection.duration
         end = f'for {duration:g} s' if duration else 'until Ctrl-C'
         say(
@@ -157,25 +152,27 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
     """Open the models of a stream."""
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
-    option, said = values.of(RateOption).fps, list[str]()
-    fps = choose(frames.label, 'fps', stated, option) or frames.fps
+    fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
+    said: list[str] = []
     with redirect_stdout(sys.stderr):  # some models print
-        steps = Chain(LIVE, values, replace(report, say=said.append))
+        plan = LivePlan(values, replace(report, say=said.append))
         placer = PeoplePlacer(values.of(PlaceOptions), report.say)
-        chain = LiveChain(steps, frames, fps, placer)
+        chain = LiveChain(plan, frames, fps, placer)
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
-    if chain.left_out:
+    if plan.left_out:
         text = 'steps of whole clips are left out, which lack live = True: %s'
-        _LOGGER.warning(text, ', '.join(chain.left_out))
+        _LOGGER.warning(text, ', '.join(plan.left_out))
     return chain
 
 
-def _header(chain: LiveChain, axes: str, size: tuple[int, int]) -> dict[str, object]:
+def _header(
+    chain: LiveChain, values: Values, axes: str, size: tuple[int, int]
+) -> dict[str, object]:
     """Describe a stream whose images have a size."""
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
-    steps, place = chain.steps, chain.placer.options
-    models, lens = steps.models, steps.find(SetLens).lens_of(*size)
+    models, place = chain.plan.models, chain.placer.options
+    lens = values.of(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
         'type': 'header',
@@ -190,7 +187,7 @@ def _header(chain: LiveChain, axes: str, size: tuple[int, int]) -> dict[str, obj
         'detector': models.detector.name,
         'joint_names': list(skeleton.joints),
         'parents': list(skeleton.parents),
-        'smooth_3d': steps.find(SmoothStream).smooth_3d,
+        'smooth_3d': values.of(SmoothStream).smooth_3d,
         'axes': axes,
         'tilt': place.tilt,
         'origin': place.origin,

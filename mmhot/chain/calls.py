@@ -1,28 +1,49 @@
-"""Options of each call: the dataclasses whose fields they are.
+"""Options of each call: the dataclasses whose fields they are."""
 
-A call has the options of its steps and of what is read, a command of results, too.
-"""
+from dataclasses import dataclass
 
 from mmhot.chain import options
+from mmhot.chain.formats import writer_options
 from mmhot.chain.live_people import PlaceOptions
-from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, VIDEO
-from mmhot.chain.run import StepChoice
+from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, SAVED, VIDEO, Pipeline
+from mmhot.chain.plan import StepChoice
 from mmhot.frames.part import PartOptions
 from mmhot.options import Options
 
-Call = tuple[type[Options], ...]
+Kinds = tuple[type[Options], ...]
 
-INFER: Call = (options.RateOption, PartOptions, *VIDEO.steps, StepChoice)
-LIFT: Call = (PartOptions, *KEYPOINTS.steps, options.KeypointFileOptions, StepChoice)
-REFINE: Call = (PartOptions, *POSES.steps, options.PoseFileOptions, StepChoice)
-STREAM: Call = (
-    options.RateOption,
-    *LIVE.steps,
-    PlaceOptions,
-    options.ConnectionOptions,
-)
 
-INFER_COMMAND: Call = (options.OutputOptions, *INFER, options.BatchOptions)
-LIFT_COMMAND: Call = (options.OutputOptions, *LIFT)
-REFINE_COMMAND: Call = (options.OutputOptions, *REFINE)
-STREAM_COMMAND: Call = (options.StreamOutputOptions, *STREAM)
+@dataclass(frozen=True)
+class Call:
+    """What a function or command does, and what has its options.
+
+    Steps and formats of users are among them, whenever these are registered.
+    """
+
+    pipeline: Pipeline
+    before: Kinds = ()  # options of what is read and written
+    after: Kinds = ()
+    writes: bool = False  # whether files of clips are written
+
+    @property
+    def kinds(self) -> Kinds:
+        """The dataclasses, in the order of the help."""
+        written = writer_options() if self.writes else []
+        return (*self.before, *written, *self.pipeline.steps, *self.after)
+
+    def command(self, *more: type[Options]) -> 'Call':
+        """Return the call of the command, which writes files; it may have more."""
+        before: Kinds = (options.OutputOptions, *self.before)
+        return Call(self.pipeline, before, (*self.after, *more), writes=True)
+
+
+INFER = Call(VIDEO, (options.RateOption, PartOptions), (StepChoice,))
+LIFT = Call(KEYPOINTS, (PartOptions,), (options.KeypointFileOptions, StepChoice))
+REFINE = Call(POSES, (PartOptions,), (options.PoseFileOptions, StepChoice))
+STREAM = Call(LIVE, (options.RateOption,), (PlaceOptions, options.ConnectionOptions))
+SAVE = Call(SAVED, (options.ExportOptions,), (StepChoice,), writes=True)
+
+INFER_COMMAND = INFER.command(options.BatchOptions)
+LIFT_COMMAND = LIFT.command()
+REFINE_COMMAND = REFINE.command()
+STREAM_COMMAND = Call(LIVE, (options.StreamOutputOptions, *STREAM.before), STREAM.after)

@@ -6,10 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mmhot.errors import user_code
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
-from mmhot.io.writers.export import Export, Write
+from mmhot.io.writers.bvh import BvhOptions
+from mmhot.io.writers.export import (
+    DrawOption,
+    Export,
+    OriginOption,
+    OutputRate,
+    VideoOptions,
+    Write,
+)
+from mmhot.options import Options, require_new_options
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization.html import write_html
 
@@ -27,8 +37,9 @@ class Format:
         of_people (bool): Whether the joints must be Human3.6M's, or 24.
         fingers (bool): Whether joints beyond the 24 are written; else the function gets
             a clip without these.
-        options (tuple[str, ...]): Options that act on this format, not on all. With
-            ``origin`` the function gets a clip at the chosen origin.
+        options (tuple[type[Options], ...]): Classes of options that act on this format,
+            see :meth:`Export.of <mmhot.io.writers.export.Export.of>`. With
+            :class:`OriginOption` the function gets a clip at the chosen origin.
         requires (tuple[str, str], optional): Module that must be installed, and the
             extra of mmhot that installs it.
     """
@@ -39,7 +50,7 @@ class Format:
     per_person: bool = False
     of_people: bool = False
     fingers: bool = False
-    options: tuple[str, ...] = ()
+    options: tuple[type[Options], ...] = ()
     requires: tuple[str, str] | None = None
 
     def files(self, path: Path, tracks: Sequence[int]) -> dict[int | None, Path]:
@@ -63,7 +74,6 @@ def _write_png(clip: Clip3D, file: Path, export: Export) -> None:
     render_summary_image(clip, file, export)
 
 
-_VIDEO = 'no_video', 'blur_heads'
 _of_people = partial(Format, world=True, of_people=True)
 _per_person = partial(Format, world=True, per_person=True)
 FORMATS = {
@@ -82,10 +92,10 @@ FORMATS = {
         'rotations of bones, for Blender, Maya, MotionBuilder',
         per_person=True,
         fingers=True,
-        options=('bvh_profile', 'origin', 'out_fps'),
+        options=(BvhOptions, OriginOption, OutputRate),
     ),
     'trc': _per_person(
-        trc.write_person, 'joints as markers, for OpenSim', options=('out_fps',)
+        trc.write_person, 'joints as markers, for OpenSim', options=(OutputRate,)
     ),
     'c3d': _per_person(
         c3d.write_person,
@@ -96,33 +106,36 @@ FORMATS = {
         angles.write_mot,
         'joint angles, for OpenSim',
         per_person=True,
-        options=('origin', 'out_fps'),
+        options=(OriginOption, OutputRate),
     ),
     'glb': _of_people(
         glb.write_glb,
         'moving mannequins, for Blender, Unity, Unreal',
         fingers=True,
-        options=('origin', 'out_fps'),
+        options=(OriginOption, OutputRate),
     ),
     'html': Format(
         write_html,
         'a page with a 3D viewer, for any browser',
         world=True,
-        options=_VIDEO,
+        options=(VideoOptions,),
     ),
     'mp4': Format(
         _write_mp4,
         'a video with the skeletons, for any player',
         world=True,
-        options=(*_VIDEO, 'draw'),
+        options=(VideoOptions, DrawOption),
     ),
     'png': Format(
-        _write_png, 'frames side by side, as one image', world=True, options=_VIDEO
+        _write_png,
+        'frames side by side, as one image',
+        world=True,
+        options=(VideoOptions,),
     ),
     'rrd': Format(
         rerun.write_recording,
         'a recording, for Rerun',
-        options=_VIDEO,
+        options=(VideoOptions,),
         requires=('rerun', 'rerun'),
     ),
 }
@@ -133,6 +146,11 @@ OTHER_FORMATS = {
     'vrm': ', a format of characters: write bvh, which moves them',
 }
 """Hints at what others ask for."""
+
+
+def writer_options() -> list[type[Options]]:
+    """List the classes of options of all formats, each once."""
+    return [*dict.fromkeys(kind for form in FORMATS.values() for kind in form.options)]
 
 
 def register_writer(name: str, function: Write, **needs: Any) -> None:
@@ -146,7 +164,7 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         **needs (Any): Other arguments of :class:`Format`.
 
     Raises:
-        ValueError: If the name is taken or no suffix.
+        ValueError: If the name is taken or no suffix, or a requirement is wrong.
 
     Example::
 
@@ -157,9 +175,16 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
     """
     if not name.isalnum() or name in FORMATS:
         raise ValueError(f'name must be a new suffix of letters, got {name!r}')
+    for kind in needs.get('options', ()):
+        if not (isinstance(kind, type) and issubclass(kind, Options)):
+            raise ValueError(f'options must be subclasses of Options, got {kind!r}')
+        require_new_options(kind, writer_options())
 
     def write(clip: Clip3D, file: Path, export: Export) -> str | None:
-        with replacing(file) as temporary:
-            return function(clip, temporary, export)
+        with user_code(f'the format {name!r}'), replacing(file) as temporary:
+            note = function(clip, temporary, export)
+            if not temporary.stat().st_size:
+                raise ValueError('wrote nothing')
+        return note
 
     FORMATS[name] = Format(write, **needs)

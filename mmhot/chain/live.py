@@ -1,18 +1,20 @@
 """Streams: the steps of a pipeline for one frame after the other."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
-from mmhot.chain.run import Chain
+from mmhot.chain.plan import LivePlan
 from mmhot.chain.user_steps import guarded
+from mmhot.errors import user_code
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.lifting.lifted import Lifted
-from mmhot.lifting.live import LiftedFrame, LiftStream
-from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.footage import Footage
-from mmhot.tracking.track import TrackPeople
+from mmhot.lifting.lifted import Lifted, LiftedStep
+from mmhot.lifting.live import LiftedFrame
+from mmhot.pose2d.footage import Footage, VideoStep
+from mmhot.step import KeypointStep, PoseStep
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 
 @dataclass
@@ -40,26 +42,23 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    Steps that are not live are left out. ``fps`` is approximate, as times count.
+    ``fps`` is approximate, as times count.
     """
 
     def __init__(
         self,
-        chain: Chain[Footage, Lifted],
+        plan: LivePlan,
         frames: FrameSource,
         fps: float,
         placer: PeoplePlacer | None = None,
     ) -> None:
-        self.steps, self.frames, self.fps = chain, frames, fps
+        self.plan, self.frames, self.fps = plan, frames, fps
         self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
-        self._estimate = chain.find(EstimatePoses).start(frames, chain.models)
-        self._track = chain.find(TrackPeople).start(fps)
-        self.lifter = chain.find(LiftStream).start(chain.lifter, fps)
-        keypoints, poses = chain.keypoints, chain.poses
-        self._keypoints = [guarded(x, x.start(fps)) for x in keypoints if x.live]
-        self._poses = [guarded(x, x.start(fps)) for x in poses if x.live]
-        self.left_out = [x.name for x in keypoints if not x.live]
-        self.left_out += [x.name for x in poses if not x.live]
+        self._estimate = plan.estimate.start(frames, plan.models)
+        self._track = plan.track.start(fps)
+        self.lifter = plan.lift.start(plan.lifter, fps)
+        self._keypoints = [_started_in_video(step, fps) for step in plan.keypoints]
+        self._poses = [_started_on_lifted(step, fps) for step in plan.poses]
         self._is_interrupted = False
         self._last: Frame | None = None
 
@@ -80,14 +79,15 @@ class LiveChain:
 
         Usually that is one frame, none at first, and several after missing frames.
         """
-        last, self._last, poses = self._last, frame, list[LivePoses]()
+        last, self._last = self._last, frame
+        poses: list[LivePoses] = []
         if last is not None and last.image.shape != frame.image.shape:
             poses = self.interrupt()
         is_interrupted, self._is_interrupted = self._is_interrupted, False
         footage = self._estimate(frame, is_interrupted)
         clip = self._track(footage)
-        for step in self._keypoints:
-            clip = step(clip, footage)
+        for call in self._keypoints:
+            clip = call(clip, footage) if clip.tracks else clip
         lifted = self.lifter.update(frame, clip, is_interrupted)
         return poses + [self._poses_of(earlier) for earlier in lifted]
 
@@ -102,10 +102,29 @@ class LiveChain:
 
     def _poses_of(self, lifted: LiftedFrame) -> LivePoses:
         """Run the steps after lifting; return the people of a frame."""
-        clip, frame, people = lifted.poses, lifted.frame, list[LivePerson]()
-        if clip is not None:
-            for step in self._poses:
-                clip = step(clip, lifted.lifted)
+        clip, frame = lifted.poses, lifted.frame
+        people: list[LivePerson] = []
+        for call in self._poses:
+            clip = call(clip, lifted.lifted) if clip else clip
+        if clip:
             people = self.placer(clip, lifted.lifted.returned, frame.time)
         latency = time.monotonic() - frame.arrived
         return LivePoses(frame, people, latency, self.placer.tilt)
+
+
+def _started_in_video(
+    step: KeypointStep | VideoStep, fps: float
+) -> Callable[[Clip2D, Footage], Clip2D]:
+    """Start a step; what it is called with each frame may need the video."""
+    with user_code(f'the step {step.name!r}'):
+        call = guarded(step, step.start(fps))
+    return call if isinstance(step, VideoStep) else lambda clip, footage: call(clip)
+
+
+def _started_on_lifted(
+    step: PoseStep | LiftedStep, fps: float
+) -> Callable[[Clip3D, Lifted], Clip3D]:
+    """Start a step; what it is called with each frame may need the keypoints."""
+    with user_code(f'the step {step.name!r}'):
+        call = guarded(step, step.start(fps))
+    return call if isinstance(step, LiftedStep) else lambda clip, lifted: call(clip)

@@ -6,12 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from mmhot.chain.formats import FORMATS, OTHER_FORMATS
+from mmhot.chain.formats import FORMATS, OTHER_FORMATS, writer_options
 from mmhot.compat.installation import import_extra
 from mmhot.errors import ArgumentError
-from mmhot.io.writers.rigs import BVH_PROFILES
+from mmhot.io.writers.export import WriterOptions
 from mmhot.keypoints.people import SingleOption
-from mmhot.options import Option, Options, read_names, split_numbers
+from mmhot.options import (
+    Option,
+    Options,
+    Values,
+    options_of,
+    read_names,
+    split_numbers,
+)
 from mmhot.poses.sizes import HeightOption
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
@@ -20,7 +27,6 @@ _Axes = Annotated[
     'camera: x right, y down, z away; z-up: x right, y away, z up; world: level, z up '
     'from the floor',
 ]
-_SAVE = "files are written afterwards, by clip.save('NAME.bvh', %s=...)"
 
 
 def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
@@ -88,20 +94,7 @@ class PoseFileOptions(FileOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoOptions(Options):
-    """Options of the video in files."""
-
-    title = 'results'
-    hint = _SAVE
-
-    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png, .rrd'] = False
-    blur_heads: Annotated[
-        bool, 'blur the heads of all detected people in .html, .mp4, .png, .rrd'
-    ] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions(VideoOptions, HeightOption):
+class ExportOptions(WriterOptions, HeightOption):
     """Options of the files that are written: formats, axes, scale and floor."""
 
     formats: Annotated[
@@ -113,26 +106,6 @@ class ExportOptions(VideoOptions, HeightOption):
         ),
     ] = ('npz', 'html')
     axes: _Axes = 'camera'
-    bvh_profile: Annotated[
-        str,
-        'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',
-        Option(choices=tuple(BVH_PROFILES)),
-    ] = 'default'
-    out_fps: Annotated[
-        float | None,
-        'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
-        'the video; 30 in the profile lafan1)',
-        Option(low=1, high=1000),
-    ] = None
-    origin: Annotated[
-        Literal['person', 'camera'],
-        'origin of .bvh, .glb and .mot on the floor: where the first person starts, or '
-        'below the camera',
-    ] = 'person'
-    draw: Annotated[
-        Literal['poses', 'angles'],
-        'angles: write the angles of knees, hips, elbows and shoulders into .mp4',
-    ] = 'poses'
 
     def __post_init__(self) -> None:
         """Check the values, and that the packages of the formats are installed."""
@@ -140,32 +113,29 @@ class ExportOptions(VideoOptions, HeightOption):
             needed = FORMATS[name].requires
             if needed is not None:
                 import_extra(needed[0], f'the format {name}', needed[1])
-        self._check_formats()
-        if self.no_video and self.blur_heads:
-            raise ArgumentError('{blur_heads} needs the video, which is left out')
         if self.formats == ('coco.json',):
             of = 'is of 3D poses, not of the keypoints in coco.json'
             self.refuse({'axes', 'height'}, of)
-        if self.axes == 'z-up' and all(FORMATS[x].world for x in self.formats):
+        if self.axes != 'world' and all(FORMATS[x].world for x in self.formats):
             names = ', '.join(self.formats)
-            raise ArgumentError(
-                '{axes} must be world for %s, which stand on a floor', names
+            self.refuse(
+                {'axes'}, f'must be world for {names}: people stand on a floor there'
             )
 
-    def _check_formats(self) -> None:
-        """Raise ArgumentError for an option that no chosen format takes."""
-        for acting in {x: None for form in FORMATS.values() for x in form.options}:
-            names = [name for name, form in FORMATS.items() if acting in form.options]
-            if acting in self.stated and not {*names} & {*self.formats}:
-                kind = 'the format' if len(names) == 1 else 'one of the formats'
-                raise ArgumentError(f'{{{acting}}} needs {kind} %s', ', '.join(names))
+    def check_beside(self, values: Values) -> None:
+        """Raise ArgumentError for an option that acts on no chosen format."""
+        for kind in writer_options():
+            names = [name for name, form in FORMATS.items() if kind in form.options]
+            if not {*names} & {*self.formats}:
+                one = 'the format' if len(names) == 1 else 'one of the formats'
+                needed = f'needs {one} {", ".join(names)}'
+                values.of(kind).refuse(options_of(kind), needed)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FolderOption(Options):
+class FolderOption(WriterOptions):
     """Option of the commands that write files."""
 
-    title = 'results'
     hint = "files are written afterwards, by clip.save('FOLDER/NAME.bvh')"
 
     out_dir: Annotated[

@@ -11,6 +11,7 @@ from mmhot.chain.options import OutputOptions
 from mmhot.chain.run import StageTimes
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging
+from mmhot.options import Values
 from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report
 from mmhot.structures.clips_3d import Clip3D
@@ -30,15 +31,16 @@ class Outcome:
     def write(
         self,
         clip: Clip3D,
-        options: OutputOptions,
+        values: Values,
         report: Report = Report(),
         footage: Footage | None = None,
         thumbnails: Mapping[int, bytes] = {},
     ) -> None:
         """Write poses in all chosen formats, and report the files."""
-        self.people, stem = len(clip.track_ids), options.out_dir / clip.name
+        self.people = len(clip.track_ids)
+        stem = values.of(OutputOptions).out_dir / clip.name
         with self.times.measure('write'):
-            for file, note in export(clip, options, stem, report, footage, thumbnails):
+            for file, note in export(clip, values, stem, report, footage, thumbnails):
                 self.files.append(file)
                 report.say(f'{file} ({note})' if note else f'{file}')
 

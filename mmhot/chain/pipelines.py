@@ -3,20 +3,26 @@
 A pipeline's options are the fields of its steps, see :mod:`mmhot.options`.
 """
 
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
-from mmhot.chain.user_steps import REGISTERED, UserKeypoints, UserPoses, users
+from mmhot.chain.user_steps import (
+    PLACES,
+    REGISTERED,
+    UserKeypoints,
+    UserPoses,
+    users,
+)
 from mmhot.keypoints.camera import StabilizeCamera
-from mmhot.keypoints.confidence import DropUncertain
+from mmhot.keypoints.confidence import DropUncertain, DropUncertainDetections
 from mmhot.keypoints.lens import SetLens
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.keypoints.side_swaps import RepairSides
-from mmhot.lifting.lift import Lift, LiftingStep
-from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.lift import Lift
+from mmhot.lifting.lifted import LiftedStep
 from mmhot.lifting.live import LiftStream
 from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.footage import Footage
+from mmhot.pose2d.footage import VideoStep
 from mmhot.poses.bones import KeepBones
 from mmhot.poses.camera import HoldCamera, RestoreCamera
 from mmhot.poses.expected_error import ExpectErrors
@@ -29,42 +35,82 @@ from mmhot.step import KeypointStep, PoseStep, Step
 from mmhot.tracking.returning import MergeReturning
 from mmhot.tracking.track import TrackPeople
 
-Registered = TypeVar('Registered', bound=type[Step] | Step)
-Seen = TypeVar('Seen')
-Known = TypeVar('Known')
-
 
 @dataclass(frozen=True)
-class Pipeline(Generic[Seen, Known]):
-    """Step classes in sections, which are empty where there is nothing to do.
+class Pipeline:
+    """Step classes by section."""
 
-    ``Seen`` is what steps of keypoints may need, :class:`Footage` or None; ``Known`` is
-    what steps of poses may need, :class:`Lifted` or None.
-    """
-
-    # frames to Footage, Footage to Clip2D, then steps of Clip2D
-    see: (
-        'tuple[type[EstimatePoses], type[TrackPeople], '
-        '*tuple[type[KeypointStep[Footage]], ...]] | tuple[()]'
-    ) = ()
-    keypoints: tuple[type[KeypointStep[Seen]], ...] = ()  # of Clip2D
-    lift: type[LiftingStep] | None = None  # Clip2D to Clip3D and Lifted
-    poses: tuple[type[PoseStep[Known]], ...] = ()  # of Clip3D
+    runs: ClassVar[tuple[type[Step], ...]]  # kinds of steps for which it has all
 
     @property
     def steps(self) -> tuple[type[Step], ...]:
-        """All steps in their order."""
-        lift = () if self.lift is None else (self.lift,)
-        return (*self.see, *self.keypoints, *lift, *self.poses)
+        """All steps in their order, those of users at their place."""
+        kinds: list[type[Step]] = []
+        for section in fields(self):
+            chosen = getattr(self, section.name)
+            for kind in chosen if isinstance(chosen, tuple) else (chosen,):
+                added = users(*PLACES.get(kind, ()))
+                of_users = [type(x) for x in added if isinstance(x, self.runs)]
+                kinds += of_users if kind in PLACES else [kind]
+        return tuple(kinds)
 
 
-VIDEO: Pipeline[Footage, Lifted] = Pipeline(
-    see=(EstimatePoses, TrackPeople, MergeReturning),
+@dataclass(frozen=True)
+class Poses(Pipeline):
+    """Steps of 3D poses, of which nothing else is known."""
+
+    runs = (PoseStep,)
+
+    poses: tuple[type[PoseStep], ...]
+
+
+@dataclass(frozen=True)
+class Lifting(Pipeline):
+    """Steps from 2D keypoints, without their video, to 3D poses."""
+
+    runs = (KeypointStep, PoseStep, LiftedStep)
+
+    keypoints: tuple[type[KeypointStep], ...]
+    lift: type[Lift]
+    poses: tuple[type[PoseStep | LiftedStep], ...]
+
+
+@dataclass(frozen=True)
+class Video(Pipeline):
+    """Steps from the frames of a video to 3D poses."""
+
+    runs = (Step,)
+
+    estimate: type[EstimatePoses]
+    track: type[TrackPeople]
+    returning: type[MergeReturning]
+    keypoints: tuple[type[KeypointStep | VideoStep], ...]
+    lift: type[Lift]
+    poses: tuple[type[PoseStep | LiftedStep], ...]
+
+
+@dataclass(frozen=True)
+class Live(Pipeline):
+    """Steps from the frames of a stream to 3D poses, frame by frame."""
+
+    runs = (Step,)
+
+    estimate: type[EstimatePoses]
+    track: type[TrackPeople]
+    keypoints: tuple[type[KeypointStep | VideoStep], ...]
+    lift: type[LiftStream]
+    poses: tuple[type[PoseStep | LiftedStep], ...]
+
+
+VIDEO = Video(
+    estimate=EstimatePoses,
+    track=TrackPeople,
+    returning=MergeReturning,
     keypoints=(
         ChoosePeople,
         SetLens,
         RepairSides,
-        DropUncertain,
+        DropUncertainDetections,
         UserKeypoints,
         StabilizeCamera,
     ),
@@ -82,7 +128,7 @@ VIDEO: Pipeline[Footage, Lifted] = Pipeline(
 )
 """From the frames of a video or image to poses: ``infer``."""
 
-KEYPOINTS: Pipeline[None, Lifted] = Pipeline(
+KEYPOINTS = Lifting(
     keypoints=(ChoosePeople, SetLens, RepairSides, DropUncertain, UserKeypoints),
     lift=Lift,
     poses=(
@@ -98,7 +144,7 @@ KEYPOINTS: Pipeline[None, Lifted] = Pipeline(
 )
 """From 2D keypoints to poses: ``lift``."""
 
-POSES: Pipeline[None, None] = Pipeline(
+POSES = Poses(
     poses=(
         FollowGiven,
         FillGiven,
@@ -112,20 +158,24 @@ POSES: Pipeline[None, None] = Pipeline(
 )
 """From 3D poses of other tools to poses as those that are lifted: ``refine``."""
 
-LIVE: Pipeline[Footage, Lifted] = Pipeline(
-    see=(EstimatePoses, TrackPeople),
-    keypoints=(SetLens, DropUncertain, UserKeypoints),
+LIVE = Live(
+    estimate=EstimatePoses,
+    track=TrackPeople,
+    keypoints=(SetLens, DropUncertainDetections, UserKeypoints),
     lift=LiftStream,
     poses=(SmoothStream, UserPoses),
 )
 """From the frames of a stream to poses, frame by frame: ``stream``."""
 
+SAVED = Poses(poses=(HoldCamera, LockFeet))
+"""The steps of :meth:`mmhot.Clip3D.save`."""
 
-def list_steps(*pipelines: Pipeline[Any, Any]) -> list[str]:
+
+def list_steps(*pipelines: Pipeline) -> list[str]:
     """List the names of steps that can be left out, by default of all pipelines."""
     kinds = [kind for each in pipelines or (VIDEO, POSES) for kind in each.steps]
-    names = dict.fromkeys(kind.name for kind in kinds if kind.optional and kind.name)
-    return [*names, *REGISTERED]
+    names = dict.fromkeys(kind.name for kind in kinds if kind.optional)
+    return [*names, *(name for name in REGISTERED if name not in names)]
 
 
 def keypoint_steps() -> list[str]:
@@ -133,43 +183,8 @@ def keypoint_steps() -> list[str]:
 
     These files are in pixels of the video, to which ``camera`` maps them back.
     """
-    kinds, back = (*VIDEO.see, *VIDEO.keypoints), {kind.name for kind in VIDEO.poses}
-    names = [x.name for x in kinds if x.optional and x.name not in back]
-    return [*names, *(step.name for step in users(KeypointStep))]
-
-
-def register_step(step: Registered) -> Registered:
-    """Add a step: one of keypoints runs before the camera, one of poses at the end.
-
-    Args:
-        step (type | Step): A subclass of :class:`mmhot.KeypointStep` or
-            :class:`mmhot.PoseStep` with a ``name``, or an object of one. It is called
-            with a clip, whose arrays are read-only, and what is known of its video or
-            lifting, and returns a clip. If its attribute ``live`` is True, streams run
-            it, too, with clips of one frame.
-
-    Returns:
-        type | Step: The same, so that it can be used as a decorator.
-
-    Raises:
-        ValueError: If it is no such step, or the name is taken.
-
-    Example::
-
-        @mmhot.register_step
-        class Confident(mmhot.PoseStep):
-            name = 'confident'
-
-            def __call__(self, clip, lifted):
-                return clip.take(clip.scores.mean(1) > 0.6)
-    """
-    added = step() if isinstance(step, type) else step
-    if not isinstance(added, KeypointStep | PoseStep):
-        kinds = 'mmhot.KeypointStep or mmhot.PoseStep'
-        raise ValueError(f'a step must be a subclass of {kinds}, got {step}')
-    if not getattr(added, 'name', ''):
-        raise ValueError(f'a step needs a name: got {step}')
-    if added.name in list_steps():
-        raise ValueError(f'there is a step {added.name!r} already')
-    REGISTERED[added.name] = added
-    return step
+    kinds: list[type[Step]] = [VIDEO.returning, *VIDEO.keypoints]
+    back = {kind.name for kind in VIDEO.poses if kind not in PLACES}
+    own = [kind for kind in kinds if kind not in PLACES and kind.optional]
+    names = [kind.name for kind in own if kind.name not in back]
+    return [*names, *(step.name for step in users(*PLACES[UserKeypoints]))]

@@ -1,49 +1,26 @@
-"""Steps with their options, and the loop that runs them."""
+"""How steps run: one after the other, timed, and recorded in the clip."""
 
 import time
-from collections.abc import Container, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
-from mmhot.chain.pipelines import Known, Pipeline, Seen, keypoint_steps, list_steps
-from mmhot.chain.user_steps import guarded, users
+from mmhot.chain.pipelines import keypoint_steps
+from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
+from mmhot.chain.user_steps import guarded, is_same
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.lifting.lift import Lift
-from mmhot.lifting.lifted import Lifted
-from mmhot.lifting.lifter import Lifter
-from mmhot.options import Option, Options, Values, options_of, read_names, split_names
-from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.footage import Footage
-from mmhot.progress import CountStage, Report, no_count
-from mmhot.step import Clip, ClipStep, KeypointStep, PoseStep, Step
+from mmhot.lifting.lifted import Lifted, LiftedStep
+from mmhot.pose2d.footage import Footage, VideoStep
+from mmhot.progress import CountStage, no_count
+from mmhot.step import KeypointStep, PoseStep, Step
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.clips_3d import Clip, Clip3D
 from mmhot.structures.rows import Steps
-from mmhot.tracking.track import TrackPeople
 
-if TYPE_CHECKING:  # only frames need OpenCV
-    from mmhot.pose2d.estimation import VideoPoseEstimator
-
-S = TypeVar('S', bound=Step)
-T = TypeVar('T')
-R = TypeVar('R')
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepChoice(Options):
-    """Option that leaves out steps."""
-
-    title = 'steps'
-
-    without: Annotated[
-        tuple[str, ...],
-        'steps to skip, such as sides,feet (docs/motion.md lists them)',
-        Option(read=split_names, metavar='LIST'),
-    ] = ()
+Stage = tuple[str, Clip2D | Clip3D]
+"""Name of a step, and the clip after it."""
 
 
 @dataclass
@@ -65,19 +42,6 @@ class StageTimes:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
-Stages = Generator[tuple[str, Clip2D | Clip3D], None, R]
-"""Yields names of steps and the clips after them; returns a result."""
-
-
-def result_of(stages: Stages[R]) -> R:
-    """Run all steps; return the result."""
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            return end.value
-
-
 def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
     """Raise ArgumentError if a step to leave out has run."""
     late = [name for name in without if name in applied]
@@ -86,155 +50,162 @@ def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
         raise ArgumentError(text, ','.join(late))
 
 
-class Chain(Generic[Seen, Known]):
-    """The steps of a pipeline with their options, and their models.
+@dataclass
+class Runner:
+    """Runs the steps of a plan on one clip.
 
-    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
-    replace those of the options. :meth:`see`, :meth:`lift`, which also runs the steps
-    of poses, and :meth:`refine` yield the clip after each step, until no person is
-    left.
+    Args:
+        times (StageTimes): Filled in, even if a step fails.
+        count (CountStage): Receives the progress.
     """
 
-    lifter: Lifter  # of a pipeline that lifts
-
-    def __init__(
-        self,
-        pipeline: Pipeline[Seen, Known],
-        values: Values,
-        report: Report = Report(),
-        cache: Path | None = None,
-        lifter: Lifter | None = None,
-        models: 'VideoPoseEstimator | None' = None,
-    ) -> None:
-        self._values, self._report, self._cache = values, report, cache
-        without = values.of(StepChoice).without
-        self._without = read_names('without', without, list_steps(pipeline))
-        self._other = ''  # skeleton of a lifter that is not for people
-        if lifter is None and pipeline.lift is not None:
-            lifter = values.of(pipeline.lift).open()
-        if lifter is not None:
-            self.lifter = lifter
-            self._other = '' if lifter.is_person else lifter.skeleton.name
-        if models is not None:
-            self.models = models
-        see = self._take(pipeline.see)
-        self._merge = [step for step in see if isinstance(step, KeypointStep)]
-        self.keypoints = self._take(pipeline.keypoints, users(KeypointStep))
-        lift = self._take(() if pipeline.lift is None else (pipeline.lift,))
-        self.poses = self._take(pipeline.poses, users(PoseStep))
-        self.steps: list[Step] = [*see, *self.keypoints, *lift, *self.poses]
-
-    def _take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
-        """Return the steps of a section that take part; refuse options of others."""
-        steps: list[S] = []
-        for kind in kinds:
-            step, names = self._values.of(kind), options_of(kind)
-            if not kind.name:  # the place of users' steps
-                steps += [x for x in users if x.name not in self._without]
-            elif kind.optional and kind.name in self._without:
-                step.refuse(names, f'needs the step {kind.name!r}, which is left out')
-            elif kind.of_people and self._other:
-                step.refuse(names, f'is for people, not for {self._other}')
-            else:
-                steps.append(replace(step, report=self._report))
-        return steps
-
-    def find(self, kind: type[S]) -> S:
-        """Return the step of a class."""
-        return next(step for step in self.steps if isinstance(step, kind))
-
-    @cached_property
-    def models(self) -> 'VideoPoseEstimator':
-        """The detector and the 2D model."""
-        return self.find(EstimatePoses).open()
+    times: StageTimes = field(default_factory=StageTimes)
+    count: CountStage = no_count
 
     def see(
         self,
+        plan: VideoPlan,
         frames: FrameSource,
-        times: StageTimes,
-        count: CountStage = no_count,
         observers: Sequence[FrameObserver] = (),
-    ) -> Stages[tuple[Clip2D, Footage]]:
-        """Find and track the people of a video; ``observers`` see its frames, too.
-
-        ``times`` are filled in, also by :meth:`lift` and :meth:`refine`, even if a step
-        fails.
-        """
-        estimate, track = self.find(EstimatePoses), self.find(TrackPeople)
-        with times.measure(estimate.part):
-            names = frames, self.models.estimator.skeleton
-            own = [x for step in self.steps for x in step.observers(*names)]
+    ) -> tuple[Clip2D, Footage]:
+        """Find and track the people of a video; ``observers`` see its frames, too."""
+        estimate, track = plan.estimate, plan.track
+        with self.times.measure(estimate.part):
+            names = frames, plan.models.estimator.skeleton
+            own = [x for step in plan.steps for x in step.observers(*names)]
             seeing = [*own, *observers]
-            footage = estimate(frames, self.models, seeing, self._cache, count)
+            footage = estimate(frames, plan.models, seeing, plan.cache, self.count)
         people = footage.people
-        times.num_frames, times.size = len(people.people) - people.first, people.size
-        with times.measure(track.part):
+        self.times.num_frames = len(people.people) - people.first
+        self.times.size = people.size
+        with self.times.measure(track.part):
             clip = track(footage)
-        yield track.name, clip
-        clip = yield from self._run(self._merge, clip, footage, {}, times)
+        calls = [(step, _of_video(step, footage)) for step in plan.returning]
+        clip = _last(self._run(plan.without, calls, clip, {}), clip)
         return clip, replace(footage, tracked=clip)
 
-    def lift(
-        self: 'Chain[Seen, Lifted]',
+    def lift(self, plan: LiftPlan, clip: Clip2D) -> Clip3D | None:
+        """Lift keypoints without their video; None if no person is left."""
+        return _lifted(self.lift_by_step(plan, clip))
+
+    def lift_by_step(self, plan: LiftPlan, clip: Clip2D) -> Iterator[Stage]:
+        """Lift keypoints without their video; yields the clip after each step."""
+        calls = [(step, guarded(step, step)) for step in plan.keypoints]
+        return self._lift(plan, calls, clip)
+
+    def lift_seen(
+        self, plan: VideoPlan, clip: Clip2D, footage: Footage
+    ) -> Clip3D | None:
+        """Lift the keypoints of :meth:`see`; None if no person is left."""
+        return _lifted(self.lift_seen_by_step(plan, clip, footage))
+
+    def lift_seen_by_step(
+        self, plan: VideoPlan, clip: Clip2D, footage: Footage
+    ) -> Iterator[Stage]:
+        """Lift the keypoints of :meth:`see`; yields the clip after each step."""
+        calls = [(step, _of_video(step, footage)) for step in plan.keypoints]
+        return self._lift(plan, calls, clip)
+
+    def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
+        """Run the steps of poses on poses that were not lifted now."""
+        return _last(self.refine_by_step(plan, clip), clip)
+
+    def refine_by_step(
+        self, plan: PosePlan, clip: Clip3D
+    ) -> Iterator[tuple[str, Clip3D]]:
+        """Run the steps of poses; yields the clip after each step."""
+        calls = [(step, guarded(step, step)) for step in plan.poses]
+        self.times.num_frames = len(set(clip.frame.tolist()))
+        yield from self._run(plan.without, calls, clip, clip.steps)
+
+    def _lift(
+        self,
+        plan: LiftPlan | VideoPlan,
+        calls: Iterable[tuple[Step, Callable[[Clip2D], Clip2D]]],
         clip: Clip2D,
-        footage: Seen,
-        times: StageTimes,
-        count: CountStage = no_count,
-    ) -> Stages[Clip3D | None]:
-        """Lift keypoints, of a video or without one; None if no person is left."""
+    ) -> Iterator[Stage]:
         # files are in pixels of the video, and poses are lifted anew
         names = keypoint_steps()
         applied = {name: clip.steps[name] for name in clip.steps if name in names}
         clip = replace(clip, steps=applied)
-        clip = yield from self._run(self.keypoints, clip, footage, applied, times)
+        for name, after in self._run(plan.without, calls, clip, applied):
+            clip = after
+            yield name, clip
         if not clip.tracks:
-            return None
-        step = self.find(Lift)
-        with times.measure(step.part):
-            poses, lifted = step(clip, self.lifter, count)
-        times.num_frames = times.num_frames or len(set(poses.frame.tolist()))
-        yield step.name, poses
-        return (yield from self._run(self.poses, poses, lifted, applied, times))
-
-    def refine(
-        self: 'Chain[Seen, None]', clip: Clip3D, times: StageTimes
-    ) -> Stages[Clip3D]:
-        """Run the steps of poses on poses that were not lifted now."""
-        clip = yield from self._run(self.poses, clip, None, clip.steps, times)
-        times.num_frames = len(set(clip.frame.tolist()))
-        return clip
+            return
+        with self.times.measure(plan.lift.part):
+            poses, lifted = plan.lift(clip, plan.lifter, self.count)
+        self.times.num_frames = self.times.num_frames or len({*poses.frame.tolist()})
+        yield plan.lift.name, poses
+        of_poses = [(step, _of_lifted(step, lifted)) for step in plan.poses]
+        yield from self._run(plan.without, of_poses, poses, applied)
 
     def _run(
         self,
-        steps: Sequence[ClipStep[Clip, T]],
+        without: Sequence[str],
+        calls: Iterable[tuple[Step, Callable[[Clip], Clip]]],
         clip: Clip,
-        known: T,
         applied: Steps,
-        times: StageTimes,
-    ) -> Generator[tuple[str, Clip], None, Clip]:
-        """Run steps; those that had been applied to the clip do not run again."""
-        refuse_late(self._without, applied)
-        for step in steps:
+    ) -> Iterator[tuple[str, Clip]]:
+        """Run steps until no person is left.
+
+        Those that had been ``applied`` to the clip do not run again.
+        """
+        refuse_late(without, applied)
+        for step, call in calls:
             if not clip.track_ids:
-                break
+                return
             if step.optional and step.name in applied:
-                self._check_applied(step, applied[step.name])
+                _check_applied(step, applied[step.name])
                 continue
-            with times.measure(step.part):
-                after = guarded(step, step)(clip, known)
-            if step.optional and after is not clip:
-                # `camera` has two parts
-                settings = after.steps.get(step.name) or step.option_values()
-                after = replace(after, steps={**after.steps, step.name: settings})
+            with self.times.measure(step.part):
+                after = call(clip)
+            if step.optional and not is_same(clip, after):
+                # a step may record more than its options, and so may another part of it
+                values = after.steps.get(step.name, step.option_values())
+                after = replace(after, steps={**after.steps, step.name: values})
             clip = after
             yield step.name, clip
-        return clip
 
-    def _check_applied(self, step: Step, settings: dict[str, object]) -> None:
-        """Raise ArgumentError if a step has run with other values than are stated."""
-        for name in step.stated:
-            value = getattr(step, name)
-            if settings.get(name, value) != value or not settings:
-                before = settings.get(name, 'other values')
-                text = f'{{{name}=%r}} comes too late: the step %r has run, with %s'
-                raise ArgumentError(text, value, step.name, before)
+
+def _of_video(
+    step: KeypointStep | VideoStep, footage: Footage
+) -> Callable[[Clip2D], Clip2D]:
+    """Return the call of a step that may need the video."""
+    call = guarded(step, step)
+    if isinstance(step, VideoStep):
+        return lambda clip: call(clip, footage)
+    return call
+
+
+def _of_lifted(
+    step: PoseStep | LiftedStep, lifted: Lifted
+) -> Callable[[Clip3D], Clip3D]:
+    """Return the call of a step that may need the keypoints that were lifted."""
+    call = guarded(step, step)
+    if isinstance(step, LiftedStep):
+        return lambda clip: call(clip, lifted)
+    return call
+
+
+def _last(stages: Iterable[tuple[str, Clip]], clip: Clip) -> Clip:
+    """Run all steps; return the clip after the last one, or else the given one."""
+    last = deque(stages, maxlen=1)
+    return last[0][1] if last else clip
+
+
+def _lifted(stages: Iterable[Stage]) -> Clip3D | None:
+    """Run all steps; return the poses, or None if nobody was left to lift."""
+    last = deque(stages, maxlen=1)
+    poses = last[0][1] if last else None
+    return poses if isinstance(poses, Clip3D) else None
+
+
+def _check_applied(step: Step, settings: dict[str, object]) -> None:
+    """Raise ArgumentError if a step has run with other values than are stated."""
+    for name in step.stated:
+        value = getattr(step, name)
+        if settings.get(name, value) != value or not settings:
+            before = settings.get(name, 'other values')
+            text = f'{{{name}=%r}} comes too late: the step %r has run, with %s'
+            raise ArgumentError(text, value, step.name, before)

@@ -1,56 +1,79 @@
-"""Steps of users."""
+"""Steps of users: where they stand in pipelines, and what they return."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
-from mmhot.step import Clip, ClipStep, KeypointStep, Known, PoseStep
+import numpy as np
+
+from mmhot.errors import user_code
+from mmhot.lifting.lifted import LiftedStep
+from mmhot.pose2d.footage import VideoStep
+from mmhot.step import KeypointStep, PoseStep, Step
 from mmhot.structures.clips_2d import check_clip
-from mmhot.structures.clips_3d import Clip3D, read_only
+from mmhot.structures.clips_3d import Clip, Clip3D
 
-Kind = TypeVar('Kind', bound=ClipStep[Any, Any])
+S = TypeVar('S', bound=Step)
 
 
-class UserKeypoints(KeypointStep[object]):
+class UserKeypoints(KeypointStep):
     """Place of users' steps of keypoints in a pipeline."""
 
-    name = ''
 
-
-class UserPoses(PoseStep[object]):
+class UserPoses(PoseStep):
     """Place of users' steps of poses in a pipeline."""
 
-    name = ''
 
-
-REGISTERED: dict[str, ClipStep[Any, Any]] = {}
+PLACES: dict[type[Step], tuple[type[Step], ...]] = {
+    UserKeypoints: (KeypointStep, VideoStep),
+    UserPoses: (PoseStep, LiftedStep),
+}
+"""Kinds of users' steps by their place."""
+REGISTERED: dict[str, Step] = {}
 """Steps of users by name, in their order."""
 
 
-def users(kind: type[Kind]) -> list[Kind]:
-    """Return the steps of users of a kind, in their order."""
-    return [step for step in REGISTERED.values() if isinstance(step, kind)]
+def users(*kinds: type[S]) -> list[S]:
+    """Return the steps of users of some kinds, in their order."""
+    return [step for step in REGISTERED.values() if isinstance(step, kinds)]
 
 
-def guarded(
-    step: ClipStep[Clip, Known], call: Callable[[Clip, Known], Clip]
-) -> Callable[[Clip, Known], Clip]:
-    """Return the call of a step; what users' steps get and return is checked."""
+def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
+    """Return the call of a step; a user's gets a copy, and its result is checked.
+
+    Whatever a step of a user does with its copy, what it returns counts.
+    """
     if step.name not in REGISTERED:
         return call
 
-    def checked(clip: Clip, known: Known) -> Clip:
-        argument, kind = read_only(clip), type(clip)
-        try:
-            result = call(argument, known)
-            if result is argument:
-                return clip
-            if not isinstance(result, kind):
-                got = type(result).__name__
-                raise TypeError(f'must return a {kind.__name__}, got {got}')
+    def checked(clip: Clip, *known: object) -> Clip:
+        with user_code(f'the step {step.name!r}'):
+            result = call(deepcopy(clip), *known)
+            if not isinstance(result, type(clip)):
+                kind = type(clip).__name__
+                raise TypeError(f'must return a {kind}, got {type(result).__name__}')
             if isinstance(result, Clip3D):
                 return result.checked()
             return check_clip(result) if result.tracks else result
-        except (TypeError, ValueError) as error:
-            raise type(error)(f'the step {step.name!r}: {error}') from error
 
     return checked
+
+
+def is_same(first: Any, second: Any) -> bool:
+    """Return whether two clips, or parts of clips, are equal; NaN is equal to NaN."""
+    if first is second:
+        return True
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.array_equal(first, second, equal_nan=first.dtype.kind == 'f')
+    if type(first) is not type(second):
+        return False
+    if is_dataclass(first):
+        return is_same(vars(first), vars(second))
+    if isinstance(first, list):
+        return len(first) == len(second) and all(map(is_same, first, second))
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            is_same(value, second[key]) for key, value in first.items()
+        )
+    return bool(first == second)

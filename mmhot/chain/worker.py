@@ -8,19 +8,19 @@ from typing import Any
 
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
-from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, result_of
+from mmhot.chain.plan import VideoPlan
+from mmhot.chain.run import Runner
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import PartOptions, take_part
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_keypoints
+from mmhot.io.writers.export import VideoOptions
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import describe_path
 from mmhot.lifting.lift import NotLiftableError
 from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import cache_path, describe_file, require_own, save_if_possible
-from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.progress import Report, stage_bars
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.version import digest_of_code
@@ -44,9 +44,9 @@ class ClipWorker:
         self._output = self.values.of(OutputOptions)
         self._repeat = self.values.of(BatchOptions)
         cache = None if self._repeat.no_cache else self._output.out_dir
-        self._chain = Chain(VIDEO, self.values, self.report, cache)
-        self.report.say(f'lifter: {self._chain.lifter.name}')
-        self._chain.models  # noqa: B018, opened at first use
+        self._plan = VideoPlan(self.values, self.report, cache)
+        self.report.say(f'lifter: {self._plan.lifter.name}')
+        self._plan.models  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
@@ -69,7 +69,7 @@ class ClipWorker:
         self.report.say(f'{path} (2D keypoints only{without})')
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
-        chain, say, times = self._chain, self.report.say, outcome.times
+        plan, say, times = self._plan, self.report.say, outcome.times
         record = self._record_path(item)
         if record is not None and self._repeat.resume:
             before = _load_record(record, self._output.out_dir)
@@ -80,17 +80,19 @@ class ClipWorker:
                 return
         source = take_part(item.open(), self.values.of(PartOptions))
         output, thumbnails = self._output, Thumbnails()
+        video = self.values.of(VideoOptions)
         is_shown = 'html' in output.formats
-        is_shown &= not (output.no_video or output.blur_heads)
+        is_shown &= not (video.no_video or video.blur_heads)
         with stage_bars(self.report.bars, source.name) as count:
-            seen = chain.see(source, times, count, [thumbnails] if is_shown else [])
-            keypoints, footage = result_of(seen)
-            clip = result_of(chain.lift(keypoints, footage, times, count))
+            runner = Runner(times, count)
+            observers = [thumbnails] if is_shown else []
+            keypoints, footage = runner.see(plan, source, observers)
+            clip = runner.lift_seen(plan, keypoints, footage)
         if clip is None:
-            missing = chain.find(EstimatePoses).no_person_found(times.num_frames)
+            missing = plan.estimate.no_person_found(times.num_frames)
             say(f'{item.name}: {missing.named(_FLAGS)}')
         else:
-            outcome.write(clip, output, self.report, footage, thumbnails.images)
+            outcome.write(clip, self.values, self.report, footage, thumbnails.images)
             say(f'{item.name}: {_describe_focal(clip)}')
             path = clip.camera_path
             if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
@@ -107,12 +109,12 @@ class ClipWorker:
         facts = {
             'code': digest_of_code(),
             'name': item.name,
-            '2D': self._chain.models.identity,
-            'lifter': self._chain.lifter.network.identity,
+            '2D': self._plan.models.identity,
+            'lifter': self._plan.lifter.network.identity,
             'options': {
                 name: str(value)
                 for name, value in self.values.stated.items()
-                if options[name].decides
+                if options[name].limits.decides
             },
         }
         folder = self._output.out_dir

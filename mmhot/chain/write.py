@@ -7,15 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.chain.calls import SAVE
 from mmhot.chain.formats import FORMATS, Format
-from mmhot.chain.options import ExportOptions, VideoOptions
-from mmhot.chain.pipelines import Pipeline
-from mmhot.chain.run import Chain, StageTimes, StepChoice, refuse_late, result_of
+from mmhot.chain.options import ExportOptions
+from mmhot.chain.pipelines import SAVED, Poses
+from mmhot.chain.plan import PosePlan, StepChoice
+from mmhot.chain.run import Runner, refuse_late
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
 from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import Export, OriginOption, VideoOptions
 from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.lifting.world import scale_people, turn
@@ -27,8 +29,6 @@ from mmhot.progress import Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D, read_only
 
-SAVED: Pipeline[None, None] = Pipeline(poses=(HoldCamera, LockFeet))
-"""Steps of :meth:`mmhot.Clip3D.save`."""
 _H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
 
 
@@ -39,42 +39,50 @@ def save_clip(
     **options: object,
 ) -> list[Path]:
     """Write a clip, see :meth:`mmhot.Clip3D.save`."""
-    from mmhot.frames.inputs import open_inputs
-
     path = Path(path)
     endings = [name for name in FORMATS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=path.suffix[1:])
     if not name:
         raise ValueError(f'{path}: end the name with a format, such as .npz or .bvh')
-    values = Values(
-        {'formats': [name], **options}, (*SAVED.steps, ExportOptions, StepChoice)
-    )
+    values = Values({'formats': [name], **options}, SAVE.kinds)
+    clip = _held(clip, values)
+    frames = _open_video(video, clip.fps)
+    files = FORMATS[name].files(path, clip.track_ids).values()
+    check_targets([(clip.name, files)], [] if frames is None else [frames.path])
+    stem = path.name.removesuffix(f'.{name}')
+    footage = None if frames is None else Footage(frames)
+    said: list[str] = []
+    target = path.with_name(stem)
+    written = [
+        file for file, _ in export(clip, values, target, Report(said.append), footage)
+    ]
+    if not written:
+        raise ValueError(said[-1])
+    return written
+
+
+def _held(clip: Clip3D, values: Values) -> Clip3D:
+    """Return a clip whose camera is static and whose feet are held, if so stated."""
     without, feet = values.of(StepChoice).without, values.of(LockFeet)
     is_static = values.of(HoldCamera).static_camera
     refuse_late(without, clip.steps if is_static else without)
     _require_person(clip, *feet.stated)
-    if is_static:
-        steps = SAVED if _is_person(clip) else Pipeline[None, None](poses=(HoldCamera,))
-        clip = result_of(Chain(steps, values).refine(clip, StageTimes()))
-    else:
+    if not is_static:
         feet.refuse(feet.stated, ArgumentError('needs {static_camera}'))
-    frames: FrameSource | None = None
+        return clip
+    pipeline = SAVED if _is_person(clip) else Poses(poses=(HoldCamera,))
+    return Runner().refine(PosePlan(values, pipeline=pipeline), clip)
+
+
+def _open_video(
+    video: str | Path | Iterable[np.ndarray] | None, fps: float
+) -> FrameSource | None:
     if isinstance(video, str | Path):
-        (frames,) = open_inputs([str(video)])
-    elif video is not None:
-        frames = FrameArrays(video, clip.fps)
-    files = FORMATS[name].files(path, clip.track_ids).values()
-    check_targets([(clip.name, files)], [] if frames is None else [frames.path])
-    stem = path.name.removesuffix(f'.{name}')
-    footage, said = None if frames is None else Footage(frames), list[str]()
-    report, target = Report(said.append), path.with_name(stem)
-    written = [
-        file
-        for file, _ in export(clip, values.of(ExportOptions), target, report, footage)
-    ]
-    if not written:
-        raise ValueError(said[-1] if said else f'{clip.name} has no poses')
-    return written
+        from mmhot.frames.inputs import open_inputs
+
+        [frames] = open_inputs([str(video)])
+        return frames
+    return None if video is None else FrameArrays(video, fps)
 
 
 def result_files(
@@ -109,7 +117,7 @@ def bones_of(
 
 def export(
     clip: Clip3D,
-    options: ExportOptions,
+    values: Values,
     stem: Path,
     report: Report = Report(),
     footage: Footage | None = None,
@@ -124,22 +132,25 @@ def export(
 
     Yields:
         tuple[Path, str | None]: Each file that was written, and a note on it.
+
+    Raises:
+        ValueError: If the clip has no poses, or does not suit a format.
     """
-    made = Export(
-        _shown_video(clip, footage, options),
-        thumbnails,
-        bvh_profile=options.bvh_profile,
-        out_fps=options.out_fps,
-        draw=options.draw,
-    )
-    prepared, refused = cache(partial(_prepare, clip, options)), list[Exception]()
+    if not len(clip):
+        raise ValueError(f'{clip.name} has no poses: nothing is written')
+    options = values.of(ExportOptions)
+    footage_shown = _shown_video(clip, footage, values.of(VideoOptions))
+    made = Export(footage_shown, thumbnails, values=values)
+    prepared = cache(partial(_prepare, clip, options))
+    refused: list[Exception] = []
+    starts_at_person = values.of(OriginOption).origin == 'person'
     for name, form in _formats_for(clip, options, report.say).items():
         is_world = form.world or clip.axes == 'world'
         shown = prepared('world' if is_world else options.axes)
         if not form.fingers and _has_fingers(shown):
             shown = shown.first_joints(_ALL.num_keypoints)
         origin = np.zeros(3)
-        if 'origin' in form.options and options.origin == 'person' and len(clip):
+        if OriginOption in form.options and starts_at_person:
             feet = [shown.joint_names.index(x) for x in ('left_foot', 'right_foot')]
             origin[:2] = shown.places()[0, feet, :2].mean(0)
             shown = replace(shown, root_3d=shown.root_3d - np.float32(origin))
@@ -161,7 +172,7 @@ def export(
 
 
 def _shown_video(
-    clip: Clip3D, footage: Footage | None, options: ExportOptions
+    clip: Clip3D, footage: Footage | None, options: VideoOptions
 ) -> FrameSource | None:
     """Return the video, with covered heads or not at all if so chosen."""
     if footage is None:

@@ -27,7 +27,7 @@ def add_arguments(parser: OneLineParser) -> None:
     from mmhot.chain.calls import INFER_COMMAND
 
     text = 'videos, images, folders, globs'
-    add_inputs(parser, text, *INFER_COMMAND)
+    add_inputs(parser, text, *INFER_COMMAND.kinds)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import LIFT_COMMAND
 
-    add_inputs(parser, '2D keypoints of a clip', *LIFT_COMMAND, type=Path)
+    add_inputs(parser, '2D keypoints of a clip', *LIFT_COMMAND.kinds, type=Path)
 
 
 def run(args: argparse.Namespace) -> int:

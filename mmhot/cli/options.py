@@ -5,7 +5,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.options import RENAMED, Option, Options, Values, options_of
+from mmhot.options import RENAMED, DeclaredOption, Options, Values, options_of
 
 
 def add_inputs(
@@ -35,7 +35,7 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
             settings['action'] = 'store_false' if option.default else 'store_true'
         else:
             choices = ','.join(map(str, option.choices))
-            settings['metavar'] = f'{{{choices}}}' if choices else option.metavar
+            settings['metavar'] = f'{{{choices}}}' if choices else option.limits.metavar
             settings['required'] = option.default is MISSING
         groups[option.title].add_argument(
             f'--{name.replace("_", "-")}',
@@ -52,7 +52,7 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
     parser.set_defaults(kinds=kinds)
 
 
-def help_of(option: Option) -> str:
+def help_of(option: DeclaredOption) -> str:
     """Return the help text of an option, with its default."""
     text, default = option.help, option.default
     if '(default' in text or option.kind is bool or default in (None, MISSING, ()):

@@ -20,7 +20,7 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import REFINE_COMMAND
 
-    add_inputs(parser, '3D poses of a clip', *REFINE_COMMAND, type=Path)
+    add_inputs(parser, '3D poses of a clip', *REFINE_COMMAND.kinds, type=Path)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ def add_arguments(parser: OneLineParser) -> None:
     )
     from mmhot.chain.calls import STREAM_COMMAND
 
-    add_options(parser, *STREAM_COMMAND)
+    add_options(parser, *STREAM_COMMAND.kinds)
 
 
 def run(args: argparse.Namespace) -> int:

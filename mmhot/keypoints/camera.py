@@ -20,9 +20,8 @@ from mmhot.keypoints.camera_path import (
     solve_camera_path,
     static_path,
 )
-from mmhot.pose2d.footage import Footage
+from mmhot.pose2d.footage import Footage, VideoStep
 from mmhot.skeletons.joints import get_skeleton, part_of
-from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Camera, Lens, ideal_pixels
 
@@ -30,7 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class StabilizeCamera(KeypointStep[Footage]):
+class StabilizeCamera(VideoStep):
     """Map keypoints to the image of a static camera.
 
     Poses of all frames then share the axes of the camera in the shot's first frame.

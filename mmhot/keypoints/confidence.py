@@ -10,7 +10,6 @@ import numpy as np
 from mmhot.errors import ArgumentError
 from mmhot.geometry.outliers import Excursion, find_outliers, list_frames, list_spans
 from mmhot.options import Option
-from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D, Track2D
@@ -66,9 +65,9 @@ class DoubtLimits:
 
     max_jump: float = 0.3  # mean of limbs, torso lengths; higher doubts less
     rate: float = 25.0  # frames a second; motion grows in slower videos
-    certain: float = (
-        0.8  # mean score of people who lie or are inverted; higher doubts more
-    )
+    # Mean score below which people who lie or are inverted are in doubt. Higher values
+    # doubt more.
+    certain: float = 0.8
     span: int = 2  # frames around a jump that are in doubt, too
     factor: float = 0.5  # of the scores in these frames
 
@@ -106,7 +105,7 @@ def find_doubtful(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DropUncertain(KeypointStep[Footage | None]):
+class DropUncertain(KeypointStep):
     """Step ``confidence``: keypoints of low confidence count as missing.
 
     So do joints of limbs at the image's border, and keypoints that jump away for a
@@ -117,26 +116,18 @@ class DropUncertain(KeypointStep[Footage | None]):
 
     kpt_thr: Annotated[
         float | None,
-        'minimum confidence of keypoints; lower ones count as missing (default: 0.35; '
-        'keypoint files: none)',
+        'minimum confidence of keypoints; lower ones count as missing (default: none)',
         Option(low=0, high=1),
     ] = None
-    # its default for 2D models, more drops more; docs/motion.md compares
-    detected: float = 0.35
     # margin of limbs, torso lengths: less than ankles from soles; more drops more
     border: float = 0.08
     # errors of motion capture itself reach 0.1 m; a crop that was turned by mistake
     # stays turned for 0.28 s
     jumps: Excursion = Excursion(least=0.15, lasts=0.3)
 
-    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
+    def __call__(self, clip: Clip2D) -> Clip2D:
         """Drop keypoints; people are dropped if no keypoint of anyone stays."""
-        limit = self._limit(footage)
-        doubtful = {} if footage is None else self._doubt(clip)
-        clip = self.drop(clip, limit)
-        for track in clip.tracks:
-            if track.track in doubtful:
-                track.scores[doubtful[track.track]] *= _DOUBT.factor
+        clip, limit = self.drop(clip), self.kpt_thr
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
             text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
@@ -144,41 +135,16 @@ class DropUncertain(KeypointStep[Footage | None]):
             clip = replace(clip, tracks=[])
         return clip
 
-    def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
-        """Find the frames (T,) of each track with doubt, and say which they are."""
-        skeleton, found = get_skeleton(clip.skeleton), {}
-        for track in clip.tracks:
-            rows = find_doubtful(track, skeleton, clip.times_of(track.frames))
-            if rows.any():
-                found[track.track] = rows
-        if found:
-            frames = {x.track: x.frames for x in clip.tracks}
-            listed = [
-                f'{track} in {rows.sum()} frames ({list_spans(frames[track][rows])})'
-                for track, rows in found.items()
-            ]
-            text = (
-                '%s: bodies that the 2D model may not know, as they lie, are inverted '
-                'or jump: person %s; scores of these frames are halved'
-            )
-            values = clip.source or clip.name, ', person '.join(listed[:_MOST_LISTED])
-            _LOGGER.warning(text, *values)
-        return found
-
-    def start(self, fps: float) -> Callable[[Clip2D, Footage | None], Clip2D]:
+    def start(self, fps: float) -> Callable[[Clip2D], Clip2D]:
         """Return what drops keypoints of a frame; a stream may be empty for a while."""
-        return lambda clip, footage: self.drop(clip, self._limit(footage))
+        return self.drop
 
-    def _limit(self, footage: Footage | None) -> float | None:
-        """Return the least confidence of keypoints of a 2D model, or of a file."""
-        return self.detected if footage and self.kpt_thr is None else self.kpt_thr
-
-    def drop(self, clip: Clip2D, limit: float | None = None) -> Clip2D:
-        """Set keypoints to NaN whose scores are below a limit, and those that jump.
+    def drop(self, clip: Clip2D) -> Clip2D:
+        """Set keypoints to NaN whose scores are below the limit, and those that jump.
 
         Without a limit and keypoints that jump it is the same clip.
         """
-        skeleton, tracks = get_skeleton(clip.skeleton), []
+        skeleton, tracks, limit = get_skeleton(clip.skeleton), [], self.kpt_thr
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
             points, scores = track.keypoints, track.scores
@@ -202,3 +168,44 @@ class DropUncertain(KeypointStep[Footage | None]):
             _LOGGER.warning(ArgumentError(text, *values))
         is_same = limit is None and not jumps.any()
         return clip if is_same else replace(clip, tracks=tracks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropUncertainDetections(DropUncertain):
+    """Step ``confidence`` of 2D models, whose scores are comparable."""
+
+    kpt_thr: Annotated[
+        float,
+        'minimum confidence of keypoints; lower ones count as missing',
+        Option(low=0, high=1),
+    ] = 0.35  # docs/motion.md compares; higher drops more
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Drop keypoints, and halve scores of bodies that the model may not know."""
+        doubtful = self._doubt(clip)
+        clip = super().__call__(clip)
+        for track in clip.tracks:
+            if track.track in doubtful:
+                track.scores[doubtful[track.track]] *= _DOUBT.factor
+        return clip
+
+    def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
+        """Find the frames (T,) of each track with doubt, and say which they are."""
+        skeleton, found = get_skeleton(clip.skeleton), {}
+        for track in clip.tracks:
+            rows = find_doubtful(track, skeleton, clip.times_of(track.frames))
+            if rows.any():
+                found[track.track] = rows
+        if found:
+            frames = {x.track: x.frames for x in clip.tracks}
+            listed = [
+                f'{track} in {rows.sum()} frames ({list_spans(frames[track][rows])})'
+                for track, rows in found.items()
+            ]
+            text = (
+                '%s: bodies that the 2D model may not know, as they lie, are inverted '
+                'or jump: person %s; scores of these frames are halved'
+            )
+            values = clip.source or clip.name, ', person '.join(listed[:_MOST_LISTED])
+            _LOGGER.warning(text, *values)
+        return found

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from mmhot.errors import ArgumentError
 from mmhot.options import Option, Options
-from mmhot.pose2d.footage import Footage
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Lens
@@ -57,16 +56,11 @@ class LensOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetLens(LensOptions, KeypointStep[Footage | None]):
+class SetLens(LensOptions, KeypointStep):
     """State the lens of the images."""
 
     name, optional, live = 'lens', False, True
 
-    def __call__(self, clip: Clip2D, footage: Footage | None) -> Clip2D:
-        """State the lens of the options, or else that of the clip or of the file."""
-        size = clip.width, clip.height
-        focal = None if footage is None else footage.frames.focal_35mm
-        lens = self.lens_of(*size) or clip.lens
-        if lens is None and focal is not None:
-            lens = Lens.of_35mm(focal, *size)
-        return replace(clip, lens=lens)
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """State the lens of the options; without one, that of the clip stays."""
+        return replace(clip, lens=self.lens_of(clip.width, clip.height) or clip.lens)

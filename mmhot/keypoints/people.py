@@ -56,12 +56,12 @@ class PeopleOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChoosePeople(PeopleOption, KeypointStep[object]):
+class ChoosePeople(PeopleOption, KeypointStep):
     """Step ``people``: keep some tracks; without a choice, list them."""
 
     name, part, optional = 'people', 'track', False
 
-    def __call__(self, clip: Clip2D, footage: object = None) -> Clip2D:
+    def __call__(self, clip: Clip2D) -> Clip2D:
         """Keep the chosen tracks."""
         spans = []
         for track in clip.tracks:

@@ -70,7 +70,7 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepairSides(KeypointStep[object]):
+class RepairSides(KeypointStep):
     """Step ``sides``: left and right exchanged where they are swapped.
 
     Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
@@ -80,7 +80,7 @@ class RepairSides(KeypointStep[object]):
 
     name, of_people = 'sides', True
 
-    def __call__(self, clip: Clip2D, footage: object = None) -> Clip2D:
+    def __call__(self, clip: Clip2D) -> Clip2D:
         """Exchange limbs back, and drop copies, in a clip of any skeleton."""
         tracks, exchanged, copied = [], 0, 0
         every = np.concatenate([track.scores.ravel() for track in clip.tracks])

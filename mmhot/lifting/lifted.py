@@ -1,11 +1,14 @@
-"""What is known of poses that were lifted."""
+"""What is known of poses that were lifted, and steps that need it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
 
 
 @dataclass(frozen=True)
@@ -29,3 +32,18 @@ class Lifted:
     weights: Path | None = None  # file of the lifter's weights
     evidence: Evidence | None = None
     returned: frozenset[int] = frozenset()  # of a stream: track IDs that were lost
+
+
+class LiftedStep(Step):
+    """A step after the lift that needs the keypoints that were lifted."""
+
+    def __call__(self, clip: Clip3D, lifted: Lifted, /) -> Clip3D:
+        """Return the clip after the step."""
+        raise NotImplementedError
+
+    def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
+        """Return what is called with each frame of a stream of a mean rate.
+
+        Steps that remember earlier frames override this.
+        """
+        return self

@@ -1,4 +1,4 @@
-"""A video and what was seen in it."""
+"""A video, what was seen in it, and steps that need both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ import numpy as np
 
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.progress import CountStage, no_count
+from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import People
 
@@ -42,3 +43,19 @@ class Footage:
     look_again: LookAgain | None = None  # reads the video again, unless it is cached
     count: CountStage = no_count  # receives the progress
     finds_more: bool = False  # whether there is a detector that finds more people
+
+
+class VideoStep(Step):
+    """A step before the lift that needs the video."""
+
+    def __call__(self, clip: Clip2D, footage: Footage, /) -> Clip2D:
+        """Return the clip after the step."""
+        raise NotImplementedError
+
+    def start(self, fps: float) -> Callable[[Clip2D, Footage], Clip2D]:
+        """Return what is called with each frame of a stream of a mean rate.
+
+        Its ``footage`` has the people of this frame. Steps that remember earlier frames
+        override this.
+        """
+        return self

@@ -31,7 +31,7 @@ def is_finished(clip: Clip3D) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeepBones(PoseStep[object]):
+class KeepBones(PoseStep):
     """Step ``bones``: bones get constant lengths.
 
     In poses of other tools, limbs whose lengths change get constant ones, and all other
@@ -51,7 +51,7 @@ class KeepBones(PoseStep[object]):
     # which the joint between them alone moves
     alike: float = 0.4
 
-    def __call__(self, clip: Clip3D, lifted: object = None) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Move joints, those of other tools rather along the line of sight."""
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         places, is_seen = clip.root_3d.copy(), clip.scores > 0

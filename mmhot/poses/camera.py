@@ -9,14 +9,14 @@ from mmhot.errors import ArgumentError
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera import stabilize, turn_rays
 from mmhot.keypoints.camera_path import is_static, static_path
-from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.lifted import Lifted, LiftedStep
 from mmhot.step import PoseStep
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreCamera(PoseStep[Lifted]):
+class RestoreCamera(LiftedStep):
     """Map 2D keypoints back to pixels of the video."""
 
     name, part = 'camera', 'camera'
@@ -51,7 +51,7 @@ class RestoreCamera(PoseStep[Lifted]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldCamera(PoseStep[object]):
+class HoldCamera(PoseStep):
     """Step ``camera`` of keypoints and poses without their video."""
 
     name = 'camera'
@@ -62,7 +62,7 @@ class HoldCamera(PoseStep[object]):
         'feet in place',
     ] = False
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """State that all frames share axes, if the user says so."""
         if not self.static_camera or not len(clip):
             return clip

@@ -14,10 +14,9 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.errors import naming
 from mmhot.io.arrays import load_object
-from mmhot.lifting.lifted import Evidence, Lifted
+from mmhot.lifting.lifted import Evidence, Lifted, LiftedStep
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton, part_of
-from mmhot.step import PoseStep
 from mmhot.structures.clips_3d import Clip3D
 
 _H36M = get_skeleton('h36m-17')
@@ -50,7 +49,7 @@ class EvidenceScales:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExpectErrors(PoseStep[Lifted]):
+class ExpectErrors(LiftedStep):
     """Step ``errors``: expected error of each joint in each frame."""
 
     name = 'errors'

@@ -10,12 +10,11 @@ from typing import Annotated, Literal
 import numpy as np
 
 from mmhot.geometry.keypoint_arrays import relative_scores
-from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.lifted import Lifted, LiftedStep
 from mmhot.poses.contacts import predict_contacts
 from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-from mmhot.step import PoseStep
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 
@@ -73,7 +72,7 @@ class PartShapes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddJoints(PoseStep[Lifted]):
+class AddJoints(LiftedStep):
     """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
 
     name, of_people = 'joints', True

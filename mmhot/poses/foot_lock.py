@@ -90,7 +90,7 @@ class FootErrors:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockFeet(PoseStep[object]):
+class LockFeet(PoseStep):
     """Step ``feet``: standing feet stay in place.
 
     Root, knees and ankles of people with a foot contact change, as little as possible;
@@ -110,7 +110,7 @@ class LockFeet(PoseStep[object]):
     errors: FootErrors = FootErrors()
     contacts: Callable[..., np.ndarray] = predict_contacts
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place where frames share their axes."""
         if clip.camera_path is not None:
             return self.lock(clip)

@@ -54,12 +54,12 @@ class VirtualImage:
     nearest: float = 1.0  # from which depths are those of a camera, meters
 
 
-class GivenStep(PoseStep[object], ABC):
+class GivenStep(PoseStep, ABC):
     """A step that prepares poses of other tools; ours stay as they are."""
 
     title, optional = 'poses', False
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Prepare poses in 'camera' or level axes; refuse options of ours."""
         is_up = clip.axes == 'world' or is_level(clip)
         clip = clip if is_up else to_axes(clip, 'camera')
@@ -216,12 +216,12 @@ class PlaceGiven(LensOptions, GivenStep):
 
     name = 'placement'
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Return checked poses."""
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
             reason = 'is for poses with 2D keypoints and without positions'
             self.refuse(options_of(LensOptions), reason)
-        return super().__call__(clip, lifted).checked()
+        return super().__call__(clip).checked()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """State the positions and the focal length."""

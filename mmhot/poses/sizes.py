@@ -56,7 +56,7 @@ class HeightOption(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScalePeople(HeightOption, PeopleOption, PoseStep[object]):
+class ScalePeople(HeightOption, PeopleOption, PoseStep):
     """Step ``sizes``: stated heights; sizes with which all people stand on one floor.
 
     A lifter takes all people as about equally tall. Before a camera that stands, and
@@ -65,7 +65,7 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep[object]):
 
     name, of_people = 'sizes', True
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Scale poses and root positions, and list the heights of several people."""
         tracks = clip.track_ids
         if isinstance(self.people, tuple):

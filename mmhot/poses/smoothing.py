@@ -10,7 +10,7 @@ import scipy  # its modules are loaded at first use: that of signals takes a sec
 
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
-from mmhot.lifting.lifted import Lifted
+from mmhot.lifting.lifted import Lifted, LiftedStep
 from mmhot.options import Option
 from mmhot.step import PoseStep
 from mmhot.structures.clips_3d import Clip3D
@@ -222,7 +222,7 @@ SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothPoses(PoseStep[object]):
+class SmoothPoses(PoseStep):
     """Step ``smoothing``: poses and root positions filtered over time."""
 
     name = 'smoothing'
@@ -232,7 +232,7 @@ class SmoothPoses(PoseStep[object]):
     ] = 'none'
     settings: FilterSettings = FilterSettings()
 
-    def __call__(self, clip: Clip3D, lifted: object) -> Clip3D:
+    def __call__(self, clip: Clip3D) -> Clip3D:
         """Smooth the poses, if a filter was chosen."""
         return clip if self.smooth_3d == 'none' else self.smooth(clip)
 
@@ -265,7 +265,7 @@ class SmoothPoses(PoseStep[object]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmoothStream(PoseStep[Lifted]):
+class SmoothStream(LiftedStep):
     """Step ``smoothing`` of streams: by a filter that needs no later frames."""
 
     name, live = 'smoothing', True

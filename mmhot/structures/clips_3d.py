@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -254,7 +253,7 @@ class Clip3D:
         """Show the viewer in notebooks."""
         return _above('mmhot.visualization.html:embed_clip')(self)
 
-    @cached_property
+    @property
     def confidence(self) -> np.ndarray:
         """Scores relative to the clip's usual ones, from 0 to 1, (N, K)."""
         return relative_scores(self.scores)
@@ -454,7 +453,7 @@ class Clip3D:
             return even
         return even + np.interp(frames, *self._delays)
 
-    @cached_property
+    @property
     def _delays(self) -> tuple[np.ndarray, np.ndarray]:
         """Frames with people and frame 0, and delays relative to a constant rate."""
         frames, first = np.unique(np.r_[self.frame, 0], return_index=True)

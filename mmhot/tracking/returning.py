@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.geometry.outliers import list_spans
-from mmhot.pose2d.footage import Footage
-from mmhot.step import KeypointStep
+from mmhot.pose2d.footage import Footage, VideoStep
 from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
 from mmhot.tracking.appearance import (
     appearance_of,
@@ -43,7 +42,7 @@ class ReturnLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MergeReturning(KeypointStep[Footage]):
+class MergeReturning(VideoStep):
     """Step ``returning``: one track for people who leave and return."""
 
     name, part, of_people = 'returning', 'track', True

@@ -8,7 +8,8 @@ import numpy as np
 from mmhot.frames.sources import FrameObserver, FrameSource
 from mmhot.pose2d.footage import Footage
 from mmhot.step import Step
-from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.lens import Lens
 from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import make_track, track_clip
 from mmhot.tracking.person_tracker import Tracker
@@ -43,9 +44,12 @@ class TrackPeople(Step):
         )
         times = np.array(people.times)
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
-        clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
-        given = None if even else times
-        return replace(clip, source=frames.path, times=given, cuts=tuple(people.cuts))
+        return replace(
+            _untimed_clip(footage, tracks, fps),
+            source=frames.path,
+            times=None if even else times,
+            cuts=tuple(people.cuts),
+        )
 
     def start(self, fps: float) -> Callable[[Footage], Clip2D]:
         """Return the tracker of a stream."""
@@ -61,8 +65,7 @@ class TrackPeople(Step):
                 for person in tracker.update(people, index)
                 if person.id >= 0
             ]
-            name, skeleton = footage.frames.name, footage.people.skeleton
-            clip = Clip2D(name, skeleton, tracks, *footage.people.size, fps)
+            clip = _untimed_clip(footage, tracks, fps)
             return replace(clip, times=np.array([time]))
 
         return track
@@ -92,3 +95,12 @@ def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
         if len(found):
             missing[track.track] = found
     return missing
+
+
+def _untimed_clip(footage: Footage, tracks: list[Track2D], fps: float) -> Clip2D:
+    """Return the clip of a video, with the lens that its file states."""
+    frames, people = footage.frames, footage.people
+    focal = frames.focal_35mm
+    lens = None if focal is None else Lens.of_35mm(focal, *people.size)
+    clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
+    return replace(clip, lens=lens)

@@ -196,9 +196,9 @@ class Page:
 
     def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
         """Compose the command of a run with the values of the page's fields."""
-        kind, kinds = 'infer', INFER_COMMAND
+        kind, kinds = 'infer', INFER_COMMAND.kinds
         if has_keypoints(Path(source)):
-            kind, kinds = 'lift', LIFT_COMMAND
+            kind, kinds = 'lift', LIFT_COMMAND.kinds
         # the page shows .html, and commands read .npz
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}

@@ -13,7 +13,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from mmhot.frames.capture import prefetch
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import DrawOption, Export
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
@@ -38,7 +38,8 @@ def render_video(
     empty one where people leave. With footage it contains all frames of the footage.
     ``height`` is in pixels, and even. The number of frames is returned.
     """
-    renderer = ClipRenderer(clip, clip.angles() if export.draw == 'angles' else {})
+    angles = clip.angles() if export.of(DrawOption).draw == 'angles' else {}
+    renderer = ClipRenderer(clip, angles)
     inputs: Iterable[tuple[int, float, np.ndarray | None]]
     if export.footage is None:
         shown = np.union1d(renderer.frames, renderer.frames[:-1] + 1)

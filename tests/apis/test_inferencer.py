@@ -9,7 +9,7 @@ import pytest
 from mmpose.apis import MMPoseInferencer
 from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
-from steps import build_chain, lift_video
+from steps import lift_video, plan_of
 from video_files import gray_image
 
 from mmhot.apis import Inferencer
@@ -99,7 +99,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     found = [people(result)[0] for result in results]
     lifter = Lifter(None, checkpoint)
     estimator = VideoPoseEstimator(*models)
-    chain = build_chain(VIDEO, lifter, estimator, camera='moving')
+    chain = plan_of(VIDEO, lifter, estimator, camera='moving')
     clip = lift_video(chain, VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):

@@ -11,13 +11,12 @@ import pytest
 import torch
 
 import mmhot
-from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
+from mmhot.chain.calls import INFER_COMMAND, LIFT, REFINE, STREAM_COMMAND
 from mmhot.chain.options import (
     BatchOptions,
     ExportOptions,
     OutputOptions,
     RateOption,
-    StreamOutputOptions,
 )
 from mmhot.cli.dispatch import build_parser
 from mmhot.cli.errors import OneLineParser
@@ -32,7 +31,7 @@ from mmhot.lifting.lift import Lift
 from mmhot.options import Option, Values, options_of
 
 ALL = {
-    *(*INFER, *LIFT, *REFINE, *STREAM, OutputOptions, StreamOutputOptions),
+    *(*INFER_COMMAND.kinds, *LIFT.kinds, *REFINE.kinds, *STREAM_COMMAND.kinds),
     *(BatchOptions, OnnxOptions, PageOptions),
 }
 ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind.__name__)
@@ -40,7 +39,7 @@ ALL = sorted((kind for kind in ALL if options_of(kind)), key=lambda kind: kind._
 
 def test_text_is_converted_and_none_is_the_default():
     values = dict(fov='60', image_size='1280x720', keep='13,5', speed=None)
-    chosen = Values(values, LIFT)
+    chosen = Values(values, LIFT.kinds)
     assert chosen.of(SetLens).fov == 60
     assert (chosen.of(Lift).keep, chosen.of(Lift).speed) == ([13, 5], 'default')
     exported = ExportOptions.read({'formats': 'npz, bvh,npz'})
@@ -67,7 +66,7 @@ def test_no_field_makes_a_number_or_bool_of_another_value(options):
 
 def test_options_of_the_command_line_are_those_of_python():
     parser = OneLineParser()
-    add_options(parser, OutputOptions, *LIFT)
+    add_options(parser, OutputOptions, *LIFT.kinds)
     words = shlex.split(
         '--out-dir out --fov 60 --speed fast --formats npz,bvh --keep 9'
     )
@@ -97,7 +96,7 @@ def test_an_option_of_a_step_is_one_field():
             9.0
         )
 
-    kinds = tuple(Limited if kind is DropUncertain else kind for kind in LIFT)
+    kinds = tuple(Limited if kind is DropUncertain else kind for kind in LIFT.kinds)
     parser = OneLineParser()
     add_options(parser, *kinds)
     args = parser.parse_args(['--max-speed', '3', '--kpt-thr', '0.5'])
@@ -107,7 +106,7 @@ def test_an_option_of_a_step_is_one_field():
 
 
 def test_old_names_work_and_say_so(caplog):
-    values = Values({'model': 'nanohtnet', 'checkpoint': 'a.pth'}, LIFT)
+    values = Values({'model': 'nanohtnet', 'checkpoint': 'a.pth'}, LIFT.kinds)
     assert values.stated == {'pose3d': 'nanohtnet', 'pose3d_weights': 'a.pth'}
     first, second = (record.getMessage() for record in caplog.records)
     assert first == "'model' is the name of pose3d in mmhot 0.2, ends with 0.4"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from clip_files import cut_skater
 from numpy.testing import assert_allclose
-from steps import build_chain, lift_video, live_chain
+from steps import lift_video, live_chain, plan_of
 
 import mmhot
 from mmhot.chain.pipelines import VIDEO
@@ -140,7 +140,7 @@ def test_streams_are_near_the_same_steps_offline():
     """Each frame is there, with as many later frames as the lifter uses."""
     without = ['returning', 'sides', 'camera', 'errors', 'bones', 'feet']
     lifter, apart = Lifter(LIVE_LIFTER, accuracy='fast'), []
-    chain = build_chain(VIDEO, lifter, without=without)
+    chain = plan_of(VIDEO, lifter, without=without)
     models = chain.models
     for video in open_inputs([str(DEMO / 'walk.mp4'), str(DEMO / 'dance.mp4')]):
         clip = lift_video(chain, video)

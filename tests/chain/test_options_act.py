@@ -11,11 +11,10 @@ from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import write_video
 
 import mmhot
-from mmhot.chain.calls import INFER, LIFT, REFINE, STREAM
+from mmhot.chain.calls import INFER, LIFT, REFINE, SAVE, STREAM
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import ExportOptions, PoseFileOptions, StreamOutputOptions
-from mmhot.chain.write import SAVED
-from mmhot.options import options_of
+from mmhot.options import Values, options_of
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
 from mmhot.structures.lens import Lens
@@ -91,7 +90,7 @@ def lifted(skater):
     return mmhot.lift(skater)
 
 
-@pytest.mark.parametrize('name', options_of(*LIFT))
+@pytest.mark.parametrize('name', options_of(*LIFT.kinds))
 def test_lift(name, skater, lifted):
     if name == 'people':
         with pytest.raises(ValueError, match=NO_SUCH_PERSON):
@@ -133,7 +132,7 @@ def results_of_two():
     return results
 
 
-@pytest.mark.parametrize('name', options_of(*REFINE))
+@pytest.mark.parametrize('name', options_of(*REFINE.kinds))
 def test_refine(name):
     results = results_of_two()
     base = dict(fps=FPS, static_camera=name != 'static_camera')
@@ -150,7 +149,7 @@ def test_refine(name):
         assert differ(clip, plain) == (name != 'skeleton')
 
 
-@pytest.mark.parametrize('name', options_of(*REFINE))
+@pytest.mark.parametrize('name', options_of(*REFINE.kinds))
 def test_refine_of_finished_clips(name, lifted):
     """Steps act; what is stated, or is for other tools' poses, is refused."""
     value = (VALUES | REFINED)[name]
@@ -179,7 +178,7 @@ def inferred(video):
         return mmhot.infer(video), *opened
 
 
-@pytest.mark.parametrize('name', options_of(*INFER))
+@pytest.mark.parametrize('name', options_of(*INFER.kinds))
 def test_infer(name, video, opened, inferred, tmp_path):
     options = {name: VALUES[name]}
     plain, first = inferred
@@ -206,7 +205,7 @@ def test_infer(name, video, opened, inferred, tmp_path):
 
 
 def test_options_of_whole_clips_are_not_those_of_streams():
-    own = options_of(*STREAM, StreamOutputOptions)
+    own = options_of(*STREAM.kinds, StreamOutputOptions)
     assert not own.keys() & {'joints', 'people', 'start', 'camera', 'keep', 'formats'}
     for name in ('joints', 'people', 'camera', 'without'):
         with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
@@ -229,7 +228,7 @@ def test_each_format_obeys_or_refuses(format_, lifted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', sorted({*options_of(*SAVED.steps, ExportOptions)} - {'formats'})
+    'name', sorted({*options_of(*SAVE.kinds)} - {'formats', 'without'})
 )
 def test_save(name, lifted, tmp_path):
     of = dict.fromkeys(('bvh_profile', 'origin', 'out_fps'), 'bvh') | {'draw': 'mp4'}
@@ -271,8 +270,9 @@ def test_options_of_formats_need_them(lifted, tmp_path):
     with pytest.raises(ValueError, match='^treadmill needs static_camera'):
         lifted.save(tmp_path / 'a.npz', treadmill=1.0)
     with pytest.raises(ValueError, match='bvh_profile needs the format bvh'):
-        ExportOptions.read({'formats': 'npz', 'bvh_profile': 'mixamo'})
+        Values({'formats': 'npz', 'bvh_profile': 'mixamo'}, SAVE.kinds)
     with pytest.raises(ValueError, match='blur_heads needs one of the formats html'):
-        ExportOptions.read({'formats': 'npz', 'blur_heads': True})
-    with pytest.raises(ValueError, match='axes must be world for bvh, glb'):
-        ExportOptions.read({'formats': 'bvh,glb', 'axes': 'z-up'})
+        Values({'formats': 'npz', 'blur_heads': True}, SAVE.kinds)
+    for axes in ('camera', 'z-up'):
+        with pytest.raises(ValueError, match='axes must be world for bvh, glb'):
+            ExportOptions.read({'formats': 'bvh,glb', 'axes': axes})

@@ -44,7 +44,7 @@ def test_more_workers_than_cores_and_single_gpus_are_refused(
     )
     monkeypatch.setitem(sys.modules, 'ray', module)
     stated = dict(out_dir='out', device=device, runner='ray', num_workers=3)
-    outcomes = process_with_ray([], Values(stated, INFER_COMMAND), Report())
+    outcomes = process_with_ray([], Values(stated, INFER_COMMAND.kinds), Report())
     with pytest.raises(ValueError, match=message):
         list(outcomes)
 
@@ -100,7 +100,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
     stated = dict(out_dir=out, pose3d_weights=checkpoint, device='cpu')
     stated |= dict(runner='ray', num_workers=2)
-    options = Values(stated, INFER_COMMAND)
+    options = Values(stated, INFER_COMMAND.kinds)
     inputs = find_inputs([str(video) for video in videos])
     victims = []
 
@@ -134,7 +134,7 @@ def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     # only frames of the video that was worked on were looked at again
     assert 60 <= sum(what != 'models' for _, what in steps) <= 69
     # the same once more: all is finished
-    again = list(run(inputs, Values(stated | {'resume': True}, INFER_COMMAND)))
+    again = list(run(inputs, Values(stated | {'resume': True}, INFER_COMMAND.kinds)))
     assert all(outcome.skipped for outcome in again)
 
 

@@ -3,23 +3,31 @@
 from pathlib import Path
 
 from mmhot.chain.live import LiveChain
-from mmhot.chain.pipelines import LIVE
-from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
+from mmhot.chain.pipelines import LIVE, Lifting, Poses, Video
+from mmhot.chain.plan import LiftPlan, LivePlan, PosePlan, StepChoice, VideoPlan
+from mmhot.chain.run import Runner
 from mmhot.frames.sources import FrameSource
 from mmhot.options import Values
 from mmhot.progress import Report
 
 
-def build_chain(pipeline, lifter=None, models=None, say=lambda line: None, **options):
-    """The chain of a pipeline with options."""
+def plan_of(pipeline, lifter=None, models=None, say=lambda line: None, **options):
+    """The plan of a pipeline with options."""
     values = Values(options, (*pipeline.steps, StepChoice))
-    return Chain(pipeline, values, Report(say=say), lifter=lifter, models=models)
+    report = Report(say=say)
+    if isinstance(pipeline, Poses):
+        return PosePlan(values, report, pipeline)
+    if isinstance(pipeline, Lifting):
+        return LiftPlan(values, report, lifter, pipeline)
+    kind = VideoPlan if isinstance(pipeline, Video) else LivePlan
+    return kind(values, report, lifter=lifter, models=models, pipeline=pipeline)
 
 
-def lift_video(chain, frames):
+def lift_video(plan, frames):
     """The poses of a video."""
-    clip, footage = result_of(chain.see(frames, StageTimes()))
-    return result_of(chain.lift(clip, footage, StageTimes()))
+    runner = Runner()
+    clip, footage = runner.see(plan, frames)
+    return runner.lift_seen(plan, clip, footage)
 
 
 class NoFrames(FrameSource):
@@ -34,5 +42,5 @@ class NoFrames(FrameSource):
 
 def live_chain(models, lifter, fps, lookahead=None, **options):
     """The chain of a stream."""
-    chain = build_chain(LIVE, lifter, models, lookahead=lookahead, **options)
-    return LiveChain(chain, NoFrames(fps), fps)
+    plan = plan_of(LIVE, lifter, models, lookahead=lookahead, **options)
+    return LiveChain(plan, NoFrames(fps), fps)

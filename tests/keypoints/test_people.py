@@ -43,7 +43,7 @@ def clip():
     ],
 )
 def test_choices(clip, people, ids):
-    chosen = ChoosePeople.read({'people': people})(clip, None)
+    chosen = ChoosePeople.read({'people': people})(clip)
     assert [each.track for each in chosen.tracks] == ids
 
 
@@ -55,13 +55,13 @@ def test_other_choices_are_one_line(people):
 
 def test_unknown_ids_are_one_line(clip):
     with pytest.raises(ValueError, match=r'IDs 0, 1, 4, 7 of group, got 2$'):
-        ChoosePeople(people=(0, 2))(clip, None)
+        ChoosePeople(people=(0, 2))(clip)
 
 
 def test_table(clip):
     said = []
     report = Report(say=said.append)
-    ChoosePeople(report=report)(clip, None)
+    ChoosePeople(report=report)(clip)
     title, header, *rows = said
     assert title == 'group: 4 people (--people ID, largest, longest):'
     assert header.split('  ')[:2] == ['ID', 'from, s']
@@ -71,7 +71,7 @@ def test_table(clip):
         ['4', '0.0', '1.8', '19', '95%', '200'],
         ['7', '0.3', '0.5', '3', '15%', '330'],
     ]
-    ChoosePeople(people='longest', report=report)(clip, None)
+    ChoosePeople(people='longest', report=report)(clip)
     assert len(said) == 6  # nothing more
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from rendered_clips import DATA
 from scipy.spatial.transform import Rotation
+from steps import plan_of
 
-from mmhot.chain.pipelines import Pipeline
-from mmhot.chain.run import Chain, StageTimes, StepChoice, result_of
+from mmhot.chain.pipelines import VIDEO
+from mmhot.chain.run import Runner
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import (
@@ -26,9 +27,7 @@ from mmhot.keypoints.camera_path import (
     static_path,
 )
 from mmhot.keypoints.lens import SetLens
-from mmhot.lifting.lift import Lift
 from mmhot.lifting.lifter import Lifter
-from mmhot.options import Values
 from mmhot.pose2d.estimate import EstimatePoses
 from mmhot.pose2d.estimation import show_again
 from mmhot.pose2d.footage import ClipPeople, Footage
@@ -401,12 +400,9 @@ def lift(lifter, clip, lens, path=None):
         def solve(self, clip, footage):
             return path, clip.lens
 
-    pipeline = Pipeline(
-        keypoints=(SetLens, KnownCamera), lift=Lift, poses=(RestoreCamera,)
-    )
-    values = Values({'intrinsics': lens}, (*pipeline.steps, StepChoice))
-    chain, footage = Chain(pipeline, values, lifter=lifter), Footage(Video([]))
-    return result_of(chain.lift(clip, footage, StageTimes()))
+    steps = dict(keypoints=(SetLens, KnownCamera), poses=(RestoreCamera,))
+    plan = plan_of(replace(VIDEO, **steps), lifter, intrinsics=lens)
+    return Runner().lift_seen(plan, clip, Footage(Video([])))
 
 
 def test_people_of_turning_cameras_share_axes():
@@ -454,5 +450,5 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
         assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
     assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
-    locked = LockFeet()(lifted, None)
+    locked = LockFeet()(lifted)
     assert abs(locked.root_3d - lifted.root_3d).max() > 0.01

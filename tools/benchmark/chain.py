@@ -20,15 +20,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mmhot.chain.options import OutputOptions
+from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.outcome import Outcome
-from mmhot.chain.pipelines import VIDEO
-from mmhot.chain.run import Chain, StageTimes, result_of
+from mmhot.chain.plan import VideoPlan
+from mmhot.chain.run import Runner
 from mmhot.deploy.onnx_sessions import open_session
 from mmhot.frames.files import VideoFile
-from mmhot.lifting.lifted import Lifted
 from mmhot.options import Values
-from mmhot.pose2d.footage import Footage
 from mmhot.weights.names import POSE, resolve
 from tools.benchmark.page import number_cell, ratio_cell
 from tools.benchmark.timing import Ratio, Times, compare, time_in_turns
@@ -53,10 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> list[list[str]]:
     """Time the chain on each video."""
     with tempfile.TemporaryDirectory() as folder:
-        output = OutputOptions(out_dir=Path(folder), formats=('npz',))
-        models = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
-        chain = Chain(VIDEO, Values(models, VIDEO.steps))
-        chains = [TimedChain(video, chain, output) for video in args.videos]
+        stated = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
+        stated |= dict(out_dir=folder, formats='npz')
+        values = Values(stated, INFER_COMMAND.kinds)
+        plan = VideoPlan(values)
+        chains = [TimedChain(video, plan, values) for video in args.videos]
         return time_chains(chains, args.rounds)
 
 
@@ -65,20 +64,20 @@ class TimedChain:
     """The chain on one video; calls count its frames, and the poses in all of them."""
 
     video: Path
-    chain: Chain[Footage, Lifted]
-    options: OutputOptions
+    plan: VideoPlan
+    values: Values
     frames: int = 0
     people: int = 0
 
     def __call__(self) -> None:
         """Lift the video and write the poses."""
-        times = StageTimes()
-        clip, footage = result_of(self.chain.see(VideoFile(self.video), times))
-        poses = result_of(self.chain.lift(clip, footage, times))
+        runner = Runner()
+        clip, footage = runner.see(self.plan, VideoFile(self.video))
+        poses = runner.lift_seen(self.plan, clip, footage)
         if poses is None:
             raise ValueError(f'{self.video}: no person was found')
-        Outcome(poses.name).write(poses, self.options)
-        self.frames, self.people = times.num_frames, len(poses.frame)
+        Outcome(poses.name).write(poses, self.values)
+        self.frames, self.people = runner.times.num_frames, len(poses.frame)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.csv import cells, write_columns
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import Export, OutputRate
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
@@ -36,7 +36,7 @@ def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None
     It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
     repeat the nearest pose. The header has the file's origin.
     """
-    clip = at_rate(clip, export.out_fps)
+    clip = at_rate(clip, export.of(OutputRate).out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
     positions = in_y_up(positions)
     angles = joint_angles(positions)

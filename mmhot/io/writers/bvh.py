@@ -1,12 +1,14 @@
 """Biovision hierarchies (``.bvh``): joint rotations, for animation programs."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from mmhot.geometry.rotations import euler_angles, smooth_angles
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import Export, OutputRate, WriterOptions
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.rigid_skeleton import (
     Y_UP,
@@ -16,6 +18,7 @@ from mmhot.io.writers.rigid_skeleton import (
     joint_errors,
 )
 from mmhot.io.writers.rigs import BVH_PROFILES, Rig
+from mmhot.options import Option
 from mmhot.structures.clips_3d import Clip3D
 
 _CENTIMETERS = 100.0
@@ -25,6 +28,17 @@ _END = 0.15
 # Degrees between frames: larger steps of an angle, and of more than its joint turns,
 # are those of a pole.
 _STEP = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BvhOptions(WriterOptions):
+    """Option of ``.bvh``."""
+
+    bvh_profile: Annotated[
+        str,
+        'joints, rest pose and rate of .bvh: lafan1 is for robots (GMR)',
+        Option(choices=tuple(BVH_PROFILES)),
+    ] = 'default'
 
 
 def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> str:
@@ -37,8 +51,8 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
     The note says how far joints are from those of the clip, as bones have constant
     lengths, and where the origin is, for which the format has no place.
     """
-    rig = BVH_PROFILES[export.bvh_profile].with_fingers(clip.joint_names)
-    clip = at_constant_rate(clip, export.out_fps or rig.fps)
+    rig = BVH_PROFILES[export.of(BvhOptions).bvh_profile].with_fingers(clip.joint_names)
+    clip = at_constant_rate(clip, export.of(OutputRate).out_fps or rig.fps)
     _, positions = fill_frames(clip, first=0)
     motion = fit_rig(positions, rig, clip.joint_names)
     write_bvh(motion, clip.fps, path, rig)

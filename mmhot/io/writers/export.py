@@ -3,12 +3,72 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
+from mmhot.options import Option, Options, Values
 from mmhot.progress import Count
 from mmhot.structures.clips_3d import Clip3D
+
+T = TypeVar('T', bound=Options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriterOptions(Options):
+    """Base of the options of writers, which act on the formats that list them."""
+
+    title = 'results'
+    hint = "files are written afterwards, by clip.save('NAME.bvh', %s=...)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions(WriterOptions):
+    """Options of the video in files."""
+
+    no_video: Annotated[bool, 'leave the video out of .html, .mp4, .png, .rrd'] = False
+    blur_heads: Annotated[
+        bool, 'blur the heads of all detected people in .html, .mp4, .png, .rrd'
+    ] = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.no_video and self.blur_heads:
+            raise ArgumentError('{blur_heads} needs the video, which is left out')
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOption(WriterOptions):
+    """Option of drawn videos."""
+
+    draw: Annotated[
+        Literal['poses', 'angles'],
+        'angles: write the angles of knees, hips, elbows and shoulders into .mp4',
+    ] = 'poses'
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputRate(WriterOptions):
+    """Option of motions with a rate of their own."""
+
+    out_fps: Annotated[
+        float | None,
+        'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
+        'the video; 30 in the profile lafan1)',
+        Option(low=1, high=1000),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginOption(WriterOptions):
+    """Option of motions that start somewhere on the floor."""
+
+    origin: Annotated[
+        Literal['person', 'camera'],
+        'origin of .bvh, .glb and .mot on the floor: where the first person starts, or '
+        'below the camera',
+    ] = 'person'
 
 
 class Image(Protocol):
@@ -39,19 +99,24 @@ class Export:
             they were made before.
         progress (Count): Receives the numbers of frames done and of all.
         origin (np.ndarray): The clip's origin in the world, meters, z up, (3,).
-        bvh_profile (str): See :class:`mmhot.chain.options.ExportOptions`, also for the
-            following.
-        out_fps (float, optional): Frame rate other than the clip's.
-        draw (str): What is drawn into ``.mp4``.
+        values (Values): What the user stated, see :meth:`of`.
     """
 
     footage: Images | None = None
     thumbnails: Mapping[int, bytes] = field(default_factory=dict)
     progress: Count = lambda done, total: None
     origin: np.ndarray = field(default_factory=lambda: np.zeros(3))
-    bvh_profile: str = 'default'
-    out_fps: float | None = None
-    draw: str = 'poses'
+    values: Values = field(default_factory=lambda: Values({}, ()))
+
+    def of(self, kind: type[T]) -> T:
+        """Return the options of a class that the format lists.
+
+        Example::
+
+            def write_heads(clip, file, export):
+                size = export.of(HeadOptions).size
+        """
+        return self.values.of(kind)
 
 
 class Write(Protocol):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.atomic import replacing
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import Export, OutputRate
 from mmhot.io.writers.mannequin import Mannequin, make_mannequin
 from mmhot.io.writers.rates import at_rate
 from mmhot.io.writers.rigid_skeleton import (
@@ -104,7 +104,7 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
     joints of Human3.6M, and may have fingers. The note says how far joints are from
     those of the clip, as bones have constant lengths.
     """
-    clip = at_rate(clip, export.out_fps)
+    clip = at_rate(clip, export.of(OutputRate).out_fps)
     gltf = _Gltf()
     surface = dict(
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7

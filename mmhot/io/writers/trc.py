@@ -6,7 +6,7 @@ import numpy as np
 
 from mmhot.errors import escape
 from mmhot.io.atomic import replacing_text
-from mmhot.io.writers.export import Export
+from mmhot.io.writers.export import Export, OutputRate
 from mmhot.io.writers.rates import at_rate, fill_frames
 from mmhot.structures.clips_3d import Clip3D
 
@@ -16,7 +16,7 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> N
 
     The clip is one track in ``'world'`` axes; gaps repeat the nearest pose.
     """
-    clip = at_rate(clip, export.out_fps)
+    clip = at_rate(clip, export.of(OutputRate).out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
     num_frames, num_joints = positions.shape[:2]
     rate = f'{clip.fps:g}'

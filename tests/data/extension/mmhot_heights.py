@@ -17,7 +17,7 @@ def write_heights(clip, path, export):
 class FirstSecond(mmhot.PoseStep):
     name = 'first-second'
 
-    def __call__(self, clip, lifted):
+    def __call__(self, clip):
         """Keep the first second, and state it in the name of the model."""
         first = clip.take(clip.seconds(clip.frame) < 1)
         return replace(first, model=f'{clip.model}, first second')

@@ -1,0 +1,73 @@
+"""Registration of users' steps."""
+
+import re
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mmhot.chain.calls import (
+    INFER_COMMAND,
+    LIFT_COMMAND,
+    REFINE_COMMAND,
+    STREAM_COMMAND,
+)
+from mmhot.chain.user_steps import REGISTERED
+from mmhot.errors import user_code
+from mmhot.lifting.lifted import LiftedStep
+from mmhot.options import options_of, require_new_options
+from mmhot.pose2d.footage import VideoStep
+from mmhot.step import KeypointStep, PoseStep, Step
+
+Registered = TypeVar('Registered', bound=type[Step] | Step)
+_CALLS = INFER_COMMAND, LIFT_COMMAND, REFINE_COMMAND, STREAM_COMMAND
+_ARGUMENTS = 'source', 'keypoints', 'cache', 'progress'  # of mmhot.infer and mmhot.lift
+
+
+def register_step(step: Registered) -> Registered:
+    """Add a step: one of keypoints runs before the camera, one of poses at the end.
+
+    Args:
+        step (type | Step): A subclass of :class:`mmhot.KeypointStep`,
+            :class:`mmhot.VideoStep`, :class:`mmhot.PoseStep` or
+            :class:`mmhot.LiftedStep` with a ``name``, or an object of one. It is called
+            with a copy of the clip, and what it returns counts. Its annotated fields
+            are options, as those of mmhot's own steps: flags of the commands, keywords,
+            and values in ``clip.steps``. If its attribute ``live`` is True, streams run
+            it, too, with clips of one frame.
+
+    Returns:
+        type | Step: The same, so that it can be used as a decorator.
+
+    Raises:
+        ValueError: If it is no such step, or its name or an option is taken.
+
+    Example::
+
+        @mmhot.register_step
+        class Confident(mmhot.PoseStep):
+            name = 'confident'
+            limit: Annotated[float, 'least confidence of people'] = 0.6
+
+            def __call__(self, clip):
+                return clip.take(clip.scores.mean(1) > self.limit)
+
+        mmhot.lift('demo/skating_2d_coco17.npz', limit=0.3)
+    """
+    kind = step if isinstance(step, type) else type(step)
+    if not issubclass(kind, (KeypointStep, VideoStep, PoseStep, LiftedStep)):
+        kinds = 'KeypointStep, VideoStep, PoseStep or LiftedStep'
+        raise ValueError(f'a step must be a subclass of {kinds}, got {step}')
+    name = getattr(kind, 'name', None)
+    if not (isinstance(name, str) and re.fullmatch(r'[\w-]+', name)):
+        raise ValueError(f'a step needs a name of letters and digits, got {name!r}')
+    others = [kind for call in _CALLS for kind in call.kinds]
+    if name in {x.name for x in others if issubclass(x, Step)}:
+        raise ValueError(f'there is a step {name!r} already')
+    with user_code(f'the step {name!r}'):
+        if '__annotations__' in vars(kind):
+            dataclass(frozen=True, kw_only=True)(kind)  # changes the class in place
+        require_new_options(kind, others)
+        for option in options_of(kind):
+            if option in _ARGUMENTS:
+                raise ValueError(f'an option cannot have the name {option!r}')
+        REGISTERED[name] = step() if isinstance(step, type) else step
+    return step
