@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmhot.chain.formats import register_writer
     from mmhot.chain.registration import register_step
     from mmhot.io.lifted import read_lifted
+    from mmhot.io.readers.files import register_reader
     from mmhot.io.readers.keypoints import read_keypoints
     from mmhot.lifting.lifted import LiftedStep
     from mmhot.lifting.lifter import Lifter
@@ -49,6 +50,7 @@ _LAZY = {
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
     'register_pose_estimator': 'mmhot.pose2d.pose_source',
+    'register_reader': 'mmhot.io.readers.files',
     'register_step': 'mmhot.chain.registration',
     'register_writer': 'mmhot.chain.formats',
     'steps': 'mmhot.apis.lifting',
@@ -76,6 +78,7 @@ __all__ = [
     'read_lifted',
     'refine',
     'register_pose_estimator',
+    'register_reader',
     'register_step',
     'register_writer',
     'steps',

@@ -194,6 +194,13 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f'{name}: has an unexpected structure ({reason})') from error
 
 
+def refuse_stated(**arguments: object) -> None:
+    """Raise ArgumentError for an argument that the file itself states."""
+    for name, value in arguments.items():
+        if value is not None:
+            raise ArgumentError(f'{{{name}}} is stated by the file')
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint in parentheses at the most similar name; empty if none is."""
     names, text = {x.lstrip('-'): x for x in known}, str(given)[:_MAX_NAME].lstrip('-')
@@ -327,5 +334,8 @@ def explain_any(error: Exception) -> ArgumentError | str:
         return error
     text = explain(error)
     if is_user_error(error):
-        return f'{text} ({_TRACEBACK})' if isinstance(error, StepError) else text
+        is_of_user = isinstance(error, StepError) or isinstance(
+            error.__cause__, StepError
+        )
+        return f'{text} ({_TRACEBACK})' if is_of_user else text
     return f'{type(error).__name__}: {text} ({_TRACEBACK})'

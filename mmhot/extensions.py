@@ -3,7 +3,7 @@
 import logging
 from functools import cache
 
-from mmhot.errors import one_line
+from mmhot.errors import ignored_warnings, one_line
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -19,7 +19,8 @@ def load_extensions() -> None:
 
     for point in sorted(entry_points(group='mmhot')):
         try:
-            point.load()
+            with ignored_warnings():
+                point.load()
         except (Exception, SystemExit) as error:  # whatever a package of others raises
             text = f'the extension %s (%s) is left out: {type(error).__name__}: %s'
             _LOGGER.warning(text, point.name, point.value, one_line(error))

@@ -1,7 +1,9 @@
 """Version of the package, and of its code."""
 
 import hashlib
-from functools import cache
+import sys
+from collections.abc import Iterable
+from functools import cache, partial
 from pathlib import Path
 
 __version__ = '0.2.0'
@@ -13,9 +15,35 @@ def digest_of_code(*rooms: str) -> str:
 
     Whatever is kept for later runs is named by the sources that decide it.
     """
-    root, digest = Path(__file__).parent, hashlib.sha256()
-    for room in rooms or ('.',):
-        for path in sorted((root / room).rglob('*.py')):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
+    root = Path(__file__).parent
+    return _digest(
+        root,
+        (x for room in rooms or ('.',) for x in sorted((root / room).rglob('*.py'))),
+    )
+
+
+def digest_of_part(part: object) -> str:
+    """Return a digest of the sources of the package that defines a class or function.
+
+    A module that is in no package is digested alone.
+    """
+    while isinstance(part, partial):
+        part = part.func
+    return _digest_of_package(part.__module__.partition('.')[0])
+
+
+@cache
+def _digest_of_package(name: str) -> str:
+    module = sys.modules[name]
+    file = Path(module.__file__ or '')
+    is_package = hasattr(module, '__path__')
+    files = sorted(file.parent.rglob('*.py')) if is_package else [file]
+    return _digest(file.parent, files)
+
+
+def _digest(root: Path, files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -61,7 +61,7 @@ def test_links_resolve(page):
 
 def test_examples_of_registered_parts_run(tmp_path):
     code = ''
-    for page, call in EXAMPLES.items():
+    for call, page in EXAMPLES.items():
         text = (ROOT / f'docs/{page}.md').read_text()
         blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
         code += next(block for block in blocks if call in block) + EFFECTS[call]
@@ -70,12 +70,13 @@ def test_examples_of_registered_parts_run(tmp_path):
     subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path, env=env)
 
 
-# Pages with a part that their example registers; the last changes all poses.
+# Pages whose example registers a part; the last one changes all poses.
 EXAMPLES = {
-    'mmpose': 'register_skeleton',
-    'output-formats': 'register_writer',
-    'api': 'register_pose_estimator',
-    'motion': 'register_step',
+    'register_skeleton': 'mmpose',
+    'register_writer': 'output-formats',
+    'register_reader': 'output-formats',
+    'register_pose_estimator': 'api',
+    'register_step': 'motion',
 }
 # What the examples of docs/ change, checked after them.
 EFFECTS = {
@@ -92,6 +93,12 @@ from pathlib import Path
 heights = [float(line) for line in Path('skating.heights').read_text().split()]
 assert len(heights) == 185
 assert 1 < sum(heights) / 185 < 2
+""",
+    'register_reader': """
+skater = mmhot.read_keypoints('demo/skating_2d_coco17.npz').tracks[0].keypoints
+np.savetxt('a.pose', skater.reshape(len(skater), -1))
+read = mmhot.read_keypoints('a.pose').tracks[0].keypoints
+np.testing.assert_allclose(read, skater[: len(read)], atol=1e-3)
 """,
     'register_step': """
 confident = mmhot.read_lifted('confident.npz')

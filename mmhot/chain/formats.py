@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,7 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
             raise ValueError(f'options must be subclasses of Options, got {kind!r}')
         require_new_options(kind, writer_options())
 
+    @wraps(function)
     def write(clip: Clip3D, file: Path, export: Export) -> str | None:
         with user_code(f'the format {name!r}'), replacing(file) as temporary:
             note = function(clip, temporary, export)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.plan import VideoPlan
 from mmhot.chain.run import Runner
+from mmhot.chain.user_steps import users
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import PartOptions, take_part
 from mmhot.io.arrays import load_object
@@ -22,8 +24,9 @@ from mmhot.lifting.lift import NotLiftableError
 from mmhot.options import Values, options_of
 from mmhot.pose2d.cache import cache_path, describe_file, require_own, save_if_possible
 from mmhot.progress import Report, stage_bars
+from mmhot.step import Step
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.version import digest_of_code
+from mmhot.version import digest_of_code, digest_of_part
 from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
@@ -116,9 +119,23 @@ class ClipWorker:
                 for name, value in self.values.stated.items()
                 if options[name].limits.decides
             },
+            'files': [describe_file(file) for file in self.values.files],
+            'steps': {
+                step.name: [digest_of_part(type(step)), _settings_of(step)]
+                for step in users(Step)
+            },
+            'formats': {
+                name: digest_of_part(FORMATS[name].write)
+                for name in self._output.formats
+            },
         }
         folder = self._output.out_dir
         return cache_path(folder, item.path, facts, _ENDING)
+
+
+def _settings_of(step: Step) -> dict[str, str]:
+    """Return the attributes of a step as text, which decide what it does."""
+    return {k: repr(value) for k, value in vars(step).items() if k != 'report'}
 
 
 def _describe_focal(clip: Clip3D) -> str:

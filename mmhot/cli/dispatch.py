@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # mmhot help [COMMAND]
         argv = [*argv[1:2], '--help']
+    named = next((name for name in COMMANDS if name in argv), None)
+    # the options of users' steps and formats are flags, too
+    if named and (code := run_safely(f'mmhot {named}', load_extensions)):
+        return code
     # options of other commands would be imported for nothing
     parser, commands = build_parser(argv)
     if {'-v', '--version'} & {*argv}:
@@ -56,7 +60,6 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 def _run(args: argparse.Namespace) -> int | None:
     # a warning of another package takes several lines, and names none of our options
     with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
-        load_extensions()
         if 'kinds' in args:
             args.values = read_values(args)
         return args.run(args)

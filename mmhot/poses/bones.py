@@ -25,11 +25,6 @@ _LIMBS = [
 ]
 
 
-def is_finished(clip: Clip3D) -> bool:
-    """Return whether mmhot lifted or refined a clip."""
-    return bool(clip.model) or 'bones' in clip.steps
-
-
 @dataclass(frozen=True, kw_only=True)
 class KeepBones(PoseStep):
     """Step ``bones``: bones get constant lengths.
@@ -55,7 +50,7 @@ class KeepBones(PoseStep):
         """Move joints, those of other tools rather along the line of sight."""
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         places, is_seen = clip.root_3d.copy(), clip.scores > 0
-        has_sights = clip.axes != 'world' and not is_finished(clip)
+        has_sights = clip.axes != 'world' and not clip.model
         above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
         order = TopologicalSorter(above_of).static_order()
         outwards = [joint for joint in order if joint in above_of]
@@ -65,7 +60,7 @@ class KeepBones(PoseStep):
             sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
             weights, rigid = None, self.rigid
             is_moved = np.ones(old.shape[:2], bool)
-            if not is_finished(clip):
+            if not clip.model:
                 weights = self._variances(old[:, :count], is_seen[rows, :count])
                 if weights is None:
                     old = old / _growth(old[:, :count], clip.fps, self.growth)
@@ -88,13 +83,13 @@ class KeepBones(PoseStep):
                 length = np.linalg.norm(bone, axis=-1, keepdims=True)
                 scale = np.median(length) / length.clip(1e-6)
                 new[:, joint] = new[:, above] + bone * scale
-            if not is_finished(clip) and weights is None:
+            if not clip.model and weights is None:
                 new += (old - new)[:, :count].mean(1, keepdims=True)
             new = np.where(is_moved[..., None], new, old)
             places[rows] += new[:, 0]
             poses[rows] = new - new[:, :1]
         kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=places)
-        if not is_finished(clip):
+        if not clip.model:
             _say_moves(clip, kept)
         return kept
 

@@ -20,7 +20,6 @@ from mmhot.keypoints.people import PeopleOption, PersonSpan, SingleOption, choos
 from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import is_level, place_people, to_world
 from mmhot.options import Option, options_of
-from mmhot.poses.bones import is_finished
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
@@ -63,7 +62,7 @@ class GivenStep(PoseStep, ABC):
         """Prepare poses in 'camera' or level axes; refuse options of ours."""
         is_up = clip.axes == 'world' or is_level(clip)
         clip = clip if is_up else to_axes(clip, 'camera')
-        if is_finished(clip):
+        if clip.model or clip.steps:  # mmhot lifted or refined it
             reason = 'is for poses of other tools, not ours'
             self.refuse(options_of(type(self)), reason)
             return clip

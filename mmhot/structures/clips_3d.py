@@ -363,11 +363,12 @@ class Clip3D:
         return _above('mmhot.chain.write:bones_of')(self, profile, track)
 
     def checked(self) -> 'Clip3D':
-        """Return the clip; raise ValueError if an array has a wrong shape or value.
+        """Return the clip with arrays of the documented types.
 
-        Rows are sorted by frame and track. Root positions, 2D keypoints and expected
-        errors may be NaN, but not infinite. Times start at 0 or later and increase with
-        frames.
+        Raises:
+            ValueError: If an array has a wrong shape or value. Rows are sorted by frame
+                and track. Root positions, 2D keypoints and expected errors may be NaN,
+                but not infinite. Times start at 0 or later and increase with frames.
 
         Example::
 
@@ -382,17 +383,19 @@ class Clip3D:
         checked_rate(self.fps)
         sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
         sizes['J'] = len(self.detected_joints)
-        for name, (axes, _) in ARRAYS.items():
+        arrays: dict[str, Any] = {}
+        for name, (axes, dtype) in ARRAYS.items():
             shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
             if values is None:
                 continue
+            arrays[name] = np.asarray(values).astype(dtype, copy=False)
             text = f'{name} must have the shape {shape}, got {np.shape(values)}'
             require(np.shape(values) == shape, text)
             is_right = np.isfinite(values)
             if name in _MAY_BE_UNKNOWN:
                 is_right |= np.isnan(values)
             require(is_right.all(), f'{name} is not finite')
-        steps, others = np.diff(self.frame), np.diff(self.track)
+        steps, others = np.diff(arrays['frame']), np.diff(arrays['track'])
         is_sorted = ((steps > 0) | ((steps == 0) & (others > 0))).all()
         require(is_sorted, 'rows must be sorted by frame and track, each once')
         joints = set(range(sizes['K']))
@@ -405,7 +408,7 @@ class Clip3D:
             is_right = np.where(steps > 0, passed >= MIN_STEP, passed == 0).all()
             text = 'time must increase with frames, from 0 and by a microsecond'
             require(bool(is_right and self.variable_time[0] >= 0), text)
-        return self
+        return replace(self, **arrays)
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by index or mask.

@@ -26,7 +26,7 @@ SLOW_OR_EXTRA = {'mp4', 'png', 'rrd', 'c3d', 'gait.csv'}
 ANOTHER = 'nanohtnet_81frm-keep9_cmu-wild'
 # Another value than the default of each option.
 VALUES = dict(
-    without='sides',
+    without='errors',
     joints=24,
     kpt_thr=0.9,
     smooth_3d='savgol',
@@ -111,7 +111,7 @@ def test_lift(name, skater, lifted):
 
 # Values that act on poses of two people.
 REFINED = dict(
-    without='feet',
+    without='smoothing',
     joints=17,
     skeleton='mhr-70',
     people='longest',
@@ -160,7 +160,7 @@ def test_refine_of_finished_clips(name, lifted):
             with pytest.raises(ValueError, match=f'^{name} is stated by a Clip3D'):
                 mmhot.refine(given_clip(), **{name: value})
         return
-    base = dict(static_camera=True) if name in ('without', 'treadmill') else {}
+    base = dict(static_camera=True) if name == 'treadmill' else {}
     plain = mmhot.refine(lifted, **base)
     assert differ(mmhot.refine(lifted, **base, **{name: value}), plain)
 

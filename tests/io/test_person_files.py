@@ -11,7 +11,7 @@ from mocap import H36M, KICK, joints_of
 from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
-from mmhot.chain.options import ExportOptions
+from mmhot.chain.calls import SAVE
 from mmhot.chain.write import export
 from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
@@ -19,6 +19,7 @@ from mmhot.io.writers.csv import write_csv
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
+from mmhot.options import Values
 from tools.dataset_converters.motion_files import read_bvh
 
 
@@ -94,8 +95,8 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     clip = to_world(place_people(rendered('dance')))
     clip.track = np.where(np.arange(len(clip)) < 100, 4, 7)
     clip = clip.take(np.r_[0:50, 60 : len(clip)])  # frames 50 to 59 are not seen
-    options = ExportOptions(formats=(suffix,), axes='world')
-    written = [*export(clip, options, tmp_path / 'a')]
+    values = Values({'formats': suffix, 'axes': 'world'}, SAVE.kinds)
+    written = [*export(clip, values, tmp_path / 'a')]
     assert [x.name for x, _ in written] == [f'a_person{t}.{suffix}' for t in (4, 7)]
     if suffix == 'bvh':
         errors = [int(re.search(r'(\d+) mm off', note)[1]) for _, note in written]

@@ -10,11 +10,12 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 import mmhot
-from mmhot.chain.options import ExportOptions
+from mmhot.chain.calls import SAVE
 from mmhot.chain.write import export
 from mmhot.io.writers.rigid_skeleton import fit_rig, fit_rigid_skeleton, joint_errors
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
 from mmhot.lifting.world import turn
+from mmhot.options import Values
 
 DATA = Path(__file__).parents[1] / 'data'
 
@@ -65,8 +66,8 @@ def test_joints_stay_where_they_are(dance, name):
 
 
 def test_files_say_what_is_left(dance, tmp_path):
-    options = ExportOptions(formats=('bvh', 'glb'))
-    for _, note in export(dance, options, tmp_path / 'dance'):
+    values = Values({'formats': 'bvh,glb'}, SAVE.kinds)
+    for _, note in export(dance, values, tmp_path / 'dance'):
         found = re.search(r'joints (\d+) mm off, at most (\d+) mm', note)
         assert int(found[1]) <= 3
         assert int(found[2]) <= 10

@@ -293,7 +293,7 @@ class Video(FrameSource):
                 show_again(source, clip, None, tracker)
             return clip
 
-        models.estimator = SimpleNamespace(skeleton='coco-17')
+        models.estimator, models.detector = SimpleNamespace(skeleton='coco-17'), None
         camera = 'rotating' if interval == 1 else 'auto'
         step = StabilizeCamera(camera=camera)
         observers = step.observers(self, 'coco-17')

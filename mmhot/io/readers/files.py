@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import ArgumentError, naming
+from mmhot.errors import ArgumentError, naming, user_code
 from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
@@ -14,6 +15,7 @@ from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import columns_of, read_files, read_people
 from mmhot.io.readers.yolo_labels import label_files, read_labels
+from mmhot.structures.clips_2d import Clip2D, check_clip
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
@@ -27,7 +29,7 @@ _OF_SMPL = (
 )
 _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 
-Reader = Callable[[Path, int], Rows | Clip3D]
+Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
 
 
 def reader_of(start: bytes) -> Reader | None:
@@ -42,12 +44,74 @@ def reader_of(start: bytes) -> Reader | None:
     return None
 
 
-def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
+def register_reader(
+    name: str,
+    function: Callable[[Path], Clip2D | Clip3D],
+    *,
+    start: bytes = b'',
+    ending: str = '',
+) -> None:
+    """Add a reader of files of 2D keypoints or 3D poses.
+
+    It goes before mmhot's own readers.
+
+    Args:
+        name (str): Name of the format, for messages.
+        function (Callable): Reads a path; returns a :class:`mmhot.Clip2D` or
+            :class:`mmhot.Clip3D`, such as those of their ``from_arrays``.
+        start (bytes): First bytes of such files.
+        ending (str): End of their names, such as ``'.pose'``. One of both is needed.
+
+    Raises:
+        ValueError: If the name is taken, or nothing says which files it reads.
+
+    Example::
+
+        def read_pose(path):
+            points = np.loadtxt(path).reshape(-1, 17, 2)
+            return mmhot.Clip2D.from_arrays(points, (1920, 1080), fps=30)
+
+        mmhot.register_reader('pose', read_pose, ending='.pose')
+    """
+    if not (start or ending) or name in REGISTERED:
+        raise ValueError(f'{name}: needs a new name, and start or ending')
+    REGISTERED[name] = start, ending.lower(), function
+
+
+REGISTERED: dict[str, tuple[bytes, str, Callable[[Path], Clip2D | Clip3D]]] = {}
+"""First bytes, endings and functions of users' readers by name."""
+
+
+def _registered(path: Path, start: bytes) -> Reader | None:
+    """Return the reader of a user for a file; None if there is none."""
+    for name, (first, ending, function) in REGISTERED.items():
+        if start.startswith(first) and path.name.lower().endswith(ending):
+            return partial(_read_registered, name, function)
+    return None
+
+
+def _read_registered(
+    name: str, function: Callable[[Path], Clip2D | Clip3D], path: Path, size: int
+) -> Clip2D | Clip3D:
+    with user_code(f'the reader {name!r}'):
+        clip = function(path)
+        if isinstance(clip, Clip3D):
+            return clip.checked()
+        return check_clip(clip)
+
+
+def is_people_file(path: Path) -> bool:
+    """Return whether a file is one of 2D keypoints or 3D poses, by how it begins."""
+    start = start_of(path)
+    return bool(_registered(path, start) or reader_of(start))
+
+
+def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     """Read people of a file, of a folder of one file for each image, or of objects.
 
     The path is that of the source, or a name of objects; ``size`` is the number of
     coordinates, 2 or 3, of people who have points of both. Values are not checked; a
-    file of mmhot is returned as clip.
+    file of mmhot, or of a reader of a user, is returned as clip.
     """
     if not isinstance(source, str | Path):
         return source if isinstance(source, Clip3D) else read_people(source, path, size)
@@ -55,7 +119,7 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip3D:
         labels = label_files(path)
         return read_labels(labels, path) if labels else _read_folder(path, size)
     start = start_of(path)
-    read = reader_of(start)
+    read = _registered(path, start) or reader_of(start)
     if read is not None:
         try:
             return read(path, size)

@@ -5,15 +5,15 @@ states is an error.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, ignored_warnings, naming
+from mmhot.errors import ArgumentError, ignored_warnings, naming, refuse_stated
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
-from mmhot.io.arrays import start_of
-from mmhot.io.readers.files import read_rows, reader_of
+from mmhot.io.readers.files import is_people_file, read_rows
 from mmhot.io.readers.yolo_labels import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
@@ -62,6 +62,9 @@ def read_keypoints(
         stated = read_rows(path, file, 2)
         if isinstance(stated, Clip3D):
             raise ValueError('is a clip of 3D poses, which are for mmhot refine')
+        if isinstance(stated, Clip2D):
+            refuse_stated(skeleton=skeleton, image_size=image_size, fps=fps)
+            return replace(stated, name=clip_name(file), source=source)
         rows = stated.checked(2, str(file))
         names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
         arguments = *(image_size or (None, None)), fps
@@ -92,4 +95,4 @@ def has_keypoints(path: Path) -> bool:
     """Return whether a file, or a folder of files, is one of 2D keypoints."""
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
-    return path.is_file() and reader_of(start_of(path)) is not None
+    return path.is_file() and is_people_file(path)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, naming
+from mmhot.errors import ArgumentError, escape, naming, refuse_stated
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
-from mmhot.structures.clips_2d import clip_name
+from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import Clip3D, clip_3d
 from mmhot.structures.rows import Rows
 
@@ -33,11 +33,12 @@ def read_poses(
     file = Path(source) if isinstance(source, str | Path) else Path('poses')
     with naming(file):
         rows = read_rows(source, file, 3)
+        if isinstance(rows, Clip2D):
+            raise ValueError('is a clip of 2D keypoints, which are for mmhot lift')
         if isinstance(rows, Clip3D):
-            options = dict(skeleton=skeleton, image_size=image_size, fps=fps)
-            for option, value in (options | {'given_axes': axes}).items():
-                if value is not None:
-                    raise ArgumentError(f'{{{option}}} is stated by the file')
+            refuse_stated(
+                skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes
+            )
             # the name becomes that of files
             return replace(rows, name=escape(Path(rows.name).name, '_') or 'clip')
         name = clip_name(file)

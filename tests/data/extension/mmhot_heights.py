@@ -1,6 +1,7 @@
 """A file format, a step and a 2D model for `mmhot infer`."""
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 
@@ -16,10 +17,11 @@ def write_heights(clip, path, export):
 @mmhot.register_step
 class FirstSecond(mmhot.PoseStep):
     name = 'first-second'
+    seconds: Annotated[float, 'length of the beginning that is kept'] = 1.0
 
     def __call__(self, clip):
-        """Keep the first second, and state it in the name of the model."""
-        first = clip.take(clip.seconds(clip.frame) < 1)
+        """Keep the beginning, and state it in the name of the model."""
+        first = clip.take(clip.seconds(clip.frame) < self.seconds)
         return replace(first, model=f'{clip.model}, first second')
 
 

@@ -1,0 +1,422 @@
+"""Steps, writers and readers of users, in every way to run them."""
+
+import errno
+import json
+import os
+import time
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from threading import Thread
+from typing import Annotated
+
+import numpy as np
+import pytest
+from clip_files import cut_skater
+from pose_sources import infer as infer_it
+from steps import live_chain
+from walkers import Walkers, frames
+
+import mmhot
+from mmhot.chain import user_steps
+from mmhot.chain.formats import FORMATS
+from mmhot.cli.dispatch import main
+from mmhot.errors import StepError, explain_any
+from mmhot.io.readers import files
+from mmhot.lifting.lifter import Lifter
+from mmhot.options import Option, Options  # noqa: F401, text of annotations
+from mmhot.weights.index import LIVE_LIFTER
+
+
+@pytest.fixture(autouse=True)
+def parts():
+    """Forget what a test registers."""
+    formats = dict(FORMATS)
+    yield
+    for names, before in (
+        (user_steps.REGISTERED, {}),
+        (files.REGISTERED, {}),
+        (FORMATS, formats),
+    ):
+        names.clear()
+        names.update(before)
+
+
+@pytest.fixture(scope='module')
+def lifter():
+    return Lifter(LIVE_LIFTER, device='cpu')
+
+
+@pytest.fixture(scope='module')
+def skater(tmp_path_factory):
+    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
+
+
+@pytest.fixture(scope='module')
+def lifted(skater):
+    return mmhot.lift(skater, pose3d='nanohtnet')
+
+
+@dataclass
+class OtherClip(mmhot.Clip3D):
+    """A clip of a class of a user."""
+
+
+def step_of(function, kind=mmhot.PoseStep, **attributes):
+    """Register a step that calls a function."""
+    body = {'name': 'mine', '__call__': lambda self, *given: function(*given)}
+    return mmhot.register_step(type('Mine', (kind,), body | attributes))
+
+
+def assign(clip):
+    clip.keypoints_3d = 2 * clip.keypoints_3d
+    return clip
+
+
+def write(clip):
+    clip.keypoints_3d *= 2
+    return clip
+
+
+def double(clip, convert=lambda array: array):
+    return replace(clip, keypoints_3d=convert(2 * clip.keypoints_3d))
+
+
+def in_a_thread(clip):
+    thread = Thread(target=write, args=(clip,))
+    thread.start()
+    thread.join()
+    return clip
+
+
+def slowly(clip):
+    time.sleep(0.01)
+    return double(clip)
+
+
+DOUBLES = {
+    'assign': assign,
+    'write in place': write,
+    'replace': double,
+    'copy': lambda clip: assign(deepcopy(clip)),
+    'view': lambda clip: double(clip, lambda array: array[::-1][::-1]),
+    'lists': lambda clip: double(clip, np.ndarray.tolist),
+    'float64': lambda clip: double(clip, np.float64),
+    'Fortran': lambda clip: double(clip, np.asfortranarray),
+    'subclass': lambda clip: OtherClip(**vars(double(clip))),
+    'in a thread': in_a_thread,
+    'slow': slowly,
+}
+"""Ways to write a step that doubles poses."""
+
+
+def frames_of(lifter, count=8):
+    """The poses of a stream, by frame."""
+    live = live_chain(Walkers(), lifter, 25.0, 2)
+    return [poses.people for poses in live(frames(range(count), 25.0))]
+
+
+@pytest.mark.parametrize('way', DOUBLES)
+def test_what_a_step_returns_counts(way, skater, lifted, lifter):
+    plain, refined = frames_of(lifter), mmhot.refine(lifted)
+    step_of(DOUBLES[way], live=True)
+    *_, (_, last) = mmhot.steps(skater, pose3d='nanohtnet')
+    for clip, before in (
+        (mmhot.lift(skater, pose3d='nanohtnet'), lifted),
+        (mmhot.refine(lifted), refined),
+        (last, lifted),
+    ):
+        np.testing.assert_array_equal(clip.keypoints_3d, 2 * before.keypoints_3d)
+        assert clip.keypoints_3d.dtype == np.float32
+        assert clip.steps['mine'] == {}
+    for before, after in zip(plain, frames_of(lifter), strict=True):
+        for person, doubled in zip(before, after, strict=True):
+            pose = 2 * person.keypoints_3d
+            np.testing.assert_array_equal(doubled.keypoints_3d, pose)
+
+
+def test_steps_of_keypoints_may_change_their_clip_in_place(skater):
+    def shift(clip, *footage):
+        for track in clip.tracks:
+            track.keypoints += 5
+        return clip
+
+    plain = mmhot.lift(skater, without='sides')
+    step_of(shift, mmhot.KeypointStep)
+    clip = mmhot.lift(skater, without='sides')
+    np.testing.assert_allclose(clip.keypoints_2d, plain.keypoints_2d + 5, atol=1e-3)
+    assert clip.steps['mine'] == {}
+
+
+def test_a_step_that_changes_nothing_is_not_recorded(skater, lifted):
+    step_of(lambda clip: deepcopy(clip))
+    assert mmhot.lift(skater, pose3d='nanohtnet').steps == lifted.steps
+
+
+def fail(error):
+    def raise_it(clip, *known):
+        raise error
+
+    return raise_it
+
+
+FAULTS = {
+    'JSONDecodeError: Expecting property name': lambda clip: json.loads('{'),
+    'UnicodeDecodeError: .* invalid start byte': lambda clip: b'\xff'.decode(),
+    "KeyError: 'nobody'": lambda clip: {}['nobody'],
+    'ZeroDivisionError: division by zero': lambda clip: len(clip.track_ids) / 0,
+    "ArgumentError: 50 % of '100%d'": fail(
+        mmhot.errors.ArgumentError("50 %% of '100%%d'")
+    ),
+    'OSError: .*28.* No space left': fail(OSError(errno.ENOSPC, 'No space left')),
+    'ImportError: no torchx': fail(ImportError('no torchx')),
+    'AssertionError$': fail(AssertionError()),
+    'StopIteration$': lambda clip: next(iter(())),
+    'MemoryError$': fail(MemoryError()),
+    'TypeError: must return a Clip[23]D, got NoneType': lambda clip: None,
+    'TypeError: must return a Clip[23]D, got list': lambda clip: [clip],
+}
+"""What a step raises or returns, as a message names it."""
+WRONG_POSES = {
+    'rows must be sorted by frame': lambda x: x.take(np.arange(len(x))[::-1]),
+    r'scores must have the shape .*\(19, 17\)': lambda x: replace(
+        x, scores=x.scores[1:]
+    ),
+    'keypoints_3d is not finite': lambda x: replace(
+        x, keypoints_3d=np.nan * x.keypoints_3d
+    ),
+    'got ndarray': lambda x: x.keypoints_3d,
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS | WRONG_POSES)
+@pytest.mark.parametrize('kind', [mmhot.PoseStep, mmhot.KeypointStep])
+def test_errors_arrive_with_the_name_of_the_step(fault, kind, skater, lifted, lifter):
+    if kind is mmhot.KeypointStep and fault in WRONG_POSES:
+        return
+    step_of((FAULTS | WRONG_POSES)[fault], kind, live=True)
+    ways = [lambda: mmhot.lift(skater), lambda: [*mmhot.steps(skater)]]
+    if kind is mmhot.PoseStep:
+        ways.append(lambda: mmhot.refine(lifted))
+    if fault not in WRONG_POSES:
+        ways.append(lambda: frames_of(lifter))
+    for run in ways:
+        with pytest.raises(StepError, match=f"^the step 'mine': .*{fault}") as caught:
+            run()
+        assert caught.value.__cause__ is not None
+        line = str(explain_any(caught.value))
+        assert '\n' not in line
+        assert line.endswith('(MMHOT_DEBUG=1 shows the traceback)')
+
+
+def test_commands_name_the_step_in_one_line(skater, tmp_path, capsys, monkeypatch):
+    step_of(FAULTS["KeyError: 'nobody'"])
+    assert main(['lift', str(skater), '--out-dir', str(tmp_path)]) == 1
+    [line] = [x for x in capsys.readouterr().err.splitlines() if 'mine' in x]
+    assert "the step 'mine': KeyError: 'nobody' (MMHOT_DEBUG=1" in line
+    monkeypatch.setenv('MMHOT_DEBUG', '1')
+    with pytest.raises(StepError):
+        main(['lift', str(skater), '--out-dir', str(tmp_path)])
+
+
+@pytest.mark.parametrize('kind', [mmhot.PoseStep, mmhot.KeypointStep])
+def test_a_step_may_leave_nobody_in_some_frames_of_a_stream(kind, lifter):
+    nobody = iter([True] * 3 + [False] * 99)
+
+    def leave(clip, *known):
+        rows = np.zeros(0, int)
+        empty = clip.take(rows) if kind is mmhot.PoseStep else replace(clip, tracks=[])
+        return empty if next(nobody) else clip
+
+    step_of(leave, kind, live=True)
+    people = [len(each) for each in frames_of(lifter, 12)]
+    assert people == [0] * 5 + [1] * 7  # the tracker waits for two frames
+
+
+def test_without_anybody_nothing_is_written(skater, tmp_path, capsys):
+    step_of(lambda clip: clip.take(np.zeros(0, int)))
+    clip = mmhot.lift(skater)
+    for format_ in ('npz', 'glb', 'bvh', 'html', 'png'):
+        with pytest.raises(ValueError, match='skater has no poses: nothing is written'):
+            clip.save(tmp_path / f'a.{format_}')
+    assert main(['lift', str(skater), '--out-dir', str(tmp_path)]) == 1
+    assert 'skater has no poses: nothing is written' in capsys.readouterr().err
+    assert not [*tmp_path.glob('*.*')]
+
+
+def test_people_may_be_added(skater):
+    def add(clip):
+        other = replace(clip.tracks[0], track=7)
+        return replace(clip, tracks=[*clip.tracks, other])
+
+    step_of(add, mmhot.KeypointStep)
+    assert mmhot.lift(skater).track_ids == [0, 7]
+
+
+class Scaled(mmhot.PoseStep):
+    """Scale poses; its options are declared below, as modules with text types do."""
+
+    name, live = 'scaled', True
+
+    __annotations__ = {
+        'size': "Annotated[float, 'size of people', Option(low=0.1, high=10)]",
+        'seen': 'list',
+    }
+    size = 1.0
+    seen = field(default_factory=list)
+
+    def __call__(self, clip):
+        self.seen.append(clip.name)
+        return replace(clip, keypoints_3d=self.size * clip.keypoints_3d)
+
+
+def test_options_of_steps_are_options_everywhere(skater, lifted, tmp_path, capsys):
+    kind = type(
+        'Scaled',
+        (Scaled,),
+        {x: vars(Scaled)[x] for x in ('__annotations__', 'size', 'seen')},
+    )
+    mmhot.register_step(kind)
+    clip = mmhot.lift(skater, pose3d='nanohtnet', size=2)
+    np.testing.assert_array_equal(clip.keypoints_3d, 2 * lifted.keypoints_3d)
+    assert clip.steps['scaled'] == {'size': 2.0}
+    assert 'scaled' not in mmhot.lift(skater, pose3d='nanohtnet').steps
+    with pytest.raises(ValueError, match=r'^size must be from 0\.1 to 10, got 20'):
+        mmhot.lift(skater, size=20)
+    with pytest.raises(ValueError, match="^size needs the step 'scaled', which is le"):
+        mmhot.lift(skater, size=2, without='scaled')
+    with pytest.raises(
+        ValueError, match='^size=3.0 comes too late: .* has run, with 2'
+    ):
+        mmhot.refine(clip, size=3)
+    with pytest.raises(SystemExit):
+        main(['lift', '--help'])
+    assert '--size N' in capsys.readouterr().out
+    argv = ['lift', str(skater), '--pose3d', 'nanohtnet', '--out-dir', str(tmp_path)]
+    assert main([*argv, '--size=2', '--formats=npz']) == 0
+    written = mmhot.read_lifted(tmp_path / 'skater.npz')
+    np.testing.assert_array_equal(written.keypoints_3d, clip.keypoints_3d)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'fov': Annotated[float | None, 'another meaning']}, "option 'fov' already"),
+        ({'progress': Annotated[bool, 'shown']}, "cannot have the name 'progress'"),
+        ({'limit': "Annotated[float, 'of', Unknown()]"}, 'NameError: .*Unknown'),
+    ],
+)
+def test_options_that_are_taken_or_unknown_are_refused(options, message):
+    body = {'name': 'mine', '__annotations__': options} | dict.fromkeys(options)
+    with pytest.raises(ValueError, match=message):
+        mmhot.register_step(type('Mine', (mmhot.PoseStep,), body))
+    assert user_steps.REGISTERED == {}
+
+
+def test_clips_of_steps_cannot_change_the_next_ones(skater, lifted):
+    for _, clip in mmhot.steps(skater, pose3d='nanohtnet'):
+        last = deepcopy(clip)
+        clip.fps = 50.0
+        if isinstance(clip, mmhot.Clip2D):
+            clip.tracks.clear()
+        else:
+            clip.keypoints_3d *= 0
+    np.testing.assert_array_equal(last.keypoints_3d, lifted.keypoints_3d)
+
+
+def test_resume_sees_that_parts_changed(video, detector, checkpoint, tmp_path, capsys):
+    def write_ids(clip, file, export):
+        file.write_text(str(clip.track_ids))
+
+    def finish(**options):
+        again = dict(pose3d_weights=checkpoint, out_dir=tmp_path, resume=True)
+        assert infer_it(video, **again | dict(formats='npz,ids') | options) == 0
+        return 'was finished before' not in capsys.readouterr().out
+
+    mmhot.register_writer('ids', write_ids)
+    lens = tmp_path / 'lens.json'
+    lens.write_text(json.dumps(dict(fx=70, fy=70, cx=32, cy=24, width=64, height=48)))
+    assert finish()
+    assert not finish()
+    step = step_of(double)
+    assert finish()
+    assert not finish()
+    user_steps.REGISTERED['mine'] = object = step()
+    vars(object)['factor'] = 3
+    assert finish()
+    assert finish(intrinsics=lens)
+    assert not finish(intrinsics=lens)
+    status = lens.stat()
+    lens.write_text(lens.read_text().replace('70', '80'))
+    os.utime(lens, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert finish(intrinsics=lens)
+
+
+class HeadOptions(Options):
+    """Option of a format of a user."""
+
+
+HeadOptions.__annotations__ = {'digits': Annotated[int, 'digits of heads']}
+HeadOptions.digits = 2
+HeadOptions = dataclass(frozen=True, kw_only=True)(HeadOptions)
+
+
+def test_writers_of_users_have_options(lifted, tmp_path):
+    def write_heads(clip, file, export):
+        np.savetxt(file, clip.places()[:, 10], f'%.{export.of(HeadOptions).digits}f')
+
+    mmhot.register_writer('heads', write_heads, options=(HeadOptions,))
+    lifted.save(tmp_path / 'a.heads', digits=1)
+    heads = lifted.places()[:, 10]
+    np.testing.assert_allclose(np.loadtxt(tmp_path / 'a.heads'), heads, atol=0.051)
+    with pytest.raises(ValueError, match='^digits needs the format heads'):
+        lifted.save(tmp_path / 'a.npz', digits=1)
+
+
+def test_wrong_writers_are_refused(lifted, tmp_path):
+    with pytest.raises(ValueError, match="options must be subclasses .* got 'nope'"):
+        mmhot.register_writer('some', fail(ValueError()), options=('nope',))
+    for name, function in (
+        ('nothing', lambda *_: None),
+        ('key', FAULTS["KeyError: 'nobody'"]),
+    ):
+        mmhot.register_writer(name, lambda clip, file, export, f=function: f(clip))
+        with pytest.raises(StepError, match=f"^the format '{name}': "):
+            lifted.save(tmp_path / f'a.{name}')
+    assert not [*tmp_path.iterdir()]
+
+
+def test_readers_of_users(skater, tmp_path, capsys):
+    [track] = mmhot.read_keypoints(skater).tracks
+
+    def read(path):
+        points = np.loadtxt(path).reshape(-1, 17, 2)
+        return mmhot.Clip2D.from_arrays(points, (1280, 720), 25)
+
+    mmhot.register_reader('pose', read, ending='.pose')
+    mmhot.register_reader('fault', FAULTS["KeyError: 'nobody'"], start=b'FAULT')
+    path, fault = tmp_path / 'a.pose', tmp_path / 'b.txt'
+    np.savetxt(path, track.keypoints.reshape(len(track.frames), -1))
+    fault.write_text('FAULT')
+    clip = mmhot.lift(path, without='sides,confidence')
+    plain = mmhot.lift(skater, without='sides,confidence')
+    seen = np.isfinite(plain.keypoints_2d)
+    np.testing.assert_allclose(clip.keypoints_2d[seen], plain.keypoints_2d[seen], 1e-5)
+    assert clip.name == 'a'
+    with pytest.raises(ValueError, match='^fps is stated by the file|: fps is stated'):
+        mmhot.lift(path, fps=30)
+    with pytest.raises(ValueError, match='2D keypoints, which are for mmhot lift'):
+        mmhot.refine(path)
+    with pytest.raises(ValueError, match=r"b\.txt: the reader 'fault': KeyError: 'nob"):
+        mmhot.lift(fault)
+    assert main(['lift', str(fault), '--out-dir', str(tmp_path)]) == 2
+    assert "the reader 'fault': KeyError: 'nobody'" in capsys.readouterr().err
+    for given in ({}, {'ending': '.pose'}):
+        with pytest.raises(
+            ValueError, match='^pose: needs a new name, and start or end'
+        ):
+            mmhot.register_reader('pose', read, **given)
+
+
+def test_options_of_two_names_for_one_thing_are_refused(skater):
+    with pytest.raises(ValueError, match="'model' is pose3d, which is given, too"):
+        mmhot.lift(skater, model='nanohtnet', pose3d='nanohtnet')
