@@ -49,13 +49,13 @@ def between(clip, first=0, second=1):
 def test_people_of_different_sizes_stand_on_one_floor(tilt):
     clip, true = lifted(CHILD, ADULT, tilt=tilt)
     before = np.linalg.norm(between(clip) - (true[1] - true[0]))
-    scaled = ScalePeople()(clip, None)
+    scaled = ScalePeople()(clip)
     ratio = scaled.heights[1].meters / scaled.heights[0].meters
     assert abs(ratio - 1.05 / 0.8) < 0.08
     assert np.linalg.norm(between(scaled) - (true[1] - true[0])) < 0.35 * before
     assert {height.source for height in scaled.heights.values()} == {'floor'}
     one = clip.take(clip.track == 0)
-    alone = ScalePeople()(one, None)
+    alone = ScalePeople()(one)
     assert np.array_equal(alone.places(), one.places())
     assert alone.heights[0].source == 'assumed'
 
@@ -63,11 +63,11 @@ def test_people_of_different_sizes_stand_on_one_floor(tilt):
 def test_who_is_stated_sets_the_scale_of_who_is_not():
     clip, true = lifted(CHILD, ADULT)
     step = ScalePeople.read({'height': {1: 1.05 * (TALL - 0.08) + 0.08}})
-    scaled = step(clip, None)
+    scaled = step(clip)
     assert np.linalg.norm(between(scaled) - (true[1] - true[0])) < 0.25
     assert scaled.heights[1].source == 'stated'
     assert scaled.heights[1].error == 0
-    taller = scale_people(ScalePeople()(clip, None), {0: 1.5})
+    taller = scale_people(ScalePeople()(clip), {0: 1.5})
     sizes = [taller.heights[track].meters - 0.08 for track in (1, 0)]
     assert sizes[0] / sizes[1] == pytest.approx(1.05 / 0.8, abs=0.08)
     assert taller.heights[0] == BodyHeight(1.5, 0.0, 'stated')
@@ -76,7 +76,7 @@ def test_who_is_stated_sets_the_scale_of_who_is_not():
 def test_who_stands_on_a_stage_keeps_the_size_and_moves_nobody():
     two, _ = lifted(CHILD, ADULT)
     three, _ = lifted(CHILD, ADULT, (*OTHER[:3], 0.9))
-    alone, both = (ScalePeople()(clip, None) for clip in (two, three))
+    alone, both = (ScalePeople()(clip) for clip in (two, three))
     assert both.heights[2].source == 'assumed'
     for track in (0, 1):
         apart = both.heights[track].meters - alone.heights[track].meters
@@ -85,7 +85,7 @@ def test_who_stands_on_a_stage_keeps_the_size_and_moves_nobody():
 
 def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog):
     clip, _ = lifted(CHILD, ADULT, is_static=False)
-    same = ScalePeople()(clip, None)
+    same = ScalePeople()(clip)
     assert np.array_equal(same.places(), clip.places())
     assert [record.message for record in caplog.records] == [
         'clip: people 0, 1 are taken to be equally tall; height states heights'
@@ -96,16 +96,16 @@ def test_order_of_people_is_that_of_their_heights():
     clip, _ = lifted(CHILD, ADULT, OTHER, is_static=False)
     clip = replace(clip, track=np.array([3, 5, 7])[clip.track])
     options = dict(people='7,3,5', height='1.8,1.2,1.5')
-    heights = ScalePeople.read(options)(clip, None).heights
+    heights = ScalePeople.read(options)(clip).heights
     known = [(track, height.meters) for track, height in heights.items()]
     assert known == [(7, 1.8), (3, 1.2), (5, 1.5)]
     with pytest.raises(ValueError, match='of the people 3, 5, 7 of clip, got one of 4'):
-        ScalePeople.read({'height': '4:1.8'})(clip, None)
+        ScalePeople.read({'height': '4:1.8'})(clip)
 
 
 def test_heights_survive_selection_and_files(tmp_path):
     clip, _ = lifted(CHILD, ADULT)
-    clip = ScalePeople.read({'height': '1:1.8'})(clip, None)
+    clip = ScalePeople.read({'height': '1:1.8'})(clip)
     assert clip.take(clip.frame < 9).heights == clip.heights
     for name in ('clip.npz', 'clip.json'):
         clip.save(tmp_path / name)
