@@ -37,7 +37,8 @@ def keep_bone_lengths(
 ) -> np.ndarray:
     """Give each bone of a person about the same length in all frames.
 
-    The length is the median over frames and both sides of the body. Joints move as
+    The length is the median over frames, and over both sides of the body unless joints
+    have weights, by which only some may move. Joints move as
     little as possible, and rather along the line of sight, where a lifter errs most
     (Gauss-Newton least squares in each frame).
 
@@ -49,7 +50,8 @@ def keep_bone_lengths(
             stay, (T, 17); by default all are alike.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
-    lengths = (lengths + lengths[_MIRRORED]) / 2
+    if weights is None:
+        lengths = (lengths + lengths[_MIRRORED]) / 2
     starts = range(0, len(poses), errors.chunk)
     parts = [slice(start, start + errors.chunk) for start in starts]
     new = [

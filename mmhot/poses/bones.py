@@ -45,6 +45,7 @@ class KeepBones(PoseStep):
     # Difference of the variances of a limb's bones, relative to the smaller one, up to
     # which the joint between them alone moves
     alike: float = 0.4
+    reach: float = 0.01  # least variance of a limb's end, relative to the joint between
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Move joints, those of other tools rather along the line of sight."""
@@ -116,6 +117,7 @@ class KeepBones(PoseStep):
             shared = min(upper, lower)
             outer = np.array([upper, lower]) - shared
             outer[outer < self.alike * shared] = 0
+            outer[1] += self.reach * shared
             variances[:, joints] = outer[0], shared, outer[1]
         variances /= max(squares.max(), self.change**2)
         variances[~is_seen] = 1.0
@@ -124,8 +126,9 @@ class KeepBones(PoseStep):
 
 
 def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
-    """Say how far joints moved, and which ones."""
+    """Say how far joints that are seen moved, and which ones."""
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
+    moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
         text = '%s: bones of constant lengths: joints move by %.1f mm on average (%s)'
         means = 1000 * moved.mean(0)
