@@ -6,10 +6,13 @@ from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import DATA
 
 from mmhot.datasets.transforms.virtual_camera import project
-from mmhot.frames.sources import FrameArrays
 from mmhot.geometry.outliers import Excursion
-from mmhot.keypoints.confidence import DropUncertain, find_cut, find_jumps
-from mmhot.pose2d.footage import Footage
+from mmhot.keypoints.confidence import (
+    DropUncertain,
+    DropUncertainDetections,
+    find_cut,
+    find_jumps,
+)
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from tools.analysis.measure_harm import resampled
@@ -71,8 +74,8 @@ def test_scores_of_bodies_that_models_do_not_know_are_halved(
     scores = np.full(points.shape[:2], score, np.float32)
     people = [Track2D(0, np.arange(60), points, scores)]
     clip = Clip2D('clip', 'coco-17', people, 1280, 720, 25.0)
-    step = DropUncertain(kpt_thr=0, jumps=Excursion(least=99, lasts=0.3))
-    [track] = step(clip, Footage(FrameArrays([], fps=25))).tracks
+    jumps = Excursion(least=99, lasts=0.3)
+    [track] = DropUncertainDetections(kpt_thr=0, jumps=jumps)(clip).tracks
     halved = (track.scores[:, 0] == np.float32(score / 2)).sum()
     assert halved == pytest.approx(doubted, abs=2)
     assert ('bodies that the 2D model may not know' in caplog.text) == (doubted > 0)
@@ -97,7 +100,7 @@ def test_limbs_at_the_border_are_missing(name):
     assert cut.sum() == 120
     clip = Clip2D.from_arrays(points, skeleton=name, image_size=size, fps=25)
     assert np.isfinite(DropUncertain().drop(clip).tracks[0].keypoints).all()
-    [track] = DropUncertain().drop(clip, 0.35).tracks
+    [track] = DropUncertain(kpt_thr=0.35).drop(clip).tracks
     np.testing.assert_array_equal(np.isnan(track.keypoints).any(-1), cut)
 
 
