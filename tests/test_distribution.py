@@ -26,17 +26,7 @@ def test_notebook_has_no_outputs():
         assert cell['execution_count'] is None
 
 
-def test_what_is_installed_is_pinned():
-    """The base image by its digest, uv by hashes, tools by versions, no root."""
-    lines = read('Dockerfile').splitlines()
-    assert all('@sha256:' in line for line in lines if line.startswith('FROM '))
-    assert 'USER 1000:1000' in lines
-    make = read('Makefile')
-    assert 'pip install --quiet --require-hashes -r requirements/uv.txt' in make
-    for text in (make, read('Dockerfile'), read('.ci/run')):
-        assert not re.search(r'pip install (?!--quiet --req).*\buv\b', text)
-        tools = re.findall(r'tool run (?:--quiet )?(?:--from )?(\S+)', text)
-        assert all(re.search(r'(==|@)\d', tool) for tool in tools)
+def test_locked_versions_have_hashes():
     for name in ('lock', 'numpy1', 'pip', 'uv'):
         entries = re.split(r'\n(?=\S)', read(f'requirements/{name}.txt').strip())
         assert all('--hash=sha256:' in entry for entry in entries)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -55,24 +55,22 @@ _CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
 _CONFIG = 'mmengine.config.config'
 
 
+class _ConfigLoader(SourceFileLoader):
+    """Loader of MMEngine's configs that adds the config scheme."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module's code, and add to it."""
+        super().exec_module(module)
+        _add_scheme(module)
+
+
 class _ConfigSchemeFinder(ModuleFinder):
     """Adds the config scheme when MMEngine is imported later than mmhot."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None):
-        if name != _CONFIG:
-            return None
-        finders = (finder for finder in sys.meta_path if finder is not self)
-        specs = (finder.find_spec(name, path) for finder in finders)
-        spec = next((spec for spec in specs if spec and spec.loader), None)
-        if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
-
-            def load_and_add(module: ModuleType) -> None:
-                load(module)
-                _add_scheme(module)
-                sys.meta_path.remove(self)
-
-            vars(spec.loader)['exec_module'] = load_and_add
+        spec = PathFinder.find_spec(name, path) if name == _CONFIG else None
+        if spec is not None and spec.origin is not None:
+            spec.loader = _ConfigLoader(name, spec.origin)
         return spec
 
 

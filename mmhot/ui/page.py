@@ -68,7 +68,8 @@ class Page:
 
     Each session has a folder in that of Gradio's uploads for its upload and results,
     which is deleted when the session ends. Further ``options`` are those of ``mmhot
-    infer``; visitors cannot name models, because configs are programs.
+    infer``; visitors cannot name models, because configs are programs. ``fields`` are
+    the components of the options, by name.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
@@ -98,7 +99,7 @@ class Page:
                     if _EXAMPLE.exists():
                         example = gr.Button('Example', size='sm')
                         example.click(lambda: str(_EXAMPLE), None, source, **private)
-                    fields = _make_fields()
+                    self.fields = _make_fields()
                     with gr.Row():
                         lift = gr.Button('Lift', variant='primary', interactive=False)
                         stop = gr.Button('Stop')
@@ -113,8 +114,7 @@ class Page:
                         file_count='multiple',
                         interactive=False,
                     )
-            self._names = [*fields]
-            source.upload(self._keep, source, None, **private)
+            source.upload(self.keep, source, None, **private)
             source.change(
                 # until the upload has ended there is nothing to lift
                 lambda file: gr.Button(interactive=file is not None),
@@ -123,15 +123,15 @@ class Page:
                 **private,
             )
             lift.click(
-                self._run,
-                [source, *fields.values()],
+                self.lift,
+                [source, *self.fields.values()],
                 [viewer, messages, files],
                 show_progress_on=messages,
                 concurrency_limit=_USERS,
                 **private,
             )
-            stop.click(self._stop, queue=False, **private)
-            blocks.unload(self._leave)
+            stop.click(self.stop, queue=False, **private)
+            blocks.unload(self.leave)
         return blocks
 
     def _folder_of(self, request: gr.Request) -> Path:
@@ -139,7 +139,7 @@ class Page:
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
         return self._folder / f'{_SESSION}{name[:32]}'
 
-    def _keep(self, source: str | None, request: gr.Request) -> None:
+    def keep(self, source: str | None, request: gr.Request) -> None:
         """Remember a session's upload, and delete the one before.
 
         Visitors who upload the same file share it, until the last of them leaves.
@@ -151,17 +151,17 @@ class Page:
         if before is not None and before not in self._uploads.values():
             before.unlink(missing_ok=True)
 
-    def _run(
+    def lift(
         self, request: gr.Request, source: str | None, *values: Any
     ) -> Iterator[tuple]:
-        """Lift the upload; yields viewer, messages, files."""
+        """Lift the upload with values of the fields; yields viewer, messages, files."""
         session = self._folder_of(request)
         if source is None or not Path(source).is_file():
             yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
         out, state = _new_folder(session), session / 'progress'
         state.unlink(missing_ok=True)
-        given = dict(zip(self._names, values, strict=True))
+        given = dict(zip(self.fields, values, strict=True))
         logs = session / 'stdout', session / 'stderr'
         with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
             command = str(state), *self._command(source, out, given)
@@ -216,7 +216,7 @@ class Page:
         )
         return [kind, source, f'--out-dir={out}', *flags]
 
-    def _stop(self, request: gr.Request) -> None:
+    def stop(self, request: gr.Request) -> None:
         """End the run of a session."""
         process = self._processes.pop(self._folder_of(request), None)
         if process is not None:
@@ -233,10 +233,10 @@ class Page:
                 if time.time() - newest > (_IDLE if is_session else _UNTAKEN):
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _leave(self, request: gr.Request) -> None:
+    def leave(self, request: gr.Request) -> None:
         """End the run of a session and delete its files."""
-        self._stop(request)
-        self._keep(None, request)
+        self.stop(request)
+        self.keep(None, request)
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
 
 

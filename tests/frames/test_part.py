@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import av
+import cv2
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
@@ -10,9 +11,8 @@ from pose_sources import Estimator, infer
 from video_files import gray_image, write_video
 
 import mmhot
-from mmhot.frames.files import VideoFile
+from mmhot.frames.files import ImageSequence, VideoFile
 from mmhot.frames.part import PartOptions, read_time, take_part
-from mmhot.frames.sources import FrameSource
 from mmhot.pose2d.estimation import VideoPoseEstimator
 
 
@@ -53,15 +53,13 @@ def test_frames_keep_their_numbers_and_times(video):
         assert part.ended is None
 
 
-def test_parts_state_what_their_source_states(video):
-    own = {'ended', 'num_damaged', 'span'}
-    names = {x for x, y in vars(FrameSource).items() if x[0] != '_' and not callable(y)}
-    whole = VideoFile(video)
-    for name in names - own:
-        setattr(whole, name, name)
-        part = take_part(whole, PartOptions(start=0.4))
-        assert getattr(part, name) == name
-    assert own <= names
+def test_frames_of_a_part_have_the_names_of_their_images(tmp_path):
+    paths = [tmp_path / f'{number}.png' for number in range(6)]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(path), gray_image(number))
+    paths[1].write_bytes(b'damaged')
+    part = take_part(ImageSequence(paths, 'a', fps=10), PartOptions(start=0.3))
+    assert [part.names[x.index] for x in part] == ['3.png', '4.png', '5.png']
 
 
 def test_number_of_frames_is_known():

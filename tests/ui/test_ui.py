@@ -47,28 +47,37 @@ def page(tmp_path):
     return Page(tmp_path / 'ui')
 
 
-def lift(page, source, request, formats=(), **given):
+def lift(page, source, request, **given):
     """Run with the page's defaults; yields viewer, messages, files, ..."""
-    defaults = dict(height='', start='', end='', people='', joints=False)
-    values = {**defaults, 'speed': 'default', 'pose2d': None, **given}
-    values['formats'] = formats
-    return page._run(request, source, *map(values.get, page._names))
+    defaults = {name: field.value for name, field in page.fields.items()}
+    return page.lift(request, source, *(defaults | given).values())
 
 
-def visitor(page, name='a', file=SKATER):
-    """A visitor who has uploaded a file, and the file's path."""
-    upload = page._folder / 'hash' / file.name
-    upload.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(file, upload)
-    request = SimpleNamespace(session_hash=name)
-    page._keep(str(upload), request)
-    return request, str(upload)
+@pytest.fixture
+def visitor(page, tmp_path):
+    """Upload a file; returns the visitor's request and the file's path."""
+
+    def upload(name='a', file=SKATER):
+        path = tmp_path / 'ui/hash' / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, path)
+        request = SimpleNamespace(session_hash=name)
+        page.keep(str(path), request)
+        return request, str(path)
+
+    return upload
+
+
+def running():
+    """Processes that this one has started and that have not ended."""
+    return Path('/proc/thread-self/children').read_text().split()
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
-    request, source = visitor(page, '../a')
-    *_, (viewer, _, first) = lift(page, source, request, ['csv'], height=' ')
+def test_files_of_a_session_are_replaced_and_deleted_with_it(page, visitor, tmp_path):
+    request, source = visitor('../a')
+    options = dict(formats=['csv'], height=' ')
+    *_, (viewer, _, first) = lift(page, source, request, **options)
     assert [Path(path).name for path in first] == [
         f'{SKATER.stem}.csv',
         f'{SKATER.stem}.html',
@@ -76,24 +85,24 @@ def test_files_of_a_session_are_replaced_and_deleted_with_it(page):
     ]
     assert '<iframe' in viewer
     # whatever the session's name
-    assert {Path(path).parents[2] for path in first} == {page._folder}
-    visitor(page, '../a')
+    assert {Path(path).parents[2] for path in first} == {tmp_path / 'ui'}
+    visitor('../a')
     *_, (_, _, second) = lift(page, source, request)
     assert not any(Path(path).exists() for path in first)
     assert all(Path(path).exists() for path in second)
-    other, same = visitor(page, 'b')
-    page._leave(request)
-    assert content_of(page._folder) == [Path(same)]  # others have it, too
-    page._leave(other)
-    assert content_of(page._folder) == []
+    other, same = visitor('b')
+    page.leave(request)
+    assert content_of(tmp_path / 'ui') == [Path(same)]  # others have it, too
+    page.leave(other)
+    assert content_of(tmp_path / 'ui') == []
     *_, (_, message, files) = lift(page, source, request)
     assert (message, files) == ('Upload a video, an image or 2D keypoints first.', None)
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_failed_runs_are_one_line(page, tmp_path):
+def test_failed_runs_are_one_line(page, visitor, tmp_path):
     (tmp_path / 'a.mp4').write_bytes(b'no video')
-    request, source = visitor(page, file=tmp_path / 'a.mp4')
+    request, source = visitor(file=tmp_path / 'a.mp4')
     *_, (_, message, files) = lift(page, source, request)
     assert 'a.mp4 is not a readable video' in message
     assert ('\n' in message, files) == (False, None)
@@ -112,29 +121,27 @@ def test_files_of_other_kinds_are_refused(page, tmp_path):
 
 @pytest.mark.slow(reason='needs Gradio')
 @pytest.mark.parametrize('how', ['stop', 'leave', 'close', 'drop'])
-def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, how):
-    request, source = visitor(page)
-    updates = lift(page, source, request)
+def test_runs_end_when_they_are_stopped_or_their_page_is_closed(page, visitor, how):
+    request, source = visitor()
+    updates, before = lift(page, source, request), running()
     next(updates)
-    (process,) = page._processes.values()
-    assert process.poll() is None
+    assert len(running()) == len(before) + 1
     if how == 'drop':  # as Gradio does with the run of a closed page
         updates.close()
     elif how == 'close':
         page.close()
     else:
-        getattr(page, f'_{how}')(request)
-    assert process.poll() is not None
+        getattr(page, how)(request)
+    assert running() == before
     if how == 'stop':
         *_, (_, message, files) = updates
         assert (message, files) == ('stopped', None)
-    assert how == 'close' or not page._processes
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_the_first_frame_is_shown_while_a_video_is_lifted(page):
+def test_the_first_frame_is_shown_while_a_video_is_lifted(page, visitor):
     walk = Path(__file__).parents[2] / 'demo/walk.mp4'
-    updates = lift(page, *reversed(visitor(page, file=walk)))
+    updates = lift(page, *reversed(visitor(file=walk)))
     viewer, *_ = next(updates)
     assert '<progress' in viewer
     assert 'src="data:image/jpeg;base64,/9j/' in viewer
@@ -142,8 +149,8 @@ def test_the_first_frame_is_shown_while_a_video_is_lifted(page):
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_options_of_the_page_act(page):
-    request, source = visitor(page)
+def test_options_of_the_page_act(page, visitor):
+    request, source = visitor()
     options = dict(start='2', end='0:04', height='1.7', joints=True, speed='fast')
     updates = [*lift(page, source, request, **options)]
     files = {Path(x).suffix: x for x in updates[-1][2]}
@@ -157,9 +164,9 @@ def test_options_of_the_page_act(page):
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_models_are_those_of_the_list(page):
+def test_models_are_those_of_the_list(page, visitor):
     """Another name could be that of a config, which is a program."""
-    request, source = visitor(page)
+    request, source = visitor()
     *_, (_, message, files) = lift(page, source, request, pose2d='evil.py')
     assert files
     assert 'evil' not in message
@@ -204,17 +211,17 @@ def test_progress_has_the_time_left(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow(reason='needs Gradio')
-def test_two_users_lift_at_once(page):
-    runs = [lift(page, source, who) for who, source in map(visitor, [page] * 2, 'ab')]
+def test_two_users_lift_at_once(page, visitor):
+    before = running()
+    runs = [lift(page, source, who) for who, source in map(visitor, 'ab')]
     for run in runs:
         next(run)
-    processes = [*page._processes.values()]
-    assert [each.poll() for each in processes] == [None, None]
+    assert len(running()) == len(before) + 2
     for run in runs:
         *_, (viewer, _, files) = run
         assert '<iframe' in viewer
         assert files
-    found = {x.concurrency_limit for x in page.blocks.fns.values() if x.fn == page._run}
+    found = {x.concurrency_limit for x in page.blocks.fns.values() if x.fn == page.lift}
     assert found == {2}
 
 
