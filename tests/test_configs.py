@@ -169,7 +169,7 @@ STRIDES = [
     (r'tpc-motion(bert-lite|agformer-b)_243', 81, 1),
     (r'(h.*-)?(\w+-\w+-)?mixste_243', 243, 243),
     (r'(h.*-)?(\w+-\w+-)?motion(bert|agformer-[bl])(-lite)?_243', 81, 243),
-    (r'mixste_81', 81, 81),
+    (r'mixste_81|tps-tri-motionbert-xs_81', 81, 81),
     (r'motionagformer-s_81', 27, 81),
     (r'motionagformer-xs_27', 9, 27),
 ]

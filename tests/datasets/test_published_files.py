@@ -282,6 +282,7 @@ def test_3dhp_of_mmpose_is_cut_where_images_are_missing(tmp_path):
         'nanohtnet/mpi_inf_3dhp/nanohtnet_81frm-keep9_1xb256-49e_3dhp',
         'nanohtnet/h36m/nanohtnet_243frm-keep9_1xb256-49e_h36m-cpn',
         'motionbert/h36m/motionbert_243frm_1xb32-120e_h36m-sh',
+        'hot/h36m/tps-tri-motionbert-xs_81frm-25fps-keep27_1xb8-15e_h36m',
     ],
 )
 def test_configs_train_and_evaluate(tmp_path, name):
@@ -313,7 +314,7 @@ def test_configs_train_and_evaluate(tmp_path, name):
     dataset_name = '3dhp' if name.endswith('3dhp') else 'h36m'
     assert metric.report.datasets == [dataset_name]
     actions = metric.report.actions(dataset_name)
-    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1}
+    wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1, '_h36m': 2}
     # of the hourglass detections' two videos one is left out
     assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))
     kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None
