@@ -17,7 +17,7 @@ def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
     options += ['--fov', 60, '--height', 1.7]
     formats = ['--formats', 'npz,json,csv,bvh,trc,html,png']
     assert main(['lift', *map(str, [path, *options, *formats])]) == 0
-    clip = mmhot.lift(path, pose3d_weights=checkpoint, fov=60)
+    clip = mmhot.lift(path, pose3d_weights=checkpoint, fov=60, height=1.7)
     written = []
     (tmp_path / 'b').mkdir()
     for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html', 'png'):
