@@ -31,7 +31,7 @@ from mmhot.weights.index import LIVE_LIFTER
 class LiveSettings:
     """Look-ahead, occlusions and placement of a stream."""
 
-    lookahead: int = 4  # later frames to wait for, if the lifter uses as many
+    lookahead: int = 1  # later frames to wait for, if the lifter uses as many
     max_occlusion: float = 2.0  # for which observations of a person stay, seconds
     max_gap: float = 1.0  # longest occlusion that is filled in, seconds
     placement_span: float = 0.5  # poses that place the last root, seconds
@@ -49,7 +49,7 @@ class LiftStream(LiftingStep):
 
     lookahead: Annotated[
         int | None,
-        'delay of the poses in frames; more is more accurate (default: 4)',
+        'delay of the poses in frames; more is more accurate (default: 1)',
         Option(metavar='FRAMES'),
     ] = None
 
@@ -124,8 +124,8 @@ class FrameLifter:
     Args:
         lifter (Lifter): Lifts windows.
         fps (float): Approximate frames per second; the frames' times count.
-        lookahead (int, optional): Later frames to wait for. By default 4, or as many
-            as the lifter uses.
+        lookahead (int, optional): Later frames to wait for. By default 1, or none
+            if the lifter uses none.
 
     Attributes:
         latency (float): The look-ahead in seconds, without the time of the models.

@@ -273,7 +273,7 @@ class SmoothStream(LiftedStep):
     smooth_3d: Annotated[
         Literal['none', 'one-euro'],
         'filter of 3D poses over time; others need later frames',
-    ] = 'none'
+    ] = 'one-euro'
     settings: FilterSettings = FilterSettings()
 
     def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:

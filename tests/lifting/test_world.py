@@ -100,7 +100,8 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
     lean += 3.4 * ahead * (seconds - 0.4)[:, None, None]
     places = (lean - camera['T']) @ camera['R']
     clip, true = Clip3D.from_arrays(places, 50.0, axes='camera'), lean - lean[:, :1]
-    options, said = PlaceOptions(level=LevelSettings(seconds=0.77)), []
+    level = LevelSettings(seconds=0.73, turn=1000)
+    options, said = PlaceOptions(level=level), []
     world, placer = to_world(clip, True), PeoplePlacer(options, said.append)
     for frame, time in enumerate(seconds):
         row = clip.take(np.array([frame]))
@@ -115,16 +116,16 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
 
 
 def test_noise_of_places_is_no_run():
-    """In streams the tilt jumped by 5 degrees in the first second of a walk."""
-    rng, placer, tilts = np.random.default_rng(0), PeoplePlacer(PlaceOptions()), []
+    """In streams it made the tilt that of feet."""
+    rng, said = np.random.default_rng(0), []
+    placer = PeoplePlacer(PlaceOptions(level=LevelSettings(seconds=0.5)), said.append)
     lean = standing_pose()[None] @ rotation_matrices([0.12, 0, 0]).T
     places = (lean - CAMERAS[0]['T']) @ CAMERAS[0]['R']
     for frame in range(25):
         moved = places + rng.normal(0, 0.1, (1, 1, 3))
         clip = Clip3D.from_arrays(moved, 25.0, axes='camera')
         placer(clip, frozenset(), frame / 25)
-        tilts.append(placer.tilt)
-    assert np.abs(np.diff(tilts)).max() < 1
+    assert said[0].startswith('people who stand show')
 
 
 def test_each_shot_has_its_own_floor():
