@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 from mmhot.chain.pipelines import (
     KEYPOINTS,
@@ -25,12 +25,10 @@ from mmhot.lifting.lifter import Lifter
 from mmhot.options import Option, Options, Values, options_of, read_names, split_names
 from mmhot.pose2d.footage import VideoStep
 from mmhot.progress import Report
-from mmhot.step import KeypointStep, PoseStep, Step
+from mmhot.step import KeypointStep, PoseStep, S, Step
 
 if TYPE_CHECKING:  # only frames need OpenCV
     from mmhot.pose2d.estimation import VideoPoseEstimator
-
-S = TypeVar('S', bound=Step)
 
 
 @dataclass(frozen=True, kw_only=True)

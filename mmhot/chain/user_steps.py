@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import is_dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from mmhot.errors import user_code
 from mmhot.lifting.lifted import LiftedStep
 from mmhot.pose2d.footage import VideoStep
-from mmhot.step import KeypointStep, PoseStep, Step
+from mmhot.step import KeypointStep, PoseStep, S, Step
 from mmhot.structures.clips_2d import check_clip
 from mmhot.structures.clips_3d import Clip, Clip3D
-
-S = TypeVar('S', bound=Step)
 
 
 class UserKeypoints(KeypointStep):

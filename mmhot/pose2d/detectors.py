@@ -5,14 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mmhot.pose2d.cache import identify
-from mmhot.pose2d.interfaces import (
-    Detector,
-    Images,
-    PoseEstimator,
-    check_boxes,
-    check_poses,
-)
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator
 from mmhot.structures.people import (
     Boxes,
     People,
@@ -85,8 +78,7 @@ class BoxFilter(Detector):
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        found = check_boxes(self.detector, self.detector(images), len(images))
-        return [self._filter(*boxes) for boxes in found]
+        return [self._filter(*boxes) for boxes in self.detector(images)]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
         """Detect all people of an image, given the poses of tracked ones in it."""
@@ -180,9 +172,7 @@ class PoseVerifiedDetector(Detector):
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
     ) -> People:
         """Estimate people: boxes are those around their poses, and lower scores."""
-        found = self.estimator.estimate_fast([image], [boxes])
-        skeleton = get_skeleton(self.estimator.skeleton)
-        [(points, confidence)] = check_poses(self.estimator, found, [boxes], skeleton)
+        [(points, confidence)] = self.estimator.estimate_fast([image], [boxes])
         limits, size = self.limits, image.shape[1::-1]
         around = boxes_around(points, confidence, limits.padding, size)
         scores = scores * mean_confidence(confidence) ** limits.pose_power

@@ -17,15 +17,8 @@ from mmhot.pose2d.cache import load_people, save_if_possible, save_people
 from mmhot.pose2d.chunks import ChunkTracker, KeyframeSettings, PoseSearch
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.footage import ClipPeople
-from mmhot.pose2d.interfaces import (
-    Detector,
-    Images,
-    PoseEstimator,
-    Prior,
-    check_boxes,
-    check_poses,
-)
-from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code
 
@@ -90,8 +83,8 @@ class VideoPoseEstimator:
         return round(self.det_factor * frames)
 
     @property
-    def _skeleton(self) -> Skeleton:
-        return get_skeleton(self.estimator.skeleton)
+    def _num_keypoints(self) -> int:
+        return get_skeleton(self.estimator.skeleton).num_keypoints
 
     @property
     def identity(self) -> dict:
@@ -161,9 +154,7 @@ class VideoPoseEstimator:
                 if not clip.people:
                     clip.times = [*batch[0].skipped]
                     clip.first = len(clip.times)
-                    clip.people = [
-                        People.none(self._skeleton.num_keypoints)
-                    ] * clip.first
+                    clip.people = [People.none(self._num_keypoints)] * clip.first
                 if batch[0].index >= num_cached:
                     clip.size = batch[0].image.shape[1::-1]
                     clip.people += self._estimate_batch(batch, clip, interval)
@@ -214,7 +205,7 @@ class VideoPoseEstimator:
         """Estimate the poses in frames of one shot, given people of frames before."""
         begun = []
         if not previous:
-            boxes = self._redetect(frames[0], People.none(self._skeleton.num_keypoints))
+            boxes = self._redetect(frames[0], People.none(self._num_keypoints))
             places = np.zeros(len(boxes[0]), int)
             begun = previous = [self._estimate([frames[0].image], places, boxes)]
         rest = frames[len(begun) :]
@@ -234,14 +225,11 @@ class VideoPoseEstimator:
         return begun + fill_chunk(times, keyframes, search, self.gaps)
 
     def _redetect(self, frame: Frame, tracked: People) -> Boxes:
-        found = [self.detector.redetect(frame.image, tracked)]
-        [boxes] = check_boxes(self.detector, found, 1)
-        return _valid_boxes(boxes)
+        return _valid_boxes(self.detector.redetect(frame.image, tracked))
 
     def detect(self, images: Images, video: bool = True) -> list[People]:
         """Estimate the poses in BGR images (H, W, 3), of a video or independent."""
-        found = check_boxes(self.detector, self.detector(images), len(images))
-        boxes = [_valid_boxes(boxes) for boxes in found]
+        boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
         places = np.repeat(np.arange(len(images)), [len(x) for x, _ in boxes])
         corners, scores = map(np.concatenate, zip(*boxes, strict=True))
         people = self._estimate(images, places, (corners, scores), video=video)
@@ -262,7 +250,7 @@ class VideoPoseEstimator:
         """
         corners, box_scores = boxes
         if not len(corners):
-            return People.none(self._skeleton.num_keypoints)
+            return People.none(self._num_keypoints)
         valid = _are_valid(corners)[:, None]
         crops = np.where(valid, corners, _ANY_BOX)
         crops = round_boxes(crops) if video else crops
@@ -274,8 +262,7 @@ class VideoPoseEstimator:
             poses = self.estimator.estimate_video(*people, priors)
         else:
             poses = self.estimator(*people)
-        poses = check_poses(self.estimator, poses, people[1], self._skeleton)
-        points = np.zeros((len(crops), self._skeleton.num_keypoints, 2), np.float32)
+        points = np.zeros((len(crops), self._num_keypoints, 2), np.float32)
         scores = np.zeros(points.shape[:2], np.float32)
         for x, pose in zip(rows, poses, strict=True):
             points[x], scores[x] = pose

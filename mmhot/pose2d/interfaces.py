@@ -1,21 +1,17 @@
 """Interfaces of person detectors and 2D pose estimators."""
 
-import math
-import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.people import Boxes, People, Pose
 
 Images = list[np.ndarray]
 """BGR images, uint8 (H, W, 3)."""
 BoxArrays = list[np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, of each image, without scores."""
-Shape = tuple[int, ...]
 Crop = tuple[np.ndarray, np.ndarray]
 """An image and the box (4,) of one person in it."""
 EstimatePoses = Callable[[Images, BoxArrays], list[Pose]]
@@ -147,49 +143,6 @@ class CropEstimator(PoseEstimator):
         for row, pose in enumerate(self.estimate_crops(crops, flip_test)):
             keypoints[row], scores[row] = pose
         return split_poses(keypoints, scores, boxes)
-
-
-def check_boxes(detector: Detector, found: Any, count: int) -> list[Boxes]:
-    """Return what a detector found in a number of images; refuse wrong shapes."""
-
-    def is_right(boxes: Shape, scores: Shape) -> bool:
-        people = math.prod(scores)  # none may be an empty list
-        return boxes == (people, 4) or (people == 0 and math.prod(boxes) == 0)
-
-    shapes = _shapes_of(found)
-    if len(shapes) != count or not all(is_right(*shape) for shape in shapes):
-        wanted = f'boxes (P, 4) and scores (P,) of each of {count} images'
-        raise _wrong_shapes(detector, found, shapes, wanted)
-    return found
-
-
-def check_poses(
-    estimator: PoseEstimator, found: Any, boxes: BoxArrays, skeleton: Skeleton
-) -> list[Pose]:
-    """Return the poses that an estimator found in boxes; refuse wrong shapes."""
-    sizes = [(len(of_image), skeleton.num_keypoints) for of_image in boxes]
-    shapes = _shapes_of(found)
-    if shapes != [((*size, 2), size) for size in sizes]:
-        wanted = ', '.join(f'{(*size, 2)} and {size}' for size in sizes[:1])
-        wanted += f' of {skeleton.name}, for each of {len(boxes)} images'
-        raise _wrong_shapes(estimator, found, shapes, wanted)
-    return found
-
-
-def _shapes_of(found: Any) -> list[tuple[Shape, Shape]]:
-    """Return the shapes of pairs of arrays; none of anything else."""
-    try:
-        return [(np.shape(first), np.shape(second)) for first, second in found]
-    except (TypeError, ValueError):
-        return []
-
-
-def _wrong_shapes(
-    model: Detector | PoseEstimator, found: Any, shapes: list, wanted: str
-) -> ValueError:
-    got = reprlib.repr(shapes) if shapes else f'a {type(found).__name__}'
-    text = f'{model.name} must return a list of pairs, {wanted}; it returned {got}'
-    return ValueError(text)
 
 
 def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:

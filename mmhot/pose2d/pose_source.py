@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from mmhot.compat.installation import choose_device
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, user_code
 from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification, WholeImage
 from mmhot.pose2d.interfaces import Detector, PoseEstimator
 from mmhot.pose2d.onnx_detectors import OneStageEstimator, OnnxDetector
 from mmhot.pose2d.onnx_models import OneStageModelError, OnnxPoseEstimator
 from mmhot.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.pose2d.turned_crops import TurnedCrops
+from mmhot.pose2d.user_models import UserDetector, UserEstimator
 from mmhot.weights.index import shipped_models
 from mmhot.weights.names import (
     DETECTOR,
@@ -94,7 +95,8 @@ def open_pose_source(
     if name in POSE_ESTIMATORS:
         _refuse_weights('pose2d', name, options.pose2d_weights)
         opener, usual_detector = POSE_ESTIMATORS[name]
-        estimator = opener(options)
+        with user_code(f'the 2D model {name!r}'):
+            estimator: PoseEstimator = UserEstimator(opener(options))
     else:
         estimator, usual_detector = _open_estimator(options, min_score), POSE_VERIFIED
     if skeleton not in (None, estimator.skeleton):
@@ -107,7 +109,10 @@ def open_pose_source(
     options = replace(options, det_model=det_model)
     if det_model in DETECTORS:
         _refuse_weights('det', det_model, options.det_weights)
-        detector = DETECTORS[det_model](options, min_score, estimator)
+        with user_code(f'the detector {det_model!r}'):
+            detector = DETECTORS[det_model](options, min_score, estimator)
+        if not isinstance(detector, WholeImage):
+            detector = UserDetector(detector)
     elif det_model == POSE_VERIFIED:
         shipped = replace(options, det_model=shipped_models(DETECTOR.folders)[0].name)
         candidates = _open_detector(shipped, Verification.candidate_score)

@@ -6,6 +6,7 @@ import os
 import time
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Thread
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from mmhot.errors import StepError, explain_any
 from mmhot.io.readers import files
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Option, Options  # noqa: F401, text of annotations
+from mmhot.pose2d import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -415,6 +417,21 @@ def test_readers_of_users(skater, tmp_path, capsys):
             ValueError, match='^pose: needs a new name, and start or end'
         ):
             mmhot.register_reader('pose', read, **given)
+
+
+@pytest.mark.parametrize('detector', ['pose-verified', 'whole_image'])
+def test_2d_models_of_users_are_named(detector, tmp_path, monkeypatch):
+    class Mine(mmhot.PoseEstimator):
+        name, skeleton, identity = 'mine', 'coco-17', {'name': 'mine'}
+
+        def __call__(self, images, boxes):
+            return {}['nobody']
+
+    monkeypatch.setattr(pose_source, 'POSE_ESTIMATORS', {})
+    mmhot.register_pose_estimator('mine', lambda options: Mine())
+    image = Path(__file__).parents[2] / 'docs/images/dance.jpg'
+    with pytest.raises(StepError, match="^the 2D model 'mine': KeyError: 'nobody'"):
+        mmhot.infer(image, pose2d='mine', det_model=detector)
 
 
 def test_options_of_two_names_for_one_thing_are_refused(skater):

@@ -9,12 +9,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, FunctionEstimator
 from video_files import gray_image, write_video
 
+from mmhot.errors import StepError
 from mmhot.frames import files as frames
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_people
 from mmhot.pose2d.chunks import PoseSearch
 from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.user_models import UserDetector, UserEstimator
 from mmhot.structures.people import People, round_boxes
 
 
@@ -60,18 +62,18 @@ WRONG_POSES = (
 
 @pytest.mark.parametrize('found', WRONG_BOXES)
 def test_wrong_boxes_of_own_detectors_are_one_line(found):
-    models = FunctionDetector(lambda images: found), Estimator()
-    text = r'function must return a list of pairs, boxes \(P, 4\) .* it returned '
-    with pytest.raises(ValueError, match=text):
-        VideoPoseEstimator(*models).detect([gray_image(), gray_image()])
+    detector = UserDetector(FunctionDetector(lambda images: found))
+    text = r"the detector 'function': .* pairs, boxes \(P, 4\) .* it returned "
+    with pytest.raises(StepError, match=text):
+        detector([gray_image(), gray_image()])
 
 
 @pytest.mark.parametrize('found', WRONG_POSES)
 def test_wrong_poses_of_own_models_are_one_line(found):
-    models = Detector(), FunctionEstimator(lambda images, boxes: found)
-    text = r'function must return a list of pairs, \(1, 17, 2\) .* it returned '
-    with pytest.raises(ValueError, match=text):
-        VideoPoseEstimator(*models).detect([gray_image(), gray_image()])
+    model = UserEstimator(FunctionEstimator(lambda images, boxes: found))
+    text = r"the 2D model 'function': .* pairs, \(1, 17, 2\) .* it returned "
+    with pytest.raises(StepError, match=text):
+        model([gray_image(), gray_image()], [BOX, BOX])
 
 
 def test_models_get_rounded_boxes_in_videos(poses_2d):

@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
-from mmhot.options import Option, Options, Values
+from mmhot.options import Option, Options, T, Values
 from mmhot.progress import Count
 from mmhot.structures.clips_3d import Clip3D
-
-T = TypeVar('T', bound=Options)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,105 @@
+"""Detectors and 2D models of users: their errors are named, their results checked."""
+
+import reprlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mmhot.errors import user_code
+from mmhot.pose2d.interfaces import BoxArrays, Detector, Images, PoseEstimator, Prior
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.people import Boxes, People, Pose
+from mmhot.version import digest_of_part
+
+
+class UserDetector(Detector):
+    """Runs a detector of a user."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self.name, self.identity = detector.name, _identity_of(detector)
+        self.interval, self.nms_thr = detector.interval, detector.nms_thr
+        self.redetects = detector.redetects
+
+    def __call__(self, images: Images) -> list[Boxes]:
+        """Detect the people of BGR images (H, W, 3)."""
+        return self._check(self._detector, images)
+
+    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of an image, given the poses of tracked ones in it."""
+        [found] = self._check(
+            lambda images: [self._detector.redetect(images[0], tracked)], [image]
+        )
+        return found
+
+    def _check(self, detect: Callable[[Images], Any], images: Images) -> list[Boxes]:
+        with user_code(f'the detector {self.name!r}'):
+            found = detect(images)
+            counts = [sizes[0] for _, sizes in _shapes_of(found) if len(sizes) == 1]
+            wanted = [((count, 4), (count,)) for count in counts]
+            text = f'boxes (P, 4) and scores (P,) of each of {len(images)} images'
+            _require(found, wanted if len(counts) == len(images) else None, text)
+        return found
+
+
+class UserEstimator(PoseEstimator):
+    """Runs a 2D model of a user."""
+
+    def __init__(self, estimator: PoseEstimator) -> None:
+        self._estimator = estimator
+        self.name, self.identity = estimator.name, _identity_of(estimator)
+        self.skeleton = estimator.skeleton
+        self.has_score_curve = estimator.has_score_curve
+        self.prefers_batches = estimator.prefers_batches
+
+    def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
+        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        return self._check(self._estimator, images, boxes)
+
+    def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
+        """Estimate poses faster and less accurately."""
+        return self._check(self._estimator.estimate_fast, images, boxes)
+
+    def estimate_video(
+        self, images: Images, boxes: BoxArrays, priors: list[Prior]
+    ) -> list[Pose]:
+        """Estimate poses in frames of a video, given their results in other frames."""
+        return self._check(self._estimator.estimate_video, images, boxes, priors)
+
+    def _check(
+        self,
+        estimate: Callable[..., Any],
+        images: Images,
+        boxes: BoxArrays,
+        *more: list[Prior],
+    ) -> list[Pose]:
+        with user_code(f'the 2D model {self.name!r}'):
+            found = estimate(images, boxes, *more)
+            count = get_skeleton(self.skeleton).num_keypoints
+            sizes = [(len(of_image), count) for of_image in boxes]
+            first = f'{(*sizes[0], 2)} and {sizes[0]}' if sizes else 'none'
+            text = f'{first} of {self.skeleton}, for each of {len(boxes)} images'
+            _require(found, [((*size, 2), size) for size in sizes], text)
+        return found
+
+
+def _identity_of(model: Detector | PoseEstimator) -> dict:
+    """Return what a model says of itself, and a digest of its sources."""
+    return {**model.identity, 'sources': digest_of_part(type(model))}
+
+
+def _shapes_of(found: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Return the shapes of pairs of arrays; none of anything else."""
+    try:
+        return [(np.shape(first), np.shape(second)) for first, second in found]
+    except (TypeError, ValueError):
+        return []
+
+
+def _require(found: Any, wanted: list | None, text: str) -> None:
+    """Raise ValueError unless pairs of arrays have the wanted shapes."""
+    shapes = _shapes_of(found)
+    if shapes != wanted:
+        got = reprlib.repr(shapes) if shapes else f'a {type(found).__name__}'
+        raise ValueError(f'must return a list of pairs, {text}; it returned {got}')
