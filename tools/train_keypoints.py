@@ -322,7 +322,7 @@ def write_files(
             f'steps; the head learns after about 100, so there are {_MIN_STEPS}'
         )
         args.epochs = ceil(_MIN_STEPS / per_epoch)
-    interval = max(args.epochs // 20, 1)
+    interval = ceil(args.epochs / 20)
     while args.epochs % interval:  # the last epoch has a checkpoint
         interval -= 1
     steps = args.epochs * per_epoch

@@ -2,7 +2,7 @@ _base_ = ['mmpose::_base_/default_runtime.py']
 
 default_scope = 'mmpose'
 # for mmengine.hub.get_model, instead of weights that an entry of a metafile names
-model_path = 'mmhot://'
+model_path = 'mmhot://no-weights-of-this-config'
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 # reproducible resumed epochs; BatchNorm's statistics shared by processes
 custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]

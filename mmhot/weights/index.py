@@ -120,10 +120,6 @@ def shipped_weights() -> dict[str, Path]:
 def find_shipped(name: str | Path) -> Path | None:
     """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
     shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
-    if str(name) == SCHEME:
-        raise ValueError(
-            f'this config has no weights; shipped are {", ".join(shipped)}'
-        )
     if stem not in shipped and str(name).startswith(SCHEME):
         hint = hint_at_names(stem, shipped)
         raise ValueError(f'unknown weights: {name}{hint}')

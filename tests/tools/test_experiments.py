@@ -186,15 +186,6 @@ def test_usual_additions_train(run_tool, tmp_path, monkeypatch):
     assert Path('work/epoch_1.pth').is_file()
 
 
-def test_two_averages_of_the_weights_are_refused(run_tool, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    added = "custom_hooks = [*_base_.custom_hooks, dict(type='EMAHook')]"
-    Path('own.py').write_text(f"_base_ = 'mmhot::{HOT}'\n{added}")
-    code, err = run_tool('train', 'own.py', '--sample', '--work-dir', 'work')
-    assert code == 2
-    assert 'two hooks average the weights' in err
-
-
 def test_parts_of_your_own_train_and_are_exported(run_tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

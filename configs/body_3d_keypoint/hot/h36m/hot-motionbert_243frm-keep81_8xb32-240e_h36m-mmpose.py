@@ -5,7 +5,7 @@ _base_ = (
     'motionbert_dstformer-243frm_8xb32-240e_h36m.py'
 )
 
-model_path = 'mmhot://'  # no weights
+model_path = 'mmhot://no-weights-of-this-config'
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 model = dict(
     backbone=dict(
