@@ -32,7 +32,7 @@ from mmhot.weights.names import NAMED_FILES, POSE
 
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
 _RUN = (
-    'from pathlib import Path; from mmhot.cli import main; '
+    'from pathlib import Path; from mmhot.cli.dispatch import main; '
     'from mmhot.ui.progress import bars_to_file; '
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
