@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from io import RawIOBase
 from itertools import takewhile
@@ -192,7 +192,7 @@ def _header(
         'tilt': place.tilt,
         'origin': place.origin,
         'body_height': place.height,
-        'started': datetime.now(timezone.utc).isoformat(timespec='milliseconds'),
+        'started': datetime.now(UTC).isoformat(timespec='milliseconds'),
         'width': size[0],
         'height': size[1],
         'focal_length': float(focal[0]),

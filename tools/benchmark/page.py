@@ -4,7 +4,7 @@ import os
 import platform
 import textwrap
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import onnxruntime
@@ -28,7 +28,7 @@ def describe_machine(threads: int, rounds: int) -> str:
     names = [line.partition(':')[2].strip() for line in lines if 'model name' in line]
     processor = names[0] if names else platform.processor() or platform.machine()
     facts = [
-        datetime.now(timezone.utc).date().isoformat(),
+        datetime.now(UTC).date().isoformat(),
         f'{threads} threads of {os.cpu_count()} cores of an '
         f'{processor.replace("(R)", "")}',
         *([torch.cuda.get_device_name()] if torch.cuda.is_available() else []),
