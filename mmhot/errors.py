@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -283,6 +285,15 @@ def install_extra(extra: str) -> str:
     # pip leaves MMPose out of the extra, see docs/installation.md
     more = f' && {pip("install", "--no-deps", MMPOSE)}' if extra == 'mmpose' else ''
     return pip('install', *needed) + more
+
+
+def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
+    """Import a module of an optional extra, or raise a ValueError that installs it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        need = f'{purpose} needs {module} ({one_line(error):.100})'
+        raise ValueError(f'{need}: {install_extra(extra)}') from error
 
 
 def is_debugging() -> bool:

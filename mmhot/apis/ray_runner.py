@@ -13,8 +13,7 @@ from typing import Any
 from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
-from mmhot.compat.installation import import_extra
-from mmhot.errors import ArgumentError, WarningHandler, explain
+from mmhot.errors import ArgumentError, WarningHandler, explain, import_extra
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 from mmhot.options import DeviceOptions, Values

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mmhot.chain.formats import FORMATS, OTHER_FORMATS, writer_options
-from mmhot.compat.installation import import_extra
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, import_extra
 from mmhot.io.writers.export import WriterOptions
 from mmhot.keypoints.people import SingleOption
 from mmhot.options import (

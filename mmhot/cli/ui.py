@@ -20,7 +20,8 @@ from typing import Annotated
 
 from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options
-from mmhot.compat.installation import choose_device, import_extra
+from mmhot.compat.installation import choose_device
+from mmhot.errors import import_extra
 from mmhot.options import DeviceOptions, Option
 
 

@@ -1,15 +1,13 @@
 """Devices of this machine, and packages of optional extras."""
 
 import ctypes
-import importlib
 import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
-from types import ModuleType
 
-from mmhot.errors import ArgumentError, install_extra, one_line
+from mmhot.errors import ArgumentError
 
 
 def choose_device(name: str | None = None) -> str:
@@ -63,12 +61,3 @@ def list_devices_of_driver() -> list[str]:
         driver.cuInit(0)
         driver.cuDeviceGetCount(ctypes.byref(count))
     return ['cpu', *(f'cuda:{index}' for index in range(count.value))]
-
-
-def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import a module of an optional extra of mmhot."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        need = f'{purpose} needs {module} ({one_line(error):.100})'
-        raise ValueError(f'{need}: {install_extra(extra)}') from error

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmhot.compat.installation import import_extra
-from mmhot.errors import ArgumentError, ignored_warnings, one_line
+from mmhot.errors import ArgumentError, ignored_warnings, import_extra, one_line
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from mmhot.compat.installation import import_extra
-from mmhot.errors import naming, require_file
+from mmhot.errors import import_extra, naming, require_file
 
 SUFFIXES = ('.amc', '.bvh', '.c3d')
 _INCH = 0.0254

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.compat.installation import import_extra
+from mmhot.errors import import_extra
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
 from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, read_times
 from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
