@@ -114,9 +114,7 @@ class LockFeet(PoseStep):
         """Keep standing feet in place where frames share their axes."""
         if clip.camera_path is not None:
             return self.lock(clip)
-        if self.treadmill is not None:
-            text = '{treadmill} is unused without a static camera'
-            _LOGGER.warning(ArgumentError(text))
+        self.refuse({'treadmill'}, 'needs a static camera')
         return clip
 
     def lock(self, clip: Clip3D) -> Clip3D:
