@@ -160,6 +160,17 @@ def fit_floor(
     return OneFloor(problem.up(best.x), np.exp(sizes), errors, stands)
 
 
+def fit_people(seen: Clip3D) -> OneFloor | None:
+    """Fit the floor of a clip in z-up axes whose people keep their heights if known."""
+    tracks = seen.track_ids
+    heights = [seen.heights.get(track) for track in tracks]
+    known = [
+        x for x, y in enumerate(heights) if y is not None and y.source != 'assumed'
+    ]
+    people = [Stance.of(seen.take(seen.track == track)) for track in tracks]
+    return fit_floor(people, dict.fromkeys(known, 1.0))
+
+
 class _Problem:
     """Residuals of pitch, roll, and logarithms of the camera's height and of sizes."""
 

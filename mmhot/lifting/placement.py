@@ -34,6 +34,7 @@ class FloorSettings:
 
     ankle_error: float = 0.06  # standard deviation of a lifted ankle's height, m
     lean: float = 0.04  # the same of the mean body axis from vertical, radians
+    shared: float = 0.01  # the same of what is up by one floor below several people
     above: float = 0.05  # weight of ankles above the floor, relative to those below
     high: float = 0.06  # height with a quarter of it, relative to the distance
     rounds: int = 30

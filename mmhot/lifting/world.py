@@ -10,6 +10,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError
 from mmhot.lifting import placement
+from mmhot.lifting.one_floor import fit_people
 from mmhot.lifting.placement import FLOOR
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
@@ -178,16 +179,8 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     runs = _speeds(clip) > FLOOR.walk
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
-        feet = poses[rows][:, ankles] + root[rows, None]
-        bodies, lean = standing_axes(poses[rows & ~runs, _BODY]), FLOOR.lean
-        bodies = bodies[np.isfinite(bodies).all(1)]
-        is_run = runs[rows].mean() > FLOOR.runners
-        if is_run or len(bodies) < FLOOR.voters * rows.sum():
-            text = '%s: hardly anybody stands straight: up is that of a level camera'
-            text = '%s: people run: up is that of the floor below' if is_run else text
-            _LOGGER.warning(text, clip.name)
-            bodies, lean = bodies[:0], FLOOR.tilt if is_run else 1e-6
-        feet = feet.reshape(-1, 3)
+        bodies, lean = _upright(clip.take(rows), runs[rows])
+        feet = (poses[rows][:, ankles] + root[rows, None]).reshape(-1, 3)
         rotation, heights[shot] = placement.find_floor(feet, bodies, lean)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
@@ -211,6 +204,27 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             root[rows, 2] = ANKLE_HEIGHT - smooth
     poses, root = poses.astype(np.float32), root.astype(np.float32)
     return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)
+
+
+def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return what is up for people of a shot, z about up, (M, 3), and its error, rad.
+
+    The floor that shows their sizes shows it, or those who stand and do not run, (N,).
+    """
+    people = [seen.heights.get(track) for track in seen.track_ids]
+    if any(known is not None and known.source == 'floor' for known in people):
+        floor = fit_people(seen)
+        if floor is not None:
+            return floor.up[None], FLOOR.shared
+    bodies = standing_axes(seen.keypoints_3d[~runs, _BODY].astype(np.float64))
+    bodies = bodies[np.isfinite(bodies).all(1)]
+    is_run = runs.mean() > FLOOR.runners
+    if not is_run and len(bodies) >= FLOOR.voters * len(seen):
+        return bodies, FLOOR.lean
+    text = '%s: hardly anybody stands straight: up is that of a level camera'
+    text = '%s: people run: up is that of the floor below' if is_run else text
+    _LOGGER.warning(text, seen.name)
+    return bodies[:0], FLOOR.tilt if is_run else 1e-6
 
 
 def _speeds(clip: Clip3D) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, align
 from mmhot.keypoints.people import PeopleOption
-from mmhot.lifting.one_floor import ONE_FLOOR, Stance, fit_floor
+from mmhot.lifting.one_floor import ONE_FLOOR, fit_people
 from mmhot.lifting.world import lifted_height, resize, scale_people
 from mmhot.options import Option, Options, split_numbers
 from mmhot.skeletons.joints import ANKLE_HEIGHT
@@ -109,20 +109,15 @@ def share_floor(clip: Clip3D) -> Clip3D:
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     for shot in np.unique(shots):
         seen = to_axes(clip.take(shots == shot), 'z-up')
-        tracks = seen.track_ids
-        known = {
-            index: 1.0
-            for index, track in enumerate(tracks)
-            if clip.heights[track].source != 'assumed'
-        }
-        people = [Stance.of(seen.take(seen.track == track)) for track in tracks]
-        floor = fit_floor(people, known)
+        floor = fit_people(seen)
         if floor is None or floor.stands.sum() < 2:
             continue
-        for index in {*np.flatnonzero(floor.stands).tolist()} - known.keys():
-            clip = resize(clip, {tracks[index]: float(floor.sizes[index])})
-            meters = clip.heights[tracks[index]].meters
+        for index, track in enumerate(seen.track_ids):
+            if not floor.stands[index] or clip.heights[track].source != 'assumed':
+                continue
+            clip = resize(clip, {track: float(floor.sizes[index])})
+            meters = clip.heights[track].meters
             error = float(floor.errors[index]) * (meters - ANKLE_HEIGHT)
-            found = {tracks[index]: BodyHeight(meters, error, 'floor')}
+            found = {track: BodyHeight(meters, error, 'floor')}
             clip = replace(clip, heights=clip.heights | found)
     return clip

@@ -10,7 +10,7 @@ import mmhot
 from mmhot.chain.options import ExportOptions
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera_path import static_path
-from mmhot.lifting.world import scale_people
+from mmhot.lifting.world import scale_people, to_world
 from mmhot.poses.sizes import ScalePeople
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 
@@ -58,6 +58,21 @@ def test_people_of_different_sizes_stand_on_one_floor(tilt):
     alone = ScalePeople()(one)
     assert np.array_equal(alone.places(), one.places())
     assert alone.heights[0].source == 'assumed'
+
+
+def test_one_floor_shows_what_is_up_where_nobody_stands_straight():
+    """It was that of a level camera."""
+    clip, _ = lifted(CHILD, ADULT, OTHER, tilt=15.0)
+    turn = rotation_matrices([0.6, 0, 0])
+    upper = [x for x in range(17) if not clip.joint_names[x].endswith(('knee', 'foot'))]
+    poses = clip.keypoints_3d.copy()
+    poses[:, upper] = poses[:, upper] @ turn.T.astype(np.float32)
+    bent = ScalePeople()(replace(clip, keypoints_3d=poses))
+    world = to_world(bent, static_camera=True)
+    shin = slice(2, 4)  # right knee and foot, above each other
+    knees = -np.diff(world.keypoints_3d[:, shin], axis=1)[:, 0]
+    lean = np.degrees(np.arccos(knees[:, 2] / np.linalg.norm(knees, axis=1)))
+    assert lean.max() < 5
 
 
 def test_who_is_stated_sets_the_scale_of_who_is_not():
