@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from mmhot.errors import escape, ignored_warnings
+from mmhot.errors import ArgumentError, escape, ignored_warnings
 
+Line = str | ArgumentError
+"""Line for the user; in an error, arguments are shown as options of the command."""
 Count = Callable[[int, int], None]
 """Receives the numbers of frames done and of all, 0 if unknown."""
 CountStage = Callable[[str, int, int], None]
@@ -68,5 +70,5 @@ def stage_bars(bars: Bars, name: str) -> Iterator[CountStage]:
 class Report:
     """Where the lines and progress bars of a run appear; by default nowhere."""
 
-    say: Callable[[str], None] = lambda line: None  # receives lines for the user
+    say: Callable[[Line], None] = lambda line: None
     bars: Bars = no_bar

@@ -17,9 +17,9 @@ from mmhot.errors import ArgumentError, WarningHandler, explain, import_extra
 from mmhot.extensions import load_extensions
 from mmhot.frames.inputs import ClipInput
 from mmhot.options import DeviceOptions, Values
-from mmhot.progress import Report
+from mmhot.progress import Line, Report
 
-Say = Callable[[str], None]
+Say = Callable[[Line], None]
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -59,7 +59,7 @@ class _RemoteWorker:
     ) -> None:
         load_extensions()  # options may name their parts
         self._folder = folder
-        self._lines: list[tuple[str, bool]] = []
+        self._lines: list[tuple[Line, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._make_worker = partial(make_worker, values, report)
         handler = WarningHandler(lambda x: self._lines.append((x, True)))
@@ -70,21 +70,21 @@ class _RemoteWorker:
         os.chdir(self._folder)
         return self._make_worker()
 
-    def prepare(self) -> list[tuple[str, bool]]:
+    def prepare(self) -> list[tuple[Line, bool]]:
         """Load the models; returns lines, and whether they are warnings."""
         self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
-    def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[str, bool]]]:
+    def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, bool]]]:
         """Process an input; returns lines, too."""
         return self._worker(item), self._take_lines()
 
-    def _take_lines(self) -> list[tuple[str, bool]]:
+    def _take_lines(self) -> list[tuple[Line, bool]]:
         taken, self._lines = self._lines, []
         return taken
 
 
-def _repeat(lines: list[tuple[str, bool]], say: Say) -> None:
+def _repeat(lines: list[tuple[Line, bool]], say: Say) -> None:
     """Print the lines of a worker in this process."""
     for line, is_warning in lines:
         show = _LOGGER.warning if is_warning else say

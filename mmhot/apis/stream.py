@@ -31,7 +31,7 @@ from mmhot.io.results import lock, results_folder
 from mmhot.keypoints.lens import SetLens
 from mmhot.options import Values
 from mmhot.poses.smoothing import SmoothStream
-from mmhot.progress import Report
+from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
@@ -153,7 +153,7 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
     # streams may guess their rate
     stated = frames.fps if frames.finite and not frames.in_memory else None
     fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
-    said: list[str] = []
+    said: list[Line] = []
     with redirect_stdout(sys.stderr):  # some models print
         plan = LivePlan(values, replace(report, say=said.append))
         placer = PeoplePlacer(values.of(PlaceOptions), report.say)

@@ -12,6 +12,7 @@ from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.plan import VideoPlan
 from mmhot.chain.run import Runner
 from mmhot.chain.user_steps import users
+from mmhot.errors import ArgumentError
 from mmhot.frames.inputs import ClipInput
 from mmhot.frames.part import PartOptions, take_part
 from mmhot.io.arrays import load_object
@@ -31,8 +32,6 @@ from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
 _ENDING = '.finished.json'
-# Options that a line for the user names.
-_FLAGS = {'det_model': '--det-model', 'pose2d': '--pose2d'}
 
 
 @dataclass
@@ -93,10 +92,10 @@ class ClipWorker:
             clip = runner.lift_seen(plan, keypoints, footage)
         if clip is None:
             missing = plan.estimate.no_person_found(times.num_frames)
-            say(f'{item.name}: {missing.named(_FLAGS)}')
+            say(ArgumentError('%s: %s', item.name, missing))
         else:
             outcome.write(clip, self.values, self.report, footage, thumbnails.images)
-            say(f'{item.name}: {_describe_focal(clip)}')
+            say(_describe_focal(item.name, clip))
             path = clip.camera_path
             if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
                 say(f'{item.name}: {describe_path(path)}')
@@ -138,13 +137,13 @@ def _settings_of(step: Step) -> dict[str, str]:
     return {k: repr(value) for k, value in vars(step).items() if k != 'report'}
 
 
-def _describe_focal(clip: Clip3D) -> str:
+def _describe_focal(name: str, clip: Clip3D) -> ArgumentError:
     """Name the focal length of a clip and where it is from."""
     share = clip.focal_length / max(clip.width, clip.height)
-    text = f'focal length {clip.focal_length:.0f} px, {share:.2f} of the longer side'
-    if clip.focal_assumed:
-        return f'{text}, assumed: distances scale with it; --fov or --intrinsics set it'
-    return text
+    text = '%s: focal length %.0f px, %.2f of the longer side'
+    assumed = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
+    text = f'{text}{assumed if clip.focal_assumed else ""}'
+    return ArgumentError(text, name, clip.focal_length, share)
 
 
 def _save_record(record: dict[str, Any], path: Path) -> None:

@@ -25,7 +25,7 @@ from mmhot.options import Values, options_of
 from mmhot.pose2d.footage import Footage
 from mmhot.poses.camera import HoldCamera
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.progress import Report
+from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D, read_only
 
@@ -51,7 +51,7 @@ def save_clip(
     check_targets([(clip.name, files)], [] if frames is None else [frames.path])
     stem = path.name.removesuffix(f'.{name}')
     footage = None if frames is None else Footage(frames)
-    said: list[str] = []
+    said: list[Line] = []
     target = path.with_name(stem)
     written = [
         file for file, _ in export(clip, values, target, Report(said.append), footage)

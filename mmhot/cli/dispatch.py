@@ -14,6 +14,7 @@ from mmhot.cli.errors import (
     open_streams,
     print_line,
     run_safely,
+    say_as,
 )
 from mmhot.cli.options import help_of, read_values
 from mmhot.errors import ignored_warnings, is_debugging
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
         return 2
     command = commands[args.command]
     command.check(args, extras)
-    args.say = (lambda line: None) if args.quiet else print_line
+    args.say = (lambda line: None) if args.quiet else say_as(command)
     args.report = Report(args.say, no_bar if args.quiet else bars)
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':

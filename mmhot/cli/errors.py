@@ -26,6 +26,7 @@ from mmhot.errors import (
 )
 from mmhot.io.results import check_targets
 from mmhot.options import RENAMED
+from mmhot.progress import Line
 
 # Why output was not written.
 _UNWRITTEN: list[OSError] = []
@@ -137,9 +138,7 @@ def complain_as(
 
     Errors in arguments name the options of the parser.
     """
-    actions = parser._option_string_actions if parser else {}
-    flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
-    flags |= {old: flags[new] for old, new in RENAMED.items() if new in flags}
+    flags = _flags_of(parser) if parser else {}
 
     def complain(error: Exception | str, before: str = '') -> None:
         if isinstance(error, ArgumentError):
@@ -148,6 +147,22 @@ def complain_as(
         print_line(f'{prog}: {one_line(f"{before}{text}")}', sys.stderr)
 
     return complain
+
+
+def say_as(parser: argparse.ArgumentParser) -> Callable[[Line], None]:
+    """Return a function that prints lines, which name the options of a parser."""
+    flags = _flags_of(parser)
+
+    def say(line: Line) -> None:
+        print_line(line.named(flags) if isinstance(line, ArgumentError) else line)
+
+    return say
+
+
+def _flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
+    actions = parser._option_string_actions
+    flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
+    return flags | {old: flags[new] for old, new in RENAMED.items() if new in flags}
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Devices of this machine, and packages of optional extras."""
+"""Devices of this machine, and processes of this Python."""
 
 import ctypes
 import json

@@ -8,6 +8,7 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, align
 from mmhot.options import Option, Options, split_numbers
+from mmhot.progress import Line
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 
@@ -89,7 +90,7 @@ def choose_people(
     name: str,
     spans: Sequence[PersonSpan],
     people: str | tuple[int, ...],
-    say: Callable[[str], None],
+    say: Callable[[Line], None],
 ) -> list[int]:
     """Return the track IDs of the chosen people of a clip; if all are, list them.
 
@@ -114,7 +115,7 @@ def choose_people(
     return [int(track) for track in people]
 
 
-def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
+def people_table(name: str, spans: Sequence[PersonSpan]) -> list[Line]:
     """Tabulate the people of a clip, one a line."""
     rows = [('ID', 'from, s', 'to, s', 'frames', 'share', 'height, px')]
     total = len(np.unique(np.concatenate([span.times for span in spans])))
@@ -123,5 +124,5 @@ def people_table(name: str, spans: Sequence[PersonSpan]) -> list[str]:
         count = len(span.times)
         shares = str(count), f'{count / total:.0%}'
         rows.append((str(span.track), start, end, *shares, f'{span.height:.0f}'))
-    title = f'{name}: {len(spans)} people (--people ID, largest, longest):'
-    return [title, *align(rows, left=0).split('\n')]
+    title = '%s: %d people ({people} ID, largest, longest):'
+    return [ArgumentError(title, name, len(spans)), *align(rows, left=0).split('\n')]

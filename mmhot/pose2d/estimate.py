@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame, FrameObserver, FrameSource, warn_of_damage
 from mmhot.pose2d.cache import cache_path
 from mmhot.pose2d.footage import ClipPeople, Footage
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # imports OpenCV
 
 _MORE_ACCURATE = (
     ' (trained on rendered people only, finds 3 of 4 joints on photos; more accurate, '
-    'once downloaded: --pose2d movenet, 17 MB with its detector, or human, RTMPose-m, '
+    'once downloaded: {pose2d} movenet, 17 MB with its detector, or human, RTMPose-m, '
     '150 MB)'
 )
 
@@ -40,7 +41,8 @@ class EstimatePoses(Pose2DOptions, Step):
         say, speed = self.report.say, SPEEDS[self.speed]
         detector, estimator = open_pose_source(self, fetch=self._fetch)
         hint = '' if self.pose2d else _MORE_ACCURATE
-        say(f'boxes: {detector.name}, 2D keypoints: {estimator.name}{hint}')
+        text = f'boxes: %s, 2D keypoints: %s{hint}'
+        say(ArgumentError(text, detector.name, estimator.name))
         return VideoPoseEstimator(
             detector,
             estimator,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mmhot.errors import ArgumentError
 from mmhot.geometry.outliers import list_spans
 from mmhot.pose2d.footage import Footage, VideoStep
 from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
@@ -21,7 +22,7 @@ from mmhot.tracking.track import missing_frames
 
 _MOST_NAMED = 5  # people in a line
 _FINDS_MORE = (
-    '; --det-model rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
+    '; {det_model} rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
     'person who fills the image'
 )
 
@@ -62,11 +63,12 @@ class MergeReturning(VideoStep):
             ]
             more = ', ...' if len(listed) > _MOST_NAMED else ''
             hint = _FINDS_MORE if footage.finds_more else ''
-            self.report.say(
-                f'{clip.name}: missing inside the image is person '
-                f'{", person ".join(listed[:_MOST_NAMED])}{more}: occluded there, or '
-                f'lost; --det-every 1 detects people in every frame{hint}'
+            text = (
+                '%s: missing inside the image is person %s: occluded there, or lost; '
+                '{det_every} 1 detects people in every frame'
             )
+            people = ', person '.join(listed[:_MOST_NAMED]) + more
+            self.report.say(ArgumentError(text + hint, clip.name, people))
         return clip
 
     def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:

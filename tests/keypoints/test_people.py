@@ -63,7 +63,7 @@ def test_table(clip):
     report = Report(say=said.append)
     ChoosePeople(report=report)(clip)
     title, header, *rows = said
-    assert title == 'group: 4 people (--people ID, largest, longest):'
+    assert str(title) == 'group: 4 people (people ID, largest, longest):'
     assert header.split('  ')[:2] == ['ID', 'from, s']
     assert [row.split() for row in rows] == [
         ['0', '0.0', '1.9', '20', '100%', '100'],
