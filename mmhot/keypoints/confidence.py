@@ -99,9 +99,9 @@ def find_doubtful(
     middle = (points[2:] + points[:-2]) / 2
     jumps = np.linalg.norm(points[1:-1] - middle, axis=-1)[:, limbs].mean(1)
     limit = _DOUBT.max_jump * np.nanmedian(np.linalg.norm(torso, axis=-1))
-    jumping = np.pad(jumps > limit * np.maximum(longest, 1) ** 2, 1)
-    width = 2 * _DOUBT.span + 1
-    return doubtful | (np.convolve(jumping, np.ones(width), 'same') > 0)
+    span = _DOUBT.span
+    jumping = np.pad(jumps > limit * np.maximum(longest, 1) ** 2, 1 + span)
+    return doubtful | (np.convolve(jumping, np.ones(2 * span + 1), 'valid') > 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,13 @@ def test_scores_of_bodies_that_models_do_not_know_are_halved(
     assert ('bodies that the 2D model may not know' in caplog.text) == (doubted > 0)
 
 
+@pytest.mark.parametrize('count', [1, 2, 3, 4])
+def test_tracks_of_few_frames_keep_them(count):
+    clip = Clip2D.from_arrays(standing(count), image_size=(1280, 720), fps=25)
+    [track] = DropUncertainDetections(kpt_thr=0)(clip).tracks
+    np.testing.assert_array_equal(track.keypoints, clip.tracks[0].keypoints)
+
+
 @pytest.mark.parametrize('name', ['coco-17', 'coco-wholebody-133'])
 def test_limbs_at_the_border_are_missing(name):
     skeleton, size = get_skeleton(name), (1280, 720)
