@@ -29,6 +29,16 @@ class Excursion:
     share: float = 0.03  # excursions by frames: more are noise, which is for filters
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """What makes equal poses repeated frames; larger values find fewer."""
+
+    same: float = 1e-5  # step of the fastest joint in repeated frames, at most, m
+    moves: float = 0.005  # the same step before and after them, m
+    lasts: float = 0.25  # seconds of one pose, at most
+    share: float = 0.03  # of frames in motion that repeat others; fewer are no rate
+
+
 def find_outliers(
     points: np.ndarray, seconds: np.ndarray, limits: Excursion = Excursion()
 ) -> np.ndarray:
@@ -53,6 +63,29 @@ def find_outliers(
         if count <= max(2, limits.share * len(rows)):
             outliers[rows[found], joint] = True
     return outliers
+
+
+def find_repeats(
+    points: np.ndarray, seconds: np.ndarray, limits: Repeats = Repeats()
+) -> np.ndarray:
+    """Mark frames (T,) whose points (T, K, 3) are those of the frame before.
+
+    Where people move, that is of files with more frames than poses. People who stand
+    still repeat no frames.
+    """
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+    steps = np.where(np.isnan(steps).all(1), np.inf, np.nan_to_num(steps).max(1))
+    starts = np.flatnonzero(np.append(True, steps > limits.same))
+    lengths = np.diff(starts, append=len(points))
+    into = np.append(0.0, steps[starts[1:] - 1])
+    is_moving = np.minimum(into, np.append(into[1:], 0)) > limits.moves
+    is_moving &= np.diff(seconds[starts], append=seconds[-1]) < limits.lasts
+    held = lengths[is_moving & (lengths > 1)]
+    if (held - 1).sum() <= limits.share * lengths[is_moving].sum():
+        return np.zeros(len(points), bool)
+    is_held = np.repeat(lengths <= np.median(held) + 1, lengths)
+    is_held[starts] = False
+    return is_held
 
 
 def list_frames(names: Sequence[str], counts: np.ndarray) -> str:

@@ -14,7 +14,7 @@ from mmhot.geometry.keypoint_arrays import (
     interpolate_missing,
     largest_rows,
 )
-from mmhot.geometry.outliers import find_outliers, list_frames
+from mmhot.geometry.outliers import find_outliers, find_repeats, list_frames
 from mmhot.keypoints.lens import LensOptions
 from mmhot.keypoints.people import PeopleOption, PersonSpan, SingleOption, choose_people
 from mmhot.lifting.gaps import GapFiller, KnownJoints
@@ -252,12 +252,22 @@ _PLACES[_BODY.right, 0] *= -1
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
 
-    Frames whose root, or most of whose joints, are wrong are missing. Roots that are
+    Frames that repeat others, and those whose root, or most of whose joints, are wrong
+    are missing. Roots that are
     unknown in some frames are interpolated; if they are in all, places are relative to
     them.
     """
     seconds, roots = person.seconds(person.frame), person.root_3d.astype(np.float64)
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
+    is_repeated = find_repeats(poses + np.nan_to_num(roots)[:, None], seconds)
+    if is_repeated.any():
+        text = (
+            '%s: person %d: %d of %d frames repeat the one before; poses between the '
+        )
+        text += 'others are interpolated'
+        counts = is_repeated.sum(), len(poses)
+        _LOGGER.warning(text, person.name, person.track[0], *counts)
+        poses[is_repeated] = roots[is_repeated] = np.nan
     is_known = np.isfinite(poses).all(-1)
     wrong = find_outliers(np.append(poses, roots[:, None], axis=1), seconds)
     wrong, is_lost = wrong[:, :-1], wrong[:, -1]

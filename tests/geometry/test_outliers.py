@@ -5,7 +5,7 @@ import pytest
 from mocap import JUMP, KICK, joints_of
 from scipy.interpolate import CubicSpline
 
-from mmhot.geometry.outliers import find_outliers
+from mmhot.geometry.outliers import find_outliers, find_repeats
 
 
 def motion(key=KICK, fps=25, speed=1.0):
@@ -62,3 +62,24 @@ def test_jumps_that_do_not_come_back_and_many_are_kept():
     places[60:, 13] += 0.4
     places[::20, 3] += 0.4
     assert not find_outliers(places, seconds).any()
+
+
+@pytest.mark.parametrize('key', [KICK, JUMP])
+@pytest.mark.parametrize('fps', [25, 60, 120])
+def test_repeated_frames_are_those_of_moving_people(key, fps):
+    places, seconds = motion(key, fps)
+    frames = np.arange(len(places))
+    assert not find_repeats(places, seconds).any()
+    places[len(places) // 2 :] = places[len(places) // 2]  # stands still
+    places[3:6] = np.nan
+    assert not find_repeats(places, seconds).any()
+    # every second one, 24 in 30 frames, and 3:2
+    for source in (
+        frames // 2 * 2,
+        frames - (frames % 5 == 4),
+        frames * 2 // 5 * 5 // 2,
+    ):
+        places = motion(key, fps)[0][source]
+        found = find_repeats(places, seconds)
+        assert not found[np.diff(source, prepend=-1) > 0].any()
+        assert found.sum() > 0.9 * (len(source) - len(np.unique(source)))

@@ -132,6 +132,18 @@ def test_noise_of_the_depth_is_for_the_filter(caplog):
     assert 'replaced' not in caplog.text
 
 
+@pytest.mark.parametrize('fps', [30, 60])
+def test_frames_that_repeat_others_are_interpolated(fps, caplog):
+    """The filter took the stairs of a file of too many frames for noise."""
+    [(true, _)] = resampled([joints_of(KICK, 200).astype(np.float64)], fps, 1)
+    given = true[np.arange(len(true)) // 2 * 2]
+    clip = mmhot.refine(Clip3D.from_arrays(given, fps, axes='world'))
+    before, after = (np.linalg.norm(x - true, axis=-1) for x in (given, clip.places()))
+    assert after.mean() < 0.2 * before.mean()  # above it before
+    assert after[:-1:2].max() < 0.005
+    assert 'frames repeat the one before' in caplog.text
+
+
 @pytest.mark.parametrize('frame', [3, 35, -6])
 def test_errors_of_single_frames_are_replaced(frame, caplog):
     true = joints_of(KICK, 150).astype(np.float64)[::2]
