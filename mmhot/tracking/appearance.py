@@ -1,7 +1,7 @@
-"""Appearance of people by body part: descriptions, and their distances.
+"""Appearance of people: color histograms of body parts, and distances between them.
 
-Histograms of colors relative to the person's own brightness describe head, trunk,
-thighs and shins.
+Head, trunk, thighs and shins each have one histogram. Brightness is relative to the
+person's own, so that light and shadow change it little.
 """
 
 from dataclasses import dataclass
@@ -19,35 +19,47 @@ _PARTS, _SIDES = ('head', 'trunk', 'thighs', 'shins'), ('left', 'right')
 
 @dataclass(frozen=True)
 class AppearanceSettings:
-    """Frames, points and histogram bins that describe people."""
+    """Frames, sample points and histogram bins that describe people."""
 
-    interval: int = 5  # frames from one look at people to the next
-    max_overlap: float = 0.2  # of boxes: more shows two people
-    min_score: float = 0.3  # of a keypoint
-    limb_width: float = 0.22  # of limbs and heads, share of the part's length
+    interval: int = 5  # frames between descriptions; higher describes people less often
+    # Largest IoU with another box; more overlap would mix the colors of two people.
+    max_overlap: float = 0.2
+    min_score: float = 0.3  # keypoint score; parts with a lower one count as not seen
+    limb_width: float = 0.22  # sampled width of limbs and heads, share of their length
     along: int = 10  # samples along a part
-    across: int = 5  # samples across it
+    across: int = 5  # samples across a part
     colors: int = 7  # bins of each opponent color
     levels: int = 6  # bins of brightness
-    limit: float = 0.9  # of logarithms of colors, and half of those of brightness
+    # Range of the histograms: log colors are clipped to +-limit, log brightness to
+    # twice that.
+    limit: float = 0.9
 
 
 _SETTINGS = AppearanceSettings()
-_BINS = _SETTINGS.colors**2 + _SETTINGS.levels  # of a part
+_BINS = _SETTINGS.colors**2 + _SETTINGS.levels  # values that describe one part
 
 
 def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
-    """Return the arrays of :class:`AppearanceObserver`; None if there are none."""
+    """Return what :class:`AppearanceObserver` recorded in a video, or None.
+
+    Args:
+        footage (Footage, optional): The video and the people in it.
+
+    Returns:
+        dict[str, np.ndarray] | None: See :meth:`AppearanceObserver.arrays`.
+    """
     if footage is None:
         return None
     return footage.people.observed.get(AppearanceObserver.name)
 
 
 class AppearanceObserver(FrameObserver):
-    """Describe people in some frames.
+    """Describe the appearance of people in every few frames of a video.
+
+    People whose boxes overlap are skipped.
 
     Args:
-        skeleton (str): Skeleton of the keypoints.
+        skeleton (str): Name of the keypoints' skeleton.
     """
 
     name = 'appearance'
@@ -59,7 +71,7 @@ class AppearanceObserver(FrameObserver):
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
-        """Look at a frame; see the parent class."""
+        """Describe the people in a frame; see the parent class."""
         if index % _SETTINGS.interval or not len(people):
             return
         overlap = box_iou(people.bboxes[:, None], people.bboxes[None])
@@ -69,12 +81,13 @@ class AppearanceObserver(FrameObserver):
             self._rows.append((index, people.bboxes[row], values))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return descriptions.
+        """Return the M descriptions recorded so far.
 
         Returns:
-            dict[str, np.ndarray]: ``frames`` (M,) int64, ``boxes`` (M, 4) float32 and
-            ``values``, histograms of each part, NaN where it was not seen, (M, 4, B)
-            float16.
+            dict[str, np.ndarray]: ``frames``, frame numbers, (M,) int64; ``boxes``, the
+            person's box (x1, y1, x2, y2) in pixels, (M, 4) float32; ``values``, the
+            histograms of head, trunk, thighs and shins with B bins, NaN where a part
+            was not seen, (M, 4, B) float16.
         """
         frames, boxes, values = [*zip(*self._rows, strict=True)] or [()] * 3
         return dict(
@@ -86,10 +99,20 @@ class AppearanceObserver(FrameObserver):
     def describe(
         self, image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
     ) -> np.ndarray:
-        """Compute color histograms of body parts, (4, B), from keypoints (K, 2).
+        """Compute color histograms of a person's body parts.
 
-        They are of two opponent colors and of brightness relative to the person's, each
-        with a sum of 1/2; NaN where a part is not seen.
+        Each part has a joint histogram of two opponent colors (red - green and
+        blue - green) and one of brightness relative to the person's median. Both sum to
+        1/2.
+
+        Args:
+            image (np.ndarray): Frame, BGR, (H, W, 3) uint8.
+            keypoints (np.ndarray): Keypoints in pixels, (K, 2).
+            scores (np.ndarray): Confidence of the keypoints, (K,).
+
+        Returns:
+            np.ndarray: Histograms of head, trunk, thighs and shins, (4, B) float32; NaN
+            where a part is not seen.
         """
         values = np.full((len(_PARTS), _BINS), np.nan, np.float32)
         seen = (scores >= _SETTINGS.min_score) & np.isfinite(keypoints).all(-1)
@@ -111,7 +134,11 @@ class AppearanceObserver(FrameObserver):
         return values / 2
 
     def _part_grids(self, joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return points (N, 2) on the parts whose joints are seen."""
+        """Sample each part that has all its joints: pixels (N, 2) by name of the part.
+
+        Args:
+            joints (dict[str, np.ndarray]): Pixels (2,) of the joints that are seen.
+        """
         grids: dict[str, list[np.ndarray]] = {}
         corners = [f'{side}_{x}' for x in ('shoulder', 'hip') for side in _SIDES]
         if joints.keys() >= {*corners}:
@@ -125,19 +152,22 @@ class AppearanceObserver(FrameObserver):
         if joints.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
             middle = (joints['left_ear'] + joints['right_ear']) / 2
             neck = (joints[corners[0]] + joints[corners[1]]) / 2
-            # from the chin to above the ears
+            # The head is sampled from the chin to above the ears.
             chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
             grids['head'] = [self._limb_grid(chin, top)]
         return {part: np.concatenate(limbs) for part, limbs in grids.items()}
 
     def _limb_grid(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return points around a bone, (N, 2)."""
+        """Sample a rectangle around a bone from ``start`` to ``end`` (2,): (N, 2)."""
         along = end - start
         across = np.array([-along[1], along[0]]) * _SETTINGS.limb_width / 2
         return self._grid([start - across, start + across, end - across, end + across])
 
     def _grid(self, corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
-        """Return points (N, 2) between corners: upper left, upper right, then lower."""
+        """Sample a quadrangle with a margin at its sides: (N, 2).
+
+        Corners (2,) are upper left, upper right, lower left and lower right.
+        """
         down, right = np.meshgrid(
             np.linspace(0.1, 0.9, _SETTINGS.along),
             np.linspace(margin, 1 - margin, _SETTINGS.across),
@@ -151,7 +181,16 @@ class AppearanceObserver(FrameObserver):
 def looks_of(
     track: Track2D, looks: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return frames (M,) and descriptions (M, 4, B) of a track, found by its boxes."""
+    """Select the descriptions of one track by its frames and boxes.
+
+    Args:
+        track (Track2D): Track with boxes.
+        looks (dict[str, np.ndarray]): Descriptions, see
+            :meth:`AppearanceObserver.arrays`.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Frame numbers (M,), and descriptions (M, 4, B).
+    """
     rows = np.flatnonzero(np.isin(looks['frames'], track.frames))
     places = np.searchsorted(track.frames, looks['frames'][rows])
     same = (track.boxes[places] == looks['boxes'][rows]).all(1)
@@ -160,7 +199,15 @@ def looks_of(
 
 
 def average_looks(looks: np.ndarray, min_looks: int) -> np.ndarray:
-    """Average descriptions (M, 4, B) to (4, B); NaN for parts that are rarely seen."""
+    """Average the descriptions of a person over time.
+
+    Args:
+        looks (np.ndarray): Descriptions, NaN where a part is not seen, (M, 4, B).
+        min_looks (int): Parts that were seen less often become NaN.
+
+    Returns:
+        np.ndarray: Mean description, (4, B).
+    """
     seen = np.isfinite(looks).all(-1)
     total = np.where(seen[..., None], looks, 0).sum(0)
     count = seen.sum(0)[:, None]
@@ -170,7 +217,19 @@ def average_looks(looks: np.ndarray, min_looks: int) -> np.ndarray:
 def look_distances(
     first: np.ndarray, second: np.ndarray, max_part: float = 1.0
 ) -> np.ndarray:
-    """Return Bhattacharyya distances (M, N), 0 to 1; NaN with less than two parts."""
+    """Compute distances between the appearances of people.
+
+    The mean over body parts of 1 - the Bhattacharyya coefficient.
+
+    Args:
+        first (np.ndarray): Descriptions of M people, (M, 4, B).
+        second (np.ndarray): Descriptions of N people, (N, 4, B).
+        max_part (float): If one part differs by more, the distance is 1.
+
+    Returns:
+        np.ndarray: Distances from 0 to 1, (M, N); NaN where two people have fewer than
+        two parts in common.
+    """
     roots = [np.sqrt(averages) for averages in (first, second)]
     alike = np.einsum('apb,cpb->acp', *map(np.nan_to_num, roots))
     seen, also_seen = (np.isfinite(root).all(-1) for root in roots)
@@ -178,13 +237,13 @@ def look_distances(
     count = both.sum(-1)
     differ = np.where(both, 1 - alike, 0)
     mean = differ.sum(-1) / count.clip(1)
-    # other clothes on one part are enough
+    # Different clothes on a single part are enough to tell people apart.
     mean = np.where(differ.max(-1) > max_part, 1.0, mean)
     return np.where(count >= 2, mean, np.nan)
 
 
 def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the colors (N, 3) at points inside of an image."""
+    """Return the BGR colors (N', 3) at those of the points (N, 2) inside an image."""
     pixels = points.round().astype(int)
     inside = ((pixels >= 0) & (pixels < image.shape[1::-1])).all(1)
     pixels = pixels[inside]
@@ -192,6 +251,9 @@ def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _bin(values: np.ndarray, bins: int, limit: float) -> np.ndarray:
-    """Return the linear weights (N, bins) of values within +-limit in bins; sum 1."""
+    """Spread values (N,), clipped to +-limit, over the two nearest bins.
+
+    Returns the weights (N, bins); each row sums to 1.
+    """
     places = ((values / limit).clip(-1, 1) + 1) / 2 * (bins - 1)
     return np.maximum(1 - abs(places[:, None] - np.arange(bins)), 0)

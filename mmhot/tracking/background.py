@@ -1,8 +1,8 @@
-"""Motion of a video's camera in the image: background points from frame to frame.
+"""Camera motion in the image: background points tracked from keyframes to frames.
 
-Points outside of people are found again by optical flow and RANSAC, relative to
-keyframes, so that errors do not add up from frame to frame;
-:mod:`mmhot.keypoints.camera_path` turns them into rotation and zoom.
+Optical flow and RANSAC track points outside of people's boxes, always from a keyframe,
+so that errors do not add up from frame to frame. :mod:`mmhot.keypoints.camera_path`
+turns the points into rotation and zoom.
 """
 
 from dataclasses import dataclass
@@ -14,55 +14,69 @@ from mmhot.frames.sources import FrameObserver
 from mmhot.structures.people import People
 
 NUM_POINTS = 40
-"""Points per frame that are kept."""
+"""Number of points that are kept per frame."""
 
 
 @dataclass(frozen=True)
 class BackgroundSettings:
-    """Points of keyframes, how they are found again, and when keyframes change."""
+    """Points of keyframes, optical flow, and changes of the keyframe.
+
+    Gray pixels are pixels of the reduced gray image.
+    """
 
     size: int = 480  # longer side of the gray images, pixels
-    margin: float = 0.1  # around boxes, share of their sides
-    max_points: int = 300  # of a keyframe
-    distance: float = 8  # least distance of two points, gray pixels
-    quality: float = 0.01  # least quality of a point, share of the best
-    window: int = 21  # side of the patches of the optical flow, gray pixels
-    levels: int = 3  # of the flow's pyramid, besides the lowest
-    steps: int = 20  # of the flow on a level
-    precision: float = 0.01  # of the flow, gray pixels
-    ransac_error: float = 1.5  # largest error of a point, gray pixels
-    min_points: int = 16  # of a homography
-    min_overlap: float = 0.6  # share of the image left, else another keyframe
-    min_kept: float = 0.4  # share of the points left, else another keyframe
-    # Change of the zoom, else another keyframe: the flow compares patches of one size.
+    # Margin that is added to people's boxes, share of their sides; higher leaves less
+    # background.
+    margin: float = 0.1
+    max_points: int = 300  # most points of a keyframe
+    distance: float = 8  # least distance between two points, gray pixels
+    quality: float = 0.01  # least corner quality of a point, share of the best one's
+    window: int = 21  # side of the flow's patches, gray pixels
+    levels: int = 3  # pyramid levels of the flow above the full gray image
+    steps: int = 20  # most iterations of the flow on each level
+    precision: float = 0.01  # step at which the flow stops iterating, gray pixels
+    ransac_error: float = 1.5  # largest reprojection error of an inlier, gray pixels
+    min_points: int = 16  # fewest inliers of a homography; higher loses track sooner
+    # A new keyframe begins if the current one shows less of the image than this share.
+    # Higher values change keyframes more often.
+    min_overlap: float = 0.6
+    # A new keyframe begins if fewer of its points than this share are inliers. Higher
+    # values change keyframes more often.
+    min_kept: float = 0.4
+    # A new keyframe begins if the zoom changes by more than this factor, as the flow
+    # compares patches of one size. Higher values change keyframes less often.
     max_zoom: float = 1.05
-    reused_overlap: float = 0.8  # share of the image from which an earlier one is used
-    max_keyframes: int = 200  # of a shot that are remembered
-    # Slope of an edge, gray levels a pixel, and the fewest pixels that are compared to
-    # see whether edges are still; higher finds fewer edges, and doubts more.
+    # An earlier keyframe is used again if it shows more of the image than this share.
+    # Higher values reuse fewer.
+    reused_overlap: float = 0.8
+    max_keyframes: int = 200  # keyframes of a shot that are kept for reuse
+    # Gray levels per pixel; a pixel with a steeper slope is an edge. Higher values find
+    # fewer edges.
     min_slope: float = 8.0
+    # Fewest edge pixels that show whether the camera moved; with fewer, it is unknown.
     min_edges: int = 40
 
 
 _SETTINGS = BackgroundSettings()
-_View = tuple[np.ndarray, np.ndarray]  # a gray image, and the mask of its background
+# A gray image (H, W), and the mask of its background (H, W), 255 outside of people
+_View = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
 class _ReferenceFrame:
-    """A frame with points; ``to_first`` maps its gray pixels to the shot's first."""
+    """A keyframe: a frame and the points that are tracked from it."""
 
-    index: int
-    gray: np.ndarray
-    points: np.ndarray
-    to_first: np.ndarray
+    index: int  # row of the keyframe in the arrays of the tracker
+    gray: np.ndarray  # gray image, (H, W) uint8
+    points: np.ndarray  # gray pixels, (N, 2) float32
+    to_first: np.ndarray  # homography from its gray pixels to the shot's first frame's
 
 
 class BackgroundTracker(FrameObserver):
-    """Find the points of keyframes again in the frames of a video, in order.
+    """Track background points from keyframes to the frames of a video, in order.
 
     Args:
-        interval (int): Frames from one that is looked at to the next. Defaults to 1.
+        interval (int): Every how many frames one is tracked. Defaults to 1.
     """
 
     def __init__(self, interval: int = 1) -> None:
@@ -73,28 +87,31 @@ class BackgroundTracker(FrameObserver):
         self._first: _View | None = None
         self._keyframes: list[_ReferenceFrame] = []
         self._current: _ReferenceFrame | None = None
-        # from the current keyframe to the last frame, gray pixels
+        # Homography from the current keyframe to the last frame, gray pixels
         self._last = np.eye(3)
 
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
-        """Look at a frame; see the parent class."""
+        """Track the background of a frame; see the parent class."""
         if new_shot or index % self._interval == 0:
             self._rows.append(self._track(image, people.bboxes, new_shot))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the points of the frames that were looked at.
+        """Return the background points of the F frames that were tracked.
 
         Returns:
-            dict[str, np.ndarray]: ``points`` in the keyframe (x, y) and in the frame
-            (x, y), pixels, NaN where there are fewer, (F, NUM_POINTS, 4) float32;
-            ``keyframe``, the frame that each is compared with, itself if it begins a
-            shot, -1 if too few points were found again, (F,) int64; ``inliers``, the
-            share of points that one homography explains, (F,) float32; ``moved``, how
-            much edges of the shot's first frame differ from where they were, as a share
-            of the least difference from places a pixel away, NaN without edges, (F,)
-            float32.
+            dict[str, np.ndarray]: Four arrays, one row per frame:
+
+            * ``points`` (F, NUM_POINTS, 4) float32: x and y in the keyframe, then x and
+              y in the frame, pixels of the video; NaN where there are fewer points.
+            * ``keyframe`` (F,) int64: row of the frame's keyframe; its own row if it
+              begins a shot, -1 if too few points were found.
+            * ``inliers`` (F,) float32: share of the points that one homography
+              explains.
+            * ``moved`` (F,) float32: gray difference at the edges of the shot's first
+              frame, over the least such difference when shifted by a pixel; below 1 if
+              the edges are still in place, NaN with too few edges.
         """
         pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
@@ -110,7 +127,11 @@ class BackgroundTracker(FrameObserver):
     def _track(
         self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
     ) -> tuple[np.ndarray, int, float]:
-        """Return a row of :meth:`arrays`, with any number of points (N, 4)."""
+        """Track one frame (H, W, 3) without the boxes (P, 4) of its people.
+
+        Returns its points (N, 4) in pixels, its keyframe and its share of inliers, as
+        in :meth:`arrays`.
+        """
         zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
         index = len(self._rows)
         size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
@@ -137,7 +158,7 @@ class BackgroundTracker(FrameObserver):
                     match, key = found, other
                     break
         if match is None:
-            # the camera's direction is not known any more
+            # Tracking is lost: from here on the camera's direction is unknown.
             self._add(index, gray, free, to_first)
             return np.zeros((0, 4)), -1, 0.0
         pairs, is_inlier, homography = match
@@ -169,7 +190,18 @@ class BackgroundTracker(FrameObserver):
         free: np.ndarray,
         guess: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Find a keyframe's points again: pairs (N, 4), inliers (N,), homography."""
+        """Track the points of a keyframe into a frame by optical flow.
+
+        Args:
+            key (_ReferenceFrame): The keyframe.
+            gray (np.ndarray): Gray image of the frame, (H, W) uint8.
+            free (np.ndarray): Mask of its background, (H, W) uint8.
+            guess (np.ndarray): Expected homography from keyframe to frame, (3, 3).
+
+        Returns:
+            tuple | None: Gray pixels in the keyframe and in the frame, (N, 4), which of
+            them are inliers, (N,), and the homography, (3, 3); None with too few.
+        """
         if len(key.points) < _SETTINGS.min_points:
             return None
         kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
@@ -201,7 +233,10 @@ class BackgroundTracker(FrameObserver):
     def _overlapping(
         self, to_first: np.ndarray, size: tuple[int, int]
     ) -> list[_ReferenceFrame]:
-        """Return up to two other keyframes that show much of a frame, best first."""
+        """Return up to two other keyframes that show most of a frame, best first.
+
+        The frame has ``size`` (w, h), and a homography to the shot's first frame.
+        """
         shares = [
             (_overlap(np.linalg.inv(key.to_first) @ to_first, size), key)
             for key in self._keyframes
@@ -212,10 +247,10 @@ class BackgroundTracker(FrameObserver):
 
 
 def _compare_edges(first: _View, second: _View) -> float:
-    """Compare the edges of a gray image (H, W) with another one in place and aside.
+    """Measure whether the edges of one image are in the same place in another.
 
-    Both have masks of the background. Returns the mean difference of edges in place
-    over the least one of those a pixel away, or NaN if there are too few.
+    Returns the mean gray difference at the edges of the first image's background, over
+    the least such difference when shifted by one pixel; NaN with too few edges.
     """
     (before, free_before), (gray, free) = first, second
     slopes = [cv2.Sobel(before, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1)]
@@ -236,7 +271,7 @@ def _compare_edges(first: _View, second: _View) -> float:
 
 
 def _is_far(key: _ReferenceFrame, match: tuple, size: tuple[int, int]) -> bool:
-    """Return whether a keyframe shows too little of a frame."""
+    """Return whether a frame has moved or zoomed too far from its keyframe."""
     _, is_inlier, homography = match
     has_few = is_inlier.sum() < _SETTINGS.min_kept * len(key.points)
     zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
@@ -246,7 +281,10 @@ def _is_far(key: _ReferenceFrame, match: tuple, size: tuple[int, int]) -> bool:
 
 
 def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:
-    """Return 255 outside of boxes with a margin, a share of them, (H, W) uint8."""
+    """Return a mask of the background, (H, W) uint8: 255 outside of people's boxes.
+
+    Boxes (P, 4) are enlarged on each side by a ``share`` of their size.
+    """
     free = np.full(size[::-1], 255, np.uint8)
     boxes = boxes[np.isfinite(boxes).all(1)]
     margin = share * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
@@ -256,7 +294,7 @@ def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:
 
 
 def _overlap(homography: np.ndarray, size: tuple[int, int]) -> float:
-    """Return the share of an image's points that a homography keeps inside."""
+    """Return the share of an image (w, h) that a homography (3, 3) maps inside it."""
     grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
     return float(((moved >= 0) & (moved <= size)).all(1).mean())

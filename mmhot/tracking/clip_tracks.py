@@ -1,4 +1,4 @@
-"""Tracking of the people of a clip: without false alarms, linked over occlusions.
+"""Tracking of the people in a clip: drop false alarms, link tracks over occlusions.
 
 ``docs/tracking.md`` compares trackers and counts wrong IDs.
 """
@@ -18,19 +18,31 @@ from mmhot.tracking.person_tracker import Tracker
 
 @dataclass(frozen=True)
 class LinkLimits:
-    """Limits of tracks, and of tracklets that are linked over an occlusion."""
+    """Limits of tracks, and of tracklets that are linked over an occlusion.
 
-    # of detections, seconds; higher drops more false alarms, and people who are brief
+    Two tracklets are extrapolated to the middle of the gap between them, and linked if
+    they meet there.
+    """
+
+    # Seconds of detections; shorter tracks are dropped. Higher values drop more false
+    # alarms, and more people who are seen briefly.
     min_duration: float = 0.25
-    max_gap: float = 2.0  # longest occlusion, seconds; higher links more
-    min_length: float = 0.2  # of a tracklet that is linked, seconds,
-    no_gap: float = 0.1  # unless another is as near in time, seconds,
-    min_shared: float = 0.5  # and shares this of the smaller box
-    motion_span: float = 0.5  # at an end, from which its motion is estimated, seconds
-    # of two extrapolations, person sizes, its growth with the occlusion, and ratio of
-    # sizes; higher links people who turn, bend or stop, and more wrong ones
+    max_gap: float = 2.0  # longest occlusion, seconds; higher links more tracklets
+    # Seconds; a shorter tracklet has no reliable motion, and is only linked over a gap
+    # of ``no_gap``. Higher values link fewer.
+    min_length: float = 0.2
+    # Seconds; longest gap before or after a short tracklet. Higher values link more.
+    no_gap: float = 0.1
+    # Overlap of the boxes on both sides of such a gap, as a share of the smaller box.
+    # Higher values link fewer.
+    min_shared: float = 0.5
+    motion_span: float = 0.5  # seconds at a tracklet's end that give its velocity
+    # Person sizes; largest distance of the two extrapolations without an occlusion.
+    # Higher values link people who turn, bend or stop, and more wrong people.
     max_distance: float = 0.3
+    # Person sizes per second of occlusion that are added to ``max_distance``
     distance_per_second: float = 0.4
+    # Largest ratio of the person sizes on both sides. Higher values link more.
     max_size_ratio: float = 1.5
 
 
@@ -45,24 +57,25 @@ def track_clip(
     first: int = 0,
     looks: dict[str, np.ndarray] | None = None,
 ) -> list[Track2D]:
-    """Track the people of a clip.
+    """Track the people in a clip.
 
-    Unlike with a :class:`~mmhot.tracking.person_tracker.Tracker` alone, short tracks
-    are dropped, tracks include the frames before their confirmation, tracklets on both
-    sides of an occlusion are linked, and clothes decide the identities after a meeting.
+    This adds four things to the :class:`~mmhot.tracking.person_tracker.Tracker`: short
+    tracks are dropped, tracks include the frames before their confirmation, tracklets
+    on both sides of an occlusion are linked, and clothes decide the identities after
+    two people have met.
 
     Args:
-        people (Sequence[People]): People of each frame.
+        people (Sequence[People]): People in each frame.
         fps (float): Frames per second.
         progress (Callable): Called with the number of frames done.
-        cuts (Sequence[int]): Frames with which another shot begins; tracks end there.
-        first (int): Frames before this one were not looked at. Defaults to 0.
+        cuts (Sequence[int]): First frame of each further shot; tracks end there.
+        first (int): First frame that was processed. Defaults to 0.
         looks (dict[str, np.ndarray], optional): Descriptions of people, see
             :class:`~mmhot.tracking.appearance.AppearanceObserver`.
 
     Returns:
-        list[Track2D]: By first frame, without frames in which a person was not
-        detected, numbered from 0.
+        list[Track2D]: Tracks, ordered by first frame and numbered from 0. They only
+        contain the frames in which the person was detected.
     """
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):
@@ -86,7 +99,8 @@ def _track_shot(
         for person in tracker.update(frame, index):
             detections.setdefault(person.number, []).append((index, frame, person.row))
         progress(index + 1)
-    # numbered by their first row
+    # A tracklet's number is its row in the first frame: tracks that begin in the same
+    # frame are ordered by it.
     tracklets = [make_track(x[0][2], x) for x in detections.values()]
     tracks = link_tracklets(tracklets, fps)
     least = math.ceil(_LIMITS.min_duration * fps)
@@ -98,7 +112,13 @@ def _track_shot(
 
 
 def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2D:
-    """Make a track of frame numbers, the people of each frame, and their rows."""
+    """Make a track from the detections of one person.
+
+    Args:
+        number (int): Track ID.
+        detections (list[tuple[int, People, int]]): Frame number, the people in that
+            frame, and the row of the person among them.
+    """
     keypoints, scores, boxes = (
         np.array([getattr(people, name)[row] for _, people, row in detections], 'f4')
         for name in ('keypoints', 'scores', 'bboxes')
@@ -110,7 +130,12 @@ def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2
 def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
     """Link tracklets where one continues another, the best fit first.
 
-    Linked ones have the number of the first.
+    Args:
+        tracklets (list[Track2D]): Tracklets with boxes, of one shot.
+        fps (float): Frames per second.
+
+    Returns:
+        list[Track2D]: Tracks; a linked one has the number of its first tracklet.
     """
     left, longest = dict(enumerate(tracklets)), _LIMITS.max_gap * fps
     misfits: dict[tuple[int, int], float] = {}
@@ -131,7 +156,11 @@ def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
 
 
 def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
-    """Return the distance of both extrapolations; 1 is the largest allowed."""
+    """Measure how badly one tracklet continues another; from 1 on they stay apart.
+
+    This is the distance of both extrapolations over the largest one allowed. Short
+    tracklets have no reliable motion, and are compared by the overlap of their boxes.
+    """
     lengths = np.array([len(before.frames), len(after.frames)])
     if (too_short := lengths < _LIMITS.min_length * fps).any():
         follows = after.frames[0] - before.frames[-1] <= max(1, _LIMITS.no_gap * fps)
@@ -144,7 +173,7 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
         return np.inf
     gap = start - end
-    # extrapolated to the middle of the gap
+    # Both are extrapolated to the middle of the gap.
     ahead = center + gap / 2 * speed
     back = next_center - gap / 2 * next_speed
     allowed = _LIMITS.max_distance + _LIMITS.distance_per_second * gap / fps
@@ -154,7 +183,12 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
 def _motion(
     track: Track2D, order: slice, span: float
 ) -> tuple[int, np.ndarray, np.ndarray, float]:
-    """Return frame, center (2,), pixels per frame (2,) and size of ``span`` frames."""
+    """Estimate the motion at one end of a track from its boxes in ``span`` frames.
+
+    Returns the frame at that end, the center of its box (2,) in pixels, the velocity
+    (2,) in pixels per frame, and the person's size in pixels. ``order`` is a slice that
+    puts this end first.
+    """
     frames, boxes = track.frames[order], track.boxes[order]
     near = abs(frames - frames[0]) <= max(1, span)
     frames, boxes = frames[near], boxes[near].astype(np.float64)

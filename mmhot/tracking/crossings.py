@@ -1,4 +1,4 @@
-"""Exchanged IDs of people who met, found by their clothes before and after."""
+"""Repair of track IDs that were exchanged when people met, by their appearance."""
 
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -13,49 +13,63 @@ from mmhot.tracking.appearance import average_looks, look_distances, looks_of
 
 @dataclass(frozen=True)
 class CrossingLimits:
-    """When two people met, and looks that show an exchange of their IDs.
+    """Limits of meetings, and of appearance distances that show exchanged IDs.
 
-    Distances are Bhattacharyya's, 0 to 1, summed over both people. Chosen on drawn
+    Distances are Bhattacharyya distances of 0 to 1. The limits were chosen on drawn
     crossings, ``tests/tracking/test_crossings.py``.
     """
 
-    # of boxes that meet, share of the smaller one; higher looks at fewer meetings
+    # Two people meet if their boxes share more than this part of the smaller one.
+    # Higher values examine fewer meetings.
     overlap: float = 0.35
-    seconds: float = 1.5  # before and after, in which people are looked at
-    min_looks: int = 2  # at a body part, before and after; higher needs clearer views
-    # of distances with exchanged IDs to those without; higher exchanges more
+    # Seconds before and after a meeting that give a person's appearance. Higher values
+    # average more views, also of other meetings.
+    seconds: float = 1.5
+    # Views of a body part, before and after the meeting; with fewer, it does not count.
+    # Higher values need clearer views.
+    min_looks: int = 2
+    # IDs are exchanged if that lowers the appearance distance, summed over both people,
+    # below this share of its value. Higher values exchange more.
     max_ratio: float = 0.6
-    min_gain: float = 0.05  # difference of these distances; higher exchanges less
-    # Distance of one track's looks before and after a meeting from which it is another
-    # person's, if the box jumps there: by so many sizes, and times its usual step, a
-    # frame. People whom things hide reach 0.3 without a jump. Higher ends fewer tracks.
+    # IDs are exchanged only if that lowers the appearance distance by this per person,
+    # too. Higher values exchange fewer.
+    min_gain: float = 0.05
+    # A track changes to another person in a meeting if its appearance before and after
+    # differs by more than this, and its box jumps. People behind objects reach 0.3
+    # without a jump. Higher values end fewer tracks.
     other: float = 0.25
-    jump: float = 0.2
-    jump_ratio: float = 3.0
+    jump: float = 0.2  # person sizes per frame; a box that moves less does not jump
+    jump_ratio: float = 3.0  # a jump is also this many times the track's median step
 
 
 _LIMITS = CrossingLimits()
 
 
 class _Meeting(NamedTuple):
-    """Two tracks by their places in the list, and frames in which they are apart."""
+    """A span of frames in which the boxes of two tracks overlap."""
 
-    before: int
-    after: int
-    first: int
-    second: int
+    before: int  # last frame before the boxes overlap
+    after: int  # first frame after it
+    first: int  # one track, by its place in the list
+    second: int  # the other one
 
 
 def uncross(
     tracks: list[Track2D], looks: dict[str, np.ndarray], fps: float
 ) -> list[Track2D]:
-    """Exchange the rest of tracks of people who look like each other after they met.
+    """Exchange the IDs of two people where each looks like the other after they met.
+
+    Meetings are examined in order of time. An exchange swaps all later frames of the
+    two tracks, so the meetings after it are listed again.
 
     Args:
         tracks (list[Track2D]): Tracks with boxes, of one shot.
         looks (dict[str, np.ndarray]): Descriptions of people, see
             :class:`mmhot.tracking.appearance.AppearanceObserver`.
         fps (float): Frames per second.
+
+    Returns:
+        list[Track2D]: The repaired tracks, without empty ones.
     """
     tracks, waiting = list(tracks), _meetings(tracks)
     while waiting:
@@ -69,7 +83,7 @@ def uncross(
         after = [track.take(track.frames >= start) for track in pair]
         tracks[first] = join_tracks((before[0], after[1]))
         tracks[second] = join_tracks((before[1], after[0]))
-        # also those with others, meanwhile
+        # The exchange changes later meetings, including those with other people.
         waiting = [x for x in _meetings(tracks) if x.after > meeting.before]
     return [track for track in tracks if len(track.frames)]
 
@@ -77,9 +91,16 @@ def uncross(
 def end_takeovers(
     tracks: list[Track2D], looks: dict[str, np.ndarray], fps: float
 ) -> list[Track2D]:
-    """End tracks that go on with another person whom they met, who gets a new one.
+    """Split tracks that continue on another person after a meeting.
 
-    Arguments are those of :func:`uncross`.
+    Args:
+        tracks (list[Track2D]): Tracks with boxes, of one shot.
+        looks (dict[str, np.ndarray]): Descriptions of people, see
+            :class:`mmhot.tracking.appearance.AppearanceObserver`.
+        fps (float): Frames per second.
+
+    Returns:
+        list[Track2D]: The tracks. Both parts of a split one have its number.
     """
     ended = []
     for number, track in enumerate(tracks):
@@ -98,14 +119,18 @@ def _find_takeover(
     looks: dict[str, np.ndarray],
     span: float,
 ) -> int | None:
-    """Find the frame from which a track looks like another person, after a meeting."""
+    """Find the frame in which a track moves over to another person, or None.
+
+    There the track meets another one, its box jumps, and its appearance in ``span``
+    frames before and after differs.
+    """
     frames, boxes = track.frames, track.boxes
     meets = np.zeros(len(frames), bool)
     for other in others:
         near = (frames >= other.frames[0] - span) & (frames <= other.frames[-1] + span)
         overlap = box_overlap(boxes, _last_boxes(other, frames))
         meets |= near & (overlap > _LIMITS.overlap)
-    # Steps of both corners from frame to frame, in sizes of the person.
+    # Steps of the box's corners from frame to frame, in person sizes
     moved = np.linalg.norm(np.diff(boxes, axis=0, prepend=boxes[:1]), axis=1)
     steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
     least = max(_LIMITS.jump, _LIMITS.jump_ratio * float(np.median(steps)))
@@ -127,7 +152,7 @@ def _find_takeover(
 
 
 def _meetings(tracks: list[Track2D]) -> list[_Meeting]:
-    """List the meetings of tracks, in order."""
+    """List the meetings of all pairs of tracks, in order of time."""
     return sorted(
         _Meeting(*span, first, second)
         for first, second in combinations(range(len(tracks)), 2)
@@ -136,7 +161,10 @@ def _meetings(tracks: list[Track2D]) -> list[_Meeting]:
 
 
 def _overlaps(one: Track2D, other: Track2D) -> list[tuple[int, int]]:
-    """Return frames before and after each overlap of the boxes of two tracks."""
+    """List the spans in which the boxes of two tracks overlap.
+
+    Each is the last frame before the overlap, and the first one after it.
+    """
     if not len(one.frames) or not len(other.frames):
         return []
     start = max(one.frames[0], other.frames[0])
@@ -158,20 +186,21 @@ def _find_exchange(
     meeting: _Meeting,
     span: float,
 ) -> int | None:
-    """Find the frame in which two people were exchanged.
+    """Find the frame in which the IDs of two people were exchanged in a meeting.
 
-    None unless both look like the other one after they met, within ``span`` frames.
+    Their appearance is compared within ``span`` frames before and after the meeting.
+    Returns None unless each person looks like the other one after it.
     """
     seen = [looks_of(track, looks) for track in pair]
 
     def average(low: float, high: float) -> np.ndarray:
-        """Return the average looks of both in some frames, (2, 4, B)."""
+        """Average the appearance of both people in frames low to high, (2, 4, B)."""
         near = (values[(at >= low) & (at <= high)] for at, values in seen)
         return np.stack([average_looks(x, _LIMITS.min_looks) for x in near])
 
     before = average(meeting.before - span, meeting.before)
     after = average(meeting.after, meeting.after + span)
-    # rows are people before, columns people after
+    # Rows are the people before the meeting, columns the people after it.
     distances = look_distances(before, after)
     columns = np.isfinite(distances).all(0)
     same = np.diag(distances)[columns].sum()
@@ -180,8 +209,10 @@ def _find_exchange(
     if not is_alike or same - exchanged <= _LIMITS.min_gain * columns.sum():
         return None
 
-    # where one of both is hidden or returns, if it is any of these frames, which agrees
-    # with the looks while they meet, and moves boxes less than without an exchange
+    # The exchange happened where one person disappears or returns, if any frame of the
+    # meeting has that. Among these frames, choose the one that agrees best with the
+    # appearance during the meeting (``doubt``), and then the one that shortens the
+    # steps of the boxes most (``moved``).
     frames = np.arange(meeting.before + 1, meeting.after + 1)
     doubt = np.zeros(len(frames))
     for row, (times, values) in enumerate(seen):
@@ -205,6 +236,9 @@ def _find_exchange(
 
 
 def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:
-    """Return a track's last boxes (F, 4) up to each frame, before it the first."""
+    """Return the last box of a track at or before each frame (F,): pixels (F, 4).
+
+    Frames before the track begins get its first box.
+    """
     rows = np.searchsorted(track.frames, frames, 'right') - 1
     return track.boxes[rows.clip(0)]

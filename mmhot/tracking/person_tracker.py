@@ -1,9 +1,9 @@
-"""Tracker of people, frame by frame, by box and keypoint similarity.
+"""Online tracker of people, by the similarity of boxes and keypoints.
 
-It predicts, matches, and starts and ends tracks as `Norfair
-<https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause) does; the tests
-compare their IDs. The closest pairs are matched first, confirmed tracks before
-tentative ones, and every frame without a detection costs a hit.
+It predicts, matches, starts and ends tracks like `Norfair
+<https://github.com/tryolabs/norfair>`_ 2.3 (Tryolabs, BSD 3-Clause); the tests compare
+the IDs of both. The closest pairs are matched first, confirmed tracks before tentative
+ones. A detection adds to a track's hits, and every frame without one costs a hit.
 """
 
 from collections.abc import Sequence
@@ -21,23 +21,32 @@ class TrackerSettings:
     ``docs/tracking.md`` says on which scenes they were chosen.
     """
 
-    min_score: float = 0.3  # of keypoints that are compared; higher compares fewer
-    max_keypoints: int = 33  # compared; faces and hands, which are last, add nothing
-    # of the boxes' overlap in the similarity; higher trusts boxes more than keypoints
+    # Keypoint score; only keypoints with a higher one are compared. Higher values
+    # compare fewer.
+    min_score: float = 0.3
+    # Only the first keypoints are compared. Faces and hands come last and add nothing.
+    max_keypoints: int = 33
+    # Weight of the boxes' overlap in the similarity; the rest is the keypoints'. Higher
+    # values trust boxes more.
     box_share: float = 0.3
-    # 1 less the similarity; higher bridges faster motion, and swaps more people
+    # Largest distance, 1 - similarity, of a match. Higher values follow faster motion,
+    # and swap more people.
     max_distance: float = 0.7
-    # of keypoints, and overlap of boxes, from which two boxes are one person; higher
-    # keeps more duplicates
+    # Two detections are one person if their keypoints are at least this similar, and
+    # their boxes overlap. Higher values keep more duplicates.
     duplicate_similarity: float = 0.9
-    duplicate_overlap: float = 0.5
-    # seconds of detections that confirm a track; higher drops more false alarms, later
+    duplicate_overlap: float = 0.5  # least overlap of such boxes; see above
+    # Seconds of detections that confirm a track. Higher values drop more false alarms,
+    # and confirm later.
     confirmation: float = 0.1
-    # standard deviation of a keypoint, person sizes; higher follows detections less
+    # Standard deviation of a detected keypoint, person sizes. Higher values follow
+    # detections less.
     noise: float = 0.05
-    # the same of its speed per second; higher follows turns and stops sooner
+    # Standard deviation of its change of speed within a second, person sizes / s.
+    # Higher values follow turns and stops sooner.
     acceleration: float = 1.0
-    # the same of a new person's speed, person sizes / s; higher learns it sooner
+    # Standard deviation of a new person's speed, person sizes / s. Higher values learn
+    # the speed sooner.
     initial_speed: float = 1.5
 
 
@@ -48,25 +57,26 @@ _SETTINGS = TrackerSettings()
 class TrackedPerson:
     """A person with a Kalman filter of constant velocity for each point."""
 
-    points: np.ndarray  # predicted, pixels, (K + 2, 2)
-    known: np.ndarray  # which points were detected so far, (K + 2,) bool
-    row: int  # of the last detection in its frame
-    index: int  # of that frame
-    number: int  # of the track, tentative ones included
+    points: np.ndarray  # predicted keypoints and box corners, pixels, (K + 2, 2)
+    known: np.ndarray  # whether a point was ever detected, (K + 2,) bool
+    row: int  # row of the last detection among the people in its frame
+    index: int  # frame of the last detection
+    number: int  # number among all tracks, tentative and confirmed
     fps: InitVar[float]
-    delay: int  # hits beyond which the track is confirmed
-    hits: int  # frames without a detection for which it is kept
-    id: int = -1  # number among confirmed tracks; -1 if it is tentative
+    delay: int  # a track with more hits is confirmed
+    hits: int  # frames without a detection after which the track ends
+    id: int = -1  # number among confirmed tracks; -1 for a tentative one
 
     def __post_init__(self, fps: float) -> None:
         """Start at rest."""
         self.velocity = np.zeros_like(self.points)  # pixels per frame
         self._missed = 0
-        # noise is proportional to the size of the person
+        # The noise is proportional to the size of the person.
         size = box_size(box_of(self.points))
         self._noise = (_SETTINGS.noise * size) ** 2
         self._drift = (_SETTINGS.acceleration * size) ** 2 / fps**3
-        # covariance of position and velocity of each point
+        # The covariance of position and velocity is kept per point: variance of the
+        # position, their covariance, and variance of the velocity, (K + 2, 1) each.
         ones = np.ones((len(self.points), 1))
         self._place_variance = self._noise * ones
         self._covariance = 0 * ones
@@ -83,11 +93,18 @@ class TrackedPerson:
     def update(
         self, points: np.ndarray, confident: np.ndarray, row: int, index: int
     ) -> None:
-        """Correct the prediction by detected points, where they are confident."""
+        """Correct the prediction by a detection (Kalman update).
+
+        Args:
+            points (np.ndarray): Detected points in pixels, (K + 2, 2).
+            confident (np.ndarray): Points that are used, (K + 2,) bool.
+            row (int): Row of the detection among the people in its frame.
+            index (int): Number of that frame.
+        """
         self._missed, self.row, self.index = 0, row, index
         seen = confident[:, None]
         error = np.where(seen, points - self.points, 0)
-        # the prediction's covariance is that of the frame before, a frame later
+        # Covariance of the prediction: the last frame's, moved on by one frame
         shared = self._covariance + self._speed_variance
         total = self._place_variance + self._covariance + shared
         total = total + self._drift + self._noise
@@ -99,7 +116,7 @@ class TrackedPerson:
         self._covariance = speed_gain * left
         gained = np.where(seen, speed_gain**2 * total, 0)
         self._speed_variance = self._speed_variance + self._drift - gained
-        # the first detection of a point is taken as it is, and at rest
+        # The first detection of a point sets its position; its velocity starts at zero.
         first = confident & ~self.known
         self.points[first] = points[first]
         self.velocity[~self.known] = 0
@@ -111,8 +128,8 @@ class Tracker:
 
     Args:
         fps (float): Frames per second of the frame numbers.
-        max_gap (float): Longest occlusion in seconds; tracks that are shorter are kept
-            for as long as they were seen.
+        max_gap (float): Longest occlusion in seconds. A track that was seen for a
+            shorter time ends sooner: it is kept for about as long as it was seen.
     """
 
     def __init__(self, fps: float, max_gap: float = 2.0) -> None:
@@ -124,15 +141,22 @@ class Tracker:
         self._index: int | None = None
 
     def update(self, people: People, index: int) -> list[TrackedPerson]:
-        """Assign the people of the next frame, by its number, to tracks.
+        """Assign the people in the next frame to tracks.
 
-        Returns those that were detected in it, without duplicates and people without a
-        confident keypoint. IDs are numbers from 0, -1 of tentative tracks.
+        Args:
+            people (People): Detected people.
+            index (int): Frame number, larger than the last one.
+
+        Returns:
+            list[TrackedPerson]: The people detected in this frame, without duplicates
+            and without people who have no keypoint. IDs count from 0; tentative tracks
+            have the ID -1.
         """
         steps = 1 if self._index is None else index - self._index
         if steps >= self._max_gap:
             self._people, steps = [], 1
-        # new tracks have few hits: keep them until the next detection
+        # New tracks have few hits; keep them until the next detection, even if frames
+        # are skipped.
         for person in self._detected_last():
             person.hits = max(person.hits, steps)
         for _ in range(steps):
@@ -163,7 +187,11 @@ class Tracker:
         index: int,
         steps: int,
     ) -> list[int]:
-        """Update people with the closest of some rows; returns the others."""
+        """Match people with detections, the closest pairs first, and update them.
+
+        Points (P, K + 2, 2) and which of them are confident, (P, K + 2), are of all
+        detections; ``rows`` may be matched. Returns the rows without a match.
+        """
         if not people or not rows:
             return rows
         detected, predicted = points[rows], np.stack([x.points for x in people])
@@ -192,10 +220,16 @@ class Tracker:
 
 
 def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Return keypoints and corners of boxes, which of them are compared, and rows.
+    """Return the points by which the people in a frame are compared.
 
-    They are (P, K + 2, 2) and (P, K + 2). The rows are without duplicates and people
-    without a confident keypoint or finite box.
+    Args:
+        people (People): P detected people.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, list[int]]: Keypoints and two corners of the box
+        in pixels, (P, K + 2, 2); which of them are compared, (P, K + 2) bool; and the
+        rows of people to track, without duplicates and without people who have no
+        keypoint.
     """
     most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)

@@ -1,6 +1,6 @@
 """Re-identification: people who leave and return keep their track ID.
 
-Tracks are merged if their appearance agrees, and no other person's nearly as well.
+Two tracks are merged if they look alike, and no other person looks nearly as similar.
 """
 
 import math
@@ -20,7 +20,7 @@ from mmhot.tracking.appearance import (
 )
 from mmhot.tracking.track import missing_frames
 
-_MOST_NAMED = 5  # people in a line
+_MOST_NAMED = 5  # people that one message lists
 _FINDS_MORE = (
     '; {det_model} rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
     'person who fills the image'
@@ -29,29 +29,35 @@ _FINDS_MORE = (
 
 @dataclass(frozen=True)
 class ReturnLimits:
-    """Limits of tracks that are merged; ``docs/tracking.md`` has the video of choice.
+    """Limits of tracks that are merged.
 
-    Distances are Bhattacharyya's, 0 to 1. Larger least values (``min_``) merge fewer
-    tracks; larger greatest values (``max_``) merge more, also those of two people.
+    ``docs/tracking.md`` names the video on which they were chosen. Distances are
+    Bhattacharyya distances of 0 to 1. Higher minimums (``min_``) merge fewer tracks;
+    higher maximums (``max_``) merge more, also tracks of different people.
     """
 
-    min_looks: int = 4  # at a body part
-    min_seconds: float = 0.5  # frames of a track
-    max_distance: float = 0.16  # of one person's tracks, mean over body parts
-    max_part: float = 0.3  # of one body part
-    max_ratio: float = 0.6  # of the distance to that from other people
+    min_looks: int = 4  # views of a body part; with fewer, it is not compared
+    min_seconds: float = 0.5  # seconds of detections; a shorter track is never merged
+    # Distance of two tracks, mean over body parts; tracks that differ more stay apart.
+    max_distance: float = 0.16
+    # Distance of one body part; two tracks that differ more in any part stay apart.
+    max_part: float = 0.3
+    # Distance of two tracks, relative to the least distance from people who were seen
+    # at the same time as either; tracks with a larger ratio are ambiguous, and stay
+    # apart.
+    max_ratio: float = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
 class MergeReturning(VideoStep):
-    """Step ``returning``: one track for people who leave and return."""
+    """Step ``returning``: merge the tracks of people who leave and return."""
 
     name, part, of_people = 'returning', 'track', True
 
     limits: ReturnLimits = ReturnLimits()
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
-        """Merge the tracks of people who return."""
+        """Merge the tracks of people who return, and report people who are missing."""
         looks = appearance_of(footage)
         clip = clip if looks is None else self.merge(clip, looks)
         missing = missing_frames(clip, len(footage.people.people))
@@ -72,11 +78,17 @@ class MergeReturning(VideoStep):
         return clip
 
     def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:
-        """Merge tracks, which have boxes; number them from 0 by their first frame.
+        """Merge tracks that look alike, the most similar ones first.
 
-        The appearance has frames, boxes and values, see
-        :class:`mmhot.tracking.appearance.AppearanceObserver`. Tracks of different shots
-        stay apart.
+        Tracks that were seen in the same frame, or in different shots, stay apart.
+
+        Args:
+            clip (Clip2D): Tracks with boxes.
+            appearance (dict[str, np.ndarray]): Descriptions of people, see
+                :class:`mmhot.tracking.appearance.AppearanceObserver`.
+
+        Returns:
+            Clip2D: The clip with merged tracks, numbered from 0 by their first frame.
         """
         limits, tracks = self.limits, clip.tracks
         groups = [[track] for track in tracks]
@@ -89,7 +101,7 @@ class MergeReturning(VideoStep):
             averages = np.stack([average_looks(x, limits.min_looks) for x in looks])
             distances = look_distances(averages, averages, limits.max_part)
             lengths = [sum(len(track.frames) for track in group) for group in groups]
-            short = np.array(lengths) < least  # to be recognized
+            short = np.array(lengths) < least  # too short to be recognized
             never = apart | short[:, None] | short
             pair = self._find_pair(distances, never, shots)
             if pair is None:
@@ -112,7 +124,16 @@ class MergeReturning(VideoStep):
     def _find_pair(
         self, distances: np.ndarray, apart: np.ndarray, shots: np.ndarray
     ) -> tuple[int, int] | None:
-        """Find the two groups that are most alike, and more than any two others."""
+        """Find the two most similar groups of tracks that are surely one person.
+
+        Args:
+            distances (np.ndarray): Appearance distances of the groups, (N, N).
+            apart (np.ndarray): Pairs that must not be merged, (N, N) bool.
+            shots (np.ndarray): Shot of each group, (N,).
+
+        Returns:
+            tuple[int, int] | None: Rows of the groups, or None if no pair is clear.
+        """
         alike = np.nan_to_num(distances, nan=np.inf) < self.limits.max_distance
         pairs = np.argwhere(np.triu(alike & ~apart, 1))
         order = np.argsort(distances[tuple(pairs.T)], kind='stable')
@@ -129,7 +150,10 @@ class MergeReturning(VideoStep):
 
 
 def _find_apart(tracks: list[Track2D], shots: np.ndarray) -> np.ndarray:
-    """Return which tracks (N, N) were seen at once, or in different shots."""
+    """Find pairs of tracks that are seen in one frame, or in different shots.
+
+    Returns (N, N) bool; ``shots`` (N,) is the shot of each track.
+    """
     frames = [track.frames for track in tracks]
     begin, end = np.array([[x[0], x[-1]] for x in frames]).T
     apart = shots[:, None] != shots

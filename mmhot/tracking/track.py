@@ -1,4 +1,4 @@
-"""Step ``track``: from the people of each frame to tracked people."""
+"""Step ``track``: link the people detected in each frame to tracks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from mmhot.tracking.appearance import AppearanceObserver, appearance_of
 from mmhot.tracking.clip_tracks import make_track, track_clip
 from mmhot.tracking.person_tracker import Tracker
 
-# Deviation from a constant rate that is ignored, as a share of a frame.
+# Frame intervals; a video with timestamps farther from a constant rate keeps them.
 _UNEVEN = 0.2
-# Distance of a box from the image's border, pixels, from which the person is inside.
+# Pixels; a person is inside the image if the box is farther from every border.
 _INSIDE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackPeople(Step):
-    """Follow people from frame to frame."""
+    """Step ``track``: assign track IDs to people, for a video or a stream."""
 
     name, part, optional = 'track', 'track', False
 
@@ -31,7 +31,12 @@ class TrackPeople(Step):
         return [AppearanceObserver(skeleton)]
 
     def __call__(self, footage: Footage) -> Clip2D:
-        """Return the tracks as a clip with the name, rate and times of its frames."""
+        """Track the people in a video.
+
+        Returns:
+            Clip2D: Tracks, with the video's name, frame rate and cuts; with timestamps
+            if the frame rate is not constant.
+        """
         people, frames = footage.people, footage.frames
         num_frames, fps = len(people.people), frames.fps
         tracks = track_clip(
@@ -52,13 +57,13 @@ class TrackPeople(Step):
         )
 
     def start(self, fps: float) -> Callable[[Footage], Clip2D]:
-        """Return the tracker of a stream."""
+        """Return a function that tracks the people in one frame of a stream."""
         tracker, index = Tracker(fps), -1
 
         def track(footage: Footage) -> Clip2D:
             nonlocal index
             [people], [time] = footage.people.people, footage.people.times
-            # the tracker counts frames at an even rate
+            # The tracker expects frame numbers at a constant rate.
             index = max(index + 1, round(time * fps))
             tracks = [
                 make_track(person.id, [(0, people, person.row)])
@@ -72,10 +77,10 @@ class TrackPeople(Step):
 
 
 def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
-    """Find the frames in which tracked people are missing inside of the image.
+    """Find the frames in which tracked people are missing inside the image.
 
-    A person whose last box is away from the border is missing until the next frame of
-    the track, or the end of the shot.
+    A person whose last box does not touch the border has not left: they are missing
+    until the next frame of the track, or the end of the shot.
 
     Args:
         clip (Clip2D): Tracks with boxes.
@@ -98,7 +103,7 @@ def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
 
 
 def _untimed_clip(footage: Footage, tracks: list[Track2D], fps: float) -> Clip2D:
-    """Return the clip of a video, with the lens that its file states."""
+    """Return a clip without timestamps, with the lens that the video's file states."""
     frames, people = footage.frames, footage.people
     focal = frames.focal_35mm
     lens = None if focal is None else Lens.of_35mm(focal, *people.size)
