@@ -43,39 +43,66 @@ class KeyframeSettings:
     Overlaps are intersections over unions of boxes. Upright people who are reliable
     need no turned crops at each detection; others are first estimated in crops turned
     like their last pose. The step from keyframe to keyframe doubles while people are
-    predictable, else it is halved. Wrists that are lost, or jump, are searched in
-    larger boxes, as arms may leave the box of before.
+    predictable, and is halved otherwise. Wrists that are lost or jump are searched in
+    larger boxes, as arms may leave the previous box.
     """
 
-    padding: float = 0.15  # margin of boxes around keypoints, share of the longer side
-    min_confidence: float = 0.2  # mean of people who are followed; higher follows fewer
-    reliable: float = 0.6  # mean confidence of reliable people; higher turns more crops
+    # Margin of boxes around keypoints, as a share of the keypoints' longer side.
+    padding: float = 0.15
+    # Mean confidence from which a person is tracked. Higher values track fewer people.
+    min_confidence: float = 0.2
+    # Mean confidence from which a person is reliable. Higher values turn more crops.
+    reliable: float = 0.6
     max_step: int = 8  # frames between keyframes; higher is faster and less accurate
-    predictable: float = 0.75  # overlap with predicted boxes; higher has smaller steps
-    history: int = 5  # frames before a chunk, whose people show motion
-    min_overlap: float = 0.6  # of boxes after and before; higher estimates more again
-    # Limbs that were missed once stay outside of the boxes around the others. People of
-    # a lower mean confidence are also searched in a larger box, if they are not upright
-    # or not reliable; higher values search more people twice.
+    # Overlap of boxes with their prediction, from which all people are predictable.
+    # Higher values take smaller steps.
+    predictable: float = 0.75
+    # The people of the frame this many frames before the last one of the previous chunk
+    # show how fast everybody moves.
+    history: int = 5
+    # Overlap of the box around the estimated keypoints with the box that was searched,
+    # below which the keypoints are off the box. Higher values estimate more people
+    # again.
+    min_overlap: float = 0.6
+    # Limbs that were missed once stay outside of the box around the other keypoints.
+    # People with a mean confidence below this are also searched in a larger box if they
+    # are not upright or not reliable. Higher values search more people twice.
     certain: float = 0.8
-    wide_margin: float = 0.5  # of that box around the keypoints, share of their extent
-    wide_scale: float = 1.6  # size of that box at least, sizes of the box before
-    wide_gain: float = 0.02  # rise of the mean confidence there for which it is taken
-    same_person: float = 0.3  # overlap of a tracked person; higher starts more tracks
-    same_box: float = 0.7  # overlap that keeps the tracked pose; higher keeps fewer
-    min_share: float = 0.6  # of the confidence at detection, in the frames before it
-    duplicate: float = 0.5  # keypoint similarity there that shows a tracked person
+    # Margin of the larger box around the keypoints, as a share of their extent.
+    wide_margin: float = 0.5
+    wide_scale: float = 1.6  # least size of the larger box, as a multiple of the box
+    # Rise of the mean confidence for which the pose in the larger box is accepted.
+    wide_gain: float = 0.02
+    # Overlap with a tracked person's box, from which a detected person is the same one.
+    # Higher values start more tracks.
+    same_person: float = 0.3
+    # Overlap with the detected box, from which the tracked pose is kept. Higher values
+    # estimate more people again.
+    same_box: float = 0.7
+    # A new person is tracked backwards while the mean confidence is at least this share
+    # of its value at the detection. Higher values start tracks later.
+    min_share: float = 0.6
+    # Keypoint similarity to a tracked person from which a new person is dropped as a
+    # duplicate. Higher values start more tracks.
+    duplicate: float = 0.5
     # Keypoint similarity of two tracked people from which one has slid onto the other,
-    # unless they were as similar before; higher lets more people share a body.
+    # unless they were as similar before. Higher values let more people share a body.
     slid: float = 0.6
     # Seconds after a person was lost at which people are detected again.
     looks: tuple[float, ...] = (0.1, 0.2, 0.4)
-    lost: float = 0.3  # confidence below which a wrist is lost,
-    seen: float = 0.5  # if it had this one before
-    jump: float = 0.5  # distance from where such a wrist was expected, arm lengths
-    margin: float = 0.35  # of the box to search it in, share of the longer side
-    gain: float = 0.3  # rise of its confidence there for which it is taken,
-    loss: float = 0.2  # or fall up to which it is, if half as far from the expected
+    # Confidence below which a wrist is lost. Higher values search more arms again.
+    lost: float = 0.3
+    seen: float = 0.5  # confidence that a wrist needs in the pose expected, to be lost
+    # Distance of a wrist from where it is expected, in arm lengths, above which it
+    # jumps. Higher values search fewer arms again.
+    jump: float = 0.5
+    # Margin of the box in which arms are searched, as a share of its longer side.
+    margin: float = 0.35
+    # Rise of a keypoint's confidence for which its second estimate is accepted.
+    gain: float = 0.3
+    # A wrist that jumped may lose this much confidence if its second estimate is less
+    # than half as far from where it is expected.
+    loss: float = 0.2
 
 
 @dataclass
@@ -100,7 +127,7 @@ class Keyframe:
 class PoseSearch:
     """Search of people in the frames of a shot, by their poses in other frames."""
 
-    estimate: Estimate  # estimates people in boxes
+    estimate: Estimate  # function that estimates the people in boxes
     size: tuple[int, int]  # width and height of the frames in pixels
 
     settings = KeyframeSettings()
@@ -112,7 +139,7 @@ class PoseSearch:
         return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
     def are_certain(self, people: People) -> np.ndarray:
-        """Mark people (P,) whose mean confidence is high enough to search them."""
+        """Mark people (P,) with a mean confidence that is high enough to track them."""
         return people.scores.mean(1) >= self.settings.min_confidence
 
     def prior_of(self, people: People) -> Prior:
@@ -122,14 +149,20 @@ class PoseSearch:
         return Prior(confidence, self.turns_of(people))
 
     def turns_of(self, people: People) -> np.ndarray:
-        """Return the quarter turns of reliable people, see Prior, 0 of others, (P,)."""
+        """Return quarter turns (P,) as in Prior; people who are not reliable have 0."""
         reliable = people.scores.mean(1) >= self.settings.reliable
         return np.where(reliable, quarter_turns(people.keypoints), 0)
 
     def find(self, places: int | np.ndarray, boxes: Boxes, prior: Prior) -> People:
-        """Estimate people, and again in other boxes where keypoints are off the box.
+        """Estimate people in boxes, and some again in better boxes.
 
-        ``places`` are those of their frames in the chunk, (P,) or one for all.
+        People with keypoints off their box are estimated again in the box around these,
+        and people with a doubtful pose in a larger box, which may hold missed limbs.
+        Args:
+            places (int | np.ndarray): Index of each person's frame in the chunk, (P,),
+                or one for all.
+            boxes (Boxes): Boxes (P, 4), xyxy pixels, and their scores (P,).
+            prior (Prior): Results of the same people in other frames.
         """
         places = np.broadcast_to(places, len(boxes[0]))
         people, settings = self.estimate(places, boxes, prior), self.settings
@@ -165,7 +198,11 @@ class PoseSearch:
         prior: Prior,
         gain: float,
     ) -> People:
-        """Replace chosen people (P,) by those in other boxes (P, 4), where better."""
+        """Estimate chosen people (P,) again in other boxes (P, 4).
+
+        The second estimate replaces the first where its mean confidence is higher by at
+        least ``gain``.
+        """
         if not chosen.any():
             return people
         first = people.take(chosen)
@@ -182,11 +219,11 @@ class PoseSearch:
     def find_arms(
         self, places: int | np.ndarray, people: People, expected: People
     ) -> People:
-        """Search wrists of reliable people in larger boxes if they are lost, or jump.
+        """Search lost or jumping wrists of reliable people in larger boxes.
 
-        Boxes hold the hands of the expected poses, too. Arms that were seen are
-        replaced where the larger box shows them with more confidence, or nearer to the
-        expected.
+        The larger box also holds the hands of the expected pose. Elbows and wrists are
+        replaced where the larger box shows them with more confidence, or clearly nearer
+        to where they are expected.
         """
         settings = self.settings
         if people.scores.shape[1] < NUM_BODY:
@@ -207,7 +244,7 @@ class PoseSearch:
         places = np.broadcast_to(places, len(people))[chosen]
         prior = self.prior_of(first)
         second = self.estimate(places, (boxes, first.bbox_scores), prior)
-        # of elbows and wrists, (P, 2, 2)
+        # Rise of the confidence of elbows and wrists, (P, 2, 2): person, side, joint.
         gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
         before, after = (_arm_distances(x, expected) for x in (first, second))
         is_nearer = (before > settings.jump) & (after < before / 2)
@@ -221,7 +258,10 @@ class PoseSearch:
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
-    """Return arm lengths from wrists to the expected, relative to shoulders, (P, 2)."""
+    """Measure how far wrists are from where they are expected, in arm lengths, (P, 2).
+
+    Wrists are relative to their shoulders.
+    """
     arms = np.stack([people.keypoints[:, _ARMS], expected.keypoints[:, _ARMS]])
     lengths = np.linalg.norm(np.diff(arms, axis=3), axis=-1).sum(-1)
     longest = lengths.max((0, 2))
@@ -238,9 +278,13 @@ class ChunkTracker:
     image, also just before the chunk, people are detected, too, and some times again
     until the person is found.
 
-    ``times`` are those of the frames in seconds. ``previous`` are the people of the
-    frame before the first, after those of the frame ``settings.history`` frames before
-    it, if both are of the shot.
+    Args:
+        times (Sequence[float]): Times of the frames in seconds.
+        previous (Sequence[People]): People of the frame just before the chunk, last. If
+            the shot is long enough, the people of the frame ``settings.history`` frames
+            before the chunk precede them.
+        search (PoseSearch): Search of people in the frames of the chunk.
+        redetect (Redetect): Detection in a frame of the chunk.
 
     Attributes:
         keyframes (list[Keyframe]): People before the chunk, at negative positions, and
@@ -256,13 +300,13 @@ class ChunkTracker:
     ) -> None:
         self._end, self._search, self._redetect = len(times) - 1, search, redetect
         self._settings, self._times = search.settings, times
-        # People who are lost, where they are expected, and when they are searched.
+        # Lost people in the boxes where they are expected, and when they are searched.
         nobody = np.zeros(0, int)
         self._lost = Keyframe(-1, nobody, previous[-1].take(nobody))
         self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
-        for people in before:  # at most one
+        for people in before:  # none, or the people of one earlier frame
             old, new = search.boxes_of(people), search.boxes_of(now)
             ids = self._match(old, new, np.arange(len(now)), len(now))
             self.keyframes.insert(0, Keyframe(-self._settings.history, ids, people))
@@ -308,7 +352,10 @@ class ChunkTracker:
         return max(step // 2, 1)
 
     def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
-        """Search lost people, expected in boxes (P, 4), unless they leave aside."""
+        """Remember lost people, expected in boxes (P, 4), for later detections.
+
+        People whose box touches the left or right border have left the image.
+        """
         columns = boxes[:, ::2]
         inside = (columns > 1) & (columns < self._search.size[0] - 1)
         rows = np.flatnonzero(inside.all(1))
@@ -335,7 +382,11 @@ class ChunkTracker:
         return found if detects else search.find_arms(position, found, people)
 
     def _next_position(self, now: Keyframe, step: int) -> int:
-        """Choose the next keyframe; one is where the next chunk looks for motion."""
+        """Choose the next keyframe.
+
+        One keyframe is ``settings.history`` frames before the end, where the next chunk
+        measures motion.
+        """
         coming = [x for x in self._looks if x > now.position]
         end = min([self._end, *coming])
         if not now.ids.size:
@@ -382,11 +433,11 @@ class ChunkTracker:
         return tracked.join(found)
 
     def _first_new(self) -> int:
-        """Return the first number that no person has."""
+        """Return the first ID that is free."""
         return max(int(key.ids.max(initial=-1)) for key in self.keyframes) + 1
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
-        """Predict boxes (P, 4) of the last one's people, moving at constant speed."""
+        """Predict boxes (P, 4) of the last keyframe's people, at constant velocity."""
         last, size = keyframes[-1], self._search.size
         boxes = self._search.boxes_of(last.people)
         if len(keyframes) < 2 or not len(boxes):
@@ -406,7 +457,11 @@ class ChunkTracker:
     def _match(
         self, boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray, first_new: int
     ) -> np.ndarray:
-        """Number detected people (P,) by tracked people whose boxes they overlap."""
+        """Assign IDs (P,) to detected boxes (P, 4).
+
+        Boxes that overlap one of the ``tracked`` boxes (Q, 4) get its ID from ``ids``
+        (Q,), the others new IDs from ``first_new``.
+        """
         overlap = box_iou(boxes[:, None], tracked[None])
         numbers = first_new + np.arange(len(boxes))
         rows, columns = match_boxes(overlap, self._settings.same_person)
@@ -414,7 +469,7 @@ class ChunkTracker:
         return numbers
 
     def _search_backwards(self) -> None:
-        """Search those first detected in the last keyframe in the ones before."""
+        """Track people who are new in the last keyframe through the earlier ones."""
         keyframes, search, settings = self.keyframes, self._search, self._settings
         path = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
         least = settings.min_share * path[0].people.scores.mean(1)
@@ -434,9 +489,10 @@ class ChunkTracker:
 
 
 def have_slid(found: People, expected: People) -> np.ndarray:
-    """Mark people (P,) found on another's body, unless both were expected to share it.
+    """Mark people (P,) who were found on another person's body.
 
-    Of two people the one who is farther from the expected pose has slid.
+    Two people who are alike, but were expected not to be, share a body. The one who is
+    less similar to the expected pose has slid.
     """
     least = KeyframeSettings.slid
     is_alike = compare_all(found, found) >= least
@@ -446,5 +502,5 @@ def have_slid(found: People, expected: People) -> np.ndarray:
 
 
 def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the numbers that both have, and their rows in both."""
+    """Return the IDs that two arrays share, and their rows in each array."""
     return np.intersect1d(ids, other, assume_unique=True, return_indices=True)

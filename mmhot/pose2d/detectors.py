@@ -19,30 +19,46 @@ from mmhot.structures.people import (
 
 @dataclass(frozen=True)
 class Verification:
-    """Thresholds of candidates that are verified by their poses.
+    """Thresholds for verifying candidate boxes by their poses.
 
     Large boxes are right more often, although poses in close-ups are less confident.
-    Boxes of the detector, with hair, hands and clothes in them, replace those around
-    the keypoints where they overlap: gradually, as models and back ends differ.
+    The detector's boxes include hair, hands and clothes, so they replace the boxes
+    around the keypoints where both overlap. The change is gradual because models and
+    back ends differ slightly.
     """
 
-    candidate_score: float = 0.05  # least score of the detector's boxes
-    max_candidates: int = 60  # of an image
-    max_new: int = 8  # the same in videos, with tracked people
-    min_new: float = 0.2  # least score of the detector there
-    min_tracked: float = 0.6  # mean confidence of tracked people that need none
-    tracked_overlap: float = 0.6  # of boxes, from which a candidate is tracked already
-    min_score: float = 0.392  # of people; docs/video.md says on what it was chosen
-    detector_power: float = 0.4  # exponent of the detector's score
-    pose_power: float = 0.5  # exponent of either mean confidence
-    size_power: float = 0.2  # exponent of a box's longer side, share of the image's
-    min_size: float = 0.25  # of this share
-    padding: float = 0.1  # margin of boxes around keypoints, share of the longer side
-    loose_overlap: float = 0.6  # of both boxes, up to which that of keypoints stays
-    tight_overlap: float = 0.8  # of both boxes, from which the detector's replaces it
-    duplicate_overlap: float = 0.6  # share of the smaller box of two duplicates
-    duplicate_similarity: float = 0.2  # of their keypoints
-    tracked_similarity: float = 0.75  # the same of two tracked people who meet
+    # Least score of the detector's boxes. Higher values verify fewer candidates.
+    candidate_score: float = 0.05
+    max_candidates: int = 60  # candidates that are verified in an image, at most
+    max_new: int = 8  # candidates at most in a frame of a video with tracked people
+    min_new: float = 0.2  # least score of the detector's boxes in such a frame
+    # Mean confidence from which tracked people are not verified again. Higher values
+    # verify more people.
+    min_tracked: float = 0.6
+    # Intersection over union with a tracked person's box, from which a candidate is
+    # that person. Higher values verify more candidates.
+    tracked_overlap: float = 0.6
+    # Least score of people; higher values find fewer people and fewer false positives.
+    # docs/video.md says on which data it was chosen.
+    min_score: float = 0.392
+    detector_power: float = 0.4  # exponent of the detector's score in a person's score
+    pose_power: float = 0.5  # exponent of the mean confidence in each of both passes
+    # Exponent of the box's longer side, as a share of the image's longer side.
+    size_power: float = 0.2
+    min_size: float = 0.25  # smaller shares count as this one
+    # Margin of boxes around keypoints, as a share of the keypoints' longer side.
+    padding: float = 0.1
+    # Intersection over union of the detector's box and the box around the keypoints.
+    # Up to this value, the box around the keypoints is kept. Higher values keep more.
+    loose_overlap: float = 0.6
+    tight_overlap: float = 0.8  # from this overlap, the detector's box replaces it
+    # Shared area of two boxes, as a share of the smaller one, above which the boxes may
+    # show one person. Higher values keep more people.
+    duplicate_overlap: float = 0.6
+    # Keypoint similarity from which such boxes do. Higher values keep more people.
+    duplicate_similarity: float = 0.2
+    # The same threshold for two tracked people, as one may be in front of the other.
+    tracked_similarity: float = 0.75
 
 
 class WholeImage(Detector):
@@ -62,8 +78,11 @@ class WholeImage(Detector):
 class BoxFilter(Detector):
     """Filter the boxes of a detector by score and NMS, as MMPose's inferencer does.
 
-    Boxes with at most the score ``bbox_thr`` are dropped, and those that a better one
-    overlaps by more than ``nms_thr``, by default the detector's.
+    Args:
+        detector (Detector): The detector.
+        bbox_thr (float): Boxes with this score or less are dropped.
+        nms_thr (float, optional): Intersection over union with a better box, above
+            which a box is dropped. Default: the detector's ``nms_thr``.
     """
 
     def __init__(
@@ -99,10 +118,11 @@ class PoseVerifiedDetector(Detector):
 
     The shipped detector, at a low threshold, yields most people and many false
     positives. Poses are estimated in each candidate box and once more in the box around
-    the keypoints. With the detector's score ``s``, the longer side ``a`` of its box, as
-    a share of the image's and at least a quarter, and the mean confidences ``c`` of
-    both passes, the score of a person is ``s ** 0.4 * a ** 0.2 * (c1 * c2) ** 0.5``. As
-    that takes tens of boxes per frame, the detector asks for a frame every second.
+    the keypoints. The score of a person is ``s ** 0.4 * a ** 0.2 * (c1 * c2) ** 0.5``,
+    where ``s`` is the detector's score, ``a`` the longer side of its box as a share of
+    the image's longer side (at least a quarter), and ``c1`` and ``c2`` are the mean
+    confidences of both passes. As this estimates tens of boxes per frame, the detector
+    runs only once per second of video.
     """
 
     limits = Verification()
@@ -145,14 +165,17 @@ class PoseVerifiedDetector(Detector):
         scores: np.ndarray,
         tracked: People | None = None,
     ) -> People:
-        """Return the new people among candidates."""
+        """Verify candidate boxes (P, 4) with scores (P,), and return the people.
+
+        Candidates that are duplicates of tracked people are dropped.
+        """
         limits = self.limits
         best = np.argsort(-scores, kind='stable')[: limits.max_candidates]
         boxes = boxes[best]
         sizes = (boxes[:, 2:] - boxes[:, :2]).max(1) / max(image.shape[:2])
         sizes = sizes.clip(limits.min_size) ** limits.size_power
         scores = scores[best] ** limits.detector_power * sizes
-        # confidences, of at most 1, can only lower it
+        # Confidences are at most 1, so that they can only lower the score.
         possible = scores >= limits.min_score
         boxes, scores = boxes[possible], scores[possible]
         people = self._estimate(image, boxes, scores)
@@ -171,7 +194,11 @@ class PoseVerifiedDetector(Detector):
     def _estimate(
         self, image: np.ndarray, boxes: np.ndarray, scores: np.ndarray
     ) -> People:
-        """Estimate people: boxes are those around their poses, and lower scores."""
+        """Estimate the people in boxes (P, 4) with scores (P,).
+
+        The people returned have boxes around their keypoints, and scores lowered by
+        their mean confidence.
+        """
         [(points, confidence)] = self.estimator.estimate_fast([image], [boxes])
         limits, size = self.limits, image.shape[1::-1]
         around = boxes_around(points, confidence, limits.padding, size)
@@ -179,9 +206,10 @@ class PoseVerifiedDetector(Detector):
         return People(around, scores, points, confidence)
 
     def _drop_duplicates(self, people: People, num_tracked: int = 0) -> Boxes:
-        """Keep the box with the highest score of each person, highest first.
+        """Keep each person's box with the highest score, in order of falling scores.
 
-        The last ones are tracked: one may be in front of another.
+        The last ``num_tracked`` people are tracked. Two of them are duplicates only if
+        they are very similar, as one may be in front of the other.
         """
         duplicate = self._duplicates(people, people)
         tracked = slice(len(people) - num_tracked, None)
@@ -194,7 +222,7 @@ class PoseVerifiedDetector(Detector):
         return people.bboxes[rows], people.bbox_scores[rows]
 
     def _duplicates(self, first: People, second: People) -> np.ndarray:
-        """Mark pairs (P, Q) that are of one person."""
+        """Mark pairs (P, Q) that show the same person."""
         shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
         similar = compare_all(first, second) >= self.limits.duplicate_similarity
         return (shared > self.limits.duplicate_overlap) & similar

@@ -22,9 +22,9 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code
 
-# Stands for an invalid box of a person whose results are dropped.
+# Replacement for the invalid box of a person. The results are dropped.
 _ANY_BOX = np.array([0, 0, 8, 8], np.float32)
-# Rooms whose code decides the results.
+# Packages in which a change of code may change the results.
 _ROOMS = (
     *('skeletons', 'geometry', 'structures', 'io', 'deploy', 'frames'),
     *('pose2d', 'tracking'),
@@ -33,14 +33,19 @@ _ROOMS = (
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """Intervals of detections, frames, and the memory of frames between them."""
+    """Intervals between detections, and limits of the frames kept between them."""
 
-    longest: int = 30  # from one detection to the next
-    stream: int = 12  # the same of streams, whose new people are searched forwards only
-    short: int = 15  # length below which all frames of a video are detected
-    min_rest: int = 5  # frames after the last detection for another at the end
-    max_bytes: float = 200e6  # of the frames of a chunk
-    ahead: int = 4  # frames read ahead of a CPU; of a GPU, those of a chunk
+    longest: int = 30  # most frames from one detection to the next in videos
+    # Frames from one detection to the next in streams. It is shorter, as new people
+    # cannot be searched backwards there.
+    stream: int = 12
+    # Frames; in videos that are shorter, people are detected in every frame.
+    short: int = 15
+    # Least number of frames of a chunk in which people are detected at its end, if the
+    # interval is not over. Higher values skip more such detections.
+    min_rest: int = 5
+    max_bytes: float = 200e6  # bytes; a chunk ends where its frames take more memory
+    ahead: int = 4  # frames read ahead if a CPU estimates; a GPU reads a chunk ahead
 
 
 @dataclass
@@ -49,8 +54,8 @@ class VideoPoseEstimator:
 
     detector: Detector
     estimator: PoseEstimator
-    # frames from one detection to the next; in those between, people are tracked by
-    # their keypoints. By default, see `detection_interval`
+    # Frames from one detection to the next. In the frames between them, people are
+    # tracked by their keypoints. The default is that of `detection_interval`.
     det_every: int | None = None
     batch_size: int = 8  # frames per batch if every frame is detected
     gaps: Gaps = Gaps()  # gaps between keyframes that are interpolated
@@ -140,7 +145,7 @@ class VideoPoseEstimator:
         progress: Callable[[int], None],
         observers: Sequence[FrameObserver],
     ) -> None:
-        """Process all frames after those of an interrupted run."""
+        """Process all frames that an interrupted run has not processed."""
         interval = self.detection_interval(source.fps, source.num_frames)
         shots, num_cached = CutDetector(), len(clip.people)
         if not clip.complete:
@@ -160,14 +165,14 @@ class VideoPoseEstimator:
                     clip.people += self._estimate_batch(batch, clip, interval)
                     clip.times += [frame.time for frame in batch]
                     progress(len(clip.people) - clip.first)
-                shown.result()  # while this batch was estimated
+                shown.result()  # observers saw the last batch in the meantime
                 shown = pool.submit(show_frames, batch, clip, observers)
             shown.result()
 
     def _batches(
         self, frames: Iterable[Frame], clip: ClipPeople, interval: int
     ) -> Iterator[list[Frame]]:
-        """Split frames into batches of one shot; cached ones are alone."""
+        """Split frames into batches of one shot; each cached frame is a batch."""
         batch, num_cached = list[Frame](), len(clip.people)
         for frame in frames:
             is_next = frame.index in clip.cuts or frame.index <= num_cached
@@ -243,10 +248,15 @@ class VideoPoseEstimator:
         prior: Prior | None = None,
         video: bool = True,
     ) -> People:
-        """Estimate people in boxes; those in invalid boxes have scores of 0.
+        """Estimate people in boxes; in invalid boxes, keypoints are NaN and scores 0.
 
-        The boxes are those of the images of ``places`` (P,). In a video, the flip test
-        is saved, and quarter turns of people whose confidence has not fallen.
+        Args:
+            images (Images): BGR images (H, W, 3).
+            places (np.ndarray): Index of each box's image, (P,).
+            boxes (Boxes): Boxes (P, 4), xyxy pixels, and their scores (P,).
+            prior (Prior, optional): Results of the same people in other frames.
+            video (bool): Whether to save time as in videos: no flip test, and quarter
+                turns only for people with a confidence that has fallen.
         """
         corners, box_scores = boxes
         if not len(corners):
@@ -278,7 +288,7 @@ def show_again(
     observer: FrameObserver,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, np.ndarray]:
-    """Show a video to an observer alone, unless its arrays are known; return these."""
+    """Run a single observer over a video, unless its arrays are cached; return them."""
     if observer.name not in clip.observed:
         with closing(prefetch(source)) as frames:
             count = len(clip.people) - clip.first

@@ -13,18 +13,21 @@ from mmhot.structures.people import People, box_size
 
 @dataclass(frozen=True)
 class Gaps:
-    """Gaps between two poses of a person that are interpolated."""
+    """Limits for gaps between two poses of a person that are interpolated."""
 
-    # largest distance of a keypoint in the middle of the gap from the mean of those
-    # before and after, per size of the person; 0 to estimate all frames, at once
+    # Largest distance of a keypoint in the middle of the gap from the mean of its
+    # positions before and after, as a share of the person's size. Higher values
+    # interpolate more frames; 0 estimates all frames in one batch.
     tolerance: float = 0.05
-    seconds: float = 0.35  # longest gap
-    # most frames from one keyframe to the next, if they are no longer
+    seconds: float = 0.35  # longest gap that is interpolated
+    # Most frames from one keyframe to the next, if they take at most `seconds`.
     frames: int = KeyframeSettings.max_step
-    min_score: float = 0.3  # least confidence of keypoints that must be predictable
+    # Confidence from which keypoints must be within the tolerance. Higher values
+    # interpolate more frames.
+    min_score: float = 0.3
 
     def max_step(self, times: Sequence[float]) -> int:
-        """Return the most frames from one keyframe to the next, by frames' times."""
+        """Return the most frames between keyframes, given frame times in seconds."""
         seconds = (times[-1] - times[0]) / max(len(times) - 1, 1)
         is_near = self.frames * seconds <= self.seconds
         return self.frames if is_near else KeyframeSettings.max_step
@@ -38,12 +41,19 @@ def fill_chunk(
 ) -> list[People]:
     """Find the people of the frames between keyframes, in a few batches.
 
-    People are estimated in the frame between two keyframes. Where their keypoints are
-    near the middle of those before and after, the other frames are interpolated;
-    otherwise both halves are treated likewise, as where only one end is known. Without
-    a tolerance all frames are estimated in one batch, as GPUs prefer.
+    People are estimated in the middle frame between two keyframes. If their keypoints
+    are near the mean of the keypoints at both ends, the other frames are interpolated.
+    Otherwise, or if only one end is known, both halves are filled in the same way. With
+    a tolerance of 0, all frames are estimated in one batch, as GPUs prefer.
 
-    Times are those of the frames in seconds.
+    Args:
+        times (Sequence[float]): Times of the chunk's frames in seconds.
+        keyframes (list[Keyframe]): People of some frames, the last one included.
+        search (PoseSearch): Search of people in the frames of the chunk.
+        gaps (Gaps): Limits for gaps that are interpolated.
+
+    Returns:
+        list[People]: People of each frame of the chunk.
     """
     paths = _Paths(times, keyframes, search, gaps)
     spans = np.array(
@@ -73,9 +83,10 @@ def fill_chunk(
 
 
 class _Paths:
-    """Poses of people by number and place in a chunk; place -1 is the frame before.
+    """Poses of people by ID and place in a chunk; place -1 is the frame before it.
 
-    Spans (S, 3) are numbers of people, and the places of the frames around a gap.
+    Each row of ``spans`` (S, 3) is a gap: ID of the person, and the places of the
+    frames before and after the gap.
     """
 
     def __init__(
@@ -114,22 +125,23 @@ class _Paths:
         return self._poses.take(rows[self._known[rows]])
 
     def select_open(self, spans: np.ndarray) -> np.ndarray:
-        """Select spans with frames between, of which an end is known."""
+        """Select spans (S, 3) with frames inside and a known pose at an end or both."""
         person, first, last = spans.T
         is_known = self._known[self._rows(person, first)]
         is_known |= self._known[self._rows(person, last)]
         return spans[is_known & (last - first > 1)]
 
     def estimate(self, spans: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Estimate the people of spans at places (S,) in these.
+        """Estimate the people of spans (S, 3) at one place (S,) in each span.
 
-        Returns a mask (S,) of short spans whose keypoints are where they were expected,
-        in the middle of both ends.
+        Returns:
+            np.ndarray: Mask (S,) of spans that can be interpolated: both ends are
+            known, the span is short, and the keypoints are where they were expected.
         """
         search, limits, (person, first, last) = self._search, self._limits, spans.T
         ends = np.stack([self._rows(person, first), self._rows(person, last)])
         is_known = self._known[ends]
-        # an end that is not known is as the other one
+        # An unknown end is assumed to be equal to the known one.
         before, after = map(self._poses.take, np.where(is_known, ends, ends[::-1]))
         start, now, end = (self._times[x + 1] for x in (first, places, last))
         share = ((now - start) / (end - start)).astype(np.float32)[:, None]
@@ -140,7 +152,7 @@ class _Paths:
             before.keypoints + share[..., None] * (after.keypoints - before.keypoints),
             np.minimum(before.scores, after.scores),
         )
-        # unless they are upright at all known ends
+        # The prior confidence is -inf only if the person is upright at all known ends.
         confidence = np.maximum(
             search.prior_of(before).confidence, search.prior_of(after).confidence
         )
@@ -170,7 +182,8 @@ class _Paths:
         nodes = np.array([first, (first + last) // 2, last])
         places = np.setdiff1d(np.arange(first + 1, last), nodes)
         times, now = self._times[nodes + 1], self._times[places + 1, None]
-        weights = np.empty((len(places), 3), np.float32)  # Lagrange's
+        # weights of Lagrange's interpolation
+        weights = np.empty((len(places), 3), np.float32)
         for node in range(3):
             others = np.delete(times, node)
             factors = (now - others) / (times[node] - others)

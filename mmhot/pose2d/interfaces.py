@@ -80,7 +80,7 @@ class PoseEstimator(ABC):
     """Interface of top-down 2D pose estimators.
 
     Attributes:
-        name, identity: As of :class:`Detector`.
+        name, identity: As in :class:`Detector`.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
         prefers_batches (bool): Whether a batch hardly takes longer, as on a GPU.
@@ -154,6 +154,9 @@ def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
 def split_poses(
     keypoints: np.ndarray, scores: np.ndarray, boxes: BoxArrays
 ) -> list[Pose]:
-    """Split the poses of the people of all images into those of each."""
+    """Split keypoints (P, K, 2) and scores (P, K) of all people by image.
+
+    ``boxes`` has the boxes of each image, which give the number of its people.
+    """
     ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
     return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -49,7 +49,7 @@ class OnnxDetector(Detector):
         if (
             dets is None
             or other is None
-            or dets[-1:] == [4]  # those of RF-DETR
+            or dets[-1:] == [4]  # RF-DETR's outputs
             or (self.has_poses and len(other) != 4)
         ):
             raise ValueError(
@@ -120,11 +120,11 @@ class OnnxDetector(Detector):
 class OneStageEstimator(PoseEstimator):
     """Estimate the poses of all people in an image at once, with RTMO for example.
 
-    Each box gets the pose whose own box overlaps it most. Where there is none,
-    keypoints are NaN and scores 0.
+    Each box gets the pose with the most overlapping box of its own. Where no pose
+    overlaps, keypoints are NaN and scores 0.
 
-    Arguments are those of :class:`OnnxPoseEstimator` and :class:`OnnxDetector`. The
-    same model, which runs once for both, is the ``detector``.
+    Arguments are the same as for :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
+    The same model, which runs once for both, is the ``detector``.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Steps of pipeline.json state the size of the input, width first, under these names.
 _SIZES = ('input_size', 'image_size', 'size')
-_HUB_FOLDER = 'onnx'  # of the graphs in repositories of the Hugging Face Hub
+_HUB_FOLDER = 'onnx'  # folder of the graphs in repositories of the Hugging Face Hub
 
 
 class Colors(NamedTuple):
@@ -50,13 +50,13 @@ class PipelineFile(NamedTuple):
     colors: Colors | None = None  # normalization
     size: tuple[int, int] | None = None  # width and height of the input
     padding: float | None = None  # factor by which boxes are enlarged
-    udp: bool | None = None  # whether heatmaps are those of UDP
+    udp: bool | None = None  # whether heatmaps are in UDP's coordinates
 
 
 class OnnxFile:
     """An ONNX file in ONNX Runtime, with all that is known of its model.
 
-    Arguments and errors are those of :func:`mmhot.deploy.onnx_sessions.open_session`.
+    Arguments and errors: see :func:`mmhot.deploy.onnx_sessions.open_session`.
     ``meta`` is ``meta.json`` of ``mmhot export``, or empty, and ``outputs`` has the
     shapes of the outputs.
     """
@@ -132,10 +132,10 @@ class OnnxFile:
         return skeleton
 
     def has_udp_heatmaps(self) -> bool:
-        """Return whether heatmaps are those of UDP.
+        """Return whether heatmaps are in UDP's coordinates.
 
-        The pipeline states it, or else the name; those of ViTPose are, which the graph
-        shows.
+        The pipeline states it, or else the name of the file. ViTPose's heatmaps are,
+        and its graph can be recognized.
         """
         if self.pipeline.udp is not None:
             return self.pipeline.udp
@@ -165,7 +165,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
     with naming(path):
         tasks = load_object(path)['pipeline']['tasks']
         steps = [step for task in tasks for step in task.get('transforms', [])]
-        # decoders first: the sizes of crops are those of other models in some files
+        # Decoders come first: in some files, crops have the sizes of other models.
         steps = [task['params'] for task in tasks if 'params' in task] + steps
         sizes = (step[key] for key in _SIZES for step in steps if key in step)
         size = next(sizes, None)

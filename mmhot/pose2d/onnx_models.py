@@ -31,10 +31,10 @@ class OneStageModelError(ValueError):
 class _Layout(NamedTuple):
     """How a kind of model sees crops, and how its outputs are decoded."""
 
-    # maps the outputs of a crop, and its size (2,), to keypoints (K, 2) in its pixels
-    # and scores (K,)
+    # Function that maps the outputs of a crop, and its size (2,), to keypoints (K, 2)
+    # in pixels of the crop, and scores (K,)
     decode: Callable[..., Pose]
-    # factor by which boxes are enlarged for its crops, unless the file states another
+    # Factor by which boxes are enlarged for crops, unless the file states another
     padding: float = 1.25
     is_raw: bool = False  # whether inputs are RGB from 0 to 255, and outputs points
     is_udp: bool = False  # whether corner pixels are mapped by their centers
@@ -44,8 +44,8 @@ class OnnxPoseEstimator(CropEstimator):
     """Estimate poses with a top-down model, decoded as its outputs require.
 
     Files of ``mmhot export`` state the padding of their crops, the ``smoothing`` of
-    probabilities, whether these are averaged with those of the mirrored crop and, if
-    scores are calibrated, the ``score_curve``.
+    probabilities, whether a flip test averages probabilities with the mirrored crop's
+    and, if scores are calibrated, the ``score_curve``.
 
     Args:
         path (str | Path): The ONNX file.
@@ -99,12 +99,12 @@ class OnnxPoseEstimator(CropEstimator):
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         run = partial(self._run_crops, flip_test=flip_test and self._flips)
-        # about as many crops for each thread
+        # Each thread gets about as many crops as the others.
         number = self._threads * math.ceil(len(crops) / (self._batch * self._threads))
         ends = np.linspace(0, len(crops), min(number, len(crops)) + 1).round()
         pairs = itertools.pairwise(ends.astype(int).tolist())
         batches = [crops[first:last] for first, last in pairs]
-        # new threads in each call, as those of a process are not in its forks
+        # Threads are new in each call, as a fork does not have its parent's threads.
         several = self._threads > 1
         run_all = ThreadPoolExecutor(self._threads).map if several else map
         return itertools.chain.from_iterable(run_all(run, batches))
@@ -139,10 +139,11 @@ class OnnxPoseEstimator(CropEstimator):
     def _average(
         self, outputs: list[np.ndarray], mirrored: list[np.ndarray]
     ) -> list[np.ndarray]:
-        """Average probabilities (B, K, bins) with those of mirrored crops, as logits.
+        """Average the logits of probabilities (B, K, bins) with the mirrored crops'.
 
-        Reversed bins are off by one less than the bins of a pixel. The last ones have
-        no partner and keep their value.
+        Both lists hold the x axis, then the y axis. Reversed x bins are shifted by the
+        number of bins per pixel minus one. The last bins have no partner and are
+        averaged with themselves.
         """
         other_x, other_y = (x[:, self._flip_indices] for x in mirrored)
         shift = round(other_x.shape[-1] / self._size[0]) - 1
@@ -199,8 +200,9 @@ def _decode_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
 
 
 def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
-    """Decode heatmaps (K, h, w) whose corner cells are the corner pixels of a crop.
+    """Decode UDP heatmaps (K, h, w): corner cells are the corner pixels of the crop.
 
+    ``size`` (2,) is the width and height of the crop in pixels.
     Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
     Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and
     Huang et al., Unbiased Data Processing (UDP), CVPR 2020.
@@ -229,7 +231,11 @@ def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
 
 
 def _find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return indices (K,) of the highest cells of padded heatmaps, and these."""
+    """Find the highest cells of heatmaps (K, h, w).
+
+    Returns their joint, row and column indices (K,) in the padded heatmaps, and the
+    heatmaps padded by one cell, (K, h + 2, w + 2).
+    """
     count, _, width = heatmaps.shape
     row, column = np.divmod(heatmaps.reshape(count, -1).argmax(-1), width)
     padded = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode='edge')

@@ -1,7 +1,7 @@
 """2D pose estimator and person detector by name.
 
-:func:`register_pose_estimator` and :data:`DETECTORS` take those of other packages; all
-other names are files, configs, and models of indexes.
+Other packages add theirs with :func:`register_pose_estimator` and :data:`DETECTORS`.
+All other names are files, configs, and models of indexes.
 """
 
 import logging

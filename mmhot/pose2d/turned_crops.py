@@ -37,38 +37,56 @@ _LEFT = np.array([[0, 1], [-1, 0]])  # quarter turn
 
 @dataclass(frozen=True)
 class TurnSettings:
-    """When crops are turned, and how; chosen on photos, see the card of the weights.
+    """Thresholds that decide when and how crops are turned.
 
-    A good upright pose stays: raised arms look like legs, and turned crops of them are
-    wrong with a high confidence. In videos, gains at small tilts are less than the two
-    estimates differ between frames.
+    They were chosen on photos, see the card of the weights. Good upright poses are kept
+    because raised arms look like legs, and poses in turned crops of them are wrong with
+    a high confidence. In videos, only larger tilts are aligned: at small ones the gain
+    is less than the difference between the two estimates from frame to frame.
     """
 
-    fall: float = 0.2  # drop of a person's confidence that triggers turns in videos
-    good_turned: float = 0.85  # mean confidence of turned torsos that need no more
-    good_upright: float = 0.65  # the same of upright ones
-    # of people who were turned before: 3 of 36 upside down in photos of sports exceed
-    # .65 in their upright crops, .74 .74 .76, where the turned ones have .89 .70 .99
-    good_return: float = 0.75  # confidence of upright crops from which they win,
-    max_loss: float = 0.2  # unless the turned crop's is higher by more than this
-    min_gain: float = 0.15  # of the body's mean confidence in a crop turned otherwise
-    min_turned: float = 0.6  # least mean confidence there
-    min_tilt: float = 15.0  # of torsos that are aligned, degrees from vertical
-    min_video_tilt: float = 30.0  # the same in videos
-    patch_size: float = 1.8  # side of a turned patch, longer sides of the box
-    aligned_size: float = 2.2  # the same of an aligned patch
-    max_side: int = 768  # larger aligned patches are reduced, pixels
-    margin: float = 0.15  # around the keypoints, share of their extent's longer side
-    min_score: float = 0.3  # of keypoints that determine the box
-    min_keypoints: int = 6  # of these, else all do
-    near: float = 0.15  # distance of keypoints that are averaged, lengths of the torso
+    # Drop of a person's mean confidence, compared with other frames of the video, that
+    # triggers more turns. Higher values turn fewer crops.
+    fall: float = 0.2
+    # Mean confidence of the body from which a pose with a turned torso is kept without
+    # further turns. Higher values turn more crops.
+    good_turned: float = 0.85
+    good_upright: float = 0.65  # the same threshold for poses with an upright torso
+    # The upright crop replaces a crop that is turned as before if its mean confidence
+    # reaches this. In photos of sports, the upright crops of 3 of 36 people upside down
+    # exceed 0.65 (0.74, 0.74, 0.76; their turned crops reach 0.89, 0.70, 0.99). Higher
+    # values keep more turns.
+    good_return: float = 0.75
+    # The turned crop is kept if its mean confidence is higher than the upright one's by
+    # more than this. Higher values keep fewer turns.
+    max_loss: float = 0.2
+    # Rise of the body's mean confidence for which another turn is accepted. Higher
+    # values accept fewer turns.
+    min_gain: float = 0.15
+    min_turned: float = 0.6  # mean confidence that another turn must exceed, too
+    # Degrees between the torso and the axis of its crop, from which the crop is aligned
+    # with the torso. Higher values align fewer people.
+    min_tilt: float = 15.0
+    min_video_tilt: float = 30.0  # degrees; the same threshold in videos
+    patch_size: float = 1.8  # side of a turned patch, in longer sides of the box
+    aligned_size: float = 2.2  # side of an aligned patch, in longer sides of the box
+    max_side: int = 768  # pixels; larger aligned patches are scaled down to this side
+    # Margin between the keypoints and the new box, as a share of the longer side of
+    # their extent.
+    margin: float = 0.15
+    min_score: float = 0.3  # confidence above which a keypoint determines the new box
+    # If fewer keypoints are this confident, all of them determine the box.
+    min_keypoints: int = 6
+    # Distance between the two estimates of a keypoint, in torso lengths, up to which
+    # they are averaged. Higher values average more keypoints.
+    near: float = 0.15
 
 
 _SETTINGS = TurnSettings()
 
 
 class TurnedCrops(PoseEstimator):
-    """Estimate people of another estimator again in turned crops, where it helps.
+    """Repeat another estimator's estimates in turned crops, where that helps.
 
     2D models have seen few people who lie or are upside down. For people with a low
     confidence the crop is turned by 90, 180 and 270 degrees, and the pose with the
@@ -118,7 +136,7 @@ class TurnedCrops(PoseEstimator):
             return estimate(images, boxes)
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
         poses = points, scores = self._estimate_first(estimate, people, turns)
-        # False where the confidence in other frames is unknown
+        # Comparisons are False where the confidence in other frames is unknown (NaN).
         as_before = scores.mean(1) >= confidence - _SETTINGS.fall
         is_turned = quarter_turns(points) > 0
         needed = np.where(is_turned, _SETTINGS.good_turned, _SETTINGS.good_upright)
@@ -131,9 +149,9 @@ class TurnedCrops(PoseEstimator):
     def _estimate_first(
         self, estimate: EstimatePoses, people: list[Crop], turns: np.ndarray
     ) -> Pose:
-        """Estimate people in crops turned as before and, if at all, in upright ones.
+        """Estimate people in crops that are turned as before, and in upright crops.
 
-        The turns (P,) of people whose upright crop wins become 0.
+        Where the upright crop wins, the person's entry in ``turns`` (P,) is set to 0.
         """
         turned = np.flatnonzero(turns)
         pairs = [*zip(people, turns, strict=True), *((people[x], 0) for x in turned)]
@@ -158,7 +176,12 @@ class TurnedCrops(PoseEstimator):
         turns: np.ndarray,
         uncertain: np.ndarray,
     ) -> None:
-        """Replace poses of people by those in crops turned otherwise, if better."""
+        """Try the other quarter turns of uncertain people, and keep better poses.
+
+        ``poses`` is updated in place: keypoints (P, K, 2) in pixels of the image, and
+        scores (P, K). ``turns`` (P,) are the turns already tried, and ``uncertain``
+        (U,) the indices of the people to try.
+        """
         crops = [
             _turn(image, box, turn)
             for person in uncertain
@@ -182,7 +205,11 @@ class TurnedCrops(PoseEstimator):
 
 
 class _TurnedCrop(NamedTuple):
-    """Turned surroundings of a person, the box (4,) and the matrix into them (2, 3)."""
+    """Turned patch around a person.
+
+    ``pixels`` (h, w, 3) is BGR, ``box`` (4,) the person's box in the patch as xyxy
+    pixels, and ``matrix`` (2, 3) maps points of the image into the patch.
+    """
 
     pixels: np.ndarray
     box: np.ndarray
@@ -202,7 +229,7 @@ def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Po
 
 
 def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
-    """Crop the surroundings of a box, and turn them to the left."""
+    """Crop the surroundings of a box (4,), and turn them to the left ``turn`` times."""
     matrix = np.eye(2, 3)
     if not turn:
         return _TurnedCrop(image, box, matrix)
@@ -214,7 +241,7 @@ def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
     patch = image[first[1] : last[1], first[0] : last[0]]
     matrix[:, 2] = -first
     for _ in range(turn):
-        # columns become rows, the last one first
+        # Columns become rows, and the last column becomes the first row.
         matrix = _LEFT @ matrix
         matrix[1, 2] += patch.shape[1] - 1
         patch = np.rot90(patch)
@@ -232,11 +259,23 @@ def align_tilted(
 ) -> Pose:
     """Estimate tilted people again in rotated crops, and combine both estimates.
 
-    A tilted body fills little of its upright bounding box, and models have seen fewer
-    of them. The second crop is rotated so that the torso is upright, and fits the
-    keypoints of the first, which was turned to the left by quarter ``turns`` (P,).
-    Keypoints that agree are averaged by their squared scores, of others the more
-    confident is taken; scores are means.
+    A tilted body fills little of its upright bounding box, and models have seen few
+    tilted bodies. The second crop is rotated so that the torso is upright, and fits the
+    keypoints of the first crop. Where both estimates of a keypoint agree, they are
+    averaged with their squared scores as weights; elsewhere the more confident one is
+    kept. Scores are the means of both.
+
+    Args:
+        estimate (EstimatePoses): Estimates poses in boxes of images.
+        people (list[Crop]): Image and box (4,) of each person.
+        poses (Pose): First estimates, keypoints (P, K, 2) in pixels of the image, and
+            scores (P, K).
+        min_tilt (float): Degrees between torso and crop from which people are estimated
+            again.
+        turns (np.ndarray): Quarter turns to the left of the first crops, (P,).
+
+    Returns:
+        Pose: Keypoints (P, K, 2) and scores (P, K).
     """
     points, scores = (values.copy() for values in poses)
     x, y = torso_of(points).T
@@ -260,7 +299,10 @@ def _align(
     scores: np.ndarray,
     tilt: float,
 ) -> _TurnedCrop:
-    """Rotate the surroundings of a person, and find the new box."""
+    """Rotate the surroundings of a person by ``tilt`` degrees, and find the new box.
+
+    ``points`` (K, 2) are the person's keypoints in pixels, and ``scores`` (K,) theirs.
+    """
     low, high, center, side = _measure(box)
     side *= _SETTINGS.aligned_size
     zoom = min(_SETTINGS.max_side / side, 1.0)
@@ -273,7 +315,7 @@ def _align(
     extent = map_points(matrix, points[reliable])
     first, last = extent.min(0), extent.max(0)
     margin = _SETTINGS.margin * (last - first).max()
-    # not beyond the corners of the rotated box
+    # The new box stays within the corners of the rotated box.
     box_corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
     corners = map_points(matrix, np.array(box_corners))
     first = np.maximum(first - margin, corners.min(0))
