@@ -13,7 +13,7 @@ from mmhot.models.tokens.selection import gather_tokens
 
 @MODELS.register_module()
 class GroupAttention(nn.Module):
-    """Multi-head group attention (MHGA), also for heads of others.
+    """Multi-head group attention (MHGA), also usable in other heads.
 
     Every token attends to the slots of all groups and the private tokens of its own
     group ``g``: ``softmax(s Q_g [K_slots, K_g]^T) [V_slots, V_g]`` with a scale ``s``,
@@ -105,9 +105,15 @@ class GroupBlock(nn.Module):
 
 
 def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
-    """Return the attention logits of judging tokens and patches, (..., R, H, N).
+    """Compute the attention logits between scoring tokens and patches.
 
-    Queries of the tokens are (..., R, H, D), keys of the patches (..., N, H, D).
+    Args:
+        queries (Tensor): Queries of the scoring tokens, (..., R, H, D).
+        keys (Tensor): Keys of the patches, (..., N, H, D).
+        scale (float): Factor of the logits.
+
+    Returns:
+        Tensor: Logits, (..., R, H, N).
     """
     queries = queries.transpose(-3, -2) * scale
     logits = queries @ keys.movedim(-3, -1)  # (..., H, R, N)
@@ -115,11 +121,17 @@ def patch_logits(queries: Tensor, keys: Tensor, scale: float) -> Tensor:
 
 
 def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Score patches (..., N) by softmax pooling, for the group-based token pruning.
+    """Score patches by softmax pooling, for the group-based token pruning.
 
-    With the logits ``l_i`` of a patch, one for each of R queries and H heads, (..., R,
-    H, N), its score is ``sum_i softmax(l)_i * l_i``. A mask (..., R) says which queries
-    count.
+    With the logits ``l_i`` of a patch, one for each of R queries and H heads, its score
+    is ``sum_i softmax(l)_i * l_i``.
+
+    Args:
+        logits (Tensor): Logits, (..., R, H, N).
+        valid (Tensor, optional): Mask of the queries that count, (..., R).
+
+    Returns:
+        Tensor: Score of each patch, (..., N).
     """
     exponents = logits
     if valid is not None:
@@ -129,9 +141,15 @@ def pool_logits(logits: Tensor, valid: Tensor | None = None) -> Tensor:
 
 
 def keep_patches(x: Tensor, index: Tensor, num_queries: int) -> Tensor:
-    """Keep the query tokens in front of (B, N, C), and of the patches an index (B, n).
+    """Keep all query tokens, and some of the patches behind them.
 
-    Patches are counted from ``num_queries`` on.
+    Args:
+        x (Tensor): Query tokens, then patches, (B, num_queries + N, C).
+        index (Tensor): Patches to keep, (B, n), counted from the first patch.
+        num_queries (int): Number of query tokens.
+
+    Returns:
+        Tensor: Query tokens, then the kept patches, (B, num_queries + n, C).
     """
     patches = gather_tokens(x[:, num_queries:], index)
     return torch.cat([x[:, :num_queries], patches], dim=1)

@@ -39,9 +39,10 @@ class CoarseState(NamedTuple):
     """Tokens between two layers of the coarse encoder, or after the last."""
 
     x: Tensor  # human token or keypoint tokens, then patches, (B, J + N, C)
-    rows: Tensor  # of each patch in the table of positions, (B, N)
+    rows: Tensor  # row of each patch in the table of positions, (B, N)
     kept: tuple[Tensor, ...] = ()  # rows of the patches that left each layer, (B, N)
-    logits: Tensor | None = None  # last layer's, of queries and patches, (B, J, H, N)
+    # Attention logits between queries and patches in the last layer, (B, J, H, N)
+    logits: Tensor | None = None
 
     @property
     def queries(self) -> Tensor:
@@ -91,10 +92,16 @@ class CoarseEncoder(nn.Module):
     def forward(
         self, state: CoarseState, table: Tensor, counts: tuple[int, ...]
     ) -> CoarseState:
-        """Run the next layers, as many as there are counts of patches to keep.
+        """Run the next layers, one for each count.
 
-        The table of positions (N + 1, C) has a row of zeros for human and keypoint
-        tokens, then one for each patch.
+        Args:
+            state (CoarseState): Tokens after the layers before.
+            table (Tensor): Position embeddings, (N + 1, C): a row of zeros for human
+                and keypoint tokens, then one for each patch.
+            counts (tuple[int]): Patches that each of the layers keeps.
+
+        Returns:
+            CoarseState: Tokens after the last of these layers.
         """
         x, rows, kept, logits = state
         for layer, count in enumerate(counts, start=len(kept)):
@@ -117,5 +124,15 @@ class CoarseEncoder(nn.Module):
 
 @torch.no_grad()
 def choose_patches(queries: Tensor, keys: Tensor, scale: float, count: int) -> Tensor:
-    """Choose the patches with the highest scores for all queries, (B, count)."""
+    """Choose the patches with the highest scores, pooled over all queries.
+
+    Args:
+        queries (Tensor): Queries of the tokens, (B, J, H, D).
+        keys (Tensor): Keys of the patches, (B, N, H, D).
+        scale (float): Factor of the logits.
+        count (int): Patches to keep.
+
+    Returns:
+        Tensor: Sorted indices, (B, count).
+    """
     return keep_highest(pool_logits(patch_logits(queries, keys, scale)), count)

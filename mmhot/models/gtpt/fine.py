@@ -22,7 +22,8 @@ class GroupTokens(NamedTuple):
 
     x: Tensor  # (B * G, S + N, C)
     positions: Tensor  # added in each layer, (B * G, S + N, C)
-    # of each private token in the table of positions, 0 for dense keypoints, (B * G, N)
+    # Row of each private token in the table of positions, (B * G, N); 0 for dense
+    # keypoints
     rows: Tensor
 
 
@@ -51,7 +52,16 @@ class CoarseToFine(nn.Module):
     def forward(
         self, coarse: CoarseState, table: Tensor, num_private: int
     ) -> GroupTokens:
-        """Choose the ``num_private`` private tokens of each group and gate them."""
+        """Choose the private tokens of each group and gate them.
+
+        Args:
+            coarse (CoarseState): Tokens after the coarse encoder.
+            table (Tensor): Position embeddings, (N + 1, C).
+            num_private (int): Private tokens of a group: dense keypoints and patches.
+
+        Returns:
+            GroupTokens: Tokens of each group.
+        """
         index = self.choose(coarse.logits, num_private)  # (B, G, N)
         slots, pool = self.introduce_dense(coarse)
         patch = index - self.groups.num_dense  # negative where a dense keypoint is
@@ -64,14 +74,26 @@ class CoarseToFine(nn.Module):
 
     @torch.no_grad()
     def choose(self, logits: Tensor, num_private: int) -> Tensor:
-        """Choose all dense keypoints of a group and its best patches."""
+        """Choose all dense keypoints of a group and its best patches.
+
+        Args:
+            logits (Tensor): Logits between query tokens and patches, (B, J, H, N).
+            num_private (int): Tokens to choose for each group.
+
+        Returns:
+            Tensor: Sorted indices among dense keypoints and patches,
+            (B, G, num_private).
+        """
         groups = self.groups
         scores = pool_logits(logits[:, groups.scorers], groups.scorers_valid)
         dense = groups.dense_scores.expand(scores.shape[0], -1, -1)
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
     def introduce_dense(self, coarse: CoarseState) -> tuple[Tensor, Tensor]:
-        """Return the slots (B, G, S, C), and dense keypoints with all patches."""
+        """Return the slots (B, G, S, C), and dense keypoints before all patches.
+
+        The second tensor is (B, num_dense + N, C).
+        """
         groups, pool = self.groups, coarse.patches
         parts, sparse = coarse.queries.tensor_split([groups.num_parts], dim=1)
         if self.dense_tokens is not None:
@@ -81,7 +103,16 @@ class CoarseToFine(nn.Module):
         return slots, pool
 
     def gates(self, patches: Tensor, patch: Tensor) -> Tensor:
-        """Return the gates (B, G, N, C) of the chosen patches, 1 if not a patch."""
+        """Compute the channel gates of the chosen patches.
+
+        Args:
+            patches (Tensor): All patch tokens, (B, N, C).
+            patch (Tensor): Chosen patch of each private token, (B, G, n); negative for
+                a dense keypoint, which is not gated.
+
+        Returns:
+            Tensor: Gates from 0 to 1, (B, G, n, C); 1 for dense keypoints.
+        """
         gates = self.gate(patches).unflatten(-1, (self.groups.num_groups, -1))
         group = torch.arange(self.groups.num_groups, device=patch.device)
         index = patch.clamp(min=0) * len(group) + group[:, None]
@@ -101,10 +132,15 @@ class FineEncoder(nn.Module):
     def forward(
         self, tokens: GroupTokens, counts: tuple[int, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode the groups; each layer keeps a number of private tokens.
+        """Encode the groups.
 
-        Returns keypoint tokens (B, K, C), and the rows of the private tokens that left
-        each layer, (B, G, N).
+        Args:
+            tokens (GroupTokens): Tokens of each group.
+            counts (tuple[int]): Private tokens that each layer keeps.
+
+        Returns:
+            tuple[Tensor, tuple[Tensor]]: Keypoint tokens, (B, K, C), and the rows of
+            the private tokens that left each layer, (B, G, N).
         """
         groups, (x, positions, rows), rows_by_layer = self.groups, tokens, []
         for block, count in zip(self.blocks, counts, strict=True):

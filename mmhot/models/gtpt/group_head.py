@@ -14,10 +14,11 @@ from mmhot.models.gtpt.groups import KeypointGroups
 
 @MODELS.register_module()
 class GroupRTMCCHead(RTMCCHead):
-    """RTMPose's head whose keypoints attend in groups, in place of its gated attention.
+    """RTMPose's head with group attention in place of its gated attention.
 
-    Keypoints attend to those of all groups, and each group to its own copy of the
-    feature map's cells; see :class:`~mmhot.models.gtpt.attention.GroupAttention`.
+    Keypoints attend to the keypoints of all groups, and each group to its own copy of
+    the feature map's cells; see
+    :class:`~mmhot.models.gtpt.attention.GroupAttention`.
 
     Args:
         *args: Arguments of MMPose's ``RTMCCHead``.

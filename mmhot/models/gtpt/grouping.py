@@ -8,7 +8,8 @@ from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton
 
 _BODY_PARTS = ('head', 'upper_body', 'lower_body')
-# More groups cost more than they gain: each has its own patches.
+# Most groups that are found by branches. More would cost more time than they gain, as
+# each group has its own patches.
 _MOST_BRANCHES = 5
 
 
@@ -36,7 +37,7 @@ def check_groups(
 
 
 def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int]]:
-    """Return the indices of a group's slots, then those of each of its dense parts."""
+    """Return the indices of a group's slots, then the indices of each dense part."""
     if all(name in skeleton.groups for name in names):
         return [skeleton.indices(name) for name in names]
     slots = []
@@ -86,7 +87,7 @@ def _children(skeleton: Skeleton, joint: int) -> list[int]:
 
 
 def _branch(skeleton: Skeleton, top: int) -> list[int]:
-    """Return the joints of a subtree, those nearer to its top first."""
+    """Return the joints of a subtree, from the top down (breadth first)."""
     branch = [top]
     for joint in branch:
         branch += _children(skeleton, joint)

@@ -14,10 +14,10 @@ class KeypointGroups(nn.Module):
     """Index tables of grouped keypoints: a module without parameters.
 
     The keypoints of a group are its *slots*, which all groups attend to. If a group is
-    made of named groups of the skeleton, only those of the first name are. Those of
-    further names are *dense* keypoints, introduced later from one *part* token for each
-    name, and attended to by their own group alone. A group with fewer slots than others
-    repeats its first one as *padding*, which is masked.
+    made of named groups of the skeleton, only the keypoints of the first name are
+    slots. The keypoints of further names are *dense*: they are introduced later from
+    one *part* token for each name, and only their own group attends to them. A group
+    with fewer slots than others repeats its first one as *padding*, which is masked.
 
     The 17 keypoints of COCO in their three groups have 6 slots each (S = 6): the head's
     5 keypoints, the first of them repeated; 6 of the arms; 6 of the legs. So

@@ -28,6 +28,8 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 Counts = tuple[int, ...]
 
+# Distance from the label, as a share of the image size, within which a keypoint counts
+# as correct in the log
 _PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
@@ -41,7 +43,7 @@ class GTPTHead(BaseHead):
 
     Args:
         in_channels (int): Channels of the feature map, the last one given.
-        out_channels (int): Keypoints ``K``, those of ``skeleton`` or ``metainfo``.
+        out_channels (int): Keypoints ``K`` of ``skeleton`` or ``metainfo``.
         input_size (tuple[int, int]): Width and height of the image.
         in_featuremap_size (tuple[int, int]): Width and height of the feature map.
         simcc_split_ratio (float): Bins per pixel.
@@ -74,7 +76,8 @@ class GTPTHead(BaseHead):
 
     test_settings = (
         *('flip_test', 'keep_rates', 'raw_scores', 'score_curve', 'output_heatmaps'),
-        *('flip_mode', 'shift_coords', 'shift_heatmap'),  # of MMPose's other heads
+        # Settings of MMPose's other heads
+        *('flip_mode', 'shift_coords', 'shift_heatmap'),
     )
 
     def __init__(
@@ -237,7 +240,7 @@ class GTPTHead(BaseHead):
             dict: The losses of the loss module and of the guidance and, for the log,
             ``acc_pose``.
         """
-        # both passes share the coarse layers before the first pruning
+        # Both passes share the coarse layers before the first pruning.
         all_counts = self.count_tokens(None)
         shared = self.counts[: self.coarse_depth].count(all_counts[0])
         state = self.coarse_encoder.begin(self.embed(feats[-1]))
@@ -284,8 +287,8 @@ class GTPTHead(BaseHead):
         """Predict and decode keypoints.
 
         Args:
-            feats (tuple | list[tuple]): Feature maps; with the flip test those of the
-                images and those of their mirror images.
+            feats (tuple | list[tuple]): Feature maps; with the flip test a list of two,
+                for the images and for their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
                 images; ``keep_rates`` replaces :attr:`keep_rates`; ``raw_scores``
@@ -320,7 +323,10 @@ class GTPTHead(BaseHead):
         batch_data_samples: SampleList,
         test_cfg: ConfigType,
     ) -> SimCC:
-        """Return probabilities of x (B, K, Wx) and y (B, K, Hy)."""
+        """Return probabilities of x (B, K, Wx) and y (B, K, Hy).
+
+        Arguments are the same as for :meth:`predict`.
+        """
         rates = {}
         if 'keep_rates' in test_cfg:
             rates = {'counts': self.count_tokens(test_cfg['keep_rates'])}
@@ -331,7 +337,7 @@ class GTPTHead(BaseHead):
         both = self.forward((torch.cat([images[-1], mirror_images[-1]]),), **rates)
         (x, mirrored_x), (y, mirrored_y) = (axis.chunk(2) for axis in both)
         flip_indices = batch_data_samples[0].metainfo['flip_indices']
-        # a list as an index would be copied to the GPU
+        # A list as an index would be copied to the GPU.
         mirrored_x, mirrored_y = (
             torch.stack([axis[:, i] for i in flip_indices], dim=1)
             for axis in (mirrored_x, mirrored_y)
@@ -348,10 +354,19 @@ def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
 
 @torch.no_grad()
 def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
-    """Return the share of valid keypoints (B, K) near the label, mean over keypoints.
+    """Return the share of valid keypoints near the label, averaged over keypoints.
 
-    It is that of MMPose's ``simcc_pck_accuracy``, which divides x by the height and y
-    by the width, computed where the logits are: a GPU is not waited for.
+    It equals MMPose's ``simcc_pck_accuracy``, which divides x by the height and y by
+    the width. It is computed on the device of the logits, so that nothing waits for a
+    GPU.
+
+    Args:
+        logits (tuple[Tensor, Tensor]): Logits of x (B, K, Wx) and y (B, K, Hy).
+        targets (tuple[Tensor, Tensor]): Labels of the same shapes.
+        valid (Tensor): Mask of the keypoints that count, (B, K).
+
+    Returns:
+        Tensor: Share from 0 to 1, a scalar.
     """
     squared = sum(
         ((axis.argmax(-1) - target.argmax(-1)) / other.shape[-1]).square()

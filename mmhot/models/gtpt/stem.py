@@ -69,13 +69,13 @@ class ShuffleBlock(nn.Module):
         """Map ``(B, C, H, W)`` to ``(B, C', H', W')``."""
         left, right = x.chunk(2, dim=1) if self.left is None else (self.left(x), x)
         halves = (left, self.right(right))
-        # in the order (B, H, W, C), which keeps the channels_last format
+        # The order (B, H, W, C) keeps the channels_last format.
         shuffled = torch.stack([half.permute(0, 2, 3, 1) for half in halves], dim=-1)
         return shuffled.flatten(-2).permute(0, 3, 1, 2)
 
 
 class UpSample(nn.Module):
-    """Upsampling by two: a convolution whose channels become pixels."""
+    """Upsampling by two: a 1x1 convolution, and a pixel shuffle of its channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -116,8 +116,8 @@ class GTPTStem(BaseModule):
     Args:
         in_channels (int): Channels of the image.
         stem_channels (int): Channels of the first convolution.
-        stage_channels (Sequence[int]): Channels of each stage; the first are those of
-            the output.
+        stage_channels (Sequence[int]): Channels of each stage; the output has the
+            channels of the first.
         stage_depth (int): Blocks of a stage.
         merge_depth (int): Blocks after a merge.
     """

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 _BINS = 'classify_x.1.', 'classify_y.1.'
 _DENSE = 'coarse_to_fine.dense_tokens'
 _QUERIES = 'coarse_encoder.query_tokens'
-# Parameters whose shape follows from the number of keypoints or of groups.
+# Parameters with a shape that depends on the number of keypoints or groups
 _OF_SKELETON = (_QUERIES, 'coarse_to_fine.gate.2.weight', 'coarse_to_fine.gate.2.bias')
 
 

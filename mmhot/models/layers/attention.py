@@ -56,7 +56,7 @@ class CrossAttention(nn.Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend with queries (..., N, C) to keys and values (..., M, C).
 
-        Queries (N, C) are those of all leading axes, and projected once.
+        Queries of shape (N, C) serve all leading axes, and are projected once.
         """
         lead = key.shape[:-2]
         q = self._split(self.query(query))
@@ -84,7 +84,15 @@ def check_heads(embed_dims: int, num_heads: int, parts: int = 1) -> None:
 
 @torch.no_grad()
 def received_attention(attention: Attention, x: Tensor) -> Tensor:
-    """Average what tokens (..., N, C) receive over heads and queries, (..., N)."""
+    """Return the attention that each token receives, averaged over heads and queries.
+
+    Args:
+        attention (Attention): Layer with the projections of queries and keys.
+        x (Tensor): Tokens, (..., N, C).
+
+    Returns:
+        Tensor: Mean attention weight of each token as a key, (..., N).
+    """
     qkv, wanted = attention.qkv, 2 * x.shape[-1]
     bias = None if qkv.bias is None else qkv.bias[:wanted]
     qk = F.linear(x, qkv.weight[:wanted], bias)

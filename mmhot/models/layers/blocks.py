@@ -82,7 +82,7 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
     ``fusion`` maps both streams' channels, 2 * C, to two logits.
     """
     weights = fusion(torch.cat([first, second], -1)).softmax(-1)
-    # in mixed precision the streams have more digits than the weights
+    # Under autocast the streams are float32 and the weights 16-bit.
     return torch.lerp(second, first, weights[..., :1].to(first.dtype))
 
 
@@ -121,7 +121,7 @@ def _encode_axis(length: int, channels: int) -> Tensor:
 def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
     """Encode moments (N,) by sines and cosines with periods of 0.1 to 2.5 durations.
 
-    The duration, of the sequence, is in the unit of the moments.
+    ``duration`` is the length of the sequence, in the unit of the moments.
     """
     periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
     angles = 2 * math.pi * moments[:, None] / periods

@@ -69,7 +69,7 @@ class SequencePoseLifter(PoseLifter):
     recoverer the mirror image reuses the frames that were kept of the window, as
     published; with one each image chooses its own.
 
-    ``test_cfg`` takes the settings of the head and
+    ``test_cfg`` has the settings of the head and
 
     * ``flip_test`` (bool, defaults to False): average with the mirror image;
     * ``keep`` (int or list[int], optional): overrides ``num_keep`` of the pruners.
@@ -131,7 +131,16 @@ class SequencePoseLifter(PoseLifter):
     def extract_feat(
         self, inputs: Tensor, kept: Sequence[Tensor] | None = None
     ) -> Features:
-        """Run the backbone."""
+        """Run the backbone.
+
+        Args:
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
+            kept (Sequence[Tensor], optional): Frames that each pruner keeps, (B, t),
+                instead of choosing them.
+
+        Returns:
+            Tensor | PrunedFeatures: Features, (B, T', ..., C).
+        """
         if not isinstance(self.backbone, Host):
             return self.backbone(inputs)
         keep = None if self.training else self.test_cfg.get('keep')
@@ -140,7 +149,7 @@ class SequencePoseLifter(PoseLifter):
     def extract_both(
         self, inputs: Tensor, flip_indices: Sequence[int]
     ) -> list[Features]:
-        """Return the features of windows and of their mirror images."""
+        """Return the features of windows (B, T, K, C) and of their mirror images."""
         mirrored = mirror_poses(inputs, flip_indices)
         if not self.drops_frames:
             return list(self.extract_feat(torch.cat([inputs, mirrored])).chunk(2))
@@ -150,9 +159,15 @@ class SequencePoseLifter(PoseLifter):
     def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
         """Lift windows of normalized 2D poses (B, T, K, C), without decoding.
 
-        With ``flip_indices``, each keypoint's partner on the other side, poses are
-        averaged with those of the mirror image. They are of all frames, (B, T', K, 3),
-        or of the center frame if others are dropped.
+        Args:
+            inputs (Tensor): Windows, (B, T, K, C).
+            flip_indices (Sequence[int], optional): Partner of each keypoint on the
+                other side, (K,). If given, poses are averaged with the poses of the
+                mirror images.
+
+        Returns:
+            Tensor: Poses of all frames, (B, T', K, 3), or of the center frame,
+            (B, 1, K, 3), if pruned frames are not recovered.
         """
         target = 'center' if self.drops_frames else 'all'
         if flip_indices is None:
@@ -161,11 +176,16 @@ class SequencePoseLifter(PoseLifter):
         return self.head.average(feats, flip_indices, target)
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
-        """Predict poses of windows (B, T, K, C).
+        """Predict poses of windows.
 
-        The flip test needs ``flip_indices`` in the metainfo of the samples. They are
-        returned with ``pred_instances`` and, if the backbone prunes, with
-        ``kept_frames`` of ``num_frames`` in their metainfo.
+        Args:
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
+            data_samples (list[PoseDataSample]): B samples; for the flip test with
+                ``flip_indices`` in their metainfo.
+
+        Returns:
+            list[PoseDataSample]: The samples with ``pred_instances``. If the backbone
+            prunes, their metainfo has ``kept_frames`` (t,) and ``num_frames``.
         """
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']

@@ -1,6 +1,6 @@
-"""Graph convolutions: modulated ones of HTNet and NanoHTNet, those of MotionAGFormer.
+"""Graph convolutions of HTNet and NanoHTNet (modulated), and of MotionAGFormer.
 
-MotionAGFormer's are those of the published network, except that degrees scale
+MotionAGFormer's compute what the published network does, except that degrees scale
 adjacencies directly instead of through diagonal matrices.
 """
 
@@ -59,9 +59,13 @@ class ModulatedGraphConv(nn.Module):
 
 
 def tree_adjacency(parents: Sequence[int]) -> Tensor:
-    """Return the mean over a node's neighbors in a tree, plus the node itself, (N, N).
+    """Return the adjacency of a tree, normalized by rows, with ones on the diagonal.
 
-    Rows sum to one without the diagonal. The root's parent is -1.
+    Args:
+        parents (Sequence[int]): Parent of each node, (N,); -1 for the root.
+
+    Returns:
+        Tensor: Adjacency, (N, N). Without the diagonal each row sums to one.
     """
     adjacency = torch.zeros(len(parents), len(parents))
     for child, parent in enumerate(parents):
@@ -83,9 +87,10 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
-# Frames are equal if the sums over this many groups of channels are, up to this share
-# of the largest sum.
+# Channels are summed in this many groups to compare frames: sums are cheaper.
 _NUM_SUMS = 8
+# Two frames are equal if no sum differs by more than this share of the largest sum.
+# Higher values treat more frames as equal.
 _ROUNDING = 1e-5
 
 
@@ -148,7 +153,7 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
     @torch.no_grad()
     def _adjacency(self, tracks: Tensor) -> Tensor:
-        """Scaled adjacency (B, K, T, T) of the frames of (B, K, T, C)."""
+        """Compute the scaled adjacency (B, K, T, T) of frames, from (B, K, T, C)."""
         products = tracks @ tracks.mT
         first = first_of_same(tracks)
         products = products.gather(-2, first[..., None].expand_as(products))
@@ -158,7 +163,17 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
 
 def first_of_same(tracks: Tensor) -> Tensor:
-    """Return for each frame of (..., T, C) one index that all equal frames share."""
+    """Map each frame to the first one, in the order of sums, that equals it.
+
+    Frames are sorted by their first sum of channels, and a run of sorted frames without
+    a step in any sum is one group of equal frames.
+
+    Args:
+        tracks (Tensor): Features of frames, (..., T, C).
+
+    Returns:
+        Tensor: Index of a frame for each frame, (..., T); equal frames share one.
+    """
     padded = F.pad(tracks, (0, -tracks.shape[-1] % _NUM_SUMS))
     sums = padded.unflatten(-1, (_NUM_SUMS, -1)).sum(-1)
     order = sums[..., 0].argsort(dim=-1)
@@ -171,7 +186,7 @@ def first_of_same(tracks: Tensor) -> Tensor:
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:
-    """Scaled adjacency of the published graph, without loops, (K, K)."""
+    """Compute the scaled adjacency of the published graph, without loops, (K, K)."""
     adjacency = torch.zeros(skeleton.num_keypoints, skeleton.num_keypoints)
     for parent, child in skeleton.bones:
         adjacency[child, parent] = 1
@@ -181,6 +196,6 @@ def bone_adjacency(skeleton: Skeleton) -> Tensor:
 
 
 def scale_by_degrees(adjacency: Tensor) -> Tensor:
-    """Divide by the roots of both nodes' row sums, (..., N, N)."""
+    """Divide adjacencies (..., N, N) by the roots of both nodes' degrees (row sums)."""
     scale = adjacency.sum(-1).rsqrt()
     return adjacency * scale[..., :, None] * scale[..., None, :]

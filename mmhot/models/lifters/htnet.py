@@ -83,7 +83,8 @@ class IntraPartConstraint(nn.Module):
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
         halves = limbs[:, 1:].contiguous()
         self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
-        # row of each joint among joints and limbs, in two copies
+        # Each joint's row in the concatenation of joints and limbs, for the two copies
+        # of `forward`: (joints, limbs of 3, joints, limbs of 2).
         rows = torch.arange(skeleton.num_keypoints)
         whole, outer, limb = rows.clone(), rows.clone(), torch.arange(len(limbs))
         whole[limbs[:, 1:]] = len(rows) + limb[:, None]
@@ -101,7 +102,7 @@ class IntraPartConstraint(nn.Module):
 
 
 def _take(x: Tensor, rows: Tensor) -> Tensor:
-    """Take rows (N, n) of each sample (B, K, C), (B, N, n, C)."""
+    """Take the rows (N, n) of each sample (B, K, C); the result is (B, N, n, C)."""
     return x.index_select(1, rows.flatten()).unflatten(1, rows.shape)
 
 
@@ -170,7 +171,7 @@ class HTNet(BaseModule):
             :func:`mmhot.skeletons.joints.configured_skeleton`.
     """
 
-    # frames are independent: a clip is lifted in windows of one
+    # Frames are independent: a clip is lifted in windows of one frame.
     num_frames = 1
     num_keep_frames = 1
 

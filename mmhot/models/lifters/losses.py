@@ -46,7 +46,7 @@ class PoseSequenceLoss(nn.Module):
     def forward(
         self, output: Tensor, target: Tensor, target_weight: Tensor | None = None
     ) -> Tensor:
-        """Compare poses; the loss is a scalar.
+        """Compare predicted with true poses; the loss is a scalar.
 
         Args:
             output (Tensor): Predicted poses, (B, T, K, 3).
@@ -66,7 +66,7 @@ class PoseSequenceLoss(nn.Module):
         error = (output - target).norm(dim=-1)
         loss = _mean(weights * error, valid)
         if self.scale_weight:
-            # of each pose, to fit its target best
+            # Least-squares scale of each pose to its target, (B, T, 1, 1)
             fit = (output * target).sum((-2, -1), keepdim=True)
             size = output.square().sum((-2, -1), keepdim=True)
             scale = fit / size.clamp(min=torch.finfo(output.dtype).tiny)
@@ -83,5 +83,5 @@ class PoseSequenceLoss(nn.Module):
 
 
 def _mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of (B, T, K) over valid values."""
+    """Average values (B, T, K) where a mask (B, T, K) is one."""
     return (values * valid).sum() / valid.sum().clamp(min=1)

@@ -131,7 +131,7 @@ class HypothesisGenerator(nn.Module):
     ) -> None:
         super().__init__()
         hypotheses = range(NUM_HYPOTHESES)
-        # unlike the other norms, its eps is PyTorch's
+        # These norms have PyTorch's default eps, unlike the others.
         self.norms = nn.ModuleList(nn.LayerNorm(num_frames) for _ in hypotheses)
         self.encoders = nn.ModuleList(
             nn.Sequential(

@@ -88,7 +88,8 @@ class MixSTE(Host):
         )
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.temporal_norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        # of the published head; unlike that of the other norms, its eps is PyTorch's
+        # This norm belongs to the published head, and has PyTorch's default eps, unlike
+        # the other norms.
         self.norm = nn.LayerNorm(embed_dims)
 
     def tokenize(self, x: Tensor) -> Tensor:

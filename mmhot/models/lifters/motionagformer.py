@@ -1,8 +1,8 @@
 """MotionAGFormer: attention and graph convolutions side by side.
 
 `MotionAGFormer: Enhancing 3D Human Pose Estimation with a Transformer-GCNFormer
-Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). Heads and neighbors are those
-of its own code; HoT's copy has four of each.
+Network <https://arxiv.org/abs/2310.16288>`_ (WACV 2024). The numbers of heads and
+neighbors follow its own code; HoT's copy has four of each.
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
 """MotionBERT: a stream of keypoints before frames, and one of frames before keypoints.
 
 `MotionBERT: A Unified Perspective on Learning Human Motion Representations
-<https://arxiv.org/abs/2210.06551>`_ (ICCV 2023), plain and as a host of HoT. Names of
-modules are those of MMPose's ``DSTFormer``, whose weights load unchanged; it differs
-from that in fused attention and in that it can be pruned.
+<https://arxiv.org/abs/2210.06551>`_ (ICCV 2023), plain and as a host of HoT. Modules
+are named as in MMPose's ``DSTFormer``, so that its weights load unchanged. Unlike
+``DSTFormer`` it uses fused attention and can be pruned.
 """
 
 from typing import Any
@@ -56,7 +56,7 @@ class SpaceTimeBlock(nn.Module):
         return self._add(x, self.mlp_t(self.norm2_t(x)))
 
     def received(self, x: Tensor) -> Tensor:
-        """Attention that frames receive in the temporal half, (B, T)."""
+        """Compute the attention that frames receive in the temporal half, (B, T)."""
         tracks = self.norm1_t(x).transpose(1, 2)
         return received_attention(self.attn_t, tracks).mean(1)
 

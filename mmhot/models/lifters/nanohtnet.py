@@ -69,7 +69,7 @@ class NanoHTNet(BaseModule):
         branch_dims (int): Channels of each joint that a branch ends with; the output
             has twice as many.
         spatial_drop_rate (float): Dropout rate in the MLPs of the spatial branch.
-        temporal_drop_rate (float): Dropout rate in those of the temporal branch.
+        temporal_drop_rate (float): Dropout rate in the MLPs of the temporal branch.
     """
 
     def __init__(
@@ -114,7 +114,8 @@ class NanoHTNet(BaseModule):
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)
 
-        # first rows of the type-II DCT, twice the sum and not normalized, (T', T)
+        # Rows of the lowest T' frequencies of the type-II DCT, (T', T). As in SciPy
+        # they are twice the sum and not normalized.
         cosines = scipy.fft.dct(np.eye(num_frames), axis=0)[:num_keep_frames]
         dct = torch.tensor(cosines, dtype=torch.float32)
         self.register_buffer('dct', dct, persistent=False)

@@ -31,8 +31,8 @@ class PoseLiftingHead(BaseHead):
     Args:
         in_channels (int): Channels ``C`` of the features.
         out_channels (int): Coordinates of a keypoint.
-        num_keypoints (int, optional): Keypoints ``K`` if features are those of whole
-            poses, (B, T', C). Defaults to None: features of keypoints.
+        num_keypoints (int, optional): Keypoints ``K`` if features describe whole poses,
+            (B, T', C). Defaults to None: features describe keypoints, (B, T', K, C).
         loss (dict): Loss between predicted and true poses, (B, T', K, 3), called with
             weights (B, T', K, 1) as third argument. MMPose's losses use these if built
             with ``use_target_weight=True``.
@@ -68,7 +68,7 @@ class PoseLiftingHead(BaseHead):
 
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', [K,] C)`` to poses ``(B, T', K, 3)``."""
-        # half precision rounds a meter to millimeters
+        # Half precision would round a meter to millimeters.
         with full_precision(feats):
             coords = self.fc(feats.to(self.fc.weight.dtype))
         if self.num_keypoints is None:
@@ -85,7 +85,7 @@ class PoseLiftingHead(BaseHead):
 
         Args:
             feats (Tensor | PrunedFeatures | list): Features, (B, T', K, C); with the
-                flip test a list of those of the windows and of their mirror images.
+                flip test a list of two, for the windows and for their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
                 images; ``target`` ('center' or 'all', defaults to 'center') selects
@@ -108,9 +108,17 @@ class PoseLiftingHead(BaseHead):
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str
     ) -> Tensor:
-        """Average poses (B, T', K, 3) of windows with those of their mirror images.
+        """Average the poses of windows and of their mirror images, mirrored back.
 
-        Features of both are of the same frames; ``target`` is 'center' or 'all'.
+        Args:
+            feats (Sequence[Tensor | PrunedFeatures]): Features of the windows and of
+                their mirror images, for the same frames.
+            flip_indices (Sequence[int]): Partner of each keypoint on the other side,
+                (K,).
+            target (str): 'center' or 'all'.
+
+        Returns:
+            Tensor: Poses, (B, T', K, 3).
         """
         coords, mirrored = (self.select(feat, target) for feat in feats)
         return (coords + mirror_poses(mirrored, flip_indices)) / 2
@@ -128,7 +136,20 @@ class PoseLiftingHead(BaseHead):
         return gather_tokens(coords, is_center.int().argmax(1, keepdim=True))
 
     def decode(self, coords: np.ndarray, data_sample) -> InstanceData:
-        """Decode the output ``(T', K, 3)`` of one sample, for one target its center."""
+        """Decode the output of one sample.
+
+        Args:
+            coords (np.ndarray): Output of the network, (T', K, 3).
+            data_sample (PoseDataSample): The sample. If it has a single target frame,
+                only the center frame is decoded.
+
+        Returns:
+            InstanceData: ``keypoints`` (T, K, 3) in meters and camera axes, and
+            ``keypoint_scores`` (T, K).
+
+        Raises:
+            RuntimeError: If the head has no decoder.
+        """
         if self.decoder is None:
             raise RuntimeError(
                 'PoseLiftingHead needs a decoder for predictions: set head.decoder '
@@ -156,8 +177,8 @@ class PoseLiftingHead(BaseHead):
 
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimeters over
-            the keypoints of positive weight; with ``DistillHook`` that against the
-            ground truth, and ``mpjpe_to_teacher``.
+            the keypoints of positive weight. With ``DistillHook``, ``mpjpe`` is the
+            error against the ground truth, and ``mpjpe_to_teacher`` is added.
 
         Raises:
             ValueError: If labels and poses differ in the number of frames.
@@ -194,11 +215,13 @@ class PoseLiftingHead(BaseHead):
 class RepresentationHead(PoseLiftingHead):
     """Linear layer and tanh, then :class:`PoseLiftingHead`'s regression.
 
-    The head of MotionBERT and MotionAGFormer; keys are those of MMPose's
-    ``MotionRegressionHead``; ``**head`` are arguments of :class:`PoseLiftingHead`.
+    MotionBERT and MotionAGFormer have this head. Its weights have the names of MMPose's
+    ``MotionRegressionHead``.
 
     Args:
+        in_channels (int): Channels ``C`` of the features.
         rep_dims (int): Channels of the representation.
+        **head: Further arguments of :class:`PoseLiftingHead`.
     """
 
     def __init__(self, in_channels: int, rep_dims: int = 512, **head: Any) -> None:

@@ -69,9 +69,18 @@ class MomentQueue(nn.Module):
         self.register_buffer('position', torch.zeros((), dtype=torch.int64))
 
     def allowed(self, performances: Tensor, frames: Tensor, radius: int) -> Tensor:
-        """Mark the entries that are negatives of moments (B,), (B, N) bool.
+        """Mark the entries of the queue that are negatives of moments.
 
-        They are of another performance, or more than ``radius`` frames away.
+        Negatives show another performance, or a frame that is more than ``radius``
+        frames away.
+
+        Args:
+            performances (Tensor): Performance of each moment, (B,).
+            frames (Tensor): Frame of each moment, (B,).
+            radius (int): Distance in frames.
+
+        Returns:
+            Tensor: Mask, (B, N), bool.
         """
         other = performances[:, None] != self.performances
         distant = (frames[:, None] - self.frames).abs() > radius
@@ -94,18 +103,19 @@ class PoseCLR(BaseModel):
 
     A query (the first view) is compared by InfoNCE with the key of every other view
     of its moment, each against a queue of keys of other moments. Keys come from a
-    moving average of the network, without dropout. The checkpoint's ``backbone.*``
-    weights are those of a :class:`SequencePoseLifter`'s backbone: fine-tuning takes
+    moving average of the network, without dropout. The ``backbone.*`` weights of its
+    checkpoints fit the backbone of a :class:`SequencePoseLifter`: fine-tuning loads
     them by ``load_from``.
 
     Args:
         backbone (dict): Backbone of a lifter, pruned or not.
         projector (dict): Arguments of :class:`ProjectionHead`.
-        momentum (float): Of the key network.
+        momentum (float): Share of its weights that the key network keeps in each step.
         queue_size (int): Keys in the queue ``N``.
-        temperature (float): Of InfoNCE.
-        exclusion_radius (int, optional): Frames around a moment whose keys of the same
-            performance are no negatives. Defaults to None: half a window.
+        temperature (float): Temperature of InfoNCE.
+        exclusion_radius (int, optional): Frames before and after a moment. Keys of the
+            same performance within this distance are not used as negatives. Defaults
+            to None: half a window.
     """
 
     def __init__(
@@ -152,14 +162,14 @@ class PoseCLR(BaseModel):
             inputs (Tensor): Normalized 2D poses; in mode 'tensor' of windows,
                 (B, T, K, C), otherwise of ``V`` views of a moment, the query first,
                 (B, V, T, K, C).
-            data_samples (list[PoseDataSample]): B samples, whose metainfo has
-                ``performance`` and ``frame``.
+            data_samples (list[PoseDataSample]): B samples with ``performance`` and
+                ``frame`` in their metainfo.
             mode (str): 'tensor', 'predict' or 'loss'.
 
         Returns:
             Tensor | dict | list: In mode 'tensor' unit vectors (B, D); in mode 'loss'
-            the loss and what shows collapse; in mode 'predict' the samples, each with
-            ``embeddings`` (V, D).
+            the loss and the measures of :func:`describe_embeddings`; in mode 'predict'
+            the samples, each with ``embeddings`` (V, D).
         """
         if not isinstance(inputs, Tensor):
             inputs = torch.stack(list(inputs))
@@ -203,7 +213,8 @@ class PoseCLR(BaseModel):
         radius = (inputs.shape[2] - 1) // 2 if radius is None else radius
         allowed = self.queue.allowed(performances, frames, radius)
         positives = (queries[:, None] * keys).sum(-1)  # (B, V - 1)
-        bank = self.queue.keys.clone()  # written to before gradients are computed
+        # The queue is written to before gradients are computed.
+        bank = self.queue.keys.clone()
         negatives = (queries @ bank.T).masked_fill(~allowed, -torch.inf)
         losses = dict(loss=info_nce(positives, negatives, self.temperature))
         with torch.no_grad():
@@ -212,14 +223,17 @@ class PoseCLR(BaseModel):
                 del losses['retrieval_top1']
         if self.training:
             moments = keys[:, 0].contiguous(), performances, frames
-            # several processes write in the order of one with their joint batch
+            # Several processes write in the order of one process with the joint batch.
             gathered = (torch.stack(all_gather(part), 1) for part in moments)
             self.queue.write(*(part.flatten(0, 1) for part in gathered))
         return losses
 
     @torch.no_grad()
     def update_keys(self, momentum: float) -> None:
-        """Move the key network to the query network; ``momentum`` is what it keeps."""
+        """Move the key network towards the query network.
+
+        ``momentum`` is the share of its own weights that it keeps; buffers are copied.
+        """
         own = nn.ModuleDict(dict(backbone=self.backbone, projector=self.projector))
         keys = self.key_network.state_dict(keep_vars=True)
         for name, query in own.state_dict(keep_vars=True).items():
@@ -230,10 +244,16 @@ class PoseCLR(BaseModel):
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Compute InfoNCE, one term a positive, averaged to a scalar.
+    """Compute InfoNCE, one term for each positive, averaged to a scalar.
 
-    Similarities of queries and their keys are (B, V), those of queries and the queue
-    (B, N), with -inf where an entry is left out.
+    Args:
+        positives (Tensor): Similarities of queries and their keys, (B, V).
+        negatives (Tensor): Similarities of queries and the entries of the queue,
+            (B, N); -inf leaves an entry out.
+        temperature (float): Divisor of all similarities.
+
+    Returns:
+        Tensor: Loss, a scalar.
     """
     positives = positives / temperature
     rest = (negatives / temperature).logsumexp(1, keepdim=True)
@@ -247,7 +267,7 @@ def describe_embeddings(
 
     Args:
         queries (Tensor): Unit vectors, (B, D).
-        keys (Tensor): Those of other views, (B, V, D).
+        keys (Tensor): Unit vectors of other views, (B, V, D).
         negatives (Tensor): Similarities of queries and the queue, (B, N).
 
     Returns:

@@ -1,4 +1,4 @@
-"""Backbones whose frames can be pruned: what they and their layers must offer.
+"""Host: interface of backbones in which frames can be pruned, and of their layers.
 
 A host from outside the package subclasses :class:`Host`; then every pruner, recoverer,
 :class:`~mmhot.models.lifters.estimator.SequencePoseLifter` and
@@ -17,17 +17,17 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 class Host(BaseModule):
-    """Base class of backbones whose frames can be pruned.
+    """Base class of backbones in which frames can be pruned.
 
     A subclass calls this constructor first, which builds ``self.hourglass``, then
     builds its own modules, and implements :meth:`tokenize`. Unless its modules
     ``layers`` are the layers, it implements :meth:`get_layers`, too.
 
-    The classes of the hosts describe only the arguments that are their own, or that
-    mean something else there; ``**host`` are further arguments of this class. Two that
-    it does not have mean the same in all: ``drop_rate``, the dropout rate after
-    attention and in MLPs, and ``drop_path_rate``, the stochastic depth rate of the last
-    layer, to which those of the layers before rise linearly from 0.
+    Subclasses document only arguments of their own, or that mean something else there;
+    ``**host`` are further arguments of this class. Two arguments of subclasses mean the
+    same in all: ``drop_rate``, the dropout rate after attention and in MLPs, and
+    ``drop_path_rate``, the stochastic depth rate of the last layer; the rates of the
+    layers rise to it linearly from 0.
 
     Args:
         num_frames (int): Frames ``T`` of a window.
@@ -41,7 +41,7 @@ class Host(BaseModule):
             :mod:`mmhot.models.tokens.pruners`.
         recoverer (dict, optional): Config of a recoverer, see
             :mod:`mmhot.models.tokens.recoverers`.
-        num_heads (int): Heads of the attention, also of a recoverer's.
+        num_heads (int): Heads of the attention, in layers and recoverer.
         qkv_bias (bool): Whether queries, keys and values of both have a bias.
 
     Attributes:
@@ -83,8 +83,8 @@ class Host(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Map 2D poses (B, T, K, in_channels) to all frames' features, (B, T, ..., C).
 
-        MMPose's ``PoseLifter`` calls it, and our ``SequencePoseLifter`` :meth:`encode`,
-        whose head recovers poses.
+        MMPose's ``PoseLifter`` calls this method. Our ``SequencePoseLifter`` calls
+        :meth:`encode` instead, as its head can also recover poses.
 
         Raises:
             ValueError: If frames are pruned and their tokens not recovered.
@@ -109,8 +109,9 @@ class Host(BaseModule):
             keep (int or Sequence[int], optional): See :class:`Hourglass`.
 
         Returns:
-            Tensor | PrunedFeatures: Features, (B, T, ..., C), or, with a pruner, those
-            of the frames that are left or recovered, and which frames were kept.
+            Tensor | PrunedFeatures: Features of all frames, (B, T, ..., C). With a
+            pruner, the features of the frames that are left or recovered, and the
+            indices of the kept frames.
         """
         frames = self.num_frames
         if self.takes_fewer_frames:
@@ -138,7 +139,7 @@ class Host(BaseModule):
         return self.layers
 
     def frame_features(self, x: Tensor) -> Tensor:
-        """Map tokens (B, t, K, C) to features of frames, (B, t, F): by mean."""
+        """Map tokens (B, t, K, C) to features of frames, (B, t, F), by their mean."""
         return x.mean(2)
 
     def before_recovery(self, x: Tensor) -> Tensor:
@@ -146,5 +147,5 @@ class Host(BaseModule):
         return x
 
     def after_recovery(self, x: Tensor) -> Tensor:
-        """Map tokens (B, T, ..., C) after recovery; here the host's last norm goes."""
+        """Map tokens (B, T, ..., C) after recovery, for example by a last norm."""
         return x

@@ -27,10 +27,26 @@ class Hourglass(nn.Module):
     """Run a host's layers, prune frames before some of them, and recover them.
 
     Without a pruner it has no parameters and only runs the layers. With a recoverer of
-    tokens it adds a learned embedding to the kept tokens, by their order. Arguments are
-    those of :class:`~mmhot.models.tokens.host.Host`. Pruners are a list from shallow to
-    deep, or one whose ``num_keep`` and ``depth`` are lists, a pyramid of its type.
-    Without a recoverer all keep the center frame.
+    tokens it adds a learned embedding to the kept tokens, by their order. Without a
+    recoverer all pruners keep the center frame.
+
+    Args:
+        num_frames (int): Frames ``T`` of a window.
+        num_layers (int): Layers of the host.
+        embed_dims (int): Channels ``C`` of the tokens.
+        pruner (dict | list[dict], optional): Configs of pruners, from shallow to deep.
+            A single config with lists as ``num_keep`` and ``depth`` is a pyramid of
+            pruners of one type.
+        recoverer (dict, optional): Config of a recoverer of tokens or poses.
+        num_heads (int): Heads of the recoverer's attention.
+        qkv_bias (bool): Whether its queries, keys and values have a bias.
+        first_depth (int): First layer before which frames can be pruned.
+        fixed_lengths (bool): Whether layers accept only the number of frames that they
+            were built for.
+
+    Raises:
+        ValueError: If pruners do not fit each other or the host, or a recoverer has no
+            pruner.
     """
 
     def __init__(
@@ -122,7 +138,7 @@ class Hourglass(nn.Module):
             if pruner.reads_attention:
                 x, received = layers[watched].watch(x)
             if kept is None:
-                # of the frames that are left
+                # Input poses of the frames that are left, (B, t, K, C)
                 inputs = gather_tokens(poses, index) if place else poses
                 center = (index == (num_frames - 1) // 2).int().argmax(1)
                 frames = Frames(frame_features(x).detach(), inputs, received, center)
@@ -139,7 +155,16 @@ class Hourglass(nn.Module):
     def recover(
         self, x: Tensor, kept_by_pruner: tuple[Tensor, ...], num_frames: int
     ) -> Tensor | PrunedFeatures:
-        """Recover tokens (B, t, ..., C), or leave the recovery of poses to the head."""
+        """Recover tokens, or leave the recovery of poses to the head.
+
+        Args:
+            x (Tensor): Tokens of the kept frames, (B, t, ..., C).
+            kept_by_pruner (tuple[Tensor]): Frames that each pruner kept, (B, t).
+            num_frames (int): Frames ``T`` of the window.
+
+        Returns:
+            Tensor | PrunedFeatures: The tokens alone if the model has no pruner.
+        """
         if not self.pruners:
             return x
         kept, after_head = kept_by_pruner[-1], None
@@ -177,7 +202,7 @@ class Hourglass(nn.Module):
         return _check_counts(keeps, num_frames, 'keep')
 
     def _embed_slots(self, x: Tensor, place: int) -> Tensor:
-        """Add the embedding of kept slots to (B, t, ..., C)."""
+        """Add the embedding of the kept slots to tokens (B, t, ..., C)."""
         if not len(self.slot_embeddings):
             return x
         table = _resample(self.slot_embeddings[place], x.shape[1])
@@ -200,7 +225,7 @@ class Hourglass(nn.Module):
 
 
 def _split_pyramid(pruner: dict) -> list[dict]:
-    """Make a config of each pruner of a pyramid, whose counts and depths are lists."""
+    """Split the config of a pyramid, with lists of counts and depths, into pruners."""
     counts, depths = pruner.get('num_keep'), pruner.get('depth')
     if not isinstance(counts, Sequence) or not isinstance(depths, Sequence):
         return [pruner]
@@ -230,7 +255,7 @@ def _build_recoverer(
 
 
 def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
-    """Raise unless counts fall from at most ``T`` to at least one."""
+    """Return counts as integers; raise unless they fall from at most ``T`` to >= 1."""
     most = num_frames
     for keep in keeps:
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)

@@ -2,8 +2,8 @@
 
 All are from the `Hourglass Tokenizer <https://arxiv.org/abs/2311.12028>`_ (HoT, CVPR
 2024) and `H2OT <https://arxiv.org/abs/2509.06956>`_ (TPAMI 2025). Unlike the published
-code, evaluation adds no noise, distances are exactly symmetric, and of equal scores
-the lower index is kept.
+code, evaluation adds no noise, distances are exactly symmetric, and ties between scores
+are broken by the lower index.
 """
 
 from typing import NamedTuple
@@ -22,12 +22,12 @@ from mmhot.models.tokens.selection import (
 class Frames(NamedTuple):
     """Input of a pruner: the frames that are left."""
 
-    features: Tensor  # of each frame, (B, T, F)
-    poses: Tensor  # the backbone's input, (B, T, K, C)
-    # attention that each frame receives in the last temporal block, (B, T); None unless
-    # the pruner's `reads_attention`
+    features: Tensor  # features of each frame, (B, T, F)
+    poses: Tensor  # input of the backbone, (B, T, K, C)
+    # Attention that each frame receives in the last temporal block, (B, T). None unless
+    # the pruner sets `reads_attention`.
     received: Tensor | None
-    center: Tensor  # index of the center frame among them, (B,)
+    center: Tensor  # index of the window's center frame among these frames, (B,)
 
 
 class Pruner(nn.Module):
@@ -50,7 +50,15 @@ class Pruner(nn.Module):
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
-        """Choose frames: sorted indices, (B, num_keep)."""
+        """Choose frames by score.
+
+        Args:
+            frames (Frames): The frames that are left.
+            num_keep (int, optional): Frames to keep, instead of the constructor's.
+
+        Returns:
+            Tensor: Sorted indices, (B, num_keep).
+        """
         scores = self.score(frames)
         if self.keep_center:
             scores = scores.scatter(1, frames.center[:, None], torch.inf)
@@ -108,11 +116,14 @@ class ClusterPruner(Pruner):
 
     @staticmethod
     def _separation(distance: Tensor, density: Tensor) -> Tensor:
-        """Distance to the nearest frame that is denser, or as dense and earlier."""
+        """Compute the distance to the nearest frame that is denser, or ties earlier.
+
+        Distances are (B, T, T), densities and the result (B, T).
+        """
         own, other = density[:, :, None], density[:, None, :]
         index = torch.arange(density.shape[-1], device=density.device)
         earlier = index[None, :] < index[:, None]
-        # mutual nearest neighbors have equal densities: ties are frequent
+        # Ties are frequent, as mutual nearest neighbors have equal densities.
         denser = (other > own) | ((other == own) & earlier)
         farthest = distance.amax((1, 2), keepdim=True)
         return distance.where(denser, farthest).amin(-1)
@@ -125,7 +136,7 @@ class AttentionPruner(Pruner):
     reads_attention = True
 
     def score(self, frames: Frames) -> Tensor:
-        """Attention received in the temporal block before, (B, T)."""
+        """Return the attention received in the temporal block before, (B, T)."""
         return frames.received
 
 
@@ -134,7 +145,7 @@ class MotionPruner(Pruner):
     """Token pruning motion (TPMo): frames with the largest motion of the 2D input."""
 
     def score(self, frames: Frames) -> Tensor:
-        """Motion since the previous frame, zero for the first, (B, T)."""
+        """Sum the motion of keypoints since the last frame, zero for the first, (B, T)."""
         motion = frames.poses[..., :2].diff(dim=1).abs().sum((2, 3))
         return torch.cat([torch.zeros_like(motion[:, :1]), motion], dim=1)
 

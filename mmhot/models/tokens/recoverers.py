@@ -10,8 +10,9 @@ from mmhot.models.layers.attention import CrossAttention
 from mmhot.models.layers.blocks import sine_moments
 from mmhot.models.tokens.selection import gather_tokens
 
-# Gain of the initial projections of queries and keys. In a trained MotionBERT poses of
-# all frames change as little with 2 to 6.
+# Gain of the initial projections of queries and keys. Higher values concentrate the
+# attention of a frame on its nearest neighbors. With 2 to 6 the poses of a trained
+# MotionBERT change equally little.
 _SHARPNESS = 3.0
 
 
@@ -45,18 +46,26 @@ class PoseRecoverer(nn.Module):
     """Base class of recoverers of poses, after the head."""
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover the poses of all frames, (B, T, K, 3), from the kept ones'."""
+        """Recover the poses of all frames, (B, T, K, 3).
+
+        Args:
+            x (Tensor): Poses of the kept frames, (B, t, K, 3).
+            kept (Tensor): Indices of these frames, sorted, (B, t).
+            num_frames (int): Frames ``T`` of the window.
+        """
         raise NotImplementedError
 
 
 class PrunedFeatures(NamedTuple):
     """Output of a backbone with a pruner."""
 
-    feats: Tensor  # of all frames, or of the kept ones, (B, T', K, C)
-    kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each keeps, (B, t)
+    feats: Tensor  # features of all frames, or of the kept ones, (B, T', K, C)
+    kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each pruner keeps, (B, t)
     num_frames: int  # frames T of the input
     frames: Tensor | None  # frames of the final poses, (B, t); None if all
-    recoverer: PoseRecoverer | None  # of the poses of all frames, after the head
+    # Recoverer of the poses of all frames, which runs after the head. None if tokens
+    # were recovered before it, or frames are dropped.
+    recoverer: PoseRecoverer | None
 
     @property
     def kept(self) -> Tensor:
@@ -64,13 +73,23 @@ class PrunedFeatures(NamedTuple):
         return self.kept_by_pruner[-1]
 
     def recover(self, poses: Tensor) -> Tensor:
-        """Recover the poses of all frames from the head's, if that is left to do."""
+        """Recover the poses of all frames if a recoverer is left to run.
+
+        Args:
+            poses (Tensor): Poses that the head regressed, (B, T', K, 3).
+
+        Returns:
+            Tensor: Poses of all frames, (B, T, K, 3), or the same poses.
+        """
         if self.recoverer is None:
             return poses
         return self.recoverer(poses, self.kept, self.num_frames)
 
     def chunk(self, count: int) -> list['PrunedFeatures']:
-        """Split the batch into equal parts; poses must be of all frames."""
+        """Split the batch into equal parts.
+
+        ``frames`` is not split, so it must be None: no frame is dropped.
+        """
         kept = zip(*(index.chunk(count) for index in self.kept_by_pruner), strict=True)
         return [
             self._replace(feats=feats, kept_by_pruner=part)
@@ -116,7 +135,7 @@ class AttentionRecoverer(TokenRecoverer):
     def restart(self) -> None:
         """Draw the projections again; nothing happens without ``sine_start``."""
         if self.sine_start:
-            # small weights would make all logits alike
+            # The host's small weights would make all logits alike.
             self.attention.query.reset_parameters()
             self._equalize_projections()
 

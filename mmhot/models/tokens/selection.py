@@ -7,21 +7,34 @@ from mmhot.models.layers.blocks import full_precision
 
 
 def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
-    """Choose the tokens of highest score (..., N), of equal scores the earlier ones.
+    """Choose the tokens with the highest scores; ties are broken by the lower index.
 
-    Indices (..., num_keep) are in ascending order.
+    Args:
+        scores (Tensor): Scores, (..., N).
+        num_keep (int): Tokens to keep.
+
+    Returns:
+        Tensor: Indices in ascending order, (..., num_keep).
     """
-    # topk leaves the order of equal scores to the device
+    # torch.topk leaves the order of equal scores to the device.
     order = scores.sort(dim=-1, descending=True, stable=True).indices
     return order[..., :num_keep].sort(dim=-1).values
 
 
 def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
-    """Gather tokens (..., N, *rest) by indices (..., n), (..., n, *rest)."""
+    """Gather tokens by index.
+
+    Args:
+        x (Tensor): Tokens, (..., N, *rest).
+        index (Tensor): Indices, (..., n).
+
+    Returns:
+        Tensor: Chosen tokens, (..., n, *rest).
+    """
     num_tokens, rest = x.shape[index.ndim - 1], x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
     flat_index = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
-    # whole tokens: torch.gather would look up every element
+    # Whole tokens are copied; torch.gather would look up every element.
     tokens = x.reshape(-1, *rest).index_select(0, flat_index)
     return tokens.reshape(*index.shape, *rest)
 
@@ -29,9 +42,12 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
 def spread_frames(
     num_frames: int, num_keep: int, device: torch.device | None = None
 ) -> Tensor:
-    """Spread rising indices evenly, both ends included; a single one is the center.
+    """Spread indices evenly over frames, both ends included; a single one is central.
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
+
+    Returns:
+        Tensor: Rising indices, (num_keep,).
     """
     if num_keep == 1:
         return torch.full((1,), (num_frames - 1) // 2, device=device)
@@ -40,18 +56,24 @@ def spread_frames(
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
-    """Compute distances (B, T, T) of features (B, T, F), over the root of ``F``.
+    """Compute Euclidean distances of frames, divided by the root of ``F``.
 
     They are exactly symmetric, zero on the diagonal and between equal frames, and
     accurate to the rounding of float32. Mutual nearest neighbors have exactly equal
-    densities, 52 to 58 of 243 frames in the published fixtures: ``|a|^2 - 2ab + |b|^2``
-    in float32 breaks these ties, so that other frames are kept. Float64 keeps them, in
-    a tenth of the time of ``|a - b|^2``.
+    densities, 52 to 58 of 243 frames in the published fixtures. Computing
+    ``|a|^2 - 2ab + |b|^2`` in float32 breaks these ties, so that other frames are kept.
+    Float64 preserves them, in a tenth of the time of ``|a - b|^2``.
+
+    Args:
+        features (Tensor): Features of frames, (B, T, F).
+
+    Returns:
+        Tensor: Distances, (B, T, T), float32.
     """
-    if features.device.type == 'mps':  # which has no float64
+    if features.device.type == 'mps':  # Apple's GPUs have no float64
         return pairwise_distances(features.cpu()).to(features.device)
     features = features.double()
-    # the mean does not change distances, but costs digits
+    # Removing the mean leaves distances as they are, and saves digits.
     features = features - features.mean(1, keepdim=True)
     with full_precision(features):
         products = _upper_products(features)
@@ -64,7 +86,11 @@ def pairwise_distances(features: Tensor) -> Tensor:
 
 
 def _upper_products(x: Tensor) -> Tensor:
-    """Multiply tokens (B, T, F) with themselves and later ones, (B, T, T)."""
+    """Compute dot products of tokens (B, T, F) with themselves and later tokens.
+
+    The result is (B, T, T). Rows are computed in blocks of a quarter of the tokens, at
+    least 64, and products before the first token of a block are left zero.
+    """
     step = max(64, -(-x.shape[1] // 4))
     blocks = [
         nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
