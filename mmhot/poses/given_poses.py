@@ -20,6 +20,7 @@ from mmhot.keypoints.people import PeopleOption, PersonSpan, SingleOption, choos
 from mmhot.lifting.gaps import GapFiller, KnownJoints
 from mmhot.lifting.world import is_level, place_people, to_world
 from mmhot.options import Option, options_of
+from mmhot.poses.contradictions import find_contradictions
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import (
     SKELETONS,
@@ -181,7 +182,12 @@ class FillGiven(GivenStep):
             scores = np.where(person.scores >= (self.kpt_thr or 0), person.scores, 0)
             pixels, _ = convert(person.keypoints_2d, scores)
             places, scores = convert(_without_outliers(person, scores), scores)
-            if np.isfinite(places[:, : _BODY.num_keypoints]).all(-1).any():
+            body = places[:, : _BODY.num_keypoints]
+            found = '; '.join(find_contradictions(body, person.frame, person.fps))
+            if found:
+                text = '%s: person %d contradicts itself, which is not repaired: %s'
+                _LOGGER.warning(text, person.name, track, found)
+            if np.isfinite(body).all(-1).any():
                 places = _complete(places, parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
         if not motions:
