@@ -158,6 +158,7 @@ class PoseSearch:
 
         People with keypoints off their box are estimated again in the box around these,
         and people with a doubtful pose in a larger box, which may hold missed limbs.
+
         Args:
             places (int | np.ndarray): Index of each person's frame in the chunk, (P,),
                 or one for all.

@@ -145,7 +145,7 @@ class MotionPruner(Pruner):
     """Token pruning motion (TPMo): frames with the largest motion of the 2D input."""
 
     def score(self, frames: Frames) -> Tensor:
-        """Sum the motion of keypoints since the last frame, zero for the first, (B, T)."""
+        """Sum the motion of keypoints since the last frame, 0 for the first, (B, T)."""
         motion = frames.poses[..., :2].diff(dim=1).abs().sum((2, 3))
         return torch.cat([torch.zeros_like(motion[:, :1]), motion], dim=1)
 
