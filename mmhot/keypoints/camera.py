@@ -1,4 +1,4 @@
-"""Step ``camera`` before the lift: keypoints as a static camera would see them."""
+"""Step ``camera`` before the lift: map keypoints to the image of a static camera."""
 
 import logging
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ class StabilizeCamera(VideoStep):
 
     name, part = 'camera', 'camera'
 
-    # static if some frames show it, else rotating if all frames show that, else moving,
-    # which means that each frame has its own axes
+    # 'auto' checks some frames for a static camera, then all frames for a rotating one.
+    # Otherwise the camera is moving: each frame has axes of its own.
     camera: Annotated[
         Literal['auto', 'static', 'rotating', 'moving'],
         'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
@@ -57,10 +57,10 @@ class StabilizeCamera(VideoStep):
         return BackgroundTracker(CameraLimits.interval if is_sparse else 1)
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
-        """Map keypoints, and state the camera and its lens.
+        """Map keypoints, and record the camera and its lens.
 
-        The lens is that of the first frame of each shot. Frames of a camera that moves
-        have no common axes, so that it is not stated.
+        The lens is the one in the first frame of each shot. A moving camera is not
+        recorded, as its frames have no common axes.
         """
         path, lens = self.solve(clip, footage)
         if path is None and lens is clip.lens:
@@ -81,10 +81,14 @@ class StabilizeCamera(VideoStep):
     def solve(
         self, clip: Clip2D, footage: Footage
     ) -> tuple[np.ndarray | None, Lens | None]:
-        """Return the path and the lens; None if they are not known.
+        """Find the path of the camera and its lens.
 
-        'auto' may decode the video another time, unless some frames show that the
-        camera is static.
+        'auto' decodes the video a second time unless some frames show that the camera
+        is static.
+
+        Returns:
+            tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and zooms
+            (F, 4), and the lens; each is None if it is unknown.
         """
         size, name = (clip.width, clip.height), str(clip.source or clip.name)
         lens, people = clip.lens, footage.people
@@ -121,14 +125,14 @@ class StabilizeCamera(VideoStep):
             lens = find_lens(seen['points'], seen['keyframe'], size)
         path = solve_camera_path(**seen, size=size, lens=lens)
         chosen = choose_path(path, name, self.camera == 'rotating')
-        if chosen is not None:  # nothing is known of the frames before
+        if chosen is not None:  # frames before the first one were not tracked
             chosen = np.concatenate([static_path(people.first), chosen])
-        # images of a carried camera explain no focal length
+        # The focal length of a carried camera cannot be found from its images.
         return chosen, clip.lens if path.moves else lens
 
 
 def _ankle_paths(clip: Clip2D) -> np.ndarray:
-    """Return how far ankles are after half a second, heights of people, (N,)."""
+    """Measure how far ankles move in half a second, in heights of the person, (N,)."""
     joints, span = get_skeleton(clip.skeleton).joints, max(round(clip.fps / 2), 1)
     ankles, paths = [x for x, y in enumerate(joints) if part_of(y) == 'ankle'], []
     for track in clip.tracks:
@@ -148,8 +152,16 @@ def stabilize(
 ) -> np.ndarray:
     """Map pixels to the image of a camera that stays as it is in the first frame.
 
-    Pixels (T, K, 2) are those of an ideal lens, NaN where missing; the path has
-    rotation vectors and zooms by frame, (F, 4).
+    Args:
+        pixels (np.ndarray): Undistorted pixels, NaN where missing, (T, K, 2).
+        frames (np.ndarray): Frame numbers, (T,).
+        path (np.ndarray): Rotation vectors in radians and zooms by frame number,
+            (F, 4).
+        focal (float): Focal length in the first frame, pixels.
+        size (tuple[int, int]): Width and height of the images.
+
+    Returns:
+        np.ndarray: Pixels in the image of the first frame, (T, K, 2) float32.
     """
     center = np.array(size) / 2
     path = path[frames].astype(np.float64)
@@ -159,8 +171,16 @@ def stabilize(
 
 
 def turn_rays(rays: np.ndarray, rotations: np.ndarray) -> np.ndarray:
-    """Return where directions (T, K, 2) are at depth 1 after rotations (T, 3, 3)."""
+    """Rotate directions, given by x and y at depth 1.
+
+    Args:
+        rays (np.ndarray): Directions, (T, K, 2).
+        rotations (np.ndarray): Rotation matrices, (T, 3, 3).
+
+    Returns:
+        np.ndarray: Rotated directions at depth 1, (T, K, 2).
+    """
     rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
     turned = rays @ rotations.swapaxes(1, 2)
-    # directions beyond 84 degrees are not in any image
+    # Directions beyond 84 degrees are in no image; the clip avoids a division by zero.
     return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)

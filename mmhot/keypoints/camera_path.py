@@ -1,4 +1,4 @@
-"""Path of a camera: rotation and zoom in each frame, from points of the background."""
+"""Camera path: rotation and zoom in each frame, from points of the background."""
 
 import logging
 from dataclasses import dataclass
@@ -17,41 +17,61 @@ _LOGGER = logging.getLogger(__name__)
 class CameraLimits:
     """Limits of static, rotating and moving cameras, and of the fit of their paths.
 
-    The median error of points may be larger after a turn since the keyframe, as a wrong
-    focal length causes errors, too.
+    A camera that only rotates and zooms explains a frame if the median error of its
+    background points stays below a limit. The limit grows with the rotation since the
+    keyframe, as a wrong focal length causes errors, too.
     """
 
-    error_scale: float = 0.001  # of a point (Cauchy), share of the longer image side
-    rounds: int = 6  # steps of the fit
-    max_error: float = 0.0005  # median error if rotating, share of the longer side
-    max_pixels: float = 0.24  # the same in small images, pixels
-    doubling: float = 2.0  # turn that doubles the largest error, degrees
-    min_inliers: float = 0.6  # least share of points in one homography if rotating
-    max_failed: float = 0.3  # largest share of frames in which a camera seems to move
-    max_static_turn: float = 0.2  # rotation of a static camera, degrees
-    max_static_zoom: float = 0.006  # change of a static camera's zoom, logarithm
-    min_frames: int = 3  # frames of a shot that show whether the camera is static
-    interval: int = 15  # frames from one that is looked at to the next, at first
-    # Difference of edges in place, as a share of that a pixel aside, up to which they
-    # are still; higher calls more cameras static. In most frames they must be.
+    # Scale of the robust (Cauchy) error of a point, share of the longer image side.
+    # Higher values give outliers more weight.
+    error_scale: float = 0.001
+    rounds: int = 6  # Gauss-Newton steps of the fit in each frame
+    # Largest median error of a frame that is explained, share of the longer image side.
+    # Higher values call fewer cameras moving.
+    max_error: float = 0.0005
+    max_pixels: float = 0.24  # lower bound of this error in pixels, for small images
+    doubling: float = 2.0  # rotation since the keyframe that doubles it, degrees
+    # Least share of points in one homography in a frame that is explained. Higher
+    # values call more cameras moving.
+    min_inliers: float = 0.6
+    # A camera moves if more than this share of frames is not explained. Higher values
+    # call fewer cameras moving.
+    max_failed: float = 0.3
+    # Degrees; a camera that rotates less is static. Higher values call more static.
+    max_static_turn: float = 0.2
+    # Logarithm of the zoom; a camera that zooms less is static.
+    max_static_zoom: float = 0.006
+    min_frames: int = 3  # fewest frames of a shot that show a static camera
+    interval: int = 15  # frames between those of the first, sparse pass
+    # Edges are still if they differ in place by less than this share of the difference
+    # a pixel aside. Higher values call more cameras static.
     max_moved: float = 0.6
+    # Least share of frames that have edges, and of frames in which they are still.
+    # Higher values call fewer cameras static.
     min_still: float = 0.9
-    # The same of ankles of people who stand, where there are no edges: path within
-    # half a second, heights of the person, and the share of half seconds.
+    # Without edges, standing feet decide. Heights of the person; an ankle that moves
+    # less within half a second stands. Higher values call more cameras static.
     max_ankle_path: float = 0.02
+    # Least share of half seconds in which ankles stand before a static camera. Higher
+    # values call fewer cameras static.
     min_standing: float = 0.5
-    max_turn: float = 75.0  # between two directions of one virtual image, degrees
+    # Degrees; largest rotation from the first frame whose image has room for both
+    # directions. A camera that turns farther has no path.
+    max_turn: float = 75.0
 
 
 @dataclass(frozen=True)
 class FocalSearch:
-    """Search of the focal length of a camera that turns."""
+    """Search for the focal length of a camera that turns."""
 
-    ratios: tuple[float, float] = (0.5, 5.0)  # tried, in longer image sides
-    precision: float = 0.005  # of the focal length, logarithm
-    frames: int = 60  # that are compared
-    other: float = 1.4  # factor of longer and shorter focal lengths
-    worse: float = 1.1  # least ratio of their errors to that of the best
+    # Shortest and longest focal length that is tried, in longer image sides
+    ratios: tuple[float, float] = (0.5, 5.0)
+    precision: float = 0.005  # precision of the focal length, logarithm
+    frames: int = 60  # about as many frames are compared, evenly spaced
+    other: float = 1.4  # factor of a longer and a shorter one, for comparison
+    # The focal length counts as known if the error of both is this many times that of
+    # the best. Higher values find fewer focal lengths.
+    worse: float = 1.1
 
 
 _LIMITS, _SEARCH = CameraLimits(), FocalSearch()
@@ -61,23 +81,23 @@ _LIMITS, _SEARCH = CameraLimits(), FocalSearch()
 class CameraPath:
     """Rotation and zoom of the camera in each frame, relative to the shot's first."""
 
-    # rotation vectors in radians, (F, 3): a direction ``d`` in the frame's camera axes
-    # is ``rotation_matrices(v) @ d`` in those of the first frame
+    # Rotation vectors in radians, (F, 3): a direction ``d`` in the frame's camera axes
+    # is ``rotation_matrices(v) @ d`` in the camera axes of the first frame.
     rotations: np.ndarray
-    zooms: np.ndarray  # focal length over that of the first frame, (F,)
-    # median error of background points over the largest error of a camera that keeps
-    # its place, (F,); NaN where the camera is not known
+    zooms: np.ndarray  # focal length over the first frame's, (F,)
+    # Median error of background points over the largest one that rotation and zoom may
+    # leave, (F,): up to 1 they explain the frame. NaN where the camera is unknown.
     errors: np.ndarray
     inliers: np.ndarray  # share of the points in one homography, (F,)
 
     @property
     def explains(self) -> np.ndarray:
-        """Frames (F,) that a camera that keeps its place explains."""
+        """Frames (F,) that rotation and zoom of a fixed camera explain, bool."""
         return (self.errors <= 1) & (self.inliers >= _LIMITS.min_inliers)
 
     @property
     def moves(self) -> bool:
-        """Whether the camera changes its place, by the errors of many frames."""
+        """Whether the camera changes its place: too many frames are not explained."""
         return bool((~self.explains).mean() > _LIMITS.max_failed)
 
     @property
@@ -99,9 +119,19 @@ def solve_camera_path(
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
-    Points (F, N, 4), keyframes and inliers (F,) are those of
-    :mod:`mmhot.tracking.background`, as is what else it saw; the lens is that of the
-    first frame of each shot. Frames without enough points repeat the frame before.
+    Args:
+        points (np.ndarray): Background points in the keyframe and in the frame, pixels,
+            (F, N, 4), see :mod:`mmhot.tracking.background`.
+        keyframe (np.ndarray): Row of each frame's keyframe, -1 if unknown, (F,).
+        inliers (np.ndarray): Share of the points in one homography, (F,).
+        size (tuple[int, int]): Width and height of the images.
+        lens (Lens, optional): Lens in the first frame of each shot.
+        moved (np.ndarray, optional): Unused; accepted so that all arrays of the
+            background can be passed.
+
+    Returns:
+        CameraPath: Path of the camera. Frames without enough points repeat the frame
+        before.
     """
     points, focal = ideal_pixels(points.reshape(len(points), -1, 2), size, lens)
     rotations, zooms, errors, turns = _solve(points, keyframe, focal, size)
@@ -116,8 +146,15 @@ def find_lens(
 ) -> Lens | None:
     """Find the focal length with which a turning camera explains its background best.
 
-    Arguments are those of :func:`solve_camera_path`. None if the camera turns too
-    little, or other focal lengths explain the background nearly as well.
+    Args:
+        points (np.ndarray): Background points, pixels, (F, N, 4), as in
+            :func:`solve_camera_path`.
+        keyframe (np.ndarray): Row of each frame's keyframe, -1 if unknown, (F,).
+        size (tuple[int, int]): Width and height of the images.
+
+    Returns:
+        Lens | None: A pinhole lens; None if other focal lengths explain the background
+        nearly as well, as they do if the camera turns little.
     """
     step = -(-len(points) // _SEARCH.frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
@@ -141,10 +178,11 @@ def find_lens(
 def _solve(
     points: np.ndarray, keyframe: np.ndarray, focal: float, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fit rotations (F, 3, 3) and zooms (F,).
+    """Fit rotation and zoom of each frame relative to its keyframe.
 
-    Other results are the median errors over the longer side, NaN where unknown, and
-    degrees from the keyframe.
+    Points (F, N, 4) and the focal length are in pixels. Returns rotations (F, 3, 3),
+    zooms (F,), median errors as a share of the longer image side (F,), NaN where
+    unknown, and rotations from the keyframe in degrees (F,).
     """
     count, scale = len(points), float(max(size))
     rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
@@ -165,7 +203,7 @@ def _solve(
         guess = rotations[frame].T @ rotations[key], zooms[frame]
         error_scale = _LIMITS.error_scale * scale / focal
         relative, zooms[frame], error = _fit(first, second, *guess, error_scale)
-        # rounding errors would grow from frame to frame
+        # Make it a rotation again: rounding errors would grow from frame to frame.
         u, _, vt = np.linalg.svd(rotations[key] @ relative.T)
         rotations[frame] = u @ vt
         turn = np.linalg.norm(rotation_vectors(quaternions_of(relative)))
@@ -183,8 +221,9 @@ def _fit(
 ) -> tuple[np.ndarray, float, float]:
     """Fit ``second = zoom * project(rotation @ first)`` by robust Gauss-Newton steps.
 
-    Points (N, 2) are at unit focal length; rotation and zoom are first guesses, and
-    returned with the median error. ``scale`` is that of the errors.
+    Points (N, 2) are at unit focal length, and so is ``scale``, the scale of their
+    robust error. Rotation (3, 3) and zoom are first guesses; returned are the fitted
+    ones and the median error.
     """
     rays = np.column_stack([first, np.ones(len(first))])
     for _ in range(_LIMITS.rounds):
@@ -192,12 +231,12 @@ def _fit(
         z = np.maximum(z, 1e-3)
         u, v = zoom * x / z, zoom * y / z
         error = second - np.stack([u, v], -1)
-        # by rotations about x, y, z and by the logarithm of the zoom
+        # Derivatives by rotations about x, y, z and by the logarithm of the zoom
         along_x = [-u * y / z, zoom + u * x / z, -zoom * y / z, u]
         along_y = [-zoom - v * y / z, v * x / z, zoom * x / z, v]
         slopes = np.stack([np.stack(along_x, -1), np.stack(along_y, -1)], 1)
         squared = (error**2).sum(-1)
-        # far from the solution all errors are large
+        # Far from the solution all errors are large: scale the weights by their median.
         weights = 1 / (1 + squared / max(scale**2, float(np.median(squared))))
         normal = np.einsum('nai,n,naj->ij', slopes, weights, slopes)
         right = np.einsum('nai,n,na->i', slopes, weights, error)
@@ -208,11 +247,17 @@ def _fit(
 
 
 def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray | None:
-    """Return rotation vectors and zooms (F, 4) of a camera that keeps its place.
+    """Decide whether a camera is static, rotating or moving.
 
-    They are left out if both are within the error. None, with a warning that names the
-    video, if the camera turns too far, or changes its place and is not ``stated`` to
-    keep it.
+    Args:
+        path (CameraPath): Fitted path of the camera.
+        name (str): Name of the video, for warnings.
+        stated (bool): Whether the user says that the camera keeps its place.
+
+    Returns:
+        np.ndarray | None: Rotation vectors in radians and zooms, (F, 4). A camera that
+        hardly turns and zooms counts as static. None, with a warning, if the camera
+        turns too far, or if it changes its place and ``stated`` is False.
     """
     angle = float(np.degrees(np.linalg.norm(path.rotations, axis=-1)).max())
     if path.moves and stated:
@@ -241,7 +286,10 @@ def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray
 
 
 def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
-    """Return whether some frames, enough of each shot, show a static camera."""
+    """Return whether the sparsely tracked frames show a static camera.
+
+    Each shot needs enough of them; ``keyframe`` (F,) is the row of each keyframe.
+    """
     count = len(keyframe)
     starts = np.flatnonzero(keyframe == np.arange(count))
     fewest = np.diff(np.append(starts, count)).min()
@@ -250,17 +298,18 @@ def shows_static(path: CameraPath, keyframe: np.ndarray) -> bool:
 
 
 def seems_static(path: CameraPath, moved: np.ndarray, ankles: np.ndarray) -> bool:
-    """Return whether a camera is static before a background of too little texture.
+    """Return whether a camera seems static though the background has little texture.
 
-    Its edges are where they were, or, where there are none, ankles of people who stand.
-    What was found again must not show another motion.
+    The edges of the background stay in place, or, if there are none, the ankles of
+    standing people do. Frames in which enough points were tracked must not show another
+    motion.
 
     Args:
-        path (CameraPath): Its path.
+        path (CameraPath): Fitted path of the camera.
         moved (np.ndarray): Differences of edges (F,), see
             :mod:`mmhot.tracking.background`.
-        ankles (np.ndarray): Paths of ankles within half a second, heights of people, in
-            any order, (N,).
+        ankles (np.ndarray): Distances that ankles move within half a second, in heights
+            of the person, in any order, (N,).
     """
     unknown = ~np.isfinite(path.errors) | (path.inliers < _LIMITS.min_inliers)
     known = CameraPath(*(values[~unknown] for values in vars(path).values()))
@@ -282,7 +331,7 @@ def describe_path(path: np.ndarray) -> str:
 
 
 def is_static(path: np.ndarray) -> bool:
-    """Return whether a path (F, 4) is that of a static camera."""
+    """Return whether a path (F, 4) has neither rotation nor zoom."""
     return bool((path == static_path(1)).all())
 
 

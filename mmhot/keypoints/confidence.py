@@ -1,4 +1,4 @@
-"""Keypoints of low confidence, at borders, or elsewhere for a moment."""
+"""Removal of uncertain keypoints: low scores, image borders, momentary jumps."""
 
 import logging
 from collections.abc import Callable
@@ -16,19 +16,28 @@ from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.people import NUM_BODY, torso_of
 
 _LOGGER = logging.getLogger(__name__)
-# Parts that move: not shoulders and hips.
+# Parts that move against the trunk, which shoulders and hips do not.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
-_MOST_LISTED = 5  # people in a line
-_TORSO = 0.5  # from hips to shoulders, meters
+_MOST_LISTED = 5  # people that one message lists
+_TORSO = 0.5  # assumed distance from hips to shoulders, meters
 
 
 def find_jumps(
     keypoints: np.ndarray, skeleton: Skeleton, seconds: np.ndarray, limits: Excursion
 ) -> np.ndarray:
-    """Find keypoints that jump away and come back, (T, K), or most of a body at once.
+    """Find keypoints that jump away and come back.
 
-    Keypoints (T, K, 2), NaN where missing, at seconds (T,) are in pixels, the limits in
-    meters of a person whose torso is usually seen from the front.
+    If most keypoints of a frame jump, all of them are marked.
+
+    Args:
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2).
+        skeleton (Skeleton): Skeleton of the keypoints.
+        seconds (np.ndarray): Time of each frame, (T,).
+        limits (Excursion): Limits in meters; pixels are converted by the median length
+            of the torso in the image, assumed to be 0.5 m.
+
+    Returns:
+        np.ndarray: Keypoints that jump, (T, K) bool.
     """
     length = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
     if not np.isfinite(length).any():
@@ -41,10 +50,18 @@ def find_jumps(
 def find_cut(
     keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
 ) -> np.ndarray:
-    """Find joints of limbs at the border of the image, (..., K): most are beyond it.
+    """Find joints of limbs at the border of the image; most are really beyond it.
 
-    2D models place them there with a high confidence, and knees would bend. The margin
-    of keypoints (..., K, 2) in an image (w, h) is in lengths of the torso.
+    2D models place them at the border with a high confidence, which would bend knees.
+
+    Args:
+        keypoints (np.ndarray): Pixels, (..., K, 2).
+        skeleton (Skeleton): Skeleton of the keypoints.
+        size (tuple[int, int]): Width and height of the image.
+        margin (float): Width of the border, in lengths of the torso.
+
+    Returns:
+        np.ndarray: Joints at the border, (..., K) bool.
     """
     limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
     cut = np.zeros(keypoints.shape[:-1], bool)
@@ -57,19 +74,21 @@ def find_cut(
 
 @dataclass(frozen=True)
 class DoubtLimits:
-    """Bodies that 2D models may not know; docs/output-formats.md says how often.
+    """Limits of bodies that a 2D model may not know, such as inverted ones.
 
-    Keypoints that jump from frame to frame are compared with the middle of the frames
-    before and after: motion of CMU's people at 25 frames a second stays below 0.19.
+    docs/output-formats.md says how often that happens.
     """
 
-    max_jump: float = 0.3  # mean of limbs, torso lengths; higher doubts less
-    rate: float = 25.0  # frames a second; motion grows in slower videos
-    # Mean score below which people who lie or are inverted are in doubt. Higher values
-    # doubt more.
+    # Torso lengths; limbs jump if their mean distance from the middle of the frames
+    # before and after is larger. CMU's motions at 25 frames/s stay below 0.19. Higher
+    # values doubt less.
+    max_jump: float = 0.3
+    rate: float = 25.0  # frames/s to which max_jump applies; it grows at lower rates
+    # Mean body score; people who lie or are inverted are in doubt below it. Higher
+    # values doubt more.
     certain: float = 0.8
-    span: int = 2  # frames around a jump that are in doubt, too
-    factor: float = 0.5  # of the scores in these frames
+    span: int = 2  # frames before and after a jump that are in doubt, too
+    factor: float = 0.5  # factor of the scores in doubtful frames
 
 
 _DOUBT = DoubtLimits()
@@ -78,15 +97,17 @@ _DOUBT = DoubtLimits()
 def find_doubtful(
     track: Track2D, skeleton: Skeleton, seconds: np.ndarray
 ) -> np.ndarray:
-    """Find frames in which a 2D model may not know the body, (T,) bool.
+    """Find frames in which a 2D model may not know the body.
 
-    There the person lies or is inverted, and found with a low confidence, or most limbs
-    jump.
+    The person lies or is inverted and has low scores, or the limbs jump.
 
     Args:
-        track (Track2D): Of a 2D model, with all keypoints.
-        skeleton (Skeleton): Its skeleton.
+        track (Track2D): Keypoints of a 2D model, none missing.
+        skeleton (Skeleton): Skeleton of the keypoints.
         seconds (np.ndarray): Time of each frame, (T,).
+
+    Returns:
+        np.ndarray: Doubtful frames, (T,) bool.
     """
     torso, points = torso_of(track.keypoints, skeleton), track.keypoints
     body = track.scores[:, :NUM_BODY].mean(1)
@@ -106,10 +127,10 @@ def find_doubtful(
 
 @dataclass(frozen=True, kw_only=True)
 class DropUncertain(KeypointStep):
-    """Step ``confidence``: keypoints of low confidence count as missing.
+    """Step ``confidence``: drop keypoints of low confidence.
 
-    So do joints of limbs at the image's border, and keypoints that jump away for a
-    moment and come back.
+    Joints of limbs at the image's border are dropped, too, and keypoints that jump away
+    for a moment and come back.
     """
 
     name, live = 'confidence', True
@@ -119,14 +140,15 @@ class DropUncertain(KeypointStep):
         'minimum confidence of keypoints; lower ones count as missing (default: none)',
         Option(low=0, high=1),
     ] = None
-    # margin of limbs, torso lengths: less than ankles from soles; more drops more
+    # Torso lengths; joints of limbs closer to the image's border are dropped. The value
+    # is less than an ankle's distance from the sole. Higher values drop more.
     border: float = 0.08
-    # errors of motion capture itself reach 0.1 m; a crop that was turned by mistake
-    # stays turned for 0.28 s
+    # Limits of jumps: errors of motion capture itself reach 0.1 m, and a crop that was
+    # turned by mistake stays turned for 0.28 s.
     jumps: Excursion = Excursion(least=0.15, lasts=0.3)
 
     def __call__(self, clip: Clip2D) -> Clip2D:
-        """Drop keypoints; people are dropped if no keypoint of anyone stays."""
+        """Drop keypoints; if none is left in the clip, drop all people and warn."""
         clip, limit = self.drop(clip), self.kpt_thr
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
@@ -136,13 +158,13 @@ class DropUncertain(KeypointStep):
         return clip
 
     def start(self, fps: float) -> Callable[[Clip2D], Clip2D]:
-        """Return what drops keypoints of a frame; a stream may be empty for a while."""
+        """Return a function for single frames, which may have no keypoints left."""
         return self.drop
 
     def drop(self, clip: Clip2D) -> Clip2D:
-        """Set keypoints to NaN whose scores are below the limit, and those that jump.
+        """Set keypoints to NaN that have scores below the limit, or that jump.
 
-        Without a limit and keypoints that jump it is the same clip.
+        Without a limit and without jumps the clip itself is returned.
         """
         skeleton, tracks, limit = get_skeleton(clip.skeleton), [], self.kpt_thr
         jumps = np.zeros(skeleton.num_keypoints, int)
@@ -172,7 +194,7 @@ class DropUncertain(KeypointStep):
 
 @dataclass(frozen=True, kw_only=True)
 class DropUncertainDetections(DropUncertain):
-    """Step ``confidence`` of 2D models, whose scores are comparable."""
+    """Step ``confidence`` for 2D models: their scores are comparable."""
 
     kpt_thr: Annotated[
         float,
@@ -181,7 +203,7 @@ class DropUncertainDetections(DropUncertain):
     ] = 0.35  # docs/motion.md compares; higher drops more
 
     def __call__(self, clip: Clip2D) -> Clip2D:
-        """Drop keypoints, and halve scores of bodies that the model may not know."""
+        """Drop keypoints, and halve the scores in doubtful frames."""
         doubtful = self._doubt(clip)
         clip = super().__call__(clip)
         for track in clip.tracks:
@@ -190,7 +212,7 @@ class DropUncertainDetections(DropUncertain):
         return clip
 
     def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
-        """Find the frames (T,) of each track with doubt, and say which they are."""
+        """Find the doubtful frames (T,) of each track, by track ID, and log them."""
         skeleton, found = get_skeleton(clip.skeleton), {}
         for track in clip.tracks:
             rows = find_doubtful(track, skeleton, clip.times_of(track.frames))

@@ -1,4 +1,4 @@
-"""Step ``lens``: the lens of the images."""
+"""Step ``lens``: set the lens of a clip from an angle of view or a calibration."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,11 @@ from mmhot.structures.lens import Lens
 
 
 def read_intrinsics(value: Lens | str | Path) -> Lens:
-    """Read the calibration file unless a lens is given."""
+    """Read a calibration file; a :class:`Lens` is returned as it is.
+
+    Raises:
+        ArgumentError: If the value has another type, or the file cannot be read.
+    """
     if isinstance(value, Lens):
         return value
     if not isinstance(value, str | Path):
@@ -49,7 +53,7 @@ class LensOptions(Options):
             raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
 
     def lens_of(self, width: int, height: int) -> Lens | None:
-        """Return the lens of images of a size in pixels; None if it is not known."""
+        """Return the lens for images of this size in pixels, or None if unknown."""
         if self.intrinsics is not None:
             return self.intrinsics.fitted(width, height)
         return None if self.fov is None else Lens.of_view(self.fov, width, height)
@@ -57,10 +61,10 @@ class LensOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class SetLens(LensOptions, KeypointStep):
-    """State the lens of the images."""
+    """Step ``lens``: set the lens of the images."""
 
     name, optional, live = 'lens', False, True
 
     def __call__(self, clip: Clip2D) -> Clip2D:
-        """State the lens of the options; without one, that of the clip stays."""
+        """Set the lens that the options give; without one, the clip keeps its own."""
         return replace(clip, lens=self.lens_of(clip.width, clip.height) or clip.lens)

@@ -1,4 +1,4 @@
-"""Step ``people``: the people that were chosen, and a table to choose from."""
+"""Step ``people``: choose people by track ID or size, or list them in a table."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +12,17 @@ from mmhot.progress import Line
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 
-# Share of the longest track's frames below which the largest person may be an error.
+# Share of the longest track's frames; a shorter track is never the largest person, as
+# it may be a false detection.
 _MIN_SHARE = 0.25
 
 
 def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
-    """Read the choice of people: a word, track IDs, or text such as '0,2'."""
+    """Read the choice of people: a word, track IDs, or text such as '0,2'.
+
+    Raises:
+        ValueError: If there is no ID, or a negative one.
+    """
     if isinstance(value, str) and value in ('all', 'largest', 'longest'):
         return value
     ids = split_numbers(value, int)
@@ -28,7 +33,7 @@ def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...
 
 @dataclass(frozen=True, kw_only=True)
 class SingleOption(Options):
-    """Option of files whose people have no track IDs."""
+    """Option for files without track IDs."""
 
     title = 'keypoint files'
 
@@ -40,7 +45,7 @@ class SingleOption(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleOption(Options):
-    """Option that chooses some of the people of a clip."""
+    """Option that chooses people in a clip."""
 
     title = 'time and people'
 
@@ -79,7 +84,7 @@ class ChoosePeople(PeopleOption, KeypointStep):
 
 @dataclass(frozen=True)
 class PersonSpan:
-    """What a person is chosen by."""
+    """Duration and size of a person, by which people are chosen."""
 
     track: int  # track ID
     times: np.ndarray  # timestamps in seconds, (T,)
@@ -92,9 +97,20 @@ def choose_people(
     people: str | tuple[int, ...],
     say: Callable[[Line], None],
 ) -> list[int]:
-    """Return the track IDs of the chosen people of a clip; if all are, list them.
+    """Choose people in a clip.
 
-    ``people`` is 'all', 'largest', 'longest' or track IDs; ``say`` receives a table.
+    Args:
+        name (str): Name of the clip, for messages.
+        spans (Sequence[PersonSpan]): Duration and size of each person.
+        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
+        say (Callable): Receives the lines of a table of people, if all of several
+            people are chosen.
+
+    Returns:
+        list[int]: Track IDs of the chosen people.
+
+    Raises:
+        ArgumentError: If a track ID is not in the clip.
     """
     tracks = [span.track for span in spans]
     if people == 'all':
@@ -116,7 +132,7 @@ def choose_people(
 
 
 def people_table(name: str, spans: Sequence[PersonSpan]) -> list[Line]:
-    """Tabulate the people of a clip, one a line."""
+    """Tabulate the people in a clip, one per line after the title and the header."""
     rows = [('ID', 'from, s', 'to, s', 'frames', 'share', 'height, px')]
     total = len(np.unique(np.concatenate([span.times for span in spans])))
     for span in spans:

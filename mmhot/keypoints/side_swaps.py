@@ -1,9 +1,16 @@
-"""Left/right swaps and copies in 2D keypoints, found over whole tracks.
+"""Repair of left/right swaps and duplicated limbs in 2D keypoints, over whole tracks.
 
-The Viterbi algorithm finds the most probable sequence of swap states of a person's
-legs, arms and head: joints move at a nearly constant velocity, hips and shoulders face
-the same way, and swaps are rare. A second search finds where both forearms, or both
-shins, are on one of them, as the other is occluded.
+A state says which of a person's limbs (legs, arms, head) are swapped in a frame. The
+Viterbi algorithm finds the most probable sequence of states: joints move at a nearly
+constant velocity, hips and shoulders face the same way, and swaps are rare. Constant
+velocity needs three frames, so the search is of second order.
+
+With two limbs there are four states. If left and right leg exchange their places for
+two frames, a sequence without swaps pays for four improbable jumps: two legs, there and
+back. The sequence with the legs swapped in these frames pays for two changes of state.
+
+A second search finds copies: both forearms, or both shins, are found on the visible
+one, as the other is occluded.
 """
 
 import logging
@@ -27,34 +34,47 @@ _LOGGER = logging.getLogger(__name__)
 class SwapCosts:
     """Costs of the search for swapped sides, as negative logarithms of probabilities.
 
-    Twists alone must cost less than a swap, as people do twist.
+    All twists of a track together must cost less than one swap, as people do twist. A
+    person size is the longer side of the box around the keypoints, median over frames.
     """
 
-    change: float = 2.5  # of a swap that begins or ends
-    swapped: float = 2.5  # of each second in which a limb is swapped
-    twisted: float = 1.0  # of a frame in which hips and shoulders face other ways
-    max_twisted: float = 2.0  # of all such frames of a track
-    width: float = 0.06  # of hips and shoulders that show a direction, person sizes
+    change: float = 2.5  # cost of each start and end of a swap; higher finds fewer
+    swapped: float = 2.5  # cost of each second in which a limb is swapped
+    # Cost of a frame in which hips and shoulders face opposite ways. Higher values swap
+    # more limbs to undo a twist.
+    twisted: float = 1.0
+    max_twisted: float = 2.0  # largest sum of these costs in a track
+    # Person sizes; hips and shoulders that are narrower in the image say less about
+    # their direction. Higher values trust fewer directions.
+    width: float = 0.06
     noise: float = 0.006  # standard deviation of a keypoint, person sizes
-    acceleration: float = 4.0  # its standard deviation, person sizes / s^2
-    missing: float = 0.05  # weight of missing keypoints
-    unrated: float = 0.4  # factor of all weights if a clip has no scores
-    near: float = 0.08  # distance of a joint from its copy, at most, person sizes
-    longest: float = 0.8  # of a copy, seconds: legs side by side overlap for longer
-    copied: float = 4.0  # of a copy that begins or ends
-    hidden: float = 1.0  # of the motion of a joint that is occluded, each frame
-    chunk: int = 64  # frames at once
+    # Standard deviation of a joint's acceleration, person sizes / s^2. Higher values
+    # tolerate faster turns, and find fewer swaps.
+    acceleration: float = 4.0
+    missing: float = 0.05  # weight of missing keypoints; others weigh their score
+    # Factor of all weights if a clip has no scores. Higher values find more swaps.
+    unrated: float = 0.4
+    # Largest distance of a joint from its copy, person sizes. Higher values find more
+    # copies.
+    near: float = 0.08
+    # Longest copy, seconds: legs side by side overlap for longer. Higher values find
+    # more copies.
+    longest: float = 0.8
+    copied: float = 4.0  # cost of each start and end of a copy; higher finds fewer
+    hidden: float = 1.0  # cost of an occluded joint's unknown motion, each frame
+    chunk: int = 64  # frames that are computed at once, which limits the memory
 
 
 _COSTS = SwapCosts()
-_Pairs = list[tuple[int, int]]  # of a left and a right joint
+_Pairs = list[tuple[int, int]]  # pairs of a left and a right joint
 
 
 @cache
 def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
-    """Return the joints of a skeleton that are swapped together.
+    """Group the left/right pairs of a skeleton that are swapped together.
 
-    Keys are arm, head or leg, and whether joints are beyond the elbow or knee.
+    Keys are the limb ('arm', 'head' or 'leg') and whether the joints are at or beyond
+    the elbow or knee; joints that hang on no arm or leg belong to the head.
     """
     skeleton, parts = get_skeleton(name), dict[tuple[str, bool], _Pairs]()
     for pair in skeleton.flip_pairs:
@@ -71,17 +91,17 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
 
 @dataclass(frozen=True, kw_only=True)
 class RepairSides(KeypointStep):
-    """Step ``sides``: left and right exchanged where they are swapped.
+    """Step ``sides``: exchange left and right where they are swapped.
 
-    Arms, legs and heads are exchanged, forearms and shins alone, or all of them. The
-    sides that a track has in most frames stay. Where both forearms or both shins are on
-    one of them, the other is missing.
+    Arms, legs, heads, or only forearms and shins are exchanged. Sides that agree with
+    most frames of a track stay. Where both forearms or both shins are found on one of
+    them, the occluded one becomes missing.
     """
 
     name, of_people = 'sides', True
 
     def __call__(self, clip: Clip2D) -> Clip2D:
-        """Exchange limbs back, and drop copies, in a clip of any skeleton."""
+        """Undo swaps, and drop copies, in a clip with any skeleton."""
         tracks, exchanged, copied = [], 0, 0
         every = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(every[every > 0])) > 1
@@ -110,7 +130,7 @@ class RepairSides(KeypointStep):
 
 
 def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
-    """Exchange joints (T, K) with their counterparts."""
+    """Exchange the joints marked in ``swapped`` (T, K) with their counterparts."""
     mirror, points = get_skeleton(skeleton).flip_indices, track.keypoints
     points = np.where(swapped[..., None], points[:, mirror], points)
     scores = np.where(swapped, track.scores[:, mirror], track.scores)
@@ -118,37 +138,48 @@ def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
 
 
 def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
-    """Find joints that are swapped with their counterpart, (T, K), at seconds (T,)."""
+    """Find joints that are swapped with their counterpart.
+
+    Args:
+        track (Track2D): Keypoints of one person; scores are used as weights.
+        skeleton (str): Name of the keypoints' skeleton.
+        seconds (np.ndarray): Time of each frame, (T,).
+
+    Returns:
+        np.ndarray: Whether a joint and its counterpart are swapped, (T, K) bool.
+    """
     parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
     visible = np.isfinite(track.keypoints).all(-1)
     if len(seconds) < 3 or not parts or not visible.any():
         return swapped
     motion = _Motion(track, seconds)
-    # all combinations of swapped parts, (S, P); the first has no swap
+    # States are all combinations of swapped parts, (S, P); the first has no swap.
     states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
     limbs = [limb for limb, _ in parts]
     is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
-    # each limb that changes costs the same, but all of them together as much as one
+    # Each limb that changes costs the same; a change of the whole body costs as much as
+    # that of one limb.
     differs = states[:, None] ^ states
     is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
     change = _COSTS.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
     single = motion.swapped * (states @ is_of_limb).sum(-1)
     single = single + _twists(parts, states, motion.points)
-    # whether parts change before and after the second of three frames, (4 P, S ** 3):
-    # from state 01 of two parts by 01 to 11, the first changes after it (kind 1), and
-    # the second does not (kind 0)
+    # Whether each part changes before (2) and after (1) the second of three frames,
+    # one-hot over the four sums, (4 P, S ** 3). Example with two parts: in the states
+    # 01, 01, 11 the first part changes after the second frame (kind 1), and the second
+    # part never changes (kind 0).
     kinds = 2 * differs[:, :, None] + differs
     changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
     changes, shape = changes.astype(np.float64), (-1, *[len(states)] * 3)
     turns = []
     for pairs in parts.values():
-        # fingers, toes and landmarks of faces add nothing
+        # The first two pairs suffice: fingers, toes and facial landmarks add nothing.
         of_pairs = map(motion.pair_costs, pairs[:2])
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
         turns.append(sum(sums))
     turn_costs = np.concatenate(turns, 1)
-    # one chunk after the other, for the memory of long clips
+    # Chunks limit the memory of long clips.
     chunks = np.split(turn_costs, range(_COSTS.chunk, len(turn_costs), _COSTS.chunk))
     motions = ((chunk @ changes).reshape(shape) for chunk in chunks)
     path = _most_probable(change, single, chain.from_iterable(motions))
@@ -158,10 +189,11 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
 
 
 class _Motion:
-    """Motion of a track's joints in person sizes, and what it costs.
+    """Motion of a track's joints in person sizes, and its cost.
 
     Attributes:
-        points (np.ndarray): Complete keypoints, (T, K, 2).
+        points (np.ndarray): Keypoints in person sizes, missing ones interpolated,
+            (T, K, 2).
         swapped (float): Cost of a frame in which a limb is swapped.
     """
 
@@ -170,13 +202,15 @@ class _Motion:
         self.swapped = _COSTS.swapped * float(np.median(steps))
         is_seen = np.isfinite(track.keypoints).all(-1)
         self.points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
-        # the median over frames of the longer side around keypoints
+        # The person size is the longer side of the box around keypoints, median over
+        # frames.
         visible = track.keypoints[is_seen.any(1)]
         boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
         self.points /= max(float(np.median(boxes.max(1))), 1.0)
         weights = np.clip(track.scores, _COSTS.missing, 1)
         self._weights = np.where(is_seen, weights, _COSTS.missing)
-        # variance of a position that the velocity before predicts
+        # Variance of a position's error when the last velocity predicts it: noise of
+        # three keypoints, and acceleration
         steps = steps.clip(1e-3)
         self._ratio = (steps[1:] / steps[:-1])[:, None]
         moved = _COSTS.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
@@ -185,11 +219,16 @@ class _Motion:
         self._variance = noise + moved**2
 
     def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return costs of a left and a right joint, and weights (T - 2,).
+        """Compute the cost of the motion of a left and a right joint.
 
-        The negative logarithm of a heavy-tailed (Cauchy) density of the distance from
-        the predicted position: (T - 2, 2, 2, 2), by whether sides change before and
-        after the second frame, and by the side in it.
+        It is the negative logarithm of a heavy-tailed (Cauchy) density of the distance
+        from the position that constant velocity predicts, for each three consecutive
+        frames.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Costs (T - 2, 2, 2, 2), indexed by whether
+            sides change before the second frame, whether they change after it, and the
+            side in it; and weights (T - 2,).
         """
         sides, weight = self.points[:, pair], self._weights[:, pair].min(1)
         costs = np.empty((len(sides) - 2, 2, 2, 2))
@@ -202,25 +241,34 @@ class _Motion:
         return costs, weight[2:] * weight[1:-1] * weight[:-2]
 
 
-# Whether left and right are exchanged, and which side is occluded (2: none).
+# The six states of a copy: whether left and right are exchanged (0, 1), and which side
+# is occluded (0: left, 1: right, 2: none)
 _COPIES = np.array([(turn, side) for side in (2, 0, 1) for turn in (0, 1)])
 
 
 def find_copies(
     track: Track2D, skeleton: str, seconds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find forearms and shins of which both are on one, at seconds (T,).
+    """Find copies: forearms or shins that are both found on the visible one.
 
-    Both sides of such a copy begin or end with a jump, in one of them or, if the
-    occluded one is found under the other's name, in both. Limbs that do overlap part
-    at the speed of limbs. Returns joints to exchange with their counterparts, and those
-    that are then occluded, (T, K) bool.
+    A copy begins and ends with a jump of the occluded limb, or of both limbs if the
+    visible one has the other's name. Limbs that really overlap part smoothly.
+
+    Args:
+        track (Track2D): Keypoints of one person; scores are used as weights.
+        skeleton (str): Name of the keypoints' skeleton.
+        seconds (np.ndarray): Time of each frame, (T,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joints to exchange with their counterparts, and
+        joints that are occluded after that, both (T, K) bool.
     """
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
     motion, (turns, sides) = _Motion(track, seconds), _COPIES.T
-    # the visible limb has both names in a copy, and either one after it
+    # In a copy the visible limb has both names, and may leave it with either one: the
+    # change of sides is free there.
     change = np.where(sides < 2, 0, _COSTS.change) * (turns[:, None] != turns)
     change = np.where(sides[:, None] == sides, change, _COSTS.copied)
     for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
@@ -246,13 +294,20 @@ def find_copies(
 def _most_probable(
     change: np.ndarray, single: np.ndarray, motion: Iterable[np.ndarray]
 ) -> np.ndarray:
-    """Return the most probable states (T,) by a Viterbi search of second order.
+    """Find the most probable sequence of states by a Viterbi search of second order.
 
-    Costs are of a change between states (S, S), of the state in each frame (T, S), and
-    of the states in each three frames, T - 2 times (S, S, S).
+    Args:
+        change (np.ndarray): Costs of a change between two states, (S, S).
+        single (np.ndarray): Cost of each state in each frame, (T, S).
+        motion (Iterable[np.ndarray]): Costs of the states in three consecutive frames,
+            T - 2 arrays (S, S, S).
+
+    Returns:
+        np.ndarray: State in each frame, (T,).
     """
     length, count = single.shape
-    # by the states of the last two frames; a track that begins swapped has changed, too
+    # Lowest cost so far by the states of the last two frames. A track that begins
+    # swapped pays for this change, too.
     best = change[0][:, None] + single[0][:, None] + single[1] + change
     origin = np.empty((length, count, count), np.uint8)
     for frame, costs in enumerate(motion, 2):
@@ -271,10 +326,16 @@ def _most_probable(
 def _copy_costs(
     facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
 ) -> np.ndarray:
-    """Return costs of motion by the states of copies in three frames, (T', S, S, S).
+    """Compute costs of motion by the states of a copy in three frames.
 
-    Facts are costs and weights of pairs, which are near each other or not, (T, P). An
-    occluded joint's motion is not known.
+    Args:
+        facts (list[tuple[np.ndarray, np.ndarray]]): Costs and weights of each pair of
+            joints, see :meth:`_Motion.pair_costs`.
+        is_near (np.ndarray): Whether both joints of a pair are in one place, (T, P).
+
+    Returns:
+        np.ndarray: Costs (T - 2, S, S, S). The motion of an occluded joint is unknown,
+        and has a constant cost.
     """
     turns, sides = _COPIES.T
     total = np.zeros((len(is_near) - 2, *[len(turns)] * 3))
@@ -288,7 +349,8 @@ def _copy_costs(
             moves = costs[:, turned[:, :, None], turned[None], observed]
             moves = np.where(early | end[:, None, None], _COSTS.hidden, moves)
             total += weight[:, None, None, None] * moves
-    # a copy lasts as long as joints are near each other
+    # A copy lasts as long as the joints are near each other: the occluded side cannot
+    # change before.
     lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
     total[lasts] += np.where(sides[:, None] != sides, np.inf, 0)
     return total
@@ -297,9 +359,9 @@ def _copy_costs(
 def _twists(
     parts: dict[tuple[str, bool], _Pairs], states: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """Return costs (T, S) of hips and shoulders that face opposite ways.
+    """Compute costs (T, S) of states in which hips and shoulders face opposite ways.
 
-    No sequence of states avoids more than the limit.
+    They are scaled so that no sequence of states can avoid more than ``max_twisted``.
     """
     keys = ('arm', False), ('leg', False)
     if not {*keys} <= {*parts}:
