@@ -66,9 +66,10 @@ def warp_smoothly(
 def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
     """Find the peaks (...) of SimCC vectors (..., bins), in bins.
 
-    The highest bin jumps where two are almost equal. The peak of a parabola through it
-    and its neighbors does not, after smoothing has joined peaks that are close, by a
-    Gaussian whose standard deviation is in bins. With 0 it is the highest bin.
+    The highest bin jumps where two bins are almost equal. So vectors are smoothed by a
+    Gaussian, which joins peaks that are close, and the peak is that of the parabola
+    through the highest bin and its neighbors. ``smoothing`` is the Gaussian's standard
+    deviation in bins; with 0, the highest bin is returned.
     """
     if not smoothing:
         return vectors.argmax(-1)

@@ -19,17 +19,23 @@ _LOGGER = logging.getLogger(__name__)
 Poses = TypeVar('Poses', np.ndarray, 'Tensor')
 T = TypeVar('T')
 
-# Pixels of the longest side of an image.
+# Longest side of an image, in pixels.
 _MAX_SIDE = 100_000
 
 
 @dataclass(frozen=True)
 class KeypointLimits:
-    """Limits of plausible keypoints in pixels, whose frames are first."""
+    """Limits of plausible keypoints in pixels with frames as the first axis."""
 
-    image_sizes: float = 100  # of joints outside the image, which models predict
-    meters: float = 10  # largest coordinate of people in meters
-    still: float = 0.15  # median movement from frame to frame, person sizes
+    # Largest coordinate, in longer sides of the image. Models predict joints outside
+    # the image, but not farther. Higher values accept more.
+    image_sizes: float = 100
+    # Largest coordinate of keypoints that may be meters or shares of the image. Higher
+    # values suspect more clips.
+    meters: float = 10
+    # Median movement along the second axis, in person sizes, below which this axis may
+    # be time. Higher values suspect more arrays.
+    still: float = 0.15
 
 
 _LIMITS = KeypointLimits()
@@ -68,7 +74,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
     num_frames, num_people = keypoints.shape[:2]
     if num_people <= max(num_frames, 2):
         return
-    with ignored_warnings():  # of people without keypoints
+    with ignored_warnings():  # NumPy warns of people without keypoints
         size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
         moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
         steps = [np.nanmedian(x) for x in moved]
@@ -90,13 +96,13 @@ def choose(label: object, name: str, stated: T | None, given: T | None) -> T | N
 def warn_of_steps(name: object, frames: Any) -> None:
     """Log that frame numbers (N,) of a clip leave out frames between all of them."""
     steps = np.diff(np.unique(frames))
-    if len(steps) and steps.min() > 1:  # of milliseconds also 33, 34, 33
+    if len(steps) and steps.min() > 1:  # milliseconds have steps such as 33, 34, 33
         text = '%s: frames are numbered in steps of %d or more: are they milliseconds?'
         _LOGGER.warning(text, name, steps.min())
 
 
 def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
-    """Return width and height; raise ValueError if they are no whole numbers."""
+    """Return width and height; raise ValueError if they are not whole numbers."""
     if len(values) != 2:
         raise ArgumentError('{image_size} must be width and height, got %s', values)
     for name, value in zip(('width', 'height'), values, strict=True):
@@ -176,10 +182,10 @@ def mark_missing(
 
 
 def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
-    """Return scores (...) relative to those of joints that are clearly seen.
+    """Scale scores (...) so that joints that are clearly seen have a score of 1.
 
-    2D models differ in the scores of such joints: the 95th percentile of positive ones,
-    by default of the same scores, counts as 1, and so does all above.
+    2D models differ in the scores of such joints. The 95th percentile of the positive
+    scores in ``among`` (default: the same scores) becomes 1; higher ones are clipped.
     """
     among = scores if among is None else among
     seen = among[among > 0]

@@ -11,32 +11,50 @@ _MOST_LISTED = 6
 
 @dataclass(frozen=True)
 class Excursion:
-    """What makes a departure from the path of a motion an error.
+    """Thresholds for excursions: positions that leave the path and come back.
 
-    Chosen so that 458 motions of CMU have none, at 25 to 240 frames per second and 1.6
-    times as fast; of roots with noise of 20 cm, less than one in 3,000 is taken for an
-    error (``tools/analysis/measure_harm.py``). Larger values of the first four find
-    fewer errors.
+    They were chosen so that 458 motions of CMU have no excursion, at 25 to 240 frames
+    per second and at 1.6 times their speed. Of root positions with 20 cm of noise, less
+    than one in 3,000 is marked (``tools/analysis/measure_harm.py``).
     """
 
-    ratio: float = 4.0  # of the speeds out and back to those before, after and across
-    noise: float = 4.0  # of the distance from the path to that of usual frames
-    least: float = 0.1  # distance from the path, m
-    jump: float = 0.8  # of both steps to the distance from the path
-    lasts: float = 0.17  # seconds from the frame before to the frame after
-    ends: float = 25.0  # speed of jumps to the first or last frames, m/s
-    around: float = 1.0  # seconds, eight in ten of whose frames are usual
-    share: float = 0.03  # excursions by frames: more are noise, which is for filters
+    # Ratio of the speed of the jumps out and back to the highest speed before, after
+    # and across the excursion. Higher values find fewer excursions.
+    ratio: float = 4.0
+    # Ratio of the distance from the path to the same distance of usual frames. Higher
+    # values find fewer excursions.
+    noise: float = 4.0
+    # Meters; least distance from the path. Higher values find fewer excursions.
+    least: float = 0.1
+    # Length of both jumps, as a share of the largest distance from the path. Higher
+    # values find fewer excursions.
+    jump: float = 0.8
+    # Seconds from the frame before an excursion to the frame after it, at most. Higher
+    # values find longer excursions.
+    lasts: float = 0.17
+    # Meters per second; least speed of a jump to the first or last frames, from which
+    # nothing comes back. Higher values find fewer.
+    ends: float = 25.0
+    # Seconds; window in which eight in ten frames are assumed to be usual.
+    around: float = 1.0
+    # Excursions per frame, at most. More are noise, which is left to the filters.
+    share: float = 0.03
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What makes equal poses repeated frames; larger values find fewer."""
+    """Thresholds for equal poses that are repeated frames."""
 
-    same: float = 1e-5  # step of the fastest joint in repeated frames, at most, m
-    moves: float = 0.005  # the same step before and after them, m
-    lasts: float = 0.25  # seconds of one pose, at most
-    share: float = 0.03  # of frames in motion that repeat others; fewer are no rate
+    # Meters; step of the fastest joint up to which a frame repeats the one before.
+    # Higher values find more repeats.
+    same: float = 1e-5
+    # Meters; the same step before and after a repeated pose must exceed this. Higher
+    # values find fewer repeats.
+    moves: float = 0.005
+    lasts: float = 0.25  # seconds; who keeps a pose for longer stands still
+    # Share of the frames in motion that must repeat others. Higher values find fewer
+    # repeats, as single ones are no sign of a wrong frame rate.
+    share: float = 0.03
 
 
 def find_outliers(
@@ -44,13 +62,14 @@ def find_outliers(
 ) -> np.ndarray:
     """Mark positions that leave the path of a motion and come back to it.
 
-    The path is that of the frames before and after. A turning point of a motion is on
-    it, however fast; where many positions are off, they are noise.
+    The path is the line between the frames before and after. The turning point of a
+    motion is no excursion, however fast it is. If a joint has many excursions, they are
+    noise, and none is marked.
 
     Args:
         points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 2 or 3).
-        seconds (np.ndarray): Times of the frames, (T,).
-        limits (Excursion): What counts as one.
+        seconds (np.ndarray): Times of the frames in seconds, (T,).
+        limits (Excursion): Thresholds for excursions.
 
     Returns:
         np.ndarray: (T, K) bool, False where unknown.
@@ -59,7 +78,7 @@ def find_outliers(
     for joint in range(points.shape[1]):
         rows = np.flatnonzero(np.isfinite(points[:, joint]).all(-1))
         found = _find_excursions(points[rows, joint], seconds[rows], limits)
-        count = np.diff(found, prepend=False).sum() / 2  # of excursions
+        count = np.diff(found, prepend=False).sum() / 2  # number of excursions
         if count <= max(2, limits.share * len(rows)):
             outliers[rows[found], joint] = True
     return outliers
@@ -68,10 +87,18 @@ def find_outliers(
 def find_repeats(
     points: np.ndarray, seconds: np.ndarray, limits: Repeats = Repeats()
 ) -> np.ndarray:
-    """Mark frames (T,) whose points (T, K, 3) are those of the frame before.
+    """Mark frames that repeat the pose of the frame before.
 
-    Where people move, that is of files with more frames than poses. People who stand
-    still repeat no frames.
+    Files with more frames than poses have such frames while people move. People who
+    stand still do not repeat frames.
+
+    Args:
+        points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 3).
+        seconds (np.ndarray): Times of the frames in seconds, (T,).
+        limits (Repeats): Thresholds for repeated frames.
+
+    Returns:
+        np.ndarray: Mask of repeated frames, (T,).
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     steps = np.where(np.isnan(steps).all(1), np.inf, np.nan_to_num(steps).max(1))
@@ -89,7 +116,7 @@ def find_repeats(
 
 
 def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
-    """List in how many frames (K,) joints are wrong, most frequent ones first."""
+    """List in how many frames joints are wrong, by ``counts`` (K,), highest first."""
     order = [x for x in np.argsort(-counts, kind='stable').tolist() if counts[x]]
     listed = [f'{names[x]} in {counts[x]}' for x in order[:_MOST_LISTED]]
     more = len(order) - len(listed)
@@ -107,7 +134,10 @@ def list_spans(frames: np.ndarray) -> str:
 def _find_excursions(
     points: np.ndarray, seconds: np.ndarray, limits: Excursion
 ) -> np.ndarray:
-    """Mark positions (N,) of (N, 3) that leave the path of those around them."""
+    """Mark positions (N,) that leave the path of the positions around them.
+
+    ``points`` (N, 3) are the positions of one joint in meters, at ``seconds`` (N,).
+    """
     found = np.zeros(len(points), bool)
     if len(points) < 4:
         return found
@@ -117,12 +147,12 @@ def _find_excursions(
     apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
     window = min(max(round(limits.around * rate), 5), len(apart))
     ranked = scipy.ndimage.rank_filter(apart, int(0.8 * window), window)
-    # the windows of the first and last frames are the nearest ones with all frames
+    # The first and last frames use the nearest window that is complete.
     first, last = window // 2, len(apart) - 1 - (window - 1) // 2
     usual[1:-1] = ranked[np.arange(len(apart)).clip(first, last)]
     least = np.maximum(limits.noise * usual, limits.least)
-    # what comes back may be the turning point of a motion, or be beside another error:
-    # the path and its speed are those of all other frames
+    # A position that comes back may be the turning point of a motion, or be next to
+    # another error. So the path and its speed are measured between the other frames.
     is_candidate = _find_returns(points, seconds, least, reach, limits.jump)
     clean, wrong = rows[~is_candidate], rows[is_candidate]
     after = np.searchsorted(clean, wrong)
@@ -136,7 +166,7 @@ def _find_excursions(
     apart = _from_path(points, seconds, start, wrong, end)
     is_wrong = (jump > limits.ratio * pace) & (apart > limits.least)
     found[wrong[is_wrong & (end - start <= 2 * (reach + 1))]] = True
-    # at the ends nothing comes back
+    # At the ends of a clip, positions jump away but do not come back.
     for kept in (rows[~found], rows[~found][::-1]):
         speeds = _speed(points, seconds, kept[:-1], kept[1:])
         for length in range(1, min(reach, len(speeds) - 1) + 1):
@@ -151,8 +181,9 @@ def _find_returns(
 ) -> np.ndarray:
     """Mark positions (N,) between two jumps, off the line from before to after.
 
-    They are farther from it than ``least`` (N,), for at most ``reach`` frames, and both
-    jumps are at least ``jump`` of their largest distance.
+    Each position is farther from the line than ``least`` (N,) meters, for at most
+    ``reach`` frames, and both jumps are longer than the share ``jump`` of the largest
+    distance.
     """
     found = np.zeros(len(points), bool)
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
@@ -171,7 +202,7 @@ def _find_returns(
 def _speed(
     points: np.ndarray, seconds: np.ndarray, start: np.ndarray, end: np.ndarray
 ) -> np.ndarray:
-    """Return mean speeds between frames, 0 from a frame to itself."""
+    """Compute mean speeds (...) between frames (...), 0 from a frame to itself."""
     way = np.linalg.norm(points[end] - points[start], axis=-1)
     return way / np.where(end == start, 1, np.abs(seconds[end] - seconds[start]))
 
@@ -183,7 +214,11 @@ def _from_path(
     frames: np.ndarray,
     end: np.ndarray,
 ) -> np.ndarray:
-    """Return distances of frames from the line between a frame before and after."""
+    """Compute distances of positions from the path between two other frames.
+
+    ``start``, ``frames`` and ``end`` are indices (...) into ``points`` (T, 2 or 3) and
+    ``seconds`` (T,).
+    """
     done = (seconds[frames] - seconds[start]) / (seconds[end] - seconds[start])
     path = points[start] + done[..., None] * (points[end] - points[start])
     return np.linalg.norm(points[frames] - path, axis=-1)

@@ -163,14 +163,16 @@ def plan_windows(
 ) -> list[Window]:
     """Plan windows that predict every frame of clips of these lengths.
 
-    Windows start ``stride`` frames apart, at most ``num_targets``; those of seq2seq
-    models, all of whose frames are targets, reach beyond the ends of the clip by half a
-    window, so that about half as many of them predict its first frame as its middle.
-    If they are ``shifted``, they start in the middle between those that are not.
+    Windows start ``stride`` frames apart, at most ``num_targets``. For seq2seq models,
+    where all frames are targets, windows reach beyond the ends of the clip by half a
+    window, so that about half as many windows predict the first frame as a frame in the
+    middle. With ``shifted``, each window starts in the middle between two windows of
+    the plan without it.
 
-    With a second one of ``ends``, the windows of the other value of ``shifted`` that
-    reach beyond the ends are added, and contain that. Then as many predict the first
-    frame as the middle.
+    The first of ``ends`` says what windows contain beyond the ends of the clip. With a
+    second one, windows of the other value of ``shifted`` that reach beyond the ends are
+    added, and contain that there. Then as many windows predict the first frame as a
+    frame in the middle.
 
     Raises:
         ValueError: If the stride would skip frames.

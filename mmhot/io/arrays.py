@@ -73,7 +73,7 @@ def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
     """Write arrays by name as an ``.npz`` file, which is created or replaced."""
-    # in memory first: a ZipFile on a full disk raises again in its destructor
+    # Write to memory first, as a ZipFile on a full disk raises again when destroyed.
     archive = BytesIO()
     save = np.savez_compressed if compressed else np.savez
     save(archive, **arrays)  # type: ignore[arg-type] # no name is 'allow_pickle'

@@ -19,11 +19,11 @@ _EXIF_ORIENTATION = 0x0112
 # Directory of the camera's settings, and the 35 mm equivalent focal length there.
 _EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
 
-# FFmpeg's protocols of addresses, all but those of files and of programs' text.
+# FFmpeg's protocols of addresses, without its protocols of files and programs' text.
 _PROTOCOLS = (
     'http,https,httpproxy,tcp,tls,crypto,udp,udplite,rtp,rtsp,rtmp,rtmps,rtmpt,srt,srtp'
 )
-# Its formats that name other files or addresses, and text, which is no video.
+# FFmpeg's formats that name other files or addresses, and its formats of text.
 _LISTS = {
     *('concat', 'dash', 'hls', 'image2', 'imf', 'lavfi', 'rtp', 'rtsp', 'sap', 'sdp'),
     *('tty', 'vobsub', 'webm_dash_manifest'),
@@ -32,7 +32,7 @@ _REFUSED = 'it may be a list of other files, which are not opened: convert it to
 
 
 def is_image(name: str | Path) -> bool:
-    """Return whether a file name is that of an image."""
+    """Return whether a file name has the ending of an image."""
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 

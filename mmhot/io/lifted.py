@@ -36,7 +36,7 @@ LIVE = b'{"type": "header"'
 """First bytes of the files of streams."""
 
 _PATH, _ERROR = 'camera_path', 'expected_error'
-# Types of fields that are the same for all rows; in a list those of many values.
+# Types of fields that are the same for all rows; fields of many values have a list.
 _HEADER: dict[str, Any] = {
     'name': str,
     'width': int,
@@ -253,7 +253,7 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     people = map(json.loads, values.get('heights', ()))
     values['heights'] = {x.pop('track'): BodyHeight(**x) for x in people}
     clip = Clip3D(**values)
-    with np.errstate(all='ignore'):  # of any rate
+    with np.errstate(all='ignore'):  # the rate may be any number
         is_constant_rate = np.array_equal(
             values['variable_time'], clip.frame / clip.fps
         )

@@ -54,7 +54,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """Array whose pickled state is checked."""
+    """Array that checks its pickled state."""
 
     def __setstate__(self, state: tuple) -> None:
         """Fill the array."""
@@ -78,12 +78,12 @@ _ALLOWED = {
         data, kind.dtype
     ).reshape(shape, order=order),
     'encode': lambda text, encoding: text.encode('latin1'),
-    'bytes': lambda: b'',  # of a number it would be as many zeros
+    'bytes': lambda: b'',  # takes no number, which would allocate as many zeros
 }
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Unpickler that refuses whatever is no array, number, text or container."""
+    """Unpickler that refuses everything but arrays, numbers, text and containers."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Return our own stand-in of a permitted function."""
@@ -190,9 +190,9 @@ def _unpickle(file: BinaryIO) -> Any:
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Load a checkpoint without executing what it holds.
 
-    It is a file of ``torch.save``, or a ``.safetensors`` file, whose metadata may have
-    ``meta`` in JSON. Objects beside the weights, such as the random generator of a
-    training script, are left out.
+    The file was written by ``torch.save``, or is a ``.safetensors`` file; the metadata
+    of the latter may have ``meta`` in JSON. Objects beside the weights, such as the
+    random generator of a training script, are left out.
 
     Raises:
         FileNotFoundError: If there is no such file.

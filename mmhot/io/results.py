@@ -56,7 +56,7 @@ def results_folder(
 ) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    Other arguments are those of :func:`check_targets`.
+    The other arguments are passed to :func:`check_targets`.
     """
     check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -74,4 +74,4 @@ def results_folder(
     finally:
         for path in missing:
             with suppress(OSError):
-                path.rmdir()  # if empty
+                path.rmdir()  # it fails, and is kept, unless it is empty

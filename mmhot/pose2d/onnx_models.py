@@ -203,6 +203,7 @@ def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
     """Decode UDP heatmaps (K, h, w): corner cells are the corner pixels of the crop.
 
     ``size`` (2,) is the width and height of the crop in pixels.
+
     Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
     Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and
     Huang et al., Unbiased Data Processing (UDP), CVPR 2020.

@@ -247,7 +247,7 @@ def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> Checked
         before, after = values[:-2] * (1 - weights), values[2:] * weights
         return np.abs(values[1:-1] - before - after)
 
-    with ignored_warnings():  # of people without keypoints
+    with ignored_warnings():  # NumPy warns of people without keypoints
         size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
         after = (frame[1:-1] - frame[:-2]) / (frame[2:] - frame[:-2])
         moved = np.linalg.norm(bend(points, after[:, None, None]), axis=-1)

@@ -123,7 +123,7 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
         else np.full((len(heights), 1), np.nan)
         for parts in _LEVELS
     ]
-    with ignored_warnings():  # of people without joints
+    with ignored_warnings():  # NumPy warns of people without joints
         span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
         steps = -np.diff([group.mean(1) for group in groups], axis=0) / span
         is_level = [~(np.ptp(x, axis=1) > _TILT * span) for x in groups[1:3]]
@@ -174,7 +174,7 @@ def _crop_of(points: np.ndarray) -> np.ndarray | None:
 
     People then fill it, in one place and size, while they move; None of others.
     """
-    with ignored_warnings():  # of people without keypoints
+    with ignored_warnings():  # NumPy warns of people without keypoints
         low, high = np.nanmin(points, 1), np.nanmax(points, 1)
         size = (high - low).max(1)
         frame = np.nanmedian(low + high, 0)
@@ -216,7 +216,7 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         along = np.abs(axis[:, column]) if hangs else sign * axis[:, column]
         points[axes] += bool((along > _ALONG).sum() > max(least, len(axis) / 2))
     if places is not None:
-        with ignored_warnings():  # of people without joints
+        with ignored_warnings():  # NumPy warns of people without joints
             lowest, deepest = np.nanmin(places, 1), np.nanmax(places[..., 1], 1)
         pelvis, depth = places[:, _PELVIS], places[:, _PELVIS, 2]
         is_seen = (np.abs(pelvis) < _VIEW * depth[:, None]).all(-1) & (depth > _AWAY)
@@ -293,7 +293,7 @@ def bend_of_knees(body: np.ndarray) -> int:
 def has_nose(body: np.ndarray) -> bool:
     """Return whether joint 9 of bodies (N, 17, 3) is as far ahead as a nose."""
     nose, head = (body[:, x] - body[:, _THORAX] for x in (_HEAD - 1, _HEAD))
-    with ignored_warnings():  # of people without heads
+    with ignored_warnings():  # NumPy warns of people without heads
         ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
         return bool(np.nanmedian(ahead) > _NOSE)
 
@@ -308,7 +308,7 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     people = places = np.arange(points.shape[1])
     order, last = np.tile(people, (len(points), 1)), points[0].copy()
     seen = np.full(len(people), -1)
-    with ignored_warnings():  # of people without points
+    with ignored_warnings():  # NumPy warns of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
         size = np.nanmedian(extent, (0, 1)).max()
         for frame, found in enumerate(points):

@@ -132,7 +132,7 @@ def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -
 
 def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
-    with ignored_warnings():  # of people without bones
+    with ignored_warnings():  # NumPy warns of people without bones
         lengths = bone_lengths(body, _BONES) / [*_LENGTHS.values()]
         stature = _STATURE * np.nanmedian(lengths, axis=1)
         extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
@@ -178,7 +178,7 @@ def _depths(rows: CheckedRows, poses: np.ndarray) -> np.ndarray:
     focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
     if rows.keypoints_2d is None or not focal:
         return np.full(len(poses), np.nan)
-    with ignored_warnings():  # of people without joints
+    with ignored_warnings():  # NumPy warns of people without joints
         size, pixels = (
             np.nanstd(np.where(np.isnan(rows.keypoints_2d), np.nan, x), axis=1)
             for x in (poses[..., :2], rows.keypoints_2d)
@@ -202,7 +202,7 @@ def _roots(
     places = np.full(roots.shape, np.nan)
     for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
         of_track = (rows.track == track) & (meter == count)
-        with ignored_warnings():  # of people whose translations are unknown
+        with ignored_warnings():  # NumPy warns of people whose translations are unknown
             far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
             depth = np.nanmedian(depths[of_track])
         unit, units = count, (count, 1, 1000, 100)

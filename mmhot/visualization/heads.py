@@ -99,7 +99,7 @@ def _circles(
 
     shoulders, hips, face = map(part, (_SHOULDERS, _HIPS, head))
     top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
-    with ignored_warnings():  # of people without these joints
+    with ignored_warnings():  # NumPy warns of people without these joints
         neck, center = np.nanmean(shoulders, 1), np.nanmean(face, 1)
         above = neck + _LIMITS.above * (neck - np.nanmean(hips, 1))
         spread = np.linalg.norm(face - center[:, None], axis=-1)

@@ -58,7 +58,7 @@ def register_reader(
     Args:
         name (str): Name of the format, for messages.
         function (Callable): Reads a path; returns a :class:`mmhot.Clip2D` or
-            :class:`mmhot.Clip3D`, such as those of their ``from_arrays``.
+            :class:`mmhot.Clip3D`, for example by their ``from_arrays``.
         start (bytes): First bytes of such files.
         ending (str): End of their names, such as ``'.pose'``. One of both is needed.
 
@@ -194,7 +194,7 @@ def _read_folder(folder: Path, size: int) -> Rows:
 
 
 def _of_path(read: Callable[[Path], Rows | Clip3D]) -> Reader:
-    """Return a reader of files whose points are all 2D, or all 3D."""
+    """Make a reader of files with only 2D or only 3D points from a function."""
     return lambda path, size: read(path)
 
 

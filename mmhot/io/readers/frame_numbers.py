@@ -26,9 +26,10 @@ _TIMES = tuple(
     re.compile(rf'(?<!\d)(?={form}(?!\d))')
     for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
 )
-_RADICES = 1, 12, 31, 24, 60, 60  # as if all months had 31 days
-# Times have steps of about one length, two and more than half within this share. Longer
-# steps are of other numbers, unless milliseconds follow a date.
+_RADICES = 1, 12, 31, 24, 60, 60  # every month counts as 31 days
+# Times have steps of about one length: at least two steps, and more than half of all,
+# differ by less than this share. Longer steps show that the numbers are something else,
+# unless milliseconds follow a date.
 _SAME_STEP, _LONGEST_STEP = 0.25, 20
 # Steps up to this, in the usual one, are between two frames. Numbers have steps of one,
 # times in milliseconds from the second on. Errors of exact times; rates of seconds.
@@ -38,13 +39,13 @@ FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
 """Keys of other tools' files, in lower case without underscores."""
-# Numbers further apart in the median are of separate images, such as COCO's.
+# Numbers with a larger median gap belong to separate images, such as COCO's.
 _MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
 class Times(NamedTuple):
-    """What times of N rows say."""
+    """Frame numbers and rate that the times of N rows state."""
 
     frame: np.ndarray  # frame numbers, (N,)
     rate: float = 0.0  # frames per unit of time; 0 if it is not known
@@ -57,10 +58,10 @@ def number_frames(
     """Number the frames of one video by image ID; order and gaps of images are kept.
 
     Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
-    and ``video_id``. Numbers are those of ``frame_id``, else in names, else IDs
-    relative to the lowest one, with a warning if there are names. Images without frame
-    numbers become consecutive frames, with a warning; those of several videos are
-    refused.
+    and ``video_id``. Frame numbers are taken from ``frame_id``, else from file names,
+    else from IDs relative to the lowest one, with a warning if there are names. Images
+    without frame numbers become consecutive frames, with a warning. Images of several
+    videos are refused.
     """
     _check_videos({str(x[key]) for x in images for key in _VIDEO_KEYS if key in x})
     image_of = {image['id']: image for image in images}
@@ -257,7 +258,8 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
     off, off_whole = (np.ptp(passed - numbers / x) for x in (rate, whole))
     if off * rate >= 1 and steps.min() > 0:
         return Times(frame, float(1 / usual), (frame[first], passed))
-    is_whole = off_whole <= np.ptp(steps / counts) + _EXACT  # as of rounded steps
+    # A whole rate is right if times differ from it by no more than rounded steps do.
+    is_whole = off_whole <= np.ptp(steps / counts) + _EXACT
     return Times(frame, whole if is_whole else rate)
 
 

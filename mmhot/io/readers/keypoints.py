@@ -83,7 +83,7 @@ def read_keypoints(
                 rows.bboxes = rows.bboxes * [width, height, width, height]
         rows, chosen = rows.with_joints(str(file), skeleton)
         if single == 'largest' or (single and rows.track[0] < 0):
-            with ignored_warnings():  # of people without keypoints
+            with ignored_warnings():  # NumPy warns of people without keypoints
                 sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
             size = np.nan_to_num(sides.prod(-1), nan=-1)
             rows = rows.take(largest_rows(rows.frame, size))

@@ -2,8 +2,8 @@
 
 A document is a list of frames, or a dict of them by image; a frame is a list of people,
 a dict with such a list, one person, or a dict of arrays of all people; a person is a
-dict, of which :data:`_KEYS` lists the keys. Programs are MMPose, OpenPose, SAM 3D Body,
-EasyMocap, CMU Panoptic, and those of :mod:`mmhot.io.readers.results`.
+dict with the keys that :data:`_KEYS` lists. The programs are MMPose, OpenPose, SAM 3D
+Body, EasyMocap, CMU Panoptic, and all in :mod:`mmhot.io.readers.results`.
 """
 
 import logging
@@ -59,11 +59,11 @@ _FRAMES = 'instance_info', 'frames', 'results', 'predictions', 'data'
 _PEOPLE = 'instances', 'people', 'persons', 'outputs', 'detections', 'humans', 'bodies'
 _NESTED = 'skeleton', 'pose', 'camera'
 _STATED: dict[str, dict[str, Any]] = {
-    'keypoints3d': {'axes': 'world'},  # of EasyMocap
+    'keypoints3d': {'axes': 'world'},  # EasyMocap's key
     'pred_keypoints_3d': {'axes': 'camera'},
     'joints19': {'joint_names': get_skeleton('panoptic-19').joints},
 }
-_CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # of ComfyUI
+_CANVAS = {'canvas_width': 'width', 'canvas_height': 'height'}  # ComfyUI's keys
 # Keys of names of images, in lower case without underscores.
 _IMAGE = re.compile(r'(frame|image|img|file)(name|path|id)?')
 # Numbers of people in names of files: after a word, or after a frame number.
@@ -71,13 +71,13 @@ _OF_PEOPLE = (
     re.compile(r'[ ._-]?(?:person|people|track|subject|id|obj)[ _-]?(\d+)', re.I),
     re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)'),
 )
-# Keys of track IDs: of MMPose and this package, and of others such as AlphaPose.
+# Keys of track IDs: first MMPose's and our own, then other tools', such as AlphaPose's.
 _MMPOSE_KEYS = ('track_id', 'instance_id')
 _TRACK_KEYS = (*_MMPOSE_KEYS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
-# Skeletons of OpenPose and EasyMocap, whose files name no joints.
+# Skeletons of OpenPose and EasyMocap; their files do not name the joints.
 _OPENPOSE = {25: 'openpose-25', 18: 'openpose-18'}
 _BODY_25 = 25  # EasyMocap's body comes before hands and face
-_LARGEST_SHARE = 10  # of the image size; larger landmarks are pixels
+_LARGEST_SHARE = 10  # image sizes; landmarks with larger coordinates are pixels
 
 
 def read_people(content: Any, path: Path, size: int) -> Rows:
@@ -264,7 +264,7 @@ def _spell(key: object) -> str:
 
 
 def _items(person: Any) -> list[tuple[str, Any]]:
-    """Return keys and values of a person, those of points within a key first."""
+    """List keys and values of a person, first the ones nested in another key."""
     parts = (*map(person.get, _NESTED), person) if isinstance(person, Mapping) else ()
     return [
         item for part in parts if isinstance(part, Mapping) for item in part.items()
@@ -332,7 +332,7 @@ def _canonical(person: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in _items(person):
         name, value = _CANONICAL.get(_spell(key), key), results.plain(value)
-        if name == 'bboxes' and isinstance(value, Mapping):  # of body and hands
+        if name == 'bboxes' and isinstance(value, Mapping):  # boxes of body and hands
             value = value.get('body')
         if _spell(key) in _LANDMARKS[2:]:
             values['is_share'] = True
@@ -368,9 +368,13 @@ def gather(
     header: Mapping[str, Any],
     size: int = 2,
 ) -> Rows:
-    """Stack pairs of a frame number and a person, whose keys are those of ``_KEYS``.
+    """Stack people, each with a frame number, into rows.
 
-    What a person lacks is NaN. The header has what the source states of all.
+    Args:
+        pairs (Sequence): Frame number and person; a person is a dict with the keys of
+            ``_KEYS``. What a person lacks is NaN.
+        header (Mapping): What the source states for all people.
+        size (int): Preferred points, 2 or 3 dimensions.
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
         chosen = [x for x in pairs if len(x[1].get(kind, ()))]
@@ -389,10 +393,10 @@ def gather(
             filled = [lost if value is None else value for value in values]
             arrays[name] = as_numbers(filled, title)
     points = arrays[kind]
-    if points.ndim == 2 and points.shape[1] % 3 == 0:  # of COCO and OpenPose
+    if points.ndim == 2 and points.shape[1] % 3 == 0:  # COCO and OpenPose: x, y, score
         arrays[kind] = points.reshape(len(people), -1, 3)
     elif points.ndim == 2 and points.shape[1] % 4 == 0 and kind == 'points_3d':
-        arrays[kind] = points.reshape(len(people), -1, 4)  # of Panoptic
+        arrays[kind] = points.reshape(len(people), -1, 4)  # Panoptic: x, y, z, score
     elif points.ndim != 3:
         text = 'K points, or triples x, y, score, of each person are expected'
         raise ValueError(f'keypoints are {points.shape[1:]}: {text}')
@@ -417,8 +421,8 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
 def _stack_tracks(people: Sequence[Mapping], frames: np.ndarray) -> np.ndarray | None:
     """Stack the track IDs of people, (N,), as they are; None if there are none.
 
-    Other keys than those of MMPose may number boxes instead: an ID that occurs twice in
-    a frame is none, nor are all ``id`` if none occurs in two frames.
+    Keys other than MMPose's may number boxes instead. They are no track IDs if one
+    occurs twice in a frame, or, for ``id``, if none occurs in two frames.
     """
     for key in _TRACK_KEYS:
         ids = [np.ravel(person.get(key, [])).tolist() for person in people]

@@ -25,10 +25,11 @@ def read_poses(
 ) -> Clip3D:
     """Read the 3D poses of a clip; the content decides which format it is.
 
-    The source is a file or folder; an array (:meth:`mmhot.Clip3D.from_arrays`), whose
-    joints may have scores, or one of each frame; or one result of SAM 3D Body or
-    MediaPipe for each frame. Arguments override what it states. Track IDs are -1 where
-    they are unknown. Files of mmhot are returned as they are.
+    The source is a file or folder, an array as for :meth:`mmhot.Clip3D.from_arrays`
+    (also with scores, or a list with one array for each frame), or a list with one
+    result of SAM 3D Body or MediaPipe for each frame. Arguments override what the
+    source states. Track IDs are -1 where they are unknown. Files of mmhot are returned
+    as they are.
     """
     file = Path(source) if isinstance(source, str | Path) else Path('poses')
     with naming(file):
@@ -39,7 +40,7 @@ def read_poses(
             refuse_stated(
                 skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes
             )
-            # the name becomes that of files
+            # The name becomes part of file names.
             return replace(rows, name=escape(Path(rows.name).name, '_') or 'clip')
         name = clip_name(file)
         fps = choose(name, 'fps', rows.fps, fps)

@@ -1,9 +1,8 @@
 """Results of packages as plain lists and dicts.
 
-They are those of Ultralytics, of supervision, whose ``KeyPoints`` RF-DETR returns, too,
-landmarks, which are points with named coordinates, of MediaPipe and TensorFlow.js, and
-the JSON of easy_ViTPose.
-Of objects, only attributes are used.
+The packages are Ultralytics, supervision (RF-DETR returns its ``KeyPoints``, too),
+MediaPipe and TensorFlow.js (landmarks, points with named coordinates), and easy_ViTPose
+(JSON). Only attributes of objects are used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,10 @@ import numpy as np
 
 from mmhot.io.arrays import as_numbers, depth_of, has_any
 
-_COORDINATES = 'x', 'y', 'visible'  # of all points, in Ultralytics' JSON
+_COORDINATES = 'x', 'y', 'visible'  # lists of all points' values in Ultralytics' JSON
 NUM_LANDMARKS, HIPS, CENTERED = 33, slice(23, 25), 0.02
-"""MediaPipe's landmarks, and hips, which are the origin of those in meters."""
-_LEAST = 1e-3  # visibility, as none would mark a missing point
+"""MediaPipe's landmarks, and hips, which are the origin of landmarks in meters."""
+_LEAST = 1e-3  # least visibility, as 0 would mark a missing point
 
 
 def plain(value: Any) -> Any:
@@ -132,7 +131,7 @@ def coordinates(points: Any) -> list:
     names = 'x', 'y', 'z', 'visibility', 'score'
     if not isinstance(points, Mapping):
         points = {name: getattr(points, name, None) for name in names}
-    points = {**points, **points.get('position', {})}  # of PoseNet
+    points = {**points, **points.get('position', {})}  # PoseNet nests coordinates
     x, y, z, *seen = (points.get(name) for name in names)
     visibility = next((value for value in seen if value is not None), 1.0)
     return [x, y, z or 0.0, visibility or _LEAST]

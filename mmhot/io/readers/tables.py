@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 _METERS = {'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01}
 _METERS |= {'mm': 0.001, 'millimeters': 0.001, 'in': 0.0254, 'inches': 0.0254}
 _METERS |= {'ft': 0.3048, 'feet': 0.3048}
-# Largest difference of times from the stated rate, as a share, that is of rounding.
+# Relative difference of times from the stated rate, up to which it is a rounding error.
 _SAME_RATE = 0.01
 # Columns of a joint: NAME_x or xNAME, and the unit.
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
@@ -54,7 +54,7 @@ _THOUSANDS = {
 }
 WIDE = BOM_UTF16_LE, BOM_UTF16_BE
 """First bytes of text in UTF-16."""
-_LINES = 10  # of which one is the header
+_LINES = 10  # lines at the start, one of which is the header
 # Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
 _FINGER = re.compile(
     r'(\w+)_(thumb|index|middle|ring|pinky)_(tip|first|second|third)(?:_joint)?'
@@ -117,7 +117,7 @@ def _read_joints(
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
         raise ValueError('has columns x, y, z, but none for the frame and the joint')
-    # names say more than numbers
+    # Names of joints say more than their numbers.
     names = [
         line[max(named, key=lambda n: not lines[0][n].isdigit())] for line in lines
     ]
@@ -132,7 +132,7 @@ def _read_joints(
     def table(*columns: str) -> np.ndarray:
         wanted = [spelled.index(x) for x in columns]
         values = np.full((len(poses), len(joints), len(wanted)), np.nan)
-        # of joints that are there twice, the first one
+        # Rows are in reverse order, so that the first of two equal joints is kept.
         values[at] = numbers_of(lines, wanted)[::-1]
         return values
 
@@ -149,10 +149,10 @@ def _read_joints(
 
 
 def read_trc(path: Path) -> Rows:
-    """Read marker paths, whose header states the unit and the rate, but no axes.
+    """Read marker paths (``.trc``).
 
-    OpenSim, and programs that write files for it, have y up. Times count more than the
-    rate of the header.
+    The header states the unit and the rate, but not the axes. OpenSim, and programs
+    that write files for it, have y up. Times count more than the rate of the header.
     """
     text = _text_of(path)
     lines = cells_of(path, '\t' if '\t' in text else ',')

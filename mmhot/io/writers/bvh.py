@@ -22,11 +22,11 @@ from mmhot.options import Option
 from mmhot.structures.clips_3d import Clip3D
 
 _CENTIMETERS = 100.0
-# Length of the end site of a limb without an own end, in parts of its bone: feet end
-# above the floor.
+# Length of the end site of a limb without an end joint, as a share of its last bone.
+# It is short, so that feet end above the floor.
 _END = 0.15
-# Degrees between frames: larger steps of an angle, and of more than its joint turns,
-# are those of a pole.
+# Degrees from frame to frame. Where an Euler angle changes by more than this, and by
+# more than its joint turns, the angles are near a pole (gimbal lock).
 _STEP = 30.0
 
 
@@ -48,8 +48,8 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
     constant rate, and frames without a pose repeat the nearest one. The clip is one
     track in ``'world'`` axes of ``h36m-17`` or ``h36m-24``, perhaps with fingers.
 
-    The note says how far joints are from those of the clip, as bones have constant
-    lengths, and where the origin is, for which the format has no place.
+    The note that is returned says how far joints are from the clip's joints, as bones
+    have constant lengths, and where the origin is, as the format has no field for it.
     """
     rig = BVH_PROFILES[export.of(BvhOptions).bvh_profile].with_fingers(clip.joint_names)
     clip = at_constant_rate(clip, export.of(OutputRate).out_fps or rig.fps)
@@ -97,7 +97,7 @@ def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, str]:
 
 
 def _in_axes(motion: RigidMotion, rig: Rig) -> RigidMotion:
-    """Turn the axes of each joint to those of the rig, and the world's to y up."""
+    """Convert a motion to the rig's axes of each joint, and to y up in the world."""
     axes = rig.rest_axes
     above = np.stack([np.eye(3), *axes[list(motion.parents[1:])]])
     back = np.swapaxes(above, -1, -2)

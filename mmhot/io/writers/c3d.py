@@ -15,9 +15,9 @@ from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips_3d import Clip3D
 
 _MILLIMETERS = 1000.0
-# By the format's rules: 0 for points that were computed, -1 for unknown ones.
+# Residuals by the format's rules: 0 for computed points, -1 for unknown ones.
 _COMPUTED, _UNKNOWN = 0.0, -1.0
-# Those after them, such as toes, are computed from these.
+# Number of lifted joints; the joints after them, such as toes, are computed from them.
 _NUM_LIFTED = 17
 # Header fields of frame numbers have 16 bits.
 _MAX_FRAMES = 65_535
@@ -28,10 +28,10 @@ _BLOCK = 512
 def write_person(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
-    Residuals are the expected errors where they are known, else 0, which stands for
-    computed points, and -1 in frames without a pose, and of joints that were not seen
-    (whose score is 0), which are left out. The clip is one track in ``'world'`` axes;
-    the file begins with its first pose.
+    Residuals are the expected errors where they are known, and else 0, the format's
+    value for computed points. Joints with a score of 0 were not seen and are left out:
+    their residual is -1, as in frames without a pose. The clip is one track in
+    ``'world'`` axes; the file begins with its first pose.
     """
     import ezc3d
 

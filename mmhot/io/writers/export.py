@@ -81,7 +81,7 @@ class Images(Protocol):
     """Frames of a video, such as a :class:`mmhot.frames.sources.FrameSource`."""
 
     num_frames: int | None  # if their number is known
-    names: Sequence[str]  # of frames by number, if each is a file
+    names: Sequence[str]  # names of the frames by number, if each is a file
 
     def __iter__(self) -> Iterator[Image]:
         """Read from the start."""

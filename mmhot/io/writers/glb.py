@@ -98,11 +98,12 @@ class _Gltf:
 def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
-    Meters, y up (world x, z, -y), a root node for each person, from ``Person 1``,
-    joints named as in HumanIK. Persons are scaled to zero while the clip lacks them.
-    Extras of the scene have the origin of the file. The clip has ``'world'`` axes and
-    joints of Human3.6M, and may have fingers. The note says how far joints are from
-    those of the clip, as bones have constant lengths.
+    The scene is in meters, y up (world x, z, -y). Each person has a root node, from
+    ``Person 1`` on, and joints named as in HumanIK. People are scaled to zero in frames
+    that lack them. The extras of the scene state the origin of the file. The clip has
+    ``'world'`` axes and joints of Human3.6M, and may have fingers. The note that is
+    returned says how far joints are from the clip's joints, as bones have constant
+    lengths.
     """
     clip = at_rate(clip, export.of(OutputRate).out_fps)
     gltf = _Gltf()
@@ -117,7 +118,7 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
         places = person.places()
         motion = fit_rig(places, rig, clip.joint_names)
         errors.append(joint_errors(motion, rig, places))
-        name = f'Person {number}'  # as in .html
+        name = f'Person {number}'  # the same name as in .html
         joints = _add_joints(gltf, motion, rig)
         mesh = _add_mesh(gltf, make_mannequin(motion, rig), name)
         skin = _add_skin(gltf, motion, joints, name)

@@ -26,13 +26,16 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 T = TypeVar('T', float, np.ndarray)
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """Rotation from z up to y up; x stays."""
-# Feet are level up to this height of the ankle above that of standing people, in
-# meters less and less, unless a shin leans further, in radians.
+# Feet near the floor are level. They are leveled less the higher the ankle is above its
+# height in standing people, and not at all from _LIFTED meters on; where a foot leans
+# by more than _LEANING radians, it is leveled less, too.
 _LIFTED, _LEANING = 0.15, np.radians(45)
-# Standard deviations of a foot's direction, in radians, and of its turn for each meter
-# that the ankle moves; smallest such path between frames; largest correction.
+# _YAW_ERROR: standard deviation of the direction in which a foot points, radians.
+# _TURN: standard deviation of its change, radians per meter that the ankle moves.
+# _STILL: least movement of the ankle from frame to frame, meters.
+# _MOST_YAW: largest correction, radians.
 _YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
-_MOST_UNFITTED = 250  # frames; feet turn the same way after as many without a fit
+_MOST_UNFITTED = 250  # frames; earlier ones no longer change the direction of feet
 _UNKNOWN = 1e6  # variance of a direction that was never seen
 _ENDS, _SAME = get_skeleton('h36m-24'), np.eye(3)
 _FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
@@ -42,14 +45,14 @@ _FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
 class RigidMotion:
     """Motion of a skeleton with constant bone lengths."""
 
-    # parent of each joint, -1 for the root; parents come before their children
+    # Parent of each joint, -1 for the root. Parents come before their children.
     parents: tuple[int, ...]
-    # joint positions in the axes of the parent in the rest pose, (K, 3): x to the left
-    # of the person, y up, z forward; 0 for the root
+    # Joint positions relative to the parent in the rest pose, meters, (K, 3): x to the
+    # left of the person, y up, z forward; 0 for the root.
     offsets: np.ndarray
-    root: np.ndarray  # root positions, (T, 3)
-    # matrices (T, K, 3, 3) from the axes of a joint to those of its parent, of the root
-    # to the world
+    root: np.ndarray  # root positions in the world, meters, (T, 3)
+    # Matrices (T, K, 3, 3) that map from a joint's axes to its parent's axes, and from
+    # the root's axes to the world.
     rotations: np.ndarray
 
     def positions(self) -> np.ndarray:
@@ -81,11 +84,17 @@ class RigidMotion:
 def place_bones(
     motion: RigidMotion, rig: Rig
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return where the bones of a rig are in the world: z up, meters.
+    """Compute where the bones of a rig are in the world: z up, meters.
 
-    Positions (T, 3) and quaternions w, x, y, z (T, 4) by the rig's name of the bone are
-    those of a ``.bvh``. ``LeftFootMod`` and ``RightFootMod`` have the position of the
-    foot and the rotation of the toe, as retargeting to robots expects.
+    Args:
+        motion (RigidMotion): Motion of ``rig.joints``.
+        rig (Rig): Names and rest axes of the bones.
+
+    Returns:
+        dict: Positions (T, 3) and quaternions w, x, y, z (T, 4) by the rig's name of
+        the bone, equal to what a ``.bvh`` contains. ``LeftFootMod`` and
+        ``RightFootMod`` have the position of the foot and the rotation of the toe, as
+        retargeting to robots expects.
     """
     places, axes = motion.placed()
     turns = _smooth_quaternions(axes @ rig.rest_axes)[..., [3, 0, 1, 2]]
@@ -98,7 +107,7 @@ def place_bones(
 
 
 def _smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
-    """Return quaternions x, y, z, w of matrices (T, K, 3, 3), of continuous signs."""
+    """Convert matrices (T, K, 3, 3) to quaternions x, y, z, w without jumps of sign."""
     values = quaternions_of(rotations)
     values[0] *= np.where(values[0, :, 3:] < 0, -1, 1)
     flips = np.where((values[1:] * values[:-1]).sum(-1) < 0, -1, 1)
@@ -115,14 +124,23 @@ def fit_rig(
 ) -> RigidMotion:
     """Fit the rig of a program to a person on a floor: a motion of ``rig.joints``.
 
-    What Human3.6M's joints leave open is chosen: bones with one child do not twist
-    against their parent; feet point where shins do, and those near the floor are level.
-    The joints of ``h36m-24`` turn feet, hands and head, fingers the hands.
+    Human3.6M's joints do not determine all rotations. Where they leave one open, bones
+    with one child do not twist against their parent, feet point where shins do, and
+    feet near the floor are level. The joints of ``h36m-24`` determine the rotations of
+    feet, hands and head; fingers determine hands more exactly.
 
-    Positions (T, K, 3) of ``h36m-17`` or ``h36m-24`` and of fingers, with these names,
-    are in meters, z up from the floor, without NaN. Bones of ``rig.skeleton`` have
-    these offsets at ``rest``, by default :func:`rest_offsets`, and ``hold`` turns feet
-    that rest in place.
+    Args:
+        positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24``, then fingers, in
+            meters, z up from the floor, without NaN, (T, K, 3).
+        rig (Rig): Joint tree of the program.
+        names (Sequence[str]): Names of the K joints.
+        rest (np.ndarray, optional): Offsets of the rest pose of ``rig.skeleton``,
+            (J, 3). Default: :func:`rest_offsets`.
+        hold (Callable, optional): Keeps the direction of resting feet in place, given
+            the motion, positions (T, K, 3) and axes (T, K, 3, 3).
+
+    Returns:
+        RigidMotion: The motion.
     """
     positions = np.asarray(positions, np.float64)
     seen = dict(zip(names, positions.swapaxes(0, 1), strict=False))
@@ -150,12 +168,16 @@ def fit_rig(
 
 
 class RunningMean(Generic[T]):
-    """Mean of measurements over time, which never jumps.
+    """Running mean of measurements that never jumps.
 
-    It is of all frames at first, and then of some of the last ten seconds.
+    At first it is the mean of all frames, then of some frames of about the last ten
+    seconds.
     """
 
-    # frames, and seconds; a frame stands for a second at most, if others were missed
+    # _first: number of frames that are all measured at the start.
+    # _pause: seconds between two measurements after that.
+    # _longest: seconds that a measurement stands for at most, if frames were missed.
+    # _memory: seconds of the mean.
     _first, _pause, _longest, _memory = 25, 0.2, 1.0, 10.0
 
     def __init__(self) -> None:
@@ -179,18 +201,19 @@ class LiveRig:
 
     def __init__(self) -> None:
         self._rest = RunningMean[np.ndarray]()
-        # seconds and joints of frames since the last that was fitted, the latest ones
+        # Times and joints of the latest frames since the last one that was fitted.
         self._unfitted: deque[tuple[float, np.ndarray]] = deque(maxlen=_MOST_UNFITTED)
         self._before: dict[tuple[Rig, str], np.ndarray] = {}  # quaternions
-        # of both feet: direction in radians, its variance, and ankles
+        # State of both feet: direction in radians, its variance, and ankle positions.
         self._yaw, self._ankles = np.zeros(2), np.zeros((2, 3))
         self._variance = np.full(2, _UNKNOWN)
 
     def learn(self, joints: np.ndarray, time: float) -> np.ndarray:
-        """Return the rest pose with what the next frame shows of the bones' lengths.
+        """Update the bone lengths by the next frame, and return the rest pose (K, 3).
 
-        Joints (17, 3) are Human3.6M's, z up from the floor, at seconds. All frames are
-        learned from, so that no motion depends on which of them are fitted.
+        ``joints`` (17, 3) are Human3.6M's in meters, z up from the floor, at ``time``
+        in seconds. All frames are learned from, so that no motion depends on which
+        frames are fitted.
         """
         self._unfitted.append((time, joints))
         return self._rest(lambda: _even_offsets(joints[None]), time)
@@ -212,7 +235,7 @@ class LiveRig:
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return the bones of a motion of one frame, see :func:`place_bones`.
 
-        Positions are (3,), and quaternions (4,), whose signs continue.
+        Positions are (3,), and quaternions (4,) without jumps of sign between calls.
         """
         bones = {}
         for name, ((place,), (turn,)) in place_bones(motion, rig).items():
@@ -224,7 +247,7 @@ class LiveRig:
     def _hold_feet(
         self, motion: RigidMotion, positions: np.ndarray, axes: np.ndarray
     ) -> None:
-        """Keep the direction of feet whose ankles rest: :func:`_hold_feet`, live."""
+        """Keep the direction of feet with resting ankles: :func:`_hold_feet`, live."""
         frames = zip(positions[:, _FEET], axes[:, _FEET, :], strict=True)
         turns = []
         for ankles, soles in frames:
@@ -233,7 +256,7 @@ class LiveRig:
             path = np.linalg.norm(ankles - self._ankles, axis=-1)
             variance = self._variance + (_TURN * np.maximum(path, _STILL)) ** 2
             share = 1 / (1 + _YAW_ERROR**2 / (x**2 + y**2 + 1e-6) / variance)
-            # the rest of the way to where the foot points, within a turn
+            # Remaining angle to the filtered direction, from -pi to pi
             turn = (1 - share) * ((self._yaw - seen + np.pi) % (2 * np.pi) - np.pi)
             turns.append(turn.clip(-_MOST_YAW, _MOST_YAW))
             self._yaw = seen + turns[-1]
@@ -245,7 +268,10 @@ class LiveRig:
 
 
 def _even_offsets(joints: np.ndarray) -> np.ndarray:
-    """Return the rest pose (K, 3) of the humanoid, whose sides have equal lengths."""
+    """Compute the rest pose (K, 3) of the humanoid, with both sides equally long.
+
+    ``joints`` (T, 17, 3) are Human3.6M's in meters.
+    """
     skeleton = HUMAN_IK.skeleton
     offsets = rest_offsets(HUMAN_IK.places @ joints, skeleton)
     lengths = np.linalg.norm(offsets, axis=-1).clip(1e-9)
@@ -260,7 +286,7 @@ def joint_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.nda
 
 
 def describe_errors(errors: np.ndarray) -> str:
-    """Describe what constant bones leave of :func:`joint_errors`, for users."""
+    """Describe :func:`joint_errors`, meters (T, 17), in one line for users."""
     mean, most = 1000 * errors.mean(), 1000 * errors.max()
     return f'constant bones: joints {mean:.0f} mm off, at most {most:.0f} mm'
 
@@ -271,7 +297,11 @@ def _turn_ends(
     seen: dict[str, np.ndarray],
     axes: np.ndarray,
 ) -> None:
-    """Turn feet, hands and head as the joints of ``h36m-24`` show, in place."""
+    """Turn feet, hands and head as the joints of ``h36m-24`` show, in place.
+
+    ``seen`` has positions (T, 3) by joint name, and ``axes`` (T, K, 3, 3) are the
+    joints' axes in the world, which are updated.
+    """
     for side in ('left', 'right'):
         foot, wrist = (joints.index(f'{side}_{x}') for x in ('foot', 'wrist'))
         sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
@@ -296,7 +326,10 @@ def _turn_ends(
 def _add_fingers(
     motion: RigidMotion, joints: tuple[str, ...], seen: dict[str, np.ndarray], side: str
 ) -> RigidMotion:
-    """Turn a hand as its knuckles show, and add its fingers: straight ones at rest."""
+    """Turn a hand as its knuckles show, and add its fingers, straight in the rest pose.
+
+    ``seen`` has positions (T, 3) by joint name.
+    """
     wrist, sign = joints.index(f'{side}_wrist'), 1 if side == 'left' else -1
     points = np.array(
         [[seen[f'{side}_{x}{number}'] for number in PHALANGES] for x in FINGERS]
@@ -328,7 +361,10 @@ def _add_fingers(
 def _turn_to(
     motion: RigidMotion, joint: int, axes: np.ndarray, target: np.ndarray
 ) -> None:
-    """Turn a joint to target axes (T, 3, 3), among those of all (T, K, 3, 3)."""
+    """Turn a joint to target axes (T, 3, 3) in the world, in place.
+
+    ``axes`` (T, K, 3, 3) are the axes of all joints in the world, which are updated.
+    """
     above = np.swapaxes(axes[:, motion.parents[joint]], -1, -2)
     axes[:, joint] = target
     motion.rotations[:, joint] = above @ target
@@ -348,7 +384,12 @@ def _level_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) ->
 
 
 def _hold_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) -> None:
-    """Keep the direction of feet whose ankles rest, in place."""
+    """Keep the direction of feet while their ankles rest, in place.
+
+    The direction of each foot is smoothed by least squares: it stays near the direction
+    seen, and changes by little between frames where the ankle hardly moves.
+    ``positions`` (T, K, 3) and ``axes`` (T, K, 3, 3) are in the world.
+    """
     for foot in _FEET:
         x, y, _ = np.moveaxis(axes[:, foot, :, 2], -1, 0)
         seen = np.unwrap(np.arctan2(y, x))
@@ -368,7 +409,7 @@ def fit_rigid_skeleton(
 ) -> RigidMotion:
     """Fit a skeleton with constant bone lengths to positions (T, K, 3), z up.
 
-    The rest pose has ``offsets``, by default :func:`rest_offsets`. From the root
+    The rest pose has ``offsets`` (K, 3), by default :func:`rest_offsets`. From the root
     outwards, every joint is rotated so that its bones point at the given positions,
     which keeps the errors of inner joints from adding up. Joints with one bone rotate
     as little as possible. The root is first, and one joint is the 'thorax'.
@@ -377,7 +418,7 @@ def fit_rigid_skeleton(
     offsets = rest_offsets(positions, skeleton) if offsets is None else offsets
     parents = skeleton.parents
     places, axes = np.empty_like(positions), np.empty((*positions.shape, 3))
-    # the root may move too: its error is shared with its neighbors
+    # The root may move, too, so that it shares its error with its neighbors.
     around = [0, *_levels(parents)[0].joints]
     center, middle = positions[:, around].mean(1), offsets[around].mean(0)
     seen = positions[:, around] - center[:, None]
@@ -400,13 +441,13 @@ def fit_rigid_skeleton(
 
 
 class _Level(NamedTuple):
-    """Joints that are as many bones from the root."""
+    """Joints at the same depth, counted in bones from the root."""
 
     joints: np.ndarray
     above: np.ndarray  # their parents
     chain: np.ndarray  # the joints with one bone
     ends: np.ndarray  # the ends of these bones
-    forks: dict[int, list[int]]  # ends of the bones of joints with several
+    forks: dict[int, list[int]]  # for each joint with several bones, their ends
 
 
 @lru_cache
@@ -429,8 +470,9 @@ def _levels(parents: tuple[int, ...]) -> list[_Level]:
 def rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Compute offsets (K, 3) of the rest pose: standing, arms to the sides.
 
-    Bones get their median length. Limbs are straight: legs down, arms to the sides; all
-    others have their mean angles to hips or shoulders.
+    Bones get their median length in ``positions`` (T, K, 3). Limbs are straight: legs
+    down, arms to the sides. All other bones keep their mean angles to hips or
+    shoulders.
     """
     parents = skeleton.parents
     trunk = positions[:, skeleton.index('thorax')] - positions[:, 0]
@@ -474,7 +516,7 @@ def least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     both = 1 + (source * target).sum(-1)[..., None, None] * scale
     turns = _SAME + twist + twist @ twist / np.maximum(both, 1e-9)
     is_opposite = both[..., 0, 0] < 1e-9
-    if is_opposite.any():  # half a turn about any perpendicular axis
+    if is_opposite.any():  # half a turn about any perpendicular axis is smallest
         away = source[is_opposite]
         axis = unit_vectors(np.cross(away, _SAME[np.abs(away).argmin(-1)]))
         turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - _SAME

@@ -29,29 +29,29 @@ FINGERS = {
     'ring_finger': 'Ring',
     'pinky_finger': 'Pinky',
 }
-"""HumanIK's names of fingers by those of COCO-WholeBody."""
+"""HumanIK's names of fingers by COCO-WholeBody's names."""
 PHALANGES = (1, 2, 3, 4)
-"""Numbers of their points, from the knuckle to the tip."""
+"""Numbers of a finger's points, from the knuckle to the tip."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
     """Joint tree of a program."""
 
-    # joints whose positions are known, with a joint 'thorax' and the root first
+    # Joints with known positions: the root first, and one of them is 'thorax'.
     skeleton: Skeleton
-    # the program's names; joints without one only show where a limb ends
+    # The program's names of joints. Joints without one only show where a limb ends.
     names: Mapping[str, str]
-    # weights of Human3.6M's joints, whose sums are the joints of `skeleton`, (J, 17)
+    # Weights (J, 17): the joints of `skeleton` are weighted sums of Human3.6M's joints.
     places: np.ndarray
     hands: tuple[str, ...] = ()  # sides of the body with fingers
-    # axes of joints in the rest pose as columns (3, 3), where they are not left, up and
-    # forward of the person
+    # Axes of joints in the rest pose as columns (3, 3), for joints with axes other than
+    # the left, up and forward directions of the person.
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    # axes of Euler angles, from the parent to the joint: all joints have the same, the
-    # first one unless angles step
+    # Orders of Euler angles, from the parent to the joint. All joints have the same
+    # order: the first one, unless its angles jump.
     orders: tuple[str, ...] = ('ZXY',)
-    fps: float | None = None  # where the program expects one
+    fps: float | None = None  # frame rate, if the program expects a certain one
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class Rig:
 
     @property
     def lifted(self) -> np.ndarray:
-        """Joints that are those of Human3.6M, in its order, (17,)."""
+        """Indices of the joints that equal Human3.6M's, in its order, (17,)."""
         return (self.places == 1).argmax(0)
 
     @property
