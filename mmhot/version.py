@@ -1,6 +1,7 @@
 """Version of the package, and of its code."""
 
 import hashlib
+import secrets
 import sys
 from collections.abc import Iterable
 from functools import cache, partial
@@ -35,6 +36,8 @@ def digest_of_part(part: object) -> str:
 @cache
 def _digest_of_package(name: str) -> str:
     module = sys.modules[name]
+    if not getattr(module, '__file__', None):
+        return secrets.token_hex(8)  # a notebook's cells may change: nothing is reused
     file = Path(module.__file__ or '')
     is_package = hasattr(module, '__path__')
     files = sorted(file.parent.rglob('*.py')) if is_package else [file]

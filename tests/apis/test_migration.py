@@ -59,6 +59,9 @@ class Body:
             onnx_model=str(WEIGHTS / 'rtmdet-nano_person_synth.onnx')
         )
 
+    def __call__(self, pose):
+        return pose[None], np.ones((1, len(pose)))
+
 
 class YOLO:
     """Ultralytics'."""

@@ -114,7 +114,8 @@ def test_pretraining_on_views_logs_and_validates(tmp_path):
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     logged = [json.loads(line) for line in log.read_text().splitlines()]
     shown = {'retrieval_top1', 'alignment', 'uniformity', 'effective_rank'}
-    assert [shown <= set(line) for line in logged] == [True] * 3
+    # the queue is not full while it is trained
+    assert [shown - set(line) for line in logged] == [{'retrieval_top1'}] * 2 + [set()]
     assert ['loss' in line for line in logged] == [True, True, False]
     metrics = runner.val()
     assert set(metrics) == shown

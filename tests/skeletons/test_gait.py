@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from rendered_clips import DATA, rendered
 
-from mmhot.chain.options import OutputOptions
+from mmhot.chain.calls import LIFT_COMMAND
 from mmhot.chain.outcome import Outcome
 from mmhot.io.writers.gait import clip_strides, write_csv
 from mmhot.lifting.world import turn
+from mmhot.options import Values
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
@@ -185,8 +186,9 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     still = clip.take(np.zeros(len(clip), int))
     still = replace(still, name='still', frame=clip.frame, variable_time=None)
     still.save(tmp_path / 'still.npz')
-    said, options = [], OutputOptions(out_dir=tmp_path, formats=('gait.csv', 'npz'))
-    Outcome('still').write(still, options, Report(said.append))
+    stated, said = dict(out_dir=tmp_path, formats='gait.csv,npz'), []
+    values = Values(stated, LIFT_COMMAND.kinds)
+    Outcome('still').write(still, values, Report(said.append))
     assert said[0].startswith('still: no .gait.csv: no person walks')
     with pytest.raises(ValueError, match='no person walks'):
         still.save(tmp_path / 'still.gait.csv')

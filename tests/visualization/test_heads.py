@@ -14,8 +14,8 @@ from rendered_clips import make_clip
 from video_files import write_video
 
 import mmhot
-from mmhot.chain.options import ExportOptions
 from mmhot.frames.sources import FrameArrays
+from mmhot.io.writers.export import VideoOptions
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import People
@@ -159,4 +159,4 @@ def test_files(monkeypatch, checkpoint, tmp_path, way):
 
 def test_options_that_cannot_act_are_refused():
     with pytest.raises(ValueError, match='^blur_heads needs the video, which is left'):
-        ExportOptions(no_video=True, blur_heads=True)
+        VideoOptions(no_video=True, blur_heads=True)
