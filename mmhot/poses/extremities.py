@@ -1,7 +1,7 @@
-"""Toes, heels, hands and noses of lifted people, from 2D keypoints that have them.
+"""Toes, heels, hands and noses for lifted people, from 2D keypoints.
 
 Each point keeps a constant distance from its joint. Where it is not seen, it follows
-from the neighboring bones: a foot from the shin, a hand from the forearm.
+the neighboring bone: a foot follows the shin, a hand the forearm.
 """
 
 from dataclasses import dataclass, replace
@@ -27,53 +27,60 @@ _EARS = 'left_ear', 'right_ear'
 
 @dataclass(frozen=True)
 class Part:
-    """Points on one joint: expected offsets (P, 3) and their standard deviations.
+    """Expected positions of the P points that hang on one joint.
 
-    Axes are side, up, forward, in units of a bone. Pairs of points have constant
-    distances; -1 is the joint.
+    Axes are side, up and forward, in units of the neighboring bone.
     """
 
-    points: tuple[str, ...]
-    mean: tuple[tuple[float, float, float], ...]
-    error: tuple[tuple[float, float, float], ...]
-    pairs: tuple[tuple[int, int], ...]
+    points: tuple[str, ...]  # names of the points, without their side
+    mean: tuple[tuple[float, float, float], ...]  # offsets from the joint, (P, 3)
+    error: tuple[tuple[float, float, float], ...]  # their standard deviations, (P, 3)
+    pairs: tuple[tuple[int, int], ...]  # points at constant distances; -1: the joint
 
 
 @dataclass(frozen=True)
 class PartShapes:
     """Expected shapes of feet, hands and heads, and the fit of their lengths."""
 
-    # means and deviations of 17,000 rendered feet, the latter rounded up
+    # Mean and standard deviation over 17,000 rendered feet; the latter is rounded up.
+    # The unit is the shin.
     foot: Part = Part(
         ('big_toe', 'heel'),
         ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
         ((0.10, 0.14, 0.07), (0.04, 0.05, 0.05)),
         ((0, -1), (1, -1), (0, 1)),
     )
+    # The unit is the forearm.
     hand: Part = Part(('hand',), ((0.0, 0.34, 0.0),), ((0.15, 0.06, 0.15),), ((0, -1),))
-    # in units of the distance from the shoulders to the ears
+    # The unit is the distance from the shoulders to the ears.
     head: Part = Part(
         ('nose', 'left_ear', 'right_ear'),
         ((0.0, 0.0, 0.44), (0.31, 0.0, 0.0), (-0.31, 0.0, 0.0)),
         ((0.25, 0.12, 0.12), (0.1, 0.05, 0.2), (0.1, 0.05, 0.2)),
         ((0, -1), (1, -1), (2, -1), (0, 1), (0, 2), (1, 2)),
     )
-    ankle_shift: float = 0.055  # of COCO's ankle above Human3.6M's, share of the shin
-    # shares of joints 10 and 11/14 in the middle of the ears, see docs/mmpose.md
+    # Height of COCO's ankle above Human3.6M's, as a share of the shin
+    ankle_shift: float = 0.055
+    # Middle of the ears as a weighted mean of the head (joint 10) and of the middle of
+    # the shoulders (11 and 14), see docs/mmpose.md
     ears: tuple[float, float] = (0.75, 0.25)
-    min_seconds: float = 0.2  # from which contacts are known
-    side_view: float = 0.85  # least share of a length across the line of sight
-    min_frames: int = 8  # that show a length so
-    percentile: float = 80  # of sizes in the image that is the distance in space
-    length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)  # m, round by round
-    ray_error: float = 0.01  # noise of a 2D point at its joint's distance, m
-    ray_errors: tuple[float, float] = (0.002, 0.03)  # its limits, m
-    fit: OffsetErrors = OffsetErrors()
+    # Seconds; in a shorter stretch of frames foot contacts are not predicted.
+    min_seconds: float = 0.2
+    # A frame shows a length if at least this share of it is across the line of sight.
+    # Higher values measure in fewer frames.
+    side_view: float = 0.85
+    min_frames: int = 8  # frames that show a length; with fewer, the expected one stays
+    percentile: float = 80  # percentile of the lengths in these frames that is used
+    # m; standard deviations of the lengths, one per round of the fit
+    length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)
+    ray_error: float = 0.01  # m; noise of a 2D point in a clip too short to measure it
+    ray_errors: tuple[float, float] = (0.002, 0.03)  # m; range of the measured noise
+    fit: OffsetErrors = OffsetErrors()  # errors of the fit of offsets
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddJoints(LiftedStep):
-    """Step ``joints``: Human3.6M's 17 extended to the 24 of ``h36m-24``."""
+    """Step ``joints``: extend Human3.6M's 17 joints to the 24 of ``h36m-24``."""
 
     name, of_people = 'joints', True
 
@@ -84,7 +91,7 @@ class AddJoints(LiftedStep):
     shapes: PartShapes = PartShapes()
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
-        """Add the joints, if they were chosen."""
+        """Add the joints if 24 were chosen."""
         if self.joints == _BODY.num_keypoints:
             return clip
         return self.extend(clip, lifted.keypoints, lifted.mapping)
@@ -92,10 +99,17 @@ class AddJoints(LiftedStep):
     def extend(
         self, clip: Clip3D, keypoints: Clip2D, mapping: str = 'trained'
     ) -> Clip3D:
-        """Add toes, heels, hands and nose to a clip in ``'camera'`` axes.
+        """Add toes, heels, hands and nose to a clip.
 
-        The 2D keypoints that were lifted have any skeleton. Points without one have
-        scores of 0, and the projection of their position as ``keypoints_2d``.
+        Args:
+            clip (Clip3D): Lifted poses in ``'camera'`` axes, 17 joints.
+            keypoints (Clip2D): The 2D keypoints that were lifted, of any skeleton.
+            mapping (str): How keypoints are converted, see
+                :func:`mmhot.convert_keypoints`. Defaults to 'trained'.
+
+        Returns:
+            Clip3D: Poses with 24 joints. New points without a 2D keypoint have a score
+            of 0, and their projection as ``keypoints_2d``.
         """
         lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
         center = np.array([clip.width, clip.height]) / 2
@@ -106,7 +120,7 @@ class AddJoints(LiftedStep):
         confidence = np.concatenate([clip.scores, scores], 1)
         confidence = relative_scores(confidence, clip.scores)
         points, scores = points[:, : len(_ADDED)], scores[:, : len(_ADDED)]
-        # rays count only of people with a position
+        # Without a position, rays say nothing about a person.
         unplaced = np.isnan(clip.root_3d).any(-1)
         confidence[unplaced] = 0
         root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
@@ -138,7 +152,7 @@ class AddJoints(LiftedStep):
 def _detected(
     clip: Clip3D, seen: Clip2D, mapping: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return 2D points (N, 9, 2) and scores (N, 9) of the new joints and of ears."""
+    """Collect 2D points (N, 9, 2) and scores (N, 9) of the new joints and the ears."""
     points = np.full((len(clip), len(_ADDED) + len(_EARS), 2), np.nan)
     scores = np.zeros(points.shape[:2], np.float32)
     for track in seen.tracks:
@@ -159,8 +173,12 @@ def _detected(
 class _Person:
     """Consecutive frames of one person.
 
-    Rays are 2D points over the focal length, of the joints of ``h36m-24`` and of ears,
-    (T, 26, 2).
+    Args:
+        clip (Clip3D): Poses of T frames in camera axes, with root positions.
+        rays (np.ndarray): 2D points over the focal length: the joints of ``h36m-24``
+            and both ears, (T, 26, 2).
+        scores (np.ndarray): Confidence of these points, (T, 26).
+        shapes (PartShapes): Expected shapes.
     """
 
     def __init__(
@@ -178,13 +196,13 @@ class _Person:
             neck = (values['left_shoulder'] + values['right_shoulder']) / 2
             values |= {'neck': neck, 'ears': top * values['head'] + low * neck}
         self.seconds = clip.seconds(clip.frame)
-        self.stands = np.zeros((len(clip), 2))  # too little motion to judge
+        self.stands = np.zeros((len(clip), 2))  # stays so if there is too little motion
         if self.seconds[-1] - self.seconds[0] >= shapes.min_seconds:
             seen = clip.keypoints_2d, scores[:, : _BODY.num_keypoints]
             self.stands = predict_contacts(*seen, self.seconds)
 
     def extremities(self) -> np.ndarray:
-        """Return the new joints relative to the root, (T, 7, 3)."""
+        """Fit the new joints; return them relative to the root, meters, (T, 7, 3)."""
         sides, shapes, placed = ('left_', 'right_'), self.shapes, {}
         for model, prefixes, parts in (
             (shapes.foot, sides, [self._foot(side) for side in sides]),
@@ -217,7 +235,7 @@ class _Person:
         return self._offsets(self.shapes.head, ears, 'ears', '', *axes)
 
     def _forward(self) -> np.ndarray:
-        """Return the direction in which the pelvis points, (T, 3)."""
+        """Return the forward direction of the pelvis, unit vectors (T, 3)."""
         joints = self.joints
         across = joints['left_hip'] - joints['right_hip']
         return unit_vectors(np.cross(across, joints['thorax'] - joints['root']))
@@ -232,9 +250,18 @@ class _Person:
         forward: np.ndarray,
         flat: np.ndarray | None = None,
     ) -> Offsets:
-        """Collect what is known of a part: its joint, and where that is in the image.
+        """Collect the evidence for a part: expected shape, rays, and contacts.
 
-        Names of points have a prefix. The axis up (T, 3) is as long as the unit.
+        Args:
+            part (Part): Expected shape.
+            joint (np.ndarray): Joint of the part relative to the root, (T, 3).
+            start (str): Name of this joint in the image.
+            prefix (str): Side of the part, 'left_', 'right_' or ''.
+            up (np.ndarray): Axis of the neighboring bone, (T, 3); its median length is
+                the unit of the shape.
+            forward (np.ndarray): Approximate forward direction, (T, 3).
+            flat (np.ndarray, optional): Confidence that a foot is flat on the floor,
+                (T,).
         """
         points = [prefix + name for name in part.points]
         scale, up = np.median(np.linalg.norm(up, axis=-1)), unit_vectors(up)
@@ -242,7 +269,8 @@ class _Person:
         side = np.cross(up, forward) * (-1 if prefix == 'right_' else 1)
         axes = scale * np.stack([side, up, forward], axis=1)
         joint = joint + self.root
-        # points relative to their joint's: the joint is not where its pixel is
+        # A lifted joint does not project exactly onto its pixel. Shift the points with
+        # it, as their position relative to the joint is what counts.
         shift = joint[:, :2] / joint[:, 2:] - self.rays[start]
         rays = np.stack([self.rays[x] + shift for x in points], 1)
         scores = np.stack([self.scores[x] for x in points], 1)
@@ -252,7 +280,7 @@ class _Person:
         errors = np.array(part.error)
         precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
         mean = np.array(part.mean)
-        # without the column of the joint
+        # The column of the joint, index -1, is dropped: its offset is zero.
         ends = np.eye(len(points) + 1)[np.array(part.pairs), :-1]
         links = ends[:, 0] - ends[:, 1]
         trunk = self.joints['thorax'] - self.joints['root']
@@ -272,17 +300,21 @@ class _Person:
         )
 
     def _ray_error(self, points: np.ndarray) -> float:
-        """Estimate the noise of points (T, P, 2) by second differences, meters."""
+        """Estimate the noise of points (T, P, 2) in meters from second differences."""
         shapes, changes = self.shapes, np.diff(points, 2, axis=0)
         changes = np.abs(changes[np.isfinite(changes)])
         if len(changes) < shapes.min_frames:
             return shapes.ray_error
-        # of white noise they have sqrt(6) times its deviation, 1.48 times their median
+        # Second differences of white noise have sqrt(6) times its standard deviation,
+        # and 1.48 times the median absolute value estimates that.
         error = 1.48 / np.sqrt(6) * np.median(changes)
         return float(np.clip(error, *shapes.ray_errors))
 
     def _fit(self, parts: list[Offsets]) -> list[np.ndarray]:
-        """Fit offsets of one part, or of both sides with the same lengths."""
+        """Fit the offsets of one part, or of both sides with common lengths.
+
+        Returns offsets in meters, (T, P, 3), for each part.
+        """
         for error in self.shapes.length_errors:
             parts = [replace(part, length_error=error) for part in parts]
             fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
@@ -292,7 +324,10 @@ class _Person:
         return fitted
 
     def _lengths(self, parts: list[Offsets], fitted: list[np.ndarray]) -> np.ndarray:
-        """Return distances (L,), as frames show them from the side if enough do."""
+        """Measure distances (L,) in frames that show them from the side.
+
+        Without enough of these frames the expected distances stay.
+        """
         links, shapes, sizes = parts[0].links, self.shapes, []
         for part, offsets in zip(parts, fitted, strict=True):
             lines = links @ offsets

@@ -1,9 +1,13 @@
-"""Foot lock: root paths and legs that keep standing feet in place.
+"""Foot lock: correct root paths and legs so that standing feet stay in place.
 
-A banded linear least-squares problem over all frames of a person finds root and ankles;
-two-bone inverse kinematics then places the knees. Contacts are known of ankles only:
-toe and heel rest while their ankle does, the toe also after that, at push-off, and the
-heel before, at heel strike, while they stay near that place.
+A banded linear least-squares problem over all frames of a person finds corrections of
+the root and both ankles. They are small, smooth over time, leave the legs no longer
+than their bones, and bring standing ankles to rest. Two-bone inverse kinematics then
+places the knees.
+
+Contacts are predicted for ankles only. Toe and heel rest while their ankle does. The
+toe also rests for a while after that (push-off), and the heel before it (heel strike),
+as long as they stay near that place.
 """
 
 import logging
@@ -44,7 +48,8 @@ LEGS = [
 ]
 _HIPS = [leg[0] for leg in LEGS]
 _SHINS = np.array(LEGS)[:, 1:]  # knee and ankle
-# Corrections of root, right and left ankle: the root's, and the ankles' relative to it.
+# From corrections of root, right and left ankle to the root's correction, and to the
+# ankles' corrections relative to the root
 _LINKS = np.array([[1, 0, 0], [-1, 1, 0], [-1, 0, 1]])
 
 
@@ -52,51 +57,72 @@ _LINKS = np.array([[1, 0, 0], [-1, 1, 0], [-1, 0, 1]])
 class FootErrors:
     """Standard deviations and limits of the foot lock.
 
-    Pairs are across and along the line of sight.
+    Pairs are across and along the line of sight. A higher standard deviation lets the
+    fit move that quantity farther.
     """
 
-    root: tuple[float, float] = (0.03, 0.07)  # of the lifted root, m
-    ankle: tuple[float, float] = (0.03, 0.06)  # of an ankle relative to it, m
-    slide: float = 0.04  # velocity of a standing ankle, m/s
-    root_acceleration: float = 1.0  # of corrections of the root, m/s^2
-    ankle_acceleration: float = 4.0  # of corrections of an ankle, m/s^2
-    robust: float = 0.1  # speed from which an ankle does not stand, m/s
-    rounds: int = 4
-    fit: OffsetErrors = OffsetErrors()  # of toes and heels
-    min_contact: float = 0.3  # smallest probability of a contact
-    # Least noise of other tools' poses whose feet are held, m: CMU's motions have up to
-    # .0017 at 25 to 240 frames/s, and .0025 with noise of .002 along each axis. The
-    # noise is then the error of root and ankles.
+    root: tuple[float, float] = (0.03, 0.07)  # m; error of the lifted root
+    ankle: tuple[float, float] = (0.03, 0.06)  # m; error of an ankle relative to it
+    slide: float = 0.04  # m/s; velocity of a standing ankle; higher holds feet less
+    root_acceleration: float = 1.0  # m/s^2; acceleration of the root's corrections
+    ankle_acceleration: float = 4.0  # m/s^2; acceleration of an ankle's corrections
+    # m/s; a contact has half its weight if the ankle moves at this speed. Higher values
+    # hold faster ankles.
+    robust: float = 0.1
+    rounds: int = 4  # iterations of the fit, which is linearized and reweighted
+    fit: OffsetErrors = OffsetErrors()  # errors of the fit of toes and heels
+    # Probability of a contact; lower ones count as zero. Higher values hold fewer feet.
+    min_contact: float = 0.3
+    # m; poses of other tools with less noise are exact, and their feet are not held.
+    # CMU's motions have up to .0017 at 25 to 240 frames/s, and .0025 with noise of .002
+    # along each axis. If feet are held, the noise is the error of root and ankles.
     noise: float = 0.002
-    rolls: float = 0.014  # way of an ankle over a standing foot, m
-    glides: float = 2.5  # of errors: an ankle that is farther away does not stand
-    alike: float = 0.5  # way of an ankle around the root when both move alike
-    ahead: float = 0.8  # of a way from its start: less is an error that comes back
-    # Steps in place: least contacts of each foot, mean way in them, m, and the root's
-    # way along theirs: .24 to 9 in lifted walks on the ground, -1 to -.1 on treadmills
+    rolls: float = 0.014  # m; path of an ankle that rolls over its standing foot
+    # Standard deviations; an ankle that is farther from its contact is not standing.
+    # Higher values hold more feet.
+    glides: float = 2.5
+    # Movement of an ankle relative to the root, as a share of its movement in space;
+    # below this share the body moves as one (treadmill, skates).
+    alike: float = 0.5
+    # Distance from start to end of a path, as a share of its length; below this share
+    # the path comes back, as errors do.
+    ahead: float = 0.8
+    # A person walks in place if each foot has at least so many contacts, ...
     steps: int = 2
+    # ... in which ankles move this far on average, m, ...
     least_way: float = 0.05
+    # ... and the root moves less than this share of that in their direction. It is .24
+    # to 9 in lifted walks on the ground, and -1 to -.1 on treadmills.
     stays: float = 0.1
-    max_stretch: float = 0.995  # longest leg, relative to its bones, if it was bent
-    reach: float = 0.003  # of the longest leg, m
-    straight: float = 0.01  # of a straight leg that would bend, m
-    ends: tuple[float, float] = (0.015, 0.06)  # of toes and heels, m
-    length: float = 0.002  # distances of toe, heel and ankle, m
-    max_rest: float = 0.25  # of a toe after its ankle, and of a heel before, seconds
-    max_away: tuple[float, float] = (0.05, 0.15)  # of these from where they rested, m
-    belt: float = 0.5  # m; a person who moves ahead farther is not on a treadmill
-    viewpoint: float = 5.0  # of people who are not in front of a camera, m
-    splits: float = 0.2  # sine of the angle of leg and hips: below none is forward
+    # Longest leg, as a share of its bones' lengths; a leg that was lifted straighter
+    # may stay so.
+    max_stretch: float = 0.995
+    reach: float = 0.003  # m; error of a leg that would be longer than that
+    straight: float = 0.01  # m; error of the length of a leg that stays straight
+    ends: tuple[float, float] = (0.015, 0.06)  # m; error of toes and heels
+    length: float = 0.002  # m; error of the distances between toe, heel and ankle
+    # Seconds that a toe may rest after its ankle, and a heel before it
+    max_rest: float = 0.25
+    # m; a toe or heel that is farther from its place at rest no longer rests.
+    max_away: tuple[float, float] = (0.05, 0.15)
+    # m; a person who moves ahead farther than this, and than half the belt, is not on a
+    # treadmill.
+    belt: float = 0.5
+    # m; assumed distance to the nearest person if the poses are not from a camera
+    viewpoint: float = 5.0
+    # Sine of the angle between a leg and the line of the hips; below it, as in splits,
+    # the forward direction of the knee counts less.
+    splits: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockFeet(PoseStep):
-    """Step ``feet``: standing feet stay in place.
+    """Step ``feet``: keep standing feet in place.
 
-    Root, knees and ankles of people with a foot contact change, as little as possible;
-    their leg bones get constant lengths. All other joints keep their position relative
-    to the root. People on treadmills stay as they are unless its speed is given, with
-    which they walk ahead.
+    Root, knees and ankles of people with foot contacts change as little as possible,
+    and their leg bones get constant lengths. Other joints keep their position relative
+    to the root. People on treadmills do not change unless the speed of the treadmill is
+    given; then they walk ahead at this speed.
     """
 
     name, of_people = 'feet', True
@@ -111,18 +137,21 @@ class LockFeet(PoseStep):
     contacts: Callable[..., np.ndarray] = predict_contacts
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """Keep standing feet in place where frames share their axes."""
+        """Keep standing feet in place if all frames share their axes."""
         if clip.camera_path is not None:
             return self.lock(clip)
         self.refuse({'treadmill'}, 'needs a static camera')
         return clip
 
     def lock(self, clip: Clip3D) -> Clip3D:
-        """Keep standing feet in place, whatever is known of the camera.
+        """Keep standing feet in place, with or without a known camera.
 
         Args:
-            clip (Clip3D): Human3.6M's 17 joints, others on them or none, in
-                ``'camera'`` or ``'world'`` axes, with ``root_3d``.
+            clip (Clip3D): Poses in ``'camera'`` or ``'world'`` axes, with ``root_3d``.
+                The first joints are Human3.6M's 17; more may hang on them.
+
+        Returns:
+            Clip3D: The clip with new poses and root positions.
 
         Raises:
             ValueError: If the clip has other joints.
@@ -142,7 +171,7 @@ class LockFeet(PoseStep):
         poses, root = (x.astype(np.float64) for x in (clip.keypoints_3d, clip.root_3d))
         upright, gliding = to_axes(clip, 'z-up'), set[int]()
         keypoints, confidence = stable_keypoints(clip), clip.confidence
-        # what moves people before a camera, if positions are not from one
+        # Offset that puts people in front of a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
         away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
         step = self._with_noise(clip)
@@ -171,10 +200,13 @@ class LockFeet(PoseStep):
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
     def _walk_ahead(self, clip: Clip3D, speed: float) -> Clip3D:
-        """Move people, in camera axes, ahead at the speed of a treadmill, m/s."""
+        """Move people ahead at the speed of a treadmill, m/s, in camera axes.
+
+        People who already walk ahead by themselves are not moved.
+        """
         root, upright = clip.root_3d.copy(), to_axes(clip, 'z-up')
         if np.isnan(root).all() and not clip.model:
-            root[:] = 0.0  # where tools that place nobody keep the pelvis
+            root[:] = 0.0  # tools without positions keep the pelvis at the origin
         walking = set[int]()
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
@@ -193,7 +225,11 @@ class LockFeet(PoseStep):
         return replace(clip, root_3d=root)
 
     def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
-        """Trust poses of other tools as far as they are calm: None if they are."""
+        """Return the step with the noise of the clip's poses as its errors.
+
+        Lifted clips keep the errors of the step. None if another tool's poses have no
+        noise: their feet are right as they are.
+        """
         if clip.model:
             return self
         noise = noise_of(clip)
@@ -212,10 +248,20 @@ class LockFeet(PoseStep):
         seconds: np.ndarray,
         feet: list[list[int]],
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Keep the feet of one person in place: poses (T, K, 3) and root (T, 3).
+        """Keep the feet of one person in place.
 
-        Both are in camera axes, and returned. ``stands`` and ``sliding`` are
-        probabilities of contacts of the right and left ankle, (T, 2).
+        Args:
+            poses (np.ndarray): Root-relative joints in camera axes, meters, (T, K, 3).
+            root (np.ndarray): Root positions in camera axes, meters, (T, 3).
+            stands (np.ndarray): Probability that the right and left ankle stand,
+                (T, 2).
+            sliding (np.ndarray): The same without contacts that glide, (T, 2).
+            seconds (np.ndarray): Timestamps, (T,).
+            feet (list[list[int]]): Ankle, toe and heel of the right and left foot, or
+                the ankles only.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: New poses (T, K, 3) and root (T, 3).
         """
         bones = np.diff(poses[:, np.array(LEGS)], axis=2)
         lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)  # thighs and shins
@@ -239,30 +285,41 @@ class LockFeet(PoseStep):
         places: np.ndarray,
         seconds: np.ndarray,
     ) -> np.ndarray:
-        """Return the probability that the right and left ankle stand, (T, 2)."""
-        # on a treadmill feet move in the image
+        """Predict the probability that the right and left ankle stand, (T, 2).
+
+        Keypoints (T, 17, 2) in pixels have confidences (T, 17); places (T, 17, 3) are
+        joints in camera axes.
+        """
+        # On a treadmill feet move in the image: predict from the poses instead.
         if self.treadmill or np.isnan(keypoints).all():
-            # seen from two sides, y down as in camera axes
+            # Two views from the front and from the side, y down as in camera axes
             scores = np.ones(places.shape[:2])
             views = (places[..., [axis, 1]] for axis in (0, 2))
             sides = [predict_contacts(view, scores, seconds) for view in views]
             stands = np.mean(sides, axis=0)
         else:
             stands = self.contacts(keypoints, confidence, seconds)
-            # legs that are never seen hang, and would bend
+            # Legs that are never seen hang straight; held feet would bend them.
             stands = stands * confidence[:, _SHINS].any((0, 2))
         return np.where(stands < self.errors.min_contact, 0, stands)
 
     def _sliding(
         self, stands: np.ndarray, ankles: np.ndarray, root: np.ndarray
     ) -> np.ndarray | None:
-        """Leave only contacts (T, 2) of ankles that do not glide.
+        """Drop the contacts of ankles that glide, as feet on skates do.
 
-        Ankles (T, 2, 3) and root (T, 3) are in camera axes. None if people glide in
-        more of the contacts.
+        Args:
+            stands (np.ndarray): Probability that the right and left ankle stand,
+                (T, 2).
+            ankles (np.ndarray): Ankles in camera axes, meters, (T, 2, 3).
+            root (np.ndarray): Root in camera axes, meters, (T, 3).
+
+        Returns:
+            np.ndarray | None: The other contacts, (T, 2); None if the person glides in
+            most frames with contacts, or walks in place.
         """
         sliding, gliding = stands.copy(), 0
-        # each contact is a run of frames of one side
+        # Each contact is a run of frames on one side.
         labels, _ = scipy.ndimage.label(stands > 0, [[0, 1, 0]] * 3)
         contacts = scipy.ndimage.find_objects(labels)
         if self._walks_in_place(contacts, ankles, root):
@@ -280,10 +337,12 @@ class LockFeet(PoseStep):
         ankles: np.ndarray,
         root: np.ndarray,
     ) -> bool:
-        """Return whether both feet go one way in contacts, and the root does not.
+        """Return whether a person walks in place, as on a treadmill.
 
-        Contacts are rows and sides of ankles (T, 2, 3); the root is (T, 3). Lifted feet
-        move too little in depth: before or behind a treadmill no way is a glide.
+        Both standing feet move in one direction, and the root does not. Contacts are
+        rows and sides of ankles (T, 2, 3); the root is (T, 3), all in meters. This
+        complements :meth:`_glides`: lifted feet move too little in depth, so that
+        people who face the camera on a treadmill do not seem to glide.
         """
         sides = np.array([side.start for _, side in contacts], int)
         if np.bincount(sides, minlength=2).min() < self.errors.steps:
@@ -298,9 +357,11 @@ class LockFeet(PoseStep):
         return bool(is_one_way and is_far and own @ ahead < self.errors.stays * total)
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
-        """Return whether an ankle in contact (T, 3) moves farther than by errors.
+        """Return whether an ankle in contact moves farther than its errors explain.
 
-        Only the root's (T, 3) move both alike, and these come back.
+        Ankle and root (T, 3) are in camera axes. Errors of the root move both of them
+        alike, and come back. If the ankle moves relative to the root, or comes back,
+        its own errors explain more of the movement.
         """
         errors = self.errors
         across, along = np.hypot(errors.root, errors.rolls)
@@ -323,10 +384,23 @@ class LockFeet(PoseStep):
         seconds: np.ndarray,
         lengths: np.ndarray,
     ) -> np.ndarray:
-        """Return corrections of root, right and left ankle, (T, 3, 3)."""
+        """Find corrections of root, right and left ankle by least squares.
+
+        Args:
+            poses (np.ndarray): Root-relative joints in camera axes, meters, (T, K, 3).
+            root (np.ndarray): Root positions in camera axes, meters, (T, 3).
+            stands (np.ndarray): Probability that the right and left ankle stand,
+                (T, 2).
+            seconds (np.ndarray): Timestamps, (T,).
+            lengths (np.ndarray): Lengths of thigh and shin of both legs, meters,
+                (2, 2).
+
+        Returns:
+            np.ndarray: Displacements in camera axes, meters, (T, 3, 3).
+        """
         lifted, errors = poses[:, ANKLES], self.errors
         legs, ankles = lifted - poses[:, _HIPS], lifted + root[:, None]
-        # normal equations: corrections are small, ...
+        # The normal equations collect four terms: corrections are small, ...
         pairs = _LINKS[:, :, None] * _LINKS[:, None]
         precision = [sight_precision(root, errors.root)]
         precision += [sight_precision(x, errors.ankle) for x in ankles.swapaxes(0, 1)]
@@ -363,7 +437,11 @@ class LockFeet(PoseStep):
         return moved
 
     def _longest(self, legs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Return how long legs (..., 3) may be, with thighs and shins (..., 2)."""
+        """Return the largest distance from hip to ankle, meters, (...).
+
+        Legs (..., 3) are the lifted lines from hip to ankle; lengths (..., 2) belong to
+        thighs and shins.
+        """
         longest = lengths.sum(-1)
         sizes = np.linalg.norm(legs, axis=-1)
         return sizes.clip(self.errors.max_stretch * longest, longest)
@@ -371,10 +449,16 @@ class LockFeet(PoseStep):
     def bend_knee(
         self, poses: np.ndarray, lifted: np.ndarray, leg: list[int], bones: np.ndarray
     ) -> None:
-        """Place a knee so that thigh and shin have the lengths of ``bones``.
+        """Place a knee by two-bone inverse kinematics, in place.
 
-        It bends forward, as the knees of lifted poses show. Poses (T, 17, 3) have new
-        ankles, and are changed in place.
+        The knee bends in the direction of the lifted knee, but never backwards.
+
+        Args:
+            poses (np.ndarray): Poses with new ankles, meters, (T, K, 3); knee and ankle
+                are changed.
+            lifted (np.ndarray): Poses before the correction, (T, K, 3).
+            leg (list[int]): Hip, knee and ankle.
+            bones (np.ndarray): Lengths of thigh and shin, meters, (2,).
         """
         hip, knee, ankle = leg
         thigh, shin = bones
@@ -384,7 +468,7 @@ class LockFeet(PoseStep):
         longest = self._longest(lifted[:, ankle] - lifted[:, hip], bones)[:, None]
         length = length.clip(abs(thigh - shin) + 1e-4, longest)
         poses[:, ankle] = poses[:, hip] + axis * length
-        # knees turn about an axis from hip to hip, in camera axes
+        # Knees bend about the axis from hip to hip; forward is perpendicular to it.
         hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
         forward = unit_vectors(np.cross(hinge, axis), self.errors.splits)
         pole = lifted[:, knee] - lifted[:, hip]
@@ -399,11 +483,17 @@ class LockFeet(PoseStep):
     def hold_foot(
         self, points: np.ndarray, stands: np.ndarray, seconds: np.ndarray
     ) -> np.ndarray:
-        """Keep toe and heel of a foot in place while they rest, (T, 2, 3).
+        """Keep toe and heel of a foot in place while they rest.
 
-        Points are ankle, toe and heel in camera axes, (T, 3, 3), at seconds (T,);
-        ``stands`` is the probability that the ankle stands, (T,). Distances between
-        them become constant.
+        The distances between ankle, toe and heel become constant.
+
+        Args:
+            points (np.ndarray): Ankle, toe and heel in camera axes, meters, (T, 3, 3).
+            stands (np.ndarray): Probability that the ankle stands, (T,).
+            seconds (np.ndarray): Timestamps, (T,).
+
+        Returns:
+            np.ndarray: Toe and heel in camera axes, meters, (T, 2, 3).
         """
         ankle, ends, errors = points[:, :1], points[:, 1:], self.errors
         front, back, sole = (
@@ -439,7 +529,10 @@ class LockFeet(PoseStep):
     def _prolong(
         self, places: np.ndarray, stands: np.ndarray, seconds: np.ndarray
     ) -> np.ndarray:
-        """Prolong contacts (T,) while points (T, 3) stay where they rested."""
+        """Prolong contacts (T,) as long as places (T, 3) stay where they rested.
+
+        Each contact lasts up to ``max_rest`` longer.
+        """
         rests, on = stands.copy(), stands > 0.5
         edges = np.flatnonzero(np.diff(on, prepend=False))
         for start, end in zip(edges[::2], edges[1::2], strict=False):
@@ -454,12 +547,12 @@ class LockFeet(PoseStep):
 
 
 def _way(places: np.ndarray) -> np.ndarray:
-    """Return the way of places (T, 3) from the first to the last fifth, (3,)."""
+    """Return the displacement (3,) of places (T, 3), first fifth to last fifth."""
     count = max(len(places) // 5, 1)
     return places[-count:].mean(0) - places[:count].mean(0)
 
 
 def _spread(places: np.ndarray) -> float:
-    """Return how far most of the places (T, 3) are from their median."""
+    """Return the 80th percentile of the distances of places (T, 3) to their median."""
     away = np.linalg.norm(places - np.median(places, axis=0), axis=1)
     return float(np.quantile(away, 0.8))

@@ -1,7 +1,7 @@
-"""Positions of points near known joints: from their rays, lengths, priors, smoothly.
+"""Positions of points near known joints, from rays, lengths and expected shapes.
 
 Toes, heels, hands and faces hang on joints that a lifter has placed. Their offsets from
-these joints are a banded nonlinear least-squares problem over all frames of a person.
+these joints are found by banded nonlinear least squares over all frames of a person.
 """
 
 from dataclasses import dataclass
@@ -22,26 +22,28 @@ from mmhot.skeletons.joint_angles import unit_vectors
 class OffsetErrors:
     """Standard deviations of a fit of offsets, and its rounds.
 
-    Larger ones follow the image more closely, smaller ones make toes and hands calmer.
+    Higher values follow the image more closely; lower ones make toes and hands calmer.
     """
 
-    acceleration: float = 15.0  # of offsets, m/s^2
-    flat: float = 0.02  # difference in height of points flat on the floor, m
-    slide: float = 0.05  # velocity of a resting point, m/s
-    robust: float = 0.15  # speed from which a point rather does not rest, m/s
-    rounds: int = 6
+    acceleration: float = 15.0  # m/s^2; acceleration of offsets
+    flat: float = 0.02  # m; difference in height of two points flat on the floor
+    slide: float = 0.05  # m/s; velocity of a resting point
+    # m/s; a contact has half its weight at this speed. Higher values hold more points.
+    robust: float = 0.15
+    rounds: int = 6  # iterations of the fit, which is linearized and reweighted
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """What is known of the offsets of P points from their joints in T frames."""
+    """Evidence for the offsets of P points from their joints in T frames."""
 
     mean: np.ndarray  # expected offsets in camera axes, meters, (T, P, 3)
     precision: np.ndarray  # inverse covariances of the expectation, (T, P, 3, 3)
     joints: np.ndarray  # joints that the offsets start at, (T, P, 3)
     rays: np.ndarray  # points in the image over the focal length, (T, P, 2)
     weights: np.ndarray  # confidence of the rays, 0 where unknown, (T, P)
-    # constant distances, from points (1) to others (-1) or to the joint, (L, P)
+    # Pairs of points at constant distances: 1 for the first, -1 for the second, which
+    # is left out if it is the joint, (L, P)
     links: np.ndarray
     lengths: np.ndarray  # these distances, meters, (L,)
     seconds: np.ndarray  # timestamps, (T,)
@@ -53,7 +55,15 @@ class Offsets:
 
 
 def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.ndarray:
-    """Return the most probable offsets in camera axes, meters, (T, P, 3)."""
+    """Find the most probable offsets (Gauss-Newton with robust weights).
+
+    Args:
+        facts (Offsets): Evidence for the offsets.
+        errors (OffsetErrors): Standard deviations.
+
+    Returns:
+        np.ndarray: Offsets in camera axes, meters, (T, P, 3).
+    """
     joints, seconds, links = facts.joints, facts.seconds, facts.links
     matrix = np.einsum('pq,tpij->tpiqj', np.eye(joints.shape[1]), facts.precision)
     right = np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
@@ -61,7 +71,7 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
         rows, tilt = np.zeros_like(facts.mean), facts.up / errors.flat
         rows[:, 0], rows[:, 1] = tilt, -tilt
         matrix += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
-    # joint + offset lies on the ray: x - ray * z = 0, and the same in y
+    # The point, joint + offset, lies on its ray: x - ray_x * z = 0, and the same in y.
     lines = np.zeros((*facts.rays.shape, 3))
     lines[..., 0, 0] = lines[..., 1, 1] = 1
     lines[..., 2] = -facts.rays
@@ -81,12 +91,12 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
             bands[:2, :, point] += stiff[..., None]
             sums[:, point] += force
         apart = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
-        # weights of a heavy-tailed (Cauchy) error
+        # Weights of a heavy-tailed (Cauchy) error
         robust = weights / (1 + (apart**2).sum(-1) / (3 * facts.ray_error) ** 2)
         seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
         total[:, index, :, index] += seen.swapaxes(0, 1)
         sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
-        # distances, linear around the offsets so far
+        # Distances are linearized around the offsets so far.
         units = unit_vectors(links @ offsets)
         outer = units[..., None] * units[..., None, :]
         total += np.einsum('lpq,tlij->tpiqj', pairs, outer)
@@ -99,6 +109,14 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
 
 
 def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Return the share of lines (T, L, 3) that lies across the sight of joints."""
+    """Return the share of each line that is across the line of sight.
+
+    Args:
+        lines (np.ndarray): Vectors in camera axes, (T, L, 3).
+        joints (np.ndarray): Where they are, camera axes, (T, L or 1, 3).
+
+    Returns:
+        np.ndarray: Sine of the angle between line and line of sight, (T, L).
+    """
     along = (unit_vectors(lines) * unit_vectors(joints)).sum(-1)
     return np.sqrt((1 - along**2).clip(0))
