@@ -185,7 +185,7 @@ class FillGiven(GivenStep):
             body = places[:, : _BODY.num_keypoints]
             found = '; '.join(find_contradictions(body, person.frame, person.fps))
             if found:
-                text = '%s: person %d contradicts itself, which is not repaired: %s'
+                text = '%s: person %d contradicts itself: %s'
                 _LOGGER.warning(text, person.name, track, found)
             if np.isfinite(body).all(-1).any():
                 places = _complete(places, parents, clip.axes != 'camera')
