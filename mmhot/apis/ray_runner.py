@@ -51,7 +51,7 @@ def process_with_ray(
                 yield outcome
 
 
-class _RemoteWorker:
+class RemoteWorker:
     """Worker in a process of Ray, and the lines and warnings that it prints."""
 
     def __init__(
@@ -118,7 +118,7 @@ def _start(
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
         text = '{num_workers} must be at most %s on this machine, got %s'
         raise ArgumentError(text, most, num_workers)
-    actor = ray.remote(_RemoteWorker).options(
+    actor = ray.remote(RemoteWorker).options(
         num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=2
     )
     return [actor.remote(make_worker, values, os.getcwd()) for _ in range(num_workers)]

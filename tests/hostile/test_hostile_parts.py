@@ -18,13 +18,17 @@ from steps import live_chain
 from walkers import Walkers, frames
 
 import mmhot
+from mmhot.apis.ray_runner import RemoteWorker
 from mmhot.chain import user_steps
+from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.formats import FORMATS
+from mmhot.chain.worker import ClipWorker
 from mmhot.cli.dispatch import main
 from mmhot.errors import StepError, explain_any
+from mmhot.frames.inputs import find_inputs
 from mmhot.io.readers import files
 from mmhot.lifting.lifter import Lifter
-from mmhot.options import Option, Options  # noqa: F401, text of annotations
+from mmhot.options import Option, Options, Values  # noqa: F401, text of annotations
 from mmhot.pose2d import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -208,6 +212,27 @@ def test_errors_arrive_with_the_name_of_the_step(fault, kind, skater, lifted, li
         line = str(explain_any(caught.value))
         assert '\n' not in line
         assert line.endswith('(MMHOT_DEBUG=1 shows the traceback)')
+
+
+@pytest.mark.parametrize('way', ['assign', "KeyError: 'nobody'"])
+def test_steps_of_users_run_in_infer_and_in_workers_of_ray(
+    way, video, detector, checkpoint, tmp_path
+):
+    stated = dict(out_dir=tmp_path, formats='npz', pose3d_weights=checkpoint)
+    plain = mmhot.infer(video, pose3d_weights=checkpoint)
+    step_of((DOUBLES | FAULTS)[way])
+    values = Values(stated, INFER_COMMAND.kinds)
+    worker = RemoteWorker(ClipWorker, values, str(tmp_path))
+    outcome, _ = worker.process(*find_inputs([str(video)]))
+    if way == 'assign':
+        clip = mmhot.infer(video, pose3d_weights=checkpoint)
+        expected = 2 * plain.keypoints_3d
+        for each in (clip, mmhot.read_lifted(tmp_path / 'clip.npz')):
+            np.testing.assert_array_equal(each.keypoints_3d, expected)
+    else:
+        assert outcome.error.startswith(f"the step 'mine': {way} (MMHOT_DEBUG")
+        with pytest.raises(StepError, match=way):
+            mmhot.infer(video, pose3d_weights=checkpoint)
 
 
 def test_commands_name_the_step_in_one_line(skater, tmp_path, capsys, monkeypatch):
