@@ -31,8 +31,8 @@ _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
 _NO_MEMORY = 'this needs more memory than there is; a smaller batch needs less'
 _NO_IMAGE = '{}: missing, or cannot be read as an image'
-# Faults of the input or the machine that other packages describe by words alone: class
-# of the error, words, and the explanation, in which {} is the group. The table is here
+# Faults of the input or the machine that other packages describe only in words: class
+# of the error, its words, and our explanation, where {} is the group. The table is here
 # and not with the commands because results of many clips and the cache need it, too.
 _EXPLANATIONS = (
     (Exception, "can't allocate memory", _NO_MEMORY),  # PyTorch
@@ -43,8 +43,8 @@ _EXPLANATIONS = (
     (AssertionError, r'(?s)(.*not exist.*)', '{}'),  # MMPose: files of datasets
     (ImportError, r'(?s)(.*"pip .*)', '{}'),  # MMEngine: what a config names, as wandb
 )
-# Raised by files whose values have types or depths that nothing has checked; the
-# RuntimeError is h5py's, too.
+# Errors raised for files with values of types or depths that nothing has checked. h5py
+# raises RuntimeError, too.
 _UNEXPECTED = (
     *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
     *(TypeError, csv.Error),
@@ -95,7 +95,7 @@ class StepError(ValueError):
 
 @contextmanager
 def user_code(part: str) -> Iterator[None]:
-    """Name the part whose code runs in a block, in whatever it raises."""
+    """Name the user's ``part`` in all errors that its code raises in a block."""
     try:
         yield
     except (StepError, NothingToWriteError):
@@ -320,7 +320,8 @@ def _reason(error: Exception) -> str | None:
         )
     if isinstance(error, UnpicklingError):
         return f'checkpoint {explain_refusal(error)}'
-    # by name: importing PyTorch would cost every command seconds
+    # The class is compared by name, as importing PyTorch would cost every command
+    # seconds.
     if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError':
         return _NO_MEMORY
     if isinstance(error, OSError) and error.strerror:

@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace) -> int | None:
 def build_parser(
     used: Iterable[str] = COMMANDS,
 ) -> tuple[OneLineParser, dict[str, OneLineParser]]:
-    """Build the parser of ``mmhot`` and, by name, those of its commands.
+    """Build the parser of ``mmhot`` and, by name, the parsers of its commands.
 
     Commands that are not ``used`` have no options.
     """

@@ -1,4 +1,4 @@
-"""Parser and runner of commands whose errors are one line."""
+"""Parser and runner of commands that report an error in one line."""
 
 import argparse
 import faulthandler
@@ -85,9 +85,9 @@ def run_tool(
 
 
 def open_streams() -> None:
-    """Replace standard streams that are closed, as those of daemons.
+    """Replace standard streams that are closed, as in daemons.
 
-    Otherwise the next file that is opened has their number, and what is printed.
+    Otherwise the next file that is opened gets their number, and all that is printed.
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
         if getattr(sys, name) is None:
@@ -192,9 +192,9 @@ def output_file(text: str) -> Path:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Argument parser whose errors are one line with a hint at the nearest name.
+    """Argument parser that reports errors in one line, with a hint at the nearest name.
 
-    Of a docstring as description, the first line is shown.
+    If the description is a docstring, its first line is shown.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

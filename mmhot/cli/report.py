@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # importing them takes seconds
 
 # Columns of times, in the order of the chain.
 _PARTS = ('2D', 'track', 'camera', '3D', 'write')
-# With more clips, only failed ones have a row.
+# If there are more clips than this, only failed clips have a row.
 _MOST_ROWS = 40
 
 

@@ -34,7 +34,8 @@ def run(args: argparse.Namespace) -> int:
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.default_int_handler)  # for another Ctrl-C
+        # Another Ctrl-C ends the program at once.
+        signal.signal(number, signal.default_int_handler)
         stop.set()
 
     with handling(end, 'SIGINT', 'SIGTERM'):

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     options = args.values.of(PageOptions)
     if args.device is not None:
         choose_device(args.device)
-    if find_spec('gradio') is not None:  # whose loading takes seconds
+    if find_spec('gradio') is not None:  # loading Gradio takes seconds
         args.say('the page opens in a few seconds')
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
         # Gradio reads them when it is imported

@@ -36,12 +36,13 @@ def prefetch(frames: Iterable[T], count: int = 4) -> Generator[T, None, None]:
 
 
 class Capture:
-    """Capture the newest frame of a stream, which is connected again when it breaks.
+    """Capture the newest frame of a stream, and reconnect when it breaks.
 
-    A thread reads; a frame that was not taken is replaced by the next one, so that a
-    slow consumer skips frames rather than falls behind. Iterating yields frames, whose
-    ``index`` counts dropped ones, too, and the reason as text when the connection is
-    lost, as after ten seconds without a frame. A video file is played at its own pace.
+    A thread reads frames. A frame that was not used is replaced by the next one, so
+    that a slow consumer skips frames and does not fall behind. Iterating yields frames,
+    and the reason as text when the connection is lost, for example after ten seconds
+    without a frame. The ``index`` of frames counts dropped frames, too. A video file is
+    played at its own pace.
 
     Args:
         stream (FrameSource): The stream, or a file.

@@ -43,7 +43,7 @@ _USUAL_STEPS = 0.25, 1.75
 _MAX_PAUSE, _MAX_BACK = 60.0, 2.0
 # Seconds between frames of the same (coarse) timestamp.
 _MIN_STEP = 1e-3
-# Pixels whose aspect ratio differs less from 1 are taken for square.
+# Pixels count as square if their aspect ratio differs by less than this from 1.
 _SQUARE = 0.01
 
 
@@ -164,7 +164,7 @@ def decode(
                 frames = [x for frame in (*frames, *end) for x in whole(frame)]
             for frame in frames:
                 yield frame, _upright(frame, aspect)
-    except MemoryError:  # of FFmpeg's errors, the one that is not the file's
+    except MemoryError:  # the only one of FFmpeg's errors that is not the file's fault
         raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         yield error

@@ -21,21 +21,21 @@ _TIMEOUT = (10.0, 30.0)
 # How much earlier than its container says a video may end (audio lasts longer):
 # seconds and share.
 _EARLY, _EARLY_SHARE = 0.5, 0.02
-# Difference of rates that is no slow motion, as a share.
+# Relative difference of frame rates up to which a video is not slow motion.
 _SAME_RATE = 0.02
 
 
 class VideoFile(FrameSource):
     """Read the frames of a video file.
 
-    Packets that cannot be decoded are skipped. Of a file that ends in damaged data the
-    frames before are read; ``ended`` is the reason then.
+    Packets that cannot be decoded are skipped. If a file ends in damaged data, the
+    frames before it are read, and ``ended`` states the reason.
 
     Args:
         source (str | Path | Address): The file, or the URL of a video with an end.
-        fps (float, optional): Frames per second at which it was recorded: of a raw
-            stream, which has no timestamps, or of slow motion, whose timestamps are
-            scaled. By default as the file states, or 25.
+        fps (float, optional): Frames per second at which it was recorded, for raw
+            streams, which have no timestamps, and for slow motion, where timestamps
+            are scaled. By default as the file states, or 25.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -131,7 +131,7 @@ class VideoFile(FrameSource):
 class ImageSequence(FrameSource):
     """Read images, in their order, as the frames of a clip; damaged ones are left out.
 
-    Their times are those of increasing frame numbers, by default consecutive.
+    Times follow from increasing frame numbers, by default consecutive ones.
     """
 
     def __init__(

@@ -173,8 +173,9 @@ def _choose_frames(
 ) -> tuple[list[Path], list[int] | None]:
     """Return the images of a sequence, in order, and their frame numbers, or None.
 
-    Of several forms of names, as those of masks and depth maps beside frames, the one
-    with most images is chosen, if most others are few or have its numbers.
+    A folder may have several forms of names, such as masks and depth maps beside the
+    frames. The form with most images is chosen if most others have few images or the
+    same numbers.
     """
     forms: dict[str, list[Path]] = {}
     names = without_hashes([path.name for path in images])
@@ -213,7 +214,7 @@ def _count(images: list[Path], has_gaps: bool) -> np.ndarray | None:
     Sparse ones are of separate images, unless the sequence ``has_gaps``.
     """
     numbers = None
-    with suppress(ValueError):  # of several videos
+    with suppress(ValueError):  # raised for images of several videos
         numbers = read_numbers([path.name for path in images])
     if numbers is None or len({*numbers}) == 1:
         return None

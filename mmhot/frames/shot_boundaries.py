@@ -16,14 +16,19 @@ _Small = tuple[np.ndarray, bool]
 
 @dataclass(frozen=True)
 class CutSettings:
-    """Thresholds of cuts; the least difference is PySceneDetect's default."""
+    """Thresholds for cuts; the least difference is PySceneDetect's default."""
 
-    size: int = 192  # longer side of the images that are compared, pixels
-    gray: float = 6  # mean difference of channels below which images are gray, of 255
-    min_difference: float = 27.0  # at a cut, of 255
-    min_ratio: float = 2.5  # of this difference to the mean of neighboring frames
-    neighbors: int = 2  # of these on either side
-    flash: int = 3  # longest flash, frames
+    size: int = 192  # pixels; longer side of the images that are compared
+    # Mean difference between color channels, 0 to 255, below which an image is gray.
+    # Higher values ignore the color of more images.
+    gray: float = 6
+    # Least difference of two images at a cut, 0 to 255. Higher values find fewer cuts.
+    min_difference: float = 27.0
+    # Least ratio of this difference to its mean in neighboring frames. Higher values
+    # find fewer cuts.
+    min_ratio: float = 2.5
+    neighbors: int = 2  # number of neighboring frames before, and after
+    flash: int = 3  # frames; a longer change is a cut and not a flash
 
 
 class CutDetector:
@@ -38,10 +43,10 @@ class CutDetector:
     settings = CutSettings()
 
     def __init__(self) -> None:
-        # frames with which shots begin, without the first one
+        # Indices of frames with which shots begin, without the first frame.
         self.cuts: list[int] = []
         self._images: deque[_Small] = deque(maxlen=self.settings.flash + 2)
-        # between each frame and the one before
+        # Differences between frames and the ones before, by index.
         self._differences: dict[int, float] = {}
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -90,7 +95,7 @@ def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
     height, width = image.shape[:2]
     zoom = min(1, settings.size / max(height, width))
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
-    # four pixels for each, as not all of a large image need be read
+    # Averaging four pixels is enough and avoids reading all pixels of a large image.
     few = cv2.resize(image, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(few, size, interpolation=cv2.INTER_AREA)
     channels = cv2.split(small)

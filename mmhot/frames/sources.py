@@ -54,9 +54,9 @@ class FrameSource(ABC):
     # frames so far that were decoded from damaged data, or skipped because of it
     num_damaged = 0
     once = False  # whether frames can be read a single time
-    in_memory = False  # whether the path is a name, not that of a file
+    in_memory = False  # whether the path is only a name, without a file
     span = (0.0, inf)  # seconds from which, and before which, frames are read
-    names: Sequence[str] = ()  # of frames by number, if each is a file
+    names: Sequence[str] = ()  # names of the frames by number, if each is a file
     focal_35mm: float | None = None  # 35 mm equivalent focal length of the file
 
     def __init__(
@@ -137,7 +137,7 @@ class FrameArrays(FrameSource):
 
 
 class FrameView(FrameSource):
-    """Frames made of those of another source, ``whole``, with all that it states."""
+    """Frames made from another source, ``whole``, with all that it states."""
 
     def __init__(self, whole: FrameSource) -> None:
         super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)

@@ -29,7 +29,7 @@ class VideoStream(FrameSource):
     """Read a stream without an end with FFmpeg, from its newest frame on.
 
     Each iteration connects and yields frames with the timestamps of the stream, NaN
-    where it has none. Damaged frames are left out. Settings are those of ``av.open``.
+    where it has none. Damaged frames are left out. Settings are passed to ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.

@@ -131,7 +131,7 @@ _MHR = ' '.join(
     ]
 )
 
-# As in MMPose, landmarks of the face are not linked.
+# Landmarks of the face are not linked, as in MMPose.
 _FACE = ' '.join(f'face-{point}' for point in range(68))
 _LEFT_HAND, _RIGHT_HAND = (
     f'{side}_hand_root<{side}_wrist '
@@ -140,8 +140,8 @@ _LEFT_HAND, _RIGHT_HAND = (
 )
 _COCO_WHOLEBODY = ' '.join([_COCO_BODY, _COCO_FEET, _FACE, _LEFT_HAND, _RIGHT_HAND])
 
-# Of https://smpl.is.tue.mpg.de; https://github.com/EricGuo5513/HumanML3D has
-# all but the hands.
+# SMPL's joints (https://smpl.is.tue.mpg.de). HumanML3D has all but the hands
+# (https://github.com/EricGuo5513/HumanML3D).
 _SMPL_22 = _both(
     'pelvis @hip<pelvis spine1<pelvis @knee<@hip spine2<spine1 @ankle<@knee '
     'spine3<spine2 @foot<@ankle neck<spine3 @collar<spine3 head<neck '
@@ -153,7 +153,8 @@ _SMPL = dict(
         head='head_center', left_foot='left_foot_index', right_foot='right_foot_index'
     ),
 )
-# Of http://domedb.perception.cs.cmu.edu, whose names are Neck, Nose, BodyCenter, ...
+# CMU Panoptic's joints (http://domedb.perception.cs.cmu.edu), there named Neck, Nose,
+# BodyCenter, ...
 _PANOPTIC = (
     'neck nose<neck body_center<neck left_shoulder<neck left_elbow<left_shoulder '
     'left_wrist<left_elbow left_hip<body_center left_knee<left_hip '
@@ -214,7 +215,7 @@ DEFINITIONS = (
         meanings=_H36M_MEANINGS,
         dataset_names=('h36m',),
     ),
-    # as Human3.6M itself, and lifters that were trained on it
+    # Human3.6M's own joints, and those of lifters that were trained on it.
     dict(
         name='h36m-17-nose',
         tree=_H36M.replace('neck_base', 'nose'),
@@ -250,7 +251,7 @@ DEFINITIONS = (
         dataset_names=('halpe26',),
         by_count=True,
     ),
-    # of https://github.com/Fang-Haoshu/Halpe-FullBody
+    # source: https://github.com/Fang-Haoshu/Halpe-FullBody
     dict(
         name='halpe-136',
         tree=' '.join([_HALPE, _FACE, _LEFT_HAND, _RIGHT_HAND]),

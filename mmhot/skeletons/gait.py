@@ -19,27 +19,43 @@ SIDES = 'left', 'right'
 
 @dataclass(frozen=True)
 class GaitLimits:
-    """What counts as walking: chosen on CMU's subjects 07 and 08 at 25 frames/s."""
+    """Thresholds for walking, chosen on CMU's subjects 07 and 08 at 25 frames/s."""
 
-    smoothing: float = 0.05  # standard deviation of a Gaussian over positions, seconds
-    heading: float = 0.5  # the same over the direction of the pelvis, seconds
-    swing: float = 0.2  # least way of a foot between its extremes, meters
-    step_time: tuple[float, float] = (0.25, 1.2)  # seconds
-    stance: tuple[float, float] = (0.35, 0.85)  # share of a stride
-    # Median share of a stride on the ground: less are runs, without both feet on it.
-    walks: float = 0.54  # 0.58 to 0.66 in CMU's walks, 0.49 to 0.51 in its runs
-    # Median fall of the hips between contacts, m: over a leg that stands they rise, in
-    # CMU's walks by up to .07, or fall by .014; in its runs they fall by .014 to .09.
+    smoothing: float = 0.05  # seconds; standard deviation of a Gaussian over positions
+    # Seconds; the same over the direction of the pelvis.
+    heading: float = 0.5
+    # Meters; least movement of a foot between its foremost and rearmost positions,
+    # relative to the root. Higher values find fewer steps.
+    swing: float = 0.2
+    # Seconds; shortest and longest time between the contacts of both feet.
+    step_time: tuple[float, float] = (0.25, 1.2)
+    # Least and largest share of a stride in which the foot is on the ground.
+    stance: tuple[float, float] = (0.35, 0.85)
+    # Median share of a stride in which the foot is on the ground. Below it people run,
+    # without a time with both feet on the ground. The share is 0.58 to 0.66 in CMU's
+    # walks and 0.49 to 0.51 in its runs. Higher values find fewer walks.
+    walks: float = 0.54
+    # Meters; median fall of the hips between contacts, above which people run. Over a
+    # standing leg they rise, in CMU's walks by up to 0.07, or fall by up to 0.014; in
+    # its runs they fall by 0.014 to 0.09. Higher values find more walks.
     falls: float = 0.016
-    # Speed of an ankle from contact to lift-off, m/s: more is no stance, and no stride
-    # of the walks of CMU has more than .6.
+    # Meters per second; largest mean speed of an ankle from contact to lift-off. No
+    # stride of CMU's walks exceeds 0.6. Higher values find more strides.
     slides: float = 0.8
-    contacts: int = 3  # least number of contacts of alternating feet in a row
-    late: float = 1.5  # of a step: after it, the same foot's contact follows a lost one
-    height: float = 0.25  # of an ankle that touches the ground, over the lowest, m
-    around: float = 0.3  # of the lowest ankle, seconds before and after
-    treadmill: float = 0.5  # of the distance of the feet: less way is none
-    walking: float = 0.6  # share of the time between the first and the last contact
+    # Least number of contacts of alternating feet in a row. Higher values find fewer
+    # walks.
+    contacts: int = 3
+    # Median step times after which another contact of the same foot shows that the
+    # other foot's contact was missed.
+    late: float = 1.5
+    # Meters; largest height of an ankle at a contact above the lowest ankle around.
+    height: float = 0.25
+    around: float = 0.3  # seconds before and after, to search the lowest ankle in
+    # Median step in the world, as a share of the distance between the feet, up to which
+    # people walk in place. Higher values find more treadmills.
+    treadmill: float = 0.5
+    # Share of a clip's time that people on a treadmill walk. Higher values find fewer.
+    walking: float = 0.6
 
 
 _LIMITS = GaitLimits()
@@ -54,9 +70,10 @@ class Stride:
     lift_off: float  # seconds when it leaves the ground
     next_contact: float  # seconds of the next contact
     step_time: float  # seconds until the other foot's contact
-    step_length: float  # distance from this contact to that one in walking direction, m
-    step_width: float  # the same across it, m
-    stride_length: float  # distance from this contact to the foot's next one, m
+    # Meters; distance from this contact to the other foot's in walking direction.
+    step_length: float
+    step_width: float  # meters; the same distance across the walking direction
+    stride_length: float  # meters; distance from this contact to the foot's next one
     in_place: bool  # whether the root stays, or its path is unknown
 
     @property
@@ -108,11 +125,11 @@ class _Contacts:
     seconds: np.ndarray
     feet: np.ndarray  # 0 left, 1 right
     ahead: np.ndarray  # direction of the pelvis, (C, 2)
-    path: np.ndarray  # of the root, (C, 2); NaN where unknown
-    falls: np.ndarray  # of the root between contacts, meters, (C - 1,); or NaN
-    ankles: np.ndarray  # left and right, around the root, (C, 2, 2)
-    lift_offs: np.ndarray  # seconds of both feet, (L,)
-    lifted: np.ndarray  # places of left and right ankle at these, (L, 2, 2); or NaN
+    path: np.ndarray  # positions of the root on the floor, (C, 2); NaN where unknown
+    falls: np.ndarray  # fall of the root between contacts, meters, (C - 1,); or NaN
+    ankles: np.ndarray  # left and right ankle, relative to the root, (C, 2, 2)
+    lift_offs: np.ndarray  # seconds of the lift-offs of both feet, (L,)
+    lifted: np.ndarray  # left and right ankle at lift-offs, (L, 2, 2); or NaN
 
 
 def _find_contacts(
@@ -161,7 +178,7 @@ def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.
 def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     """Return the strides of one of the runs of :func:`_steps_in_a_row`."""
     count, detected, when = len(run), contacts.feet[run], contacts.seconds[run]
-    # alternating, as most of the detected ones
+    # Feet alternate, beginning with the foot that agrees with most detected contacts.
     sides = np.arange(count) % 2
     if 2 * (sides == detected).sum() < count:
         sides = 1 - sides
@@ -170,7 +187,7 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     landed, apart = landing + contacts.path[run], (landing - other)[1:]
     steps = np.diff(landed, axis=0)
     moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
-    # or unknown
+    # An unknown path (NaN) counts as walking in place, too.
     in_place = not np.median(moved) > _LIMITS.treadmill * np.median(between)
     if in_place:
         steps, moved = apart, between
@@ -178,7 +195,7 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     strides: list[Stride] = []
     for index, side in enumerate(sides[:-2]):
         start, end = when[index], when[index + 2]
-        # the other foot's lift-offs are outside the limits
+        # Lift-offs of the other foot are outside these limits.
         share = (contacts.lift_offs - start) / (end - start)
         low, high = _LIMITS.stance
         for row in np.flatnonzero((low < share) & (share < high))[-1:]:
@@ -205,7 +222,10 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
 
 
 def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:
-    """Return whether a person walks most of the time (T,), and always in place."""
+    """Return whether a person walks most of the time, and always in place.
+
+    ``seconds`` (T,) are the times of the frames.
+    """
     if not strides or not all(stride.in_place for stride in strides):
         return False
     walked = max(x.next_contact for x in strides) - min(x.contact for x in strides)
@@ -213,16 +233,20 @@ def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:
 
 
 def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return where the pelvis of poses (T, K, 3), z up, faces: (2,), of length 1."""
+    """Return the mean direction that the pelvis faces, a unit vector (2,) on the floor.
+
+    ``poses`` (T, K, 3) have z up and joints with these names.
+    """
     left, right = (poses[:, names.index(f'{side}_hip'), :2] for side in SIDES)
     across = (left - right).mean(0)
     return np.array([across[1], -across[0]]) / max(np.linalg.norm(across), 1e-9)
 
 
 def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
-    """Split contacts, at seconds (C,) of feet (C,), into runs at walking pace.
+    """Split contacts at seconds (C,), of feet (C,), into runs at walking pace.
 
-    Feet alternate in a part of each run; elsewhere their sides may have been confused.
+    Feet alternate in at least a part of each run. In the rest, the 2D model may have
+    confused left and right.
     """
     (low, high), passed = _LIMITS.step_time, np.diff(contacts)
     usual = passed[(low < passed) & (passed < high)]

@@ -3,7 +3,7 @@
 Segments have the axes of the International Society of Biomechanics: x forward, y up,
 z to the right (https://doi.org/10.1016/S0021-9290(01)00222-6). Names, signs and the
 order of rotations (z, x, y, each about the axis that the former ones have turned) are
-those of OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). All
+as in OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). All
 angles are 0 for people who stand straight, with hanging arms, and face along x; knees
 and elbows beyond straight are negative.
 """
@@ -15,11 +15,11 @@ from mmhot.skeletons.joints import get_skeleton
 
 _SKELETONS = {17: get_skeleton('h36m-17'), 24: get_skeleton('h36m-24')}
 _SIDES = {'right': 1.0, 'left': -1.0}
-# Share of the neighbor's axis in the hinge of a knee or elbow, which is undetermined
-# in straight limbs: as much as the limb's own in a bend of 9 degrees.
+# Weight of the neighbor's axis in the hinge of a knee or elbow, as straight limbs do
+# not determine their hinge. At a bend of 9 degrees the limb's own axis counts as much.
 _STRAIGHT = 0.15
-# Degrees that a knee or elbow may be beyond straight; further, its limb is turned.
-# CMU's knees never are, its elbows are up to 20.
+# Degrees that a knee or elbow may bend beyond straight. If it bends further, its limb
+# is turned. In CMU's motions knees never do, and elbows by up to 20 degrees.
 _BEYOND = 30.0
 _BALL = {
     'pelvis': ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
@@ -27,15 +27,16 @@ _BALL = {
     'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
     'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
 }
-# Ranges that people have, degrees; those of pelvis and trunk have no other limits.
+# Ranges of people's joints in degrees. Pelvis and trunk are not limited further.
 _RANGES = {
     'shoulder': np.array([(-60, 180), (-180, 60), (-120, 120)]),
     'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
-# mean degrees further outside a range that keep the first triple, or that before a pole
+# Degrees by which another triple of angles must be less outside the range, on average,
+# to replace the first triple, or the one before a pole.
 _KEEPS = 5.0
-_POLE = 0.2  # cosine of a second angle near a right one, where the others are noise
+_POLE = 0.2  # cosine of the second angle; below, the other two angles are noise
 # Joints, ball and hinge, and which way the hinge bends.
 _LIMBS = (
     (('hip', 'knee', 'foot'), 'hip', 'knee_angle', -1.0),
@@ -55,7 +56,7 @@ _ANKLES = ('ankle_angle_r', 'ankle_angle_l')
 
 
 def angle_names(num_joints: int) -> tuple[str, ...]:
-    """Name the angles of a skeleton: those of 24 joints have ankles."""
+    """Name the angles of a skeleton; ankles are included if it has 24 joints."""
     return ANGLES if num_joints == 17 else (*ANGLES, *_ANKLES)
 
 
@@ -72,9 +73,10 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
             go on, (A,).
 
     Returns:
-        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Those of
+        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Angles of
         shoulders and hips are within half a turn of the middle of people's ranges, so
-        that arms that circle do not wind up; those of pelvis and trunk go on.
+        that circling arms do not wind up. Angles of pelvis and trunk continue beyond a
+        full turn.
     """
     names = angle_names(positions.shape[1])
     place = {

@@ -1,6 +1,6 @@
 """Skeletons: joints by name, trees, mirror pairs, groups, and conversions.
 
-Joint names are those of MMPose's dataset metainfos, and of MediaPipe's documentation.
+Joint names are as in MMPose's dataset metainfos and MediaPipe's documentation.
 :func:`get_skeleton` reads skeletons of such metainfos, and :func:`register_skeleton`
 adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`.
 The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
@@ -30,19 +30,19 @@ ANKLE_HEIGHT = 0.08
 class Skeleton:
     """Named joints, the tree they form, and their left/right pairs."""
 
-    name: str  # for :func:`get_skeleton`
-    joints: tuple[str, ...]  # names in order, K of them
-    parents: tuple[int, ...]  # of each joint, -1 for the root
+    name: str  # name for :func:`get_skeleton`
+    joints: tuple[str, ...]  # names of the K joints in order
+    parents: tuple[int, ...]  # index of each joint's parent, -1 for the root
     flip_pairs: tuple[tuple[int, int], ...]  # (left, right), by left index
-    # joint names of each body part. Limbs run from the trunk outwards. ``torso`` holds
-    # the joints on the midline of the trunk or, where there are none, the shoulders and
-    # hips. ``head``, ``upper_body`` and ``lower_body`` are disjoint where they exist
+    # Joint names of each body part. Limbs run from the trunk outwards. ``torso`` holds
+    # the joints on the midline of the trunk or, if there are none, the shoulders and
+    # hips. ``head``, ``upper_body`` and ``lower_body`` are disjoint where they exist.
     groups: Mapping[str, tuple[str, ...]]
-    # names by which joints are known across skeletons, where their own name differs
+    # Names that joints have across skeletons, where a joint's own name differs.
     meanings: Mapping[str, str] = field(default_factory=dict)
-    # ``dataset_name`` of MMPose's metainfos with these keypoints
+    # ``dataset_name`` of MMPose's metainfos with these keypoints.
     dataset_names: tuple[str, ...] = ()
-    # whether files and models without names of keypoints have this skeleton if K agrees
+    # Whether files and models that name no keypoints have this skeleton if K agrees.
     by_count: bool = False
 
     def __reduce__(self) -> tuple:
@@ -128,7 +128,7 @@ def register_skeleton(
         groups (Mapping[str, str]): Joint names of each body part, separated by spaces.
             ``head`` and ``torso`` are required.
         flip_pairs (Mapping[str, str], optional): Right counterparts of left joints
-            whose names do not contain 'left'.
+            without 'left' in their names.
         meanings (Mapping[str, str], optional): See :class:`Skeleton`.
         dataset_names (Sequence[str]): See :class:`Skeleton`.
         by_count (bool): See :class:`Skeleton`. Defaults to False.
@@ -174,9 +174,9 @@ def part_of(joint: str) -> str:
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """Return a skeleton by name: of ``SKELETONS``, or a ``dataset_name`` of MMPose.
+    """Return a skeleton by a name in ``SKELETONS`` or a ``dataset_name`` of MMPose.
 
-    Such names may be of files; those of configs are for :func:`configured_skeleton`.
+    Names may come from files. For configs' metainfos, see :func:`configured_skeleton`.
 
     Example::
 
@@ -281,7 +281,7 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
         each of its joints, -1 if there is none; None if no skeleton fits.
     """
-    # of names that are there twice, the first one
+    # Names are in reverse order, so that the first of two equal names is kept.
     index_of = {spell_joint(x): index for index, x in [*enumerate(names)][::-1]}
     best, most = None, (0, False)
     for skeleton in SKELETONS.values():

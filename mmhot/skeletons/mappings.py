@@ -2,7 +2,8 @@
 
 Joints are named by their meaning, which is the same in all skeletons. A recipe maps
 source joints to weights; a pair of weights is for the x and y axis of the image. The
-first recipe whose joints all exist is used. ``docs/mmpose.md`` reports their errors.
+first recipe with joints that all exist is used. ``docs/mmpose.md`` reports the errors
+of recipes.
 """
 
 from collections.abc import Mapping
@@ -31,8 +32,8 @@ def _mix(*terms: tuple[float | tuple[float, float], Recipe]) -> Recipe:
 _FINGERS = ('forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
 _MID_TRUNK = _mix((0.5, _MID_SHOULDERS), (0.5, _MID_HIPS))
 
-# Of skeletons without a face, such as SMPL's: a fifth of the trunk above the head's
-# center, which is 45 mm off in CMU's motion capture.
+# Top of the head for skeletons without a face, such as SMPL's: a fifth of the trunk
+# above the head's center, which is 45 mm off in CMU's motion capture.
 _ABOVE_HEAD = _mix(
     (1.0, {'head_center': 1.0}), (0.21, _MID_SHOULDERS), (-0.21, _MID_HIPS)
 )
@@ -108,7 +109,7 @@ _TRAINED = _with_head(
     nose=_mix((0.5, _NOSE), (0.4, _MID_EARS), (0.1, _MID_SHOULDERS)),
     top=_mix((4 / 3, _MID_EARS), (-1 / 3, _MID_SHOULDERS)),
 )
-# Of Human3.6M's nose: halfway from there to the line from thorax to head.
+# Neck base from Human3.6M's nose: halfway from there to the line from thorax to head.
 _TRAINED['neck_base'].insert(0, {'nose': 0.5, 'thorax': 0.25, 'head_top': 0.25})
 
 MAPPINGS: Mapping[str, Mapping[str, list[Recipe]]] = MappingProxyType(

@@ -25,16 +25,18 @@ _LOGGER = logging.getLogger(__name__)
 _MIN_FPS, _MAX_FPS = 1e-6, 100_000
 MAX_TRACKS = 2000
 """Most people of one clip; each is lifted, and written, on its own."""
-# Median of a clip of how far a person's joints are from the middle of those before and
-# after, relative to the smallest size, plus the same of the logarithm of sizes. More
-# than the first is of photos: 1 of CMU's 458 motions at 2 images per second, none from
-# 3 on. If legs are seen, so is a speed of 4 m/s of a person of 1.7 m, and at least the
-# second: CMU's have up to 2.3 m/s, 3.3 if 1.6 times as fast, real photos 0.2 and more.
+# Separate photos are recognized by how much a person changes between images: the median
+# distance of joints from the middle of the joints before and after, relative to the
+# smallest size, plus the same of the logarithm of sizes. More than _OTHERS are photos:
+# 1 of CMU's 458 motions at 2 images per second has that, none from 3 on. If legs are
+# seen, a change of at least _OTHER_POSES is enough at a speed above _FASTEST, in person
+# sizes per second (4 m/s for a person of 1.7 m). CMU's motions have up to 2.3 m/s, and
+# 3.3 if 1.6 times as fast; real photos change by 0.2 and more.
 _OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.12, 4.0 / 1.7, 4
 _LEGS = 'knee', 'ankle', 'foot'
 MIN_STEP = 1e-6
 """Seconds between frames, at least."""
-# Rate of times over the stated one, from and to: other times are no seconds.
+# Range of the rate of times relative to the stated rate. Other times are not seconds.
 _SAME_RATE = 0.3, 3.0
 _WHOLE_RATE = 1e-4  # rates are whole numbers up to this difference
 
@@ -70,7 +72,7 @@ class Track2D:
 
     @property
     def boxes(self) -> np.ndarray:
-        """The boxes (T, 4) of a track that has some, as those of videos do."""
+        """The boxes (T, 4), xyxy pixels, of a track that has boxes, as from videos."""
         assert self.bboxes is not None
         return self.bboxes
 
@@ -278,7 +280,7 @@ def check_clip(clip: Clip2D) -> Clip2D:
     Keypoints are missing as in :meth:`Clip2D.from_arrays`.
 
     Raises:
-        TypeError: If it is no clip.
+        TypeError: If it is not a clip.
         ValueError: If it is empty, a number is out of range, an array has a wrong type
             or shape, frames are not sorted and unique, or keypoints cannot be pixels of
             the image.

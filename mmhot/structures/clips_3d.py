@@ -110,7 +110,7 @@ class Clip3D:
         root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
             camera or, in ``'world'``, to the floor below it; NaN where unknown.
         variable_time (np.ndarray | None): Seconds, (N,) float64, if the frame rate
-            varies; ``time`` are those of any clip.
+            varies. All clips have ``time``.
         focal_length (float): Focal length in pixels for which ``root_3d`` was
             computed; 0 if unknown.
         focal_assumed (bool): Whether the focal length is the default one.
@@ -189,8 +189,8 @@ class Clip3D:
     ) -> 'Clip3D':
         """Make a clip of the 3D poses of another tool, for :func:`mmhot.refine`.
 
-        A joint is missing if it is NaN, or its score is not above zero. Poses whose
-        pelvis stays at the origin have unknown positions, unless ``root_3d`` is given.
+        A joint is missing if it is NaN, or its score is not above zero. If the pelvis
+        stays at the origin, positions are unknown, unless ``root_3d`` is given.
         Millimeters and centimeters become meters.
 
         Args:
@@ -529,7 +529,7 @@ def clip_3d(
     image_size: tuple[int, int] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
-    """Make a clip of rows in 3D; arguments are those of :meth:`Clip3D.from_arrays`."""
+    """Make a clip of rows in 3D, with arguments as in :meth:`Clip3D.from_arrays`."""
     require_choice('axes', axes or 'camera', GIVEN_AXES)
     fps = checked_rate(fps)
     if rows.keypoints_2d is not None and image_size is None:

@@ -26,8 +26,8 @@ _LEVELS = (
         for part in ('shoulder', 'hip', 'knee', 'ankle')
     ),
 )
-# Shares of the height of a person: between levels at least, between both shoulders, and
-# both hips, at most.
+# Shares of a person's height. _STEP: least difference of height between two levels.
+# _TILT: largest difference between both shoulders, and between both hips.
 _STEP, _TILT = 0.05, 0.12
 # Shares of the frames in which people stand: in the usual order, and in another.
 _LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
@@ -39,13 +39,14 @@ _MAX_BENDS = (25.0, 50.0)
 # the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees.
 _LEAN = np.tan(np.radians(3.1))
 _UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be tilted
-# Vertical axes by name: column and sign of up. The cosine of the largest angle to them
-# of people who stand; heights of the lowest joint of people on a floor, the least
-# distance of people from a camera, and the largest height of a level camera, meters; x,
-# y and z of the view's border at depth 1.
+# Vertical axes by name: column and sign of up.
 _UP = {'camera': (1, -1), 'y-up': (1, 1), 'z-up': (2, 1)}
+# _ALONG: cosine of the largest angle between up and people who stand.
+# _FLOOR: meters; least and largest height of the lowest joint of people on a floor.
+# _AWAY: meters; least distance of people from a camera.
+# _BELOW: meters; largest height of a level camera.
 _ALONG, _FLOOR, _AWAY, _BELOW = 0.8, (-0.03, 0.2), 2.0, 2.0
-_VIEW = np.array([0.8, 0.5, 2.0])
+_VIEW = np.array([0.8, 0.5, 2.0])  # x, y and z of the view's border at depth 1
 # Knees are ahead of the line from hip to ankle by this share of its length, which is 23
 # degrees, in one of twenty frames, and most bends have one sign. In 458 motions of CMU
 # the first is unknown in 4, the second is always above 0.8, and none is wrong.
@@ -54,27 +55,40 @@ _LEAST_BEND, _MOST_BENDS = 0.1, 0.5
 # 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
 # motions, so it decides nothing. More warns of fewer noses.
 _NOSE = 0.33
-# Person sizes per frame since people were seen last: of one who is gone, and by which
-# another place must be nearer. Changes need less than this share of the motion: 3 of
-# 3,468 pairs of CMU's motions who meet at 5 to 50 frames per second, and are absent for
-# a while, lose their own places, all at 5.
+# _GONE: motion that is assumed of people who are gone, in person sizes per frame since
+# they were seen last. _TIE: the same unit; another place must be nearer by this.
+# _CLEARLY: people change places if they then move by less than this share of their
+# motion without the change. Of 3,468 pairs of CMU's motions who meet at 5 to 50 frames
+# per second, and are absent for a while, 3 lose their own places, all at 5.
 _GONE, _TIE, _CLEARLY = 0.1, 0.01, 0.5
 
 
 @dataclass(frozen=True)
 class _PixelLimits:
-    """Limits of keypoints that are pixels of their image."""
+    """Thresholds for keypoints that are not pixels of their image, which are logged."""
 
-    seen: float = 0.5  # score relative to the usual one; lower ones are not looked at
-    outside: float = 0.05  # share of seen keypoints outside the image; more is a line
-    corner: float = 0.4  # share of width and height; people in less of it are a line
-    crop: float = 0.85  # the same, of people who fill one place, as in crops
-    nearly_all: float = 99  # percentile of coordinates, without keypoints astray
-    same_place: float = 0.05  # deviation of a crop's place, in sizes of the person
-    same_size: float = 0.06  # deviation of the logarithm of sizes in crops
-    filled: float = 0.65  # share of a crop's longer side that people fill, at least
-    aspects: tuple[float, float] = (0.65, 1.1)  # width of crops over their height
-    fewest: int = 8  # frames from which crops are recognized
+    # Score relative to the usual one, above which a keypoint is examined. Higher values
+    # examine fewer keypoints.
+    seen: float = 0.5
+    # Share of seen keypoints outside the image. Higher values log fewer clips.
+    outside: float = 0.05
+    # People who stay in the upper left part of the image are logged if it is smaller
+    # than this share of width and height. Higher values log more clips.
+    corner: float = 0.4
+    # The same share for people who fill a crop, see below. Higher values log more.
+    crop: float = 0.85
+    # Percentile of coordinates that counts as the largest, as some keypoints are wrong.
+    nearly_all: float = 99
+    # Standard deviation of the center of a crop's people, in person sizes. Higher
+    # values recognize more crops.
+    same_place: float = 0.05
+    # Standard deviation of the logarithm of their sizes. Higher values recognize more.
+    same_size: float = 0.06
+    # Least share of a crop's longer side that people fill. Higher values recognize
+    # fewer crops.
+    filled: float = 0.65
+    aspects: tuple[float, float] = (0.65, 1.1)  # least and largest width / height
+    fewest: int = 8  # number of poses from which crops are recognized
 
 
 _PIXELS = _PixelLimits()
@@ -111,10 +125,10 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
 
 
 def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
-    """Mark the poses (N,) of heights (N, K) whose joints are above each other.
+    """Mark poses (N,) with head, shoulders, hips, knees and ankles above each other.
 
-    These are head, shoulders, hips, knees and ankles, with at least so many steps
-    between known ones.
+    ``heights`` (N, K) are the heights of joints in any unit, NaN where unknown. At
+    least ``least`` pairs of neighboring levels must be known.
     """
     names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
     groups = [
@@ -139,7 +153,7 @@ def warn_of_other_pixels(
     image_size: tuple[int, int],
     name: str,
 ) -> None:
-    """Log what keypoints look like that are not pixels of the image, x right, y down.
+    """Log if keypoints do not look like pixels of the image, x right, y down.
 
     Keypoints (N, K, 2) have scores (N, K) and are NaN where missing.
     """
@@ -170,9 +184,10 @@ def warn_of_other_pixels(
 
 
 def _crop_of(points: np.ndarray) -> np.ndarray | None:
-    """Return the size (2,) of crops around people whose keypoints (N, K, 2) these are.
+    """Return the size (2,) of the crops that keypoints (N, K, 2) seem to come from.
 
-    People then fill it, in one place and size, while they move; None of others.
+    In crops, people move but stay in one place, with one size, and fill the crop. If
+    they do not, the result is None.
     """
     with ignored_warnings():  # NumPy warns of people without keypoints
         low, high = np.nanmin(points, 1), np.nanmax(points, 1)
@@ -192,20 +207,21 @@ def _crop_of(points: np.ndarray) -> np.ndarray | None:
 def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     """Recognize the axes of bodies by how they stand and where they are.
 
-    Each counts for one kind of axes: the direction from feet to neck in most frames, a
-    floor at zero below all people, and people far in front of a camera. With both hands
-    beyond the head people hang or stand on their hands: either direction counts.
+    Three observations each give a point to one kind of axes: the direction from feet to
+    neck in most frames, a floor at zero below all people, and people far in front of a
+    camera. People with both hands beyond the head may hang or stand on their hands, so
+    that either direction counts.
 
     Args:
         body (np.ndarray): Human3.6M's joints in meters, NaN where unknown, (N, 17, 3).
         places (np.ndarray | None): Their positions, (N, 17, 3), if these are known.
-        name (str): Of the clip, for the log.
+        name (str): Name of the clip, for the log.
 
     Returns:
-        str: 'camera', 'y-up' or 'z-up', which a line says.
+        str: 'camera', 'y-up' or 'z-up'; a line in the log states it.
 
     Raises:
-        ValueError: If as much counts for other axes.
+        ValueError: If several axes have as many points.
     """
     _, axis, has_hands_up = _segments(body)
     is_known, points = np.isfinite(axis).all(-1), dict.fromkeys(_UP, 0)
@@ -225,7 +241,8 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         for axes in ('y-up', 'z-up'):
             height = lowest[:, _UP[axes][0]]
             is_on = (height > _FLOOR[0]) & (height < _FLOOR[1])
-            # of people who jump; others may pass a height of zero in any axes
+            # People who jump are rarely on the floor. Feet at a height of zero now and
+            # then count only with another point, as they pass it in any axes.
             touches = _FLOOR[0] < np.nanpercentile(height, 5) < _FLOOR[1]
             is_floor = is_on.mean() > 0.5 or (touches and points[axes] > 0)
             points[axes] += bool(is_floor)
@@ -243,12 +260,18 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
 def standing_axes(
     body: np.ndarray, max_bends: tuple[float, float] = _MAX_BENDS
 ) -> np.ndarray:
-    """Return what is up for people who stand, unit vectors, NaN of others, (T, 3).
+    """Estimate the direction up from people who stand.
 
-    It is a bit behind the line from feet to neck. Trunk and legs of these bodies in
-    Human3.6M's joints, (T, 17, 3), z about up, have about one direction, and not both
-    hands are beyond the head. ``max_bends`` are the largest angles in degrees of people
-    who stand, between trunk and legs, and between thighs and shins.
+    Standing people have trunk and legs in about one direction, and not both hands
+    beyond the head. Up is a bit behind their line from feet to neck.
+
+    Args:
+        body (np.ndarray): Human3.6M's joints, z about up, (T, 17, 3).
+        max_bends (tuple[float, float]): Largest angles of people who stand, in degrees:
+            between trunk and legs, and between thighs and shins.
+
+    Returns:
+        np.ndarray: Unit vectors, (T, 3); NaN where nobody stands.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
     unbent, straight = np.cos(np.radians(max_bends))
@@ -260,10 +283,11 @@ def standing_axes(
 
 
 def _segments(body: np.ndarray) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Return directions of bodies (T, 17, 3) from feet to neck.
+    """Compute directions from feet to neck of bodies (T, 17, 3).
 
-    These are those of trunk, leg, thigh and shin, and of the body, (T, 3), and whether
-    both hands are beyond the head, (T,).
+    Returns:
+        tuple: Unit vectors (T, 3) along trunk, leg, thigh and shin; unit vectors (T, 3)
+        along the whole body; and whether the hands are beyond the head, (T,).
     """
     feet, knees, hips, hands = (body[:, pair].mean(1) for pair in _PAIRS)
     neck, head = body[:, _THORAX], body[:, _HEAD]
@@ -299,11 +323,17 @@ def has_nose(body: np.ndarray) -> bool:
 
 
 def follow_people(points: np.ndarray, name: str) -> np.ndarray:
-    """Find the person of each place in arrays whose people change places.
+    """Follow people who change places in an array, by distance.
 
-    Of pixels or positions (T, P, K, C), NaN where unknown, these are for each frame the
-    place of each person, (T, P). People change places if they move much less by it,
+    People change places if they move much less with the change than without it,
     relative to the time since they were seen last.
+
+    Args:
+        points (np.ndarray): Pixels or positions, NaN where unknown, (T, P, K, C).
+        name (str): Name of the clip, for the log.
+
+    Returns:
+        np.ndarray: Place of each person in each frame, (T, P).
     """
     people = places = np.arange(points.shape[1])
     order, last = np.tile(people, (len(points), 1)), points[0].copy()

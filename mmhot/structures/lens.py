@@ -9,15 +9,16 @@ HUMAN36M_FOCAL_RATIO = 1.145
 """Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
 # Diagonal to which 35 mm equivalent focal lengths refer (CIPA DC-008), mm.
 _DIAGONAL_35MM = math.hypot(36, 24)
-# Lengths of distortion vectors in OpenCV's model.
+# Numbers of distortion coefficients in OpenCV's model.
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 # Largest reprojection error, in pixels, of a point whose distortion was removed.
 _MAX_ERROR = 0.5
-# Focal lengths, and distances of the principal point from the center of the image, in
-# longer image sides; distortion coefficients; image sides in pixels.
+# Range of focal lengths, and largest distance of the principal point from the center of
+# the image, in longer image sides.
 _FOCAL_RANGE, _MAX_SHIFT = (0.01, 1000.0), 10.0
+# Largest distortion coefficient, and largest image side in pixels.
 _MAX_DISTORTION, _MAX_SIDE = 1e6, 100_000
-# Distance of a principal point from the middle of an image, at most, in half sides.
+# Largest distance of the principal point from the middle of an image, in half sides.
 _MIDDLE = 0.2
 # Largest relative difference between the aspect ratios of images and calibration.
 _ASPECT_TOLERANCE = 0.01
@@ -25,15 +26,15 @@ _ASPECT_TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class UsualFocals:
-    """Focal lengths that are assumed of unknown lenses, in longer image sides.
+    """Focal lengths that are assumed for unknown lenses, in longer image sides.
 
-    With the cameras on which they were chosen.
+    The comments name the cameras on which they were chosen.
     """
 
     square: float = HUMAN36M_FOCAL_RATIO  # Human3.6M
-    landscape: float = 0.87  # MPI-INF-3DHP outdoors .88
-    portrait: float = 0.8  # phones .72 to .78, pose2sim's four cameras .87
-    aspect: float = 1.1  # of the sides of square images, at most
+    landscape: float = 0.87  # MPI-INF-3DHP outdoors has 0.88
+    portrait: float = 0.8  # phones have 0.72 to 0.78, pose2sim's four cameras 0.87
+    aspect: float = 1.1  # largest ratio of longer to shorter side of a square image
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Lens:
         )
 
     def undistort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels (..., 2) to those of an ideal pinhole camera, float32; NaN stays.
+        """Map pixels (..., 2) to an ideal pinhole camera's, float32; NaN stays.
 
         The ideal camera has the focal length ``focal[0]`` for both axes, its principal
         point in the center of the image, and no distortion. Far outside the image,
@@ -164,7 +165,7 @@ class Lens:
         return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels (..., 2) of the ideal pinhole camera to those of the lens."""
+        """Map pixels (..., 2) of the ideal pinhole camera to pixels of the lens."""
         import cv2
 
         rays = np.asarray(points, np.float64) - np.array(self.size) / 2
@@ -179,14 +180,14 @@ class Lens:
 
 @dataclass(frozen=True)
 class Camera:
-    """Camera whose frames share the axes of the first one."""
+    """Camera that turns and zooms; all frames share the axes of the first one."""
 
     path: np.ndarray  # rotation vector and zoom of each frame, (F, 4)
-    lens: Lens | None  # of the images, if it is known
+    lens: Lens | None  # lens of the images, if it is known
 
 
 def assumed_focal(width: float, height: float) -> float:
-    """Return the focal length in pixels that is assumed of an unknown lens."""
+    """Return the focal length in pixels that is assumed for an unknown lens."""
     usual, longer = UsualFocals(), max(width, height)
     if longer <= usual.aspect * min(width, height):
         return usual.square * longer
@@ -196,9 +197,10 @@ def assumed_focal(width: float, height: float) -> float:
 def ideal_pixels(
     points: np.ndarray, size: tuple[int, int], lens: Lens | None
 ) -> tuple[np.ndarray, float]:
-    """Map pixels (..., 2) to those of an ideal pinhole camera, with its focal length.
+    """Map pixels (..., 2) to an ideal pinhole camera, and return its focal length.
 
-    The lens is that of images of this size; of an unknown one a length is assumed.
+    The lens has been scaled to images of this size (width and height in pixels). If it
+    is None, pixels stay and the focal length is :func:`assumed_focal`.
     """
     if lens is None:
         return points, assumed_focal(*size)

@@ -124,7 +124,10 @@ def mean_confidence(scores: np.ndarray) -> np.ndarray:
 
 
 def are_upright(keypoints: np.ndarray) -> np.ndarray:
-    """Mark people (P,) whose hips are below their shoulders; none without these."""
+    """Mark people (P,) with hips below their shoulders; False if these are missing.
+
+    ``keypoints`` (P, K, 2) are pixels.
+    """
     right, up = torso_of(keypoints).T * [[1], [-1]]
     return up > abs(right)
 

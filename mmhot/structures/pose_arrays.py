@@ -13,7 +13,7 @@ from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
 LEFT_HANDED = '-left'
-"""Suffix of axes that are left-handed, as those of Unity and of MMPose's 3D demo."""
+"""Suffix of left-handed axes, such as Unity's and those of MMPose's 3D demo."""
 GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
@@ -195,8 +195,10 @@ def _roots(
 ) -> np.ndarray:
     """Return positions of the pelvis (N, 3) in meters.
 
-    Translations may have another unit than the joints: the one that agrees with the
-    size of people in the image, whose depths are (N,), or a plausible one.
+    Translations may have another unit than the joints. The unit is chosen so that they
+    agree with ``depths`` (N,), which follow from the size of people in the image, or,
+    if these are unknown, so that distances are plausible. ``pelvis`` (N, 3) is in
+    meters, and ``meter`` (N,) the number of the joints' units in a meter.
     """
     roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
     places = np.full(roots.shape, np.nan)

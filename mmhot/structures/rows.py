@@ -46,25 +46,26 @@ class Rows:
     bboxes: np.ndarray | None = None  # x1, y1, x2, y2 in pixels, (N, 4)
     root_3d: np.ndarray | None = None  # translations, added to 3D points, (N, 3)
     keypoints_2d: np.ndarray | None = None  # the 3D points in pixels, (N, K, 2)
-    width: float | None = None  # of the image, pixels
+    width: float | None = None  # width and height of the image, pixels
     height: float | None = None
     fps: float | None = None
     focal_length: float | None = None  # pixels
     skeleton: str | None = None  # joint order, a name of mmhot.skeletons.joints
     joint_names: tuple[str, ...] | None = None
-    axes: str | None = None  # of 3D points, one of GIVEN_AXES
-    usual_axes: str | None = None  # if people do not show others
-    steps: Steps = field(default_factory=dict)  # that have run, and their options
+    axes: str | None = None  # axes of 3D points, one of GIVEN_AXES
+    usual_axes: str | None = None  # axes that are assumed if people do not show others
+    steps: Steps = field(default_factory=dict)  # steps that have run, and their options
     is_normalized: bool = False  # whether pixels are shares of the image size
     times: tuple[np.ndarray, np.ndarray] | None = None  # frames and seconds, (F,)
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
         """Return rows of ``size`` coordinates that have frame numbers and track IDs.
 
-        Missing points are NaN and have a score of 0: those without a score above zero,
-        pixels at (0, 0), 3D poses whose joints are one point. Without track IDs, one
-        person per frame is one track. People without an ID beside others are left out.
-        Warnings have the clip's name.
+        Points are missing if their score is not above zero, if they are pixels at
+        (0, 0), or if all joints of a 3D pose are one point. Missing points become NaN
+        with a score of 0. Without track IDs, one person per frame becomes one track.
+        People without an ID are left out if others have one. Warnings have the clip's
+        name.
         """
         stated, scores = _split_scores(self.points, self.scores, size)
         lead, count = stated.shape[:-2], stated.shape[-2]
@@ -277,7 +278,7 @@ def _flatten(
 def _number(
     lead: tuple[int, ...], frames: Any, tracks: Any, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame numbers and track IDs of poses, whose leading axes are given."""
+    """Return frame numbers (N,) and track IDs (N,) of poses with these leading axes."""
     if frames is None and tracks is not None:
         raise ValueError('tracks need frames')
     frames = np.arange(lead[0]) if frames is None else frames

@@ -37,7 +37,8 @@ _RUN = (
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
 _SESSION = 'session-'
-# Limits of a run; bytes of addresses without a GPU, whose driver reserves more.
+# Limits of a run: minutes, and bytes of addresses. The latter limits only runs without
+# a GPU, as a GPU's driver reserves more.
 _MINUTES, _MEMORY = 60, 16 << 30
 MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
@@ -60,25 +61,25 @@ _FIELDS = dict(height='Body height', start='Start', end='End', people='People to
 _FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D model')
 _EXAMPLE = FOLDER / 'demo/walk.mp4'
 _STILL = 640  # pixels of the first frame
-_USERS = 2  # whose runs go on at once
+_USERS = 2  # number of visitors with runs at the same time
 
 
 class Page:
-    """Builds the page and runs ``mmhot infer`` for its visitors.
+    """Build the page, and run ``mmhot infer`` for its visitors.
 
-    Each session has a folder in that of Gradio's uploads for its upload and results,
-    which is deleted when the session ends. Further ``options`` are those of ``mmhot
-    infer``; visitors cannot name models, because configs are programs. ``fields`` are
-    the components of the options, by name.
+    Each session has a folder for its upload and results, within Gradio's folder of
+    uploads. It is deleted when the session ends. Further ``options`` are passed to
+    ``mmhot infer``; visitors cannot name models, because configs are programs.
+    ``fields`` are the components of the options, by name.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
         self._folder, self._options, self._memory = folder.resolve(), options, 0
         if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
-            # threads reserve addresses
+            # Each thread reserves addresses.
             self._memory = _MEMORY + (os.cpu_count() or 1) * (1 << 28)
         self._processes: dict[Path, subprocess.Popen] = {}
-        self._uploads: dict[Path, Path] = {}  # by folder of the session
+        self._uploads: dict[Path, Path] = {}  # uploads by folder of the session
         self.blocks = self._build()
 
     def close(self) -> None:
@@ -293,7 +294,7 @@ def _new_folder(session: Path) -> Path:
 
 def _first_frame(source: str) -> str:
     """Return the first frame as an image of the page; empty if there is none."""
-    with suppress(ValueError, OSError):  # which the run reports
+    with suppress(ValueError, OSError):  # the run reports these errors
         [footage] = open_inputs([source])
         image = next(iter(footage)).image
         scale = min(1, _STILL / max(image.shape))

@@ -13,7 +13,8 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import assumed_focal
 
-# Of the virtual camera, in degrees: seen from the right of the video's camera, above.
+# Angles of the virtual camera in degrees: it is to the right of the video's camera, and
+# above.
 _AZIMUTH, _ELEVATION = 20.0, 14.0
 # Smoothing window of positions on the floor, seconds.
 _SMOOTHING_SECONDS = 0.7
@@ -44,7 +45,7 @@ class VirtualCamera:
     """A pinhole camera that looks at a target; image coordinates are from 0 to 1."""
 
     target: np.ndarray  # world position in the image center, (3,)
-    distance: float  # from camera to target in meters
+    distance: float  # distance from camera to target in meters
 
     focal_length = 1.55  # an angle of view of 36 degrees
 

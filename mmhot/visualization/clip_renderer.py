@@ -18,12 +18,12 @@ from mmhot.visualization.fading import doubts
 
 # Smallest size of people that the camera is fitted to, relative to large ones.
 _FOREGROUND_SIZE = 0.5
-# Half the time whose people the camera shows at once.
+# Half of the time span, in seconds; the camera shows all people in it at once.
 _FOLLOWED_SECONDS = 0.4
 # Angles that are written, one for each joint.
 _KINDS = 'knee_angle', 'hip_flexion', 'elbow_flex', 'arm_flex', 'ankle_angle'
 _ANGLES = [f'{kind}_{side}' for side in 'rl' for kind in _KINDS]
-# Least height of people beside whose joints angles are written, in lines of text.
+# Least height of people, in lines of text, to write angles beside their joints.
 _ROOM = 16
 
 

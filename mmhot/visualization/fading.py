@@ -11,8 +11,8 @@ FADING = 0.05, 0.1
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
     """Return how much joints of rows are to fade, 0 to 1, (R, K).
 
-    Joints not detected in 2D (score 0) fade entirely, others by expected error; those
-    whose error is unknown (NaN) fade as their parents do.
+    Joints not detected in 2D (score 0) fade entirely, others by their expected error.
+    Joints with an unknown error (NaN) fade as their parents do.
     """
     undetected = clip.keypoint_scores_3d[rows] <= 0
     errors = np.zeros(undetected.shape)

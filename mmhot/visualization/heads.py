@@ -1,4 +1,4 @@
-"""Videos whose people cannot be recognized: covered heads."""
+"""Videos with covered heads, so that people cannot be recognized."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,15 +23,23 @@ _BLOCKS = 3
 
 @dataclass(frozen=True)
 class HeadLimits:
-    """Sizes of covered circles, and times in which a head is covered undetected."""
+    """Sizes of covered circles, and times in which undetected heads are covered, too.
 
-    of_face: float = 2.2  # radius, in the distances of face keypoints from their mean
-    of_shoulders: float = 0.55  # in the distance of the shoulders
-    of_person: float = 0.09  # in the longer side of the person
-    above: float = 0.55  # of a head from the shoulders, in the distance to the hips
-    gap: float = 2.0  # longest gap between two detections, seconds
-    rest: float = 0.5  # before the first and after the last detection, seconds
-    growth: float = 0.5  # of the radius in a gap, per second
+    Higher values cover more.
+    """
+
+    # Radius of a head, relative to the largest distance of a face keypoint from their
+    # mean. The largest of the three radii counts.
+    of_face: float = 2.2
+    of_shoulders: float = 0.55  # radius relative to the distance of the shoulders
+    of_person: float = 0.09  # radius relative to the longer side of the person
+    # Distance of a head without face keypoints from the shoulders, relative to the
+    # distance from hips to shoulders.
+    above: float = 0.55
+    gap: float = 2.0  # seconds; longest gap between two detections that is covered
+    rest: float = 0.5  # seconds that are covered before and after each detection
+    # Relative growth of the radius per second from the nearest detection.
+    growth: float = 0.5
 
 
 _LIMITS = HeadLimits()
@@ -40,7 +48,7 @@ _LIMITS = HeadLimits()
 class CoveredHeads(FrameView):
     """Frames of another source with blurred heads.
 
-    Covered are the heads of all people that the 2D model found, lifted or not, also
+    The heads of all people that the 2D model found are covered, lifted or not, and also
     between the frames in which they were found.
 
     Args:
@@ -84,7 +92,7 @@ def heads_of(clip: Clip3D, footage: Footage) -> dict[int, list[np.ndarray]]:
 def _circles(
     keypoints: np.ndarray, joints: Sequence[str], head: Sequence[str]
 ) -> np.ndarray:
-    """Return x, y and radius of each head, (P, 3), of keypoints (P, K, 2); 0 if none.
+    """Find x, y and radius of heads, (P, 3), in keypoints (P, K, 2); 0 if unknown.
 
     A head is at the keypoints of the face or, without these, above the shoulders, or
     else at the highest joint.
@@ -117,7 +125,10 @@ def _circles(
 def _between(
     frames: np.ndarray, circles: np.ndarray, fps: float
 ) -> tuple[list[int], np.ndarray]:
-    """Return frames and circles of a track, also between its detections."""
+    """Return frames (F,) and circles (F, 3) of a track, also between its detections.
+
+    ``circles`` (T, 3) are x, y and radius in pixels in ``frames`` (T,).
+    """
     rest = int(np.ceil(_LIMITS.rest * fps))
     span = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
     after = np.searchsorted(frames, span).clip(max=len(frames) - 1)

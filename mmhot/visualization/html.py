@@ -138,7 +138,7 @@ def _content(clip: Clip3D) -> dict:
         'first': first,
         'count': last - first + 1,
         'joints': [name.replace('_', ' ') for name in clip.marker_names],
-        # with the joints that show them
+        # Angles, each with the joint that shows it
         'angles': [(clip.joint_names.index(joint_of(x)), x) for x in angles],
         'errorStep': _ERROR_STEP,
         'parents': [int(parent) for parent in clip.parents],
@@ -227,7 +227,7 @@ def _person(person: Clip3D, motion: RigidMotion) -> dict:
     origin = np.round(root.mean(0), 3)
     positions = person.keypoints_3d + (root - origin)[:, None]
     errors = None
-    if person.expected_error is not None:  # in videos; 0 where unknown
+    if person.expected_error is not None:  # known for videos; 0 where unknown
         steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
         errors = _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
     mesh = make_mannequin(motion, HUMAN_IK)

@@ -29,7 +29,7 @@ def draw_overlay(
     """Draw the 2D keypoints of people on a copy of an image, BGR, uint8 (H, W, 3).
 
     People are tracks of one frame. With ``draw_ids`` their track IDs are written above
-    several people. The other arguments are those of MMPose's inferencers.
+    several people. The other arguments are as in MMPose's inferencers.
     """
     image = np.zeros_like(image) if black_background else image.copy()
     colors = [side_rgb(joint)[::-1] for joint in skeleton.joints]
