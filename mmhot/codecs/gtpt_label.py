@@ -20,17 +20,18 @@ from mmhot.geometry.crops import find_peaks
 class GTPTLabel(SimCCLabel):
     """Encode keypoints by SimCC labels with means between bins and a margin.
 
-    A label's mean is the joint's position, not rounded to a whole bin, and a joint may
-    lie three ``sigma``, a number of bins that the released code uses as pixels, outside
-    of the crop. Labels are densities: those near the border sum to less than one. The
-    score is the lower of the two axes' highest probabilities.
+    The mean of a label is the joint's position, not rounded to a whole bin. A joint may
+    lie up to three ``sigma`` outside of the crop; ``sigma`` is a number of bins, but
+    the released code uses it as pixels for this margin. Labels are densities, which sum
+    to less than one near the border. The score is the lower one of the highest
+    probabilities of both axes.
 
     Args:
         input_size (tuple[int, int]): Width and height of the crop.
         sigma (float): Standard deviation of the labels, in bins.
         simcc_split_ratio (float): Bins per pixel.
-        absent_weight (float): Weight of the flat labels of absent keypoints: those
-            further outside, and those of visibility -1, outside of the image (0 is
+        absent_weight (float): Weight of the flat labels of absent keypoints, which lie
+            beyond the margin or have the visibility -1, outside of the image (0 is
             unknown). They teach low confidence. Defaults to 0, as published.
         smoothing (float): Standard deviation in bins of the Gaussian by which
             probabilities are smoothed to decode positions between bins, see
@@ -72,14 +73,32 @@ class GTPTLabel(SimCCLabel):
         scores: np.ndarray,
         curve: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> np.ndarray:
-        """Divide scores by :attr:`peak`, and interpolate them on a curve, float32."""
+        """Convert scores to confidences.
+
+        Args:
+            scores (np.ndarray): Scores, any shape.
+            curve (tuple, optional): Two rising sequences from 0 to 1, scores divided by
+                :attr:`peak` and their confidences, interpolated linearly.
+
+        Returns:
+            np.ndarray: Confidences of the same shape, float32.
+        """
         knots, confidences = curve or ((0, 1), (0, 1))
         return np.interp(scores / self.peak, knots, confidences).astype(np.float32)
 
     def decode(
         self, simcc_x: np.ndarray, simcc_y: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode probabilities (K, Wx) and (K, Hy) to pixels (1, K, 2) and scores."""
+        """Decode probabilities to pixels of the crop.
+
+        Args:
+            simcc_x (np.ndarray): Probabilities of x, (K, Wx) or (N, K, Wx).
+            simcc_y (np.ndarray): Probabilities of y, (K, Hy) or (N, K, Hy).
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Pixels, (N, K, 2), and scores, (N, K), with
+            N = 1 for a single person.
+        """
         if not self.smoothing:
             return super().decode(simcc_x, simcc_y)
         axes = [axis.reshape(-1, *axis.shape[-2:]) for axis in (simcc_x, simcc_y)]
@@ -98,14 +117,15 @@ class GTPTLabel(SimCCLabel):
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make labels (N, K, Wx) and (N, K, Wy), and weights (N, K)."""
-        # joints in the crop or its margin, in whole pixels, truncated towards zero as
-        # in the released code
+        # Joints count in the crop and its margin, in whole pixels, truncated towards
+        # zero as in the released code.
         low = np.trunc(keypoints - self.margin)
         high = np.trunc(keypoints + self.margin + 1)
         near = ((low < self.input_size) & (high >= 0)).all(axis=-1)
         weights = np.where(near, keypoints_visible, 0).astype(np.float32)
         used = (weights >= 0.5)[..., None]
-        flat = self.absent_weight > 0  # a uniform density where absent keypoints count
+        # Absent keypoints that count have a uniform density.
+        flat = self.absent_weight > 0
         labels = [
             np.where(used, self._density(keypoints[..., axis], bins), flat / bins)
             for axis, bins in enumerate(self.num_bins)
@@ -115,7 +135,7 @@ class GTPTLabel(SimCCLabel):
         return labels[0], labels[1], weights
 
     def _density(self, positions: np.ndarray, bins: int) -> np.ndarray:
-        """Normal density (..., bins) around positions (...) in pixels."""
+        """Compute the normal density (..., bins) around positions (...) in pixels."""
         means = positions[..., None] * self.simcc_split_ratio
         distance = np.arange(bins, dtype=np.float32) - means
         exponent = distance**2 * (-0.5 / self.sigma[0] ** 2)

@@ -11,7 +11,8 @@ import numpy as np
 
 from mmhot.structures.lens import camera_intrinsics
 
-# Frames that the virtual camera points at, and the size of the person in its image.
+# The virtual camera points at the mean joint of this many middle frames; the second
+# number is the mean distance of joints from their frame's mean in its image.
 _CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
 
 
@@ -27,7 +28,7 @@ class CameraEncoding:
     num_keypoints: int = 17  # K, the root first
 
     auxiliary_encode_keys = {'lifting_target', 'lifting_target_visible', 'camera_param'}
-    # what a head reads from a sample's metainfo and passes to `decode`
+    # Keys of a sample's metainfo that a head passes to `decode`
     auxiliary_decode_keys = ('target_root',)
 
     instance_mapping_table = dict(
@@ -50,10 +51,11 @@ class CameraEncoding:
 
         Args:
             keypoints (np.ndarray): Pixels, (..., T, K, 2).
-            keypoints_visible (np.ndarray, optional): (..., T, K).
+            keypoints_visible (np.ndarray, optional): Scores from 0 to 1, (..., T, K).
             lifting_target (np.ndarray, optional): Meters in camera axes,
                 (..., T', K, 3).
-            lifting_target_visible (np.ndarray, optional): (..., T', K[, 1]).
+            lifting_target_visible (np.ndarray, optional): Above 0.5 where a joint
+                counts, (..., T', K[, 1]). By default all do.
             camera_param (dict): ``w`` and ``h`` in pixels; ``f`` and ``c`` if known.
 
         Returns:
@@ -119,9 +121,14 @@ class CameraEncoding:
             encoded (np.ndarray): Network output, (..., T', K, 3).
             target_root (np.ndarray, optional): Position of the root in camera axes,
                 (..., T', 3), to be added.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Poses in meters, (..., T', K, 3), relative to
+            the root unless its position is given, and scores of one, (..., T', K).
         """
         keypoints = encoded.copy()
-        # the root of published networks is free in training, overwritten in evaluation
+        # Published networks leave the root free in training and overwrite it with zero
+        # in evaluation.
         keypoints[..., 0, :] = 0
         if target_root is not None:
             keypoints = keypoints + np.asarray(target_root)[..., None, :]
@@ -132,14 +139,15 @@ class CameraEncoding:
 class ImageSpaceEncoding(CameraEncoding):
     """Encode 3D poses by their image coordinates, with depth to scale.
 
-    Inputs are those of :class:`CameraEncoding` and the keypoints' scores. Targets
-    are the projections of the 3D joints, in the same units and relative to the root's,
-    and their depth at the scale of the root. MotionBERT and MotionAGFormer are trained
-    on these. Decoding needs the scale, ``unit_size``: meters per image unit, which is
-    half the image width.
+    Inputs are encoded as by :class:`CameraEncoding`, with scores as third coordinate.
+    Targets are the projections of the 3D joints in the same units, relative to the
+    projected root, and their depth at the scale of the root. MotionBERT and
+    MotionAGFormer are trained on these. Decoding needs the scale, ``unit_size``, in
+    meters per image unit; a unit is half the image width.
     """
 
-    # scale for unknown cameras: about that of Human3.6M, as in MMPose
+    # Scale for unknown cameras, meters per half image width: about Human3.6M's, as in
+    # MMPose. Higher values decode larger people.
     unit_size: float = 2.0
     with_scores: bool = True  # whether inputs have scores as third coordinate
 
@@ -158,11 +166,14 @@ class ImageSpaceEncoding(CameraEncoding):
     def encode_targets(
         self, target: np.ndarray, encoded: dict, camera_param: dict
     ) -> dict:
-        """Project meters; ``lifting_target`` becomes the label in meters, as published.
+        """Project targets in meters and camera axes, (..., T', K, 3), to image space.
 
-        ``unit_size`` (..., T', 1), meters per unit, is for :meth:`decode`.
+        Returns:
+            dict: ``lifting_target_label`` (..., T', K, 3) in image units;
+            ``unit_size`` (..., T', 1), meters per unit, for :meth:`decode`; and
+            ``lifting_target``, the label in meters, as published.
         """
-        # MMPose's inferencers add a target of zeros, which cannot be projected
+        # MMPose's inferencers add a target of zeros, which cannot be projected.
         if not np.any(target):
             return super().encode_targets(target, encoded, camera_param)
         focal, center = camera_intrinsics(camera_param)
@@ -225,8 +236,14 @@ def frame_person(
     are noisier. The mean distance of the joints from their frame's mean, over the whole
     window, becomes 0.5; motion within the window, also towards the camera, is kept.
 
-    Finite pixels (..., T, K, 2) become keypoints in the virtual image, without unit.
-    Rotations are (..., 3, 3), ``p_camera = rotation @ p_virtual``.
+    Args:
+        keypoints (np.ndarray): Finite pixels, (..., T, K, 2).
+        focal (np.ndarray): Focal lengths, pixels, (2,).
+        center (np.ndarray): Principal point, pixels, (2,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Keypoints in the virtual image, without unit,
+        (..., T, K, 2), and rotations (..., 3, 3), ``p_camera = rotation @ p_virtual``.
     """
     first = max((keypoints.shape[-3] - _CENTER_FRAMES) // 2, 0)
     middle = slice(first, keypoints.shape[-3] - first)
@@ -235,7 +252,8 @@ def frame_person(
     rays = np.concatenate([places, np.ones_like(places[..., :1])], -1)  # (..., T, K, 3)
     rotation = look_at_rotation(rays[..., middle, :, :].mean((-3, -2)))
     turned = rays @ rotation[..., None, :, :]
-    # no real image has joints more than 84 degrees off the axis
+    # The depth has a lower limit: no real image has joints more than 84 degrees off the
+    # axis.
     framed = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
 
     offsets = framed - framed.mean(-2, keepdims=True)
@@ -260,7 +278,10 @@ class PersonCenteredEncoding(CameraEncoding):
     def encode_inputs(
         self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
     ) -> dict:
-        """Encode pixels as ``keypoint_labels``; the rotation (3, 3) is ``framing``."""
+        """Encode pixels as ``keypoint_labels`` (..., T, K, 2).
+
+        ``framing`` is the rotation of the virtual camera, (..., 3, 3).
+        """
         focal, center = camera_intrinsics(camera_param)
         labels, rotation = frame_person(keypoints[..., :2], focal, center)
         return dict(keypoint_labels=labels, framing=rotation)

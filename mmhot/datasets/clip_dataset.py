@@ -16,7 +16,8 @@ from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import hint_at_names
 from mmhot.geometry.windows import window_frames, window_starts
 
-# Possible sizes of a person in each unit, much beyond the usual ones.
+# Possible sizes of a person in each unit, lowest and highest, far beyond usual ones. A
+# median size outside of them means that a file has another unit.
 _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 
 
@@ -24,13 +25,14 @@ _BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
 class Clip:
     """One recording of one person."""
 
-    name: str  # unique: subject/take
-    subject: str  # samplers balance over subjects
+    name: str  # unique name: subject/take
+    subject: str  # person; samplers balance over subjects
     action: str  # label, '' if unknown; metrics average over actions
-    fps: float
-    arrays: dict[str, np.ndarray]  # (T, ...), cut into windows
-    constants: dict = field(default_factory=dict)  # of all windows, like the camera
-    # whether frames are annotated and count as targets, (T,); by default all are
+    fps: float  # frames per second
+    arrays: dict[str, np.ndarray]  # arrays (T, ...), which are cut into windows
+    # Entries that all windows share, such as the camera
+    constants: dict = field(default_factory=dict)
+    # Mask of the frames that are annotated and count as targets, (T,); all by default
     valid: np.ndarray | None = None
 
     @property
@@ -66,8 +68,8 @@ class ClipDataset(BaseDataset):
         stride (int): Frames from one window to the next.
         keep_rest (bool): Whether windows overhang the clip so that no frame is left
             out, see :func:`window_starts`.
-        centered (bool): Whether every ``stride``-th frame is the center of a window,
-            whose other targets may lie outside of the clip.
+        centered (bool): Whether every ``stride``-th frame is the center of a window.
+            Other targets of the window may then lie outside of the clip.
         times (int): Repetitions of each window in an epoch.
         dataset_name (str, optional): Name in metrics; by default the metainfo's.
         subjects (Sequence[str], optional): The only subjects to use.
@@ -81,7 +83,7 @@ class ClipDataset(BaseDataset):
     """
 
     METAINFO: dict = h36m_metainfo()
-    # completes the message about a missing file
+    # Where to get the data; completes the message about a missing file
     how_to_get = ''
 
     def __init__(
@@ -107,7 +109,7 @@ class ClipDataset(BaseDataset):
         self.downsample = downsample
         self._dataset_name = dataset_name
         self._only_subjects = subjects
-        # without the root, which MMEngine would add
+        # The paths have no root here; MMEngine would add it.
         self.files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
         self._check_lengths()
         super().__init__(data_prefix=dict(), serialize_data=False, **kwargs)
@@ -191,7 +193,7 @@ class ClipDataset(BaseDataset):
     @property
     @force_full_init
     def frames_of_subject(self) -> Counter[str]:
-        """Number of frames of each subject's clips, of those that have a window."""
+        """Number of frames of each subject, over the clips that have a window."""
         frames: Counter[str] = Counter()
         for clip in (self.clips[number] for number in np.unique(self.clip_of_window)):
             frames[clip.subject] += clip.num_frames
@@ -239,9 +241,12 @@ class ClipDataset(BaseDataset):
 def group_images(
     images: np.ndarray, pattern: re.Pattern[str]
 ) -> Iterator[tuple[re.Match[str], str, np.ndarray, float]]:
-    """Group images, whose names begin with the clip and end with the frame, by clip.
+    """Group images by clip. Clips are split where frames are missing.
 
-    Clips are split where frames are missing.
+    Args:
+        images (np.ndarray): Names or paths of images, (N,) of str.
+        pattern (re.Pattern): Pattern of a name; the first group is the clip, the last
+            one the number of the frame.
 
     Yields:
         tuple[re.Match[str], str, np.ndarray, float]: The first name of a clip; the name
@@ -270,7 +275,14 @@ def group_images(
 
 
 def split_rows(ends: np.ndarray) -> list[np.ndarray]:
-    """Split rows (N,) into runs that end where a bool of (N - 1,) is set."""
+    """Split N rows into runs.
+
+    Args:
+        ends (np.ndarray): Whether a run ends after each row but the last, (N - 1,).
+
+    Returns:
+        list[np.ndarray]: Indices of the rows of each run.
+    """
     return np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
 
 
@@ -279,8 +291,14 @@ def pose_arrays(
 ) -> dict[str, np.ndarray]:
     """Name a clip's arrays as transforms expect them.
 
-    Keypoints (T, 17, 2 or 3) are pixels and perhaps scores, joints (T, 17, 3) meters in
-    camera axes.
+    Args:
+        clip (str): Name of the clip, for messages.
+        keypoints (np.ndarray): Pixels, and scores if given, (T, 17, 2 or 3).
+        joints (np.ndarray): Meters in camera axes, (T, 17, 3).
+
+    Returns:
+        dict[str, np.ndarray]: ``keypoints`` (T, 17, 2), ``keypoints_visible`` (T, 17)
+        and ``lifting_target`` (T, 17, 3).
 
     Raises:
         ValueError: If shapes are wrong, there are no frames, numbers are not finite, or

@@ -29,8 +29,8 @@ class SubjectBalancedSampler(Sampler):
     Motion capture has tens of minutes of one person and seconds of another. Each
     subject gets an equal share of an epoch, except that the share of a subject with
     fewer than ``full_share`` frames shrinks in proportion, so that a few seconds are
-    not repeated hundreds of times. Frames count, not windows, of which a clip hardly
-    longer than a window has few.
+    not repeated hundreds of times. Frames are counted, not windows, because a clip that
+    is hardly longer than a window has few windows.
 
     The order is a function of (seed, epoch) alone and is split over the ranks, all of
     which draw the same number, as gradients are averaged over ranks.
@@ -46,7 +46,8 @@ class SubjectBalancedSampler(Sampler):
         ValueError: If the dataset draws itself.
     """
 
-    # frames from which on a subject gets its full share
+    # Frames that a subject needs for its full share of an epoch. Higher values let
+    # subjects with many frames appear more often.
     full_share = 2000
 
     def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
@@ -62,12 +63,12 @@ class SubjectBalancedSampler(Sampler):
         self.share = share / share.sum()
 
     def __iter__(self) -> Iterator[int]:
-        """Windows of this rank."""
+        """Yield the indices of this rank's windows."""
         rng = np.random.default_rng([self.seed, self.epoch])
         counts = rng.multinomial(self.num_samples * self.world_size, self.share)
         chosen = []
         for windows, count in zip(self.windows, counts, strict=True):
-            # none twice before all were drawn
+            # No window is drawn twice before all were drawn once.
             rounds = range(-(-count // len(windows)))
             drawn = [rng.permutation(windows) for _ in rounds] or [windows[:0]]
             chosen.append(np.concatenate(drawn)[:count])
@@ -109,11 +110,11 @@ class SeedTransforms(BaseTransform):
     the hook nothing is seeded.
     """
 
-    # of the worker's process, whichever pipeline seeded it
+    # Epoch for which the worker's process was seeded, by whichever pipeline
     _seeded_epoch: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        # (seed, epoch + 1, rank); zero until an epoch is announced
+        # (seed, epoch + 1, rank), or zeros until an epoch is announced
         self.announced = torch.zeros(3, dtype=torch.int64).share_memory_()
 
     def announce(self, seed: int, epoch: int, rank: int) -> None:
@@ -154,10 +155,17 @@ class PackLiftingInputs(PackPoseInputs):
 def topdown_collate(samples: Sequence[dict]) -> dict:
     """Collate samples of a top-down dataset that ``PackPoseInputs`` packed.
 
-    Returns ``inputs`` (B, 3, H, W), B ``data_samples`` of one person, and their
-    ``labels`` (B, ...) by name. PyTorch sends each tensor to another process as a
-    shared file, and copies each to a GPU by itself; hundreds of them per batch slow
-    down the training process.
+    Labels are stacked into one tensor per name, because PyTorch sends each tensor to
+    another process as a shared file, and copies each to a GPU by itself; hundreds of
+    tensors per batch slow down the training process.
+
+    Args:
+        samples (Sequence[dict]): B samples with ``inputs`` (3, H, W) and
+            ``data_samples`` of one person.
+
+    Returns:
+        dict: ``inputs`` (B, 3, H, W), B ``data_samples`` without labels, and
+        ``labels`` (B, ...) by name.
     """
     people = [sample['data_samples'] for sample in samples]
     labels = [person.gt_instance_labels for person in people]
@@ -174,7 +182,7 @@ def topdown_collate(samples: Sequence[dict]) -> dict:
 class TopdownDataPreprocessor(PoseDataPreprocessor):
     """MMPose's preprocessor, also of batches of :func:`topdown_collate`.
 
-    Arguments are those of ``PoseDataPreprocessor``.
+    It has the arguments of ``PoseDataPreprocessor``.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:

@@ -8,13 +8,13 @@ from mmengine.config import Config
 
 IMAGE = re.compile(r'(([^_]+)_([^.]+)\.([^_]+))_(\d+)')
 """Clip, subject, take, camera and frame in the name of an image."""
-# In the order of the original numbers, which begin with 2.
+# Actions in the order of the original numbers, which begin with 2
 ACTIONS = (
     *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
     *('Purchases', 'Sitting', 'SittingDown', 'Smoking', 'Photo', 'Waiting'),
     *('Walking', 'WalkDog', 'WalkTogether'),
 )
-# Names of the same actions in files of some subjects.
+# Other names of these actions in the files of some subjects
 _ALIASES = {
     'Greet': 'Greeting',
     'TakingPhoto': 'Photo',
@@ -30,8 +30,9 @@ def h36m_metainfo() -> dict:
     """Describe the 17 joints as MMPose's ``h36m.py``, with another ``stats_info``.
 
     MMPose's 3D inferencers move every person into the box of ``stats_info``, by default
-    where people stand in Human3.6M's images. This box, of side one around zero, is no
-    possible place: :class:`ProjectToVirtualCamera` detects keypoints that were moved.
+    where people stand in Human3.6M's images. Nobody can be in the box used here, which
+    has side one around zero, so that :class:`ProjectToVirtualCamera` detects keypoints
+    that were moved.
     """
     path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets/h36m.py'
     info = Config.fromfile(path).dataset_info.to_dict()

@@ -22,8 +22,8 @@ from mmhot.io.pickles import load_objects
 from mmhot.skeletons.joints import get_skeleton
 
 _FPS = 50.0
-# Human3.6M's own skeleton, which VideoPose3D's files have: joints of h36m-17, and
-# copies and ends of limbs (-) that are not used.
+# Human3.6M's own 32 joints, as in VideoPose3D's files: the joints of h36m-17, and
+# unused copies and ends of limbs (-)
 _RECORDED = (
     'root right_hip right_knee right_foot - - left_hip left_knee left_foot - - '
     '- spine thorax neck_base head - left_shoulder left_elbow left_wrist - - - - '
@@ -46,7 +46,7 @@ class Human36mClipDataset(ClipDataset):
         ann_file (str): Annotations, ``.npz``.
         camera_param_file (str): Cameras, ``.pkl``.
         keypoint_2d_det_file (str, optional): Detected 2D poses, ``.npy`` (N, 17, 3),
-            instead of those of the annotations.
+            instead of the 2D poses of the annotations.
         **kwargs: Arguments of :class:`ClipDataset`.
     """
 
@@ -91,7 +91,7 @@ class Human36mClipDataset(ClipDataset):
 
 @DATASETS.register_module()
 class VideoPose3DDataset(ClipDataset):
-    """Human3.6M in VideoPose3D's files; samples as of :class:`Human36mClipDataset`.
+    """Human3.6M in VideoPose3D's files; samples as in :class:`Human36mClipDataset`.
 
     Detections beyond the end of the motion capture are left out, as in the published
     trainings. VideoPose3D has the cameras in its code, here they are MMPose's.
@@ -173,22 +173,22 @@ class MotionBERTDataset(ClipDataset):
     The file has joints in image space (pixels, and depth at the same scale) and, for
     testing, millimeters per pixel. Samples have ``lifting_target`` in camera axes and
     ``camera_param`` of a camera for which :class:`ImageSpacePoseLifting` gives back
-    the file's joints; otherwise they are as of :class:`Human36mClipDataset`. Clips are
+    the file's joints; otherwise they are as in :class:`Human36mClipDataset`. Clips are
     named as in the file: 's_09_act_05_subact_02.ca_01'.
 
     Args:
         ann_file (str): ``h36m_sh_conf_cam_source_final.pkl`` or alike.
         split (str): 'train' or 'test'.
-        millimeters_per_pixel (float, optional): Scale where the file has none, which
-            is in training. The labels of :class:`ImageSpacePoseLifting` do not depend
-            on it; those of other codecs do.
+        millimeters_per_pixel (float, optional): Scale for splits of the file that have
+            none, such as 'train'. The labels of :class:`ImageSpacePoseLifting` do not
+            depend on it; the labels of other codecs do.
         ground_truth (bool): Whether 2D poses are the true ones, with scores of 1,
             instead of detections.
         **kwargs: Arguments of :class:`ClipDataset`.
     """
 
     how_to_get = Human36mClipDataset.how_to_get
-    # about Human3.6M's; it cancels out, see the class
+    # Focal length in pixels, about Human3.6M's; it cancels out, see the class.
     focal = 1145.0
 
     def __init__(

@@ -11,7 +11,7 @@ from mmhot.datasets.clip_dataset import Clip, ClipDataset, check_poses
 from mmhot.errors import naming, require_file
 from mmhot.io.arrays import load_arrays, load_json
 
-# Rotation, translation, focal lengths, principal point.
+# Shapes of rotation, translation, focal lengths and principal point of a camera
 _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
 
 
@@ -19,12 +19,12 @@ _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
 class MocapDataset(ClipDataset):
     """Motion capture clips in meters, z up.
 
-    Joints are Human3.6M's, or those of ``metainfo``, root first.
     Reads ``.npz`` files with one float array (T, K, 3) per clip, keyed
     ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
-    of cameras. Samples hold ``joints_world`` (T, K, 3) and, with cameras,
-    ``camera_param``; :class:`ProjectToVirtualCamera` projects them. For transforms
-    that mix motions, ``draw_window()`` returns the joints of a random window.
+    of cameras. The joints are Human3.6M's or follow ``metainfo``, root first. Samples
+    hold ``joints_world`` (T, K, 3) and, with cameras, ``camera_param``;
+    :class:`ProjectToVirtualCamera` projects them. For transforms that mix motions,
+    ``draw_window()`` returns the joints of a random window.
 
     Args:
         ann_file (str or list[str]): File or files of the clips.
@@ -95,7 +95,7 @@ class MocapDataset(ClipDataset):
 
     def _draw_window(self) -> np.ndarray:
         """Draw a window by NumPy's global generator; return its joints (T, K, 3)."""
-        # transforms call it, after SeedTransforms has seeded the generator
+        # Transforms call this after SeedTransforms has seeded the generator.
         idx = np.random.randint(len(self))  # noqa: NPY002
         return super().get_data_info(idx)['joints_world']
 
@@ -118,10 +118,17 @@ class MocapDataset(ClipDataset):
 
 
 def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarray]:
-    """Read joints in meters, z up, float32 (T, K, 3), by key of an ``.npz`` file.
+    """Read the clips of an ``.npz`` file.
+
+    Args:
+        path (Path): The file.
+        num_keypoints (int): Joints ``K``. Defaults to 17.
+
+    Returns:
+        dict[str, np.ndarray]: Joints in meters, z up, float32 (T, K, 3), by clip.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If its content is wrong, in one line.
     """
     require_file(path)
@@ -133,7 +140,12 @@ def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarra
 
 
 def read_cameras(path: Path) -> list[dict]:
-    """Read cameras: ``name``, ``w``, ``h`` and float32 ``R``, ``T``, ``f``, ``c``."""
+    """Read the cameras of a JSON file.
+
+    Returns:
+        list[dict]: ``name``, ``w`` and ``h`` in pixels, and float32 ``R`` (3, 3)
+        camera-to-world, ``T`` (3,) in meters, ``f`` (2,) and ``c`` (2,) in pixels.
+    """
     with naming(path):
         return [
             dict(name=content['name'], w=int(content['w']), h=int(content['h']))

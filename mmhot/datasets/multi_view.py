@@ -30,9 +30,9 @@ class MultiViewDataset(Dataset):
 
     A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
     random order (with the wrapped dataset's ``test_mode``, views keep their order and
-    are not mirrored), and a ``PoseDataSample`` whose metainfo has
-    ``performance`` (an ID, another if mirrored), ``frame``, ``cameras`` (V,), numbered
-    in the order of their names, and ``subject``.
+    are not mirrored), and a ``PoseDataSample``. Its metainfo has ``performance`` (an
+    ID, another if mirrored), ``frame``, ``cameras`` (V,), numbered in the order of
+    their names, and ``subject``.
 
     Args:
         dataset (dict): A :class:`ClipDataset` with its pipeline.
@@ -124,7 +124,7 @@ class MultiViewDataset(Dataset):
         windows = self._moments[idx]
         info = self.pipeline(self.dataset.get_data_info(windows[0]))
         if self._draws_cameras:
-            # copies, which a pipeline may change in place
+            # A pipeline may change its input in place, so that each view needs a copy.
             infos = [
                 {k: v if callable(v) else deepcopy(v) for k, v in info.items()}
                 for _ in range(self._count)

@@ -25,9 +25,9 @@ class MPIINF3DHPClipDataset(ClipDataset):
     """MPI-INF-3DHP with the joints in Human3.6M's order; a clip is one video.
 
     Files are P-STMO's ``data_train_3dhp.npz`` and ``data_test_3dhp.npz``, or MMPose's,
-    which have image names; where those skip frames, another clip begins. The joints
+    which have image names; where the names skip frames, another clip begins. The joints
     ``neck``, ``head`` and ``head_top`` become ``thorax``, ``neck_base`` and ``head``,
-    so that one model lifts both datasets. Samples are as of
+    so that one model lifts both datasets. Samples are as in
     :class:`Human36mClipDataset`; frames that the test data marks as invalid are in
     windows but never count. The subject of a test video is its name, 'TS1'.
 
@@ -72,7 +72,7 @@ def _read_sequences(data: dict) -> dict[str, dict]:
 
 
 def _read_images(content: dict) -> dict[str, dict]:
-    """Return the same of MMPose's images, parts of consecutive ones."""
+    """Return the videos of MMPose's files by name, split where images are missing."""
     videos = {}
     for _, name, rows, _ in group_images(content['imgname'], _IMAGE):
         joints = 1000 * content['S'][rows, :, :3]
@@ -93,7 +93,7 @@ def _clip(name: str, view: dict, cameras: dict) -> Clip:
         arrays['lifting_target'], None, *names
     )
     video = name.split('.')[0]
-    # the height of MMPose's training cameras is mistyped
+    # The size is not MMPose's, which has a mistyped height in training cameras.
     width, height = _IMAGE_SIZES.get(video, _LARGE)
     camera = dict(cameras.get(video, {}), w=width, h=height)
     facts = name, video.split('_')[0], '', _FPS

@@ -15,7 +15,7 @@ from torch import Tensor
 _LOGGER = logging.getLogger(__name__)
 
 BATCH_SIZES = (1, 4, 16, 64)
-# Plain calls before the capture, in which libraries choose their kernels.
+# Plain calls before a capture, in which libraries choose their kernels
 _WARM_UP = 2
 
 Network = Callable[[Tensor], Any]
@@ -46,7 +46,7 @@ class CapturedGraphs:
         self._pool = None  # memory of activations, which all graphs share
         self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}
         self._failed = False
-        # inputs and outputs of a graph are the same memory in each call
+        # Calls must not overlap, as a graph has one memory for its inputs and outputs.
         self._lock = Lock()
 
     @torch.no_grad()
@@ -80,7 +80,15 @@ class CapturedGraphs:
         return _map(lambda tensors: tensors[0][: len(x)].clone(), outputs)
 
     def _capture(self, inputs: Tensor) -> tuple[Callable[[], Any], Any]:
-        """Return what repeats a call, and its outputs, which are overwritten then."""
+        """Capture a call of the network.
+
+        Args:
+            inputs (Tensor): Batch, (B, ...), which later calls overwrite.
+
+        Returns:
+            tuple[Callable, Any]: Function that repeats the call, and the outputs, which
+            it overwrites.
+        """
         with torch.cuda.device(inputs.device):
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
@@ -89,7 +97,7 @@ class CapturedGraphs:
                     self._network(inputs)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # other threads may copy images meanwhile
+            # With this mode other threads may copy images meanwhile.
             with torch.cuda.graph(graph, self._pool, capture_error_mode='thread_local'):
                 outputs = self._network(inputs)
             self._pool = graph.pool()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _HALF_DEVICE = 'cuda'
-# cuDNN's attention plans for a second in the first call of each shape.
+# Back ends of attention without cuDNN's, which plans for a second in the first call of
+# each shape.
 _ATTENTION = [
     SDPBackend.FLASH_ATTENTION,
     SDPBackend.EFFICIENT_ATTENTION,
@@ -38,7 +39,7 @@ def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
         if isinstance(module, _HALF_LAYERS) and id(module) not in full:
             module.half()
         is_head = isinstance(getattr(module, 'decoder', None), BaseKeypointCodec)
-        # heads with layers in full precision compute float32
+        # Heads with layers in full precision return float32 already.
         if is_head and not hasattr(module, 'full_precision_layers'):
             for name in ('decode', 'batch_decode'):
                 decode = getattr(module.decoder, name)
@@ -58,7 +59,7 @@ def half_precision(device: str | torch.device) -> Iterator[None]:
     if torch.device(device).type != _HALF_DEVICE:
         yield
         return
-    # weights are 16-bit already: there is nothing to cache
+    # Weights are 16-bit already, so there is nothing to cache.
     half = torch.autocast(_HALF_DEVICE, torch.float16, cache_enabled=False)
     with half, sdpa_kernel(_ATTENTION):
         yield

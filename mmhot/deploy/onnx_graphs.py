@@ -19,14 +19,17 @@ from mmhot.models.lifters.estimator import SequencePoseLifter
 
 OPSET = 23
 """Version of ONNX's operators."""
-_ATTENTION = 23  # first version that has it
-_MAX_PEOPLE = 100
-_NMS_SCORE = 0.05
-_INT64, _BOOL = 7, 9  # of ONNX
+_ATTENTION = 23  # first version of the operators with Attention
+_MAX_PEOPLE = 100  # boxes that a detector returns for an image
+_NMS_SCORE = 0.05  # score up to which boxes are dropped
+_INT64, _BOOL = 7, 9  # numbers of ONNX's data types
 
 
 class LifterGraph(nn.Module):
-    """Windows to 3D poses of a lifter; for a flip test the caller mirrors windows."""
+    """Graph of a lifter, from windows to 3D poses.
+
+    For a flip test the caller mirrors windows and averages poses.
+    """
 
     input_name = 'keypoints'
     output_names = ('poses',)
@@ -43,10 +46,9 @@ class LifterGraph(nn.Module):
 
 
 class PoseGraph(nn.Module):
-    """Crops to SimCC vectors or heatmaps.
+    """Graph of a top-down model of MMPose, from crops to SimCC vectors or heatmaps.
 
-    The model is a top-down one of MMPose. GTPT's vectors are probabilities, divided by
-    the largest value of a label.
+    GTPT's vectors are probabilities, divided by the largest value of a label.
     """
 
     input_name = 'image'
@@ -67,10 +69,10 @@ class PoseGraph(nn.Module):
 
 
 class DetectorGraph(nn.Module):
-    """Images to boxes of people, for RTMDet.
+    """Graph of RTMDet, from images to boxes of people.
 
     Args:
-        model (nn.Module): A detector of MMDetection whose head predicts distances
+        model (nn.Module): A detector of MMDetection. Its head must predict distances
             from points to the sides of a box.
         labels (Sequence[int]): Labels of people, or of the objects to find.
     """
@@ -83,9 +85,12 @@ class DetectorGraph(nn.Module):
         self.model, self.labels = model, list(labels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Map normalized images (B, 3, H, W) to ``dets`` (B, N, 5) and ``labels``.
+        """Detect people in normalized images (B, 3, H, W).
 
-        Boxes are sorted by score; the last ones, of score 0, fill up the number.
+        Returns:
+            tuple[Tensor, Tensor]: ``dets`` (B, 100, 5), corners x1, y1, x2, y2 in
+            pixels and scores, sorted by score; and ``labels`` (B, 100), all 0. Boxes of
+            score 0 fill up the number.
         """
         head = self.model.bbox_head
         per_level, level_sides = head(self.model.extract_feat(x))
@@ -97,7 +102,7 @@ class DetectorGraph(nn.Module):
         boxes = torch.cat(boxes, dim=1)
         iou = float(self.model.test_cfg.nms.iou_threshold)
         chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _NMS_SCORE)
-        # small images have fewer than that many candidates
+        # Small images have fewer candidates than boxes that are returned.
         scores = nn.functional.pad(scores * chosen, (0, _MAX_PEOPLE))
         boxes = nn.functional.pad(boxes, (0, 0, 0, _MAX_PEOPLE))
         scores, index = scores.topk(_MAX_PEOPLE)
@@ -123,10 +128,16 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
 
 @torch.library.custom_op('mmhot::choose_boxes', mutates_args=())
 def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
-    """Choose boxes by non-maximum suppression; a mask (B, N).
+    """Choose boxes by non-maximum suppression.
 
-    Corners are (B, N, 4), scores (B, N). Boxes of at most the score ``least`` are
-    dropped, and those that a better one overlaps by more than ``iou``.
+    Args:
+        boxes (Tensor): Corners x1, y1, x2, y2, (B, N, 4).
+        scores (Tensor): Scores, (B, N).
+        iou (float): Boxes are dropped if a better one overlaps them by more than this.
+        least (float): Boxes are dropped if their score is not above this.
+
+    Returns:
+        Tensor: Mask of the chosen boxes, (B, N), bool.
     """
     from torchvision.ops import nms
 
@@ -152,8 +163,14 @@ def write_graph(
 ) -> None:
     """Export a graph, in evaluation mode, to an ONNX file.
 
-    The batch is dynamic; of images for detectors, the size is, too. ``opset`` is the
-    version of the operators.
+    The batch is dynamic, and for detectors the size of images, too.
+
+    Args:
+        graph (nn.Module): One of the graphs of this module.
+        example (Tensor): Example input, (B, ...).
+        path (Path): File to write.
+        metadata (dict[str, str]): Entries of the file's metadata.
+        opset (int): Version of the operators. Defaults to 23.
 
     Raises:
         ValueError: If packages are missing, or PyTorch cannot export the model.
@@ -170,7 +187,11 @@ def write_graph(
 def trace_graph(
     graph: nn.Module, example: Tensor, optimize: bool = True, opset: int = OPSET
 ) -> Any:
-    """Translate a graph to ONNX for :func:`write_graph`; by default folds constants."""
+    """Translate a graph to ONNX, see :func:`write_graph`; ``optimize`` folds constants.
+
+    Raises:
+        ValueError: If PyTorch cannot export the model, or fixes its batch size.
+    """
     import_extra('onnxscript', 'the export', 'export')
     axes = {0: torch.export.Dim('batch', min=1, max=65536)}
     if isinstance(graph, DetectorGraph):
@@ -206,7 +227,7 @@ def trace_graph(
 
 @contextmanager
 def _quietly():
-    """Silence the exporter, which reports what it does not need as warnings."""
+    """Silence the exporter, which warns of what it does not need."""
     logging.disable(logging.WARNING)
     try:
         with ignored_warnings():
@@ -216,13 +237,13 @@ def _quietly():
 
 
 def _translations(opset: int) -> dict[Any, Any]:
-    """Return operators of PyTorch with their translations to those of ONNX."""
+    """Return translations to operators of ONNX, by the operator of PyTorch."""
     import onnxscript
 
     op: Any = getattr(onnxscript, f'opset{opset}')
 
     def sort(x, stable=None, dim=-1, descending=False):
-        # of equal values TopK returns the one of lower index first
+        # TopK breaks ties by the lower index, as a stable sort does.
         count = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
         return op.TopK(x, count, axis=dim, largest=descending, sorted=True)
 
@@ -231,7 +252,7 @@ def _translations(opset: int) -> dict[Any, Any]:
         return op.ReduceSum(op.Cast(smaller, to=_INT64), [2], keepdims=0)
 
     def cumulative_max(x, dim):
-        # a row for each end, of indices that count from 0
+        # Row i has the values up to index i, and -1 behind it; indices count from 0.
         length = op.Shape(x, start=-1)
         ends = op.Range(0, op.Squeeze(length), 1)
         later = op.Less(op.Unsqueeze(ends, [1]), ends)
@@ -240,11 +261,12 @@ def _translations(opset: int) -> dict[Any, Any]:
         return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
     def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
-        # of tokens (B, N, C), as before heads were split: transpositions cancel out
+        # Tokens are (B, N, C), as before heads were split, so that the transpositions
+        # of splitting and joining cancel out.
         heads, dims = q.shape[1], q.shape[3]
         joined = op.Constant(value_ints=[0, 0, heads * dims])
         split = op.Constant(value_ints=[0, 0, heads, dims])
-        if mask is not None:  # of the keys, for all queries
+        if mask is not None:  # the mask is given for keys, and holds for all queries
             mask = op.Expand(mask, op.Constant(value_ints=[1, 1, q.shape[2], 1]))
         q, k, v = (
             op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), joined) for x in (q, k, v)
@@ -257,7 +279,7 @@ def _translations(opset: int) -> dict[Any, Any]:
     def linear(x, weight, bias=None):
         if bias is None:
             return op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
-        # one operator for all rows, with the bias
+        # Gemm handles all rows and the bias in one operator.
         rows = op.Reshape(x, op.Constant(value_ints=[-1, x.shape[-1]]))
         rows = op.Gemm(rows, weight, bias, transB=1)
         lead = [size if isinstance(size, int) else -1 for size in x.shape[:-1]]

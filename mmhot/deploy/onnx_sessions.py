@@ -13,16 +13,17 @@ if TYPE_CHECKING:  # the command line starts without it
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
-# The first ONNX Runtime that opens no files outside of the model's folder. Shipped
-# models have their weights in the checkpoint beside them.
+# First version of ONNX Runtime that opens no files outside of the model's folder, and
+# the word by which a model names other files. Shipped models name the checkpoint beside
+# them, which has their weights.
 _OWN_FOLDER, _LOCATION = (1, 27), b'location'
 _SHIPPED = Path(__file__).parents[1] / 'weights'
-_QUIET = 4  # ONNX Runtime's errors are raised, too
+_QUIET = 4  # log level: fatal errors only, as others are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
 
 def count_threads() -> int:
-    """Count the threads for ONNX Runtime: those set for PyTorch, or all cores."""
+    """Return the number of threads for ONNX Runtime: OMP_NUM_THREADS, or all cores."""
     threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
     return int(threads if threads.isdecimal() else 0) or os.cpu_count() or 1
 
@@ -37,11 +38,17 @@ def open_session(
 ) -> Any:
     """Open an ONNX file with ONNX Runtime.
 
-    The device is 'cpu', 'cuda', 'cuda:N', or 'auto', the GPU if ONNX Runtime can use
-    one; threads of a run on a CPU are :func:`count_threads` by default.
+    Args:
+        path (str | Path): The file.
+        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto', the GPU if ONNX Runtime can
+            use one. Defaults to 'cpu'.
+        threads (int, optional): Threads on a CPU. Defaults to :func:`count_threads`.
+
+    Returns:
+        onnxruntime.InferenceSession: The session.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If ONNX Runtime cannot use the device, or read the file.
     """
     import onnxruntime
@@ -55,7 +62,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _QUIET
     options.intra_op_num_threads = threads or count_threads()
-    # waiting threads would keep cores busy that reading frames needs
+    # Threads that spin while they wait would take cores from the reading of frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     providers = _providers(device, onnxruntime.get_available_providers())
     try:
@@ -78,7 +85,16 @@ def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
 def run_session(
     session: Any, path: str | Path, inputs: 'np.ndarray', outputs: Sequence[str]
 ) -> 'list[np.ndarray]':
-    """Run a model of one input in its type; floats are returned as float32.
+    """Run a model with one input.
+
+    Args:
+        session (onnxruntime.InferenceSession): The session.
+        path (str | Path): Its file, for messages.
+        inputs (np.ndarray): Batch, (B, ...); converted to the type of the input.
+        outputs (Sequence[str]): Names of the outputs.
+
+    Returns:
+        list[np.ndarray]: The outputs, (B, ...) each; floats are float32.
 
     Raises:
         ValueError: If the run fails.

@@ -28,8 +28,8 @@ class EpochSeedHook(Hook):
     The main process is seeded here; workers of the data loader need
     :class:`SeedTransforms` in the pipeline, which receives the
     epoch from this hook. Checkpoints also store the sampler's seed, which is random
-    where a config sets none. ``BatchSyncRandomResize`` draws sizes one step early,
-    which checkpoints do not have.
+    where a config sets none. The size that ``BatchSyncRandomResize`` draws one step
+    early is not stored in checkpoints.
     """
 
     priority = 'VERY_HIGH'
@@ -80,13 +80,14 @@ def _transforms(dataset: Dataset) -> Iterator:
 @HOOKS.register_module()
 @dataclass(eq=False)
 class FreezeHook(Hook):
-    """Keep parts of a model as they are, without gradients, in evaluation mode.
+    """Freeze parts of a model: no gradients, and evaluation mode.
 
     With several processes the config also needs ``find_unused_parameters=True``.
     """
 
     modules: Sequence[str]  # names of the parts, such as 'backbone'
-    # parts of these that are trained, such as 'backbone.hourglass.recoverer'
+    # Names of parts within these that are trained, such as
+    # 'backbone.hourglass.recoverer'
     trained: Sequence[str] = ()
 
     def before_train_iter(
@@ -111,16 +112,19 @@ class FreezeHook(Hook):
 class DistillHook(Hook):
     """Mix the poses of a trained lifter, the teacher, into the target of a training.
 
-    The loss is that to the mixed target; the log has the errors against the ground
-    truth, ``mpjpe``, and against the teacher, ``mpjpe_to_teacher``.
+    The loss compares poses with the mixed target. The log has the errors against the
+    ground truth, ``mpjpe``, and against the teacher, ``mpjpe_to_teacher``.
 
     The teacher predicts all frames of the windows that the model receives, so both need
-    the same codec. It is no part of the model: it is neither trained nor saved.
+    the same codec. It does not belong to the model, so that it is neither trained nor
+    saved.
     """
 
-    # checkpoint with its config, as ``tools/train.py`` writes them, or ``mmhot://NAME``
+    # Checkpoint that contains its config, as ``tools/train.py`` writes it, or
+    # ``mmhot://NAME``
     teacher: str
-    weight: float = 0.5  # share of its poses in the target
+    # Share of the teacher's poses in the target, from 0, the ground truth, to 1
+    weight: float = 0.5
 
     def before_train(self, runner: Runner) -> None:
         """Load the teacher."""
@@ -131,7 +135,7 @@ class DistillHook(Hook):
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
-        """Change the target of a batch.
+        """Mix the teacher's poses into the target (T, K, 3) of each sample of a batch.
 
         Raises:
             ValueError: If the teacher predicts other frames than the target has.
@@ -152,18 +156,19 @@ class DistillHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop a training whose loss is not finite, without saving its weights."""
+    """Stop a training when its loss is not finite, without saving the weights."""
 
-    # before the hook that saves checkpoints
+    # The hook runs before the one that saves checkpoints.
     priority = 'LOW'
-    # steps in a row until it stops; in mixed precision a single one may overflow
+    # Training stops after this many steps in a row without a finite loss. In mixed
+    # precision a single step may overflow.
     patience = 10
-    streak = 0
+    streak = 0  # steps without a finite loss so far
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Count steps in a row."""
+        """Count the steps in a row without a finite loss."""
         self.streak = 0 if outputs['loss'].isfinite().all() else self.streak + 1
         if self.streak >= self.patience:
             first = runner.iter + 2 - self.streak
@@ -186,10 +191,11 @@ class FiniteLossHook(Hook):
 
 @HOOKS.register_module()
 class KeypointOrderHook(Hook):
-    """Compare the keypoints of a head with those of the datasets, before the run.
+    """Compare the keypoints of the head and of the datasets, before the run.
 
-    Heads of MMPose know their number, those with groups names and order, too: they are
-    the same if both have the same ``metainfo``. Others would train without an error.
+    Heads of MMPose know the number of their keypoints; heads with groups know names and
+    order, too. Both agree if head and dataset have the same ``metainfo``. A model with
+    other keypoints would train without an error.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -228,18 +234,18 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
 def _count_keypoints(head: nn.Module | None) -> int | None:
     """Return the keypoints of a head; None if they are not known."""
     decoder = getattr(head, 'decoder', None)
-    # out_channels of lifters are coordinates
+    # The out_channels of lifters are coordinates, so they come last.
     counts = (
         *(getattr(part, 'num_keypoints', None) for part in (head, decoder)),
         getattr(head, 'out_channels', None),
     )
     count = next((count for count in counts if isinstance(count, int)), None)
-    # UDP's offsets have two channels more for each
+    # UDP's offsets add two channels to each keypoint.
     is_combined = getattr(decoder, 'heatmap_type', None) == 'combined'
     return count // 3 if count and is_combined else count
 
 
 def model_of(runner: Runner) -> nn.Module:
-    """Return the model in training."""
+    """Return the model of a runner, without the wrapper of distributed training."""
     model = runner.model
     return model.module if is_model_wrapper(model) else model

@@ -22,11 +22,12 @@ class MuonAdamW(Optimizer):
     matrices between hidden features. Embeddings and classifiers should use AdamW: give
     them a parameter group with ``muon=False`` (in MMEngine's
     ``paramwise_cfg.custom_keys``). Both share learning rate and weight decay, because
-    Muon's steps are scaled to those of AdamW (``adjust_lr_fn='match_rms_adamw'``).
+    Muon's steps are scaled to the size of AdamW's (``adjust_lr_fn='match_rms_adamw'``).
 
     Args:
-        params: Parameters, or groups of them.
-        lr, weight_decay (float): Learning rate, and decoupled weight decay.
+        params (list): Parameters, or groups of them.
+        lr (float): Learning rate.
+        weight_decay (float): Decoupled weight decay.
 
     Raises:
         ImportError: If PyTorch is older than 2.9, which has no Muon.
@@ -79,7 +80,7 @@ class MuonAdamW(Optimizer):
         """Load a state.
 
         Raises:
-            ValueError: If it is that of another optimizer or of other parameters.
+            ValueError: If the state belongs to another optimizer or other parameters.
         """
         states = state_dict.get('parts', ())
         if len(states) != len(self.parts):
@@ -101,7 +102,7 @@ class BFloat16OptimWrapper(OptimWrapper):
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """Run the forward pass of a model under autocast."""
         device = next(model.parameters()).device.type
-        # fused attention on a CPU has a gradient that is 2 to 12 times as slow
+        # On a CPU the gradient of fused attention takes 2 to 12 times as long.
         attention = sdpa_kernel(SDPBackend.MATH) if device == 'cpu' else nullcontext()
         precision = torch.autocast(device, torch.bfloat16)
         with super().optim_context(model), precision, attention:
@@ -110,11 +111,11 @@ class BFloat16OptimWrapper(OptimWrapper):
 
 @MODELS.register_module()
 class CosineMomentumEMA(ExponentialMovingAverage):
-    """Moving average of weights whose momentum falls to zero along half a cosine.
+    """Moving average of weights; the momentum falls to zero along half a cosine.
 
-    At step ``t`` of the training's ``T``, counted from zero, the source's weight is
-    ``momentum * (1 + cos(pi t / T)) / 2``. For MMEngine's ``EMAHook``, with the
-    arguments of its ``ExponentialMovingAverage``.
+    At step ``t`` of ``T``, counted from zero, the weight of the source is
+    ``momentum * (1 + cos(pi t / T)) / 2``. It is meant for MMEngine's ``EMAHook`` and
+    has the arguments of ``ExponentialMovingAverage``.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -124,7 +125,13 @@ class CosineMomentumEMA(ExponentialMovingAverage):
     def avg_func(
         self, averaged_param: Tensor, source_param: Tensor, steps: Tensor
     ) -> None:
-        """Average a tensor of the source into that of this model."""
+        """Move an averaged tensor towards the source's, in place.
+
+        Args:
+            averaged_param (Tensor): Tensor of this model, any shape.
+            source_param (Tensor): Tensor of the model in training, same shape.
+            steps (Tensor): Steps so far, counted from one, a scalar.
+        """
         averaged_param.lerp_(source_param, self.momentum_at(int(steps) - 1))
 
     def momentum_at(self, step: int) -> float:

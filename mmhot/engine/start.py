@@ -1,4 +1,4 @@
-"""Checks of what a run starts from: whole weights of the same model, known metrics."""
+"""Checks before a run: intact weights of the same model, and known metrics."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,15 +19,15 @@ from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
-# Samples that show which metrics a validation has; more take longer.
+# Samples on which a validation is tried to list its metrics; more take longer.
 _SAMPLES = 16
 
 
 @HOOKS.register_module()
 class StartHook(Hook):
-    """Refuse what MMEngine would start from without a word, or with a warning.
+    """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
-    These are damaged checkpoints, weights of another model (also of a part with
+    It refuses damaged checkpoints, weights of another model (also for a part with
     ``init_cfg``), the state of another optimizer, monitored metrics that nothing
     measures, and two averages of the weights.
     """
@@ -43,14 +43,14 @@ class StartHook(Hook):
                 'average: set default_hooks.ema instead of adding an EMAHook'
             )
         source = Path(runner._load_from or '')
-        if zipfile.is_zipfile(source):  # PyTorch itself does not compare checksums
+        if zipfile.is_zipfile(source):  # PyTorch does not compare checksums
             with zipfile.ZipFile(source) as archive:
                 if archive.testzip() is not None:
                     raise ValueError(f'{source}: damaged, a checksum differs')
         for module in runner.model.modules() if _is_training(runner) else ():
             settings = getattr(module, 'init_cfg', None) or []
             for start in [settings] if isinstance(settings, dict) else settings:
-                # init_weights of other packages may convert weights first
+                # init_weights of other packages may convert weights first.
                 package = type(module).init_weights.__module__.partition('.')[0]
                 is_plain = package in ('mmengine', 'mmhot')
                 if start.get('type') == 'Pretrained' and is_plain:
@@ -75,7 +75,7 @@ class StartHook(Hook):
                 _fit_joints(model, state, names, configured_skeleton(metainfo))
         _check_shapes(model, source, checkpoint)
         if runner._resume:
-            # MMEngine would run it as Python
+            # MMEngine would execute the stored config as Python.
             checkpoint['meta'].pop('config', None)
             _check_optimizer(runner, checkpoint)
 
@@ -97,7 +97,7 @@ class StartHook(Hook):
             raise ValueError(f'{name!r} is monitored, but not measured{hint}')
 
     def before_test(self, runner: Runner) -> None:
-        """Note that all that the config names has been built."""
+        """Note that everything in the config has been built."""
         self.has_begun = True
 
 
@@ -107,14 +107,15 @@ def _is_training(runner: Runner) -> bool:
 
 
 def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
-    """Load weights once before MMEngine, which leaves out those of other shapes.
+    """Raise a ValueError if tensors have other shapes than a module's.
 
-    Models may resample tensors to other numbers of kept frames.
+    MMEngine would leave such tensors out. Weights are loaded to find them, because
+    models may resample tensors to other numbers of kept frames.
     """
     try:
         module.load_state_dict(find_state(module, source, content), strict=False)
     except RuntimeError as error:
-        # after a title
+        # The first line is a title.
         differences = [line.strip() for line in str(error).splitlines()[1:]]
         raise ValueError(describe_differences(source, differences)) from error
 
@@ -122,7 +123,17 @@ def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
 def _fit_joints(
     model: nn.Module, state: dict, names: Sequence[str], skeleton: Skeleton
 ) -> None:
-    """Fit a lifter's weights of other joints: by name, new ones as their parents."""
+    """Fit a lifter's weights for other joints, in place.
+
+    Joints are matched by name; a new joint starts with the weights of the nearest joint
+    above it in the tree that the weights know, or else of the first joint.
+
+    Args:
+        model (nn.Module): The lifter.
+        state (dict): State dict of a lifter with other joints; tensors are replaced.
+        names (Sequence[str]): Joints of the state dict, in order.
+        skeleton (Skeleton): Joints of the model.
+    """
     rows, joints, new = [], skeleton.joints, {*skeleton.joints} - {*names}
     for joint in range(len(joints)):
         while joints[joint] in new and skeleton.parents[joint] >= 0:

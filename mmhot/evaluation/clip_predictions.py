@@ -13,28 +13,39 @@ from mmhot.geometry.windows import blend_weights
 class ClipPrediction:
     """Predicted and target poses of one clip, or of frames of unknown clips."""
 
-    pred: np.ndarray  # meters, (F, K, 3)
-    target: np.ndarray  # NaN where a joint is missing
+    pred: np.ndarray  # predicted poses, meters, (F, K, 3)
+    target: np.ndarray  # true poses, meters, (F, K, 3); NaN where a joint is missing
     frames: np.ndarray | None = None  # numbers within the clip, (F,)
-    fps: float | None = None
-    dataset: str = ''  # or the source of the 2D poses
+    fps: float | None = None  # frames per second
+    dataset: str = ''  # name of the dataset, or of the source of the 2D poses
     subject: str = ''
     action: str = ''
     clip: str = ''  # RECORDING.CAMERA; '' if unknown, like the others
-    # numbers of frames that a pruner keeps of each window, and of a window
+    # Number of frames that a pruner keeps, and number of frames of a window
     kept: tuple[int, int] | None = None
-    weights: np.ndarray | None = None  # where windows overlap, (F,)
-    root_world: np.ndarray | None = None  # true path, meters, z up, (F, 3)
-    camera_axes: np.ndarray | None = None  # rotation of the poses to that, (3, 3)
+    weights: np.ndarray | None = None  # weights for overlapping windows, (F,)
+    root_world: np.ndarray | None = None  # true path of the root, meters, z up, (F, 3)
+    # Rotation from the camera's axes, which poses have, to the world's, (3, 3)
+    camera_axes: np.ndarray | None = None
 
 
 def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     """Convert a window, as evaluators receive it, to the frames of a clip that count.
 
-    It has ``pred_instances.keypoints`` and ``gt_instances.lifting_target``, (T', K, 3),
-    ``lifting_target_visible``, and the metainfo of :class:`ClipDataset`.
-    A frame counts if its root is visible, and of it the joints that are.
-    ``count_padding`` keeps all, also frames outside of the clip.
+    A frame counts if its root is visible; joints that are not visible become NaN.
+
+    Args:
+        sample (dict): Sample with ``pred_instances.keypoints`` and
+            ``gt_instances.lifting_target``, (T', K, 3), ``lifting_target_visible``
+            (T', K), and the metainfo of :class:`ClipDataset`.
+        count_padding (bool): Whether all frames and joints count, also frames outside
+            of the clip. Defaults to False.
+
+    Returns:
+        ClipPrediction: Frames that count, F of T'.
+
+    Raises:
+        ValueError: If predictions and targets have different shapes.
     """
     ground_truth = sample['gt_instances']
     target = np.asarray(ground_truth['lifting_target'])

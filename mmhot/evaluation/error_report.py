@@ -21,17 +21,20 @@ class Measure:
 
     name: str
     unit: str
-    # for each joint, meters
+    # Function that computes the error of each joint in meters, (F', K)
     errors: Callable[..., np.ndarray] = pose_errors.joint_position_errors
-    num_frames: int = 1  # consecutive ones that it needs
-    # distances in meters, for the percentage of joints within them; higher is better
+    num_frames: int = 1  # consecutive frames that the measure needs
+    # Distances in meters. If given, the measure is the mean percentage of joints within
+    # these distances, and higher is better.
     thresholds: Sequence[float] = ()
 
     def per_joint(self, clip: ClipPrediction) -> tuple[np.ndarray, np.ndarray]:
-        """Compute the measure for each joint, (F', K), relative to the first joint.
+        """Compute the measure for each joint, relative to the first joint.
 
-        There are no frames, F' = 0, if it needs consecutive ones and they are unknown.
-        The second array says which joints are not missing.
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Values in :attr:`unit`, (F', K), and a mask
+            of the joints that are not missing, (F', K). F' is 0 if the measure needs
+            consecutive frames and their numbers are unknown.
         """
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
             none = np.zeros((0, clip.pred.shape[1]))
@@ -49,7 +52,7 @@ class Measure:
         return rates, ~np.isnan(target[..., 0])
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
-        """Indices of the joints that count."""
+        """Return the indices of the joints that count."""
         if self.thresholds and skeleton is not None:
             return pose_errors.pck_joints(skeleton)
         return slice(None)
@@ -63,7 +66,7 @@ MEASURES = {
         Measure('N-MPJPE', 'mm', pose_errors.scaled_errors),
         Measure('MPJVE', 'mm/frame', pose_errors.change_errors, num_frames=2),
         Measure('MPJAE', 'mm/frame^2', pose_errors.change_errors, num_frames=3),
-        # MPI-INF-3DHP's: 150 mm, and 0, 5, ..., 150 mm
+        # Thresholds of MPI-INF-3DHP: 150 mm, and 0, 5, ..., 150 mm
         Measure('PCK@150', '%', thresholds=(0.15,)),
         Measure('AUC', '%', thresholds=tuple(np.arange(31) * 0.005)),
     )
@@ -72,7 +75,11 @@ DEFAULT_MEASURES = tuple(MEASURES)
 
 
 def get_measures(names: Sequence[str]) -> list[Measure]:
-    """Return those of ``MEASURES`` with the given names."""
+    """Look up measures by name in ``MEASURES``.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
     names = [names] if isinstance(names, str) else names
     for name in names:
         require_choice('measures', name, MEASURES)
@@ -89,8 +96,8 @@ class _Part(NamedTuple):
 class ErrorReport:
     """Errors of clips, by dataset.
 
-    Joints are averaged over frames, and these means over actions, if each clip of a
-    dataset has one; a measure is then the mean over joints.
+    The errors of a joint are averaged over frames, and these means over actions, if
+    each clip of a dataset has an action. A measure is the mean over joints.
 
     Args:
         clips (Sequence[ClipPrediction]): Clips of any datasets.
@@ -98,8 +105,8 @@ class ErrorReport:
             frames are left out if there are none.
         skeleton (Skeleton, optional): Names joints and groups in tables, and selects
             the joints of PCK and AUC; without it these are all.
-        average (str): 'actions' for the above, or 'frames' for the mean over all
-            frames regardless of actions.
+        average (str): 'actions' for the mean over actions, or 'frames' for the mean
+            over all frames regardless of actions.
     """
 
     def __init__(
@@ -136,20 +143,20 @@ class ErrorReport:
         return [part.clip for name in self.datasets for part in self._parts[name]]
 
     def num_frames(self, dataset: str) -> int:
-        """Number of poses of a dataset."""
+        """Return the number of poses of a dataset."""
         return sum(len(part.clip.pred) for part in self._parts[dataset])
 
     def kept(self, dataset: str) -> tuple[int, int] | None:
-        """Frames that a pruner kept of each window, and frames of a window."""
+        """Return how many frames a pruner kept, and how many a window has."""
         return self._parts[dataset][0].clip.kept
 
     def actions(self, dataset: str) -> list[str]:
-        """Actions that a dataset's errors are averaged over; none: over frames."""
+        """Return the actions that errors are averaged over; empty if over frames."""
         actions = {part.clip.action for part in self._parts[dataset]}
         return [] if self._average == 'frames' or '' in actions else sorted(actions)
 
     def overall(self, dataset: str) -> dict[str, float]:
-        """Each measure of a dataset."""
+        """Return each measure of a dataset, by name."""
         return self._row(self._parts[dataset], bool(self.actions(dataset)))
 
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:

@@ -31,15 +31,15 @@ class LiftingErrorMetric(BaseMetric):
     """Measure errors of root-relative poses, as defined in ``docs/training.md``.
 
     Samples of several datasets (by ``dataset_name`` in their metainfo, such as ground
-    truth and noisy 2D) are separate: a metric is then ``NAME/MPJPE``. Windows may come
-    in any order; a frame that several of them predict counts once, with the mean of its
-    predictions, weighted as in lifting. After an evaluation, ``report`` has the tables,
-    on the main process.
+    truth and noisy 2D) are kept apart, and metrics are named ``NAME/MPJPE``. Windows
+    may come in any order; a frame that several of them predict counts once, with the
+    mean of its predictions, weighted as in lifting. After an evaluation, ``report`` has
+    the tables, on the main process.
 
     Args:
         measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
             (mm/frame), 'MPJAE' (mm/frame^2), 'PCK@150' and 'AUC' (percent); by default
-            all. Those that need consecutive frames are left out if there are none.
+            all. Measures of consecutive frames are left out if there are none.
             (MMEngine treats an evaluator with a key ``metrics`` as a list of metrics.)
         average (str): 'actions' averages over frames, then over actions, if each
             sample has an action (Human3.6M's protocol), else over frames; 'frames'
@@ -48,10 +48,10 @@ class LiftingErrorMetric(BaseMetric):
             or last, count as well. MixSTE's and HoT's published numbers count them.
         skip_list (Sequence[str]): Recordings to leave out, without their camera, as
             in MMPose's metric: 'S9_Greeting'.
-        **kwargs: As of MMEngine's ``BaseMetric``.
+        **kwargs: Arguments of MMEngine's ``BaseMetric``.
     """
 
-    # none, without MMEngine's warning
+    # Names have no prefix; None would make MMEngine warn.
     default_prefix = ''
 
     def __init__(
@@ -78,7 +78,7 @@ class LiftingErrorMetric(BaseMetric):
 
     def compute_metrics(self, results: list[ClipPrediction]) -> dict[str, float]:
         """Average each dataset's errors."""
-        # clips are RECORDING.CAMERA
+        # Clips are named RECORDING.CAMERA.
         parts = [x for x in results if x.clip.split('.')[0] not in self.skip_list]
         if not sum(len(part.pred) for part in parts):
             raise ValueError(
@@ -86,7 +86,7 @@ class LiftingErrorMetric(BaseMetric):
             )
         meta = self.dataset_meta or {}
         skeleton = None
-        with suppress(ValueError):  # of an unknown dataset
+        with suppress(ValueError):  # the dataset may be unknown
             named = 'keypoint_id2name' in meta
             name = meta.get('dataset_name', '')
             skeleton = configured_skeleton(meta) if named else get_skeleton(name)
@@ -115,7 +115,7 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
     MMPose's metric prints the parts' values but returns the whole body's only. This one
     adds ``body/AP``, ``foot/AP``, ``face/AP``, ``lefthand/AP``, ``righthand/AP`` and
     their AR; ``hand/AP`` and ``hand/AR`` are means of both hands. Keys without a part,
-    such as ``AP``, are the whole body's. Arguments as in
+    such as ``AP``, are the whole body's. It has the arguments of
     :class:`mmpose.evaluation.CocoWholeBodyMetric`.
     """
 
@@ -155,13 +155,14 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
 class ViewRetrievalMetric(BaseMetric):
     """Measure embeddings of views by :func:`describe_embeddings`.
 
-    The first view of each moment is compared with its other views; the negatives are
-    the last views of all moments of other performances or more than ``radius`` frames
-    away.
+    The first view of each moment is compared with its other views. Negatives are the
+    last views of all moments of other performances, and of moments that are more than
+    ``radius`` frames away.
 
     Args:
-        radius (int): Frames around a moment that are no negatives.
-        **kwargs: As of MMEngine's ``BaseMetric``.
+        radius (int): Distance in frames from a moment up to which frames of the same
+            performance are not used as negatives.
+        **kwargs: Arguments of MMEngine's ``BaseMetric``.
     """
 
     default_prefix = ''

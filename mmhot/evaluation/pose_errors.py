@@ -1,9 +1,9 @@
 """Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
 
-Batched functions of arrays. Results are in the unit of the input (PCK and AUC:
-percent). Functions called ``*_errors`` return one error per joint; the others are their
-mean over the joints. Joints whose target is NaN are missing: they are not aligned, do
-not count, and have the error NaN. ``docs/training.md`` defines each.
+All functions are batched. Results are in the unit of the input (PCK and AUC: percent).
+Functions called ``*_errors`` return one error per joint; the others return the mean
+over the joints. A joint is missing if its target is NaN: it is not aligned, does not
+count, and has the error NaN. ``docs/training.md`` defines each measure.
 """
 
 import numpy as np
@@ -14,13 +14,16 @@ _LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
 
 
 def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndarray:
-    """Compute the mean distance of a pose's joints (protocol 1), (...).
+    """Compute the mean distance of a pose's joints (protocol 1).
 
     Args:
-        pred (np.ndarray): (..., K, 3).
-        target (np.ndarray): (..., K, 3), the same unit.
+        pred (np.ndarray): Predicted poses, (..., K, 3).
+        target (np.ndarray): True poses, (..., K, 3), in the same unit.
         root (int, optional): Index of the joint that both are made relative to; its
             zero error counts, as in the papers. None compares absolute poses.
+
+    Returns:
+        np.ndarray: Mean distance of each pose, (...).
     """
     return _mean(joint_position_errors(pred, target, root), target)
 
@@ -31,17 +34,23 @@ def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _mean(errors: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean of errors (..., K) over the joints that are not missing."""
+    """Average errors (..., K) over the joints that are not missing, (...)."""
     return np.mean(errors, axis=-1, where=~np.isnan(target[..., 0]))
 
 
 def mpjve(
     pred: np.ndarray, target: np.ndarray, frames: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute the mean error of the joints' velocities, per frame, (..., T - 1).
+    """Compute the mean error of the joints' velocities, in units per frame.
 
-    Poses (..., T, K, 3) are one person's over time. Given rising frame numbers (T,),
-    steps across gaps are left out.
+    Args:
+        pred (np.ndarray): Predicted poses of a person over time, (..., T, K, 3).
+        target (np.ndarray): True poses, (..., T, K, 3), in the same unit.
+        frames (np.ndarray, optional): Rising frame numbers, (T,). If given, steps
+            across gaps are left out.
+
+    Returns:
+        np.ndarray: Error of each step, (..., T - 1) or fewer.
     """
     return change_errors(pred, target, 1, frames).mean(-1)
 
@@ -59,7 +68,7 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the distance of each joint after scaling poses about the root."""
+    """Compute each joint's distance after scaling poses about the root, (..., K)."""
     pred, target = relative(pred, 0), relative(target, 0)
     known = np.where(np.isnan(target), 0, target)
     seen = np.where(np.isnan(target), 0, pred)
@@ -87,10 +96,16 @@ def relative(poses: np.ndarray, root: int | None) -> np.ndarray:
 def frame_changes(
     poses: np.ndarray, order: int, frames: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute differences of consecutive frames (order 1), or of those (order 2).
+    """Compute first (order 1) or second (order 2) differences of consecutive frames.
 
-    Poses (..., T, K, 3) become (..., T - order, K, 3), or fewer: given rising frame
-    numbers (T,), differences across gaps are left out.
+    Args:
+        poses (np.ndarray): Poses, (..., T, K, 3).
+        order (int): Order of the differences.
+        frames (np.ndarray, optional): Rising frame numbers, (T,). If given, differences
+            across gaps are left out.
+
+    Returns:
+        np.ndarray: Differences, (..., T - order, K, 3), or fewer.
     """
     change = np.diff(poses, n=order, axis=-3)
     if frames is None:
@@ -103,6 +118,9 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Align poses (..., K, 3) to their targets by translation, rotation and scale.
 
     Reflections are excluded.
+
+    Returns:
+        np.ndarray: Aligned poses, (..., K, 3).
     """
     known = ~np.isnan(target)
     pred_mean = pred.mean(-2, keepdims=True, where=known)
@@ -112,9 +130,9 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     seen = np.where(known, pred, 0)
 
     products = np.swapaxes(seen, -1, -2) @ target
-    # poses that are not finite become NaN without stopping the others
+    # Poses that are not finite become NaN, and the others are still aligned.
     left, strength, right = np.linalg.svd(np.nan_to_num(products, posinf=0, neginf=0))
-    # instead of a reflection, flip the axis of the smallest singular value
+    # Where the best fit is a reflection, flip the axis of the smallest singular value.
     sign = np.sign(np.linalg.det(left @ right))
     left[..., -1] *= sign[..., None]
     strength[..., -1] *= sign
@@ -152,7 +170,7 @@ def pck_joints(skeleton: Skeleton) -> list[int]:
     """Select the joints of PCK and AUC on MPI-INF-3DHP: limbs, neck, top of the head.
 
     These are 14, rising, without root and spine. The torso must end with the neck, the
-    head with the top. Of skeletons without these groups all joints are selected.
+    head with the top. All joints of a skeleton without these groups are selected.
     """
     if not _has_body(skeleton):
         return list(range(skeleton.num_keypoints))

@@ -20,17 +20,17 @@ from mmhot.errors import naming, one_line
 from mmhot.skeletons.metainfo import find_shipped_file, read_metainfo
 from mmhot.weights.config_files import parse_config_text
 
-# What is read of a config: others are settings of a training.
+# Keys of a config that are read; all others are settings of a training.
 _SETTINGS = ('default_scope', 'codec', 'model', 'lifting')
 _SCOPES = ('mmpose', 'mmdet', 'mmengine')
-# Registries by the key of a type; of others it is MODELS.
+# Registries by the key of a type; types under other keys are in MODELS.
 _REGISTRIES = {
     **dict.fromkeys(('codec', 'decoder'), KEYPOINT_CODECS),
     **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
     'init_cfg': WEIGHT_INITIALIZERS,
 }
-# Modules of OpenMMLab's packages whose classes read no file and import nothing. Classes
-# of other packages are permitted: a program has registered them.
+# Modules of OpenMMLab's packages with classes that read no file and import nothing. A
+# class of another package is permitted, as a program of the user has registered it.
 _PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
 _MODULES = (
     'mmengine.model.weight_init.',
@@ -54,12 +54,23 @@ _MODULES = (
     'mmdet.models.task_modules.',
 )
 _PRETRAINED = 'Pretrained'
-# Keys of every type, and those of MMCV's layers.
+# Keys that every type may have, and keys of MMCV's layers
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
-    """Read the settings of the model in the loaded content of a checkpoint file."""
+    """Read the settings of the model in the loaded content of a checkpoint.
+
+    Args:
+        checkpoint (Path): File of the checkpoint, for messages.
+        content (Any): What the file contains.
+
+    Returns:
+        Config: Checked settings, see :mod:`mmhot.weights.checkpoint_configs`.
+
+    Raises:
+        ValueError: If the checkpoint has no config, or one that is not permitted.
+    """
     meta = content.get('meta') if isinstance(content, dict) else None
     meta = meta if isinstance(meta, dict) else {}
     text = meta.get('cfg')
@@ -95,7 +106,7 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
         _check_type(value, key, scope)
     checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
     if _loads_file(checked.get('init_cfg')):
-        del checked['init_cfg']  # weights are those of the checkpoint
+        del checked['init_cfg']  # the checkpoint has the weights
     return checked
 
 
@@ -109,11 +120,12 @@ def _loads_file(initialization: Any) -> bool:
 def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
     """Raise a ValueError unless a type and its keys are permitted."""
     kind = settings['type']
-    # of no registry: MMCV evaluates the text 'nms'
+    # These are in no registry: MMCV evaluates the text 'nms', for example.
     if (key, kind) in (('nms', 'nms'), ('init_cfg', _PRETRAINED)):
         return
     prefix, _, name = str(kind).rpartition('.')
-    # by name in dictionaries: MMEngine would also import a type such as 'os.system'
+    # Types are looked up in dictionaries, because MMEngine's own lookup would also
+    # import a type such as 'os.system'.
     root, registered = _REGISTRIES.get(key, MODELS), None
     for registry in (root, root.children.get(prefix or scope)):
         if registry is not None and prefix in ('', *_SCOPES):
@@ -136,7 +148,10 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
 
 @cache
 def arguments_of(kind: type) -> frozenset[str]:
-    """Return the names of a constructor's arguments, with those of its ``**kwargs``."""
+    """Return the names of a constructor's arguments, including its ``**kwargs``.
+
+    Constructors of base classes are included as long as ``**kwargs`` reach them.
+    """
     names: set[str] = set()
     inits = [vars(base).get('__init__') for base in kind.__mro__[:-1]]
     for init in filter(None, inits):
@@ -148,7 +163,7 @@ def arguments_of(kind: type) -> frozenset[str]:
 
 
 def _read_metainfo(path: Any, meta: Any) -> dict[str, Any]:
-    """Return the content of a metainfo file: MMPose's own, or that of the dataset."""
+    """Return the content of a metainfo file of MMPose, or the dataset's metainfo."""
     shipped = find_shipped_file(str(path))
     if shipped is not None:
         return read_metainfo({'from_file': str(shipped)}).content()

@@ -23,8 +23,18 @@ def read_config_file(
 ) -> Config:
     """Read a config file and its bases, by path or ``PACKAGE::PATH``.
 
-    Its ``custom_imports`` are imported by default, which takes seconds. One that states
-    no scope has that of the argument.
+    Args:
+        path (str | Path): Path, or ``PACKAGE::PATH``.
+        import_modules (bool): Whether to import the ``custom_imports``, which takes
+            seconds. Defaults to True.
+        scope (str): ``default_scope`` of a config that has none. Defaults to 'mmpose'.
+
+    Returns:
+        Config: The config.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it cannot be read.
     """
     path = find_config(path)
     if not Path(path).is_file():
@@ -65,6 +75,9 @@ def parse_config_text(text: str) -> Config:
     """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
 
     ``custom_imports`` are not imported.
+
+    Raises:
+        ValueError: If the text is not Python, or has more than assignments of literals.
     """
     try:
         statements = ast.parse(text).body

@@ -1,6 +1,6 @@
 """Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
 
-What was fetched once is used without a network. Archives are unpacked once.
+Files are fetched once and then used without a network. Archives are unpacked once.
 """
 
 import hashlib
@@ -21,16 +21,17 @@ _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
 _CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
-# OpenMMLab's and PyTorch's file names end with the first digits of the SHA-256; those
-# of archives have the digits of the checkpoint.
+# File names of OpenMMLab and PyTorch end with the first digits of the SHA-256. Archives
+# are left out, as their names have the digits of the checkpoint.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
 MODEL_FILE = 'model.onnx'
 SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
 """Model and its preprocessing in folders and archives of MMDeploy's SDK."""
-_MAX_SIZE = 2 << 30  # bytes of an ONNX file, as of all Protocol Buffers
-_RESOURCES = '__MACOSX'  # of archives made on macOS
+_MAX_SIZE = 2 << 30  # largest ONNX file, bytes: the limit of Protocol Buffers
+_RESOURCES = '__MACOSX'  # folder of metadata in archives that were made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
-_TIMEOUT, _MAX_BYTES = 30, 4 << 30  # seconds without an answer, size of a file
+# Seconds without an answer until a download fails, and largest download in bytes
+_TIMEOUT, _MAX_BYTES = 30, 4 << 30
 
 
 def is_remote(name: str | Path) -> bool:
@@ -39,7 +40,7 @@ def is_remote(name: str | Path) -> bool:
 
 
 def local_file(name: str | Path) -> Path:
-    """Return the file or exported folder of a name, fetched if it is an address.
+    """Resolve a name to a file or exported folder; fetch it if it is an address.
 
     Args:
         name (str | Path): A path, which is returned as it is; a URL of a file, with
@@ -48,7 +49,7 @@ def local_file(name: str | Path) -> Path:
             folder.
 
     Raises:
-        ValueError: If it cannot be fetched, or has another content than its checksum.
+        ValueError: If it cannot be fetched, or does not match its checksum.
     """
     text = str(name)
     if text.startswith(_HUB):
@@ -77,7 +78,7 @@ def unpack(path: Path) -> Path:
     it; all else is left.
     """
     with naming(require_file(path)):
-        # archives are replaced, and dates are copied: the content counts
+        # The content identifies an archive, as files are replaced and dates are copied.
         folder = cache_folder() / 'archives' / _digest_of(path)[:16] / path.stem
         if (folder / SDK_FILE).is_file():
             return folder
@@ -131,13 +132,23 @@ def download(
 ) -> Path:
     """Download a file to a path unless it is there already.
 
-    ``sha256`` is that of its content in hexadecimal digits, or the first of them.
-    ``show`` receives megabytes done and in total.
+    Args:
+        url (str): Address.
+        path (Path): File to write.
+        sha256 (str, optional): SHA-256 of the content in hexadecimal digits, or its
+            first digits.
+        show (Callable): Receives the megabytes done and in total.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        ValueError: If it cannot be downloaded, or does not match ``sha256``.
     """
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
-    # its import, and that of urllib below, take a tenth of `mmhot lift --help`
+    # This import, and urllib's below, take a tenth of the time of `mmhot lift --help`.
     from http.client import HTTPException
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,15 +12,16 @@ WEIGHTS_FOLDER = Path(__file__).parent
 
 
 def data_folder(package: Path) -> Path:
-    """Return where a package has configs and index, in clones the folder above."""
+    """Return the folder with a package's configs and index; in clones its parent."""
     return package / '.mim' if (package / '.mim').is_dir() else package.parent
 
 
 FOLDER = data_folder(WEIGHTS_FOLDER.parent)
 SCHEME = 'mmhot://'
-# For clips: a window gives a pose for each of its frames. For streams: a window takes a
-# tenth of the time, and gives poses for few frames in its middle.
+# Default for clips: a window gives a pose for each of its frames.
 DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
+# Default for streams: a window takes a tenth of the time, and gives poses for the few
+# frames in its middle.
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
@@ -30,13 +31,13 @@ ACCURACIES = ('fast', 'best')
 class IndexedModel:
     """One model of a metafile, or a config that is in none."""
 
-    name: str  # its config's
+    name: str  # name of the config
     aliases: tuple[str, ...]
-    algorithm: str  # its collection, or the folder of the config
+    algorithm: str  # collection in the metafile, or the folder of the config
     config: Path
-    parameters: int | None = None
+    parameters: int | None = None  # number of parameters
     macs: int | None = None  # multiply-adds of one input: an image or a window
-    weights: str = ''  # mmhot://NAME, if they are shipped
+    weights: str = ''  # mmhot://NAME if the weights are shipped
     results: Sequence[dict[str, Any]] = ()  # as in the metafile
 
     @property
@@ -92,7 +93,7 @@ def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel 
 
 
 def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
-    """Return the models of some tasks whose weights are shipped, the default first."""
+    """List the models of some tasks with shipped weights, the default first."""
     weights = shipped_weights()
     return [
         model
@@ -130,6 +131,6 @@ def find_shipped(name: str | Path) -> Path | None:
 def _read_yaml(path: Path) -> Any:
     import yaml
 
-    # written in C, ten times as fast
+    # The loader that is written in C is ten times as fast.
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     return yaml.load(path.read_text(encoding='utf-8'), Loader=loader)

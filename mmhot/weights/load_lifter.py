@@ -21,16 +21,27 @@ from mmhot.weights.names import Model
 
 
 class LoadedLifter(NamedTuple):
-    """Name for results, file of the weights, config, and model in evaluation mode."""
+    """Lifter in evaluation mode, with the files that it was loaded from."""
 
-    name: str
+    name: str  # name for results
     weights: Path
     config: Config
     model: nn.Module
 
 
 def load_lifter(files: Model) -> LoadedLifter:
-    """Build a lifter and load its weights, which contain its config if it has none."""
+    """Build a lifter and load its weights.
+
+    Args:
+        files (Model): Files of the lifter. Without a config the one in the weights is
+            used.
+
+    Returns:
+        LoadedLifter: The lifter.
+
+    Raises:
+        ValueError: If weights are missing or do not fit, or the model is not a lifter.
+    """
     if not files.weights:
         raise ArgumentError(
             '%s: a config has no weights: give {checkpoint} as well, or the name of '
@@ -54,7 +65,7 @@ def load_lifter(files: Model) -> LoadedLifter:
 
 
 def _build(config: Config, source: Path) -> nn.Module:
-    """Build the model of a config; raise ValueError if it is no supported lifter."""
+    """Build the model of a config; raise a ValueError unless it is a usable lifter."""
     model = config.get('model')
     head = model.get('head') if isinstance(model, dict) else None
     if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
@@ -85,10 +96,10 @@ def _build(config: Config, source: Path) -> nn.Module:
 
 
 def lifter_skeleton(config: Config) -> joints.Skeleton:
-    """Return the skeleton of a config's ``lifting``; it is found by name from now on.
+    """Return the skeleton of a config's ``lifting``, and register it by name.
 
-    That is the one of its ``metainfo``, or else Human3.6M's. Poses are relative to the
-    first joint, which is the root.
+    The skeleton follows ``lifting.metainfo``, or is Human3.6M's by default. Poses are
+    relative to the first joint, which is the root.
     """
     metainfo = config.get('lifting', {}).get('metainfo')
     if metainfo is None:

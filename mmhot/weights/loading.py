@@ -46,7 +46,15 @@ def load_strictly(
 ) -> None:
     """Load weights that must fit exactly, a state dict or a checkpoint with one.
 
-    ``allows_more`` permits tensors that the model has not.
+    Args:
+        model (nn.Module): The model.
+        source (str | Path): Where the weights are from, for messages.
+        content (Any): State dict, or checkpoint with one.
+        allows_more (bool): Whether tensors that the model lacks are ignored. Defaults
+            to False.
+
+    Raises:
+        ValueError: If weights do not fit, or are not finite.
     """
     state = find_state(model, source, content)
     check_state(model, source, state, allows_more)
@@ -54,7 +62,11 @@ def load_strictly(
 
 
 def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
-    """Return the state dict of a checkpoint, if it shares names with a model."""
+    """Return the state dict of a checkpoint.
+
+    Raises:
+        ValueError: If it shares no name with the model's.
+    """
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
         raise ValueError(f'{source} is a checkpoint of another model')
@@ -67,7 +79,7 @@ def check_state(
     state: Mapping[str, Any],
     allows_more: bool = False,
 ) -> None:
-    """Raise a ValueError if weights do not fit; arguments are as above."""
+    """Raise a ValueError if weights do not fit; see :func:`load_strictly`."""
     expected = model.state_dict()
     fitting = {key: value for key, value in state.items() if key in expected}
     differences = list_differences(expected, fitting if allows_more else state)
@@ -101,7 +113,10 @@ def describe_differences(source: str | Path, differences: list[str]) -> str:
 
 
 def fingerprint(model: nn.Module, *settings: object) -> str:
-    """Return the SHA-256 of a model's weights and of settings, as names may stay."""
+    """Return the SHA-256 of a model's weights and of settings.
+
+    It identifies a model, as another one may have the same name.
+    """
     content = hashlib.sha256(repr(settings).encode())
     for value in model.state_dict().values():
         content.update(np.ascontiguousarray(value.cpu().numpy()).data)

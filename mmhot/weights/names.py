@@ -33,11 +33,11 @@ _HUMAN_WEIGHTS = (
 
 
 class Task(NamedTuple):
-    """A kind of models: folders of configs (any if empty), and what a name may be."""
+    """Kind of models that a name is looked up for."""
 
-    folders: tuple[str, ...]
-    kind: str
-    packages: tuple[str, ...] = ()  # whose indexes are read, too
+    folders: tuple[str, ...]  # folders of configs of this kind; any if empty
+    kind: str  # end of the message 'NAME is neither a ...'
+    packages: tuple[str, ...] = ()  # packages with indexes that are read, too
 
 
 LIFTER = Task((), 'config file nor a shipped model')
@@ -54,26 +54,39 @@ ANY = Task(
     'config nor a model with one of mmhot, MMPose or MMDetection',
     ('mmpose', 'mmdet'),
 )
-"""Models that have a config; names may end before their first ``_``, as in tables."""
+"""Any model with a config; names may be shortened, see ``_shortened``."""
 
 
 class NamedFile(NamedTuple):
-    """ONNX file of a 2D model or detector, downloaded once, where it is named."""
+    """ONNX file of a 2D model or detector, downloaded once when it is first named."""
 
     url: str
-    megabytes: float
+    megabytes: float  # size of the download
     license: str = 'Apache-2.0, OpenMMLab'
-    detector: str | None = 'rtmdet-nano'  # of a 2D model; None if it needs none
+    # Name of the detector for a 2D model; None if it detects people itself, or for a
+    # detector
+    detector: str | None = 'rtmdet-nano'
     task: Task = POSE
 
     def path(self, name: str) -> Path:
-        """Return where it is kept."""
+        """Return the path at which the file of this name is kept."""
         return hub.cache_folder() / 'models' / f'{name}{Path(self.url).suffix}'
 
     def fetch(
         self, name: str, show: Callable[[int, int], None] = lambda done, total: None
     ) -> Path:
-        """Download it once; ``show`` receives megabytes done and in total."""
+        """Download the file unless it is there already.
+
+        Args:
+            name (str): Name of the model.
+            show (Callable): Receives the megabytes done and in total.
+
+        Returns:
+            Path: The file.
+
+        Raises:
+            ArgumentError: If it cannot be downloaded.
+        """
         try:
             return hub.download(self.url, path=self.path(name), show=show)
         except ValueError as error:
@@ -108,20 +121,20 @@ NAMED_FILES = {
         task=DETECTOR,
     ),
 }
-"""2D models, of COCO's 17 keypoints, and detectors of others by name."""
+"""Third-party 2D models of COCO's 17 keypoints, and detectors, by name."""
 
 
 class Model(NamedTuple):
-    """What a name stands for."""
+    """Files of a model that was found by name."""
 
-    name: str  # as given: that of other weights, if there are
-    config: Path | None = None  # a config file, or shipped weights that contain one
-    weights: str | Path = ''  # a file or an address; empty if there are none
-    graph: Path | None = None  # its ONNX file; a model with nothing else is exported
+    name: str  # name as given; if other weights were given, their name
+    config: Path | None = None  # config file, or shipped weights that contain one
+    weights: str | Path = ''  # file or address of the weights; empty if there are none
+    graph: Path | None = None  # ONNX file; an exported model has nothing else
 
     @property
     def is_exported(self) -> bool:
-        """Whether it is an ONNX file alone."""
+        """Whether the model is an ONNX file alone."""
         return self.graph is not None and not self.weights
 
     def pruned(self, keep: Sequence[float] | None) -> Path | None:
@@ -150,6 +163,12 @@ def resolve(
             weights, or the shipped lifter.
         task (Task): The kind of model.
         weights (str | Path, optional): Other weights for it.
+
+    Returns:
+        Model: Files of the model.
+
+    Raises:
+        ValueError: If no spelling knows the name, or other weights cannot be used.
     """
     if name is None and weights is not None:
         return Model(str(weights), None, weights)
@@ -176,7 +195,7 @@ def _of_package(name: str, task: Task) -> Model | None:
 
 
 def named_file(name: str | None, task: Task) -> NamedFile | None:
-    """Find a model of :data:`NAMED_FILES` for a task; 2D models may detect, too."""
+    """Find a model of :data:`NAMED_FILES` for a task; 2D models may detect people."""
     file = NAMED_FILES.get(name or '')
     return file if file and task in (file.task, DETECTOR) else None
 
@@ -243,7 +262,10 @@ def _other_index(name: str, task: Task) -> Model | None:
 
 
 def _shortened(name: str, task: Task) -> Model | None:
-    """Find the first model of mmhot, or 2D model of MMPose, that goes on ``_8x``."""
+    """Find the first model named ``NAME_`` and a digit, such as ``NAME_8xb32-...``.
+
+    Models of mmhot come first, then 2D models of MMPose.
+    """
     if task is not ANY:
         return None
     continued = re.compile(rf'{re.escape(name)}_\d')
@@ -270,17 +292,17 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _other_index,
     _shortened,
 )
-"""How a model may be named; the first that knows a name answers."""
+"""Functions for the spellings of a name; the first one that finds a model decides."""
 
 
 def _graph_of(weights: Path | None) -> Path | None:
-    """Return the ONNX file beside shipped weights, whose tensors they are."""
+    """Return the ONNX file that shares the tensors of shipped weights, or None."""
     path = weights and index.WEIGHTS_FOLDER / f'{weights.stem}.onnx'
     return path if path and path.is_file() else None
 
 
 def _graph_in(path: Path) -> Path | None:
-    """Return the ONNX file of a file, an archive or an exported folder, or None."""
+    """Resolve a file, an archive or an exported folder to its ONNX file, or None."""
     if path.suffix.lower() == '.onnx':
         return path
     if path.suffix.lower() == hub.ARCHIVE:
@@ -327,7 +349,13 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task; of other packages 2D or a detector."""
+    """Find the config of a model of any task, by name.
+
+    Models of other packages are 2D models and detectors.
+
+    Raises:
+        ValueError: If the name is unknown, or the model is an ONNX file.
+    """
     config = resolve(name, ANY).config
     if config is None:
         raise ValueError(f'{name} is an ONNX model, which has no config')
@@ -344,7 +372,7 @@ def runtime(
 
     | model | on a CPU | on a GPU |
     | --- | --- | --- |
-    | of ``mmhot export``, or ``backend='onnx'``, or without PyTorch | ONNX | ONNX |
+    | exported, or ``backend='onnx'``, or PyTorch is not installed | ONNX | ONNX |
     | a config and a checkpoint, or ``backend='torch'`` | PyTorch | PyTorch |
     | shipped | ONNX | PyTorch |
     | shipped, and ``prefers_torch`` | PyTorch | PyTorch |

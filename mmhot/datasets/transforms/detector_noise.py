@@ -36,12 +36,13 @@ _TABLE = np.array(
     ],
     np.float32,
 )
-# Height in pixels of a person with the noise of the table.
+# Height in pixels of a person with the noise of the table
 _NORMAL_HEIGHT = 370.0
+# Largest uniform error, pixels at that height, in x and in y
 _UNIFORM = 15.0
-_KEY_INTERVAL = 9  # 27 key times per 243 frames
-_RUN = (1, 8)  # frames of an outlier
-_SWAP = (3, 12)  # frames of a left/right swap
+_KEY_INTERVAL = 9  # frames between key times of slow errors: 27 per 243 frames
+_RUN = (1, 8)  # shortest and longest outlier, frames
+_SWAP = (3, 12)  # shortest and longest left/right swap, frames
 _ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
 
 
@@ -50,27 +51,33 @@ _ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
 class RandomDetectorNoise(BaseTransform):
     """Add a 2D detector's errors to a window of keypoints.
 
-    Slow errors, white jitter, outliers of a few frames, left/right swaps of a whole
-    limb, and dropped joints that hold their last value. Slow errors have the per-joint
-    statistics of real detections at key times; in between they are linear, which leaves
-    0.82 (the root of 2/3) of the deviation on average. Errors scale with the person's
-    height in pixels, as those of top-down detectors. Modified keys: ``keypoints``
-    (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the detector's confidence.
-    Midpoints by :class:`RandomJointDefinition` are computed again from the noisy
-    joints.
+    The errors are slow errors, white jitter, outliers of a few frames, left/right swaps
+    of a whole limb, and dropped joints that hold their last value. Slow errors have the
+    per-joint statistics of real detections at key times. In between they are linear,
+    which leaves 0.82 (the root of 2/3) of the deviation on average. As with top-down
+    detectors, errors scale with the person's height in pixels. Modified keys:
+    ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the detector's
+    confidence. Midpoints by :class:`RandomJointDefinition` are computed again from the
+    noisy joints.
     """
 
-    strength: tuple[float, float] = (1.0, 1.0)  # factor of slow errors and jitter
-    prob: float = 1.0  # that a window has any noise
-    source: str | None = None  # only samples of this ``dataset_name``
-    # makes the noise a function of it and the window's ``id``, for evaluation
+    # Range of the factor of slow errors and jitter, drawn uniformly for each window
+    strength: tuple[float, float] = (1.0, 1.0)
+    prob: float = 1.0  # probability that a window has any noise
+    # ``dataset_name`` of the samples that get noise; by default all do
+    source: str | None = None
+    # Seed for evaluation: noise depends on it and the window's ``id`` only. By default
+    # noise is random.
     seed: int | None = None
 
-    # pixels at the table's height, shares of joint-frames, and probabilities per frame
-    # that a swap starts
+    # Standard deviation of the white jitter, pixels at the table's height
     jitter = 1.0
+    # Share of frames with an outlier, of most joints and of wrists and feet, and the
+    # standard deviation of outliers, pixels at the table's height
     outlier, outlier_ends, outlier_std = 0.01, 0.03, 25.0
+    # Probability per frame that a swap of the legs, or of the arms, starts
     swap_legs, swap_arms = 0.002, 0.001
+    # Share of dropped joints over all frames
     drop = 0.02
 
     def transform(self, results: dict) -> dict:
@@ -78,7 +85,7 @@ class RandomDetectorNoise(BaseTransform):
         if self.source not in (None, results.get('dataset_name')):
             return results
         if self.seed is None:
-            # a generator is several times faster than NumPy's global one
+            # A generator is several times as fast as NumPy's global one.
             rng = np.random.default_rng(np.random.randint(2**31))
         else:
             rng = np.random.default_rng([self.seed, results['id']])
@@ -89,7 +96,7 @@ class RandomDetectorNoise(BaseTransform):
 
         noisy = clean + self.offsets(rng, len(clean)) * unit
         self.swap(rng, noisy)
-        # confidence follows the error before values are held
+        # Confidence depends on the error before dropped joints hold their last value.
         error = noisy - clean
         scores = confidence(rng, np.hypot(error[..., 0], error[..., 1]) / unit)
         self.drop_joints(rng, noisy, scores)
@@ -101,14 +108,14 @@ class RandomDetectorNoise(BaseTransform):
         return results
 
     def offsets(self, rng, num_frames: int) -> np.ndarray:
-        """Draw all errors but swaps and drops, pixels at the table's height."""
+        """Draw all errors but swaps and drops, (T, 17, 2), in the table's pixels."""
         noise = slow_noise(rng, num_frames)
         noise += rng.standard_normal(noise.shape, np.float32) * self.jitter
         noise *= rng.uniform(*self.strength)
         return noise + self.outliers(rng, num_frames)
 
     def outliers(self, rng, num_frames: int) -> np.ndarray:
-        """Offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
+        """Draw offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
         mean_run = sum(_RUN) / 2
         start = np.full(_H36M.num_keypoints, self.outlier / mean_run)
@@ -122,7 +129,7 @@ class RandomDetectorNoise(BaseTransform):
         return offsets
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
-        """Exchange left and right limbs of (T, K, 2) for some frames, in place."""
+        """Exchange left and right limbs in some frames of (T, K, 2), in place."""
         pairs = (self.swap_legs, LIMBS[:2]), (self.swap_arms, LIMBS[2:])
         for prob, (left, right) in pairs:
             for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
@@ -132,7 +139,13 @@ class RandomDetectorNoise(BaseTransform):
                 keypoints[frames, right] = swapped
 
     def drop_joints(self, rng, keypoints: np.ndarray, scores: np.ndarray) -> None:
-        """Hold the last value of some joints (T, K, 2), in place; score zero."""
+        """Hold the last value of some joints, with a score of zero, in place.
+
+        Args:
+            rng (np.random.Generator): Random numbers.
+            keypoints (np.ndarray): Pixels, (T, K, 2), changed in place.
+            scores (np.ndarray): Scores, (T, K), changed in place.
+        """
         dropped = rng.random(scores.shape, np.float32) < self.drop
         dropped[0] = False  # there is nothing to hold yet
         kept = np.where(dropped, 0, np.arange(len(dropped))[:, None])
@@ -142,13 +155,16 @@ class RandomDetectorNoise(BaseTransform):
 
 
 def person_height(keypoints: np.ndarray) -> float:
-    """Median over frames of the longer side of keypoints (T, K, 2), pixels."""
+    """Return the size of a person: the median over frames of their box's longer side.
+
+    Keypoints are (T, K, 2); the result has their unit, pixels.
+    """
     return float(np.median(np.ptp(keypoints, axis=1).max(-1)))
 
 
 def slow_noise(rng, num_frames: int) -> np.ndarray:
-    """Draw the fitted noise at key times, interpolate linearly, (T, 17, 2)."""
-    # from up to one interval before the window to at least its end
+    """Draw the fitted noise at key times, and interpolate it linearly, (T, 17, 2)."""
+    # Key times reach from up to one interval before the window to at least its end.
     num_keys = (num_frames - 1) // _KEY_INTERVAL + 3
     shape = (num_keys, len(_TABLE), 2)
     keys = rng.standard_normal(shape, np.float32) * _TABLE[:, :2]
@@ -163,10 +179,17 @@ def slow_noise(rng, num_frames: int) -> np.ndarray:
 
 
 def confidence(rng, error: np.ndarray) -> np.ndarray:
-    """Draw a detector's confidence, given its error in pixels at the table's height.
+    """Draw a detector's confidence for given errors.
 
-    MotionBERT's fit: a / (d + a) + b d + N(m, s) with d in units of half the width
-    of a 1000 pixel image.
+    MotionBERT's fit is a / (d + a) + b d + N(m, s) with the error d in units of half
+    the width of a 1000 pixel image.
+
+    Args:
+        rng (np.random.Generator): Random numbers.
+        error (np.ndarray): Errors in pixels at the table's height, (T, K).
+
+    Returns:
+        np.ndarray: Confidences from 0.01 to 1, (T, K).
     """
     distance = error / 500
     score = 0.028 / (distance + 0.028) + 1.1 * distance

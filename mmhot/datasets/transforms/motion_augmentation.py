@@ -12,7 +12,8 @@ from mmhot.skeletons.joints import get_skeleton
 _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _THORAX = _H36M.index('thorax')
-_UPRIGHT = 0.5  # least cosine between trunk and vertical
+# Cosine between trunk and vertical; below it in any frame a window is not recombined.
+_UPRIGHT = 0.5
 _LEGS = ('root', 'hip', 'knee', 'foot')
 _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]
 
@@ -29,7 +30,7 @@ class RandomBodyRecombination(BaseTransform):
     that returns another window's ``joints_world``. Modified key: ``joints_world``.
     """
 
-    prob: float = 0.3
+    prob: float = 0.3  # probability that a window is recombined
 
     def transform(self, results: dict) -> dict:
         """Recombine; see the class."""
@@ -46,20 +47,20 @@ class RandomBodyRecombination(BaseTransform):
 
 
 def _uprightness(joints: np.ndarray) -> float:
-    """Least cosine between the trunk of (T, 17, 3) and the vertical."""
+    """Return the least cosine between the trunk of (T, 17, 3) and the vertical."""
     trunk = joints[:, _THORAX] - joints[:, 0]
     return float((trunk[:, 2] / np.linalg.norm(trunk, axis=-1).clip(1e-6)).min())
 
 
 def _heading(joints: np.ndarray) -> np.ndarray:
-    """Angle of the pelvis about the vertical, radians, (T,)."""
+    """Return the pelvis's angle about the vertical, radians, (T,), of (T, 17, 3)."""
     left, right = _HIPS
     across = joints[:, left] - joints[:, right]
     return np.arctan2(across[:, 1], across[:, 0])
 
 
 def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Turn (T, 17, 3) about the vertical by angles (T,)."""
+    """Turn joints (T, 17, 3), z up, about the vertical by angles (T,) in radians."""
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     x, y = joints[..., 0], joints[..., 1]
     return np.stack([cos * x - sin * y, sin * x + cos * y, joints[..., 2]], -1)
@@ -70,11 +71,11 @@ def _turn(joints: np.ndarray, angle: np.ndarray) -> np.ndarray:
 class RandomTimeReversal(BaseTransform):
     """Reverse the order of a window's frames.
 
-    Modified keys: ``joints_world`` (T, 17, 3) and ``lifting_target_visible`` (T', K),
-    whose frames must be in the window's middle.
+    Modified keys: ``joints_world`` (T, 17, 3) and ``lifting_target_visible`` (T', K).
+    The target frames must be in the middle of the window.
     """
 
-    prob: float = 0.3
+    prob: float = 0.3  # probability that a window is reversed
 
     def transform(self, results: dict) -> dict:
         """Reverse; see the class."""
@@ -95,8 +96,8 @@ class RandomFrameRate(BaseTransform):
     ``keypoints_visible`` (T, K).
     """
 
-    fps: tuple[float, float] = (24.0, 60.0)  # range of rates, uniform
-    prob: float = 1.0
+    fps: tuple[float, float] = (24.0, 60.0)  # range of frame rates, drawn uniformly
+    prob: float = 1.0  # probability that a window is resampled
 
     def transform(self, results: dict) -> dict:
         """Resample; see the class."""
@@ -107,7 +108,7 @@ class RandomFrameRate(BaseTransform):
         if step <= 1:
             return results
         num_frames = len(results['keypoints'])
-        # the window's ends are sampled too, as nothing is known beyond them
+        # Both ends of the window are sampled, too, as nothing is known beyond them.
         sampled = np.arange(phase - step, num_frames - 1 + step, step)
         sampled = np.clip(sampled, 0, num_frames - 1)
         back = np.interp(np.arange(num_frames), sampled, np.arange(len(sampled)))

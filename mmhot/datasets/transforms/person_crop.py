@@ -37,9 +37,9 @@ class RandomHalfWholeBody(RandomHalfBody):
 
     It differs from MMPose's transform in three ways. Joints that a dataset assigns to
     neither half, COCO-WholeBody's faces and hands, are upper ones. The half that is
-    drawn is used if at least three of its joints are visible;
-    otherwise the lower half if it has as many, and else the upper one. A half of
-    fewer than two joints, or without extent, leaves the box as it is.
+    drawn is used if at least three of its joints are visible; otherwise the lower half
+    if it has as many, and else the upper one. A half of fewer than two joints, or
+    without extent, leaves the box as it is.
 
     Args:
         prob (float): Probability.

@@ -22,7 +22,7 @@ _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
 _NECK, _HEAD = _H36M.indices(['neck_base', 'head'])
-# matrix (17, 17) from joints to the bones that end in them; the root stays
+# Matrix (17, 17) that maps joints to the bones that end in them; the root stays.
 _TO_BONES = np.eye(_H36M.num_keypoints, dtype=np.float32)
 for _parent, _joint in _H36M.bones:
     _TO_BONES[_joint, _parent] = -1
@@ -34,12 +34,12 @@ _TO_JOINTS = np.linalg.inv(_TO_BONES).round()
 class RandomStraightLimbs(BaseTransform):
     """Straighten knees and elbows of a window, and hold some windows still.
 
-    CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees: 2 to 5 %
-    of their knees are below 10 degrees, where those of people who stand are, and 3 % of
-    their elbows below 20. The front view does not show it, and a lifter predicts the
-    usual. To learn both, limbs are straightened where arms or observed joints are not
-    those of CMU's skeleton, by :class:`RandomBoneLengths` and
-    :class:`RandomJointDefinition`.
+    CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees. Only 2 to
+    5 % of their knees are below 10 degrees, as in people who stand, and 3 % of their
+    elbows below 20. A front view does not show such bends, so that a lifter predicts
+    the usual angle. To learn both, limbs are straightened in windows where
+    :class:`RandomBoneLengths` has moved the arms or :class:`RandomJointDefinition` the
+    observed joints, which no longer look like CMU's skeleton.
 
     Angles of knees, and of elbows, are reduced by one number of degrees in all frames,
     less from 40 degrees on, not at all from 85. Bones keep their lengths, hips and
@@ -47,13 +47,15 @@ class RandomStraightLimbs(BaseTransform):
     there, ``observed_world``.
     """
 
-    prob: float = 0.9  # for skeletons that are not CMU's
+    prob: float = 0.9  # probability for windows with moved arms or observed joints
 
-    # degrees: ranges of reductions, angles up to which they apply, and from which not
+    # Degrees: ranges of the reduction of knees and of elbows; the angle up to which the
+    # whole reduction applies; and the angle from which on none applies
     knees, elbows, full, none = (10.0, 35.0), (0.0, 35.0), 40.0, 85.0
-    # of an angle that would become negative this share is left
+    # Share of its size that an angle keeps at least; higher values straighten less.
     rest = 0.2
-    # probabilities for CMU's skeletons, and that all frames become one, as of a photo
+    # Probability for windows with CMU's skeleton, and probability that one frame
+    # replaces all, as in a photo
     cmu_prob, still_prob = 0.1, 0.05
 
     def transform(self, results: dict) -> dict:
@@ -71,14 +73,26 @@ class RandomStraightLimbs(BaseTransform):
             joints = self.straighten(results['joints_world'], *degrees)
             results['joints_world'] = joints
             if 'observed_world' in results:
-                # where knees, elbows and what follows them are the same
+                # Knees, elbows, feet and wrists are the same in both definitions.
                 observed = results['observed_world'].copy()
                 observed[:, _MOVED] = joints[:, _MOVED]
                 results['observed_world'] = observed
         return results
 
     def straighten(self, joints: np.ndarray, knees: float, elbows: float) -> np.ndarray:
-        """Reduce the angles of (T, 17, 3) by up to these numbers of degrees."""
+        """Reduce the angles of knees and elbows.
+
+        The bones of a limb are rotated towards the line between its ends, each by the
+        same share of its angle to that line.
+
+        Args:
+            joints (np.ndarray): Joints, (T, 17, 3).
+            knees (float): Largest reduction of the knees, degrees.
+            elbows (float): Largest reduction of the elbows, degrees.
+
+        Returns:
+            np.ndarray: Joints with straighter limbs, (T, 17, 3).
+        """
         joints = joints.copy()
         limbs = zip(LIMBS, (knees, knees, elbows, elbows), strict=True)
         for (start, bend, end), degrees in limbs:
@@ -90,7 +104,7 @@ class RandomStraightLimbs(BaseTransform):
             left = angle - degrees * share.clip(0, 1)
             share = np.maximum(left, self.rest * angle) / angle.clip(1e-6)
             line = _unit(joints[:, end] - joints[:, start])[:, None]
-            # the rotation of each bone towards the line, in their common plane
+            # Rotate each bone towards the line, in their common plane.
             along = (bones * line).sum(-1, keepdims=True)
             across = _unit(bones - along * line)
             turn = share[:, None, None] * np.arccos(along.clip(-1, 1))
@@ -107,19 +121,21 @@ class RandomBoneLengths(BaseTransform):
 
     Left and right stay alike. The root's path is scaled with the legs, so that feet
     stay on the floor and skate no more than before. Modified key: ``joints_world``
-    (T, 17, 3); added: ``arms_moved``, whether they are not where CMU's are.
+    (T, 17, 3); added: ``arms_moved``, whether the arms were moved away from CMU's
+    place.
     """
 
-    prob: float = 0.8
+    prob: float = 0.8  # probability that a window's bones are scaled
 
-    # standard deviations of the log of the whole body's scale, and of each bone's
+    # Standard deviations of the logarithms of the whole body's scale and of each bone's
     scale_std, bone_std = 0.04, 0.06
-    # factor on the hips' half width: motion capture's hips are 7 to 10 cm from the
-    # middle, Human3.6M's 13 cm
+    # Range of the factor on the hips' half width: hips are 7 to 10 cm from the middle
+    # in motion capture, and 13 cm in Human3.6M.
     hip_width = (0.9, 1.5)
-    # shifts of the arms down the thorax and inwards, meters, and their probability:
-    # CMU's shoulders are level with the thorax joint, others' 5 to 8 cm below it
+    # Ranges of the shifts of the arms down the thorax and inwards, meters: CMU's
+    # shoulders are level with the thorax joint, others are 5 to 8 cm below it.
     shoulder_drop, shoulder_inset = (0.0, 0.08), (-0.01, 0.03)
+    # Probability that the arms are shifted
     drop_prob = 0.5
 
     def transform(self, results: dict) -> dict:
@@ -136,7 +152,10 @@ class RandomBoneLengths(BaseTransform):
         return results
 
     def bone_factors(self) -> np.ndarray:
-        """Draw factors on the bone that ends in each joint, the root's on its path."""
+        """Draw a factor for the bone that ends in each joint, (17,), float32.
+
+        The root's factor scales its path.
+        """
         factor = np.random.normal(0, self.bone_std, _H36M.num_keypoints)
         factor = np.exp(factor + np.random.normal(0, self.scale_std))
         factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_width)
@@ -156,7 +175,7 @@ class RandomBoneLengths(BaseTransform):
 @TRANSFORMS.register_module()
 @dataclass(eq=False)
 class RandomJointDefinition(BaseTransform):
-    """Move joints to where a COCO detector, whose skeleton lacks five, places them.
+    """Move joints to where a detector of COCO's keypoints places them.
 
     The detector's hips, shoulders, neck and head differ from motion capture's by
     offsets that depend on person and clothes (drawn once per window); root, thorax and
@@ -166,7 +185,7 @@ class RandomJointDefinition(BaseTransform):
     :class:`ProjectToVirtualCamera`.
     """
 
-    prob: float = 0.7  # other windows keep the original joints
+    prob: float = 0.7  # probability that joints are moved
 
     def transform(self, results: dict) -> dict:
         """Add the moved joints; see the class."""
@@ -198,9 +217,9 @@ def fill_midpoints(joints: np.ndarray) -> None:
 
 
 def head_frame(joints: np.ndarray) -> np.ndarray:
-    """Unit vectors left, up, forward of the head of (T, 17, 3), (T, 3, 3)."""
+    """Return the head's unit vectors left, up and forward, (T, 3, 3), of (T, 17, 3)."""
     thorax = joints[:, _THORAX]
-    # the neck joint lies in front of the line from thorax to head
+    # The neck joint lies in front of the line from thorax to head.
     up, left, forward = _axes(joints[:, _HEAD] - thorax, joints[:, _NECK] - thorax)
     return np.stack([left, up, forward], axis=1)
 
@@ -208,20 +227,31 @@ def head_frame(joints: np.ndarray) -> np.ndarray:
 def _torso_frame(
     joints: np.ndarray, pair: list[int], below: int, above: int
 ) -> np.ndarray:
-    """Axes from a left and right joint and two joints of the midline, (T, 3, 3)."""
+    """Return unit vectors left, up and forward of a part of the torso, (T, 3, 3).
+
+    Args:
+        joints (np.ndarray): Joints, (T, 17, 3).
+        pair (list[int]): Left and right joint.
+        below (int): Lower joint of the midline.
+        above (int): Upper joint of the midline.
+    """
     across = joints[:, pair[0]] - joints[:, pair[1]]
     left, forward, up = _axes(across, joints[:, above] - joints[:, below])
     return np.stack([left, up, forward], axis=1)
 
 
 hip_frame = partial(_torso_frame, pair=_HIPS, below=_ROOT, above=_THORAX)
-"""Unit vectors left, up, forward of the pelvis of (T, 17, 3), (T, 3, 3)."""
+"""Return the pelvis's unit vectors left, up and forward, (T, 3, 3), of (T, 17, 3)."""
 shoulder_frame = partial(_torso_frame, pair=_SHOULDERS, below=_SPINE, above=_THORAX)
-"""The same of the thorax."""
+"""Return the thorax's unit vectors left, up and forward, (T, 3, 3), of (T, 17, 3)."""
 
 
 def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Unit vectors, (T, 3) each: along, across both, across these two."""
+    """Build orthogonal unit vectors, (T, 3) each, from two directions (T, 3).
+
+    The first is along ``along``, the second perpendicular to both directions, and the
+    third perpendicular to the first two.
+    """
     first = _unit(along)
     second = _unit(np.cross(first, beside))
     return first, second, np.cross(second, first)
@@ -233,8 +263,8 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 # Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
-# joints: mean and standard deviation over people in meters along the person's left,
-# up and forward, in the axes of a part of the body; of a pair, the left joint's.
+# joints: mean and standard deviation over people, in meters along left, up and forward
+# in the axes of a part of the body. Pairs are listed by their left joint.
 _OFFSETS = {
     hip_frame: {'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01))},
     shoulder_frame: {'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01))},

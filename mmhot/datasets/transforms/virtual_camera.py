@@ -11,27 +11,35 @@ from mmhot.codecs.pose_lifting import look_at_rotation
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import HUMAN36M_FOCAL_RATIO
 
+# Least distance of a joint in front of a random camera, meters along the floor
 _MIN_DEPTH = 1.0
-# Focal length over image width of random cameras.
+# Range of the focal length over the image width of random cameras
 _FOCAL_RATIOS = (1.03, 1.26)
-# Where people stand in Human3.6M's images, by MMPose's `stats_info`.
+# Size of Human3.6M's images, and the box in which people stand there by MMPose's
+# `stats_info`, pixels
 _H36M_SIZE = 1000
 _H36M_BOX_CENTER = np.array([528.0, 427.0], np.float32)
 _H36M_BOX_SIDE = 400.0
-# No person in pixels is that small; joints may lie outside of a detector's box.
+# Largest coordinate of keypoints that were normalized to a box of side one. Joints may
+# lie outside of a detector's box, and no person in pixels is that small.
 _MAX_NORMALIZED = 10.0
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['right_foot', 'left_foot'])
 
 
 def floor_offset(joints: np.ndarray) -> np.ndarray:
-    """Compute the offset (3,) of a window to the floor, its middle root at x = y = 0.
+    """Compute the offset that moves a window onto the floor, and its root above zero.
 
-    Joints (T, K, 3) are in meters, z up, root first; 17 are Human3.6M's.
+    Args:
+        joints (np.ndarray): Joints in meters, z up, root first, (T, K, 3). With K = 17
+            they are Human3.6M's.
+
+    Returns:
+        np.ndarray: Offset, (3,). With it the middle frame's root is at x = y = 0.
     """
     root = joints[len(joints) // 2, 0]
     if joints.shape[1] == len(_H36M.joints):
-        # an ankle joint is about 8 cm above the floor
+        # An ankle joint is about 8 cm above the floor.
         floor = np.quantile(joints[:, _ANKLES, 2], 0.02) - 0.08
     else:
         floor = np.quantile(joints[..., 2].min(1), 0.02)
@@ -39,15 +47,21 @@ def floor_offset(joints: np.ndarray) -> np.ndarray:
 
 
 def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
-    """Transform joints (..., 3) from the world's axes, z up, to a camera's, meters."""
+    """Transform joints (..., 3) in meters from world axes, z up, to a camera's axes."""
     return (joints - camera['T']) @ camera['R']
 
 
 def project(joints: np.ndarray, camera: dict) -> tuple[np.ndarray, np.ndarray]:
     """Project joints (..., 3) in meters, z up, with a pinhole camera.
 
-    The camera has ``R`` (3, 3) camera-to-world, ``T`` (3,) its place, ``f`` (2,) and
-    ``c`` (2,), as in MMPose. Returns pixels (..., 2) and meters in its axes (..., 3).
+    Args:
+        joints (np.ndarray): Joints in world axes, (..., 3).
+        camera (dict): As in MMPose: ``R`` (3, 3) camera-to-world, its place ``T`` (3,)
+            in meters, ``f`` (2,) and ``c`` (2,) in pixels.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Pixels, (..., 2), and meters in the camera's
+        axes, (..., 3).
     """
     in_camera = to_camera(joints, camera)
     depth = np.maximum(in_camera[..., 2:], 1e-3)
@@ -61,7 +75,7 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
     radians. Columns are the camera's x right, y down, z away.
     """
     x, y, z = target - place
-    # of a world whose axes are right, down and away
+    # look_at_rotation expects the axes right, down and away, so rows are reordered.
     level = look_at_rotation(np.array([x, -z, y]))[[0, 2, 1]] * [[1], [1], [-1]]
     cos, sin = math.cos(roll), math.sin(roll)
     about_axis = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
@@ -74,8 +88,9 @@ class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
     The window is moved so that its middle root is above the origin and its feet are on
-    the floor. Required keys: ``joints_world``, ``camera_param``, ``target_frames``;
-    optional: ``observed_world``, joints by a detector's definition. Added keys:
+    the floor. Required keys: ``joints_world`` (T, K, 3), ``camera_param``,
+    ``target_frames``; optional: ``observed_world`` (T, K, 3), joints by a detector's
+    definition. Added keys:
     ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target`` (T', K, 3)
     meters in camera axes; for metrics of feet ``root_world`` (T', 3) and
     ``camera_axes`` (3, 3), the rotation from the camera's axes to the world's.
@@ -84,8 +99,8 @@ class ProjectToVirtualCamera(BaseTransform):
     :func:`denormalize_inferencer_input`.
     """
 
-    # whether ``f`` and ``c`` stay in ``camera_param`` for the codec; otherwise it has
-    # the image size only, as for a video of unknown origin
+    # Whether ``f`` and ``c`` stay in ``camera_param`` for the codec; otherwise it has
+    # the image size only, as for a video of unknown origin.
     known_intrinsics: bool = True
 
     def transform(self, results: dict) -> dict:
@@ -123,12 +138,13 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
     Keys as :class:`ProjectToVirtualCamera`, but no ``camera_param`` is needed.
     """
 
-    radius: tuple[float, float] = (3.7, 6.5)  # distance on the floor, m, log-uniform
-    height: tuple[float, float] = (1.0, 2.0)  # of the camera, meters, uniform
-    # standard deviations of the point in the image's center, meters around the root of
-    # the middle frame, and of the roll, degrees
+    # Range of the distance to the person along the floor, meters, drawn log-uniformly
+    radius: tuple[float, float] = (3.7, 6.5)
+    height: tuple[float, float] = (1.0, 2.0)  # range of heights, meters, uniform
+    # Standard deviation of the point that the camera looks at around the root of the
+    # middle frame, meters. Higher values move people away from the image's center.
     aim: float = 0.0
-    roll: float = 0.0
+    roll: float = 0.0  # standard deviation of the camera's roll, degrees
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
         """Draw a camera that has the whole window in front of it."""
@@ -140,7 +156,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
         target = root + np.random.normal(0, self.aim + 1e-9, 3)
         roll = np.random.normal(0, np.deg2rad(self.roll) + 1e-9)
 
-        # a person who runs past the camera would be behind it: move it back
+        # A person who runs past the camera would be behind it, so it is moved back.
         towards = (joints.reshape(-1, 3) @ direction).max() - root @ direction
         radius = max(radius, towards + _MIN_DEPTH)
         place = root + radius * direction
@@ -165,11 +181,11 @@ def _log_uniform(low: float, high: float) -> float:
 def denormalize_inferencer_input(results: dict) -> dict:
     """Undo the normalization of keypoints by MMPose's 3D inferencers.
 
-    By default, an inferencer moves each person into the box of ``stats_info``. If that
-    is the unit box of :func:`mmhot.datasets.h36m.h36m_metainfo`, the normalization is
-    detected, and the person is moved to where people stand in Human3.6M, with its
-    camera: ``keypoints`` (T, K, 2) and ``camera_param`` are replaced. The place in the
-    user's image is lost; ``disable_norm_pose_2d=True`` of the inferencer keeps it.
+    By default, an inferencer moves each person into the box of ``stats_info``. The unit
+    box of :func:`mmhot.datasets.h36m.h36m_metainfo` shows that this has happened. Then
+    the person is moved to where people stand in Human3.6M's images, and
+    ``keypoints`` (T, K, 2) and ``camera_param`` are replaced. The place in the user's
+    image is lost; ``disable_norm_pose_2d=True`` of the inferencer keeps it.
     """
     keypoints = results['keypoints'][..., :2]
     scale = results.get('stats_info', {}).get('bbox_scale')
