@@ -1,6 +1,6 @@
-"""Gaps in tracks: frames and joints that are not known.
+"""Gaps in tracks: interpolation of missing frames and joints.
 
-Filled joints are interpolated, and have a score of 0.
+Interpolated joints have a score of 0.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from mmhot.structures.clips_3d import LONGEST_STEP
 
 _H36M = get_skeleton('h36m-17')
 TORSO = _H36M.indices(['left_hip', 'right_hip', 'left_shoulder', 'right_shoulder'])
-# Default positions of joints that are not known: a standing person who faces the
-# camera, x right and y down, in units of the torso height (pelvis to thorax).
+# Default positions of unknown joints: a standing person who faces the camera, x right
+# and y down, in units of the torso height (pelvis to thorax).
 _STANDING = {
     'root': (0.0, 0.0),
     'hip': (0.2, 0.0),
@@ -33,37 +33,47 @@ _STANDING = {
 _TEMPLATE = np.array([_STANDING[part_of(x)] for x in _H36M.joints], np.float32)
 _TEMPLATE[_H36M.right, 0] *= -1
 _ROOT, _THORAX = _H36M.indices(['root', 'thorax'])
-# Both joints of limbs, and their mirror images.
+# For each limb: its upper and lower joint, and the same joints of the other side
 _LIMBS = [
     _H36M.indices([f'{side}_{part}' for side in sides for part in parts])
     for parts in (('knee', 'foot'), ('elbow', 'wrist'))
     for sides in (('left', 'right'), ('right', 'left'))
 ]
-# Joints of limbs hang from their parents, which come first; their mirror images.
+# For each joint of a limb: its parent, the joint, and the joint of the other side;
+# parents come before their children.
 _HANGING = [
     (_H36M.parents[joint], joint, _H36M.flip_indices[joint])
     for limb in _LIMBS
     for joint in limb[:2]
 ]
 _LEGS = _H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
-_LONGEST_GAP = 1.0  # that is filled, seconds
-_DOWN = np.array([0, 1, 0], np.float32)  # in camera axes
-# Torso height in pixels where a single joint gives no scale; codecs normalize it.
+_LONGEST_GAP = 1.0  # seconds; a longer gap is not filled
+_DOWN = np.array([0, 1, 0], np.float32)  # downward direction in camera axes
+# Torso height in pixels if a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
 
 
 @dataclass(frozen=True)
 class KnownJoints:
-    """When a joint is known, so that its gaps are interpolated.
+    """Limits of joints that are known, so that their gaps are interpolated.
 
-    Chosen on standing and seated people of motion capture, cut at the waist, with up to
-    5 % false knees, and on real ones, whose hands were taken for a knee in 14 %.
+    They were chosen on standing and seated people of motion capture, cut at the waist,
+    with up to 5 % false knees, and on videos in which hands were taken for a knee in
+    14 % of the frames.
     """
 
-    seconds: float = 0.2  # half a window, in half of whose frames a joint is seen
-    share: float = 0.1  # of a person's frames in which it is, to be known in all
-    alone: float = 0.3  # the same without the limb's other joint and its mirror image
-    near: float = 0.5  # seconds from such frames, for which others are known
+    # Seconds before and after a frame. A joint is seen reliably in a frame if it is
+    # seen in half of the frames of this window.
+    seconds: float = 0.2
+    # Share of a person's frames; a joint that is reliable in more of them is known in
+    # all frames. Higher values know fewer joints.
+    share: float = 0.1
+    # The same share for a limb; below it, its joints count only in frames that show the
+    # limb's other joint, or the same joint of the other side.
+    alone: float = 0.3
+    # Seconds from a reliable frame within which a rarely seen joint is known, less and
+    # less
+    near: float = 0.5
     torso: float = 4.0  # seconds over which the height of the torso is measured
 
 
@@ -78,12 +88,12 @@ class Segment:
     frames: np.ndarray  # consecutive frame numbers, (T,)
     keypoints: np.ndarray  # pixels, all finite, (T, 17, 2)
     scores: np.ndarray  # confidence; 0 where filled in, (T, 17)
-    known: np.ndarray  # how far joints are known, see :func:`find_known`, (T, 17)
+    known: np.ndarray  # how well joints are known, 0 to 1, see find_known, (T, 17)
 
 
 @dataclass(frozen=True)
 class GapFiller:
-    """Split tracks of a clip at long gaps, and fill short gaps and missing joints."""
+    """Split the tracks of a clip at long gaps; fill short gaps and missing joints."""
 
     fps: float
     seconds_of: Callable[[np.ndarray], np.ndarray]  # timestamps (T,) of frames (T,)
@@ -92,14 +102,21 @@ class GapFiller:
     def split(
         self, track: int, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
     ) -> list[Segment]:
-        """Split a track, of pixels or places (T, K, C), NaN where missing.
+        """Split a track at long gaps, and fill short ones.
 
-        All frames of the track are kept, and missing ones of short gaps added. Where no
-        joint is detected for longer, frames repeat the nearest detected pose, and the
-        track is split in the middle of the gap.
+        All frames of the track are kept, and the missing frames of short gaps are
+        added. In a longer gap, frames repeat the nearest detected pose, and the track
+        is split in the middle.
+
+        Args:
+            track (int): Track ID.
+            frames (np.ndarray): Frame numbers, increasing, (T,).
+            keypoints (np.ndarray): Pixels or positions, NaN where missing, (T, K, C).
+            scores (np.ndarray): Confidences, (T, K).
 
         Returns:
-            list[Segment]: In temporal order; empty if no joint is ever detected.
+            list[Segment]: Segments in temporal order; empty if no joint is ever
+            detected.
         """
         steps = np.append(np.where(self._is_long(frames), 1, np.diff(frames)), 1)
         rows = np.cumsum(steps) - steps
@@ -126,7 +143,7 @@ class GapFiller:
         return [Segment(track, *arrays) for arrays in zip(*columns, strict=True)]
 
     def _is_long(self, frames: np.ndarray) -> np.ndarray:
-        """Return which gaps between frames (T,) are too long to be filled, (T - 1,)."""
+        """Find the steps between frames (T,) that are too long to fill, (T - 1,)."""
         is_long = np.diff(frames) > int(_LONGEST_GAP * self.fps) + 1
         return is_long | (np.diff(self.seconds_of(frames)) > LONGEST_STEP)
 
@@ -136,19 +153,20 @@ def fill_joints(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate missing joints linearly in time, relative to the torso.
 
-    People's limbs that are not known (see :func:`find_known`) hang from their parents
-    as those of a standing person, with the size of the torso; what was detected of them
-    is replaced. Joints of others are in the middle of those that are seen.
+    Unknown limbs of people (see :func:`find_known`) hang from their parents like the
+    limbs of a standing person of the same torso height, and their rare detections are
+    replaced. Unknown joints of other skeletons are put in the middle of the joints that
+    are seen.
 
     Args:
-        keypoints (np.ndarray): Pixels, (T, K, 2), one or more of them finite.
+        keypoints (np.ndarray): Pixels, (T, K, 2), at least one of them finite.
         is_person (bool): Whether joints are Human3.6M's.
         seconds (np.ndarray, optional): Times, (T,). By default frames are a second
             apart.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how far joints
-        are known, 0 to 1, (T, K).
+        tuple[np.ndarray, np.ndarray]: Pixels, all finite, (T, K, 2), and how well
+        joints are known, 0 to 1, (T, K).
     """
     keypoints = keypoints.astype(np.float32)
     share = np.ones(keypoints.shape[:2], np.float32)
@@ -167,7 +185,7 @@ def fill_joints(
         points = filled[:, ~never].copy()
         center = points.mean(1, keepdims=True)
         filled[:, never] = _place_standing(points, ~never) if is_person else center
-    # occluded joints move with the body: interpolate again relative to the torso
+    # Occluded joints move with the body: interpolate again relative to the torso.
     torso = filled[:, TORSO if is_person else slice(None)].mean(1, keepdims=True)
     filled[:, ~never] = interpolate_missing(keypoints[:, ~never] - torso) + torso
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
@@ -178,11 +196,18 @@ def fill_joints(
 
 
 def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Return how far joints of (T, K, 2) are known in each frame, 0 to 1, (T, K).
+    """Rate how well joints are known in each frame.
 
-    A single false knee would bend the legs of a whole clip: a joint is known near
-    frames around which it is seen often, and in all frames if these are many. Joints of
-    limbs that are seen alone must be seen in more frames.
+    A single false knee would bend the legs of a whole clip. So a joint is known only
+    near frames around which it is seen often, and in all frames if there are many of
+    these. A limb's joint that is seen alone must be seen in more frames.
+
+    Args:
+        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: 0 (unknown) to 1 (known), (T, K).
     """
     seen = np.isfinite(keypoints).all(-1)
     present = seen.any(1)
@@ -207,7 +232,11 @@ def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 
 
 def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Measure torsos of (T, 17, 2) over a time, as people lean forward: pixels (T,)."""
+    """Measure the height of the torso of (T, 17, 2) over time, pixels (T,).
+
+    It is an upper quartile over some seconds, as torsos look shorter while people lean
+    forward.
+    """
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     window = min(round(_LIMITS.torso / step), len(height)) if step else len(height)
@@ -218,9 +247,10 @@ def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 
 
 def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:
-    """Blend limbs of (T, 17, 2) with hanging ones by what is known, in place.
+    """Blend limbs of (T, 17, 2) with hanging ones, in place.
 
-    A single leg that is not known is as the other one: people who sit do so with both.
+    ``share`` (T, 17) says how well joints are known, ``height`` (T,) is the torso's in
+    pixels. If only one leg is known, the other one copies it: people sit with both.
     """
     detected = filled.copy()
     for parent, joint, mirrored in _HANGING:
@@ -234,15 +264,18 @@ def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> No
 
 
 def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Let lifted legs hang straight down the image where none of their joints is known.
+    """Let lifted legs hang straight down the image if none of their joints is known.
 
-    Lifted from hanging keypoints, knees are bent by 8 to 19 degrees in motion capture
-    whose legs were removed. Directions of the trunk would be farther from the true
-    ones than those of the image.
+    A lifter bends the knees of hanging legs by 8 to 19 degrees, measured on motion
+    capture without its legs. There, down the image is closer to the true direction of
+    the legs than down the trunk.
 
     Args:
         poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
-        shares (np.ndarray): How far joints are known, 0 to 1, (T, 17).
+        shares (np.ndarray): How well joints are known, 0 to 1, (T, 17).
+
+    Returns:
+        np.ndarray: Poses with hanging legs, meters, (T, 17, 3).
     """
     hanging = 1 - shares[:, _LEGS].max(1)[:, None]
     if not hanging.any():
@@ -260,7 +293,15 @@ def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
-    """Fit a standing person to known joints (T, K', 2) by translation and scale."""
+    """Fit a standing person to known joints by translation and scale.
+
+    Args:
+        known (np.ndarray): Known joints, pixels, (T, K', 2).
+        is_known (np.ndarray): Which of the 17 joints these are, (17,) bool.
+
+    Returns:
+        np.ndarray: The other joints, pixels, (T, 17 - K', 2).
+    """
     model = _TEMPLATE[is_known]
     center, model_center = known.mean(1, keepdims=True), model.mean(0)
     spread = np.sqrt(((known - center) ** 2).sum((1, 2)).mean())

@@ -1,4 +1,4 @@
-"""What is known of poses that were lifted, and steps that need it."""
+"""Origin of lifted poses (2D keypoints, lifter, evidence), and steps that need it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,25 +13,26 @@ from mmhot.structures.clips_3d import Clip3D
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of the errors of lifted poses; rows are those of the clip."""
+    """Evidence of the errors of lifted poses, one row for each row of the clip."""
 
-    # spread of the predictions of each joint around their mean, meters, (N, 17)
+    # Spread of the predictions of each joint around their mean, meters, (N, 17)
     disagreement: np.ndarray
-    # distance by which constant bone lengths moved each joint, meters, (N, 17)
+    # Distance by which constant bone lengths moved each joint, meters, (N, 17)
     correction: np.ndarray
-    directions: np.ndarray  # from the camera to the person, (N, 3)
+    directions: np.ndarray  # direction from the camera to the person, (N, 3)
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """Where lifted poses are from."""
+    """Origin of lifted poses: 2D keypoints, lifter, and evidence of errors."""
 
-    keypoints: Clip2D  # that were lifted, of a stream those of the frame
-    # how the lifter's missing joints are approximated, see `mmhot.convert_keypoints`
+    keypoints: Clip2D  # keypoints that were lifted; one frame of them in a stream
+    # How the lifter's missing joints are approximated, see `mmhot.convert_keypoints`
     mapping: str = 'trained'
     weights: Path | None = None  # file of the lifter's weights
-    evidence: Evidence | None = None
-    returned: frozenset[int] = frozenset()  # of a stream: track IDs that were lost
+    evidence: Evidence | None = None  # evidence of errors, if the lifter gave any
+    # Streams: track IDs of people who were lost and are back
+    returned: frozenset[int] = frozenset()
 
 
 class LiftedStep(Step):
@@ -42,7 +43,7 @@ class LiftedStep(Step):
         raise NotImplementedError
 
     def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
-        """Return what is called with each frame of a stream of a mean rate.
+        """Return a function for the frames of a stream with a mean rate of ``fps``.
 
         Steps that remember earlier frames override this.
         """

@@ -1,4 +1,4 @@
-"""Networks of lifters that ONNX Runtime runs."""
+"""Lifters that ONNX Runtime runs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -27,18 +27,19 @@ class OnnxNetwork:
     Args:
         path (Path): The .onnx file.
         device (str): 'auto', 'cpu' or 'cuda'.
-        keep (Keep, optional): Must be what the file keeps, as it cannot be changed.
+        keep (Keep, optional): Frames that each pruner keeps. A file cannot change them,
+            so this must be what the file keeps.
         weights (Path): File of the weights as trained.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is not a lifter of ``mmhot export``.
     """
 
     def __init__(
         self, path: Path, device: str, keep: Keep | None, weights: Path
     ) -> None:
-        # the layers are too small to be shared among threads
+        # The layers are too small to be shared among threads; windows are shared.
         self._session = open_session(path, device, threads=1)
         self._threads = count_threads() if is_on_cpu(self._session) else 1
         meta = read_meta(self._session, path)
@@ -61,7 +62,7 @@ class OnnxNetwork:
         if num_keep:
             counts = ', then '.join(map(str, num_keep))
             self.name += f' ({counts} of {self.num_frames} frames)'
-        # activations of a single window of video lifters fill a core's caches
+        # A single window of a video lifter fills the caches of a core.
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
         self._path = path

@@ -1,7 +1,7 @@
 """Root positions from 2D and 3D poses, and the floor plane from ankles.
 
 A lifter predicts joints relative to the root. With known intrinsics, the root position
-is the one from which the pose projects onto its 2D keypoints.
+is where the pose projects onto its 2D keypoints.
 """
 
 from dataclasses import dataclass
@@ -16,39 +16,56 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 
 @dataclass(frozen=True)
 class RootErrors:
-    """Standard deviations of the fit of root positions, and its rounds."""
+    """Standard deviations of the fit of root positions, and its limits."""
 
-    ray: float = 0.025  # a joint's distance from its ray, m
-    acceleration: float = 4.0  # of hips, m/s^2
-    rounds: int = 4
-    smallest: float = 10  # longer side, px: a pixel less is a tenth more of distance
+    ray: float = 0.025  # m; distance of a joint from its ray; higher trusts rays less
+    acceleration: float = 4.0  # m/s^2; acceleration of the root; lower smooths more
+    rounds: int = 4  # iterations of the robust fit
+    # px; people get no position if the longer side of their keypoints is shorter: one
+    # pixel less would put them a tenth farther away.
+    smallest: float = 10
 
 
 @dataclass(frozen=True)
 class FloorSettings:
-    """Fit of the floor, and which people are on it.
+    """Fit of the floor, and of the people who are on it.
 
-    People are moved to it if errors of the body's size and of the camera's tilt explain
-    their height over it; others stand on something.
+    People are moved to the floor if errors of body size and camera tilt explain their
+    height above it. Others stand on something.
     """
 
-    ankle_error: float = 0.06  # standard deviation of a lifted ankle's height, m
-    lean: float = 0.04  # the same of the mean body axis from vertical, radians
-    shared: float = 0.01  # the same of what is up by one floor below several people
-    above: float = 0.05  # weight of ankles above the floor, relative to those below
-    high: float = 0.06  # height with a quarter of it, relative to the distance
-    rounds: int = 30
-    voters: float = 0.1  # share of poses that must stand to decide what is up
-    # m/s: in CMU's walks necks are 3 degrees ahead of ankles, from here 5, in runs 9
+    ankle_error: float = 0.06  # m; standard deviation of a lifted ankle's height
+    # Radians; standard deviation of the mean body axis from vertical. Higher values
+    # trust the ankles more than the bodies.
+    lean: float = 0.04
+    # Radians; the same if one floor below several people shows what is up
+    shared: float = 0.01
+    above: float = 0.05  # weight of ankles above the floor; ankles below it weigh 1
+    # Height above the floor, relative to the distance from the camera, at which that
+    # weight falls to a quarter
+    high: float = 0.06
+    rounds: int = 30  # iterations of the reweighted fits
+    # Share of poses that must stand for their axes to show what is up; with fewer, the
+    # camera counts as level.
+    voters: float = 0.1
+    # m/s; faster people run, and their axes do not show what is up: necks are 3 degrees
+    # ahead of ankles in CMU's walks, 5 at this speed, 9 in runs.
     walk: float = 2.0
-    runners: float = 0.2  # share of poses that run, if what is up follows from feet
-    tilt: float = 0.1  # standard deviation of a camera's, before which people run
-    at_zero: float = 0.06  # of ankles over a floor at zero, m: in 96 % of CMU's motions
-    pinned: float = 1e-4  # path of hips that tools keep in place, m
-    drift: float = 7.0  # acceleration of a person's floor, m/s^2 per m of an error
-    size_error: float = 0.15  # of the body's size, which explains a height
-    tilt_error: float = 0.03  # of the camera, which explains a height, radians
-    smoothing: float = 0.2  # window of the lowest joint of moving cameras, seconds
+    # If more than this share of poses runs, the floor below their feet shows it.
+    runners: float = 0.2
+    tilt: float = 0.1  # radians; standard deviation of the camera's tilt in that case
+    # m; given heights stay if the lowest ankles are closer to a floor at zero, as they
+    # are in 96 % of CMU's motions.
+    at_zero: float = 0.06
+    # m; hips that move less sideways are pinned in place by the tool that wrote them.
+    pinned: float = 1e-4
+    # m/s^2 per m of error; acceleration of the floor below one person. Lower values
+    # give a stiffer floor.
+    drift: float = 7.0
+    size_error: float = 0.15  # relative error of a body size; more is a real height
+    tilt_error: float = 0.03  # radians; error of the camera's tilt; more is real, too
+    # Seconds; window over which the lowest joint is averaged if the camera moves
+    smoothing: float = 0.2
 
 
 ROOT_ERRORS, FLOOR = RootErrors(), FloorSettings()
@@ -64,8 +81,8 @@ def place_roots(
 ) -> np.ndarray:
     """Estimate the root positions of one person in consecutive frames.
 
-    Robust least squares over the distances of joints from the rays of their 2D
-    keypoints and over the accelerations of the root.
+    Robust least squares minimizes the distances of joints from the rays of their 2D
+    keypoints, and the accelerations of the root.
 
     Args:
         poses (np.ndarray): Root-relative joints in camera axes (x right, y down, z
@@ -80,7 +97,7 @@ def place_roots(
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
         two known joints.
     """
-    # long clips: no array (T, K, 3) but the given one
+    # Memory of long clips: do not allocate another array (T, K, 3).
     rays = (np.asarray(keypoints, np.float64) - center) / focal
     visible = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
     weights = np.where(visible, np.clip(scores, 0, 1), 0.0)
@@ -93,7 +110,7 @@ def place_roots(
     robust, differences = weights, second_differences(seconds, errors.acceleration)
     for _ in range(errors.rounds):
         root = _solve(rays, targets, robust / errors.ray**2, differences)
-        # weights of a heavy-tailed (Cauchy) error
+        # Weights of a heavy-tailed (Cauchy) error
         apart = rays * -root[:, None, 2:]
         apart += root[:, None, :2]
         apart -= targets
@@ -105,15 +122,19 @@ def place_roots(
 def _solve(
     rays: np.ndarray, targets: np.ndarray, weights: np.ndarray, differences: np.ndarray
 ) -> np.ndarray:
-    """Solve x - ray * z = target (T, K, 2), in x and y, for the root (T, 3)."""
-    # normal equations of the rows (1, 0, -ray_x) and (0, 1, -ray_y), upper triangles
+    """Solve x - ray_x * z = target_x, and the same in y, for the root (T, 3).
+
+    Rays and targets are (T, K, 2), weights (T, K), and differences (3, T - 2) are the
+    coefficients of accelerations.
+    """
+    # Upper triangles of the normal equations of rows (1, 0, -ray_x) and (0, 1, -ray_y)
     normal, right = np.zeros((len(rays), 3, 3)), np.empty((len(rays), 3))
     normal[:, 0, 0] = normal[:, 1, 1] = weights.sum(1)
     normal[:, :2, 2] = -np.einsum('tk,tka->ta', weights, rays)
     normal[:, 2, 2] = np.einsum('tk,tka,tka->t', weights, rays, rays)
     right[:, :2] = np.einsum('tk,tka->ta', weights, targets)
     right[:, 2] = -np.einsum('tk,tka,tka->t', weights, rays, targets)
-    # diagonals of the normal equations, the lower ones last, (13, T, 3)
+    # Diagonals of the normal equations, from upper to lower ones, (13, T, 3)
     bands = np.zeros((13, *right.shape))
     bands[6] = 1e-9
     for row, column in zip(*np.triu_indices(3), strict=True):
@@ -131,14 +152,16 @@ def find_floor(
 ) -> tuple[np.ndarray, float]:
     """Fit the floor plane to the lowest ankles.
 
-    Expectile regression: ankles below the plane weigh twenty times as much as those
-    above, and those far above even less. The prior of the normal is the median body
-    axis, which decides where people stay in one place.
+    Expectile regression: an ankle below the plane weighs twenty times as much as one
+    above, and ankles far above weigh even less. The prior of the normal is the median
+    body axis, which decides if people stay in one place.
 
     Args:
-        ankles (np.ndarray): Relative to the camera, z about up, meters, (N, 3).
-        bodies (np.ndarray): Axes of people who stand, (M, 3). Without any, z counts.
-        lean (float): Standard deviation of their mean from vertical, radians.
+        ankles (np.ndarray): Positions relative to the camera, z approximately up,
+            meters, (N, 3).
+        bodies (np.ndarray): Body axes of people who stand, (M, 3). Without any, the z
+            axis is the prior.
+        lean (float): Standard deviation of the mean body axis from vertical, radians.
 
     Returns:
         tuple[np.ndarray, float]: Rotation (3, 3) that levels the plane, and the floor's
@@ -151,10 +174,10 @@ def find_floor(
     middle = np.median(ankles, axis=0)
     offsets = ankles - middle
     columns = np.column_stack([offsets[:, :2], np.ones(len(offsets))])
-    # errors of consecutive frames are correlated: the mean of many stays uncertain
+    # Errors of consecutive frames are correlated, so the mean of many stays uncertain.
     variance = FLOOR.ankle_error**2 * max(len(ankles) / 100, 1)
     prior = variance * np.diag([1 / lean**2, 1 / lean**2, 0.0])
-    # slopes along x and y of the plane perpendicular to the bodies
+    # Slopes along x and y of the plane perpendicular to the bodies
     expected = np.zeros(3)
     if len(bodies):
         expected[:2] = -np.median(bodies[:, :2] / bodies[:, 2:], axis=0)
@@ -177,12 +200,23 @@ def find_floor(
 
 
 def is_pinned(root: np.ndarray) -> bool:
-    """Return whether of positions (T, 3), z up, the height alone is known."""
+    """Return whether positions (T, 3), z up, change in height only.
+
+    Some tools write poses like this: the hips stay above one point.
+    """
     return bool(len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.pinned).all())
 
 
 def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Fit heights (T,) of a slowly changing floor below one person's lowest joint."""
+    """Fit a slowly changing floor below one person's lowest joint.
+
+    Args:
+        lowest (np.ndarray): Height of the lowest joint, meters, (T,).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: Height of the floor, meters, (T,).
+    """
     differences = second_differences(seconds, FLOOR.drift)
     bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)

@@ -1,4 +1,4 @@
-"""Refinement of lifted clips: bones of nearly constant lengths."""
+"""Refinement of lifted poses: bones of nearly constant lengths."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from mmhot.skeletons.joints import get_skeleton
 _H36M = get_skeleton('h36m-17')
 _CHILDREN = np.flatnonzero(np.array(_H36M.parents) >= 0)
 _PARENTS = np.array(_H36M.parents)[_CHILDREN]
-# (bones, joints): the vectors of the bones are this matrix times the joints
 _JOINTS = np.eye(len(_H36M.parents))
+# This matrix times the joints gives the vectors of the bones, (16, 17).
 _BONES = _JOINTS[_CHILDREN] - _JOINTS[_PARENTS]
-# from the middle of the hips to the root, and the projection onto poses without it
+# The offset of the root from the middle of the hips, as a row (17,), and the projection
+# onto poses without this offset, (17, 17)
 _APART = _JOINTS[0] - _JOINTS[_H36M.indices(['left_hip', 'right_hip'])].mean(0)
 _HALFWAY = _JOINTS - np.outer(_APART, _APART) / (_APART @ _APART)
 _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
@@ -20,13 +21,14 @@ _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
 
 @dataclass(frozen=True)
 class BoneErrors:
-    """Standard deviations, relative to that of joints along the line of sight."""
+    """Standard deviations, relative to a joint's error along the line of sight."""
 
-    across: float = 0.25  # of joints across the line of sight
-    length: float = 0.7  # of bone lengths
-    rounds: int = 2
-    halfway: bool = False  # whether the root is halfway between the hips
-    chunk: int = 4000  # frames at once, for the memory of long clips
+    # Error of a joint across the line of sight. Higher values move joints in the image.
+    across: float = 0.25
+    length: float = 0.7  # deviation of bone lengths; higher keeps them less constant
+    rounds: int = 2  # Gauss-Newton steps
+    halfway: bool = False  # whether the root must be halfway between the hips
+    chunk: int = 4000  # frames that are computed at once, which limits the memory
 
 
 def keep_bone_lengths(
@@ -37,17 +39,19 @@ def keep_bone_lengths(
 ) -> np.ndarray:
     """Give each bone of a person about the same length in all frames.
 
-    The length is the median over frames, and over both sides of the body unless joints
-    have weights, by which only some may move. Joints move as
-    little as possible, and rather along the line of sight, where a lifter errs most
-    (Gauss-Newton least squares in each frame).
+    The length is the median over frames. It is the mean of both sides of the body
+    unless joints have weights. Joints move as little as possible, and mainly along the
+    line of sight, where a lifter errs most (Gauss-Newton least squares in each frame).
 
     Args:
         poses (np.ndarray): Root-relative joints of Human3.6M, meters, (T, 17, 3).
         directions (np.ndarray): Directions from the camera to the person, (T, 3).
         errors (BoneErrors): Standard deviations.
-        weights (np.ndarray, optional): Relative variances of joints, 0 of joints that
-            stay, (T, 17); by default all are alike.
+        weights (np.ndarray, optional): Relative variances of joints, (T, 17); a joint
+            with 0 stays. By default all joints move alike.
+
+    Returns:
+        np.ndarray: Root-relative joints, meters, (T, 17, 3) float32.
     """
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     if weights is None:
@@ -74,7 +78,7 @@ def _fit_lengths(
     errors: BoneErrors,
     weights: np.ndarray | None,
 ) -> np.ndarray:
-    """Move joints (T, 17, 3) for bones of these lengths (16,)."""
+    """Move joints (T, 17, 3) so that bones have these lengths (16,), meters."""
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     along = directions[:, :, None] * directions[:, None]
     variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
@@ -91,7 +95,7 @@ def _fit_lengths(
         along = bones / current.clip(1e-6)[..., None]
         pushed = along @ variance
         normal = np.einsum('tia,tja->tij', pushed, along) * shared + noise
-        # of the lifted bones, linearized at the current ones
+        # Missing length of the lifted bones, linearized at the current ones
         missing = lengths - current + (along * (bones - lifted)).sum(-1)
         forces = np.linalg.solve(normal, missing[..., None])
         moved = spread @ (pushed * forces)

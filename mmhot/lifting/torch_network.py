@@ -31,9 +31,12 @@ _CACHED_VALUES = 1_000_000
 
 
 class TorchNetwork:
-    """A lifter by the files of its model.
+    """A lifter that PyTorch runs.
 
-    Exceptions, and other arguments, are those of :class:`mmhot.Lifter`.
+    Args:
+        files (Model): Files of the model, see :func:`mmhot.weights.names.resolve`.
+        device (str): See :class:`mmhot.Lifter`.
+        keep (Keep, optional): See :class:`mmhot.Lifter`.
 
     Attributes:
         model (nn.Module): MMPose's model.
@@ -53,7 +56,7 @@ class TorchNetwork:
         self.num_frames = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self._set_keep(keep)
-        # of the weights as trained, and the name, which has the kept frames
+        # The fingerprint is of the weights as trained; the name has the kept frames.
         self.identity = fingerprint(self.model, self.name)
         move_to_device(self.model, self._device)
         self._is_on_gpu = torch.device(self._device).type == 'cuda'
@@ -87,7 +90,7 @@ class TorchNetwork:
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
-        if os.getpid() != self._process:  # the threads are those of the parent
+        if os.getpid() != self._process:  # after a fork the parent has the threads
             torch.set_num_threads(1)
             self._process = os.getpid()
         flips = None if flip_indices is None else tuple(flip_indices)
