@@ -1,8 +1,8 @@
-"""One floor below all people: the tilt of a camera and the sizes of people, in one fit.
+"""One floor below all people: a joint fit of the camera's tilt and of body sizes.
 
-A lifter gives everybody a typical size, so small people are placed too far away. With
-another size a person's feet come nearer or go farther along their lines of sight, and
-only with the right one do they stand where the others' floor is.
+A lifter gives everybody a typical size, so small people are placed too far away. A
+different size moves a person's feet along their lines of sight, and only with the right
+size do they reach the floor on which the others stand.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,35 +21,39 @@ _ANKLES = _H36M.indices(['left_foot', 'right_foot'])
 
 @dataclass(frozen=True)
 class OneFloorSettings:
-    """What counts as evidence of a floor, and standard deviations of the fit."""
+    """Limits of the evidence of a floor, and standard deviations of the fit."""
 
-    max_speed: float = 0.4  # m/s; speed of an ankle; a faster one does not rest
-    # Meters; height of an ankle above the other one; a higher one does not rest.
+    max_speed: float = 0.4  # m/s; a faster ankle does not rest
+    # Meters; an ankle that is higher above the other one does not rest.
     max_above: float = 0.06
-    span: float = 0.3  # seconds, of which one observation is the mean
-    # Share of a span in which an ankle must rest: at the top of a jump it is slow, too.
+    span: float = 0.3  # seconds that are averaged to one observation
+    # Share of a span in which an ankle must rest: it is slow at the top of a jump, too.
     min_rest: float = 0.5
-    kept: int = 200  # observations of a person; more take more time
-    # Observations that a person counts for; more trust the floor more than other sizes.
+    kept: int = 200  # observations of a person that are used; more take more time
+    # Most observations that a person counts for. Higher values trust the floor more,
+    # and the expected sizes less.
     most: float = 6.0
-    ankle: float = 0.035  # m; height of a resting ankle over the floor
-    ankle_per_meter: float = 0.012  # the same, for each meter of distance
-    body: float = 0.07  # radians; mean body axis of a person who stands
-    # Degrees between trunk and legs, thighs and shins; who bends more does not stand.
+    ankle: float = 0.035  # m; deviation of a resting ankle's height over the floor
+    ankle_per_meter: float = 0.012  # m; what each meter of distance adds to that
+    body: float = 0.07  # radians; deviation of a standing person's axis from vertical
+    # Degrees between trunk and legs, and between thighs and shins; people who bend more
+    # do not stand.
     max_bends: tuple[float, float] = (18.0, 35.0)
-    voters: float = 0.1  # share of poses that must stand for their axis to count
-    size: float = 0.12  # logarithm of a body size relative to the lifted one
-    # Largest such logarithm. Who needs more to stand on the floor stands on something
-    # else. Higher values admit smaller children, and people on lower stages.
+    voters: float = 0.1  # share of poses that must stand for the body axis to count
+    size: float = 0.12  # deviation of a body size from the lifted one, logarithm
+    # Largest change of a body size, logarithm. People who need more to reach the floor
+    # stand on something else. Higher values admit smaller children, and people on lower
+    # stages.
     max_size: float = 0.27
-    # The same of the difference to the mean of all others who stand: 1.15 to 1.80 m.
+    # Largest difference to the mean change of all others who stand, logarithm: 1.15 m
+    # beside 1.80 m.
     max_apart: float = 0.45
-    # Radians the camera looks down: mean and standard deviation.
+    # Radians by which the camera looks down: mean and standard deviation
     pitch: tuple[float, float] = (0.12, 0.3)
-    # Radians; phones lean by up to .4, level cameras by .02. Higher values trust bodies
-    # more.
+    # Radians; standard deviation of the camera's roll. Phones lean by up to .4, level
+    # cameras by .02. Higher values trust bodies more.
     roll: float = 0.05
-    # Pitch in radians and height in meters of a camera, from which the fit starts.
+    # Pitch in radians and height in meters of cameras from which the fit starts
     starts: tuple[tuple[float, float], ...] = (
         *((pitch, height) for pitch in (0.0, 0.2, 0.35) for height in (1.2, 2.0)),
     )
@@ -60,11 +64,12 @@ ONE_FLOOR = OneFloorSettings()
 
 @dataclass(frozen=True)
 class Stance:
-    """What a person shows of the floor, in z-up axes of the camera.
+    """Evidence that one person gives for the floor, in z-up axes of the camera.
 
     Attributes:
         ankles (np.ndarray): Places where an ankle rested, meters, (N, 3).
-        axis (np.ndarray | None): Unit vector of the body while it stands, (3,).
+        axis (np.ndarray | None): Unit vector along the standing body, (3,); None if the
+            person hardly stands.
     """
 
     ankles: np.ndarray
@@ -72,7 +77,7 @@ class Stance:
 
     @classmethod
     def of(cls, person: Clip3D) -> 'Stance':
-        """Find where the one person of a clip in z-up axes rests."""
+        """Collect the evidence of a clip with one person, in z-up axes."""
         body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
         axes = standing_axes(body, ONE_FLOOR.max_bends)
         axes = axes[np.isfinite(axes).all(1)]
@@ -85,14 +90,22 @@ class Stance:
 
 
 def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Find where the ankles (T, 2, 3) of one person rest; return places (N, 3)."""
+    """Find the places where the ankles of one person rest.
+
+    Args:
+        ankles (np.ndarray): Both ankles, z approximately up, meters, (T, 2, 3).
+        seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: Places, meters, (N, 3).
+    """
     if len(ankles) < 2:
         return np.empty((0, 3))
     speeds = np.linalg.norm(np.gradient(ankles, seconds, axis=0), axis=-1)
     heights = ankles[..., 2]
     above = heights - heights.min(1, keepdims=True)
     rests = (speeds < ONE_FLOOR.max_speed) & (above < ONE_FLOOR.max_above)
-    # One observation for each foot and span.
+    # There is one observation for each foot and span.
     spans = 2 * (seconds / ONE_FLOOR.span).astype(int)[:, None] + [0, 1]
     _, owner, counts = np.unique(spans[rests], return_inverse=True, return_counts=True)
     sums = [np.bincount(owner, column) for column in ankles[rests].T]
@@ -104,10 +117,11 @@ def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class OneFloor:
-    """The floor, and how large people are for all of them to stand on it.
+    """The floor, and the sizes with which all P people stand on it.
 
     Attributes:
-        up (np.ndarray): Unit vector in z-up axes of the camera, (3,).
+        up (np.ndarray): Normal of the floor, a unit vector in z-up axes of the camera,
+            (3,).
         sizes (np.ndarray): Body sizes relative to the lifted ones, (P,).
         errors (np.ndarray): Standard deviations of their logarithms, (P,).
         stands (np.ndarray): Whether a person was seen to stand on it, (P,).
@@ -124,15 +138,15 @@ def fit_floor(
 ) -> OneFloor | None:
     """Fit pitch, roll and height of the camera, and body sizes, by least squares.
 
-    Nothing shows the scale of one person alone, who keeps the lifted size. Feet of
-    people whose size would be implausible do not count: they are not on the floor.
+    A person alone keeps the lifted size, as nothing shows the scale. If the size of a
+    person would be implausible, the feet do not count: they are not on the floor.
 
     Args:
-        people (Sequence[Stance]): What each person shows.
+        people (Sequence[Stance]): Evidence of each person.
         known (Mapping[int, float]): Sizes that are stated, by the person's index.
 
     Returns:
-        OneFloor | None: None if no foot rested.
+        OneFloor | None: The floor; None if no foot rested.
     """
     problem = _Problem(people, known)
     if not len(problem.ankles):
@@ -161,7 +175,7 @@ def fit_floor(
 
 
 def fit_people(seen: Clip3D) -> OneFloor | None:
-    """Fit the floor of a clip in z-up axes whose people keep their heights if known."""
+    """Fit the floor of a clip in z-up axes; known heights of people stay."""
     tracks = seen.track_ids
     heights = [seen.heights.get(track) for track in tracks]
     known = [
@@ -172,7 +186,11 @@ def fit_people(seen: Clip3D) -> OneFloor | None:
 
 
 class _Problem:
-    """Residuals of pitch, roll, and logarithms of the camera's height and of sizes."""
+    """Least-squares problem of the floor.
+
+    The unknowns are pitch and roll in radians, the logarithm of the camera's height in
+    meters, and the logarithms of the sizes that are free.
+    """
 
     def __init__(self, people: Sequence[Stance], known: Mapping[int, float]) -> None:
         indices = range(len(people))
@@ -189,11 +207,11 @@ class _Problem:
         self._weights = np.sqrt(shares)[self._owner] / errors
 
     def start(self, pitch: float, height: float) -> np.ndarray:
-        """Return unknowns of a level horizon and lifted sizes."""
+        """Return unknowns without roll, and with the lifted sizes."""
         return np.r_[pitch, 0, np.log(height), np.zeros(self.is_free.sum())]
 
     def up(self, x: np.ndarray) -> np.ndarray:
-        """Return what is up in z-up axes of the camera, (3,)."""
+        """Return the floor's normal in z-up axes of the camera, (3,)."""
         pitch, roll = x[:2]
         level = np.array([np.sin(roll), 0, np.cos(roll)])
         return np.cos(pitch) * level - [0, np.sin(pitch), 0]
@@ -205,9 +223,10 @@ class _Problem:
         return sizes
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
-        """Return deviations relative to their standard deviations."""
+        """Return all deviations over their standard deviations, (R,)."""
         up = self.up(x)
-        # Heights are compared at the lifted size: smaller people have no smaller ones.
+        # Heights are compared at the lifted size: otherwise a smaller size would make
+        # every deviation smaller.
         camera = np.exp(x[2] - self.sizes(x))[self._owner]
         heights = self.ankles @ up - ANKLE_HEIGHT + camera
         pitch, pitch_error = ONE_FLOOR.pitch

@@ -1,4 +1,4 @@
-"""Step ``bones``: bones of constant lengths."""
+"""Step ``bones``: give bones constant lengths."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -17,7 +17,8 @@ from mmhot.structures.clips_3d import Clip3D
 
 _LOGGER = logging.getLogger(__name__)
 _BODY = get_skeleton('h36m-17')
-# Chains of three joints with two rigid bones, whatever a spine of few joints does.
+# Chains of three joints with two rigid bones. The spine is left out: it has too few
+# joints to be rigid.
 _LIMBS = [
     _BODY.indices(f'{side}_{limb}')
     for limb in ('leg', 'arm')
@@ -27,28 +28,35 @@ _LIMBS = [
 
 @dataclass(frozen=True, kw_only=True)
 class KeepBones(PoseStep):
-    """Step ``bones``: bones get constant lengths.
+    """Step ``bones``: give bones constant lengths.
 
-    In poses of other tools, limbs whose lengths change get constant ones, and all other
-    joints that are seen stay. Where all limbs change, the whole body does, around its
-    middle.
+    In poses of other tools, only limbs with bones that change their length are
+    corrected, and all other joints that are seen stay. If all limbs change, the whole
+    body is corrected around its middle.
     """
 
     name, of_people = 'bones', True
 
-    errors: BoneErrors = BoneErrors()  # of a camera's, whose depth is least certain
+    # Errors of poses from a camera, where depth is least certain
+    errors: BoneErrors = BoneErrors()
+    # Errors of the second fit, which makes the lengths constant
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
     growth: float = 1.0  # seconds over which the size of a person is measured
-    # Change of a bone in a tenth of the frames from which its limb is wrong, meters:
-    # motions of CMU have less than .001, of which the filter of noise makes .003
+    # Meters; a limb is wrong if a bone's length is farther from its median in a tenth
+    # of the frames. CMU's motions have less than .001, and the noise filter raises that
+    # to .003. Higher values correct fewer limbs.
     change: float = 0.004
-    # Difference of the variances of a limb's bones, relative to the smaller one, up to
-    # which the joint between them alone moves
+    # Difference of the variances of a limb's two bones, relative to the smaller one; if
+    # it is smaller, only the joint between them moves.
     alike: float = 0.4
-    reach: float = 0.01  # least variance of a limb's end, relative to the joint between
+    # Least variance of a limb's end, as a share of the middle joint's
+    reach: float = 0.01
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """Move joints, those of other tools rather along the line of sight."""
+        """Move joints so that bones have constant lengths.
+
+        Poses of other tools in a camera's axes move mainly along the line of sight.
+        """
         poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
         places, is_seen = clip.root_3d.copy(), clip.scores > 0
         has_sights = clip.axes != 'world' and not clip.model
@@ -72,7 +80,7 @@ class KeepBones(PoseStep):
             if not is_moved.any():
                 continue
             new = old.copy()
-            if has_sights:  # lifters do the same
+            if has_sights:  # our own lifters have done this already
                 new[:, :count] = keep_bone_lengths(
                     new[:, :count], sights, self.errors, weights
                 )
@@ -95,10 +103,18 @@ class KeepBones(PoseStep):
         return kept
 
     def _variances(self, body: np.ndarray, is_seen: np.ndarray) -> np.ndarray | None:
-        """Return relative variances of joints, (T, 17), by what their limbs show.
+        """Estimate how much each joint may move, from the lengths of its limb's bones.
 
-        Bones with both ends seen, (T, 17), show it. What both bones of a limb share is
-        of the joint between them. None if all limbs change.
+        A change that both bones of a limb have in common is attributed to the joint
+        between them, the rest to the limb's ends.
+
+        Args:
+            body (np.ndarray): Human3.6M's joints, meters, (T, 17, 3).
+            is_seen (np.ndarray): Joints that are seen, (T, 17) bool.
+
+        Returns:
+            np.ndarray | None: Relative variances, 0 where a joint must stay, (T, 17);
+            None if all limbs change.
         """
         changes = np.full((len(_LIMBS), 2), np.nan)
         for limb, joints in enumerate(_LIMBS):
@@ -126,7 +142,7 @@ class KeepBones(PoseStep):
 
 
 def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
-    """Say how far joints that are seen moved, and which ones."""
+    """Warn how far the joints that are seen moved, and which ones."""
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
     moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
@@ -137,9 +153,9 @@ def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
-    """Return the size of bodies (T, 17, 3) over time, 1 at its median, (T, 1, 1).
+    """Measure the size of a body (T, 17, 3) over time, relative to its median.
 
-    Root-relative poses without a scale grow with people who approach.
+    Root-relative poses without a scale grow as people approach. Returns (T, 1, 1).
     """
     lengths = bone_lengths(body, _BODY.bones)
     usual = np.median(lengths, axis=0).clip(1e-6)

@@ -1,4 +1,4 @@
-"""Step ``camera`` after the lift: back to pixels of the video, or a static camera."""
+"""Step ``camera`` after the lift: map back to the video, or state a static camera."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -17,14 +17,14 @@ from mmhot.structures.lens import Lens
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreCamera(LiftedStep):
-    """Map 2D keypoints back to pixels of the video."""
+    """Step ``camera``: map 2D keypoints back to pixels of the video."""
 
     name, part = 'camera', 'camera'
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
         """Undo :class:`mmhot.keypoints.camera.StabilizeCamera`.
 
-        Poses stay in axes of the first frame.
+        Poses stay in the axes of the first frame.
         """
         camera = lifted.keypoints.camera
         if camera is None:
@@ -52,7 +52,7 @@ class RestoreCamera(LiftedStep):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldCamera(PoseStep):
-    """Step ``camera`` of keypoints and poses without their video."""
+    """Step ``camera`` for keypoints and poses without their video."""
 
     name = 'camera'
 
@@ -63,7 +63,11 @@ class HoldCamera(PoseStep):
     ] = False
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """State that all frames share axes, if the user says so."""
+        """Record a static camera if the user states one.
+
+        Raises:
+            ArgumentError: If the clip has a camera that turns.
+        """
         if not self.static_camera or not len(clip):
             return clip
         if clip.camera_path is not None:

@@ -1,4 +1,4 @@
-"""Foot contacts: ankles that stand, predicted from 2D keypoints."""
+"""Foot contacts: predict from 2D keypoints which ankles stand."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -18,14 +18,21 @@ _WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
 
 
 def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the inputs of the network, (..., T, 85).
+    """Compute the inputs of the network.
 
-    Positions around the root and velocities, relative to the size of the person in the
-    image, and confidences: of Human3.6M's joints in pixels, 50 per second,
-    (..., T, 17, 2), and their scores, (..., T, 17).
+    They are positions relative to the root, velocities, and confidences. Positions and
+    velocities are relative to the person's size in the image.
+
+    Args:
+        keypoints (np.ndarray): Human3.6M's joints in pixels at 50 frames per second,
+            (..., T, 17, 2).
+        scores (np.ndarray): Confidences, (..., T, 17).
+
+    Returns:
+        np.ndarray: Features, (..., T, 85) float32.
     """
     size = keypoints.var(-2).sum(-1)  # (..., T)
-    # over a second, so that neither poses nor noise change it
+    # The size is averaged over a second, so that neither poses nor noise change it.
     size = scipy.ndimage.uniform_filter1d(size, int(FPS) + 1, mode='nearest')
     size = np.sqrt(size.clip(1e-6))[..., None, None]
     placed = (keypoints - keypoints[..., :1, :]) / size
@@ -39,9 +46,14 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def contact_logits(
     features: np.ndarray, weights: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Return logits of the right and left ankle, (T, 2), from features (T, 85).
+    """Run the network: residual dilated convolutions over time.
 
-    The network is residual dilated convolutions over time.
+    Args:
+        features (np.ndarray): See :func:`contact_features`, (T, 85).
+        weights (Mapping[str, np.ndarray]): See :func:`load_contact_weights`.
+
+    Returns:
+        np.ndarray: Logits of contacts of the right and left ankle, (T, 2).
     """
     x, layer = _convolve(features, weights, 'embed'), 0
     while f'layers.{layer}.weight' in weights:
@@ -57,7 +69,7 @@ def _gelu(x: np.ndarray) -> np.ndarray:
 def _convolve(
     x: np.ndarray, weights: Mapping[str, np.ndarray], name: str, dilation: int = 1
 ) -> np.ndarray:
-    """Convolve (T, C) over time, with zeros around it."""
+    """Convolve (T, C) over time with zero padding; returns (T, C')."""
     kernel = weights[f'{name}.weight']  # (C', C, taps)
     taps = range(kernel.shape[2])
     padding = len(taps) // 2 * dilation
@@ -80,13 +92,16 @@ def load_contact_weights() -> dict[str, np.ndarray]:
 def predict_contacts(
     keypoints: np.ndarray, scores: np.ndarray, seconds: np.ndarray
 ) -> np.ndarray:
-    """Predict the probability that the right and left ankle stand, (T, 2).
+    """Predict the probability that the right and left ankle stand.
 
     Args:
         keypoints (np.ndarray): Human3.6M's joints in pixels, consecutive frames,
             (T, 17, 2).
         scores (np.ndarray): Confidences, (T, 17).
         seconds (np.ndarray): Timestamps, (T,).
+
+    Returns:
+        np.ndarray: Probabilities of the right and left ankle, (T, 2).
     """
     count = int(round((seconds[-1] - seconds[0]) * FPS, 6)) + 1
     times = seconds[0] + np.arange(count) / FPS

@@ -1,4 +1,4 @@
-"""Poses that contradict themselves: sides that change, sizes that do, single bones."""
+"""Contradictions in poses of other tools: sides, sizes or bone lengths that change."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _LIMBS = {
         ('arms', ('shoulder', 'elbow', 'wrist')),
     )
 }
-# Rigid bones, whatever a spine of few joints does.
+# Rigid bones. The spine is left out: it has too few joints to be rigid.
 _BONES = [
     bone
     for joints in _LIMBS.values()
@@ -32,16 +32,23 @@ _BONES = [
 
 @dataclass(frozen=True)
 class Contradictions:
-    """What no person does; larger values find less."""
+    """Limits that no person exceeds; higher values find fewer contradictions.
 
-    apart: float = 0.1  # mean step of limbs whose sides are exchanged, m
-    closer: float = 3.0  # ratio of it to the step with sides exchanged back
-    growth: float = 1.15  # ratio of sizes in a motion
-    units: float = 5.0  # ratio of sizes that are rather those of two units
-    lasts: float = 0.5  # seconds for which a size lasts
-    change: float = 0.2  # of a bone's length, relative to that of the person
-    share: float = 0.3  # of frames in which a single bone is so wrong
-    others: float = 0.05  # the same of most bones, at most
+    Only ``others`` finds more if it is higher.
+    """
+
+    # m; sides change places if a limb's joints step farther than this on average, ...
+    apart: float = 0.1
+    # ... and this many times as far as with left and right exchanged.
+    closer: float = 3.0
+    growth: float = 1.15  # ratio of the largest to the smallest size in a motion
+    units: float = 5.0  # a larger ratio of sizes suggests that the unit changes
+    lasts: float = 0.5  # seconds; window of the median of sizes, which must last
+    change: float = 0.2  # relative change of a bone's length; more is wrong
+    share: float = 0.3  # share of frames in which a bone is wrong; more is reported
+    # Share of frames in which the median bone is wrong; if it is higher, poses are too
+    # noisy to name single bones.
+    others: float = 0.05
 
 
 def find_contradictions(
@@ -50,9 +57,16 @@ def find_contradictions(
     fps: float,
     limits: Contradictions = Contradictions(),
 ) -> Iterator[str]:
-    """Yield what contradicts itself in a motion, in words.
+    """Describe the contradictions in a motion.
 
-    Bodies (T, 17, 3) are in meters, NaN where unknown, of frame numbers (T,).
+    Args:
+        body (np.ndarray): Human3.6M's joints, meters, NaN where unknown, (T, 17, 3).
+        frames (np.ndarray): Frame numbers, (T,).
+        fps (float): Frames per second.
+        limits (Contradictions): Limits that no person exceeds.
+
+    Yields:
+        str: One contradiction in words.
     """
     relative = body - body[:, :1]
     for limb, joints in _LIMBS.items():
@@ -66,7 +80,7 @@ def find_contradictions(
             begins = list_spans(frames[1:][is_swapped])
             yield f'left and right of {limb} change places in frame {begins}'
     lengths = bone_lengths(body, _BONES)
-    with ignored_warnings():  # of bones and frames that are not known
+    with ignored_warnings():  # bones and frames may be unknown in all of an axis
         ratios = lengths / np.nanmedian(lengths, axis=0)
         sizes = np.nanmedian(ratios, axis=1)
         is_wrong = np.abs(ratios / sizes[:, None] - 1) > limits.change

@@ -1,8 +1,8 @@
 """Expected error of each joint in each frame: evidence of doubt, and a fitted model.
 
-The model is a generalized linear one for each joint: the logarithm of the expected
+There is a generalized linear model for each joint: the logarithm of the expected
 distance from the ground truth is linear in the evidence. Both sides of the body share
-their coefficients, which belong to the weights of a lifter.
+coefficients. They are fitted for the weights of a lifter, and lie beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,29 +35,33 @@ EVIDENCE = (
     'share of the shoulders along the line of sight',
     'constant',
 )
-"""Evidence; disagreement and corrections are logarithms of meters."""
+"""Names of the evidence; disagreement and correction are logarithms of meters."""
 
 
 @dataclass(frozen=True)
 class EvidenceScales:
-    """Preparation of evidence; coefficients are fitted with these numbers."""
+    """Preparation of evidence.
 
-    smoothing: float = 0.08  # standard deviation in time, seconds
-    offset: float = 0.002  # added to distances before their logarithm, m
-    confident: float = 0.8  # largest score: 2D models differ above it
-    max_error: float = 0.5  # m, as evidence may be far from that of the fit
+    The coefficients are fitted with these numbers, and hold for no others.
+    """
+
+    smoothing: float = 0.08  # seconds; standard deviation of the filter over time
+    offset: float = 0.002  # meters that are added to distances before their logarithm
+    confident: float = 0.8  # higher scores count as this: 2D models differ above it
+    # Meters; largest expected error, as evidence may be far from what the fit has seen
+    max_error: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectErrors(LiftedStep):
-    """Step ``errors``: expected error of each joint in each frame."""
+    """Step ``errors``: predict the error of each joint in each frame."""
 
     name = 'errors'
 
     scales: EvidenceScales = EvidenceScales()
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
-        """State the errors, if the lifter has coefficients and gave evidence."""
+        """Add the errors if the lifter has coefficients and gave evidence."""
         weights, evidence = lifted.weights, lifted.evidence
         coefficients = weights and read_coefficients(weights)
         if not coefficients or evidence is None:
@@ -74,10 +78,17 @@ def predict_errors(
     coefficients: Mapping[str, Sequence[float]],
     scales: EvidenceScales = EvidenceScales(),
 ) -> np.ndarray:
-    """Predict errors in meters (T, 17), 0 for the root, from evidence (T, 17, E).
+    """Predict errors from evidence.
 
-    Coefficients are those of the evidence, in the order of :data:`EVIDENCE`, for the
-    logarithm of the error, by joint without its side.
+    Args:
+        numbers (np.ndarray): Evidence, see :func:`gather_evidence`, (T, 17, E).
+        coefficients (Mapping[str, Sequence[float]]): E coefficients for the logarithm
+            of the error, in the order of :data:`EVIDENCE`, by the name of the joint
+            without its side.
+        scales (EvidenceScales): Its largest error limits the result.
+
+    Returns:
+        np.ndarray: Expected errors, meters, 0 for the root, (T, 17).
     """
     table = np.array([coefficients[part_of(joint)] for joint in _H36M.joints[1:]])
     logarithms = (numbers[:, 1:] * table).sum(-1).clip(max=np.log(scales.max_error))
@@ -85,7 +96,7 @@ def predict_errors(
 
 
 def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
-    """Read the coefficients of a lifter, ``NAME.errors.json`` beside its weights."""
+    """Read ``NAME.errors.json`` beside a lifter's weights; None if it is missing."""
     path = weights.with_name(f'{weights.stem}.errors.json')
     if not path.is_file():
         return None
@@ -99,7 +110,17 @@ def gather_evidence(
     rows: np.ndarray,
     scales: EvidenceScales = EvidenceScales(),
 ) -> np.ndarray:
-    """Compute the numbers of :data:`EVIDENCE`, (T, 17, E), of a person's rows (T,)."""
+    """Compute the evidence for consecutive frames of a person.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        evidence (Evidence): What the lifter recorded, for all rows of the clip.
+        rows (np.ndarray): Rows of the person, (T,).
+        scales (EvidenceScales): Preparation of evidence.
+
+    Returns:
+        np.ndarray: Numbers in the order of :data:`EVIDENCE`, (T, 17, E).
+    """
     poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
     scores = np.minimum(clip.confidence[rows], scales.confident)
     sigma = scales.smoothing * clip.fps
@@ -122,6 +143,6 @@ def gather_evidence(
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return the shares of vectors (T, K, 3) along directions (T, 3), 0 to 1."""
+    """Return the share of each vector (T, K, 3) along directions (T, 3): 0 to 1."""
     along = np.abs((vectors * unit_vectors(directions)[:, None]).sum(-1))
     return along / np.linalg.norm(vectors, axis=-1).clip(1e-3)

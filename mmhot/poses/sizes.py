@@ -1,4 +1,4 @@
-"""Step ``sizes``: people as tall as stated, or as the floor below all of them shows."""
+"""Step ``sizes``: scale people to stated heights, or to stand on one floor."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,11 @@ Heights = tuple[float, ...] | dict[int, float]
 
 
 def read_heights(value: float | str | Iterable[float] | Mapping[int, float]) -> Heights:
-    """Read body heights in meters: '1.8', a list '1.8,1.2', or by person '0:1.8'."""
+    """Read body heights in meters: '1.8', a list '1.8,1.2', or by person '0:1.8'.
+
+    Raises:
+        ValueError: If a height is not between 0.3 and 3 meters.
+    """
     tracks: list[int] | None = None
     if isinstance(value, str) and ':' in value:
         value = dict(part.split(':') for part in value.split(','))  # type: ignore
@@ -57,10 +61,10 @@ class HeightOption(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ScalePeople(HeightOption, PeopleOption, PoseStep):
-    """Step ``sizes``: stated heights; sizes with which all people stand on one floor.
+    """Step ``sizes``: scale people to stated heights, or to stand on one floor.
 
-    A lifter takes all people as about equally tall. Before a camera that stands, and
-    also if it turns, the floor shows who is taller, unless too few feet rest.
+    A lifter makes everybody about equally tall. If the camera keeps its place, the
+    floor shows who is taller, unless too few feet rest on it.
     """
 
     name, of_people = 'sizes', True
@@ -85,7 +89,7 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         return clip
 
     def _say(self, clip: Clip3D) -> None:
-        """List the heights of people; warn if some are not known."""
+        """List the heights of people, and warn if some of them are assumed."""
         rows = [('ID', 'height, m', 'error, m', 'from')]
         for track, known in clip.heights.items():
             sizes = f'{known.meters:.2f}', f'{known.error:.2f}'
@@ -101,10 +105,16 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
 
 
 def share_floor(clip: Clip3D) -> Clip3D:
-    """Scale people of assumed heights so that all stand on one floor.
+    """Scale people with assumed heights so that all stand on one floor.
 
-    The camera stands, and may turn; each shot has a camera of its own. Whoever is known
-    by an earlier shot is known in a later one.
+    The camera keeps its place within a shot, and may turn. A height that one shot shows
+    is known in later shots.
+
+    Args:
+        clip (Clip3D): Poses with root positions and heights.
+
+    Returns:
+        Clip3D: The clip with new sizes, and heights with their errors.
     """
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     for shot in np.unique(shots):
