@@ -39,7 +39,7 @@ from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
 _AXES, _SIGNS = [0, 2, 1], np.array([-1, 1, -1], np.float32)
-# MMPose's name of an array or frame.
+# MMPose's file name for an array or frame
 _NAME = '{:06}.jpg'
 
 
@@ -47,39 +47,40 @@ _NAME = '{:06}.jpg'
 class DrawnImage:
     """Image or frame, and the people that are drawn into it."""
 
-    read: Callable[[], np.ndarray]  # returns the image, BGR, uint8 (H, W, 3)
-    people: list[Track2D]  # who were seen, in this frame
-    index: int  # frame number; 0 of an image
-    # returns the renderer of a number of lifted people
+    read: Callable[[], np.ndarray]  # function that returns the image, BGR, (H, W, 3)
+    people: list[Track2D]  # people who were detected in this frame
+    index: int  # frame number; 0 for an image
+    # Function that returns the renderer of a number of lifted people
     scene: Callable[[int], ClipRenderer | None]
 
 
 Posed = Iterator[tuple[PoseDataSample, DrawnImage]]
-"""For :meth:`Inferencer.forward` and :meth:`Inferencer.visualize`."""
+"""Samples for :meth:`Inferencer.forward`, images for :meth:`Inferencer.visualize`."""
 
 
 class Inferencer(BaseMMPoseInferencer):
     """Lift the people in images and videos, as ``MMPoseInferencer`` does.
 
-    Arguments, also of calls, and results are those of MMPose 1.3.2, except for the
+    Arguments, also of calls, and results are as in MMPose 1.3.2, except for the
     differences in ``docs/mmpose.md``. Videos are lifted as whole clips.
 
     Args:
-        pose2d (str, optional): 2D model, as of ``mmhot infer``, whose default it has.
+        pose2d (str, optional): 2D model, with the names and the default of
+            ``mmhot infer``.
         pose2d_weights (str, optional): Its checkpoint.
         pose3d (str, optional): Lifter, see :class:`mmhot.Lifter`.
         pose3d_weights (str, optional): Its checkpoint; enough if it has the config.
         device (str, optional): PyTorch device; by default the GPU if there is one.
         scope (str): Without effect: names are looked up in mmhot, then in MMPose.
-        det_model (str, optional): Detector, as of ``mmhot infer``.
+        det_model (str, optional): Detector, as for ``mmhot infer``.
         det_weights (str, optional): Its checkpoint.
         det_cat_ids (int | list[int], optional): Must be 0, the category of people.
         show_progress (bool): Whether to show progress bars. Defaults to False.
-        without (Sequence[str]): Processing steps to leave out, as of ``mmhot infer``.
+        without (Sequence[str]): Processing steps to leave out, as for ``mmhot infer``.
 
     Raises:
-        ValueError: If a name is unknown, weights and model do not fit, or there is no
-            lifter.
+        ValueError: If a name is unknown, weights and model do not fit, or no lifter is
+            given.
         FileNotFoundError: If a file does not exist.
 
     Example::
@@ -112,7 +113,7 @@ class Inferencer(BaseMMPoseInferencer):
         show_progress: bool = False,
         without: Sequence[str] = (),
     ) -> None:
-        # not the base's, which loads a single model
+        # The constructor of the base class is not called, as it loads a single model.
         if pose3d is None and pose3d_weights is None:
             raise ArgumentError(
                 '{pose3d} must be given; 2D models alone are for MMPoseInferencer'
@@ -129,7 +130,7 @@ class Inferencer(BaseMMPoseInferencer):
         )
         self._without = without
         self.lifter = Lifter(pose3d, pose3d_weights, device=device)
-        # thresholds differ from call to call, see BoxFilter
+        # Thresholds differ from call to call; BoxFilter applies them.
         opened = pose_source.open_pose_source(models, min_score=0.0)
         self.detector, self.estimator = opened
         self.bars = text_bar if show_progress else no_bar
@@ -142,7 +143,7 @@ class Inferencer(BaseMMPoseInferencer):
         if not isinstance(inputs, str | Path):
             if isinstance(inputs, np.ndarray | Sequence):
                 return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
-            # a generator may fill one buffer again and again
+            # Arrays are copied, as a generator may fill one buffer again and again.
             return [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
         sources = open_inputs([str(inputs)])
         images = [x for x in sources if isinstance(x, ImageSequence)]
@@ -152,7 +153,7 @@ class Inferencer(BaseMMPoseInferencer):
             raise ValueError(f'{inputs} contains {len(sources)} videos: give one')
         (video,) = sources
         self._video_input = True
-        # for the base, which writes NAME.json and NAME.mp4
+        # The base class needs this to write NAME.json and NAME.mp4.
         self.video_info: dict[str, Any] = dict(name=f'{video.name}.mp4', fps=video.fps)
         self.video_info |= dict(writer=None, predictions=[])
         return video
@@ -170,9 +171,15 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Posed:
         """Estimate the poses of images or frames, and lift them.
 
-        Arguments are the base's, but ``batch_size`` is used, ``nms_thr`` is the
-        detector's by default, and ``disable_norm_pose_2d`` is without effect: people
-        are never moved into one box.
+        Args:
+            inputs (FrameSource | list): A video, or images as paths and arrays.
+            batch_size (int): Images that the models process at once. Defaults to 1.
+            bbox_thr (float): Score; detections below it are dropped. Higher values keep
+                fewer people. Defaults to 0.3.
+            nms_thr (float, optional): Overlap (IoU) of boxes; of two that overlap more
+                the better one is kept. Defaults to the detector's.
+            disable_norm_pose_2d (bool): Without effect: people are never moved into one
+                box.
 
         Yields:
             tuple: A sample whose ``pred_instances`` has ``keypoints`` (P, K, 3),
@@ -195,7 +202,7 @@ class Inferencer(BaseMMPoseInferencer):
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Posed:
         """Lift the people of images as clips of one frame."""
-        # the chain of keypoints that the 2D model found in single images
+        # Images are lifted by the chain for keypoints, each as a clip of one frame.
         steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
@@ -242,7 +249,7 @@ class Inferencer(BaseMMPoseInferencer):
         names: Sequence[str],
         images: Iterator[np.ndarray],
     ) -> Posed:
-        """Yield the named frames of a clip; images are read if they are drawn."""
+        """Yield the named frames of a clip; images are read only if they are drawn."""
         scene = cache(partial(_open_scene, lifted))
         seen: list[list[Track2D]] = [[] for _ in names]
         for track in clip.tracks:
@@ -289,8 +296,23 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> list[np.ndarray] | None:
         """Draw the people of an image, in 3D in one scene to the right of it.
 
-        Arguments are the base's; ``wait_time`` is in seconds, and ``num_instances``,
-        people in the scene, is all by default.
+        Args:
+            inputs (DrawnImage): Image and people.
+            preds (list[PoseDataSample]): The sample.
+            return_vis (bool): Whether to return the drawing. Defaults to False.
+            show (bool): Whether to show it in a window. Defaults to False.
+            wait_time (float): Seconds that an image is shown. Defaults to 0, until a
+                key is pressed.
+            num_instances (int): People in the 3D scene. Defaults to -1, all.
+            vis_out_dir (str): Folder for drawings. Defaults to '', none.
+            **drawing: Further arguments of MMPose's inferencers.
+
+        Returns:
+            list[np.ndarray] | None: The drawing, RGB, (H, W', 3); empty unless
+            ``return_vis``, and None if nothing is drawn.
+
+        Raises:
+            ValueError: If a drawing would overwrite an input.
         """
         if not (return_vis or show or vis_out_dir):
             return None
@@ -317,7 +339,7 @@ class Inferencer(BaseMMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = '',
     ) -> dict[str, Any]:
-        """Convert predictions to plain values, and write them, as the base does."""
+        """Convert predictions to plain values, and write them as MMPose does."""
         (sample,) = preds
         people = _as_dicts(sample.pred_instances)
         if pred_out_dir and self._video_input:
@@ -330,13 +352,13 @@ class Inferencer(BaseMMPoseInferencer):
 
 
 def _make_sample(people: list[Track2D], clip: Clip3D | None) -> PoseDataSample:
-    """Convert the poses of a frame, and the boxes of the people who were seen."""
+    """Convert the poses of a frame, and the boxes of the people detected in it."""
     fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
     if clip is not None:
         boxes, unseen = {x.track: x.boxes[0] for x in people}, np.full(4, np.nan)
         bboxes = [boxes.get(track, unseen) for track in clip.track.tolist()]
         fields = dict(
-            # + 0 turns -0 into 0
+            # Adding 0 turns -0 into 0.
             keypoints=clip.keypoints_3d[..., _AXES] * _SIGNS + 0,
             keypoint_scores=clip.keypoint_scores_3d,
             bboxes=np.array(bboxes, np.float32).reshape(-1, 4),
@@ -347,7 +369,7 @@ def _make_sample(people: list[Track2D], clip: Clip3D | None) -> PoseDataSample:
 
 
 def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
-    """Return MMPose's entries of people, with those of ours."""
+    """Convert people to MMPose's dictionaries, with our additional entries."""
     if not len(instances):
         return []
     people = split_instances(instances)

@@ -49,8 +49,8 @@ def infer(
         cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
             for the next call.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options: As ``mmhot infer --help`` lists them, with underscores, without
-            those of results and of many inputs.
+        **options: Options of ``mmhot infer --help``, with underscores, except for
+            options of results and of many inputs.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -91,12 +91,12 @@ def lift(
     Args:
         keypoints (str | Path | Clip2D | np.ndarray | Iterable): Keypoints, or their
             file. An array is (T, K, 2) or has more dimensions, see
-            :meth:`Clip2D.from_arrays`. Or results of Ultralytics or ``KeyPoints`` of
-            supervision, one of each frame.
+            :meth:`Clip2D.from_arrays`. Or one result of Ultralytics, or ``KeyPoints``
+            of supervision, for each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options: As ``mmhot lift --help`` lists them, with underscores, without those
-            of results. ``skeleton``, ``image_size`` and ``fps`` are not for clips, and
-            ``single`` is for files and results.
+        **options: Options of ``mmhot lift --help``, with underscores, except for
+            options of results. A ``Clip2D`` states its ``skeleton``, ``image_size`` and
+            ``fps`` itself, and ``single`` is for files and results only.
 
     Returns:
         Clip3D: 3D poses in camera axes.
@@ -130,13 +130,13 @@ def refine(
         source (str | Path | Clip3D | np.ndarray | Iterable): A clip
             (:meth:`Clip3D.from_arrays`), a file or folder, an array of joints in
             meters, (T, K, 3), or one result of SAM 3D Body or MediaPipe for each frame.
-        **options: As ``mmhot refine --help`` lists them, with underscores, without
-            those of results. ``skeleton``, ``image_size``, ``fps`` and ``given_axes``
-            are not for clips.
+        **options: Options of ``mmhot refine --help``, with underscores, except for
+            options of results. A ``Clip3D`` states its ``skeleton``, ``image_size``,
+            ``fps`` and ``given_axes`` itself.
 
     Returns:
-        Clip3D: 3D poses in camera axes, or in world axes if the source's are level.
-        Steps that a clip has had do not run again.
+        Clip3D: 3D poses in camera axes, or in world axes if the source has level axes.
+        Steps that have processed a clip before do not run again.
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -173,7 +173,7 @@ def steps(
         source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): What ``infer``
             takes, the keypoints of ``lift`` as a clip or file, or the poses of
             ``refine`` as a clip.
-        **options: Those of the function.
+        **options: Options of that function.
 
     Yields:
         tuple[str, Clip2D | Clip3D]: Name of a step, and a copy of the clip after it.

@@ -16,7 +16,8 @@ from mmhot.io.atomic import replacing
 from mmhot.version import __version__
 from mmhot.weights.hub import META_FILE, MODEL_FILE
 
-# Accepted difference as a share of the largest value: rounding in another order.
+# Largest accepted difference, as a share of the largest value: ONNX Runtime rounds in
+# another order. Higher values accept more.
 _TOLERANCE = 1e-4
 
 
@@ -34,12 +35,15 @@ def export_onnx(
 
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
-        checkpoint (str, optional): Its weights. Defaults to those of the name.
+        checkpoint (str, optional): Its weights. Defaults to the weights of that name.
         out (str | Path): Folder to create.
         keep (Sequence[float], optional): Frames or keep rates other than trained ones.
         opset (int): Version of ONNX's operators, from 18. Defaults to 23.
         inputs (str, optional): Video, images or 2D keypoints of the comparison.
         say (Callable): Receives lines about the comparison.
+
+    Returns:
+        list[Path]: The written files.
 
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
@@ -76,7 +80,7 @@ def check_parity(opened: Exportable, file: Path) -> list[str]:
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)
     for kind, inputs in (('random', random), ('real', opened.real)):
-        # layers of MMDetection use what PyTorch calls outdated
+        # PyTorch warns of outdated functions in layers of MMDetection.
         with torch.no_grad(), ignored_warnings():
             expected = [output.numpy() for output in graph(inputs)]
         worst = 0.0
@@ -95,7 +99,7 @@ def _difference(
     where: str, name: str, values: np.ndarray, expected: np.ndarray
 ) -> float:
     """Return the largest difference of an output; raise if it is too large."""
-    limit = 0.0  # of indices
+    limit = 0.0  # indices must be equal
     if expected.dtype.kind != 'i':
         limit = _TOLERANCE * max(1.0, float(np.abs(expected).max()))
     is_whole = values.shape == expected.shape

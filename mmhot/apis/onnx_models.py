@@ -42,10 +42,10 @@ class Exportable:
     """A model that can be exported."""
 
     graph: nn.Module  # module of `mmhot.deploy.onnx_graphs`
-    # content of ``meta.json``, which the ONNX file repeats: all that
-    # `mmhot.pose2d` and `mmhot.lifting.networks` know of it
+    # Content of ``meta.json``, which the ONNX file repeats. `mmhot.pose2d` and
+    # `mmhot.lifting.networks` know nothing else about the model.
     meta: dict[str, Any]
-    real: Tensor  # inputs made of images or clips, (N, ...)
+    real: Tensor  # inputs made from images or clips, (N, ...)
 
 
 def open_exportable(
@@ -54,9 +54,16 @@ def open_exportable(
     keep: Numbers = None,
     inputs: str | None = None,
 ) -> Exportable:
-    """Load a model by name, find out what it is, and describe it.
+    """Load a lifter, 2D model or detector by name, and describe it.
 
-    Arguments are those of :func:`mmhot.apis.onnx_export.export_onnx`.
+    Args:
+        model (str): Name of shipped weights, name or alias of a model, or a config.
+        checkpoint (str, optional): Its weights. Defaults to the weights of that name.
+        keep (Sequence[float], optional): Frames or keep rates other than trained ones.
+        inputs (str, optional): Video, images or 2D keypoints of the comparison.
+
+    Raises:
+        ValueError: If an argument is wrong, or the model cannot be exported.
     """
     if model in NAMED_FILES:
         raise ValueError(f'{model} is an ONNX model already')
@@ -136,7 +143,7 @@ _DECODINGS = {
 
 
 def _windows(lifter: Lifter, path: str) -> Tensor:
-    """Encode windows that are spread over the longest track of a file."""
+    """Encode windows (8, T, K, C) that are spread over the longest track of a file."""
     clip = read_keypoints(path)
     segment = max(lifter.prepare(clip), key=lambda motion: len(motion.frames))
     times = clip.times_of(segment.frames)
@@ -178,7 +185,7 @@ def _open_pose_model(
         codec=config.model.head.decoder.to_dict(),
         keep_rates=plain.head.keep_rates if is_gtpt else None,
         score_curve=plain.test_cfg.get('score_curve'),
-        # of probabilities only, as logits
+        # Only models that return probabilities have a flip test; it averages logits.
         flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
     )
     shipped = resolve(shipped_models(DETECTOR.folders)[0].name, DETECTOR)
@@ -245,7 +252,7 @@ def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
-    """Return the color order, mean and deviation; refuse others than ImageNet's."""
+    """Return color order, mean and deviation; refuse any but ImageNet's mean."""
     buffers = (preprocessor.mean, preprocessor.std)
     mean, std = ([round(float(x), 3) for x in values.flatten()] for values in buffers)
     swaps = preprocessor._channel_conversion

@@ -29,7 +29,18 @@ def process_with_ray(
     report: Report,
     make_worker: Callable[..., ClipWorker] = ClipWorker,
 ) -> Iterator[Outcome]:
-    """Process inputs with Ray; yield outcomes in the order in which they finish."""
+    """Process inputs with Ray; yield outcomes in the order in which they finish.
+
+    Args:
+        inputs (Sequence[ClipInput]): Inputs.
+        values (Values): Options.
+        report (Report): Where lines and progress go.
+        make_worker (Callable): Makes a worker from options and report.
+
+    Raises:
+        ValueError: If an option is wrong, there is no cluster, or a model cannot be
+            loaded.
+    """
     device = values.of(DeviceOptions).device
     if device not in ('auto', 'cpu', 'cuda'):
         text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
@@ -37,7 +48,7 @@ def process_with_ray(
     with _connected() as ray:
         actors = _start(ray, values, len(inputs), make_worker)
         try:
-            # a model that one worker cannot load fails for all of them
+            # A model that one worker cannot load would fail in all of them.
             lines = ray.get(actors[0].prepare.remote())
         except ray.exceptions.RayTaskError as error:
             raise (error.cause or error) from None
@@ -57,7 +68,7 @@ class RemoteWorker:
     def __init__(
         self, make_worker: Callable[..., ClipWorker], values: Values, folder: str
     ) -> None:
-        load_extensions()  # options may name their parts
+        load_extensions()  # options may name parts of extensions
         self._folder = folder
         self._lines: list[tuple[Line, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
@@ -71,12 +82,12 @@ class RemoteWorker:
         return self._make_worker()
 
     def prepare(self) -> list[tuple[Line, bool]]:
-        """Load the models; returns lines, and whether they are warnings."""
+        """Load the models; return lines, and whether each is a warning."""
         self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, bool]]]:
-        """Process an input; returns lines, too."""
+        """Process an input; return its outcome, and lines as :meth:`prepare`."""
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[Line, bool]]:
@@ -114,7 +125,7 @@ def _start(
     num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
     num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
-    # a cluster may grow
+    # A cluster may grow, so that its size is no limit.
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
         text = '{num_workers} must be at most %s on this machine, got %s'
         raise ArgumentError(text, most, num_workers)
@@ -127,7 +138,14 @@ def _start(
 def collect_outcomes(
     ray: Any, pool: Any, inputs: Sequence[ClipInput], say: Say
 ) -> Iterator[Outcome]:
-    """Process all inputs with a pool of workers, a ``ray.util.ActorPool``."""
+    """Process all inputs with a pool of workers, and yield their outcomes.
+
+    Args:
+        ray (module): The module ``ray``.
+        pool (ray.util.ActorPool): The workers.
+        inputs (Sequence[ClipInput]): Inputs.
+        say (Callable): Receives the lines of the workers.
+    """
     waiting, reason = {item.name: None for item in inputs}, ''
     for item in inputs:
         pool.submit(lambda actor, clip: actor.process.remote(clip), item)

@@ -44,14 +44,15 @@ def stream(
 ) -> Iterator[LivePoses]:
     """Lift a stream frame by frame, a few frames behind it.
 
-    Of webcams and addresses the newest frame is lifted, others are dropped to keep up,
-    and a lost connection is tried again. All frames of files and images are lifted.
+    For webcams and addresses the newest frame is lifted, other frames are dropped to
+    keep up, and a lost connection is tried again. All frames of files and images are
+    lifted.
 
     Args:
         source (int | str | Path | Iterable): Webcam, address, video file, or images,
             BGR uint8 (H, W, 3), with ``fps``.
-        **options: As ``mmhot stream --help`` lists them, with underscores, without
-            those of results.
+        **options: Options of ``mmhot stream --help``, with underscores, except for
+            options of results.
 
     Returns:
         Iterator[LivePoses]: Frames, each with ``frame``, ``time`` and ``people``.
@@ -99,8 +100,16 @@ def lift_stream(
 ) -> str | None:
     """Lift a stream until it ends or is stopped.
 
-    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``. The result
-    says why the stream was lost for good, and is None if it ended or was stopped.
+    Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``.
+
+    Args:
+        source (str): Webcam, address or video file.
+        values (Values): Options.
+        report (Report): Where lines and progress go.
+        stop (threading.Event, optional): Stops the stream when it is set.
+
+    Returns:
+        str | None: Why the stream was lost for good; None if it ended or was stopped.
     """
     output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
     if output.axes != 'world':
@@ -150,7 +159,7 @@ def _append(file: RawIOBase, document: dict) -> None:
 
 def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:
     """Open the models of a stream."""
-    # streams may guess their rate
+    # The rate of a live stream may be a guess, so only files state theirs.
     stated = frames.fps if frames.finite and not frames.in_memory else None
     fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
     said: list[Line] = []
@@ -169,7 +178,14 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
 def _header(
     chain: LiveChain, values: Values, axes: str, size: tuple[int, int]
 ) -> dict[str, object]:
-    """Describe a stream whose images have a size."""
+    """Describe a stream for the header of its file.
+
+    Args:
+        chain (LiveChain): The models.
+        values (Values): Options.
+        axes (str): Axes of the poses.
+        size (tuple[int, int]): Width and height of the images, pixels.
+    """
     lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
     models, place = chain.plan.models, chain.placer.options
     lens = values.of(SetLens).lens_of(*size)
@@ -207,7 +223,7 @@ def _reported(
     write: Callable[[dict], None],
     say: Callable[[str], None],
 ) -> Iterator[Frame | str]:
-    """Pass on the items of a stream; report gaps, image sizes, dropped frames."""
+    """Pass on the items of a stream; report gaps, image sizes and dropped frames."""
     label, since, size, is_said = capture.stream.label, None, None, False
     for item in capture:
         if isinstance(item, str):
@@ -229,7 +245,7 @@ def _reported(
 
 
 def _as_instance(person: LivePerson, axes: str) -> dict:
-    """Convert a person to plain values; meters to 0.1 mm, pixels to 0.01."""
+    """Convert a person to plain values, rounded to 0.1 mm and 0.01 pixels."""
     pose, root = person.keypoints_3d, person.root_3d
     is_placed = bool((root == root).all())
     if axes == 'z-up':

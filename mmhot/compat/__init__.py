@@ -21,9 +21,11 @@ class Shim:
     """A patch of another package."""
 
     name: str
-    reason: str  # the problem, in one line
-    install: Callable[[], Undo | None]  # returns None where it is not needed
-    light: bool = False  # imports nothing, so that `import mmhot` installs it
+    reason: str  # problem that it solves, in one line
+    # Function that installs it and returns how to revert it, or None if not needed
+    install: Callable[[], Undo | None]
+    # Whether it imports nothing, so that `import mmhot` can install it
+    light: bool = False
 
 
 _LATER = 'with mmhot.plugin, where needed'
@@ -42,7 +44,7 @@ def apply(light: bool = False) -> tuple[str, ...]:
 
 
 def revert(kept: int = 0) -> None:
-    """Revert all shims but the first ones, the last one first."""
+    """Revert all shims but the first ``kept``, in reverse order."""
     while len(_undo) > kept:
         _undo.popitem()[1]()
 
@@ -71,7 +73,8 @@ def shims() -> Iterator[tuple[str, ...]]:
 def disable_telemetry() -> Undo | None:
     """Turn off ONNX Runtime's telemetry, for child processes, too.
 
-    It writes to the home folder, and reads the variable when it is imported.
+    Telemetry writes to the home folder. ONNX Runtime reads the environment variable
+    when it is imported.
     """
     if _TELEMETRY in os.environ:
         return None
@@ -109,7 +112,7 @@ def pass_scalar_radius() -> Undo | None:
             radius = np.asarray(radius).item()
         return original(self, center, radius, *args, **kwargs)
 
-    # inherited from OpencvBackendVisualizer
+    # The method is inherited from OpencvBackendVisualizer, so deleting it reverts this.
     PoseLocalVisualizer.draw_circles = draw_circles
     return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
 

@@ -1,4 +1,4 @@
-"""What ``torch.load`` permits in OpenMMLab's checkpoints, besides tensors."""
+"""Classes that ``torch.load`` permits in OpenMMLab's checkpoints, besides tensors."""
 
 from collections.abc import Callable
 from pickle import UnpicklingError
@@ -21,7 +21,7 @@ def allow_checkpoint_globals() -> Callable[[], None]:
     needed = [HistoryBuffer, ConfigDict, np.ndarray, np.dtype, bytes]
     needed += [type(np.dtype(code)) for code in _DTYPES]
     needed.append((_statistic_of_history, 'builtins.getattr'))
-    # The first name is that of NumPy 1, the second that of NumPy 2.
+    # NumPy 1 has the first name, NumPy 2 the second.
     for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
         needed.append((scalar, f'{module}.scalar'))
         needed.append((reconstruct, f'{module}._reconstruct'))

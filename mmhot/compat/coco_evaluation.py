@@ -1,9 +1,9 @@
-# ruff: noqa: N802, N803 - names are those of xtcocotools
+# ruff: noqa: N802, N803 - xtcocotools has these names
 """COCO keypoint evaluation with the interface of xtcocotools, on top of pycocotools.
 
 The classes select what pycocotools evaluates: parts of the whole body, CrowdPose's
-levels of crowding, other sigmas, areas of bounding boxes. The numbers are those of
-xtcocotools 1.14.3.
+levels of crowding, other sigmas, areas of bounding boxes. The numbers equal
+xtcocotools 1.14.3's.
 """
 
 import io
@@ -67,7 +67,7 @@ class COCOeval(cocoeval.COCOeval):
             ``'keypoints_body'``, ``'_foot'``, ``'_face'``, ``'_lefthand'``,
             ``'_righthand'`` or ``'_wholebody'`` (COCO-WholeBody).
         sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
-            by default those of COCO's 17.
+            by default the sigmas of COCO's 17 keypoints.
         use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53
             of the area of their bounding boxes.
 
@@ -98,9 +98,10 @@ class COCOeval(cocoeval.COCOeval):
     def summarize(self) -> None:
         """Compute ``stats``.
 
-        Of keypoints: AP, AP at 0.5 and 0.75, of medium and of large people, and the
-        same of AR. Of ``'keypoints_crowd'``: AP, AP at 0.5 and 0.75, the same of AR,
-        and AP of easy, medium and hard images, by their ``crowdIndex``.
+        For keypoints these are AP, AP at 0.5 and 0.75, AP of medium and of large
+        people, and the same for AR. For ``'keypoints_crowd'`` they are AP, AP at 0.5
+        and 0.75, the same for AR, and AP of easy, medium and hard images by their
+        ``crowdIndex``.
         """
         super().summarize()
         if self._is_crowd:
@@ -177,8 +178,15 @@ def person_fault(
     """Find what makes an annotation count wrongly, without an error.
 
     pycocotools and xtcocotools count NaN as a hit, and divide errors by the area.
-    ``fields`` hold the keypoints of the annotation. Returns a field and its fault, with
-    {0} for the field's value.
+
+    Args:
+        ann (Mapping): Annotation in COCO's format.
+        fields (Sequence[str]): Fields that hold its keypoints.
+        use_area (bool): Whether OKS uses the ``area`` of annotations. Defaults to True.
+
+    Returns:
+        tuple[str, str] | None: Field and its fault, with {0} for the field's value;
+        None if there is no fault.
     """
     for field in (*fields, 'bbox', 'area'):
         values = ann.get(field, 0)

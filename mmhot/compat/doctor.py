@@ -18,8 +18,8 @@ from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.errors import pip
 from mmhot.version import __version__
 
-# What is imported to see whether a distribution works, if not the module of its name,
-# `-` being `_`.
+# Module that is imported to see whether a distribution works, where it is not the
+# name of the distribution with `_` for `-`
 _MODULES = {
     'mmcv-lite': 'mmcv.ops',
     'mmpose': 'mmpose.apis',
@@ -36,13 +36,16 @@ _SAME = {
     'mmdet': ('onedl-mmdetection',),
     'opencv-python-headless': _OPENCV,
 }
-# They continue OpenMMLab's packages under the same module names: docs/installation.md.
+# Prefix of forks that continue OpenMMLab's packages under the same module names, see
+# docs/installation.md
 _ONEDL = 'onedl-'
-# pip cannot build, or would downgrade NumPy for, what these require.
+# Package that is installed without its requirements, because pip cannot build them or
+# would downgrade NumPy for them
 _ALONE = 'mmpose'
-# That is why the extra lists MMPose with a marker that holds for no Python of mmhot's.
+# Python version for which markers are evaluated. The extra lists MMPose with a marker
+# that holds for no Python that mmhot supports, so that pip does not install it.
 _PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
-# Any of them shows that the extra is wanted.
+# Packages that show, each by itself, that the extra is wanted
 _SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
@@ -54,11 +57,12 @@ class PackageStatus:
     name: str
     found: str | None  # installed version
     allowed: str | None = None  # versions that mmhot accepts; None for all
-    # 'broken': not allowed, or its import fails; 'optional': missing, and not needed
+    # 'ok'; 'broken', if the version is not allowed or the import fails; 'missing'; or
+    # 'optional', if it is missing and not needed
     verdict: str = 'ok'
-    note: str = ''  # the reason
-    needed: bool = True  # by mmhot or its extra `mmpose`
-    command: str | None = None  # that repairs it, if there is one
+    note: str = ''  # reason of the verdict
+    needed: bool = True  # whether mmhot or its extra `mmpose` needs it
+    command: str | None = None  # command that repairs it, if there is one
 
     @property
     def fails(self) -> bool:
@@ -96,10 +100,11 @@ def has_extra() -> bool:
 
 
 def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """Import modules in another process, which they may crash.
+    """Import modules in another process, because an import may crash.
 
-    Returns the error of each module that was reached, empty if it was imported, and the
-    devices that models can run on.
+    Returns:
+        tuple[dict[str, str], list[str]]: The error of each module that was reached,
+        empty if it was imported, and the devices that models can run on.
     """
     done = subprocess.run(
         python_command(_CHILD, *modules),
@@ -113,7 +118,7 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def import_all(modules: Sequence[str]) -> None:
-    """Import modules; print the outcome of each as JSON, and at last the devices."""
+    """Import modules; print the outcome of each as JSON, and then the devices."""
     out = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
     os.dup2(2, 1)  # packages print to stdout
     for module in modules:
@@ -146,7 +151,7 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
 
 
 def _judge(item: Requirement, error: str) -> PackageStatus:
-    """Judge a distribution; ``error`` is that of its import, or empty."""
+    """Judge a distribution; ``error`` is the error of its import, or empty."""
     names = (item.name, *_SAME.get(item.name, ()))
     versions = {name: version for name in names if (version := _version(name))}
     name, version = next(iter(versions.items()), ('', None))

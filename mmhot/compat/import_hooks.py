@@ -17,7 +17,7 @@ Fill = Callable[[ModuleType], None]
 
 
 class ModuleFinder(MetaPathFinder, Loader):
-    """Finder and loader of stand-in modules, whose attributes functions set."""
+    """Finder and loader of stand-in modules; a function fills each one."""
 
     def __init__(self, modules: Mapping[str, Fill]) -> None:
         self.modules = modules
@@ -34,7 +34,7 @@ class ModuleFinder(MetaPathFinder, Loader):
         self.modules[module.__name__](module)
 
     def install(self) -> Callable[[], None]:
-        """Come before other finders; return a function that reverts it."""
+        """Insert this finder before all others; return a function that reverts it."""
         sys.meta_path.insert(0, self)
         return self._uninstall
 
@@ -59,7 +59,7 @@ class _ConfigLoader(SourceFileLoader):
     """Loader of MMEngine's configs that adds the config scheme."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code, and add to it."""
+        """Run the module's code, and add the config scheme."""
         super().exec_module(module)
         _add_scheme(module)
 
@@ -125,7 +125,7 @@ def _copy_of(source: str) -> Fill:
 def provide_xtcocotools() -> Callable[[], None] | None:
     """Provide ``xtcocotools``, on top of pycocotools, unless an installed one works.
 
-    Those that are installed are mostly compiled for NumPy 1, and fail with NumPy 2.
+    Most installed versions are compiled for NumPy 1 and fail with NumPy 2.
     """
     is_working = find_spec('xtcocotools') is not None and find_spec('numpy') is not None
     if is_working:
@@ -148,7 +148,7 @@ def provide_mmcv_operators() -> Callable[[], None] | None:
     """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision."""
     spec = find_spec('mmcv')
     folders = (spec and spec.submodule_search_locations) or ()
-    # a compiled module that fails to load keeps its own error
+    # A compiled module that fails to load keeps its own error.
     if spec is None or any(any(Path(folder).glob('_ext.*')) for folder in folders):
         return None
 

@@ -38,10 +38,16 @@ def check_device(name: str, devices: Sequence[str]) -> None:
 def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
     """Return the command of a Python process that imports from where this one does.
 
-    Nothing is imported from the folder in which it starts, or named by the environment.
-    ``code`` finds ``arguments`` in ``sys.argv[1:]``. ``memory`` limits the address
-    space in bytes, 0 for none, as far as this process has no lower limit; not on
-    Windows.
+    It ignores the folder in which it starts and Python's environment variables.
+
+    Args:
+        code (str): Program.
+        *arguments: Its ``sys.argv[1:]``.
+        memory (int): Limit of the address space in bytes, unless this process has a
+            lower one; without effect on Windows. Defaults to 0, no limit.
+
+    Returns:
+        list[str]: Command for :mod:`subprocess`.
     """
     start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
     if memory and find_spec('resource'):

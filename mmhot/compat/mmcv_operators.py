@@ -25,10 +25,16 @@ _NEEDS = (
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Suppress boxes (N, 4) that overlap one with a higher score more than a threshold.
+    """Suppress boxes that overlap one with a higher score by more than a threshold.
 
-    ``offset`` is 1 if x2 and y2 are inclusive, else 0. Returns the kept indices,
-    highest score first, (M,) int64.
+    Args:
+        boxes (Tensor): Corners x1, y1, x2, y2, (N, 4).
+        scores (Tensor): Scores, (N,).
+        iou_threshold (float): Largest accepted overlap (IoU).
+        offset (int): 1 if x2 and y2 are inclusive, else 0.
+
+    Returns:
+        Tensor: Indices of the kept boxes, highest score first, (M,), int64.
     """
     # Ranks instead of scores: equal scores stay in the order of MMCV's sort.
     order = scores.sort(0, descending=True).indices
@@ -53,7 +59,7 @@ def roi_align_forward(
 
 
 OPERATORS: dict[str, Callable] = {
-    # for environment logs
+    # The versions are for logs of the environment.
     'get_compiler_version': lambda: f'none, torchvision {torchvision.__version__}',
     'get_compiling_cuda_version': lambda: 'not available',
     'nms': nms,
