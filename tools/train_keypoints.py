@@ -38,8 +38,9 @@ _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
 _SIGMA = 0.05  # of every keypoint, in OKS
 _VALIDATION = 10  # every tenth image
 _BATCHES = {100: 8, 1000: 16}  # sizes of batches for fewer objects than this
-# Learning rate for batches of 8. GTPT's head learns suddenly: before step 100 at this
-# rate, and between steps 100 and 140 at 3e-4 (30 generated images of five keypoints).
+# Learning rate for batches of 8. GTPT's head learns suddenly: between steps 65 and 90
+# at this rate (30 generated images of five keypoints, and 120 rendered people with
+# nine), between steps 100 and 140 at 3e-4 (the generated images).
 _RATE = 1e-3
 _MIN_STEPS = 150
 _CONFIG = """\
