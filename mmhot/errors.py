@@ -181,7 +181,7 @@ def naming(path: Path) -> Iterator[None]:
         raise ArgumentError('%s: %s', name, error) from error
     except ValueError as error:
         text = one_line(error)
-        # a reader within has named the file, or one in the folder
+        # A reader inside has named the file already, or a file in the folder.
         is_named = text.startswith((f'{name}: ', f'{name}{os.sep}'))
         raise ValueError(text if is_named else f'{name}: {text}') from error
     except FileNotFoundError as error:
@@ -259,7 +259,7 @@ def explain_refusal(error: Exception) -> str:
 def pip(action: str, *arguments: str) -> str:
     """Compose a command of pip for the Python that runs, of uv where it has no pip."""
     python = shlex.quote(sys.executable)
-    # a full search makes setuptools expect pip, and its own import fail in this process
+    # A full search makes setuptools expect pip, so that importing it fails afterwards.
     if PathFinder.find_spec('pip') is None:
         return f'uv pip {action} --python {python} {shlex.join(arguments)}'
     return f'{python} -m pip {action} {shlex.join(arguments)}'
@@ -282,7 +282,7 @@ def install_extra(extra: str) -> str:
         and package.marker.evaluate({'extra': extra})
         and not package.marker.evaluate({'extra': ''})
     ]
-    # pip leaves MMPose out of the extra, see docs/installation.md
+    # pip does not install MMPose with the extra, see docs/installation.md.
     more = f' && {pip("install", "--no-deps", MMPOSE)}' if extra == 'mmpose' else ''
     return pip('install', *needed) + more
 
@@ -311,7 +311,7 @@ def _reason(error: Exception) -> str | None:
             return meaning.format(*said.groups())
     if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
         return f'this needs {error.name}: {install_extra("mmpose")}'
-    # a package that was compiled for another NumPy raises ValueError and others
+    # A package that was compiled for another NumPy raises ValueError and other errors.
     places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
     if isinstance(error, ImportError) or '<module>' in places:
         return (

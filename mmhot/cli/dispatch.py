@@ -33,13 +33,13 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
         open_streams()
         keep_terminal()
     argv = [*(sys.argv[1:] if argv is None else argv)]
-    if argv[:1] == ['help']:  # mmhot help [COMMAND]
+    if argv[:1] == ['help']:  # the form `mmhot help [COMMAND]`
         argv = [*argv[1:2], '--help']
     named = next((name for name in COMMANDS if name in argv), None)
-    # the options of users' steps and formats are flags, too
+    # Options of users' steps and formats are flags, too.
     if named and (code := run_safely(f'mmhot {named}', load_extensions)):
         return code
-    # options of other commands would be imported for nothing
+    # The options of other commands need not be imported.
     parser, commands = build_parser(argv)
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
 
 def _run(args: argparse.Namespace) -> int | None:
-    # a warning of another package takes several lines, and names none of our options
+    # Warnings of other packages have several lines, and do not name our options.
     with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
         if 'kinds' in args:
             args.values = read_values(args)
@@ -86,7 +86,7 @@ def build_parser(
     commands = {}
     for name in COMMANDS:
         module = import_module(f'mmhot.cli.{name.replace("-", "_")}')
-        summary = (module.__doc__ or '').partition('\n')[0]  # none with `python -OO`
+        summary = (module.__doc__ or '').partition('\n')[0]  # empty with `python -OO`
         command = subparsers.add_parser(
             name,
             help=summary.rstrip('.'),
@@ -96,7 +96,7 @@ def build_parser(
         )
         if name in used:
             module.add_arguments(command)
-        # they may follow the command, too; absent, they change nothing
+        # These options may follow the command, too. If absent, they change nothing.
         group = command.add_argument_group('general')
         group.add_argument('-h', '--help', action='help', help='print this text')
         _add_global_options(group, argparse.SUPPRESS, argparse.SUPPRESS)

@@ -51,7 +51,7 @@ def run_safely(
     logger.addHandler(handler)
     _UNWRITTEN.clear()
     try:
-        # requests to end and closed terminals are Ctrl-C, so that files are whole
+        # Requests to end, and closed terminals, count as Ctrl-C: files stay whole.
         with handling(signal.default_int_handler, 'SIGINT', 'SIGTERM', 'SIGHUP'):
             code = action() or 0
     except KeyboardInterrupt:
@@ -66,7 +66,7 @@ def run_safely(
         logger.removeHandler(handler)
     if not _UNWRITTEN:
         return code
-    # the reader has ended, as in `mmhot ... | head`
+    # the reader of a pipe has ended, as in `mmhot ... | head`
     if isinstance(_UNWRITTEN[0], BrokenPipeError):
         return 141
     complain(_UNWRITTEN[0], 'error: the output cannot be written: ')
@@ -91,7 +91,7 @@ def open_streams() -> None:
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
         if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free number
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
@@ -103,7 +103,7 @@ def keep_terminal() -> None:
     """
     if is_debugging():
         return
-    with suppress(AttributeError, OSError):  # no stderr, or that of a notebook
+    with suppress(AttributeError, OSError):  # no stderr, or a notebook's
         stream, number = sys.stderr, sys.stderr.fileno()
         sys.stderr = os.fdopen(
             os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors

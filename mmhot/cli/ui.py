@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         # Gradio reads them when it is imported
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
         os.environ['GRADIO_TEMP_DIR'] = folder
-        # seconds until it is noticed that a page was closed
+        # Seconds after which a closed page is noticed.
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
         from mmhot.ui.origins import only_own
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
                 footer_links=[],
                 app_kwargs={'middleware': only_own(options.host)},
                 css=CSS,
-                # system fonts: others would be downloaded
+                # System fonts, as others would be downloaded.
                 theme=gradio.themes.Soft(
                     font=['system-ui', 'sans-serif'],
                     font_mono=['ui-monospace', 'monospace'],

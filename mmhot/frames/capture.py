@@ -60,8 +60,8 @@ class Capture:
     ) -> None:
         self.stream, self.reconnect, self.duration = stream, reconnect, duration
         self.stop = stop or threading.Event()
-        self.seen = self.dropped = 0  # frames that arrived, and were replaced
-        self.ended: str | None = None  # afterwards: why, unless it was asked to stop
+        self.seen = self.dropped = 0  # frames that arrived, and dropped frames
+        self.ended: str | None = None  # reason of the end, unless it was asked to stop
         self._items: deque[Frame | str] = deque()
         self._changed = threading.Condition()
         self._done = False
@@ -88,7 +88,7 @@ class Capture:
                     break
         finally:
             self.stop.set()
-            # one that waits for the network ends on its own
+            # A thread that waits for the network ends on its own.
             thread.join(timeout=1.0)
         if self._failure is not None:
             raise self._failure

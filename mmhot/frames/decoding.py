@@ -53,7 +53,7 @@ class FileClock:
     Where timestamps restart, as in joined videos, the usual step is taken.
     """
 
-    jump = 0.0  # seconds by which the last timestamp jumped then
+    jump = 0.0  # seconds by which the last timestamp jumped
 
     def __init__(self, fps: float) -> None:
         self._step = 1 / fps
@@ -148,7 +148,7 @@ def decode(
             'for example'
         )
     check_pixels(context.width * aspect, context.height, label)
-    # frames may become larger later, and decoders pad them
+    # Frames may become larger later, and decoders pad them.
     context.options = {**context.options, 'max_pixels': str(2 * MAX_PIXELS)}
     stream.thread_type = threads
     whole = _weave(stream) if is_interlaced(container) else None
@@ -212,7 +212,7 @@ def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
     matrix = frame.side_data.get(kind)  # type: ignore[call-overload] # PyAV: keys are text
     if matrix is None:
         return image
-    # a point (x, y) is shown at (a x + c y, b x + d y), all in whole quarter turns
+    # A point (x, y) is shown at (a x + c y, b x + d y), turned by whole quarter turns.
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
     turned = abs(b) > abs(a)
     if turned:

@@ -54,7 +54,7 @@ class VideoFile(FrameSource):
         super().__init__(address.name, path, DEFAULT_FPS)
         self._address = address
         self.label = address.label  # a path has one slash after http:
-        self.slowed = 1.0  # duration of the file over that of the recording
+        self.slowed = 1.0  # duration of the file, relative to the recording's
         with self._open() as container:
             self.num_frames = decoding.video_stream(container).frames or None
             self._has_timestamps = not decoding.is_raw(container)
@@ -73,7 +73,7 @@ class VideoFile(FrameSource):
         """Decode from the start."""
         self.ended, self.num_damaged = None, 0
         index, clock, end = 0, decoding.FileClock(self._rate), 0.0
-        damage: list[Exception] = []  # since the last frame
+        damage: list[Exception] = []  # errors since the last frame
         with self._open() as container:
             expected = _expected_end(container)
             if decoding.is_interlaced(container):
@@ -111,7 +111,7 @@ class VideoFile(FrameSource):
         """Return the last timestamp of all streams, such as longer sound."""
         last = 0.0
         with self._open() as container, suppress(av.error.FFmpegError, OSError):
-            # one stream alone ends where its frames do
+            # A single stream ends where its frames do.
             for packet in container.demux() if len(container.streams) > 1 else ():
                 if packet.pts is not None:
                     last = max(last, float(packet.pts * packet.time_base))

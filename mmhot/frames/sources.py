@@ -49,9 +49,9 @@ class FrameSource(ABC):
         num_frames (int, optional): Number of frames, if known.
     """
 
-    finite = True  # whether it has an end; else frames come in real time
-    ended: str | None = None  # after reading: why it ended early, one line
-    # frames so far that were decoded from damaged data, or skipped because of it
+    finite = True  # whether the source has an end; if not, frames come in real time
+    ended: str | None = None  # one line after reading that says why it ended early
+    # Number of frames so far that were decoded from damaged data, or skipped.
     num_damaged = 0
     once = False  # whether frames can be read a single time
     in_memory = False  # whether the path is only a name, without a file

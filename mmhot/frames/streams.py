@@ -51,7 +51,7 @@ class VideoStream(FrameSource):
         with self._open() as container:
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
             is_timed, damaged = not decoding.is_raw(container), 0
-            # frame threads would delay frames
+            # Decoding frames in several threads would delay them.
             items = decoding.decode(container, self.label, 'SLICE')
             for index, item in enumerate(items):
                 if isinstance(item, Exception):
@@ -90,7 +90,7 @@ def open_stream(text: str) -> VideoStream | VideoFile:
     if address := Address.read(text):
         options = {'fflags': 'nobuffer', 'flags': 'low_delay'}
         if text.lower().startswith('rtsp'):
-            # lost packets smear images, but not every server has TCP
+            # Lost packets smear images, so TCP is preferred; not every server has it.
             options['rtsp_flags'] = 'prefer_tcp'
         return VideoStream(address, options=options)
     if not is_webcam(text):

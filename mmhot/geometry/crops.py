@@ -17,7 +17,7 @@ def crop_matrix(
     The box, x1, y1, x2, y2 in pixels, is enlarged by ``padding``, and its narrower side
     widened. ``size`` is width and height of the crop in pixels.
     """
-    # rounded as by MMPose's get_warp_matrix: equal matrices make equal crops
+    # Round as MMPose's get_warp_matrix does: equal matrices make equal crops.
     box = np.asarray(box, np.float32)
     center, extent = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]).clip(1) * padding
     half = 0.5 * max(extent[0], extent[1] * (size[0] / size[1]))
@@ -51,7 +51,7 @@ def warp_smoothly(
     zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     block = int(min(1 / max(zoom, 1e-6), *image.shape[:2]))
     if block > 1:
-        # pad to whole blocks, so that each pixel of the small image is a square
+        # Pad to whole blocks, so that each pixel of the small image is a square.
         height, width = (block * -(-length // block) for length in image.shape[:2])
         bottom, right = height - image.shape[0], width - image.shape[1]
         image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)

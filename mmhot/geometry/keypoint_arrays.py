@@ -215,7 +215,7 @@ def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
     else:
         import torch
 
-        # a list as an index would be copied to the GPU
+        # A list as index would be copied to the GPU.
         mirrored = torch.stack([poses[..., i, :] for i in flip_indices], dim=-2)
     mirrored[..., 0] *= -1
     return mirrored

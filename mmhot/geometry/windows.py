@@ -146,11 +146,11 @@ def usual_stride(seq_len: int, num_targets: int) -> int:
 
 
 class Window(NamedTuple):
-    """A window of one of several clips."""
+    """Window of one of several clips."""
 
     clip: int  # index of the clip
     start: int  # first target in the clip; may be negative
-    ends: str  # what it contains beyond the clip, see :func:`frames_inside`
+    ends: str  # content beyond the clip, see :func:`frames_inside`
 
 
 def plan_windows(
@@ -201,7 +201,7 @@ class BlendedMean:
 
     def __init__(self, num_frames: int) -> None:
         self._weights = np.zeros(num_frames, np.float32)
-        self._sums = np.zeros(())  # until the shape of a frame is known
+        self._sums = np.zeros(())  # replaced when the shape of a frame is known
 
     def add(self, start: int, part: np.ndarray) -> None:
         """Add values (T, ...) from a frame on; those outside are left out."""

@@ -78,7 +78,7 @@ def save_arrays(
     save = np.savez_compressed if compressed else np.savez
     save(archive, **arrays)  # type: ignore[arg-type] # no name is 'allow_pickle'
     with replacing(path) as temporary:
-        # no view of it: one in an error's traceback crashes Python 3.12.1 later
+        # Copy it: a view in an error's traceback crashes Python 3.12.1 later.
         temporary.write_bytes(archive.getvalue())
 
 

@@ -47,7 +47,7 @@ def read_image(path: str | Path) -> np.ndarray:
     image, size = None, image_size(path)
     if size is not None:  # Pillow opens none of more than 179 million pixels
         check_pixels(*size, name)
-        # imread takes no names that the system's encoding lacks
+        # imread cannot open names that the system's encoding lacks.
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         most = f'{MAX_PIXELS / 1e6:g} million pixels'
@@ -57,9 +57,9 @@ def read_image(path: str | Path) -> np.ndarray:
 
 def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
     """Return what a function reads of an image that Pillow opens; None if damaged."""
-    from PIL import Image  # videos do without
+    from PIL import Image  # not needed for videos
 
-    # damaged headers raise nearly anything
+    # Damaged headers raise nearly any error.
     with (
         suppress(Exception),
         ignored_warnings(),
@@ -98,11 +98,11 @@ def count_pages(path: Path) -> int:
 def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
     focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
-    return focal or None  # files have 0 for unknown ones
+    return focal or None  # 0 stands for unknown ones in files
 
 
 def _exif_of(image: Any) -> Any:
-    # the method of PNG files decodes them
+    # The method of PNG files would decode them.
     return PIL.Image.Image.getexif(image)
 
 

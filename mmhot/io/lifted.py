@@ -217,7 +217,7 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
         if name in _OPTIONAL and not any(key in person for person in instances):
             continue
         values = [person[key] for person in instances]
-        # float64 has not all track IDs
+        # Not all track IDs are exact in float64.
         is_exact = name == 'track' and all(type(x) is int for x in values)
         fields[name] = np.array(values) if is_exact else as_numbers(values, key)
     return clip_of_arrays(fields)
@@ -244,7 +244,7 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
                 array = array.reshape([sizes[letter] for letter in letters])
             array = whole_numbers(name, array) if dtype is np.int64 else array
             values[name] = array.astype(dtype)
-    # files of mmhot 0.2 have names of steps alone
+    # Files of mmhot 0.2 have only the names of steps.
     steps: Steps = {name: {} for name in values.get('steps', ())}
     values['steps'] = steps | {
         name: json.loads(text)

@@ -28,7 +28,7 @@ from mmhot.io.arrays import check_count, check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
-_IMMUTABLE = 1 << 8  # flag of types in C that cannot be changed
+_IMMUTABLE = 1 << 8  # flag of C types that cannot be changed
 _PICKLED_MODULES = (
     *('numpy', 'numpy.core.multiarray', 'numpy._core.multiarray'),
     *('numpy.core.numeric', 'numpy._core.numeric'),
@@ -69,7 +69,7 @@ class _Array(np.ndarray):
 
 
 _ALLOWED = {
-    # an argument of _reconstruct; called, it could take pointers from the file
+    # Only an argument of _reconstruct: if called, it could take pointers from the file.
     'ndarray': None,
     'dtype': _Dtype,
     '_reconstruct': lambda *_: np.ndarray.__new__(_Array, 0),
@@ -120,7 +120,7 @@ class _TensorUnpickler(_PlainUnpickler):
         allowed = {**allowed, **torch_unpickler._get_user_allowed_globals()}
         allowed['builtins.getattr'] = _Object
         value = allowed.get(f'{IMPORT_MAPPING.get(module, module)}.{name}', _Object)
-        # a state that the file sets must not reach what others use
+        # State from the file must not reach objects that others use.
         if isinstance(value, FunctionType):
             return lambda *args: value(*args)
         is_shared = isinstance(value, type) and not value.__flags__ & _IMMUTABLE
@@ -154,7 +154,7 @@ def load_objects(path: Path) -> Any:
                 f'is refused: it holds {error}; only arrays, numbers, text, dicts and '
                 'lists are loaded, because other pickled objects can run any code'
             ) from error
-        # damaged pickles and archives raise nearly any kind of error
+        # Damaged pickles and archives raise nearly any kind of error.
         except Exception as error:
             reason = one_line(error)[:200] or type(error).__name__
             raise ValueError(f'cannot be read: {reason}') from error
@@ -183,7 +183,7 @@ def _load_array(file: Any) -> Any:
 
 
 def _unpickle(file: BinaryIO) -> Any:
-    # latin1: text and arrays that Python 2 pickled
+    # Text and arrays that Python 2 pickled need latin1.
     return _PlainUnpickler(file, encoding='latin1').load()
 
 
@@ -233,7 +233,7 @@ def _load_tensors(path: Path, map_location: Any) -> Any:
     try:
         content = torch.load(path, map_location, module, weights_only=False)
         return _without_objects(content)
-    except Exception:  # the caller names the first error
+    except Exception:  # the caller reports the first error
         return None
 
 

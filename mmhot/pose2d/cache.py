@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Bytes of an input's name within the name of a file; most systems allow 255 in all.
 _LONGEST_NAME = 120
-_SAMPLE = 4096  # bytes; a file of equal size and date has other ones
+_SAMPLE = 4096  # bytes that are hashed, as files may have equal sizes and dates
 _STATE = ('size', 'complete', 'ended', 'first')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 
@@ -81,7 +81,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 def save_people(clip: ClipPeople, path: Path) -> None:
     """Save the frames so far, at least one; the file is never there in part."""
-    # an interruption may come between a frame's people and its time
+    # An interruption may come between a frame's people and its time.
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]
     arrays = {

@@ -77,7 +77,7 @@ class EstimatePoses(Pose2DOptions, Step):
         from mmhot.pose2d.estimation import show_again
 
         path = None
-        # the content of an address may change
+        # The content of an address may change.
         if cache is not None and not frames.in_memory and frames.path.exists():
             facts = {'fps': frames.fps, 'frames': frames.num_frames}
             facts |= {'span': frames.span} | models.identity

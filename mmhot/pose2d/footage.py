@@ -23,10 +23,10 @@ class ClipPeople:
     times: list[float] = field(default_factory=list)  # time of each frame in seconds
     size: tuple[int, int] = (0, 0)  # width and height of the frames in pixels
     complete: bool = False  # whether all frames were processed
-    ended: str = ''  # why reading ended early, or nothing
-    # frames with which another shot begins
+    ended: str = ''  # reason why reading ended early, or empty
+    # Frames with which another shot begins.
     cuts: list[int] = field(default_factory=list)
-    # arrays of each observer by key
+    # Arrays of each observer by key.
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     # first frame that was processed, of a part of a video: those before have no people
     first: int = 0
@@ -40,8 +40,8 @@ class Footage:
     frames: FrameSource
     people: ClipPeople = field(default_factory=ClipPeople)
     tracked: Clip2D | None = None  # all people that were tracked, of a whole video
-    look_again: LookAgain | None = None  # reads the video again, unless it is cached
-    count: CountStage = no_count  # receives the progress
+    look_again: LookAgain | None = None  # function that reads the video again
+    count: CountStage = no_count  # function that receives the progress
     finds_more: bool = False  # whether there is a detector that finds more people
 
 

@@ -92,7 +92,7 @@ class MMPoseDetector(Detector):
         """Detect the people of BGR images (H, W, 3)."""
         samples = [self.pipeline(dict(img=x, img_id=i)) for i, x in enumerate(images)]
         device = next(self.model.parameters()).device
-        # layers of MMDetection use what PyTorch calls outdated
+        # Layers of MMDetection use functions that PyTorch calls outdated.
         with ignored_warnings():
             batch = pseudo_collate(samples)
             if self.pads_to_squares:
@@ -173,7 +173,7 @@ class MMPoseEstimator(CropEstimator):
         if self._affine is None:
             facts = dict(img=image, bbox=box[None], bbox_score=np.ones(1, np.float32))
             return self._pipeline(facts | self._meta)
-        # the same, in less of the time in which other threads wait
+        # This does the same, while other threads wait for less time.
         size, padding = self._affine
         aspect, (width, height) = size[0] / size[1], (box[2:] - box[:2]) * padding
         if width > height * aspect:

@@ -13,7 +13,7 @@ from mmhot.structures.people import Boxes, People, Pose, box_iou, match_boxes
 
 # Gray of the margin, label of people, divisor of sides.
 _GRAY, _PERSON, _STRIDE = (114, 114, 114), 0, 32
-_SAME_PERSON = 0.3  # overlap of a box and that of a pose of the same person
+_SAME_PERSON = 0.3  # overlap of a box with the box of the same person's pose
 # Longer side of the input where the file leaves it open, of RTMDet-nano and others.
 _SIZE, _RAW_SIZE = 320, 640
 # Detectors with this name take images that are not normalized.
@@ -81,7 +81,7 @@ class OnnxDetector(Detector):
         # MMDeploy's NMS supports one image, even where the file declares a batch
         if not self.has_poses:
             return [self._find(image) for image in images]
-        # buffers of cameras are refilled, so that the object alone says nothing
+        # Cameras refill buffers, so that the same object may have another content.
         contents = [(image.shape, image.tobytes()) for image in images]
         self._last = {
             content: self._last.get(content) or self._find(image)
@@ -92,9 +92,9 @@ class OnnxDetector(Detector):
     def _find(self, image: np.ndarray) -> People:
         batch, zoom = self._prepare(image)
         dets, other = self.file.run(batch, self._outputs)
-        with naming(self.path):  # shapes that the file leaves open
+        with naming(self.path):  # raised for shapes that the file leaves open
             boxes, scores, other = dets[0, :, :4], dets[0, :, 4], other[0]
-            # padded by boxes without a score; one-stage models know people only
+            # Boxes without a score are padding. One-stage models detect only people.
             rows = scores > 0 if self.has_poses else other == _PERSON
             no_poses = np.zeros((len(rows), 0, 3))
             poses = (other if self.has_poses else no_poses)[rows] / (*zoom, 1)

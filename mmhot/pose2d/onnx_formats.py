@@ -45,7 +45,7 @@ RAW_RGB = RAW_BGR._replace(channels=(2, 1, 0))
 
 
 class PipelineFile(NamedTuple):
-    """What ``pipeline.json`` of MMDeploy's SDK states; None of all else."""
+    """Values that ``pipeline.json`` of MMDeploy's SDK states; None if it does not."""
 
     colors: Colors | None = None  # normalization
     size: tuple[int, int] | None = None  # width and height of the input
@@ -79,7 +79,7 @@ class OnnxFile:
             raise ValueError(f'{path} has the inputs {names}: one image is expected')
         self.input = inputs[0]
         shape = [*self.input.shape, None, None, None][:4]
-        self._is_last = shape[3] == 3 != shape[1]  # planes, of MoveNet
+        self._is_last = shape[3] == 3 != shape[1]  # channels last, as in MoveNet
         sides = shape[1:3] if self._is_last else shape[2:]
         self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
         has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
@@ -115,7 +115,7 @@ class OnnxFile:
         """Choose the skeleton by argument, metadata, or number of keypoints."""
         metadata = self.session.get_modelmeta().custom_metadata_map
         with naming(self.path):
-            if name is None and 'joints' in self.meta:  # an export describes its own
+            if name is None and 'joints' in self.meta:  # an export has its own
                 name = described_skeleton(self.meta).name
             name = name or self.meta.get('skeleton') or metadata.get('skeleton')
             if name is None:
@@ -150,7 +150,7 @@ class OnnxFile:
 def normalize(images: Images, colors: Colors) -> np.ndarray:
     """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
     batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
-    # one plane after the other: ten times as fast as all at once
+    # One plane after the other is ten times as fast as all at once.
     for planes, image in zip(batch, images, strict=True):
         for plane, channel, mean, std in zip(planes, *colors, strict=True):
             values = image[..., channel]
@@ -171,7 +171,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
         size = next(sizes, None)
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
-        # without a step the network takes raw images
+        # Without such a step the network expects raw images.
         normalized = by_type.get('Normalize', RAW_BGR._asdict())
         mean, std = (tuple(map(float, normalized[key])) for key in ('mean', 'std'))
         planes = RAW_RGB if normalized.get('to_rgb') else RAW_BGR

@@ -25,7 +25,7 @@ _GPU_BATCH = 64
 
 
 class OneStageModelError(ValueError):
-    """A model of whole images was opened as one of crops."""
+    """Error: a model for whole images was opened as a model for crops."""
 
 
 class _Layout(NamedTuple):
@@ -73,7 +73,7 @@ class OnnxPoseEstimator(CropEstimator):
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
-        # caches of CPUs hold the activations of one crop
+        # A CPU's caches hold the activations of one crop.
         usual = 1 if on_cpu else _GPU_BATCH
         self._batch = shape[0] if isinstance(shape[0], int) else usual
         outputs = file.output_shapes((width, height))
@@ -82,7 +82,7 @@ class OnnxPoseEstimator(CropEstimator):
         self.skeleton, self._flip_indices = joints.name, list(joints.flip_indices)
         colors = RAW_RGB if layout.is_raw else IMAGENET_RGB
         self._colors = file.pipeline.colors or colors
-        # crops of UDP map the centers of the corner pixels, not their corners
+        # UDP's crops map the centers of the corner pixels, not their corners.
         ends = self._size - 1 if layout.is_udp else self._size
         self._scale = ends / self._size
         padding = file.pipeline.padding or layout.padding
@@ -168,7 +168,7 @@ def _find_layout(file: OnnxFile) -> _Layout | None:
     if axes != [4]:
         return None
     if shapes[0][-1] == 3:
-        # trained with boxes that hardly exceed the person: neighbors confuse it
+        # The model was trained with tight boxes, and neighbors confuse it.
         return _Layout(_decode_points, padding=1.0, is_raw=True)
     if file.has_udp_heatmaps():
         return _Layout(decode_udp_heatmaps, is_udp=True)

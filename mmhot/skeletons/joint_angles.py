@@ -88,7 +88,7 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
 
     def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
         values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
-        # adduction and rotation are positive towards the middle on both sides
+        # Adduction and rotation are positive towards the middle on both sides.
         values *= (1, sign, sign)
         listed = [name + ending for name in _BALL[part]]
         start = [known[name] for name in listed] if known else None

@@ -557,7 +557,7 @@ def clip_3d(
 
 
 def join_rows(motions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """Concatenate the arrays of several motions, and sort rows by frame and track."""
+    """Join arrays (N, ...) of several motions, and sort rows by frame and track."""
     arrays = {key: np.concatenate([x[key] for x in motions]) for key in motions[0]}
     order = np.lexsort((arrays['track'], arrays['frame']))
     return {name: array[order] for name, array in arrays.items()}
@@ -589,7 +589,7 @@ def to_axes(clip: Clip3D, axes: str) -> Clip3D:
         raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
     if axes == clip.axes:
         return clip
-    # y and z change places, and one its sign
+    # Exchange y and z, and change the sign of one of them.
     signs = np.array([1, 1, -1] if axes == 'z-up' else [1, -1, 1], np.float32)
     poses, root = (x[..., [0, 2, 1]] * signs for x in (clip.keypoints_3d, clip.root_3d))
     return replace(clip, axes=axes, keypoints_3d=poses, root_3d=root)

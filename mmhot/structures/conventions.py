@@ -103,7 +103,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     count, size = points.shape[-2:]
     skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]
     heights = [points[..., axis] * sign for axis in range(size) for sign in (1, -1)]
-    heights = heights[-1:] if size == 2 else heights  # y down
+    heights = heights[-1:] if size == 2 else heights  # only y down
 
     def share(skeleton: Skeleton, least: int = 3) -> float:
         return max(upright(y, skeleton, least).mean() for y in heights)
@@ -116,7 +116,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     best = max(skeletons, key=share)
     reason = 'in whose order people stand'
     if share(best) < _MOST_UPRIGHT:
-        if share(usual, 1) >= _LEAST_UPRIGHT:  # half of people who stand or sit
+        if share(usual, 1) >= _LEAST_UPRIGHT:  # only a part of people is seen
             return usual
         best, reason = usual, 'the usual order, as no person stands'
     text = '%s: %d joints without names are read as %s, %s; {skeleton} states another'
@@ -226,7 +226,7 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     _, axis, has_hands_up = _segments(body)
     is_known, points = np.isfinite(axis).all(-1), dict.fromkeys(_UP, 0)
     is_sure, least = is_known & ~has_hands_up, len(body) / 10
-    hangs = places is not None and is_sure.sum() < least  # or stands on the hands
+    hangs = places is not None and is_sure.sum() < least  # or stands on hands
     axis = axis[is_known if hangs else is_sure]
     for axes, (column, sign) in _UP.items():
         along = np.abs(axis[:, column]) if hangs else sign * axis[:, column]

@@ -66,7 +66,7 @@ class Lens:
         low = _FOCAL_RANGE[0] * max(self.size or (1,))
         side = max(self.size or (_MAX_SIDE,))
         shift = np.subtract(self.center, np.divide(self.size or (0, 0), 2))
-        # written so that NaN fails
+        # These comparisons are written so that NaN fails.
         if not (
             all(1 <= length <= _MAX_SIDE for length in self.size or ())
             and all(low <= focal <= _FOCAL_RANGE[1] * side for focal in self.focal)
@@ -147,7 +147,7 @@ class Lens:
         ideal = rays * self.focal[0] + np.array(self.size) / 2
         if self.distortion and is_known.any():
             criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 100, 1e-9)
-            # OpenCV 5 has one function where OpenCV 4 has two
+            # OpenCV 5 has one function where OpenCV 4 has two.
             undistort = getattr(cv2, 'undistortPointsIter', cv2.undistortPoints)
             straight = undistort(
                 rays[is_known][:, None],
@@ -159,7 +159,7 @@ class Lens:
             )[:, 0]
             straight = straight * self.focal[0] + np.array(self.size) / 2
             errors = np.linalg.norm(self.distort(straight) - points[is_known], axis=-1)
-            # a comparison with NaN is False, which keeps the distorted pixel
+            # A comparison with NaN is False, which keeps the distorted pixel.
             is_exact = (errors < _MAX_ERROR)[:, None]
             ideal[is_known] = np.where(is_exact, straight, ideal[is_known])
         return ideal.astype(np.float32)

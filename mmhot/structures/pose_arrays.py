@@ -36,11 +36,11 @@ _LENGTHS = {
 _BONES = [_BODY.indices(bone) for bone in _LENGTHS]
 # Largest statures in each unit, and how many of it are a meter.
 _UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
-_USUAL = 0.8, 2.3  # statures, meters
+_USUAL = 0.8, 2.3  # meters; least and largest stature
 # Distances from the origin, meters: of a pelvis that stays there, of people in front of
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
-_COLUMNS = {'camera': 2, 'y-up': 2}  # what left-handed axes negate, else x
+_COLUMNS = {'camera': 2, 'y-up': 2}  # column that left-handed axes negate; x for others
 
 
 def arrange_poses(

@@ -202,7 +202,7 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     Names are numbered by their first row; the list is empty if all IDs are numbers.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
-        # a plain -1 does not fit the unsigned integers of NumPy 2.5
+        # In NumPy 2.5, a plain -1 does not fit unsigned integers.
         values = np.where(np.isnan(values), np.int64(-1), values)
         return whole_numbers('tracks', values), []
     ids: list[Any] = []
@@ -210,7 +210,7 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
         value = value.strip() if isinstance(value, str) else value
         ids.append(-1 if value in (None, '') or value != value else value)
     whole = [int(x) if _WHOLE.fullmatch(str(x)) else x for x in ids]
-    if len({*whole}) == len({*map(str, ids)}):  # unlike 07 and 7
+    if len({*whole}) == len({*map(str, ids)}):  # names such as 07 and 7 differ
         ids = whole
     names = []
     if any(isinstance(x, str) or abs(x) > _LARGEST_ID for x in ids):

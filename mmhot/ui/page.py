@@ -117,7 +117,7 @@ class Page:
                     )
             source.upload(self.keep, source, None, **private)
             source.change(
-                # until the upload has ended there is nothing to lift
+                # There is nothing to lift until the upload has ended.
                 lambda file: gr.Button(interactive=file is not None),
                 source,
                 lift,
@@ -200,7 +200,7 @@ class Page:
         kind, kinds = 'infer', INFER_COMMAND.kinds
         if has_keypoints(Path(source)):
             kind, kinds = 'lift', LIFT_COMMAND.kinds
-        # the page shows .html, and commands read .npz
+        # The page shows .html, and commands read .npz.
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
         if given['pose2d'] not in dict(_models()).values():
@@ -325,7 +325,7 @@ def _read(logs: Iterable[Path], out: Path) -> str:
 
 def _in_words(line: str) -> str:
     """Name options as the page does, and leave out what names others."""
-    # visitors know neither the command nor folders
+    # Visitors know neither the command nor its folders.
     line = re.sub(r'^mmhot (infer|lift): (error: )?|(?<!\S)/\S*/', '', line)
     for name, field in _FIELDS.items():
         line = re.sub(rf'--{name}\b(?!-)', field, line)

@@ -47,7 +47,7 @@ class VirtualCamera:
     target: np.ndarray  # world position in the image center, (3,)
     distance: float  # distance from camera to target in meters
 
-    focal_length = 1.55  # an angle of view of 36 degrees
+    focal_length = 1.55  # image sides; the angle of view is 36 degrees
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Project world points (..., 3) to image positions (..., 2), depths (...)."""
@@ -78,7 +78,7 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
     for track in tracks:
         rows = clip.track == track
         root[rows, :2] = smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
-    # drawn bodies have no soles: their ankles touch the floor
+    # Drawn bodies have no soles, so their ankles touch the floor.
     root[:, 2] -= ANKLE_HEIGHT
     return clip.keypoints_3d + np.nan_to_num(root)[:, None], focal / depth
 
@@ -90,7 +90,7 @@ def fit_camera(points: np.ndarray) -> VirtualCamera:
     limit = 0.5 * _FILLED / VirtualCamera.focal_length
     in_camera = points @ _AXES.T
     depth = in_camera[:, 2:]
-    # distances from the origin at which the points reach either image edge, in x and y
+    # Distances from the origin at which points reach an edge of the image, in x and y.
     back = [
         np.percentile(sign * in_camera[:, :2] / limit - depth, 99.5, axis=0)
         for sign in (1, -1)

@@ -69,7 +69,7 @@ class ClipRenderer:
             near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
             fitted = fit_camera(near)
             cameras.append([*fitted.target, fitted.distance])
-        # the mean of cameras that show a point shows it, too
+        # If several cameras show a point, their mean does, too.
         means = smooth(np.array(cameras), 2 * reach)
         return [VirtualCamera(mean[:3], mean[3]) for mean in means]
 
@@ -120,7 +120,7 @@ class ClipRenderer:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
         size = max(9, image.shape[0] // 45)
-        taken: list[tuple[float, float]] = []  # places of numbers
+        taken: list[tuple[float, float]] = []  # positions of numbers drawn so far
         for row, person in enumerate(pixels):
             x = np.nanmean(person[:, 0])
             room = np.ptp(person[:, 1]) > _ROOM * size
@@ -129,7 +129,7 @@ class ClipRenderer:
                 if np.isfinite([angle, x_joint, y]).all():
                     text, left = f'{round(float(angle))}\N{DEGREE SIGN}', x_joint < x
                     x_text = x_joint - size if left else x_joint + size
-                    # numbers of joints that are near stand below each other
+                    # Numbers of joints that are close are written below each other.
                     while any(
                         abs(x_text - other) < 3 * size and abs(y - line) < 1.3 * size
                         for other, line in taken

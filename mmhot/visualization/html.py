@@ -33,8 +33,8 @@ _BODY = get_skeleton('h36m-17')
 # Units: positions relative to an origin per person in millimeters, quarter pixels.
 _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
-_TURN_STEPS = 10_000  # per radian of a rotation vector
-_ANGLE_STEPS = 10  # per degree
+_TURN_STEPS = 10_000  # steps per radian of a rotation vector
+_ANGLE_STEPS = 10  # steps per degree
 _ERROR_STEP, _ERROR_STEPS = 3, 255  # millimeters of expected errors, and most steps
 VIDEO_ERROR = 1.8
 """True over expected error in videos: 1.91 and 1.61 for the two of ``make demo``."""
@@ -94,7 +94,7 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
         raise ValueError(f'{escape(path)}: the clip has no poses to show')
     images = _images(clip, export)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
-    # escaped, so that no text can end the <script>
+    # Escape it, so that no text can end the <script>.
     data, title = data.replace('<', '\\u003c'), html.escape(escape(clip.name))
     page = Template(page).substitute(
         title=title, clip=data, style=style, bundle=bundle, script=script
@@ -130,7 +130,7 @@ def _content(clip: Clip3D) -> dict:
     motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
     angles = angle_names(len(clip.joint_names))
     return {
-        # timestamps of all frames, for variable frame rates
+        # Timestamps of all frames, for variable frame rates.
         'times': None if clip.variable_time is None else _encode(seconds, np.float32),
         'fps': clip.fps,
         'width': int(clip.width),
@@ -213,7 +213,7 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),
         'weights': _encode((mesh.weights * 255).round(), np.uint8),
-        # the bones of the clip that vertices fade with
+        # Bones of the clip with which vertices fade.
         'ends': _encode(ends, np.uint8),
         'along': _encode((along * 255).round(), np.uint8),
     }

@@ -13,7 +13,7 @@ from mmhot.visualization.camera import fit_camera
 from mmhot.visualization.clip_renderer import ClipRenderer
 
 _COLUMNS, _CELL, _GAP, _OVERSAMPLING = 6, 600, 12, 2
-_AROUND = 1.25  # side of a crop over the extent of the people
+_AROUND = 1.25  # side of a crop, relative to the people's extent
 
 
 def render_summary_image(
@@ -22,7 +22,7 @@ def render_summary_image(
     """Write an image of up to six evenly spaced frames, cropped to the people."""
     renderer = ClipRenderer(clip)
     frames = renderer.frames
-    if len(frames) > _COLUMNS:  # without the very first and last
+    if len(frames) > _COLUMNS:  # leaves out the first and the last frame
         steps = (np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(frames)
         frames = frames[steps.astype(int)]
     images = {}
@@ -50,7 +50,7 @@ def _draw_column(
         renderer.camera = fit_camera(renderer.points[rows])
         low, high = pixels.min(0), pixels.max(0)
         side = max(_AROUND * (high - low).max(), 1)
-        # inside the image, as far as it is large enough
+        # Keep the crop inside the image where the image is large enough.
         room = np.array([clip.width - side, clip.height - side])
         inside = np.clip((low + high - side) / 2, 0, np.maximum(room, 0))
         corner = np.where(room > 0, inside, room / 2)

@@ -67,7 +67,7 @@ def write_video(
             with av.open(str(temporary), 'w', format='mp4', options=options) as file:
                 return _encode(file, frames, fps, total, progress)
         except av.FFmpegError as error:
-            # mostly a full disk
+            # usually a full disk
             raise OSError(error.errno, error.strerror) from error
 
 
@@ -88,7 +88,7 @@ def _encode(
         # OpenCV converts several times faster than PyAV would.
         planes: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
-        # timestamps that repeat or decrease become increasing
+        # Timestamps that repeat or decrease become increasing.
         last = max(round((seconds - first) / _TICK), last + 1)
         frame.pts, frame.time_base = last, _TICK
         container.mux(stream.encode(frame))

@@ -22,7 +22,7 @@ def read_sleap_csv(path: Path) -> Rows:
     values = numbers_of(lines, [header.index(name) for name in ('frame_idx', *names)])
     points = values[:, 1:].reshape(len(lines), len(joints), 3)
     points[..., 2] = np.nan_to_num(points[..., 2], nan=1.0)
-    # without a tracker all names are empty
+    # Without a tracker all names are empty.
     tracks = np.array([line[0] for line in lines])
     return Rows(points, None, values[:, 0], tracks, joint_names=tuple(joints))
 
@@ -38,12 +38,12 @@ def read_deeplabcut(path: Path) -> Rows:
     column_of = {head: n for n, head in enumerate(heads) if head[2] in axes}
     first, *_ = column_of
     joints = [x for name, x, axis in column_of if (name, axis) == (first[0], 'x')]
-    # others are landmarks of the place
+    # The other points are landmarks of the place.
     people = [x for x, joint, axis in column_of if (joint, axis) == (joints[0], 'x')]
     columns = [column_of[x, y, z] for x in people for y in joints for z in axes]
     values = numbers_of(lines, columns)
     values = values.reshape(len(lines), len(people), len(joints), len(axes))
-    # labels have the path of an image in several columns
+    # Labels have the path of an image in several columns.
     images = [line[min(column_of.values()) - 1] for line in lines]
     frames = np.array(frames_of(images, path))
     return rows_of_tracks(values.swapaxes(0, 1), frames, joints)
@@ -67,7 +67,7 @@ def read_sleap(path: Path) -> Rows:
             is_here = isinstance(file.get(name, getlink=True), h5py.HardLink)
             if not is_here or file[name].external or file[name].is_virtual:
                 raise ValueError(f'{name!r} may be in another file, which is not read')
-        # people, axes, joints, frames
+        # axes: people, coordinates, joints, frames
         values, names = file['tracks'][()], file['node_names'][()].ravel()
         if 'point_scores' in file:
             values = np.append(values, file['point_scores'][()][:, None], 1)

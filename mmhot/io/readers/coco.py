@@ -55,7 +55,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         text = '%s: %d objects are left out, whose images are not listed'
         _LOGGER.warning(text, path, lost)
     people = listed_only
-    # others have a box only
+    # Other people have only a box.
     people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
     if not are_results:  # `id` is the number of an annotation
         people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
@@ -71,7 +71,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         rows.joint_names, rows.skeleton = tuple(map(str, names[0])), None
     info = document.get('info') or {}
     rows.fps, steps = single(info, 'fps'), info.get('steps') or ()
-    if not isinstance(steps, dict):  # a list of names in mmhot 0.2
+    if not isinstance(steps, dict):  # mmhot 0.2 wrote a list of names
         steps = dict.fromkeys(steps)
     rows.steps = {str(name): dict(steps[name] or {}) for name in steps}
     return rows

@@ -20,7 +20,7 @@ from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
 _OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
-_LOOKED_AT = 1 << 20  # bytes of a file that is not read
+_LOOKED_AT = 1 << 20  # bytes that are examined of a file that cannot be read
 # Names in files of AMASS, WHAM and GVHMR.
 _SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
 _OF_SMPL = (

@@ -109,7 +109,7 @@ def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
         terms = np.trim_zeros(terms, 'b')
     if not terms.any():
         return ()
-    # further terms are zero
+    # Further terms must be zero.
     length = next((n for n in DISTORTIONS if n >= terms.size), terms.size)
     return tuple(np.pad(terms.ravel(), (0, length - terms.size)).tolist())
 

@@ -103,7 +103,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
         return _rows_of_columns(content, size)
     labels: Sequence | None = None
     is_frame = _is_person(content) or has_any(content, _PEOPLE)
-    if isinstance(content, Mapping) and not is_frame:  # by image
+    if isinstance(content, Mapping) and not is_frame:  # frames by image
         by_name = {str(key): frame for key, frame in content.items()}
         labels = names = sorted(by_name, key=natural_key)
         frames = [by_name[name] for name in names]
@@ -153,7 +153,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     }
     if 'points' in arrays:
         points = arrays.pop('points')
-        # people come first
+        # People are the first axis.
         points = points.swapaxes(0, 1) if points.ndim == 4 else points
         arrays[f'points_{points.shape[-1]}d'] = points
     kinds = f'points_{size}d', f'points_{5 - size}d'
@@ -173,7 +173,7 @@ def _to_rows(
     """Make rows of points of a kind, other arrays of :data:`_KEYS`, and a header."""
     points, scores, pixels = arrays[kind], arrays.get('scores'), arrays.get('points_2d')
     if kind == 'points_2d':
-        if points.shape[-1] == 4:  # with a depth
+        if points.shape[-1] == 4:  # x, y, depth, visibility
             points, scores = points[..., :2], points[..., 3]
         # 0 is not labeled, 1 is labeled but occluded, 2 is visible
         if points.shape[-1] == 3 and np.isin(points[..., 2], (0, 1, 2)).all():
@@ -314,7 +314,7 @@ def people_of(frame: Any) -> list[dict[str, Any]]:
     if isinstance(people, Mapping) and not _is_person(people):
         key = next((x for x in _PEOPLE if x in people), None)
         people = people if key is None else results.plain(people[key])
-    if isinstance(people, Mapping) and not _is_person(people):  # by track ID
+    if isinstance(people, Mapping) and not _is_person(people):  # people by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if _is_person(x)]
     if not isinstance(people, list | tuple) or results.is_landmarks(people):
         people = [people]

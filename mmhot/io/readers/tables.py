@@ -160,7 +160,7 @@ def read_trc(path: Path) -> Rows:
     names = [x for x in lines[3][2:] if x]
     scale = _meters(header.get('Units', ''))
     width = 2 + 3 * len(names)
-    # one or two further lines of the header
+    # The header has one or two further lines.
     data = _whole([x for x in lines[4:] if ''.join(x[:1]).isdigit()], path)
     values = numbers_of([x + [''] * width for x in data], range(width))
     points = values[:, 2:].reshape(len(values), len(names), 3) * scale
@@ -213,7 +213,7 @@ def _rows_of_markers(
     for marker, label in enumerate(labels):
         subject, _, name = label.rpartition(':')
         markers.setdefault(subject, {})[name] = marker
-    # others are props
+    # The other names are props.
     shared = max(markers.values(), key=len).keys()
     subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
     if len(subjects) < 2 or track is not None:

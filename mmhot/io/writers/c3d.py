@@ -82,7 +82,7 @@ def _add_events(file: Any, clip: Clip3D) -> None:
     file.add_parameter('EVENT', 'USED', [len(times)])
     file.add_parameter('EVENT', 'CONTEXTS', list(sides))
     file.add_parameter('EVENT', 'LABELS', list(labels))
-    # minutes, seconds
+    # The format has minutes and seconds.
     file.add_parameter('EVENT', 'TIMES', np.array([np.zeros(len(times)), times]))
 
 
@@ -102,5 +102,5 @@ def _residuals(clip: Clip3D) -> np.ndarray:
     if errors is None:
         errors = np.full(clip.keypoint_scores_3d.shape, _COMPUTED)
     residuals = np.nan_to_num((errors * _MILLIMETERS).round(), nan=_COMPUTED)
-    # a pose between one with a joint and one without has none
+    # A pose between one with a joint and one without it has no such joint.
     return np.where(clip.keypoint_scores_3d > 0.999, residuals, _UNKNOWN)

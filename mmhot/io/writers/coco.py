@@ -43,7 +43,7 @@ def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
         numbers = frames
     files = export.footage.names if export.footage else ()
     images = [
-        # else CVAT's names of the frames of a video
+        # Otherwise, names as CVAT gives to the frames of a video.
         {'id': x + 1, 'frame_id': number, 'file_name': file, **size}
         for x, number in zip(frames.tolist(), numbers.tolist(), strict=True)
         for file in (files[x : x + 1] or [f'frame_{x:06}.PNG'])

@@ -18,7 +18,7 @@ from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 TEMPLATE = Path(__file__).with_suffix('.npz')
 # All lengths below are centimeters of a typical adult, x left, y up, z forward.
 _SHIN = 100 * TYPICAL_SHIN
-_LOWERED = np.radians(45)  # arms of the template, from the rest pose
+_LOWERED = np.radians(45)  # angle of the template's arms below the rest pose
 _FLESH = 7.0  # beside hips and shoulders
 _ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')  # ends of its bones
 DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
@@ -52,7 +52,7 @@ class Mannequin:
     vertices: np.ndarray  # meters, x left, y up, z forward, (V, 3)
     faces: np.ndarray  # vertices of triangles, counter-clockwise, (F, 3)
     joints: np.ndarray  # three joints that move each vertex, (V, 3)
-    weights: np.ndarray  # their shares, (V, 3)
+    weights: np.ndarray  # weights of these joints, (V, 3)
 
     @property
     def normals(self) -> np.ndarray:
@@ -102,7 +102,7 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     for side in ('left', 'right'):
         arm = [f'{side}_{part}' for part in _ARM]
         lowered = dense[:, [rig.joints.index(joint) for joint in arm]].sum(1)
-        # skinning maps these to the vertices when the arm is lowered
+        # Skinning maps these positions to the vertices when the arm is lowered.
         share, shoulder = lowered[:, None, None], place[f'{side}_shoulder']
         matrices = (1 - share) * np.eye(3) + share * _turn(side)
         raised = np.linalg.solve(matrices, (vertices - shoulder)[..., None])
@@ -136,7 +136,7 @@ def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.
         scale[1] = ratio(chain[at + 1], joint)
     elif part == 'clavicle':
         scale[0] = ratio('left_shoulder', name)
-        # shoulders are high if arms are raised in most of the clip
+        # Shoulders are too high if arms are raised in most of the clip.
         bone = place[f'{side}_shoulder'] - place[joint]
         turn = least_rotation(template['left_shoulder'] - template[name], bone)
     elif part in ('hip', 'knee'):

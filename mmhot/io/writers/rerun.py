@@ -78,7 +78,7 @@ def _send_person(
     poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
     scores = clip.scores[rows].ravel()
     frames = clip.frame[rows]
-    # a person is cleared after the last frame of a run
+    # A person is cleared after the last frame of a run of frames.
     every = np.union1d(frames, frames + 1)
     is_present = np.isin(every, frames).astype(int)
     times = [
@@ -100,7 +100,7 @@ def _send_person(
     bones = np.array([(clip.parents[child], child) for child in children])
     for parent, points, radius, joints_of, lines_of in (
         (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
-        # negative radii are in screen units
+        # Negative radii are in screen units.
         (IMAGE, pixels, -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
     ):
         entity = f'{parent}/person{track}'

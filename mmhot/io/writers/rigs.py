@@ -103,7 +103,7 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
     }
     for side in _SIDES:
         places[f'{side}_clavicle'] = {'thorax': 0.75, f'{side}_shoulder': 0.25}
-        # hands are .7 as long as forearms
+        # Hands are 0.7 times as long as forearms.
         places[f'{side}_hand_end'] = {f'{side}_wrist': 1.7, f'{side}_elbow': -0.7}
     weights = np.zeros((len(joints), len(_H36M.joints)))
     for row, joint in enumerate(joints):
