@@ -84,8 +84,8 @@ class StepError(ValueError):
     Its ``__cause__`` is the error as it was raised.
 
     Args:
-        part (str): What the code is, such as "the step 'confident'".
-        error (Exception): What it raised.
+        part (str): Name of the code, such as "the step 'confident'".
+        error (Exception): Error that it raised.
     """
 
     def __init__(self, part: str, error: Exception) -> None:
@@ -227,7 +227,7 @@ class WarningHandler(logging.Handler):
 def require_choice(
     name: str, given: object, known: Iterable[object], hints: Mapping[str, str] = {}
 ) -> None:
-    """Raise ArgumentError if an argument is none of the known values.
+    """Raise ArgumentError if an argument is not one of the known values.
 
     ``hints`` answer other values.
     """
@@ -266,7 +266,7 @@ def pip(action: str, *arguments: str) -> str:
 
 
 def install_extra(extra: str) -> str:
-    """Compose the command that installs what an optional extra of mmhot needs."""
+    """Compose the command that installs an optional extra of mmhot."""
     from importlib import metadata  # takes longer than this module
 
     from packaging.requirements import Requirement

@@ -58,7 +58,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         fps (float, optional): Frames per second of image folders, and of recordings.
 
     Returns:
-        list[ClipInput]: Inputs of which some are wrong fail when they are opened.
+        list[ClipInput]: Inputs. Invalid ones beside valid ones fail when opened.
 
     Raises:
         FileNotFoundError: If no input exists, or globs and folders are empty.

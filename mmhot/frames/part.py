@@ -65,7 +65,7 @@ def take_part(
     """Return the frames from ``options.start`` to before ``options.end``.
 
     Raises:
-        ArgumentError: If there is none; of a video it is raised when frames are read.
+        ArgumentError: If there is none; for a video, when its frames are read.
     """
     span = options.start, options.end
     if span == (0, inf):

@@ -35,9 +35,9 @@ class CutDetector:
     """Find the frames with which shots begin.
 
     As in PySceneDetect's ``ContentDetector``, the mean absolute difference of hue,
-    saturation and brightness is large at a cut. It must also be large beside that of
-    neighboring frames, as in pans and noisy videos all are. A change that is reverted
-    soon is a flash. Dissolves are not detected.
+    saturation and brightness is large at a cut. It must also be large relative to
+    neighboring frames, because in pans and noisy videos all differences are large. A
+    change that is reverted soon is a flash. Dissolves are not detected.
     """
 
     settings = CutSettings()

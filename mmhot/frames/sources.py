@@ -1,4 +1,4 @@
-"""Frames of a clip, where they come from, also from memory, and who observes them."""
+"""Sources of a clip's frames, also from memory, and observers of frames."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -97,7 +97,7 @@ class FrameSource(ABC):
 
 
 def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
-    """Return an image, BGR uint8 (H, W, 3); raise ValueError if it is none."""
+    """Return an image, BGR uint8 (H, W, 3); raise ValueError if it is not one."""
     array = np.asarray(image)
     is_image = array.ndim == 3 and array.shape[2] == 3 and array.size > 0
     if array.dtype != np.uint8 or not is_image:
@@ -148,7 +148,7 @@ class FrameView(FrameSource):
 
 
 class FrameObserver(ABC):
-    """Interface of what looks at every frame and its people, once, in order.
+    """Interface of observers that see every frame and its people, once, in order.
 
     Attributes:
         name (str): Name of its arrays in the cache; it changes when the results do.
@@ -165,7 +165,7 @@ class FrameObserver(ABC):
         """Look at the next frame: its number, BGR image (H, W, 3) and people."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return what was observed in all frames, to be cached."""
+        """Return the arrays observed in all frames, by name, to be cached."""
         return {}
 
 

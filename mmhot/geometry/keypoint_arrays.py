@@ -86,7 +86,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
 
 
 def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
-    """Return what the user gave, or else what a source states; log a difference."""
+    """Return the given value, or else the one a source states; log a difference."""
     if given is not None and stated not in (None, given):
         message = '%s states %s %s; the given %s is used instead'
         _LOGGER.warning(message, label, name, stated, given)
@@ -151,7 +151,7 @@ def _without_tensors(values: Any) -> Any:
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert to int64; raise ValueError for values that are not whole numbers."""
+    """Convert values (...) to int64; raise ValueError if they are not whole numbers."""
     values = np.asarray(values)
     with np.errstate(invalid='ignore'):
         whole = values.astype(np.int64)
@@ -166,10 +166,10 @@ def mark_missing(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return points (..., K, 2 or 3) and scores (..., K), NaN and 0 where missing.
 
-    A point is missing if it is NaN, or its score is not above zero. So are pixels at
-    (0, 0) and (-1, -1), as COCO and several models mark them, and 3D poses of one
-    point. 3D joints at these numbers are missing, unless they are mostly there, as
-    roots, or once, as where a path begins.
+    A point is missing if it is NaN, or its score is not above zero. Pixels at (0, 0)
+    and (-1, -1) are missing, as COCO and several models mark them, and so are 3D poses
+    with all joints at one point. 3D joints at these numbers are missing, too, unless a
+    joint is there mostly, as roots are, or only once, as at the start of a path.
     """
     missing = (points == 0).all(-1) | (points == -1).all(-1)
     if points.shape[-1] == 3:

@@ -24,10 +24,10 @@ def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
 
 
 def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
-    """Return the diagonals of normal equations, the main and the N - 1 lower ones.
+    """Compute the diagonals of normal equations: the main one and N - 1 lower ones.
 
-    Rows are columns of coefficients of N consecutive frames, (N, R); the diagonals are
-    (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` takes them.
+    ``rows`` (N, R) are R equations, each with coefficients of N consecutive frames. The
+    diagonals are (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` expects them.
     """
     count, width = rows.shape
     bands = np.zeros((count, num_frames))

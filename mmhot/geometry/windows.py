@@ -10,7 +10,7 @@ import numpy as np
 def window_starts(
     num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
 ) -> np.ndarray:
-    """Return the first target frames of the windows that cover a clip.
+    """Return the first target frames (W,) of the windows that cover a clip.
 
     With ``stride <= num_targets`` every frame is a target of some window, and targets
     beyond the clip are split between both ends.
@@ -41,9 +41,9 @@ def chunk_starts(
 ) -> np.ndarray:
     """Return the first frames of evenly spread chunks that cover a clip.
 
-    Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart; those
-    that are shifted, but the first and last one, start in the middle between those that
-    are not. The first and the last chunk reach ``beyond`` frames beyond the clip. A
+    Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart. The first
+    and the last chunk reach ``beyond`` frames beyond the clip. With ``shifted``, the
+    chunks between them start in the middle between two chunks of the plan without it. A
     clip shorter than a chunk, without frames beyond it, has one negative start, which
     centers the clip in the chunk.
     """

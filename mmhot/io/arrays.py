@@ -58,7 +58,7 @@ def load_arrays(
 
 
 def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
-    """Refuse arrays of an ``.npz`` that take too much memory, by their headers."""
+    """Refuse arrays of an ``.npz`` that need too much memory, by their headers."""
     members = {f'{name}{suffix}' for name in names for suffix in ('', '.npy')}
     total = sum(x.file_size for x in archive.infolist() if x.filename in members)
     limit = max(_MAX_ARRAYS, _MAX_RATIO * file_size)
@@ -141,7 +141,7 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
 def check_count(value: object, size: int) -> None:
     """Refuse values that a file of ``size`` bytes repeats too often, or without end.
 
-    Lists within lists that are one object take little memory until they are an array.
+    Nested lists that share one object use little memory until they become an array.
     """
     counts: dict[int, float] = {}
 

@@ -39,7 +39,8 @@ def is_image(name: str | Path) -> bool:
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
 
-    ValueError if it is not an image, or too large by its header.
+    Raises:
+        ValueError: If it is not an image, or too large according to its header.
     """
     import cv2
 
@@ -56,7 +57,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
-    """Return what a function reads of an image that Pillow opens; None if damaged."""
+    """Apply a function to an image opened by Pillow; None if the image is damaged."""
     from PIL import Image  # not needed for videos
 
     # Damaged headers raise nearly any error.

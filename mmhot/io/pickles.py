@@ -37,7 +37,7 @@ _PICKLED_MODULES = (
 
 
 class _RefusedError(pickle.UnpicklingError):
-    """Objects that are not loaded; the message names them."""
+    """Error for objects that are not loaded; the message names them."""
 
 
 class _Dtype:
@@ -110,10 +110,10 @@ class _Object:
 
 
 class _TensorUnpickler(_PlainUnpickler):
-    """Unpickler that calls nothing but what builds tensors, arrays and containers."""
+    """Unpickler that calls only functions that build tensors, arrays and containers."""
 
     def find_other(self, module: str, name: str) -> Any:
-        """Return what `torch.load` permits, or the stand-in."""
+        """Return an object that `torch.load` permits, or its stand-in."""
         from torch import _weights_only_unpickler as torch_unpickler
 
         allowed = torch_unpickler._get_allowed_globals()

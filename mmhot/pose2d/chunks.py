@@ -355,7 +355,7 @@ class ChunkTracker:
     def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
         """Remember lost people, expected in boxes (P, 4), for later detections.
 
-        People whose box touches the left or right border have left the image.
+        People with a box at the left or right border have left the image.
         """
         columns = boxes[:, ::2]
         inside = (columns > 1) & (columns < self._search.size[0] - 1)

@@ -117,7 +117,14 @@ class VideoPoseEstimator:
             cache (Path, optional): Cache file, which is written at the end, also after
                 Ctrl-C and errors.
             progress (Callable): Called with the number of frames done.
-            observers (Sequence[FrameObserver]): See all frames, also cached ones.
+            observers (Sequence[FrameObserver]): Observers of all frames, also of cached
+                ones.
+
+        Returns:
+            ClipPeople: People of all frames, from the cache or estimated.
+
+        Raises:
+            ValueError: If the clip has no frames.
         """
         skeleton = self.estimator.skeleton
         clip = cache and load_people(cache, skeleton)

@@ -53,7 +53,7 @@ class VideoStep(Step):
         raise NotImplementedError
 
     def start(self, fps: float) -> Callable[[Clip2D, Footage], Clip2D]:
-        """Return what is called with each frame of a stream of a mean rate.
+        """Return a function to call with each frame of a stream of a mean rate.
 
         Its ``footage`` has the people of this frame. Steps that remember earlier frames
         override this.

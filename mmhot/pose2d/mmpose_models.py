@@ -117,7 +117,7 @@ class MMPoseEstimator(CropEstimator):
     """Estimate poses with a top-down 2D model of MMPose or mmhot.
 
     Args:
-        model, device: As of :class:`MMPoseDetector`.
+        model, device: As for :class:`MMPoseDetector`.
         keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
             models have none. By default as trained.
     """
@@ -188,7 +188,7 @@ class MMPoseEstimator(CropEstimator):
         )
 
     def _predict(self, cuts: list[dict], settings: dict) -> list[InstanceData]:
-        """Do what ``test_step`` does without a sample of MMPose for each person."""
+        """Predict as ``test_step`` does, without MMPose's sample for each person."""
         device = next(self.model.parameters()).device
         images = torch.from_numpy(np.stack([cut['img'] for cut in cuts]))
         images = images.to(device).permute(0, 3, 1, 2)

@@ -21,15 +21,16 @@ _YOLOX = 'yolox'
 
 
 class OnnxDetector(Detector):
-    """Detect people with a model of one of two kinds of outputs.
+    """Detect people with a model that has one of two kinds of outputs.
 
     * ``dets``, boxes and scores (B, N, 5), and ``labels`` (B, N): MMDeploy's exports of
       RTMDet, YOLOX and others, and files of ``mmhot export``, which state the longer
       side of their input and how images are resized;
     * ``dets`` and ``keypoints`` (B, N, K, 3): one-stage pose models such as RTMO.
 
-    Images are normalized as ``pipeline.json`` beside the file says. Without it, those
-    for YOLOX, by name, and RTMO are not normalized, others as for RTMDet.
+    Images are normalized as ``pipeline.json`` beside the file says. Without this file,
+    they are not normalized for RTMO and YOLOX (recognized by name), and normalized as
+    for RTMDet otherwise.
 
     Args:
         path (str | Path): The ONNX file.
@@ -74,7 +75,7 @@ class OnnxDetector(Detector):
         return [(people.bboxes, people.bbox_scores) for people in crowds]
 
     def find(self, images: Images) -> list[People]:
-        """Find people of any score, with K keypoints if the model estimates poses.
+        """Find people with any score, and K keypoints if the model estimates poses.
 
         With poses, images with the content of the last call are not processed again.
         """

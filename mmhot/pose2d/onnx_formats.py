@@ -1,4 +1,4 @@
-"""ONNX files of models of images: what is known of them, and how images are normalized.
+"""ONNX files of image models: their properties, and the normalization of images.
 
 Facts come from ``meta.json`` of ``mmhot export`` and ``pipeline.json`` of MMDeploy.
 """

@@ -123,7 +123,7 @@ def open_pose_source(
 
 
 def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
-    """Download a detector, or choose the shipped one where that is not possible."""
+    """Download a detector, or choose the shipped one if the download fails."""
     try:
         fetch(name)
     except ValueError as error:

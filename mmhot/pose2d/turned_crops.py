@@ -1,7 +1,7 @@
 """Second estimates of 2D poses in turned crops.
 
-Quarter turns are for people who lie or are upside down; crops that are aligned with the
-torso for people who are tilted.
+People who lie or are upside down are estimated in crops that are turned by quarter
+turns, and tilted people in crops that are aligned with the torso.
 """
 
 from collections.abc import Sequence
@@ -89,14 +89,15 @@ class TurnedCrops(PoseEstimator):
     """Repeat another estimator's estimates in turned crops, where that helps.
 
     2D models have seen few people who lie or are upside down. For people with a low
-    confidence the crop is turned by 90, 180 and 270 degrees, and the pose with the
-    highest confidence kept if it clearly wins.
+    confidence the crop is turned by 90, 180 and 270 degrees. The pose with the highest
+    confidence is kept if it clearly wins.
 
     In videos, people are first estimated in the crop turned like their last pose, and
-    in the upright one, which wins if it shows an upright person with a confidence of
-    ``good_return`` and nearly that of the other. Crops are turned further only if the
-    confidence of a person falls. People who are still tilted are estimated again, see
-    :func:`align_tilted`. Confidences of the estimator must be calibrated.
+    in the upright crop. The upright crop wins if it shows an upright person with a
+    confidence of at least ``good_return``, and at most ``max_loss`` below the other
+    one's. Crops are turned further only if the confidence of a person falls. People who
+    are still tilted are estimated again, see :func:`align_tilted`. Confidences of the
+    estimator must be calibrated.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:

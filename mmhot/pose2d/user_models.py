@@ -85,7 +85,7 @@ class UserEstimator(PoseEstimator):
 
 
 def _identity_of(model: Detector | PoseEstimator) -> dict:
-    """Return what a model says of itself, and a digest of its sources."""
+    """Return the identity that a model states, and a digest of its sources."""
     return {**model.identity, 'sources': digest_of_part(type(model))}
 
 

@@ -3,8 +3,9 @@
 A foot touches the ground where it is farthest in front of the pelvis, and leaves it
 where it is farthest behind (Zeni et al. 2008,
 https://doi.org/10.1016/j.gaitpost.2007.07.007). Lengths are distances between contacts
-of the feet; on a treadmill, or where the path of the root is unknown, those between
-the ankles at a contact, which are a seventh shorter as the rear foot rolls.
+of the feet. On a treadmill, or where the path of the root is unknown, they are
+distances between the ankles at a contact, which are a seventh shorter as the rear foot
+rolls.
 """
 
 from collections.abc import Sequence

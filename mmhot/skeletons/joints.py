@@ -190,7 +190,7 @@ def get_skeleton(name: str) -> Skeleton:
 
 
 def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skeleton:
-    """Return the skeleton that a config gives, which is trusted: its files are run.
+    """Return the skeleton of a config; configs are trusted, and their files are run.
 
     Args:
         skeleton_or_metainfo (str | Mapping): A name, or a metainfo (see
@@ -271,11 +271,11 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
 
 
 def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
-    """Find the skeleton of named joints, in any order and of any spelling.
+    """Find the skeleton of named joints, in any order and spelling.
 
     ``LShoulder``, ``shoulder_left`` and ``left_shoulder`` are the same. Shoulders and
-    hips must be among them, or all joints of a skeleton; of several skeletons that with
-    most joints is returned.
+    hips must be among the names, or all joints of a skeleton. If several skeletons fit,
+    the one with most joints is returned.
 
     Returns:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of

@@ -32,8 +32,8 @@ class Metainfo(NamedTuple):
     def tree(self, start: int | None = None) -> tuple[int, ...]:
         """Return the parent of each keypoint in a tree of links, -1 for roots.
 
-        Roots are ``start``, then the keypoints on the midline with most links. Those
-        that are not linked to each other are in several trees.
+        Roots are ``start``, then the keypoints on the midline with most links.
+        Keypoints that are not linked to each other are in separate trees.
         """
         neighbors: list[list[int]] = [[] for _ in self.joints]
         for first, second in self.links:

@@ -275,7 +275,7 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
-    """Return a clip, which may be made by hand, with arrays of the documented types.
+    """Check a clip, perhaps made by hand, and convert arrays to the documented types.
 
     Keypoints are missing as in :meth:`Clip2D.from_arrays`.
 

@@ -301,7 +301,7 @@ class Clip3D:
     def table(self) -> dict[str, np.ndarray]:
         """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.
 
-        ``pandas.DataFrame`` takes them.
+        ``pandas.DataFrame`` accepts the result.
 
         Example::
 

@@ -97,8 +97,13 @@ _PIXELS = _PixelLimits()
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     """Recognize the skeleton of unnamed joints by people who stand.
 
-    Points are pixels (N, K, 2), or positions with any axis up, (N, K, 3). The usual
-    skeleton stays if people stand in its order.
+    Args:
+        points (np.ndarray): Pixels (N, K, 2), or positions with any axis up, (N, K, 3).
+        usual (Skeleton): Skeleton that is kept if people stand in its order.
+        name (str): Name of the clip, for the log.
+
+    Returns:
+        Skeleton: The usual one, or the one in whose order most people stand.
     """
     count, size = points.shape[-2:]
     skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]

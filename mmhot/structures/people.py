@@ -89,9 +89,9 @@ def boxes_around(
 ) -> np.ndarray:
     """Compute boxes (P, 4) around the confident keypoints of people, float32.
 
-    Keypoints are pixels (P, K, 2), those that are not finite ignored, with scores (P,
-    K). Boxes have a margin as a share of their longer side, are clipped to the image's
-    width and height, and are NaN without a keypoint.
+    Keypoints are pixels (P, K, 2) with scores (P, K); keypoints that are not finite are
+    ignored. Boxes have a margin as a share of their longer side, are clipped to the
+    image's width and height, and are NaN without a keypoint.
     """
     finite = np.isfinite(keypoints).all(-1)
     scores = np.where(finite, scores, -np.inf)

@@ -166,7 +166,7 @@ class CheckedRows(Rows):
     def _reordered(
         self, name: str, names: Sequence[str], skeleton: Skeleton, order: list[int]
     ) -> 'CheckedRows':
-        """Take the joints by the indices of their names, -1 for missing ones."""
+        """Reorder joints by the indices of their names; index -1 is a missing joint."""
         lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
         unused = [x for n, x in enumerate(names) if n not in order]
         for joints, text in (
@@ -224,7 +224,7 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
 def _split_scores(
     points: np.ndarray, scores: np.ndarray | None, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check points (..., K, C), and return them with scores, of which they may have."""
+    """Check points (..., K, C), and separate scores (..., K) that they may contain."""
     title, other = _NAMES[size], _OTHERS[size]
     points = to_numbers(title, points)
     if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):

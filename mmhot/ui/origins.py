@@ -1,4 +1,4 @@
-"""Checks of who asks the page: no other web site that a user visits."""
+"""Checks of requests to the page: other web sites that a user visits are refused."""
 
 from urllib.parse import urlsplit
 
@@ -29,7 +29,7 @@ class _SameOrigin:
 
 
 def only_own(host: str) -> list[Middleware]:
-    """Return what refuses other names than that of the address, and other sites.
+    """Return a check that refuses other host names than the address, and other sites.
 
     A page for the whole network may have any name.
     """

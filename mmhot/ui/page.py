@@ -324,7 +324,7 @@ def _read(logs: Iterable[Path], out: Path) -> str:
 
 
 def _in_words(line: str) -> str:
-    """Name options as the page does, and leave out what names others."""
+    """Name options as on the page, and leave out names of other things."""
     # Visitors know neither the command nor its folders.
     line = re.sub(r'^mmhot (infer|lift): (error: )?|(?<!\S)/\S*/', '', line)
     for name, field in _FIELDS.items():

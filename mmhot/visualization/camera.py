@@ -61,7 +61,7 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
     """Put feet on the floor, and a single person into the center.
 
     Several people keep their positions relative to each other. The floor of a clip in
-    ``'world'`` axes is the clip's; other clips are turned as of a moving camera.
+    ``'world'`` axes is the clip's; other clips are turned as if the camera moved.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: World positions in meters, (N, K, 3), and pixels

@@ -69,7 +69,7 @@ class CoveredHeads(FrameView):
 
 
 def heads_of(clip: Clip3D, footage: Footage) -> dict[int, list[np.ndarray]]:
-    """Return circles around heads, x, y and radius in pixels, by frame."""
+    """Return circles (3,) around heads, x, y and radius in pixels, by frame."""
     heads: dict[int, list[np.ndarray]] = defaultdict(list)
     fps, tracks = footage.frames.fps, []
     for track in clip.track_ids:

@@ -199,7 +199,7 @@ def _thumbnail(image: np.ndarray) -> bytes:
 
 
 def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
-    """Collect what the mannequins of all people have in common."""
+    """Collect the data that the mannequins of all people share."""
     mesh = make_mannequin(motion, HUMAN_IK)
     lifted = motion.rest()[HUMAN_IK.lifted]
     ends, along = nearest_bones(mesh.vertices, lifted, clip.parents[: len(lifted)])

@@ -53,14 +53,16 @@ def register_reader(
 ) -> None:
     """Add a reader of files of 2D keypoints or 3D poses.
 
-    It goes before mmhot's own readers.
+    It has priority over mmhot's own readers.
 
     Args:
         name (str): Name of the format, for messages.
-        function (Callable): Reads a path; returns a :class:`mmhot.Clip2D` or
-            :class:`mmhot.Clip3D`, for example by their ``from_arrays``.
+        function (Callable): Function that reads a path and returns a
+            :class:`mmhot.Clip2D` or :class:`mmhot.Clip3D`, for example by their
+            ``from_arrays``.
         start (bytes): First bytes of such files.
-        ending (str): End of their names, such as ``'.pose'``. One of both is needed.
+        ending (str): Ending of their names, such as ``'.pose'``. Either ``start`` or
+            ``ending`` must be given.
 
     Raises:
         ValueError: If the name is taken, or nothing says which files it reads.
@@ -83,7 +85,7 @@ REGISTERED: dict[str, tuple[bytes, str, Callable[[Path], Clip2D | Clip3D]]] = {}
 
 
 def _registered(path: Path, start: bytes) -> Reader | None:
-    """Return the reader of a user for a file; None if there is none."""
+    """Return the user's reader for a file, or None."""
     for name, (first, ending, function) in REGISTERED.items():
         if start.startswith(first) and path.name.lower().endswith(ending):
             return partial(_read_registered, name, function)
@@ -101,17 +103,17 @@ def _read_registered(
 
 
 def is_people_file(path: Path) -> bool:
-    """Return whether a file is one of 2D keypoints or 3D poses, by how it begins."""
+    """Return whether a file has 2D keypoints or 3D poses, by its first bytes."""
     start = start_of(path)
     return bool(_registered(path, start) or reader_of(start))
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
-    """Read people of a file, of a folder of one file for each image, or of objects.
+    """Read the people of a file, of a folder with a file for each image, or of objects.
 
-    The path is that of the source, or a name of objects; ``size`` is the number of
-    coordinates, 2 or 3, of people who have points of both. Values are not checked; a
-    file of mmhot, or of a reader of a user, is returned as clip.
+    ``path`` is the path of the source, or a name for objects. If people have 2D and 3D
+    points, ``size`` (2 or 3) decides which are read. Values are not checked. Files of
+    mmhot, and of users' readers, are returned as clips.
     """
     if not isinstance(source, str | Path):
         return source if isinstance(source, Clip3D) else read_people(source, path, size)

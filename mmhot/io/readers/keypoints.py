@@ -1,7 +1,7 @@
 """Reader of 2D keypoints in any supported format, with image size, rate and skeleton.
 
-Arguments override what the file states, with a warning where they differ; what neither
-states is an error.
+Arguments override what the file states, with a warning if they differ. A value that
+neither states is an error.
 """
 
 from collections.abc import Iterable
@@ -92,7 +92,7 @@ def read_keypoints(
 
 
 def has_keypoints(path: Path) -> bool:
-    """Return whether a file, or a folder of files, is one of 2D keypoints."""
+    """Return whether a file, or a folder of files, has 2D keypoints."""
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
     return path.is_file() and is_people_file(path)

@@ -83,7 +83,7 @@ _LARGEST_SHARE = 10  # image sizes; landmarks with larger coordinates are pixels
 def read_people(content: Any, path: Path, size: int) -> Rows:
     """Convert a document, or a generator of frames, to rows; values are not checked.
 
-    ``size`` is the number of coordinates, 2 or 3, of people who have points of both.
+    If people have 2D and 3D points, ``size`` (2 or 3) decides which are read.
     """
     if results.is_result(content):
         content = [content]
@@ -203,9 +203,10 @@ def _to_rows(
 
 
 def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
-    """Convert documents by the names of their files to rows.
+    """Convert documents, by name of their files, to rows.
 
-    A file has the people of an image, one of them, or one in all frames.
+    A file has all people of an image, one person of an image, or one person in all
+    frames.
     """
     header: dict = {}
     images: list[tuple[str, list[dict]]] = []

@@ -91,7 +91,7 @@ def stack_people(content: Any) -> tuple[np.ndarray, np.ndarray | None] | None:
     """Stack rtmlib's keypoints (P, K, 2) of each frame, or pairs with scores (P, K).
 
     Returns keypoints (T, P, K, 2) and perhaps scores (T, P, K), NaN and 0 for people
-    who are not in a frame; None of other values.
+    who are not in a frame; None for other values.
     """
     if not isinstance(content, list):
         return None

@@ -67,9 +67,9 @@ _NEAR, _MOST = (-0.5, 1.5), 0.9
 
 
 def find_header(text: str) -> tuple[int, str] | None:
-    """Return the line of the header of a table, and the separator of its cells.
+    """Return the line number of a table's header, and the separator of its cells.
 
-    None if the text is not the start of a ``.csv`` of positions in 3D.
+    The result is None if the text is not the start of a ``.csv`` of 3D positions.
     """
     for separator in ',;\t':
         lines = csv.reader(text.splitlines()[:_LINES], delimiter=separator)
@@ -112,7 +112,7 @@ def _read_joints(
     frame: np.ndarray | None,
     track: np.ndarray | None,
 ) -> Rows:
-    """Read a row for each joint, such as of our own files and of MediaPipe."""
+    """Read a table with a row for each joint, such as our own and MediaPipe's."""
     spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
@@ -256,7 +256,7 @@ def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
 
 
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
-    """Convert some columns to numbers, NaN where there is none."""
+    """Convert some columns of lines to numbers (N, C), NaN where there is none."""
     columns = [*columns]
     cells = [[line[column] for column in columns] for line in lines]
     for (separator, decimal), pattern in _THOUSANDS.items():

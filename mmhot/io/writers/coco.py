@@ -17,10 +17,10 @@ _SAME = 0.01  # frames; times that are farther from whole frames are of a variab
 def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
 
-    They are all that the 2D model has, if these are more than are lifted. Joints that
-    were filled in are not labeled. ``info`` has the frame rate and the steps that have
-    run; tools that leave it out lose them. Images have the names of their files, and
-    frame numbers have the gaps of times.
+    All keypoints of the 2D model are written, also the ones that are not lifted. Joints
+    that were filled in are not labeled. ``info`` has the frame rate and the steps that
+    have run; tools that drop ``info`` lose them. Images have the names of their files,
+    and frame numbers have gaps where times have gaps.
     """
     if clip.detected_2d is not None and clip.detected_scores is not None:
         clip = replace(

@@ -1,4 +1,4 @@
-"""What a function is that writes a clip in a format, and what it gets."""
+"""Interface of functions that write a clip in a format, and their inputs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ class Image(Protocol):
 class Images(Protocol):
     """Frames of a video, such as a :class:`mmhot.frames.sources.FrameSource`."""
 
-    num_frames: int | None  # if their number is known
+    num_frames: int | None  # number of frames, if it is known
     names: Sequence[str]  # names of the frames by number, if each is a file
 
     def __iter__(self) -> Iterator[Image]:
@@ -89,7 +89,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Export:
-    """What writers may use beside the clip.
+    """Inputs of writers beside the clip.
 
     Attributes:
         footage (Images, optional): The video to show behind the keypoints.

@@ -219,7 +219,10 @@ class LiveRig:
         return self._rest(lambda: _even_offsets(joints[None]), time)
 
     def fit(self, joints: np.ndarray, time: float, rest: np.ndarray) -> RigidMotion:
-        """Fit a frame that was learned from, with its rest pose."""
+        """Fit joints (17, 3) of a frame that was learned from, with its rest pose.
+
+        ``time`` is in seconds, and ``rest`` (K, 3) the result of :meth:`learn`.
+        """
         frames = []
         while self._unfitted and self._unfitted[0][0] < time:
             frames.append(self._unfitted.popleft()[1])
@@ -371,7 +374,10 @@ def _turn_to(
 
 
 def _level_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) -> None:
-    """Turn feet near the floor until they are level, in place."""
+    """Turn feet near the floor until they are level, in place.
+
+    ``positions`` (T, K, 3) and ``axes`` (T, K, 3, 3) are in the world.
+    """
     x, y, z = np.moveaxis(axes[:, _FEET][..., 1], -1, 0)
     sine, height = np.hypot(x, y), positions[:, _FEET, 2] - ANKLE_HEIGHT
     angle = np.arctan2(sine, z)
