@@ -1,4 +1,4 @@
-"""Options of each call: the dataclasses whose fields they are."""
+"""Options of each function and command: the dataclasses that have them as fields."""
 
 from dataclasses import dataclass
 
@@ -15,24 +15,28 @@ Kinds = tuple[type[Options], ...]
 
 @dataclass(frozen=True)
 class Call:
-    """What a function or command does, and what has its options.
+    """A function or command: its pipeline, and the classes with its options.
 
-    Steps and formats of users are among them, whenever these are registered.
+    They include users' steps and formats, even if these are registered later.
     """
 
     pipeline: Pipeline
-    before: Kinds = ()  # options of what is read and written
-    after: Kinds = ()
+    before: Kinds = ()  # options of inputs and outputs, first in the help
+    after: Kinds = ()  # options that come last in the help
     writes: bool = False  # whether files of clips are written
 
     @property
     def kinds(self) -> Kinds:
-        """The dataclasses, in the order of the help."""
+        """The classes with options, in the order of the help."""
         written = writer_options() if self.writes else []
         return (*self.before, *written, *self.pipeline.steps, *self.after)
 
     def command(self, *more: type[Options]) -> 'Call':
-        """Return the call of the command, which writes files; it may have more."""
+        """Return the call of the command, which also writes files.
+
+        Args:
+            *more (type[Options]): Options that only the command has.
+        """
         before: Kinds = (options.OutputOptions, *self.before)
         return Call(self.pipeline, before, (*self.after, *more), writes=True)
 

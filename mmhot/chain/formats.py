@@ -1,4 +1,4 @@
-"""Formats of 3D clips: the function that writes each of them, and what suits it."""
+"""Formats of 3D clips: the function that writes each, and its requirements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Format:
             axes the user chose.
         per_person (bool): Whether each person gets a file.
         of_people (bool): Whether the joints must be Human3.6M's, or 24.
-        fingers (bool): Whether joints beyond the 24 are written; else the function gets
-            a clip without these.
+        fingers (bool): Whether joints beyond the 24 are written; otherwise the function
+            gets a clip without them.
         options (tuple[type[Options], ...]): Classes of options that act on this format,
             see :meth:`Export.of <mmhot.io.writers.export.Export.of>`. With
             :class:`OriginOption` the function gets a clip at the chosen origin.
@@ -145,7 +145,7 @@ OTHER_FORMATS = {
     'usd': ': write glb, which Blender converts (docs/animation.md)',
     'vrm': ', a format of characters: write bvh, which moves them',
 }
-"""Hints at what others ask for."""
+"""Formats that are not written, and a hint for each."""
 
 
 def writer_options() -> list[type[Options]]:
@@ -164,7 +164,7 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         **needs (Any): Other arguments of :class:`Format`.
 
     Raises:
-        ValueError: If the name is taken or no suffix, or a requirement is wrong.
+        ValueError: If the name is taken or not a suffix, or an option is invalid.
 
     Example::
 

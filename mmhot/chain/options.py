@@ -1,4 +1,4 @@
-"""Options of what is read and written: files, many inputs, connections."""
+"""Options of inputs and outputs: files, many inputs, connections."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class PoseFileOptions(FileOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(WriterOptions, HeightOption):
-    """Options of the files that are written: formats, axes, scale and floor."""
+    """Options of output files: formats, axes, scale and floor."""
 
     formats: Annotated[
         tuple[str, ...],

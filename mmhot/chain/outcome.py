@@ -1,4 +1,4 @@
-"""What became of an input: its files, or why there are none."""
+"""Outcome of one input: the files that were written, or the error."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ class Outcome:
     """Result of processing one input."""
 
     name: str
-    times: StageTimes = field(default_factory=StageTimes)  # as far as reached
+    times: StageTimes = field(default_factory=StageTimes)  # stages that were reached
     people: int = 0  # number of lifted people
     error: ArgumentError | str = ''  # reason of a failure; empty on success
     skipped: bool = False  # whether an earlier run had finished the input
@@ -49,7 +49,8 @@ class Outcome:
 def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iterator:
     """Keep the error of a block in an outcome, so that other inputs are processed.
 
-    What an earlier run wrote, and a whole run did not write again, is removed.
+    If the block succeeds, results of an earlier run that it did not write again are
+    removed.
     """
     try:
         yield
@@ -67,7 +68,7 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
 
 
 def _results(name: str, options: OutputOptions) -> list[Path]:
-    """List the files of a clip's results that there are in the chosen formats."""
+    """List the existing result files of a clip in the chosen formats."""
     found: list[Path] = []
     for form in options.formats:
         person = r'(_person\d+)?' if FORMATS[form].per_person else ''

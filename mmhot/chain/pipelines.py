@@ -40,11 +40,12 @@ from mmhot.tracking.track import TrackPeople
 class Pipeline:
     """Step classes by section."""
 
-    runs: ClassVar[tuple[type[Step], ...]]  # kinds of steps for which it has all
+    # Kinds of steps that can run: the pipeline has all that they need.
+    runs: ClassVar[tuple[type[Step], ...]]
 
     @property
     def steps(self) -> tuple[type[Step], ...]:
-        """All steps in their order, those of users at their place."""
+        """All steps in the order in which they run, with users' steps."""
         kinds: list[type[Step]] = []
         for section in fields(self):
             chosen = getattr(self, section.name)
@@ -57,7 +58,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class Poses(Pipeline):
-    """Steps of 3D poses, of which nothing else is known."""
+    """Steps on 3D poses alone, without keypoints or video."""
 
     runs = (PoseStep,)
 
@@ -156,7 +157,7 @@ POSES = Poses(
         UserPoses,
     )
 )
-"""From 3D poses of other tools to poses as those that are lifted: ``refine``."""
+"""From 3D poses of other tools to poses like lifted ones: ``refine``."""
 
 LIVE = Live(
     estimate=EstimatePoses,
@@ -179,9 +180,10 @@ def list_steps(*pipelines: Pipeline) -> list[str]:
 
 
 def keypoint_steps() -> list[str]:
-    """List the names of the steps whose results files of 2D keypoints have.
+    """List the names of the steps that files of 2D keypoints have been through.
 
-    These files are in pixels of the video, to which ``camera`` maps them back.
+    ``camera`` is not one of them: these files are in pixels of the video, and it is
+    undone.
     """
     kinds: list[type[Step]] = [VIDEO.returning, *VIDEO.keypoints]
     back = {kind.name for kind in VIDEO.poses if kind not in PLACES}

@@ -1,4 +1,4 @@
-"""What runs: the steps of a pipeline that take part, with their options and models."""
+"""Plan of a run: the steps of a pipeline that take part, their options, the models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,8 @@ class StepChoice(Options):
 class Plan:
     """The steps of a pipeline that take part.
 
-    Steps of users that need what the pipeline does not have are left out, with a line.
+    Users' steps that need a video or keypoints are left out of a pipeline without
+    them, and one line says so.
 
     Args:
         pipeline (Pipeline): The pipeline.
@@ -126,8 +127,8 @@ class LiftPlan(Plan):
 class VideoPlan(Plan):
     """Steps from the frames of a video to 3D poses, and the models.
 
-    ``cache`` is the folder in which 2D keypoints are cached; ``lifter`` and ``models``
-    replace those of the options.
+    ``cache`` is the folder in which 2D keypoints are cached. A ``lifter`` or ``models``
+    that are given replace the ones that the options name.
     """
 
     def __init__(

@@ -19,26 +19,29 @@ from mmhot.step import KeypointStep, PoseStep, Step
 
 Registered = TypeVar('Registered', bound=type[Step] | Step)
 _CALLS = INFER_COMMAND, LIFT_COMMAND, REFINE_COMMAND, STREAM_COMMAND
-_ARGUMENTS = 'source', 'keypoints', 'cache', 'progress'  # of mmhot.infer and mmhot.lift
+# Arguments of mmhot.infer and mmhot.lift, whose names no option can have
+_ARGUMENTS = 'source', 'keypoints', 'cache', 'progress'
 
 
 def register_step(step: Registered) -> Registered:
-    """Add a step: one of keypoints runs before the camera, one of poses at the end.
+    """Add a step to the pipelines.
+
+    Steps on keypoints run before ``camera``, steps on poses at the end.
 
     Args:
         step (type | Step): A subclass of :class:`mmhot.KeypointStep`,
             :class:`mmhot.VideoStep`, :class:`mmhot.PoseStep` or
             :class:`mmhot.LiftedStep` with a ``name``, or an object of one. It is called
             with a copy of the clip, and what it returns counts. Its annotated fields
-            are options, as those of mmhot's own steps: flags of the commands, keywords,
-            and values in ``clip.steps``. If its attribute ``live`` is True, streams run
-            it, too, with clips of one frame.
+            are options like the ones of mmhot's own steps: flags of the commands,
+            keywords, and values in ``clip.steps``. If its attribute ``live`` is True,
+            streams run it, too, with clips of one frame.
 
     Returns:
-        type | Step: The same, so that it can be used as a decorator.
+        type | Step: The step itself, so that this can be used as a decorator.
 
     Raises:
-        ValueError: If it is no such step, or its name or an option is taken.
+        ValueError: If it is not such a step, or its name or an option is taken.
 
     Example::
 

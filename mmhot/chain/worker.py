@@ -1,4 +1,4 @@
-"""Processing of many inputs with models that are loaded once, and its resumption."""
+"""Processing of many inputs with models that are loaded once; resuming a run."""
 
 import json
 import logging
@@ -36,9 +36,9 @@ _ENDING = '.finished.json'
 
 @dataclass
 class ClipWorker:
-    """Opens models, lifts videos and writes the results."""
+    """Open the models once; lift videos and write their results."""
 
-    values: Values  # of the steps, frames, results and repeated runs
+    values: Values  # options of steps, frames, results and repeated runs
     report: Report = Report()
 
     def __post_init__(self) -> None:

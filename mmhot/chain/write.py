@@ -62,7 +62,7 @@ def save_clip(
 
 
 def _held(clip: Clip3D, values: Values) -> Clip3D:
-    """Return a clip whose camera is static and whose feet are held, if so stated."""
+    """Hold the feet of a clip if the user states that its camera is static."""
     without, feet = values.of(StepChoice).without, values.of(LockFeet)
     is_static = values.of(HoldCamera).static_camera
     refuse_late(without, clip.steps if is_static else without)
@@ -88,7 +88,7 @@ def _open_video(
 def result_files(
     folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
 ) -> list[Path]:
-    """List the files of a clip's results; without track IDs, those of all people."""
+    """List the paths of a clip's results; given track IDs add the files per person."""
     paths = {form: folder / f'{name}.{form}' for form in formats}
     named = (FORMATS[form].files(path, tracks) for form, path in paths.items())
     return [*paths.values(), *(file for files in named for file in files.values())]
@@ -123,12 +123,18 @@ def export(
     footage: Footage | None = None,
     thumbnails: Mapping[int, bytes] = {},
 ) -> Iterator[tuple[Path, str | None]]:
-    """Write poses in all chosen formats; those in world axes are written as they are.
+    """Write poses in all chosen formats.
 
-    ``stem`` is the path of the files without their format. The footage is shown behind
-    the keypoints; ``thumbnails`` are small images of it for ``.html``. ``report``
-    receives why formats are left out. The first error of a format is raised after the
-    others are written.
+    Poses in world axes stay in world axes. The first error of a format is raised after
+    the other formats are written.
+
+    Args:
+        clip (Clip3D): The poses.
+        values (Values): Options of formats, steps and videos.
+        stem (Path): Path of the files without their format.
+        report (Report): Receives progress, and why formats are left out.
+        footage (Footage, optional): Video to show behind the keypoints.
+        thumbnails (Mapping[int, bytes]): Small images of it by frame, for ``.html``.
 
     Yields:
         tuple[Path, str | None]: Each file that was written, and a note on it.
@@ -174,7 +180,7 @@ def export(
 def _shown_video(
     clip: Clip3D, footage: Footage | None, options: VideoOptions
 ) -> FrameSource | None:
-    """Return the video, with covered heads or not at all if so chosen."""
+    """Return the video to show, if any, with covered heads if the user wants that."""
     if footage is None:
         options.refuse(options_of(VideoOptions), 'needs a video, and there is none')
         return None
@@ -192,7 +198,7 @@ def _is_person(clip: Clip3D) -> bool:
 
 
 def _require_person(clip: Clip3D, *names: str) -> None:
-    """Raise ValueError if something named is for people, and the clip is not."""
+    """Raise ValueError if any names are given and the clip has no Human3.6M joints."""
     if names and not _is_person(clip):
         raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
 

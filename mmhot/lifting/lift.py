@@ -1,4 +1,4 @@
-"""Step ``lift``: from tracked 2D keypoints to 3D poses."""
+"""Step ``lift``: lift tracked 2D keypoints to 3D poses."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from mmhot.structures.clips_3d import Clip3D
 
 
 class NotLiftableError(ValueError):
-    """Keypoints, kept as ``clip``, lack what a 3D pose needs."""
+    """Error: keypoints lack the joints that a 3D pose needs; ``clip`` keeps them."""
 
     def __init__(self, clip: Clip2D) -> None:
         super().__init__(
@@ -33,7 +33,13 @@ class NotLiftableError(ValueError):
 
 
 def check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
-    """Raise NotLiftableError unless people have shoulders or hips, others a joint."""
+    """Check that a clip has the joints that a lifter needs.
+
+    People need both shoulders or both hips; other skeletons need any joint.
+
+    Raises:
+        NotLiftableError: If the clip lacks them.
+    """
     points = np.zeros((get_skeleton(clip.skeleton).num_keypoints, 2))
     converted, *_ = convert_keypoints(points, None, clip.skeleton, skeleton.name)
     finite = np.isfinite(converted).all(-1)
@@ -51,10 +57,10 @@ def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class LiftingStep(RuntimeOptions, Step):
-    """The lift, between steps of keypoints and steps of poses."""
+    """The lift, between the steps for keypoints and the steps for poses."""
 
     name, title, optional = 'lift', 'lifter', False
-    default: ClassVar[str | None] = None  # lifter of a name, or the one for clips
+    default: ClassVar[str | None] = None  # name of the default lifter; None: for clips
 
     pose3d: Annotated[
         str | None,
@@ -103,7 +109,19 @@ class Lift(LiftingStep):
     def __call__(
         self, clip: Clip2D, lifter: Lifter, count: CountStage = no_count
     ) -> tuple[Clip3D, Lifted]:
-        """Return the poses in camera axes, and where they are from."""
+        """Lift a clip.
+
+        Args:
+            clip (Clip2D): Tracked keypoints.
+            lifter (Lifter): The lifter.
+            count (CountStage): Receives the progress.
+
+        Returns:
+            tuple[Clip3D, Lifted]: Poses in camera axes, and what they were lifted from.
+
+        Raises:
+            NotLiftableError: If the skeleton lacks joints that the lifter needs.
+        """
         check_liftable(clip, lifter.skeleton)
         segments = lifter.prepare(clip)
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
@@ -112,7 +130,7 @@ class Lift(LiftingStep):
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
-        """Add the keypoints of a 2D model that has more than are lifted."""
+        """Add all detected keypoints to the clip if there are more than are lifted."""
         skeleton = get_skeleton(clip.skeleton)
         count = skeleton.num_keypoints
         if count <= lifted:

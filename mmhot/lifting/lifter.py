@@ -34,12 +34,12 @@ from mmhot.weights.index import ACCURACIES
 from mmhot.weights.names import LIFTER, resolve, runtime
 
 _LOGGER = logging.getLogger(__name__)
-# A lifter's window sees no further: longer steps are filled as those of a second.
+# Seconds; a longer step between frames counts as this, as no window sees farther.
 _FILLED_STEP = 1.0
 
 
 class Lifter:
-    """Lift clips.
+    """Lift 2D keypoints of clips to 3D poses.
 
     Args:
         model (str, Path or LiftingNetwork, optional): Name of shipped weights, a config
@@ -48,17 +48,17 @@ class Lifter:
             clips or, given a checkpoint, the config that it contains.
         checkpoint (str or Path, optional): A file or the name of shipped weights. By
             default the shipped weights of the model.
-        device (str): 'cpu', 'cuda', 'cuda:N', or by default 'auto', a GPU if there is.
+        device (str): 'cpu', 'cuda', 'cuda:N', or by default 'auto': a GPU if there is
+            one.
         flip_test (bool): Whether to average with the mirrored prediction.
         stride (int, optional): Frames from one window to the next; overlapping
-            predictions are averaged. By default that of
+            predictions are averaged. By default
             :func:`mmhot.geometry.windows.usual_stride`.
         keep (int or list[int], optional): Frames that each pruner of the model keeps.
             By default as trained.
         accuracy (str): 'best', the default, or 'fast': the model alone. With 'best'
-            bones keep their lengths
-            (:func:`mmhot.lifting.refinement.keep_bone_lengths`; of Human3.6M's joints
-            only).
+            bones keep their lengths, if the joints are Human3.6M's
+            (:func:`mmhot.lifting.refinement.keep_bone_lengths`).
         backend (str): 'torch', 'onnx', or 'auto', the default, see
             :func:`mmhot.weights.names.runtime`.
 
@@ -113,11 +113,11 @@ class Lifter:
     ) -> Clip3D:
         """Lift every person in every frame of a clip.
 
-        Missing joints are filled in (with score 0), in gaps of up to a second; in
-        longer ones frames without joints repeat the nearest pose. Keypoints are
+        Missing joints are interpolated (with score 0) in gaps of up to a second; in
+        longer gaps, frames without joints repeat the nearest pose. Keypoints are
         resampled to the model's frame rate, and the windows of all people share
         batches. Keypoints are undistorted and centered with the clip's ``lens``, or
-        else a typical one.
+        with a typical one.
 
         Args:
             clip (Clip2D): 2D keypoints.
@@ -128,7 +128,7 @@ class Lifter:
             Clip3D: Rows sorted by frame and track.
 
         Raises:
-            TypeError: If ``clip`` is no :class:`mmhot.Clip2D`.
+            TypeError: If ``clip`` is not a :class:`mmhot.Clip2D`.
             ValueError: If the clip is invalid (see
                 :func:`mmhot.structures.clips_2d.check_clip`), no keypoint can be
                 converted to the model's, or an argument is invalid.
@@ -155,7 +155,15 @@ class Lifter:
         return segments
 
     def convert(self, track: Track2D, skeleton: str) -> tuple[np.ndarray, np.ndarray]:
-        """Convert keypoints of a skeleton to pixels (T, 17, 2) and scores (T, 17)."""
+        """Convert keypoints to the model's joints.
+
+        Args:
+            track (Track2D): Keypoints of one person.
+            skeleton (str): Name of their skeleton.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Pixels (T, 17, 2) and scores (T, 17).
+        """
         points = track.keypoints, track.scores, skeleton, self.skeleton.name
         return convert_keypoints(*points, self.mapping)[:2]
 
@@ -168,9 +176,8 @@ class Lifter:
         """Lift the segments that :meth:`prepare` returned for a clip.
 
         Returns:
-            tuple[Clip3D, Evidence | None]: The poses, and the evidence of their errors,
-            None unless both a flip test and bones of constant lengths are part of the
-            lifting.
+            tuple[Clip3D, Evidence | None]: The poses, and the evidence of their errors;
+            None without a flip test or without constant bone lengths.
         """
         rows = join_rows(self._lift_segments(clip, segments, progress))
         names = [x.name for x in fields(Evidence) if x.name in rows]
@@ -181,7 +188,10 @@ class Lifter:
         return place_people(lifted.checked(), clip.lens), evidence
 
     def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
-        """Return poses that were lifted from a clip; columns are those of Clip3D."""
+        """Make a Clip3D of poses that were lifted from a clip.
+
+        Scores are (N, 17); ``columns`` are further fields of :class:`Clip3D`.
+        """
         return Clip3D(
             name=clip.name,
             keypoint_scores_3d=scores.copy(),
@@ -201,7 +211,7 @@ class Lifter:
         segments: list[Segment],
         progress: Callable[[int, int], None] | None,
     ) -> list[dict[str, np.ndarray]]:
-        """Return the arrays of each segment, with those of evidence if there is any."""
+        """Lift segments; return their arrays, with the evidence if there is any."""
         size = clip.width, clip.height
         lens = clip.lens and clip.lens.fitted(*size)
         all_scores = np.concatenate([segment.scores for segment in segments])
@@ -247,19 +257,28 @@ class Lifter:
     def sample(
         self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray
     ) -> np.ndarray:
-        """Return keypoints, and scores if the codec reads them, at the model's rate.
+        """Resample keypoints to the model's frame rate.
 
-        Shapes are (T, 17, 2), (T, 17), and (T,) of seconds. Samples are even in time,
-        at the model's rate or, to end with the last frame, a little faster. Of clips at
-        higher rates neighboring frames are averaged: there is less noise, and which
-        frame is the first matters less.
+        Samples are even in time; their rate is a little higher than the model's, so
+        that the last one is the last frame. If the clip has a higher rate, neighboring
+        frames are averaged: that lowers noise, and makes it matter less which frame is
+        the first.
+
+        Args:
+            keypoints (np.ndarray): Pixels, (T, 17, 2).
+            scores (np.ndarray): Confidences, (T, 17).
+            times (np.ndarray): Timestamps in seconds, (T,).
+
+        Returns:
+            np.ndarray: Keypoints, followed by scores if the codec reads them,
+            (T', 17, 2 or 3).
         """
         if self.reads_scores:
             keypoints = np.concatenate([keypoints, scores[..., None]], -1)
         seconds = _elapsed(times)
         count = math.ceil(round(seconds[-1] * self.fps, 6)) + 1
         even = np.linspace(0, seconds[-1], count)
-        # rounding errors would mix neighboring frames
+        # Rounding errors would mix neighboring frames.
         positions = np.interp(even, seconds, np.arange(len(times))).round(6)
         step = np.median(np.diff(positions)) if len(positions) > 1 else 1.0
         return resample(average_neighbors(keypoints, step), positions)
@@ -270,21 +289,29 @@ class Lifter:
         camera: dict,
         progress: Callable[[float], None] | None = None,
     ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
-        """Lift keypoints (T, 17, C) at the model's frame rate to poses (T, 17, 3).
+        """Lift keypoints at the model's frame rate to poses.
 
-        Windows of seq2seq models reach beyond the ends of a clip. There it is reflected
-        in time in every other window, and its last frame repeated in those between:
-        of 20 frames of the demo's videos, the mean of both has an error of 59.2 mm,
-        either alone 60.0 and 60.3. With the flip test, both images have all of these
-        windows, so that short clips and their mirror images have the same poses.
+        Windows of seq2seq models reach beyond the ends of a clip. Every other window
+        reflects the clip in time there, the windows between repeat its last frame. In
+        20 frames of the demo's videos the mean of both has an error of 59.2 mm, either
+        alone 60.0 and 60.3. With the flip test, both images have all of these windows,
+        so that a short clip and its mirror image have the same poses.
 
-        Also returns the spread of the predictions of each joint in all windows, plain
-        and mirrored, around their mean, (T, 17), if these have different windows.
+        Args:
+            inputs (list[np.ndarray]): Keypoints of each segment, (T, 17, C).
+            camera (dict): Camera parameters for the codec.
+            progress (Callable, optional): Called with the share that is done.
+
+        Returns:
+            tuple[list[np.ndarray], list[np.ndarray | None]]: Poses of each segment in
+            camera axes, meters, (T, 17, 3); and how far the predictions of each joint
+            in all windows, plain and mirrored, spread around their mean, meters,
+            (T, 17), None without a flip test or if windows predict single frames.
         """
         in_chunks = self.num_targets == self.seq_len > 1
         frames, size = (self.seq_len, self.num_targets), self.batch_size
         plan = partial(plan_windows, [*map(len, inputs)], *frames, self.stride)
-        # others err more if reflected
+        # Other models have larger errors with reflected windows.
         ends = ('reflect', 'edge') if in_chunks else ('edge',)
         if not (in_chunks and self.flip_test):
             predict = partial(self.predict, camera=camera)
@@ -306,7 +333,10 @@ class Lifter:
     def _predict_moments(
         self, windows: np.ndarray, camera: dict, mirrored: bool
     ) -> np.ndarray:
-        """Predict poses, by mirror images if so chosen, and squares, (B, T', 17, 6)."""
+        """Predict poses and their squares, (B, T', 17, 6), from windows (B, T, 17, C).
+
+        If ``mirrored``, they are predicted from the mirror image.
+        """
         encoded, framing = self.encode(windows, camera)
         flip = self.skeleton.flip_indices
         if mirrored:
@@ -329,7 +359,10 @@ class Lifter:
         return self.codec.decode(self.network(encoded, flip), **framing)[0]
 
     def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
-        """Return model inputs (B, T, 17, C) and the keyword arguments of decoding."""
+        """Encode windows (B, T, 17, C).
+
+        Returns the model's inputs, (B, T, 17, C), and keyword arguments for decoding.
+        """
         scores = windows[..., 2] if self.reads_scores else None
         encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
@@ -337,7 +370,7 @@ class Lifter:
 
 
 def _elapsed(times: np.ndarray) -> np.ndarray:
-    """Return seconds since the first frame, without what long steps have more."""
+    """Return seconds since the first frame, (T,); long steps are shortened."""
     return np.r_[0, np.cumsum(np.diff(times).clip(max=_FILLED_STEP))]
 
 
@@ -350,7 +383,7 @@ def _open_network(
 ) -> LiftingNetwork:
     """Open a lifter with ONNX Runtime or PyTorch."""
     files = resolve(model, LIFTER, checkpoint)
-    # the frames that are kept are constants of a file
+    # The frames that are kept are constants in an exported file.
     pruned = files.pruned([keep] if isinstance(keep, int) else keep)
     prefers_torch = keep is not None and pruned is None
     graph = runtime(files, device, backend, prefers_torch)

@@ -1,4 +1,4 @@
-"""Absolute positions of lifted people: in camera space, and on a floor."""
+"""Absolute positions and sizes of lifted people, in camera axes and on a floor."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,15 @@ _BODY = slice(get_skeleton('h36m-17').num_keypoints)
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     """Estimate root positions of a clip in camera axes from its 2D keypoints.
 
-    The lens is by default one without distortion, whose focal length is
-    :func:`mmhot.structures.lens.assumed_focal`. Errors of the focal length and of the
-    body size scale the distances.
+    Errors of the focal length and of the body size scale the distances.
+
+    Args:
+        clip (Clip3D): Lifted poses in ``'camera'`` axes, with 2D keypoints.
+        lens (Lens, optional): Lens of the images. By default it has no distortion, and
+            the focal length of :func:`mmhot.structures.lens.assumed_focal`.
+
+    Returns:
+        Clip3D: The clip with ``root_3d``, focal length and intrinsics.
 
     Raises:
         ValueError: If the clip has other axes or the lens does not fit its images.
@@ -70,10 +76,19 @@ def stated_heights(
     tracks: Sequence[int],
     heights: float | Sequence[float] | Mapping[int, float],
 ) -> dict[int, float]:
-    """Return stated body heights by track ID, meters.
+    """Assign stated body heights to people.
 
-    They are one for all people of a clip of this name, one for each, in the order of
-    the tracks, or given by track ID.
+    Args:
+        name (str): Name of the clip, for messages.
+        tracks (Sequence[int]): Track IDs of the people.
+        heights (float | Sequence[float] | Mapping[int, float]): Meters: one height for
+            all people, one for each in the order of ``tracks``, or by track ID.
+
+    Returns:
+        dict[int, float]: Heights in meters by track ID.
+
+    Raises:
+        ArgumentError: If the number of heights or a track ID does not fit.
     """
     listed = ', '.join(map(str, tracks))
     if isinstance(heights, Mapping):
@@ -97,10 +112,19 @@ def stated_heights(
 def scale_people(
     clip: Clip3D, heights: float | Sequence[float] | Mapping[int, float]
 ) -> Clip3D:
-    """Scale poses and root positions to body heights, see :func:`stated_heights`.
+    """Scale poses and root positions to stated body heights.
 
-    All people have ankles at the same height over the floor. Of people whose sizes one
-    floor shows, who are not named are scaled with those who are.
+    The height of the ankles over the floor is the same for everybody. If one floor
+    shows the relative sizes of several people, and only some heights are stated, the
+    others are scaled with them.
+
+    Args:
+        clip (Clip3D): Poses with root positions.
+        heights (float | Sequence[float] | Mapping[int, float]): Meters, see
+            :func:`stated_heights`.
+
+    Returns:
+        Clip3D: The scaled clip, with the stated heights.
     """
     tracks = [track for track in clip.heights if track in clip.track_ids]
     stated = stated_heights(clip.name, tracks or clip.track_ids, heights)
@@ -119,7 +143,7 @@ def scale_people(
 
 
 def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
-    """Multiply poses, root positions and heights of people by factors, by track ID."""
+    """Multiply poses, root positions and heights of people by a factor per track ID."""
     names = ['keypoints_3d', 'root_3d']
     names += ['expected_error'] if clip.expected_error is not None else []
     scaled = {name: getattr(clip, name).copy() for name in names}
@@ -139,13 +163,13 @@ def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
 
 
 def lifted_height(clip: Clip3D, track: int) -> float:
-    """Return the height of a person over the ankles, meters."""
+    """Measure the height of a lifted person over the ankles, meters."""
     rows = clip.track == track
     return float(height_over_ankles(clip.keypoints_3d[rows], clip.joint_names))
 
 
 def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
-    """Return the length of trunk and one leg from poses (T, K, 3)."""
+    """Measure trunk and one leg of poses (T, K, 3) along the bones, meters."""
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
     legs = [[f'{x}_hip', f'{x}_knee', f'{x}_foot'] for x in ('left', 'right')]
     lengths = [
@@ -160,14 +184,22 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
     Args:
-        clip (Clip3D): In camera axes, with ``root_3d``, or with heights that are given,
-            see :func:`is_level`: these stay but for one step to the floor.
-        static_camera (bool): Whether the camera is static. If so, one floor plane for
-            each shot is fitted to feet and body axes, and people who are always at most
-            so far from it as small errors of sizes and tilt explain are moved there;
-            who climbs is moved by one distance at most. If not, the camera is assumed
-            to be level, and the lowest joint of each person to be on the floor, also in
-            jumps unless hips stay above one point.
+        clip (Clip3D): Poses in camera axes with ``root_3d``, or in z-up axes with given
+            heights (see :func:`is_level`). Given heights are only shifted to the floor
+            as a whole.
+        static_camera (bool): Whether the camera is static.
+
+            If it is, one floor plane is fitted to feet and body axes in each shot.
+            People are moved onto the floor if small errors of size and tilt explain
+            their distance from it. People who climb are shifted as a whole, never frame
+            by frame.
+
+            If it is not, the camera is assumed to be level, and the lowest joint of
+            each person to be on the floor in every frame, even in jumps, unless the
+            hips stay above one point.
+
+    Returns:
+        Clip3D: The clip in ``'world'`` axes.
     """
     if is_level(clip):
         return _step_to_floor(clip)
@@ -207,9 +239,18 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
 
 
 def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return what is up for people of a shot, z about up, (M, 3), and its error, rad.
+    """Find the upward direction of a shot in z-up axes of the camera.
 
-    The floor that shows their sizes shows it, or those who stand and do not run, (N,).
+    The floor that shows the sizes of several people also shows what is up. Otherwise
+    the body axes of people who stand and do not run do.
+
+    Args:
+        seen (Clip3D): Poses of one shot in z-up axes.
+        runs (np.ndarray): Rows in which people run, (N,) bool.
+
+    Returns:
+        tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
+        as level, and the standard deviation of their mean in radians.
     """
     people = [seen.heights.get(track) for track in seen.track_ids]
     if any(known is not None and known.source == 'floor' for known in people):
@@ -228,7 +269,7 @@ def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _speeds(clip: Clip3D) -> np.ndarray:
-    """Return the speeds of roots (N,) in m/s, each of half a second."""
+    """Measure the speed of each root over half a second, m/s, (N,)."""
     speeds, size = np.zeros(len(clip)), max(round(clip.fps / 2), 1)
     for rows in clip.stretches():
         if len(rows) > 1:
@@ -240,16 +281,16 @@ def _speeds(clip: Clip3D) -> np.ndarray:
 
 
 def is_level(clip: Clip3D) -> bool:
-    """Return whether heights were given in axes with z up, not found by a camera."""
+    """Return whether another tool gives heights in z-up axes, and they change."""
     heights = np.nan_to_num(clip.root_3d[:, 2])
     is_given = clip.axes == 'z-up' and not clip.model
     return is_given and bool((abs(heights - heights[:1]) > FLOOR.pinned).any())
 
 
 def _step_to_floor(clip: Clip3D) -> Clip3D:
-    """Move all people by one distance to the floor, below those whose ankles are seen.
+    """Shift all people by one distance, so that those with seen ankles reach the floor.
 
-    Without any the floor is not known, and heights stay.
+    If no ankle is seen, the floor is unknown, and heights stay.
     """
     ankles = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
     stands = (clip.scores[:, ankles] > 0).any(1)
@@ -268,15 +309,21 @@ def _step_to_floor(clip: Clip3D) -> Clip3D:
 
 
 def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
-    """Convert to axes of results: ``'camera'``, ``'z-up'`` or ``'world'``.
+    """Convert a clip to the axes of results.
 
-    ``static_camera`` is that of :func:`to_world`.
+    Args:
+        clip (Clip3D): Poses in any axes.
+        axes (str): ``'camera'``, ``'z-up'`` or ``'world'``.
+        static_camera (bool): Whether the camera is static, see :func:`to_world`.
+
+    Returns:
+        Clip3D: The clip in these axes.
 
     Raises:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.
     """
     if axes == 'world' != clip.axes:
-        # a focal length says that positions were looked for
+        # A clip with a focal length has been placed before, even if without success.
         if not clip.focal_length and np.isnan(clip.root_3d).all():
             clip = place_people(to_axes(clip, 'camera'))
         clip = to_world(clip, static_camera)
