@@ -36,18 +36,19 @@ from tools.training_data import coco_files, require_data_files
 
 _H36M = get_skeleton('h36m-17')
 _MAX_SHOWN = 8
-# Speed of the root in m/s from which on people mostly look ahead, and the least number
-# of such frames for a statement.
+# Speed of the root, m/s, above which people mostly look ahead, and the least number of
+# such frames for a warning. Higher values warn less often.
 _WALKING, _MIN_MOVING = 0.7, 50
 LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
-# Limits of human joints relative to the root, in m/s and m/s^2, and the frames around
-# a frame beyond them that are not trusted either.
+# Limits of human joints relative to the root, m/s and m/s^2. Faster joints are
+# glitches; higher values find fewer.
 _MAX_SPEED = 12.0
 _MAX_ACCELERATION = 450.0
+# Frames before and after a glitch that are not trusted either
 _MARGIN = 3
-# Relative change of a bone's length that no soft tissue explains.
+# Largest change of a bone's length, as a share of its median, that soft tissue explains
 _MAX_STRETCH = 0.1
-# Hip to knee to foot, in meters, of children and of adults.
+# Lengths of a leg, hip to knee to foot, meters: from small children to tall adults
 LEG_LENGTHS = (0.4, 1.3)
 
 
@@ -147,13 +148,13 @@ def report(settings: dict) -> int:
 
 
 def joints_of(clip: Clip) -> np.ndarray:
-    """Joints of a clip in meters, (T, 17, 3)."""
+    """Return the joints of a clip in meters, (T, 17, 3)."""
     world = clip.arrays.get('joints_world')
     return clip.arrays['lifting_target'] if world is None else world
 
 
 def valid_frames(clip: Clip) -> np.ndarray:
-    """Whether frames of a clip are annotated, (T,)."""
+    """Return the mask of the frames that are annotated, (T,)."""
     return np.full(clip.num_frames, True) if clip.valid is None else clip.valid
 
 
@@ -221,8 +222,12 @@ def warn_of_frames(clips: Sequence[Clip], has_scale: bool) -> Iterator[str]:
 def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:
     """Find frames in which a joint moves faster than people do, (T,) bool.
 
-    They are within three of a joint, of Human3.6M, in meters (T, 17, 3), of more than
-    12 m/s or 450 m/s^2 relative to the root.
+    A joint is too fast above 12 m/s or 450 m/s^2 relative to the root. The three frames
+    before and after are marked, too.
+
+    Args:
+        joints (np.ndarray): Human3.6M's joints, meters, (T, 17, 3).
+        fps (float): Frames per second.
     """
     relative = joints.astype(np.float64) - joints[:, :1]
     suspicious = np.zeros(len(joints), bool)
@@ -236,24 +241,27 @@ def find_glitches(joints: np.ndarray, fps: float) -> np.ndarray:
 
 
 def good_stretches(good: np.ndarray, min_frames: int) -> list[slice]:
-    """Return the runs of at least ``min_frames`` good frames (T,)."""
+    """Return the runs of at least ``min_frames`` good frames, by their mask (T,)."""
     edges = np.flatnonzero(np.diff(good, prepend=False, append=False))
     runs = edges.reshape(-1, 2).tolist()
     return [slice(start, end) for start, end in runs if end - start >= min_frames]
 
 
 def leg_length(joints: np.ndarray) -> float:
-    """Compute the median length of both legs, hip to knee to foot."""
+    """Compute the median length of both legs of (T, 17, 3), hip to knee to foot."""
     legs = [_H36M.indices(f'{side}_leg') for side in ('right', 'left')]
     lengths = bone_lengths(joints, _H36M.bones)
-    # the bone of joint j is at j - 1, as the root has none
+    # The bone of joint j is at j - 1, as the root has no bone.
     return float(
         np.median([lengths[:, [j - 1 for j in leg[1:]]].sum(-1) for leg in legs])
     )
 
 
 def find_stretched(joints: np.ndarray) -> np.ndarray:
-    """Find frames in which a limb's bone differs by 10 % from its median, (T,)."""
+    """Find frames in which a limb's bone differs by over 10 % from its median length.
+
+    Joints are (T, 17, 3), the mask is (T,), bool.
+    """
     limbs = [j - 1 for name in LIMBS for j in _H36M.indices(name)[1:]]
     lengths = bone_lengths(joints, _H36M.bones)[:, limbs]
     usual = np.median(lengths, axis=0)

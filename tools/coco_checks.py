@@ -1,7 +1,7 @@
 """Faults of annotation files in COCO's format, found before a training starts.
 
-All checks of such files are here, except those of numbers that an evaluation would
-count wrongly: :func:`mmhot.compat.coco_evaluation.person_fault`.
+All checks of such files are here, except for numbers that an evaluation would count
+wrongly, which :func:`mmhot.compat.coco_evaluation.person_fault` finds.
 """
 
 from collections import Counter
@@ -20,21 +20,23 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# Part of the image's larger side by which a labeled keypoint may lie outside, and of
-# each side by which a box of (x, y, width, height) may.
+# A labeled keypoint may lie outside of the image by the first share of its larger side,
+# and a box of (x, y, width, height) by the second share of each side. Higher values
+# refuse less.
 _MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
-# Boxes are two corners if all of them overlap the keypoints better so, half of them by
-# this factor, and at least by this intersection over union. Higher values refuse less.
+# Boxes count as two corners if all of them overlap the keypoints better that way, the
+# median by this factor, and with at least this median intersection over union. Higher
+# values refuse less.
 _CORNER_GAIN, _CORNER_OVERLAP = 1.25, 0.5
 
 
 @dataclass(frozen=True)
 class CocoNeeds:
-    """What a dataset or metric needs of an annotation file."""
+    """Content that a dataset or metric needs in an annotation file."""
 
     joints: Sequence[str] = ()  # names of the model's keypoints; none: boxes only
     parts: Sequence[str] = ()  # fields that hold the keypoints
-    fields: Sequence[str] = ()  # of each annotation, besides those always needed
+    fields: Sequence[str] = ()  # further fields that each annotation must have
     classes: Sequence[str] = ()  # names of the categories of a detector
 
 
@@ -43,13 +45,16 @@ def read_coco(
 ) -> tuple[dict, list[str]]:
     """Read a file; return its content and a line for each of its faults.
 
-    Images are checked if there is no other fault.
+    Images are checked only if the annotations have no fault.
 
     Args:
         path (Path): Annotation file.
-        needs (CocoNeeds): What is needed of it.
+        needs (CocoNeeds): Content that is needed.
         folder (Path, optional): Folder of its images. Defaults to None: no check.
         read_all (bool): Whether to decode all images. Defaults to False.
+
+    Returns:
+        tuple[dict, list[str]]: Content of the file, and the lines.
     """
     with naming(path):
         content = load_json(path, MAX_ANNOTATIONS)
@@ -110,14 +115,14 @@ def find_entry_fault(content: dict) -> str | None:
 
 
 def _more(things: Sequence[object], what: str) -> str:
-    """Count what a line that names the first does not name."""
+    """Count the things that a line does not name, as it names the first one only."""
     return f' (and {len(things) - 1} more {what})' if len(things) > 1 else ''
 
 
 def _find_name_fault(
     annotations: list[dict], content: dict, needs: CocoNeeds
 ) -> str | None:
-    """Describe the first category whose keypoints are not the model's.
+    """Describe the first category with other keypoints than the model's.
 
     Names may be spelled differently, and a few may have synonyms, such as top_head and
     head, as long as none has another place or side.
@@ -127,7 +132,7 @@ def _find_name_fault(
         names = category.get('keypoints')
         if not needs.joints or not names or category['id'] not in used:
             continue
-        # COCO-WholeBody lists those of the body
+        # COCO-WholeBody lists the keypoints of the body only.
         count = len(names) if len(needs.parts) > 1 else len(needs.joints)
         theirs = [spell_joint(str(name)) for name in names]
         ours = [spell_joint(joint) for joint in needs.joints][:count]
@@ -171,7 +176,7 @@ def _find_field_fault(
 def _value_faults(
     annotations: list[dict], content: dict, needs: CocoNeeds
 ) -> Iterator[str]:
-    """Yield faults of boxes and keypoints; of each annotation the first."""
+    """Yield faults of boxes and keypoints; only the first one of each annotation."""
     sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
     size = np.array([sizes[ann['image_id']] for ann in annotations], float)
     boxes = np.array([ann['bbox'] for ann in annotations], float)
@@ -236,7 +241,11 @@ def _keypoint_faults(
 def _box_faults(
     boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield the same of boxes (N, 4), some of which are used, (N,)."""
+    """Yield field, text and rows (N,) of the kinds of faults of boxes (N, 4).
+
+    ``points`` are keypoints (N, K, 3), ``size`` the widths and heights of the images
+    (N, 2), and ``used`` marks the annotations that count, (N,).
+    """
     corner, sides = boxes[:, :2], boxes[:, 2:]
     hint = ': wanted x, y, width, height in pixels'
     yield 'bbox', '{0} has no width or height' + hint, (sides <= 0).any(1)

@@ -23,9 +23,11 @@ MOTION_UNITS = {
     'jitter': 'm/s^2',
 }
 """Units of the numbers of :func:`measure_motion`."""
-# A standing ankle is slower, m/s, and at most this much above the lowest one around.
+# An ankle stands if it is slower than this, m/s, and at most this much above the lowest
+# ankle around the frame, meters. Higher values find more contacts.
 _SPEED, _HEIGHT = 0.25, 0.08
-# Seconds: of a speed, around a frame for the lowest ankle, and of a contact or a gap.
+# Seconds: over which a speed is measured; before and after a frame in which the lowest
+# ankle is searched; and of the shortest contact or gap
 _STEP, _AROUND, _SHORTEST = 0.08, 1.0, 0.1
 _ANKLES = 'right_foot', 'left_foot'
 
@@ -88,7 +90,11 @@ def foot_slide(
 ) -> float:
     """Return the mean speed in cm/s of standing ankles; NaN if none stands.
 
-    Ankles (T, 2, 3) are in meters, ``stands`` is (T, 2), frame numbers (T,) increase.
+    Args:
+        ankles (np.ndarray): Positions, meters, (T, 2, 3).
+        stands (np.ndarray): Whether each ankle stands, (T, 2).
+        frames (np.ndarray): Rising frame numbers, (T,); steps across gaps do not count.
+        fps (float): Frames per second.
     """
     both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
     speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
@@ -98,7 +104,7 @@ def foot_slide(
 def height_errors(heights: np.ndarray) -> tuple[float, float]:
     """Return mean floating and penetration in cm; NaN if no ankle stands.
 
-    Heights (N,) are of standing ankles above where they belong, in meters.
+    ``heights`` (N,) are the heights of standing ankles above their place, meters.
     """
     if not len(heights):
         return float('nan'), float('nan')
@@ -107,10 +113,16 @@ def height_errors(heights: np.ndarray) -> tuple[float, float]:
 
 
 def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
-    """Mean acceleration of joints (T, K, 3), in their unit per second squared.
+    """Return the mean acceleration of joints, in their unit per second squared.
 
-    Accelerations across gaps of the increasing frame numbers (T,) do not count; NaN if
-    no three frames are consecutive.
+    Args:
+        poses (np.ndarray): Poses of a person over time, (T, K, 3).
+        frames (np.ndarray): Rising frame numbers, (T,). Accelerations across gaps do
+            not count.
+        fps (float): Frames per second.
+
+    Returns:
+        float: The mean; NaN if no three frames are consecutive.
     """
     change = frame_changes(poses, 2, frames)
     mean = np.linalg.norm(change, axis=-1).mean() if len(change) else np.nan

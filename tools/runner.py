@@ -28,13 +28,13 @@ from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
-# From malloc.h of the GNU C library; the last is a value.
+# Parameters of mallopt from malloc.h of the GNU C library, and a value for them
 _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
-# Settings beside those of MMEngine's runner that configs of others need not have.
+# Settings that are not MMEngine's runner's, and that a config need not have already
 _OTHER_SETTINGS = 'auto_scale_lr', 'custom_imports', 'find_unused_parameters'
 _OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
 _OF_SETTINGS += (RuntimeError,)
-# A variable of each launcher, and what sets it.
+# Environment variable of each launcher, and a command that sets it
 _STARTS = {
     'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
     'slurm': ('SLURM_PROCID', 'srun --ntasks 2 python'),
@@ -96,13 +96,17 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_checkpoint(name: str | None) -> str | None:
-    """Refuse what is not a checkpoint, before the long start.
+    """Fail early if a checkpoint is invalid, before the long start.
 
-    Returns its file, if it is an address of the web or the hub: MMEngine would run the
-    objects in what it downloads.
+    Args:
+        name (str, optional): File, or address of the web or the hub. An address is
+            fetched here, as MMEngine would run the objects in what it downloads.
+
+    Returns:
+        str | None: The file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is damaged, or holds objects that could run code.
     """
     if name is None or ('://' in name and not is_remote(name)):
@@ -202,11 +206,14 @@ def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed memory in the process; return whether the C library, GNU's, can.
+    """Keep freed memory in the process, if GNU's C library is there.
 
     A training step on a CPU allocates the same large tensors again and again. By
-    default each is returned to the system, which clears every page of the next one: a
-    tenth to a fifth of the time. The process keeps its peak memory.
+    default each one is returned to the system, which clears every page of the next one.
+    That takes a tenth to a fifth of the time. The process keeps its peak memory.
+
+    Returns:
+        bool: Whether the C library can do so.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL('libc.so.6').mallopt
@@ -264,10 +271,10 @@ def _check_test_settings(model: nn.Module, name: str) -> None:
 
 @contextmanager
 def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Iterator:
-    """Prefix errors with the config, whose names and arguments are built and wrong.
+    """Prefix errors about wrong names and arguments with the file of the config.
 
-    Once a run ``has_begun``, only those of MMEngine's hooks are, such as of the metric
-    that chooses the best checkpoint.
+    Once a run ``has_begun``, only errors of MMEngine's hooks are prefixed, for example
+    about the metric that chooses the best checkpoint.
 
     Raises:
         ValueError: In place of errors that packages raise for wrong settings.

@@ -32,7 +32,7 @@ def find_checkpoint(work_dir: str | Path) -> str | None:
 
 
 def check_whole(path: Path) -> None:
-    """Raise a ValueError if a file is damaged, or no state of a training."""
+    """Raise a ValueError if a file is damaged, or is not the state of a training."""
     content = safe_load(path)
     if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
         with zipfile.ZipFile(path) as archive:
@@ -46,7 +46,7 @@ def check_whole(path: Path) -> None:
 class ResumeHook(Hook):
     """Name what a resumed training takes from the checkpoint instead of the config.
 
-    The optimizer's settings and the schedule are those of the checkpoint.
+    These are the settings of the optimizer and the schedule.
 
     Args:
         say (Callable): Receives the line.

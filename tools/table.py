@@ -156,13 +156,13 @@ def cost_cell(cost: Mapping[str, float], head: str) -> str:
 def to_markdown(
     head: Sequence[str], lines: Sequence[Sequence[str]], numbers: int = 0
 ) -> str:
-    """Format rows of cells, whose last ones are numbers, as Markdown."""
+    """Format a table as Markdown; the last ``numbers`` columns are aligned right."""
     rule = ['---'] * (len(head) - numbers) + ['---:'] * numbers
     return '\n'.join(f'| {" | ".join(line)} |' for line in (head, rule, *lines))
 
 
 def to_latex(head: list[str], lines: list[list[str]], numbers: int) -> str:
-    """Format the same for LaTeX's package booktabs."""
+    """Format a table for LaTeX's package booktabs, see :func:`to_markdown`."""
     columns = 'l' * (len(head) - numbers) + 'r' * numbers
     first, *rows = (f'{" & ".join(line)} \\\\\n' for line in (head, *lines))
     start = f'\\begin{{tabular}}{{{columns}}}\n\\toprule\n{first}\\midrule\n'

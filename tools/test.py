@@ -138,7 +138,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def add_metric(config: Config, metric: dict, option: str) -> None:
-    """Add a metric to those of the test, for an option."""
+    """Add a metric to the evaluator of the test; ``option`` is named in errors."""
     evaluator = setting(config, 'test_evaluator', option)
     metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
     config.test_evaluator = [*metrics, metric]

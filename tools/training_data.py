@@ -23,7 +23,7 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
 }
 _SPLITS = ('train', 'val', 'test')
-# Of one step, and of an epoch.
+# Samples of one step, and of an epoch
 _BATCH, _SAMPLES_PER_EPOCH = 2, 4
 _STRIDE = 10_000
 

@@ -1,1 +1,1 @@
-"""Measurements whose numbers pages and cards quote, and figures of pages."""
+"""Measurements and figures that pages and model cards quote."""

@@ -40,8 +40,8 @@ class Cost:
     """Parameters of a model, and multiply-accumulates (MACs) of one forward pass."""
 
     parameters: int
-    weight_macs: int  # of linear layers and convolutions
-    # of batched products: attention, graphs, and several linear layers at once
+    weight_macs: int  # MACs of linear layers and convolutions
+    # MACs of batched products: attention, graphs, and several linear layers at once
     product_macs: int
 
     @property
@@ -107,7 +107,7 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
 
 
-# sums in place with a product, of which PyTorch has no counts
+# Counts of sums in place with a product, which PyTorch lacks
 _SUMS_IN_PLACE = dict.fromkeys(
     (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
     lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
@@ -115,9 +115,9 @@ _SUMS_IN_PLACE = dict.fromkeys(
 
 
 def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Return the shape of one input of a config and its model, None if it is not known.
+    """Return the shape of one input of a config and its model, or None if unknown.
 
-    It is that of an image (3, H, W), or of poses, without the batch.
+    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
     """
     decoder = config.model.get('head', {}).get('decoder') or {}
     size = decoder.get('input_size') or config.get('test_size')
@@ -152,9 +152,9 @@ def compare_cost(config: Config, model: nn.Module, times: bool = False) -> dict 
         times (bool): Whether to time a pass of one input. Defaults to False.
 
     Returns:
-        dict | None: ``parameters``, ``macs``; of models that prune ``kept`` (frames or
-        patches in each layer) and ``host_macs``; ``milliseconds`` if timed. None if
-        the model is no lifter and no GTPT, or the shape of its input is not known.
+        dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
+        or patches in each layer) and ``host_macs``; ``milliseconds`` if timed. None if
+        the model is neither a lifter nor a GTPT, or the shape of its input is unknown.
     """
     from mmpose.models.pose_estimators import PoseLifter
 

@@ -34,7 +34,7 @@ from tools.motion_quality import jitter
 
 _H36M = get_skeleton('h36m-17')
 _WRISTS = _H36M.indices(['left_wrist', 'right_wrist'])
-# Joints between whose bones an angle is, and their neighbors.
+# Angles by name: start, joint and end of the two bones that meet in the joint
 _ANGLES = {
     'knee': ('hip', 'knee', 'foot'),
     'elbow': ('shoulder', 'elbow', 'wrist'),
@@ -42,9 +42,10 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-# Frames of a piece.
+# Lengths of the pieces of a motion that are lifted alone, frames
 _PIECES = 10, 30, 60
-# Speed of a wrist in punches and throws, m/s; seconds around its peak, and between two.
+# Speed of a wrist above which a peak is a punch or throw, m/s; seconds before and after
+# the peak; and least seconds between two peaks
 _FAST, _AROUND, _APART = 3.0, 0.1, 0.4
 
 

@@ -1,8 +1,8 @@
 """Measure how often repairs and guesses of inputs are wrong.
 
 Motion capture has no outliers, at any frame rate, 1.6 times as fast, and with noise in
-every frame, which is for filters; ``refine`` leaves it as it is. Keypoints are those of
-virtual cameras. The limits were chosen on these motions::
+every frame, which is for filters; ``refine`` leaves it as it is. Virtual cameras give
+the keypoints. The limits were chosen on these motions::
 
     python -m tools.analysis.measure_harm --data-root data/cmu_mocap
 """
@@ -33,26 +33,30 @@ from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D, to_axes
 from tools.analysis.motions import FPS
 
-# Standard deviations in meters along x, y and z, y the depth.
+# Standard deviations of the noise along x, y (the depth) and z, meters
 _NOISE = {
     'exact': (0.0, 0.0, 0.0),
     '2 cm': (0.02, 0.02, 0.02),
     '20 cm of depth': (0.0, 0.2, 0.0),
 }
 _RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
-_SHORTEST, _MOVED = 12, 0.005  # frames, meters
+# Frames of the shortest motion, and distance in meters above which a frame is moved
+_SHORTEST, _MOVED = 12, 0.005
 _NEAREST = 1.0  # depth, meters: nearer people are not in the image
-_STRIDE, _SAME = 4, 1e-3  # frames and meters of guesses
+# Guesses get every fourth frame, and are right if joints are this close, meters.
+_STRIDE, _SAME = 4, 1e-3
 _ASKS = re.compile(' not? ')
-_SIZE = 1000, 1000  # of images, pixels
+_SIZE = 1000, 1000  # width and height of images, pixels
 _Change = Callable[[np.ndarray], np.ndarray]
 _BODY = get_skeleton('h36m-17')
 _ARMS = [
     _BODY.indices(f'{x}_{y}' for y in ('shoulder', 'elbow', 'wrist'))
     for x in ('left', 'right')
 ]
-_UPPER_ARM, _BAR, _THICKNESS = 0.28, 2.3, 0.08  # meters
-# Heads to y, -y, x and -x of people who lie: columns and signs of z-up axes.
+# Length of a raised upper arm and forearm, height of the bar, and height of the lowest
+# joint of a person who lies, meters
+_UPPER_ARM, _BAR, _THICKNESS = 0.28, 2.3, 0.08
+# Columns and signs, in z-up axes, of people who lie with the head to y, -y, x and -x
 _SIDES = (
     ([0, 2, 1], (1, 1, -1)),
     ([0, 2, 1], (1, -1, 1)),
@@ -223,7 +227,7 @@ def _centered(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, :1]
 
 
-# Inputs in which something is guessed.
+# Changes of motions to inputs in which something must be guessed
 _AXES = {'z-up': np.asarray, 'y-up': _y_up, 'camera': _in_camera}
 _FORMS = {
     **{f'axes: positions, {title}': turn for title, turn in _AXES.items()},
@@ -254,7 +258,7 @@ _PIXELS: dict[str, _Change] = {
     'of images of twice the size': lambda x: x * 2,
     'y before x': lambda x: x[..., ::-1],
 }
-# Guesses, and whether they are right for a motion.
+# Functions that return whether a guess is right for a motion, by the name of the guess
 _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     **{x: partial(_reads_poses, np.asarray, form) for x, form in _FORMS.items()},
     **{

@@ -110,11 +110,11 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
     """Compare a lifted clip of one person with the ground truth.
 
     Args:
-        lifted (Clip3D): In ``'camera'`` axes.
-        truth (GroundTruth): Of all its frames.
+        lifted (Clip3D): The clip, in ``'camera'`` axes.
+        truth (GroundTruth): Ground truth of all its frames.
 
     Returns:
-        dict[str, float]: Number of ``frames``, and of those ``missing`` a pose of the
+        dict[str, float]: Number of ``frames``, and of frames ``missing`` a pose of the
         person; mean error in ``pixels`` of shoulders, elbows, wrists, hips, knees and
         ankles; the largest angles of knees, ``knee peaks`` and ``true peaks`` in
         degrees; ``MPJPE`` and ``P-MPJPE`` in mm; if the ground truth has contacts, the

@@ -34,7 +34,7 @@ class GroundTruth:
     Attributes:
         pixels (np.ndarray): Human3.6M's joints in the image, (T, 17, 2).
         poses (np.ndarray): Relative to the root, meters in camera axes, (T, 17, 3).
-        lens (Lens | None): Of the camera, if it is known.
+        lens (Lens | None): Lens of the camera, if it is known.
         root (np.ndarray | None): Positions of the root in camera axes, (T, 3).
         contacts (np.ndarray | None): Whether the right and left ankle stand, (T, 2).
     """

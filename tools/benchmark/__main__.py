@@ -59,7 +59,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Measure and print a part."""
     torch.set_num_threads(args.threads)
-    # of sessions of ONNX Runtime, which are opened later
+    # Sessions of ONNX Runtime, which are opened later, read this variable.
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     rows, facts = PARTS[args.part].measure(args), ''
     if args.part != 'costs':

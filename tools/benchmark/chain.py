@@ -3,8 +3,9 @@
 Each round runs the shipped GTPT-T on a batch of random crops in ONNX Runtime (one crop
 at a time on each thread), decodes each video, and runs the chain on it: frames,
 detection, 2D poses, tracks, 3D poses and an ``.npz`` file. The ratios compare the time
-per frame with that of the network alone for as many people; those of processor time
-depend less on other work on the machine. The first round warms up and does not count.
+per frame with the time of the network alone for as many people. Ratios of processor
+time depend less on other work on the machine. The first round warms up and does not
+count.
 """
 
 import argparse
@@ -133,5 +134,5 @@ def _network_alone() -> Callable[[], object]:
     session = open_session(resolve(_MODEL, POSE).graph, threads=1)
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(torch.get_num_threads())
-    parts = np.split(crops, _BATCH)  # of one crop, as in mmhot infer
+    parts = np.split(crops, _BATCH)  # batches of one crop, as in mmhot infer
     return lambda: list(pool.map(lambda part: session.run(None, {name: part}), parts))

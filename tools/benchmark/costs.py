@@ -37,17 +37,17 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Published:
-    """A model, and what its paper or its official script states; None if nothing."""
+    """A model, and the numbers of its paper or official script; None if not stated."""
 
     model: str
-    config: str  # below configs/, without .py
-    options: str  # of its backbone, KEY=VALUE
-    parameters: float | None  # millions
-    operations: float | None  # billions
+    config: str  # path below configs/, without .py
+    options: str  # options of the backbone, KEY=VALUE
+    parameters: float | None  # number of parameters, millions
+    operations: float | None  # number of operations, billions
     factor: int  # operations per multiply-add in the paper
-    pruned: bool
-    whole: bool  # whether its parameters are all, not only those of layers
-    cause: str
+    pruned: bool  # whether the numbers are for the pruned model
+    whole: bool  # whether all parameters are counted, and not only layers
+    cause: str  # why our numbers differ by more than 2 %
 
 
 def read_papers() -> list[Published]:
@@ -73,7 +73,7 @@ class Count:
     """What a published model costs here."""
 
     of_layers: Cost  # parameters of layers, and their multiply-adds
-    all: Cost
+    all: Cost  # all parameters and multiply-adds
 
     def parameters(self, published: Published) -> float:
         """Return millions of parameters as the paper counts them."""

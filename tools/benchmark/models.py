@@ -2,9 +2,9 @@
 
 A MODEL is a name in the model index of mmhot or MMPose, a config file, or
 ``PACKAGE::CONFIG``, with options: ``MODEL:onnx`` is exported and run by ONNX Runtime,
-``MODEL:KEY=VALUE`` changes a setting of its config. Without a MODEL, those of
-docs/benchmarks.md are measured. Times are of the network alone, with random weights and
-without a flip test; operations are multiply-adds of one input.
+``MODEL:KEY=VALUE`` changes a setting of its config. Without a MODEL, the models of
+docs/benchmarks.md are measured. Times are measured for the network alone, with random
+weights and without a flip test; operations are multiply-adds of one input.
 """
 
 import argparse
@@ -23,7 +23,7 @@ _HEADS = 'model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)', 'of'
 _NANOHTNET = 'nanohtnet_81frm-keep9_1xb256-49e_cmu'
 _TRIANGLES = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 _RTMPOSE = 'rtmpose-{}_8xb256-420e_coco-256x192:onnx'
-# The pruned MotionAGFormer's heads and neighbors.
+# Heads and neighbors as in the pruned MotionAGFormer
 _AS_PRUNED = 'model.backbone.num_heads=4:model.backbone.num_neighbors=4'
 GROUPS = {
     'models': (
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[list[str]]:
-    """Compare the models of the command line, or those of the page."""
+    """Compare the models of the command line, or by default the models of the page."""
     groups = GROUPS[args.part]
     if args.models:
         groups = (args.models,)

@@ -67,7 +67,7 @@ def open_model(
     """Build a ``MODEL[:OPTION]...`` for batches of some sizes.
 
     Raises:
-        FileNotFoundError: If there is no such config.
+        FileNotFoundError: If the config does not exist.
         ValueError: If the model or an option is unknown, or the config does not define
             the shape of an input.
     """

@@ -1,7 +1,7 @@
 """Interleaved timing of several calls.
 
-Temperature and load of a machine change over time: of models that are timed one after
-the other, the first may seem a tenth faster than the last. Here all take a turn in
+Temperature and load of a machine change over time: if models are timed one after the
+other, the first may seem a tenth faster than the last. Here each model has a turn in
 every round, in random order, and turns of the same round are compared.
 """
 
@@ -23,8 +23,8 @@ _WARM_UP = 2
 class Times:
     """Durations of calls in seconds."""
 
-    turns: list[float] = field(default_factory=list)  # of each round, the median
-    best: float = math.inf  # of all calls
+    turns: list[float] = field(default_factory=list)  # median of each round
+    best: float = math.inf  # shortest of all calls
 
 
 @dataclass(frozen=True)

@@ -35,14 +35,15 @@ _H36M = get_skeleton('h36m-17')
 
 @dataclass(frozen=True)
 class Place:
-    """Definition of a joint by those of a file."""
+    """Definition of a joint by the joints of a file."""
 
-    names: tuple[str, ...]  # joints whose mean it is
-    forward: float = 0.0  # meters from there along the z axis of the joint `axes`
-    axes: str = ''
+    names: tuple[str, ...]  # joints of the file; the joint is their mean
+    # Distance from that mean along the z axis of the joint `axes`, meters
+    forward: float = 0.0
+    axes: str = ''  # joint of the file that has the axes
 
 
-# CMU has no joint at the nose: 6.5 cm before the neck is where Human3.6M's is.
+# Distance from the neck to Human3.6M's joint at the nose, meters; CMU has none there.
 _NOSE = 0.065
 _BONES = {**HUMAN_IK.names, 'spine': HUMAN_IK.names['spine_1'], 'head': 'Head.end'}
 LAYOUTS: dict[str, dict[str, Place]] = {
@@ -139,11 +140,11 @@ def find_files(sources: list[Path]) -> list[Path]:
 
 
 def read_layout(path: Path) -> dict[str, Place]:
-    """Read a layout: a JSON object of joint names, or lists of them, by joint.
+    """Read a layout: a JSON object of joint names, or lists of names, by joint.
 
     Args:
         path (Path): JSON such as ``{"root": ["LHip", "RHip"], "head": "Head", ...}``
-            with all joints of Human3.6M; a joint is the mean of the listed ones.
+            with all joints of Human3.6M; a joint is the mean of the listed joints.
 
     Raises:
         ValueError: If it is damaged or lacks a joint.
@@ -218,7 +219,7 @@ def select_joints(
     Args:
         motion (JointMotion): Joints by name.
         layout (Mapping[str, Place], optional): Definitions by joint; by default the
-            first of ``LAYOUTS`` whose joints exist.
+            layout of ``LAYOUTS`` that lacks no joints in the file.
 
     Returns:
         np.ndarray: Meters, z up, (T, 17, 3).
@@ -255,7 +256,7 @@ def resample_joints(joints: np.ndarray, fps: float, target_fps: float) -> np.nda
     """Interpolate joints (T, 17, 3) at another frame rate; limbs keep their lengths."""
     if fps == target_fps:
         return joints
-    # a tolerance, as frame times are rounded in files
+    # The tolerance is needed because files have rounded frame times.
     count = int((len(joints) - 1) * target_fps / fps + 1e-3) + 1
     times = np.arange(count) * (fps / target_fps)
     moved = resample(joints, times)

@@ -20,7 +20,7 @@ _CENTIMETER = 0.01
 _BVH_WORDS = re.compile(
     r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|(?i:frames|time)[ \t]*:|\S+'
 )
-# CMU's frame rate; .amc files do not state it
+# Frame rate of CMU's recordings, as .amc files do not state it
 AMC_FPS = 120.0
 _C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 _Z_UP = {
@@ -38,7 +38,7 @@ class JointMotion:
         positions (np.ndarray): Meters, z up, (T, J, 3); NaN where unknown.
         fps (float): Frames per second.
         axes (np.ndarray, optional): Each joint's axes as columns, in world axes,
-            (T, J, 3, 3); those of the rest pose are the file's.
+            (T, J, 3, 3). In the rest pose they are the axes of the file.
     """
 
     names: tuple[str, ...]
@@ -182,7 +182,7 @@ def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMoti
 
 
 def _rotation(order: str, degrees: np.ndarray) -> np.ndarray:
-    """Rotations (..., 3, 3) about fixed axes, in the order of their letters."""
+    """Compute rotations (..., 3, 3) about fixed axes, in the order of their letters."""
     return Rotation.from_euler(order, degrees, degrees=True).as_matrix()
 
 

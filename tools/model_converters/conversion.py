@@ -96,9 +96,17 @@ def convert_file(
 ) -> dict:
     """Convert a published checkpoint file to one that MMPose loads; return its config.
 
-    The target is a ``.pth`` or ``.safetensors`` file with ``state_dict`` and, in
-    ``meta``, the config as text and the version of this package. Other arguments are
-    those of :func:`convert_published`.
+    The written file has ``state_dict`` and, in ``meta``, the config as text and the
+    version of this package.
+
+    Args:
+        source (Path): Published checkpoint.
+        target (Path): ``.pth`` or ``.safetensors`` file to write.
+        weights (str): See :func:`convert_published`.
+        **settings: See :func:`convert_published`.
+
+    Returns:
+        dict: Config of the model.
     """
     content = safe_load(source)
     with naming(Path(source)):
@@ -187,7 +195,7 @@ def _published_names(
 
 
 def _published_name(key: str, names: dict[str, str]) -> str:
-    """Name a tensor as its file does, a missing one after those of its layer."""
+    """Name a tensor as its file does; a missing one like other tensors of its layer."""
     if key in names:
         return names[key]
     layer, _, kind = key.rpartition('.')

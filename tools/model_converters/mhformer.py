@@ -69,7 +69,7 @@ def _follow(embedding: str) -> Callable[[re.Match], str]:
 
 
 def _rules(generation_depth: int, depth: int) -> Rules:
-    """Return the names of keys; layers of interaction follow those of refinement."""
+    """Return rules that rename keys; layers of interaction follow refinement layers."""
     hypothesis, numbers = 'Transformer_hypothesis', range(1, 4)
     rules: list[Rule] = [
         (rf'^{hypothesis}\.norm\.', 'backbone.norm.'),

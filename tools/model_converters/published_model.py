@@ -31,10 +31,10 @@ RECOVERY: Rules = (
 class PublishedModel:
     """Recognition and conversion of a published model's checkpoints."""
 
-    name: str  # in its paper
-    marks: tuple[str, ...]  # prefixes; a checkpoint of it has keys with each
-    # maps published tensors and the user's settings to the config for `MODELS.build`
-    # and tensors under our keys, in the shapes of the model but for axes of length one
+    name: str  # name in its paper
+    marks: tuple[str, ...]  # prefixes; each one begins some key of its checkpoints
+    # Function that maps published tensors and the user's settings to the config for
+    # `MODELS.build` and tensors under our keys. Shapes may lack axes of length one.
     convert: Callable[[Tensors, Settings], Converted]
 
 
@@ -97,7 +97,7 @@ def count_blocks(keys: Iterable[str], stack: str) -> int:
 
 
 def recovery_sizes(state: Tensors) -> dict[str, int]:
-    """Read the published settings of a host that recovers frames; of others none."""
+    """Read the published settings of a host that recovers frames; empty for others."""
     if _QUERIES not in state:
         return {}
     return {'token_num': state[_SLOTS].shape[-2], 'frames': state[_QUERIES].shape[-2]}
@@ -110,7 +110,7 @@ def merge_pruning(
     model: str,
     layer: int,
 ) -> tuple[dict[str, Any], dict[str, dict]]:
-    """Merge a host's settings, with those of its pruning, as :func:`merge_settings`.
+    """Merge the settings of a host and of its pruning, as :func:`merge_settings`.
 
     Shapes do not determine the ``layer`` that prunes and, without recovery, the number
     of kept frames, by default all.

@@ -37,7 +37,7 @@ train_dataloader = dict(
         ann_file=['cmu_h36m17.npz', 'cmu_h36m17_more.npz'],
         split_file='cmu_split.json',
         split=['train', 'unlisted'],
-        # a third party's rig, whose spine and neck have other joints
+        # This subject has a third party's rig with other joints of spine and neck.
         skip_subjects=['S85'],
         seq_len=243,
         num_targets=9,
