@@ -112,7 +112,7 @@ class LivePerson:
     broken: bool
     places: np.ndarray
     _time: float = field(repr=False)
-    _rest: np.ndarray = field(repr=False)  # offsets of bones, of the lengths so far
+    _rest: np.ndarray = field(repr=False)  # offsets of bones with their mean lengths
     _body: '_Body' = field(repr=False)
 
     def bones(
@@ -154,7 +154,7 @@ class _Body:
         self._angles: np.ndarray | None = None
 
     def see(self, ankles: np.ndarray, time: float, memory: float) -> None:
-        """Add ankles (2, 3); forget those of longer ago than a memory in seconds."""
+        """Add ankles (2, 3); forget ankles older than ``memory`` in seconds."""
         self.ankles.append((time, ankles))
         while time - self.ankles[0][0] > memory:
             self.ankles.popleft()

@@ -32,10 +32,10 @@ class LiveSettings:
     """Look-ahead, occlusions and placement of a stream."""
 
     lookahead: int = 1  # later frames to wait for, if the lifter uses as many
-    max_occlusion: float = 2.0  # for which observations of a person stay, seconds
+    max_occlusion: float = 2.0  # seconds for which observations of a person are kept
     max_gap: float = 1.0  # longest occlusion that is filled in, seconds
-    placement_span: float = 0.5  # poses that place the last root, seconds
-    min_weight: float = 0.05  # of keypoints filled in, which may be all there are
+    placement_span: float = 0.5  # seconds of poses that place the last root
+    min_weight: float = 0.05  # weight of interpolated keypoints, if there are no others
 
 
 _SETTINGS = LiveSettings()

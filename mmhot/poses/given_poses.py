@@ -49,9 +49,9 @@ _LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1
 class VirtualImage:
     """Images in which people without 2D keypoints are tracked."""
 
-    focal: float = 1000.0  # of people in front of a camera, pixels
-    scale: float = 250.0  # of others, pixels per meter
-    nearest: float = 1.0  # from which depths are those of a camera, meters
+    focal: float = 1000.0  # focal length for people in front of a camera, pixels
+    scale: float = 250.0  # scale for people without a camera, pixels per meter
+    nearest: float = 1.0  # meters; people farther away are in front of a camera
 
 
 class GivenStep(PoseStep, ABC):

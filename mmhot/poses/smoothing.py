@@ -21,8 +21,8 @@ class FilterSettings:
     """Settings of the filters; ``docs/motion.md`` compares these."""
 
     cutoff: float = 6.0  # Hz: human motion is slower, noise is faster
-    span: float = 0.3  # Savitzky-Golay, seconds to which a polynomial is fitted
-    degree: int = 2  # of the polynomial
+    span: float = 0.3  # Savitzky-Golay: seconds to which a polynomial is fitted
+    degree: int = 2  # Savitzky-Golay: degree of the polynomial
     min_cutoff: float = 1.5  # 1€, at rest, Hz
     speed_cutoff: float = 1.0  # 1€, of the speed itself, Hz
     beta: float = 6.0  # 1€, rise of the cutoff per speed, Hz per m/s
