@@ -243,7 +243,7 @@ def build_runner(config: Config) -> Any:
         runner = build(config)
     model, name = model_of(runner), f'{config.filename}: model.test_cfg'
     _check_test_settings(model, name)
-    # metrics compare the poses of all frames
+    # Metrics compare the poses of all frames.
     if getattr(model, 'drops_frames', False) and model.target == 'all':
         raise ValueError(
             f"{name}.target='all' needs a recoverer; without one set "

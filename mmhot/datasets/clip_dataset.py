@@ -51,7 +51,7 @@ class Clip:
 
 
 class ClipDataset(BaseDataset):
-    """Base class of datasets whose samples are windows of clips.
+    """Base class of datasets of windows that are cut from clips.
 
     A sample holds the clip's constants, ``seq_len`` frames of each of its arrays (the
     first or last frame is repeated outside of the clip), their ``frame_numbers``,

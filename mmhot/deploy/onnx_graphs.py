@@ -261,8 +261,8 @@ def _translations(opset: int) -> dict[Any, Any]:
         return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
     def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
-        # Tokens are (B, N, C), as before heads were split, so that the transpositions
-        # of splitting and joining cancel out.
+        # Tokens are (B, N, C), as before heads were split, so that transpositions
+        # cancel out.
         heads, dims = q.shape[1], q.shape[3]
         joined = op.Constant(value_ints=[0, 0, heads * dims])
         split = op.Constant(value_ints=[0, 0, heads, dims])

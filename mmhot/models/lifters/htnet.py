@@ -83,8 +83,8 @@ class IntraPartConstraint(nn.Module):
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
         halves = limbs[:, 1:].contiguous()
         self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
-        # Each joint's row in the concatenation of joints and limbs, for the two copies
-        # of `forward`: (joints, limbs of 3, joints, limbs of 2).
+        # Each joint's row among the vectors that `forward` concatenates, for both
+        # copies: joints, limbs of 3, joints, limbs of 2.
         rows = torch.arange(skeleton.num_keypoints)
         whole, outer, limb = rows.clone(), rows.clone(), torch.arange(len(limbs))
         whole[limbs[:, 1:]] = len(rows) + limb[:, None]

@@ -75,7 +75,7 @@ class CrossHypothesisInteraction(nn.Module):
     from the other two; later steps see the updates.
     """
 
-    # hypotheses that provide queries, keys and values
+    # Hypotheses that provide queries, keys and values in each step
     _STEPS = ((1, 2, 0), (0, 2, 1), (0, 1, 2))
 
     def __init__(
