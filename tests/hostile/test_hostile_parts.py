@@ -216,8 +216,9 @@ def test_errors_arrive_with_the_name_of_the_step(fault, kind, skater, lifted, li
 
 @pytest.mark.parametrize('way', ['assign', "KeyError: 'nobody'"])
 def test_steps_of_users_run_in_infer_and_in_workers_of_ray(
-    way, video, detector, checkpoint, tmp_path
+    way, video, detector, checkpoint, tmp_path, monkeypatch
 ):
+    monkeypatch.chdir(tmp_path)  # the worker does, for its process
     stated = dict(out_dir=tmp_path, formats='npz', pose3d_weights=checkpoint)
     plain = mmhot.infer(video, pose3d_weights=checkpoint)
     step_of((DOUBLES | FAULTS)[way])

@@ -166,7 +166,7 @@ def test_named_models_are_downloaded_once(serve, cache):
     lines, shown, names = [], [], ('rtmdet-nano', 'rtmpose-m')
     assert serve(lambda: open_named(lines, shown), *names) == names
     license = 'Apache-2.0, OpenMMLab'
-    assert lines == [
+    assert [*map(str, lines)] == [
         f'rtmpose-m: 1.5 MB from 127.0.0.1, once ({license})',
         f'rtmdet-nano: 1.5 MB from 127.0.0.1, once ({license})',
         'boxes: rtmdet-nano, 2D keypoints: rtmpose-m',
