@@ -1,6 +1,7 @@
 """Links, configs, commands and options that the documentation names exist."""
 
 import argparse
+import doctest
 import importlib
 import os
 import re
@@ -45,6 +46,17 @@ def headings(page):
     """Anchors as GitHub makes them."""
     lines = re.findall(r'^#+ (.*)$', page.read_text(), re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', line).lower().replace(' ', '-') for line in lines}
+
+
+def test_examples_of_docstrings_print_what_they_say():
+    sources = ROOT.glob('mmhot/**/*.py')
+    files = [file for file in sources if '>>> ' in file.read_text()]
+    assert files
+    for file in files:
+        name = '.'.join(file.relative_to(ROOT).with_suffix('').parts)
+        result = doctest.testmod(importlib.import_module(name))
+        assert result.attempted
+        assert not result.failed, name
 
 
 def test_links_resolve(page):

@@ -65,12 +65,12 @@ class StabilizeCamera(VideoStep):
         path, lens = self.solve(clip, footage)
         if path is None and lens is clip.lens:
             return clip
-        clip = replace(
-            clip, lens=lens, camera=None if path is None else Camera(path, lens)
-        )
+        camera = None if path is None else Camera(path, lens)
+        clip = replace(clip, lens=lens, camera=camera)
         if path is None or is_static(path):
             return clip
-        size, tracks = (clip.width, clip.height), []
+        size = clip.width, clip.height
+        tracks = []
         for track in clip.tracks:
             points, focal = ideal_pixels(track.keypoints, size, lens)
             points = stabilize(points, track.frames, path, focal, size)
@@ -90,8 +90,10 @@ class StabilizeCamera(VideoStep):
             tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and zooms
             (F, 4), and the lens; each is None if it is unknown.
         """
-        size, name = (clip.width, clip.height), str(clip.source or clip.name)
-        lens, people = clip.lens, footage.people
+        size = clip.width, clip.height
+        name = str(clip.source or clip.name)
+        lens = clip.lens
+        people = footage.people
         if self.camera == 'static':
             return static_path(clip.num_frames), lens
         if footage.look_again is None or self.camera == 'moving':
@@ -133,8 +135,10 @@ class StabilizeCamera(VideoStep):
 
 def _ankle_paths(clip: Clip2D) -> np.ndarray:
     """Measure how far ankles move in half a second, in heights of the person, (N,)."""
-    joints, span = get_skeleton(clip.skeleton).joints, max(round(clip.fps / 2), 1)
-    ankles, paths = [x for x, y in enumerate(joints) if part_of(y) == 'ankle'], []
+    joints = get_skeleton(clip.skeleton).joints
+    span = max(round(clip.fps / 2), 1)
+    ankles = [index for index, x in enumerate(joints) if part_of(x) == 'ankle']
+    paths = []
     for track in clip.tracks:
         rows = track.keypoints[:, ankles]
         passed = np.linalg.norm(rows[span:] - rows[:-span], axis=-1)

@@ -67,14 +67,17 @@ class FocalSearch:
     # Shortest and longest focal length that is tried, in longer image sides
     ratios: tuple[float, float] = (0.5, 5.0)
     precision: float = 0.005  # precision of the focal length, logarithm
-    frames: int = 60  # about as many frames are compared, evenly spaced
-    other: float = 1.4  # factor of a longer and a shorter one, for comparison
-    # The focal length counts as known if the error of both is this many times that of
-    # the best. Higher values find fewer focal lengths.
-    worse: float = 1.1
+    frames: int = 60  # number of evenly spaced frames that are compared, about
+    # Factor from the best focal length to a longer and to a shorter one. The best one
+    # counts as known if both explain the background worse.
+    comparison: float = 1.4
+    # Least ratio of their errors to the error of the best focal length. Higher values
+    # find fewer focal lengths.
+    min_error_ratio: float = 1.1
 
 
-_LIMITS, _SEARCH = CameraLimits(), FocalSearch()
+_LIMITS = CameraLimits()
+_SEARCH = FocalSearch()
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,14 @@ def find_lens(
         focal = max(size) * float(np.exp(logarithm))
         return float(np.nanmean(_solve(points[chosen], keys, focal, size)[2]))
 
-    bounds, other = np.log(_SEARCH.ratios), np.log(_SEARCH.other)
     best = scipy.optimize.minimize_scalar(
-        error_of, bounds=bounds, options={'xatol': _SEARCH.precision}
+        error_of,
+        bounds=np.log(_SEARCH.ratios),
+        options={'xatol': _SEARCH.precision},
     )
-    others = [error_of(best.x + shift) for shift in (-other, other)]
-    if not min(others) > _SEARCH.worse * best.fun:
+    factor = np.log(_SEARCH.comparison)
+    error = min(error_of(best.x - factor), error_of(best.x + factor))
+    if not error > _SEARCH.min_error_ratio * best.fun:
         return None
     return Lens.pinhole(max(size) * float(np.exp(best.x)), *size)
 
@@ -184,10 +189,13 @@ def _solve(
     zooms (F,), median errors as a share of the longer image side (F,), NaN where
     unknown, and rotations from the keyframe in degrees (F,).
     """
-    count, scale = len(points), float(max(size))
+    count = len(points)
+    scale = float(max(size))
     rays = (points.reshape(count, -1, 2, 2) - np.array(size) / 2) / focal
     rotations = np.tile(np.eye(3), (count, 1, 1))
-    zooms, errors, turns = np.ones(count), np.zeros(count), np.zeros(count)
+    zooms = np.ones(count)
+    errors = np.zeros(count)
+    turns = np.zeros(count)
     for frame in range(count):
         key = keyframe[frame]
         if key == frame:
@@ -278,8 +286,10 @@ def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray
     if path.is_static:
         return static_path(len(path.zooms))
     if angle > _LIMITS.max_turn:
-        text = '%s: the camera turns by %.0f degrees, of at most %.0f: people have no '
-        text += 'common axes; split the video'
+        text = (
+            '%s: the camera turns by %.0f degrees, more than %.0f: people have no '
+            'common axes; split the video'
+        )
         _LOGGER.warning(text, name, angle, _LIMITS.max_turn)
         return None
     return np.column_stack([path.rotations, path.zooms]).astype(np.float32)

@@ -166,7 +166,9 @@ class DropUncertain(KeypointStep):
 
         Without a limit and without jumps the clip itself is returned.
         """
-        skeleton, tracks, limit = get_skeleton(clip.skeleton), [], self.kpt_thr
+        skeleton = get_skeleton(clip.skeleton)
+        limit = self.kpt_thr
+        tracks = []
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
             points, scores = track.keypoints, track.scores
@@ -183,8 +185,10 @@ class DropUncertain(KeypointStep):
             scores = np.where(low, 0, scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
         if jumps.any():
-            text = '%s: keypoints jump away for a moment and come back; they count as '
-            text += 'missing (frames: %s); {without=%r} keeps them'
+            text = (
+                '%s: keypoints jump away for a moment and come back; they count as '
+                'missing (frames: %s); {without=%r} keeps them'
+            )
             listed = list_frames(skeleton.joints, jumps)
             values = clip.source or clip.name, listed, self.name
             _LOGGER.warning(ArgumentError(text, *values))

@@ -71,7 +71,8 @@ class ChoosePeople(PeopleOption, KeypointStep):
         """Keep the chosen tracks."""
         spans = []
         for track in clip.tracks:
-            rows, height = track.keypoints[..., 1], 0.0
+            height = 0.0
+            rows = track.keypoints[..., 1]
             rows = rows[np.isfinite(rows).any(1)]
             if len(rows):
                 height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))

@@ -14,10 +14,9 @@ one, as the other is occluded.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
 
 import numpy as np
 
@@ -44,25 +43,26 @@ class SwapCosts:
     # more limbs to undo a twist.
     twisted: float = 1.0
     max_twisted: float = 2.0  # largest sum of these costs in a track
-    # Person sizes; hips and shoulders that are narrower in the image say less about
-    # their direction. Higher values trust fewer directions.
-    width: float = 0.06
+    # Width of hips and shoulders in the image, person sizes; narrower ones say less
+    # about their direction. Higher values trust fewer directions.
+    min_width: float = 0.06
     noise: float = 0.006  # standard deviation of a keypoint, person sizes
     # Standard deviation of a joint's acceleration, person sizes / s^2. Higher values
     # tolerate faster turns, and find fewer swaps.
     acceleration: float = 4.0
-    missing: float = 0.05  # weight of missing keypoints; others weigh their score
+    # Weight of a missing keypoint; visible keypoints have their score as weight.
+    missing_weight: float = 0.05
     # Factor of all weights if a clip has no scores. Higher values find more swaps.
-    unrated: float = 0.4
+    unrated_factor: float = 0.4
     # Largest distance of a joint from its copy, person sizes. Higher values find more
     # copies.
-    near: float = 0.08
+    max_copy_distance: float = 0.08
     # Longest copy, seconds: legs side by side overlap for longer. Higher values find
     # more copies.
-    longest: float = 0.8
+    max_copy_duration: float = 0.8
     copied: float = 4.0  # cost of each start and end of a copy; higher finds fewer
-    hidden: float = 1.0  # cost of an occluded joint's unknown motion, each frame
-    chunk: int = 64  # frames that are computed at once, which limits the memory
+    occluded: float = 1.0  # cost of an occluded joint's unknown motion, each frame
+    chunk_frames: int = 64  # frames that are computed at once, to limit the memory
 
 
 _COSTS = SwapCosts()
@@ -76,9 +76,12 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
     Keys are the limb ('arm', 'head' or 'leg') and whether the joints are at or beyond
     the elbow or knee; joints that hang on no arm or leg belong to the head.
     """
-    skeleton, parts = get_skeleton(name), dict[tuple[str, bool], _Pairs]()
+    skeleton = get_skeleton(name)
+    parts: dict[tuple[str, bool], _Pairs] = {}
     for pair in skeleton.flip_pairs:
-        limb, is_far, joint = '', False, pair[0]
+        limb = ''
+        is_far = False
+        joint = pair[0]
         while joint >= 0 and not limb:
             above = skeleton.joints[joint].rpartition('_')[2]
             limb = {'hip': 'leg', 'shoulder': 'arm'}.get(above, '')
@@ -102,12 +105,13 @@ class RepairSides(KeypointStep):
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Undo swaps, and drop copies, in a clip with any skeleton."""
-        tracks, exchanged, copied = [], 0, 0
+        tracks = []
+        exchanged = copied = 0
         every = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(every[every > 0])) > 1
         for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
             seconds = clip.times_of(track.frames)
-            factor = 1 if is_rated else _COSTS.unrated
+            factor = 1 if is_rated else _COSTS.unrated_factor
             rated = replace(track, scores=factor * confidence)
             swapped = find_swaps(rated, clip.skeleton, seconds)
             rated = _exchanged(rated, swapped, clip.skeleton)
@@ -131,7 +135,8 @@ class RepairSides(KeypointStep):
 
 def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
     """Exchange the joints marked in ``swapped`` (T, K) with their counterparts."""
-    mirror, points = get_skeleton(skeleton).flip_indices, track.keypoints
+    mirror = get_skeleton(skeleton).flip_indices
+    points = track.keypoints
     points = np.where(swapped[..., None], points[:, mirror], points)
     scores = np.where(swapped, track.scores[:, mirror], track.scores)
     return replace(track, keypoints=points, scores=scores)
@@ -147,6 +152,20 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
 
     Returns:
         np.ndarray: Whether a joint and its counterpart are swapped, (T, K) bool.
+
+    Example:
+        The legs of a person who moves to the right by 3 pixels a frame have exchanged
+        their names in the third of four frames.
+
+        >>> legs = [11, 13, 15, 12, 14, 16]  # left hip to ankle, right hip to ankle
+        >>> frames = np.arange(4)
+        >>> points = np.full((4, 17, 2), np.nan)
+        >>> points[:, legs, 0] = [100, 100, 100, 140, 140, 140] + 3 * frames[:, None]
+        >>> points[:, legs, 1] = [0, 50, 100, 0, 50, 100]
+        >>> points[2, legs] = points[2, legs[3:] + legs[:3]]
+        >>> track = Track2D(0, frames, points, np.ones((4, 17)))
+        >>> find_swaps(track, 'coco-17', frames / 25)[:, legs].all(1).tolist()
+        [False, False, True, False]
     """
     parts = _parts_of(skeleton)
     swapped = np.zeros(track.scores.shape, bool)
@@ -154,38 +173,67 @@ def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray
     if len(seconds) < 3 or not parts or not visible.any():
         return swapped
     motion = _Motion(track, seconds)
-    # States are all combinations of swapped parts, (S, P); the first has no swap.
-    states = np.indices([2] * len(parts)).reshape(len(parts), -1).T.astype(bool)
-    limbs = [limb for limb, _ in parts]
-    is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
-    # Each limb that changes costs the same; a change of the whole body costs as much as
-    # that of one limb.
-    differs = states[:, None] ^ states
-    is_whole = differs.all(-1) & (states.all(-1) | ~states.any(-1))
-    change = _COSTS.change * np.where(is_whole, 1, (differs @ is_of_limb).sum(-1))
-    single = motion.swapped * (states @ is_of_limb).sum(-1)
-    single = single + _twists(parts, states, motion.points)
-    # Whether each part changes before (2) and after (1) the second of three frames,
-    # one-hot over the four sums, (4 P, S ** 3). Example with two parts: in the states
-    # 01, 01, 11 the first part changes after the second frame (kind 1), and the second
-    # part never changes (kind 0).
-    kinds = 2 * differs[:, :, None] + differs
-    changes = (kinds[..., None] == range(4)).reshape(-1, 4 * len(parts)).T
-    changes, shape = changes.astype(np.float64), (-1, *[len(states)] * 3)
-    turns = []
+    states = _LimbStates(parts)
+    single = motion.swapped * states.num_swapped + _twists(parts, states, motion.points)
+    turn_costs = []
     for pairs in parts.values():
         # The first two pairs suffice: fingers, toes and facial landmarks add nothing.
         of_pairs = map(motion.pair_costs, pairs[:2])
         sums = (weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in of_pairs)
-        turns.append(sum(sums))
-    turn_costs = np.concatenate(turns, 1)
-    # Chunks limit the memory of long clips.
-    chunks = np.split(turn_costs, range(_COSTS.chunk, len(turn_costs), _COSTS.chunk))
-    motions = ((chunk @ changes).reshape(shape) for chunk in chunks)
-    path = _most_probable(change, single, chain.from_iterable(motions))
+        turn_costs.append(sum(sums))
+    motions = states.motion_costs(np.concatenate(turn_costs, 1))
+    path = _most_probable(states.change_costs(), single, motions)
     for part, pairs in enumerate(parts.values()):
-        swapped[:, np.ravel(pairs)] = states[path, part, None]
+        swapped[:, np.ravel(pairs)] = states.swapped[path, part, None]
     return swapped
+
+
+class _LimbStates:
+    """All combinations of swapped parts of a body.
+
+    Attributes:
+        swapped (np.ndarray): Whether each part is swapped in each state, (S, P) bool.
+            The first state has no swap.
+        num_swapped (np.ndarray): Number of swapped limbs in each state, (S,). A limb of
+            which only the far part is swapped counts, too.
+    """
+
+    def __init__(self, parts: dict[tuple[str, bool], _Pairs]) -> None:
+        count = len(parts)
+        self.swapped = np.indices([2] * count).reshape(count, -1).T.astype(bool)
+        limbs = [limb for limb, _ in parts]
+        self._is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
+        self._differs = self.swapped[:, None] ^ self.swapped
+        self.num_swapped = (self.swapped @ self._is_of_limb).sum(-1)
+
+    def change_costs(self) -> np.ndarray:
+        """Compute the costs (S, S) of a change between two states.
+
+        Each limb that changes costs the same. A change of the whole body costs as much
+        as the change of one limb.
+        """
+        is_even = self.swapped.all(-1) | ~self.swapped.any(-1)
+        is_whole = self._differs.all(-1) & is_even
+        limbs = (self._differs @ self._is_of_limb).sum(-1)
+        return _COSTS.change * np.where(is_whole, 1, limbs)
+
+    def motion_costs(self, turn_costs: np.ndarray) -> Iterator[np.ndarray]:
+        """Generate costs (S, S, S) of the states in three consecutive frames.
+
+        Args:
+            turn_costs (np.ndarray): Costs of each part by whether it changes before (2)
+                and after (1) the second of three frames, (T - 2, 4 P).
+        """
+        # These kinds of change one-hot, (4 P, S ** 3). Example with two parts: in the
+        # states 01, 01, 11 the first part changes after the second frame (kind 1), and
+        # the second part never changes (kind 0).
+        kinds = 2 * self._differs[:, :, None] + self._differs
+        count, parts = self.swapped.shape
+        changes = (kinds[..., None] == range(4)).reshape(-1, 4 * parts).T
+        changes = changes.astype(np.float64)
+        for start in range(0, len(turn_costs), _COSTS.chunk_frames):
+            chunk = turn_costs[start : start + _COSTS.chunk_frames]
+            yield from (chunk @ changes).reshape(-1, count, count, count)
 
 
 class _Motion:
@@ -207,8 +255,8 @@ class _Motion:
         visible = track.keypoints[is_seen.any(1)]
         boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
         self.points /= max(float(np.median(boxes.max(1))), 1.0)
-        weights = np.clip(track.scores, _COSTS.missing, 1)
-        self._weights = np.where(is_seen, weights, _COSTS.missing)
+        weights = np.clip(track.scores, _COSTS.missing_weight, 1)
+        self._weights = np.where(is_seen, weights, _COSTS.missing_weight)
         # Variance of a position's error when the last velocity predicts it: noise of
         # three keypoints, and acceleration
         steps = steps.clip(1e-3)
@@ -266,17 +314,18 @@ def find_copies(
     swapped, hidden = (np.zeros(track.scores.shape, bool) for _ in range(2))
     if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
         return swapped, hidden
-    motion, (turns, sides) = _Motion(track, seconds), _COPIES.T
+    motion = _Motion(track, seconds)
+    turns, sides = _COPIES.T
     # In a copy the visible limb has both names, and may leave it with either one: the
     # change of sides is free there.
     change = np.where(sides < 2, 0, _COSTS.change) * (turns[:, None] != turns)
     change = np.where(sides[:, None] == sides, change, _COSTS.copied)
     for pairs in (x for (_, is_far), x in _parts_of(skeleton).items() if is_far):
         first, last = np.moveaxis(motion.points[:, pairs], 2, 0)
-        is_near = np.linalg.norm(first - last, axis=-1) < _COSTS.near
+        is_near = np.linalg.norm(first - last, axis=-1) < _COSTS.max_copy_distance
         edges = np.diff(is_near.any(1), prepend=False, append=False)
         for start, stop in np.flatnonzero(edges).reshape(-1, 2):
-            if seconds[stop - 1] - seconds[start] > _COSTS.longest:
+            if seconds[stop - 1] - seconds[start] > _COSTS.max_copy_duration:
                 is_near[start:stop] = False
         if not is_near.any():
             continue
@@ -347,7 +396,7 @@ def _copy_costs(
             early = start[:, :, None, None] | here[:, None, :, None]
             observed = (side ^ turns)[None, :, None]
             moves = costs[:, turned[:, :, None], turned[None], observed]
-            moves = np.where(early | end[:, None, None], _COSTS.hidden, moves)
+            moves = np.where(early | end[:, None, None], _COSTS.occluded, moves)
             total += weight[:, None, None, None] * moves
     # A copy lasts as long as the joints are near each other: the occluded side cannot
     # change before.
@@ -357,7 +406,7 @@ def _copy_costs(
 
 
 def _twists(
-    parts: dict[tuple[str, bool], _Pairs], states: np.ndarray, points: np.ndarray
+    parts: dict[tuple[str, bool], _Pairs], states: _LimbStates, points: np.ndarray
 ) -> np.ndarray:
     """Compute costs (T, S) of states in which hips and shoulders face opposite ways.
 
@@ -365,13 +414,13 @@ def _twists(
     """
     keys = ('arm', False), ('leg', False)
     if not {*keys} <= {*parts}:
-        return np.zeros((len(points), len(states)))
+        return np.zeros((len(points), len(states.swapped)))
     pairs = [parts[key][0] for key in keys]
     lines = [points[:, left] - points[:, right] for left, right in pairs]
     widths = [np.linalg.norm(line, axis=-1) for line in lines]
     cosine = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
-    cosine *= (np.minimum(*widths) / _COSTS.width).clip(0, 1)
-    first, second = states[:, [[*parts].index(key) for key in keys]].T
+    cosine *= (np.minimum(*widths) / _COSTS.min_width).clip(0, 1)
+    first, second = states.swapped[:, [[*parts].index(key) for key in keys]].T
     signs = np.where(first == second, 1, -1)
     total = _COSTS.twisted * (-cosine).clip(0).sum()
     limit = _COSTS.max_twisted / max(total, _COSTS.max_twisted)
