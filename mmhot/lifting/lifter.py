@@ -95,13 +95,16 @@ class Lifter:
         if isinstance(model, str | Path | None):
             model = _open_network(model, checkpoint, device, keep, backend)
         self.network = model
-        self.name, settings = self.network.name, self.network.settings
-        self.codec, self.skeleton = self.network.codec, self.network.skeleton
+        settings = self.network.settings
+        self.name = self.network.name
+        self.codec = self.network.codec
+        self.skeleton = self.network.skeleton
         self.is_person = self.skeleton is get_skeleton('h36m-17')
         self.reads_scores = getattr(self.codec, 'with_scores', False)
         self.fps = settings.get('fps', 50.0)
         self.mapping = settings.get('mapping', 'trained')
-        self.flip_test, self.accuracy = flip_test, accuracy
+        self.flip_test = flip_test
+        self.accuracy = accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
         usual = usual_stride(self.seq_len, self.num_targets)
@@ -215,7 +218,8 @@ class Lifter:
         size = clip.width, clip.height
         lens = clip.lens and clip.lens.fitted(*size)
         all_scores = np.concatenate([segment.scores for segment in segments])
-        inputs, rays = [], []
+        inputs = []
+        rays = []
         times = [clip.times_of(segment.frames) for segment in segments]
         for segment, seconds in zip(segments, times, strict=True):
             pixels, focal = ideal_pixels(segment.keypoints, size, lens)
@@ -230,29 +234,49 @@ class Lifter:
             ideal_camera(*size, lens),
             progress and (lambda share: progress(round(share * total), total)),
         )
-        motions = []
-        keeps_lengths = self.accuracy == 'best' and self.is_person
-        for segment, pose, disagreement, seconds, directions in zip(
-            segments, lifted, disagreements, times, rays, strict=True
-        ):
-            pose = plain = self.resample_back(pose, seconds)
-            motion = dict(
-                frame=segment.frames,
-                track=np.full(len(segment.frames), segment.track),
-                keypoints_2d=segment.keypoints,
-                scores=segment.scores,
-            )
-            if keeps_lengths:
-                pose = keep_bone_lengths(pose, directions)
-                if disagreement is not None:
-                    motion |= dict(
-                        disagreement=self.resample_back(disagreement, seconds).clip(0),
-                        correction=np.linalg.norm(pose - plain, axis=-1),
-                        directions=directions,
-                    )
-            pose = hang_legs(pose, segment.known) if self.is_person else pose
-            motions.append(motion | dict(keypoints_3d=pose))
-        return motions
+        parts = zip(segments, lifted, disagreements, times, rays, strict=True)
+        return [self._finish_segment(*part) for part in parts]
+
+    def _finish_segment(
+        self,
+        segment: Segment,
+        pose: np.ndarray,
+        disagreement: np.ndarray | None,
+        seconds: np.ndarray,
+        directions: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Resample a lifted segment to its frames, and keep its bone lengths.
+
+        Args:
+            segment (Segment): Keypoints of one person.
+            pose (np.ndarray): Poses at the model's frame rate, meters, (T', 17, 3).
+            disagreement (np.ndarray | None): Spread of the predictions of each joint,
+                meters, (T', 17).
+            seconds (np.ndarray): Time of each frame, (T,).
+            directions (np.ndarray): Direction of the person from the camera, (T, 3).
+
+        Returns:
+            dict[str, np.ndarray]: Arrays (T, ...): columns of a clip, and the evidence
+            of errors if there is a disagreement and bones keep their lengths.
+        """
+        pose = plain = self.resample_back(pose, seconds)
+        rows = dict(
+            frame=segment.frames,
+            track=np.full(len(segment.frames), segment.track),
+            keypoints_2d=segment.keypoints,
+            scores=segment.scores,
+        )
+        if self.accuracy == 'best' and self.is_person:
+            pose = keep_bone_lengths(pose, directions)
+            if disagreement is not None:
+                rows |= dict(
+                    disagreement=self.resample_back(disagreement, seconds).clip(0),
+                    correction=np.linalg.norm(pose - plain, axis=-1),
+                    directions=directions,
+                )
+        if self.is_person:
+            pose = hang_legs(pose, segment.known)
+        return rows | dict(keypoints_3d=pose)
 
     def sample(
         self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray
@@ -309,7 +333,8 @@ class Lifter:
             (T, 17), None without a flip test or if windows predict single frames.
         """
         in_chunks = self.num_targets == self.seq_len > 1
-        frames, size = (self.seq_len, self.num_targets), self.batch_size
+        frames = self.seq_len, self.num_targets
+        size = self.batch_size
         plan = partial(plan_windows, [*map(len, inputs)], *frames, self.stride)
         # Other models have larger errors with reflected windows.
         ends = ('reflect', 'edge') if in_chunks else ('edge',)
@@ -318,17 +343,16 @@ class Lifter:
             windows = plan(ends=ends[:1])
             poses = lift_windows(predict, inputs, windows, *frames, size, progress)
             return poses, [None] * len(inputs)
-        images, report = [], progress or (lambda share: None)
+        images = []
         for mirrored in (False, True):
-            half = partial(lambda begun, share: report((begun + share) / 2), mirrored)
+            half = progress and partial(_report_half, progress, mirrored)
             predict = partial(self._predict_moments, camera=camera, mirrored=mirrored)
             windows = plan(shifted=mirrored, ends=ends[::-1] if mirrored else ends)
             images.append(lift_windows(predict, inputs, windows, *frames, size, half))
         means = [(plain + other) / 2 for plain, other in zip(*images, strict=True)]
-        return [mean[..., :3] for mean in means], [
-            np.sqrt((mean[..., 3:] - mean[..., :3] ** 2).sum(-1).clip(0))
-            for mean in means
-        ]
+        poses = [mean[..., :3] for mean in means]
+        variances = [mean[..., 3:] - mean[..., :3] ** 2 for mean in means]
+        return poses, [np.sqrt(x.sum(-1).clip(0)) for x in variances]
 
     def _predict_moments(
         self, windows: np.ndarray, camera: dict, mirrored: bool
@@ -367,6 +391,11 @@ class Lifter:
         encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
         keys = set(self.codec.auxiliary_decode_keys) & set(encoded)
         return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
+
+
+def _report_half(report: Callable[[float], None], half: bool, share: float) -> None:
+    """Report the share that is done of the first or, if ``half``, the second half."""
+    report((half + share) / 2)
 
 
 def _elapsed(times: np.ndarray) -> np.ndarray:

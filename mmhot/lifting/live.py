@@ -8,7 +8,7 @@ look-ahead; after the newest frame that one is repeated.
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -67,26 +67,45 @@ class LiftedFrame:
     poses: Clip3D | None = None
 
 
+class _Observation(NamedTuple):
+    """Keypoints of one person in a frame."""
+
+    time: float  # seconds
+    pixels: np.ndarray  # NaN where missing, (17, 2)
+    scores: np.ndarray  # 0 where missing, (17,)
+
+
+class _Placed(NamedTuple):
+    """A lifted pose, and the keypoints that place its root."""
+
+    time: float  # seconds
+    pixels: np.ndarray  # undistorted, (17, 2)
+    scores: np.ndarray  # (17,)
+    pose: np.ndarray  # root-relative, camera axes, meters, (17, 3)
+
+
 @dataclass(eq=False)
 class _Segment:
-    """Observations of one person between interruptions.
-
-    They are a time, pixels (17, 2), NaN if missing, and scores (17,). The poses of the
-    last half second place the root of the next one.
-    """
+    """Observations of one person between interruptions."""
 
     track: int
     broken: bool  # whether it was seen before an interruption; False after a pose
     last_seen: float = -np.inf  # time of the last observation
     interrupted: bool = False  # whether further observations are of another segment
-    seen: deque[tuple] = field(default_factory=deque)
-    lifted: deque[tuple] = field(default_factory=deque)  # observations and their poses
+    seen: deque[_Observation] = field(default_factory=deque)
+    # Poses of the last half second, which place the root of the next one
+    lifted: deque[_Placed] = field(default_factory=deque)
 
     def contains(self, time: float) -> bool:
         """Return whether the person is visible around a time, with a keypoint."""
-        if not self.seen or not self.seen[0][0] <= time <= self.seen[-1][0]:
+        if not self.seen or not self.seen[0].time <= time <= self.seen[-1].time:
             return False
-        return any(np.isfinite(pixels).all(-1).any() for _, pixels, _ in self.seen)
+        return any(np.isfinite(x.pixels).all(-1).any() for x in self.seen)
+
+    def scores_at(self, time: float) -> np.ndarray:
+        """Return the scores (17,) observed at a time, or 0 without an observation."""
+        observed = (x.scores for x in self.seen if x.time == time)
+        return next(observed, np.zeros(17))
 
     def resample(self, times: np.ndarray) -> np.ndarray:
         """Resample pixels, confidence and how far joints are known at times (T,).
@@ -98,20 +117,20 @@ class _Segment:
         filled, shares = fill_joints(pixels, seconds=seconds)
         scores = scores.astype(np.float32)
         scores[(filled != pixels).any(-1)] = 0
-        # digits that are only rounding would mix neighboring frames
+        # Rounding errors would mix neighboring frames.
         rows = np.interp(times, seconds, np.arange(len(seconds))).round(6)
         columns = np.stack([scores, shares], axis=-1)
         return resample(np.concatenate([filled, columns], axis=-1), rows)
 
     def place(
-        self, seen: tuple, pose: np.ndarray, focal: np.ndarray, center: np.ndarray
+        self, placed: _Placed, focal: np.ndarray, center: np.ndarray
     ) -> np.ndarray:
-        """Estimate the root position (3,) of the next pose (17, 3) from what was seen.
+        """Estimate the root position (3,) of the next pose, meters, camera axes.
 
         ``focal`` (2,) and ``center`` (2,) are pixels.
         """
-        self.lifted.append((*seen, pose))
-        while seen[0] - self.lifted[0][0] > _SETTINGS.placement_span:
+        self.lifted.append(placed)
+        while placed.time - self.lifted[0].time > _SETTINGS.placement_span:
             self.lifted.popleft()
         times, pixels, scores, poses = map(np.array, zip(*self.lifted, strict=True))
         scores = np.maximum(scores, _SETTINGS.min_weight)
@@ -134,7 +153,8 @@ class FrameLifter:
     def __init__(
         self, lifter: Lifter, fps: float, lookahead: int | None = None
     ) -> None:
-        self.lifter, self.fps = lifter, fps
+        self.lifter = lifter
+        self.fps = fps
         self._first_target = (lifter.seq_len - lifter.num_targets) // 2
         middle = self._first_target + lifter.num_targets // 2
         after = (lifter.seq_len - 1 - middle) / lifter.fps
@@ -144,7 +164,8 @@ class FrameLifter:
         if not 0 <= lookahead <= most:
             text = '{lookahead} must be from 0 to %s, as %s uses at %g frames/s, got %s'
             raise ArgumentError(text, most, lifter.name, fps, lookahead)
-        self.lookahead, self.latency = lookahead, lookahead / fps
+        self.lookahead = lookahead
+        self.latency = lookahead / fps
         # Lifters with few targets are best at the middle one, even if all frames after
         # it repeat the newest one. Those that lift their whole window do with fewer
         # later frames, and use more of the past instead.
@@ -171,7 +192,7 @@ class FrameLifter:
         self._observe(clip, frame.time)
         self._pending.append((frame, clip))
         lifted = []
-        # half a frame early, as timestamps are not exact
+        # Frames are due half a frame early, as timestamps are not exact.
         due = frame.time - self.latency + 0.5 / self.fps
         while self._pending and self._pending[0][0].time <= due:
             lifted.append(self._lift(*self._pending.popleft()))
@@ -196,19 +217,31 @@ class FrameLifter:
                 self._segments.append(segment)
             segment.last_seen = time
             scores = np.where(np.isfinite(pixels).all(-1), scores, 0)
-            segment.seen.append((time, pixels, scores))
+            segment.seen.append(_Observation(time, pixels, scores))
 
     def _lift(self, frame: Frame, clip: Clip2D) -> LiftedFrame:
         """Lift the people of a frame."""
-        time, lens = frame.time, clip.lens
         known = Lifted(clip, self.lifter.mapping, self.lifter.network.weights)
-        segments = [segment for segment in self._segments if segment.contains(time)]
+        segments = [x for x in self._segments if x.contains(frame.time)]
         if not segments:
             return LiftedFrame(frame, known)
         segments.sort(key=lambda segment: segment.track)
-        times, size = time + self._offsets, (clip.width, clip.height)
+        poses = self._lift_segments(frame, clip, segments)
+        returned = frozenset(segment.track for segment in segments if segment.broken)
+        for segment in segments:
+            segment.broken = False
+        return LiftedFrame(frame, replace(known, returned=returned), poses)
+
+    def _lift_segments(
+        self, frame: Frame, clip: Clip2D, segments: list[_Segment]
+    ) -> Clip3D:
+        """Lift the people who are visible around a frame, and place their roots."""
+        time = frame.time
+        lens = clip.lens
+        camera = ideal_camera(clip.width, clip.height, lens)
+        times = time + self._offsets
         windows = np.stack([segment.resample(times) for segment in segments])
-        camera, undistorted = ideal_camera(*size, lens), windows.copy()
+        undistorted = windows.copy()
         if lens is not None:
             undistorted[..., :2] = lens.undistort(windows[..., :2])
         inputs = undistorted[..., : 3 if self.lifter.reads_scores else 2]
@@ -216,18 +249,13 @@ class FrameLifter:
         poses = predicted[:, self._target - self._first_target].astype(np.float32)
         poses = hang_legs(poses, windows[:, self._target, :, 3])
         focal, center = camera_intrinsics(camera)
-        # 0 in frames without an observation
-        observed = ((x for at, _, x in y.seen if at == time) for y in segments)
-        scores = np.stack([next(x, np.zeros(17)) for x in observed])
+        scores = np.stack([segment.scores_at(time) for segment in segments])
         pixels = undistorted[:, self._target, :, :2]
-        roots = [
-            segment.place((time, pixels[row], scores[row]), poses[row], focal, center)
-            for row, segment in enumerate(segments)
-        ]
-        returned = frozenset(segment.track for segment in segments if segment.broken)
-        for segment in segments:
-            segment.broken = False
-        poses_3d = self.lifter.as_clip(
+        roots = []
+        for row, segment in enumerate(segments):
+            placed = _Placed(time, pixels[row], scores[row], poses[row])
+            roots.append(segment.place(placed, focal, center))
+        return self.lifter.as_clip(
             clip,
             frame=np.full(len(segments), frame.index),
             track=np.array([segment.track for segment in segments]),
@@ -240,14 +268,15 @@ class FrameLifter:
             focal_assumed=lens is None,
             intrinsics=() if lens is None else lens.parameters,
         )
-        return LiftedFrame(frame, replace(known, returned=returned), poses_3d)
 
     def _drop_old(self, now: float) -> None:
         """Drop observations and people that no pending frame needs."""
-        oldest = self._pending[0][0].time if self._pending else now
+        oldest = now
+        if self._pending:
+            oldest = self._pending[0][0].time
         start = oldest - max(-self._offsets[0], _SETTINGS.max_gap)
         for segment in self._segments:
-            while segment.seen and segment.seen[0][0] < start:
+            while segment.seen and segment.seen[0].time < start:
                 segment.seen.popleft()
         last = start - _SETTINGS.max_occlusion
         self._segments = [x for x in self._segments if x.last_seen >= last]

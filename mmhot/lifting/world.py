@@ -206,8 +206,10 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     clip = to_axes(clip, 'z-up')
     names = enumerate(clip.joint_names)
     ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
-    root, poses = clip.root_3d.astype(np.float64), clip.keypoints_3d.astype(np.float64)
-    shots, heights = np.searchsorted(clip.cuts, clip.frame, 'right'), {}
+    root = clip.root_3d.astype(np.float64)
+    poses = clip.keypoints_3d.astype(np.float64)
+    shots = np.searchsorted(clip.cuts, clip.frame, 'right')
+    heights = {}
     runs = _speeds(clip) > FLOOR.walk
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
@@ -234,8 +236,12 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
             size = max(round(FLOOR.smoothing * clip.fps), 1)
             smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
-    poses, root = poses.astype(np.float32), root.astype(np.float32)
-    return replace(clip, axes='world', root_3d=root, keypoints_3d=poses)
+    return replace(
+        clip,
+        axes='world',
+        root_3d=root.astype(np.float32),
+        keypoints_3d=poses.astype(np.float32),
+    )
 
 
 def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
@@ -270,7 +276,8 @@ def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _speeds(clip: Clip3D) -> np.ndarray:
     """Measure the speed of each root over half a second, m/s, (N,)."""
-    speeds, size = np.zeros(len(clip)), max(round(clip.fps / 2), 1)
+    speeds = np.zeros(len(clip))
+    size = max(round(clip.fps / 2), 1)
     for rows in clip.stretches():
         if len(rows) > 1:
             times = clip.seconds(clip.frame[rows])
@@ -295,15 +302,21 @@ def _step_to_floor(clip: Clip3D) -> Clip3D:
     ankles = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
     stands = (clip.scores[:, ankles] > 0).any(1)
     if not stands.any():
-        text = '%s: no ankle is seen, and the floor is not known: heights stay; '
-        text += '{given_axes=world} states that it is at zero'
+        text = (
+            '%s: no ankle is seen, and the floor is not known: heights stay; '
+            '{given_axes=world} states that it is at zero'
+        )
         _LOGGER.warning(ArgumentError(text, clip.name))
         return replace(clip, axes='world')
     lowest = np.fmin.reduce(clip.places()[stands][:, _BODY, 2], axis=1)
-    root, step = clip.root_3d.copy(), ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
+    root = clip.root_3d.copy()
+    step = ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
     if abs(step) > FLOOR.at_zero:
-        text = '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
-        _LOGGER.warning(ArgumentError(text + 'their heights', clip.name, step))
+        text = (
+            '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
+            'their heights'
+        )
+        _LOGGER.warning(ArgumentError(text, clip.name, step))
         root[:, 2] += step
     return replace(clip, axes='world', root_3d=root)
 
