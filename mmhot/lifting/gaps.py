@@ -62,19 +62,20 @@ class KnownJoints:
     14 % of the frames.
     """
 
-    # Seconds before and after a frame. A joint is seen reliably in a frame if it is
-    # seen in half of the frames of this window.
-    seconds: float = 0.2
+    # Seconds before and after a frame. A joint is reliable in a frame if it is seen in
+    # half of the frames of this window. Higher values know fewer joints.
+    window: float = 0.2
     # Share of a person's frames; a joint that is reliable in more of them is known in
     # all frames. Higher values know fewer joints.
-    share: float = 0.1
-    # The same share for a limb; below it, its joints count only in frames that show the
-    # limb's other joint, or the same joint of the other side.
-    alone: float = 0.3
+    min_share: float = 0.1
+    # Share of a person's frames in which a limb is reliable; below it, its joints count
+    # only in frames that show the limb's other joint, or the same joint of the other
+    # side. Higher values know fewer joints.
+    min_limb_share: float = 0.3
     # Seconds from a reliable frame within which a rarely seen joint is known, less and
-    # less
-    near: float = 0.5
-    torso: float = 4.0  # seconds over which the height of the torso is measured
+    # less. Higher values know more joints.
+    fade: float = 0.5
+    torso_window: float = 4.0  # seconds over which the height of the torso is measured
 
 
 _LIMITS = KnownJoints()
@@ -212,22 +213,22 @@ def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     seen = np.isfinite(keypoints).all(-1)
     present = seen.any(1)
     times = seconds[present]
-    begin = np.searchsorted(times, times - _LIMITS.seconds - 1e-6)
-    end = np.searchsorted(times, times + _LIMITS.seconds + 1e-6)
+    begin = np.searchsorted(times, times - _LIMITS.window - 1e-6)
+    end = np.searchsorted(times, times + _LIMITS.window + 1e-6)
     counts = np.pad(seen[present].cumsum(0), ((1, 0), (0, 0)))
     often = counts[end] - counts[begin] >= (end - begin)[:, None] / 2
     often &= seen[present]
     for upper, lower, *mirrored in _LIMBS:
         pair = seen[present][:, [upper, lower]]
         supported = pair[:, ::-1] | seen[present][:, mirrored]
-        few = often[:, [upper, lower]].mean(0) < _LIMITS.alone
+        few = often[:, [upper, lower]].mean(0) < _LIMITS.min_limb_share
         often[:, [upper, lower]] &= supported | ~few
     share = np.ones(seen.shape, np.float32)
-    for joint in np.flatnonzero(often.mean(0) < _LIMITS.share):
+    for joint in np.flatnonzero(often.mean(0) < _LIMITS.min_share):
         sightings = np.r_[-np.inf, times[often[:, joint]], np.inf]
         after = np.searchsorted(sightings, seconds)
         distance = np.abs(sightings[[after - 1, after]] - seconds).min(0)
-        share[:, joint] = np.clip(1 - distance / _LIMITS.near, 0, 1)
+        share[:, joint] = np.clip(1 - distance / _LIMITS.fade, 0, 1)
     return share
 
 
@@ -239,7 +240,9 @@ def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
     step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    window = min(round(_LIMITS.torso / step), len(height)) if step else len(height)
+    window = len(height)
+    if step:
+        window = min(round(_LIMITS.torso_window / step), window)
     window = max(window, 1)
     height = scipy.ndimage.rank_filter(height, window * 3 // 4, window, mode='nearest')
     height = scipy.ndimage.uniform_filter1d(height, max(window // 4, 1), mode='nearest')

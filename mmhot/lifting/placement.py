@@ -68,7 +68,8 @@ class FloorSettings:
     smoothing: float = 0.2
 
 
-ROOT_ERRORS, FLOOR = RootErrors(), FloorSettings()
+ROOT_ERRORS = RootErrors()
+FLOOR = FloorSettings()
 
 
 def place_roots(
@@ -107,7 +108,8 @@ def place_roots(
     targets = rays * poses[..., 2:] - poses[..., :2]
     rays[~visible] = targets[~visible] = 0.0
     errors = ROOT_ERRORS
-    robust, differences = weights, second_differences(seconds, errors.acceleration)
+    robust = weights
+    differences = second_differences(seconds, errors.acceleration)
     for _ in range(errors.rounds):
         root = _solve(rays, targets, robust / errors.ray**2, differences)
         # Weights of a heavy-tailed (Cauchy) error
@@ -128,7 +130,8 @@ def _solve(
     coefficients of accelerations.
     """
     # Upper triangles of the normal equations of rows (1, 0, -ray_x) and (0, 1, -ray_y)
-    normal, right = np.zeros((len(rays), 3, 3)), np.empty((len(rays), 3))
+    normal = np.zeros((len(rays), 3, 3))
+    right = np.empty((len(rays), 3))
     normal[:, 0, 0] = normal[:, 1, 1] = weights.sum(1)
     normal[:, :2, 2] = -np.einsum('tk,tka->ta', weights, rays)
     normal[:, 2, 2] = np.einsum('tk,tka,tka->t', weights, rays, rays)

@@ -300,7 +300,7 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
     body = _BODY.num_keypoints
     seen = np.isfinite(places).all(-1)
     places = places.copy()
-    is_rare = seen.mean(0) < KnownJoints().share * seen.any(1).mean()
+    is_rare = seen.mean(0) < KnownJoints().min_share * seen.any(1).mean()
     if not is_rare[:body].all():
         places[:, is_rare] = np.nan
     never = np.isnan(places).any(-1).all(0)
