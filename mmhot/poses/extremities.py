@@ -170,6 +170,46 @@ def _detected(
     return points, scores
 
 
+@dataclass(frozen=True)
+class _PartFrame:
+    """Where a part of one person is, and how it is oriented, in T frames."""
+
+    part: Part  # expected shape
+    start: str  # name of the joint that the part hangs on, in the image
+    joint: np.ndarray  # position of this joint relative to the root, meters, (T, 3)
+    up: np.ndarray  # neighboring bone, meters, (T, 3); it points away from the part
+    forward: np.ndarray  # approximate forward direction, (T, 3)
+    side: str = ''  # 'left_', 'right_' or ''
+
+    @property
+    def points(self) -> list[str]:
+        """Names of the part's points."""
+        return [self.side + name for name in self.part.points]
+
+    @property
+    def scale(self) -> float:
+        """Unit of the shape: the median length of the neighboring bone, meters."""
+        return float(np.median(np.linalg.norm(self.up, axis=-1)))
+
+    def axes(self) -> np.ndarray:
+        """Compute unit vectors to the side, up and forward, (T, 3, 3).
+
+        The side axis points away from the body, so that both sides have one shape.
+        For a bone that points up and a person who faces z, it is x on the left:
+
+        >>> up = np.array([[0.0, 0.4, 0.0]])
+        >>> forward = np.array([[0.0, 0.3, 0.9]])
+        >>> frame = _PartFrame(PartShapes().foot, 'left_foot', up, up, forward, 'left_')
+        >>> frame.axes()[0].round(6).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+        """
+        up = unit_vectors(self.up)
+        level = self.forward - (self.forward * up).sum(-1, keepdims=True) * up
+        forward = unit_vectors(level)
+        side = np.cross(up, forward) * (-1 if self.side == 'right_' else 1)
+        return np.stack([side, up, forward], axis=1)
+
+
 class _Person:
     """Consecutive frames of one person.
 
@@ -203,7 +243,9 @@ class _Person:
 
     def extremities(self) -> np.ndarray:
         """Fit the new joints; return them relative to the root, meters, (T, 7, 3)."""
-        sides, shapes, placed = ('left_', 'right_'), self.shapes, {}
+        sides = 'left_', 'right_'
+        shapes = self.shapes
+        placed = {}
         for model, prefixes, parts in (
             (shapes.foot, sides, [self._foot(side) for side in sides]),
             (shapes.hand, sides, [self._hand(side) for side in sides]),
@@ -219,20 +261,25 @@ class _Person:
         hip, knee, ankle = (self.joints[side + x] for x in ('hip', 'knee', 'foot'))
         bend = unit_vectors(knee - hip) + unit_vectors(knee - ankle)
         forward = 0.5 * self._forward() + bend
-        joint = ankle + self.shapes.ankle_shift * (knee - ankle)
-        stands = self.stands[:, 0 if side == 'right_' else 1]
-        start, foot = f'{side}foot', self.shapes.foot
-        return self._offsets(foot, joint, start, side, knee - ankle, forward, stands)
+        up = knee - ankle
+        joint = ankle + self.shapes.ankle_shift * up
+        foot = self.shapes.foot
+        frame = _PartFrame(foot, f'{side}foot', joint, up, forward, side)
+        return self._offsets(frame, self.stands[:, 0 if side == 'right_' else 1])
 
     def _hand(self, side: str) -> Offsets:
-        wrist, elbow = self.joints[f'{side}wrist'], self.joints[f'{side}elbow']
-        start, axes = f'{side}wrist', (wrist - elbow, self._forward())
-        return self._offsets(self.shapes.hand, wrist, start, side, *axes)
+        start = f'{side}wrist'
+        wrist = self.joints[start]
+        up = wrist - self.joints[f'{side}elbow']
+        hand = self.shapes.hand
+        frame = _PartFrame(hand, start, wrist, up, self._forward(), side)
+        return self._offsets(frame, np.zeros(len(wrist)))
 
     def _head(self) -> Offsets:
         ears = self.joints['ears']
-        axes = ears - self.joints['neck'], self._forward()
-        return self._offsets(self.shapes.head, ears, 'ears', '', *axes)
+        up = ears - self.joints['neck']
+        frame = _PartFrame(self.shapes.head, 'ears', ears, up, self._forward())
+        return self._offsets(frame, np.zeros(len(ears)))
 
     def _forward(self) -> np.ndarray:
         """Return the forward direction of the pelvis, unit vectors (T, 3)."""
@@ -240,48 +287,31 @@ class _Person:
         across = joints['left_hip'] - joints['right_hip']
         return unit_vectors(np.cross(across, joints['thorax'] - joints['root']))
 
-    def _offsets(
-        self,
-        part: Part,
-        joint: np.ndarray,
-        start: str,
-        prefix: str,
-        up: np.ndarray,
-        forward: np.ndarray,
-        flat: np.ndarray | None = None,
-    ) -> Offsets:
+    def _offsets(self, frame: _PartFrame, flat: np.ndarray) -> Offsets:
         """Collect the evidence for a part: expected shape, rays, and contacts.
 
         Args:
-            part (Part): Expected shape.
-            joint (np.ndarray): Joint of the part relative to the root, (T, 3).
-            start (str): Name of this joint in the image.
-            prefix (str): Side of the part, 'left_', 'right_' or ''.
-            up (np.ndarray): Axis of the neighboring bone, (T, 3); its median length is
-                the unit of the shape.
-            forward (np.ndarray): Approximate forward direction, (T, 3).
-            flat (np.ndarray, optional): Confidence that a foot is flat on the floor,
-                (T,).
+            frame (_PartFrame): The part's joint and axes.
+            flat (np.ndarray): Confidence that a foot is flat on the floor, (T,); 0 for
+                other parts.
         """
-        points = [prefix + name for name in part.points]
-        scale, up = np.median(np.linalg.norm(up, axis=-1)), unit_vectors(up)
-        forward = unit_vectors(forward - (forward * up).sum(-1, keepdims=True) * up)
-        side = np.cross(up, forward) * (-1 if prefix == 'right_' else 1)
-        axes = scale * np.stack([side, up, forward], axis=1)
-        joint = joint + self.root
+        points = frame.points
+        scale = frame.scale
+        axes = scale * frame.axes()
+        joint = frame.joint + self.root
         # A lifted joint does not project exactly onto its pixel. Shift the points with
         # it, as their position relative to the joint is what counts.
-        shift = joint[:, :2] / joint[:, 2:] - self.rays[start]
+        shift = joint[:, :2] / joint[:, 2:] - self.rays[frame.start]
         rays = np.stack([self.rays[x] + shift for x in points], 1)
         scores = np.stack([self.scores[x] for x in points], 1)
-        weights = np.minimum(scores, self.scores[start][:, None])
+        weights = np.minimum(scores, self.scores[frame.start][:, None])
         weights = np.where(np.isfinite(rays).all(-1), weights.clip(0, 1), 0)
         inverse = axes / scale**2
-        errors = np.array(part.error)
+        errors = np.array(frame.part.error)
         precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
-        mean = np.array(part.mean)
+        mean = np.array(frame.part.mean)
         # The column of the joint, index -1, is dropped: its offset is zero.
-        ends = np.eye(len(points) + 1)[np.array(part.pairs), :-1]
+        ends = np.eye(len(points) + 1)[np.array(frame.part.pairs), :-1]
         links = ends[:, 0] - ends[:, 1]
         trunk = self.joints['thorax'] - self.joints['root']
         return Offsets(
@@ -293,7 +323,7 @@ class _Person:
             links=links,
             lengths=scale * np.linalg.norm(links @ mean, axis=-1),
             seconds=self.seconds,
-            flat=np.zeros(len(joint)) if flat is None else flat,
+            flat=flat,
             up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
             ray_error=self._ray_error(rays * joint[:, None, 2:]),
@@ -301,7 +331,8 @@ class _Person:
 
     def _ray_error(self, points: np.ndarray) -> float:
         """Estimate the noise of points (T, P, 2) in meters from second differences."""
-        shapes, changes = self.shapes, np.diff(points, 2, axis=0)
+        shapes = self.shapes
+        changes = np.diff(points, 2, axis=0)
         changes = np.abs(changes[np.isfinite(changes)])
         if len(changes) < shapes.min_frames:
             return shapes.ray_error
@@ -328,7 +359,9 @@ class _Person:
 
         Without enough of these frames the expected distances stay.
         """
-        links, shapes, sizes = parts[0].links, self.shapes, []
+        links = parts[0].links
+        shapes = self.shapes
+        sizes = []
         for part, offsets in zip(parts, fitted, strict=True):
             lines = links @ offsets
             across = side_view(lines, part.joints[:, :1])
@@ -336,7 +369,8 @@ class _Person:
             is_shown = (across > shapes.side_view) & ~is_hidden
             size = across * np.linalg.norm(lines, axis=-1)
             sizes.append(np.where(is_shown, size, np.nan))
-        size, lengths = np.concatenate(sizes), parts[0].lengths.copy()
+        size = np.concatenate(sizes)
+        lengths = parts[0].lengths.copy()
         enough = np.isfinite(size).sum(0) >= shapes.min_frames
         lengths[enough] = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
         return lengths
