@@ -1,4 +1,4 @@
-"""Gait of people who walk: foot contacts, lift-offs, steps and strides.
+"""Gait of people who walk: foot contacts, lift-offs, strides and mean cycles.
 
 A foot touches the ground where it is farthest in front of the pelvis, and leaves it
 where it is farthest behind (Zeni et al. 2008,
@@ -16,6 +16,8 @@ import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 SIDES = 'left', 'right'
+CYCLE = 101
+"""Points of a mean cycle: 0, 1, ..., 100 %."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,32 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     is_run = np.median(contacts.falls[run[:-1]]) > _LIMITS.falls
     is_run = is_run or np.median([x.stance for x in strides] or 0) < _LIMITS.walks
     return [] if is_run else strides
+
+
+def mean_cycle(
+    strides: Sequence[Stride], seconds: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average angles over gait cycles, from a contact (0 %) to the next one (100 %).
+
+    Values between frames are those of a cubic spline, so that the frame rate does not
+    flatten peaks.
+
+    Args:
+        strides (Sequence[Stride]): At least two strides of one foot of a person.
+        seconds (np.ndarray): Increasing timestamps of the person's frames, (T,).
+        values (np.ndarray): Degrees, (T, A). Cycles may differ by whole turns.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Mean and sample standard deviation at 0, 1, ...,
+        100 %, each (101, A).
+    """
+    turning = np.unwrap(values, axis=0, period=360)
+    spline = scipy.interpolate.make_interp_spline(seconds, turning, check_finite=False)
+    shares = np.linspace(0, 1, CYCLE)
+    cycles = np.stack([spline(x.contact + shares * x.stride_time) for x in strides])
+    level = cycles.mean(1, keepdims=True)
+    cycles -= 360 * np.round((level - level[0]) / 360)
+    return cycles.mean(0), cycles.std(0, ddof=1)
 
 
 def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:

@@ -14,12 +14,31 @@ from mmhot.lifting.world import turn
 from mmhot.options import Values
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
-from mmhot.skeletons.gait import find_strides, is_on_treadmill, walking_direction
+from mmhot.skeletons.gait import (
+    find_strides,
+    is_on_treadmill,
+    mean_cycle,
+    walking_direction,
+)
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.motions import GroundTruth
 
 NAMES = get_skeleton('h36m-17').joints
 STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
+
+
+def read_gait(path):
+    """Rows of strides, and rows of mean cycles."""
+    with path.open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    return [[x for x in rows if bool(x['percent']) == mean] for mean in (False, True)]
+
+
+def swinging(share):
+    """Angles (..., 2) of a periodic walk at a share of its cycle; one winds around."""
+    turn = 2 * np.pi * np.asarray(share)
+    bent = 30 + 25 * np.sin(turn) + 12 * np.cos(2 * turn + 1) + 5 * np.sin(3 * turn)
+    return np.stack([bent, 170 + 40 * np.sin(turn)], axis=-1)
 
 
 def walker(heading=0.4, fps=25, seconds=7.0, treadmill=False):
@@ -104,8 +123,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
         path = tmp_path / f'{view}.gait.csv'
         note = write_csv(turn(locked, 'world', True), path)
         assert ('no lengths' in (note or '')) == (view == 'front')
-        with path.open(newline='') as file:
-            rows = list(csv.DictReader(file))
+        rows, _ = read_gait(path)
         assert len(rows) >= 4
         for row in rows:
             assert (row['speed'] == row['step_length'] == '') == (view == 'front')
@@ -119,8 +137,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
 def test_table_and_events_of_a_clip(tmp_path):
     clip = turn(rendered('walk'), 'world', True)
     clip.save(tmp_path / 'walk.gait.csv')
-    with (tmp_path / 'walk.gait.csv').open(newline='') as file:
-        rows = list(csv.DictReader(file))
+    rows, _ = read_gait(tmp_path / 'walk.gait.csv')
     assert len(rows) >= 2
     for row in rows:
         assert 80 < float(row['cadence']) < 140
@@ -134,6 +151,58 @@ def test_table_and_events_of_a_clip(tmp_path):
     assert count == len(seconds) == len(events['LABELS']['value'])
     for row in rows:
         assert np.abs(seconds - float(row['contact'])).min() < 1e-3
+
+
+@pytest.mark.parametrize('missing', [False, True])
+@pytest.mark.parametrize('fps', [25, 50, 120])
+def test_mean_cycles_are_those_of_the_motion_at_any_frame_rate(fps, missing):
+    poses, root, times = walker(fps=fps)
+    if missing:  # one contact of the left foot
+        high = (times > 2.9) & (times < 3.7)
+        poses[high, NAMES.index('left_foot'), 2] += 0.5
+    strides = find_strides(poses, root, times, NAMES)
+    for foot, late in (('left', 0), ('right', 0.5)):
+        bent, winding = swinging(times / (2 * TIME) - late).T
+        angles = np.stack([bent, (winding + 180) % 360 - 180], axis=1)
+        own = [x for x in strides if x.foot == foot]
+        assert len(own) in ((2, 3, 4) if missing else (5, 6))
+        mean, deviation = mean_cycle(own, times, angles)
+        # The rule finds contacts early, by the same part of a cycle at all rates.
+        shares = [x.contact / (2 * TIME) - late for x in own]
+        early = np.mean((np.array(shares) + 0.5) % 1 - 0.5)
+        assert early == pytest.approx(-0.0215, abs=0.0015)
+        expected = swinging(np.linspace(0, 1, 101) + early)
+        expected += 360 * np.round((mean - expected).mean(0) / 360)
+        np.testing.assert_allclose(mean, expected, atol=0.1)
+        assert deviation.max() < 0.5
+
+
+def test_mean_cycles_of_the_table_are_of_their_sides(tmp_path):
+    clip = turn(rendered('walk'), 'world', True)
+    flip = np.float32([-1, 1, 1])
+    poses = clip.keypoints_3d[:, get_skeleton('h36m-17').flip_indices] * flip
+    flipped = replace(clip, keypoints_3d=poses, root_3d=clip.root_3d * flip)
+    means = {}
+    for each, name in ((clip, 'as it is'), (flipped, 'mirrored')):
+        (path,) = each.save(tmp_path / f'{name}.gait.csv')
+        strides, cycles = read_gait(path)
+        for foot in ('left', 'right'):
+            rows = [x for x in cycles if x['foot'] == foot]
+            assert [int(x['percent']) for x in rows] == list(range(101))
+            own = [x for x in strides if x['foot'] == foot]
+            assert {int(x['cycles']) for x in rows} == {len(own)}
+            knee = np.array([float(x['knee_angle_mean']) for x in rows])
+            means[name, foot] = knee
+            angles = each.angles()[f'knee_angle_{foot[0]}']
+            at_contacts = [float(x['contact']) for x in own]
+            seen = np.interp(at_contacts, each.frame / each.fps, angles)
+            assert knee[0] == pytest.approx(seen.mean(), abs=1)
+    for foot, other in (('left', 'right'), ('right', 'left')):
+        mirrored = means['mirrored', other]
+        np.testing.assert_allclose(means['as it is', foot], mirrored, atol=0.02)
+        assert np.abs(means['as it is', foot] - means['as it is', other]).max() > 2
+    short = clip.take(clip.frame < 75)
+    assert 'no mean cycle from less than two' in write_csv(short, tmp_path / 's.csv')
 
 
 @pytest.mark.parametrize('confused', [(2.5, 3.2), (1.0, 1.4)])
