@@ -213,9 +213,28 @@ class PoseSearch:
         second = self.estimate(places[chosen], corners, prior)
         second.bboxes = self.boxes_of(second) if gain else second.bboxes
         better = second.scores.mean(1) >= first.scores.mean(1) + gain
-        rows = np.arange(len(people))
-        rows[np.flatnonzero(chosen)[better]] = len(people) + np.flatnonzero(better)
-        return people.join(second).take(rows)
+        return people.with_rows(np.flatnonzero(chosen)[better], second.take(better))
+
+    def find_beside(
+        self, place: int, people: People, expected: People, boxes: np.ndarray
+    ) -> People:
+        """Search people of a frame who have slid onto another body beside that body.
+
+        The boxes (P, 4), in which all people were searched, are cut in the middle of
+        the other body.
+        """
+        onto = slides(people, expected)
+        slid = np.flatnonzero(onto.any(1))
+        if not len(slid):
+            return people
+        beside, middles = boxes[slid], boxes[onto[slid].argmax(1), ::2].mean(1)
+        is_left = beside[:, ::2].mean(1) < middles
+        left, right = beside[:, 0], beside[:, 2]
+        beside[:, 0] = np.where(is_left, left, np.maximum(left, middles))
+        beside[:, 2] = np.where(is_left, np.minimum(right, middles), right)
+        corners = beside, people.bbox_scores[slid]
+        again = self.find(place, corners, Prior.unknown(len(slid)))
+        return people.with_rows(slid, again)
 
     def find_arms(
         self, places: int | np.ndarray, people: People, expected: People
@@ -332,8 +351,9 @@ class ChunkTracker:
         detects, passed = is_end and position == self._end, position - now.position
         predicted = self._predict(self.keyframes, position)
         people = self._follow(now, position, predicted, detects)
-        slid = have_slid(people, now.people)
-        found = self._search.are_certain(people) & ~slid
+        people = self._search.find_beside(position, people, now.people, predicted)
+        found = self._search.are_certain(people)
+        found &= ~slides(people, now.people).any(1)
         if passed > 1 and not found.all():
             return passed // 2
         tracked = Keyframe(position, now.ids, people).take(found)
@@ -489,17 +509,17 @@ class ChunkTracker:
             keyframes[row] = keyframes[row].join(path[-1])
 
 
-def have_slid(found: People, expected: People) -> np.ndarray:
-    """Mark people (P,) who were found on another person's body.
+def slides(found: People, expected: People) -> np.ndarray:
+    """Mark who was found on whose body, (P, P).
 
     Two people who are alike, but were expected not to be, share a body. The one who is
-    less similar to the expected pose has slid.
+    less similar to the expected pose has slid onto the other.
     """
     least = KeyframeSettings.slid
     is_alike = compare_all(found, found) >= least
     is_alike &= compare_all(expected, expected) < least
     stayed = np.diag(compare_all(found, expected))
-    return np.asarray((is_alike & (stayed[:, None] < stayed)).any(1))
+    return np.asarray(is_alike & (stayed[:, None] < stayed))
 
 
 def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmhot.pose2d.chunks import Keyframe, KeyframeSettings, PoseSearch, have_slid
+from mmhot.pose2d.chunks import Keyframe, KeyframeSettings, PoseSearch, slides
 from mmhot.pose2d.interfaces import Prior
 from mmhot.structures.people import People, box_size
 
@@ -159,23 +159,29 @@ class _Paths:
         prior = Prior(confidence, search.turns_of(guess))
         people = search.find(places, (guess.bboxes, guess.bbox_scores), prior)
         people = search.find_arms(places, people, guess)
-        certain = search.are_certain(people) & ~self._have_slid(places, people, guess)
+        people, slid = self._keep_apart(places, people, guess)
+        certain = search.are_certain(people) & ~slid
         self._put(self._rows(person, places)[certain], people.take(certain))
         distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)
         distance = np.where(people.scores >= limits.min_score, distance, 0).max(1)
         near = distance < limits.tolerance * box_size(guess.bboxes)
         return certain & is_known.all(0) & near & (end - start <= limits.seconds)
 
-    def _have_slid(
+    def _keep_apart(
         self, places: np.ndarray, people: People, expected: People
-    ) -> np.ndarray:
-        """Mark people (S,) who were found on another's body at their places (S,)."""
-        found = np.zeros(len(people), bool)
+    ) -> tuple[People, np.ndarray]:
+        """Search people at places (S,) again who were found on another's body there.
+
+        Returns the people, and marks those who still share a body, (S,).
+        """
+        slid = np.zeros(len(people), bool)
         for place in np.unique(places) if self._count > 1 else ():
             rows, known = np.flatnonzero(places == place), self.people_at(place)
-            pair = (x.take(rows).join(known) for x in (people, expected))
-            found[rows] = have_slid(*pair)[: len(rows)]
-        return found
+            found, before = (x.take(rows).join(known) for x in (people, expected))
+            found = self._search.find_beside(place, found, before, before.bboxes)
+            slid[rows] = slides(found, before).any(1)[: len(rows)]
+            people = people.with_rows(rows, found.take(np.arange(len(rows))))
+        return people, slid
 
     def interpolate(self, person: int, first: int, last: int) -> None:
         """Add the other frames, on the parabola through the ends and the middle."""

@@ -56,6 +56,12 @@ class People:
         columns = zip(*(vars(x).values() for x in (self, *others)), strict=True)
         return People(*map(np.concatenate, columns))
 
+    def with_rows(self, rows: np.ndarray, others: 'People') -> 'People':
+        """Replace the people in some rows by the others, in this order."""
+        order = np.arange(len(self))
+        order[rows] = len(self) + np.arange(len(others))
+        return self.join(others).take(order)
+
 
 def compare_people(
     first: np.ndarray, second: np.ndarray, valid: np.ndarray

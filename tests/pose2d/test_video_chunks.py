@@ -223,20 +223,25 @@ def test_who_was_lost_before_a_chunk_is_detected_until_found(returns, seen, dete
 
 
 class Sliding(World):
-    """For some frames, the pose of the first person is that of the second."""
+    """For some frames, the first person's pose is the second's in boxes up to her."""
+
+    up_to = 0
 
     def look(self, number, boxes, box_scores):
         if 9 <= number < 19:
-            boxes = np.where(boxes[:, :1] < 150, self.boxes_of([(300, 150)]), boxes)
+            slides = (boxes[:, :1] < 270) & (boxes[:, 2:3] > self.up_to)
+            boxes = np.where(slides, self.boxes_of([(300, 150)]), boxes)
         return super().look(number, boxes, box_scores)
 
 
-def test_who_slides_onto_another_person_is_lost_there_and_found_again():
-    world = Sliding(lambda n: (100, 150), lambda n: (300, 150))
-    counts = [len(people) for people in world.run()]
-    assert counts == [2] * 9 + [1] * 10 + [2] * 6
+@pytest.mark.parametrize(('up_to', 'seen'), [(0, 1), (301, 2)])
+def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, seen):
+    world = Sliding(lambda n: (285, 150), lambda n: (300, 150))
+    world.up_to = up_to
+    counts = [len(people) for people in world.run(gaps=Gaps(tolerance=0))]
+    assert counts == [2] * 9 + [seen] * 10 + [2] * 6
     people = world.run()[-1]
-    assert sorted(people.keypoints[..., 0].mean(1).round()) == [100, 300]
+    assert sorted(people.keypoints[..., 0].mean(1).round()) == [285, 300]
 
 
 def test_new_people_are_searched_backwards():
