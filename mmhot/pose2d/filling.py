@@ -179,7 +179,7 @@ class _Paths:
             rows, known = np.flatnonzero(places == place), self.people_at(place)
             found, before = (x.take(rows).join(known) for x in (people, expected))
             found = self._search.find_beside(place, found, before, before.bboxes)
-            slid[rows] = slides(found, before).any(1)[: len(rows)]
+            slid[rows] = slides(found, before)[: len(rows)].any(1)
             people = people.with_rows(rows, found.take(np.arange(len(rows))))
         return people, slid
 

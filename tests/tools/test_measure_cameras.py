@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joints import get_skeleton
-from tools.analysis.measure_cameras import measure, read_cameras, read_markers
+from tools.analysis.measure_cameras import lift, read_cameras, read_markers
 
 WALK = Path(__file__).parents[2] / 'demo/walk.mp4'
 H36M = get_skeleton('h36m-17').joints
@@ -102,16 +102,21 @@ def test_cameras_project_markers_to_the_rendered_joints(
     assert_allclose(seen[:, limbs], truth['h36m_cam3d'][:, limbs], atol=1e-4)
 
 
-def test_true_keypoints_are_lifted_and_measured(truth, tmp_path):
+def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
     write_pose2sim(tmp_path / 'a.toml', truth, truth['R_world_to_cam'].astype(float))
     (camera,) = read_cameras(tmp_path, [WALK])
     markers = truth['h36m_world3d'].astype(float)
-    numbers, pixels, errors = measure(WALK, camera, markers, 'true')
-    frames, error_2d, absolute, turned, aligned, knee, peaks, *_ = numbers
-    assert (frames, round(error_2d, 3)) == (136, 0)
+    both = np.stack([markers, markers + [1.0, 0.5, 0.0]])
+    view = lift(WALK, camera, both, 'true')
+    missing, error_2d, absolute, turned, aligned, knee, peaks, *_ = view.measure(0)
+    assert (missing, round(error_2d, 3)) == (0, 0)
     # 31 mm, 24 mm, 4 and -4 degrees
     assert aligned < turned <= absolute < 45
     assert knee < 6
     assert -8 < peaks < 2
-    assert_allclose(errors.mean(), turned)
+    pixels, errors = view.joint_errors()
+    assert errors.mean() < 45
     assert pixels.max() < 1e-3
+    seen, true, error = view.compare_vector(0, 1)
+    assert_allclose(true, np.hypot(1.0, 0.5))
+    assert abs(seen - true) <= error < 0.2

@@ -1,9 +1,10 @@
-"""Measure videos of calibrated cameras against the 3D markers of one person.
+"""Measure videos of calibrated cameras against the 3D markers of people.
 
-A folder has the videos, a ``.trc`` whose rows are their frames, and the calibration:
-``.qca.txt`` of Qualisys, ``.toml`` of Pose2Sim, or an OpenCV file NAME.yml with ``K``,
-``D``, ``R`` and ``T`` for each video NAME. Cameras are in the order of the videos'
-names. The 2D model ``true`` projects the markers. Example::
+A folder has the videos, a ``.trc`` for each person whose rows are their frames, and the
+calibration: ``.qca.txt`` of Qualisys, ``.toml`` of Pose2Sim, or an OpenCV file NAME.yml
+with ``K``, ``D``, ``R`` and ``T`` for each video NAME. Cameras are in the order of the
+videos' names, and stand. The 2D model ``true`` projects the markers. In a frame without
+the person the pose of the nearest frame counts. Example::
 
     python -m tools.analysis.measure_cameras FOLDER --pose2d gtpt-t movenet true
 """
@@ -11,6 +12,7 @@ names. The 2D model ``true`` projects the markers. Example::
 import argparse
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,7 +24,7 @@ from scipy.spatial.transform import Rotation
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
 from mmhot.errors import align
-from mmhot.evaluation.pose_errors import joint_position_errors, mpjpe, p_mpjpe
+from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.frames.decoding import VIDEO_SUFFIXES
 from mmhot.frames.files import VideoFile
 from mmhot.io.readers.lens import read_lens
@@ -41,7 +43,7 @@ _LIMBS = _H36M.indices(
 _NAMES = [_H36M.joints[joint] for joint in _LIMBS]
 _ANGLES = {'knee': ('hip', 'knee', 'foot'), 'elbow': ('shoulder', 'elbow', 'wrist')}
 # Markers whose mean is a joint of the trunk.
-_HIPS = _H36M.indices(['left_hip', 'right_hip'])
+_HIPS = [_NAMES.index(f'{side}_hip') for side in ('left', 'right')]
 _TRUNK = {'root': ['LHip', 'RHip'], 'spine': ['LHip', 'RHip', 'Neck', 'Neck']}
 _TRUNK |= {'thorax': ['Neck'], 'neck_base': ['Nose'], 'head': ['Head']}
 # Degrees by which a peak of bending stands out, and seconds around it.
@@ -73,34 +75,49 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--pose2d', nargs='+', default=['gtpt-t', 'true'], help='names, files, or true'
     )
+    parser.add_argument(
+        '--assume-lens', action='store_true', help='lift as if the lens were not known'
+    )
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the errors of each camera and 2D model, then of each joint."""
+    """Print the errors of each view, of each joint, and of the vectors of people."""
     videos = sorted(x for x in args.folder.iterdir() if x.suffix in VIDEO_SUFFIXES)
     cameras = read_cameras(args.folder, videos)
     if not len(videos) == len(cameras) > 0:
         raise ValueError(f'{len(videos)} videos, but {len(cameras)} cameras')
-    markers = read_markers(next(args.folder.glob('*.trc')))
-    heads = ['2D', 'camera', 'frames', '2D error', 'MPJPE', 'after one rotation', 'PA']
+    files = sorted(args.folder.glob('*.trc'))
+    people, markers = [x.stem for x in files], np.stack([*map(read_markers, files)])
+    heads = ['2D', 'person', 'camera', 'missing', '2D error', 'MPJPE']
+    heads += ['after one rotation', 'PA']
     lines = [heads + [f'{name}, {x}' for name in _ANGLES for x in ('mean', 'peaks')]]
+    vectors = [['2D', 'camera', 'from', 'to', 'distance', 'true', 'error of vector']]
     joints = {}
     for pose2d in args.pose2d:
-        rows, errors = [], []
-        for video, camera in zip(videos, cameras, strict=True):
-            numbers, pixels, aligned = measure(video, camera, markers, pose2d)
-            rows.append(numbers)
-            errors.append((pixels, aligned))
-            lines.append([pose2d, video.stem, *_cells(numbers)])
-        lines.append([pose2d, 'mean', *_cells(np.nanmean(rows, axis=0))])
-        joints[pose2d] = np.mean(errors, axis=0).T
-    print_text(align(lines, left=2))
+        views = [
+            lift(video, camera, markers, pose2d, args.assume_lens)
+            for video, camera in zip(videos, cameras, strict=True)
+        ]
+        joints[pose2d] = np.mean([view.joint_errors() for view in views], axis=0)
+        for number, person in enumerate(people):
+            rows = [view.measure(number) for view in views]
+            names = [*(x.stem for x in videos), 'mean']
+            for name, row in zip(names, [*rows, np.nanmean(rows, axis=0)], strict=True):
+                lines.append([pose2d, person, name, *_cells(row)])
+        for video, view in zip(videos, views, strict=True):
+            for pair in combinations(range(len(people)), 2):
+                cells = [f'{x:.2f} m' for x in view.compare_vector(*pair)]
+                named = [people[number] for number in pair]
+                vectors.append([pose2d, video.stem, *named, *cells])
+    print_text(align(lines, left=3))
     rows = [['joint', *(f'{name}, {x}' for name in joints for x in ('px', 'mm'))]]
     for index, name in enumerate(_NAMES):
-        cells = np.concatenate([errors[index] for errors in joints.values()])
+        cells = np.concatenate([errors[:, index] for errors in joints.values()])
         rows.append([name.replace('_', ' '), *(f'{cell:.0f}' for cell in cells)])
     print_text('\n' + align(rows, left=1))
+    if len(people) > 1:
+        print_text('\n' + align(vectors, left=4))
 
 
 def _cells(numbers: np.ndarray) -> list[str]:
@@ -110,40 +127,95 @@ def _cells(numbers: np.ndarray) -> list[str]:
     return [f'{number:{sign}.0f}{unit}' for number, sign, unit in columns]
 
 
-def measure(
-    video: Path, camera: Camera, markers: np.ndarray, pose2d: str
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lift a video and compare it with the markers (T, 17, 3).
+@dataclass(frozen=True)
+class View:
+    """A lifted video, and the markers, of P people in T frames, in camera axes.
 
-    Returns the numbers of a line of the table, and the errors of the joints in pixels
-    and, after one rotation of all frames, in millimeters, (12,) each.
+    Attributes:
+        pixels (np.ndarray): 2D keypoints of the limbs, (P, T, 12, 2).
+        places (np.ndarray): Limbs in meters, (P, T, 12, 3).
+        true_pixels (np.ndarray): Projected markers, (P, T, 12, 2).
+        true_places (np.ndarray): Markers in meters, (P, T, 12, 3).
+        missing (list[int]): Frames without each person, in which the pose of the
+            nearest frame counts.
+        fps (float): Frames per second.
     """
+
+    pixels: np.ndarray
+    places: np.ndarray
+    true_pixels: np.ndarray
+    true_places: np.ndarray
+    missing: list[int]
+    fps: float
+
+    def turned(self, person: int) -> np.ndarray:
+        """Return a person's poses after one rotation of all frames, (T, 12, 3)."""
+        poses, truth = around_hips(self.places)[person], around_hips(self.true_places)
+        points = truth[person].reshape(-1, 3), poses.reshape(-1, 3)
+        turn, _ = Rotation.align_vectors(*points)
+        return turn.apply(points[1]).reshape(poses.shape)
+
+    def joint_errors(self) -> np.ndarray:
+        """Return the mean errors of the joints in pixels and millimeters, (2, 12)."""
+        errors_2d = np.linalg.norm(self.pixels - self.true_pixels, axis=-1)
+        turned = np.stack([self.turned(person) for person in range(len(self.places))])
+        errors = np.linalg.norm(turned - around_hips(self.true_places), axis=-1)
+        return np.stack([errors_2d.mean((0, 1)), 1000 * errors.mean((0, 1))])
+
+    def measure(self, person: int) -> np.ndarray:
+        """Return the numbers of a line of the table, (9,)."""
+        poses, truth = around_hips(self.places)[person], around_hips(self.true_places)
+        pairs = [(x, truth[person]) for x in (poses, self.turned(person))]
+        offsets = self.pixels[person] - self.true_pixels[person]
+        numbers = [self.missing[person], np.linalg.norm(offsets, axis=-1).mean()]
+        numbers += [1000 * mpjpe(*pair, None).mean() for pair in pairs]
+        numbers.append(1000 * p_mpjpe(*pairs[0]).mean())
+        for parts in _ANGLES.values():
+            numbers += compare_angles(*pairs[0], parts, self.fps)
+        return np.array(numbers)
+
+    def compare_vector(self, first: int, second: int) -> tuple[float, float, float]:
+        """Return mean distance of two people, the true one, and the vector's error."""
+        seen, true = (
+            x[second][:, _HIPS].mean(1) - x[first][:, _HIPS].mean(1)
+            for x in (self.places, self.true_places)
+        )
+        return tuple(
+            float(np.linalg.norm(x, axis=-1).mean()) for x in (seen, true, seen - true)
+        )
+
+
+def around_hips(places: np.ndarray) -> np.ndarray:
+    """Return limbs (..., 12, 3) relative to the middle of the hips."""
+    return places - places[..., _HIPS, :].mean(-2, keepdims=True)
+
+
+def lift(
+    video: Path,
+    camera: Camera,
+    markers: np.ndarray,
+    pose2d: str,
+    assume_lens: bool = False,
+) -> View:
+    """Lift a video, and find the people with markers (P, T, 17, 3) in it."""
     footage = VideoFile(video)
     height, width = next(iter(footage)).image.shape[:2]
     camera = replace(camera, lens=camera.lens.fitted(width, height))
     pixels, truth = camera.project(markers)
+    lens = None if assume_lens else camera.lens
     if pose2d == 'true':
-        size = width, height
-        clip = Clip2D.from_arrays(pixels, size, footage.fps, skeleton='h36m-17')
-        lifted = mmhot.lift(clip, intrinsics=camera.lens)
+        size, frames = (width, height), pixels.swapaxes(0, 1)
+        clip = Clip2D.from_arrays(frames, size, footage.fps, skeleton='h36m-17')
+        lifted = mmhot.lift(clip, intrinsics=lens, static_camera=True)
     else:
-        lifted = mmhot.infer(video, pose2d=pose2d, intrinsics=camera.lens)
-    lifted = lifted.take(lifted.frame < len(pixels)).first_joints(len(_H36M.joints))
-    lifted = lifted.take(rows_of_person(lifted, pixels, _LIMBS))
-    poses, truth = (
-        x[:, _LIMBS] - x[:, _HIPS].mean(1, keepdims=True)
-        for x in (lifted.keypoints_3d, truth[lifted.frame])
-    )
-    turn, _ = Rotation.align_vectors(truth.reshape(-1, 3), poses.reshape(-1, 3))
-    turned = turn.apply(poses.reshape(-1, 3)).reshape(poses.shape)
-    errors_2d = np.linalg.norm(lifted.keypoints_2d - pixels[lifted.frame], axis=-1)
-    errors_2d = errors_2d[:, _LIMBS].mean(0)
-    errors_3d = 1000 * joint_position_errors(turned, truth, None).mean(0)
-    numbers = [len(poses), errors_2d.mean(), 1000 * mpjpe(poses, truth, None).mean()]
-    numbers += [errors_3d.mean(), 1000 * p_mpjpe(poses, truth).mean()]
-    for parts in _ANGLES.values():
-        numbers += compare_angles(poses, truth, parts, footage.fps)
-    return np.array(numbers), errors_2d, errors_3d
+        lifted = mmhot.infer(video, pose2d=pose2d, intrinsics=lens, camera='static')
+    lifted = lifted.take(lifted.frame < pixels.shape[1]).first_joints(len(_H36M.joints))
+    found = [rows_of_person(lifted, x, _LIMBS) for x in pixels]
+    every = np.arange(pixels.shape[1])[:, None]
+    rows = np.stack([x[abs(lifted.frame[x] - every).argmin(1)] for x in found])
+    seen = lifted.keypoints_2d[rows], lifted.places()[rows], pixels, truth
+    missing = [len(every) - len(x) for x in found]
+    return View(*(x[:, :, _LIMBS] for x in seen), missing, footage.fps)
 
 
 def compare_angles(
