@@ -16,13 +16,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.datasets.clip_dataset import Clip
+from mmhot.datasets.coco_checks import annotation_faults, needs_of
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.skeletons.joints import get_skeleton
@@ -30,9 +34,13 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.coco_checks import CocoNeeds, read_coco
 from tools.runner import setting
-from tools.training_data import coco_files, require_data_files
+from tools.training_data import (
+    SPLITS,
+    evaluators_of,
+    innermost_datasets,
+    require_data_files,
+)
 
 _H36M = get_skeleton('h36m-17')
 _MAX_SHOWN = 8
@@ -65,11 +73,10 @@ def main(args: argparse.Namespace) -> int:
     """Check a path; return 1 if files are missing or something is suspicious."""
     path = args.path
     if path.suffix == '.py':
-        config = read_config_file(path)
-        files = list(coco_files(config, ('train', 'val', 'test')))
-        if files:
-            require_data_files(config, ('train', 'val', 'test'))
-            return min(sum(starmap(report_coco, files)), 1)
+        datasets = coco_datasets(config := read_config_file(path))
+        if datasets:
+            require_data_files(config, SPLITS)
+            return min(sum(starmap(report_coco, datasets)), 1)
     problems = 0
     for title, settings in lifting_datasets(path):
         print(f'{title}:')
@@ -81,17 +88,35 @@ def main(args: argparse.Namespace) -> int:
     return min(problems, 1)
 
 
-def report_coco(path: Path, needs: CocoNeeds, folder: Path | None) -> int:
-    """Print the faults of annotations in COCO's format; return their number."""
-    print(f'{path}:')
-    content, faults = read_coco(path, needs, folder, read_all=True)
+def coco_datasets(config: Config) -> list[tuple[Any, list[ConfigDict]]]:
+    """List the datasets of a config in COCO's format, each file once.
+
+    They are built without reading their files. With each come the settings of the
+    metrics that evaluate it.
+    """
+    datasets = {}
+    DefaultScope.get_instance('check', scope_name=config.get('default_scope', 'mmpose'))
+    for split in SPLITS:
+        evaluators = [x for x in evaluators_of(config, split) if 'Coco' in x.type]
+        metrics = [ConfigDict({'use_area': True, **x}) for x in evaluators]
+        for settings in innermost_datasets(config.get(f'{split}_dataloader')):
+            if str(settings.get('ann_file')).endswith('.json'):
+                unread = {**settings, 'pipeline': [], 'lazy_init': True}
+                dataset = DATASETS.build(unread)
+                datasets[dataset.ann_file] = dataset, metrics
+    return [x for x in datasets.values() if needs_of(x[0])]
+
+
+def report_coco(dataset: Any, metrics: Sequence[Any]) -> int:
+    """Print the faults of a dataset in COCO's format; return their number."""
+    print(f'{dataset.ann_file}:')
+    faults = annotation_faults(dataset, metrics, read_all=True)
     for fault in faults[:_MAX_SHOWN]:
         print(f'  ERROR: {fault}')
     if len(faults) > _MAX_SHOWN:
         print(f'  and {len(faults) - _MAX_SHOWN} more')
     if not faults:
-        count = len(content['annotations'])
-        print(f'  {len(content["images"])} images, {count} annotations: no fault')
+        print('  no fault')
     return len(faults)
 
 

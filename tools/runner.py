@@ -4,7 +4,7 @@ import argparse
 import ctypes
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from inspect import signature
@@ -16,11 +16,17 @@ import mmpose.registry
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS, Registry
-from mmengine.runner import Runner
+from mmengine.runner import Runner, loops
 from torch import nn
 
 from mmhot import compat
-from mmhot.engine.hooks import FiniteLossHook, KeypointOrderHook, model_of
+from mmhot.engine.hooks import (
+    AnnotationHook,
+    FiniteLossHook,
+    KeypointOrderHook,
+    model_of,
+)
+from mmhot.engine.report import ReportHook
 from mmhot.engine.start import StartHook
 from mmhot.errors import did_you_mean, hint_at_names, is_user_error
 from mmhot.io.pickles import safe_load
@@ -34,6 +40,8 @@ _TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
 _OTHER_SETTINGS = 'auto_scale_lr', 'custom_imports', 'find_unused_parameters'
 _OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
 _OF_SETTINGS += (RuntimeError,)
+_HOOKS = StartHook, ReportHook, KeypointOrderHook, AnnotationHook, FiniteLossHook
+_LOOPS = loops.__file__
 # Environment variable of each launcher, and a command that sets it
 _STARTS = {
     'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
@@ -234,8 +242,13 @@ def build_runner(config: Config) -> Any:
         raise ValueError(f'{config.filename}: this config has no model')
     if 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
-    if config.get('launcher', 'none') != 'none':
-        _join_processes(config)
+    launcher = config.get('launcher', 'none')
+    variable, start = _STARTS.get(launcher, (None, ''))
+    if variable and variable not in os.environ:
+        raise ValueError(
+            f'--launcher {launcher}: start the tool as in '
+            f'{start} tools/train.py CONFIG --launcher {launcher}'
+        )
     compat.apply()
     import_modules_of(config)
     with naming_config(config):
@@ -252,12 +265,11 @@ def build_runner(config: Config) -> Any:
     return runner
 
 
-def add_checks(runner: Runner) -> StartHook:
+def add_checks(runner: Runner) -> None:
     """Add the hooks of our runtime that MMPose's own configs lack."""
-    for kind in (StartHook, KeypointOrderHook, FiniteLossHook):
+    for kind in _HOOKS:
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
-    return next(hook for hook in runner.hooks if isinstance(hook, StartHook))
 
 
 def _check_test_settings(model: nn.Module, name: str) -> None:
@@ -270,11 +282,11 @@ def _check_test_settings(model: nn.Module, name: str) -> None:
 
 
 @contextmanager
-def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Iterator:
+def naming_config(config: Config) -> Iterator:
     """Prefix errors about wrong names and arguments with the file of the config.
 
-    Once a run ``has_begun``, only errors of MMEngine's hooks are prefixed, for example
-    about the metric that chooses the best checkpoint.
+    Once a loop runs, only errors of MMEngine's hooks are prefixed, for example about
+    the metric that chooses the best checkpoint.
 
     Raises:
         ValueError: In place of errors that packages raise for wrong settings.
@@ -282,9 +294,10 @@ def naming_config(config: Config, has_begun: Callable[[], bool] = bool) -> Itera
     try:
         yield
     except _OF_SETTINGS as error:
-        *_, (frame, _) = walk_tb(error.__traceback__)
-        is_hook = Path(frame.f_code.co_filename).parts[-3:-1] == ('mmengine', 'hooks')
-        if (has_begun() and not is_hook) or is_user_error(error):
+        codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+        is_hook = Path(codes[-1].co_filename).parts[-3:-1] == ('mmengine', 'hooks')
+        runs = any(x.co_name == 'run' and x.co_filename == _LOOPS for x in codes)
+        if (runs and not is_hook) or is_user_error(error):
             raise
         text, hint = str(error), ''
         if unknown := re.search(r'(\w+) is not in the \S+ registry', text):
@@ -303,31 +316,6 @@ def _registries() -> list[Registry]:
     """List MMPose's registries and MMEngine's."""
     ours = [x for x in vars(mmpose.registry).values() if isinstance(x, Registry)]
     return [*ours, *(x.parent for x in ours if x.parent is not None)]
-
-
-def _join_processes(config: Config) -> None:
-    """Join the process group on CPUs, for which MMEngine itself needs GPUs."""
-    launcher = config.launcher
-    variable, start = _STARTS.get(launcher, (None, ''))
-    if variable and variable not in os.environ:
-        raise ValueError(
-            f'--launcher {launcher}: start the tool as in '
-            f'{start} tools/train.py CONFIG --launcher {launcher}'
-        )
-    if torch.cuda.is_available():
-        return
-    if launcher != 'pytorch':
-        raise ValueError(
-            f'--launcher {launcher}: needs GPUs, and there are none here; pytorch does '
-            'without'
-        )
-    torch.distributed.init_process_group('gloo')
-    config.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False,
-        find_unused_parameters=config.get('find_unused_parameters', False),
-    )
 
 
 def setting(config: Config, name: str, option: str) -> ConfigDict:

@@ -24,6 +24,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmhot.cli.errors import OneLineParser, output_file, print_text, run_tool
+from mmhot.engine.cost import compare_cost
 from mmhot.engine.hooks import model_of
 from mmhot.errors import align
 from mmhot.evaluation.error_report import TABLES, ErrorReport
@@ -36,7 +37,7 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.analysis.cost import compare_cost
+from tools.analysis.cost import compare_time
 from tools.keypoint_table import KeypointErrorMetric, format_keypoints
 from tools.motion_quality import MOTION_UNITS, report_motion
 from tools.runner import (
@@ -50,7 +51,7 @@ from tools.runner import (
     setting,
 )
 from tools.sweep import draw_sweep, read_sweep, run_sweep
-from tools.training_data import check_data_files
+from tools.training_data import require_data_files
 
 _SUFFIXES = dict(
     out=('.json', '.yaml', '.yml', '.pkl'), dump=('.pkl', '.pickle'), worst=('.png',)
@@ -109,7 +110,7 @@ def main(args: argparse.Namespace) -> None:
     if args.badcase:
         collect_bad_cases(config, args)
     merge_options(config, args.cfg_options)
-    check_data_files(config, ('test',))
+    require_data_files(config, ('test',))
     config.load_from = check_checkpoint(config.load_from)
     if args.dump:
         dump = dict(type='DumpResults', out_file_path=str(args.dump))
@@ -120,14 +121,15 @@ def main(args: argparse.Namespace) -> None:
     for path in filter(None, (args.out, args.worst)):
         path.parent.mkdir(parents=True, exist_ok=True)
     runner = build_runner(config)
-    start = add_checks(runner)
+    add_checks(runner)
     metric = find_lifting_error(runner, args)
-    with naming_config(config, lambda: start.has_begun):
+    with naming_config(config):
         if args.sweep:
             results = dict(sweep=sweep(*args.sweep, config, runner))
         else:
             results = dict(runner.test())
-            results['cost'] = compare_cost(config, runner.model, times=bool(args.out))
+            compare = compare_time if args.out else compare_cost
+            results['cost'] = compare(config, runner.model)
     results['settings'] = dict(
         config=args.config,
         checkpoint=args.checkpoint,
@@ -155,7 +157,7 @@ def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]
     def test_with(value) -> dict:
         model.test_cfg = {**(model.test_cfg or {}), name: value}
         metrics = dict(runner.test())
-        return dict(compare_cost(config, model, times=True), metrics=metrics)
+        return dict(compare_time(config, model), metrics=metrics)
 
     return run_sweep(name, values, test_with)
 

@@ -13,13 +13,12 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmpose.registry import OPTIMIZERS
 
-from mmhot.cli.errors import OneLineParser, print_line, run_tool
+from mmhot.cli.errors import OneLineParser, run_tool
+from mmhot.engine.start import list_checkpoints
 from mmhot.weights.config_files import read_config_file
-from mmhot.weights.hub import is_remote
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.analysis.cost import compare_cost, describe_cost
 from tools.runner import (
     add_checks,
     add_runner_arguments,
@@ -34,12 +33,7 @@ from tools.runner import (
     pin_batches,
     setting,
 )
-from tools.start_checkpoints import (
-    ResumeHook,
-    check_whole,
-    find_checkpoint,
-)
-from tools.training_data import check_data_files
+from tools.training_data import require_data_files
 
 
 def parse_args() -> argparse.Namespace:
@@ -83,21 +77,14 @@ def main(args: argparse.Namespace) -> None:
     if args.auto_scale_lr:
         setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
     merge_options(config, args.cfg_options)
-    check_data_files(config, ('train', 'val'))
+    require_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
     config.load_from = check_checkpoint(config.get('load_from'))
     pin_batches(config)
     runner = build_runner(config)
-    if cost := compare_cost(config, runner.model):
-        runner.logger.info(describe_cost(cost))
-
-    def say(text: str) -> None:
-        print_line(f'train.py: {text}', sys.stderr)
-
-    start = add_checks(runner)
-    runner.register_hook(ResumeHook(say))
-    with naming_config(config, lambda: start.has_begun):
+    add_checks(runner)
+    with naming_config(config):
         kind = find_setting(config, 'optim_wrapper.optimizer.type')
         if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
             # MMEngine does not name it
@@ -106,18 +93,17 @@ def main(args: argparse.Namespace) -> None:
 
 
 def resume(config: Config, checkpoint: str) -> None:
-    """Resume from a checkpoint, or from the newest one if it is 'auto'.
+    """Resume from a checkpoint, or from the newest whole one if it is 'auto'.
 
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
     """
-    if checkpoint == 'auto':
-        checkpoint = find_checkpoint(config.work_dir)
-    if checkpoint is not None:
-        if not is_remote(checkpoint):
-            check_whole(Path(checkpoint))
+    if checkpoint != 'auto':
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint
+    elif list_checkpoints(config.work_dir):
+        # StartHook chooses the newest whole one
+        config.resume, config.load_from = True, None
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:

@@ -24,14 +24,11 @@ import mmpose
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
+from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, find_entry_fault
 from mmhot.errors import align, naming, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.skeletons.joints import spell_joint
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
-
-from tools.coco_checks import MAX_ANNOTATIONS, find_entry_fault
 
 _TOOLS = Path(__file__).resolve().parent
 _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')

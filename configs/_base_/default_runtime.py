@@ -8,9 +8,11 @@ custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
 default_hooks = dict(
     start=dict(type='StartHook'),
+    report=dict(type='ReportHook'),
     # squared pixels: keypoints are off by 20 in x and in y; MMPose takes the head's
     # loss by default, which compares labels
     badcase=dict(metric=dict(type='KeypointMSELoss'), badcase_thr=400),
     finite_loss=dict(type='FiniteLossHook'),
     keypoints=dict(type='KeypointOrderHook'),
+    annotations=dict(type='AnnotationHook'),
 )

@@ -73,18 +73,20 @@ class GTPTLabel(SimCCLabel):
         scores: np.ndarray,
         curve: tuple[Sequence[float], Sequence[float]] | None = None,
     ) -> np.ndarray:
-        """Convert scores to confidences.
+        """Divide scores by :attr:`peak`, or convert them to confidences.
 
         Args:
             scores (np.ndarray): Scores, any shape.
-            curve (tuple, optional): Two rising sequences from 0 to 1, scores divided by
-                :attr:`peak` and their confidences, interpolated linearly.
+            curve (tuple, optional): Two rising sequences from 0 to 1, divided scores
+                and their confidences, interpolated linearly. By default scores stay
+                above 1 where a prediction is sharper than a label, so that COCO's AP
+                has their order.
 
         Returns:
-            np.ndarray: Confidences of the same shape, float32.
+            np.ndarray: Scores or confidences of the same shape, float32.
         """
-        knots, confidences = curve or ((0, 1), (0, 1))
-        return np.interp(scores / self.peak, knots, confidences).astype(np.float32)
+        scores = (scores / self.peak).astype(np.float32)
+        return np.interp(scores, *curve).astype(np.float32) if curve else scores
 
     def decode(
         self, simcc_x: np.ndarray, simcc_y: np.ndarray

@@ -1,4 +1,4 @@
-"""Hooks of the Runner: seeds, frozen parts, distillation, losses, keypoint order."""
+"""Hooks of the Runner: seeds, frozen parts, distillation, losses, annotations."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 
+from mmhot.datasets.coco_checks import annotation_faults
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -71,10 +72,16 @@ def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
 
 def _transforms(dataset: Dataset) -> Iterator:
     """Yield the transforms of a dataset and of the datasets that it wraps."""
-    yield from getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
+    for part in _datasets(dataset):
+        yield from getattr(getattr(part, 'pipeline', None), 'transforms', ())
+
+
+def _datasets(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield a dataset and those that it wraps."""
+    yield dataset
     for part in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if part is not None:
-            yield from _transforms(part)
+            yield from _datasets(part)
 
 
 @HOOKS.register_module()
@@ -201,13 +208,34 @@ class KeypointOrderHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Raise a ValueError if keypoints differ in number, name or order."""
         head = getattr(model_of(runner), 'head', None)
-        loops = (runner._train_loop, runner._val_loop, runner._test_loop)
-        for loop in (loop for loop in loops if isinstance(loop, BaseLoop)):
+        for loop in _loops(runner):
             dataset = loop.dataloader.dataset
             is_joined = hasattr(dataset, 'datasets')  # has the converted metainfo
             kinds = {type(transform).__name__ for transform in _transforms(dataset)}
             if is_joined or 'KeypointConverter' not in kinds:
                 _compare_keypoints(head, dataset.metainfo)
+
+
+@HOOKS.register_module()
+class AnnotationHook(Hook):
+    """Refuse faulty annotations in COCO's format, before the run.
+
+    MMPose would leave people out, train on wrong keypoints, or stop at an image.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Raise a ValueError that names the file and its first fault."""
+        for loop in _loops(runner):
+            metrics = getattr(getattr(loop, 'evaluator', None), 'metrics', ())
+            for dataset in _datasets(loop.dataloader.dataset):
+                for fault in annotation_faults(dataset, metrics):
+                    raise ValueError(f'{dataset.ann_file}: {fault}')
+
+
+def _loops(runner: Runner) -> list[BaseLoop]:
+    """List the loops that are built, not only configured."""
+    loops = (runner._train_loop, runner._val_loop, runner._test_loop)
+    return [loop for loop in loops if isinstance(loop, BaseLoop)]
 
 
 def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:

@@ -1,7 +1,9 @@
 """Checks before a run: intact weights of the same model, and known metrics."""
 
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from logging import WARNING
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +23,20 @@ from mmhot.weights.loading import check_state, describe_differences, find_state
 
 # Samples on which a validation is tried to list its metrics; more take longer.
 _SAMPLES = 16
+_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 @HOOKS.register_module()
 class StartHook(Hook):
     """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
-    It refuses damaged checkpoints, weights of another model (also for a part with
+    A training is resumed from the newest checkpoint that is whole. The hook refuses
+    damaged checkpoints, weights of another model (also for a part with
     ``init_cfg``), the state of another optimizer, monitored metrics that nothing
     measures, and two averages of the weights.
     """
 
     priority = 'VERY_HIGH'
-    has_begun = False
 
     def before_run(self, runner: Runner) -> None:
         """Check hooks, the file of the checkpoint, and weights of ``init_cfg``."""
@@ -42,11 +45,11 @@ class StartHook(Hook):
                 "two hooks average the weights, and each would train the other's "
                 'average: set default_hooks.ema instead of adding an EMAHook'
             )
+        if runner._resume and runner._load_from is None:
+            runner._load_from = _find_whole(list_checkpoints(runner.work_dir))
         source = Path(runner._load_from or '')
-        if zipfile.is_zipfile(source):  # PyTorch does not compare checksums
-            with zipfile.ZipFile(source) as archive:
-                if archive.testzip() is not None:
-                    raise ValueError(f'{source}: damaged, a checksum differs')
+        if zipfile.is_zipfile(source) and not _is_whole(source):
+            raise ValueError(f'{source}: damaged, a checksum differs')
         for module in runner.model.modules() if _is_training(runner) else ():
             settings = getattr(module, 'init_cfg', None) or []
             for start in [settings] if isinstance(settings, dict) else settings:
@@ -62,6 +65,9 @@ class StartHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``, and the state of a resumed training."""
         model, source = model_of(runner), runner._load_from
+        if runner._resume and not {'meta', 'optimizer'} <= checkpoint.keys():
+            text = "not the state of a training; weights start one as the config's"
+            raise ValueError(f'{source}: {text} load_from')
         if not _is_training(runner):
             state = find_state(model, source, checkpoint)
             check_state(model, source, state, allows_more=True)
@@ -81,7 +87,6 @@ class StartHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Refuse monitored metrics that are not measured on samples of validation."""
-        self.has_begun = True
         monitored = {*_monitored_metrics(runner)}
         if not monitored or runner.val_loop is None:
             return
@@ -96,9 +101,35 @@ class StartHook(Hook):
             hint = hint_at_names(name, measured)
             raise ValueError(f'{name!r} is monitored, but not measured{hint}')
 
-    def before_test(self, runner: Runner) -> None:
-        """Note that everything in the config has been built."""
-        self.has_begun = True
+
+def list_checkpoints(work_dir: str | Path) -> list[Path]:
+    """List the checkpoints of a training by epoch or iteration, the newest first."""
+    paths = {
+        int(match[1]): path
+        for path in Path(work_dir).glob('*.pth')
+        if (match := _NUMBERED.fullmatch(path.name))
+    }
+    return [paths[number] for number in sorted(paths, reverse=True)]
+
+
+def _find_whole(paths: Sequence[Path]) -> str | None:
+    """Return the first checkpoint that is whole, and log damaged ones before it."""
+    for path in paths:
+        if _is_whole(path):
+            return str(path)
+        print_log(f'{path} is damaged and not resumed', 'current', WARNING)
+    if paths:
+        raise ValueError(f'{paths[0]}: damaged, and no other checkpoint is whole')
+    return None
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the checksums of a checkpoint agree, which PyTorch does not compare."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except zipfile.BadZipFile:
+        return False
 
 
 def _is_training(runner: Runner) -> bool:

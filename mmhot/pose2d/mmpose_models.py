@@ -165,7 +165,7 @@ class MMPoseEstimator(CropEstimator):
             for cut, person in zip(cuts, self._predict(cuts, settings), strict=True):
                 points = person.keypoints[0, chosen, :2] / cut['input_size'] - 0.5
                 points = points * cut['input_scale'] + cut['input_center']
-                yield points, person.keypoint_scores[0, chosen]
+                yield points, np.minimum(person.keypoint_scores[0, chosen], 1)
 
     def _cut(self, crop: Crop) -> dict:
         image, box = crop

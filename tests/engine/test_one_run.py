@@ -15,6 +15,7 @@ from tools.training_data import use_sample_data
 
 MMPOSE = Path(mmpose.__file__).parent / '.mim/tools/train.py'
 BELOW = 'body_3d_keypoint'
+GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192'
 NANOHTNET = f'{BELOW}/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild'
 SLOW = pytest.mark.slow(reason='two trainings, some seconds')
 KINDS = [
@@ -22,7 +23,7 @@ KINDS = [
     *(
         pytest.param(name, marks=SLOW)
         for name in (
-            'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192',
+            GTPT,
             f'{BELOW}/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
             f'{BELOW}/poseclr/cmu_mocap/'
             'poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild',
@@ -45,8 +46,9 @@ def config(request, tmp_path, monkeypatch):
 def train(run_tool, monkeypatch):
     """Train by both tools; return the error of each, None if there is none."""
 
-    def run(*options):
-        command = ['tiny.py', *(options and ['--cfg-options', *options])]
+    def run(*options, resume=False):
+        command = ['tiny.py', *(['--resume'] * resume)]
+        command += options and ['--cfg-options', *options]
         code, err = run_tool('train', *command, '--work-dir', 'ours')
         with monkeypatch.context() as theirs:
             theirs.setattr('sys.argv', ['train.py', *command, '--work-dir', 'theirs'])
@@ -90,3 +92,26 @@ def test_wrong_starts_are_refused_by_both(config, train):
         for error in train(*options):
             assert message in (error or ''), options
     assert not [*Path().glob('*/*.pth')]
+
+
+@pytest.mark.parametrize('config', [GTPT], indirect=True)
+def test_faulty_annotations_are_refused_by_both(config, train, tmp_path):
+    faulty = Path(config.val_evaluator.ann_file).read_text()
+    Path('faulty.json').write_text(faulty.replace(',2.0,', ',3.0,', 1))
+    option = f'train_dataloader.dataset.ann_file={tmp_path}/faulty.json'
+    for error in train(option):
+        assert "annotation 1, 'keypoints': visibility must be" in (error or '')
+
+
+@pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
+def test_the_newest_whole_checkpoint_is_resumed_by_both(config, train):
+    assert train('default_hooks.checkpoint.max_keep_ckpts=2') == (None, None)
+    for folder in ('ours', 'theirs'):
+        Path(folder, 'epoch_2.pth').write_bytes(b'')
+        Path(folder, 'last_checkpoint').write_text(f'{folder}/epoch_2.pth')
+    assert train('train_cfg.max_epochs=2', resume=True) == (None, None)
+    for folder in ('ours', 'theirs'):
+        log = ''.join(path.read_text() for path in Path(folder).glob('*/*.log'))
+        assert f'{folder}/epoch_2.pth is damaged and not resumed' in log
+        assert 'resumed epoch: 1, ' in log
+        assert torch.load(f'{folder}/epoch_2.pth', weights_only=False)

@@ -127,7 +127,7 @@ test_evaluator = val_evaluator
         (tmp_path / path.name).write_bytes(path.read_bytes())
     code, out, err = run('check_dataset', config)
     assert (code, err) == (0, '')
-    assert '4 images, 8 annotations: no fault' in out
+    assert out == f'{annotations}:\n  no fault\n'
     (tmp_path / '000002.png').write_bytes(b'')
     (tmp_path / '000004.png').unlink()
     code, out, _ = run('check_dataset', config)

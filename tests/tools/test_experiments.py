@@ -14,12 +14,13 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.h36m import h36m_metainfo
+from mmhot.engine.cost import compare_cost, describe_cost, input_shape
 from mmhot.io.pickles import save_checkpoint
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
 from mmhot.weights.loading import build_model
-from tools.analysis.cost import compare_cost, count_cost, describe_cost, input_shape
+from tools.analysis.cost import count_cost
 from tools.runner import add_config_options, merge_options
 
 ROOT = Path(__file__).parents[2]

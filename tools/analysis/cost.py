@@ -8,22 +8,20 @@ measured by ``python -m tools.benchmark models``. Examples::
 """
 
 import argparse
-import math
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.engine.cost import SUMS_IN_PLACE, compare_cost, input_shape
 from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
@@ -87,7 +85,7 @@ def count_parts(
     """
     owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
     owner = owner if isinstance(owner, nn.Module) else nn.Module()
-    counter = _ChildCounter(display=False, custom_mapping=_SUMS_IN_PLACE)
+    counter = _ChildCounter(display=False, custom_mapping=SUMS_IN_PLACE)
     owner.eval()
     # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
@@ -107,105 +105,16 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
 
 
-# Counts of sums in place with a product, which PyTorch lacks
-_SUMS_IN_PLACE = dict.fromkeys(
-    (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
-    lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
-)
+def compare_time(config: Config, model: nn.Module) -> dict | None:
+    """Count a model's cost as :func:`compare_cost`, and time a pass of one input."""
 
-
-def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Return the shape of one input of a config and its model, or None if unknown.
-
-    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
-    """
-    decoder = config.model.get('head', {}).get('decoder') or {}
-    size = decoder.get('input_size') or config.get('test_size')
-    if size:
-        width, height = size
-        return 3, height, width
-    backbone = config.model.backbone
-    dataset = config.get('train_dataloader', {}).get('dataset', {})
-    if backbone.type == 'TCN':  # whole poses, channels first
-        return backbone.in_channels, dataset.get('seq_len', 1)
-    if backbone.type == 'FlattenedPoseBackbone':
-        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
-    backbone = model.backbone
-    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
-        # MMPose's DSTFormer stores its sizes in its embeddings only
-        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
-        return *sizes, backbone.in_channels
-    names = ('num_frames', 'num_keypoints', 'in_channels')
-    if all(hasattr(backbone, name) for name in names):
-        return tuple(getattr(backbone, name) for name in names)
-    return None
-
-
-def compare_cost(config: Config, model: nn.Module, times: bool = False) -> dict | None:
-    """Count a model's cost for one input as in its test, and without pruning.
-
-    Shapes alone are computed, which takes no time and no random numbers.
-
-    Args:
-        config (Config): Config of the model.
-        model (nn.Module): The model, which may be wrapped.
-        times (bool): Whether to time a pass of one input. Defaults to False.
-
-    Returns:
-        dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
-        or patches in each layer) and ``host_macs``; ``milliseconds`` if timed. None if
-        the model is neither a lifter nor a GTPT, or the shape of its input is unknown.
-    """
-    from mmpose.models.pose_estimators import PoseLifter
-
-    model = model.module if is_model_wrapper(model) else model
-    prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
-    shape = None
-    if prunes_patches or isinstance(model, PoseLifter):
-        shape = input_shape(config, model)
-    if shape is None:
-        return None
-    model, host, cost = deepcopy(model).eval(), None, {}
-    settings = model.test_cfg or {}
-    hourglass = getattr(model.backbone, 'hourglass', None)
-    if prunes_patches:
-        model.head.keep_rates = settings.get('keep_rates', model.head.keep_rates)
-        cost['kept'] = [*model.head.counts]
-        host = deepcopy(model)
-        host.head.keep_rates = None
-    elif hourglass is not None and hourglass.pruners:
-        counts = hourglass.keep_counts(settings.get('keep'), shape[0])
-        for pruner, count in zip(hourglass.pruners, counts, strict=True):
-            pruner.num_keep = count
-        cost['kept'] = hourglass.lengths
-        whole = deepcopy(config.model)
-        whole.backbone.update(pruner=None, recoverer=None)
-        whole.test_cfg = None
-        with torch.random.fork_rng(devices=[]):
-            host = build_model(whole, config.filename)
-    if times:
-        inputs = next(model.parameters()).new_zeros(1, *shape)
-        run = partial(model, data_samples=None, mode='tensor')
+    def measure(pruned: nn.Module, shape: tuple[int, ...]) -> float:
+        inputs = next(pruned.parameters()).new_zeros(1, *shape)
+        run = partial(pruned, data_samples=None, mode='tensor')
         times = time_in_turns({'model': partial(run_whole, run, inputs)}, rounds=3)
-        cost['milliseconds'] = 1000 * min(times['model'].turns)
-    inputs = torch.zeros(1, *shape, device='meta')
-    counted = count_cost(model.to('meta'), inputs, None, mode='tensor')
-    cost.update(parameters=counted.parameters, macs=counted.macs)
-    if host is not None:
-        counted = count_cost(host.to('meta'), inputs, None, mode='tensor')
-        cost['host_macs'] = counted.macs
-    return cost
+        return 1000 * min(times['model'].turns)
 
-
-def describe_cost(cost: dict) -> str:
-    """Describe the result of :func:`compare_cost` in one line."""
-    text = f'{cost["parameters"] / 1e6:.2f} M parameters, '
-    text += f'{cost["macs"] / 1e9:.3f} G multiply-adds'
-    if 'kept' in cost:
-        share = cost['macs'] / cost['host_macs']
-        text += f', {share:.1%} of those without pruning; kept in each layer: '
-        text += ' '.join(map(str, cost['kept']))
-    return text
+    return compare_cost(config, model, measure)
 
 
 def parse_args() -> argparse.Namespace:

@@ -75,7 +75,7 @@ class GTPTHead(BaseHead):
     """
 
     test_settings = (
-        *('flip_test', 'keep_rates', 'raw_scores', 'score_curve', 'output_heatmaps'),
+        *('flip_test', 'keep_rates', 'score_curve', 'output_heatmaps'),
         # Settings of MMPose's other heads
         *('flip_mode', 'shift_coords', 'shift_heatmap'),
     )
@@ -291,26 +291,23 @@ class GTPTHead(BaseHead):
                 for the images and for their mirror images.
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
-                images; ``keep_rates`` replaces :attr:`keep_rates`; ``raw_scores``
-                (bool, defaults to False) leaves scores as published, probabilities
-                of one bin that are at most about 0.1, instead of dividing them by the
-                largest value of a label; ``score_curve`` (two rising sequences, from
-                0 to 1) maps the divided scores to confidences, by interpolation;
-                ``output_heatmaps`` (bool, defaults to False) adds probabilities of
-                all positions.
+                images; ``keep_rates`` replaces :attr:`keep_rates`; ``score_curve``
+                (two rising sequences, from 0 to 1) maps scores to confidences, by
+                interpolation; ``output_heatmaps`` (bool, defaults to False) adds
+                probabilities of all positions.
 
         Returns:
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
-            ``keypoint_scores`` (1, K) of each sample; then a list of
+            ``keypoint_scores`` (1, K) of each sample, the published ones divided by
+            the largest value of a label, so that they are about 1; then a list of
             :class:`PixelData` if heatmaps are requested.
         """
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
-        if not test_cfg.get('raw_scores', False):
-            for prediction in predictions:
-                prediction.keypoint_scores = self.decoder.calibrate(
-                    prediction.keypoint_scores, test_cfg.get('score_curve')
-                )
+        for prediction in predictions:
+            prediction.keypoint_scores = self.decoder.calibrate(
+                prediction.keypoint_scores, test_cfg.get('score_curve')
+            )
         if not test_cfg.get('output_heatmaps', False):
             return predictions
         x, y = (axis / self.decoder.peak for axis in probabilities)

@@ -20,8 +20,9 @@ def fit_weights(
     Bins of x and y are interpolated where their number differs, so that training can
     continue with larger images. A head with dense keypoints accepts the weights of
     one without: its new tokens keep their initial values. A head without leaves out
-    the tokens of the other's parts. Tokens and gates of other keypoints keep their
-    initial values. PyTorch refuses other differences.
+    the tokens of the other's parts. Tokens and gates of other keypoints start as the
+    saved ones, in turn: equal ones would have to become different first, which takes
+    about 100 steps. PyTorch refuses other differences.
     """
     num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
     drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None
@@ -45,8 +46,8 @@ def fit_weights(
             state_dict[key] = torch.cat([new, saved])
             change = f'{num_parts} new tokens'
         elif name in _OF_SKELETON:
-            state_dict[key] = parameter.detach().clone()
-            change = 'initial values, the keypoints are others'
+            state_dict[key] = saved[torch.arange(length) % len(saved)]
+            change = f'{len(saved)} rows taken in turn, the keypoints are others'
         else:
             continue
         print_log(f'weights fitted: {key}: {change}', 'current')

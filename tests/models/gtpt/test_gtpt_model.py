@@ -226,18 +226,15 @@ def test_flip_test_averages_logits_of_the_mirror_image():
 @torch.no_grad()
 def test_curve_turns_scores_into_confidences():
     head = build_head()
-    plain, mapped, raw = (
+    plain, mapped = (
         head.predict(random_maps(), people(2), test_cfg)[0].keypoint_scores
-        for test_cfg in (
-            {},
-            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1))},
-            {'score_curve': ((0, 0.01, 1), (0, 0.4, 1)), 'raw_scores': True},
-        )
+        for test_cfg in ({}, {'score_curve': ((0, 0.01, 1), (0, 0.4, 1))})
     )
     assert plain.max() > 0.01
     wanted = np.where(plain < 0.01, 40 * plain, 0.4 + (plain - 0.01) * 0.6 / 0.99)
     np.testing.assert_allclose(mapped, wanted, rtol=1e-4)
-    np.testing.assert_allclose(raw / head.decoder.peak, plain, rtol=1e-5)
+    sharp = head.decoder.calibrate(head.decoder.peak * np.array([2.0, 3.0]))
+    np.testing.assert_allclose(sharp, [2, 3], rtol=1e-6)
 
 
 @torch.no_grad()

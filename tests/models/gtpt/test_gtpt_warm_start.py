@@ -6,6 +6,7 @@ from mmpose.registry import MODELS
 from torch.nn.functional import interpolate
 
 import mmhot.plugin  # noqa: F401 (registers what is built)
+from mmhot.skeletons.joints import get_skeleton
 
 
 def head(size, **others):
@@ -53,3 +54,17 @@ def test_body_takes_the_whole_bodys_tokens():
     assert (left.missing_keys, left.unexpected_keys) == ([], [])
     tokens = whole.coarse_encoder.query_tokens
     assert torch.equal(body.coarse_encoder.query_tokens, tokens[5:])
+
+
+def test_other_keypoints_start_as_the_saved_ones_in_turn():
+    body = head((32, 48))
+    joints = get_skeleton('coco-17').joints
+    info = {n: dict(name=f'new_{name}', type='') for n, name in enumerate(joints[:9])}
+    metainfo = dict(dataset_name='own', keypoint_info=info, skeleton_info={})
+    metainfo |= dict(joint_weights=[1.0] * 9, sigmas=[0.05] * 9)
+    own = head((32, 48), out_channels=9, metainfo=metainfo, groups=[list(range(9))])
+    own.load_state_dict(body.state_dict())
+    tokens = body.coarse_encoder.query_tokens
+    assert torch.equal(own.coarse_encoder.query_tokens, tokens[:9])
+    gate = body.coarse_to_fine.gate[2].weight
+    assert torch.equal(own.coarse_to_fine.gate[2].weight, gate[:16])

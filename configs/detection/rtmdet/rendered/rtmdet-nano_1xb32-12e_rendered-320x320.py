@@ -56,5 +56,6 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2),
     start=dict(type='mmpose.StartHook'),
     finite_loss=dict(type='mmpose.FiniteLossHook'),
+    annotations=dict(type='mmpose.AnnotationHook'),
 )
 randomness = dict(seed=42)

@@ -5,14 +5,17 @@ wrongly, which :func:`mmhot.compat.coco_evaluation.person_fault` finds.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from mmpose.datasets import CocoWholeBodyDataset
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 
-from mmhot.compat.coco_evaluation import person_fault
+from mmhot.compat.coco_evaluation import PARTS, person_fault
 from mmhot.errors import naming
 from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import spell_joint
@@ -20,14 +23,17 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# A labeled keypoint may lie outside of the image by the first share of its larger side,
-# and a box of (x, y, width, height) by the second share of each side. Higher values
-# refuse less.
-_MAX_OUTSIDE, _MAX_BEYOND = 0.05, 0.1
+# A labeled keypoint may lie outside of the image by this share of its larger side.
+# Higher values refuse less.
+_MAX_OUTSIDE = 0.05
+# A box may end outside of the image by this share of its side. Higher values refuse
+# less.
+_MAX_BEYOND = 0.1
 # Boxes count as two corners if all of them overlap the keypoints better that way, the
-# median by this factor, and with at least this median intersection over union. Higher
-# values refuse less.
-_CORNER_GAIN, _CORNER_OVERLAP = 1.25, 0.5
+# median by at least this factor. Higher values refuse less.
+_CORNER_GAIN = 1.25
+# They also need this median intersection over union. Higher values refuse less.
+_CORNER_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,28 +46,48 @@ class CocoNeeds:
     classes: Sequence[str] = ()  # names of the categories of a detector
 
 
-def read_coco(
-    path: Path, needs: CocoNeeds, folder: Path | None = None, read_all: bool = False
-) -> tuple[dict, list[str]]:
-    """Read a file; return its content and a line for each of its faults.
-
-    Images are checked only if the annotations have no fault.
+def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
+    """Return what a dataset needs, None if it does not read COCO's format.
 
     Args:
-        path (Path): Annotation file.
-        needs (CocoNeeds): Content that is needed.
-        folder (Path, optional): Folder of its images. Defaults to None: no check.
-        read_all (bool): Whether to decode all images. Defaults to False.
-
-    Returns:
-        tuple[dict, list[str]]: Content of the file, and the lines.
+        dataset (Dataset): Dataset of MMPose or MMDetection.
+        metrics (Sequence[BaseMetric]): Metrics that evaluate it.
     """
-    with naming(path):
+    if hasattr(dataset, 'COCOAPI'):  # MMDetection's
+        return CocoNeeds(fields=('area',), classes=dataset.metainfo['classes'])
+    load = getattr(type(dataset), '_load_annotations', None)
+    if load is not BaseCocoStyleDataset._load_annotations:
+        return None
+    names = dataset.metainfo['keypoint_id2name']
+    joints = tuple(names[index] for index in range(len(names)))
+    if isinstance(dataset, CocoWholeBodyDataset):
+        fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
+        return CocoNeeds(joints, PARTS, fields)
+    fields = ['area'] * any(getattr(x, 'use_area', False) for x in metrics)
+    crowds = any(getattr(x, 'iou_type', '') == 'keypoints_crowd' for x in metrics)
+    return CocoNeeds(joints, PARTS[:1], [*fields, *['num_keypoints'] * crowds])
+
+
+def annotation_faults(
+    dataset: Any, metrics: Sequence[Any] = (), read_all: bool = False
+) -> list[str]:
+    """Describe each kind of fault of a dataset's annotations, or else of its images.
+
+    Args:
+        dataset (Dataset): Dataset; without a file in COCO's format it has no fault.
+        metrics (Sequence[BaseMetric]): Metrics that evaluate it.
+        read_all (bool): Whether to decode all images, and not only the first one.
+    """
+    needs = needs_of(dataset, metrics)
+    if needs is None or '://' in dataset.ann_file:
+        return []
+    with naming(path := Path(dataset.ann_file)):
         content = load_json(path, MAX_ANNOTATIONS)
         faults = list(coco_faults(content, needs))
-        if folder is not None and not faults:
-            faults = list(image_faults(content, folder, read_all))
-    return content, faults
+        folder = dataset.data_prefix.get('img') or ''
+        if not faults and '://' not in folder:
+            faults = list(image_faults(content, Path(folder), read_all))
+    return faults
 
 
 def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
@@ -94,24 +120,26 @@ def find_entry_fault(content: dict) -> str | None:
             value = f'got {wrong[0].get(field)!r}{_more(wrong, "images")}'
             return f'image {wrong[0].get("id")}, {field!r}: {value}'
     for kind in ('image', 'annotation'):
-        counts = Counter(item['id'] for item in content[f'{kind}s'])
-        if twice := [name for name, count in counts.items() if count > 1]:
+        if twice := _repeated(item['id'] for item in content[f'{kind}s']):
             more = _more(twice, 'IDs')
             return f"{kind} {twice[0]}, 'id': two {kind}s have it{more}"
     for category in content.get('categories', ()):
-        names = [name.strip().lower() for name in category.get('keypoints') or ()]
-        ends = [end for link in category.get('skeleton') or () for end in link]
+        name = f'category {category["name"]!r}'
+        points = [point.strip().lower() for point in category.get('keypoints') or ()]
+        if twice := _repeated(points):
+            return f"{name}, 'keypoints': {twice[0]} is there twice"
+        ends = {end for link in category.get('skeleton') or () for end in link}
         start = 0 if 0 in ends else 1  # as in COCO
-        wrong = [end for end in ends if not start <= end < start + len(names)]
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            fault = f"'keypoints': {twice[0]} is there twice{_more(twice, 'names')}"
-        elif wrong:
-            fault = f"'skeleton': a link leads to {wrong[0]}, and there are "
-            fault += f'{len(names)} keypoints{_more(wrong, "ends")}'
-        else:
-            continue
-        return f'category {category["name"]!r}, {fault}'
+        if wrong := sorted(ends.difference(range(start, start + len(points)))):
+            return (
+                f"{name}, 'skeleton': a link leads to {wrong[0]}, and there are "
+                f'{len(points)} keypoints'
+            )
     return None
+
+
+def _repeated(values: Iterable[Hashable]) -> list:
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def _more(things: Sequence[object], what: str) -> str:
@@ -124,8 +152,8 @@ def _find_name_fault(
 ) -> str | None:
     """Describe the first category with other keypoints than the model's.
 
-    Names may be spelled differently, and a few may have synonyms, such as top_head and
-    head, as long as none has another place or side.
+    Names may be spelled differently, and up to half of them may have synonyms, such as
+    top_head and head, as long as none is the name of another keypoint.
     """
     used = {ann['category_id'] for ann in annotations}
     for category in content.get('categories', ()):
@@ -137,19 +165,15 @@ def _find_name_fault(
         theirs = [spell_joint(str(name)) for name in names]
         ours = [spell_joint(joint) for joint in needs.joints][:count]
         differ = [(a, b) for a, b in zip(theirs, ours, strict=False) if a != b]
-        moved = any(a in ours or b in theirs or _side(a) != _side(b) for a, b in differ)
+        moved = any(a in ours or b in theirs for a, b in differ)
         if moved or len(theirs) != len(ours) or 2 * len(differ) > len(ours):
             return (
                 f"category {category.get('name')!r}, 'keypoints': are "
-                f"{', '.join(map(str, names))}, but those of the config's metainfo "
-                f'{", ".join(needs.joints)}: name or order those of one as in '
-                'the other, see docs/own_keypoints.md'
+                f"{', '.join(map(str, names))}, but the config's metainfo has "
+                f'{", ".join(needs.joints)}: use the same names and order in both, '
+                'see docs/own_keypoints.md'
             )
     return None
-
-
-def _side(joint: str) -> str:
-    return joint.partition('_')[0] if joint.startswith(('left_', 'right_')) else ''
 
 
 def _find_field_fault(

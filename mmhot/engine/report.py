@@ -1,59 +1,38 @@
-"""Checkpoints from which a training is resumed, and what it takes from them."""
+"""The hook that logs what a training costs, and what a resumed one takes over."""
 
-import re
-import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
+from mmpose.registry import HOOKS
 
-from mmhot.io.pickles import safe_load
+from mmhot.engine.cost import compare_cost, describe_cost
 
 # Entries of states that change during a training, or with the machine.
 _PROGRESS = {
     *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
     *('last_step', '_global_step', '_last_value'),
 }
-_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
-def find_checkpoint(work_dir: str | Path) -> str | None:
-    """Find the newest checkpoint of a training, a whole one if there is one."""
-    numbers = {
-        int(match[1]): str(path)
-        for path in Path(work_dir).glob('*.pth')
-        if (match := _NUMBERED.fullmatch(path.name))
-    }
-    paths = [numbers[x] for x in sorted(numbers, reverse=True)]
-    return next((x for x in paths if zipfile.is_zipfile(x)), next(iter(paths), None))
+@HOOKS.register_module()
+class ReportHook(Hook):
+    """Log the cost of a model, and the settings that a resumed training keeps.
 
-
-def check_whole(path: Path) -> None:
-    """Raise a ValueError if a file is damaged, or is not the state of a training."""
-    content = safe_load(path)
-    if zipfile.is_zipfile(path):  # PyTorch itself does not compare checksums
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise ValueError(f'{path}: damaged, a checksum differs')
-    if not isinstance(content, dict) or not {'meta', 'optimizer'} <= content.keys():
-        hint = "; weights start one as the config's load_from"
-        raise ValueError(f'{path}: not the state of a training{hint}')
-
-
-class ResumeHook(Hook):
-    """Name what a resumed training takes from the checkpoint instead of the config.
-
-    These are the settings of the optimizer and the schedule.
-
-    Args:
-        say (Callable): Receives the line.
+    The cost is :func:`mmhot.engine.cost.compare_cost`. A resumed training has the
+    optimizer and schedule of the checkpoint; settings that differ from the config are
+    logged in one line.
     """
 
-    def __init__(self, say: Callable[[str], object]) -> None:
-        self._say = say
+    def before_train(self, runner: Runner) -> None:
+        """Log parameters, multiply-adds and kept tokens."""
+        cost = is_main_process() and compare_cost(runner.cfg, runner.model)
+        if cost:
+            runner.logger.info(describe_cost(cost))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the states of a checkpoint that is resumed with the config's."""
@@ -63,7 +42,8 @@ class ResumeHook(Hook):
         unit = 'iter' if isinstance(loop, IterBasedTrainLoop) else 'epoch'
         done, total = checkpoint['meta'][unit], getattr(loop, f'max_{unit}s')
         if done >= total:
-            self._say(f'nothing left to train: {name} is of {unit} {done} of {total}')
+            text = f'nothing left to train: {name} is of {unit} {done} of {total}'
+            runner.logger.warning(text)
         optimizer = runner.optim_wrapper.state_dict().get('param_groups', ())
         schedulers = runner.param_schedulers
         if isinstance(schedulers, list) and isinstance(optimizer, list):
@@ -76,7 +56,8 @@ class ResumeHook(Hook):
                 if values != configured.get(key, values)
             ]
             if differ:
-                self._say(f'{name} goes on with its own {"; ".join(differ)}')
+                text = f'{name} goes on with its own {"; ".join(differ)}'
+                runner.logger.warning(text)
 
 
 def _settings(groups: Iterable[dict]) -> dict[str, list[str]]:

@@ -1,0 +1,126 @@
+"""Parameters and multiply-adds of a model, beside those without pruning."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+from mmengine.config import Config
+from mmengine.model import is_model_wrapper
+from mmpose.models.pose_estimators import PoseLifter
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmhot.weights.loading import build_model
+
+# Counts of sums in place with a product, which PyTorch lacks
+SUMS_IN_PLACE = dict.fromkeys(
+    (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
+    lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
+)
+
+
+def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
+    """Return the shape of one input of a config and its model, or None if unknown.
+
+    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
+    """
+    decoder = config.model.get('head', {}).get('decoder') or {}
+    size = decoder.get('input_size') or config.get('test_size')
+    if size:
+        width, height = size
+        return 3, height, width
+    backbone = config.model.backbone
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    if backbone.type == 'TCN':  # whole poses, channels first
+        return backbone.in_channels, dataset.get('seq_len', 1)
+    if backbone.type == 'FlattenedPoseBackbone':
+        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
+    backbone = model.backbone
+    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
+        # MMPose's DSTFormer stores its sizes in its embeddings only
+        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
+        return *sizes, backbone.in_channels
+    names = ('num_frames', 'num_keypoints', 'in_channels')
+    if all(hasattr(backbone, name) for name in names):
+        return tuple(getattr(backbone, name) for name in names)
+    return None
+
+
+def compare_cost(
+    config: Config,
+    model: nn.Module,
+    measure: Callable[[nn.Module, tuple[int, ...]], float] | None = None,
+) -> dict | None:
+    """Count a model's cost for one input as in its test, and without pruning.
+
+    Shapes alone are computed, which takes no time and no random numbers.
+
+    Args:
+        config (Config): Config of the model.
+        model (nn.Module): The model, which may be wrapped.
+        measure (Callable, optional): Returns the milliseconds of a pass of a model with
+            an input of a shape. Defaults to None: not measured.
+
+    Returns:
+        dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
+        or patches in each layer) and ``host_macs``; ``milliseconds`` if measured. None
+        if the model is neither a lifter nor a GTPT, or the shape of its input is
+        unknown.
+    """
+    model = model.module if is_model_wrapper(model) else model
+    prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
+    shape = None
+    if prunes_patches or isinstance(model, PoseLifter):
+        shape = input_shape(config, model)
+    if shape is None:
+        return None
+    model, host, cost = deepcopy(model).eval(), None, {}
+    settings = model.test_cfg or {}
+    hourglass = getattr(model.backbone, 'hourglass', None)
+    if prunes_patches:
+        model.head.keep_rates = settings.get('keep_rates', model.head.keep_rates)
+        cost['kept'] = [*model.head.counts]
+        host = deepcopy(model)
+        host.head.keep_rates = None
+    elif hourglass is not None and hourglass.pruners:
+        counts = hourglass.keep_counts(settings.get('keep'), shape[0])
+        for pruner, count in zip(hourglass.pruners, counts, strict=True):
+            pruner.num_keep = count
+        cost['kept'] = hourglass.lengths
+        whole = deepcopy(config.model)
+        whole.backbone.update(pruner=None, recoverer=None)
+        whole.test_cfg = None
+        with torch.random.fork_rng(devices=[]):
+            host = build_model(whole, config.filename)
+    if measure is not None:
+        cost['milliseconds'] = measure(model, shape)
+    cost['parameters'] = sum(parameter.numel() for parameter in model.parameters())
+    cost['macs'] = _count_macs(model, shape)
+    if host is not None:
+        cost['host_macs'] = _count_macs(host, shape)
+    return cost
+
+
+def _count_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
+    """Count the multiply-accumulates of a pass of one input, by shapes alone."""
+    inputs = torch.zeros(1, *shape, device='meta')
+    counter = FlopCounterMode(display=False, custom_mapping=SUMS_IN_PLACE)
+    # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        model.to('meta').eval()(inputs, None, mode='tensor')
+    return counter.get_total_flops() // 2
+
+
+def describe_cost(cost: dict) -> str:
+    """Describe the result of :func:`compare_cost` in one line."""
+    text = (
+        f'{cost["parameters"] / 1e6:.2f} M parameters, '
+        f'{cost["macs"] / 1e9:.3f} G multiply-adds'
+    )
+    if 'kept' not in cost:
+        return text
+    share = cost['macs'] / cost['host_macs']
+    kept = ' '.join(map(str, cost['kept']))
+    return f'{text}, {share:.1%} of those without pruning; kept in each layer: {kept}'
