@@ -38,7 +38,8 @@ from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
-_AXES, _SIGNS = [0, 2, 1], np.array([-1, 1, -1], np.float32)
+_AXES = [0, 2, 1]
+_SIGNS = np.array([-1, 1, -1], np.float32)
 # MMPose's file name for an array or frame
 _NAME = '{:06}.jpg'
 
@@ -189,10 +190,13 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
-        name, paths = 'images', inputs
+        name = 'images'
+        paths = inputs
         lift: Callable[..., Posed] = self._lift_images
         if isinstance(inputs, FrameSource):
-            name, paths, lift = inputs.name, [inputs.path], self._lift_video
+            name = inputs.name
+            paths = [inputs.path]
+            lift = self._lift_video
         files = (x for x in paths if isinstance(x, str | Path))
         self._read_files = {Path(x).resolve() for x in files}
         with stage_bars(self.bars, name) as progress:
@@ -203,7 +207,8 @@ class Inferencer(BaseMMPoseInferencer):
     ) -> Posed:
         """Lift the people of images as clips of one frame."""
         # Images are lifted by the chain for keypoints, each as a clip of one frame.
-        steps, kinds = list_steps(KEYPOINTS), (*KEYPOINTS.steps, StepChoice)
+        steps = list_steps(KEYPOINTS)
+        kinds = (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
         if 'confidence' not in self._without:
             values['kpt_thr'] = DropUncertainDetections().kpt_thr
@@ -219,7 +224,8 @@ class Inferencer(BaseMMPoseInferencer):
                 source = inputs[number]
                 is_array = isinstance(source, np.ndarray)
                 path = Path(_NAME.format(number) if is_array else source)
-                rows, skeleton = range(len(people)), self.estimator.skeleton
+                rows = range(len(people))
+                skeleton = self.estimator.skeleton
                 tracks = [make_track(row, [(0, people, row)]) for row in rows]
                 height, width = image.shape[:2]
                 clip = Clip2D(
@@ -316,7 +322,8 @@ class Inferencer(BaseMMPoseInferencer):
         """
         if not (return_vis or show or vis_out_dir):
             return None
-        is_video, skeleton = self._video_input, get_skeleton(self.estimator.skeleton)
+        is_video = self._video_input
+        skeleton = get_skeleton(self.estimator.skeleton)
         drawing['draw_ids'] = is_video
         image = draw_overlay(inputs.read(), inputs.people, skeleton, **drawing)
         image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
@@ -355,7 +362,8 @@ def _make_sample(people: list[Track2D], clip: Clip3D | None) -> PoseDataSample:
     """Convert the poses of a frame, and the boxes of the people detected in it."""
     fields: dict[str, np.ndarray] = dict(keypoints=np.zeros((0, 17, 3), np.float32))
     if clip is not None:
-        boxes, unseen = {x.track: x.boxes[0] for x in people}, np.full(4, np.nan)
+        boxes = {x.track: x.boxes[0] for x in people}
+        unseen = np.full(4, np.nan)
         bboxes = [boxes.get(track, unseen) for track in clip.track.tolist()]
         fields = dict(
             # Adding 0 turns -0 into 0.

@@ -148,8 +148,7 @@ def refine(
         clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
     """
     values = Values(options, REFINE.kinds)
-    clip = _read_poses(source, values)
-    return Runner().refine(PosePlan(values), clip)
+    return Runner().refine(PosePlan(values), _read_poses(source, values))
 
 
 @overload
@@ -195,15 +194,13 @@ def _stages(
     runner = Runner()
     if isinstance(source, Clip3D):
         values = Values(options, REFINE.kinds)
-        poses = _read_poses(source, values)
-        yield from runner.refine_by_step(PosePlan(values), poses)
+        yield from runner.refine_by_step(PosePlan(values), _read_poses(source, values))
     elif isinstance(source, Clip2D) or (
         isinstance(source, str | Path) and has_keypoints(Path(source))
     ):
         values = Values(options, LIFT.kinds)
         lifting = LiftPlan(values)  # its lifter may bring a skeleton of the file
-        clip = _read_keypoints(source, values)
-        yield from runner.lift_by_step(lifting, clip)
+        yield from runner.lift_by_step(lifting, _read_keypoints(source, values))
     else:
         values = Values(options, INFER.kinds)
         frames = _open_frames(source, values)
@@ -219,7 +216,8 @@ def _open_frames(
     """Open the chosen part of a video, image or frames."""
     from mmhot.frames.inputs import open_clip
 
-    fps, part = values.of(RateOption).fps, values.of(PartOptions)
+    fps = values.of(RateOption).fps
+    part = values.of(PartOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, str | Path):
         return take_part(open_clip(str(source), fps), part)
@@ -230,10 +228,13 @@ def _read_keypoints(
     source: str | Path | Clip2D | Iterable[object], values: Values
 ) -> Clip2D:
     """Read the chosen part of keypoints; refuse options that cannot act on them."""
-    part, options = values.of(PartOptions), values.of(KeypointFileOptions)
+    part = values.of(PartOptions)
+    options = values.of(KeypointFileOptions)
     if isinstance(source, Clip2D):
-        reason = 'is for files of keypoints, not for a Clip2D'
-        options.refuse(options_of(KeypointFileOptions), reason)
+        options.refuse(
+            options_of(KeypointFileOptions),
+            'is for files of keypoints, not for a Clip2D',
+        )
         return take_part(check_clip(source), part)
     given = options.option_values()
     if options.single is None and values.of(ChoosePeople).people == 'largest':
@@ -245,7 +246,8 @@ def _read_poses(
     source: str | Path | Clip3D | Iterable[object], values: Values
 ) -> Clip3D:
     """Read the chosen part of poses; refuse options that cannot act on them."""
-    part, options = values.of(PartOptions), values.of(PoseFileOptions)
+    part = values.of(PartOptions)
+    options = values.of(PoseFileOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, Clip3D):
         options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
@@ -293,7 +295,8 @@ def _process(
 ) -> Iterator[Outcome]:
     """Read all files, then process and write their clips; each may fail alone."""
     options = values.of(OutputOptions)
-    clips, targets = list[Clip](), []
+    clips: list[Clip] = []
+    targets = []
     for path in paths:
         try:
             clip = read(path, values)

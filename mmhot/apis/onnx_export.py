@@ -76,7 +76,9 @@ def export_onnx(
 
 def check_parity(opened: Exportable, file: Path) -> list[str]:
     """Compare ONNX Runtime with PyTorch; return lines on the largest differences."""
-    session, graph, lines = open_session(file), opened.graph, []
+    session = open_session(file)
+    graph = opened.graph
+    lines = []
     generator = torch.Generator().manual_seed(0)
     random = torch.randn(opened.real.shape, generator=generator)
     for kind, inputs in (('random', random), ('real', opened.real)):

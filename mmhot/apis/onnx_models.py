@@ -90,7 +90,9 @@ def _open_lifter(
     if keep is not None:
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
     network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames)
-    lifter, plain, skeleton = Lifter(network), network.model, network.skeleton
+    lifter = Lifter(network)
+    plain = network.model
+    skeleton = network.skeleton
     if inputs is None and not lifter.is_person:
         raise ArgumentError(
             '{inputs} must be a file of 2D keypoints of %s', skeleton.name

@@ -121,14 +121,18 @@ def _start(
     ray: Any, values: Values, count: int, make_worker: Callable[..., ClipWorker]
 ) -> list[Any]:
     """Start the workers, as many as fit unless their number is given."""
-    resources, device = ray.cluster_resources(), values.of(DeviceOptions).device
+    resources = ray.cluster_resources()
+    device = values.of(DeviceOptions).device
     num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
     num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
     # A cluster may grow, so that its size is no limit.
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
-        text = '{num_workers} must be at most %s on this machine, got %s'
-        raise ArgumentError(text, most, num_workers)
+        raise ArgumentError(
+            '{num_workers} must be at most %s on this machine, got %s',
+            most,
+            num_workers,
+        )
     actor = ray.remote(RemoteWorker).options(
         num_cpus=1, num_gpus=num_gpus, max_restarts=-1, max_task_retries=2
     )
@@ -146,7 +150,8 @@ def collect_outcomes(
         inputs (Sequence[ClipInput]): Inputs.
         say (Callable): Receives the lines of the workers.
     """
-    waiting, reason = {item.name: None for item in inputs}, ''
+    waiting = {item.name: None for item in inputs}
+    reason = ''
     for item in inputs:
         pool.submit(lambda actor, clip: actor.process.remote(clip), item)
     while pool.has_next():

@@ -68,14 +68,16 @@ def stream(
                 print(poses.time, person.track, person.keypoints_3d)
     """
     values = Values(options, STREAM.kinds)
-    fps, connection = values.of(RateOption).fps, values.of(ConnectionOptions)
+    fps = values.of(RateOption).fps
+    connection = values.of(ConnectionOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:
         frames = FrameArrays(source, fps)
-    chain = _open_chain(values, frames, Report(say=_LOGGER.info))
-    return _lift_all(frames, chain, connection)
+    return _lift_all(
+        frames, _open_chain(values, frames, Report(say=_LOGGER.info)), connection
+    )
 
 
 def _lift_all(
@@ -111,17 +113,21 @@ def lift_stream(
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
     """
-    output, connection = values.of(StreamOutputOptions), values.of(ConnectionOptions)
+    output = values.of(StreamOutputOptions)
+    connection = values.of(ConnectionOptions)
     if output.axes != 'world':
-        reason = ArgumentError("needs {axes='world'}")
-        values.of(PlaceOptions).refuse(('tilt', 'origin'), reason)
-    frames, say = streams.open_stream(source), report.say
+        values.of(PlaceOptions).refuse(
+            ('tilt', 'origin'), ArgumentError("needs {axes='world'}")
+        )
+    frames = streams.open_stream(source)
+    say = report.say
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]
     with results_folder(output.out_dir, [(source, [path])], read):
         chain = _open_chain(values, frames, report)
         header = partial(_header, chain, values, output.axes)
-        lifter, duration = chain.lifter, connection.duration
+        lifter = chain.lifter
+        duration = connection.duration
         end = f'for {duration:g} s' if duration else 'until Ctrl-C'
         say(
             f'{frames.label}: {chain.fps:g} frames/s, poses {lifter.lookahead} frames '
@@ -170,8 +176,10 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
     for line in (f'lifter: {chain.lifter.lifter.name}', *said):
         report.say(line)
     if plan.left_out:
-        text = 'steps of whole clips are left out, which lack live = True: %s'
-        _LOGGER.warning(text, ', '.join(plan.left_out))
+        _LOGGER.warning(
+            'steps of whole clips are left out, which lack live = True: %s',
+            ', '.join(plan.left_out),
+        )
     return chain
 
 
@@ -186,8 +194,10 @@ def _header(
         axes (str): Axes of the poses.
         size (tuple[int, int]): Width and height of the images, pixels.
     """
-    lifter, skeleton = chain.lifter, get_skeleton('h36m-17')
-    models, place = chain.plan.models, chain.placer.options
+    lifter = chain.lifter
+    skeleton = get_skeleton('h36m-17')
+    models = chain.plan.models
+    place = chain.placer.options
     lens = values.of(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
@@ -224,7 +234,10 @@ def _reported(
     say: Callable[[str], None],
 ) -> Iterator[Frame | str]:
     """Pass on the items of a stream; report gaps, image sizes and dropped frames."""
-    label, since, size, is_said = capture.stream.label, None, None, False
+    label = capture.stream.label
+    since = None
+    size = None
+    is_said = False
     for item in capture:
         if isinstance(item, str):
             say(f'{label}: {item}; waiting')

@@ -46,7 +46,8 @@ def run_safely(
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters
             stream.reconfigure(errors='backslashreplace')
-    complain, logger = complain_as(prog, parser), logging.getLogger('mmhot')
+    complain = complain_as(prog, parser)
+    logger = logging.getLogger('mmhot')
     handler = WarningHandler(complain)
     logger.addHandler(handler)
     _UNWRITTEN.clear()
@@ -104,7 +105,8 @@ def keep_terminal() -> None:
     if is_debugging():
         return
     with suppress(AttributeError, OSError):  # no stderr, or a notebook's
-        stream, number = sys.stderr, sys.stderr.fileno()
+        stream = sys.stderr
+        number = sys.stderr.fileno()
         sys.stderr = os.fdopen(
             os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
         )
@@ -117,7 +119,8 @@ def handling(
     handler: Callable[[int, FrameType | None], object], *names: str
 ) -> Iterator[None]:
     """Handle signals in the main thread, by name, if no other program does."""
-    usual, before = (signal.SIG_DFL, signal.default_int_handler), {}
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    before = {}
     if threading.current_thread() is threading.main_thread():
         numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
         handlers = {number: signal.getsignal(number) for number in numbers}
@@ -200,8 +203,7 @@ class OneLineParser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault('allow_abbrev', False)
         if 'formatter_class' not in kwargs:
-            text = kwargs.get('description') or ''
-            kwargs['description'] = text.partition('\n')[0]
+            kwargs['description'] = (kwargs.get('description') or '').partition('\n')[0]
         super().__init__(*args, **kwargs)
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -232,7 +234,8 @@ class OneLineParser(argparse.ArgumentParser):
                 hint = ' (lists have commas, such as npz,html)'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         outputs = {x.dest for x in self._actions if x.type is output_file}
-        written, read = [], []
+        written = []
+        read = []
         for name, value in vars(namespace).items():
             values = value if isinstance(value, list) else [value]
             paths = [x for x in values if isinstance(x, str | Path)]

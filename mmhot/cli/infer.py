@@ -26,8 +26,7 @@ def add_arguments(parser: OneLineParser) -> None:
     """Declare the options."""
     from mmhot.chain.calls import INFER_COMMAND
 
-    text = 'videos, images, folders, globs'
-    add_inputs(parser, text, *INFER_COMMAND.kinds)
+    add_inputs(parser, 'videos, images, folders, globs', *INFER_COMMAND.kinds)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
             signal.default_int_handler(number, frame)
 
     values = args.values
-    batch, output = values.of(BatchOptions), values.of(OutputOptions)
+    batch = values.of(BatchOptions)
+    output = values.of(OutputOptions)
     more = '; the same command with --resume continues from here'
     more = '' if batch.no_cache else more
     with handling(interrupt, 'SIGINT'):

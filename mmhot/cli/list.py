@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> None:
     from mmhot.weights.index import read_models, shipped_weights
 
     models = read_models()
-    pattern, chosen = args.pattern.lower(), []
+    pattern = args.pattern.lower()
+    chosen = []
     is_short = not (pattern or args.all or args.json)
     for model in models:
         words = (model.name, *model.aliases, model.algorithm, model.task)

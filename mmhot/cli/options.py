@@ -54,7 +54,8 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
 
 def help_of(option: DeclaredOption) -> str:
     """Return the help text of an option, with its default."""
-    text, default = option.help, option.default
+    text = option.help
+    default = option.default
     if '(default' in text or option.kind is bool or default in (None, MISSING, ()):
         return text
     default = f'{default:g}' if isinstance(default, float) else default

@@ -27,5 +27,6 @@ def run(args: argparse.Namespace) -> int:
     """Refine all inputs; one that fails does not stop the others."""
     from mmhot.apis.lifting import refine_files
 
-    outcomes = refine_files(args.inputs, args.values, args.report)
-    return report_outcomes(args, outcomes, len(args.inputs))
+    return report_outcomes(
+        args, refine_files(args.inputs, args.values, args.report), len(args.inputs)
+    )

@@ -33,7 +33,8 @@ def report_outcomes(
     A failure does not stop other inputs, of which there are ``count``. ``more`` is
     added when interrupted.
     """
-    done, interrupted = [], False
+    done = []
+    interrupted = False
     try:
         for outcome in outcomes:
             done.append(outcome)
@@ -78,7 +79,8 @@ def _sum(
     for outcome in outcomes:
         for stage, spent in outcome.times.seconds.items():
             seconds[stage] = seconds.get(stage, 0) + spent
-    frames, total = sum(x.times.num_frames for x in outcomes), sum(seconds.values())
+    frames = sum(x.times.num_frames for x in outcomes)
+    total = sum(seconds.values())
     people = [x.people for x in outcomes if not x.error]
     if seconds and not note:
         note = f'slowest: {max(seconds, key=lambda stage: seconds[stage])}'

@@ -105,8 +105,9 @@ class COCOeval(cocoeval.COCOeval):
         """
         super().summarize()
         if self._is_crowd:
-            levels = self._summarize_levels()
-            self.stats = np.concatenate([self.stats[[0, 1, 2, 5, 6, 7]], levels])
+            self.stats = np.concatenate(
+                [self.stats[[0, 1, 2, 5, 6, 7]], self._summarize_levels()]
+            )
 
     def _prepare(self) -> None:
         """Copy annotations with ``keypoints`` replaced by the evaluated ones.

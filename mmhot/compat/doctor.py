@@ -79,7 +79,8 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
     probes = {x.name: _module(x.name) for x in needed}
     probes['mmhot'] = 'mmhot.plugin' if has_extra() else 'mmhot.apis.lifting'
     errors, devices = try_imports([*probes.values()])
-    error, folder = errors.get(probes['mmhot'], ''), Path(__file__).parents[1]
+    error = errors.get(probes['mmhot'], '')
+    folder = Path(__file__).parents[1]
     verdict = 'broken' if error else 'ok'
     wanted = metadata.metadata('mmhot')['Requires-Python']
     statuses = [

@@ -81,8 +81,7 @@ def _add_scheme(module: ModuleType) -> None:
     Not all of them are built by a registry (``collate_fn``, ``worker_init_fn``), and
     the mark would hide the base's own ``default_scope``, in which its names resolve.
     """
-    utils = import_module('mmengine.config.utils')
-    utils.MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
+    import_module('mmengine.config.utils').MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
     get_path = module.Config._get_cfg_path
 
     def get_path_and_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
@@ -106,8 +105,9 @@ def add_config_scheme() -> Callable[[], None]:
         if _CONFIG in sys.modules:
             config = sys.modules[_CONFIG].Config
             config._get_cfg_path = staticmethod(config._get_cfg_path.original)
-            utils = sys.modules['mmengine.config.utils']
-            utils.MODULE2PACKAGE.pop(_CONFIG_SCHEME[0], None)
+            sys.modules['mmengine.config.utils'].MODULE2PACKAGE.pop(
+                _CONFIG_SCHEME[0], None
+            )
 
     return undo
 
@@ -153,7 +153,8 @@ def provide_mmcv_operators() -> Callable[[], None] | None:
         return None
 
     def fill(module: ModuleType) -> None:
-        operators = import_module('mmhot.compat.mmcv_operators')
-        vars(module)['__getattr__'] = operators.find_operator
+        vars(module)['__getattr__'] = import_module(
+            'mmhot.compat.mmcv_operators'
+        ).find_operator
 
     return ModuleFinder({'mmcv._ext': fill}).install()

@@ -42,8 +42,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     sides = torch.tensor([0, 0, offset, offset], device=boxes.device)
     # MMCV compares in single precision, where 3/5 is not more than 0.6.
     threshold = float(np.float32(iou_threshold))
-    rows = torchvision.ops.nms(boxes.float()[order] + sides, rank, threshold)
-    return order[rows]
+    return order[torchvision.ops.nms(boxes.float()[order] + sides, rank, threshold)]
 
 
 def roi_align_forward(
@@ -54,8 +53,9 @@ def roi_align_forward(
         raise RuntimeError(f"roi_align with pool_mode='max' {_NEEDS}")
     size = settings['aligned_height'], settings['aligned_width']
     names = ('spatial_scale', 'sampling_ratio', 'aligned')
-    found = torchvision.ops.roi_align(input, rois, size, *map(settings.get, names))
-    output.copy_(found)
+    output.copy_(
+        torchvision.ops.roi_align(input, rois, size, *map(settings.get, names))
+    )
 
 
 OPERATORS: dict[str, Callable] = {

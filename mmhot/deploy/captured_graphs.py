@@ -41,7 +41,8 @@ class CapturedGraphs:
         batch_sizes: Sequence[int] = BATCH_SIZES,
         all_at_once: bool = False,
     ) -> None:
-        self._network, self._sizes = network, sorted(batch_sizes)
+        self._network = network
+        self._sizes = sorted(batch_sizes)
         self._all_at_once = all_at_once
         self._pool = None  # memory of activations, which all graphs share
         self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}

@@ -82,7 +82,8 @@ class DetectorGraph(nn.Module):
 
     def __init__(self, model: nn.Module, labels: Sequence[int] = (0,)) -> None:
         super().__init__()
-        self.model, self.labels = model, list(labels)
+        self.model = model
+        self.labels = list(labels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Detect people in normalized images (B, 3, H, W).
@@ -96,7 +97,8 @@ class DetectorGraph(nn.Module):
         per_level, level_sides = head(self.model.extract_feat(x))
         scores = [level[:, self.labels].amax(1).flatten(1) for level in per_level]
         scores = torch.cat(scores, dim=1).sigmoid()  # (B, N)
-        strides, offset = head.prior_generator.strides, head.prior_generator.offset
+        strides = head.prior_generator.strides
+        offset = head.prior_generator.offset
         levels = zip(level_sides, strides, strict=True)
         boxes = [_boxes(sides, stride[0], offset) for sides, stride in levels]
         boxes = torch.cat(boxes, dim=1)
@@ -217,8 +219,9 @@ def trace_graph(
                 optimize=optimize,
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-            reason = f'PyTorch cannot export it: {one_line(error):.200}'
-            raise ValueError(reason) from error
+            raise ValueError(
+                f'PyTorch cannot export it: {one_line(error):.200}'
+            ) from error
     shape = program.model.graph.inputs[0].shape
     if isinstance(shape[0], int):
         raise ValueError(f'PyTorch has fixed the batch of the graph to {shape[0]}')

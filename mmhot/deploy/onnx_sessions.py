@@ -68,8 +68,9 @@ def open_session(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # ONNX Runtime has no common base for its errors
-        reason = f'{path} is not a readable ONNX model: {one_line(error):.200}'
-        raise ValueError(reason) from error
+        raise ValueError(
+            f'{path} is not a readable ONNX model: {one_line(error):.200}'
+        ) from error
 
 
 def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
@@ -116,7 +117,8 @@ def run_session(
 
 def _providers(device: str, available: Sequence[str]) -> list[Any]:
     kind, _, number = device.partition(':')
-    cuda, cpu = 'CUDAExecutionProvider', _CPU_PROVIDER
+    cuda = 'CUDAExecutionProvider'
+    cpu = _CPU_PROVIDER
     if kind == 'cpu' or (kind == 'auto' and cuda not in available):
         return [cpu]
     if cuda not in available or kind not in ('auto', 'cuda'):

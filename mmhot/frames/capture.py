@@ -11,15 +11,13 @@ from typing import TypeVar
 from mmhot.frames.sources import Frame, FrameSource
 
 T = TypeVar('T')
-# Seconds between attempts to reconnect: the first time, and at most.
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 10.0
-# Seconds by which timestamps may differ from arrival times: more is a clock that was
-# set, or another connection.
+_FIRST_WAIT = 0.5  # seconds before the first attempt to reconnect; doubled each time
+_LONGEST_WAIT = 10.0  # seconds between attempts to reconnect, at most
+# Seconds by which timestamps may differ from arrival times. A larger difference is a
+# clock that was set, or another connection.
 _MAX_DRIFT = 2.0
-# Seconds between frames of the same timestamp.
-_MIN_STEP = 1e-3
-# Seconds between checks whether iterating was stopped.
-_POLL = 0.1
+_MIN_STEP = 1e-3  # seconds between frames of the same timestamp
+_POLL = 0.1  # seconds between checks whether iterating was stopped
 
 
 def prefetch(frames: Iterable[T], count: int = 4) -> Generator[T, None, None]:
@@ -67,7 +65,8 @@ class Capture:
         self._done = False
         self._failure: Exception | None = None
         self._start = time.monotonic()
-        self._shift, self._last = math.inf, -1.0
+        self._shift = math.inf  # seconds that are added to timestamps
+        self._last = -1.0  # time of the last frame in seconds; negative before it
 
     def __iter__(self) -> Iterator[Frame | str]:
         """Yield frames until the stream has ended or is stopped."""
@@ -96,30 +95,37 @@ class Capture:
     def _run(self) -> None:
         """Read and reconnect; runs in the thread."""
         try:
-            lost_at, wait, seen = 0.0, _FIRST_WAIT, -1
-            while not self.stop.is_set():
-                reason = self._read()
-                if self.stream.finite or self.stop.is_set():
-                    self.ended = None if self.stop.is_set() else reason
-                    return
-                reason = reason or 'it ended'
-                is_new, seen = self.seen > seen, self.seen
-                if is_new:
-                    lost_at, wait = time.monotonic(), _FIRST_WAIT
-                if time.monotonic() + wait - lost_at > self.reconnect:
-                    lost = f'lost for {self.reconnect:g} s, given up: {reason}'
-                    self.ended = f'{self.stream.label}: {lost}'
-                    return
-                if is_new:
-                    self._put(reason)
-                self.stop.wait(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
+            self._reconnect()
         except Exception as error:  # raised where frames are consumed
             self._failure = error
         finally:
             with self._changed:
                 self._done = True
                 self._changed.notify_all()
+
+    def _reconnect(self) -> None:
+        """Read until the stream ends, is stopped, or is lost for too long."""
+        seen = -1  # frames that had arrived when the stream was lost before
+        while not self.stop.is_set():
+            reason = self._read()
+            if self.stream.finite or self.stop.is_set():
+                self.ended = None if self.stop.is_set() else reason
+                return
+            is_new = self.seen > seen
+            if is_new:
+                seen = self.seen
+                lost_at = time.monotonic()
+                wait = _FIRST_WAIT
+            if time.monotonic() + wait - lost_at > self.reconnect:
+                self.ended = (
+                    f'{self.stream.label}: lost for {self.reconnect:g} s, given up: '
+                    f'{reason or "it ended"}'
+                )
+                return
+            if is_new:
+                self._put(reason or 'it ended')
+            self.stop.wait(wait)
+            wait = min(2 * wait, _LONGEST_WAIT)
 
     def _read(self) -> str | None:
         """Connect and read until the stream ends or is stopped (None) or breaks."""

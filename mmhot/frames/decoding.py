@@ -34,15 +34,16 @@ _RAW_FORMATS = {
 _FIELD_ORDERS = range(2, 6)
 # Packets from which the rate of a video is measured.
 _RATE_PACKETS = 600
-# A stated rate is exact if it differs by less than this share from the measured one; in
-# .mov and .mp4 it is the mean of all frames, which pauses change a little.
-_RATE_TOLERANCE, _MEAN_TOLERANCE = 0.05, 0.002
+# A stated rate is exact if it differs by less than this share from the measured one.
+_RATE_TOLERANCE = 0.05
+# The same share in .mov and .mp4. They state the mean rate of all frames, which pauses
+# change a little.
+_MEAN_TOLERANCE = 0.002
 # Steps between frames, in median ones; longer steps are pauses or dropped frames.
 _USUAL_STEPS = 0.25, 1.75
-# Timestamps that jump forward by more seconds, or back by more frames, were reset.
-_MAX_PAUSE, _MAX_BACK = 60.0, 2.0
-# Seconds between frames of the same (coarse) timestamp.
-_MIN_STEP = 1e-3
+_MAX_PAUSE = 60.0  # seconds; timestamps that jump forward by more were reset
+_MAX_BACK = 2.0  # frames; timestamps that jump back by more were reset
+_MIN_STEP = 1e-3  # seconds between frames of the same (coarse) timestamp
 # Pixels count as square if their aspect ratio differs by less than this from 1.
 _SQUARE = 0.01
 
@@ -64,7 +65,8 @@ class FileClock:
         """Convert the timestamp of the next frame, in seconds."""
         self.jump = 0.0
         if self._last is None:
-            self._shift, self._last = -time, 0.0
+            self._shift = -time
+            self._last = 0.0
             return self._last
         passed = time + self._shift - self._last
         if not -_MAX_BACK * self._step < passed < _MAX_PAUSE:
@@ -141,7 +143,8 @@ def decode(
         ValueError: If frames are too large, or the codec is unknown.
     """
     stream = video_stream(container)
-    context, aspect = stream.codec_context, float(stream.sample_aspect_ratio or 1)
+    context = stream.codec_context
+    aspect = float(stream.sample_aspect_ratio or 1)
     if context is None:
         raise ValueError(
             f'{label} is in a codec that cannot be decoded here: convert it, to H.264 '
@@ -203,13 +206,12 @@ def is_raw(container: av.container.InputContainer) -> bool:
 
 
 def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
-    """Convert a frame to BGR, with square pixels, turned and mirrored as in players."""
+    """Convert a frame to BGR (H, W, 3), as players show it, with square pixels."""
     image: np.ndarray = frame.to_ndarray(format='bgr24')
     if abs(pixel_aspect - 1) > _SQUARE:
         width = max(round(image.shape[1] * pixel_aspect), 1)
         image = cv2.resize(image, (width, image.shape[0]))
-    kind = Type.DISPLAYMATRIX
-    matrix = frame.side_data.get(kind)  # type: ignore[call-overload] # PyAV: keys are text
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV: keys are text
     if matrix is None:
         return image
     # A point (x, y) is shown at (a x + c y, b x + d y), turned by whole quarter turns.
@@ -245,10 +247,11 @@ def measure_rate(container: av.container.InputContainer) -> float:
     Browsers and screen recorders write timestamps, but no rate or a wrong one. Pauses
     do not count. The container must be opened again afterwards.
     """
-    stream, stated = video_stream(container), stated_rate(container)
+    stream = video_stream(container)
+    stated = stated_rate(container)
     is_mean = 'mov' in container.format.name.split(',')
     times = []
-    try:
+    with suppress(av.error.FFmpegError, OSError):  # reported when frames are decoded
         if is_mean:  # a table has the times of all frames
             times = [
                 float(x.timestamp * stream.time_base) for x in stream.index_entries
@@ -257,8 +260,6 @@ def measure_rate(container: av.container.InputContainer) -> float:
             for packet in islice(container.demux(stream), _RATE_PACKETS):
                 if packet.dts is not None:
                     times.append(float(packet.dts * packet.time_base))
-    except (av.error.FFmpegError, OSError):
-        pass  # reported when frames are decoded
     steps = np.diff(times)
     steps = steps[(steps >= _MIN_STEP) & (steps < _MAX_PAUSE)]
     if not len(steps):
@@ -266,7 +267,5 @@ def measure_rate(container: av.container.InputContainer) -> float:
     shortest, longest = np.multiply(_USUAL_STEPS, np.median(steps))
     measured = float(1 / steps[(steps >= shortest) & (steps <= longest)].mean())
     tolerance = _MEAN_TOLERANCE if is_mean else _RATE_TOLERANCE
-    for rate in (stated, float(stream.guessed_rate or 0)):
-        if abs(rate / measured - 1) < tolerance:
-            return rate
-    return measured
+    rates = stated, float(stream.guessed_rate or 0)
+    return next((x for x in rates if abs(x / measured - 1) < tolerance), measured)

@@ -18,9 +18,10 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds for opening an address and for the next frame.
 _TIMEOUT = (10.0, 30.0)
-# How much earlier than its container says a video may end (audio lasts longer):
-# seconds and share.
-_EARLY, _EARLY_SHARE = 0.5, 0.02
+# A video may end this much earlier than its container says, as audio may last longer:
+# so many seconds, and this share of the duration besides.
+_EARLY = 0.5
+_EARLY_SHARE = 0.02
 # Relative difference of frame rates up to which a video is not slow motion.
 _SAME_RATE = 0.02
 
@@ -63,16 +64,25 @@ class VideoFile(FrameSource):
                 return
             self._rate = self.fps = decoding.measure_rate(container)
         if fps is not None and abs(fps / self._rate - 1) > _SAME_RATE:
-            self.fps, self.slowed = fps, fps / self._rate
-            change = 'divided' if fps > self._rate else 'multiplied'
-            text = '%s: recorded at {fps=%r}: its times are %s by %.4g'
-            slowed = max(self.slowed, 1 / self.slowed)
-            _LOGGER.warning(ArgumentError(text, self.label, fps, change, slowed))
+            self.fps = fps
+            self.slowed = fps / self._rate
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: recorded at {fps=%r}: its times are %s by %.4g',
+                    self.label,
+                    fps,
+                    'divided' if self.slowed > 1 else 'multiplied',
+                    max(self.slowed, 1 / self.slowed),
+                )
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the start."""
-        self.ended, self.num_damaged = None, 0
-        index, clock, end = 0, decoding.FileClock(self._rate), 0.0
+        self.ended = None
+        self.num_damaged = 0
+        index = 0
+        clock = decoding.FileClock(self._rate)
+        end = 0.0
         damage: list[Exception] = []  # errors since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -91,11 +101,12 @@ class VideoFile(FrameSource):
                 end = time + 1 / self._rate
                 shown = clock(time) / self.slowed
                 if clock.jump:
-                    text = (
+                    self._warn_once(
                         '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
-                        'of more than a minute, count as one frame'
+                        'of more than a minute, count as one frame',
+                        clock.jump,
+                        index,
                     )
-                    self._warn_once(text, clock.jump, index)
                 yield Frame(index, shown, image)
                 index += 1
         if damage:
@@ -148,12 +159,17 @@ class ImageSequence(FrameSource):
         self.names: list[str] = [path.name for path in paths]
         self.focal_35mm = read_focal_35mm(paths[0])
         if (pages := count_pages(paths[0])) > 1:
-            text = '%s has %d frames or pages, of which the first is read: convert it '
-            _LOGGER.warning(text + 'to a video', escape(paths[0]), pages)
+            _LOGGER.warning(
+                '%s has %d frames or pages, of which the first is read: convert it '
+                'to a video',
+                escape(paths[0]),
+                pages,
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         """Decode from the first image."""
-        self.ended, self.num_damaged = None, 0
+        self.ended = None
+        self.num_damaged = 0
         self.names.clear()
         for row, path in enumerate(self.paths):
             try:

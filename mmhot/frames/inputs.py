@@ -29,9 +29,10 @@ from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-# Images are frames of a sequence if their numbers are multiples of a step up to 100,
-# and at most 10 steps apart on average.
-_MAX_STEP, _MAX_MEAN_GAP = 100, 10
+# Images are frames of a sequence if their numbers are multiples of a step, which is at
+# most this number.
+_MAX_STEP = 100
+_MAX_MEAN_GAP = 10  # steps between these numbers, at most, on average
 # Least share of a sequence, and of images with its numbers, in the images of a folder.
 _MIN_SHARE = 0.75
 # Names of what lies beside frames.
@@ -140,21 +141,28 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     single = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
     inputs = []
     frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
-    is_numbered, label = numbers is not None, escape(folder)
+    is_numbered = numbers is not None
     if images and (fps or is_numbered and len({*map(image_size, frames)} - {None}) < 2):
+        label = escape(folder)
         if others := sorted({*images} - {*frames}):
-            names = escape(', '.join(path.name for path in others))
-            text = '%s: %d images beside the frames are left out: %.80s'
-            _LOGGER.warning(text, label, len(others), names)
-        if fps is None:
-            text = (
-                '%s: its numbered images are taken for a video of %g frames per '
-                "second; give another rate as fps, or use '%s/*' for separate images"
+            _LOGGER.warning(
+                '%s: %d images beside the frames are left out: %.80s',
+                label,
+                len(others),
+                escape(', '.join(path.name for path in others)),
             )
-            _LOGGER.warning(text, label, DEFAULT_FPS, folder)
+        if fps is None:
+            _LOGGER.warning(
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; give another rate as fps, or use '%s/*' for separate images",
+                label,
+                DEFAULT_FPS,
+                folder,
+            )
         elif not is_numbered and len(frames) > 1:
-            text = '%s: names of images do not number the frames; read in order'
-            _LOGGER.warning(text, label)
+            _LOGGER.warning(
+                '%s: names of images do not number the frames; read in order', label
+            )
         name = clip_name(folder)
         read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
         inputs.append(ClipInput(folder, name, read))
@@ -178,8 +186,9 @@ def _choose_frames(
     same numbers.
     """
     forms: dict[str, list[Path]] = {}
-    names = without_hashes([path.name for path in images])
-    for path, name in zip(images, names, strict=True):
+    for path, name in zip(
+        images, without_hashes([path.name for path in images]), strict=True
+    ):
         forms.setdefault(name_form(name), []).append(path)
     counts = {
         form: numbers
@@ -191,7 +200,8 @@ def _choose_frames(
     chosen = min(
         counts, key=lambda x: (-len(forms[x]), bool(_BESIDE.search(x)), len(x))
     )
-    numbers, frames = counts[chosen], forms[chosen]
+    numbers = counts[chosen]
+    frames = forms[chosen]
     beside = [x for x in counts if np.isin(counts[x], numbers).all()]
     if sum(len(forms[x]) for x in beside) < _MIN_SHARE * len(images):
         return images, None
@@ -203,8 +213,11 @@ def _choose_frames(
             f'{folder} has images twice, such as {one} and {other}: keep one of each'
         )
     if (step := np.gcd.reduce(steps)) > 1:
-        text = '%s: images are numbered in steps of %d, which count as one frame'
-        _LOGGER.warning(text, escape(folder), step)
+        _LOGGER.warning(
+            '%s: images are numbered in steps of %d, which count as one frame',
+            escape(folder),
+            step,
+        )
     return [frames[row] for row in order], (numbers[order] // step).tolist()
 
 

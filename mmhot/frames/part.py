@@ -47,8 +47,9 @@ class PartOptions(Options):
     def __post_init__(self) -> None:
         """Check the values."""
         if not self.start < self.end:
-            text = '{end} must be after {start}, %g s; got %g s'
-            raise ArgumentError(text, self.start, self.end)
+            raise ArgumentError(
+                '{end} must be after {start}, %g s; got %g s', self.start, self.end
+            )
 
 
 @overload
@@ -82,8 +83,8 @@ def take_part(
     pairs = ((x, _within(y, span)) for x, y in zip(clip.tracks, times, strict=True))
     tracks = [track.take(rows) for track, rows in pairs if rows.any()]
     if not tracks:
-        label, seconds = str(clip.source or clip.name), np.concatenate(times)
-        raise _nothing(label, seconds, options.start)
+        name = str(clip.source or clip.name)
+        raise _nothing(name, np.concatenate(times), options.start)
     return replace(clip, tracks=tracks)
 
 
@@ -99,7 +100,8 @@ class FramePart(FrameView):
 
     def __iter__(self) -> Iterator[Frame]:
         """Read from the start of the whole."""
-        skipped, count = list[float](), 0
+        skipped: list[float] = []
+        count = 0
         for frame in self.whole:
             if _within(np.array(frame.time), self.span):
                 count += 1
@@ -115,10 +117,18 @@ class FramePart(FrameView):
 
 
 def _within(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    """Mark times (...), seconds, from the start of a span to before its end."""
     start, end = np.subtract(span, _ROUNDING)
     return (times >= start) & (times < end)
 
 
 def _nothing(label: str, seconds: np.ndarray, start: float) -> ArgumentError:
-    text = '%s: frames are from %.2f to %.2f s, none in the part that begins at {start}'
-    return ArgumentError(text + ', %g s', label, seconds.min(), seconds.max(), start)
+    """Make the error of a part without frames; ``seconds`` (T,) are times of all."""
+    return ArgumentError(
+        '%s: frames are from %.2f to %.2f s, none in the part that begins at {start}, '
+        '%g s',
+        label,
+        seconds.min(),
+        seconds.max(),
+        start,
+    )

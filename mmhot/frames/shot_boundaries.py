@@ -21,14 +21,14 @@ class CutSettings:
     size: int = 192  # pixels; longer side of the images that are compared
     # Mean difference between color channels, 0 to 255, below which an image is gray.
     # Higher values ignore the color of more images.
-    gray: float = 6
+    max_gray: float = 6
     # Least difference of two images at a cut, 0 to 255. Higher values find fewer cuts.
     min_difference: float = 27.0
     # Least ratio of this difference to its mean in neighboring frames. Higher values
     # find fewer cuts.
     min_ratio: float = 2.5
     neighbors: int = 2  # number of neighboring frames before, and after
-    flash: int = 3  # frames; a longer change is a cut and not a flash
+    max_flash: int = 3  # frames; a longer change is a cut and not a flash
 
 
 class CutDetector:
@@ -45,53 +45,58 @@ class CutDetector:
     def __init__(self) -> None:
         # Indices of frames with which shots begin, without the first frame.
         self.cuts: list[int] = []
-        self._images: deque[_Small] = deque(maxlen=self.settings.flash + 2)
+        self._images: deque[_Small] = deque(maxlen=self.settings.max_flash + 2)
         # Differences between frames and the ones before, by index.
         self._differences: dict[int, float] = {}
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
         delayed: deque[Frame] = deque()
-        last, neighbors = 0, self.settings.neighbors
+        neighbors = self.settings.neighbors
         for frame in frames:
-            last = frame.index
-            self._compare(last, frame.image)
-            self._verify(last - neighbors)
+            self._compare(frame.index, frame.image)
+            self._verify(frame.index - neighbors)
             delayed.append(frame)
-            if len(delayed) > self.settings.flash:
+            if len(delayed) > self.settings.max_flash:
                 yield delayed.popleft()
-        for index in range(last - neighbors + 1, last + 1):
-            self._verify(index)
+        for frame in [*delayed][-neighbors:]:
+            self._verify(frame.index)
         yield from delayed
 
     def _compare(self, index: int, image: np.ndarray) -> None:
-        """Append a frame to the cuts if its difference is large."""
-        now, least = _shrink(image, self.settings), self.settings.min_difference
+        """Append a frame, BGR (H, W, 3), to the cuts if its difference is large."""
+        now = _shrink(image, self.settings)
+        least = self.settings.min_difference
         self._images.append(now)
         if len(self._images) == 1:
             return
         self._differences[index] = _difference(self._images[-2], now)
         if self._differences[index] < least:
             return
-        if self.cuts and index - self.cuts[-1] <= self.settings.flash:
-            old_shot = self._images[self.cuts[-1] - index - 2]
-            if _difference(old_shot, now) < least:
-                self.cuts.pop()
-                return
-        self.cuts.append(index)
+        is_back = (
+            self.cuts
+            and index - self.cuts[-1] <= self.settings.max_flash
+            and _difference(self._images[self.cuts[-1] - index - 2], now) < least
+        )
+        if is_back:
+            self.cuts.pop()
+        else:
+            self.cuts.append(index)
 
     def _verify(self, index: int) -> None:
         """Remove a cut if the neighboring differences are about as large."""
         if index not in self.cuts:
             return
-        count, ratio = self.settings.neighbors, self.settings.min_ratio
+        count = self.settings.neighbors
         near = {*range(index - count, index + count + 1)} - {index}
         neighbors = [self._differences[x] for x in near & {*self._differences}]
-        if neighbors and self._differences[index] < ratio * np.mean(neighbors):
+        least = self.settings.min_ratio * np.mean(neighbors or [0])
+        if self._differences[index] < least:
             self.cuts.remove(index)
 
 
 def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
+    """Shrink a BGR image (H, W, 3) to the size at which images are compared."""
     height, width = image.shape[:2]
     zoom = min(1, settings.size / max(height, width))
     size = max(1, round(width * zoom)), max(1, round(height * zoom))
@@ -100,7 +105,7 @@ def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
     small = cv2.resize(few, size, interpolation=cv2.INTER_AREA)
     channels = cv2.split(small)
     highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
-    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < settings.gray
+    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < settings.max_gray
     return cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray
 
 

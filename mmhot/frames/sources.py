@@ -83,8 +83,13 @@ class FrameSource(ABC):
         rows, columns = self._first = self._first or (height, width)
         if self._first == (height, width):
             return image
-        text = '%s: frames of %dx%d pixels are scaled and padded to %dx%d'
-        self._warn_once(text, width, height, columns, rows)
+        self._warn_once(
+            '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
+            width,
+            height,
+            columns,
+            rows,
+        )
         import cv2  # needed by frames only
 
         scale = min(rows / height, columns / width)
@@ -113,10 +118,10 @@ class FrameArrays(FrameSource):
     Args:
         images (Iterable): Images, BGR uint8 (H, W, 3); an array of them, (T, H, W, 3);
             or a single one.
-        fps (float, optional): Frames per second; a single image needs none.
+        fps (float | None): Frames per second; a single image needs none.
     """
 
-    def __init__(self, images: Iterable[np.ndarray], fps: float | None = None) -> None:
+    def __init__(self, images: Iterable[np.ndarray], fps: float | None) -> None:
         is_single = isinstance(images, np.ndarray) and images.ndim == 3
         self._images = [images] if is_single else images
         if not isinstance(self._images, Iterable):
@@ -127,7 +132,8 @@ class FrameArrays(FrameSource):
             raise ArgumentError('{fps} must be given with frames in memory')
         count = len(self._images) if isinstance(self._images, Sized) else None
         super().__init__('frames', Path('frames'), fps or DEFAULT_FPS, count)
-        self.once, self.in_memory = iter(self._images) is self._images, True
+        self.once = iter(self._images) is self._images
+        self.in_memory = True
 
     def __iter__(self) -> Iterator[Frame]:
         """Check each image when it is read, and copy it: the next may refill it."""
@@ -140,11 +146,8 @@ class FrameView(FrameSource):
     """Frames made from another source, ``whole``, with all that it states."""
 
     def __init__(self, whole: FrameSource) -> None:
-        super().__init__(whole.name, whole.path, whole.fps, whole.num_frames)
-        self.whole, self.label, self.span = whole, whole.label, whole.span
-        self.finite, self.once = whole.finite, whole.once
-        self.names = whole.names
-        self.in_memory, self.focal_35mm = whole.in_memory, whole.focal_35mm
+        vars(self).update(vars(whole))
+        self.whole = whole
 
 
 class FrameObserver(ABC):
@@ -165,7 +168,7 @@ class FrameObserver(ABC):
         """Look at the next frame: its number, BGR image (H, W, 3) and people."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays observed in all frames, by name, to be cached."""
+        """Return arrays of all frames, (T, ...), by name, to be cached."""
         return {}
 
 

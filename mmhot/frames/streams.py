@@ -50,7 +50,8 @@ class VideoStream(FrameSource):
         """Connect and decode."""
         with self._open() as container:
             # FFmpeg makes timestamps up from a nominal rate: arrival times are used
-            is_timed, damaged = not decoding.is_raw(container), 0
+            is_timed = not decoding.is_raw(container)
+            damaged = 0  # consecutive damaged packets
             # Decoding frames in several threads would delay them.
             items = decoding.decode(container, self.label, 'SLICE')
             for index, item in enumerate(items):
@@ -102,5 +103,4 @@ def open_stream(text: str) -> VideoStream | VideoFile:
             f'there is no webcam {text}: {device} does not exist (found: {webcams})'
         )
     name = f'webcam{device.name.removeprefix("video")}'
-    webcam = Address(str(device), name, f'webcam {device}')
-    return VideoStream(webcam, format='v4l2')
+    return VideoStream(Address(str(device), name, f'webcam {device}'), format='v4l2')

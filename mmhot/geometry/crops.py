@@ -75,8 +75,7 @@ def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
         return vectors.argmax(-1)
     rows = np.ascontiguousarray(vectors, np.float32).reshape(-1, vectors.shape[-1])
     kernel = (2 * math.ceil(3 * smoothing) + 1, 1)
-    edge = cv2.BORDER_REPLICATE
-    smooth = cv2.GaussianBlur(rows, kernel, smoothing, borderType=edge)
+    smooth = cv2.GaussianBlur(rows, kernel, smoothing, borderType=cv2.BORDER_REPLICATE)
     highest = smooth.argmax(-1)
     bins = (highest + [[-1], [0], [1]]).clip(0, rows.shape[1] - 1)
     before, peak, after = smooth[np.arange(len(rows)), bins]

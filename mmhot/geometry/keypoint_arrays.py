@@ -88,8 +88,9 @@ def check_time_first(keypoints: np.ndarray) -> None:
 def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
     """Return the given value, or else the one a source states; log a difference."""
     if given is not None and stated not in (None, given):
-        message = '%s states %s %s; the given %s is used instead'
-        _LOGGER.warning(message, label, name, stated, given)
+        _LOGGER.warning(
+            '%s states %s %s; the given %s is used instead', label, name, stated, given
+        )
     return stated if given is None else given
 
 
@@ -97,8 +98,11 @@ def warn_of_steps(name: object, frames: Any) -> None:
     """Log that frame numbers (N,) of a clip leave out frames between all of them."""
     steps = np.diff(np.unique(frames))
     if len(steps) and steps.min() > 1:  # milliseconds have steps such as 33, 34, 33
-        text = '%s: frames are numbered in steps of %d or more: are they milliseconds?'
-        _LOGGER.warning(text, name, steps.min())
+        _LOGGER.warning(
+            '%s: frames are numbered in steps of %d or more: are they milliseconds?',
+            name,
+            steps.min(),
+        )
 
 
 def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
@@ -125,7 +129,8 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
         values = _without_tensors(values)
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):
-        array, kind = np.array(None), f'a {kind} of different shapes'
+        array = np.array(None)
+        kind = f'a {kind} of different shapes'
     if array.dtype.kind not in 'iuf':
         kind = str(array.dtype) if isinstance(values, np.ndarray) else kind
         raise ValueError(f'{name} must be an array of numbers, got {kind}')

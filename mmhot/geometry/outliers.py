@@ -142,7 +142,8 @@ def _find_excursions(
     if len(points) < 4:
         return found
     rate = 1 / float(np.median(np.diff(seconds)))
-    rows, reach = np.arange(len(points)), int(limits.lasts * rate) - 1
+    rows = np.arange(len(points))
+    reach = int(limits.lasts * rate) - 1
     usual = np.zeros(len(points))
     apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
     window = min(max(round(limits.around * rate), 5), len(apart))

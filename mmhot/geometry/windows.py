@@ -110,7 +110,8 @@ def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     extended = np.pad(values, widths, 'reflect', reflect_type='odd')
     before, left, right, after = extended[first + np.arange(4)[:, None]]
     done = _align((times - first).astype(values.dtype), values.ndim)
-    rest, step = 1 - done, right - left
+    rest = 1 - done
+    step = right - left
     bend = rest * ((right - before) / 2 - step) + done * (step - (after - left) / 2)
     return rest * left + done * right + done * rest * bend
 
@@ -122,7 +123,8 @@ def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
     """
     frames = np.arange(len(values))
     reach = np.minimum(width, np.minimum(frames, frames[::-1]) + 1)
-    total, weights = values.copy(), np.ones(len(values), values.dtype)
+    total = values.copy()
+    weights = np.ones(len(values), values.dtype)
     for offset in range(1, math.ceil(width)):
         weight = np.maximum(1 - offset / reach, 0).astype(values.dtype)
         earlier = values[(frames - offset).clip(0)]
@@ -186,7 +188,8 @@ def plan_windows(
     for clip, length in enumerate(lengths):
         for is_other, content in enumerate(ends):
             if num_targets == seq_len > 1:
-                shifts, beyond = shifted != bool(is_other), seq_len // 2
+                shifts = shifted != bool(is_other)
+                beyond = seq_len // 2
                 starts = chunk_starts(length, seq_len, stride, shifts, beyond)
             else:
                 starts = window_starts(length, num_targets, stride)
@@ -206,7 +209,8 @@ class BlendedMean:
     def add(self, start: int, part: np.ndarray) -> None:
         """Add values (T, ...) from a frame on; those outside are left out."""
         inside = slice(max(-start, 0), len(self._weights) - start)
-        weights, part = blend_weights(len(part))[inside], part[inside]
+        weights = blend_weights(len(part))[inside]
+        part = part[inside]
         place = slice(start + inside.start, start + inside.start + len(part))
         if not self._sums.ndim:
             shape = len(self._weights), *part.shape[1:]

@@ -60,7 +60,8 @@ def require_own(path: Path) -> Path:
 
 def describe_file(file: Path) -> list:
     """Describe a file by its path, size, date and samples of its content."""
-    status, digest = file.stat(), hashlib.sha256()
+    status = file.stat()
+    digest = hashlib.sha256()
     with file.open('rb') as content:
         for start in range(0, status.st_size, max(status.st_size // 8, _SAMPLE)):
             content.seek(start)

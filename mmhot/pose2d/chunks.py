@@ -29,6 +29,7 @@ _ARMS = np.array(
     ]
 )
 _WRISTS = _ARMS[:, 2]
+_NOBODY = np.zeros(0, int)  # rows of no person
 
 Estimate = Callable[[np.ndarray, Boxes, Prior], People]
 """Estimates people in boxes, each in the frame of a place (P,) in the chunk."""
@@ -52,11 +53,11 @@ class KeyframeSettings:
     # Mean confidence from which a person is tracked. Higher values track fewer people.
     min_confidence: float = 0.2
     # Mean confidence from which a person is reliable. Higher values turn more crops.
-    reliable: float = 0.6
+    reliable_confidence: float = 0.6
     max_step: int = 8  # frames between keyframes; higher is faster and less accurate
     # Overlap of boxes with their prediction, from which all people are predictable.
     # Higher values take smaller steps.
-    predictable: float = 0.75
+    predictable_overlap: float = 0.75
     # The people of the frame this many frames before the last one of the previous chunk
     # show how fast everybody moves.
     history: int = 5
@@ -67,42 +68,46 @@ class KeyframeSettings:
     # Limbs that were missed once stay outside of the box around the other keypoints.
     # People with a mean confidence below this are also searched in a larger box if they
     # are not upright or not reliable. Higher values search more people twice.
-    certain: float = 0.8
+    certain_confidence: float = 0.8
     # Margin of the larger box around the keypoints, as a share of their extent.
     wide_margin: float = 0.5
     wide_scale: float = 1.6  # least size of the larger box, as a multiple of the box
     # Rise of the mean confidence for which the pose in the larger box is accepted.
+    # Higher values accept fewer.
     wide_gain: float = 0.02
     # Overlap with a tracked person's box, from which a detected person is the same one.
     # Higher values start more tracks.
-    same_person: float = 0.3
+    same_person_overlap: float = 0.3
     # Overlap with the detected box, from which the tracked pose is kept. Higher values
     # estimate more people again.
-    same_box: float = 0.7
+    same_box_overlap: float = 0.7
     # A new person is tracked backwards while the mean confidence is at least this share
     # of its value at the detection. Higher values start tracks later.
-    min_share: float = 0.6
+    min_backward_share: float = 0.6
     # Keypoint similarity to a tracked person from which a new person is dropped as a
     # duplicate. Higher values start more tracks.
-    duplicate: float = 0.5
+    duplicate_similarity: float = 0.5
     # Keypoint similarity of two tracked people from which one has slid onto the other,
     # unless they were as similar before. Higher values let more people share a body.
-    slid: float = 0.6
+    slid_similarity: float = 0.6
     # Seconds after a person was lost at which people are detected again.
-    looks: tuple[float, ...] = (0.1, 0.2, 0.4)
+    redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
     # Confidence below which a wrist is lost. Higher values search more arms again.
-    lost: float = 0.3
-    seen: float = 0.5  # confidence that a wrist needs in the pose expected, to be lost
+    lost_wrist: float = 0.3
+    # Confidence that a wrist must have in the expected pose, if it is to be searched
+    # when it is lost or jumps. Higher values search fewer arms again.
+    expected_wrist: float = 0.5
     # Distance of a wrist from where it is expected, in arm lengths, above which it
     # jumps. Higher values search fewer arms again.
-    jump: float = 0.5
+    wrist_jump: float = 0.5
     # Margin of the box in which arms are searched, as a share of its longer side.
-    margin: float = 0.35
-    # Rise of a keypoint's confidence for which its second estimate is accepted.
-    gain: float = 0.3
+    arm_margin: float = 0.35
+    # Rise of the confidence of an elbow or wrist for which its second estimate is
+    # accepted. Higher values accept fewer.
+    joint_gain: float = 0.3
     # A wrist that jumped may lose this much confidence if its second estimate is less
     # than half as far from where it is expected.
-    loss: float = 0.2
+    max_wrist_loss: float = 0.2
 
 
 @dataclass
@@ -114,13 +119,16 @@ class Keyframe:
     people: People
 
     def take(self, rows: np.ndarray) -> 'Keyframe':
-        """Select people by index or mask."""
+        """Select people by index or mask (P,)."""
         return Keyframe(self.position, self.ids[rows], self.people.take(rows))
 
     def join(self, other: 'Keyframe') -> 'Keyframe':
         """Append the people of the same frame."""
-        ids = np.concatenate([self.ids, other.ids])
-        return Keyframe(self.position, ids, self.people.join(other.people))
+        return Keyframe(
+            self.position,
+            np.concatenate([self.ids, other.ids]),
+            self.people.join(other.people),
+        )
 
 
 @dataclass(frozen=True)
@@ -134,8 +142,9 @@ class PoseSearch:
 
     def boxes_of(self, people: People) -> np.ndarray:
         """Compute boxes (P, 4) to search people in another frame."""
-        padding = self.settings.padding
-        boxes = boxes_around(people.keypoints, people.scores, padding, self.size)
+        boxes = boxes_around(
+            people.keypoints, people.scores, self.settings.padding, self.size
+        )
         return np.where(np.isfinite(boxes), boxes, people.bboxes).astype(np.float32)
 
     def are_certain(self, people: People) -> np.ndarray:
@@ -150,7 +159,7 @@ class PoseSearch:
 
     def turns_of(self, people: People) -> np.ndarray:
         """Return quarter turns (P,) as in Prior; people who are not reliable have 0."""
-        reliable = people.scores.mean(1) >= self.settings.reliable
+        reliable = people.scores.mean(1) >= self.settings.reliable_confidence
         return np.where(reliable, quarter_turns(people.keypoints), 0)
 
     def find(self, places: int | np.ndarray, boxes: Boxes, prior: Prior) -> People:
@@ -165,26 +174,29 @@ class PoseSearch:
             boxes (Boxes): Boxes (P, 4), xyxy pixels, and their scores (P,).
             prior (Prior): Results of the same people in other frames.
         """
+        settings = self.settings
         places = np.broadcast_to(places, len(boxes[0]))
-        people, settings = self.estimate(places, boxes, prior), self.settings
+        people = self.estimate(places, boxes, prior)
         around = self.boxes_of(people)
         off = box_iou(around, people.bboxes) < settings.min_overlap
         off &= self.are_certain(people)
         people = self._look_again(places, people, off, around, prior, 0)
         confidence = people.scores.mean(1)
-        doubtful = ~are_upright(people.keypoints) | (confidence < settings.reliable)
-        doubtful &= (confidence < settings.certain) & (confidence > 0)
+        doubtful = ~are_upright(people.keypoints) | (
+            confidence < settings.reliable_confidence
+        )
+        doubtful &= (confidence < settings.certain_confidence) & (confidence > 0)
         wide = self._wide_boxes(people)
         gain = settings.wide_gain
         return self._look_again(places, people, doubtful, wide, prior, gain)
 
     def _wide_boxes(self, people: People) -> np.ndarray:
         """Return boxes (P, 4) that hold the limbs that may be outside of the box."""
-        settings, (low, high) = self.settings, np.split(people.bboxes, 2, axis=1)
+        low, high = np.split(people.bboxes, 2, axis=1)
         around = boxes_around(
-            people.keypoints, people.scores, settings.wide_margin, self.size
+            people.keypoints, people.scores, self.settings.wide_margin, self.size
         )
-        margin = (settings.wide_scale - 1) / 2 * (high - low)
+        margin = (self.settings.wide_scale - 1) / 2 * (high - low)
         low = np.fmin(low - margin, around[:, :2])
         high = np.fmax(high + margin, around[:, 2:])
         corners = np.clip([low, high], 0, self.size)
@@ -243,15 +255,16 @@ class PoseSearch:
 
         The larger box also holds the hands of the expected pose. Elbows and wrists are
         replaced where the larger box shows them with more confidence, or clearly nearer
-        to where they are expected.
+        to where they are expected. ``places`` (P,) are the people's frames in the
+        chunk.
         """
         settings = self.settings
         if people.scores.shape[1] < NUM_BODY:
             return people
-        is_lost = people.scores[:, _WRISTS] < settings.lost
-        is_lost |= _arm_distances(people, expected) > settings.jump
-        is_lost &= expected.scores[:, _WRISTS] >= settings.seen
-        is_reliable = mean_confidence(people.scores) >= settings.reliable
+        is_lost = people.scores[:, _WRISTS] < settings.lost_wrist
+        is_lost |= _arm_distances(people, expected) > settings.wrist_jump
+        is_lost &= expected.scores[:, _WRISTS] >= settings.expected_wrist
+        is_reliable = mean_confidence(people.scores) >= settings.reliable_confidence
         chosen = np.flatnonzero(is_lost.any(1) & is_reliable)
         if not len(chosen):
             return people
@@ -260,21 +273,22 @@ class PoseSearch:
         hands = first.keypoints[:, _ARMS[:, 0]] + arms[:, :, 2] - arms[:, :, 0]
         points = np.concatenate([first.keypoints, hands], 1)
         scores = np.concatenate([first.scores, expected.scores[:, _WRISTS]], 1)
-        boxes = boxes_around(points, scores, settings.margin, self.size)
+        boxes = boxes_around(points, scores, settings.arm_margin, self.size)
         places = np.broadcast_to(places, len(people))[chosen]
-        prior = self.prior_of(first)
-        second = self.estimate(places, (boxes, first.bbox_scores), prior)
+        second = self.estimate(places, (boxes, first.bbox_scores), self.prior_of(first))
         # Rise of the confidence of elbows and wrists, (P, 2, 2): person, side, joint.
         gain = second.scores[:, _ARMS[:, 1:]] - first.scores[:, _ARMS[:, 1:]]
         before, after = (_arm_distances(x, expected) for x in (first, second))
-        is_nearer = (before > settings.jump) & (after < before / 2)
-        is_nearer &= gain[..., 1] >= -settings.loss
-        row, arm, joint = np.nonzero((gain >= settings.gain) | is_nearer[..., None])
-        found, joint = chosen[row], _ARMS[arm, joint + 1]
-        keypoints, scores = people.keypoints.copy(), people.scores.copy()
-        keypoints[found, joint] = second.keypoints[row, joint]
-        scores[found, joint] = second.scores[row, joint]
-        return replace(people, keypoints=keypoints, scores=scores)
+        is_nearer = (before > settings.wrist_jump) & (after < before / 2)
+        is_nearer &= gain[..., 1] >= -settings.max_wrist_loss
+        row, arm, joint = np.nonzero(
+            (gain >= settings.joint_gain) | is_nearer[..., None]
+        )
+        joint = _ARMS[arm, joint + 1]
+        people = people.take(np.arange(len(people)))
+        people.keypoints[chosen[row], joint] = second.keypoints[row, joint]
+        people.scores[chosen[row], joint] = second.scores[row, joint]
+        return people
 
 
 def _arm_distances(people: People, expected: People) -> np.ndarray:
@@ -318,11 +332,13 @@ class ChunkTracker:
         search: PoseSearch,
         redetect: Redetect,
     ) -> None:
-        self._end, self._search, self._redetect = len(times) - 1, search, redetect
-        self._settings, self._times = search.settings, times
+        self._times = times
+        self._search = search
+        self._settings = search.settings
+        self._redetect = redetect
+        self._end = len(times) - 1
         # Lost people in the boxes where they are expected, and when they are searched.
-        nobody = np.zeros(0, int)
-        self._lost = Keyframe(-1, nobody, previous[-1].take(nobody))
+        self._lost = Keyframe(-1, _NOBODY, previous[-1].take(_NOBODY))
         self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
@@ -348,7 +364,8 @@ class ChunkTracker:
         """Add a keyframe, unless people are lost on the way; return the next step."""
         now = self.keyframes[-1]
         position = self._next_position(now, step)
-        detects, passed = is_end and position == self._end, position - now.position
+        passed = position - now.position
+        detects = is_end and position == self._end
         predicted = self._predict(self.keyframes, position)
         people = self._follow(now, position, predicted, detects)
         people = self._search.find_beside(position, people, now.people, predicted)
@@ -365,7 +382,7 @@ class ChunkTracker:
         _, before, after = _common(now.ids, tracked.ids)
         around = self._search.boxes_of(tracked.people)[after]
         overlap = box_iou(predicted[before], around)
-        is_predictable = (overlap >= self._settings.predictable).all()
+        is_predictable = (overlap >= self._settings.predictable_overlap).all()
         self.keyframes.append(tracked)
         self._search_backwards()
         if is_predictable and len(before) == len(now.ids):
@@ -385,22 +402,26 @@ class ChunkTracker:
         people.people.bboxes = boxes
         self._lost = self._lost.join(people.take(rows))
         if not any(look > position for look in self._looks):
-            again = self._times[max(position, 0)] + np.array(self._settings.looks)
+            again = self._times[max(position, 0)] + np.array(
+                self._settings.redetect_after
+            )
             self._looks = [position, *np.searchsorted(self._times, again).tolist()]
 
     def _follow(
         self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
     ) -> People:
         """Search people in predicted boxes (P, 4) of another frame."""
-        search, people = self._search, now.people
+        people = now.people
         confidence = people.scores.mean(1)
         if detects:
-            reliable = confidence >= self._settings.reliable
+            reliable = confidence >= self._settings.reliable_confidence
             reliable &= are_upright(people.keypoints)
             confidence = np.where(reliable, confidence, np.nan)
-        prior = Prior(confidence, search.turns_of(people))
-        found = search.find(position, (boxes, people.bbox_scores), prior)
-        return found if detects else search.find_arms(position, found, people)
+        prior = Prior(confidence, self._search.turns_of(people))
+        found = self._search.find(position, (boxes, people.bbox_scores), prior)
+        if detects:
+            return found
+        return self._search.find_arms(position, found, people)
 
     def _next_position(self, now: Keyframe, step: int) -> int:
         """Choose the next keyframe.
@@ -418,26 +439,28 @@ class ChunkTracker:
 
     def _detect(self, tracked: Keyframe) -> Keyframe:
         """Detect the people of a frame; tracked ones keep their numbers."""
-        search, position = self._search, tracked.position
-        boxes, scores = self._redetect(position, tracked.people)
+        search = self._search
+        boxes, scores = self._redetect(tracked.position, tracked.people)
         around = search.boxes_of(tracked.people)
         ids = self._match(boxes, around, tracked.ids, self._first_new())
         _, new, old = _common(ids, tracked.ids)
-        is_same = box_iou(boxes[new], around[old]) >= self._settings.same_box
+        is_same = box_iou(boxes[new], around[old]) >= self._settings.same_box_overlap
         unmoved = tracked.take(old[is_same])
         unmoved.people.bbox_scores = scores[new[is_same]]
         prior = Prior.unknown(len(ids))
         prior.turns[new] = search.turns_of(tracked.people)[old]
         rest = np.delete(np.arange(len(ids)), new[is_same])
-        people = search.find(position, (boxes[rest], scores[rest]), prior.take(rest))
-        detected = unmoved.join(Keyframe(position, ids[rest], people))
+        found = boxes[rest], scores[rest]
+        people = search.find(tracked.position, found, prior.take(rest))
+        detected = unmoved.join(Keyframe(tracked.position, ids[rest], people))
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
-        detected.people = search.find_arms(position, detected.people, seen)
+        detected.people = search.find_arms(tracked.position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
 
     def _find_lost(self, tracked: Keyframe) -> Keyframe:
         """Detect the people of a frame, in which tracked ones stay as they are."""
-        search, lost = self._search, self._lost
+        search = self._search
+        lost = self._lost
         boxes, scores = self._redetect(tracked.position, tracked.people)
         around = np.concatenate([search.boxes_of(tracked.people), lost.people.bboxes])
         known = np.r_[tracked.ids, lost.ids]
@@ -445,12 +468,15 @@ class ChunkTracker:
         rows = ~np.isin(ids, tracked.ids)
         prior = Prior.unknown(rows.sum())
         people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
-        similar = compare_all(people, tracked.people) >= self._settings.duplicate
+        similar = (
+            compare_all(people, tracked.people) >= self._settings.duplicate_similarity
+        )
         certain = search.are_certain(people) & ~similar.any(1)
         found = Keyframe(tracked.position, ids[rows], people).take(certain)
         self._lost = lost.take(~np.isin(lost.ids, found.ids))
         if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
-            self._lost, self._looks = lost.take(np.zeros(0, int)), []
+            self._lost = lost.take(_NOBODY)
+            self._looks = []
         return tracked.join(found)
 
     def _first_new(self) -> int:
@@ -459,7 +485,7 @@ class ChunkTracker:
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
         """Predict boxes (P, 4) of the last keyframe's people, at constant velocity."""
-        last, size = keyframes[-1], self._search.size
+        last = keyframes[-1]
         boxes = self._search.boxes_of(last.people)
         if len(keyframes) < 2 or not len(boxes):
             return boxes
@@ -471,7 +497,7 @@ class ChunkTracker:
         moved *= (position - last.position) / (last.position - before.position)
         limit = 2 * (boxes[:, 2:] - boxes[:, :2])
         shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
-        shifted = shifted.clip(0, size).reshape(-1, 4)
+        shifted = shifted.clip(0, self._search.size).reshape(-1, 4)
         inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
         return np.where(inside, shifted, boxes).astype(np.float32)
 
@@ -485,28 +511,30 @@ class ChunkTracker:
         """
         overlap = box_iou(boxes[:, None], tracked[None])
         numbers = first_new + np.arange(len(boxes))
-        rows, columns = match_boxes(overlap, self._settings.same_person)
+        rows, columns = match_boxes(overlap, self._settings.same_person_overlap)
         numbers[rows] = ids[columns]
         return numbers
 
     def _search_backwards(self) -> None:
         """Track people who are new in the last keyframe through the earlier ones."""
-        keyframes, search, settings = self.keyframes, self._search, self._settings
-        path = [keyframes[-1].take(~np.isin(keyframes[-1].ids, keyframes[-2].ids))]
-        least = settings.min_share * path[0].people.scores.mean(1)
-        least = np.maximum(least, settings.min_confidence)
-        for row in range(len(keyframes) - 2, 0, -1):
-            position, last = keyframes[row].position, path[-1]
-            if position < 0 or not len(last.ids):
+        *_, before, last = self.keyframes
+        path = [last.take(~np.isin(last.ids, before.ids))]
+        least = self._settings.min_backward_share * path[0].people.scores.mean(1)
+        least = np.maximum(least, self._settings.min_confidence)
+        for row in range(len(self.keyframes) - 2, 0, -1):
+            key = self.keyframes[row]
+            last = path[-1]
+            if key.position < 0 or not len(last.ids):
                 return
-            boxes = self._predict(path[-2:], position), last.people.bbox_scores
-            people = search.find(position, boxes, search.prior_of(last.people))
-            similarity = compare_all(people, keyframes[row].people)
+            boxes = self._predict(path[-2:], key.position), last.people.bbox_scores
+            prior = self._search.prior_of(last.people)
+            people = self._search.find(key.position, boxes, prior)
+            similarity = compare_all(people, key.people)
             is_new = people.scores.mean(1) >= least
-            is_new &= ~(similarity >= settings.duplicate).any(1)
-            path.append(Keyframe(position, last.ids, people).take(is_new))
+            is_new &= ~(similarity >= self._settings.duplicate_similarity).any(1)
+            path.append(Keyframe(key.position, last.ids, people).take(is_new))
             least = least[is_new]
-            keyframes[row] = keyframes[row].join(path[-1])
+            self.keyframes[row] = key.join(path[-1])
 
 
 def slides(found: People, expected: People) -> np.ndarray:
@@ -515,7 +543,7 @@ def slides(found: People, expected: People) -> np.ndarray:
     Two people who are alike, but were expected not to be, share a body. The one who is
     less similar to the expected pose has slid onto the other.
     """
-    least = KeyframeSettings.slid
+    least = KeyframeSettings.slid_similarity
     is_alike = compare_all(found, found) >= least
     is_alike &= compare_all(expected, expected) < least
     stayed = np.diag(compare_all(found, expected))
@@ -523,5 +551,5 @@ def slides(found: People, expected: People) -> np.ndarray:
 
 
 def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the IDs that two arrays share, and their rows in each array."""
+    """Return the IDs (S,) that arrays (P,) and (Q,) share, and their rows in both."""
     return np.intersect1d(ids, other, assume_unique=True, return_indices=True)

@@ -90,27 +90,28 @@ class BoxFilter(Detector):
     ) -> None:
         self.detector, self.bbox_thr = detector, bbox_thr
         self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
-        self.name, self.interval = detector.name, detector.interval
+        self.name = detector.name
+        self.interval = detector.interval
         self.redetects = detector.redetects
         thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}
-        self.identity = {**detector.identity, **thresholds}
+        self.identity = detector.identity | thresholds
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
         return [self._filter(*boxes) for boxes in self.detector(images)]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image, given the poses of tracked ones in it."""
+        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
         return self._filter(*self.detector.redetect(image, tracked))
 
     def _filter(self, boxes: np.ndarray, scores: np.ndarray) -> Boxes:
+        """Filter boxes (P, 4) with scores (P,)."""
         from mmpose.evaluation.functional import nms
 
-        boxes, scores = np.asarray(boxes).reshape(-1, 4), np.asarray(scores)
-        above = scores > self.bbox_thr
-        boxes, scores = boxes[above], scores[above]
-        rows = nms(np.concatenate([boxes, scores[:, None]], 1), self.nms_thr)
-        return boxes[rows], scores[rows]
+        scored = np.column_stack([np.reshape(boxes, (-1, 4)), scores])
+        scored = scored[scored[:, 4] > self.bbox_thr]
+        scored = scored[nms(scored, self.nms_thr)]
+        return scored[:, :4], scored[:, 4]
 
 
 class PoseVerifiedDetector(Detector):
@@ -144,13 +145,19 @@ class PoseVerifiedDetector(Detector):
         ]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect people; tracked ones with confident poses need not be verified."""
-        [(boxes, scores)], limits = self.detector([image]), self.limits
+        """Detect the people of an image (H, W, 3).
+
+        Tracked people with confident poses need not be verified.
+        """
+        limits = self.limits
+        [(boxes, scores)] = self.detector([image])
         tracked = tracked.take(mean_confidence(tracked.scores) >= limits.min_tracked)
-        size = image.shape[1::-1]
-        around = boxes_around(tracked.keypoints, tracked.scores, limits.padding, size)
-        confidence = mean_confidence(tracked.scores)
-        tracked = replace(tracked, bboxes=around, bbox_scores=confidence)
+        around = boxes_around(
+            tracked.keypoints, tracked.scores, limits.padding, image.shape[1::-1]
+        )
+        tracked = replace(
+            tracked, bboxes=around, bbox_scores=mean_confidence(tracked.scores)
+        )
         overlap = box_iou(boxes[:, None], around).max(1, initial=0)
         certain = scores >= (limits.min_new if len(tracked) else 0)
         new = np.flatnonzero((overlap < limits.tracked_overlap) & certain)
@@ -182,13 +189,12 @@ class PoseVerifiedDetector(Detector):
         is_person = people.bbox_scores >= limits.min_score
         if tracked is not None:
             is_person &= ~self._duplicates(people, tracked).any(1)
-        boxes, first = boxes[is_person], people.take(is_person)
-        people = self._estimate(image, first.bboxes, first.bbox_scores)
+        boxes = boxes[is_person]
+        around = people.bboxes[is_person]
+        people = self._estimate(image, around, people.bbox_scores[is_person])
         overlaps = [limits.loose_overlap, limits.tight_overlap]
-        share = np.interp(box_iou(boxes, first.bboxes), overlaps, [0, 1])
-        people.bboxes = first.bboxes + np.float32(share[:, None]) * (
-            boxes - first.bboxes
-        )
+        share = np.interp(box_iou(boxes, around), overlaps, [0, 1])
+        people.bboxes = around + np.float32(share[:, None]) * (boxes - around)
         return people.take(people.bbox_scores >= limits.min_score)
 
     def _estimate(
@@ -200,9 +206,10 @@ class PoseVerifiedDetector(Detector):
         their mean confidence.
         """
         [(points, confidence)] = self.estimator.estimate_fast([image], [boxes])
-        limits, size = self.limits, image.shape[1::-1]
-        around = boxes_around(points, confidence, limits.padding, size)
-        scores = scores * mean_confidence(confidence) ** limits.pose_power
+        around = boxes_around(
+            points, confidence, self.limits.padding, image.shape[1::-1]
+        )
+        scores = scores * mean_confidence(confidence) ** self.limits.pose_power
         return People(around, scores, points, confidence)
 
     def _drop_duplicates(self, people: People, num_tracked: int = 0) -> Boxes:

@@ -31,18 +31,19 @@ _MORE_ACCURATE = (
 class EstimatePoses(Pose2DOptions, Step):
     """Estimate the 2D poses of all frames, or load them from the cache."""
 
-    name, part, optional = 'estimate', '2D', False
+    name = 'estimate'
+    part = '2D'
+    optional = False
 
     def open(self) -> 'VideoPoseEstimator':
         """Open the detector and the 2D model."""
         from mmhot.pose2d.estimation import VideoPoseEstimator
         from mmhot.pose2d.pose_source import open_pose_source
 
-        say, speed = self.report.say, SPEEDS[self.speed]
+        speed = SPEEDS[self.speed]
         detector, estimator = open_pose_source(self, fetch=self._fetch)
-        hint = '' if self.pose2d else _MORE_ACCURATE
-        text = f'boxes: %s, 2D keypoints: %s{hint}'
-        say(ArgumentError(text, detector.name, estimator.name))
+        text = f'boxes: %s, 2D keypoints: %s{"" if self.pose2d else _MORE_ACCURATE}'
+        self.report.say(ArgumentError(text, detector.name, estimator.name))
         return VideoPoseEstimator(
             detector,
             estimator,
@@ -89,14 +90,12 @@ class EstimatePoses(Pose2DOptions, Step):
             observers,
         )
         warn_of_damage(frames, people.ended)
-        look_again = partial(show_again, frames, people, path)
-        finds_more = isinstance(models.detector, PoseVerifiedDetector)
         return Footage(
             frames,
             people,
-            look_again=look_again,
+            look_again=partial(show_again, frames, people, path),
             count=count,
-            finds_more=finds_more,
+            finds_more=isinstance(models.detector, PoseVerifiedDetector),
         )
 
     def start(
@@ -106,8 +105,10 @@ class EstimatePoses(Pose2DOptions, Step):
 
         It is called with each frame, and whether frames were lost before.
         """
-        previous, count = list[People](), 0
-        interval, skeleton = models.detection_interval(), models.estimator.skeleton
+        previous: list[People] = []
+        count = 0
+        interval = models.detection_interval()
+        skeleton = models.estimator.skeleton
 
         def estimate(frame: Frame, interrupted: bool) -> Footage:
             nonlocal previous, count

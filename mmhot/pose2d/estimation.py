@@ -79,7 +79,8 @@ class VideoPoseEstimator:
         """
         if self.det_every is not None:
             return self.det_every
-        interval, limits = self.detector.interval, self.detections
+        interval = self.detector.interval
+        limits = self.detections
         if not interval or (num_frames or limits.short) < limits.short:
             return 1
         if fps is None:
@@ -135,7 +136,8 @@ class VideoPoseEstimator:
             return clip
         try:
             self._process(source, clip, progress, missing)
-            clip.complete, clip.ended = True, source.ended or ''
+            clip.complete = True
+            clip.ended = source.ended or ''
             if clip.people:
                 clip.observed |= {x.name: x.arrays() for x in missing if x.is_kept}
         finally:
@@ -154,7 +156,8 @@ class VideoPoseEstimator:
     ) -> None:
         """Process all frames that an interrupted run has not processed."""
         interval = self.detection_interval(source.fps, source.num_frames)
-        shots, num_cached = CutDetector(), len(clip.people)
+        shots = CutDetector()
+        num_cached = len(clip.people)
         if not clip.complete:
             clip.cuts = shots.cuts
         chunk = interval if self.estimator.prefers_batches else 0
@@ -180,7 +183,8 @@ class VideoPoseEstimator:
         self, frames: Iterable[Frame], clip: ClipPeople, interval: int
     ) -> Iterator[list[Frame]]:
         """Split frames into batches of one shot; each cached frame is a batch."""
-        batch, num_cached = list[Frame](), len(clip.people)
+        batch: list[Frame] = []
+        num_cached = len(clip.people)
         for frame in frames:
             is_next = frame.index in clip.cuts or frame.index <= num_cached
             if batch and (is_next or self._is_full(batch, interval)):

@@ -96,23 +96,27 @@ class _Paths:
         search: PoseSearch,
         limits: Gaps,
     ) -> None:
-        self._search, self._limits = search, limits
+        self._search = search
+        self._limits = limits
         step = times[min(1, len(times) - 1)] - times[0]
         self._times = np.array([times[0] - step, *times])
         self._count = 1 + max(int(key.ids.max(initial=-1)) for key in keyframes)
         num_rows = self._count * len(self._times)
         self._known = np.zeros(num_rows, bool)
         columns = vars(keyframes[-1].people).values()
-        shapes = ((num_rows, *values.shape[1:]) for values in columns)
-        self._poses = People(*(np.zeros(shape, np.float32) for shape in shapes))
+        self._poses = People(
+            *(np.zeros((num_rows, *x.shape[1:]), np.float32) for x in columns)
+        )
         for key in keyframes:
             if key.position >= -1:
                 self._put(self._rows(key.ids, key.position), key.people)
 
     def _rows(self, person: np.ndarray, place: int | np.ndarray) -> np.ndarray:
+        """Return the rows (S,) of the poses of people (S,) at places (S,)."""
         return person * len(self._times) + place + 1
 
     def _put(self, rows: np.ndarray, people: People) -> None:
+        """Store the poses of people in rows (S,)."""
         self._known[rows] = True
         for values, new in zip(
             vars(self._poses).values(), vars(people).values(), strict=True
@@ -138,7 +142,8 @@ class _Paths:
             np.ndarray: Mask (S,) of spans that can be interpolated: both ends are
             known, the span is short, and the keypoints are where they were expected.
         """
-        search, limits, (person, first, last) = self._search, self._limits, spans.T
+        search = self._search
+        person, first, last = spans.T
         ends = np.stack([self._rows(person, first), self._rows(person, last)])
         is_known = self._known[ends]
         # An unknown end is assumed to be equal to the known one.
@@ -163,9 +168,11 @@ class _Paths:
         certain = search.are_certain(people) & ~slid
         self._put(self._rows(person, places)[certain], people.take(certain))
         distance = np.linalg.norm(guess.keypoints - people.keypoints, axis=-1)
-        distance = np.where(people.scores >= limits.min_score, distance, 0).max(1)
-        near = distance < limits.tolerance * box_size(guess.bboxes)
-        return certain & is_known.all(0) & near & (end - start <= limits.seconds)
+        is_clear = people.scores >= self._limits.min_score
+        distance = np.where(is_clear, distance, 0).max(1)
+        near = distance < self._limits.tolerance * box_size(guess.bboxes)
+        near &= end - start <= self._limits.seconds
+        return certain & is_known.all(0) & near
 
     def _keep_apart(
         self, places: np.ndarray, people: People, expected: People
@@ -176,7 +183,8 @@ class _Paths:
         """
         slid = np.zeros(len(people), bool)
         for place in np.unique(places) if self._count > 1 else ():
-            rows, known = np.flatnonzero(places == place), self.people_at(place)
+            rows = np.flatnonzero(places == place)
+            known = self.people_at(place)
             found, before = (x.take(rows).join(known) for x in (people, expected))
             found = self._search.find_beside(place, found, before, before.bboxes)
             slid[rows] = slides(found, before)[: len(rows)].any(1)
@@ -187,13 +195,13 @@ class _Paths:
         """Add the other frames, on the parabola through the ends and the middle."""
         nodes = np.array([first, (first + last) // 2, last])
         places = np.setdiff1d(np.arange(first + 1, last), nodes)
-        times, now = self._times[nodes + 1], self._times[places + 1, None]
+        times = self._times[nodes + 1]
+        now = self._times[places + 1, None]
         # weights of Lagrange's interpolation
         weights = np.empty((len(places), 3), np.float32)
         for node in range(3):
             others = np.delete(times, node)
-            factors = (now - others) / (times[node] - others)
-            weights[:, node] = factors.prod(1)
+            weights[:, node] = ((now - others) / (times[node] - others)).prod(1)
         poses = self._poses.take(self._rows(np.array(person), nodes))
         near = np.where(places < nodes[1], 0, 2)
         people = People(

@@ -36,7 +36,7 @@ class Prior(NamedTuple):
         return cls(np.full(number, np.nan), np.zeros(number, int))
 
     def take(self, rows: np.ndarray) -> 'Prior':
-        """Select people by index or mask."""
+        """Select people by index or mask (P,)."""
         return Prior(*(values[rows] for values in self))
 
 
@@ -72,7 +72,7 @@ class Detector(ABC):
         """Detect the people of BGR images (H, W, 3)."""
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image, given the poses of tracked ones in it."""
+        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
         return self([image])[0]
 
 

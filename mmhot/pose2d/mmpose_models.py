@@ -63,8 +63,12 @@ class MMPoseDetector(Detector):
     ) -> None:
         from mmdet.apis import init_detector
 
-        hint = 'det_weights, or another det_model, such as pose-verified'
-        self.model, meta, config = _open(model, hint, init_detector, 'mmdet')
+        self.model, meta, config = _open(
+            model,
+            'det_weights, or another det_model, such as pose-verified',
+            init_detector,
+            'mmdet',
+        )
         pipeline = [*config.test_dataloader.dataset.pipeline]
         pipeline[0] = dict(type='mmdet.LoadImageFromNDArray')
         content = fingerprint(self.model, config.model, pipeline)
@@ -139,13 +143,14 @@ class MMPoseEstimator(CropEstimator):
         self._affine = read_affine(pipeline)
         move_to_device(self.model, device)
         _capture(self.model, 'head', device, BATCH_SIZES)
-        on_cpu = device == 'cpu'
-        self._map = map if on_cpu else ThreadPoolExecutor(count_threads()).map
+        threads = count_threads()
+        self._map = map if device == 'cpu' else ThreadPoolExecutor(threads).map
         self.prefers_batches = torch.device(device).type == 'cuda'
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.name = Path(config.filename).stem
         skeleton = model_skeleton(self._meta, self.name)
-        self.skeleton, self.num_keypoints = skeleton.name, skeleton.num_keypoints
+        self.skeleton = skeleton.name
+        self.num_keypoints = skeleton.num_keypoints
         options = {}
         if keep_rates is not None and hasattr(self.model.head, 'keep_rates'):
             self.model.head.keep_rates = keep_rates
@@ -175,7 +180,8 @@ class MMPoseEstimator(CropEstimator):
             return self._pipeline(facts | self._meta)
         # This does the same, while other threads wait for less time.
         size, padding = self._affine
-        aspect, (width, height) = size[0] / size[1], (box[2:] - box[:2]) * padding
+        aspect = size[0] / size[1]
+        width, height = (box[2:] - box[:2]) * padding
         if width > height * aspect:
             height = width / aspect
         else:
@@ -227,10 +233,12 @@ def _capture(
     if not is_plain or isinstance(getattr(model, name), VisPredictHead):
         return
     head = getattr(model, name)
-    extract, forward = model.extract_feat, head.forward
+    extract = model.extract_feat
+    forward = head.forward
     network = CapturedGraphs(
         lambda images: forward(extract(images)), batch_sizes, all_at_once=True
     )
+    # The model passes images on, and the head runs all of the network.
     model.extract_feat = lambda images: (images,)
     head.forward = lambda feats: network(feats[-1])
 
@@ -241,12 +249,13 @@ def load_pose_model(model: Model) -> tuple[nn.Module, dict, Config]:
     Returns the model, the metadata of its keypoints, and the config.
     """
     from mmpose.apis import init_model
-    from mmpose.models.pose_estimators import TopdownPoseEstimator
 
     built, meta, config = _open(model, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
-        kind, file = type(built).__name__, config.filename
-        raise ValueError(f'{file} must be a top-down 2D model, got a {kind}')
+        raise ValueError(
+            f'{config.filename} must be a top-down 2D model, got a '
+            f'{type(built).__name__}'
+        )
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
 
@@ -258,8 +267,10 @@ def _open(
         raise ValueError(f'{model.name} is an ONNX model, which PyTorch cannot run')
     source = str(model.weights)
     if not source:
-        text = f'%s has no published weights: give a file as {{{argument}}}'
-        raise ArgumentError(text, model.config.stem)
+        raise ArgumentError(
+            f'%s has no published weights: give a file as {{{argument}}}',
+            model.config.stem,
+        )
     config = read_config_file(model.config, scope=scope)
     # warnings that it has no weights yet are recorded, and so not shown: MMDetection
     # sets filters of its own

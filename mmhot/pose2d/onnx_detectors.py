@@ -11,13 +11,16 @@ from mmhot.pose2d.onnx_formats import IMAGENET_BGR, RAW_BGR, OnnxFile, normalize
 from mmhot.pose2d.onnx_models import ONE_STAGE
 from mmhot.structures.people import Boxes, People, Pose, box_iou, match_boxes
 
-# Gray of the margin, label of people, divisor of sides.
-_GRAY, _PERSON, _STRIDE = (114, 114, 114), 0, 32
-_SAME_PERSON = 0.3  # overlap of a box with the box of the same person's pose
-# Longer side of the input where the file leaves it open, of RTMDet-nano and others.
-_SIZE, _RAW_SIZE = 320, 640
-# Detectors with this name take images that are not normalized.
-_YOLOX = 'yolox'
+_GRAY = (114, 114, 114)  # color of margins
+_PERSON = 0  # label of people
+_STRIDE = 32  # pixels; exported detectors need sides that are multiples of this
+# Least overlap (IoU) of a box with the box of a pose that shows the same person.
+_SAME_PERSON = 0.3
+# Longer side of the input in pixels where the file leaves it open: RTMDet-nano has the
+# first, models that take raw images the second.
+_SIZE = 320
+_RAW_SIZE = 640
+_YOLOX = 'yolox'  # detectors with this in their name take images as they are
 
 
 class OnnxDetector(Detector):
@@ -42,7 +45,9 @@ class OnnxDetector(Detector):
         self, path: str | Path, device: str = 'cpu', min_score: float = 0.3
     ) -> None:
         self.file = file = OnnxFile(path, device)
-        self.path, self.name, self.min_score = file.path, file.name, min_score
+        self.path = file.path
+        self.name = file.name
+        self.min_score = min_score
         self.identity = file.identify(min_score=min_score)
         self.has_poses = file.outputs.keys() >= ONE_STAGE
         self._outputs = ['dets', 'keypoints' if self.has_poses else 'labels']
@@ -61,11 +66,10 @@ class OnnxDetector(Detector):
             raise ValueError(f'{path} takes {file.input.shape}, not images')
         is_raw = self.has_poses or _YOLOX in self.name.lower()
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
-        resize = file.meta.get('resize', {})
-        side = resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
+        self._resize = file.meta.get('resize', {})  # empty unless exported by mmhot
+        side = self._resize.get('longer_side', _RAW_SIZE if is_raw else _SIZE)
         self.size = file.input_size(side)
-        self._is_exported = bool(resize)
-        is_area = resize.get('interpolation') == 'area'
+        is_area = self._resize.get('interpolation') == 'area'
         self._interpolation = cv2.INTER_AREA if is_area else cv2.INTER_LINEAR
         self._last: dict[tuple, People] = {}
 
@@ -91,17 +95,18 @@ class OnnxDetector(Detector):
         return [self._last[content] for content in contents]
 
     def _find(self, image: np.ndarray) -> People:
+        """Find the people of an image (H, W, 3)."""
         batch, zoom = self._prepare(image)
         dets, other = self.file.run(batch, self._outputs)
         with naming(self.path):  # raised for shapes that the file leaves open
-            boxes, scores, other = dets[0, :, :4], dets[0, :, 4], other[0]
+            scores = dets[0, :, 4]
             # Boxes without a score are padding. One-stage models detect only people.
-            rows = scores > 0 if self.has_poses else other == _PERSON
+            rows = scores > 0 if self.has_poses else other[0] == _PERSON
             no_poses = np.zeros((len(rows), 0, 3))
-            poses = (other if self.has_poses else no_poses)[rows] / (*zoom, 1)
-            scaled = (boxes[rows] / np.tile(zoom, 2)).clip(0, image.shape[1::-1] * 2)
-            scaled = scaled.astype(np.float32)
-            return People(scaled, scores[rows], poses[..., :2], poses[..., 2])
+            poses = (other[0] if self.has_poses else no_poses)[rows] / (*zoom, 1)
+            boxes = dets[0, rows, :4] / np.tile(zoom, 2)
+            boxes = boxes.clip(0, image.shape[1::-1] * 2).astype(np.float32)
+            return People(boxes, scores[rows], poses[..., :2], poses[..., 2])
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
@@ -109,13 +114,12 @@ class OnnxDetector(Detector):
         padded = self.size
         zoom = min(padded[1] / height, padded[0] / width)
         size = (max(round(width * zoom), 1), max(round(height * zoom), 1))
-        if self._is_exported:
+        if self._resize:
             padded = tuple(-(-side // _STRIDE) * _STRIDE for side in size)
         small = cv2.resize(image, size, interpolation=self._interpolation)
         borders = 0, padded[1] - size[1], 0, padded[0] - size[0]
         canvas = cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT, value=_GRAY)
-        batch = normalize([canvas], self._colors)
-        return batch, np.array(size) / (width, height)
+        return normalize([canvas], self._colors), np.array(size) / (width, height)
 
 
 class OneStageEstimator(PoseEstimator):
@@ -133,8 +137,8 @@ class OneStageEstimator(PoseEstimator):
     ) -> None:
         self.detector = OnnxDetector(path, device, min_score)
         self.name = self.detector.name
-        file, size = self.detector.file, self.detector.size
-        shapes = file.output_shapes(size)
+        file = self.detector.file
+        shapes = file.output_shapes(self.detector.size)
         self._num_keypoints = next(shape for shape in shapes if len(shape) == 4)[2]
         self.skeleton = file.find_skeleton(self._num_keypoints, skeleton).name
         self.identity = {**self.detector.identity, 'skeleton': self.skeleton}
@@ -145,6 +149,7 @@ class OneStageEstimator(PoseEstimator):
         return [self._match(*pair) for pair in zip(boxes, crowds, strict=True)]
 
     def _match(self, boxes: np.ndarray, people: People) -> Pose:
+        """Give each box (P, 4) the pose whose box overlaps it most."""
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], people.bboxes)

@@ -120,9 +120,15 @@ class OnnxFile:
             name = name or self.meta.get('skeleton') or metadata.get('skeleton')
             if name is None:
                 name = skeleton_with(num_keypoints, 'pose2d_skeleton')
-                text = f'{self.path} does not name its {num_keypoints} keypoints'
-                hint = '%s: assuming %s; give another as {pose2d_skeleton}'
-                _LOGGER.warning(ArgumentError(hint, text, name))
+                _LOGGER.warning(
+                    ArgumentError(
+                        '%s does not name its %d keypoints: assuming %s; give another '
+                        'as {pose2d_skeleton}',
+                        self.path,
+                        num_keypoints,
+                        name,
+                    )
+                )
             skeleton = get_skeleton(name)
             if skeleton.num_keypoints != num_keypoints:
                 raise ValueError(
@@ -167,8 +173,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
         steps = [step for task in tasks for step in task.get('transforms', [])]
         # Decoders come first: in some files, crops have the sizes of other models.
         steps = [task['params'] for task in tasks if 'params' in task] + steps
-        sizes = (step[key] for key in _SIZES for step in steps if key in step)
-        size = next(sizes, None)
+        sizes = [step[key] for key in _SIZES for step in steps if key in step]
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
         # Without such a step the network expects raw images.
@@ -177,7 +182,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
         planes = RAW_RGB if normalized.get('to_rgb') else RAW_BGR
         return PipelineFile(
             Colors(planes.channels, mean, std),
-            size and (int(size[0]), int(size[1])),
+            (int(sizes[0][0]), int(sizes[0][1])) if sizes else None,
             padding and float(padding),
             any(x.get('use_udp') or 'UDP' in str(x.get('type')) for x in steps),
         )

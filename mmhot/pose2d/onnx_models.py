@@ -62,29 +62,31 @@ class OnnxPoseEstimator(CropEstimator):
         self._file = file = OnnxFile(path, device, threads=1)
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
-        shape, layout = file.input.shape, _find_layout(file)
+        shape = file.input.shape
+        layout = _find_layout(file)
         width, height = file.input_size()
         if layout is None or not file.is_image or not (width and height):
             raise ValueError(
                 f'{path} is not a supported pose model: input {shape}, outputs '
                 f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
             )
-        self._layout, self._size = layout, np.array([width, height])
+        self._layout = layout
+        self._size = np.array([width, height])
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
         # A CPU's caches hold the activations of one crop.
-        usual = 1 if on_cpu else _GPU_BATCH
-        self._batch = shape[0] if isinstance(shape[0], int) else usual
+        batch = 1 if on_cpu else _GPU_BATCH
+        self._batch = shape[0] if isinstance(shape[0], int) else batch
         outputs = file.output_shapes((width, height))
         self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
         joints = file.find_skeleton(self.num_keypoints, skeleton)
-        self.skeleton, self._flip_indices = joints.name, list(joints.flip_indices)
-        colors = RAW_RGB if layout.is_raw else IMAGENET_RGB
-        self._colors = file.pipeline.colors or colors
+        self.skeleton = joints.name
+        self._flip_indices = list(joints.flip_indices)
+        usual = RAW_RGB if layout.is_raw else IMAGENET_RGB
+        self._colors = file.pipeline.colors or usual
         # UDP's crops map the centers of the corner pixels, not their corners.
-        ends = self._size - 1 if layout.is_udp else self._size
-        self._scale = ends / self._size
+        self._scale = (self._size - layout.is_udp) / self._size
         padding = file.pipeline.padding or layout.padding
         self._padding = file.meta.get('crop', {}).get('padding', padding)
         self._flips = file.meta.get('flip_test', False)
@@ -217,11 +219,13 @@ def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
     logs = np.pad(np.log(blurred.clip(1e-3, 50)), ((0, 0), (1, 1), (1, 1)), 'edge')
 
     def at(right: int, below: int) -> np.ndarray:
+        """Return the logarithms (K,) in cells beside the peaks."""
         return logs[joint, row + below, column + right].astype(np.float64)
 
     gradient = np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], -1) / 2
     peak = 2 * at(0, 0)
-    xx, yy = at(1, 0) - peak + at(-1, 0), at(0, 1) - peak + at(0, -1)
+    xx = at(1, 0) - peak + at(-1, 0)
+    yy = at(0, 1) - peak + at(0, -1)
     xy = at(1, 1) - at(1, 0) - at(0, 1) + peak - at(-1, 0) - at(0, -1) + at(-1, -1)
     hessian = np.stack([xx, xy / 2, xy / 2, yy], -1).reshape(-1, 2, 2)
     hessian += np.finfo(np.float32).eps * np.eye(2)

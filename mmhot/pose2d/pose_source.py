@@ -81,67 +81,68 @@ def open_pose_source(
         ValueError: If a name is unknown, a package is missing, or options contradict
             each other.
     """
-    name, det_model = options.pose2d, options.det_model
-    skeleton = options.pose2d_skeleton
-    name = name or shipped_models(POSE.folders)[0].name
-    if file := named_file(name, POSE):
-        fetch(name)
-        if file.detector is not None:
-            det_model = det_model or _fetch_detector(file.detector, fetch)
-        skeleton = skeleton or 'coco-17'
-    if det_model and named_file(det_model, DETECTOR):
-        fetch(det_model)
-    options = replace(options, pose2d=name, pose2d_skeleton=skeleton)
+    name = options.pose2d or shipped_models(POSE.folders)[0].name
+    options = _fetch_models(replace(options, pose2d=name), fetch)
     if name in POSE_ESTIMATORS:
         _refuse_weights('pose2d', name, options.pose2d_weights)
         opener, usual_detector = POSE_ESTIMATORS[name]
         with user_code(f'the 2D model {name!r}'):
             estimator: PoseEstimator = UserEstimator(opener(options))
     else:
-        estimator, usual_detector = _open_estimator(options, min_score), POSE_VERIFIED
-    if skeleton not in (None, estimator.skeleton):
-        text = '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r'
-        raise ArgumentError(text, skeleton, name, estimator.skeleton)
+        estimator = _open_estimator(options, min_score)
+        is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
+        usual_detector = name if is_both else POSE_VERIFIED
+    if options.pose2d_skeleton not in (None, estimator.skeleton):
+        raise ArgumentError(
+            '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r',
+            options.pose2d_skeleton,
+            name,
+            estimator.skeleton,
+        )
     if estimator.has_score_curve:
         estimator = TurnedCrops(estimator)
-    is_both = isinstance(estimator, OneStageEstimator) or name in HUMAN
-    det_model = det_model or (name if is_both else usual_detector)
-    options = replace(options, det_model=det_model)
-    if det_model in DETECTORS:
-        _refuse_weights('det', det_model, options.det_weights)
-        with user_code(f'the detector {det_model!r}'):
-            detector = DETECTORS[det_model](options, min_score, estimator)
-        if not isinstance(detector, WholeImage):
-            detector = UserDetector(detector)
-    elif det_model == POSE_VERIFIED:
-        shipped = replace(options, det_model=shipped_models(DETECTOR.folders)[0].name)
-        candidates = _open_detector(shipped, Verification.candidate_score)
-        detector = PoseVerifiedDetector(estimator, candidates)
-    else:
-        detector = _open_detector(options, min_score, estimator)
-    return detector, estimator
+    options = replace(options, det_model=options.det_model or usual_detector)
+    return _open_detector(options, min_score, estimator), estimator
+
+
+def _fetch_models(
+    options: Pose2DOptions, fetch: Callable[[str], object]
+) -> Pose2DOptions:
+    """Download the named models; return options with a detector and skeleton."""
+    skeleton = options.pose2d_skeleton
+    det_model = options.det_model
+    if file := named_file(options.pose2d, POSE):
+        fetch(str(options.pose2d))
+        skeleton = skeleton or 'coco-17'
+        if file.detector is not None:
+            det_model = det_model or _fetch_detector(file.detector, fetch)
+    if det_model and named_file(det_model, DETECTOR):
+        fetch(det_model)
+    return replace(options, pose2d_skeleton=skeleton, det_model=det_model)
 
 
 def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
     """Download a detector, or choose the shipped one if the download fails."""
     try:
         fetch(name)
+        return name
     except ValueError as error:
         text = '%s: the shipped detector is used, which finds fewer people'
         _LOGGER.warning(ArgumentError(text, error))
         return POSE_VERIFIED
-    return name
 
 
 def _refuse_weights(role: str, name: str, weights: str | None) -> None:
     if weights is not None:
-        text = f'{{{role}_weights}} is %s, but %s has its own weights'
-        raise ArgumentError(text, weights, name)
+        raise ArgumentError(
+            f'{{{role}_weights}} is %s, but %s has its own weights', weights, name
+        )
 
 
 def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
     model = resolve(options.pose2d, POSE, options.pose2d_weights)
-    device, keep_rates = options.device, SPEEDS[options.speed].keep_rates
+    device = options.device
+    keep_rates = SPEEDS[options.speed].keep_rates
     path = runtime(model, device, options.backend)
     if path is not None:
         path = model.pruned(keep_rates) or path
@@ -156,15 +157,24 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
 
 
 def _open_detector(
-    options: Pose2DOptions, min_score: float, estimator: PoseEstimator | None = None
+    options: Pose2DOptions, min_score: float, estimator: PoseEstimator
 ) -> Detector:
-    model = resolve(options.det_model, DETECTOR, options.det_weights)
-    device = options.device
-    path = runtime(model, device, options.backend)
+    name = options.det_model
+    if name in DETECTORS:
+        _refuse_weights('det', name, options.det_weights)
+        with user_code(f'the detector {name!r}'):
+            detector = DETECTORS[name](options, min_score, estimator)
+        return detector if isinstance(detector, WholeImage) else UserDetector(detector)
+    if name == POSE_VERIFIED:
+        shipped = replace(options, det_model=shipped_models(DETECTOR.folders)[0].name)
+        candidates = _open_detector(shipped, Verification.candidate_score, estimator)
+        return PoseVerifiedDetector(estimator, candidates)
+    model = resolve(name, DETECTOR, options.det_weights)
+    path = runtime(model, options.device, options.backend)
     if isinstance(estimator, OneStageEstimator) and estimator.detector.path == path:
         return estimator.detector
     if path is not None:
-        return OnnxDetector(path, device, min_score)
+        return OnnxDetector(path, options.device, min_score)
     from mmhot.pose2d.mmpose_models import MMPoseDetector
 
-    return MMPoseDetector(model, choose_device(device), min_score)
+    return MMPoseDetector(model, choose_device(options.device), min_score)

@@ -102,7 +102,8 @@ class TurnedCrops(PoseEstimator):
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self.estimator = estimator
-        self.name, self.skeleton = estimator.name, estimator.skeleton
+        self.name = estimator.name
+        self.skeleton = estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
         self.prefers_batches = estimator.prefers_batches
         self.identity = {**estimator.identity, 'turns': list(astuple(_SETTINGS))}
@@ -121,7 +122,8 @@ class TurnedCrops(PoseEstimator):
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Pose]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
-        estimate, tilt = self.estimator.estimate_fast, _SETTINGS.min_video_tilt
+        estimate = self.estimator.estimate_fast
+        tilt = _SETTINGS.min_video_tilt
         return self._estimate(estimate, images, boxes, priors, tilt)
 
     def _estimate(
@@ -190,7 +192,8 @@ class TurnedCrops(PoseEstimator):
             for turn in range(_NUM_TURNS)
             if turn != turns[person]
         ]
-        fast, (points, scores) = self.estimator.estimate_fast, poses
+        fast = self.estimator.estimate_fast
+        (points, scores) = poses
         turned_points, turned_scores = _estimate_crops(fast, crops)
         confidence = turned_scores[:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
         least = scores[uncertain, :NUM_BODY].mean(1) + _SETTINGS.min_gain

@@ -18,8 +18,10 @@ class UserDetector(Detector):
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self.name, self.identity = detector.name, _identity_of(detector)
-        self.interval, self.nms_thr = detector.interval, detector.nms_thr
+        self.name = detector.name
+        self.identity = _identity_of(detector)
+        self.interval = detector.interval
+        self.nms_thr = detector.nms_thr
         self.redetects = detector.redetects
 
     def __call__(self, images: Images) -> list[Boxes]:
@@ -27,7 +29,7 @@ class UserDetector(Detector):
         return self._check(self._detector, images)
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image, given the poses of tracked ones in it."""
+        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
         [found] = self._check(
             lambda images: [self._detector.redetect(images[0], tracked)], [image]
         )
@@ -48,7 +50,8 @@ class UserEstimator(PoseEstimator):
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator
-        self.name, self.identity = estimator.name, _identity_of(estimator)
+        self.name = estimator.name
+        self.identity = _identity_of(estimator)
         self.skeleton = estimator.skeleton
         self.has_score_curve = estimator.has_score_curve
         self.prefers_batches = estimator.prefers_batches

@@ -233,8 +233,7 @@ def clip_2d(
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
     clip = _check_numbers(replace(clip, steps=rows.steps))
-    label = str(source or name)
-    warn_of_other_pixels(rows.points, rows.scores, skeleton, size, label)
+    warn_of_other_pixels(rows.points, rows.scores, skeleton, size, str(source or name))
     return clip
 
 
@@ -315,16 +314,22 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
 def _check_numbers(clip: Clip2D) -> Clip2D:
     """Check a clip beside the arrays of its tracks."""
     width, height = check_image_size((clip.width, clip.height))
-    fps, times = checked_rate(clip.fps), clip.times
+    fps = checked_rate(clip.fps)
+    times = clip.times
     if times is not None:
-        last, shape = max(track.frames[-1] for track in clip.tracks), np.shape(times)
+        last = max(track.frames[-1] for track in clip.tracks)
+        shape = np.shape(times)
         if len(shape) != 1 or len(times) <= last:
             raise ValueError(f'times must be (F,) with F > {last}, got {shape}')
         times = passed_seconds(times, np.arange(len(times)), fps)
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
-        text = '%s: scores of up to %g are not probabilities: the 95th percentile '
-        _LOGGER.warning(text + 'counts as 1', clip.source or clip.name, highest)
+        _LOGGER.warning(
+            '%s: scores of up to %g are not probabilities: the 95th percentile '
+            + 'counts as 1',
+            clip.source or clip.name,
+            highest,
+        )
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
     return replace(clip, times=times, width=width, height=height, fps=fps)
@@ -346,8 +351,11 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
         raise ValueError('times must increase with frames')
     share = fps * np.median(steps) if len(steps) else 1.0
     if not _SAME_RATE[0] < share < _SAME_RATE[1]:
-        text = 'times are of %.3g frames/s, {fps} is %.3g: times must be seconds'
-        raise ArgumentError(text, fps / share, fps)
+        raise ArgumentError(
+            'times are of %.3g frames/s, {fps} is %.3g: times must be seconds',
+            fps / share,
+            fps,
+        )
     passed, even = times - times[0], (frame - frame[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
     return even if is_even else passed.round(6)
@@ -356,8 +364,9 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
 def checked_rate(fps: float) -> float:
     """Check a rate in frames per second, and return 25 for 24.999999."""
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
-        text = '{fps} must be from %g to %d, got %r'
-        raise ArgumentError(text, _MIN_FPS, _MAX_FPS, fps)
+        raise ArgumentError(
+            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
+        )
     whole = round(fps)
     return float(whole if 0 < abs(fps - whole) < _WHOLE_RATE < whole else fps)
 

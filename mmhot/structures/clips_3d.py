@@ -385,7 +385,8 @@ class Clip3D:
         sizes['J'] = len(self.detected_joints)
         arrays: dict[str, Any] = {}
         for name, (axes, dtype) in ARRAYS.items():
-            shape, values = tuple(sizes[axis] for axis in axes), getattr(self, name)
+            shape = tuple(sizes[axis] for axis in axes)
+            values = getattr(self, name)
             if values is None:
                 continue
             arrays[name] = np.asarray(values).astype(dtype, copy=False)
@@ -501,8 +502,7 @@ class Clip3D:
             clip.save('walk.bvh', height=1.75, bvh_profile='mixamo')
             clip.save('angles.mp4', video='walk.mp4', draw='angles')
         """
-        save = _above('mmhot.chain.write:save_clip')
-        return save(self, path, video, **options)
+        return _above('mmhot.chain.write:save_clip')(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
         """Return the row indices (T,) of each run of consecutive frames of a person.

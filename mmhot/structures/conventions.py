@@ -123,7 +123,8 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     if share(best) < _MOST_UPRIGHT:
         if share(usual, 1) >= _LEAST_UPRIGHT:  # only a part of people is seen
             return usual
-        best, reason = usual, 'the usual order, as no person stands'
+        best = usual
+        reason = 'the usual order, as no person stands'
     text = '%s: %d joints without names are read as %s, %s; {skeleton} states another'
     _LOGGER.warning(ArgumentError(text, name, count, best.name, reason))
     return best
@@ -229,8 +230,10 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         ValueError: If several axes have as many points.
     """
     _, axis, has_hands_up = _segments(body)
-    is_known, points = np.isfinite(axis).all(-1), dict.fromkeys(_UP, 0)
-    is_sure, least = is_known & ~has_hands_up, len(body) / 10
+    is_known = np.isfinite(axis).all(-1)
+    points = dict.fromkeys(_UP, 0)
+    is_sure = is_known & ~has_hands_up
+    least = len(body) / 10
     hangs = places is not None and is_sure.sum() < least  # or stands on hands
     axis = axis[is_known if hangs else is_sure]
     for axes, (column, sign) in _UP.items():
@@ -249,8 +252,7 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
             # People who jump are rarely on the floor. Feet at a height of zero now and
             # then count only with another point, as they pass it in any axes.
             touches = _FLOOR[0] < np.nanpercentile(height, 5) < _FLOOR[1]
-            is_floor = is_on.mean() > 0.5 or (touches and points[axes] > 0)
-            points[axes] += bool(is_floor)
+            points[axes] += bool(is_on.mean() > 0.5 or (touches and points[axes] > 0))
     best = [axes for axes, count in points.items() if count == max(points.values())]
     if len(best) > 1:
         raise ArgumentError('axes of people are not known: {given_axes} states them')
@@ -341,7 +343,8 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
         np.ndarray: Place of each person in each frame, (T, P).
     """
     people = places = np.arange(points.shape[1])
-    order, last = np.tile(people, (len(points), 1)), points[0].copy()
+    order = np.tile(people, (len(points), 1))
+    last = points[0].copy()
     seen = np.full(len(people), -1)
     with ignored_warnings():  # NumPy warns of people without points
         extent = np.nanmax(points, 2) - np.nanmin(points, 2)
@@ -357,9 +360,14 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
                 places = nearest
             order[frame] = places
             is_seen = np.isfinite(found[places]).any((1, 2))
-            last[is_seen], seen[is_seen] = found[places][is_seen], frame
+            last[is_seen] = found[places][is_seen]
+            seen[is_seen] = frame
     changed = (order != people).any(1)
     if changed.any():
-        text = '%s: people change places in %d of %d frames: followed by distance'
-        _LOGGER.warning(text, name, changed.sum(), len(points))
+        _LOGGER.warning(
+            '%s: people change places in %d of %d frames: followed by distance',
+            name,
+            changed.sum(),
+            len(points),
+        )
     return order

@@ -82,8 +82,9 @@ class Lens:
             raise ValueError(
                 f'the angle of view must be from 1 to 170 degrees, got {degrees:g}'
             )
-        focal = width / 2 / math.tan(math.radians(degrees) / 2)
-        return cls.pinhole(focal, width, height)
+        return cls.pinhole(
+            width / 2 / math.tan(math.radians(degrees) / 2), width, height
+        )
 
     @classmethod
     def pinhole(cls, focal: float, width: int, height: int) -> 'Lens':
@@ -93,8 +94,9 @@ class Lens:
     @classmethod
     def of_35mm(cls, millimeters: float, width: int, height: int) -> 'Lens':
         """Build a pinhole camera with a 35 mm equivalent focal length."""
-        focal = millimeters / _DIAGONAL_35MM * math.hypot(width, height)
-        return cls.pinhole(focal, width, height)
+        return cls.pinhole(
+            millimeters / _DIAGONAL_35MM * math.hypot(width, height), width, height
+        )
 
     @property
     def parameters(self) -> tuple[float, ...]:
@@ -173,7 +175,8 @@ class Lens:
         (fx, fy), (cx, cy) = self.focal, self.center
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
         rays = np.column_stack([rays, np.ones(len(rays))])
-        zero, distortion = np.zeros(3), np.array(self.distortion)
+        zero = np.zeros(3)
+        distortion = np.array(self.distortion)
         pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
         return pixels.reshape(np.shape(points)).astype(np.float32)
 
@@ -188,7 +191,8 @@ class Camera:
 
 def assumed_focal(width: float, height: float) -> float:
     """Return the focal length in pixels that is assumed for an unknown lens."""
-    usual, longer = UsualFocals(), max(width, height)
+    usual = UsualFocals()
+    longer = max(width, height)
     if longer <= usual.aspect * min(width, height):
         return usual.square * longer
     return (usual.landscape if width > height else usual.portrait) * longer

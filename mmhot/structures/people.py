@@ -165,8 +165,7 @@ def box_of(points: np.ndarray) -> np.ndarray:
 
 def box_size(boxes: np.ndarray) -> np.ndarray:
     """Return the square root of the area of boxes (..., 4)."""
-    sides = (boxes[..., 2:] - boxes[..., :2]).clip(1)
-    return np.sqrt(sides.prod(-1))
+    return np.sqrt((boxes[..., 2:] - boxes[..., :2]).clip(1).prod(-1))
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -106,8 +106,13 @@ def _axes_of(
     except ArgumentError:
         if usual is None:
             raise
-        text = '%s: does not state its axes: read as %s; {given_axes} states others'
-        _LOGGER.warning(ArgumentError(text, name, usual))
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: does not state its axes: read as %s; {given_axes} states others',
+                name,
+                usual,
+            )
+        )
         return usual
     return 'world' if usual and axes == 'z-up' else axes
 
@@ -207,7 +212,8 @@ def _roots(
         with ignored_warnings():  # NumPy warns of people whose translations are unknown
             far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
             depth = np.nanmedian(depths[of_track])
-        unit, units = count, (count, 1, 1000, 100)
+        unit = count
+        units = (count, 1, 1000, 100)
         if far > 0 and depth > 0:
             unit = min(units, key=lambda x: abs(np.log(far / x / depth)))
         elif far and not _CENTERED <= far / count <= _PLACED[1]:
@@ -215,8 +221,12 @@ def _roots(
             unit = next(others, count)
         if unit != count:
             title = next(title for _, title, x in _UNITS if x == unit)
-            text = '%s: translations of %s are read as %s'
-            _LOGGER.warning(text, name, _who(rows, of_track), title)
+            _LOGGER.warning(
+                '%s: translations of %s are read as %s',
+                name,
+                _who(rows, of_track),
+                title,
+            )
         places[of_track] = pelvis[of_track] + roots[of_track] / unit
     return places
 

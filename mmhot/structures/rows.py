@@ -68,7 +68,8 @@ class Rows:
         name.
         """
         stated, scores = _split_scores(self.points, self.scores, size)
-        lead, count = stated.shape[:-2], stated.shape[-2]
+        lead = stated.shape[:-2]
+        count = stated.shape[-2]
         frame, track = _number(lead, self.frame, self.track, name)
         sizes: dict[str, tuple[int, ...]] = {'scores': (count,), 'bboxes': (4,)}
         sizes |= {'root_3d': (3,), 'keypoints_2d': (count, 2)}
@@ -104,16 +105,20 @@ class CheckedRows(Rows):
 
     def with_tracks(self, name: str) -> 'CheckedRows':
         """Give IDs to people that are alone, and leave out those without one."""
-        rows, unknown = self, self.track < 0
+        rows = self
+        unknown = self.track < 0
         if unknown.all():
-            is_seen = np.isfinite(self.points).any((1, 2))
-            for rows in (self, self.take(is_seen)):
+            for rows in (self, self.take(np.isfinite(self.points).any((1, 2)))):
                 if len(np.unique(rows.frame)) == len(rows.frame):
                     return replace(rows, track=np.zeros(len(rows.frame), np.int64))
             return self
         if unknown.any():
-            text = '%s: %d of %d poses have no track ID; left out'
-            _LOGGER.warning(text, name, unknown.sum(), len(unknown))
+            _LOGGER.warning(
+                '%s: %d of %d poses have no track ID; left out',
+                name,
+                unknown.sum(),
+                len(unknown),
+            )
             rows = self.take(~unknown)
         pairs = np.stack([rows.frame, rows.track], 1)
         pairs, counts = np.unique(pairs, axis=0, return_counts=True)
@@ -136,7 +141,9 @@ class CheckedRows(Rows):
 
         ``usual`` are skeletons of unnamed joints by their number.
         """
-        stated, names, count = self.skeleton, self.joint_names, self.points.shape[-2]
+        stated = self.skeleton
+        names = self.joint_names
+        count = self.points.shape[-2]
         order = None
         if stated is None and names is not None:
             if len(names) != count:
@@ -225,7 +232,8 @@ def _split_scores(
     points: np.ndarray, scores: np.ndarray | None, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check points (..., K, C), and separate scores (..., K) that they may contain."""
-    title, other = _NAMES[size], _OTHERS[size]
+    title = _NAMES[size]
+    other = _OTHERS[size]
     points = to_numbers(title, points)
     if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
         raise ValueError(
@@ -238,8 +246,9 @@ def _split_scores(
     _check_sense(points, size, title)
     if points.shape[-1] > size:
         if scores is not None:
-            text = f'{title} has {size + 1} values and scores besides; {other}'
-            raise ValueError(text)
+            raise ValueError(
+                f'{title} has {size + 1} values and scores besides; {other}'
+            )
         points, scores = points[..., :size], points[..., size]
     if points.ndim == 4:
         check_time_first(points)
@@ -248,7 +257,8 @@ def _split_scores(
 
 def _check_sense(points: np.ndarray, size: int, title: str) -> None:
     """Refuse positions as pixels with scores, the reverse, and rotations."""
-    last, other = points[..., -1], _OTHERS[size]
+    last = points[..., -1]
+    other = _OTHERS[size]
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
         if is_unit.mean() > 1 - _MOST_WRONG:
@@ -292,8 +302,11 @@ def _number(
         return frame, np.full(len(frame), -1)
     track, names = number_tracks(tracks)
     if names:
-        text = '%s: track IDs are names, which are numbered from 0: %.80s'
-        _LOGGER.warning(text, name, ', '.join(map(str, names)))
+        _LOGGER.warning(
+            '%s: track IDs are names, which are numbered from 0: %.80s',
+            name,
+            ', '.join(map(str, names)),
+        )
     if track.shape != lead:
         raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
     return frame, track

@@ -34,5 +34,7 @@ def only_own(host: str) -> list[Middleware]:
     A page for the whole network may have any name.
     """
     hosts = ['*'] if host in _ALL else ['127.0.0.1', 'localhost', host]
-    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=hosts)
-    return [trusted, Middleware(_SameOrigin)]
+    return [
+        Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+        Middleware(_SameOrigin),
+    ]

@@ -74,7 +74,9 @@ class Page:
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
-        self._folder, self._options, self._memory = folder.resolve(), options, 0
+        self._folder = folder.resolve()
+        self._options = options
+        self._memory = 0
         if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
             # Each thread reserves addresses.
             self._memory = _MEMORY + (os.cpu_count() or 1) * (1 << 28)
@@ -160,7 +162,8 @@ class Page:
         if source is None or not Path(source).is_file():
             yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
-        out, state = _new_folder(session), session / 'progress'
+        out = _new_folder(session)
+        state = session / 'progress'
         state.unlink(missing_ok=True)
         given = dict(zip(self.fields, values, strict=True))
         logs = session / 'stdout', session / 'stderr'
@@ -173,7 +176,8 @@ class Page:
                 stderr=stderr,
             )
         self._processes[session] = process
-        deadline, still = time.monotonic() + 60 * _MINUTES, _first_frame(source)
+        deadline = time.monotonic() + 60 * _MINUTES
+        still = _first_frame(source)
         try:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
@@ -197,9 +201,11 @@ class Page:
 
     def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
         """Compose the command of a run with the values of the page's fields."""
-        kind, kinds = 'infer', INFER_COMMAND.kinds
+        kind = 'infer'
+        kinds = INFER_COMMAND.kinds
         if has_keypoints(Path(source)):
-            kind, kinds = 'lift', LIFT_COMMAND.kinds
+            kind = 'lift'
+            kinds = LIFT_COMMAND.kinds
         # The page shows .html, and commands read .npz.
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
@@ -249,8 +255,11 @@ def _make_fields() -> dict[str, Any]:
         for name, form in FORMATS.items()
         if form.requires is None or find_spec(form.requires[0]) is not None
     ]
-    files = dict(value=['npz', 'html'], multiselect=True)
-    fields = {'formats': gr.Dropdown(formats, label='Files', **files)}
+    fields = {
+        'formats': gr.Dropdown(
+            formats, label='Files', **dict(value=['npz', 'html'], multiselect=True)
+        )
+    }
     with gr.Row():
         fields['start'] = gr.Textbox(label='Start', placeholder='0:00', **narrow)
         fields['end'] = gr.Textbox(label='End', placeholder='the end', **narrow)
@@ -264,8 +273,9 @@ def _make_fields() -> dict[str, Any]:
         )
         fields['joints'] = gr.Checkbox(label='24 joints, with feet and hands')
         fields['speed'] = gr.Radio([*SPEEDS], value='default', label='Speed')
-        models = dict(value='', label='2D model', filterable=False)
-        fields['pose2d'] = gr.Dropdown(_models(), **models)
+        fields['pose2d'] = gr.Dropdown(
+            _models(), **dict(value='', label='2D model', filterable=False)
+        )
     return fields
 
 

@@ -126,7 +126,8 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
     prefix, _, name = str(kind).rpartition('.')
     # Types are looked up in dictionaries, because MMEngine's own lookup would also
     # import a type such as 'os.system'.
-    root, registered = _REGISTRIES.get(key, MODELS), None
+    root = _REGISTRIES.get(key, MODELS)
+    registered = None
     for registry in (root, root.children.get(prefix or scope)):
         if registry is not None and prefix in ('', *_SCOPES):
             registered = registry.module_dict.get(name, registered)
@@ -153,8 +154,9 @@ def arguments_of(kind: type) -> frozenset[str]:
     Constructors of base classes are included as long as ``**kwargs`` reach them.
     """
     names: set[str] = set()
-    inits = [vars(base).get('__init__') for base in kind.__mro__[:-1]]
-    for init in filter(None, inits):
+    for init in filter(
+        None, [vars(base).get('__init__') for base in kind.__mro__[:-1]]
+    ):
         parameters = signature(init).parameters
         names |= {*parameters}
         if not any(x.kind is x.VAR_KEYWORD for x in parameters.values()):

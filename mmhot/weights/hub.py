@@ -100,8 +100,7 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
-    beside = models[0].with_name(PIPELINE_FILE)
-    paths = {PIPELINE_FILE: beside, SDK_FILE: models[0]}
+    paths = {PIPELINE_FILE: models[0].with_name(PIPELINE_FILE), SDK_FILE: models[0]}
     members = {file: str(path) for file, path in paths.items() if path in names}
     if max(archive.getinfo(x).file_size for x in members.values()) > _MAX_SIZE:
         raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
@@ -114,14 +113,14 @@ def _hub_address(name: str) -> str:
     if len(parts) < 2 or not all(parts):
         raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
     server = os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
-    repository, file = '/'.join(parts[:2]), '/'.join(parts[2:])
+    repository = '/'.join(parts[:2])
+    file = '/'.join(parts[2:])
     return f'{server}/{repository}/resolve/main/{file}'
 
 
 def cache_folder() -> Path:
     """Return the folder of files that were fetched or unpacked."""
-    caches = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
-    return Path(caches).expanduser() / 'mmhot'
+    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'mmhot'
 
 
 def download(

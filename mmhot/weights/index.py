@@ -107,8 +107,7 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
 
     Metafiles that do not contain ``name`` are left out, as parsing takes longer.
     """
-    index = _read_yaml(folder / 'model-index.yml')
-    for metafile in index['Import']:
+    for metafile in _read_yaml(folder / 'model-index.yml')['Import']:
         if name in (folder / metafile).read_text(encoding='utf-8'):
             yield from _read_yaml(folder / metafile).get('Models', [])
 
@@ -120,7 +119,8 @@ def shipped_weights() -> dict[str, Path]:
 
 def find_shipped(name: str | Path) -> Path | None:
     """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
-    shipped, stem = shipped_weights(), str(name).removeprefix(SCHEME)
+    shipped = shipped_weights()
+    stem = str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
         hint = hint_at_names(stem, shipped)
         raise ValueError(f'unknown weights: {name}{hint}')

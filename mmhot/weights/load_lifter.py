@@ -74,7 +74,8 @@ def _build(config: Config, source: Path) -> nn.Module:
             'a head with a decoder'
         )
     built = build_model(model, source)
-    backbone, decoder = built.backbone, built.head.decoder
+    backbone = built.backbone
+    decoder = built.head.decoder
     if not hasattr(backbone, 'num_frames') or not hasattr(backbone, 'num_keep_frames'):
         raise ValueError(
             f'{source}: the backbone must have the attributes num_frames and '
@@ -106,6 +107,7 @@ def lifter_skeleton(config: Config) -> joints.Skeleton:
         return joints.get_skeleton('h36m-17')
     skeleton = joints.configured_skeleton(metainfo)
     if joints.SKELETONS.get(skeleton.name) is not skeleton:
-        parents = read_metainfo(metainfo).tree(start=0)
-        skeleton = joints.add_skeleton(replace(skeleton, parents=parents))
+        skeleton = joints.add_skeleton(
+            replace(skeleton, parents=read_metainfo(metainfo).tree(start=0))
+        )
     return skeleton

@@ -23,8 +23,9 @@ def naming_failures(source: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        text = f'{source}: the model cannot be built: {one_line(error)}'
-        raise ValueError(text) from error
+        raise ValueError(
+            f'{source}: the model cannot be built: {one_line(error)}'
+        ) from error
 
 
 def build_model(
@@ -97,7 +98,8 @@ def list_differences(
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
     for key in (key for key in expected if key in state):
-        value, shape = state[key], tuple(expected[key].shape)
+        value = state[key]
+        shape = tuple(expected[key].shape)
         is_tensor = isinstance(value, Tensor)
         other = tuple(value.shape) if is_tensor else type(value).__name__
         if other != shape:

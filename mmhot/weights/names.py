@@ -91,8 +91,9 @@ class NamedFile(NamedTuple):
             return hub.download(self.url, path=self.path(name), show=show)
         except ValueError as error:
             argument = 'pose2d' if self.task is POSE else 'det_model'
-            text = f'%s, or give the path of its .onnx as {{{argument}}}'
-            raise ArgumentError(text, error) from error
+            raise ArgumentError(
+                f'%s, or give the path of its .onnx as {{{argument}}}', error
+            ) from error
 
 
 NAMED_FILES = {
@@ -239,11 +240,11 @@ def _config_file(name: str, task: Task) -> Model | None:
         return Model(name, require_file(path))
     if path.is_file():
         option = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
-        text = (
+        raise ArgumentError(
             '%s is neither a config (.py) nor an .onnx or .zip file: checkpoints are '
-            f'given as {{{option.get(task, "checkpoint")}}}'
+            f'given as {{{option.get(task, "checkpoint")}}}',
+            path,
         )
-        raise ArgumentError(text, path)
     return None
 
 

@@ -59,8 +59,7 @@ class GroupAttention(nn.Module):
             mask = F.pad(groups.slot_mask, (0, num_private), value=True)  # (G, N)
             mask = mask.repeat(x.shape[0] // groups.num_groups, 1)[:, None, None]
         elif groups is not None:
-            kv = _share_slots(qkv[..., q.shape[-1] :], groups)
-            k, v = kv.chunk(2, dim=-1)
+            k, v = _share_slots(qkv[..., q.shape[-1] :], groups).chunk(2, dim=-1)
         q, k, v = (self._split(part).transpose(1, 2) for part in (q, k, v))
         x = F.scaled_dot_product_attention(q, k, v, mask, scale=self.scale)
         return self.proj(x.transpose(1, 2).flatten(2)), queries_keys

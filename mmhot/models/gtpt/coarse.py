@@ -105,7 +105,8 @@ class CoarseEncoder(nn.Module):
         """
         x, rows, kept, logits = state
         for layer, count in enumerate(counts, start=len(kept)):
-            block, num_queries = self.blocks[layer], x.shape[1] - rows.shape[1]
+            block = self.blocks[layer]
+            num_queries = x.shape[1] - rows.shape[1]
             positions = table[nn.functional.pad(rows, (num_queries, 0))]
             x, (queries, keys) = block.attend(x + positions)
             queries, keys = queries[:, :num_queries], keys[:, num_queries:]

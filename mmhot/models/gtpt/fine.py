@@ -94,13 +94,13 @@ class CoarseToFine(nn.Module):
 
         The second tensor is (B, num_dense + N, C).
         """
-        groups, pool = self.groups, coarse.patches
+        groups = self.groups
+        pool = coarse.patches
         parts, sparse = coarse.queries.tensor_split([groups.num_parts], dim=1)
         if self.dense_tokens is not None:
             dense = parts[:, groups.part_of_dense] + self.dense_tokens
             pool = torch.cat([dense, pool], dim=1)
-        slots = sparse[:, groups.slots].unflatten(1, (groups.num_groups, -1))
-        return slots, pool
+        return sparse[:, groups.slots].unflatten(1, (groups.num_groups, -1)), pool
 
     def gates(self, patches: Tensor, patch: Tensor) -> Tensor:
         """Compute the channel gates of the chosen patches.

@@ -53,7 +53,8 @@ class GroupRTMCCHead(RTMCCHead):
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
-        groups, feature_map = self.groups, feats[-1]
+        groups = self.groups
+        feature_map = feats[-1]
         keypoints = self.mlp(self.final_layer(feature_map).flatten(2))  # (B, K, C)
         cells = self.embed(feature_map.flatten(2).transpose(1, 2))  # (B, N, C)
         slots = keypoints[:, groups.sparse[groups.slots]]

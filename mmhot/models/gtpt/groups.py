@@ -51,7 +51,8 @@ class KeypointGroups(nn.Module):
     ) -> None:
         super().__init__()
         skeleton = configured_skeleton(skeleton)
-        self.skeleton, self.joints = skeleton.name, skeleton.joints
+        self.skeleton = skeleton.name
+        self.joints = skeleton.joints
         if isinstance(groups, str) and groups == 'auto':
             groups = find_groups(skeleton)
         self.groups, indices = check_groups(skeleton, groups)
@@ -72,7 +73,8 @@ class KeypointGroups(nn.Module):
         """Register the keypoint of each slot, and the mask without padding."""
         counts = torch.tensor([*map(len, slots)])[:, None]  # (G, 1)
         place = torch.arange(self.num_slots) - self.num_slots + counts  # (G, S)
-        is_real, index = place >= 0, counts.cumsum(0) - counts + place.clamp(min=0)
+        is_real = place >= 0
+        index = counts.cumsum(0) - counts + place.clamp(min=0)
         sparse = [joint for group in slots for joint in group]
         self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
         self._register('slots', index.flatten())  # (G * S, )
@@ -81,7 +83,9 @@ class KeypointGroups(nn.Module):
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
-        part, sparse, rows = 0, self.num_parts, []
+        part = 0
+        sparse = self.num_parts
+        rows = []
         for group, names in zip(slots, parts, strict=True):
             ends = part + len(names), sparse + len(group)
             rows.append([*range(part, ends[0]), *range(sparse, ends[1])])

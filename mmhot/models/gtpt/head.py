@@ -111,7 +111,8 @@ class GTPTHead(BaseHead):
         self.groups = KeypointGroups(metainfo or skeleton, groups)
         self.groups.check_count(out_channels)
         self.coarse_depth, self.fine_depth = coarse_depth, fine_depth
-        (width, height), (columns, rows) = in_featuremap_size, patch_size
+        (width, height) = in_featuremap_size
+        (columns, rows) = patch_size
         if width % columns or height % rows:
             raise ValueError(
                 f'patch_size ({patch_size}) must divide in_featuremap_size, '
@@ -201,8 +202,7 @@ class GTPTHead(BaseHead):
         index and in ascending order: (B, N) in coarse layers, then (B, G, N), where
         dense keypoints are -1.
         """
-        state = self.coarse_encoder.begin(patches)
-        tokens, kept, _ = self._encode_from(state, counts)
+        tokens, kept, _ = self._encode_from(self.coarse_encoder.begin(patches), counts)
         return tokens, tuple(rows - 1 for rows in kept)
 
     def _encode_from(

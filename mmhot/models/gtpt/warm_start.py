@@ -27,7 +27,8 @@ def fit_weights(
     num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
     drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None
     for name, parameter in head.named_parameters():
-        key, length = prefix + name, len(parameter)
+        key = prefix + name
+        length = len(parameter)
         saved = state_dict.get(key)
         if saved is None or saved.ndim != parameter.ndim:
             continue

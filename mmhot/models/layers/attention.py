@@ -93,7 +93,8 @@ def received_attention(attention: Attention, x: Tensor) -> Tensor:
     Returns:
         Tensor: Mean attention weight of each token as a key, (..., N).
     """
-    qkv, wanted = attention.qkv, 2 * x.shape[-1]
+    qkv = attention.qkv
+    wanted = 2 * x.shape[-1]
     bias = None if qkv.bias is None else qkv.bias[:wanted]
     qk = F.linear(x, qkv.weight[:wanted], bias)
     q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)

@@ -106,8 +106,7 @@ def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
     rows = _encode_axis(num_rows, embed_dims // 2)[:, None]
     columns = _encode_axis(num_columns, embed_dims // 2)[None]
     shape = (num_rows, num_columns, embed_dims // 2)
-    table = torch.cat([rows.expand(shape), columns.expand(shape)], dim=-1)
-    return table.flatten(0, 1)
+    return torch.cat([rows.expand(shape), columns.expand(shape)], dim=-1).flatten(0, 1)
 
 
 def _encode_axis(length: int, channels: int) -> Tensor:

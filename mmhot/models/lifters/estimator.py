@@ -125,7 +125,8 @@ class SequencePoseLifter(PoseLifter):
         if mode != 'tensor':
             return super().forward(inputs, data_samples, mode)
         feats = self.extract_feat(inputs)
-        poses, frames = self.head(feats), kept_frames(feats)
+        poses = self.head(feats)
+        frames = kept_frames(feats)
         return poses if frames is None else (poses, frames)
 
     def extract_feat(

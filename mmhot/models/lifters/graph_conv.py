@@ -35,8 +35,7 @@ class ModulatedGraphConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_dims))
         symmetric = (adjacency + adjacency.T) / 2
         self.register_buffer('adjacency', symmetric, persistent=False)
-        others = 1 - torch.eye(num_nodes)
-        self.register_buffer('others', others, persistent=False)
+        self.register_buffer('others', 1 - torch.eye(num_nodes), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -116,8 +115,7 @@ class KeypointGraphConv(NodeGraphConv):
 
     def __init__(self, embed_dims: int, skeleton: Skeleton) -> None:
         super().__init__(embed_dims, skeleton.num_keypoints)
-        adjacency = bone_adjacency(skeleton)
-        self.register_buffer('adjacency', adjacency, persistent=False)
+        self.register_buffer('adjacency', bone_adjacency(skeleton), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to ``(B, T, K, C)``."""

@@ -86,7 +86,9 @@ class IntraPartConstraint(nn.Module):
         # Each joint's row among the vectors that `forward` concatenates, for both
         # copies: joints, limbs of 3, joints, limbs of 2.
         rows = torch.arange(skeleton.num_keypoints)
-        whole, outer, limb = rows.clone(), rows.clone(), torch.arange(len(limbs))
+        whole = rows.clone()
+        outer = rows.clone()
+        limb = torch.arange(len(limbs))
         whole[limbs[:, 1:]] = len(rows) + limb[:, None]
         outer[limbs[:, 2]] = len(rows) + limb
         rows = torch.stack([whole, outer + len(rows) + len(limbs)])
@@ -192,7 +194,8 @@ class HTNet(BaseModule):
         super().__init__(init_cfg=init_cfg)
         check_heads(embed_dims, num_heads, parts=3)
         skeleton = configured_skeleton(skeleton)
-        self.num_keypoints, self.in_channels = skeleton.num_keypoints, in_channels
+        self.num_keypoints = skeleton.num_keypoints
+        self.in_channels = in_channels
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)

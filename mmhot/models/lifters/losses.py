@@ -75,7 +75,8 @@ class PoseSequenceLoss(nn.Module):
             loss = loss + self.scale_weight * _mean(error, valid)
         if output.shape[1] < 2 or not (self.velocity_weight or self.smooth_weight):
             return loss
-        both, step = valid[:, 1:] * valid[:, :-1], output.diff(dim=1)
+        both = valid[:, 1:] * valid[:, :-1]
+        step = output.diff(dim=1)
         error = (step - target.diff(dim=1)).norm(dim=-1)
         loss = loss + self.velocity_weight * _mean(error, both)
         steps = weights * step.square().mean(-1)

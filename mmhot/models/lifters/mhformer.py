@@ -101,8 +101,9 @@ class CrossHypothesisInteraction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         hypotheses = list(x.unbind(2))
-        steps = zip(self._STEPS, self.norms, self.attns, strict=True)
-        for (query, key, value), norms, attention in steps:
+        for (query, key, value), norms, attention in zip(
+            self._STEPS, self.norms, self.attns, strict=True
+        ):
             norm_query, norm_key, norm_value = norms
             update = attention(
                 norm_query(hypotheses[query]),

@@ -33,7 +33,8 @@ class _SpaceTimeLayer:
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that each frame receives, (B, T)."""
-        tracks, block = self._over_keypoints(x), self.temporal
+        tracks = self._over_keypoints(x)
+        block = self.temporal
         received = received_attention(block.attn, block.norm1(tracks))
         received = received.unflatten(0, (x.shape[0], -1)).mean(1)
         return self._over_frames(tracks, x.shape[0]), received

@@ -62,7 +62,8 @@ class AttentionGraphLayer(nn.Module):
         skeleton: Skeleton,
     ) -> None:
         super().__init__()
-        heads, dims = (embed_dims, num_heads, False), (embed_dims, mlp_dims)
+        heads = (embed_dims, num_heads, False)
+        dims = (embed_dims, mlp_dims)
         self.attention = nn.Sequential(
             ScaledBlock(Attention(*heads), *dims),
             ScaledBlock(FrameAttention(*heads), *dims),
@@ -153,7 +154,8 @@ def _fit_norms(
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):
             continue
-        length, before = module.norm.num_features, 0
+        length = module.norm.num_features
+        before = 0
         for part in ('weight', 'bias', 'running_mean', 'running_var'):
             key = f'{prefix}{name}.norm.{part}'
             values = state_dict.get(key)

@@ -57,8 +57,7 @@ class SpaceTimeBlock(nn.Module):
 
     def received(self, x: Tensor) -> Tensor:
         """Compute the attention that frames receive in the temporal half, (B, T)."""
-        tracks = self.norm1_t(x).transpose(1, 2)
-        return received_attention(self.attn_t, tracks).mean(1)
+        return received_attention(self.attn_t, self.norm1_t(x).transpose(1, 2)).mean(1)
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
         """Add a residual branch, with stochastic depth for each frame."""
@@ -179,8 +178,12 @@ class MotionBERT(Host):
 
     def get_layers(self) -> list[_DualStreamLayer]:
         """Pair the blocks of both streams."""
-        streams = zip(self.blocks_st, self.blocks_ts, self.attn_regress, strict=True)
-        return [_DualStreamLayer(*blocks) for blocks in streams]
+        return [
+            _DualStreamLayer(*blocks)
+            for blocks in zip(
+                self.blocks_st, self.blocks_ts, self.attn_regress, strict=True
+            )
+        ]
 
     def before_recovery(self, x: Tensor) -> Tensor:
         """Normalize tokens ``(B, T, K, C)``."""

@@ -135,8 +135,7 @@ class NanoHTNet(BaseModule):
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, 2).
         """
-        sizes = (self.num_frames, self.num_keypoints, self.in_channels)
-        check_windows(self, x, *sizes)
+        check_windows(self, x, *(self.num_frames, self.num_keypoints, self.in_channels))
         return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
 
     def spatial(self, x: Tensor) -> Tensor:

@@ -102,8 +102,10 @@ class PoseLiftingHead(BaseHead):
             coords = self.average(feats, flip_indices, target)
         else:
             coords = self.select(feats, target)
-        pairs = zip(to_numpy(coords), batch_data_samples, strict=True)
-        return [self.decode(*pair) for pair in pairs]
+        return [
+            self.decode(*pair)
+            for pair in zip(to_numpy(coords), batch_data_samples, strict=True)
+        ]
 
     def average(
         self, feats: Sequence[Features], flip_indices: Sequence[int], target: str

@@ -62,8 +62,7 @@ class MomentQueue(nn.Module):
 
     def __init__(self, size: int, num_features: int) -> None:
         super().__init__()
-        keys = F.normalize(torch.randn(size, num_features))
-        self.register_buffer('keys', keys)
+        self.register_buffer('keys', F.normalize(torch.randn(size, num_features)))
         self.register_buffer('performances', torch.full((size,), -1))
         self.register_buffer('frames', torch.zeros(size, dtype=torch.int64))
         self.register_buffer('position', torch.zeros((), dtype=torch.int64))
@@ -83,8 +82,7 @@ class MomentQueue(nn.Module):
             Tensor: Mask, (B, N), bool.
         """
         other = performances[:, None] != self.performances
-        distant = (frames[:, None] - self.frames).abs() > radius
-        return other | distant
+        return other | ((frames[:, None] - self.frames).abs() > radius)
 
     @torch.no_grad()
     def write(self, keys: Tensor, performances: Tensor, frames: Tensor) -> None:

@@ -74,7 +74,8 @@ class Host(BaseModule):
         super().__init__(init_cfg=init_cfg)
         self.num_frames, self.num_keypoints = num_frames, num_keypoints
         self.in_channels = in_channels
-        sizes, heads = (num_frames, num_layers, embed_dims), (num_heads, qkv_bias)
+        sizes = (num_frames, num_layers, embed_dims)
+        heads = (num_heads, qkv_bias)
         limits = self.first_depth, self.fixed_lengths
         self.hourglass = Hourglass(*sizes, pruner, recoverer, *heads, *limits)
         self.num_keep_frames = self.hourglass.num_outputs

@@ -98,8 +98,9 @@ class Hourglass(nn.Module):
         """Number of frames in each layer."""
         lengths = [self.num_frames] * self.num_layers
         for pruner in self.pruners:
-            deeper = self.num_layers - pruner.depth
-            lengths[pruner.depth :] = [pruner.num_keep] * deeper
+            lengths[pruner.depth :] = [pruner.num_keep] * (
+                self.num_layers - pruner.depth
+            )
         return lengths
 
     def forward(
@@ -190,8 +191,11 @@ class Hourglass(nn.Module):
             )
         keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
-            text = '{keep} must be a number for each of %s pruners, got %r'
-            raise ArgumentError(text, len(built), keep)
+            raise ArgumentError(
+                '{keep} must be a number for each of %s pruners, got %r',
+                len(built),
+                keep,
+            )
         if self.fixed_lengths and keeps != built:
             raise ArgumentError(
                 '{keep=%r} cannot be changed: layers of this model are built for %s '
@@ -234,8 +238,10 @@ def _split_pyramid(pruner: dict) -> list[dict]:
             f'num_keep and depth of a pyramid must be lists of the same length, got '
             f'{counts} and {depths}'
         )
-    pairs = zip(counts, depths, strict=True)
-    return [{**pruner, 'num_keep': count, 'depth': depth} for count, depth in pairs]
+    return [
+        {**pruner, 'num_keep': count, 'depth': depth}
+        for count, depth in zip(counts, depths, strict=True)
+    ]
 
 
 def _build_recoverer(
@@ -260,8 +266,12 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     for keep in keeps:
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
         if not is_count or not 1 <= keep <= most:
-            text = f'{{{name}}} must be from 1 to %s, got %r for %s frames'
-            raise ArgumentError(text, most, keep, num_frames)
+            raise ArgumentError(
+                f'{{{name}}} must be from 1 to %s, got %r for %s frames',
+                most,
+                keep,
+                num_frames,
+            )
         most = keep - 1
     return [int(keep) for keep in keeps]
 

@@ -158,8 +158,7 @@ class AttentionRecoverer(TokenRecoverer):
         """Recover tokens (B, T, ..., C); see :class:`TokenRecoverer`."""
         queries = self.queries[:num_frames]
         x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
-        recovered = queries + self.attention(queries, x, x)
-        return recovered.movedim(-2, 1).contiguous()
+        return (queries + self.attention(queries, x, x)).movedim(-2, 1).contiguous()
 
 
 @MODELS.register_module()
@@ -199,8 +198,11 @@ class TimedAttentionRecoverer(AttentionRecoverer):
         x = x.movedim(1, -2).contiguous()  # (B, ..., t, C)
         times = self.queries[kept]  # (B, t, C)
         times = times.reshape(len(times), *[1] * (x.ndim - 3), *times.shape[1:])
-        recovered = self.attention(self.queries[:num_frames], x + times, x)
-        return recovered.movedim(-2, 1).contiguous()
+        return (
+            self.attention(self.queries[:num_frames], x + times, x)
+            .movedim(-2, 1)
+            .contiguous()
+        )
 
 
 @MODELS.register_module()

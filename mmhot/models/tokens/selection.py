@@ -31,12 +31,12 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
     Returns:
         Tensor: Chosen tokens, (..., n, *rest).
     """
-    num_tokens, rest = x.shape[index.ndim - 1], x.shape[index.ndim :]
+    num_tokens = x.shape[index.ndim - 1]
+    rest = x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
     flat_index = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
     # Whole tokens are copied; torch.gather would look up every element.
-    tokens = x.reshape(-1, *rest).index_select(0, flat_index)
-    return tokens.reshape(*index.shape, *rest)
+    return x.reshape(-1, *rest).index_select(0, flat_index).reshape(*index.shape, *rest)
 
 
 def spread_frames(
