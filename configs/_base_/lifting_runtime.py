@@ -1,4 +1,4 @@
 _base_ = './default_runtime.py'
 
-# for MMPose's 3D inferencer
+# MMPose's 3D inferencer needs this visualizer.
 visualizer = dict(type='Pose3dLocalVisualizer')

@@ -10,7 +10,7 @@ train_pipeline = [
     dict(type='ProjectToRandomCamera', aim=0.3),
     dict(type='RandomDetectorNoise', prob=0.5),
     dict(type='GenerateTarget', encoder=codec),
-    # labels have zero at the center
+    # Labels have zero at the center of the image.
     dict(
         type='RandomFlipAroundRoot',
         flip_label=True,
@@ -77,6 +77,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# mean over frames, as a few actions of one subject are no benchmark
+# Errors are averaged over frames: a few actions of one subject are no benchmark.
 test_evaluator = dict(type='LiftingErrorMetric', average='frames')
 val_evaluator = [dict(measures=['MPJPE', 'P-MPJPE'], **test_evaluator)]

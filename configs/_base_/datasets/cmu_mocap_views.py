@@ -6,7 +6,8 @@ __encode = [
     dict(type='GenerateTarget', encoder={{_base_.codec}}),
     dict(type='PackPoseInputs'),
 ]
-# as of real cameras: reversal of a moment; camera, detector, frame rate of a view
+# As with real cameras, all views of a moment are reversed together, and each view has
+# its own camera, detector and frame rate.
 train_dataloader = dict(
     batch_size=256,
     dataset=dict(

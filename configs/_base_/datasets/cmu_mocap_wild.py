@@ -23,13 +23,13 @@ train_pipeline = [
     *_base_.train_pipeline[4:],
 ]
 val_pipeline = [
-    # the lens of a video is unknown
+    # The lens of a video is unknown.
     dict(type='ProjectToVirtualCamera', known_intrinsics=False),
     dict(type='RandomDetectorNoise', source='noisy', seed=0),
     dict(type='GenerateTarget', encoder=codec),
     _base_.val_pipeline[3],
 ]
-# sending a sample from a worker process takes longer than making it
+# Sending a sample from a worker process takes longer than making it.
 train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,

@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),
-    # fewer keys to send between processes
+    # Fewer keys have to be sent between processes.
     dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'flip_indices')),
 ]
 val_pipeline = [
@@ -50,7 +50,7 @@ val_dataloader = dict(
         data_root=data_root,
         data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
-        # None for the annotated boxes
+        # None takes the annotated boxes.
         bbox_file=data_root + 'person_detection_results/'
         'COCO_val2017_detections_AP_H_56_person.json',
         data_prefix=dict(img='val2017/'),
@@ -60,7 +60,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# scores are relative to the label's peak: 0.1 is the released code's 0.01
+# Scores are relative to the peak of a label: 0.1 is 0.01 in the released code.
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/person_keypoints_val2017.json',

@@ -14,9 +14,9 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='h36m_sh_conf_cam_source_final.pkl',
         split='train',
-        # True for true 2D poses, here and below
+        # True takes the true 2D poses, here and below.
         ground_truth=False,
-        # the file has no scale for training; labels in image space need none
+        # The file has no scale for training, and labels in image space need none.
         millimeters_per_pixel=4.4,
         keep_rest=False,
         stride=81,
@@ -36,7 +36,7 @@ val_dataloader = dict(
     )
 )
 test_dataloader = val_dataloader
-# recordings with wrong annotations, as in MMPose
+# MMPose leaves out these recordings, too: their annotations are wrong.
 val_evaluator = dict(
     skip_list=[
         's_09_act_05_subact_02',

@@ -6,7 +6,7 @@ codec = dict(type='CameraPoseLifting')
 train_pipeline = [
     dict(type='SeedTransforms'),
     dict(type='GenerateTarget', encoder=codec),
-    # labels have zero at the center
+    # Labels have zero at the center of the image.
     dict(
         type='RandomFlipAroundRoot',
         flip_label=True,
@@ -25,7 +25,7 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    # each window and its mirror image, as in the released trainings
+    # Each window comes twice, as the released trainings also have its mirror image.
     dataset=dict(
         seq_len=243, num_targets=243, stride=243, times=2, pipeline=train_pipeline
     ),

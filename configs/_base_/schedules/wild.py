@@ -9,7 +9,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-6, convert_to_iter_based=True),
 ]
 default_hooks = dict(
-    # forgets the initial weights sooner than a constant momentum
+    # This average forgets the initial weights sooner than a constant momentum does.
     ema=dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=1e-3, gamma=500),
     checkpoint=dict(interval=1, max_keep_ckpts=2),
 )

@@ -8,7 +8,7 @@ _base_ = [
 default_hooks = dict(checkpoint=dict(save_best='coco/AP'))
 
 model = dict(
-    head=dict(decoder=dict(smoothing=4.0)),  # as the labels
+    head=dict(decoder=dict(smoothing=4.0)),  # the labels have it, too
     test_cfg=dict(
         score_curve=(
             (0.0, 0.138, 0.265, 0.37, 0.457, 0.528, 0.585, 0.646, 0.724, 1.0),
@@ -17,7 +17,8 @@ model = dict(
     ),
 )
 
-# tighter than in training: real images are localized with higher confidence
+# Crops are tighter than in training: real images are then localized with higher
+# confidence.
 val_pipeline = _base_.val_pipeline
 val_pipeline[1].padding = 1.1
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))

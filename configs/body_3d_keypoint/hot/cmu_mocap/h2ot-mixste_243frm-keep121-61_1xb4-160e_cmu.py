@@ -1,6 +1,6 @@
 _base_ = '../../mixste/cmu_mocap/mixste_243frm_1xb4-160e_cmu.py'
 
-# our steps of the pyramid: the paper's are not published
+# The steps of the pyramid are ours: the paper's are not published.
 model = dict(
     backbone=dict(
         pruner=[

@@ -4,6 +4,6 @@ model = dict(
     backbone=dict(pruner=dict(type='ClusterPruner', num_keep=61, depth=7)),
     test_cfg=dict(target='center'),
 )
-# the center frame is evaluated
+# The center frame is evaluated.
 val_dataloader = dict(dataset=dict(num_targets=1, stride=5))
 test_dataloader = val_dataloader

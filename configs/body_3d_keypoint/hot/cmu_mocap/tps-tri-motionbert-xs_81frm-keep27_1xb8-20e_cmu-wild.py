@@ -6,5 +6,5 @@ model = dict(
         recoverer=dict(type='InterpolationRecoverer'),
     ),
 )
-# from the host's weights after its ten epochs (load_from)
+# It starts from the weights of the host after its ten epochs (load_from).
 train_cfg = dict(max_epochs=20)

@@ -4,7 +4,8 @@ _base_ = [
     '../../../_base_/models/mhformer.py',
     '../../../_base_/schedules/mhformer_20e.py',
 ]
-# a window around each frame: all of its frames are trained, its center is evaluated
+# There is a window around each frame. All of its frames are trained, and its center is
+# evaluated.
 train_dataloader = dict(
     batch_size=128,
     dataset=dict(seq_len=351, num_targets=351, stride=1, centered=True),

@@ -5,7 +5,8 @@ _base_ = [
     '../../../_base_/schedules/mhformer_20e.py',
 ]
 model = dict(backbone=dict(num_frames=81))
-# a window around each frame: all of its frames are trained, its center is evaluated
+# There is a window around each frame. All of its frames are trained, and its center is
+# evaluated.
 train_dataloader = dict(batch_size=128, dataset=dict(stride=1, centered=True))
 val_dataloader = dict(batch_size=128, dataset=dict(num_targets=1, stride=1))
 test_dataloader = val_dataloader

@@ -4,12 +4,12 @@ _base_ = [
     '../../../_base_/models/mixste.py',
     '../../../_base_/schedules/mixste_160e_warmup.py',
 ]
-# about as many windows per epoch as Human3.6M's
+# An epoch has about as many windows as with Human3.6M.
 train_dataloader = dict(
     batch_size=4, sampler=dict(num_samples=12800), dataset=dict(num_targets=243)
 )
 val_dataloader = dict(batch_size=32, dataset=dict(num_targets=243, stride=243))
 test_dataloader = val_dataloader
 train_cfg = dict(by_epoch=True, max_epochs=160, val_interval=1)
-# an interruption loses at most an epoch of 3,200 steps
+# An interruption loses at most an epoch of 3,200 steps.
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=2))

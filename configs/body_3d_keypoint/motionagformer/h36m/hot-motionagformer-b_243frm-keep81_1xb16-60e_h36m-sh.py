@@ -1,6 +1,6 @@
 _base_ = './motionagformer-b_243frm_1xb16-60e_h36m-sh.py'
 
-# HoT's copy of its host has four heads and neighbors
+# HoT's copy of its host has four heads and four neighbors.
 model = dict(
     backbone=dict(
         num_heads=4,

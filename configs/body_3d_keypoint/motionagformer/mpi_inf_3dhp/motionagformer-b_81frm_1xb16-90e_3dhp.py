@@ -4,7 +4,7 @@ _base_ = [
     '../../../_base_/models/motionagformer.py',
     '../../../_base_/schedules/motionagformer_60e.py',
 ]
-# P-STMO's files have neither scores nor the cameras that targets in image space need
+# P-STMO's files have neither scores nor the cameras that targets in image space need.
 model = dict(
     backbone=dict(num_frames=81, in_channels=2),
     head=dict(decoder=dict(type='CameraPoseLifting')),

@@ -5,11 +5,11 @@ _base_ = [
     '../../../_base_/schedules/muon.py',
 ]
 model = dict(
-    # the noise of the 2D comes without scores
+    # The simulated noise of 2D poses has no scores.
     backbone=dict(in_channels=2, embed_dims=64, num_heads=4, num_frames=81),
     head=dict(
         in_channels=64,
-        # with reflected poses as a fit, some seeds never leave poses of zero
+        # If the fit may reflect poses, some seeds never leave poses of zero.
         loss=dict(min_scale=0.0),
         decoder=dict(_delete_=True, **_base_.codec),
     ),

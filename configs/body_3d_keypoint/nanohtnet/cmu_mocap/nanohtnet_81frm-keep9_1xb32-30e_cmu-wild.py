@@ -4,7 +4,7 @@ _base_ = [
     '../../../_base_/schedules/wild.py',
 ]
 model = dict(
-    # 30 epochs of 32000 windows are too few to overfit
+    # 30 epochs of 32,000 windows are too few to overfit.
     backbone=dict(
         num_frames=81,
         spatial_drop_rate=0.0,
@@ -17,7 +17,8 @@ model = dict(
 train_dataloader = dict(batch_size=32, dataset=dict(seq_len=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
-# for clips: frame rate of the training, stride of windows, conversion of COCO's joints
+# Clips are lifted at the frame rate of the training, with this stride of windows, and
+# with this conversion of COCO's joints.
 lifting = dict(fps=50.0, mapping='trained')
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01, fused=True)

@@ -8,7 +8,7 @@ model = dict(
     type='PoseCLR',
     backbone=_base_.model.backbone,
     projector=dict(in_channels=240, num_frames=1),
-    # half a second: neighboring frames hardly differ
+    # Moments are half a second apart: neighboring frames hardly differ.
     exclusion_radius=25,
 )
 codec = dict(_delete_=True, type='CameraPoseLifting')

@@ -6,7 +6,7 @@ _base_ = [
 model = dict(
     _delete_=True,
     type='PoseCLR',
-    # dropout as in the training of the shipped weights
+    # The shipped weights were trained with this dropout, too.
     backbone=dict(
         _base_.model.backbone,
         num_frames=81,

@@ -1,6 +1,7 @@
 _base_ = './poseclr_motionbert-xs-81frm_1xb64-30e_cmu-wild.py'
 
-# for 700 steps, in which a slower average would hardly move, nor a longer queue fill
+# In the 700 steps, a slower average would hardly move, and a longer queue would not
+# fill.
 model = dict(
     backbone=dict(
         pruner=dict(type='UniformPruner', num_keep=27, depth=1),

@@ -1,6 +1,6 @@
 _base_ = './video-pose-lift_tcn-243frm_1xb32-10e_cmu-wild.py'
 
-# MMPose's SimpleBaseline3D is a TCN of one frame
+# MMPose's SimpleBaseline3D is a TCN of one frame.
 model = dict(
     backbone=dict(
         num_frames=1, net=dict(num_blocks=2, kernel_sizes=(1, 1, 1), dropout=0.5)

@@ -4,7 +4,7 @@ _base_ = ['../../../_base_/models/rtmdet_nano.py']
 custom_imports = dict(imports=['mmhot.plugin'], allow_failed_imports=False)
 
 __size = (320, 320)
-# people are smaller in real images and videos than in the training crops
+# People are smaller in real images and videos than in the training crops.
 test_size = (512, 512)
 __fill = dict(img=(114, 114, 114))
 train_pipeline = [
@@ -19,7 +19,7 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type='LoadImageFromFile'),
-    # 'area', as videos are up to twelve times as large
+    # Videos are up to twelve times as large, which 'area' averages.
     dict(type='Resize', scale=test_size, keep_ratio=True, interpolation='area'),
     dict(type='Pad', size_divisor=32, pad_val=__fill),
     dict(type='LoadAnnotations', with_bbox=True),

@@ -8,13 +8,14 @@ _base_ = [
 default_hooks = dict(checkpoint=dict(save_best='coco-wholebody/AP'))
 
 __size = (144, 192)
-# 72 of 144 patches are left at the end, as the first group has the face's 68 keypoints
+# 72 of 144 patches are left at the end, as the first group has the 68 keypoints of
+# the face.
 model = dict(
     head=dict(
         input_size=__size,
         in_featuremap_size=(36, 48),
         keep_rates=(1.0, 0.7, 0.6, 0.5),
-        decoder=dict(input_size=__size, smoothing=4.0),  # as the labels
+        decoder=dict(input_size=__size, smoothing=4.0),  # the labels have it, too
     ),
     test_cfg=dict(
         score_curve=(
@@ -28,7 +29,8 @@ codec = dict(input_size=__size)
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 train_pipeline[7].input_size = train_pipeline[8].encoder.input_size = __size
 val_pipeline[2].input_size = __size
-# tighter than in training: real images are localized with higher confidence
+# Crops are tighter than in training: real images are then localized with higher
+# confidence.
 val_pipeline[1].padding = 1.1
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
