@@ -10,8 +10,8 @@ custom_hooks = [dict(type='EpochSeedHook'), dict(type='SyncBuffersHook')]
 default_hooks = dict(
     start=dict(type='StartHook'),
     report=dict(type='ReportHook'),
-    # 400 squared pixels are 20 pixels in x and in y. MMPose's default metric is the loss
-    # of the head, which compares labels.
+    # 400 squared pixels are 20 pixels in x and in y. MMPose's default metric is the
+    # loss of the head, which compares labels.
     badcase=dict(metric=dict(type='KeypointMSELoss'), badcase_thr=400),
     finite_loss=dict(type='FiniteLossHook'),
     keypoints=dict(type='KeypointOrderHook'),

@@ -15,7 +15,7 @@ model = dict(
         in_channels=512,
         loss=dict(
             type='PoseSequenceLoss',
-            # The order is pelvis, right leg, left leg, trunk and head, left arm, right arm.
+            # Order: pelvis, right leg, left leg, trunk and head, left arm, right arm.
             joint_weights=[
                 *(1.0, 1.0, 2.5, 2.5, 1.0, 2.5, 2.5),
                 *(1.0, 1.0, 1.0, 1.5, 1.5, 4.0, 4.0, 1.5, 4.0, 4.0),
