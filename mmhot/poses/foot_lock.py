@@ -96,7 +96,7 @@ class FootErrors:
     stays: float = 0.1
     # Longest leg, as a share of its bones' lengths; a leg that was lifted straighter
     # may stay so.
-    max_stretch: float = 0.995
+    max_stretch: float = 0.99
     reach: float = 0.003  # m; error of a leg that would be longer than that
     straight: float = 0.01  # m; error of the length of a leg that stays straight
     ends: tuple[float, float] = (0.015, 0.06)  # m; error of toes and heels
@@ -451,7 +451,9 @@ class LockFeet(PoseStep):
     ) -> None:
         """Place a knee by two-bone inverse kinematics, in place.
 
-        The knee bends in the direction of the lifted knee, but never backwards.
+        The knee bends in the direction of the lifted knee, but never backwards. A leg
+        that would be longer than it may be comes the nearer to straight, the longer it
+        would be.
 
         Args:
             poses (np.ndarray): Poses with new ankles, meters, (T, K, 3); knee and ankle
@@ -466,7 +468,11 @@ class LockFeet(PoseStep):
         length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
         axis = line / length
         longest = self._longest(lifted[:, ankle] - lifted[:, hip], bones)[:, None]
-        length = length.clip(abs(thigh - shin) + 1e-4, longest)
+        # A clipped length would leave knees at one angle for several frames.
+        room = (thigh + shin - longest).clip(1e-6)
+        over = (length - longest).clip(0)
+        length = np.minimum(length, longest) + room * np.tanh(over / room)
+        length = length.clip(abs(thigh - shin) + 1e-4)
         poses[:, ankle] = poses[:, hip] + axis * length
         # Knees bend about the axis from hip to hip; forward is perpendicular to it.
         hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])

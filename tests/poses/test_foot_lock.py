@@ -184,6 +184,22 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     assert_allclose(bent, pose, atol=1e-6)
 
 
+def test_legs_that_would_be_too_long_become_straighter_without_a_flat_piece():
+    lengths = np.linspace(0.97, 1.03, 7)
+    lifted = np.zeros((7, 17, 3))
+    hip, knee, ankle = leg = LEGS[1]
+    lifted[:, LEGS[0][0]] = [0.2, 0, 0]
+    lifted[:, knee] = [0, 0.48, -0.1]
+    lifted[:, ankle] = [0, 0.97, 0]
+    poses = lifted.copy()
+    poses[:, ankle, 1] = lengths
+    LockFeet().bend_knee(poses, lifted, leg, np.array([0.5, 0.5]))
+    bent = np.linalg.norm(poses[:, ankle] - poses[:, hip], axis=-1)
+    assert_allclose(bent[:3], lengths[:3], atol=1e-3)
+    assert (np.diff(bent) > 1e-5).all()
+    assert bent.max() <= 1
+
+
 @pytest.mark.parametrize('pelvis', ['unknown', 'in place', 'free'])
 def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis, caplog):
     own = np.outer(np.arange(75) / 25, [0, -1.2, 0])[:, None]  # as standing poses face
