@@ -18,6 +18,7 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
@@ -26,9 +27,10 @@ from mmpose.registry import DATASETS
 import mmhot.plugin  # noqa: F401 registers datasets
 from mmhot.cli.errors import OneLineParser, run_tool
 from mmhot.datasets.clip_dataset import Clip
-from mmhot.datasets.coco_checks import annotation_faults, needs_of
+from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, annotation_faults, needs_of
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
 from mmhot.geometry.keypoint_arrays import bone_lengths
+from mmhot.io.arrays import load_json
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 
@@ -110,7 +112,11 @@ def coco_datasets(config: Config) -> list[tuple[Any, list[ConfigDict]]]:
 def report_coco(dataset: Any, metrics: Sequence[Any]) -> int:
     """Print the faults of a dataset in COCO's format; return their number."""
     print(f'{dataset.ann_file}:')
-    faults = annotation_faults(dataset, metrics, read_all=True)
+    faults = annotation_faults(dataset, metrics)
+    folder = dataset.data_prefix.get('img') or ''
+    if not faults and '://' not in folder:
+        content = load_json(Path(dataset.ann_file), MAX_ANNOTATIONS)
+        faults = list(image_faults(content, Path(folder)))
     for fault in faults[:_MAX_SHOWN]:
         print(f'  ERROR: {fault}')
     if len(faults) > _MAX_SHOWN:
@@ -118,6 +124,25 @@ def report_coco(dataset: Any, metrics: Sequence[Any]) -> int:
     if not faults:
         print('  no fault')
     return len(faults)
+
+
+def image_faults(content: dict, folder: Path) -> Iterator[str]:
+    """Yield a line for each annotated image that is missing or cannot be read."""
+    ids = {ann['image_id'] for ann in content['annotations']}
+    for image in (image for image in content['images'] if image['id'] in ids):
+        path, size = folder / image['file_name'], (image['width'], image['height'])
+        if not path.is_file():
+            yield f"image {image['id']}, 'file_name': {path} does not exist"
+            continue
+        data = np.fromfile(path, np.uint8)  # as MMCV reads it
+        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        if pixels is None:
+            yield f'image {image["id"]}: {path} cannot be read as an image'
+        elif pixels.shape[1::-1] != size:
+            yield (
+                f"image {image['id']}, 'width' and 'height': got {size}, but "
+                f'{path} has {pixels.shape[1::-1]}'
+            )
 
 
 def lifting_datasets(path: Path) -> list[tuple[str, dict]]:

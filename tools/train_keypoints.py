@@ -24,7 +24,7 @@ import mmpose
 import numpy as np
 
 from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
-from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, find_entry_fault
+from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, find_entry_fault, repeated
 from mmhot.errors import align, naming, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.pickles import safe_load, save_checkpoint
@@ -101,6 +101,7 @@ def main(args: argparse.Namespace) -> int:
         if fault := find_entry_fault(content):
             raise ValueError(fault)
         category = find_category(content, args.category)
+        check_category(category)
         people, left_out = collect(content, category)
         metainfo = describe(category)
     for reason, count in left_out.items():
@@ -233,6 +234,20 @@ def find_category(content: dict, name: str | None) -> dict:
             f'category must be one with keypoints: {categories}; got {name!r}'
         )
     return categories[name]
+
+
+def check_category(category: dict) -> None:
+    """Raise a ValueError if names are there twice, or links lead to no keypoint."""
+    names = [name.strip().lower() for name in category['keypoints']]
+    ends = {end for link in category.get('skeleton') or () for end in link}
+    start = 0 if 0 in ends else 1  # as in COCO
+    if twice := repeated(names):
+        raise ValueError(f"'keypoints': {twice[0]} is there twice")
+    if wrong := sorted(ends.difference(range(start, start + len(names)))):
+        raise ValueError(
+            f"'skeleton': a link leads to {wrong[0]}, and there are {len(names)} "
+            'keypoints'
+        )
 
 
 def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:

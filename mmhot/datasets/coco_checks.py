@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmpose.datasets import CocoWholeBodyDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
@@ -68,26 +67,18 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
     return CocoNeeds(joints, PARTS[:1], [*fields, *['num_keypoints'] * crowds])
 
 
-def annotation_faults(
-    dataset: Any, metrics: Sequence[Any] = (), read_all: bool = False
-) -> list[str]:
-    """Describe each kind of fault of a dataset's annotations, or else of its images.
+def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
+    """Describe each kind of fault of a dataset's annotations.
 
     Args:
         dataset (Dataset): Dataset; without a file in COCO's format it has no fault.
         metrics (Sequence[BaseMetric]): Metrics that evaluate it.
-        read_all (bool): Whether to decode all images, and not only the first one.
     """
     needs = needs_of(dataset, metrics)
     if needs is None or '://' in dataset.ann_file:
         return []
     with naming(path := Path(dataset.ann_file)):
-        content = load_json(path, MAX_ANNOTATIONS)
-        faults = list(coco_faults(content, needs))
-        folder = dataset.data_prefix.get('img') or ''
-        if not faults and '://' not in folder:
-            faults = list(image_faults(content, Path(folder), read_all))
-    return faults
+        return list(coco_faults(load_json(path, MAX_ANNOTATIONS), needs))
 
 
 def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
@@ -113,32 +104,21 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
 
 
 def find_entry_fault(content: dict) -> str | None:
-    """Describe the first fault of images, IDs and categories, with its count."""
+    """Describe the first fault of images and IDs, with its count."""
     for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
         wrong = [x for x in content['images'] if not isinstance(x.get(field), kind)]
         if wrong:
             value = f'got {wrong[0].get(field)!r}{_more(wrong, "images")}'
             return f'image {wrong[0].get("id")}, {field!r}: {value}'
     for kind in ('image', 'annotation'):
-        if twice := _repeated(item['id'] for item in content[f'{kind}s']):
+        if twice := repeated(item['id'] for item in content[f'{kind}s']):
             more = _more(twice, 'IDs')
             return f"{kind} {twice[0]}, 'id': two {kind}s have it{more}"
-    for category in content.get('categories', ()):
-        name = f'category {category["name"]!r}'
-        points = [point.strip().lower() for point in category.get('keypoints') or ()]
-        if twice := _repeated(points):
-            return f"{name}, 'keypoints': {twice[0]} is there twice"
-        ends = {end for link in category.get('skeleton') or () for end in link}
-        start = 0 if 0 in ends else 1  # as in COCO
-        if wrong := sorted(ends.difference(range(start, start + len(points)))):
-            return (
-                f"{name}, 'skeleton': a link leads to {wrong[0]}, and there are "
-                f'{len(points)} keypoints'
-            )
     return None
 
 
-def _repeated(values: Iterable[Hashable]) -> list:
+def repeated(values: Iterable[Hashable]) -> list:
+    """List the values that occur more than once."""
     return [value for value, count in Counter(values).items() if count > 1]
 
 
@@ -306,27 +286,3 @@ def _are_corners(boxes: np.ndarray, points: np.ndarray) -> bool:
     gain = np.median(as_corners / np.maximum(as_sides, 1e-9))
     is_close = np.median(as_corners) >= _CORNER_OVERLAP
     return bool((as_corners > as_sides).all() and gain >= _CORNER_GAIN and is_close)
-
-
-def image_faults(content: dict, folder: Path, read_all: bool = False) -> Iterator[str]:
-    """Yield a line for each image of annotations that is missing or cannot be read.
-
-    Annotations are without :func:`coco_faults`. By default only the first image is
-    decoded, and the others must exist; ``read_all`` decodes all and compares sizes.
-    """
-    ids = {ann['image_id'] for ann in content['annotations']}
-    images = [image for image in content['images'] if image['id'] in ids]
-    for number, image in enumerate(images):
-        path, size = folder / image['file_name'], (image['width'], image['height'])
-        if not path.is_file():
-            yield f"image {image['id']}, 'file_name': {path} does not exist"
-        elif read_all or number == 0:
-            data = np.fromfile(path, np.uint8)  # as MMCV reads it
-            pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
-            if pixels is None:
-                yield f'image {image["id"]}: {path} cannot be read as an image'
-            elif pixels.shape[1::-1] != size:
-                yield (
-                    f"image {image['id']}, 'width' and 'height': got {size}, but "
-                    f'{path} has {pixels.shape[1::-1]}'
-                )
