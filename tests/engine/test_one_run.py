@@ -1,4 +1,4 @@
-"""MMPose's own ``tools/train.py`` gives the same run, and refuses the same, as ours."""
+"""MMPose's own tools give the same run and errors, and refuse the same, as ours."""
 
 import runpy
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
 from tools.training_data import use_sample_data
 
-MMPOSE = Path(mmpose.__file__).parent / '.mim/tools/train.py'
+MIM_TOOLS = Path(mmpose.__file__).parent / '.mim/tools'
 BELOW = 'body_3d_keypoint'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192'
 NANOHTNET = f'{BELOW}/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild'
@@ -27,6 +27,9 @@ KINDS = [
             f'{BELOW}/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild',
             f'{BELOW}/poseclr/cmu_mocap/'
             'poseclr_nanohtnet-81frm-keep9_1xb256-30e_cmu-wild',
+            'wholebody_2d_keypoint/gtpt/coco-wholebody/'
+            'gtpt-t_4xb64-300e_coco-wholebody-256x192',
+            'detection/rtmdet/rendered/rtmdet-nano_1xb32-12e_rendered-320x320',
         )
     ),
 ]
@@ -43,17 +46,16 @@ def config(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def train(run_tool, monkeypatch):
-    """Train by both tools; return the error of each, None if there is none."""
+def run_both(run_tool, monkeypatch):
+    """Run both tools of a name; return the error of each, None if there is none."""
 
-    def run(*options, resume=False):
-        command = ['tiny.py', *(['--resume'] * resume)]
-        command += options and ['--cfg-options', *options]
-        code, err = run_tool('train', *command, '--work-dir', 'ours')
+    def run(name, *args, options=()):
+        command = [*args, *(options and ['--cfg-options', *options])]
+        code, err = run_tool(name, *command, '--work-dir', 'ours')
         with monkeypatch.context() as theirs:
-            theirs.setattr('sys.argv', ['train.py', *command, '--work-dir', 'theirs'])
+            theirs.setattr('sys.argv', ['x.py', *command, '--work-dir', 'theirs'])
             try:
-                runpy.run_path(str(MMPOSE), run_name='__main__')
+                runpy.run_path(str(MIM_TOOLS / f'{name}.py'), run_name='__main__')
             except Exception as error:
                 return err, str(error)
         return err if code else None, None
@@ -62,18 +64,19 @@ def train(run_tool, monkeypatch):
 
 
 @pytest.mark.parametrize('config', KINDS, indirect=True, ids=lambda x: Path(x).name)
-def test_weights_are_equal_to_the_bit(config, train):
-    assert train() == (None, None)
+def test_weights_are_equal_to_the_bit(config, run_both):
+    assert run_both('train', 'tiny.py') == (None, None)
     ours, theirs = (
         torch.load(Path(folder, 'epoch_1.pth'), weights_only=False)
         for folder in ('ours', 'theirs')
     )
     for key in ('state_dict', 'ema_state_dict'):
         assert_close(ours.get(key), theirs.get(key), rtol=0, atol=0)
+    assert run_both('test', 'tiny.py', 'ours/epoch_1.pth') == (None, None)
 
 
 @pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
-def test_wrong_starts_are_refused_by_both(config, train):
+def test_wrong_starts_are_refused_by_both(config, run_both):
     foreign = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
     content = bytearray((WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth').read_bytes())
     content[len(content) // 3] ^= 255
@@ -89,27 +92,29 @@ def test_wrong_starts_are_refused_by_both(config, train):
         ('default_hooks.checkpoint.save_best=auc',): "'auc' is monitored, but not",
         ('default_hooks.twice.type=EMAHook',): 'two hooks average the weights',
     }.items():
-        for error in train(*options):
+        for error in run_both('train', 'tiny.py', options=options):
             assert message in (error or ''), options
     assert not [*Path().glob('*/*.pth')]
 
 
 @pytest.mark.parametrize('config', [GTPT], indirect=True)
-def test_faulty_annotations_are_refused_by_both(config, train, tmp_path):
+def test_faulty_annotations_are_refused_by_both(config, run_both, tmp_path):
     faulty = Path(config.val_evaluator.ann_file).read_text()
     Path('faulty.json').write_text(faulty.replace(',2.0,', ',3.0,', 1))
     option = f'train_dataloader.dataset.ann_file={tmp_path}/faulty.json'
-    for error in train(option):
+    for error in run_both('train', 'tiny.py', options=[option]):
         assert "annotation 1, 'keypoints': visibility must be" in (error or '')
 
 
 @pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
-def test_the_newest_whole_checkpoint_is_resumed_by_both(config, train):
-    assert train('default_hooks.checkpoint.max_keep_ckpts=2') == (None, None)
+def test_the_newest_whole_checkpoint_is_resumed_by_both(config, run_both):
+    options = ['default_hooks.checkpoint.max_keep_ckpts=2']
+    assert run_both('train', 'tiny.py', options=options) == (None, None)
     for folder in ('ours', 'theirs'):
         Path(folder, 'epoch_2.pth').write_bytes(b'')
         Path(folder, 'last_checkpoint').write_text(f'{folder}/epoch_2.pth')
-    assert train('train_cfg.max_epochs=2', resume=True) == (None, None)
+    options = ['train_cfg.max_epochs=2']
+    assert run_both('train', 'tiny.py', '--resume', options=options) == (None, None)
     for folder in ('ours', 'theirs'):
         log = ''.join(path.read_text() for path in Path(folder).glob('*/*.log'))
         assert f'{folder}/epoch_2.pth is damaged and not resumed' in log

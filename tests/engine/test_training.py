@@ -104,23 +104,15 @@ def test_full_disk_keeps_the_checkpoint_before(train, tmp_path):
     assert checkpoints(tmp_path) == ['epoch_1.pth', 'epoch_2.pth']
 
 
-@pytest.mark.parametrize('setting', ['load_from', 'backbone.init_cfg'])
-def test_weights_of_another_model_are_refused_as_a_start(setting, train, tmp_path):
+def test_weights_of_another_model_are_refused_as_the_start_of_a_part(train, tmp_path):
     assert train(**{'train_cfg.max_epochs': 1})[0] == 0
     path = tmp_path / 'work/epoch_1.pth'
     content = torch.load(path, weights_only=False)
     name = next(key for key in content['state_dict'] if key.endswith('mlp.fc1.weight'))
     content['state_dict'][name] = content['state_dict'][name][:, :8]
     torch.save(content, path)
-    options = dict(load_from=path)
-    if setting != 'load_from':
-        start = 'model.backbone.init_cfg'
-        options = {
-            f'{start}.type': 'Pretrained',
-            f'{start}.checkpoint': path,
-            f'{start}.prefix': 'backbone',
-        }
-    code, err = train(**options)
+    start = dict(type='Pretrained', checkpoint=path, prefix='backbone')
+    code, err = train(**{f'model.backbone.init_cfg.{k}': v for k, v in start.items()})
     assert code == 2
     assert 'epoch_1.pth is a checkpoint of another model: size mismatch for ' in err
 
