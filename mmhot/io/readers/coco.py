@@ -13,12 +13,13 @@ import numpy as np
 
 from mmhot.io.arrays import as_numbers
 from mmhot.io.readers.frame_numbers import number_frames
-from mmhot.io.readers.people import gather, people_of, single
+from mmhot.io.readers.people import Person, gather, people_of, single
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows
 
 _LOGGER = logging.getLogger(__name__)
-_COCO, _PERSON_ID = get_skeleton('coco-17'), 1
+_COCO = get_skeleton('coco-17')
+_PERSON_ID = 1
 _PERSON_WORDS = re.compile(r'\b(persons?|people|humans?|pedestrians?)\b', re.IGNORECASE)
 
 
@@ -34,11 +35,12 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
 
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; values are not checked."""
-    are_results = isinstance(document, list)
+    dropped = {'id'}  # which numbers annotations
     if isinstance(document, list):
         images = [{'id': item['image_id']} for item in document]
         document = {'annotations': document, 'images': images}
-    images = document['images']
+        dropped = set()
+    images = [{**x, 'id': _image_id(x['id'])} for x in document['images']]
     categories = document.get('categories') or [{}]
     persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
     persons = persons or categories
@@ -49,31 +51,30 @@ def read_coco(document: list | dict, path: Path) -> Rows:
         text = '%s: %d of %d objects are left out: category_id is not %s, person'
         listed = ', '.join(map(str, sorted(ids)))
         _LOGGER.warning(text, path, lost, len(objects), listed)
-    ids_of_images = {_image_id(x['id']) for x in images}
-    listed_only = [x for x in people if _image_id(x['image_id']) in ids_of_images]
-    if lost := len(people) - len(listed_only):
+    known = {image['id'] for image in images}
+    listed_people = [x for x in people if _image_id(x['image_id']) in known]
+    if lost := len(people) - len(listed_people):
         text = '%s: %d objects are left out, whose images are not listed'
         _LOGGER.warning(text, path, lost)
-    people = listed_only
-    # Other people have only a box.
-    people = [x for x in people if x.get('keypoints') and x.get('num_keypoints') != 0]
-    if not are_results:  # `id` is the number of an annotation
-        people = [{k: v for k, v in x.items() if k != 'id'} for x in people]
-    frames = number_frames([{**x, 'id': _image_id(x['id'])} for x in images], path)
-    rows = gather([(frames[_image_id(x['image_id'])], _person(x)) for x in people], {})
-    if rows.points.shape[1] == len(_COCO.joints):
-        rows.skeleton = _COCO.name
+    frames = number_frames(images, path)
+    pairs = [
+        (frames[_image_id(x['image_id'])], _person(x, dropped))
+        for x in listed_people
+        if x.get('keypoints') and x.get('num_keypoints') != 0  # others have only a box
+    ]
+    info = document.get('info') or {}
+    names = (x['keypoints'] for x in persons if x.get('keypoints'))
+    header = {'joint_names': next(names, None), 'fps': info.get('fps')}
     sizes = {(single(x, 'width'), single(x, 'height')) for x in images}
     if len(sizes) == 1:
-        rows.width, rows.height = sizes.pop()
-    names = [x['keypoints'] for x in persons if x.get('keypoints')]
-    if names:
-        rows.joint_names, rows.skeleton = tuple(map(str, names[0])), None
-    info = document.get('info') or {}
-    rows.fps, steps = single(info, 'fps'), info.get('steps') or ()
+        header |= zip(('width', 'height'), sizes.pop(), strict=True)
+    rows = gather(pairs, header)
+    if rows.joint_names is None and rows.points.shape[1] == len(_COCO.joints):
+        rows.skeleton = _COCO.name
+    steps = info.get('steps') or {}
     if not isinstance(steps, dict):  # mmhot 0.2 wrote a list of names
         steps = dict.fromkeys(steps)
-    rows.steps = {str(name): dict(steps[name] or {}) for name in steps}
+    rows.steps = {str(name): dict(options or {}) for name, options in steps.items()}
     return rows
 
 
@@ -83,8 +84,9 @@ def _image_id(value: object) -> int | str:
     return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
 
-def _person(annotation: dict) -> dict:
-    """Return an annotation or result with the keys of other documents."""
+def _person(annotation: dict, dropped: set[str]) -> Person:
+    """Read an annotation or result, whose box is x, y, width and height."""
+    annotation = {key: x for key, x in annotation.items() if key not in dropped}
     box = as_numbers(annotation.get('bbox') or [np.nan] * 4, 'bbox').ravel()
     box[2:] += box[:2]
     # CVAT's IDs are attributes

@@ -1,7 +1,7 @@
 """Readers of people in files, 2D or 3D: the table of formats."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,10 @@ from mmhot.errors import ArgumentError, naming, user_code
 from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
-from mmhot.io.readers import animal_tracking, tables
+from mmhot.io.readers import deeplabcut, sleap, tables, ultralytics, videopose3d
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.frame_numbers import natural_key
 from mmhot.io.readers.people import columns_of, read_files, read_people
-from mmhot.io.readers.yolo_labels import label_files, read_labels
 from mmhot.structures.clips_2d import Clip2D, check_clip
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
@@ -32,16 +31,19 @@ _OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
 Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
 
 
-def reader_of(start: bytes) -> Reader | None:
-    """Return the reader of files that begin so; None of unknown ones."""
+def reader_of(path: Path) -> Reader | None:
+    """Return the reader of a file by its first bytes; None for unknown files."""
+    start = start_of(path)
+    for name, (first, ending, function) in REGISTERED.items():
+        if start.startswith(first) and path.name.lower().endswith(ending):
+            return partial(_read_registered, name, function)
     text = tables.decoded(start).encode() if start.startswith(tables.WIDE) else start
     text = text.lstrip(BLANK)
     for starts, read in _READERS:
         if text.startswith(starts):
             return read
-    if tables.find_header(text.decode('utf-8', 'replace')):
-        return _of_path(tables.read_table)
-    return None
+    is_table = tables.find_header(text.decode('utf-8', 'replace'))
+    return _of_path(tables.read_table) if is_table else None
 
 
 def register_reader(
@@ -84,28 +86,12 @@ REGISTERED: dict[str, tuple[bytes, str, Callable[[Path], Clip2D | Clip3D]]] = {}
 """First bytes, endings and functions of users' readers by name."""
 
 
-def _registered(path: Path, start: bytes) -> Reader | None:
-    """Return the user's reader for a file, or None."""
-    for name, (first, ending, function) in REGISTERED.items():
-        if start.startswith(first) and path.name.lower().endswith(ending):
-            return partial(_read_registered, name, function)
-    return None
-
-
 def _read_registered(
     name: str, function: Callable[[Path], Clip2D | Clip3D], path: Path, size: int
 ) -> Clip2D | Clip3D:
     with user_code(f'the reader {name!r}'):
         clip = function(path)
-        if isinstance(clip, Clip3D):
-            return clip.checked()
-        return check_clip(clip)
-
-
-def is_people_file(path: Path) -> bool:
-    """Return whether a file has 2D keypoints or 3D poses, by its first bytes."""
-    start = start_of(path)
-    return bool(_registered(path, start) or reader_of(start))
+        return clip.checked() if isinstance(clip, Clip3D) else check_clip(clip)
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
@@ -118,11 +104,10 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     if not isinstance(source, str | Path):
         return source if isinstance(source, Clip3D) else read_people(source, path, size)
     if path.is_dir():
-        labels = label_files(path)
-        return read_labels(labels, path) if labels else _read_folder(path, size)
-    start = start_of(path)
-    read = _registered(path, start) or reader_of(start)
-    if read is not None:
+        if labels := ultralytics.label_files(path):
+            return ultralytics.read_labels(labels, path)
+        return _read_folder(path, size)
+    if read := reader_of(path):
         try:
             return read(path, size)
         except ValueError as error:
@@ -130,7 +115,7 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
                 if read is _read_objects and _SMPL.search(file.read(_LOOKED_AT)):
                     raise ArgumentError(_OF_SMPL) from error
             raise
-    if not start:
+    if not path.stat().st_size:
         raise ValueError('is empty')
     raise ValueError(
         'is not a file of 2D keypoints or 3D poses that docs/output-formats.md or '
@@ -150,26 +135,12 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_arrays(columns)
     content: Any = columns or load_objects(path)
     if has_any(content, ('positions_2d',)):
-        return _read_videos(content)
+        return videopose3d.read_custom(content)
     if is_archive and not columns:
         if len(content) != 1:
             raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
         [content] = content.values()
     return read_people(content, path, size)
-
-
-def _read_videos(content: Mapping[str, Any]) -> Rows:
-    """Read VideoPose3D's ``data_2d_custom``, of one video and one person."""
-    videos = content['positions_2d']
-    if not isinstance(videos, dict) or len(videos) != 1:
-        listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
-        raise ValueError(f'must have one video, has {listed:.100}: prepare each alone')
-    [(name, cameras)] = videos.items()
-    [people] = cameras.values()
-    if len(people) != 1:
-        raise ValueError(f'must have one person, has {len(people)}')
-    size = content.get('metadata', {}).get('video_metadata', {}).get(name, {})
-    return Rows(people[0], width=size.get('w'), height=size.get('h'))
 
 
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
@@ -204,6 +175,10 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     ((*SIGNATURES, b'\x93NUMPY', b'\x80'), _read_objects),
     (LIVE, _of_path(read_lifted)),
     ((b'[', b'{'), _read_json),
-    *((x, _of_path(read)) for x, read in (*animal_tracking.READERS, *tables.READERS)),
+    (b'PathFileType', _of_path(tables.read_trc)),
+    (b'\x02P', _of_path(tables.read_c3d)),
+    ((b'scorer,', b'"scorer",'), _of_path(deeplabcut.read_csv)),
+    ((b'track,frame_idx,', b'"track","frame_idx",'), _of_path(sleap.read_csv)),
+    (b'\x89HDF', _of_path(sleap.read_hdf5)),
 )
 """Readers of files by their first bytes."""

@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
-_WORD = re.compile(r'[a-zA-Z0-9]+')
+_WORD = re.compile(r'([a-zA-Z0-9]+)')
 # Times in names: year, month, day, hour, minute, second, and a number after it, in all
 # forms that cameras write; the same without a date; and seconds with decimals.
 _DATE = r'(?:20)?(\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])\D{0,4}'
@@ -112,25 +112,18 @@ def without_hashes(names: list[str]) -> list[str]:
     others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
     ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
     """
-    words = [_WORD.findall(_EXTENSION.sub('', name)) for name in names]
-    if len(names) < 2 or len({*map(len, words)}) > 1:
+    parts = [_WORD.split(name) for name in names]  # words are at odd places
+    if len(names) < 2 or len({*map(len, parts)}) > 1:
         return names
-    hashes = []
-    for place, column in enumerate(zip(*words, strict=True)):
-        forms = [_NUMBER.sub('#', word) for word in column]
-        mixed = sum('#' in form != '#' for form in forms)
+    for place, words in [*enumerate(zip(*parts, strict=True))][1::2]:
+        forms = [_NUMBER.sub('#', word) for word in words]
+        mixed = sum('#' in form and form != '#' for form in forms)
         most = max(Counter(forms).values())
-        are_different = len({*column}) == len({*names})
+        are_different = len({*words}) == len({*names})
         if are_different and 2 * mixed > len(names) and 2 * most < max(len(names), 3):
-            hashes.append(place)
-
-    def cut(name: str) -> str:
-        found = [*_WORD.finditer(name)]
-        for place in reversed(hashes):
-            name = name[: found[place].start()] + name[found[place].end() :]
-        return name
-
-    return [cut(name) for name in names]
+            for part in parts:
+                part[place] = ''
+    return [*map(''.join, parts)]
 
 
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:

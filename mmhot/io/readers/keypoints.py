@@ -13,8 +13,8 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, ignored_warnings, naming, refuse_stated
 from mmhot.geometry.keypoint_arrays import choose, largest_rows
-from mmhot.io.readers.files import is_people_file, read_rows
-from mmhot.io.readers.yolo_labels import label_files
+from mmhot.io.readers.files import read_rows, reader_of
+from mmhot.io.readers.ultralytics import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
 
@@ -95,4 +95,4 @@ def has_keypoints(path: Path) -> bool:
     """Return whether a file, or a folder of files, has 2D keypoints."""
     if path.is_dir():
         return any(path.glob('*.json')) or bool(label_files(path))
-    return path.is_file() and is_people_file(path)
+    return path.is_file() and reader_of(path) is not None

@@ -43,7 +43,8 @@ def read_lens(path: str | Path) -> Lens:
                 f'distortion_model {kind!r:.40} is not supported: it must be '
                 "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
             )
-        width, height = (_number(content, *names) for names in (_WIDTH, _HEIGHT))
+        width = _number(content, *_WIDTH)
+        height = _number(content, *_HEIGHT)
         # ROS writes 0 where it is not known
         size = (int(width), int(height)) if width and height else None
         fx, fy, cx, cy = _pinhole(content)
@@ -55,12 +56,10 @@ def _load(path: Path) -> Mapping[str, object]:
     if suffix == '.npz':
         names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
         return arrays.load_arrays(path, names)
-    if suffix == '.json':
-        content = arrays.load_json(path, _MAX_TEXT)
-    elif suffix in ('.yml', '.yaml'):
-        content = _load_yaml(path)
-    else:
+    if suffix not in ('.json', '.yml', '.yaml'):
         raise ValueError('is no .json, .yml, .yaml or .npz, as intrinsics should be')
+    is_json = suffix == '.json'
+    content = arrays.load_json(path, _MAX_TEXT) if is_json else _load_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f'has no intrinsics: {_EXPECTED}')
     return content
@@ -77,8 +76,7 @@ def _load_yaml(path: Path) -> object:
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
     text = arrays.read_limited(path, _MAX_TEXT).decode('utf-8')
-    if text.startswith('%YAML:'):  # OpenCV's header is not valid YAML
-        text = text.partition('\n')[2]
+    text = text.removeprefix('%YAML:1.0')  # OpenCV's header, which is not valid YAML
     try:
         content = yaml.load(text, Loader)
     except yaml.YAMLError as error:
@@ -105,8 +103,8 @@ def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
     """Return the distortion, padded to a length that OpenCV supports."""
     _, terms = _first(content, *_DISTORTION)
     if terms is None:
-        terms = np.array([_number(content, term) or 0.0 for term in _TERMS])
-        terms = np.trim_zeros(terms, 'b')
+        named = [_number(content, term) or 0.0 for term in _TERMS]
+        terms = np.trim_zeros(np.array(named), 'b')
     if not terms.any():
         return ()
     # Further terms must be zero.

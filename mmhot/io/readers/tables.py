@@ -18,15 +18,18 @@ import numpy as np
 
 from mmhot.errors import import_extra
 from mmhot.io.arrays import MAX_JSON, as_numbers, read_limited
+from mmhot.io.readers import sam_3d_body
 from mmhot.io.readers.frame_numbers import FRAME, TIME, TRACK, read_times
-from mmhot.io.readers.results import CENTERED, HIPS, NUM_LANDMARKS
-from mmhot.skeletons.joints import match_joints
+from mmhot.io.readers.keys import spell
+from mmhot.io.readers.mediapipe import are_shares
 from mmhot.structures.rows import Rows, number_tracks
 
 _LOGGER = logging.getLogger(__name__)
-_METERS = {'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01}
-_METERS |= {'mm': 0.001, 'millimeters': 0.001, 'in': 0.0254, 'inches': 0.0254}
-_METERS |= {'ft': 0.3048, 'feet': 0.3048}
+_METERS = {
+    **{'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01},
+    **{'mm': 0.001, 'millimeters': 0.001, 'in': 0.0254, 'inches': 0.0254},
+    **{'ft': 0.3048, 'feet': 0.3048},
+}
 # Relative difference of times from the stated rate, up to which it is a rounding error.
 _SAME_RATE = 0.01
 # Columns of a joint: NAME_x or xNAME, and the unit.
@@ -55,15 +58,6 @@ _THOUSANDS = {
 WIDE = BOM_UTF16_LE, BOM_UTF16_BE
 """First bytes of text in UTF-16."""
 _LINES = 10  # lines at the start, one of which is the header
-# Fingers of SAM 3D Body: the names of others, numbers of points from the knuckle.
-_FINGER = re.compile(
-    r'(\w+)_(thumb|index|middle|ring|pinky)_(tip|first|second|third)(?:_joint)?'
-)
-_FINGERS = dict(index='forefinger', thumb='thumb')
-_POINTS = dict(tip=4, first=3, second=2, third=1)
-# Landmarks of MediaPipe in shares of the image, y down: the depth of the hips is about
-# 0, and most x and y are within the image or near it.
-_NEAR, _MOST = (-0.5, 1.5), 0.9
 
 
 def find_header(text: str) -> tuple[int, str] | None:
@@ -101,7 +95,7 @@ def read_table(path: Path) -> Rows:
         rows = _rows_of_markers(points, [*columns], frame, track)
     if counted:
         rows.fps, rows.times = counted.rate or None, counted.passed
-    if _are_shares(rows):
+    if are_shares(rows):
         rows.points, rows.is_normalized = rows.points[..., :2], True
     return rows
 
@@ -234,11 +228,9 @@ def _rows_of_markers(
 
 def _meters(unit: str) -> float:
     """Return the length of a unit in meters."""
-    scale = _METERS.get(unit.strip().lower())
-    if scale is None:
-        listed = ', '.join(_METERS)
-        raise ValueError(f'has the unit {unit!r}, none of {listed}')
-    return scale
+    if unit.strip().lower() not in _METERS:
+        raise ValueError(f'has the unit {unit!r}, none of {", ".join(_METERS)}')
+    return _METERS[unit.strip().lower()]
 
 
 def _whole(lines: list[list[str]], path: Path) -> list[list[str]]:
@@ -285,19 +277,15 @@ def _column(
     header: Sequence[str], lines: list[list[str]], pattern: re.Pattern[str]
 ) -> tuple[str, list[str]] | None:
     """Return the letters of the first head that a pattern has, and its cells."""
-    for column, name in enumerate(map(_letters, header)):
+    for column, name in enumerate(map(spell, header)):
         cells = [line[column] for line in lines]
         if pattern.fullmatch(name) and any(cells):
             return name, cells
     return None
 
 
-def _letters(name: str) -> str:
-    return re.sub(r'[\W_]', '', name).lower()
-
-
 def _spell(name: str) -> str:
-    return _letters(_UNIT.sub('', name))
+    return spell(_UNIT.sub('', name))
 
 
 def _columns_of(names: Sequence[str]) -> dict[str, list[int]]:
@@ -319,39 +307,5 @@ def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[i
 
 def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
     """Return the names of joints as skeletons have them; None of numbers."""
-    joints = tuple(map(_joint_name, names))
+    joints = tuple(sam_3d_body.joint_name(_PREFIX.sub('', name)) for name in names)
     return None if all(x.isdigit() or not x for x in joints) else joints
-
-
-def _are_shares(rows: Rows) -> bool:
-    """Return whether rows are landmarks of MediaPipe in shares of the image."""
-    order = [*range(NUM_LANDMARKS)]
-    if rows.joint_names is not None:
-        skeleton, order = match_joints(rows.joint_names) or (None, [])
-    if len(order) != NUM_LANDMARKS or rows.points.shape[1] < NUM_LANDMARKS:
-        return False
-    hips, pixels = rows.points[:, order[HIPS]].mean(1), rows.points[:, order, :2]
-    is_seen = np.isfinite(hips).all(-1)
-    is_near = (pixels[is_seen] > _NEAR[0]) & (pixels[is_seen] < _NEAR[1])
-    is_centered = np.abs(hips[is_seen]) < CENTERED
-    return bool(
-        is_seen.any()
-        and is_near.mean() > _MOST
-        and is_centered[:, 2].mean() > _MOST
-        and (pixels[is_seen, 0, 1] < hips[is_seen, 1]).mean() > 0.5  # the nose
-        and not is_centered[:, :2].all(-1).mean() > 1 - _MOST
-    )
-
-
-def _joint_name(name: str) -> str:
-    """Return the name of a joint as skeletons have it."""
-    name = _PREFIX.sub('', name).replace('_toe_tip', '_toe')
-    if match := _FINGER.fullmatch(name):
-        side, finger, point = match.groups()
-        finger = _FINGERS.get(finger, f'{finger}_finger')
-        return f'{side}_{finger}{_POINTS[point]}'
-    return name
-
-
-READERS = (b'PathFileType', read_trc), (b'\x02P', read_c3d)
-"""Readers of files by their first bytes."""

@@ -1,0 +1,33 @@
+"""Reader of ``.csv`` of DeepLabCut: predictions or labels of one or several animals."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.io.readers.frame_numbers import frames_of
+from mmhot.io.readers.tables import cells_of, numbers_of
+from mmhot.structures.rows import Rows, rows_of_tracks
+
+_HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
+
+
+def read_csv(path: Path) -> Rows:
+    """Read one or several individuals, from predictions or from labels."""
+    lines = [line for line in cells_of(path) if any(line[1:])]
+    header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
+    lines = lines[len(header) :]
+    axes = ('x', 'y', 'likelihood') if 'likelihood' in header['coords'] else ('x', 'y')
+    individuals = header.get('individuals', header['scorer'])
+    heads = zip(individuals, header['bodyparts'], header['coords'], strict=True)
+    column_of = {head: n for n, head in enumerate(heads) if head[2] in axes}
+    first, *_ = column_of
+    joints = [x for name, x, axis in column_of if (name, axis) == (first[0], 'x')]
+    # The other points are landmarks of the place.
+    people = [x for x, joint, axis in column_of if (joint, axis) == (joints[0], 'x')]
+    columns = [column_of[x, y, z] for x in people for y in joints for z in axes]
+    values = numbers_of(lines, columns)
+    values = values.reshape(len(lines), len(people), len(joints), len(axes))
+    # Labels have the path of an image in several columns.
+    images = [line[min(column_of.values()) - 1] for line in lines]
+    frames = np.array(frames_of(images, path))
+    return rows_of_tracks(values.swapaxes(0, 1), frames, joints)

@@ -1,0 +1,26 @@
+"""Keys by which programs write people."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Key(NamedTuple):
+    """Content of a key, in the dict of a person or of arrays of people.
+
+    Fields are those of :class:`mmhot.structures.rows.Rows`, and ``points_2d`` or
+    ``points_3d`` in place of its points; ``points`` have two or three coordinates.
+    """
+
+    field: str
+    stated: Mapping[str, Any] = {}  # what people with this key state besides
+    num_points: int | None = None  # points that are read, from the first one; None: all
+
+
+def spell(key: object) -> str:
+    """Return the letters and digits of a key in lower case, as programs vary in them.
+
+    >>> spell('Pose_Keypoints 2D')
+    'posekeypoints2d'
+    """
+    return re.sub(r'[\W_]', '', str(key)).lower()

@@ -1,0 +1,113 @@
+"""MediaPipe's landmarks, and points of TensorFlow.js, which name their coordinates.
+
+Landmarks are lists, dicts or objects: in shares of the image, and in meters from the
+middle of the hips.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmhot.io.arrays import as_numbers, depth_of, has_any
+from mmhot.io.readers.keys import Key
+from mmhot.skeletons.joints import match_joints
+from mmhot.structures.rows import Rows
+
+_SHARES = {'are_shares': True}
+KEYS = {
+    'pose_world_landmarks': Key('points_3d'),
+    'world_landmarks': Key('points_3d'),
+    'pose_landmarks': Key('points_2d', _SHARES),
+    'landmarks': Key('points_2d', _SHARES),
+}
+_NUM_LANDMARKS = 33
+_HIPS = slice(23, 25)
+# Meters, or shares of the image: the middle of the hips is closer to the origin of
+# landmarks in meters; in shares of the image, its depth is closer to 0.
+_MAX_ROOT = 0.02
+_MIN_VISIBILITY = 1e-3  # replaces visibilities of 0, which would mark missing points
+# Coordinates in shares of the image that are within the image or near it, and the share
+# of all that must be.
+_NEAR = (-0.5, 1.5)
+_MOST = 0.9
+
+
+def plain(value: Any) -> Any:
+    """Convert a result to a dict and wrapped landmarks to lists; keep other values."""
+    if hasattr(value, 'pose_landmarks'):
+        names = ('pose_world_landmarks', 'pose_landmarks')
+        return {name: getattr(value, name, None) for name in names}
+    if has_any(value, ('landmark',)):
+        return value['landmark']
+    return [*value.landmark] if hasattr(value, 'landmark') else value
+
+
+def is_landmark(value: Any) -> bool:
+    """Return whether a value has named coordinates."""
+    is_object = hasattr(value, 'x') and hasattr(value, 'y')
+    return has_any(value, ('x', 'position')) or is_object
+
+
+def are_landmarks(value: Any) -> bool:
+    """Return whether a value is the landmarks of a person."""
+    return isinstance(value, Sequence) and len(value) > 0 and is_landmark(value[0])
+
+
+def read_landmarks(points: Any, field: str) -> dict[str, Any]:
+    """Return landmarks of a person, or of people, by the field that has such points.
+
+    >>> point = {'x': 0.4, 'y': 0.6, 'z': -0.1, 'visibility': 0.9}
+    >>> read_landmarks([point], 'points_2d')
+    {'points_2d': [[0.4, 0.6, -0.1, 0.9]], 'are_shares': True}
+    """
+    values = _coordinates(points)
+    if field == 'points_3d' or _are_meters(values):
+        return {'points_3d': values, 'axes': 'camera'}
+    return {field: values, **_SHARES}
+
+
+def _coordinates(points: Any) -> list:
+    """Return x, y, z and visibility of landmarks in lists, dicts or objects."""
+    if isinstance(points, list | tuple):
+        return [*map(_coordinates, points)]
+    names = ('x', 'y', 'z', 'visibility', 'score')
+    if not isinstance(points, Mapping):
+        points = {name: getattr(points, name, None) for name in names}
+    points = {**points, **points.get('position', {})}  # PoseNet nests coordinates
+    x, y, z, *seen = (points.get(name) for name in names)
+    visibility = next((value for value in seen if value is not None), 1.0)
+    return [x, y, z or 0.0, visibility or _MIN_VISIBILITY]
+
+
+def _are_meters(points: list) -> bool:
+    """Return whether landmarks are relative to the middle of the hips."""
+    person = points[0] if depth_of(points) > 2 else points
+    if len(person) != _NUM_LANDMARKS:
+        return False
+    center = as_numbers(person[_HIPS], 'landmarks').mean(0)
+    return bool((np.abs(center[:3]) < _MAX_ROOT).all())
+
+
+def are_shares(rows: Rows) -> bool:
+    """Return whether points (N, K, 3) of a table are landmarks in shares of the image.
+
+    The depth of the hips is then about 0, y is down, and most points are in the image.
+    """
+    order = [*range(_NUM_LANDMARKS)]
+    if rows.joint_names is not None:
+        _, order = match_joints(rows.joint_names) or (None, [])
+    if len(order) != _NUM_LANDMARKS or rows.points.shape[1] < _NUM_LANDMARKS:
+        return False
+    hips = rows.points[:, order[_HIPS]].mean(1)
+    is_seen = np.isfinite(hips).all(-1)
+    pixels = rows.points[is_seen][:, order, :2]
+    is_near = (pixels > _NEAR[0]) & (pixels < _NEAR[1])
+    is_centered = np.abs(hips[is_seen]) < _MAX_ROOT
+    return bool(
+        is_seen.any()
+        and is_near.mean() > _MOST
+        and is_centered[:, 2].mean() > _MOST
+        and (pixels[:, 0, 1] < hips[is_seen, 1]).mean() > 0.5  # the nose is above
+        and not is_centered[:, :2].all(-1).mean() > 1 - _MOST
+    )

@@ -1,0 +1,52 @@
+"""Readers of SLEAP's ``.csv`` and analysis files (HDF5)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mmhot.errors import pip
+from mmhot.io.readers.tables import cells_of, numbers_of
+from mmhot.structures.rows import Rows, rows_of_tracks
+
+_ARRAYS = {'tracks', 'node_names', 'point_scores'}
+
+
+def read_csv(path: Path) -> Rows:
+    """Read a row for each instance: x, y and score by joint."""
+    header, *lines = cells_of(path)
+    joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
+    names = [f'{joint}.{axis}' for joint in joints for axis in ('x', 'y', 'score')]
+    lines = [line for line in lines if any(line)]
+    values = numbers_of(lines, [header.index(name) for name in ('frame_idx', *names)])
+    points = values[:, 1:].reshape(len(lines), len(joints), 3)
+    points[..., 2] = np.nan_to_num(points[..., 2], nan=1.0)
+    # Without a tracker all names are empty.
+    tracks = np.array([line[0] for line in lines])
+    return Rows(points, None, values[:, 0], tracks, joint_names=tuple(joints))
+
+
+def read_hdf5(path: Path) -> Rows:
+    """Read an analysis file; needs h5py."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise ValueError(
+            f'is HDF5, which needs h5py: {pip("install", "h5py")}'
+        ) from error
+    with h5py.File(path) as file:
+        if not {'tracks', 'node_names'} <= {*file}:
+            raise ValueError(
+                'is HDF5, but no analysis file of SLEAP, which has tracks and '
+                'node_names; of DeepLabCut give the .csv'
+            )
+        for name in _ARRAYS.intersection(file):
+            is_here = isinstance(file.get(name, getlink=True), h5py.HardLink)
+            if not is_here or file[name].external or file[name].is_virtual:
+                raise ValueError(f'{name!r} may be in another file, which is not read')
+        values = file['tracks'][()]  # people, coordinates, joints, frames
+        names = file['node_names'][()].ravel()
+        if 'point_scores' in file:
+            values = np.append(values, file['point_scores'][()][:, None], 1)
+    frames = np.arange(values.shape[3])
+    joints = [name.decode() for name in names]
+    return rows_of_tracks(values.transpose(0, 3, 2, 1), frames, joints)
