@@ -2,19 +2,27 @@
 
 import numpy as np
 
+from mmhot.skeletons.joints import part_of
 from mmhot.structures.clips_3d import Clip3D
 
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
+_TRUNK = 'shoulder', 'hip'
+# Mean score of the trunk, up to which a whole body fades. Bodies that the 2D model may
+# not know have halved scores. Higher values fade more.
+_DOUBTED = 0.5
+_BODY_FADE = 0.7  # least doubt of all joints of such a body
 
 
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
     """Return how much joints of rows are to fade, 0 to 1, (R, K).
 
     Joints not detected in 2D (score 0) fade entirely, others by their expected error.
-    Joints with an unknown error (NaN) fade as their parents do.
+    Joints with an unknown error (NaN) fade as their parents do. Bodies whose trunk has
+    low scores fade as a whole.
     """
-    undetected = clip.keypoint_scores_3d[rows] <= 0
+    scores = clip.keypoint_scores_3d[rows]
+    undetected = scores <= 0
     errors = np.zeros(undetected.shape)
     if clip.expected_error is not None:
         errors = clip.expected_error[rows].copy()
@@ -24,4 +32,9 @@ def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
         is_unknown = np.isnan(errors[:, joint])
         errors[:, joint] = np.where(is_unknown, of_parent, errors[:, joint])
     low, high = FADING
-    return ((errors - low) / (high - low)).clip(0, 1)
+    faded = ((errors - low) / (high - low)).clip(0, 1)
+    trunk = [i for i, x in enumerate(clip.joint_names) if part_of(x) in _TRUNK]
+    if trunk:
+        is_doubted = scores[:, trunk].mean(1, keepdims=True) <= _DOUBTED
+        faded = np.where(is_doubted, faded.clip(_BODY_FADE), faded)
+    return faded

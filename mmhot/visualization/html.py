@@ -17,6 +17,7 @@ from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.angles import clip_angles, joint_of
 from mmhot.io.writers.export import Export
+from mmhot.io.writers.gait import clip_strides
 from mmhot.io.writers.mannequin import make_mannequin, nearest_bones
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
@@ -245,6 +246,16 @@ def _person(person: Clip3D, motion: RigidMotion) -> dict:
         'errors': errors,
         'angles': _fixed_point(angles, _ANGLE_STEPS),
         'contacts': _contacts(person),
+        # Number of the side, seconds of a contact and of the next one
+        'strides': [
+            (_SIDES.index(x.foot), round(x.contact, 4), round(x.next_contact, 4))
+            for _, x in clip_strides(person)
+        ],
+        'height': ', '.join(
+            f'{person.heights[x].meters:.2f} m, {person.heights[x].source}'
+            for x in person.track_ids
+            if x in person.heights
+        ),
         'body': {  # y up, millimeters relative to the origin
             'vertices': _fixed_point(mesh.vertices, _MILLIMETERS),
             'offsets': _encode(motion.offsets, np.float32),
@@ -279,6 +290,11 @@ def _facts(clip: Clip3D) -> dict[str, str]:
             f'as measured on videos; joints fade from {low:g} to {high:g} cm'
         )
         errors = {'Expected error': text}
+    heights = {
+        f'Height of person {number}': f'{x.meters:.2f} ± {x.error:.2f} m, {x.source}'
+        for number, x in enumerate(map(clip.heights.get, clip.track_ids), 1)
+        if x is not None
+    }
     return {
         'Model': clip.model,
         'Frames': f'{frames} at {clip.fps:g} per second',
@@ -286,6 +302,7 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'Focal length': lens,
         'Unit': 'meters, z up from the floor',
         **errors,
+        **heights,
         'Marks': 'below the time line: while the left and the right foot stand',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
         'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,7 @@ from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.lifting.world import place_people, to_world
+from mmhot.structures.clips_3d import BodyHeight
 from mmhot.visualization.fading import doubts
 from mmhot.visualization.html import Thumbnails, write_html
 
@@ -109,6 +110,14 @@ def test_page_has_expected_errors(clip, page, tmp_path):
         'joints fade from 9 to 18 cm'
     )
     assert data['facts']['Expected error'] == expected
+
+
+def test_doubted_bodies_fade_as_a_whole(clip):
+    halved = clip.keypoint_scores_3d.copy()
+    halved[40:60] *= 0.5
+    faded = doubts(replace(clip, keypoint_scores_3d=halved), slice(None))
+    assert faded[40:60].min() > 0.6
+    assert not faded[:40].any()
 
 
 def test_page_has_the_angles_of_the_table(page, clip, tmp_path):
@@ -570,6 +579,69 @@ def test_ranges_and_curves_of_several_people(clip, tmp_path):
         # the image is as wide as its half
         boxes = (tab.locator(x).bounding_box()['width'] for x in ('#ghost', 'main'))
         assert next(boxes) > 0.48 * next(boxes)
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+def test_mean_cycles_are_those_of_the_table(page, clip, tmp_path):
+    clip.save(tmp_path / 'a.gait.csv')
+    table = np.genfromtxt(
+        tmp_path / 'a.gait.csv', delimiter=',', names=True, dtype=None, encoding='utf-8'
+    )
+    with opened(page, 1440, 900, reduced_motion='reduce') as tab:
+        tab.keyboard.press('a')
+        tab.locator('#cycle').click()
+        tab.locator('#add').select_option(label='pelvis tilt')
+        plot = tab.locator('#plot').bounding_box()
+        for percent in (0, 30, 75):
+            at = plot['x'] + 8 + (plot['width'] - 16) * percent / 100
+            tab.mouse.move(at, plot['y'] + 10)
+            rows = table[table['percent'] == percent]
+            left, right = (rows[rows['foot'] == x][0] for x in ('left', 'right'))
+            expected = [right['knee_angle_mean'], right['knee_angle_sd'], 2]
+            expected += [left['knee_angle_mean'], left['knee_angle_sd'], 3]
+            for row, count in ((left, 3), (right, 2)):
+                expected += [row['pelvis_tilt_mean'], row['pelvis_tilt_sd'], count]
+            texts = ' '.join(tab.locator('.curve').all_inner_texts())
+            shown = [float(x) for x in re.findall(r'-?[0-9]+', texts)]
+            assert_allclose(shown, expected, atol=0.8)
+        # one cycle is left, or none
+        tab.evaluate('mmhot.show(70)')
+        tab.keyboard.press('.')
+        texts = tab.locator('.curve').all_inner_texts()
+        assert texts[:2] == [
+            'right knee – (0 of 2 cycles)',
+            'left knee – (1 of 2 cycles)',
+        ]
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+@pytest.mark.parametrize('count', [2, 4])
+def test_people_have_apart_names_heights_and_distances(clip, count, tmp_path):
+    people = rendered('dance')
+    people = to_world(place_people(people)).take(people.frame < 100)
+    one = people
+    for number in range(1, count):
+        root = one.root_3d + np.float32([0.2 * number, 0.1, 0])
+        people = joined(people, replace(one, track=one.track + number, root_3d=root))
+    heights = {1: BodyHeight(1.53, 0.05, 'floor')}
+    write_html(replace(people, heights=heights), tmp_path / 'a.html')
+    with opened(tmp_path / 'a.html', 390, 844, reduced_motion='reduce') as tab:
+        assert 'ID 1, 1.53 m, floor)' in tab.locator('#people').inner_text()
+        for frame, view in product((0, 40, 90), 'fst'):
+            tab.evaluate(f'mmhot.show({frame})')
+            tab.keyboard.press(view)
+            tab.wait_for_timeout(100)
+            names = [x.bounding_box() for x in tab.locator('#names span').all()]
+            for box, other in combinations(names, 2):
+                across = abs(box['x'] - other['x']) + 0.1 >= min(
+                    box['width'], other['width']
+                )
+                assert across or abs(box['y'] - other['y']) + 0.1 >= box['height']
+        tab.keyboard.press('a')
+        tab.locator('#add').select_option(label='distance to Person 2')
+        text = tab.locator('.curve').last.inner_text()
+        assert text == '1: distance to Person 2 0.22 m'
+        assert tab.locator('#cycle').count() == 0  # nobody walks
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')

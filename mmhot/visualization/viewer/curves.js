@@ -1,6 +1,6 @@
-// Curves of angles over the frames of a clip.
+// Curves of angles and distances over the frames of a clip or over a gait cycle.
 
-const DEGREES = [5, 10, 15, 30, 45, 90]; // between lines
+const STEPS = { '°': [5, 10, 15, 30, 45, 90], ' m': [0.1, 0.2, 0.5, 1, 2, 5, 10] }; // between lines, by unit
 const LINES = 4; // the most of them
 const SIZE = 10; // pixels of their numbers
 export const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]];
@@ -14,46 +14,76 @@ export function fit(canvas) {
   return [canvas.getContext('2d'), ratio];
 }
 
-// Draw { values, color, dash } by frame between margins in pixels; NaN breaks a curve.
-export function drawCurves(canvas, curves, margin, { ink, faint, panel }) {
+// Draw { values, spread, color, dash, unit } by frame between margins in pixels; NaN breaks a
+// curve, and each unit has an axis of its own. Marks are names of places between the ends, evenly.
+export function drawCurves(canvas, curves, margin, { ink, faint, panel }, marks) {
   const [brush, ratio] = fit(canvas);
-  let [low, high] = [Infinity, -Infinity];
-  for (const { values } of curves) for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  if (low > high) return;
-  const step = DEGREES.find((each) => (high - low) / each <= LINES) || 90;
-  [low, high] = [Math.floor(low / step) * step, Math.max(Math.ceil(high / step), Math.floor(low / step) + 1) * step];
-  const yOf = (value) => (0.5 * SIZE + ((high - value) / (high - low)) * (canvas.height / ratio - SIZE)) * ratio;
   brush.font = `${SIZE * ratio}px system-ui, sans-serif`;
+  const [left, width] = [margin * ratio, canvas.width - 2 * margin * ratio];
+  const write = (text, x, y) => {
+    [brush.strokeStyle, brush.fillStyle, brush.lineWidth] = [panel, ink, 3 * ratio];
+    brush.strokeText(text, x, y);
+    brush.fillText(text, x, y);
+  };
+  const places = marks.map((_, index) => left + ((index + 1) / (marks.length + 1)) * width);
+  brush.fillStyle = faint;
+  for (const place of places) brush.fillRect(place, 0, ratio, canvas.height);
   brush.textBaseline = 'middle';
-  brush.lineWidth = ratio;
-  for (let value = low; value <= high; value += step) {
+  for (const unit of Object.keys(STEPS)) {
+    const same = curves.filter((curve) => curve.unit === unit);
+    const scale = scaleOf(same, STEPS[unit]);
+    if (!scale) continue;
+    const [low, high, step] = scale;
+    const yOf = (value) => (0.5 * SIZE + ((high - value) / (high - low)) * (canvas.height / ratio - SIZE)) * ratio;
+    const lines = Array.from({ length: Math.round((high - low) / step) + 1 }, (_, index) => low + index * step);
+    const isFirst = same.length === curves.length || unit === '°';
     brush.fillStyle = faint;
-    brush.fillRect(margin * ratio, yOf(value), canvas.width - 2 * margin * ratio, ratio);
+    if (isFirst) for (const value of lines) brush.fillRect(left, yOf(value), width, ratio);
+    for (const curve of same) drawCurve(brush, curve, (share) => left + share * width, yOf, ratio);
+    brush.textAlign = isFirst ? 'left' : 'right';
+    for (const value of lines) write(`${Number(value.toFixed(1))}${unit}`, isFirst ? left : left + width, yOf(value));
+  }
+  brush.textAlign = 'center';
+  marks.forEach((mark, index) => write(mark, places[index], canvas.height - 0.5 * SIZE * ratio));
+}
+
+// Lowest and highest line and the step between lines; nothing without values.
+function scaleOf(curves, steps) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const { values, spread } of curves) values.forEach((value, index) => {
+    const about = spread?.[index] || 0;
+    if (value - about < low) low = value - about;
+    if (value + about > high) high = value + about;
+  });
+  if (low > high) return null;
+  const step = steps.find((each) => (high - low) / each <= LINES) || steps.at(-1);
+  low = Math.floor(low / step) * step;
+  return [low, Math.max(Math.ceil(high / step) * step, low + step), step];
+}
+
+// A curve over a band of its spread, if it has one.
+function drawCurve(brush, { values, spread, color, dash }, xOf, yOf, ratio) {
+  const at = (index) => xOf(index / Math.max(values.length - 1, 1));
+  [brush.strokeStyle, brush.fillStyle] = [color, color];
+  if (spread) {
+    brush.beginPath();
+    values.forEach((value, index) => brush.lineTo(at(index), yOf(value + spread[index])));
+    for (let index = values.length - 1; index >= 0; index -= 1) brush.lineTo(at(index), yOf(values[index] - spread[index]));
+    brush.globalAlpha = 0.2;
+    brush.fill();
+    brush.globalAlpha = 1;
   }
   brush.lineWidth = 2 * ratio;
   brush.lineJoin = 'round';
-  for (const { values, color, dash } of curves) {
-    brush.strokeStyle = color;
-    brush.setLineDash(dash.map((each) => each * ratio));
-    brush.beginPath();
-    let before = NaN;
-    values.forEach((value, index) => {
-      const x = (margin + (index / Math.max(values.length - 1, 1)) * (canvas.width / ratio - 2 * margin)) * ratio;
-      // angles go round: 179 and -179 degrees are neighbors
-      if (Math.abs(value - before) < 180) brush.lineTo(x, yOf(value));
-      else brush.moveTo(x, yOf(value));
-      before = value;
-    });
-    brush.stroke();
-  }
+  brush.setLineDash(dash.map((each) => each * ratio));
+  brush.beginPath();
+  let before = NaN;
+  values.forEach((value, index) => {
+    // angles go round: 179 and -179 degrees are neighbors
+    if (Math.abs(value - before) < 180) brush.lineTo(at(index), yOf(value));
+    else brush.moveTo(at(index), yOf(value));
+    before = value;
+  });
+  brush.stroke();
   brush.setLineDash([]);
-  brush.lineWidth = 3 * ratio;
-  [brush.strokeStyle, brush.fillStyle] = [panel, ink];
-  for (let value = low; value <= high; value += step) {
-    brush.strokeText(`${value}°`, margin * ratio, yOf(value));
-    brush.fillText(`${value}°`, margin * ratio, yOf(value));
-  }
 }

@@ -28,6 +28,8 @@ const people = clip.people.map((person, index) => {
     errors: person.errors && decode(person.errors, Uint8Array),
     angles: decode(person.angles, Int16Array),
     contacts: person.contacts,
+    strides: person.strides, // number of the side, seconds of a contact and of the next one
+    height: person.height,
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
   };
@@ -153,13 +155,56 @@ const angles = clip.angles.map(([joint, name]) => {
   return { joint, name, angle, text: `${SIDES[side] || ''}${part}${angle === 'angle' ? '' : ` ${angle}`}` };
 });
 const valueOf = (person, row, number) => person.angles[row * angles.length + number] / 10;
+
+// Curves may be of all of these: angles, and distances of the pelvis from another person's.
+const measures = [...angles, ...(people.length > 1 ? people : []).map((other) => ({ other, text: `distance to ${other.name}` }))];
+const unitOf = (number) => (measures[number].other ? ' m' : '°');
+const inUnit = (value, number) => `${measures[number].other ? value.toFixed(2) : Math.round(value)}${unitOf(number)}`;
+function measure(person, frame, number) {
+  const row = person.rows.get(frame);
+  if (row === undefined || !measures[number].other) return row === undefined ? NaN : valueOf(person, row, number);
+  return rootAt(measures[number].other, frame)?.distanceTo(rootAt(person, frame)) ?? NaN;
+}
+
+// The mode of the chart that shows gait cycles. Only clips with two of a foot have its button.
+const cycles = () => element('cycle')?.ariaPressed === 'true';
+const CYCLE = 101; // points from a contact of a foot, 0 %, to its next one, 100 %
+const stridesOf = (person, side) => person.strides.filter(
+  ([foot, contact, next]) => foot === side && contact >= secondsAt(part.first) && next <= secondsAt(part.last));
+
+// Values at the points of a stride, by cubic curves through four frames each.
+function sampled(person, number, [, contact, next]) {
+  let [frame, before] = [clip.first, null];
+  return Float32Array.from({ length: CYCLE }, (_, index) => {
+    const seconds = contact + (index / (CYCLE - 1)) * (next - contact);
+    frame = frameAfter(frame, seconds - secondsAt(frame));
+    const share = frame - Math.floor(frame);
+    const near = (value) => value + 360 * Math.round(((before ?? value) - value) / 360); // angles go round
+    const own = near(measure(person, Math.floor(frame), number));
+    if (!Number.isNaN(own)) before = own;
+    const [last, after, later] = [-1, 1, 2].map((step) => near(measure(person, Math.floor(frame) + step, number)));
+    const [start, end] = [(after - last) / 2, (later - own) / 2].map((slope) => (Number.isNaN(slope) ? after - own : slope));
+    return share ? own + share * (start + share * (3 * (after - own) - 2 * start - end + share * (2 * (own - after) + start + end))) : own;
+  });
+}
+
+// Mean and standard deviation over the cycles of a foot in the part that is shown.
+function meanCycle(person, number, side) {
+  const all = stridesOf(person, side).map((stride) => sampled(person, number, stride));
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const level = all.map((cycle) => 360 * Math.round((mean(cycle) - mean(all[0])) / 360));
+  const at = (index) => all.map((cycle, row) => cycle[index] - level[row]);
+  const values = Float32Array.from({ length: CYCLE }, (_, index) => (all.length > 1 ? mean(at(index)) : NaN));
+  const spread = values.map((value, index) => Math.sqrt(mean(at(index).map((each) => (each - value) ** 2)) * all.length / (all.length - 1)));
+  return { values, spread, color: clip.colors[side], count: all.length };
+}
 const curves = new Map(); // by person and number of the angle
 
 function toggleCurve(number, person = followed()) {
   const key = `${person.name} ${number}`;
   if (curves.has(key)) curves.get(key).button.remove();
   if (!curves.delete(key)) {
-    const side = clip.sides[angles[number].joint];
+    const side = clip.sides[measures[number].joint] ?? 0;
     const same = [...curves.values()].filter((curve) => curve.side === side).map((curve) => curve.style);
     const style = Math.max(DASHES.findIndex((_, index) => !same.includes(index)), 0);
     const button = document.createElement('button');
@@ -191,21 +236,28 @@ function choose(person) {
 
 function plotCurves() {
   if (!shows('angles')) return;
+  const count = part.last - part.first + 1;
   for (const curve of curves.values()) {
-    curve.values = new Float32Array(part.last - part.first + 1).fill(NaN);
-    if (curve.person.visible) for (const [frame, value] of valuesIn(curve.person, curve.number)) curve.values[frame - part.first] = value;
+    const { person, number, side } = curve;
+    // the trunk has a cycle of each foot
+    if (cycles()) curve.drawn = (side ? [side] : [LEFT, RIGHT]).map((foot) => meanCycle(person, number, foot));
+    else curve.drawn = [{ values: Float32Array.from({ length: count }, (_, index) => measure(person, part.first + index, number)), color: clip.colors[side] }];
   }
-  const shown = [...curves.values()].map(({ side, style, values }) => ({ values, color: clip.colors[side], dash: DASHES[style] }));
+  const shown = [...curves.values()].filter(({ person }) => person.visible)
+    .flatMap(({ drawn, style, number }) => drawn.map((each) => ({ ...each, dash: DASHES[style], unit: unitOf(number) })));
   const page = getComputedStyle(document.documentElement);
   const [ink, faint, panel] = ['--ink', '--faint', '--panel'].map((name) => page.getPropertyValue(name));
-  drawCurves(element('curves'), shown, THUMB, { ink, faint, panel });
-  for (const option of element('add').options) option.hidden = option.value && curves.has(`${followed().name} ${option.value}`);
+  drawCurves(element('curves'), shown, THUMB, { ink, faint, panel }, cycles() ? ['25 %', '50 %', '75 %'] : []);
+  for (const option of element('add').options) {
+    option.hidden = option.value && (curves.has(`${followed().name} ${option.value}`) || measures[option.value].other === followed());
+  }
   element('curve-person').value = people.indexOf(followed());
   fillRanges();
   readCurves();
 }
 
-const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(part.last - part.first, 1);
+const axis = () => (cycles() ? [0, CYCLE - 1] : [part.first, part.last]);
+const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(axis()[1] - axis()[0], 1);
 
 // Frames and values of an angle in the part that is shown.
 const valuesIn = (person, number) => [...person.rows].filter(([frame]) => frame >= part.first && frame <= part.last)
@@ -260,18 +312,24 @@ function showPart(first, end) {
   show(state.frame);
 }
 
-// Show the values at the pointed frame, or else the current one.
+// Show the values at the pointed frame, or else the current one; at the pointed part of a cycle.
 function readCurves() {
   if (!shows('angles')) return;
-  const frame = state.pointed ?? state.shown;
-  const move = (name, to) => { element(name).style.transform = `translateX(${THUMB + (to - part.first) * spanOf()}px)`; };
+  const at = state.pointed ?? (cycles() ? 0 : state.shown);
+  const [first] = axis();
+  const move = (name, to) => { element(name).style.transform = `translateX(${THUMB + (to - first) * spanOf()}px)`; };
+  element('now').hidden = cycles();
   move('now', state.shown);
   element('pointed').hidden = state.pointed === null;
   if (state.pointed !== null) move('pointed', state.pointed);
-  element('moment').textContent = `${secondsAt(frame).toFixed(2)} s`;
-  for (const { person, number, button, values } of curves.values()) {
-    const value = values?.[frame - part.first] ?? NaN;
-    button.textContent = `${people.length > 1 ? `${person.number}: ` : ''}${angles[number].text} ${Number.isNaN(value) ? '–' : `${Math.round(value)}°`}`;
+  element('moment').textContent = cycles() ? `${at} %` : `${secondsAt(at).toFixed(2)} s`;
+  for (const { person, number, button, drawn } of curves.values()) {
+    const texts = (person.visible && drawn ? drawn : []).map(({ values, spread, count }) => {
+      const value = values[at - first] ?? NaN;
+      if (Number.isNaN(value)) return count < 2 ? `– (${count} of 2 cycles)` : '–';
+      return inUnit(value, number) + (spread ? ` ± ${inUnit(spread[at], number)} (${count} cycles)` : '');
+    });
+    button.textContent = `${people.length > 1 ? `${person.number}: ` : ''}${measures[number].text} ${texts.join(', ') || '–'}`;
   }
   element('curves').ariaLabel = `Angles at ${element('moment').textContent}: ${[...curves.values()].map(({ button }) => button.textContent).join(', ')}`;
 }
@@ -362,6 +420,7 @@ function drawFlat(current) {
   brush.clearRect(0, 0, canvas.width, canvas.height);
   if (image) brush.drawImage(image, 0, 0, canvas.width, canvas.height);
   brush.lineWidth = canvas.width / 210;
+  const labels = [];
   for (const person of people) {
     const row = person.rows.get(frame);
     if (!person.visible || row === undefined) continue;
@@ -370,20 +429,35 @@ function drawFlat(current) {
       brush.strokeStyle = clip.colors[clip.sides[child]];
       brush.globalAlpha = person.detected[row * joints + child] ? 1 : 0.35;
     });
-    if (person.label) write(brush, person.label.textContent, ...at(HEAD));
+    if (person.label) labels.push([person.label.textContent, ...at(HEAD)]);
   }
+  const taken = [];
+  for (const each of labels) write(brush, ...each, taken);
+}
+
+// Move a label to the nearest place inside of the view that overlaps none of those taken before.
+function freePlace([x, y], width, height, view, taken) {
+  const free = (low) => low >= height && low <= view.height && !taken.some(
+    (each) => Math.abs(each.x - x) < (each.width + width) / 2 && Math.abs(each.low - low) < height - 0.1);
+  x = Math.min(Math.max(x, width / 2), view.width - width / 2);
+  const places = [Math.max(y, height), ...taken.flatMap(({ low }) => [low - height, low + height])].filter(free);
+  const far = (low) => Math.max(y - low, 3 * (low - y)); // below are faces
+  const low = places.sort((one, other) => far(one) - far(other))[0] ?? y;
+  taken.push({ x, low, width });
+  return [x, low];
 }
 
 // Write a name above a place in the image.
-function write(brush, text, x, y) {
+function write(brush, text, x, y, taken) {
   const size = Math.max(11 * window.devicePixelRatio, brush.canvas.width / 45);
   brush.font = `600 ${size}px system-ui, sans-serif`;
+  [x, y] = freePlace([x, y - 0.5 * size], brush.measureText(text).width + 0.5 * size, 1.2 * size, brush.canvas, taken);
   brush.textAlign = 'center';
   brush.globalAlpha = 1;
   brush.lineJoin = 'round';
   for (const [draw, color] of [['strokeText', '#fff'], ['fillText', '#000']]) {
     brush.strokeStyle = brush.fillStyle = color;
-    brush[draw](text, x, y - 0.5 * size);
+    brush[draw](text, x, y);
   }
 }
 
@@ -494,13 +568,15 @@ function place(label, at, up) {
 }
 
 function label() {
+  const taken = [];
+  const view = { width: element('stage').clientWidth, height: element('stage').clientHeight };
   for (const person of people) {
     const row = rowOf(person);
     if (!person.label) continue;
     const at = row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE));
-    // names of people whose heads are seen stay inside of the view
-    if (at && at[1] > -NAME) at[1] = Math.max(at[1], NAME);
     place(person.label, at, '-100%');
+    // names of people whose heads are seen stay inside of the view
+    if (at && at[1] > -NAME && at[0] > 0 && at[0] < view.width) place(person.label, freePlace(at, person.label.offsetWidth, NAME, view, taken), '-100%');
   }
   const found = chosen();
   const at = found && pixelOf(jointAt(found[0], rowOf(found[0]), found[1]));
@@ -561,7 +637,7 @@ people.forEach((person, index) => {
   box.type = 'checkbox';
   box.checked = true;
   box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); plotCurves(); show(state.frame); });
-  label.append(box, ` ${person.name} (ID ${person.track})`);
+  label.append(box, ` ${person.name} (ID ${person.track}${person.height ? `, ${person.height}` : ''})`);
   label.title = index < 9 ? `Shift+${index + 1}` : '';
   element('people').append(label);
   person.box = box;
@@ -588,7 +664,14 @@ for (const [name, value] of Object.entries(clip.facts)) {
 }
 element('facts').append(facts);
 
-angles.forEach(({ text }, number) => element('add').append(new Option(text, number)));
+measures.forEach(({ text }, number) => element('add').append(new Option(text, number)));
+if (people.some((person) => [LEFT, RIGHT].some((side) => stridesOf(person, side).length > 1))) {
+  const button = document.createElement('button');
+  Object.assign(button, { id: 'cycle', textContent: 'Gait cycle', ariaPressed: 'false' });
+  button.title = 'Mean and standard deviation from a contact of the foot, 0 %, to its next one, in the part that is shown';
+  button.addEventListener('click', () => { state.pointed = null; toggle('cycle', plotCurves); });
+  element('begin').before(button);
+}
 addRanges();
 people.forEach(({ name }, index) => element('curve-person').append(new Option(name, index)));
 element('curve-person').hidden = people.length < 2;
@@ -602,9 +685,10 @@ for (const [name, change] of Object.entries(parts)) element(name).addEventListen
 element('png').addEventListener('click', saveImage);
 for (const kind of ['pointerdown', 'pointermove', 'pointerleave']) {
   element('plot').addEventListener(kind, (event) => {
-    const frame = Math.round((event.offsetX - THUMB) / spanOf()) + part.first;
-    state.pointed = kind === 'pointerleave' ? null : Math.min(Math.max(frame, part.first), part.last);
-    if (event.buttons) { setPlaying(false); show(state.pointed); }
+    const [first, end] = axis();
+    const at = Math.round((event.offsetX - THUMB) / spanOf()) + first;
+    state.pointed = kind === 'pointerleave' ? null : Math.min(Math.max(at, first), end);
+    if (event.buttons && !cycles()) { setPlaying(false); show(state.pointed); }
     readCurves();
   });
 }
