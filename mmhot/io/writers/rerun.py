@@ -1,10 +1,15 @@
 """Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
 
+import os
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
+from av.video.reformatter import Colorspace
 
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.export import Export
@@ -12,7 +17,7 @@ from mmhot.skeletons.side_colors import side_rgb
 from mmhot.structures.clips_3d import Clip3D
 
 if TYPE_CHECKING:
-    from rerun import ComponentColumnList, RecordingStream
+    from rerun import ComponentColumnList, RecordingStream, TimeColumn
 
 WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
 """Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
@@ -20,15 +25,20 @@ WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
 FRAME, SECONDS = 'frame', 'seconds'
 """Timelines: frame numbers and timestamps."""
 
-_JPEG_QUALITY = 80
+# Frames per second of the stored video; the timelines have its true times.
+_VIDEO_RATE = 30
+# Rerun's viewer decodes AV1 without another program. A key frame each second lets it
+# jump in the video; higher presets are faster, higher values of crf smaller.
+_ENCODER = {'preset': '10', 'crf': '35', 'g': '30', 'svtav1-params': 'lp=1'}
 _EDGE = (128, 128, 128)
-_JOINT_METERS, _JOINT_PIXELS = 0.02, 3.0
+_JOINT_METERS = 0.02
+_JOINT_PIXELS = 3.0
 
 
 def write_recording(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write a clip in any axes as a recording for the Rerun viewer, by rerun-sdk.
 
-    Frames of the video are stored as JPEG images behind the 2D keypoints.
+    The video is stored as AV1 behind the 2D keypoints.
     """
     import rerun as rr
 
@@ -71,67 +81,107 @@ def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
     stream.log(f'{IMAGE}/edge', edge, static=True, strict=True)
 
 
+@dataclass(frozen=True)
+class _PersonColumns:
+    """What is sent of one person, by frame.
+
+    Attributes:
+        stream (RecordingStream): Where it is sent.
+        times (list[TimeColumn]): Timelines of ``F`` frames. Each run of frames with the
+            person ends with one without, which clears them.
+        is_present (np.ndarray): 1 in frames with the person, otherwise 0, (F,).
+    """
+
+    stream: 'RecordingStream'
+    times: 'list[TimeColumn]'
+    is_present: np.ndarray
+
+    def send(
+        self, entity: str, static: object, columns: 'ComponentColumnList', items: int
+    ) -> None:
+        """Send static components, and columns of ``items`` values per frame."""
+        import rerun as rr
+
+        if static is not None:
+            self.stream.log(entity, static, static=True, strict=True)
+        parts = columns.partition(items * self.is_present)
+        rr.send_columns(entity, self.times, parts, recording=self.stream, strict=True)
+
+
 def _send_person(
     rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, track: int
 ) -> None:
+    """Send the joints and bones of a person in 3D and 2D, and the expected errors."""
     rows = np.flatnonzero(clip.track == track)
-    poses, pixels = clip.take(rows).places(), clip.keypoints_2d[rows]
+    poses = clip.take(rows).places()
     scores = clip.scores[rows].ravel()
     frames = clip.frame[rows]
-    # A person is cleared after the last frame of a run of frames.
     every = np.union1d(frames, frames + 1)
-    is_present = np.isin(every, frames).astype(int)
-    times = [
-        rr.TimeColumn(FRAME, sequence=every),
-        rr.TimeColumn(SECONDS, duration=clip.seconds(every)),
-    ]
-
-    def send(
-        entity: str, static: object, columns: 'ComponentColumnList', items: int
-    ) -> None:
-        """Send static components, and columns of ``items`` values per frame."""
-        if static is not None:
-            stream.log(entity, static, static=True, strict=True)
-        parts = columns.partition(items * is_present)
-        rr.send_columns(entity, times, parts, recording=stream, strict=True)
-
+    times = _timelines(rr, every, clip.seconds(every))
+    person = _PersonColumns(stream, times, np.isin(every, frames).astype(int))
     colors = [side_rgb(name) for name in clip.joint_names]
     children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
     bones = np.array([(clip.parents[child], child) for child in children])
     for parent, points, radius, joints_of, lines_of in (
         (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # Negative radii are in screen units.
-        (IMAGE, pixels, -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
+        (IMAGE, clip.keypoints_2d[rows], -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
     ):
         entity = f'{parent}/person{track}'
         joints = joints_of.from_fields(
             radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
         )
         flat = points.reshape(-1, points.shape[-1])
-        send(entity, joints, joints_of.columns(positions=flat), len(colors))
-        send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
+        person.send(entity, joints, joints_of.columns(positions=flat), len(colors))
+        person.send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
         lines = lines_of.from_fields(
             radii=radius / 2, colors=[colors[child] for child in children]
         )
         ends = points[:, bones].reshape(-1, 2, points.shape[-1])
-        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
+        strips = lines_of.columns(strips=ends)
+        person.send(f'{entity}/bones', lines, strips, len(bones))
     if clip.expected_error is not None:
         curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
         values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
-        send(f'{ERRORS}/person{track}', curves, values, len(colors))
+        person.send(f'{ERRORS}/person{track}', curves, values, len(colors))
+
+
+def _timelines(
+    rr: ModuleType, frames: np.ndarray, seconds: np.ndarray
+) -> 'list[TimeColumn]':
+    """Return the timelines of frames: their numbers (F,) and seconds (F,)."""
+    return [
+        rr.TimeColumn(FRAME, sequence=frames),
+        rr.TimeColumn(SECONDS, duration=seconds),
+    ]
 
 
 def _send_video(
     rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, export: Export
 ) -> None:
-    import cv2  # only videos need it
-
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    first, last = int(clip.frame.min()), int(clip.frame.max())
-    for index, frame in enumerate(export.footage or ()):
-        stream.set_time(FRAME, sequence=frame.index)
-        stream.set_time(SECONDS, duration=frame.time)
-        _, data = cv2.imencode('.jpg', frame.image, quality)
-        image = rr.EncodedImage(contents=data.tobytes(), media_type='image/jpeg')
-        stream.log(IMAGE, image, strict=True)
-        export.progress(index + 1, max(last - first + 1, index + 1))
+    """Send the video as a file in AV1, and which of its frames each time has."""
+    # The encoder would write its settings to stderr.
+    os.environ.setdefault('SVT_LOG', '1')
+    count = int(clip.frame.max() - clip.frame.min()) + 1
+    times: list[tuple[int, float]] = []
+    file = BytesIO()
+    with av.open(file, 'w', format='mp4') as container:
+        for frame in export.footage or ():
+            if not times:
+                video = container.add_stream('libsvtav1', _VIDEO_RATE, dict(_ENCODER))
+                video.height, video.width = frame.image.shape[:2]
+                video.pix_fmt = 'yuv420p'
+                video.codec_context.colorspace = Colorspace.SMPTE170M
+            times.append((frame.index, frame.time))
+            image = av.VideoFrame.from_ndarray(frame.image, format='bgr24')
+            container.mux(video.encode(image))
+            export.progress(len(times), max(count, len(times)))
+        if not times:
+            return
+        container.mux(video.encode())
+    asset = rr.AssetVideo(contents=file.getvalue(), media_type='video/mp4')
+    stream.log(IMAGE, asset, static=True, strict=True)
+    shown = rr.VideoFrameReference.columns_nanos(asset.read_frame_timestamps_nanos())
+    frames, seconds = map(np.array, zip(*times, strict=True))
+    timelines = _timelines(rr, frames, seconds)
+    rr.send_columns(IMAGE, timelines, shown, recording=stream, strict=True)
