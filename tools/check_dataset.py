@@ -170,7 +170,7 @@ def report(settings: dict) -> int:
     try:
         clips = DATASETS.build(settings).clips
     except (AttributeError, KeyError, TypeError) as error:
-        # names and arguments come from the config; the message has the wrong one
+        # Names and arguments come from the config; the message has the wrong one.
         raise ValueError(f'the dataset: {error}') from error
     frames = np.array([clip.num_frames for clip in clips])
     seconds = sum(clip.num_frames / clip.fps for clip in clips)

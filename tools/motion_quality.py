@@ -80,7 +80,7 @@ def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
     floor = minimum_filter1d(ankles[..., 2].min(1), size, mode='nearest')
     stands = slow & (ankles[..., 2] < floor[:, None] + _HEIGHT)
     run = np.ones((max(round(_SHORTEST * fps), 1), 1), bool)
-    # padded, as SciPy takes frames beyond the ends for gaps
+    # The mask is padded, as SciPy takes frames beyond the ends for gaps.
     wide = np.pad(stands, ((len(run), len(run)), (0, 0)), mode='edge')
     return binary_opening(binary_closing(wide, run), run)[len(run) : -len(run)]
 

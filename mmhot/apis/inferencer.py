@@ -48,11 +48,12 @@ _NAME = '{:06}.jpg'
 class DrawnImage:
     """Image or frame, and the people that are drawn into it."""
 
-    read: Callable[[], np.ndarray]  # function that returns the image, BGR, (H, W, 3)
+    # Function that returns the image, BGR, (H, W, 3)
+    read_image: Callable[[], np.ndarray]
     people: list[Track2D]  # people who were detected in this frame
-    index: int  # frame number; 0 for an image
+    frame_number: int  # 0 for an image
     # Function that returns the renderer of a number of lifted people
-    scene: Callable[[int], ClipRenderer | None]
+    open_renderer: Callable[[int], ClipRenderer | None]
 
 
 Posed = Iterator[tuple[PoseDataSample, DrawnImage]]
@@ -256,7 +257,7 @@ class Inferencer(BaseMMPoseInferencer):
         images: Iterator[np.ndarray],
     ) -> Posed:
         """Yield the named frames of a clip; images are read only if they are drawn."""
-        scene = cache(partial(_open_scene, lifted))
+        open_renderer = cache(partial(_open_renderer, lifted))
         seen: list[list[Track2D]] = [[] for _ in names]
         for track in clip.tracks:
             for row, frame in enumerate(track.frames.tolist()):
@@ -269,7 +270,10 @@ class Inferencer(BaseMMPoseInferencer):
             if self._video_input:
                 numbers = () if poses is None else poses.track
                 sample.pred_instances.track_ids = np.array(numbers, int)
-            yield sample, DrawnImage(partial(next, images), people, index, scene)
+            yield (
+                sample,
+                DrawnImage(partial(next, images), people, index, open_renderer),
+            )
 
     def forward(
         self, inputs: PoseDataSample, disable_rebase_keypoint: bool = False
@@ -325,8 +329,10 @@ class Inferencer(BaseMMPoseInferencer):
         is_video = self._video_input
         skeleton = get_skeleton(self.estimator.skeleton)
         drawing['draw_ids'] = is_video
-        image = draw_overlay(inputs.read(), inputs.people, skeleton, **drawing)
-        image = append_3d_view(image, inputs.scene(num_instances), inputs.index)
+        image = draw_overlay(inputs.read_image(), inputs.people, skeleton, **drawing)
+        image = append_3d_view(
+            image, inputs.open_renderer(num_instances), inputs.frame_number
+        )
         path = preds[0].img_path
         title = self.video_info['name'] if is_video else path
         if show:
@@ -391,7 +397,7 @@ def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
     return people
 
 
-def _open_scene(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
+def _open_renderer(clip: Clip3D | None, num_instances: int) -> ClipRenderer | None:
     """Open the renderer of the first people of a clip, or of all if negative."""
     if clip is None or not num_instances:
         return None

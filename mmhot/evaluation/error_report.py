@@ -22,7 +22,7 @@ class Measure:
     name: str
     unit: str
     # Function that computes the error of each joint in meters, (F', K)
-    errors: Callable[..., np.ndarray] = pose_errors.joint_position_errors
+    joint_errors: Callable[..., np.ndarray] = pose_errors.joint_position_errors
     num_frames: int = 1  # consecutive frames that the measure needs
     # Distances in meters. If given, the measure is the mean percentage of joints within
     # these distances, and higher is better.
@@ -41,10 +41,10 @@ class Measure:
             return none, none > 0
         target, order = clip.target, self.num_frames - 1
         if order:
-            errors = self.errors(clip.pred, target, order, clip.frames)
+            errors = self.joint_errors(clip.pred, target, order, clip.frames)
             target = pose_errors.frame_changes(target, order, clip.frames)
         else:
-            errors = self.errors(clip.pred, target)
+            errors = self.joint_errors(clip.pred, target)
         rates = 1000 * errors
         if self.thresholds:
             not_above = np.searchsorted(np.sort(self.thresholds), errors, side='right')

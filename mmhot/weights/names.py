@@ -36,7 +36,7 @@ class Task(NamedTuple):
     """Kind of models that a name is looked up for."""
 
     folders: tuple[str, ...]  # folders of configs of this kind; any if empty
-    kind: str  # end of the message 'NAME is neither a ...'
+    neither: str  # end of the message 'NAME is neither a ...'
     packages: tuple[str, ...] = ()  # packages with indexes that are read, too
 
 
@@ -181,7 +181,7 @@ def resolve(
         hint = hint_at_names(name, _names_of(task))
         if task is POSE and name.lower().startswith('yolo'):
             hint = ': lift the results of Ultralytics, docs/migration.md'
-        raise ValueError(f'{name} is neither a {task.kind}{hint}')
+        raise ValueError(f'{name} is neither a {task.neither}{hint}')
     if weights is None and task is LIFTER and model.weights:
         return model._replace(config=Path(model.weights))  # they contain it
     if weights is None:

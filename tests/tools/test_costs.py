@@ -29,7 +29,7 @@ def test_costs_are_those_of_the_paper_or_have_a_cause(model):
     row = next(line for line in lines if f'| {model.model} |' in line)
     cells = [cell.strip() for cell in row.split('|')[1:-1]]
     assert cells[5:7] == [
-        f'{count.all.parameters / 1e6:.3g}',
-        f'{count.all.macs / 1e9:.3g}',
+        f'{count.whole_model.parameters / 1e6:.3g}',
+        f'{count.whole_model.macs / 1e9:.3g}',
     ]
     assert cells[7] == model.cause

@@ -37,8 +37,8 @@ class PruningStage:
 
     first: int
     last: int
-    # indices of kept patches, (N,) before keypoints are grouped and (G, N) after;
-    # padded with -1
+    # Indices of kept patches, (N,) before keypoints are grouped and (G, N) after;
+    # padded with -1.
     kept: np.ndarray
 
 

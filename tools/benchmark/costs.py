@@ -46,7 +46,7 @@ class Published:
     operations: float | None  # number of operations, billions
     factor: int  # operations per multiply-add in the paper
     pruned: bool  # whether the numbers are for the pruned model
-    whole: bool  # whether all parameters are counted, and not only layers
+    counts_tables: bool  # whether parameters outside of layers count, too
     cause: str  # why our numbers differ by more than 2 %
 
 
@@ -61,7 +61,7 @@ def read_papers() -> list[Published]:
             x['options'],
             *(float(x[k]) if x[k] else None for k in ('parameters', 'operations')),
             int(x['factor']),
-            *(x[k] == '1' for k in ('pruned', 'whole')),
+            *(x[k] == '1' for k in ('pruned', 'counts_tables')),
             x['cause'],
         )
         for x in rows
@@ -72,17 +72,17 @@ def read_papers() -> list[Published]:
 class Count:
     """What a published model costs here."""
 
-    of_layers: Cost  # parameters of layers, and their multiply-adds
-    all: Cost  # all parameters and multiply-adds
+    layers: Cost  # parameters of layers, and their multiply-adds
+    whole_model: Cost  # all parameters and multiply-adds
 
     def parameters(self, published: Published) -> float:
         """Return millions of parameters as the paper counts them."""
-        cost = self.all if published.whole else self.of_layers
+        cost = self.whole_model if published.counts_tables else self.layers
         return cost.parameters / 1e6
 
     def operations(self, published: Published) -> float:
         """Return billions of operations as the paper counts them."""
-        return published.factor * self.of_layers.macs / 1e9
+        return published.factor * self.layers.macs / 1e9
 
 
 def count_published(published: Published) -> Count:
@@ -132,8 +132,8 @@ def measure(_: argparse.Namespace) -> list[list[str]]:
                 _compare(count.parameters(model), model.parameters),
                 f'{count.operations(model):.3g}',
                 _compare(count.operations(model), model.operations),
-                f'{count.all.parameters / 1e6:.3g}',
-                f'{count.all.macs / 1e9:.3g}',
+                f'{count.whole_model.parameters / 1e6:.3g}',
+                f'{count.whole_model.macs / 1e9:.3g}',
                 model.cause,
             ]
         )

@@ -91,8 +91,8 @@ def compare_models(names: Sequence[str], args: argparse.Namespace) -> list[list[
         for place, model in enumerate(models)
         for size in sizes
     }
-    # the C library keeps more freed memory after it has freed a large block: without
-    # it, times would depend on the models built before
+    # The C library keeps more freed memory after it has freed a large block: without
+    # it, times would depend on the models built before.
     torch.empty(31 * 2**20, dtype=torch.uint8)
     times = time_in_turns(calls, args.rounds, args.seconds)
     rows, reference = [], _short(models[0].name)

@@ -85,7 +85,7 @@ def convert_published(
         config, converted = model.convert(tensors, settings)
         return config, _fit(config, converted, tensors)
     except (IndexError, KeyError, TypeError, ZeroDivisionError) as error:
-        # sizes are read off the tensors before these are compared
+        # Sizes are read off the tensors before these are compared.
         raise ValueError(f'not a complete {model.name}: {error!r}') from error
     except ValueError as error:
         raise ValueError(f'{model.name}: {error}') from error

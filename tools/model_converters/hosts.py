@@ -77,7 +77,7 @@ def convert_mixste(tensors: Tensors, settings: Settings) -> Converted:
         **recovery,
     }
     if recovery or 'token_num' in settings:
-        # the released code of pruned models ignores this option
+        # The released code of pruned models ignores this option.
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
     layer, defaults = 3 if recovery else depth - 1, {'num_heads': 8}
     sizes, pruning = merge_pruning(settings, from_shapes, defaults, 'MixSTE', layer)
@@ -152,7 +152,7 @@ def convert_motionagformer(tensors: Tensors, settings: Settings) -> Converted:
         'in_channels': state['backbone.embed.weight'].shape[1],
         **recovery,
     }
-    # settings that shapes do not determine; HoT's copy of the host has others
+    # Settings that shapes do not determine; HoT's copy of the host has others.
     defaults, name = {'num_heads': 8, 'neighbour_num': 2}, 'MotionAGFormer'
     if recovery:
         if from_shapes['frames'] != lengths[-1]:

@@ -69,7 +69,7 @@ def convert_htnet(tensors: Tensors, settings: Settings) -> Converted:
         'gcn_hidden': len(state['backbone.blocks.0.joint.conv1.bias']),
         'joints': joints,
     }
-    # frames are independent: their number is not part of the model
+    # Frames are independent: their number is not part of the model.
     sizes = merge_settings(settings, from_shapes, {'heads': 8, 'frames': 1}, 'HTNet')
     backbone = {'type': 'HTNet', **_backbone_sizes(sizes)}
     return lifter_config(backbone, in_channels=channel), state

@@ -51,7 +51,7 @@ class RandomHalfWholeBody(RandomHalfBody):
             min_upper_keypoints=3,
             min_lower_keypoints=3,
             prob=prob,
-            # the released code tests whether a standard normal number is below 0.5
+            # The released code tests whether a standard normal number is below 0.5.
             upper_prioritized_prob=0.6915,
         )
 
@@ -59,7 +59,7 @@ class RandomHalfWholeBody(RandomHalfBody):
         """Crop a half; see the class."""
         lower = results['lower_body_ids']
         num_keypoints = results['keypoints'].shape[1]
-        # the dataset's own list stays as it is
+        # The dataset's own list stays as it is.
         upper = [joint for joint in range(num_keypoints) if joint not in lower]
         halved = super().transform({**results, 'upper_body_ids': upper})
         flat = halved['bbox_scale'].max(axis=1) <= 0

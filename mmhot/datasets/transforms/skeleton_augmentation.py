@@ -49,14 +49,19 @@ class RandomStraightLimbs(BaseTransform):
 
     prob: float = 0.9  # probability for windows with moved arms or observed joints
 
-    # Degrees: ranges of the reduction of knees and of elbows; the angle up to which the
-    # whole reduction applies; and the angle from which on none applies
-    knees, elbows, full, none = (10.0, 35.0), (0.0, 35.0), 40.0, 85.0
+    # Range of the reduction of both knees' angles, degrees, drawn uniformly
+    knee_reduction = (10.0, 35.0)
+    elbow_reduction = (0.0, 35.0)  # range for both elbows, degrees
+    # Angle up to which the whole reduction applies, degrees; higher values straighten
+    # stronger bends.
+    max_reduced_angle = 40.0
+    # Angle from which on nothing is reduced, degrees; in between the reduction falls
+    # linearly.
+    min_kept_angle = 85.0
     # Share of its size that an angle keeps at least; higher values straighten less.
-    rest = 0.2
-    # Probability for windows with CMU's skeleton, and probability that one frame
-    # replaces all, as in a photo
-    cmu_prob, still_prob = 0.1, 0.05
+    min_angle_share = 0.2
+    cmu_prob = 0.1  # probability for windows with CMU's skeleton
+    still_prob = 0.05  # probability that one frame replaces all, as in a photo
 
     def transform(self, results: dict) -> dict:
         """Straighten; see the class."""
@@ -69,7 +74,10 @@ class RandomStraightLimbs(BaseTransform):
                 )
         is_other = len(names) > 1 or results.get('arms_moved', False)
         if np.random.rand() < (self.prob if is_other else self.cmu_prob):
-            degrees = [np.random.uniform(*x) for x in (self.knees, self.elbows)]
+            degrees = [
+                np.random.uniform(*x)
+                for x in (self.knee_reduction, self.elbow_reduction)
+            ]
             joints = self.straighten(results['joints_world'], *degrees)
             results['joints_world'] = joints
             if 'observed_world' in results:
@@ -100,9 +108,10 @@ class RandomStraightLimbs(BaseTransform):
             lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
             bones = bones / lengths
             angle = np.degrees(np.arccos(bones.prod(1).sum(-1).clip(-1, 1)))
-            share = (self.none - angle) / (self.none - self.full)
+            fades = self.min_kept_angle - self.max_reduced_angle
+            share = (self.min_kept_angle - angle) / fades
             left = angle - degrees * share.clip(0, 1)
-            share = np.maximum(left, self.rest * angle) / angle.clip(1e-6)
+            share = np.maximum(left, self.min_angle_share * angle) / angle.clip(1e-6)
             line = _unit(joints[:, end] - joints[:, start])[:, None]
             # Rotate each bone towards the line, in their common plane.
             along = (bones * line).sum(-1, keepdims=True)
