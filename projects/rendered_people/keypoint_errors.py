@@ -1,7 +1,7 @@
 """Errors of 2D keypoints: PCK, OKS, swapped sides, and calibration of scores."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import isotonic_regression
@@ -12,6 +12,7 @@ from projects.rendered_people.packed_people import estimate_areas
 _BINS, _KNOTS = 10, 8
 # Tolerances of found and of precise keypoints, per length of the torso.
 _FOUND, _PRECISE = 0.2, 0.05
+_THIRD = 60.001  # degrees, a third of all angles of a trunk; 180 is in the last one
 
 
 @dataclass
@@ -60,6 +61,30 @@ class LabeledPeople:
             )
             lengths.append(np.where(both & (length > 0), length, np.nan))
         return np.fmax(*lengths)
+
+    def trunk_angles(self) -> np.ndarray:
+        """Angle of each trunk to the image's vertical, degrees from 0 to 180, (N,).
+
+        NaN without a labeled diagonal of the torso.
+        """
+        vectors = np.zeros((len(self.truth), 2))
+        for shoulder, hip in self.torso:
+            both = self.labeled[:, shoulder] & self.labeled[:, hip]
+            vectors += (self.truth[:, shoulder] - self.truth[:, hip]) * both[:, None]
+        angles = np.degrees(np.arctan2(abs(vectors[:, 0]), -vectors[:, 1]))
+        return np.where(vectors.any(1), angles, np.nan)
+
+    def select(self, rows: np.ndarray) -> 'LabeledPeople':
+        """Return some of the people.
+
+        Args:
+            rows (np.ndarray): Whether a person is in, bool (N,).
+        """
+        names = ('predicted', 'truth', 'labeled', 'bboxes', 'areas')
+        arrays = {name: getattr(self, name) for name in names}
+        return replace(
+            self, **{k: x if x is None else x[rows] for k, x in arrays.items()}
+        )
 
     def counted(self) -> np.ndarray:
         """Labels of people with a labeled torso, bool (N, K)."""
@@ -125,6 +150,18 @@ def summarize(people: LabeledPeople) -> dict[str, float]:
         'OKS': oks.mean(),
         'OKS > .5': (oks > 0.5).mean(),
         'AP-like': (oks[:, None] > thresholds).mean(),
+    }
+
+
+def group_trunks(people: LabeledPeople) -> dict[str, np.ndarray]:
+    """Mark people (N,) by the angle of their trunks to the image's vertical.
+
+    ``upright`` trunks are within 60 degrees, ``inverted`` ones beyond 120 degrees.
+    """
+    thirds = people.trunk_angles() // _THIRD
+    return {
+        name: thirds == number
+        for number, name in enumerate(('upright', 'lying', 'inverted'))
     }
 
 

@@ -7,6 +7,7 @@ from projects.rendered_people.keypoint_errors import (
     LabeledPeople,
     calibration_error,
     fit_confidence,
+    group_trunks,
     reliability,
     summarize,
 )
@@ -43,6 +44,24 @@ def test_pck_is_relative_to_torso_diagonal_or_bbox():
     # 10 pixels are a fifth of 50; the fourth is exactly that far off
     assert found.within(0.2).tolist() == [[True, False, True, True]]
     assert found.within(0.1, 'bbox').tolist() == [[False, False, True, False]]
+
+
+@pytest.mark.parametrize(
+    ('degrees', 'name'),
+    [
+        (0, 'upright'),
+        (59, 'upright'),
+        (-90, 'lying'),
+        (121, 'inverted'),
+        (180, 'inverted'),
+    ],
+)
+def test_people_are_grouped_by_their_trunks(degrees, name):
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    turned = TRUTH @ [[cosine, sine], [-sine, cosine]]
+    groups = group_trunks(people(TRUTH, truth=turned))
+    assert [x for x, rows in groups.items() if rows.all()] == [name]
+    assert people(TRUTH, truth=turned).select(groups[name]).truth.shape == (1, 4, 2)
 
 
 def test_swapped_sides_differ_from_wrong_keypoints():
