@@ -61,10 +61,12 @@ class FootErrors:
     fit move that quantity farther.
     """
 
-    root: tuple[float, float] = (0.03, 0.07)  # m; error of the lifted root
-    ankle: tuple[float, float] = (0.03, 0.06)  # m; error of an ankle relative to it
-    slide: float = 0.04  # m/s; velocity of a standing ankle; higher holds feet less
-    root_acceleration: float = 1.0  # m/s^2; acceleration of the root's corrections
+    root: tuple[float, float] = (0.02, 0.045)  # m; correction of the lifted root
+    # m; correction of an ankle relative to the root. Larger ones cost more accuracy in
+    # falls, jumps and on crutches than resting feet gain.
+    ankle: tuple[float, float] = (0.012, 0.024)
+    slide: float = 0.03  # m/s; velocity of a standing ankle; higher holds feet less
+    root_acceleration: float = 2.0  # m/s^2; acceleration of the root's corrections
     ankle_acceleration: float = 4.0  # m/s^2; acceleration of an ankle's corrections
     # m/s; a contact has half its weight if the ankle moves at this speed. Higher values
     # hold faster ankles.
@@ -76,43 +78,48 @@ class FootErrors:
     # m; poses of other tools with less noise are exact, and their feet are not held.
     # CMU's motions have up to .0017 at 25 to 240 frames/s, and .0025 with noise of .002
     # along each axis. If feet are held, the noise is the error of root and ankles.
-    noise: float = 0.002
-    rolls: float = 0.014  # m; path of an ankle that rolls over its standing foot
+    min_noise: float = 0.002
+    # m; errors of the lifted root, and of an ankle relative to it, that do not show
+    # that a contact glides. Higher values hold more feet.
+    root_error: tuple[float, float] = (0.03, 0.07)
+    ankle_error: tuple[float, float] = (0.03, 0.06)
+    # m; path of an ankle that rolls over its standing foot. Higher values hold more.
+    ankle_roll: float = 0.014
     # Standard deviations; an ankle that is farther from its contact is not standing.
     # Higher values hold more feet.
-    glides: float = 2.5
-    # Movement of an ankle relative to the root, as a share of its movement in space;
-    # below this share the body moves as one (treadmill, skates).
-    alike: float = 0.5
+    max_contact_error: float = 2.5
+    # Path of an ankle relative to the root, as a share of its path in space; below this
+    # share the body moves as one (treadmill, skates). Higher values hold fewer feet.
+    max_relative_path: float = 0.5
     # Distance from start to end of a path, as a share of its length; below this share
-    # the path comes back, as errors do.
-    ahead: float = 0.8
+    # the path comes back, as errors do. Higher values hold more feet.
+    min_straightness: float = 0.8
     # A person walks in place if each foot has at least so many contacts, ...
-    steps: int = 2
+    min_contacts: int = 2
     # ... in which ankles move this far on average, m, ...
-    least_way: float = 0.05
+    min_contact_path: float = 0.05
     # ... and the root moves less than this share of that in their direction. It is .24
     # to 9 in lifted walks on the ground, and -1 to -.1 on treadmills.
-    stays: float = 0.1
+    max_root_share: float = 0.1
     # Longest leg, as a share of its bones' lengths; a leg that was lifted straighter
     # may stay so.
     max_stretch: float = 0.99
-    reach: float = 0.003  # m; error of a leg that would be longer than that
-    straight: float = 0.01  # m; error of the length of a leg that stays straight
-    ends: tuple[float, float] = (0.015, 0.06)  # m; error of toes and heels
-    length: float = 0.002  # m; error of the distances between toe, heel and ankle
+    reach_error: float = 0.003  # m; error of a leg that would be longer than that
+    straight_error: float = 0.01  # m; error of the length of a leg that stays straight
+    end_error: tuple[float, float] = (0.015, 0.06)  # m; error of toes and heels
+    length_error: float = 0.002  # m; error of distances between toe, heel and ankle
     # Seconds that a toe may rest after its ankle, and a heel before it
     max_rest: float = 0.25
     # m; a toe or heel that is farther from its place at rest no longer rests.
     max_away: tuple[float, float] = (0.05, 0.15)
-    # m; a person who moves ahead farther than this, and than half the belt, is not on a
-    # treadmill.
-    belt: float = 0.5
+    # m; a person who moves ahead farther than this, and than half the treadmill's way,
+    # is not on a treadmill. Higher values move more people.
+    max_own_path: float = 0.5
     # m; assumed distance to the nearest person if the poses are not from a camera
     viewpoint: float = 5.0
     # Sine of the angle between a leg and the line of the hips; below it, as in splits,
     # the forward direction of the knee counts less.
-    splits: float = 0.2
+    min_hinge: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +221,7 @@ class LockFeet(PoseStep):
             ahead = np.array([facing[0], 0, facing[1]])
             way = speed * (seconds - seconds[0])
             own = (root[rows[-1]] - root[rows[0]]) @ ahead
-            if own > max(way[-1] / 2, self.errors.belt):
+            if own > max(way[-1] / 2, self.errors.max_own_path):
                 walking.add(int(clip.track[rows[0]]))
             else:
                 root[rows] += np.outer(way, ahead)
@@ -233,10 +240,11 @@ class LockFeet(PoseStep):
         if clip.model:
             return self
         noise = noise_of(clip)
-        if noise < self.errors.noise:
+        if noise < self.errors.min_noise:
             self.report.say(f'{clip.name}: poses have no noise: feet are not held')
             return None
-        own = replace(self.errors, root=(noise, noise), ankle=(noise, noise))
+        names = 'root', 'ankle', 'root_error', 'ankle_error'
+        own = replace(self.errors, **dict.fromkeys(names, (noise, noise)))
         return replace(self, errors=own)
 
     def _lock_person(
@@ -345,16 +353,16 @@ class LockFeet(PoseStep):
         people who face the camera on a treadmill do not seem to glide.
         """
         sides = np.array([side.start for _, side in contacts], int)
-        if np.bincount(sides, minlength=2).min() < self.errors.steps:
+        if np.bincount(sides, minlength=2).min() < self.errors.min_contacts:
             return False
         ways = np.array([_way(ankles[rows, side.start]) for rows, side in contacts])
         own = np.array([_way(root[rows]) for rows, _ in contacts]).sum(0)
         total = np.linalg.norm(ways.sum(0))
         ahead = ways.sum(0) / max(total, 1e-9)
-        is_one_way = total > self.errors.ahead * np.linalg.norm(ways, axis=1).sum()
+        is_one_way = total > self.errors.min_straightness * np.linalg.norm(ways, axis=1).sum()
         feet = [(ways[sides == side] @ ahead).mean() for side in range(2)]
-        is_far = total > self.errors.least_way * len(ways) and min(feet) > 0
-        return bool(is_one_way and is_far and own @ ahead < self.errors.stays * total)
+        is_far = total > self.errors.min_contact_path * len(ways) and min(feet) > 0
+        return bool(is_one_way and is_far and own @ ahead < self.errors.max_root_share * total)
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
         """Return whether an ankle in contact moves farther than its errors explain.
@@ -364,17 +372,17 @@ class LockFeet(PoseStep):
         its own errors explain more of the movement.
         """
         errors = self.errors
-        across, along = np.hypot(errors.root, errors.rolls)
+        across, along = np.hypot(errors.root_error, errors.ankle_roll)
         parts = np.array_split(ankle, min(len(ankle), 5))
         way = np.diff([part.mean(0) for part in parts], axis=0)
-        ahead = errors.ahead * np.linalg.norm(way, axis=1).sum()
+        ahead = errors.min_straightness * np.linalg.norm(way, axis=1).sum()
         comes_back = np.linalg.norm(way.sum(0)) < ahead
-        if comes_back or _spread(ankle - root) > errors.alike * _spread(ankle):
-            across, along = np.hypot((across, along), errors.ankle)
+        if comes_back or _spread(ankle - root) > errors.max_relative_path * _spread(ankle):
+            across, along = np.hypot((across, along), errors.ankle_error)
         away = ankle - np.median(ankle, axis=0)
         precision = sight_precision(ankle, (across, along))
         far = np.einsum('ti,tij,tj->t', away, precision, away)
-        return bool(np.quantile(far, 0.8) > errors.glides**2)
+        return bool(np.quantile(far, 0.8) > errors.max_contact_error**2)
 
     def _correct(
         self,
@@ -417,8 +425,8 @@ class LockFeet(PoseStep):
             # ... bones reach the ankles, and straight legs stay straight, ...
             lines = legs + _LINKS[1:] @ moved
             sizes = np.linalg.norm(lines, axis=-1)
-            pull = np.where(is_straight, 1 / errors.straight, 0)
-            pull = np.where(sizes > longest, 1 / errors.reach, pull)
+            pull = np.where(is_straight, 1 / errors.straight_error, 0)
+            pull = np.where(sizes > longest, 1 / errors.reach_error, pull)
             along = lines * (pull / sizes.clip(1e-6))[..., None]
             targets = longest * pull - (along * legs).sum(-1)
             reach = np.einsum('lpq,tli,tlj->tpiqj', pairs[1:], along, along)
@@ -476,7 +484,7 @@ class LockFeet(PoseStep):
         poses[:, ankle] = poses[:, hip] + axis * length
         # Knees bend about the axis from hip to hip; forward is perpendicular to it.
         hinge = unit_vectors(lifted[:, _HIPS[0]] - lifted[:, _HIPS[1]])
-        forward = unit_vectors(np.cross(hinge, axis), self.errors.splits)
+        forward = unit_vectors(np.cross(hinge, axis), self.errors.min_hinge)
         pole = lifted[:, knee] - lifted[:, hip]
         pole = pole - (pole * axis).sum(-1, keepdims=True) * axis
         ahead = (pole * forward).sum(-1, keepdims=True)
@@ -510,7 +518,7 @@ class LockFeet(PoseStep):
         backwards = ends[::-1, 1], stands[::-1], -seconds[::-1]
         heel_rests = self._prolong(*backwards)[::-1]
         zeros = np.zeros(ends.shape[:2])
-        precision = [sight_precision(x, errors.ends) for x in ends.swapaxes(0, 1)]
+        precision = [sight_precision(x, errors.end_error) for x in ends.swapaxes(0, 1)]
         problem = Offsets(
             mean=ends - ankle,
             precision=np.stack(precision, 1),
@@ -523,7 +531,7 @@ class LockFeet(PoseStep):
             flat=zeros[:, 0],
             up=np.zeros(3),
             rests=np.stack([toe_rests, heel_rests], 1),
-            length_error=errors.length,
+            length_error=errors.length_error,
         )
         toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
         toe = unit_vectors(toe)

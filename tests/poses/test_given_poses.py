@@ -75,7 +75,7 @@ def test_feet_move_no_farther_than_poses_shake(key, noise):
         apart = np.linalg.norm(clip.places() - true, axis=-1)
         errors.append(apart[:, H36M.indices(['left_foot', 'right_foot'])])
     assert errors[1].mean() < errors[0].mean() + 0.001
-    assert (errors[1] - errors[0]).max() < 0.01 + noise
+    assert (errors[1] - errors[0]).max() < 0.012 + noise
 
 
 @pytest.mark.parametrize('parts', [['wrist'], ['elbow'], ['elbow', 'wrist']], ids=str)
