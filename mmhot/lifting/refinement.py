@@ -12,10 +12,12 @@ _PARENTS = np.array(_H36M.parents)[_CHILDREN]
 _JOINTS = np.eye(len(_H36M.parents))
 # This matrix times the joints gives the vectors of the bones, (16, 17).
 _BONES = _JOINTS[_CHILDREN] - _JOINTS[_PARENTS]
-# The offset of the root from the middle of the hips, as a row (17,), and the projection
-# onto poses without this offset, (17, 17)
-_APART = _JOINTS[0] - _JOINTS[_H36M.indices(['left_hip', 'right_hip'])].mean(0)
+# Projections (17, 17) onto poses whose root is halfway between the hips: all three
+# move, or only the hips of root-relative poses
+_HIPS = _JOINTS[_H36M.indices(['left_hip', 'right_hip'])].sum(0)
+_APART = _JOINTS[0] - _HIPS / 2
 _HALFWAY = _JOINTS - np.outer(_APART, _APART) / (_APART @ _APART)
+_ROOTED = _JOINTS - np.outer(_JOINTS[0], _JOINTS[0]) - np.outer(_HIPS, _HIPS) / 2
 _MIRRORED = np.searchsorted(_CHILDREN, np.array(_H36M.flip_indices)[_CHILDREN])
 
 
@@ -28,6 +30,8 @@ class BoneErrors:
     length: float = 0.7  # deviation of bone lengths; higher keeps them less constant
     rounds: int = 2  # Gauss-Newton steps
     halfway: bool = False  # whether the root must be halfway between the hips
+    # Whether it stays then, so that errors of the limbs do not move the whole body
+    rooted: bool = True
     chunk: int = 4000  # frames that are computed at once, which limits the memory
 
 
@@ -82,9 +86,11 @@ def _fit_lengths(
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     along = directions[:, :, None] * directions[:, None]
     variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
-    links = _BONES @ _HALFWAY if errors.halfway else _BONES
+    links = _BONES
     if errors.halfway:
-        poses = _HALFWAY @ poses
+        halfway = _ROOTED if errors.rooted else _HALFWAY
+        links = _BONES @ halfway
+        poses = halfway @ poses
     spread = links.T if weights is None else weights[..., None] * links.T
     shared, noise = links @ spread, np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)

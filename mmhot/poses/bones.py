@@ -73,6 +73,7 @@ class KeepBones(PoseStep):
                 weights = self._variances(old[:, :count], is_seen[rows, :count])
                 if weights is None:
                     old = old / _growth(old[:, :count], clip.fps, self.growth)
+                    rigid = replace(rigid, rooted=False)
                 else:
                     rigid = replace(rigid, halfway=False)
                     is_moved = ~is_seen[rows]
