@@ -233,7 +233,8 @@ def clip_2d(
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
     clip = _check_numbers(replace(clip, steps=rows.steps))
-    warn_of_other_pixels(rows.points, rows.scores, skeleton, size, str(source or name))
+    people = [(track.keypoints, track.scores) for track in tracks]
+    warn_of_other_pixels(people, skeleton, size, clip.fps, str(source or name))
     return clip
 
 

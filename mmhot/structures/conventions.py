@@ -1,6 +1,7 @@
 """Conventions that arrays of people do not state: order of joints and people, axes."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,9 +73,14 @@ class _PixelLimits:
     seen: float = 0.5
     # Share of seen keypoints outside the image. Higher values log fewer clips.
     outside: float = 0.05
+    # Without scores, keypoints of close-ups lie outside, too: share of poses with less
+    # than a fifth of their keypoints in the image. Higher values log fewer clips.
+    bodies: float = 0.6
+    inside: float = 0.2  # that fifth; higher values log more clips
     # People who stay in the upper left part of the image are logged if it is smaller
     # than this share of width and height. Higher values log more clips.
-    corner: float = 0.4
+    corner: float = 0.2
+    percent: float = 101  # pixels; the same for percent of images that are larger
     # The same share for people who fill a crop, see below. Higher values log more.
     crop: float = 0.85
     # Percentile of coordinates that counts as the largest, as some keypoints are wrong.
@@ -89,6 +95,13 @@ class _PixelLimits:
     filled: float = 0.65
     aspects: tuple[float, float] = (0.65, 1.1)  # least and largest width / height
     fewest: int = 8  # number of poses from which crops are recognized
+    # Seconds in which the hips of people who stand move farther than the feet, while
+    # people who lie rest on their hips.
+    lag: float = 0.5
+    moves: float = 0.02  # least movement of these hips, in person sizes
+    # Movement of the stiller foot, as a share of the hips', below which feet carry the
+    # person. Higher values log more clips.
+    carried: float = 0.8
 
 
 _PIXELS = _PixelLimits()
@@ -153,40 +166,86 @@ def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
 
 
 def warn_of_other_pixels(
-    points: np.ndarray,
-    scores: np.ndarray,
+    people: Sequence[tuple[np.ndarray, np.ndarray]],
     skeleton: Skeleton,
     image_size: tuple[int, int],
+    fps: float,
     name: str,
 ) -> None:
     """Log if keypoints do not look like pixels of the image, x right, y down.
 
-    Keypoints (N, K, 2) have scores (N, K) and are NaN where missing.
+    Each person has keypoints (T, K, 2), NaN where missing, and scores (T, K).
     """
-    seen = points[relative_scores(scores) > _PIXELS.seen]
-    outside = ((seen < 0) | (seen > image_size)).any(-1).mean() if len(seen) else 0.0
+    points, scores = (np.concatenate(parts) for parts in zip(*people, strict=True))
+    size, outside = np.array(image_size), _share_outside(points, scores, image_size)
     corner = np.nanpercentile(points, _PIXELS.nearly_all, axis=(0, 1))
     frame = _crop_of(points)
-    is_crop = frame is not None and (frame < _PIXELS.crop * np.array(image_size)).all()
+    is_corner = (corner < _PIXELS.corner * size).all()
+    is_corner |= corner.max() <= min(_PIXELS.percent, size.min() / 2)
+    is_crop = frame is not None and (frame < _PIXELS.crop * size).all()
     down, right, up = (
         upright(sign * points[..., axis], skeleton, 3).mean()
         for axis, sign in ((1, -1), (0, -1), (1, 1))
     )
     stands = down >= _LEAST_UPRIGHT
-    if outside > _PIXELS.outside:
-        text = '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
-        text += '{image_size} states the size of the images in which they were found'
+    if outside > 0:
+        text = (
+            '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
+            '{image_size} states the size of the images in which they were found'
+        )
         _LOGGER.warning(ArgumentError(text, name, 100 * outside, *image_size))
-    elif is_crop or (corner < _PIXELS.corner * np.array(image_size)).all():
-        text = '%s: all people are in the upper left %.0fx%.0f of %dx%d pixels: '
-        text += '{image_size} states the size of the images in which they were found; '
-        text += 'convert percent, or pixels of a crop, to pixels of the image'
+    elif is_crop or is_corner:
+        text = (
+            '%s: all people are in the upper left %.0fx%.0f of %dx%d pixels: '
+            '{image_size} states the size of the images in which they were found; '
+            'convert percent, or pixels of a crop, to pixels of the image'
+        )
         _LOGGER.warning(ArgumentError(text, name, *corner, *image_size))
     elif up >= _MOST_UPRIGHT and not stands:
         _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
     elif right >= _MOST_UPRIGHT and not stands:
-        text = '%s: people lie, their heads to the left: if they stand in the images, '
-        _LOGGER.warning(text + 'exchange x and y, as pixels have x before y', name)
+        lag = max(round(_PIXELS.lag * fps), 1)
+        if any(_is_on_feet(person, skeleton, lag) for person, _ in people):
+            text = '%s: people lie, their heads to the left: if they stand in the '
+            text += 'images, exchange x and y, as pixels have x before y'
+            _LOGGER.warning(text, name)
+
+
+def _share_outside(
+    points: np.ndarray, scores: np.ndarray, image_size: tuple[int, int]
+) -> float:
+    """Return the share of seen keypoints outside the image; 0 if that is usual.
+
+    Keypoints (N, K, 2) have scores (N, K). If all scores are alike, keypoints that the
+    image does not show count as seen, and only whole bodies outside are unusual.
+    """
+    is_seen = relative_scores(scores) > _PIXELS.seen
+    is_inside = ((points >= 0) & (points <= image_size)).all(-1) & is_seen
+    if not is_seen.any():
+        return 0.0
+    outside = float(1 - is_inside.sum() / is_seen.sum())
+    if np.ptp(scores[scores > 0]) > 0:
+        return outside if outside > _PIXELS.outside else 0.0
+    is_body = is_seen.any(1)
+    within = is_inside[is_body].sum(1) / is_seen[is_body].sum(1)
+    return outside if (within < _PIXELS.inside).mean() > _PIXELS.bodies else 0.0
+
+
+def _is_on_feet(points: np.ndarray, skeleton: Skeleton, lag: int) -> bool:
+    """Return whether a person's hips move farther than the stiller foot.
+
+    Keypoints (T, K, 2) are compared with themselves ``lag`` frames later.
+    """
+    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
+    with ignored_warnings():  # NumPy warns of people without keypoints
+        size = np.nanmedian(np.nanmax(points, 1) - np.nanmin(points, 1), 0).max()
+        steps = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) / size
+        hips, feet = (
+            steps[:, [names.index(x) for x in level if x in names]]
+            for level in (_LEVELS[2], _LEVELS[4])
+        )
+        hips, foot = np.nanmedian(hips), np.nanmedian(np.nanmin(feet, 1))
+    return bool(hips > _PIXELS.moves and foot < _PIXELS.carried * hips)
 
 
 def _crop_of(points: np.ndarray) -> np.ndarray | None:

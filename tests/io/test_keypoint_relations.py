@@ -112,16 +112,25 @@ def test_keypoints_that_are_no_pixels_of_the_image_are_one_line(order, words, ca
     poses = order_of(order)
     Clip2D.from_arrays(poses, (1280, 720), 25, skeleton=order)
     assert not caplog.messages
-    Clip2D.from_arrays(NO_PIXELS[words](poses), (1280, 720), 25, skeleton=order)
+    wrong, scores = NO_PIXELS[words](poses), np.linspace(0.9, 1, poses[..., 0].size)
+    scores = scores.reshape(poses.shape[:2])
+    size = 1280, 720
+    Clip2D.from_arrays(wrong, size, 25, scores=scores, skeleton=order)
     (line,) = caplog.messages
     assert re.search(words, line)
 
 
-@any_way
-def test_percent_is_a_line_by_every_way(way, tmp_path, caplog):
-    way(order_of('coco-17') * [100 / 1280, 100 / 720], tmp_path / 'a.json')
-    (line,) = caplog.messages
-    assert 'convert percent, or pixels of a crop, to pixels of the image' in line
+GOOD_PIXELS = {
+    'close-ups': lambda x: x * 2,
+    'people who lie': lambda x: [600, 600] + (x - x[:, 11:12])[..., ::-1] * [1, -1],
+}
+
+
+@pytest.mark.parametrize('kind', GOOD_PIXELS)
+def test_close_ups_and_people_who_lie_are_pixels(kind, caplog):
+    poses = GOOD_PIXELS[kind](order_of('coco-17'))
+    Clip2D.from_arrays(poses, (1280, 720), 25, skeleton='coco-17')
+    assert not caplog.messages
 
 
 def lost_joints(poses):
