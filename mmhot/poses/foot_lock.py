@@ -243,8 +243,9 @@ class LockFeet(PoseStep):
         if noise < self.errors.min_noise:
             self.report.say(f'{clip.name}: poses have no noise: feet are not held')
             return None
-        names = 'root', 'ankle', 'root_error', 'ankle_error'
-        own = replace(self.errors, **dict.fromkeys(names, (noise, noise)))
+        both = noise, noise
+        own = replace(self.errors, root=both, ankle=both)
+        own = replace(own, root_error=both, ankle_error=both)
         return replace(self, errors=own)
 
     def _lock_person(
@@ -359,10 +360,12 @@ class LockFeet(PoseStep):
         own = np.array([_way(root[rows]) for rows, _ in contacts]).sum(0)
         total = np.linalg.norm(ways.sum(0))
         ahead = ways.sum(0) / max(total, 1e-9)
-        is_one_way = total > self.errors.min_straightness * np.linalg.norm(ways, axis=1).sum()
+        errors, path = self.errors, np.linalg.norm(ways, axis=1).sum()
+        is_one_way = total > errors.min_straightness * path
         feet = [(ways[sides == side] @ ahead).mean() for side in range(2)]
-        is_far = total > self.errors.min_contact_path * len(ways) and min(feet) > 0
-        return bool(is_one_way and is_far and own @ ahead < self.errors.max_root_share * total)
+        is_far = total > errors.min_contact_path * len(ways) and min(feet) > 0
+        stays = own @ ahead < errors.max_root_share * total
+        return bool(is_one_way and is_far and stays)
 
     def _glides(self, ankle: np.ndarray, root: np.ndarray) -> bool:
         """Return whether an ankle in contact moves farther than its errors explain.
@@ -377,7 +380,8 @@ class LockFeet(PoseStep):
         way = np.diff([part.mean(0) for part in parts], axis=0)
         ahead = errors.min_straightness * np.linalg.norm(way, axis=1).sum()
         comes_back = np.linalg.norm(way.sum(0)) < ahead
-        if comes_back or _spread(ankle - root) > errors.max_relative_path * _spread(ankle):
+        least = errors.max_relative_path * _spread(ankle)
+        if comes_back or _spread(ankle - root) > least:
             across, along = np.hypot((across, along), errors.ankle_error)
         away = ankle - np.median(ankle, axis=0)
         precision = sight_precision(ankle, (across, along))
