@@ -17,7 +17,7 @@ LEFT_HANDED = '-left'
 GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
-_PELVIS, _THORAX = _BODY.indices(['root', 'thorax'])
+_PELVIS, *_FEET = _BODY.indices(['root', 'left_foot', 'right_foot'])
 # Bones of a person of 1.7 m, meters.
 _STATURE = 1.7
 _LENGTHS = {
@@ -40,6 +40,11 @@ _USUAL = 0.8, 2.3  # meters; least and largest stature
 # Distances from the origin, meters: of a pelvis that stays there, of people in front of
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
+# Frames over which steps are compared with the path of the pelvis, and the largest part
+# of a step that another unit of translations may leave to be asked for: of the foot's
+# way around the pelvis, and of what the unit that was read leaves. Higher values ask
+# more.
+_STEP_FRAMES, _MOST_LEFT = 5, 0.5
 _COLUMNS = {'camera': 2, 'y-up': 2}  # column that left-handed axes negate; x for others
 
 
@@ -61,7 +66,8 @@ def arrange_poses(
     given = axes or rows.axes
     is_camera = given in (None, 'camera')
     depths = _depths(rows, poses) if is_camera else np.full(len(poses), np.nan)
-    roots = _roots(name, rows, pelvis, meter, depths)
+    feet = body[:, _FEET] - pelvis[:, None]
+    roots = _roots(name, rows, pelvis, feet, meter, depths)
     if given is None:
         is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
         places = None if is_centered else body + (roots - pelvis)[:, None]
@@ -195,6 +201,7 @@ def _roots(
     name: str,
     rows: CheckedRows,
     pelvis: np.ndarray,
+    feet: np.ndarray,
     meter: np.ndarray,
     depths: np.ndarray,
 ) -> np.ndarray:
@@ -202,8 +209,10 @@ def _roots(
 
     Translations may have another unit than the joints. The unit is chosen so that they
     agree with ``depths`` (N,), which follow from the size of people in the image, or,
-    if these are unknown, so that distances are plausible. ``pelvis`` (N, 3) is in
-    meters, and ``meter`` (N,) the number of the joints' units in a meter.
+    if these are unknown, so that distances are plausible; a line asks for a unit in
+    which people do not walk as far as they step. ``pelvis`` (N, 3), and ``feet``
+    (N, 2, 3) relative to it, are in meters, and ``meter`` (N,) is the number of the
+    joints' units in a meter.
     """
     roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
     places = np.full(roots.shape, np.nan)
@@ -228,7 +237,40 @@ def _roots(
                 title,
             )
         places[of_track] = pelvis[of_track] + roots[of_track] / unit
+        fits = _unit_of_steps(roots[of_track], feet[of_track], unit)
+        if fits != unit:
+            titles = (next(y for _, y, x in _UNITS if x == z) for z in (fits, unit))
+            text = '%s: steps of %s are as long as if translations are %s, not %s: '
+            text += 'convert them to the unit of the joints'
+            _LOGGER.warning(text, name, _who(rows, of_track), *titles)
     return places
+
+
+def _unit_of_steps(roots: np.ndarray, feet: np.ndarray, unit: int) -> int:
+    """Return the unit of translations in which standing feet stay in place.
+
+    A foot that stands moves around the pelvis as far as the pelvis moves, backwards.
+
+    Args:
+        roots (np.ndarray): Translations, (T, 3).
+        feet (np.ndarray): Feet relative to the pelvis, meters, (T, 2, 3).
+        unit (int): The number of their units in a meter that is kept if none fits.
+
+    Returns:
+        int: The number of their units in a meter.
+    """
+    way, steps = (x[_STEP_FRAMES:] - x[:-_STEP_FRAMES] for x in (roots, feet))
+    is_known = np.isfinite(way).all(-1) & np.isfinite(steps).all((1, 2))
+    if not is_known.any():
+        return unit
+    way, steps = way[is_known, None], steps[is_known]
+    units = unit, 1, 100, 1000
+    left = np.stack([np.linalg.norm(steps + way / x, axis=-1) for x in units])
+    best = np.median(left.min(2), axis=1).argmin()
+    stands = np.arange(len(steps)), left[best].argmin(1)
+    lengths = np.linalg.norm(steps, axis=-1)
+    kept, moves, least = (np.median(x[stands]) for x in (left[0], lengths, left[best]))
+    return units[best] if least < _MOST_LEFT * min(kept, moves) else unit
 
 
 def _is_unknown(roots: np.ndarray, axes: str, has_pixels: bool) -> bool:
