@@ -9,12 +9,9 @@ from mmhot.chain.plan import LivePlan
 from mmhot.chain.user_steps import guarded
 from mmhot.errors import user_code
 from mmhot.frames.sources import Frame, FrameSource
-from mmhot.lifting.lifted import Lifted, LiftedStep
 from mmhot.lifting.live import LiftedFrame
-from mmhot.pose2d.footage import Footage, VideoStep
-from mmhot.step import KeypointStep, PoseStep
-from mmhot.structures.clips_2d import Clip2D
-from mmhot.structures.clips_3d import Clip3D
+from mmhot.step import Step
+from mmhot.structures.clips_3d import Clip
 
 
 @dataclass
@@ -57,8 +54,8 @@ class LiveChain:
         self._estimate = plan.estimate.start(frames, plan.models)
         self._track = plan.track.start(fps)
         self.lifter = plan.lift.start(plan.lifter, fps)
-        self._keypoints = [_started_in_video(step, fps) for step in plan.keypoints]
-        self._poses = [_started_on_lifted(step, fps) for step in plan.poses]
+        self._keypoints = [_started(step, step.start, fps) for step in plan.keypoints]
+        self._poses = [_started(step, step.start, fps) for step in plan.poses]
         self._is_interrupted = False
         self._last: Frame | None = None
 
@@ -112,19 +109,9 @@ class LiveChain:
         return LivePoses(frame, people, latency, self.placer.tilt)
 
 
-def _started_in_video(
-    step: KeypointStep | VideoStep, fps: float
-) -> Callable[[Clip2D, Footage], Clip2D]:
-    """Start a step; what it is called with each frame may need the video."""
+def _started(
+    step: Step, start: Callable[[float], Callable[..., Clip]], fps: float
+) -> Callable[..., Clip]:
+    """Start a step, which is called with each frame's clip and what is known of it."""
     with user_code(f'the step {step.name!r}'):
-        call = guarded(step, step.start(fps))
-    return call if isinstance(step, VideoStep) else lambda clip, footage: call(clip)
-
-
-def _started_on_lifted(
-    step: PoseStep | LiftedStep, fps: float
-) -> Callable[[Clip3D, Lifted], Clip3D]:
-    """Start a step; what it is called with each frame may need the keypoints."""
-    with user_code(f'the step {step.name!r}'):
-        call = guarded(step, step.start(fps))
-    return call if isinstance(step, LiftedStep) else lambda clip, lifted: call(clip)
+        return guarded(step, start(fps))

@@ -44,15 +44,20 @@ class Pipeline:
     runs: ClassVar[tuple[type[Step], ...]]
 
     @property
+    def kinds(self) -> list[type[Step]]:
+        """All step classes in their order, with the places of users' steps."""
+        sections = [getattr(self, section.name) for section in fields(self)]
+        nested = [x if isinstance(x, tuple) else (x,) for x in sections]
+        return [kind for section in nested for kind in section]
+
+    @property
     def steps(self) -> tuple[type[Step], ...]:
         """All steps in the order in which they run, with users' steps."""
         kinds: list[type[Step]] = []
-        for section in fields(self):
-            chosen = getattr(self, section.name)
-            for kind in chosen if isinstance(chosen, tuple) else (chosen,):
-                added = users(*PLACES.get(kind, ()))
-                of_users = [type(x) for x in added if isinstance(x, self.runs)]
-                kinds += of_users if kind in PLACES else [kind]
+        for kind in self.kinds:
+            added = users(*PLACES.get(kind, ()))
+            of_users = [type(x) for x in added if isinstance(x, self.runs)]
+            kinds += of_users if kind in PLACES else [kind]
         return tuple(kinds)
 
 

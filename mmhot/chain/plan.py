@@ -1,5 +1,6 @@
 """Plan of a run: the steps of a pipeline that take part, their options, the models."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,8 @@ from mmhot.step import KeypointStep, PoseStep, S, Step
 if TYPE_CHECKING:  # only frames need OpenCV
     from mmhot.pose2d.estimation import VideoPoseEstimator
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StepChoice(Options):
@@ -47,8 +50,8 @@ class StepChoice(Options):
 class Plan:
     """The steps of a pipeline that take part.
 
-    Users' steps that need a video or keypoints are left out of a pipeline without
-    them, and one line says so.
+    Users' steps that need a video or keypoints are left out of a pipeline that has
+    their place, but not what they need; a warning says so.
 
     Args:
         pipeline (Pipeline): The pipeline.
@@ -61,23 +64,25 @@ class Plan:
         without = values.of(StepChoice).without
         self.without = read_names('without', without, list_steps(pipeline))
         self._other = ''  # skeleton of a lifter that is not for people
-        for step in users(Step):
+        places = [place for kind in pipeline.kinds for place in PLACES.get(kind, ())]
+        for step in users(*places):
             if not (isinstance(step, pipeline.runs) or step.name in self.without):
                 needed = 'a video' if isinstance(step, VideoStep) else '2D keypoints'
-                report.say(f'the step {step.name!r} needs {needed} and is left out')
+                text = 'the step %r needs %s and is left out'
+                _LOGGER.warning(text, step.name, needed)
 
     def take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
         """Return the steps of a section that take part; refuse options of others."""
         steps: list[S] = []
         for kind in kinds:
-            if kind in PLACES:
-                steps += [x.with_stated(self._values.stated) for x in users]
-                continue
-            step, names = self._values.of(kind), options_of(kind)
-            if kind.of_people and self._other:
-                step.refuse(names, f'is for people, not for {self._other}')
-            else:
-                steps.append(step)
+            own = kind not in PLACES
+            given = [x.with_stated(self._values.stated) for x in users]
+            for step in [self._values.of(kind)] if own else given:
+                if step.of_people and self._other:
+                    reason = f'is for people, not for {self._other}'
+                    step.refuse(options_of(type(step)), reason)
+                else:
+                    steps.append(step)
         return [x.reporting_to(self._report) for x in steps if self._takes_part(x)]
 
     def _takes_part(self, step: Step) -> bool:
@@ -124,7 +129,29 @@ class LiftPlan(Plan):
         )
 
 
-class VideoPlan(Plan):
+class _SeeingPlan(Plan):
+    """Steps from frames to 3D poses."""
+
+    def __init__(
+        self,
+        pipeline: Video | Live,
+        values: Values,
+        report: Report,
+        lifter: Lifter | None,
+    ) -> None:
+        super().__init__(pipeline, values, report)
+        self.lifter = self.open_lifter(pipeline.lift, lifter)
+        [self.estimate] = self.take([pipeline.estimate])
+        [self.track] = self.take([pipeline.track])
+        self.keypoints: list[KeypointStep | VideoStep] = self.take(
+            pipeline.keypoints, users(KeypointStep, VideoStep)
+        )
+        self.poses: list[PoseStep | LiftedStep] = self.take(
+            pipeline.poses, users(PoseStep, LiftedStep)
+        )
+
+
+class VideoPlan(_SeeingPlan):
     """Steps from the frames of a video to 3D poses, and the models.
 
     ``cache`` is the folder in which 2D keypoints are cached. A ``lifter`` or ``models``
@@ -140,19 +167,10 @@ class VideoPlan(Plan):
         models: 'VideoPoseEstimator | None' = None,
         pipeline: Video = VIDEO,
     ) -> None:
-        super().__init__(pipeline, values, report)
+        super().__init__(pipeline, values, report, lifter)
         self.cache = cache
-        self.lifter = self.open_lifter(pipeline.lift, lifter)
-        [self.estimate] = self.take([pipeline.estimate])
-        [self.track] = self.take([pipeline.track])
         self.returning = self.take([pipeline.returning])  # none if it is left out
-        self.keypoints: list[KeypointStep | VideoStep] = self.take(
-            pipeline.keypoints, users(KeypointStep, VideoStep)
-        )
         [self.lift] = self.take([pipeline.lift])
-        self.poses: list[PoseStep | LiftedStep] = self.take(
-            pipeline.poses, users(PoseStep, LiftedStep)
-        )
         if models is not None:
             self.models = models
 
@@ -168,7 +186,7 @@ class VideoPlan(Plan):
         return self.estimate.open()
 
 
-class LivePlan(Plan):
+class LivePlan(_SeeingPlan):
     """Steps of a stream, and the models. Steps that are not live are left out."""
 
     def __init__(
@@ -179,18 +197,10 @@ class LivePlan(Plan):
         models: 'VideoPoseEstimator | None' = None,
         pipeline: Live = LIVE,
     ) -> None:
-        super().__init__(pipeline, values, report)
-        self.lifter = self.open_lifter(pipeline.lift, lifter)
-        [self.estimate] = self.take([pipeline.estimate])
-        [self.track] = self.take([pipeline.track])
-        keypoints: list[KeypointStep | VideoStep] = self.take(
-            pipeline.keypoints, users(KeypointStep, VideoStep)
-        )
+        super().__init__(pipeline, values, report, lifter)
         [self.lift] = self.take([pipeline.lift])
-        poses: list[PoseStep | LiftedStep] = self.take(
-            pipeline.poses, users(PoseStep, LiftedStep)
-        )
-        self.keypoints = [step for step in keypoints if step.live]
-        self.poses = [step for step in poses if step.live]
-        self.left_out = [x.name for x in (*keypoints, *poses) if not x.live]
+        steps = *self.keypoints, *self.poses
+        self.left_out = [step.name for step in steps if not step.live]
+        self.keypoints = [step for step in self.keypoints if step.live]
+        self.poses = [step for step in self.poses if step.live]
         self.models = models or self.estimate.open()

@@ -11,10 +11,10 @@ from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.user_steps import guarded, is_same
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.lifting.lifted import Lifted, LiftedStep
-from mmhot.pose2d.footage import Footage, VideoStep
+from mmhot.lifting.lifted import Lifted
+from mmhot.pose2d.footage import Footage
 from mmhot.progress import CountStage, no_count
-from mmhot.step import KeypointStep, PoseStep, Step
+from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip, Clip3D
 from mmhot.structures.rows import Steps
@@ -80,8 +80,8 @@ class Runner:
         self.times.size = people.size
         with self.times.measure(track.part):
             clip = track(footage)
-        calls = [(step, _of_video(step, footage)) for step in plan.returning]
-        clip = _last(self._run(plan.without, calls, clip, {}), clip)
+        calls = [(step, guarded(step, step)) for step in plan.returning]
+        clip = _last(self._run(plan.without, calls, clip, {}, footage), clip)
         return clip, replace(footage, tracked=clip)
 
     def lift(self, plan: LiftPlan, clip: Clip2D) -> Clip3D | None:
@@ -90,8 +90,7 @@ class Runner:
 
     def lift_by_step(self, plan: LiftPlan, clip: Clip2D) -> Iterator[Stage]:
         """Lift keypoints without their video; yields the clip after each step."""
-        calls = [(step, guarded(step, step)) for step in plan.keypoints]
-        return self._lift(plan, calls, clip)
+        return self._lift(plan, clip)
 
     def lift_seen(
         self, plan: VideoPlan, clip: Clip2D, footage: Footage
@@ -103,8 +102,7 @@ class Runner:
         self, plan: VideoPlan, clip: Clip2D, footage: Footage
     ) -> Iterator[Stage]:
         """Lift the keypoints of :meth:`see`; yields the clip after each step."""
-        calls = [(step, _of_video(step, footage)) for step in plan.keypoints]
-        return self._lift(plan, calls, clip)
+        return self._lift(plan, clip, footage)
 
     def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
         """Run the steps of poses on poses that were not lifted now."""
@@ -114,21 +112,22 @@ class Runner:
         self, plan: PosePlan, clip: Clip3D
     ) -> Iterator[tuple[str, Clip3D]]:
         """Run the steps of poses; yields the clip after each step."""
-        calls = [(step, guarded(step, step)) for step in plan.poses]
         self.times.num_frames = len(set(clip.frame.tolist()))
+        calls = [(step, guarded(step, step)) for step in plan.poses]
         yield from self._run(plan.without, calls, clip, clip.steps)
 
     def _lift(
         self,
         plan: LiftPlan | VideoPlan,
-        calls: Iterable[tuple[Step, Callable[[Clip2D], Clip2D]]],
         clip: Clip2D,
+        footage: Footage | None = None,
     ) -> Iterator[Stage]:
         # files are in pixels of the video, and poses are lifted anew
         names = keypoint_steps()
         applied = {name: clip.steps[name] for name in clip.steps if name in names}
         clip = replace(clip, steps=applied)
-        for name, after in self._run(plan.without, calls, clip, applied):
+        calls = [(step, guarded(step, step)) for step in plan.keypoints]
+        for name, after in self._run(plan.without, calls, clip, applied, footage):
             clip = after
             yield name, clip
         if not clip.tracks:
@@ -137,17 +136,18 @@ class Runner:
             poses, lifted = plan.lift(clip, plan.lifter, self.count)
         self.times.num_frames = self.times.num_frames or len({*poses.frame.tolist()})
         yield plan.lift.name, poses
-        of_poses = [(step, _of_lifted(step, lifted)) for step in plan.poses]
-        yield from self._run(plan.without, of_poses, poses, applied)
+        of_poses = [(step, guarded(step, step)) for step in plan.poses]
+        yield from self._run(plan.without, of_poses, poses, applied, lifted)
 
     def _run(
         self,
         without: Sequence[str],
-        calls: Iterable[tuple[Step, Callable[[Clip], Clip]]],
+        calls: Iterable[tuple[Step, Callable[..., Clip]]],
         clip: Clip,
         applied: Steps,
+        known: Footage | Lifted | None = None,
     ) -> Iterator[tuple[str, Clip]]:
-        """Run steps until no person is left.
+        """Run steps until no person is left, with what else is ``known`` of the clip.
 
         Those that had been ``applied`` to the clip do not run again.
         """
@@ -159,33 +159,13 @@ class Runner:
                 _check_applied(step, applied[step.name])
                 continue
             with self.times.measure(step.part):
-                after = call(clip)
+                after = call(clip, known)
             if step.optional and not is_same(clip, after):
                 # a step may record more than its options, and so may another part of it
                 values = after.steps.get(step.name, step.option_values())
                 after = replace(after, steps={**after.steps, step.name: values})
             clip = after
             yield step.name, clip
-
-
-def _of_video(
-    step: KeypointStep | VideoStep, footage: Footage
-) -> Callable[[Clip2D], Clip2D]:
-    """Return the call of a step that may need the video."""
-    call = guarded(step, step)
-    if isinstance(step, VideoStep):
-        return lambda clip: call(clip, footage)
-    return call
-
-
-def _of_lifted(
-    step: PoseStep | LiftedStep, lifted: Lifted
-) -> Callable[[Clip3D], Clip3D]:
-    """Return the call of a step that may need the keypoints that were lifted."""
-    call = guarded(step, step)
-    if isinstance(step, LiftedStep):
-        return lambda clip: call(clip, lifted)
-    return call
 
 
 def _last(stages: Iterable[tuple[str, Clip]], clip: Clip) -> Clip:

@@ -38,16 +38,21 @@ def users(*kinds: type[S]) -> list[S]:
 
 
 def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
-    """Return the call of a step; a user's gets a copy, and its result is checked.
+    """Return the call of a step, with a clip and what else is known of it.
 
-    Whatever a step of a user does with its copy, what it returns counts.
+    Steps that do not need the footage or the lifted keypoints are called without them.
+    A user's step gets a copy of the clip, and its result is checked: whatever the step
+    does with its copy, what it returns counts.
     """
-    if step.name not in REGISTERED:
-        return call
+    needs_more = isinstance(step, VideoStep | LiftedStep)
+    is_users = step.name in REGISTERED
 
     def checked(clip: Clip, *known: object) -> Clip:
+        needed = known if needs_more else ()
+        if not is_users:
+            return call(clip, *needed)
         with user_code(f'the step {step.name!r}'):
-            result = call(deepcopy(clip), *known)
+            result = call(deepcopy(clip), *needed)
             if not isinstance(result, type(clip)):
                 kind = type(clip).__name__
                 raise TypeError(f'must return a {kind}, got {type(result).__name__}')

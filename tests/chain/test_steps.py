@@ -96,6 +96,22 @@ def test_steps_of_users_run(skater):
     np.testing.assert_allclose(moved.keypoints_2d, lower.keypoints_2d + 5, atol=1e-3)
 
 
+def test_steps_without_what_they_need_are_left_out_with_a_warning(
+    skater, tmp_path, caplog
+):
+    mmhot.register_step(type('Seen', (mmhot.VideoStep,), {'name': 'seen'}))
+    mmhot.register_step(type('Projected', (mmhot.LiftedStep,), {'name': 'projected'}))
+    lines = "the step 'seen' needs a video and", "the step 'projected' needs 2D keyp"
+    clip = mmhot.lift(skater, pose3d='nanohtnet', without='projected')
+    assert [line in caplog.text for line in lines] == [True, False]
+    caplog.clear()
+    mmhot.refine(clip)
+    assert [line in caplog.text for line in lines] == [False, True]
+    caplog.clear()
+    clip.save(tmp_path / 'clip.npz')
+    assert 'is left out' not in caplog.text
+
+
 @pytest.mark.parametrize('kind', [Lower, Shift])
 def test_steps_of_users_run_in_streams(kind):
     lifter = Lifter(LIVE_LIFTER, device='cpu')
