@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.runner import find_latest_checkpoint
 from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, run_tool
-from mmhot.engine.start import list_checkpoints
 from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def resume(config: Config, checkpoint: str) -> None:
-    """Resume from a checkpoint, or from the newest whole one if it is 'auto'.
+    """Resume from a checkpoint, or from the newest one if it is 'auto'.
 
     If the work directory has none, training starts from the config's ``load_from``: one
     command both starts a training and continues it after an interruption.
@@ -101,8 +101,7 @@ def resume(config: Config, checkpoint: str) -> None:
     if checkpoint != 'auto':
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint
-    elif list_checkpoints(config.work_dir):
-        # StartHook chooses the newest whole one
+    elif find_latest_checkpoint(config.work_dir) is not None:
         config.resume, config.load_from = True, None
 
 

@@ -21,37 +21,11 @@ SUMS_IN_PLACE = dict.fromkeys(
 )
 
 
-def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Return the shape of one input of a config and its model, or None if unknown.
-
-    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
-    """
-    decoder = config.model.get('head', {}).get('decoder') or {}
-    size = decoder.get('input_size') or config.get('test_size')
-    if size:
-        width, height = size
-        return 3, height, width
-    backbone = config.model.backbone
-    dataset = config.get('train_dataloader', {}).get('dataset', {})
-    if backbone.type == 'TCN':  # whole poses, channels first
-        return backbone.in_channels, dataset.get('seq_len', 1)
-    if backbone.type == 'FlattenedPoseBackbone':
-        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
-    backbone = model.backbone
-    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
-        # MMPose's DSTFormer stores its sizes in its embeddings only
-        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
-        return *sizes, backbone.in_channels
-    names = ('num_frames', 'num_keypoints', 'in_channels')
-    if all(hasattr(backbone, name) for name in names):
-        return tuple(getattr(backbone, name) for name in names)
-    return None
-
-
 def compare_cost(
     config: Config,
     model: nn.Module,
-    measure: Callable[[nn.Module, tuple[int, ...]], float] | None = None,
+    shape: tuple[int, ...],
+    measure: Callable[[nn.Module], float] | None = None,
 ) -> dict | None:
     """Count a model's cost for one input as in its test, and without pruning.
 
@@ -60,21 +34,18 @@ def compare_cost(
     Args:
         config (Config): Config of the model.
         model (nn.Module): The model, which may be wrapped.
-        measure (Callable, optional): Returns the milliseconds of a pass of a model with
-            an input of a shape. Defaults to None: not measured.
+        shape (tuple[int]): Shape of one input, without the batch.
+        measure (Callable, optional): Returns the milliseconds of a pass of a model.
+            Defaults to None: not measured.
 
     Returns:
         dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
         or patches in each layer) and ``host_macs``; ``milliseconds`` if measured. None
-        if the model is neither a lifter nor a GTPT, or the shape of its input is
-        unknown.
+        if the model is neither a lifter nor a GTPT.
     """
     model = model.module if is_model_wrapper(model) else model
     prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
-    shape = None
-    if prunes_patches or isinstance(model, PoseLifter):
-        shape = input_shape(config, model)
-    if shape is None:
+    if not prunes_patches and not isinstance(model, PoseLifter):
         return None
     model, host, cost = deepcopy(model).eval(), None, {}
     settings = model.test_cfg or {}
@@ -95,7 +66,7 @@ def compare_cost(
         with torch.random.fork_rng(devices=[]):
             host = build_model(whole, config.filename)
     if measure is not None:
-        cost['milliseconds'] = measure(model, shape)
+        cost['milliseconds'] = measure(model)
     cost['parameters'] = sum(parameter.numel() for parameter in model.parameters())
     cost['macs'] = _count_macs(model, shape)
     if host is not None:

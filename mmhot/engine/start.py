@@ -1,16 +1,14 @@
 """Checks before a run: intact weights of the same model, and known metrics."""
 
-import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from logging import WARNING
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
 from mmengine.logging import print_log
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 from mmpose.models.pose_estimators import PoseLifter
 from mmpose.registry import HOOKS
@@ -18,20 +16,19 @@ from torch import nn
 
 from mmhot.engine.hooks import model_of
 from mmhot.errors import hint_at_names
+from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
 # Samples on which a validation is tried to list its metrics; more take longer.
 _SAMPLES = 16
-_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 @HOOKS.register_module()
 class StartHook(Hook):
     """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
-    A training is resumed from the newest checkpoint that is whole. The hook refuses
-    damaged checkpoints, weights of another model (also for a part with
+    It refuses damaged checkpoints, weights of another model (also for a part with
     ``init_cfg``), the state of another optimizer, monitored metrics that nothing
     measures, and two averages of the weights.
     """
@@ -46,10 +43,10 @@ class StartHook(Hook):
                 'average: set default_hooks.ema instead of adding an EMAHook'
             )
         if runner._resume and runner._load_from is None:
-            runner._load_from = _find_whole(list_checkpoints(runner.work_dir))
-        source = Path(runner._load_from or '')
-        if zipfile.is_zipfile(source) and not _is_whole(source):
-            raise ValueError(f'{source}: damaged, a checksum differs')
+            runner._load_from = find_latest_checkpoint(runner.work_dir)
+        source = runner._load_from
+        if source is not None and '://' not in source:
+            _check_whole(Path(source))
         for module in runner.model.modules() if _is_training(runner) else ():
             settings = getattr(module, 'init_cfg', None) or []
             for start in [settings] if isinstance(settings, dict) else settings:
@@ -102,34 +99,13 @@ class StartHook(Hook):
             raise ValueError(f'{name!r} is monitored, but not measured{hint}')
 
 
-def list_checkpoints(work_dir: str | Path) -> list[Path]:
-    """List the checkpoints of a training by epoch or iteration, the newest first."""
-    paths = {
-        int(match[1]): path
-        for path in Path(work_dir).glob('*.pth')
-        if (match := _NUMBERED.fullmatch(path.name))
-    }
-    return [paths[number] for number in sorted(paths, reverse=True)]
-
-
-def _find_whole(paths: Sequence[Path]) -> str | None:
-    """Return the first checkpoint that is whole, and log damaged ones before it."""
-    for path in paths:
-        if _is_whole(path):
-            return str(path)
-        print_log(f'{path} is damaged and not resumed', 'current', WARNING)
-    if paths:
-        raise ValueError(f'{paths[0]}: damaged, and no other checkpoint is whole')
-    return None
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether the checksums of a checkpoint agree, which PyTorch does not compare."""
-    try:
+def _check_whole(path: Path) -> None:
+    """Raise a ValueError if a checkpoint is damaged."""
+    safe_load(path)
+    if zipfile.is_zipfile(path):  # PyTorch does not compare checksums
         with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except zipfile.BadZipFile:
-        return False
+            if archive.testzip() is not None:
+                raise ValueError(f'{path}: damaged, a checksum differs')
 
 
 def _is_training(runner: Runner) -> bool:

@@ -14,13 +14,13 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
 from mmhot.datasets.h36m import h36m_metainfo
-from mmhot.engine.cost import compare_cost, describe_cost, input_shape
+from mmhot.engine.cost import compare_cost, describe_cost
 from mmhot.io.pickles import save_checkpoint
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import WEIGHTS_FOLDER
 from mmhot.weights.loading import build_model
-from tools.analysis.cost import count_cost
+from tools.analysis.cost import count_cost, input_shape
 from tools.runner import add_config_options, merge_options
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +159,7 @@ def test_wrong_sweeps_get_one_line(values, message, run_tool, tmp_path, monkeypa
 def test_cost_beside_the_host_is_that_of_a_pass():
     config, model = build(HOT, 'model.test_cfg.keep=54')
     generator = torch.get_rng_state()
-    cost = compare_cost(config, model)
+    cost = compare_cost(config, model, input_shape(config, model))
     assert torch.equal(generator, torch.get_rng_state())
     assert cost['macs'] == count(config, model)
     assert cost['kept'] == 3 * [81] + 5 * [54]

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
-from mmhot.engine.cost import SUMS_IN_PLACE, compare_cost, input_shape
+from mmhot.engine.cost import SUMS_IN_PLACE, compare_cost
 from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
@@ -105,16 +105,45 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
 
 
-def compare_time(config: Config, model: nn.Module) -> dict | None:
+def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
+    """Return the shape of one input of a config and its model, or None if unknown.
+
+    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
+    """
+    decoder = config.model.get('head', {}).get('decoder') or {}
+    size = decoder.get('input_size') or config.get('test_size')
+    if size:
+        width, height = size
+        return 3, height, width
+    backbone = config.model.backbone
+    dataset = config.get('train_dataloader', {}).get('dataset', {})
+    if backbone.type == 'TCN':  # whole poses, channels first
+        return backbone.in_channels, dataset.get('seq_len', 1)
+    if backbone.type == 'FlattenedPoseBackbone':
+        return dataset.get('seq_len', 1), model.head.num_keypoints, 2
+    backbone = model.backbone
+    if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
+        # MMPose's DSTFormer stores its sizes in its embeddings only
+        sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
+        return *sizes, backbone.in_channels
+    names = ('num_frames', 'num_keypoints', 'in_channels')
+    if all(hasattr(backbone, name) for name in names):
+        return tuple(getattr(backbone, name) for name in names)
+    return None
+
+
+def compare_time(
+    config: Config, model: nn.Module, shape: tuple[int, ...]
+) -> dict | None:
     """Count a model's cost as :func:`compare_cost`, and time a pass of one input."""
 
-    def measure(pruned: nn.Module, shape: tuple[int, ...]) -> float:
+    def measure(pruned: nn.Module) -> float:
         inputs = next(pruned.parameters()).new_zeros(1, *shape)
         run = partial(pruned, data_samples=None, mode='tensor')
         times = time_in_turns({'model': partial(run_whole, run, inputs)}, rounds=3)
         return 1000 * min(times['model'].turns)
 
-    return compare_cost(config, model, measure)
+    return compare_cost(config, model, shape, measure)
 
 
 def parse_args() -> argparse.Namespace:
