@@ -16,8 +16,6 @@ import numpy as np
 import scipy  # its modules are loaded at first use: that of signals takes a second
 
 SIDES = 'left', 'right'
-CYCLE = 101
-"""Points of a mean cycle: 0, 1, ..., 100 %."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,11 @@ class _Contacts:
 def _find_contacts(
     poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
 ) -> _Contacts:
-    """Find where feet near the ground are farthest ahead; see :func:`find_strides`."""
+    """Find where feet near the ground are farthest ahead.
+
+    ``poses`` (T, K, 3), ``root`` (T, 3) and ``seconds`` (T,) are those of
+    :func:`find_strides`.
+    """
     step = float(np.median(np.diff(seconds)))
     times = np.arange(seconds[0], seconds[-1] + step / 2, step)
     ends = ('heel', 'big_toe') if 'left_heel' in names else ('foot', 'foot')
@@ -154,7 +156,8 @@ def _find_contacts(
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
     peaks = [_peaks(side) for side in heel]
     lift_offs = np.concatenate([_peaks(-side) for side in toe])
-    at, feet = np.concatenate(peaks), np.repeat([0, 1], [*map(len, peaks)])
+    at = np.concatenate(peaks)
+    feet = np.repeat([0, 1], [*map(len, peaks)])
     near = at.round().astype(int)
     heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
     size = 2 * round(_LIMITS.around / step) + 1
@@ -165,7 +168,8 @@ def _find_contacts(
     near = near[rows]
     left = lift_offs.round().astype(int)
     lifted = ankles[left][..., :2] + path[left, None, :2]
-    middle, height = (near[1:] + near[:-1]) // 2, path[:, 2]
+    middle = (near[1:] + near[:-1]) // 2
+    height = path[:, 2]
     falls = (height[near[1:]] + height[near[:-1]]) / 2 - height[middle]
     return _Contacts(
         *(times[0] + at[rows] * step, feet[rows], ahead[near], path[near, :2], falls),
@@ -179,21 +183,26 @@ def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.
 
 
 def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
-    """Return the strides of one of the runs of :func:`_steps_in_a_row`."""
-    count, detected, when = len(run), contacts.feet[run], contacts.seconds[run]
+    """Return the strides of a run of :func:`_steps_in_a_row`, rows of contacts (R,)."""
+    count = len(run)
+    detected = contacts.feet[run]
+    when = contacts.seconds[run]
     # Feet alternate, beginning with the foot that agrees with most detected contacts.
     sides = np.arange(count) % 2
     if 2 * (sides == detected).sum() < count:
         sides = 1 - sides
-    ahead, ankles = contacts.ahead[run], contacts.ankles[run]
+    ahead = contacts.ahead[run]
+    ankles = contacts.ankles[run]
     landing, other = (ankles[np.arange(count), x] for x in (detected, 1 - detected))
-    landed, apart = landing + contacts.path[run], (landing - other)[1:]
+    landed = landing + contacts.path[run]
+    apart = (landing - other)[1:]
     steps = np.diff(landed, axis=0)
     moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
     # An unknown path (NaN) counts as walking in place, too.
     in_place = not np.median(moved) > _LIMITS.treadmill * np.median(between)
     if in_place:
-        steps, moved = apart, between
+        steps = apart
+        moved = between
     widths = np.abs(steps[:, 0] * ahead[1:, 1] - steps[:, 1] * ahead[1:, 0])
     strides: list[Stride] = []
     for index, side in enumerate(sides[:-2]):
@@ -243,7 +252,7 @@ def mean_cycle(
     """
     turning = np.unwrap(values, axis=0, period=360)
     spline = scipy.interpolate.make_interp_spline(seconds, turning, check_finite=False)
-    shares = np.linspace(0, 1, CYCLE)
+    shares = np.linspace(0, 1, 101)
     cycles = np.stack([spline(x.contact + shares * x.stride_time) for x in strides])
     level = cycles.mean(1, keepdims=True)
     cycles -= 360 * np.round((level - level[0]) / 360)
@@ -277,7 +286,8 @@ def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
     Feet alternate in at least a part of each run. In the rest, the 2D model may have
     confused left and right.
     """
-    (low, high), passed = _LIMITS.step_time, np.diff(contacts)
+    low, high = _LIMITS.step_time
+    passed = np.diff(contacts)
     usual = passed[(low < passed) & (passed < high)]
     if not len(usual):
         return []

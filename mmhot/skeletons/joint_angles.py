@@ -8,6 +8,9 @@ angles are 0 for people who stand straight, with hanging arms, and face along x;
 and elbows beyond straight are negative.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from mmhot.geometry.rotations import euler_angles, smooth_angles
@@ -37,18 +40,28 @@ _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
 # to replace the first triple, or the one before a pole.
 _KEEPS = 5.0
 _POLE = 0.2  # cosine of the second angle; below, the other two angles are noise
-# Joints, ball and hinge, and which way the hinge bends.
+
+
+class _Limb(NamedTuple):
+    """Leg or arm: a ball joint, and a hinge in its middle."""
+
+    joints: tuple[str, str, str]  # from the trunk outwards
+    ball: str  # part whose angles are those of the ball joint
+    hinge: str  # name of the angle of the hinge
+    forward: float  # 1 if the hinge bends forward, -1 if it bends backward
+
+
 _LIMBS = (
-    (('hip', 'knee', 'foot'), 'hip', 'knee_angle', -1.0),
-    (('shoulder', 'elbow', 'wrist'), 'shoulder', 'elbow_flex', 1.0),
+    _Limb(('hip', 'knee', 'foot'), 'hip', 'knee_angle', -1.0),
+    _Limb(('shoulder', 'elbow', 'wrist'), 'shoulder', 'elbow_flex', 1.0),
 )
 ANGLES = (
     *(*_BALL['pelvis'], *_BALL['trunk']),
     *(
         f'{name}_{side[0]}'
-        for _, part, bend, _ in _LIMBS
+        for limb in _LIMBS
         for side in _SIDES
-        for name in (*_BALL[part], bend)
+        for name in (*_BALL[limb.ball], limb.hinge)
     ),
 )
 """Names of the angles of ``h36m-17``, as in OpenSim."""
@@ -83,18 +96,6 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
         joint: positions[:, index].astype(np.float64)
         for index, joint in enumerate(_SKELETONS[positions.shape[1]].joints)
     }
-    angles: dict[str, np.ndarray] = {}
-    known = {} if before is None else dict(zip(names, before, strict=True))
-
-    def turn(part: str, axes: np.ndarray, sign: float = 1.0, ending: str = '') -> None:
-        values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
-        # Adduction and rotation are positive towards the middle on both sides.
-        values *= (1, sign, sign)
-        listed = [name + ending for name in _BALL[part]]
-        start = [known[name] for name in listed] if known else None
-        values = _in_range(values, _RANGES.get(part, _ANY), start)
-        angles.update(zip(listed, values.T, strict=True))
-
     pelvis = _axes(
         place['spine'] - place['root'], place['right_hip'] - place['left_hip']
     )
@@ -102,29 +103,62 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
         place['thorax'] - place['spine'],
         place['right_shoulder'] - place['left_shoulder'],
     )
-    turn('pelvis', pelvis)
-    turn('trunk', np.swapaxes(pelvis, -1, -2) @ trunk)
-    for side, sign in _SIDES.items():
-        for (limb, part, bend, forward), above in zip(
-            _LIMBS, (pelvis, trunk), strict=True
-        ):
-            first, middle, last = (place[f'{side}_{joint}'] for joint in limb)
-            upper, lower = unit_vectors(first - middle), unit_vectors(middle - last)
-            straight = _carried(above[..., 2], above[..., 1], upper)
-            degrees = np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1)))
-            hinge = forward * np.cross(upper, lower)
-            bends = _bend_signs(hinge, straight, degrees)
-            hinge = bends[:, None] * hinge + _STRAIGHT * straight
-            axes = _axes(upper, hinge, along=True)
-            ending = f'_{side[0]}'
-            turn(part, np.swapaxes(above, -1, -2) @ axes, sign, ending)
-            angles[bend + ending] = bends * degrees
+    known = {} if before is None else dict(zip(names, before, strict=True))
+    angles = _turn_angles('pelvis', pelvis, known)
+    angles |= _turn_angles('trunk', np.swapaxes(pelvis, -1, -2) @ trunk, known)
+    for side in _SIDES:
+        for limb, above in zip(_LIMBS, (pelvis, trunk), strict=True):
+            joints = [place[f'{side}_{joint}'] for joint in limb.joints]
+            angles |= _limb_angles(limb, side, joints, above, known)
         if f'{side}_heel' in place:
             sole = unit_vectors(place[f'{side}_big_toe'] - place[f'{side}_heel'])
             shin = unit_vectors(place[f'{side}_knee'] - place[f'{side}_foot'])
             lifted = (sole * shin).sum(-1).clip(-1, 1)
             angles[f'ankle_angle_{side[0]}'] = np.degrees(np.arcsin(lifted))
     return np.stack([angles[name] for name in names], axis=1)
+
+
+def _turn_angles(
+    part: str, axes: np.ndarray, known: Mapping[str, float], side: str = ''
+) -> dict[str, np.ndarray]:
+    """Return the three angles of a part by name, degrees, (T,).
+
+    ``axes`` (T, 3, 3) are relative to the neighbor's. ``known`` has the angles of the
+    first pose, or nothing.
+    """
+    values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
+    # Adduction and rotation are positive towards the middle on both sides.
+    sign = _SIDES.get(side, 1.0)
+    values *= (1, sign, sign)
+    listed = [f'{name}_{side[0]}' if side else name for name in _BALL[part]]
+    start = [known[name] for name in listed] if known else None
+    values = _in_range(values, _RANGES.get(part, _ANY), start)
+    return dict(zip(listed, values.T, strict=True))
+
+
+def _limb_angles(
+    limb: _Limb,
+    side: str,
+    joints: Sequence[np.ndarray],
+    above: np.ndarray,
+    known: Mapping[str, float],
+) -> dict[str, np.ndarray]:
+    """Return the angles of a limb's ball and hinge by name, degrees, (T,).
+
+    ``joints`` are three positions (T, 3) from the trunk outwards, and ``above`` (T, 3,
+    3) are the axes of pelvis or trunk.
+    """
+    first, middle, last = joints
+    upper = unit_vectors(first - middle)
+    lower = unit_vectors(middle - last)
+    straight = _carried(above[..., 2], above[..., 1], upper)
+    degrees = np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1)))
+    hinge = limb.forward * np.cross(upper, lower)
+    bends = _bend_signs(hinge, straight, degrees)
+    hinge = bends[:, None] * hinge + _STRAIGHT * straight
+    axes = np.swapaxes(above, -1, -2) @ _axes(upper, hinge, along=True)
+    angles = _turn_angles(limb.ball, axes, known, side)
+    return angles | {f'{limb.hinge}_{side[0]}': bends * degrees}
 
 
 def _in_range(
@@ -143,9 +177,11 @@ def _in_range(
     poles = [x + cosines[x:end].argmin() for x, end in edges.reshape(-1, 2).tolist()]
     if before is not None:
         poles = np.flatnonzero(is_near).tolist()
-    chosen, choices = list[np.ndarray](), list[tuple[int, np.ndarray]]()
+    chosen: list[np.ndarray] = []
+    choices: list[tuple[int, np.ndarray]] = []
     for rows in np.split(np.arange(len(angles)), [x for x in poles if x]):
-        part, start = angles[rows], np.argmax(cosines[rows] > _POLE)
+        part = angles[rows]
+        start = np.argmax(cosines[rows] > _POLE)
         triples = part, part * (1, -1, 1) + 180
         goal = ranges if before is None or chosen else np.stack([before, before], 1)
         for number, triple in enumerate(triples):

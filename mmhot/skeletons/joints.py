@@ -201,13 +201,13 @@ def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skelet
     if not isinstance(skeleton_or_metainfo, Mapping):
         return get_skeleton(skeleton_or_metainfo)
     metainfo = read_metainfo(skeleton_or_metainfo)
-    joints, swaps = metainfo.joints, metainfo.swaps
     for skeleton in SKELETONS.values():
-        if (skeleton.joints, tuple(skeleton.flip_indices)) == (joints, swaps):
+        own = skeleton.joints, tuple(skeleton.flip_indices)
+        if own == (metainfo.joints, metainfo.swaps):
             return skeleton
-    name = f'{metainfo.name}-{len(joints)}'
+    name = f'{metainfo.name}-{len(metainfo.joints)}'
     parts = {part: names for part, names in metainfo.parts.items() if names}
-    return _build(name, joints, metainfo.tree(), swaps, parts)
+    return _build(name, metainfo.joints, metainfo.tree(), metainfo.swaps, parts)
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
@@ -283,7 +283,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     """
     # Names are in reverse order, so that the first of two equal names is kept.
     index_of = {spell_joint(x): index for index, x in [*enumerate(names)][::-1]}
-    best, most = None, (0, False)
+    best = None
+    most = 0, False
     for skeleton in SKELETONS.values():
         order = [
             index_of.get(
@@ -294,7 +295,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         named = {x for x, n in zip(skeleton.joints, order, strict=True) if n >= 0}
         fits = len(named), order == [*range(len(names))]
         if fits > most and (named >= _TRUNK or len(named) == len(order)):
-            best, most = (skeleton, order), fits
+            best = skeleton, order
+            most = fits
     return best
 
 

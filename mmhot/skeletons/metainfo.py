@@ -46,7 +46,8 @@ class Metainfo(NamedTuple):
         ):
             if root in parents:
                 continue
-            parents[root], queue = -1, [root]
+            parents[root] = -1
+            queue = [root]
             for joint in queue:
                 new = [other for other in neighbors[joint] if other not in parents]
                 parents |= dict.fromkeys(new, joint)
@@ -78,8 +79,8 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
         FileNotFoundError: If there is no such file.
         ValueError: If the file or the metainfo is damaged, with its name.
     """
-    path, is_parsed = metainfo.get('from_file'), 'keypoint_id2name' in metainfo
-    file = None if path is None or is_parsed else Path(path)
+    path = None if 'keypoint_id2name' in metainfo else metainfo.get('from_file')
+    file = None if path is None else Path(path)
     if file and not file.is_file():  # MMPose's file of this name, as MMPose does
         file = find_shipped_file(f'{_FOLDER}/{file.name}') or file
     with naming(file or Path('metainfo')):

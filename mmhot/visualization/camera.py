@@ -13,9 +13,8 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import assumed_focal
 
-# Angles of the virtual camera in degrees: it is to the right of the video's camera, and
-# above.
-_AZIMUTH, _ELEVATION = 20.0, 14.0
+_AZIMUTH = 20.0  # degrees; angle of the virtual camera to the right of the video's
+_ELEVATION = 14.0  # degrees; angle of the virtual camera above the horizon
 # Smoothing window of positions on the floor, seconds.
 _SMOOTHING_SECONDS = 0.7
 # Smallest distance from the camera to its target, meters.
@@ -29,7 +28,7 @@ def view_axes(azimuth: float, elevation: float) -> np.ndarray:
 
     Azimuth 0 is the direction of the video's camera; elevation is above the horizon.
     """
-    turn, rise = np.radians(azimuth), np.radians(elevation)
+    turn, rise = np.radians([azimuth, elevation])
     right = np.array([np.cos(turn), np.sin(turn), 0.0])
     forward = np.array(
         [-np.sin(turn) * np.cos(rise), np.cos(turn) * np.cos(rise), -np.sin(rise)]
@@ -105,7 +104,8 @@ def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the floor's corners ((x, y) low, (x, y) high) and its grid spacing."""
     points = points[np.isfinite(points).all(-1)][:, :2]
     low, high = np.percentile(points, (0.5, 99.5), axis=0)
-    middle, half = (low + high) / 2, np.maximum((high - low) / 2 + 0.5, 1.25)
+    middle = (low + high) / 2
+    half = np.maximum((high - low) / 2 + 0.5, 1.25)
     cell = 0.5
     while half.max() / cell > 16:
         cell *= 2
@@ -114,7 +114,7 @@ def floor_extent(points: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def smooth(values: np.ndarray, frames: float) -> np.ndarray:
-    """Return the moving average over about ``frames`` values of the first axis."""
+    """Return the moving average of (T, ...) over about ``frames`` rows."""
     reach = min(int(frames / 2), len(values) - 1)
     weights = np.full(2 * reach + 1, 1 / (2 * reach + 1))
     return scipy.ndimage.correlate1d(values, weights, axis=0, mode='nearest')

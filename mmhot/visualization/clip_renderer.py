@@ -32,7 +32,7 @@ class ClipRenderer:
 
     Args:
         clip (Clip3D): Lifted poses.
-        angles (Mapping): Degrees (N,) by name, written beside their joints.
+        angles (Mapping): Degrees by name, (N,), written beside their joints.
 
     Raises:
         ValueError: If the clip has no pose to draw.
@@ -64,7 +64,8 @@ class ClipRenderer:
 
     def _fit_cameras(self, people: list[np.ndarray]) -> list[VirtualCamera]:
         """Return smoothly moving cameras near the people (P, K, 3) of each frame."""
-        cameras, reach = [], round(_FOLLOWED_SECONDS * self.clip.fps)
+        cameras = []
+        reach = round(_FOLLOWED_SECONDS * self.clip.fps)
         for frame in range(len(people)):
             near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
             fitted = fit_camera(near)
@@ -99,7 +100,7 @@ class ClipRenderer:
         self._label(image, rows, pixels)
 
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
-        """Draw the floor and the people of a frame on a square image."""
+        """Draw the floor and the people of a frame on a square image (H, H, 3)."""
         drawing.draw_floor(image, self.camera, self.floor, self.cell)
         rows = self.rows(frame)
         points = self.points[rows]
@@ -116,6 +117,7 @@ class ClipRenderer:
         self._label(image, rows, pixels * size)
 
     def _label(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
+        """Write the IDs and angles of the people of rows beside joints (P, K, 2)."""
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
@@ -125,9 +127,11 @@ class ClipRenderer:
             x = np.nanmean(person[:, 0])
             room = np.ptp(person[:, 1]) > _ROOM * size
             for joint, degrees in self._angles.items() if room else ():
-                angle, (x_joint, y) = degrees[rows][row], person[joint]
+                angle = degrees[rows][row]
+                x_joint, y = person[joint]
                 if np.isfinite([angle, x_joint, y]).all():
-                    text, left = f'{round(float(angle))}\N{DEGREE SIGN}', x_joint < x
+                    text = f'{round(float(angle))}\N{DEGREE SIGN}'
+                    left = x_joint < x
                     x_text = x_joint - size if left else x_joint + size
                     # Numbers of joints that are close are written below each other.
                     while any(

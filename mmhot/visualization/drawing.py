@@ -48,7 +48,7 @@ def skeleton_style(
 
 
 def darken(image: np.ndarray, out: np.ndarray) -> None:
-    """Darken a video's image as background of a drawing."""
+    """Darken an image (H, W, 3) into another one, as background of a drawing."""
     cv2.convertScaleAbs(image, out, 0.8)
 
 
@@ -164,8 +164,10 @@ def draw_text(
     through, added = _text_layers(text, size, color)
     height, width = through.shape[:2]
     shift = {'left': 0.0, 'center': 0.5, 'right': 1.0}[anchor] * width
-    left, top = int(position[0] - shift), int(position[1] - height / 2)
-    x, y = max(left, 0), max(top, 0)
+    left = int(position[0] - shift)
+    top = int(position[1] - height / 2)
+    x = max(left, 0)
+    y = max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
     part = np.s_[y - top :, x - left :], np.s_[: target.shape[0], : target.shape[1]]
     if target.size:
@@ -174,7 +176,7 @@ def draw_text(
 
 
 def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> None:
-    """Draw a legend of the body sides, right-aligned."""
+    """Draw a legend of the body sides that ends at a position (x, y)."""
     x, y = position
     for side, color in (('right', RIGHT), ('left', LEFT)):
         x -= draw_text(image, side, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
@@ -185,7 +187,7 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
 
 
 def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Convert points to OpenCV's fixed-point coordinates, clipped near the image."""
+    """Convert points (..., 2) to OpenCV's fixed point, clipped near the image."""
     limit = 4 * max(image.shape[:2])
     return np.rint(np.clip(points, -limit, limit) * 2**_SHIFT).astype(np.int32)
 
@@ -194,7 +196,7 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _text_layers(
     text: str, size: int, color: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Render text: the share of an image that is seen through it, and its pixels."""
+    """Render text: what is seen through it (H, W, 1), 0 to 1, and its BGR (H, W, 3)."""
     from PIL import Image, ImageDraw
 
     font = _font(size)

@@ -71,7 +71,8 @@ class CoveredHeads(FrameView):
 def heads_of(clip: Clip3D, footage: Footage) -> dict[int, list[np.ndarray]]:
     """Return circles (3,) around heads, x, y and radius in pixels, by frame."""
     heads: dict[int, list[np.ndarray]] = defaultdict(list)
-    fps, tracks = footage.frames.fps, []
+    fps = footage.frames.fps
+    tracks = []
     for track in clip.track_ids:
         person = clip.take(clip.track == track)
         circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
@@ -108,7 +109,8 @@ def _circles(
     shoulders, hips, face = map(part, (_SHOULDERS, _HIPS, head))
     top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
     with ignored_warnings():  # NumPy warns of people without these joints
-        neck, center = np.nanmean(shoulders, 1), np.nanmean(face, 1)
+        neck = np.nanmean(shoulders, 1)
+        center = np.nanmean(face, 1)
         above = neck + _LIMITS.above * (neck - np.nanmean(hips, 1))
         spread = np.linalg.norm(face - center[:, None], axis=-1)
         spread = np.nanmax(spread, 1)
@@ -146,7 +148,8 @@ def cover(image: np.ndarray, circle: np.ndarray) -> None:
     x, y, radius = circle
     height, width = image.shape[:2]
     left, top = (max(int(value - radius), 0) for value in (x, y))
-    right, bottom = min(int(x + radius) + 2, width), min(int(y + radius) + 2, height)
+    right = min(int(x + radius) + 2, width)
+    bottom = min(int(y + radius) + 2, height)
     if not radius or left >= right or top >= bottom:
         return
     patch = image[top:bottom, left:right]

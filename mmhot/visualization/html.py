@@ -36,13 +36,15 @@ _MILLIMETERS = 1000
 _PIXEL_STEPS = 4
 _TURN_STEPS = 10_000  # steps per radian of a rotation vector
 _ANGLE_STEPS = 10  # steps per degree
-_ERROR_STEP, _ERROR_STEPS = 3, 255  # millimeters of expected errors, and most steps
+_ERROR_STEP = 3  # millimeters; resolution of expected errors
+_ERROR_STEPS = 255  # most of these steps, which a byte holds
 VIDEO_ERROR = 1.8
 """True over expected error in videos: 1.91 and 1.61 for the two of ``make demo``."""
 _STANDS = 0.5  # least probability of a contact that is shown
 _SIDES = ('middle', 'left', 'right')
 # Frames of the video are thumbnails; of longer videos every second one, and so on.
-_FRAME_SIDE, _JPEG_QUALITY = 480, 70
+_FRAME_SIDE = 480  # pixels; longer side of thumbnails
+_JPEG_QUALITY = 70
 _MAX_FRAME_BYTES = 10_000_000
 _MAX_NOTEBOOK_BYTES = 5_000_000
 
@@ -54,11 +56,13 @@ class Thumbnails(FrameObserver):
     needs not decode it again.
     """
 
-    name, is_kept = 'thumbnails', False
+    name = 'thumbnails'
+    is_kept = False
 
     def __init__(self, first: int = 0) -> None:
         self.images: dict[int, bytes] = {}
-        self._first, self._step = first, 1
+        self._first = first
+        self._step = 1
 
     def observe(
         self,
@@ -67,7 +71,7 @@ class Thumbnails(FrameObserver):
         people: People | None = None,
         new_shot: bool = False,
     ) -> None:
-        """Keep a frame's image."""
+        """Keep a frame's image (H, W, 3)."""
         if (index - self._first) % self._step:
             return
         self.images[index] = _thumbnail(image)
@@ -96,7 +100,8 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
     images = _images(clip, export)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # Escape it, so that no text can end the <script>.
-    data, title = data.replace('<', '\\u003c'), html.escape(escape(clip.name))
+    data = data.replace('<', '\\u003c')
+    title = html.escape(escape(clip.name))
     page = Template(page).substitute(
         title=title, clip=data, style=style, bundle=bundle, script=script
     )
@@ -106,7 +111,8 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
 
 def embed_page(page: str, height: str) -> str:
     """Embed a page in another one, isolated from it."""
-    style, text = f'width: 100%; height: {height}; border: 0', html.escape(page)
+    style = f'width: 100%; height: {height}; border: 0'
+    text = html.escape(page)
     rights = 'sandbox="allow-scripts allow-downloads"'
     return f'<iframe title="Viewer" style="{style}" {rights} srcdoc="{text}"></iframe>'
 
@@ -154,8 +160,10 @@ def _content(clip: Clip3D) -> dict:
 
 def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
     """List when feet of a person stand: number of the side, first and last frame."""
-    spans, count = [], len(_BODY.joints)
-    keypoints, scores = stable_keypoints(person)[:, :count], person.confidence
+    spans = []
+    count = len(_BODY.joints)
+    keypoints = stable_keypoints(person)[:, :count]
+    scores = person.confidence
     for rows in person.stretches():
         seconds = person.seconds(person.frame[rows])
         if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
@@ -267,13 +275,13 @@ def _person(person: Clip3D, motion: RigidMotion) -> dict:
 
 
 def _fixed_point(values: np.ndarray, steps: int) -> str:
-    """Encode numbers as 16 bits, a number of steps per unit."""
+    """Encode numbers (...) as 16 bits, a number of steps per unit."""
     limit = np.iinfo(np.int16).max
     return _encode(np.nan_to_num(values * steps).clip(-limit, limit).round(), np.int16)
 
 
 def _encode(array: np.ndarray, kind: type) -> str:
-    """Encode an array in base64, little-endian as in browsers."""
+    """Encode an array (...) in base64, little-endian as in browsers."""
     little = np.dtype(kind).newbyteorder('<')
     return base64.b64encode(np.ascontiguousarray(array, little).tobytes()).decode()
 

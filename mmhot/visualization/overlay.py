@@ -34,7 +34,8 @@ def draw_overlay(
     image = np.zeros_like(image) if black_background else image.copy()
     colors = [side_rgb(joint)[::-1] for joint in skeleton.joints]
     # OpenCV's coordinates would overflow far outside the image
-    limit, places = 4 * max(image.shape[:2]), []
+    limit = 4 * max(image.shape[:2])
+    places = []
     for person in people:
         keypoints = person.keypoints[0]
         if draw_bbox:
@@ -51,7 +52,8 @@ def draw_overlay(
             cv2.circle(image, points[joint], radius, colors[joint], -1, cv2.LINE_AA)
         places.append(np.where(shown[:, None], keypoints, np.nan))
     if draw_ids and len(people) > 1:
-        names, size = [str(x.track) for x in people], max(10, image.shape[0] // 40)
+        names = [str(x.track) for x in people]
+        size = max(10, image.shape[0] // 40)
         drawing.draw_names(image, names, np.array(places), size)
     return image
 

@@ -12,7 +12,10 @@ from mmhot.visualization import drawing
 from mmhot.visualization.camera import fit_camera
 from mmhot.visualization.clip_renderer import ClipRenderer
 
-_COLUMNS, _CELL, _GAP, _OVERSAMPLING = 6, 600, 12, 2
+_COLUMNS = 6  # most frames of a sheet
+_CELL = 600  # pixels; side of a view before it is reduced
+_GAP = 12  # pixels between views
+_OVERSAMPLING = 2  # views are drawn that much larger
 _AROUND = 1.25  # side of a crop, relative to the people's extent
 
 
@@ -40,7 +43,7 @@ def render_summary_image(
 def _draw_column(
     renderer: ClipRenderer, frame: int, image: np.ndarray | None
 ) -> np.ndarray:
-    """Draw the 2D keypoints of a frame above its 3D poses."""
+    """Draw the 2D keypoints of a frame on its image (H, W, 3), above its 3D poses."""
     clip = renderer.clip
     rows = renderer.rows(frame)
     pixels = clip.keypoints_2d[rows].reshape(-1, 2)
@@ -64,12 +67,12 @@ def _draw_column(
         renderer.draw_2d(flat, frame, scale, corner)
     deep = np.full_like(flat, drawing.PANEL)
     renderer.draw_3d(deep, frame)
-    text, at = f'{clip.seconds(frame):.1f} s', (_CELL - _GAP, _CELL - 2 * _GAP)
+    text = f'{clip.seconds(frame):.1f} s'
+    at = _CELL - _GAP, _CELL - 2 * _GAP
     drawing.draw_text(deep, text, at, _CELL // 18, drawing.FAINT_TEXT, 'right')
-    kind, color = cv2.BORDER_CONSTANT, drawing.BACKGROUND
-    return np.vstack(
-        [
-            cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, kind, value=color)
-            for cell in (flat, deep)
-        ]
-    )
+    edges = 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT
+    views = [
+        cv2.copyMakeBorder(view, *edges, value=drawing.BACKGROUND)
+        for view in (flat, deep)
+    ]
+    return np.vstack(views)

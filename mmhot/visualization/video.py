@@ -78,8 +78,9 @@ def _encode(
     total: int,
     progress: Callable[[int, int], None] | None,
 ) -> int:
-    """Encode frames with increasing timestamps; return their number."""
-    count, last = 0, -1
+    """Encode frames (H, W, 3) with increasing timestamps; return their number."""
+    count = 0
+    last = -1
     for count, (image, seconds) in enumerate(frames, 1):
         if count == 1:
             first = seconds  # not 0 in a part of a video
@@ -90,7 +91,8 @@ def _encode(
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
         # Timestamps that repeat or decrease become increasing.
         last = max(round((seconds - first) / _TICK), last + 1)
-        frame.pts, frame.time_base = last, _TICK
+        frame.pts = last
+        frame.time_base = _TICK
         container.mux(stream.encode(frame))
         if progress is not None:
             progress(count, max(total, count))
@@ -117,7 +119,7 @@ def _draw_frames(
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw frames by number, time and image of the video, and keep their times."""
+    """Draw frames by number, time and image (H, W, 3) of the video, and keep times."""
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
@@ -126,7 +128,8 @@ def _draw_frames(
     backdrop = np.full((height, left + height, 3), drawing.BACKGROUND, np.uint8)
     backdrop[top:bottom, :left] = drawing.PANEL
     font = max(9, round(height / 40))
-    margin, notes = 1.2 * font, f'grid {renderer.cell:g} m'
+    margin = 1.2 * font
+    notes = f'grid {renderer.cell:g} m'
     if (clip.keypoint_scores_3d <= 0).any():
         notes = f'dim: not detected   {notes}'
     right, low = backdrop.shape[1] - margin, height - margin

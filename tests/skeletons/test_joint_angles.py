@@ -19,17 +19,30 @@ for name, y, z in (
     STANDING |= {f'right_{name}': (0, y, z), f'left_{name}': (0, y, -z)}
 
 
+def posed(*changes):
+    """A standing person (17, 3) after rotations of parts about a joint."""
+    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
+    for pivot, rotation, moved in changes:
+        rows = H36M.indices(moved)
+        center = pose[H36M.index(pivot)].copy()
+        pose[rows] = rotation.apply(pose[rows] - center) + center
+    return pose
+
+
+def named_angles(poses):
+    """Angles (T,) by name."""
+    return dict(zip(ANGLES, joint_angles(np.array(poses)).T, strict=True))
+
+
 def bent(changes, turn=None):
     """Angles by name after rotations of parts about a joint."""
-    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
-    for pivot, axis, degrees, moved in changes:
-        rotation = Rotation.from_euler(axis, degrees, degrees=True)
-        rows = H36M.indices(moved)
-        center = pose[H36M.index(pivot)]
-        pose[rows] = rotation.apply(pose[rows] - center) + center
-    if turn is not None:
-        pose = turn.apply(pose)
-    return dict(zip(ANGLES, joint_angles(pose[None])[0], strict=True))
+    turn = turn or Rotation.identity()
+    changes = [
+        (pivot, Rotation.from_euler(axis, degrees, degrees=True), moved)
+        for pivot, axis, degrees, moved in changes
+    ]
+    angles = named_angles([turn.apply(posed(*changes))])
+    return {name: values[0] for name, values in angles.items()}
 
 
 def limb(side, *joints):
@@ -74,15 +87,10 @@ def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
     degrees = np.arange(starts, 151)
     poses = []
     for raised in degrees:
-        pose = np.array([STANDING[joint] for joint in H36M.joints], float)
         turn = Rotation.from_euler('x', -raised * out, degrees=True)
-        for pivot, moved in ((f'{side}_shoulder', arm), (f'{side}_hip', leg)):
-            rows, center = H36M.indices(moved), pose[H36M.index(pivot)].copy()
-            pose[rows] = turn.apply(pose[rows] - center) + center
-        poses.append(pose)
-    angles = dict(zip(ANGLES, joint_angles(np.array(poses)).T, strict=True))
+        poses.append(posed((f'{side}_shoulder', turn, arm), (f'{side}_hip', turn, leg)))
     raised = {f'arm_add_{side[0]}', f'hip_adduction_{side[0]}'}
-    for name, values in angles.items():
+    for name, values in named_angles(poses).items():
         wanted = -degrees if name in raised else 0 * degrees
         assert_allclose(values, wanted, atol=1e-4, err_msg=name)
 
@@ -96,14 +104,11 @@ def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
     out = 1 if side == 'right' else -1
     poses = []
     for done in np.linspace(0, 1, 40):
-        pose = np.array([STANDING[joint] for joint in H36M.joints], float)
         now = (1 - done) * flexed, (1 - done) * raised + done * last
         turn = Rotation.from_euler('ZX', (now[0], -now[1] * out), degrees=True)
-        rows = H36M.indices(limb(side, 'elbow', 'wrist'))
-        center = pose[H36M.index(f'{side}_shoulder')].copy()
-        pose[rows] = turn.apply(pose[rows] - center) + center
-        poses.append(pose)
-    angles = dict(zip(ANGLES, joint_angles(np.array(poses)).T, strict=True))
+        arm = limb(side, 'elbow', 'wrist')
+        poses.append(posed((f'{side}_shoulder', turn, arm)))
+    angles = named_angles(poses)
     raising, flexing = (angles[f'arm_{x}_{side[0]}'] for x in ('add', 'flex'))
     assert_allclose(raising, -np.linspace(raised, last, 40), atol=1e-4)
     assert_allclose(flexing, np.linspace(flexed, 0, 40), atol=1e-4)
@@ -112,16 +117,13 @@ def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
 @pytest.mark.parametrize('width', [8, 40])
 @pytest.mark.parametrize('side', ['right', 'left'])
 def test_arms_that_circle_and_hang_again_do_not_wind_up(side, width):
-    rows, out = H36M.indices(limb(side, 'elbow', 'wrist')), 1 if side == 'right' else -1
-    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
-    center = pose[H36M.index(f'{side}_shoulder')]
+    arm = limb(side, 'elbow', 'wrist')
+    out = 1 if side == 'right' else -1
     circle, hanging = np.linspace(0, 6 * np.pi, 150), np.arange(90 - width)
     sideways = np.r_[hanging, 90 - width * np.cos(circle), hanging[::-1]]
     forward = np.r_[0 * hanging, width * np.sin(circle), 0 * hanging]
     turns = Rotation.from_euler('xy', np.stack([-sideways, forward], 1) * out, True)
-    poses = np.repeat(pose[None], len(turns), axis=0)
-    for frame, turn in enumerate(turns):
-        poses[frame, rows] = turn.apply(pose[rows] - center) + center
+    poses = np.array([posed((f'{side}_shoulder', turn, arm)) for turn in turns])
     streamed = [joint_angles(poses[:1])[0]]
     for frame in range(1, len(poses)):
         both = joint_angles(poses[frame - 1 : frame + 1], streamed[-1])
@@ -189,8 +191,7 @@ def test_trunk_and_pelvis():
 
 def test_angles_do_not_jump_and_ignore_place_and_size():
     turns = np.linspace(0, 720, 50)
-    pose = np.array([STANDING[joint] for joint in H36M.joints], float)
-    poses = [Rotation.from_euler('y', a, degrees=True).apply(pose) for a in turns]
+    poses = [Rotation.from_euler('y', a, degrees=True).apply(posed()) for a in turns]
     angles = joint_angles(np.array(poses))
     assert_allclose(angles[:, ANGLES.index('pelvis_rotation')], turns, atol=1e-6)
     moved = joint_angles(np.array(poses) * 3 + [5, 1, 2])

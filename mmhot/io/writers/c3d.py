@@ -16,7 +16,8 @@ from mmhot.structures.clips_3d import Clip3D
 
 _MILLIMETERS = 1000.0
 # Residuals by the format's rules: 0 for computed points, -1 for unknown ones.
-_COMPUTED, _UNKNOWN = 0.0, -1.0
+_COMPUTED = 0.0
+_UNKNOWN = -1.0
 # Number of lifted joints; the joints after them, such as toes, are computed from them.
 _NUM_LIFTED = 17
 # Header fields of frame numbers have 16 bits.
@@ -73,9 +74,11 @@ def _add_events(file: Any, clip: Clip3D) -> None:
     events = set()
     for _, stride in clip_strides(clip):
         side = stride.foot.capitalize()
-        events |= {(stride.contact, side, 'Foot Strike')}
-        events |= {(stride.lift_off, side, 'Foot Off')}
-        events |= {(stride.next_contact, side, 'Foot Strike')}
+        events |= {
+            (stride.contact, side, 'Foot Strike'),
+            (stride.lift_off, side, 'Foot Off'),
+            (stride.next_contact, side, 'Foot Strike'),
+        }
     if not events:
         return
     times, sides, labels = zip(*sorted(events), strict=True)

@@ -1,6 +1,5 @@
 """Gait of people who walk (``.gait.csv``): strides, and mean cycles of angles."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -11,7 +10,6 @@ from mmhot.errors import NothingToWriteError
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.csv import cells, write_columns
 from mmhot.skeletons.gait import (
-    CYCLE,
     SIDES,
     Stride,
     find_strides,
@@ -66,53 +64,43 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | No
             'needed, 0.25 to 1.2 seconds apart, and both feet on the ground between '
             'steps, unlike in runs and hops'
         )
-    tracks, rows = zip(*strides, strict=True)
-    table = {'track': [*tracks], 'foot': [stride.foot for stride in rows]}
-    for name in _NUMBERS:
-        table[name] = cells([getattr(stride, name) for stride in rows], '.4f')
-    cycles, missing = _mean_cycles(clip, strides)
-    empty = [''] * len(strides), [''] * len(cycles.get('track', ()))
-    names = [*table, *(name for name in cycles if name not in table)]
-    write_columns(
-        path, {x: table.get(x, empty[0]) + cycles.get(x, empty[1]) for x in names}
-    )
+    rows: list[dict[str, object]] = []
+    for track, stride in strides:
+        numbers = cells([getattr(stride, name) for name in _NUMBERS], '.4f')
+        row = {'track': track, 'foot': stride.foot}
+        rows.append(row | dict(zip(_NUMBERS, numbers, strict=True)))
     notes = []
-    if any(np.isnan(stride.step_length) for stride in rows):
+    if any(np.isnan(stride.step_length) for _, stride in strides):
         notes.append(
             'no lengths and speeds on treadmills seen from the front or from behind'
         )
-    if missing:
-        notes.append(f'no mean cycle from less than two strides: {", ".join(missing)}')
+    for track, foot in product(dict.fromkeys(track for track, _ in strides), SIDES):
+        of_foot = [x for owner, x in strides if (owner, x.foot) == (track, foot)]
+        if len(of_foot) > 1:
+            rows += _cycle_rows(clip.take(clip.track == track), of_foot)
+        else:
+            notes.append(f'no mean cycle: person {track} has no two strides, {foot}')
+    names = dict.fromkeys([*rows[0], *rows[-1]])
+    write_columns(path, {x: [row.get(x, '') for row in rows] for x in names})
     return '; '.join(notes) or None
 
 
-def _mean_cycles(
-    clip: Clip3D, strides: list[tuple[int, Stride]]
-) -> tuple[dict[str, list], list[str]]:
-    """Return columns of mean cycles, 101 rows per foot, and feet without a cycle.
+def _cycle_rows(person: Clip3D, strides: list[Stride]) -> list[dict[str, object]]:
+    """Return the rows of a foot's mean cycle, from 0 to 100 %.
 
-    Each foot has the angles of its side, and of the pelvis and the trunk.
+    They have the angles of its side, and of the pelvis and the trunk.
     """
-    columns: dict[str, list] = {}
-    missing = []
-    for track, foot in product(dict.fromkeys(track for track, _ in strides), SIDES):
-        of_foot = [x for owner, x in strides if (owner, x.foot) == (track, foot)]
-        if len(of_foot) < 2:
-            missing.append(f'{foot} foot of person {track}')
-            continue
-        person = clip.take(clip.track == track)
-        angles = {
-            name.removesuffix(f'_{foot[0]}'): values
-            for name, values in clip_angles(person).items()
-            if not name.endswith('_r' if foot == 'left' else '_l')
-        }
-        values = np.stack([*angles.values()], axis=1)
-        mean, deviation = mean_cycle(of_foot, person.seconds(person.frame), values)
-        part: dict[str, Sequence] = {'track': [track] * CYCLE, 'foot': [foot] * CYCLE}
-        part |= {'cycles': [len(of_foot)] * CYCLE, 'percent': range(CYCLE)}
-        for number, name in enumerate(angles):
-            part[f'{name}_mean'] = cells(mean[:, number], '.2f')
-            part[f'{name}_sd'] = cells(deviation[:, number], '.2f')
-        for name, more in part.items():
-            columns.setdefault(name, []).extend(more)
-    return columns, missing
+    foot = strides[0].foot
+    angles = {
+        name.removesuffix(f'_{foot[0]}'): values
+        for name, values in clip_angles(person).items()
+        if not name.endswith('_r' if foot == 'left' else '_l')
+    }
+    values = np.stack([*angles.values()], axis=1)
+    both = mean_cycle(strides, person.seconds(person.frame), values)
+    names = [f'{name}_{kind}' for name in angles for kind in ('mean', 'sd')]
+    start = {'track': person.track[0], 'foot': foot, 'cycles': len(strides)}
+    return [
+        start | {'percent': percent} | dict(zip(names, cells(row, '.2f'), strict=True))
+        for percent, row in enumerate(np.dstack(both).reshape(len(both[0]), -1))
+    ]

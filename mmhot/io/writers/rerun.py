@@ -1,7 +1,6 @@
 """Recordings for Rerun (``.rrd``): 3D poses, 2D keypoints, expected errors, video."""
 
 import os
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -81,49 +80,32 @@ def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
     stream.log(f'{IMAGE}/edge', edge, static=True, strict=True)
 
 
-@dataclass(frozen=True)
-class _PersonColumns:
-    """What is sent of one person, by frame.
-
-    Attributes:
-        stream (RecordingStream): Where it is sent.
-        times (list[TimeColumn]): Timelines of ``F`` frames. Each run of frames with the
-            person ends with one without, which clears them.
-        is_present (np.ndarray): 1 in frames with the person, otherwise 0, (F,).
-    """
-
-    stream: 'RecordingStream'
-    times: 'list[TimeColumn]'
-    is_present: np.ndarray
-
-    def send(
-        self, entity: str, static: object, columns: 'ComponentColumnList', items: int
-    ) -> None:
-        """Send static components, and columns of ``items`` values per frame."""
-        import rerun as rr
-
-        if static is not None:
-            self.stream.log(entity, static, static=True, strict=True)
-        parts = columns.partition(items * self.is_present)
-        rr.send_columns(entity, self.times, parts, recording=self.stream, strict=True)
-
-
 def _send_person(
     rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, track: int
 ) -> None:
     """Send the joints and bones of a person in 3D and 2D, and the expected errors."""
     rows = np.flatnonzero(clip.track == track)
-    poses = clip.take(rows).places()
     scores = clip.scores[rows].ravel()
     frames = clip.frame[rows]
+    # A person is cleared after the last frame of a run of frames.
     every = np.union1d(frames, frames + 1)
+    is_present = np.isin(every, frames).astype(int)
     times = _timelines(rr, every, clip.seconds(every))
-    person = _PersonColumns(stream, times, np.isin(every, frames).astype(int))
+
+    def send(
+        entity: str, static: object, columns: 'ComponentColumnList', items: int
+    ) -> None:
+        """Send static components, and columns of ``items`` values per frame."""
+        if static is not None:
+            stream.log(entity, static, static=True, strict=True)
+        parts = columns.partition(items * is_present)
+        rr.send_columns(entity, times, parts, recording=stream, strict=True)
+
     colors = [side_rgb(name) for name in clip.joint_names]
     children = [child for child, parent in enumerate(clip.parents) if parent >= 0]
     bones = np.array([(clip.parents[child], child) for child in children])
     for parent, points, radius, joints_of, lines_of in (
-        (WORLD, poses, _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
+        (WORLD, clip.places()[rows], _JOINT_METERS, rr.Points3D, rr.LineStrips3D),
         # Negative radii are in screen units.
         (IMAGE, clip.keypoints_2d[rows], -_JOINT_PIXELS, rr.Points2D, rr.LineStrips2D),
     ):
@@ -132,18 +114,17 @@ def _send_person(
             radii=radius, colors=colors, labels=clip.joint_names, show_labels=False
         )
         flat = points.reshape(-1, points.shape[-1])
-        person.send(entity, joints, joints_of.columns(positions=flat), len(colors))
-        person.send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
+        send(entity, joints, joints_of.columns(positions=flat), len(colors))
+        send(entity, None, rr.AnyValues.columns(confidence=scores), len(colors))
         lines = lines_of.from_fields(
             radii=radius / 2, colors=[colors[child] for child in children]
         )
         ends = points[:, bones].reshape(-1, 2, points.shape[-1])
-        strips = lines_of.columns(strips=ends)
-        person.send(f'{entity}/bones', lines, strips, len(bones))
+        send(f'{entity}/bones', lines, lines_of.columns(strips=ends), len(bones))
     if clip.expected_error is not None:
         curves = rr.SeriesLines.from_fields(colors=colors, names=clip.joint_names)
         values = rr.Scalars.columns(scalars=clip.expected_error[rows].ravel())
-        person.send(f'{ERRORS}/person{track}', curves, values, len(colors))
+        send(f'{ERRORS}/person{track}', curves, values, len(colors))
 
 
 def _timelines(
