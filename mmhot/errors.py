@@ -155,7 +155,9 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 def refuse_lists_of_paths(name: str, source: object) -> None:
     """Raise a ValueError if an argument names several files."""
     if isinstance(source, list | tuple) and isinstance((*source, 0)[0], str | Path):
-        raise ValueError(f'{name} is a list of {len(source)} paths: call once for each')
+        raise ValueError(
+            f'{name} must be one path, got a list: call once for each of its paths'
+        )
 
 
 def require_file(path: str | Path) -> Path:
@@ -200,7 +202,7 @@ def refuse_stated(**arguments: object) -> None:
     """Raise ArgumentError for an argument that the file itself states."""
     for name, value in arguments.items():
         if value is not None:
-            raise ArgumentError(f'{{{name}}} is stated by the file')
+            raise ArgumentError(f'{{{name}}} cannot be given: the file states it')
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -64,7 +64,7 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
     limit = max(_MAX_ARRAYS, _MAX_RATIO * file_size)
     if total > limit:
         raise ValueError(
-            f'its arrays take {total >> 20} MB, compressed to {file_size >> 20} MB: at '
+            f'has arrays of {total >> 20} MB, compressed to {file_size >> 20} MB: at '
             f'most {limit >> 20} MB are read'
         )
 
@@ -107,7 +107,7 @@ def load_object(path: Path) -> dict[str, Any]:
     """Decode a JSON file that contains an object."""
     document = load_json(path)
     if not isinstance(document, dict):
-        raise ValueError('contains no JSON object')
+        raise ValueError('must be a JSON object')
     return document
 
 
@@ -135,7 +135,7 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
     got = 'lists of different lengths'
     if not isinstance(first, int | float):
         got = reprlib.repr(first)
-    raise ValueError(f'{name} must be numbers in a regular list, got {got}')
+    raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
 
 
 def check_count(value: object, size: int) -> None:
@@ -162,7 +162,9 @@ def check_count(value: object, size: int) -> None:
         return counts[id(value)]
 
     if count(value) > max(_LEAST_VALUES, _MOST_VALUES * size):
-        raise ValueError('its values repeat, or contain themselves, too often')
+        raise ValueError(
+            'repeats the same values, or lists within themselves, too often to be read'
+        )
 
 
 def first_of(values: object) -> object:

@@ -190,7 +190,9 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
                 header = item
             elif item['type'] == 'frame':
                 if frames and item['time'] <= frames[-1]['time']:
-                    text = '%s: the session before that of %s is left out'
+                    text = (
+                        '%s: the session before the one that started at %s is left out'
+                    )
                     _LOGGER.warning(text, path, header.get('started'))
                     frames = []
                 frames.append(item)

@@ -23,7 +23,9 @@ def check_targets(
     for source, files in targets:
         for file, target in {realpath(file): file for file in files}.items():
             if target.is_dir():
-                raise IsADirectoryError(f'{target} is a folder: a file is written here')
+                raise IsADirectoryError(
+                    f'{target} is a folder: a file of this name would be written'
+                )
             if file in inputs and target.exists():
                 raise ValueError(
                     f'{target} is an input and would be overwritten by a result'

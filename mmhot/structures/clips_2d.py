@@ -210,9 +210,11 @@ def clip_2d(
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
-        text = "has %s people in frame %s but no track IDs ('track' in .npz, "
-        text += "'track_id' in JSON, model.track() of Ultralytics): add them, or keep "
-        text += "one person per frame with {single='largest'}"
+        text = (
+            "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' "
+            'in JSON, model.track() of Ultralytics): add them, or keep one person per '
+            "frame with {single='largest'}"
+        )
         raise ArgumentError(text, counts.max(), numbers[counts.argmax()])
     legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
     rows = _apart(rows, str(source or name), fps, legs)
@@ -223,12 +225,12 @@ def clip_2d(
     for track in ids.tolist():
         person = _track_2d(track, rows.take(rows.track == track))
         if np.isnan(person.keypoints).all():
-            text = '%s: track %s has no keypoints; left out'
+            text = '%s: track %s is left out: it has no keypoints'
             _LOGGER.warning(text, source or name, track)
         else:
             tracks.append(person)
     if not tracks:
-        raise ValueError('no keypoint is finite and has a score above 0')
+        raise ValueError('has no keypoint that is finite and has a score above 0')
     size = check_image_size(image_size)
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
@@ -260,8 +262,11 @@ def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> Checked
         least = np.clip(least, _OTHER_POSES, _OTHERS) if is_whole else _OTHERS
         if not np.nanmedian(moved + bend(np.log(size), after)) > least:
             return rows
-    text = '%s: images have nothing in common with those before and after: people are '
-    text += 'lifted as those of %d separate photos; track IDs above 0 state one person'
+    text = (
+        '%s: poses have nothing in common with the ones before and after: each of the '
+        '%d images is lifted as a separate photo; track IDs state that they show one '
+        'person'
+    )
     _LOGGER.warning(text, name, len(points))
     return replace(rows, track=np.argsort(np.argsort(rows.frame)))
 
@@ -305,7 +310,7 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
     try:
         checked = rows.checked(2, f'track {track.track}')
         if len(np.unique(checked.frame)) < len(checked.frame):
-            raise ValueError('frames must be unique')
+            raise ValueError('frames must differ from each other')
         checked, _ = checked.with_joints('', skeleton.name)
     except ValueError as error:
         raise ValueError(f'track {track.track}: {error}') from error

@@ -132,7 +132,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     if len(skeletons) == 1 or share(usual) >= _LEAST_UPRIGHT:
         return usual
     best = max(skeletons, key=share)
-    reason = 'in whose order people stand'
+    reason = 'as people stand upright in this order'
     if share(best) < _MOST_UPRIGHT:
         if share(usual, 1) >= _LEAST_UPRIGHT:  # only a part of people is seen
             return usual
@@ -206,8 +206,10 @@ def warn_of_other_pixels(
     elif right >= _MOST_UPRIGHT and not stands:
         lag = max(round(_PIXELS.lag * fps), 1)
         if any(_is_on_feet(person, skeleton, lag) for person, _ in people):
-            text = '%s: people lie, their heads to the left: if they stand in the '
-            text += 'images, exchange x and y, as pixels have x before y'
+            text = (
+                '%s: people lie, their heads to the left: if they stand in the images, '
+                'exchange x and y, as pixels have x before y'
+            )
             _LOGGER.warning(text, name)
 
 
@@ -317,8 +319,10 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
         raise ArgumentError('axes of people are not known: {given_axes} states them')
     text = '%s: read as %s axes; {given_axes} states others'
     if places is None:
-        text = '%s: read as %s axes, in which people stand; if they lie or hang, give '
-        text += '{given_axes}'
+        text = (
+            '%s: read as %s axes, in which people stand; if they lie or hang, give '
+            '{given_axes}'
+        )
     _LOGGER.warning(ArgumentError(text, name, *best))
     return best[0]
 

@@ -55,7 +55,7 @@ def arrange_poses(
     order = np.lexsort((rows.track, rows.frame))
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
-        raise ValueError('keypoints_3d has no joint that is known')
+        raise ValueError('keypoints_3d has no joint that is finite')
     body, *_ = convert_keypoints(
         rows.points, None, skeleton.name, _BODY.name, 'trained'
     )

@@ -114,7 +114,7 @@ class CheckedRows(Rows):
             return self
         if unknown.any():
             _LOGGER.warning(
-                '%s: %d of %d poses have no track ID; left out',
+                '%s: %d of %d poses are left out: they have no track ID',
                 name,
                 unknown.sum(),
                 len(unknown),
@@ -147,13 +147,15 @@ class CheckedRows(Rows):
         order = None
         if stated is None and names is not None:
             if len(names) != count:
-                text = f'names {len(names)} joints, but has {count} keypoints'
+                text = f'has {len(names)} names of joints, but {count} keypoints'
                 raise ValueError(text)
             named, order = match_joints(names) or (None, None)
             stated = ', '.join(names)[:60] if named is None else named.name
             if named is None and skeleton is None:
-                text = 'no skeleton has the joints %r: name shoulders and hips '
-                text += 'left_shoulder, right_hip and so on, or give {skeleton}'
+                text = (
+                    'no skeleton has the joints %r: name shoulders and hips '
+                    'left_shoulder, right_hip and so on, or give {skeleton}'
+                )
                 raise ArgumentError(text, stated)
         if skeleton is not None and stated not in (None, skeleton):
             text = '%s states %s; %s is used instead'
@@ -177,8 +179,8 @@ class CheckedRows(Rows):
         lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
         unused = [x for n, x in enumerate(names) if n not in order]
         for joints, text in (
-            (lost, 'has no %.200s of %s'),
-            (unused, 'its %.200s are not of %s'),
+            (lost, 'the joints %.200s of %s are missing'),
+            (unused, 'the joints %.200s are left out: %s does not have them'),
         ):
             if joints:
                 _LOGGER.warning(f'%s: {text}', name, ', '.join(joints), skeleton.name)
@@ -198,7 +200,7 @@ def rows_of_tracks(
     """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
     track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
     if not len(track):
-        raise ValueError('holds no people with keypoints')
+        raise ValueError('has no people with keypoints')
     names = tuple(joint_names)
     return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
 
@@ -247,7 +249,8 @@ def _split_scores(
     if points.shape[-1] > size:
         if scores is not None:
             raise ValueError(
-                f'{title} has {size + 1} values and scores besides; {other}'
+                f'{title} has a score as value {size + 1}, and scores are given, too; '
+                f'{other}'
             )
         points, scores = points[..., :size], points[..., size]
     if points.ndim == 4:
@@ -262,12 +265,14 @@ def _check_sense(points: np.ndarray, size: int, title: str) -> None:
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
         if is_unit.mean() > 1 - _MOST_WRONG:
-            raise ValueError(f'{title} seem to be rotations (quaternions)')
+            raise ValueError(
+                f'{title} seem to be rotations (quaternions), but positions are needed'
+            )
     if points.shape[-1] != 3:
         return
     is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
     if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
-        raise ValueError(f'the third values of {title} are no scores; {other}')
+        raise ValueError(f'the third values of {title} are not scores; {other}')
     are_scores = not ((last < 0) | (last > 1)).any()
     if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
         raise ValueError(f'{title} seem to be pixels and scores; {other}')
@@ -281,7 +286,9 @@ def _flatten(
         return None
     array = to_numbers(name, values)
     if array.shape != (*lead, *shape):
-        raise ValueError(f'{name} must be {(*lead, *shape)}, got {array.shape}')
+        raise ValueError(
+            f'{name} must have the shape {(*lead, *shape)}, got {array.shape}'
+        )
     return array.reshape(-1, *shape).astype(np.float64)
 
 
@@ -290,23 +297,23 @@ def _number(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frame numbers (N,) and track IDs (N,) of poses with these leading axes."""
     if frames is None and tracks is not None:
-        raise ValueError('tracks need frames')
+        raise ValueError('tracks must be given with frames')
     frames = np.arange(lead[0]) if frames is None else frames
     frame = whole_numbers('frames', to_numbers('frames', frames))
     if frame.shape != lead[:1]:
-        raise ValueError(f'frames must be {lead[:1]}, got {frame.shape}')
+        raise ValueError(f'frames must have the shape {lead[:1]}, got {frame.shape}')
     if frame.min() < 0 or frame.max() > LARGEST_FRAME:
-        raise ValueError(f'frames must be within 0..{LARGEST_FRAME}')
+        raise ValueError(f'frames must be numbers from 0 to {LARGEST_FRAME}')
     if tracks is None:
         frame = np.repeat(frame, lead[1] if len(lead) > 1 else 1)
         return frame, np.full(len(frame), -1)
     track, names = number_tracks(tracks)
     if names:
         _LOGGER.warning(
-            '%s: track IDs are names, which are numbered from 0: %.80s',
+            '%s: track IDs are names; they are numbered from 0 in this order: %.80s',
             name,
             ', '.join(map(str, names)),
         )
     if track.shape != lead:
-        raise ValueError(f'tracks must be {lead[:1]}, got {track.shape}')
+        raise ValueError(f'tracks must have the shape {lead[:1]}, got {track.shape}')
     return frame, track

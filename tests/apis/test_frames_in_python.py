@@ -75,7 +75,9 @@ def test_words_of_files_and_of_several_videos(lift):
             TypeError, match=f"'{name}': files are written .* clip.save"
         ):
             lift('walk.mp4', **{name: 1})
-    with pytest.raises(ValueError, match='is a list of 2 paths: call once for each'):
+    with pytest.raises(
+        ValueError, match='must be one path, got a list: call once for each'
+    ):
         lift(['walk.mp4', Path('dance.mp4')])
 
 

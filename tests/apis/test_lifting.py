@@ -34,7 +34,7 @@ def test_lift_takes_a_clip(checkpoint):
     np.testing.assert_array_equal(first.keypoints_3d, second.keypoints_3d)
     with pytest.raises(ValueError, match='fps is for files of keypoints'):
         mmhot.lift(clip, pose3d_weights=checkpoint, fps=30)
-    with pytest.raises(ValueError, match='is a clip of 3D poses, which are for mmhot'):
+    with pytest.raises(ValueError, match='has 3D poses, but 2D keypoints are needed'):
         mmhot.lift(first, pose3d_weights=checkpoint)
 
 

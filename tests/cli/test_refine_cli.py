@@ -62,7 +62,7 @@ def test_a_part_keeps_its_numbers(file, tmp_path):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ([], 'does not state its rate: give --fps'),
+        ([], 'does not state its frame rate: give --fps'),
         (['--fps', '50', '--fov', '60'], '--fov is for poses with 2D keypoints'),
         (['--fps', '50', '--without', 'sides'], '--without must be one of smoothing,'),
         (['--fps', '50', '--people', '7'], '--people must be among the track IDs 0, 1'),

@@ -343,7 +343,7 @@ def test_ids_that_are_no_different_numbers_are_names(ids, tmp_path, caplog):
     ]
     clip = read_keypoints(dump(tmp_path / 'a.json', people), **SIZE)
     assert (clip.track_ids, len(clip.tracks[0].frames)) == ([0, 1], COUNT)
-    assert f'track IDs are names, which are numbered from 0: {ids[0]}' in caplog.text
+    assert f'names; they are numbered from 0 in this order: {ids[0]}' in caplog.text
 
 
 def test_arrays_in_json(tmp_path):
@@ -410,8 +410,8 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
     assert_allclose(read.keypoints_3d, clip.keypoints_3d[there], atol=1e-6)
     assert np.flatnonzero(np.isnan(read.root_3d).any(-1)).tolist() == [3]
     assert_allclose(read.time, 0.3 + there / 25)
-    assert 'the session before that of now is left out' in caplog.text
+    assert 'the session before the one that started at now is left out' in caplog.text
     refined = mmhot.refine(path)
     assert {*there.tolist()} <= {*refined.frame.tolist()}
-    with pytest.raises(ValueError, match='3D poses, which are for mmhot refine'):
+    with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
         read_keypoints(path)

@@ -166,7 +166,9 @@ def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
         path = dump(tmp_path / 'a.json', people)
         clip = mmhot.lift(path, image_size=SIZE, fps=30)
         assert (len(clip.track_ids) == 1) == is_video
-        assert ('those of 6 separate photos' in caplog.text) != is_video
+        assert (
+            'each of the 6 images is lifted as a separate photo' in caplog.text
+        ) != is_video
         assert (len(clip) == 6) != is_video
         caplog.clear()
 

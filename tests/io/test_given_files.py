@@ -50,8 +50,8 @@ def test_parts_of_people_are_in_dicts():
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'{"a": [[{"b": 1}]]}', 'people without pred_keypoints_3d'),
-        (b'[[]]', 'holds no people'),
+        (b'{"a": [[{"b": 1}]]}', 'expected a key such as pred_keypoints_3d'),
+        (b'[[]]', 'has no people'),
         (b'\x80\x04cos\nsystem\n', 'is refused: it holds os.system|cannot be read'),
     ],
 )
@@ -63,7 +63,7 @@ def test_other_content(content, message, tmp_path):
 
 
 def test_what_a_file_lacks(tmp_path):
-    with pytest.raises(ValueError, match='does not state its rate: give fps'):
+    with pytest.raises(ValueError, match='does not state its frame rate: give fps'):
         read_poses(RESULTS)
     lacking = [
         [{k: v for k, v in x[0].items() if k != 'focal_length'}] for x in RESULTS

@@ -224,7 +224,9 @@ def test_objects_of_other_categories_are_left_out(tmp_path, caplog):
     clip = read_keypoints(dump(tmp_path / 'a.json', [*dogs, *people]), **SIZE)
     assert clip.tracks[0].frames.tolist() == [0, 1, 2]
     np.testing.assert_allclose(clip.tracks[0].keypoints, poses, rtol=1e-6)
-    assert '2 of 5 objects are left out: category_id is not 1, person' in caplog.text
+    assert (
+        '2 of 5 objects are left out: they are not people, category_id 1' in caplog.text
+    )
 
 
 def test_categories_of_annotations_are_by_name(tmp_path):
@@ -325,7 +327,7 @@ def test_person_without_keypoints_is_left_out_with_a_warning(tmp_path, caplog):
     frame, track = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1])
     path = save(tmp_path / 'a.npz', keypoints=keypoints, frame=frame, track=track)
     assert [t.track for t in read_keypoints(path).tracks] == [0]
-    assert 'track 1 has no keypoints' in caplog.text
+    assert 'track 1 is left out: it has no keypoints' in caplog.text
 
 
 def test_skeletons_io_and_drawing_import_neither_torch_nor_mmpose():
@@ -374,7 +376,7 @@ def test_2d_reader_refuses_lifted_clips(tmp_path):
     write_npz(lifted_clip(), tmp_path / 'a.npz')
     write_json(lifted_clip(), tmp_path / 'a.json')
     for name in ('a.npz', 'a.json'):
-        text = 'is a clip of 3D poses, which are for mmhot refine'
+        text = 'has 3D poses, but 2D keypoints are needed'
         assert_refused(tmp_path / name, text)
 
 

@@ -27,16 +27,22 @@ BAD_ARRAYS = {
     'no keypoints': ({'keypoints': None}, 'has no array keypoints (T, K, 2)'),
     '3D beside scores': (
         {'keypoints': -np.ones((4, 17, 3)), 'scores': np.ones((4, 17))},
-        'the third values of keypoints are no scores; 3D poses are for mmhot refine',
+        'the third values of keypoints are not scores; 3D poses are for mmhot refine',
     ),
-    'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint is finite'),
+    'all NaN': ({'keypoints': walk() * np.nan}, 'no keypoint that is finite'),
     'scores of 16 joints': (
         {'scores': np.ones((4, 16))},
-        'scores must be (4, 17), got (4, 16)',
+        'scores must have the shape (4, 17), got (4, 16)',
     ),
-    'fewer frames': ({'frame': np.arange(3)}, 'frames must be (4,), got (3,)'),
+    'fewer frames': (
+        {'frame': np.arange(3)},
+        'frames must have the shape (4,), got (3,)',
+    ),
     'half frames': ({'frame': np.arange(4) / 2}, 'must hold whole numbers, got 0.5'),
-    'nanoseconds': ({'frame': np.arange(4) * 10**9}, 'must be within 0..10000000'),
+    'nanoseconds': (
+        {'frame': np.arange(4) * 10**9},
+        'must be numbers from 0 to 10000000',
+    ),
     'twice': (
         {'frame': np.zeros(4, int), 'track': np.array([0, 1, 2, 2])},
         'frame 0 has two poses of track 2',
@@ -60,7 +66,7 @@ BAD_ARRAYS = {
     ),
     'more names': (
         {'joint_names': np.array(list('abc'))},
-        'names 3 joints, but has 17',
+        'has 3 names of joints, but 17',
     ),
     'other names': ({'joint_names': np.array(list('abcdefghijklmnopq'))}, "'a, b, c"),
 }
@@ -74,13 +80,13 @@ def test_bad_arrays_give_one_line(tmp_path, case):
 
 POSE = walk(1)[0]
 BAD_DOCUMENTS = {
-    'no people': ([], 'holds no people with'),
-    'object': ({'a': 1}, 'has people without'),
+    'no people': ([], 'has no people with'),
+    'object': ({'a': 1}, 'has a person without keypoints'),
     'two counts': (video([POSE, walk(1, 26)[0]]), 'keypoints must be numbers'),
     '3D': ([instance(np.ones((17, 3)))], '3D poses are for mmhot refine'),
     'bad track ID': ([instance(POSE, track_id=0.5)], 'got 0.5'),
     'no track IDs': ([instance(POSE)] * 3, '3 people in frame 0 but no track IDs'),
-    'only dogs': ([coco_result(5, POSE, category_id=18)], 'holds no people with'),
+    'only dogs': ([coco_result(5, POSE, category_id=18)], 'has no people with'),
     'two videos': (
         [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
         'has images of 2 videos (a/#, b/#): give one file for each',
@@ -104,7 +110,7 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'video': (b'\0\0\0\x20ftypisom', 'are for mmhot infer'),
-    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'docs/migration.md lists'),
+    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'has no known format of 2D keypoints'),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
 }
 

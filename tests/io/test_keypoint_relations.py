@@ -65,7 +65,7 @@ def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, ca
     seen = np.isfinite(poses)
     assert_allclose(clip.tracks[0].keypoints[seen], poses[seen], rtol=1e-6)
     (line,) = caplog.messages
-    assert f'17 joints without names are read as {order}, in whose order' in line
+    assert f'17 joints without names are read as {order}, as people stand' in line
 
 
 def test_joints_of_coco_are_recognized_without_a_line(caplog):
@@ -254,7 +254,7 @@ def test_people_without_an_id_are_left_out(absent, tmp_path, caplog):
     first, second = read_keypoints(path, skeleton='h36m-17', **SIZE).tracks
     assert (first.track, len(first.frames)) == (3, COUNT)
     assert (second.track, len(second.frames)) == (7, COUNT - COUNT // 4)
-    assert '10 of 80 poses have no track ID; left out' in caplog.text
+    assert '10 of 80 poses are left out: they have no track ID' in caplog.text
 
 
 @pytest.mark.parametrize('unknown', [-1, np.nan, 'a'])
@@ -267,7 +267,7 @@ def test_ids_of_arrays_in_files(unknown, tmp_path, caplog):
     tracks = read_keypoints(tmp_path / 'a.npz', skeleton='h36m-17', **SIZE).tracks
     assert [x.track for x in tracks] == ([0, 1] if unknown == 'a' else [4, 5])
     assert {len(x.frames) for x in tracks} == {COUNT - 8, COUNT}
-    assert '8 of 80 poses have no track ID; left out' in caplog.text
+    assert '8 of 80 poses are left out: they have no track ID' in caplog.text
 
 
 def test_boxes_that_a_tracker_did_not_confirm_have_no_id(caplog):
@@ -281,7 +281,7 @@ def test_boxes_that_a_tracker_did_not_confirm_have_no_id(caplog):
     ]
     clip = read_keypoints(frames, fps=25)
     assert [(x.track, x.frames[0]) for x in clip.tracks] == [(1, 2), (2, 2)]
-    assert '4 of 80 poses have no track ID' in caplog.text
+    assert '4 of 80 poses are left out: they have no track ID' in caplog.text
 
 
 # --- times and lenses -----------------------------------------------------------------

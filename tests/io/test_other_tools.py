@@ -217,7 +217,7 @@ def test_bad_files_of_other_tools_give_one_line(tmp_path, monkeypatch):
         assert_refused(path, message, **SIZE)
     with pytest.raises(ValueError, match=r'2 people in frame 7 .*model.track\(\)'):
         mmhot.lift(ultralytics(POSES, ids=False), fps=25)
-    with pytest.raises(ValueError, match='holds no people with'):
+    with pytest.raises(ValueError, match='has no people with'):
         mmhot.lift([*ultralytics(POSES)][:7], fps=25)
     with pytest.raises(ValueError, match='does not state width, height'):
         mmhot.lift(supervision(POSES), fps=25)

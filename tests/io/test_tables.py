@@ -312,7 +312,7 @@ def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, ca
     path.write_text('\n'.join(map(separator.join, lines)))
     read = read_poses(path)
     assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
-    assert 'times are of 25 frames/s, DataRate is 60: times are read' in caplog.text
+    assert 'times are of 25 frames/s, but DataRate is 60: times are used' in caplog.text
 
 
 def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):
@@ -485,11 +485,11 @@ def test_parameters_of_smpl_are_refused(kind, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('x,y,z\n1,2,3\n', 'none for the frame and the joint'),
+        ('x,y,z\n1,2,3\n', 'no columns for the frame and the joint'),
         ('frame,nose_x,nose_y,nose_z\n', 'has no rows'),
         ('frame,nose_x,nose_y,nose_z\n1,a,b,c\n', 'must be numbers'),
         ('frame,nose_x,nose_y,nose_z\n1,0,1,2\n', 'no skeleton has the joints'),
-        ('PathFileType\t4\na\nb\nc\n', "has the unit '', none of m, "),
+        ('PathFileType\t4\na\nb\nc\n', "has the unit '': it must be one of m, "),
     ],
 )
 def test_wrong_tables_are_refused(text, message, tmp_path):

@@ -257,7 +257,7 @@ def test_missing_joints():
     ('change', 'message'),
     [
         (dict(keypoints_3d=np.zeros((5, 17, 2))), r'keypoints_3d must have the shape'),
-        (dict(keypoints_3d=np.full((5, 17, 3), np.nan)), 'no joint that is known'),
+        (dict(keypoints_3d=np.full((5, 17, 3), np.nan)), 'no joint that is finite'),
         (dict(keypoints_3d=np.ones((5, 18, 3)), skeleton='coco-17'), 'skeleton: coco'),
         (dict(keypoints_2d=np.ones((5, 17, 2))), 'image_size must be given'),
         (

@@ -68,7 +68,7 @@ def test_people_before_frames_are_refused(num_people):
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
         (wiggling(3), {'fps': np.nan}, 'fps must be from .*, got nan'),
         (wiggling(3), {'image_size': (1, 2, 3)}, 'image_size must be width and height'),
-        (np.full((3, 17, 3), 9), {'scores': np.ones((3, 17))}, 'scores besides'),
+        (np.full((3, 17, 3), 9), {'scores': np.ones((3, 17))}, 'scores are given, too'),
     ],
 )
 def test_wrong_arrays_are_refused(keypoints, options, message):

@@ -94,7 +94,7 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
     ('name', 'content', 'message'),
     [
         ('a.json', {'fx': 900, 'cx': 1}, 'a.json: lacks fy, cy: camera_matrix'),
-        ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers in a regular list'),
+        ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers, in lists'),
         ('a.json', {**NAMED, 'fx': -1}, 'no lens has these intrinsics'),
         ('a.json', {'K': np.transpose(MATRIX).tolist()}, 'K must be .*fx, 0, cx'),
         ('a.json', {'K': MATRIX, 'dist': [1.0] * 6 + [0] * 9}, 'distortion must be 4,'),
@@ -102,7 +102,7 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
         ('a.yml', 'a: [', 'is not valid YAML'),
         ('a.yml', 'K: !!python/object/apply:os.getcwd []', 'is not valid YAML'),
         ('a.yml', FISHEYE, "'equidistant' is not supported"),
-        ('a.txt', 'x', 'is no .json, .yml, .yaml or .npz'),
+        ('a.txt', 'x', 'must be a .json, .yml, .yaml or .npz file'),
     ],
 )
 def test_invalid_files_are_refused_in_one_line(tmp_path, name, content, message):

@@ -158,5 +158,5 @@ def test_files(monkeypatch, checkpoint, tmp_path, way):
 
 
 def test_options_that_cannot_act_are_refused():
-    with pytest.raises(ValueError, match='^blur_heads needs the video, which is left'):
+    with pytest.raises(ValueError, match='^blur_heads needs the video, which no_video'):
         VideoOptions(no_video=True, blur_heads=True)

@@ -48,13 +48,13 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     objects = document['annotations']
     people = [x for x in objects if x.get('category_id') in {None, *ids}]
     if lost := len(objects) - len(people):
-        text = '%s: %d of %d objects are left out: category_id is not %s, person'
+        text = '%s: %d of %d objects are left out: they are not people, category_id %s'
         listed = ', '.join(map(str, sorted(ids)))
         _LOGGER.warning(text, path, lost, len(objects), listed)
     known = {image['id'] for image in images}
     listed_people = [x for x in people if _image_id(x['image_id']) in known]
     if lost := len(people) - len(listed_people):
-        text = '%s: %d objects are left out, whose images are not listed'
+        text = '%s: %d people are left out: the file does not list their images'
         _LOGGER.warning(text, path, lost)
     frames = number_frames(images, path)
     pairs = [

@@ -78,7 +78,9 @@ def register_reader(
         mmhot.register_reader('pose', read_pose, ending='.pose')
     """
     if not (start or ending) or name in REGISTERED:
-        raise ValueError(f'{name}: needs a new name, and start or ending')
+        raise ValueError(
+            f'{name}: a reader needs a name that is not taken, and start or ending'
+        )
     REGISTERED[name] = start, ending.lower(), function
 
 
@@ -118,8 +120,8 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     if not path.stat().st_size:
         raise ValueError('is empty')
     raise ValueError(
-        'is not a file of 2D keypoints or 3D poses that docs/output-formats.md or '
-        'docs/migration.md lists; videos and images are for mmhot infer'
+        'has no known format of 2D keypoints or 3D poses (docs/output-formats.md and '
+        'docs/migration.md list them); videos and images are for mmhot infer'
     )
 
 
@@ -138,7 +140,9 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
         return videopose3d.read_custom(content)
     if is_archive and not columns:
         if len(content) != 1:
-            raise ValueError('has no array keypoints (T, K, 2) or keypoints_3d')
+            raise ValueError(
+                'has no array keypoints (T, K, 2) or keypoints_3d (T, K, 3)'
+            )
         [content] = content.values()
     return read_people(content, path, size)
 

@@ -83,7 +83,10 @@ def number_frames(
                 f'{unique[counts.argmax()]} occurs twice): give one file for each'
             )
     if len(image_of) > 1:
-        _LOGGER.warning('%s: images have no frame numbers; read in order', path)
+        _LOGGER.warning(
+            '%s: images have no frame numbers: they are read in the order of names',
+            path,
+        )
     ordered = sorted(image_of, key=lambda value: natural_key(str(value)))
     return {value: frame for frame, value in enumerate(ordered)}
 
@@ -137,8 +140,10 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     steps = np.diff(np.unique(numbers))
     is_each = np.gcd.reduce(steps) != 1 or steps.min() < _LEAST_STEP
     if is_text and not is_each and _are_even(steps):
-        text = '%s: numbers in names are about %.3g apart, which counts as one frame: '
-        text += 'if they are milliseconds, {fps} is %.3g'
+        text = (
+            '%s: numbers in names of images are about %.3g apart, which counts as one '
+            'frame: if they are milliseconds, {fps} is %.3g'
+        )
         numbers, rate, _ = count_frames(numbers)
         _LOGGER.warning(ArgumentError(text, values[0], 1 / rate, 1000 * rate))
         return numbers
@@ -185,7 +190,7 @@ def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         steps = np.diff(unique)
         is_time = are_parts or steps.max() <= _LONGEST_STEP * np.median(steps)
         if is_time and (has_date or not is_dated) and _are_even(steps):
-            text = '%s: names are times of %.3g images/s: state it by {fps}'
+            text = '%s: names of images are times, of %.3g frames/s: give it as {fps}'
             counted = count_frames(times)
             _LOGGER.warning(ArgumentError(text, names[0], counted.rate))
             return counted.frame

@@ -61,7 +61,10 @@ def read_keypoints(
     with naming(file):
         stated = read_rows(path, file, 2)
         if isinstance(stated, Clip3D):
-            raise ValueError('is a clip of 3D poses, which are for mmhot refine')
+            raise ValueError(
+                'has 3D poses, but 2D keypoints are needed: '
+                '3D poses are for mmhot refine'
+            )
         if isinstance(stated, Clip2D):
             refuse_stated(skeleton=skeleton, image_size=image_size, fps=fps)
             return replace(stated, name=clip_name(file), source=source)

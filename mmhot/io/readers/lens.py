@@ -57,7 +57,7 @@ def _load(path: Path) -> Mapping[str, object]:
         names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
         return arrays.load_arrays(path, names)
     if suffix not in ('.json', '.yml', '.yaml'):
-        raise ValueError('is no .json, .yml, .yaml or .npz, as intrinsics should be')
+        raise ValueError('must be a .json, .yml, .yaml or .npz file of intrinsics')
     is_json = suffix == '.json'
     content = arrays.load_json(path, _MAX_TEXT) if is_json else _load_yaml(path)
     if not isinstance(content, dict):

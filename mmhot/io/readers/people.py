@@ -321,7 +321,9 @@ def _read_person(person: Any) -> Person:
     if mediapipe.are_landmarks(person):
         person = {'landmarks': person}
     if not _is_person(person):
-        raise ValueError(f'has people without {_EXPECTED}')
+        raise ValueError(
+            f'has a person without keypoints: expected a key such as {_EXPECTED}'
+        )
     values: Person = {}
     for name, value in _items(person):
         key = _key_of(name)
@@ -372,7 +374,9 @@ def gather(
         if chosen:
             break
     else:
-        raise ValueError(f'holds no people with {_EXPECTED}')
+        raise ValueError(
+            f'has no people with keypoints: expected a key such as {_EXPECTED}'
+        )
     people = [person for _, person in chosen]
     frame = np.array([number for number, _ in chosen])
     arrays: dict[str, np.ndarray] = {}
@@ -390,8 +394,10 @@ def gather(
     elif points.ndim == 2 and points.shape[1] % 4 == 0 and kind == 'points_3d':
         arrays[kind] = points.reshape(len(people), -1, 4)  # Panoptic: x, y, z, score
     elif points.ndim != 3:
-        text = 'K points, or triples x, y, score, of each person are expected'
-        raise ValueError(f'keypoints are {points.shape[1:]}: {text}')
+        raise ValueError(
+            f'keypoints of a person are {points.shape[1:]}: expected (K, 2), (K, 3), '
+            'or one list x, y, score, x, y, score, ...'
+        )
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(

@@ -35,7 +35,10 @@ def read_poses(
     with naming(file):
         rows = read_rows(source, file, 3)
         if isinstance(rows, Clip2D):
-            raise ValueError('is a clip of 2D keypoints, which are for mmhot lift')
+            raise ValueError(
+                'has 2D keypoints, but 3D poses are needed: '
+                '2D keypoints are for mmhot lift'
+            )
         if isinstance(rows, Clip3D):
             refuse_stated(
                 skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes
@@ -45,7 +48,7 @@ def read_poses(
         name = clip_name(file)
         fps = choose(name, 'fps', rows.fps, fps)
         if fps is None:
-            raise ArgumentError('does not state its rate: give {fps}')
+            raise ArgumentError('does not state its frame rate: give {fps}')
         size: Any = image_size
         if size is None and rows.width and rows.height:
             size = rows.width, rows.height

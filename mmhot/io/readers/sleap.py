@@ -36,13 +36,15 @@ def read_hdf5(path: Path) -> Rows:
     with h5py.File(path) as file:
         if not {'tracks', 'node_names'} <= {*file}:
             raise ValueError(
-                'is HDF5, but no analysis file of SLEAP, which has tracks and '
-                'node_names; of DeepLabCut give the .csv'
+                'is HDF5, but not an analysis file of SLEAP, which has tracks and '
+                'node_names; for DeepLabCut, give the .csv'
             )
         for name in _ARRAYS.intersection(file):
             is_here = isinstance(file.get(name, getlink=True), h5py.HardLink)
             if not is_here or file[name].external or file[name].is_virtual:
-                raise ValueError(f'{name!r} may be in another file, which is not read')
+                raise ValueError(
+                    f'{name!r} may link to another file, which is not opened'
+                )
         values = file['tracks'][()]  # people, coordinates, joints, frames
         names = file['node_names'][()].ravel()
         if 'point_scores' in file:

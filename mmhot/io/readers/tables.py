@@ -110,7 +110,9 @@ def _read_joints(
     spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
-        raise ValueError('has columns x, y, z, but none for the frame and the joint')
+        raise ValueError(
+            'has columns x, y, z, but no columns for the frame and the joint'
+        )
     # Names of joints say more than their numbers.
     names = [
         line[max(named, key=lambda n: not lines[0][n].isdigit())] for line in lines
@@ -165,7 +167,7 @@ def read_trc(path: Path) -> Rows:
     if counted and counted.rate:
         rows.times = counted.passed
         if not abs(counted.rate / stated - 1) < _SAME_RATE:
-            text = '%s: times are of %.4g frames/s, DataRate is %g: times are read'
+            text = '%s: times are of %.4g frames/s, but DataRate is %g: times are used'
             _LOGGER.warning(text, path.name, counted.rate, stated)
             rows.fps = counted.rate
     return rows
@@ -229,7 +231,9 @@ def _rows_of_markers(
 def _meters(unit: str) -> float:
     """Return the length of a unit in meters."""
     if unit.strip().lower() not in _METERS:
-        raise ValueError(f'has the unit {unit!r}, none of {", ".join(_METERS)}')
+        raise ValueError(
+            f'has the unit {unit!r}: it must be one of {", ".join(_METERS)}'
+        )
     return _METERS[unit.strip().lower()]
 
 

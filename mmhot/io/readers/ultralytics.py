@@ -92,7 +92,9 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     widest = max(len(cells) for _, cells in people)
     layout = _layout(widest)
     if layout is None:
-        raise ValueError(f'has lines of {widest} numbers: see docs/migration.md')
+        raise ValueError(
+            f'has lines of {widest} numbers: expected a class, a box and 17 keypoints'
+        )
     size, rest = layout
     whole = [cells for _, cells in people if len(cells) == widest]
     has_ids = rest > 0 and all(cells[-1].isdecimal() for cells in whole)

@@ -14,7 +14,9 @@ def read_custom(content: Mapping[str, Any]) -> Rows:
     videos = content['positions_2d']
     if not isinstance(videos, dict) or len(videos) != 1:
         listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
-        raise ValueError(f'must have one video, has {listed:.100}: prepare each alone')
+        raise ValueError(
+            f'must have one video, has {listed:.100}: prepare a file for each'
+        )
     [(name, cameras)] = videos.items()
     [people] = cameras.values()
     if len(people) != 1:

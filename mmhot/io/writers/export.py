@@ -33,7 +33,9 @@ class VideoOptions(WriterOptions):
     def __post_init__(self) -> None:
         """Check the values."""
         if self.no_video and self.blur_heads:
-            raise ArgumentError('{blur_heads} needs the video, which is left out')
+            raise ArgumentError(
+                '{blur_heads} needs the video, which {no_video} leaves out'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
