@@ -207,10 +207,12 @@ class Values:
         for name, value in stated.items():
             new = RENAMED.get(name, name)
             if name not in declared and new in declared:
-                text = f'{name!r} is the name of {{{new}}} in mmhot 0.2, ends with 0.4'
+                text = f'{name!r} is now {{{new}}}; the old name ends with mmhot 0.4'
                 _LOGGER.warning(ArgumentError(text))
                 if stated.get(new) is not None:
-                    raise ArgumentError(f'{name!r} is {{{new}}}, which is given, too')
+                    raise ArgumentError(
+                        f'{name!r} is the old name of {{{new}}}: give only one of them'
+                    )
                 name = new
             if name not in declared:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)

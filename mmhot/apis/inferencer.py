@@ -118,7 +118,7 @@ class Inferencer(BaseMMPoseInferencer):
         # The constructor of the base class is not called, as it loads a single model.
         if pose3d is None and pose3d_weights is None:
             raise ArgumentError(
-                '{pose3d} must be given; 2D models alone are for MMPoseInferencer'
+                '{pose3d} must name a lifter; for 2D poses alone, use MMPoseInferencer'
             )
         if det_cat_ids not in (None, 0, [0], (0,)):
             raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')

@@ -53,7 +53,8 @@ def export_onnx(
     files = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if files and not {MODEL_FILE, META_FILE} <= files:
         raise ArgumentError(
-            '{out} must be a new, empty or exported folder: %s is not', out
+            '{out} must be a new or empty folder, or an exported one: %s is another',
+            out,
         )
     opened = open_exportable(model, checkpoint, keep, inputs)
     with TemporaryDirectory(prefix='mmhot-export-') as folder:

@@ -177,7 +177,7 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
         report.say(line)
     if plan.left_out:
         _LOGGER.warning(
-            'steps of whole clips are left out, which lack live = True: %s',
+            'steps that need the whole clip (live is not True) are left out: %s',
             ', '.join(plan.left_out),
         )
     return chain

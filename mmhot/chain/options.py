@@ -113,8 +113,8 @@ class ExportOptions(WriterOptions, HeightOption):
             if needed is not None:
                 import_extra(needed[0], f'the format {name}', needed[1])
         if self.formats == ('coco.json',):
-            of = 'is of 3D poses, not of the keypoints in coco.json'
-            self.refuse({'axes', 'height'}, of)
+            reason = 'acts on 3D poses, but coco.json has 2D keypoints'
+            self.refuse({'axes', 'height'}, reason)
         if self.axes != 'world' and all(FORMATS[x].world for x in self.formats):
             names = ', '.join(self.formats)
             self.refuse(

@@ -46,7 +46,9 @@ def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
     """Raise ArgumentError if a step to leave out has run."""
     late = [name for name in without if name in applied]
     if late:
-        text = '{without=%r} comes too late: leave the step out where the clip is made'
+        text = (
+            '{without=%r} comes too late: the step has run; leave it out when you lift'
+        )
         raise ArgumentError(text, ','.join(late))
 
 

@@ -106,7 +106,9 @@ def bones_of(
     """Return the bones of a person, see :meth:`mmhot.Clip3D.bones`."""
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
-        raise ValueError(f'track must be one of the track IDs {clip.track_ids}')
+        raise ValueError(
+            f'track must be one of the track IDs {clip.track_ids}, got {track}'
+        )
     _require_person(clip, 'bones')
     if track is not None:
         clip = clip.take(clip.track == clip.person(track).track)
@@ -200,7 +202,9 @@ def _is_person(clip: Clip3D) -> bool:
 def _require_person(clip: Clip3D, *names: str) -> None:
     """Raise ValueError if any names are given and the clip has no Human3.6M joints."""
     if names and not _is_person(clip):
-        raise ValueError(f'{", ".join(names)}: only for the joints of {_H36M.name}')
+        raise ValueError(
+            f'{", ".join(names)}: possible only with the joints of {_H36M.name}'
+        )
 
 
 def _has_fingers(clip: Clip3D) -> bool:
@@ -214,13 +218,13 @@ def _formats_for(
     forms = {name: FORMATS[name] for name in options.formats}
     lacking = [name for name, form in forms.items() if not form.fingers]
     if _has_fingers(clip) and lacking:
-        say(f'{clip.name}: no fingers in .{", .".join(lacking)}')
+        say(f'{clip.name}: fingers are not written to .{", .".join(lacking)}')
     if _is_person(clip):
         return forms
     names = [name for name, form in forms.items() if form.of_people]
     _require_person(clip, *names, *(() if options.height is None else ('height',)))
     if forms.pop('html', None):  # one of the default formats
-        say(f'{clip.name}: no .html, whose viewer shows people')
+        say(f'{clip.name}: .html is not written: its viewer shows only people')
     return forms
 
 

@@ -214,7 +214,7 @@ class OneLineParser(argparse.ArgumentParser):
         choice = re.match(r"(.*invalid choice: )'(.*)' \(choose from (.*)\)$", message)
         if choice:
             names = re.findall(r"[^', ]+", choice[3])  # Python 3.14 has no quotes
-            message += did_you_mean(choice[2], names)
+            message = f'{message}{did_you_mean(choice[2], names)}'
         print_line(f'{self.prog}: error: {one_line(message)}', sys.stderr)
         self.exit(2)
 

@@ -28,11 +28,14 @@ def check_device(name: str, devices: Sequence[str]) -> None:
     """Raise a ValueError if a device is not listed; ``cuda`` stands for any GPU."""
     if name in devices or (name == 'cuda' and 'cuda:0' in devices):
         return
-    text = '{device} must be one of %s, got %r'
+    hint = ''
     if name.startswith('cuda') and 'cuda:0' not in devices:
-        text += '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and '
-        text += 'PyTorch for it'
-    raise ArgumentError(text, ', '.join(devices), name)
+        hint = (
+            '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and PyTorch '
+            'for it'
+        )
+    text = '{device} must be one of %s, got %r'
+    raise ArgumentError(text + hint, ', '.join(devices), name)
 
 
 def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:

@@ -307,13 +307,15 @@ def pose_arrays(
     joints = check_poses(f'joints of {clip}', joints)
     keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
     if len(keypoints) != len(joints):
-        raise ValueError(f'{clip} has {len(keypoints)} 2D and {len(joints)} 3D poses')
+        raise ValueError(
+            f'{clip} has {len(keypoints)} 2D poses for {len(joints)} 3D poses'
+        )
     for unit, array in (('pixel', keypoints[..., :2]), ('meter', joints)):
         low, high = _BODY_SIZES[unit]
         size = np.median(np.ptp(array, axis=1).max(-1))
         if not low < size < high:
             raise ValueError(
-                f'{clip} has bodies of {size:.3g}: the unit is not the {unit}'
+                f'{clip} has bodies of a size of {size:.3g}: its unit is not the {unit}'
             )
     scores = np.ones(keypoints.shape[:-1], np.float32)
     if keypoints.shape[-1] > 2:

@@ -180,7 +180,9 @@ def write_graph(
     program = trace_graph(graph, example, opset=opset)
     version = program.model.opset_imports.get('')
     if version != opset:
-        raise ArgumentError('{opset=%s} is not possible, but %s is', opset, version)
+        raise ArgumentError(
+            '{opset=%s} cannot express this model; %s can', opset, version
+        )
     program.model.metadata_props.update(metadata)
     with _quietly():
         program.save(path)

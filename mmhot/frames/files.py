@@ -68,7 +68,7 @@ class VideoFile(FrameSource):
             self.slowed = fps / self._rate
             _LOGGER.warning(
                 ArgumentError(
-                    '%s: recorded at {fps=%r}: its times are %s by %.4g',
+                    '%s: {fps=%r} is the rate of recording: times are %s by %.4g',
                     self.label,
                     fps,
                     'divided' if self.slowed > 1 else 'multiplied',

@@ -123,7 +123,7 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
         raise FileNotFoundError(f'{path} does not exist')
     if has_keypoints(path):
         command = f'mmhot lift {shlex.quote(str(path))}'
-        raise ValueError(f'{path} has keypoints, no images: lift them, `{command}`')
+        raise ValueError(f'{path} has keypoints, not images: lift them by `{command}`')
     return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 
@@ -146,7 +146,7 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
         label = escape(folder)
         if others := sorted({*images} - {*frames}):
             _LOGGER.warning(
-                '%s: %d images beside the frames are left out: %.80s',
+                '%s: %d images with other names than the frames are left out: %.80s',
                 label,
                 len(others),
                 escape(', '.join(path.name for path in others)),

@@ -75,7 +75,7 @@ class VideoStream(FrameSource):
         if container.duration is not None:
             container.close()
             raise ConnectionError(
-                f'{self.label} is a video with an end: lift it as one'
+                f'{self.label} is a video with an end: lift it with mmhot infer'
             )
         return container
 

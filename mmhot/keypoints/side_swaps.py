@@ -125,8 +125,8 @@ class RepairSides(KeypointStep):
             copied += int(hidden.any(1).sum())
         if (exchanged or copied) and not is_rated:
             text = (
-                '%s: no scores; left and right are exchanged in %d frames, and limbs '
-                'missing in %d, by motion'
+                '%s: keypoints have no scores: by motion, left and right are exchanged '
+                'in %d frames, and limbs count as missing in %d'
             )
             source = escape(clip.source or clip.name)
             _LOGGER.warning(text, source, exchanged, copied)

@@ -53,8 +53,8 @@ class OnnxNetwork:
             self.name, self.weights = meta['name'], weights
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f'{path} is no lifter, or one of another version of mmhot: export it '
-                'again with mmhot export'
+                f'{path} is not a lifter, or is one of another version of mmhot: '
+                'export it again with mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != num_keep:
             text = '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s'

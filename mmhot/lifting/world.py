@@ -39,7 +39,9 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
         ValueError: If the clip has other axes or the lens does not fit its images.
     """
     if clip.axes != 'camera':
-        raise ValueError(f"positions are found in 'camera' axes, not in {clip.axes!r}")
+        raise ValueError(
+            f"positions are found for clips in 'camera' axes, got {clip.axes!r}"
+        )
     size = clip.width, clip.height
     lens = lens and lens.fitted(*size)
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
@@ -94,7 +96,7 @@ def stated_heights(
     if isinstance(heights, Mapping):
         for track in heights:
             if track not in tracks:
-                text = '{height} must be of the people %s of %s, got one of %s'
+                text = '{height} must name people %s of %s, got person %s'
                 raise ArgumentError(text, listed, name, track)
         return dict(heights)
     of_tracks = np.atleast_1d(heights).astype(float).tolist()
@@ -268,8 +270,12 @@ def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
     is_run = runs.mean() > FLOOR.runners
     if not is_run and len(bodies) >= FLOOR.voters * len(seen):
         return bodies, FLOOR.lean
-    text = '%s: hardly anybody stands straight: up is that of a level camera'
-    text = '%s: people run: up is that of the floor below' if is_run else text
+    text = '%s: hardly anybody stands upright: the camera is taken to be level'
+    text = (
+        '%s: people run: their feet show the floor, and thus where up is'
+        if is_run
+        else text
+    )
     _LOGGER.warning(text, seen.name)
     return bodies[:0], FLOOR.tilt if is_run else 1e-6
 

@@ -93,9 +93,12 @@ class Pose2DOptions(RuntimeOptions):
     def no_person_found(self, num_frames: int) -> ArgumentError:
         """Say that no person was found, and which models find more."""
         text = 'no person was found in %s frames'
+        fill_image = find_more = ''
         if self.det_model is None:
-            text += ": {det_model='whole_image'} is for people who fill the image"
+            fill_image = ": {det_model='whole_image'} is for people who fill the image"
         if self.det_model is None and self.pose2d is None:
-            text += "; {det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB "
-            text += 'with this detector, once downloaded, find more'
-        return ArgumentError(text, num_frames)
+            find_more = (
+                "; {det_model='rtmdet-nano'}, 4 MB, or {pose2d='movenet'}, 17 MB with "
+                'this detector, once downloaded, find more'
+            )
+        return ArgumentError(text + fill_image + find_more, num_frames)

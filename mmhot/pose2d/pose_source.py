@@ -94,7 +94,7 @@ def open_pose_source(
         usual_detector = name if is_both else POSE_VERIFIED
     if options.pose2d_skeleton not in (None, estimator.skeleton):
         raise ArgumentError(
-            '{pose2d_skeleton} is %r, but the keypoints of %s are those of %r',
+            '{pose2d_skeleton} is %r, but %s predicts the keypoints of %r',
             options.pose2d_skeleton,
             name,
             estimator.skeleton,

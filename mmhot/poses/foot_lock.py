@@ -165,7 +165,9 @@ class LockFeet(PoseStep):
         """
         count, errors = _H36M.num_keypoints, self.errors
         if clip.joint_names[:count] != _H36M.joints:
-            raise ValueError(f'{clip.name}: feet are locked with the joints of h36m-17')
+            raise ValueError(
+                f'{clip.name}: feet can be locked only with the joints of h36m-17'
+            )
         if clip.axes == 'world':
             turned = to_axes(replace(clip, axes='z-up'), 'camera')
             return replace(to_axes(self.lock(turned), 'z-up'), axes='world')
@@ -199,8 +201,10 @@ class LockFeet(PoseStep):
                 poses[rows], path = step._lock_person(*person, feet)
                 root[rows] = path - away
         if gliding:
-            text = '%s: feet that glide (people %s) are not held, as on treadmills'
-            text += ' without {treadmill}'
+            text = (
+                '%s: feet of people %s glide and are not held; if they walk on a '
+                'treadmill, {treadmill} states its speed'
+            )
             people = ', '.join(map(str, sorted(gliding)))
             _LOGGER.warning(ArgumentError(text, clip.name, people))
         poses, root = poses.astype(np.float32), root.astype(np.float32)
@@ -226,7 +230,7 @@ class LockFeet(PoseStep):
             else:
                 root[rows] += np.outer(way, ahead)
         if walking:
-            text = '%s: people %s walk ahead by themselves: not moved by {treadmill}'
+            text = '%s: people %s walk through the room: {treadmill} does not move them'
             people = ', '.join(map(str, sorted(walking)))
             _LOGGER.warning(ArgumentError(text, clip.name, people))
         return replace(clip, root_3d=root)

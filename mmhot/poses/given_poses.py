@@ -269,8 +269,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     if is_repeated.any():
         text = (
             '%s: person %d: %d of %d frames repeat the one before; poses between the '
+            'others are interpolated'
         )
-        text += 'others are interpolated'
         counts = is_repeated.sum(), len(poses)
         _LOGGER.warning(text, person.name, person.track[0], *counts)
         poses[is_repeated] = roots[is_repeated] = np.nan
@@ -282,8 +282,10 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     if is_lost.any() or wrong.any():
         names = *person.joint_names, 'whole poses'
         listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
-        text = '%s: person %d: positions that leave their path for a moment and come '
-        text += 'back were replaced (frames: %s)'
+        text = (
+            '%s: person %d: positions that leave their path for a moment and come back '
+            'were replaced (frames: %s)'
+        )
         _LOGGER.warning(text, person.name, person.track[0], listed)
     poses[wrong | is_lost[:, None]] = np.nan
     roots[is_lost] = np.nan
@@ -343,7 +345,7 @@ def _skeleton_of(clip: Clip3D) -> Skeleton:
     for skeleton in SKELETONS.values():
         if skeleton.joints == clip.joint_names:
             return skeleton
-    raise ValueError(f'{clip.name}: its joints are of no skeleton that is registered')
+    raise ValueError(f'{clip.name}: its joints belong to no registered skeleton')
 
 
 def _motions_of(

@@ -44,13 +44,12 @@ def progress_html(path: Path) -> str:
         state = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return ''
-    done, total = state['done'], state['total']
-    text = f'{state["title"]}, {state["unit"]} {done:g}'
-    value = ''
-    if total:
-        text += f' of {total:g}'
-        value = f' value="{done / total:.3f}"'
-    if state['left'] is not None:
-        text += f', {state["left"]:.0f} s left'
+    done = state['done']
+    total = state['total']
+    left = state['left']
+    of_total = f' of {total:g}' if total else ''
+    text = f'{state["title"]}, {state["unit"]} {done:g}{of_total}'
+    text = text if left is None else f'{text}, {left:.0f} s left'
+    value = f' value="{done / total:.3f}"' if total else ''
     bar = f'<progress style="width: 100%"{value}></progress>'
     return f'<label>{html.escape(text)}{bar}</label>'

@@ -69,7 +69,7 @@ def test_arguments_and_their_defaults_are_mmposes():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'pose2d': 'a'}, 'pose3d must be given; 2D .* for MMPoseInferencer'),
+        ({'pose2d': 'a'}, 'pose3d must name a lifter; .* use MMPoseInferencer'),
         ({'pose3d': 'a', 'det_cat_ids': [0, 2]}, 'det_cat_ids must be 0'),
         ({'pose3d': 'nanohtnett'}, 'nanohtnett'),
     ],

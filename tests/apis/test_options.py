@@ -109,8 +109,8 @@ def test_old_names_work_and_say_so(caplog):
     values = Values({'model': 'nanohtnet', 'checkpoint': 'a.pth'}, LIFT.kinds)
     assert values.stated == {'pose3d': 'nanohtnet', 'pose3d_weights': 'a.pth'}
     first, second = (record.getMessage() for record in caplog.records)
-    assert first == "'model' is the name of pose3d in mmhot 0.2, ends with 0.4"
-    assert second.startswith("'checkpoint' is the name of pose3d_weights in mmhot 0.2")
+    assert first == "'model' is now pose3d; the old name ends with mmhot 0.4"
+    assert second.startswith("'checkpoint' is now pose3d_weights")
 
 
 def test_unknown_arguments_get_the_nearest_name():

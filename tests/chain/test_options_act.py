@@ -265,7 +265,7 @@ def test_steps_that_options_need_cannot_be_left_out(options, skater):
 def test_options_of_formats_need_them(lifted, tmp_path):
     with pytest.raises(ValueError, match='^walk: end the name with a format'):
         lifted.save('walk')
-    with pytest.raises(ValueError, match="^without='feet' comes too late: leave the"):
+    with pytest.raises(ValueError, match="^without='feet' comes too late: the step"):
         lifted.save(tmp_path / 'a.npz', without='feet')
     with pytest.raises(ValueError, match='^treadmill needs static_camera'):
         lifted.save(tmp_path / 'a.npz', treadmill=1.0)

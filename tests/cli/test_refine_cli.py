@@ -33,7 +33,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     people = {f'sam_person{n}.{x}' for n in (0, 1) for x in ('bvh', 'mot')}
     assert names == {'sam.npz', 'sam.glb', *people}
     said = capsys.readouterr().out
-    assert 'sam: no fingers in .mot' in said
+    assert 'sam: fingers are not written to .mot' in said
     assert re.search(r'sam: spline: joints move by \d+\.\d mm on average', said)
     assert said.splitlines()[-1].split()[:3] == ['sam', '20', '2']
     lines = said.splitlines()

@@ -59,7 +59,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('infer --resume --no-cache', '--resume needs the cache, which --no-cache'),
         ('infer --num-workers 3', '--num-workers needs --runner ray'),
         ('infer --runner ray --num-workers 0', '--num-workers must be at least 1'),
-        ('infer', f'has keypoints, no images: lift them, `mmhot lift {SKATER}`'),
+        ('infer', f'has keypoints, not images: lift them by `mmhot lift {SKATER}`'),
     ],
 )
 def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path):

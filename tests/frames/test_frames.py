@@ -348,7 +348,7 @@ def test_times_of_slow_motion_are_those_of_the_recording(video, folder, caplog):
     assert (images.fps, one.fps) == (120, 120)
     assert_allclose([frame.time for frame in one], np.arange(10) / 120, atol=1e-6)
     assert one.ended is None
-    text = 'recorded at fps=120: its times are'
+    text = 'fps=120 is the rate of recording: times are'
     assert caplog.messages == [f'{video}: {text} divided by 4.8']
     caplog.clear()
     (same,) = open_inputs([str(video)], fps=25.1)
@@ -577,7 +577,7 @@ def test_images_beside_the_frames_are_one_line(tmp_path, frame, other, caplog):
     (source,) = open_inputs([str(folder)], fps=10)
     assert [path.name for path in source.paths] == names
     [message] = caplog.messages
-    assert message.startswith(f'{folder}: 4 images beside the frames are left out: ')
+    assert message.startswith(f'{folder}: 4 images with other names than the frames ')
     assert others[0] in message
 
 

@@ -461,5 +461,5 @@ def test_2d_models_of_users_are_named(detector, tmp_path, monkeypatch):
 
 
 def test_options_of_two_names_for_one_thing_are_refused(skater):
-    with pytest.raises(ValueError, match="'model' is pose3d, which is given, too"):
+    with pytest.raises(ValueError, match="'model' is the old name of pose3d"):
         mmhot.lift(skater, model='nanohtnet', pose3d='nanohtnet')

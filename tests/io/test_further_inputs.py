@@ -75,7 +75,9 @@ def test_labels_with_gaps_and_unconfirmed_people(tmp_path):
         file.write(label(3, ends=(0.4,)) + '\n')
     [track] = mmhot.read_keypoints(folder, image_size=SIZE, fps=30).tracks
     assert (track.frames - track.frames[0]).tolist() == [0, 1, 4, 5]
-    with pytest.raises(ValueError, match='has keypoints, no images: lift them, `mmhot'):
+    with pytest.raises(
+        ValueError, match='has keypoints, not images: lift them by `mmhot'
+    ):
         find_inputs([str(folder)], fps=30)
 
 

@@ -110,7 +110,10 @@ def test_bad_json_gives_one_line(tmp_path, case):
 BAD_BYTES = {
     'empty': (b'', 'is empty'),
     'video': (b'\0\0\0\x20ftypisom', 'are for mmhot infer'),
-    'other .csv': (b'frame,landmark,x\n0,nose,.5\n', 'has no known format of 2D keypoints'),
+    'other .csv': (
+        b'frame,landmark,x\n0,nose,.5\n',
+        'has no known format of 2D keypoints',
+    ),
     'half a list': (b'[{"frame_id": 0,', 'is not valid JSON'),
 }
 

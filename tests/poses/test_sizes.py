@@ -114,7 +114,9 @@ def test_order_of_people_is_that_of_their_heights():
     heights = ScalePeople.read(options)(clip).heights
     known = [(track, height.meters) for track, height in heights.items()]
     assert known == [(7, 1.8), (3, 1.2), (5, 1.5)]
-    with pytest.raises(ValueError, match='of the people 3, 5, 7 of clip, got one of 4'):
+    with pytest.raises(
+        ValueError, match='must name people 3, 5, 7 of clip, got person 4'
+    ):
         ScalePeople.read({'height': '4:1.8'})(clip)
 
 

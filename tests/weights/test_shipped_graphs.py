@@ -162,7 +162,7 @@ def test_choice_of_the_back_end(packages, devices, options, runs, machine):
 
 
 def test_other_files_are_no_lifters_and_keep_is_fixed(tmp_path):
-    with pytest.raises(ValueError, match=r'coco17_synth.onnx is no lifter, or'):
+    with pytest.raises(ValueError, match=r'coco17_synth.onnx is not a lifter, or'):
         mmhot.Lifter(WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.onnx')
     with pytest.raises(ValueError, match=r'keep=5 needs PyTorch, .* keeps \[27\]'):
         mmhot.Lifter(backend='onnx', keep=5)

@@ -86,7 +86,7 @@ class _Gltf:
         document = {**self.document, 'buffers': [{'byteLength': self._size}]}
         written = json.dumps(document, ensure_ascii=False, separators=(',', ':'))
         text = written.encode('utf-8', 'backslashreplace')
-        text += b' ' * (-len(text) % 4)
+        text = text.ljust(len(text) + -len(text) % 4)
         length = 12 + 8 + len(text) + 8 + self._size
         with replacing(path) as temporary, temporary.open('wb') as file:
             file.write(struct.pack('<4sII', _MAGIC, _VERSION, length))
