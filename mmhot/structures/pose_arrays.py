@@ -36,7 +36,9 @@ _LENGTHS = {
 _BONES = [_BODY.indices(bone) for bone in _LENGTHS]
 # Largest statures in each unit, and how many of it are a meter.
 _UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
-_USUAL = 0.8, 2.3  # meters; least and largest stature
+# Meters; smaller and taller people are said, as their scale may be wrong. CMU's motions
+# have 1.50 to 1.77, MotionBERT's X3D 1.89.
+_USUAL = 1.4, 1.85
 # Distances from the origin, meters: of a pelvis that stays there, of people in front of
 # cameras, of people who are placed.
 _CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)

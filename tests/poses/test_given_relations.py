@@ -342,7 +342,6 @@ def test_translations_may_have_another_unit(joints, roots, line, plain, caplog):
     assert line in caplog.text
 
 
-@pytest.mark.parametrize('roots', [1, 100, 1000])
 @pytest.mark.parametrize('unit', [1, 100, 1000])
 def test_translations_in_which_feet_slide_are_a_line(unit, caplog):
     """Poses in millimeters: people who walk 3 m seem to walk 3 mm or 30 cm."""
@@ -353,6 +352,7 @@ def test_translations_in_which_feet_slide_are_a_line(unit, caplog):
     assert (asked in caplog.text) == (unit == 100)
 
 
+@pytest.mark.parametrize('roots', [1, 100, 1000])
 @pytest.mark.parametrize('joints', [1, 100, 1000])
 def test_units_of_translations_are_those_of_the_image(joints, roots):
     """Millimeters and centimeters of near and far people cannot be told apart alone."""
@@ -370,7 +370,7 @@ def test_units_of_translations_are_those_of_the_image(joints, roots):
     np.testing.assert_allclose(clip.places(), places, atol=1e-3)
 
 
-@pytest.mark.parametrize('factor', [0.3, 0.45, 1.5])
+@pytest.mark.parametrize('factor', [0.3, 0.75, 1.1])
 def test_people_of_unusual_height_are_one_line(factor, caplog):
     Clip3D.from_arrays(factor * WORLD[:, :1], FPS, axes='world')
     (line,) = caplog.messages
