@@ -34,8 +34,8 @@ FPS = st.floats(1e-6, 1e5)
 OPTIONS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers() | TEXTS)
 
 
-def floats(shape, low=-1e6, high=1e6, **more):
-    """Arrays of float32."""
+def floats(shape, low=-3e38, high=3e38, **more):
+    """Arrays of any finite float32."""
     elements = st.floats(np.float32(low), np.float32(high), width=32, **more)
     return arrays.arrays(np.float32, shape, elements=elements)
 
@@ -48,7 +48,7 @@ def clips(draw):
     sizes['J'] = draw(st.integers(1, 4))
     values = {
         name: draw(
-            floats(tuple(sizes[x] for x in axes), 0 if 'score' in name else -1e6)
+            floats(tuple(sizes[x] for x in axes), 0 if 'score' in name else -3e38)
         )
         for name, (axes, kind) in ARRAYS.items()
         if kind is np.float32

@@ -18,7 +18,7 @@ from rendered_clips import rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.skeletons.joints import convert_keypoints, get_skeleton
+from mmhot.skeletons.joints import convert_keypoints
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
@@ -145,6 +145,12 @@ MARKS = {
     'minus one': lambda x, lost: np.where(lost[..., None], -1, x),
     'masked': lambda x, lost: np.ma.masked_array(x, np.stack([lost, lost], -1)),
     'score': lambda x, lost: np.append(x, np.where(lost, 0, 0.6)[..., None], -1),
+    'NaN score': lambda x, lost: np.append(
+        x, np.where(lost, np.nan, 0.6)[..., None], -1
+    ),
+    'negative score': lambda x, lost: np.append(
+        x, np.where(lost, -1e-4, 0.6)[..., None], -1
+    ),
 }
 
 
@@ -224,6 +230,8 @@ IDS = {
     'text': ('3', '7'),
     'names': ('anna', 'ben'),
     'one number and one name': (3, 'ben'),
+    'different texts of a number': ('07', '7'),
+    'too large a number': (2**63, 5),
 }
 
 
@@ -360,10 +368,3 @@ def test_other_inputs_name_their_command(tmp_path):
     for call in (mmhot.lift, mmhot.refine):
         with pytest.raises(ValueError, match='videos and images are for mmhot infer'):
             call('demo/walk.mp4', fps=25)
-
-
-def test_the_skeleton_that_names_state_is_not_searched(tmp_path, caplog):
-    joints = get_skeleton('h36m-17').joints
-    np.savez(tmp_path / 'a.npz', keypoints=BODY, joint_names=joints)
-    assert read_keypoints(tmp_path / 'a.npz', **SIZE).skeleton == 'h36m-17'
-    assert not caplog.messages

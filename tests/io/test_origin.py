@@ -1,6 +1,5 @@
 """Files of animation begin at the origin; their names of joints."""
 
-import csv
 import json
 import re
 import struct
@@ -72,23 +71,6 @@ def test_other_formats_stay_where_they_are(clip, tmp_path):
     clip.save(tmp_path / 'a.trc')
     line = (tmp_path / 'a_person0.trc').read_text().splitlines()[6].split('\t')
     assert float(line[2]) == pytest.approx(clip.places()[0, 0, 0], abs=1e-5)
-
-
-def test_feet_of_human36m_are_ankles(clip, tmp_path):
-    for name in ('a.csv', 'a.trc', 'a.json'):
-        clip.save(tmp_path / name)
-    with (tmp_path / 'a.csv').open() as file:
-        joints = {row['joint'] for row in csv.DictReader(file)}
-    assert {'left_ankle', 'right_ankle'} <= joints
-    assert 'left_foot' not in joints
-    header = (tmp_path / 'a_person0.trc').read_text().splitlines()[3].split('\t')
-    assert [x for x in header if x][2:6] == [
-        'root',
-        'right_hip',
-        'right_knee',
-        'right_ankle',
-    ]
-    assert '"right_foot"' in (tmp_path / 'a.json').read_text()
 
 
 def test_names_of_joints_are_no_formulas_and_end_no_cell(clip):

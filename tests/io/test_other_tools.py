@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from clip_files import DATA, SIZE, assert_refused, coco_result, dump, walk
+from clip_files import SIZE, assert_refused, coco_result, dump, walk
 
 import mmhot
 from mmhot.errors import pip
@@ -165,18 +165,6 @@ def test_people_of_other_tools_are_read(tmp_path, form, monkeypatch):
     assert clip.skeleton == (form if 'openpose' in form else 'coco-17')
 
 
-def test_predictions_are_lifted_like_their_array():
-    with np.load(DATA / 'demo_2d_coco17.npz') as rows:
-        poses = np.stack([rows['keypoints'][rows['track'] == 0]])
-    array = np.dstack([poses[0], np.full(poses.shape[1:3], 0.5)])
-    expected = mmhot.lift(array, **SIZE)
-    for frames in (ultralytics(poses), [*ultralytics(poses, ids=False)]):
-        lifted = mmhot.lift(frames, fps=25)
-        np.testing.assert_allclose(
-            lifted.keypoints_3d, expected.keypoints_3d, atol=1e-3
-        )
-
-
 @pytest.mark.parametrize(
     ('names', 'skeleton', 'missing'),
     [
@@ -206,15 +194,6 @@ def test_bad_files_of_other_tools_give_one_line(tmp_path, monkeypatch):
     path = sleap(tmp_path / 'b.h5', POSES, monkeypatch)
     monkeypatch.setitem(sys.modules, 'h5py', None)
     assert_refused(path, f'is HDF5, which needs h5py: {pip("install", "h5py")}', **SIZE)
-    path = deeplabcut(tmp_path / 'c.csv', POSES[:1])
-    text = path.read_text()
-    for old, new, message in (
-        ('coords', 'corods', "lacks 'coords'"),
-        ('Shoulder', 'Antenna', "no skeleton has the joints 'RAnkle, ankle_l"),
-        (text[-30:], '', 'unexpected structure (IndexError'),
-    ):
-        path.write_text(text.replace(old, new))
-        assert_refused(path, message, **SIZE)
     with pytest.raises(ValueError, match=r'2 people in frame 7 .*model.track\(\)'):
         mmhot.lift(ultralytics(POSES, ids=False), fps=25)
     with pytest.raises(ValueError, match='has no people with'):

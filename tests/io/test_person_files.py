@@ -28,9 +28,6 @@ def test_bvh_contains_the_motion_that_was_written(tmp_path):
     write_bvh(motion, 50.0, tmp_path / 'a.bvh', HUMAN_IK)
     result = read_bvh(tmp_path / 'a.bvh')
     assert result.fps == pytest.approx(50)
-    joints = [name for name in result.names if not name.endswith('.end')]
-    assert joints[:4] == ['Hips', 'LeftUpLeg', 'LeftLeg', 'LeftFoot']
-    assert len(set(joints)) == 22
     rows = {HUMAN_IK.joints.index(x): name for x, name in HUMAN_IK.names.items()}
     positions = result.positions[:, [result.names.index(x) for x in rows.values()]]
     assert_allclose(positions, motion.positions()[:, [*rows]], atol=5e-4)

@@ -293,12 +293,6 @@ def test_times_that_do_not_increase_are_one_line(times, clip, tmp_path, caplog):
     assert caplog.text.count('times do not increase: rows are read without them') == 1
 
 
-def test_one_row_has_a_time(clip, tmp_path, caplog):
-    joints = {name: x[:1] for name, x in joints_of(clip, 'mediapipe-33').items()}
-    read = read_poses(wide(tmp_path / 'a.csv', joints, heads=[('t', [1.5])]), fps=25)
-    assert (read.frame.tolist(), 'increase' in caplog.text) == ([0], False)
-
-
 @pytest.mark.parametrize('separator', '\t,')
 def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, caplog):
     path = trc(
@@ -440,13 +434,6 @@ def test_markers_without_labels_and_in_inches(clip, tmp_path):
     read = read_poses(tmp_path / 'b.c3d', axes='world')
     assert read.joint_names == read_poses(tmp_path / 'a.c3d').joint_names
     assert_allclose(read.places(), clip.places(), atol=1e-4)
-
-
-def test_refine_reads_a_table(clip, tmp_path):
-    refined = mmhot.refine(pose2sim(tmp_path, clip), joints=17, without='smoothing')
-    assert len(refined) == COUNT
-    apart = np.linalg.norm(refined.places()[:, 1:7] - clip.places()[:, 1:7], axis=-1)
-    assert apart.mean() < 0.03
 
 
 def test_skeletons_by_name(clip, tmp_path):
