@@ -472,7 +472,7 @@ def test_parameters_of_smpl_are_refused(kind, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('x,y,z\n1,2,3\n', 'no columns for the frame and the joint'),
+        ('x,y,z\n1,2,3\n', 'but none of frames and joints'),
         ('frame,nose_x,nose_y,nose_z\n', 'has no rows'),
         ('frame,nose_x,nose_y,nose_z\n1,a,b,c\n', 'must be numbers'),
         ('frame,nose_x,nose_y,nose_z\n1,0,1,2\n', 'no skeleton has the joints'),

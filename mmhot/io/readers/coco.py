@@ -35,31 +35,21 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
 
 def read_coco(document: list | dict, path: Path) -> Rows:
     """Convert the decoded JSON of a file to rows; values are not checked."""
-    dropped = {'id'}  # which numbers annotations
     if isinstance(document, list):
         images = [{'id': item['image_id']} for item in document]
         document = {'annotations': document, 'images': images}
-        dropped = set()
+    else:
+        for item in document['annotations']:
+            item.pop('id', None)  # which numbers annotations
     images = [{**x, 'id': _image_id(x['id'])} for x in document['images']]
     categories = document.get('categories') or [{}]
     persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
     persons = persons or categories
-    ids = {category.get('id', _PERSON_ID) for category in persons}
-    objects = document['annotations']
-    people = [x for x in objects if x.get('category_id') in {None, *ids}]
-    if lost := len(objects) - len(people):
-        text = '%s: %d of %d objects are left out: they are not people, category_id %s'
-        listed = ', '.join(map(str, sorted(ids)))
-        _LOGGER.warning(text, path, lost, len(objects), listed)
-    known = {image['id'] for image in images}
-    listed_people = [x for x in people if _image_id(x['image_id']) in known]
-    if lost := len(people) - len(listed_people):
-        text = '%s: %d people are left out: the file does not list their images'
-        _LOGGER.warning(text, path, lost)
+    people = _people_of(document['annotations'], persons, images, path)
     frames = number_frames(images, path)
     pairs = [
-        (frames[_image_id(x['image_id'])], _person(x, dropped))
-        for x in listed_people
+        (frames[_image_id(x['image_id'])], _person(x))
+        for x in people
         if x.get('keypoints') and x.get('num_keypoints') != 0  # others have only a box
     ]
     info = document.get('info') or {}
@@ -78,15 +68,32 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     return rows
 
 
+def _people_of(
+    objects: list[dict], persons: list[dict], images: list[dict], path: Path
+) -> list[dict]:
+    """Leave out objects of other categories than persons, and of unlisted images."""
+    ids = {category.get('id', _PERSON_ID) for category in persons}
+    people = [x for x in objects if x.get('category_id') in {None, *ids}]
+    if lost := len(objects) - len(people):
+        text = '%s: %d of %d objects are left out: they are not people, category_id %s'
+        listed = ', '.join(map(str, sorted(ids)))
+        _LOGGER.warning(text, path, lost, len(objects), listed)
+    known = {image['id'] for image in images}
+    listed_people = [x for x in people if _image_id(x['image_id']) in known]
+    if lost := len(people) - len(listed_people):
+        text = '%s: %d people are left out: the file does not list their images'
+        _LOGGER.warning(text, path, lost)
+    return listed_people
+
+
 def _image_id(value: object) -> int | str:
     """Return a whole number, also of text, or a file name."""
     text = str(value).strip()
     return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
 
-def _person(annotation: dict, dropped: set[str]) -> Person:
+def _person(annotation: dict) -> Person:
     """Read an annotation or result, whose box is x, y, width and height."""
-    annotation = {key: x for key, x in annotation.items() if key not in dropped}
     box = as_numbers(annotation.get('bbox') or [np.nan] * 4, 'bbox').ravel()
     box[2:] += box[:2]
     # CVAT's IDs are attributes

@@ -17,6 +17,7 @@ from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.ultralytics import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.rows import CheckedRows
 
 
 def read_keypoints(
@@ -75,8 +76,7 @@ def read_keypoints(
             name: choose(file, name, getattr(rows, name), argument)
             for name, argument in zip(names, arguments, strict=True)
         }
-        missing = [name for name, value in header.items() if value is None]
-        if missing:
+        if missing := [name for name, value in header.items() if value is None]:
             text = ' and '.join(dict.fromkeys(names[name] for name in missing))
             raise ArgumentError(f'does not state %s: give {text}', ', '.join(missing))
         width, height, rate = header.values()
@@ -86,12 +86,18 @@ def read_keypoints(
                 rows.bboxes = rows.bboxes * [width, height, width, height]
         rows, chosen = rows.with_joints(str(file), skeleton)
         if single == 'largest' or (single and rows.track[0] < 0):
-            with ignored_warnings():  # NumPy warns of people without keypoints
-                sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
-            size = np.nan_to_num(sides.prod(-1), nan=-1)
-            rows = rows.take(largest_rows(rows.frame, size))
-            rows.track[:] = 0
+            rows = _largest_people(rows)
         return clip_2d(rows, clip_name(file), chosen, (width, height), rate, source)
+
+
+def _largest_people(rows: CheckedRows) -> CheckedRows:
+    """Return the largest person of each frame, as one track."""
+    with ignored_warnings():  # NumPy warns of people without keypoints
+        sides = np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)
+    size = np.nan_to_num(sides.prod(-1), nan=-1)
+    rows = rows.take(largest_rows(rows.frame, size))
+    rows.track[:] = 0
+    return rows
 
 
 def has_keypoints(path: Path) -> bool:

@@ -379,15 +379,8 @@ def gather(
         )
     people = [person for _, person in chosen]
     frame = np.array([number for number, _ in chosen])
-    arrays: dict[str, np.ndarray] = {}
-    for field in _FIELDS:
-        values = [person.get(field) for person in people]
-        known = next((value for value in values if value is not None), None)
-        if known is not None:
-            title = _TITLES.get(field, field)
-            lost = np.full(as_numbers(known, title).shape, np.nan).tolist()
-            filled = [lost if value is None else value for value in values]
-            arrays[field] = as_numbers(filled, title)
+    stacks = {field: _stack(people, field) for field in _FIELDS}
+    arrays = {field: array for field, array in stacks.items() if array is not None}
     points = arrays[kind]
     if points.ndim == 2 and points.shape[1] % 3 == 0:  # COCO and OpenPose: x, y, score
         arrays[kind] = points.reshape(len(people), -1, 3)
@@ -408,6 +401,17 @@ def gather(
         is_normalized=any('are_shares' in person for person in people)
         and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
     )
+
+
+def _stack(people: Sequence[Person], field: str) -> np.ndarray | None:
+    """Stack a field of N people, (N, ...), NaN for who lacks it; None if all do."""
+    values = [person.get(field) for person in people]
+    known = next((value for value in values if value is not None), None)
+    if known is None:
+        return None
+    title = _TITLES.get(field, field)
+    lost = np.full(as_numbers(known, title).shape, np.nan).tolist()
+    return as_numbers([lost if x is None else x for x in values], title)
 
 
 def _to_rows(

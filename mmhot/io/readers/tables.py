@@ -110,13 +110,10 @@ def _read_joints(
     spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
-        raise ValueError(
-            'has columns x, y, z, but no columns for the frame and the joint'
-        )
+        raise ValueError('has columns x, y, z, but none of frames and joints')
     # Names of joints say more than their numbers.
-    names = [
-        line[max(named, key=lambda n: not lines[0][n].isdigit())] for line in lines
-    ]
+    column = max(named, key=lambda n: not lines[0][n].isdigit())
+    names = [line[column] for line in lines]
     track = np.zeros(len(lines)) if track is None else track
     poses, row = np.unique(np.stack([frame, track], 1), axis=0, return_inverse=True)
     joints = [*dict.fromkeys(names)]

@@ -20,7 +20,11 @@ TEMPLATE = Path(__file__).with_suffix('.npz')
 _SHIN = 100 * TYPICAL_SHIN
 _LOWERED = np.radians(45)  # angle of the template's arms below the rest pose
 _FLESH = 7.0  # beside hips and shoulders
-_ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')  # ends of its bones
+# Parts of a limb, and the joints where their bones end.
+_ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')
+_LEG = dict(hip='knee', knee='foot')
+_TRUNK = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax')
+_METERS = 0.01  # a centimeter
 DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
 OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])  # back of the left hand
 ANKLE, SHOULDER = np.array([9.3, -86.0, 0.0]), np.array([17.0, 50.3, -0.8])
@@ -91,14 +95,14 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     the spine. Faces, joints and weights are the same for all people.
     """
     place = dict(zip(rig.joints, motion.rest(), strict=True))
+    body = _Body(place)
     template, faces, joints, weights = _template()
     dense = np.zeros((len(template), len(rig.joints)))
     np.add.at(dense, (np.arange(len(template))[:, None], joints), weights)
     vertices = np.zeros_like(template)
     for joint, share in zip(rig.joints, dense.T, strict=True):
         if share.any():
-            moved = _fitted(template, joint, place)
-            vertices += share[:, None] * moved
+            vertices += share[:, None] * body.fitted(template, joint)
     for side in ('left', 'right'):
         arm = [f'{side}_{part}' for part in _ARM]
         lowered = dense[:, [rig.joints.index(joint) for joint in arm]].sum(1)
@@ -110,48 +114,67 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     return Mannequin(vertices, faces, joints, weights)
 
 
-def _fitted(points: np.ndarray, joint: str, place: dict[str, np.ndarray]) -> np.ndarray:
-    """Move points (V, 3) of the template as a joint's bone, arms lowered, in meters."""
-    side, _, part = joint.rpartition('_')
-    sign = -1 if side == 'right' else 1
-    template = {x: np.array(at) * (sign, 1, 1) for x, at in JOINTS.items()}
-    name = joint.replace('right', 'left')
-    thickness = (place['left_knee'] - place['left_foot'])[1] / _SHIN
+class _Body:
+    """Sizes of a person relative to the template.
 
-    def ratio(end: str, start: str) -> float:
-        ends = [x.replace('left', side) if side else x for x in (end, start)]
-        length = np.linalg.norm(place[ends[0]] - place[ends[1]])
-        return float(length / np.linalg.norm(template[end] - template[start]))
+    Args:
+        place (dict[str, np.ndarray]): Joints of the person's rest pose, (3,) meters.
+    """
 
-    def width(pair: str) -> float:
-        half = (place[f'left_{pair}'] - place[f'right_{pair}'])[0] / 2
-        return (half + _FLESH * thickness) / (JOINTS[f'left_{pair}'][0] + _FLESH)
+    def __init__(self, place: dict[str, np.ndarray]) -> None:
+        self.place = place
+        self.thickness = (place['left_knee'] - place['left_foot'])[1] / _SHIN
 
-    scale, turn = np.full(3, thickness), np.eye(3)
-    if joint == 'root' or joint.startswith('spine'):
-        chain = ['root', 'spine_0', 'spine_1', 'spine_2', 'thorax']
-        at = chain.index(joint)
-        hips, shoulders = width('hip'), width('shoulder')
-        scale[0] = hips + at / 3 * (shoulders - hips)
-        scale[1] = ratio(chain[at + 1], joint)
-    elif part == 'clavicle':
-        scale[0] = ratio('left_shoulder', name)
-        # Shoulders are too high if arms are raised in most of the clip.
-        bone = place[f'{side}_shoulder'] - place[joint]
-        turn = least_rotation(template['left_shoulder'] - template[name], bone)
-    elif part in ('hip', 'knee'):
-        scale[1] = ratio('left_knee' if part == 'hip' else 'left_foot', name)
-    elif part in ('foot', 'toe'):
-        name, scale[1] = 'left_foot', 0.01  # ankles of all people are as high
-    moved = (points - template[name]) * scale @ turn.T
-    base = place[name.replace('left', side) if side in ('left', 'right') else name]
-    if part in _ARM:
-        along = DOWN * (sign, 1, 1)
-        stretch = ratio(f'left_{_ARM[part]}', name) / thickness - 1
+    def fitted(self, points: np.ndarray, joint: str) -> np.ndarray:
+        """Move points (V, 3) of the template as a bone, arms lowered, to meters."""
+        side, _, part = joint.rpartition('_')
+        scale = np.full(3, self.thickness)
+        turn = np.eye(3)
+        if joint in _TRUNK[:-1]:
+            scale[:2] = self._trunk(_TRUNK.index(joint))
+        elif part == 'clavicle':
+            shoulder = f'{side}_shoulder'
+            scale[0] = self._stretch(joint, shoulder)
+            # Shoulders are too high if arms are raised in most of the clip.
+            bone = self.place[shoulder] - self.place[joint]
+            turn = least_rotation(_joint(shoulder) - _joint(joint), bone)
+        elif part in _LEG:
+            scale[1] = self._stretch(joint, f'{side}_{_LEG[part]}')
+        elif part in ('foot', 'toe'):
+            joint = f'{side}_foot'
+            scale[1] = _METERS  # ankles of all people are as high
+        moved = (points - _joint(joint)) * scale @ turn.T
+        if part not in _ARM:
+            return moved + self.place[joint]
+        along = DOWN * ((-1 if side == 'right' else 1), 1, 1)
+        stretch = self._stretch(joint, f'{side}_{_ARM[part]}') / self.thickness - 1
         moved += stretch * (moved @ along)[:, None] * along
-        shoulder = place[f'{side}_shoulder']  # where the joint is when it is lowered
-        base = shoulder + _turn(side) @ (base - shoulder)
-    return moved + base
+        above = self.place[f'{side}_shoulder']
+        lowered = above + _turn(side) @ (self.place[joint] - above)
+        return moved + lowered
+
+    def _stretch(self, start: str, end: str) -> float:
+        """Return the length of a bone, meters, by the template's, centimeters."""
+        length = np.linalg.norm(self.place[end] - self.place[start])
+        return float(length / np.linalg.norm(_joint(end) - _joint(start)))
+
+    def _trunk(self, at: int) -> tuple[float, float]:
+        """Return the width and height of a part of the trunk, by the template's."""
+        hips, shoulders = map(self._width, ('hip', 'shoulder'))
+        width = hips + at / 3 * (shoulders - hips)
+        return width, self._stretch(*_TRUNK[at : at + 2])
+
+    def _width(self, pair: str) -> float:
+        """Return how far hips or shoulders are apart, by the template's distance."""
+        half = (self.place[f'left_{pair}'] - self.place[f'right_{pair}'])[0] / 2
+        return (half + _FLESH * self.thickness) / (_joint(f'left_{pair}')[0] + _FLESH)
+
+
+def _joint(name: str) -> np.ndarray:
+    """Return the place of a joint of the template, arms lowered, (3,) centimeters."""
+    if name.startswith('right'):
+        return np.array(JOINTS[name.replace('right', 'left')]) * (-1, 1, 1)
+    return np.array(JOINTS[name])
 
 
 def _turn(side: str) -> np.ndarray:
