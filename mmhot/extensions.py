@@ -22,5 +22,9 @@ def load_extensions() -> None:
             with ignored_warnings():
                 point.load()
         except (Exception, SystemExit) as error:  # whatever a package of others raises
-            text = f'the extension %s (%s) is left out: {type(error).__name__}: %s'
-            _LOGGER.warning(text, point.name, point.value, one_line(error))
+            _LOGGER.warning(
+                f'the extension %s (%s) is left out: {type(error).__name__}: %s',
+                point.name,
+                point.value,
+                one_line(error),
+            )

@@ -78,14 +78,14 @@ class DeclaredOption:
         except (TypeError, ValueError, OverflowError) as error:
             if expected is None:
                 raise
-            text = f'{{{name}}} must be %s, got %r'
-            raise ArgumentError(text, expected, value) from error
+            raise ArgumentError(
+                f'{{{name}}} must be %s, got %r', expected, value
+            ) from error
         low, high = limits.low, limits.high
         if (low, high) != (-inf, inf) and not low <= converted <= high:
             range = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if limits.metavar == 'N' else f' {limits.metavar.lower()}'
-            text = f'{{{name}}} must be {range}{unit}, got %g'
-            raise ArgumentError(text, converted)
+            raise ArgumentError(f'{{{name}}} must be {range}{unit}, got %g', converted)
         if self.choices:
             require_choice(name, converted, self.choices)
         return converted
@@ -207,8 +207,11 @@ class Values:
         for name, value in stated.items():
             new = RENAMED.get(name, name)
             if name not in declared and new in declared:
-                text = f'{name!r} is now {{{new}}}; the old name ends with mmhot 0.4'
-                _LOGGER.warning(ArgumentError(text))
+                _LOGGER.warning(
+                    ArgumentError(
+                        f'{name!r} is now {{{new}}}; the old name ends with mmhot 0.4'
+                    )
+                )
                 if stated.get(new) is not None:
                     raise ArgumentError(
                         f'{name!r} is the old name of {{{new}}}: give only one of them'

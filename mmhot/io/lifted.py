@@ -190,10 +190,11 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
                 header = item
             elif item['type'] == 'frame':
                 if frames and item['time'] <= frames[-1]['time']:
-                    text = (
-                        '%s: the session before the one that started at %s is left out'
+                    _LOGGER.warning(
+                        '%s: the session before the one that started at %s is left out',
+                        path,
+                        header.get('started'),
                     )
-                    _LOGGER.warning(text, path, header.get('started'))
                     frames = []
                 frames.append(item)
     for person in (person for frame in frames for person in frame['instances']):

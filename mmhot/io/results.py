@@ -46,8 +46,9 @@ def lock(file: RawIOBase, path: Path) -> None:
         try:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            text = 'another stream writes %s: choose another {out_dir}'
-            raise ArgumentError(text, path) from error
+            raise ArgumentError(
+                'another stream writes %s: choose another {out_dir}', path
+            ) from error
 
 
 @contextmanager
@@ -67,8 +68,9 @@ def results_folder(
         with TemporaryFile(dir=folder):  # permissions alone do not show it
             pass
     except OSError as error:
-        text = '{out_dir}: cannot write to %s: %s'
-        raise ArgumentError(text, folder, error.strerror) from error
+        raise ArgumentError(
+            '{out_dir}: cannot write to %s: %s', folder, error.strerror
+        ) from error
     sweep(folder)
     sweep(folder / CACHE_FOLDER)
     try:

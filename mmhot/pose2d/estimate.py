@@ -42,8 +42,13 @@ class EstimatePoses(Pose2DOptions, Step):
 
         speed = SPEEDS[self.speed]
         detector, estimator = open_pose_source(self, fetch=self._fetch)
-        text = f'boxes: %s, 2D keypoints: %s{"" if self.pose2d else _MORE_ACCURATE}'
-        self.report.say(ArgumentError(text, detector.name, estimator.name))
+        self.report.say(
+            ArgumentError(
+                f'boxes: %s, 2D keypoints: %s{"" if self.pose2d else _MORE_ACCURATE}',
+                detector.name,
+                estimator.name,
+            )
+        )
         return VideoPoseEstimator(
             detector,
             estimator,

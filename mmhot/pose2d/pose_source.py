@@ -127,8 +127,11 @@ def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
         fetch(name)
         return name
     except ValueError as error:
-        text = '%s: the shipped detector is used, which finds fewer people'
-        _LOGGER.warning(ArgumentError(text, error))
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: the shipped detector is used, which finds fewer people', error
+            )
+        )
         return POSE_VERIFIED
 
 

@@ -40,8 +40,11 @@ class UserDetector(Detector):
             found = detect(images)
             counts = [sizes[0] for _, sizes in _shapes_of(found) if len(sizes) == 1]
             wanted = [((count, 4), (count,)) for count in counts]
-            text = f'boxes (P, 4) and scores (P,) of each of {len(images)} images'
-            _require(found, wanted if len(counts) == len(images) else None, text)
+            _require(
+                found,
+                wanted if len(counts) == len(images) else None,
+                f'boxes (P, 4) and scores (P,) of each of {len(images)} images',
+            )
         return found
 
 
@@ -82,8 +85,11 @@ class UserEstimator(PoseEstimator):
             count = get_skeleton(self.skeleton).num_keypoints
             sizes = [(len(of_image), count) for of_image in boxes]
             first = f'{(*sizes[0], 2)} and {sizes[0]}' if sizes else 'none'
-            text = f'{first} of {self.skeleton}, for each of {len(boxes)} images'
-            _require(found, [((*size, 2), size) for size in sizes], text)
+            _require(
+                found,
+                [((*size, 2), size) for size in sizes],
+                f'{first} of {self.skeleton}, for each of {len(boxes)} images',
+            )
         return found
 
 

@@ -265,8 +265,11 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
     if count not in names:
         same = [x.name for x in SKELETONS.values() if x.num_keypoints == count]
         listed = same or [f'{number} ({name})' for number, name in names.items()]
-        text = f'there are %s keypoints per person; known are %s: give {{{argument}}}'
-        raise ArgumentError(text, count, ', '.join(listed))
+        raise ArgumentError(
+            f'there are %s keypoints per person; known are %s: give {{{argument}}}',
+            count,
+            ', '.join(listed),
+        )
     return names[count]
 
 

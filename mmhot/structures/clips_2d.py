@@ -210,12 +210,13 @@ def clip_2d(
     warn_of_steps(source or name, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
-        text = (
+        raise ArgumentError(
             "has %s people in frame %s but no track IDs ('track' in .npz, 'track_id' "
             'in JSON, model.track() of Ultralytics): add them, or keep one person per '
-            "frame with {single='largest'}"
+            "frame with {single='largest'}",
+            counts.max(),
+            numbers[counts.argmax()],
         )
-        raise ArgumentError(text, counts.max(), numbers[counts.argmax()])
     legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
     rows = _apart(rows, str(source or name), fps, legs)
     ids = np.unique(rows.track)
@@ -225,8 +226,9 @@ def clip_2d(
     for track in ids.tolist():
         person = _track_2d(track, rows.take(rows.track == track))
         if np.isnan(person.keypoints).all():
-            text = '%s: track %s is left out: it has no keypoints'
-            _LOGGER.warning(text, source or name, track)
+            _LOGGER.warning(
+                '%s: track %s is left out: it has no keypoints', source or name, track
+            )
         else:
             tracks.append(person)
     if not tracks:
@@ -262,12 +264,13 @@ def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> Checked
         least = np.clip(least, _OTHER_POSES, _OTHERS) if is_whole else _OTHERS
         if not np.nanmedian(moved + bend(np.log(size), after)) > least:
             return rows
-    text = (
+    _LOGGER.warning(
         '%s: poses have nothing in common with the ones before and after: each of the '
         '%d images is lifted as a separate photo; track IDs state that they show one '
-        'person'
+        'person',
+        name,
+        len(points),
     )
-    _LOGGER.warning(text, name, len(points))
     return replace(rows, track=np.argsort(np.argsort(rows.frame)))
 
 

@@ -390,8 +390,10 @@ class Clip3D:
             if values is None:
                 continue
             arrays[name] = np.asarray(values).astype(dtype, copy=False)
-            text = f'{name} must have the shape {shape}, got {np.shape(values)}'
-            require(np.shape(values) == shape, text)
+            require(
+                np.shape(values) == shape,
+                f'{name} must have the shape {shape}, got {np.shape(values)}',
+            )
             is_right = np.isfinite(values)
             if name in _MAY_BE_UNKNOWN:
                 is_right |= np.isnan(values)
@@ -407,8 +409,10 @@ class Clip3D:
         if self.variable_time is not None and len(self):
             passed = np.diff(self.variable_time)
             is_right = np.where(steps > 0, passed >= MIN_STEP, passed == 0).all()
-            text = 'time must increase with frames, from 0 and by a microsecond'
-            require(bool(is_right and self.variable_time[0] >= 0), text)
+            require(
+                bool(is_right and self.variable_time[0] >= 0),
+                'time must increase with frames, from 0 and by a microsecond',
+            )
         return replace(self, **arrays)
 
     def take(self, rows: np.ndarray) -> 'Clip3D':

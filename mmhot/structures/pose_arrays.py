@@ -131,15 +131,21 @@ def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -
     if given:
         is_left = given.endswith(LEFT_HANDED)
         if bend == (1 if is_left else -1):
-            text = '%s: knees bend backwards in {given_axes=%s}'
-            _LOGGER.warning(ArgumentError(text, name, given))
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: knees bend backwards in {given_axes=%s}', name, given
+                )
+            )
         return is_left
     if not bend:
         text = '%s: knees hardly bend: whether axes are left-handed is not known, and '
         _LOGGER.warning(ArgumentError(text + '{given_axes} states it', name))
     elif bend < 0:
-        text = '%s: knees bend backwards, as in left-handed axes: %s is negated'
-        _LOGGER.warning(text, name, 'xyz'[_COLUMNS.get(axes, 0)])
+        _LOGGER.warning(
+            '%s: knees bend backwards, as in left-handed axes: %s is negated',
+            name,
+            'xyz'[_COLUMNS.get(axes, 0)],
+        )
     return bend < 0
 
 
@@ -160,8 +166,11 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
         chosen = unit == index
         if index and chosen.any():
             high = np.median(stature[chosen])
-            text = f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}'
-            _LOGGER.warning('%s: %s', name, text)
+            _LOGGER.warning(
+                '%s: %s',
+                name,
+                f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}',
+            )
     meter = np.array([count for _, _, count in _UNITS])[unit]
     for track in np.unique(rows.track):
         of_track = rows.track == track

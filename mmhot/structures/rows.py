@@ -147,19 +147,19 @@ class CheckedRows(Rows):
         order = None
         if stated is None and names is not None:
             if len(names) != count:
-                text = f'has {len(names)} names of joints, but {count} keypoints'
-                raise ValueError(text)
+                raise ValueError(
+                    f'has {len(names)} names of joints, but {count} keypoints'
+                )
             named, order = match_joints(names) or (None, None)
             stated = ', '.join(names)[:60] if named is None else named.name
             if named is None and skeleton is None:
-                text = (
+                raise ArgumentError(
                     'no skeleton has the joints %r: name shoulders and hips '
-                    'left_shoulder, right_hip and so on, or give {skeleton}'
+                    'left_shoulder, right_hip and so on, or give {skeleton}',
+                    stated,
                 )
-                raise ArgumentError(text, stated)
         if skeleton is not None and stated not in (None, skeleton):
-            text = '%s states %s; %s is used instead'
-            _LOGGER.warning(text, name, stated, skeleton)
+            _LOGGER.warning('%s states %s; %s is used instead', name, stated, skeleton)
         chosen = get_skeleton(
             skeleton or stated or usual.get(count) or skeleton_with(count)
         )
@@ -168,8 +168,12 @@ class CheckedRows(Rows):
         if names is not None and order is not None and chosen.name == stated:
             return self._reordered(name, names, chosen, order), chosen
         if chosen.num_keypoints != count:
-            text = '{skeleton}: %s has %d joints, but there are %d'
-            raise ArgumentError(text, chosen.name, chosen.num_keypoints, count)
+            raise ArgumentError(
+                '{skeleton}: %s has %d joints, but there are %d',
+                chosen.name,
+                chosen.num_keypoints,
+                count,
+            )
         return self, chosen
 
     def _reordered(

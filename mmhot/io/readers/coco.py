@@ -81,8 +81,11 @@ def _people_of(
     known = {image['id'] for image in images}
     listed_people = [x for x in people if _image_id(x['image_id']) in known]
     if lost := len(people) - len(listed_people):
-        text = '%s: %d people are left out: the file does not list their images'
-        _LOGGER.warning(text, path, lost)
+        _LOGGER.warning(
+            '%s: %d people are left out: the file does not list their images',
+            path,
+            lost,
+        )
     return listed_people
 
 

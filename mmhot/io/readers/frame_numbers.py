@@ -74,8 +74,9 @@ def number_frames(
             is_id = key == 'id' and all(isinstance(x, int) for x in image_of)
             first = unique[0] if is_id or unique[-1] > LARGEST_FRAME else 0
             if is_id and any('file_name' in image for image in images):
-                text = '%s: names of images do not number the frames; their IDs do'
-                _LOGGER.warning(text, path)
+                _LOGGER.warning(
+                    '%s: names of images do not number the frames; their IDs do', path
+                )
             return dict(zip(image_of, (numbers - first).tolist(), strict=True))
         if len(unique) > 1:
             raise ValueError(

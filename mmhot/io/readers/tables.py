@@ -164,8 +164,12 @@ def read_trc(path: Path) -> Rows:
     if counted and counted.rate:
         rows.times = counted.passed
         if not abs(counted.rate / stated - 1) < _SAME_RATE:
-            text = '%s: times are of %.4g frames/s, but DataRate is %g: times are used'
-            _LOGGER.warning(text, path.name, counted.rate, stated)
+            _LOGGER.warning(
+                '%s: times are of %.4g frames/s, but DataRate is %g: times are used',
+                path.name,
+                counted.rate,
+                stated,
+            )
             rows.fps = counted.rate
     return rows
 
