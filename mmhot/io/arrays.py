@@ -17,11 +17,11 @@ from mmhot.io.atomic import replacing
 
 # First bytes of an .npz file, with arrays or without.
 SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
-# Arrays of an .npz file may take this many bytes, and in larger files as many times
-# the bytes of the file: noisy numbers are hardly compressed.
-_MAX_ARRAYS, _MAX_RATIO = 512 << 20, 4
-# Values of a file, also repeated ones: most per byte, and in small files.
-_MOST_VALUES, _LEAST_VALUES = 10, 1_000_000
+# Limits of memory that files take. Noisy numbers are hardly compressed.
+_MAX_ARRAYS = 512 << 20  # bytes of the arrays of an .npz file
+_MAX_RATIO = 4  # bytes of arrays per byte of a larger .npz file
+_MAX_VALUES = 1_000_000  # values of a file, also repeated ones
+_MAX_DENSITY = 10  # values per byte of a larger file
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and marks of byte order, also of two bytes."""
 _START = 1024
@@ -161,7 +161,7 @@ def check_count(value: object, size: int) -> None:
             counts[id(value)] = sum(map(count, parts))
         return counts[id(value)]
 
-    if count(value) > max(_LEAST_VALUES, _MOST_VALUES * size):
+    if count(value) > max(_MAX_VALUES, _MAX_DENSITY * size):
         raise ValueError(
             'repeats the same values, or lists within themselves, too often to be read'
         )

@@ -11,7 +11,8 @@ from typing import TextIO
 
 from mmhot.errors import escape, one_line
 
-_TEMPORARY, _DAY = re.compile(r'\.mmhot-[0-9a-f]{8}(\.|$)'), 86_400.0
+_TEMPORARY = re.compile(r'\.mmhot-[0-9a-f]{8}(\.|$)')
+_DAY = 86_400.0  # seconds
 CACHE_FOLDER = '.mmhot-cache'
 """Folder of intermediate results, in that of the results."""
 

@@ -27,13 +27,14 @@ _TIMES = tuple(
     for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
 )
 _RADICES = 1, 12, 31, 24, 60, 60  # every month counts as 31 days
-# Times have steps of about one length: at least two steps, and more than half of all,
-# differ by less than this share. Longer steps show that the numbers are something else,
-# unless milliseconds follow a date.
-_SAME_STEP, _LONGEST_STEP = 0.25, 20
-# Steps up to this, in the usual one, are between two frames. Numbers have steps of one,
-# times in milliseconds from the second on. Errors of exact times; rates of seconds.
-_ONE_FRAME, _LEAST_STEP, _EXACT, _RATES = 1.6, 4, 1e-6, (1.0, 1000.0)
+# Numbers in names are times if at least two steps between them, and more than half of
+# all, have about one length.
+_SAME_STEP = 0.25  # relative difference of steps that count as equally long
+_MAX_STEP = 20  # median steps; longer ones are not of times, unless these have dates
+_MIN_STEP = 4  # smallest step of times; frame numbers have steps of 1, or 2 and 3
+_ONE_FRAME = 1.6  # median steps; longer steps are gaps of several frames
+_EXACT = 1e-6  # seconds; error of times that are not rounded
+_RATES = (1.0, 1000.0)  # frames per second; other rates show another unit than seconds
 _SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
@@ -99,7 +100,11 @@ def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``img10`` follows ``img9``."""
+    """Return a sort key by which numbers in names count.
+
+    >>> sorted(['img10', 'img9'], key=natural_key)
+    ['img9', 'img10']
+    """
     parts = re.split(r'(\d+)', name)
     return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
 
@@ -111,6 +116,9 @@ def name_form(name: str) -> str:
 
 def without_hashes(names: list[str]) -> list[str]:
     """Return names without the words, in the same place, that are hashes.
+
+    >>> without_hashes(['1a2b3c-frame_1.jpg', '9f8e7-frame_2.jpg', 'ab1-frame_3.jpg'])
+    ['-frame_1.jpg', '-frame_2.jpg', '-frame_3.jpg']
 
     These mix digits and letters, differ in all names, and most have another form than
     others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
@@ -135,11 +143,11 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     if not values or not all(isinstance(x, int | str) for x in values):
         return None
     is_text = any(isinstance(x, str) for x in values)
-    numbers = _read_names([*map(str, values)]) if is_text else np.array(values)
+    numbers = _counting_numbers([*map(str, values)]) if is_text else np.array(values)
     if numbers is None:
         return None
     steps = np.diff(np.unique(numbers))
-    is_each = np.gcd.reduce(steps) != 1 or steps.min() < _LEAST_STEP
+    is_each = np.gcd.reduce(steps) != 1 or steps.min() < _MIN_STEP
     if is_text and not is_each and _are_even(steps):
         text = (
             '%s: numbers in names of images are about %.3g apart, which counts as one '
@@ -151,7 +159,7 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
 
-def _read_names(names: list[str]) -> np.ndarray | None:
+def _counting_numbers(names: list[str]) -> np.ndarray | None:
     """Read the number that counts up in names, (N,); None of separate images.
 
     It differs in all names and has the smallest range, or else it is the last one.
@@ -173,7 +181,7 @@ def _read_names(names: list[str]) -> np.ndarray | None:
             part[place] = '#'
     forms = {''.join(part) for part in parts}
     if len(forms) > 1 or len(ranges) == 1:
-        times = _read_times(names, is_dated=len(forms) == 1)
+        times = _frames_of_times(names, is_dated=len(forms) == 1)
         if times is not None:
             return times
     if len(forms) > 1 and 2 * len(forms) > len({*names}):
@@ -182,14 +190,14 @@ def _read_names(names: list[str]) -> np.ndarray | None:
     return numbers
 
 
-def _read_times(names: list[str], is_dated: bool) -> np.ndarray | None:
+def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
     """Count the usual steps of times in names, (N,); None of other names."""
     for times, has_date, are_parts in find_times(names):
         unique = np.unique(times)
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
             continue
         steps = np.diff(unique)
-        is_time = are_parts or steps.max() <= _LONGEST_STEP * np.median(steps)
+        is_time = are_parts or steps.max() <= _MAX_STEP * np.median(steps)
         if is_time and (has_date or not is_dated) and _are_even(steps):
             text = '%s: names of images are times, of %.3g frames/s: give it as {fps}'
             counted = count_frames(times)
@@ -242,6 +250,9 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
 
     Longer steps than usual are gaps. The rate is frames over time passed, whole if
     rounded times do not tell them apart; it varies if times are more than a step off.
+
+    >>> count_frames(np.array([0.0, 0.033, 0.067, 0.133]))
+    Times(frame=array([0, 1, 2, 4]), rate=30.0, passed=None)
     """
     order = times if frame is None else frame
     _, first, row = np.unique(order, return_index=True, return_inverse=True)

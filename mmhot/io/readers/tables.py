@@ -80,7 +80,8 @@ def read_table(path: Path) -> Rows:
     lines = _whole([line for line in lines if any(line)], path)
     if not lines:
         raise ValueError('has no rows')
-    columns, is_long = _columns_of(header), {'x', 'y', 'z'} <= {*map(_spell, header)}
+    columns = _columns_of(header)
+    is_long = {'x', 'y', 'z'} <= {*map(_spell, header)}
     frames, tracks, times = (_column(header, lines, x) for x in (FRAME, _PERSON, TIME))
     frame = numbers_of([[x] for x in frames[1]], [0])[:, 0] if frames else None
     track = number_tracks(np.array(tracks[1], object))[0] if tracks else None
@@ -94,9 +95,11 @@ def read_table(path: Path) -> Rows:
         points = values.reshape(len(lines), len(columns), -1)
         rows = _rows_of_markers(points, [*columns], frame, track)
     if counted:
-        rows.fps, rows.times = counted.rate or None, counted.passed
+        rows.fps = counted.rate or None
+        rows.times = counted.passed
     if are_shares(rows):
-        rows.points, rows.is_normalized = rows.points[..., :2], True
+        rows.points = rows.points[..., :2]
+        rows.is_normalized = True
     return rows
 
 

@@ -26,18 +26,18 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 T = TypeVar('T', float, np.ndarray)
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """Rotation from z up to y up; x stays."""
-# Feet near the floor are level. They are leveled less the higher the ankle is above its
-# height in standing people, and not at all from _LIFTED meters on; where a foot leans
-# by more than _LEANING radians, it is leveled less, too.
-_LIFTED, _LEANING = 0.15, np.radians(45)
-# _YAW_ERROR: standard deviation of the direction in which a foot points, radians.
-# _TURN: standard deviation of its change, radians per meter that the ankle moves.
-# _STILL: least movement of the ankle from frame to frame, meters.
-# _MOST_YAW: largest correction, radians.
-_YAW_ERROR, _TURN, _STILL, _MOST_YAW = 0.2, 10.0, 3e-4, np.radians(30)
+# Feet near the floor are leveled: less the higher the ankle is, and the more they lean.
+_MAX_LIFT = 0.15  # meters; ankles this far above their height in standing are not level
+_MAX_LEAN = np.radians(45)  # radians; feet that lean more are leveled less
+# The direction in which a foot points is smoothed while its ankle rests.
+_YAW_ERROR = 0.2  # radians; deviation of the direction seen; higher smooths more
+_YAW_CHANGE = 10.0  # radians per meter that the ankle moves; higher smooths less
+_MIN_STEP = 3e-4  # meters per frame; ankles that rest count as moving by as much
+_MAX_YAW = np.radians(30)  # radians; corrections of a direction end there
 _MOST_UNFITTED = 250  # frames; earlier ones no longer change the direction of feet
 _UNKNOWN = 1e6  # variance of a direction that was never seen
-_ENDS, _SAME = get_skeleton('h36m-24'), np.eye(3)
+_ENDS = get_skeleton('h36m-24')
+_UNTURNED = np.eye(3)
 _FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
 
 
@@ -146,13 +146,13 @@ def fit_rig(
     seen = dict(zip(names, positions.swapaxes(0, 1), strict=False))
     places = rig.places @ positions[:, : rig.places.shape[1]]
     body = fit_rigid_skeleton(places, rig.skeleton, rest)
-    joints, num_frames = rig.joints, len(body.root)
+    joints = rig.joints
     parents, offsets = list(body.parents), list(body.offsets)
     for foot in _FEET:
         scale = np.linalg.norm(offsets[foot]) / TYPICAL_SHIN
         parents += [foot, len(parents)]
         offsets += [scale * TOE, scale * TOE_END]
-    toes = np.broadcast_to(np.eye(3), (num_frames, 4, 3, 3))
+    toes = np.broadcast_to(np.eye(3), (len(body.root), 4, 3, 3))
     rotations = np.concatenate([body.rotations, toes], axis=1)
     motion = RigidMotion(tuple(parents), np.array(offsets), body.root, rotations)
     placed = motion.placed()
@@ -160,7 +160,7 @@ def fit_rig(
         _turn_ends(motion, joints, seen, placed[1])
     else:
         _level_feet(motion, *placed)
-    if hold is not None or num_frames > 1:
+    if hold is not None or len(body.root) > 1:
         (hold or _hold_feet)(motion, *placed)
     for side in rig.hands:
         motion = _add_fingers(motion, joints, seen, side)
@@ -174,11 +174,10 @@ class RunningMean(Generic[T]):
     seconds.
     """
 
-    # _first: number of frames that are all measured at the start.
-    # _pause: seconds between two measurements after that.
-    # _longest: seconds that a measurement stands for at most, if frames were missed.
-    # _memory: seconds of the mean.
-    _first, _pause, _longest, _memory = 25, 0.2, 1.0, 10.0
+    _first = 25  # frames at the start that are all measured
+    _pause = 0.2  # seconds between two measurements after that
+    _longest = 1.0  # seconds that a measurement stands for at most, after a gap
+    _memory = 10.0  # seconds of the mean; higher follows changes more slowly
 
     def __init__(self) -> None:
         self._mean: T | None = None
@@ -257,11 +256,11 @@ class LiveRig:
             x, y, _ = soles[..., 2].T
             seen = np.arctan2(y, x)
             path = np.linalg.norm(ankles - self._ankles, axis=-1)
-            variance = self._variance + (_TURN * np.maximum(path, _STILL)) ** 2
+            variance = self._variance + (_YAW_CHANGE * np.maximum(path, _MIN_STEP)) ** 2
             share = 1 / (1 + _YAW_ERROR**2 / (x**2 + y**2 + 1e-6) / variance)
             # Remaining angle to the filtered direction, from -pi to pi
             turn = (1 - share) * ((self._yaw - seen + np.pi) % (2 * np.pi) - np.pi)
-            turns.append(turn.clip(-_MOST_YAW, _MOST_YAW))
+            turns.append(turn.clip(-_MAX_YAW, _MAX_YAW))
             self._yaw = seen + turns[-1]
             self._ankles = ankles
             self._variance = (1 - share) * variance
@@ -333,7 +332,8 @@ def _add_fingers(
 
     ``seen`` has positions (T, 3) by joint name.
     """
-    wrist, sign = joints.index(f'{side}_wrist'), 1 if side == 'left' else -1
+    wrist = joints.index(f'{side}_wrist')
+    sign = 1 if side == 'left' else -1
     points = np.array(
         [[seen[f'{side}_{x}{number}'] for number in PHALANGES] for x in FINGERS]
     )
@@ -379,11 +379,12 @@ def _level_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) ->
     ``positions`` (T, K, 3) and ``axes`` (T, K, 3, 3) are in the world.
     """
     x, y, z = np.moveaxis(axes[:, _FEET][..., 1], -1, 0)
-    sine, height = np.hypot(x, y), positions[:, _FEET, 2] - ANKLE_HEIGHT
+    sine = np.hypot(x, y)
+    height = positions[:, _FEET, 2] - ANKLE_HEIGHT
     angle = np.arctan2(sine, z)
-    leaning = ((np.pi / 2 - angle) / (np.pi / 2 - _LEANING)).clip(0, 1)
-    share = leaning * (1 - height / _LIFTED).clip(0, 1)
-    turn = share * np.minimum(angle, _LEANING) / sine.clip(1e-9)
+    leaning = ((np.pi / 2 - angle) / (np.pi / 2 - _MAX_LEAN)).clip(0, 1)
+    share = leaning * (1 - height / _MAX_LIFT).clip(0, 1)
+    turn = share * np.minimum(angle, _MAX_LEAN) / sine.clip(1e-9)
     level = rotation_matrices(np.stack([y * turn, -x * turn, 0 * turn], axis=-1))
     for number, foot in enumerate(_FEET):
         _turn_to(motion, foot, axes, level[:, number] @ axes[:, foot])
@@ -401,11 +402,11 @@ def _hold_feet(motion: RigidMotion, positions: np.ndarray, axes: np.ndarray) -> 
         seen = np.unwrap(np.arctan2(y, x))
         weights = (x**2 + y**2) / _YAW_ERROR**2 + 1e-6
         path = np.linalg.norm(np.diff(positions[:, foot], axis=0), axis=-1)
-        stiff = 1 / (_TURN * np.maximum(path, _STILL))
+        stiff = 1 / (_YAW_CHANGE * np.maximum(path, _MIN_STEP))
         bands = normal_bands(stiff * [[-1], [1]], len(seen))
         bands[0] += weights
         turn = scipy.linalg.solveh_banded(bands, weights * seen, lower=True) - seen
-        turn = turn.clip(-_MOST_YAW, _MOST_YAW)
+        turn = turn.clip(-_MAX_YAW, _MAX_YAW)
         held = rotation_matrices(turn[:, None] * [0, 0, 1])
         _turn_to(motion, foot, axes, held @ axes[:, foot])
 
@@ -514,16 +515,21 @@ def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def least_rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the smallest rotations (..., 3, 3) between directions (..., 3)."""
+    """Compute the smallest rotations (..., 3, 3) between directions (..., 3).
+
+    >>> forward, up = np.array([0.0, 0.0, 1.0]), np.array([0.0, 3.0, 0.0])
+    >>> least_rotation(forward, up) @ forward
+    array([0., 1., 0.])
+    """
     squares = (source * source).sum(-1) * (target * target).sum(-1)
     scale = 1 / np.sqrt(np.maximum(squares, 1e-24))[..., None, None]
     outer = target[..., :, None] * (source[..., None, :] * scale)
     twist = outer - np.swapaxes(outer, -1, -2)
     both = 1 + (source * target).sum(-1)[..., None, None] * scale
-    turns = _SAME + twist + twist @ twist / np.maximum(both, 1e-9)
+    turns = _UNTURNED + twist + twist @ twist / np.maximum(both, 1e-9)
     is_opposite = both[..., 0, 0] < 1e-9
     if is_opposite.any():  # half a turn about any perpendicular axis is smallest
         away = source[is_opposite]
-        axis = unit_vectors(np.cross(away, _SAME[np.abs(away).argmin(-1)]))
-        turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - _SAME
+        axis = unit_vectors(np.cross(away, _UNTURNED[np.abs(away).argmin(-1)]))
+        turns[is_opposite] = 2 * axis[:, :, None] * axis[:, None] - _UNTURNED
     return turns
