@@ -44,8 +44,9 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             and error.errno is not None
             and error.filename in (None, str(temporary))
         ):
-            reason = one_line(error.strerror or error)
-            raise OSError(f'cannot write {escape(path)}: {reason}') from error
+            raise OSError(
+                f'cannot write {escape(path)}: {one_line(error.strerror or error)}'
+            ) from error
         raise
 
 

@@ -44,15 +44,19 @@ def read_image(path: str | Path) -> np.ndarray:
     """
     import cv2
 
-    path, name = require_file(path), escape(path)
-    image, size = None, image_size(path)
+    path = require_file(path)
+    name = escape(path)
+    image = None
+    size = image_size(path)
     if size is not None:  # Pillow opens none of more than 179 million pixels
         check_pixels(*size, name)
         # imread cannot open names that the system's encoding lacks.
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        most = f'{MAX_PIXELS / 1e6:g} million pixels'
-        raise ValueError(f'{name} is not a readable image of at most {most}')
+        raise ValueError(
+            f'{name} is not a readable image of at most {MAX_PIXELS / 1e6:g} million '
+            'pixels'
+        )
     return image
 
 
@@ -73,8 +77,10 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
 def check_pixels(width: float, height: float, name: str) -> None:
     """Raise ValueError for images of too many pixels."""
     if width * height > MAX_PIXELS:
-        most = f'at most {MAX_PIXELS / 1e6:g} million are read'
-        raise ValueError(f'{name} has {width:.0f}x{height:.0f} pixels: {most}')
+        raise ValueError(
+            f'{name} has {width:.0f}x{height:.0f} pixels: at most {MAX_PIXELS / 1e6:g} '
+            'million are read'
+        )
 
 
 def image_size(path: Path) -> tuple[int, int] | None:

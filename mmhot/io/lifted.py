@@ -210,11 +210,13 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
 
 def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
     """Make a clip of decoded JSON."""
-    fields, frames = dict(document['meta_info']), document['instance_info']
+    fields = dict(document['meta_info'])
+    frames = document['instance_info']
     counts = [len(frame['instances']) for frame in frames]
     for name, key in (('frame', 'frame_id'), ('time', 'time')):
-        numbers = as_numbers([frame[key] for frame in frames], key)
-        fields[name] = np.repeat(numbers, counts, axis=0)
+        fields[name] = np.repeat(
+            as_numbers([frame[key] for frame in frames], key), counts, axis=0
+        )
     instances = [person for frame in frames for person in frame['instances']]
     for name, key in _INSTANCE_KEYS.items():
         if name in _OPTIONAL and not any(key in person for person in instances):

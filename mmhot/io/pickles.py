@@ -231,8 +231,9 @@ def _load_tensors(path: Path, map_location: Any) -> Any:
         load=lambda file, **options: _TensorUnpickler(file, **options).load(),
     )
     try:
-        content = torch.load(path, map_location, module, weights_only=False)
-        return _without_objects(content)
+        return _without_objects(
+            torch.load(path, map_location, module, weights_only=False)
+        )
     except Exception:  # the caller reports the first error
         return None
 
@@ -263,8 +264,9 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             meta = json.loads((file.metadata() or {}).get('meta', '{}'))
     except Exception as error:  # the package's errors have no common base
-        reason = f'not a safetensors file, or a damaged one: {one_line(error):.100}'
-        raise ValueError(f'{path}: {reason}') from error
+        raise ValueError(
+            f'{path}: not a safetensors file, or a damaged one: {one_line(error):.100}'
+        ) from error
     return {'meta': meta, 'state_dict': state}
 
 

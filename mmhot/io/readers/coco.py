@@ -75,9 +75,13 @@ def _people_of(
     ids = {category.get('id', _PERSON_ID) for category in persons}
     people = [x for x in objects if x.get('category_id') in {None, *ids}]
     if lost := len(objects) - len(people):
-        text = '%s: %d of %d objects are left out: they are not people, category_id %s'
-        listed = ', '.join(map(str, sorted(ids)))
-        _LOGGER.warning(text, path, lost, len(objects), listed)
+        _LOGGER.warning(
+            '%s: %d of %d objects are left out: they are not people, category_id %s',
+            path,
+            lost,
+            len(objects),
+            ', '.join(map(str, sorted(ids))),
+        )
     known = {image['id'] for image in images}
     listed_people = [x for x in people if _image_id(x['image_id']) in known]
     if lost := len(people) - len(listed_people):

@@ -160,8 +160,10 @@ def _read_folder(folder: Path, size: int) -> Rows:
     """Read a folder of one file per image, which their names number."""
     files = [x for x in folder.glob('[!.]*') if x.suffix.lower() in _OF_FOLDERS]
     if not files:
-        text = f'is a folder without {", ".join(_OF_FOLDERS)} files'
-        raise ValueError(f'{text}; images are for mmhot infer')
+        raise ValueError(
+            f'is a folder without {", ".join(_OF_FOLDERS)} files; images are for mmhot '
+            'infer'
+        )
     documents = {}
     for file in sorted(files, key=lambda file: natural_key(file.name)):
         read = load_json if file.suffix.lower() == '.json' else load_objects

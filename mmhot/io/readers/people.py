@@ -78,8 +78,9 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     if ultralytics.is_result(content):
         content = [content]
     elif not isinstance(content, Iterable):
-        kind = type(content).__name__
-        raise ValueError(f'keypoints must be an array of numbers, got {kind}')
+        raise ValueError(
+            f'keypoints must be an array of numbers, got {type(content).__name__}'
+        )
     elif not hasattr(content, '__len__'):  # results may hold images
         content = [*map(plain, content)]
     header, content = _unwrap(content)
@@ -261,8 +262,9 @@ def _number(frames: Sequence[Any], path: Path, labels: Sequence | None = None) -
     labels = stated[1] if labels is None and stated else labels
     if labels is not None:
         are_names = all(isinstance(label, str) for label in labels)
-        found = frames_of(labels, path) if are_names else as_numbers(labels, 'frames')
-        numbers = np.asarray(found)
+        numbers = np.asarray(
+            frames_of(labels, path) if are_names else as_numbers(labels, 'frames')
+        )
     stated = _stated(frames, TIME)
     times = read_times(str(path), *stated, numbers, True) if stated else None
     return times or Times(np.arange(len(frames)) if numbers is None else numbers)

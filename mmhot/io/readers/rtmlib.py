@@ -20,8 +20,7 @@ def read_people(content: Any) -> Rows | None:
     if axes not in ({(3,)}, {(3, 2)}) or not hasattr(pairs[0][0], 'dtype'):
         return None
     most = max(len(pair[0]) for pair in pairs)
-    missing = np.nan, 0
-    columns = zip(zip(*pairs, strict=True), missing, strict=False)
+    columns = zip(zip(*pairs, strict=True), (np.nan, 0), strict=False)
     points, *scores = [
         np.stack(
             [

@@ -150,8 +150,7 @@ def read_trc(path: Path) -> Rows:
     The header states the unit and the rate, but not the axes. OpenSim, and programs
     that write files for it, have y up. Times count more than the rate of the header.
     """
-    text = _text_of(path)
-    lines = cells_of(path, '\t' if '\t' in text else ',')
+    lines = cells_of(path, '\t' if '\t' in _text_of(path) else ',')
     header = dict(zip(lines[1], lines[2], strict=False))
     names = [x for x in lines[3][2:] if x]
     scale = _meters(header.get('Units', ''))
@@ -221,8 +220,7 @@ def _rows_of_markers(
         rows = Rows(points[..., :3], scores, frame, track, **stated)
         return replace(rows, joint_names=_names_of(labels))
     names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
-    size = len(points), len(subjects), len(names), points.shape[-1]
-    people = np.full(size, np.nan)
+    people = np.full((len(points), len(subjects), len(names), points.shape[-1]), np.nan)
     for person, subject in enumerate(subjects):
         for name, marker in markers[subject].items():
             people[:, person, names.index(name)] = points[:, marker]
@@ -251,8 +249,10 @@ def _whole(lines: list[list[str]], path: Path) -> list[list[str]]:
 
 def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
     """Return the cells of a table by row."""
-    lines = csv.reader(_text_of(path).splitlines(), delimiter=separator)
-    return [[x.strip() for x in line] for line in lines]
+    return [
+        [x.strip() for x in line]
+        for line in csv.reader(_text_of(path).splitlines(), delimiter=separator)
+    ]
 
 
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:

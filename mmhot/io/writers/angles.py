@@ -43,8 +43,7 @@ def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None
     names = angle_names(len(clip.joint_names))
     columns = ('time', *names[:3], *_PLACES, *names[3:])
     root = positions[:, clip.joint_names.index('root')]
-    seconds = clip.seconds(frames)
-    table = np.column_stack([seconds, angles[:, :3], root, angles[:, 3:]])
+    table = np.column_stack([clip.seconds(frames), angles[:, :3], root, angles[:, 3:]])
     place = 'origin={:.6f} {:.6f} {:.6f}\n'.format(*export.origin)
     sizes = dict(rows=len(table), columns=len(columns))
     header = _HEADER.format(name=escape(Path(path).stem), origin=place, **sizes)

@@ -23,7 +23,6 @@ from mmhot.structures.clips_3d import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6
-_MAGIC, _VERSION = b'glTF', 2
 _KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
 _COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
 # Targets of arrays of meshes.
@@ -89,7 +88,7 @@ class _Gltf:
         text = text.ljust(len(text) + -len(text) % 4)
         length = 12 + 8 + len(text) + 8 + self._size
         with replacing(path) as temporary, temporary.open('wb') as file:
-            file.write(struct.pack('<4sII', _MAGIC, _VERSION, length))
+            file.write(struct.pack('<4sII', b'glTF', 2, length))
             file.write(struct.pack('<I4s', len(text), b'JSON') + text)
             file.write(struct.pack('<I4s', self._size, b'BIN\0'))
             file.writelines(self._data)
@@ -111,7 +110,8 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
         baseColorFactor=[*_COLOR, 1.0], metallicFactor=0.0, roughnessFactor=0.7
     )
     gltf.add('materials', name='Body', pbrMetallicRoughness=surface)
-    roots, errors = [], []
+    roots = []
+    errors = []
     rig = HUMAN_IK.with_fingers(clip.joint_names)
     for number, track in enumerate(np.unique(clip.track), 1):
         person = clip.take(clip.track == track)

@@ -83,8 +83,7 @@ def nearest_bones(
     starts, bones = rest[ends[:, 0]], rest[ends[:, 1]] - rest[ends[:, 0]]
     arms = vertices[:, None] - starts
     along = ((arms * bones).sum(-1) / (bones**2).sum(-1)).clip(0, 1)
-    distances = np.linalg.norm(arms - along[..., None] * bones, axis=-1)
-    nearest = distances.argmin(1)
+    nearest = np.linalg.norm(arms - along[..., None] * bones, axis=-1).argmin(1)
     return ends[nearest], along[np.arange(len(vertices)), nearest]
 
 
@@ -107,7 +106,8 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
         arm = [f'{side}_{part}' for part in _ARM]
         lowered = dense[:, [rig.joints.index(joint) for joint in arm]].sum(1)
         # Skinning maps these positions to the vertices when the arm is lowered.
-        share, shoulder = lowered[:, None, None], place[f'{side}_shoulder']
+        share = lowered[:, None, None]
+        shoulder = place[f'{side}_shoulder']
         matrices = (1 - share) * np.eye(3) + share * _turn(side)
         raised = np.linalg.solve(matrices, (vertices - shoulder)[..., None])
         vertices = raised[..., 0] + shoulder

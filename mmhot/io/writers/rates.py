@@ -55,5 +55,4 @@ def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
         )
     frames = np.arange(first, person.frame[-1] + 1)
     middles = (person.frame[1:] + person.frame[:-1]) / 2
-    nearest = np.searchsorted(middles, frames)
-    return frames, person.places()[nearest].astype(np.float64)
+    return frames, person.places()[np.searchsorted(middles, frames)].astype(np.float64)
