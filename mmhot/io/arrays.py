@@ -196,7 +196,7 @@ def as_number(value: object, name: str) -> Any:
 
 
 def exact_list(array: np.ndarray) -> list:
-    """Convert an array to nested lists for JSON.
+    """Convert an array of any shape to nested lists for JSON.
 
     Floats have the fewest digits that read back as the same float32; NaN becomes None.
     """

@@ -207,7 +207,7 @@ def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
 
 
 def _are_even(steps: np.ndarray) -> bool:
-    """Return whether two steps, and more than half of them, are of one length."""
+    """Return whether two steps, and more than half of the (N,), have one length."""
     is_usual = np.abs(steps / np.median(steps) - 1) < _SAME_STEP
     return 2 * int(is_usual.sum()) > max(len(steps), 2)
 
@@ -221,8 +221,8 @@ def read_times(
 ) -> Times | None:
     """Read times, dates, or times of day; seconds, unless the key ends in the unit.
 
-    Rows have frame numbers, or each is a frame. Times that do not increase are a line
-    with the name, and None.
+    Rows have frame numbers (N,), or each is a frame. Times that do not increase are
+    logged with the name; the result is then None.
     """
     texts = [str(value).replace(',', '.') for value in values]
     try:

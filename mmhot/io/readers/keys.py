@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 class Key(NamedTuple):
     """Content of a key, in the dict of a person or of arrays of people.
 
-    Fields are those of :class:`mmhot.structures.rows.Rows`, and ``points_2d`` or
-    ``points_3d`` in place of its points; ``points`` have two or three coordinates.
+    Fields have the names of :class:`mmhot.structures.rows.Rows`, but its points are
+    ``points_2d``, ``points_3d``, or ``points`` if they may have 2 or 3 coordinates.
     """
 
     field: str

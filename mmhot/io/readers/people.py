@@ -406,7 +406,7 @@ def gather(
 
 
 def _stack(people: Sequence[Person], field: str) -> np.ndarray | None:
-    """Stack a field of N people, (N, ...), NaN for who lacks it; None if all do."""
+    """Stack a field of N people, (N, ...), with NaN where it is missing, or None."""
     values = [person.get(field) for person in people]
     known = next((value for value in values if value is not None), None)
     if known is None:

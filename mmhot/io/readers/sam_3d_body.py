@@ -15,7 +15,7 @@ KEYS = {
     'translation': Key('root_3d'),
     'focal_length': Key('focal_length'),
 }
-# A side, a finger, and a point, of which the first is the one after the knuckle.
+# A side, a finger, and a point; the third point is the one next to the knuckle.
 _FINGER = re.compile(
     r'(\w+)_(thumb|index|middle|ring|pinky)_(tip|first|second|third)(?:_joint)?'
 )

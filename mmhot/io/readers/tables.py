@@ -109,7 +109,10 @@ def _read_joints(
     frame: np.ndarray | None,
     track: np.ndarray | None,
 ) -> Rows:
-    """Read a table with a row for each joint, such as our own and MediaPipe's."""
+    """Read a table with a row for each joint, such as our own and MediaPipe's.
+
+    Its N lines have frame numbers (N,), and perhaps track IDs (N,).
+    """
     spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
@@ -126,6 +129,7 @@ def _read_joints(
     at = row.ravel()[::-1], [place[name] for name in names[::-1]]
 
     def table(*columns: str) -> np.ndarray:
+        """Return the numbers of C columns by pose and joint, (P, K, C)."""
         wanted = [spelled.index(x) for x in columns]
         values = np.full((len(poses), len(joints), len(wanted)), np.nan)
         # Rows are in reverse order, so that the first of two equal joints is kept.

@@ -133,4 +133,5 @@ def _hierarchy(
 
 
 def _vector(offset: np.ndarray) -> str:
+    """Format an offset (3,) in meters as centimeters."""
     return ' '.join(f'{value * _CENTIMETERS:.5f}' for value in offset)

@@ -249,7 +249,12 @@ class LiveRig:
     def _hold_feet(
         self, motion: RigidMotion, positions: np.ndarray, axes: np.ndarray
     ) -> None:
-        """Keep the direction of feet with resting ankles: :func:`_hold_feet`, live."""
+        """Keep the direction of feet while their ankles rest, in place.
+
+        A Kalman filter of each direction does live what :func:`_hold_feet` does for a
+        whole motion. ``positions`` (T, K, 3) and ``axes`` (T, K, 3, 3) are in the
+        world.
+        """
         frames = zip(positions[:, _FEET], axes[:, _FEET, :], strict=True)
         turns = []
         for ankles, soles in frames:

@@ -85,7 +85,7 @@ class Rig:
 
 
 def _humanoid() -> tuple[Skeleton, np.ndarray]:
-    """Make the tree of a humanoid without toes, and its places."""
+    """Make the tree of a humanoid without toes, and its places (J, 17)."""
     leg = '@hip<root @knee<@hip @foot<@knee'
     trunk = 'spine_0<root spine_1<spine_0 spine_2<spine_1 thorax<spine_2'
     arm = '@clavicle<spine_2 @shoulder<@clavicle @elbow<@shoulder @wrist<@elbow'
@@ -129,7 +129,7 @@ def _names(prefix: str = '', toe: str = 'ToeBase') -> dict[str, str]:
 
 
 def _lafan1_axes() -> dict[str, np.ndarray]:
-    """Return LAFAN1's axes: x along the bones."""
+    """Return LAFAN1's axes by joint, x along the bones, as columns (3, 3)."""
     pitch = np.arctan2(-TOE[1], TOE[2])
     along_foot = np.cos(pitch) * _FORWARD - np.sin(pitch) * _UP
     trunk = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax', 'neck_base')
