@@ -129,8 +129,8 @@ def main(args: argparse.Namespace) -> None:
         else:
             results = dict(runner.test())
             compare = compare_time if args.out else compare_cost
-            shape = tuple(runner.test_dataloader.dataset[0]['inputs'].shape)
-            results['cost'] = compare(config, runner.model, shape)
+            samples = runner.test_dataloader.dataset
+            results['cost'] = compare(config, runner.model, samples)
     results['settings'] = dict(
         config=args.config,
         checkpoint=args.checkpoint,
@@ -151,15 +151,15 @@ def sweep(name: str, values: list, config: Config, runner: Runner) -> list[dict]
     """Test with each value of a setting, print the table and return its rows."""
     model = model_of(runner)
     is_gtpt = hasattr(getattr(model, 'head', None), 'keep_rates')
-    shape = tuple(runner.test_dataloader.dataset[0]['inputs'].shape)
-    prunes = 'kept' in (compare_cost(config, model, shape) or {})
+    samples = runner.test_dataloader.dataset
+    prunes = 'kept' in (compare_cost(config, model, samples) or {})
     if not prunes or (name == 'keep_rates') != is_gtpt:
         raise ValueError(f'--sweep: this model has no {name} to set')
 
     def test_with(value) -> dict:
         model.test_cfg = {**(model.test_cfg or {}), name: value}
         metrics = dict(runner.test())
-        return dict(compare_time(config, model, shape), metrics=metrics)
+        return dict(compare_time(config, model, samples), metrics=metrics)
 
     return run_sweep(name, values, test_with)
 

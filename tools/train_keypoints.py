@@ -35,9 +35,8 @@ _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
 _SIGMA = 0.05  # of every keypoint, in OKS
 _VALIDATION = 10  # every tenth image
 _BATCHES = {100: 8, 1000: 16}  # sizes of batches for fewer objects than this
-# Learning rate for batches of 8. GTPT's head learns suddenly: between steps 65 and 90
-# at this rate (30 generated images of five keypoints, and 120 rendered people with
-# nine), between steps 100 and 140 at 3e-4 (the generated images).
+# Learning rate for batches of 8; it grows with the root of the batch size. Nine
+# keypoints of 120 rendered people, after 154 steps: mean error .048, a guess .155.
 _RATE = 1e-3
 _MIN_STEPS = 150
 _CONFIG = """\
@@ -332,7 +331,7 @@ def write_files(
     if args.epochs * per_epoch < _MIN_STEPS:
         print_line(
             f'train_keypoints.py: {args.epochs} epochs are {args.epochs * per_epoch} '
-            f'steps; the head learns after about 100, so there are {_MIN_STEPS}'
+            f'steps, which are too few, so there are {_MIN_STEPS}'
         )
         args.epochs = ceil(_MIN_STEPS / per_epoch)
     interval = ceil(args.epochs / 20)

@@ -1,7 +1,7 @@
 """Parameters and multiply-adds of a model, beside those without pruning."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 import torch
@@ -24,8 +24,8 @@ SUMS_IN_PLACE = dict.fromkeys(
 def compare_cost(
     config: Config,
     model: nn.Module,
-    shape: tuple[int, ...],
-    measure: Callable[[nn.Module], float] | None = None,
+    samples: Sequence[dict],
+    measure: Callable[[nn.Module, tuple[int, ...]], float] | None = None,
 ) -> dict | None:
     """Count a model's cost for one input as in its test, and without pruning.
 
@@ -34,9 +34,9 @@ def compare_cost(
     Args:
         config (Config): Config of the model.
         model (nn.Module): The model, which may be wrapped.
-        shape (tuple[int]): Shape of one input, without the batch.
-        measure (Callable, optional): Returns the milliseconds of a pass of a model.
-            Defaults to None: not measured.
+        samples (Sequence[dict]): Dataset; the first sample has the shape of an input.
+        measure (Callable, optional): Returns the milliseconds of a pass of a model with
+            an input of a shape. Defaults to None: not measured.
 
     Returns:
         dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
@@ -47,6 +47,7 @@ def compare_cost(
     prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
     if not prunes_patches and not isinstance(model, PoseLifter):
         return None
+    shape = tuple(samples[0]['inputs'].shape)
     model, host, cost = deepcopy(model).eval(), None, {}
     settings = model.test_cfg or {}
     hourglass = getattr(model.backbone, 'hourglass', None)
@@ -66,7 +67,7 @@ def compare_cost(
         with torch.random.fork_rng(devices=[]):
             host = build_model(whole, config.filename)
     if measure is not None:
-        cost['milliseconds'] = measure(model)
+        cost['milliseconds'] = measure(model, shape)
     cost['parameters'] = sum(parameter.numel() for parameter in model.parameters())
     cost['macs'] = _count_macs(model, shape)
     if host is not None:

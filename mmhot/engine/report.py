@@ -30,10 +30,10 @@ class ReportHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Log parameters, multiply-adds and kept tokens."""
-        if is_main_process():
-            shape = tuple(runner.train_dataloader.dataset[0]['inputs'].shape)
-            if cost := compare_cost(runner.cfg, runner.model, shape):
-                runner.logger.info(describe_cost(cost))
+        dataset = runner.train_dataloader.dataset
+        cost = is_main_process() and compare_cost(runner.cfg, runner.model, dataset)
+        if cost:
+            runner.logger.info(describe_cost(cost))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the states of a checkpoint that is resumed with the config's."""

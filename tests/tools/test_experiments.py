@@ -159,7 +159,8 @@ def test_wrong_sweeps_get_one_line(values, message, run_tool, tmp_path, monkeypa
 def test_cost_beside_the_host_is_that_of_a_pass():
     config, model = build(HOT, 'model.test_cfg.keep=54')
     generator = torch.get_rng_state()
-    cost = compare_cost(config, model, input_shape(config, model))
+    sample = dict(inputs=torch.zeros(input_shape(config, model)))
+    cost = compare_cost(config, model, [sample])
     assert torch.equal(generator, torch.get_rng_state())
     assert cost['macs'] == count(config, model)
     assert cost['kept'] == 3 * [81] + 5 * [54]

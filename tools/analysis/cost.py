@@ -8,7 +8,7 @@ measured by ``python -m tools.benchmark models``. Examples::
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -133,17 +133,17 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
 
 
 def compare_time(
-    config: Config, model: nn.Module, shape: tuple[int, ...]
+    config: Config, model: nn.Module, samples: Sequence[dict]
 ) -> dict | None:
     """Count a model's cost as :func:`compare_cost`, and time a pass of one input."""
 
-    def measure(pruned: nn.Module) -> float:
+    def measure(pruned: nn.Module, shape: tuple[int, ...]) -> float:
         inputs = next(pruned.parameters()).new_zeros(1, *shape)
         run = partial(pruned, data_samples=None, mode='tensor')
         times = time_in_turns({'model': partial(run_whole, run, inputs)}, rounds=3)
         return 1000 * min(times['model'].turns)
 
-    return compare_cost(config, model, shape, measure)
+    return compare_cost(config, model, samples, measure)
 
 
 def parse_args() -> argparse.Namespace:
