@@ -206,11 +206,8 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     widths = np.abs(steps[:, 0] * ahead[1:, 1] - steps[:, 1] * ahead[1:, 0])
     strides: list[Stride] = []
     for index, side in enumerate(sides[:-2]):
-        start, end = when[index], when[index + 2]
-        # Lift-offs of the other foot are outside these limits.
-        share = (contacts.lift_offs - start) / (end - start)
-        low, high = _LIMITS.stance
-        for row in np.flatnonzero((low < share) & (share < high))[-1:]:
+        start, end = when[[index, index + 2]]
+        for row in _lift_offs_in(contacts, start, end)[-1:]:
             lift_off = contacts.lift_offs[row]
             way = np.linalg.norm(contacts.lifted[row, detected[index]] - landed[index])
             if not in_place and way > _LIMITS.slides * (lift_off - start):
@@ -228,9 +225,19 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
                     in_place=in_place,
                 )
             )
-    is_run = np.median(contacts.falls[run[:-1]]) > _LIMITS.falls
-    is_run = is_run or np.median([x.stance for x in strides] or 0) < _LIMITS.walks
-    return [] if is_run else strides
+    stance = np.median([x.stance for x in strides] or 0)
+    falls = np.median(contacts.falls[run[:-1]])
+    return [] if stance < _LIMITS.walks or falls > _LIMITS.falls else strides
+
+
+def _lift_offs_in(contacts: _Contacts, start: float, end: float) -> np.ndarray:
+    """Return the rows of a foot's lift-offs (L,) between its contacts, in seconds.
+
+    Lift-offs of the other foot are outside the limits of stance.
+    """
+    share = (contacts.lift_offs - start) / (end - start)
+    low, high = _LIMITS.stance
+    return np.flatnonzero((low < share) & (share < high))
 
 
 def mean_cycle(

@@ -101,9 +101,12 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
     # Escape it, so that no text can end the <script>.
     data = data.replace('<', '\\u003c')
-    title = html.escape(escape(clip.name))
     page = Template(page).substitute(
-        title=title, clip=data, style=style, bundle=bundle, script=script
+        title=html.escape(escape(clip.name)),
+        clip=data,
+        style=style,
+        bundle=bundle,
+        script=script,
     )
     with replacing(path) as temporary:
         temporary.write_text(page, 'utf-8', 'backslashreplace')
@@ -111,10 +114,11 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
 
 def embed_page(page: str, height: str) -> str:
     """Embed a page in another one, isolated from it."""
-    style = f'width: 100%; height: {height}; border: 0'
-    text = html.escape(page)
-    rights = 'sandbox="allow-scripts allow-downloads"'
-    return f'<iframe title="Viewer" style="{style}" {rights} srcdoc="{text}"></iframe>'
+    return (
+        f'<iframe title="Viewer" style="width: 100%; height: {height}; border: 0" '
+        'sandbox="allow-scripts allow-downloads" '
+        f'srcdoc="{html.escape(page)}"></iframe>'
+    )
 
 
 def embed_clip(clip: Clip3D) -> str | None:

@@ -34,8 +34,6 @@ def plot(
         mmhot.plot(clip, frame=30)
         mmhot.plot(clip, angles=['knee_angle_l', 'knee_angle_r'])
     """
-    if not isinstance(clip, Clip3D):
-        raise TypeError(f'clip must be a Clip3D, got {type(clip).__name__}')
     rows = np.flatnonzero(clip.frame == frame)
     if angles is None and not len(rows):
         raise ValueError(f'frame {frame} has no people')

@@ -241,11 +241,6 @@ def test_runs_and_hops_are_not_walking():
     assert not find_strides(poses, root - wave, times, NAMES)
 
 
-def test_two_steps_are_a_stride():
-    poses, root, times = walker(seconds=2.4)
-    assert find_strides(poses, root, times, NAMES)
-
-
 def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     clip = rendered('walk')
     still = clip.take(np.zeros(len(clip), int))

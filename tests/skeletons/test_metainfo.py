@@ -66,8 +66,3 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
     assert add_skeleton(other) is other
     with pytest.raises(ValueError, match='registered with other joints: choose'):
         described_skeleton(changed)
-
-
-def test_a_missing_file_is_named():
-    with pytest.raises(FileNotFoundError, match='nowhere.py: no such file'):
-        configured_skeleton(dict(from_file='nowhere.py'))
