@@ -274,10 +274,6 @@ def test_lists_of_landmarks_alone_are_in_meters_around_hips(tmp_path):
     path = dump(tmp_path / 'b.json', [None, *image[1:]])
     [track] = read_keypoints(path, **SIZE).tracks
     assert track.frames.tolist() == [*range(1, COUNT)]
-    with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
-        read_poses(path, fps=25)
-    with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
-        read_keypoints(tmp_path / 'a.json', **SIZE)
 
 
 def test_objects_of_mediapipe_are_lifted_and_refined():

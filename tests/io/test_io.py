@@ -10,7 +10,6 @@ import pytest
 from clip_files import (
     DATA,
     SIZE,
-    SKATER,
     assert_refused,
     coco_result,
     dump,
@@ -46,17 +45,6 @@ def test_real_clips_are_read_row_by_row():
         np.testing.assert_array_equal(track.keypoints, rows['keypoints'][own])
         np.testing.assert_array_equal(track.scores, rows['scores'][own])
         np.testing.assert_array_equal(track.bboxes, rows['bbox_xyxy'][own])
-
-
-def test_frames_and_boxes_are_optional_for_one_person(tmp_path):
-    skater = read_keypoints(SKATER)
-    assert [(t.track, len(t.frames)) for t in skater.tracks] == [(0, 185)]
-    assert (skater.width, skater.height, skater.fps) == (1280, 720, 25.0)
-    path = save(tmp_path / 'a.npz', keypoints=walk())
-    (track,) = read_keypoints(path).tracks
-    np.testing.assert_array_equal(track.keypoints, walk().astype(np.float32))
-    assert track.bboxes is None
-    assert (track.scores == 1).all()
 
 
 def test_rows_are_sorted_within_each_person(tmp_path):

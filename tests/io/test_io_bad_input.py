@@ -5,7 +5,6 @@ import pytest
 import torch
 from clip_files import (
     SIZE,
-    SKATER,
     assert_refused,
     coco_result,
     dump,
@@ -134,12 +133,6 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')
     assert_refused(tmp_path, '1.json: is not valid JSON', **SIZE)
-
-
-def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="single must be 'largest', got 'tallest'"):
-        read_keypoints(SKATER, single='tallest')
-    assert_refused(SKATER, 'did you mean coco-17', skeleton='cocoo-17')
 
 
 @pytest.mark.parametrize(

@@ -365,6 +365,3 @@ def test_other_inputs_name_their_command(tmp_path):
     for source in (BODY, scored):
         with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
             mmhot.refine(source, fps=25)
-    for call in (mmhot.lift, mmhot.refine):
-        with pytest.raises(ValueError, match='videos and images are for mmhot infer'):
-            call('demo/walk.mp4', fps=25)
