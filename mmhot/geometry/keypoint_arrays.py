@@ -50,7 +50,9 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
     if farthest > _LIMITS.image_sizes * size.max():
-        raise ValueError(f'keypoints lie {farthest:,.0f} pixels away in {image}')
+        raise ValueError(
+            f'keypoints lie up to {farthest:,.0f} pixels away from {image}'
+        )
     if farthest <= _LIMITS.meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '

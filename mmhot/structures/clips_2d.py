@@ -329,7 +329,9 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
         last = max(track.frames[-1] for track in clip.tracks)
         shape = np.shape(times)
         if len(shape) != 1 or len(times) <= last:
-            raise ValueError(f'times must be (F,) with F > {last}, got {shape}')
+            raise ValueError(
+                f'times must be seconds of frames 0 to {last}, (F,), got {shape}'
+            )
         times = passed_seconds(times, np.arange(len(times)), fps)
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
