@@ -251,9 +251,13 @@ def _roots(
         fits = _unit_of_steps(roots[of_track], feet[of_track], unit)
         if fits != unit:
             titles = (next(y for _, y, x in _UNITS if x == z) for z in (fits, unit))
-            text = '%s: steps of %s are as long as if translations are %s, not %s: '
-            text += 'convert them to the unit of the joints'
-            _LOGGER.warning(text, name, _who(rows, of_track), *titles)
+            _LOGGER.warning(
+                '%s: steps of %s are as long as if translations are %s, not %s: '
+                'convert them to the unit of the joints',
+                name,
+                _who(rows, of_track),
+                *titles,
+            )
     return places
 
 
