@@ -244,7 +244,7 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
     if None not in (of_dataset, of_head) and of_dataset != of_head:
         raise ValueError(
             f'model.head has {of_head} keypoints, but the dataset {dataset!r} '
-            f'{of_dataset}: give both the same metainfo'
+            f'has {of_dataset}: give both the same metainfo'
         )
     names = metainfo.get('keypoint_id2name', {})
     names = [names[index] for index in range(len(names))]

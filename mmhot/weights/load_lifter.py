@@ -89,9 +89,9 @@ def _build(config: Config, source: Path) -> nn.Module:
     skeleton = lifter_skeleton(config)
     if decoder.num_keypoints != skeleton.num_keypoints:
         raise ValueError(
-            f'{source}: the codec has {decoder.num_keypoints} keypoints and '
-            f'{skeleton.name} {skeleton.num_keypoints}: give the metainfo of others as '
-            "lifting=dict(metainfo=dict(from_file='my.py'))"
+            f'{source}: the codec has {decoder.num_keypoints} keypoints, but '
+            f'{skeleton.name} has {skeleton.num_keypoints}: give the metainfo of other '
+            "keypoints as lifting=dict(metainfo=dict(from_file='my.py'))"
         )
     return built
 

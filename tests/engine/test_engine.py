@@ -127,7 +127,7 @@ def test_pretraining_on_views_logs_and_validates(tmp_path):
     ('head', 'message'),
     [
         (dict(num_keypoints=17), None),
-        (dict(num_keypoints=14), 'has 14 keypoints, but the dataset .* 17'),
+        (dict(num_keypoints=14), 'has 14 keypoints, but the dataset .* has 17'),
         (dict(out_channels=133), 'has 133 keypoints'),
         (dict(out_channels=51, decoder=SimpleNamespace(heatmap_type='combined')), None),
         (dict(out_channels=None), None),

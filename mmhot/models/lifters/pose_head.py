@@ -191,8 +191,8 @@ class PoseLiftingHead(BaseHead):
         num_targets = len(labels[0].lifting_target_label)
         if num_targets != num_frames:
             raise ValueError(
-                f'the model is trained on poses of {num_frames} frames, and samples '
-                f'have those of {num_targets}: set num_targets={num_frames} in '
+                f'the model predicts poses of {num_frames} frames, but samples have '
+                f'targets of {num_targets} frames: set num_targets={num_frames} in '
                 'train_dataloader.dataset'
             )
 
