@@ -22,17 +22,23 @@ from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.rows import CheckedRows, Rows, Steps
 
 _LOGGER = logging.getLogger(__name__)
-_MIN_FPS, _MAX_FPS = 1e-6, 100_000
+_MIN_FPS = 1e-6
+_MAX_FPS = 100_000
 MAX_TRACKS = 2000
 """Most people of one clip; each is lifted, and written, on its own."""
 # Separate photos are recognized by how much a person changes between images: the median
 # distance of joints from the middle of the joints before and after, relative to the
-# smallest size, plus the same of the logarithm of sizes. More than _OTHERS are photos:
-# 1 of CMU's 458 motions at 2 images per second has that, none from 3 on. If legs are
-# seen, a change of at least _OTHER_POSES is enough at a speed above _FASTEST, in person
-# sizes per second (4 m/s for a person of 1.7 m). CMU's motions have up to 2.3 m/s, and
-# 3.3 if 1.6 times as fast; real photos change by 0.2 and more.
-_OTHERS, _OTHER_POSES, _FASTEST, _FEWEST_PHOTOS = 0.8, 0.12, 4.0 / 1.7, 4
+# smallest size, plus the same of the logarithm of sizes. Images with a larger change
+# than this are photos. 1 of CMU's 458 motions at 2 images per second has such a change,
+# and none from 3 on.
+_PHOTO_CHANGE = 0.8
+# If legs are seen, this change is enough at a speed above the next limit. Real photos
+# change by 0.2 and more.
+_PHOTO_POSE_CHANGE = 0.12
+# Person sizes per second, 4 m/s for 1.7 m. CMU's motions have up to 2.3 m/s,
+# and 3.3 if they are 1.6 times as fast.
+_PHOTO_SPEED = 4.0 / 1.7
+_FEWEST_PHOTOS = 4  # images; fewer are never taken for photos
 _LEGS = 'knee', 'ankle', 'foot'
 MIN_STEP = 1e-6
 """Seconds between frames, at least."""
@@ -77,7 +83,7 @@ class Track2D:
         return self.bboxes
 
     def take(self, rows: np.ndarray) -> 'Track2D':
-        """Select frames by index or mask.
+        """Select frames by index or mask (T,).
 
         Example::
 
@@ -217,41 +223,31 @@ def clip_2d(
             counts.max(),
             numbers[counts.argmax()],
         )
-    legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
-    rows = _apart(rows, str(source or name), fps, legs)
-    ids = np.unique(rows.track)
-    if len(ids) > MAX_TRACKS:
-        raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
-    tracks = []
-    for track in ids.tolist():
-        person = _track_2d(track, rows.take(rows.track == track))
-        if np.isnan(person.keypoints).all():
-            _LOGGER.warning(
-                '%s: track %s is left out: it has no keypoints', source or name, track
-            )
-        else:
-            tracks.append(person)
-    if not tracks:
-        raise ValueError('has no keypoint that is finite and has a score above 0')
+    rows = _apart(rows, str(source or name), fps, skeleton)
+    tracks = _split_tracks(rows, source or name)
     size = check_image_size(image_size)
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
-    clip = _check_numbers(replace(clip, steps=rows.steps))
+    clip.steps = rows.steps
+    clip = _check_numbers(clip)
     people = [(track.keypoints, track.scores) for track in tracks]
     warn_of_other_pixels(people, skeleton, size, clip.fps, str(source or name))
     return clip
 
 
-def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> CheckedRows:
+def _apart(rows: CheckedRows, name: str, fps: float, skeleton: Skeleton) -> CheckedRows:
     """Number the people of unrelated photos, which are one track, by photo."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows
+    legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
     order = np.argsort(rows.frame)
-    frame, points = rows.frame[order], rows.points[order]
+    frame = rows.frame[order]
+    points = rows.points[order]
 
     def bend(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        before, after = values[:-2] * (1 - weights), values[2:] * weights
-        return np.abs(values[1:-1] - before - after)
+        """Measure how far values (T, ...) are from the mean of their neighbors."""
+        before = values[:-2] * (1 - weights)
+        return np.abs(values[1:-1] - before - values[2:] * weights)
 
     with ignored_warnings():  # NumPy warns of people without keypoints
         size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
@@ -259,9 +255,10 @@ def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> Checked
         moved = np.linalg.norm(bend(points, after[:, None, None]), axis=-1)
         smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
         moved = np.nanmedian(moved, 1) / smallest
-        least = _FASTEST * np.median(frame[2:] - frame[:-2]) / 2 / fps
-        is_whole = np.isfinite(points[:, legs]).mean() > 0.5
-        least = np.clip(least, _OTHER_POSES, _OTHERS) if is_whole else _OTHERS
+        least = _PHOTO_CHANGE
+        if np.isfinite(points[:, legs]).mean() > 0.5:
+            moves = _PHOTO_SPEED * np.median(frame[2:] - frame[:-2]) / 2 / fps
+            least = np.clip(moves, _PHOTO_POSE_CHANGE, _PHOTO_CHANGE)
         if not np.nanmedian(moved + bend(np.log(size), after)) > least:
             return rows
     _LOGGER.warning(
@@ -274,12 +271,35 @@ def _apart(rows: CheckedRows, name: str, fps: float, legs: list[int]) -> Checked
     return replace(rows, track=np.argsort(np.argsort(rows.frame)))
 
 
+def _split_tracks(rows: CheckedRows, name: object) -> list[Track2D]:
+    """Return the people who have a keypoint; raise ValueError if there is nobody."""
+    ids = np.unique(rows.track)
+    if len(ids) > MAX_TRACKS:
+        raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
+    tracks = []
+    for track in ids.tolist():
+        person = _track_2d(track, rows.take(rows.track == track))
+        if np.isnan(person.keypoints).all():
+            _LOGGER.warning(
+                '%s: track %s is left out: it has no keypoints', name, track
+            )
+        else:
+            tracks.append(person)
+    if not tracks:
+        raise ValueError('has no keypoint that is finite and has a score above 0')
+    return tracks
+
+
 def _track_2d(track: int, rows: CheckedRows) -> Track2D:
     """Return a person's rows, sorted by frame, in the types of the class."""
     rows = rows.take(np.argsort(rows.frame))
-    keypoints, scores = rows.points.astype(np.float32), rows.scores.astype(np.float32)
-    boxes = None if rows.bboxes is None else rows.bboxes.astype(np.float32)
-    return Track2D(track, rows.frame, keypoints, scores, boxes)
+    return Track2D(
+        track,
+        rows.frame,
+        rows.points.astype(np.float32),
+        rows.scores.astype(np.float32),
+        None if rows.bboxes is None else rows.bboxes.astype(np.float32),
+    )
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
@@ -336,8 +356,8 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     highest = max(float(track.scores.max()) for track in clip.tracks)
     if highest > 1:
         _LOGGER.warning(
-            '%s: scores of up to %g are not probabilities: the 95th percentile '
-            + 'counts as 1',
+            '%s: scores of up to %g are not probabilities: the 95th percentile counts '
+            'as 1',
             clip.source or clip.name,
             highest,
         )
@@ -367,7 +387,8 @@ def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarr
             fps / share,
             fps,
         )
-    passed, even = times - times[0], (frame - frame[0]) / fps
+    passed = times - times[0]
+    even = (frame - frame[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
     return even if is_even else passed.round(6)
 

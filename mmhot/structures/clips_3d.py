@@ -299,9 +299,11 @@ class Clip3D:
         return tuple(feet.get(name, name) for name in names)
 
     def table(self) -> dict[str, np.ndarray]:
-        """Return the columns of ``.csv``: (N * K,) each, a row per pose and joint.
+        """Return the columns of ``.csv`` by name, a row per pose and joint.
 
-        ``pandas.DataFrame`` accepts the result.
+        Returns:
+            dict[str, np.ndarray]: Columns, (N * K,) each; ``pandas.DataFrame`` accepts
+            them.
 
         Example::
 
@@ -309,8 +311,7 @@ class Clip3D:
             heights = columns['z'][columns['joint'] == 'head']
         """
         joints = len(self.joint_names)
-        errors = self.expected_error
-        errors = np.full_like(self.scores, np.nan) if errors is None else errors
+        unknown = np.full_like(self.scores, np.nan)
         heads = dict(frame=self.frame, time=self.time, track=self.track)
         points = {
             'x y z': self.keypoints_3d,
@@ -318,7 +319,7 @@ class Clip3D:
             'root_x root_y root_z': np.repeat(self.root_3d, joints, axis=0),
             'u v': self.keypoints_2d,
             'score': self.scores,
-            'error_3d': errors,
+            'error_3d': unknown if self.expected_error is None else self.expected_error,
         }
         columns = {name: np.repeat(head, joints) for name, head in heads.items()}
         columns['joint'] = np.tile(self.marker_names, len(self))
@@ -416,7 +417,7 @@ class Clip3D:
         return replace(self, **arrays)
 
     def take(self, rows: np.ndarray) -> 'Clip3D':
-        """Select rows by index or mask.
+        """Select rows by index or mask (N,).
 
         Example::
 
@@ -434,8 +435,12 @@ class Clip3D:
         """
         arrays = {x: getattr(self, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
         arrays = {x: None if y is None else y[:, :count] for x, y in arrays.items()}
-        names, parents = self.joint_names[:count], self.parents[:count]
-        return replace(self, joint_names=names, parents=parents, **arrays)
+        return replace(
+            self,
+            joint_names=self.joint_names[:count],
+            parents=self.parents[:count],
+            **arrays,
+        )
 
     @property
     def time(self) -> np.ndarray:
@@ -459,13 +464,10 @@ class Clip3D:
         even = np.asarray(frames) / self.fps
         if self.variable_time is None:
             return even
-        return even + np.interp(frames, *self._delays)
-
-    @property
-    def _delays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Frames with people and frame 0, and delays relative to a constant rate."""
-        frames, first = np.unique(np.r_[self.frame, 0], return_index=True)
-        return frames, np.r_[self.variable_time, 0][first] - frames / self.fps
+        # Frames with people and frame 0, and their delays relative to a constant rate.
+        known, first = np.unique(np.r_[self.frame, 0], return_index=True)
+        delays = np.r_[self.variable_time, 0][first] - known / self.fps
+        return even + np.interp(frames, known, delays)
 
     def places(self) -> np.ndarray:
         """Return absolute joint positions, (N, K, 3); root-relative where unknown.

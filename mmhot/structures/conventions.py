@@ -27,11 +27,18 @@ _LEVELS = (
         for part in ('shoulder', 'hip', 'knee', 'ankle')
     ),
 )
-# Shares of a person's height. _STEP: least difference of height between two levels.
-# _TILT: largest difference between both shoulders, and between both hips.
-_STEP, _TILT = 0.05, 0.12
-# Shares of the frames in which people stand: in the usual order, and in another.
-_LEAST_UPRIGHT, _MOST_UPRIGHT = 0.05, 0.5
+# Least difference of height between two levels of people who stand, as a share of their
+# height.
+_STEP = 0.05
+# Largest difference of height between both shoulders, and between both hips, as the
+# same share.
+_TILT = 0.12
+# Share of the frames in which people stand in the usual order of joints, from which it
+# is kept. Higher values examine more orders.
+_LEAST_UPRIGHT = 0.05
+# The same share for another order or axis, from which it is recognized. Higher values
+# recognize fewer.
+_MOST_UPRIGHT = 0.5
 # Degrees: the largest angles between trunk and legs, and between thighs and shins, of
 # people who stand. Larger angles count more people who bend and sit. A bend of 60
 # degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
@@ -42,26 +49,32 @@ _LEAN = np.tan(np.radians(3.1))
 _UPRIGHT = 0.7  # cosine of the largest angle to the camera's up, which may be tilted
 # Vertical axes by name: column and sign of up.
 _UP = {'camera': (1, -1), 'y-up': (1, 1), 'z-up': (2, 1)}
-# _ALONG: cosine of the largest angle between up and people who stand.
-# _FLOOR: meters; least and largest height of the lowest joint of people on a floor.
-# _AWAY: meters; least distance of people from a camera.
-# _BELOW: meters; largest height of a level camera.
-_ALONG, _FLOOR, _AWAY, _BELOW = 0.8, (-0.03, 0.2), 2.0, 2.0
+_ALONG = 0.8  # cosine of the largest angle between up and people who stand
+# Meters; least and largest height of the lowest joint of people on a floor.
+_FLOOR = (-0.03, 0.2)
+_AWAY = 2.0  # meters; least distance of people from a camera
+_BELOW = 2.0  # meters; largest height of a level camera above a floor
 _VIEW = np.array([0.8, 0.5, 2.0])  # x, y and z of the view's border at depth 1
-# Knees are ahead of the line from hip to ankle by this share of its length, which is 23
-# degrees, in one of twenty frames, and most bends have one sign. In 458 motions of CMU
-# the first is unknown in 4, the second is always above 0.8, and none is wrong.
-_LEAST_BEND, _MOST_BENDS = 0.1, 0.5
+# Distance of a knee from the line between hip and ankle, as a share of its length.
+# Knees bend if one in twenty frames has more, which is 23 degrees. 4 of 458 motions of
+# CMU have less.
+_LEAST_BEND = 0.1
+# Sum of these distances, positive forwards, as a share of the sum of their sizes, above
+# which the direction is known. It is above 0.8 in all motions of CMU, and never wrong.
+_MOST_BENDS = 0.5
 # Distance of joint 9 from the line from thorax to head, relative to that line: at most
 # 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
 # motions, so it decides nothing. More warns of fewer noses.
 _NOSE = 0.33
-# _GONE: motion that is assumed of people who are gone, in person sizes per frame since
-# they were seen last. _TIE: the same unit; another place must be nearer by this.
-# _CLEARLY: people change places if they then move by less than this share of their
-# motion without the change. Of 3,468 pairs of CMU's motions who meet at 5 to 50 frames
-# per second, and are absent for a while, 3 lose their own places, all at 5.
-_GONE, _TIE, _CLEARLY = 0.1, 0.01, 0.5
+# Person sizes per frame since people were seen last; motion that is assumed for people
+# who are gone.
+_GONE = 0.1
+_TIE = 0.01  # the same unit; another place must be nearer by this
+# People change places if they then move by less than this share of their motion without
+# the change. Higher values change more places. Of 3,468 pairs of CMU's motions who meet
+# at 5 to 50 frames per second, and are absent for a while, 3 lose their own places, all
+# at 5.
+_CLEARLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,12 @@ class _PixelLimits:
 
 
 _PIXELS = _PixelLimits()
+_STATED_SIZE = '{image_size} states the size of the images in which they were found'
+
+
+def _warn(text: str, *values: object) -> None:
+    """Log a line with the names of arguments."""
+    _LOGGER.warning(ArgumentError(text, *values))
 
 
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
@@ -127,8 +146,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         return max(upright(y, skeleton, least).mean() for y in heights)
 
     if usual is _H36M and size == 3 and has_nose(points):
-        text = '%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}'
-        _LOGGER.warning(ArgumentError(text, name))
+        _warn('%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}', name)
     if len(skeletons) == 1 or share(usual) >= _LEAST_UPRIGHT:
         return usual
     best = max(skeletons, key=share)
@@ -139,7 +157,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         best = usual
         reason = 'the usual order, as no person stands'
     text = '%s: %d joints without names are read as %s, %s; {skeleton} states another'
-    _LOGGER.warning(ArgumentError(text, name, count, best.name, reason))
+    _warn(text, name, count, best.name, reason)
     return best
 
 
@@ -189,28 +207,27 @@ def warn_of_other_pixels(
     )
     stands = down >= _LEAST_UPRIGHT
     if outside > 0:
-        text = (
-            '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
-            '{image_size} states the size of the images in which they were found'
-        )
-        _LOGGER.warning(ArgumentError(text, name, 100 * outside, *image_size))
+        text = '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
+        _warn(text + _STATED_SIZE, name, 100 * outside, *image_size)
     elif is_crop or is_corner:
-        text = (
+        _warn(
             '%s: all people are in the upper left %.0fx%.0f of %dx%d pixels: '
-            '{image_size} states the size of the images in which they were found; '
-            'convert percent, or pixels of a crop, to pixels of the image'
+            f'{_STATED_SIZE}; convert percent, or pixels of a crop, to pixels of the '
+            'image',
+            name,
+            *corner,
+            *image_size,
         )
-        _LOGGER.warning(ArgumentError(text, name, *corner, *image_size))
     elif up >= _MOST_UPRIGHT and not stands:
         _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
     elif right >= _MOST_UPRIGHT and not stands:
         lag = max(round(_PIXELS.lag * fps), 1)
         if any(_is_on_feet(person, skeleton, lag) for person, _ in people):
-            text = (
+            _LOGGER.warning(
                 '%s: people lie, their heads to the left: if they stand in the images, '
-                'exchange x and y, as pixels have x before y'
+                'exchange x and y, as pixels have x before y',
+                name,
             )
-            _LOGGER.warning(text, name)
 
 
 def _share_outside(
@@ -323,7 +340,7 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
             '%s: read as %s axes, in which people stand; if they lie or hang, give '
             '{given_axes}'
         )
-    _LOGGER.warning(ArgumentError(text, name, *best))
+    _warn(text, name, *best)
     return best[0]
 
 

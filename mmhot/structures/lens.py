@@ -13,11 +13,12 @@ _DIAGONAL_35MM = math.hypot(36, 24)
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 # Largest reprojection error, in pixels, of a point whose distortion was removed.
 _MAX_ERROR = 0.5
-# Range of focal lengths, and largest distance of the principal point from the center of
-# the image, in longer image sides.
-_FOCAL_RANGE, _MAX_SHIFT = (0.01, 1000.0), 10.0
-# Largest distortion coefficient, and largest image side in pixels.
-_MAX_DISTORTION, _MAX_SIDE = 1e6, 100_000
+_FOCAL_RANGE = (0.01, 1000.0)  # longer image sides; least and largest focal length
+# Longer image sides; largest distance of the principal point from the center of the
+# image.
+_MAX_SHIFT = 10.0
+_MAX_DISTORTION = 1e6  # largest distortion coefficient
+_MAX_SIDE = 100_000  # pixels; largest image side
 # Largest distance of the principal point from the middle of an image, in half sides.
 _MIDDLE = 0.2
 # Largest relative difference between the aspect ratios of images and calibration.
@@ -175,9 +176,10 @@ class Lens:
         (fx, fy), (cx, cy) = self.focal, self.center
         matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
         rays = np.column_stack([rays, np.ones(len(rays))])
-        zero = np.zeros(3)
-        distortion = np.array(self.distortion)
-        pixels, _ = cv2.projectPoints(rays, zero, zero, matrix, distortion)
+        still = np.zeros(3)  # no rotation, no translation
+        pixels, _ = cv2.projectPoints(
+            rays, still, still, matrix, np.array(self.distortion)
+        )
         return pixels.reshape(np.shape(points)).astype(np.float32)
 
 
@@ -191,11 +193,10 @@ class Camera:
 
 def assumed_focal(width: float, height: float) -> float:
     """Return the focal length in pixels that is assumed for an unknown lens."""
-    usual = UsualFocals()
     longer = max(width, height)
-    if longer <= usual.aspect * min(width, height):
-        return usual.square * longer
-    return (usual.landscape if width > height else usual.portrait) * longer
+    if longer <= UsualFocals.aspect * min(width, height):
+        return UsualFocals.square * longer
+    return (UsualFocals.landscape if width > height else UsualFocals.portrait) * longer
 
 
 def ideal_pixels(
@@ -227,8 +228,8 @@ def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
     each, pixels), as in mmpose's camera files.
     """
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
-    focal, center = camera_param.get('f'), camera_param.get('c')
+    focal = camera_param.get('f')
+    center = camera_param.get('c')
     focal = np.full(2, assumed_focal(*size)) if focal is None else focal
     center = size / 2 if center is None else center
-    focal, center = (np.asarray(x, np.float32).reshape(2) for x in (focal, center))
-    return focal, center
+    return np.float32(focal).reshape(2), np.float32(center).reshape(2)

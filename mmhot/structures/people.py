@@ -26,7 +26,8 @@ _MOST_CONFIDENT = 12
 NUM_BODY = 17
 """Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
 _BODY = get_skeleton('coco-17')
-_SHOULDERS, _HIPS = ('left_shoulder', 'right_shoulder'), ('left_hip', 'right_hip')
+_SHOULDERS = ('left_shoulder', 'right_shoulder')
+_HIPS = ('left_hip', 'right_hip')
 
 
 @dataclass
@@ -48,7 +49,7 @@ class People:
         return cls(*(np.zeros(shape, np.float32) for shape in shapes))
 
     def take(self, rows: np.ndarray) -> 'People':
-        """Select people by index or mask."""
+        """Select people by index or mask (P,)."""
         return People(*(values[rows] for values in vars(self).values()))
 
     def join(self, *others: 'People') -> 'People':
@@ -57,7 +58,7 @@ class People:
         return People(*map(np.concatenate, columns))
 
     def with_rows(self, rows: np.ndarray, others: 'People') -> 'People':
-        """Replace the people in some rows by the others, in this order."""
+        """Replace the people in some rows (Q,) by Q others, in this order."""
         order = np.arange(len(self))
         order[rows] = len(self) + np.arange(len(others))
         return self.join(others).take(order)
@@ -193,6 +194,7 @@ def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _intersection(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Compute the area (...) that boxes (..., 4) share."""
     start = np.maximum(first[..., :2], second[..., :2])
     end = np.minimum(first[..., 2:], second[..., 2:])
     return (end - start).clip(0).prod(-1)

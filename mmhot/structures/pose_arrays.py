@@ -39,21 +39,46 @@ _UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1
 # Meters; smaller and taller people are said, as their scale may be wrong. CMU's motions
 # have 1.50 to 1.77, MotionBERT's X3D 1.89.
 _USUAL = 1.4, 1.85
-# Distances from the origin, meters: of a pelvis that stays there, of people in front of
-# cameras, of people who are placed.
-_CENTERED, _NEAREST, _PLACED = 0.02, 0.5, (1.0, 100.0)
-# Frames over which steps are compared with the path of the pelvis, and the largest part
-# of a step that another unit of translations may leave to be asked for: of the foot's
-# way around the pelvis, and of what the unit that was read leaves. Higher values ask
-# more.
-_STEP_FRAMES, _MOST_LEFT = 5, 0.5
+# Meters; median distance of a pelvis from the origin, up to which it stays there.
+_CENTERED = 0.02
+_NEAREST = 0.5  # meters; least depth of people in front of a camera
+# Meters; least and largest distance of people from the origin, if their positions are
+# known. Other distances have another unit than the joints.
+_PLACED = (1.0, 100.0)
+_STEP_FRAMES = 5  # frames over which steps are compared with the path of the pelvis
+# Largest part of a step that another unit of translations may leave to be asked for: of
+# the foot's way around the pelvis, and of what the unit that was read leaves. Higher
+# values ask more.
+_MOST_LEFT = 0.5
 _COLUMNS = {'camera': 2, 'y-up': 2}  # column that left-handed axes negate; x for others
 
 
 def arrange_poses(
     name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
 ) -> tuple[dict[str, np.ndarray], str]:
-    """Return the arrays of a clip by name, sorted by frame and track, and its axes."""
+    """Convert the poses of another tool to the arrays of a clip.
+
+    Tools write poses in meters, centimeters or millimeters, relative to the pelvis, to
+    a camera or to a floor, with y down, y up or z up, right-handed or left-handed, and
+    few of them state which. So bones give the unit, people who stand the axis that is
+    up, knees the handedness, and the pelvis says whether positions are known. Each
+    guess is logged, and arguments replace it.
+
+    Args:
+        name (str): Name of the clip, for the log.
+        rows (CheckedRows): Poses with frame numbers and track IDs.
+        skeleton (Skeleton): Skeleton of their joints.
+        axes (str | None): One of :data:`GIVEN_AXES`; None to use the axes that the rows
+            state, or to recognize them.
+
+    Returns:
+        tuple[dict[str, np.ndarray], str]: Arrays (N, ...) of a :class:`Clip3D` by name,
+        sorted by frame and track, in meters and relative to the root; and their axes.
+
+    Raises:
+        ValueError: If no joint is known.
+        ArgumentError: If axes are not known.
+    """
     order = np.lexsort((rows.track, rows.frame))
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
@@ -66,10 +91,8 @@ def arrange_poses(
     pelvis = body[:, _PELVIS]
     pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
     given = axes or rows.axes
-    is_camera = given in (None, 'camera')
-    depths = _depths(rows, poses) if is_camera else np.full(len(poses), np.nan)
     feet = body[:, _FEET] - pelvis[:, None]
-    roots = _roots(name, rows, pelvis, feet, meter, depths)
+    roots = _roots(name, rows, pelvis, feet, meter, _depths(rows, poses, given))
     if given is None:
         is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
         places = None if is_centered else body + (roots - pelvis)[:, None]
@@ -80,18 +103,11 @@ def arrange_poses(
     if _is_left_handed(name, body, axes, given):
         signs = np.where(np.arange(3) == _COLUMNS.get(axes, 0), -1, 1)
         poses, pelvis, roots = (x * signs for x in (poses, pelvis, roots))
-    has_pixels = rows.keypoints_2d is not None
-    for track in np.unique(rows.track):
-        of_track = rows.track == track
-        moved = rows.root_3d is not None and np.nan_to_num(rows.root_3d[of_track]).any()
-        if not moved and _is_unknown(roots[of_track], axes, has_pixels):
-            roots[of_track] = np.nan
+    _forget_origin(rows, roots, axes)
     if axes == 'y-up':
-        poses, pelvis, roots = (
-            x[..., [0, 2, 1]] * (1, -1, 1) for x in (poses, pelvis, roots)
-        )
+        poses, pelvis, roots = map(_with_z_up, (poses, pelvis, roots))
+        axes = 'world' if given else 'z-up'
     poses = poses - pelvis[:, None]
-    axes = {'y-up': 'world' if given else 'z-up'}.get(axes, axes)
     pixels = rows.keypoints_2d
     arrays = dict(
         frame=rows.frame,
@@ -108,7 +124,10 @@ def arrange_poses(
 def _axes_of(
     body: np.ndarray, places: np.ndarray | None, name: str, usual: str | None
 ) -> str:
-    """Recognize axes by :func:`up_axes`, or return the usual ones of a format."""
+    """Recognize axes by :func:`up_axes`, or return the usual ones of a format.
+
+    Bodies, and their places if these are known, are (N, 17, 3) in meters.
+    """
     try:
         axes = up_axes(body, places, name)
     except ArgumentError:
@@ -138,8 +157,11 @@ def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -
             )
         return is_left
     if not bend:
-        text = '%s: knees hardly bend: whether axes are left-handed is not known, and '
-        _LOGGER.warning(ArgumentError(text + '{given_axes} states it', name))
+        text = (
+            '%s: knees hardly bend: whether axes are left-handed is not known, and '
+            '{given_axes} states it'
+        )
+        _LOGGER.warning(ArgumentError(text, name))
     elif bend < 0:
         _LOGGER.warning(
             '%s: knees bend backwards, as in left-handed axes: %s is negated',
@@ -165,24 +187,26 @@ def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
     for index, (_, title, _) in enumerate(_UNITS):
         chosen = unit == index
         if index and chosen.any():
-            high = np.median(stature[chosen])
             _LOGGER.warning(
-                '%s: %s',
+                '%s: %s are %s high: read as %s',
                 name,
-                f'{_who(rows, chosen)} are {_digits(high)} high: read as {title}',
+                _who(rows, chosen),
+                _digits(np.median(stature[chosen])),
+                title,
             )
     meter = np.array([count for _, _, count in _UNITS])[unit]
     for track in np.unique(rows.track):
         of_track = rows.track == track
         high = np.median((stature / meter)[of_track])
         if not _USUAL[0] <= high <= _USUAL[1]:
-            text = f'%s: {_who(rows, of_track)} are {_digits(high)} m high; '
-            _LOGGER.warning(ArgumentError(text + '{height} sets the scale', name))
+            text = '%s: %s are %s m high; {height} sets the scale'
+            who = _who(rows, of_track)
+            _LOGGER.warning(ArgumentError(text, name, who, _digits(high)))
     return meter
 
 
 def _who(rows: CheckedRows, chosen: np.ndarray) -> str:
-    """Name the people of chosen rows, and the frames if these are not all of theirs."""
+    """Name the people of chosen rows (N,), and their frames if these are not all."""
     tracks = np.unique(rows.track[chosen])
     is_theirs = np.isin(rows.track, tracks)
     who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
@@ -195,10 +219,13 @@ def _digits(value: float) -> str:
     return np.format_float_positional(value, 3, fractional=False, trim='-')
 
 
-def _depths(rows: CheckedRows, poses: np.ndarray) -> np.ndarray:
-    """Return the depths (N,) at which poses in meters are as large as in the image."""
+def _depths(rows: CheckedRows, poses: np.ndarray, axes: str | None) -> np.ndarray:
+    """Return the depths (N,) at which poses (N, K, 3) are as large as in the image.
+
+    They are NaN without pixels, and in other axes than a camera's.
+    """
     focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
-    if rows.keypoints_2d is None or not focal:
+    if rows.keypoints_2d is None or not focal or axes not in (None, 'camera'):
         return np.full(len(poses), np.nan)
     with ignored_warnings():  # NumPy warns of people without joints
         size, pixels = (
@@ -233,7 +260,7 @@ def _roots(
             far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
             depth = np.nanmedian(depths[of_track])
         unit = count
-        units = (count, 1, 1000, 100)
+        units = count, 1, 1000, 100
         if far > 0 and depth > 0:
             unit = min(units, key=lambda x: abs(np.log(far / x / depth)))
         elif far and not _CENTERED <= far / count <= _PLACED[1]:
@@ -288,11 +315,22 @@ def _unit_of_steps(roots: np.ndarray, feet: np.ndarray, unit: int) -> int:
     return units[best] if least < _MOST_LEFT * min(kept, moves) else unit
 
 
-def _is_unknown(roots: np.ndarray, axes: str, has_pixels: bool) -> bool:
-    """Return whether a pelvis (T, 3) stays at the origin.
+def _with_z_up(points: np.ndarray) -> np.ndarray:
+    """Turn points (..., 3) from y up to z up: x, -z, y."""
+    return points[..., [0, 2, 1]] * (1, -1, 1)
 
-    With pixels it may be anywhere: people are in front of cameras.
+
+def _forget_origin(rows: CheckedRows, roots: np.ndarray, axes: str) -> None:
+    """Mark positions (N, 3) as unknown, by NaN, of people who stay at the origin.
+
+    With pixels, people who are not in front of the camera have no positions either.
     """
-    if axes == 'camera' and has_pixels and np.median(roots[:, 2]) < _NEAREST:
-        return True
-    return bool(np.median(np.linalg.norm(roots, axis=1)) < _CENTERED)
+    is_seen = axes == 'camera' and rows.keypoints_2d is not None
+    for track in np.unique(rows.track):
+        of_track = rows.track == track
+        moved = rows.root_3d is not None and np.nan_to_num(rows.root_3d[of_track]).any()
+        stays = np.median(np.linalg.norm(roots[of_track], axis=1)) < _CENTERED
+        if is_seen:
+            stays |= np.median(roots[of_track, 2]) < _NEAREST
+        if stays and not moved:
+            roots[of_track] = np.nan

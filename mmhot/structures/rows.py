@@ -22,9 +22,14 @@ _LOGGER = logging.getLogger(__name__)
 Steps = dict[str, dict[str, object]]
 """Options of steps by the steps' names."""
 LARGEST_FRAME = 10_000_000
-# Scores are hardly negative and usually not above; quaternions have the length 1 up to
-# this error; at most this share of values is wrong; pixels are usually above.
-_NEGATIVE, _MOST_SCORE, _UNIT_ERROR, _MOST_WRONG, _FAR = 0.01, 150.0, 0.01, 0.1, 30.0
+# Third values of keypoints are no scores if more than the last share of them are
+# negative by more than the first number, or if their median is above the second.
+_NEGATIVE = 0.01
+_MOST_SCORE = 150.0
+_MOST_WRONG = 0.1
+_UNIT_ERROR = 0.01  # largest difference between the length of a quaternion and 1
+# Median size of coordinates above which they are pixels and not meters.
+_FAR = 30.0
 _LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
@@ -71,15 +76,20 @@ class Rows:
         lead = stated.shape[:-2]
         count = stated.shape[-2]
         frame, track = _number(lead, self.frame, self.track, name)
-        sizes: dict[str, tuple[int, ...]] = {'scores': (count,), 'bboxes': (4,)}
-        sizes |= {'root_3d': (3,), 'keypoints_2d': (count, 2)}
+        are_several = len(lead) > 1 and lead[1] > 1
+        sizes: dict[str, tuple[int, ...]] = {
+            'scores': (count,),
+            'bboxes': (4,),
+            'root_3d': (3,),
+            'keypoints_2d': (count, 2),
+        }
         given = vars(self) | {'scores': scores}
         arrays: dict[str, Any] = {
             key: _flatten(key, given[key], lead, shape) for key, shape in sizes.items()
         }
         points = stated.reshape(-1, count, size).astype(np.float64)
         points, arrays['scores'] = mark_missing(points, arrays['scores'])
-        if len(lead) > 1 and lead[1] > 1:
+        if are_several:
             roots = arrays['root_3d']
             places = points if roots is None else points + roots[:, None]
             places = places.reshape(*lead, *points.shape[1:])
@@ -87,8 +97,7 @@ class Rows:
         arrays |= dict(points=points, frame=frame, track=track)
         rows = CheckedRows(**{**vars(self), **arrays}).with_tracks(name)
         is_there = np.isfinite(rows.points).any((1, 2))
-        are_people = len(lead) > 1 and lead[1] > 1 and is_there.any()
-        return rows.take(is_there) if are_people else rows
+        return rows.take(is_there) if are_several and is_there.any() else rows
 
 
 class CheckedRows(Rows):
@@ -99,7 +108,7 @@ class CheckedRows(Rows):
     track: np.ndarray
 
     def take(self, index: np.ndarray) -> 'CheckedRows':
-        """Select rows by index or mask."""
+        """Select rows by index or mask (N,)."""
         arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
         return replace(self, **{name: array[index] for name, array in arrays.items()})
 
@@ -210,9 +219,10 @@ def rows_of_tracks(
 
 
 def number_tracks(values: Any) -> tuple[np.ndarray, list]:
-    """Return track IDs as int64, -1 of None, NaN and empty text, and those by number.
+    """Convert track IDs (...), numbers or names, to int64 of the same shape.
 
-    Names are numbered by their first row; the list is empty if all IDs are numbers.
+    None, NaN and empty text become -1. Names are numbered by their first row, and are
+    returned in this order; the list is empty if all IDs are numbers.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
         # In NumPy 2.5, a plain -1 does not fit unsigned integers.
@@ -239,13 +249,12 @@ def _split_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Check points (..., K, C), and separate scores (..., K) that they may contain."""
     title = _NAMES[size]
-    other = _OTHERS[size]
     points = to_numbers(title, points)
     if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
         raise ValueError(
             f'{title} must have the shape (T, K, {size}), or of several people '
             f'(T, P, K, {size}), got {points.shape}; a further value is the score; '
-            f'{other}'
+            f'{_OTHERS[size]}'
         )
     if not points.size:
         raise ValueError(f'{title} is empty, {points.shape}')
@@ -254,7 +263,7 @@ def _split_scores(
         if scores is not None:
             raise ValueError(
                 f'{title} has a score as value {size + 1}, and scores are given, too; '
-                f'{other}'
+                f'{_OTHERS[size]}'
             )
         points, scores = points[..., :size], points[..., size]
     if points.ndim == 4:
@@ -263,9 +272,8 @@ def _split_scores(
 
 
 def _check_sense(points: np.ndarray, size: int, title: str) -> None:
-    """Refuse positions as pixels with scores, the reverse, and rotations."""
+    """Refuse points (..., K, C) with a third value that is no score, and rotations."""
     last = points[..., -1]
-    other = _OTHERS[size]
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
         if is_unit.mean() > 1 - _MOST_WRONG:
@@ -276,16 +284,16 @@ def _check_sense(points: np.ndarray, size: int, title: str) -> None:
         return
     is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
     if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
-        raise ValueError(f'the third values of {title} are not scores; {other}')
+        raise ValueError(f'the third values of {title} are not scores; {_OTHERS[size]}')
     are_scores = not ((last < 0) | (last > 1)).any()
     if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
-        raise ValueError(f'{title} seem to be pixels and scores; {other}')
+        raise ValueError(f'{title} seem to be pixels and scores; {_OTHERS[size]}')
 
 
 def _flatten(
     name: str, values: Any, lead: tuple[int, ...], shape: tuple[int, ...]
 ) -> np.ndarray | None:
-    """Check an array's shape, and join its leading axes."""
+    """Check an array (*lead, *shape), and join its leading axes, (N, *shape)."""
     if values is None:
         return None
     array = to_numbers(name, values)
