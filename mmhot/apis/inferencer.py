@@ -140,7 +140,7 @@ class Inferencer(BaseMMPoseInferencer):
         self._video_input = False
 
     def _inputs_to_list(self, inputs: str | Path | np.ndarray | Iterable) -> Any:
-        """Open a video, or list the files and arrays of images."""
+        """Open a video, or list the files and arrays (H, W, 3) of images."""
         self._video_input = False
         if not isinstance(inputs, str | Path):
             if isinstance(inputs, np.ndarray | Sequence):
@@ -191,17 +191,15 @@ class Inferencer(BaseMMPoseInferencer):
         """
         detector = BoxFilter(self.detector, bbox_thr, nms_thr)
         models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
-        name = 'images'
-        paths = inputs
-        lift: Callable[..., Posed] = self._lift_images
         if isinstance(inputs, FrameSource):
-            name = inputs.name
-            paths = [inputs.path]
-            lift = self._lift_video
-        files = (x for x in paths if isinstance(x, str | Path))
-        self._read_files = {Path(x).resolve() for x in files}
-        with stage_bars(self.bars, name) as progress:
-            yield from lift(inputs, models, progress)
+            self._read_files = {inputs.path.resolve()}
+            with stage_bars(self.bars, inputs.name) as progress:
+                yield from self._lift_video(inputs, models, progress)
+        else:
+            paths = [x for x in inputs if isinstance(x, str | Path)]
+            self._read_files = {Path(x).resolve() for x in paths}
+            with stage_bars(self.bars, 'images') as progress:
+                yield from self._lift_images(inputs, models, progress)
 
     def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
@@ -256,7 +254,10 @@ class Inferencer(BaseMMPoseInferencer):
         names: Sequence[str],
         images: Iterator[np.ndarray],
     ) -> Posed:
-        """Yield the named frames of a clip; images are read only if they are drawn."""
+        """Yield the named frames of a clip.
+
+        Images, BGR (H, W, 3), are read only if they are drawn.
+        """
         open_renderer = cache(partial(_open_renderer, lifted))
         seen: list[list[Track2D]] = [[] for _ in names]
         for track in clip.tracks:
@@ -352,7 +353,18 @@ class Inferencer(BaseMMPoseInferencer):
         return_datasamples: bool = False,
         pred_out_dir: str = '',
     ) -> dict[str, Any]:
-        """Convert predictions to plain values, and write them as MMPose does."""
+        """Convert predictions to plain values, and write them as MMPose does.
+
+        Args:
+            preds (list[PoseDataSample]): The sample.
+            visualization (list[np.ndarray] | None): Drawings, RGB, (H, W', 3).
+            return_datasamples (bool): Whether to return the sample, and no plain
+                values. Defaults to False.
+            pred_out_dir (str): Folder for predictions. Defaults to '', none.
+
+        Returns:
+            dict: ``visualization`` and ``predictions``.
+        """
         (sample,) = preds
         people = _as_dicts(sample.pred_instances)
         if pred_out_dir and self._video_input:

@@ -170,8 +170,8 @@ def steps(
 
     Args:
         source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): What ``infer``
-            takes, the keypoints of ``lift`` as a clip or file, or the poses of
-            ``refine`` as a clip.
+            takes, such as frames (T, H, W, 3), the keypoints of ``lift`` as a clip or
+            file, or the poses of ``refine`` as a clip.
         **options: Options of that function.
 
     Yields:
@@ -190,7 +190,7 @@ def _stages(
     source: str | Path | np.ndarray | Iterable[np.ndarray] | Clip2D | Clip3D,
     options: Mapping[str, Any],
 ) -> Iterator[Stage]:
-    """Run the steps that a source needs."""
+    """Run the steps that a source needs; frames are BGR uint8 (T, H, W, 3)."""
     runner = Runner()
     if isinstance(source, Clip3D):
         values = Values(options, REFINE.kinds)
@@ -213,48 +213,43 @@ def _stages(
 def _open_frames(
     source: str | Path | Iterable[np.ndarray], values: Values
 ) -> FrameSource:
-    """Open the chosen part of a video, image or frames."""
+    """Open the chosen part of a video, image or frames, BGR uint8 (T, H, W, 3)."""
     from mmhot.frames.inputs import open_clip
 
     fps = values.of(RateOption).fps
-    part = values.of(PartOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, str | Path):
-        return take_part(open_clip(str(source), fps), part)
-    return take_part(FrameArrays(source, fps), part)
+        return take_part(open_clip(str(source), fps), values.of(PartOptions))
+    return take_part(FrameArrays(source, fps), values.of(PartOptions))
 
 
 def _read_keypoints(
     source: str | Path | Clip2D | Iterable[object], values: Values
 ) -> Clip2D:
     """Read the chosen part of keypoints; refuse options that cannot act on them."""
-    part = values.of(PartOptions)
     options = values.of(KeypointFileOptions)
     if isinstance(source, Clip2D):
-        options.refuse(
-            options_of(KeypointFileOptions),
-            'is for files of keypoints, not for a Clip2D',
-        )
-        return take_part(check_clip(source), part)
+        reason = 'is for files of keypoints, not for a Clip2D'
+        options.refuse(options_of(KeypointFileOptions), reason)
+        return take_part(check_clip(source), values.of(PartOptions))
     given = options.option_values()
     if options.single is None and values.of(ChoosePeople).people == 'largest':
         given['single'] = 'untracked'
-    return take_part(read_keypoints(source, **given), part)
+    return take_part(read_keypoints(source, **given), values.of(PartOptions))
 
 
 def _read_poses(
     source: str | Path | Clip3D | Iterable[object], values: Values
 ) -> Clip3D:
     """Read the chosen part of poses; refuse options that cannot act on them."""
-    part = values.of(PartOptions)
     options = values.of(PoseFileOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, Clip3D):
         options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
-        return take_part(source, part)
+        return take_part(source, values.of(PartOptions))
     given = options.option_values()
-    axes = given.pop('given_axes')
-    return take_part(read_poses(source, axes=axes, **given), part)
+    given['axes'] = given.pop('given_axes')
+    return take_part(read_poses(source, **given), values.of(PartOptions))
 
 
 def _lift(plan: LiftPlan, bars: Bars, clip: Clip2D, times: StageTimes) -> Clip3D:
@@ -279,11 +274,13 @@ def refine_files(
 ) -> Iterator[Outcome]:
     """Refine files of 3D poses, and write the results."""
     plan = PosePlan(values, report)
-
-    def refine_clip(clip: Clip3D, times: StageTimes) -> Clip3D:
-        return Runner(times).refine(plan, clip)
-
-    return _process(paths, values, report, _read_poses, refine_clip)
+    return _process(
+        paths,
+        values,
+        report,
+        _read_poses,
+        lambda clip, times: Runner(times).refine(plan, clip),
+    )
 
 
 def _process(

@@ -101,7 +101,7 @@ def check_parity(opened: Exportable, file: Path) -> list[str]:
 def _difference(
     where: str, name: str, values: np.ndarray, expected: np.ndarray
 ) -> float:
-    """Return the largest difference of an output; raise if it is too large."""
+    """Return the largest difference of an output (B, ...); raise if it is too large."""
     limit = 0.0  # indices must be equal
     if expected.dtype.kind != 'i':
         limit = _TOLERANCE * max(1.0, float(np.abs(expected).max()))

@@ -91,20 +91,27 @@ def _open_lifter(
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
     network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames)
     lifter = Lifter(network)
-    plain = network.model
-    skeleton = network.skeleton
     if inputs is None and not lifter.is_person:
         raise ArgumentError(
-            '{inputs} must be a file of 2D keypoints of %s', skeleton.name
+            '{inputs} must be a file of 2D keypoints of %s', network.skeleton.name
         )
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
+    meta = _describe_lifter(network, lifter, real.shape[1:])
+    return Exportable(LifterGraph(network.model), meta, real)
+
+
+def _describe_lifter(
+    network: TorchNetwork, lifter: Lifter, window: Sequence[int]
+) -> dict[str, Any]:
+    """Describe a lifter of windows of a shape (T, K, C) in plain values."""
     decoder = network.config.model.head.decoder.to_dict()
-    meta = dict(
+    skeleton = network.skeleton
+    return dict(
         kind='lifter',
         name=network.title,
         input=dict(
             name=LifterGraph.input_name,
-            shape=['batch', *real.shape[1:]],
+            shape=['batch', *window],
             encoding=_ENCODINGS[decoder['type']],
         ),
         outputs=dict(
@@ -115,7 +122,7 @@ def _open_lifter(
         ),
         **skeleton.describe(),
         codec=decoder,
-        keep=plain.test_cfg.get('keep'),
+        keep=network.model.test_cfg.get('keep'),
         lifting=dict(
             fps=lifter.fps,
             num_frames=lifter.seq_len,
@@ -125,7 +132,6 @@ def _open_lifter(
             flip_test='average with the mirror image: negate x, swap flip_indices',
         ),
     )
-    return Exportable(LifterGraph(plain), meta, real)
 
 
 _PIXELS = 'x = 2 * u / width - 1, y = 2 * v / width - height / width'
@@ -273,7 +279,10 @@ def _normalize(images: list[Tensor], model: nn.Module) -> Tensor:
 
 
 def _images(path: str) -> list[np.ndarray]:
-    """Read images, or every tenth frame of a video; repeat them if they are too few."""
+    """Read images, BGR (H, W, 3), or every tenth frame of a video.
+
+    They are repeated if they are too few.
+    """
     source, *others = open_inputs([path])
     frames = itertools.chain(source, *others)
     step = 1 if Path(path).is_dir() else 10

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from io import RawIOBase
 from itertools import takewhile
 from pathlib import Path
@@ -68,16 +67,13 @@ def stream(
                 print(poses.time, person.track, person.keypoints_3d)
     """
     values = Values(options, STREAM.kinds)
-    fps = values.of(RateOption).fps
-    connection = values.of(ConnectionOptions)
     refuse_lists_of_paths('source', source)
     if isinstance(source, int | str | Path):
         frames: FrameSource = streams.open_stream(str(source))
     else:
-        frames = FrameArrays(source, fps)
-    return _lift_all(
-        frames, _open_chain(values, frames, Report(say=_LOGGER.info)), connection
-    )
+        frames = FrameArrays(source, values.of(RateOption).fps)
+    chain = _open_chain(values, frames, Report(say=_LOGGER.info))
+    return _lift_all(frames, chain, values.of(ConnectionOptions))
 
 
 def _lift_all(
@@ -116,51 +112,114 @@ def lift_stream(
     output = values.of(StreamOutputOptions)
     connection = values.of(ConnectionOptions)
     if output.axes != 'world':
-        values.of(PlaceOptions).refuse(
-            ('tilt', 'origin'), ArgumentError("needs {axes='world'}")
-        )
+        reason = ArgumentError("needs {axes='world'}")
+        values.of(PlaceOptions).refuse(('tilt', 'origin'), reason)
     frames = streams.open_stream(source)
-    say = report.say
     path = output.out_dir / f'{frames.name}.jsonl'
     read: list[str | Path] = [source, *values.files]
     with results_folder(output.out_dir, [(source, [path])], read):
         chain = _open_chain(values, frames, report)
-        header = partial(_header, chain, values, output.axes)
         lifter = chain.lifter
         duration = connection.duration
-        end = f'for {duration:g} s' if duration else 'until Ctrl-C'
-        say(
+        report.say(
             f'{frames.label}: {chain.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
-            f'{path}, {end}'
+            f'{path}, {f"for {duration:g} s" if duration else "until Ctrl-C"}'
         )
         capture = Capture(frames, connection.reconnect, duration, stop)
-        num_lifted = 0
         bars = report.bars(f'{frames.name}: live')
         with path.open('ab', buffering=0) as file, bars as progress:
             lock(file, path)
-            write = partial(_append, file)
-            for poses in chain(_reported(capture, header, write, say)):
-                line = {
-                    'type': 'frame',
-                    'frame_id': poses.frame.index,
-                    'time': round(poses.frame.time, 4),
-                    'latency_ms': round(1000 * poses.latency, 1),
-                    'tilt': poses.tilt and round(poses.tilt, 1),
-                    'instances': [_as_instance(x, output.axes) for x in poses.people],
-                }
-                write(line)
-                num_lifted += 1
-                progress(num_lifted, 0)
-            seen = {'frames_seen': capture.seen, 'frames_lifted': num_lifted}
-            write({'type': 'summary', **seen, 'ended': capture.ended})
-    say(f'{frames.name}: {capture.seen} frames seen, {num_lifted} lifted')
+            log = StreamLog(file, chain, values, report.say)
+            for poses in chain(log.follow(capture)):
+                log.write_frame(poses)
+                progress(log.num_lifted, 0)
+            log.write_summary(capture)
+    report.say(f'{frames.name}: {capture.seen} frames seen, {log.num_lifted} lifted')
     return capture.ended
 
 
-def _append(file: RawIOBase, document: dict) -> None:
-    """Append plain values to a file of JSON Lines."""
-    file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
+class StreamLog:
+    """File of a stream: a header for each image size, frames, gaps, and a summary.
+
+    Each is a line of JSON, see ``docs/streaming.md``.
+
+    Args:
+        file (RawIOBase): The file, open for appending.
+        chain (LiveChain): The models, which the header describes.
+        values (Values): Options.
+        say (Callable): Receives lines about lost connections.
+    """
+
+    def __init__(
+        self,
+        file: RawIOBase,
+        chain: LiveChain,
+        values: Values,
+        say: Callable[[str], None],
+    ) -> None:
+        self.num_lifted = 0
+        self._file = file
+        self._chain = chain
+        self._values = values
+        self._say = say
+        self._axes = values.of(StreamOutputOptions).axes
+
+    def follow(self, capture: Capture) -> Iterator[Frame | str]:
+        """Pass on the items of a stream; write gaps, and a header for each image size.
+
+        A warning says once that frames are dropped.
+        """
+        label = capture.stream.label
+        time = None  # of the last frame
+        size = None
+        is_said = False
+        for item in capture:
+            if isinstance(item, str):
+                self._say(f'{label}: {item}; waiting')
+                self.write({'type': 'gap', 'time': time, 'reason': item})
+            else:
+                time = round(item.time, 4)
+                if size != item.image.shape[1::-1]:
+                    size = item.image.shape[1::-1]
+                    self.write(_header(self._chain, self._values, self._axes, size))
+            yield item
+            if capture.dropped and not is_said:
+                is_said = True
+                _LOGGER.warning(
+                    '%s: frames arrive faster than they are processed: older ones are '
+                    'dropped (the speed fast or another detector may help)',
+                    label,
+                )
+
+    def write_frame(self, poses: LivePoses) -> None:
+        """Append the poses of a frame."""
+        self.num_lifted += 1
+        self.write(
+            {
+                'type': 'frame',
+                'frame_id': poses.frame.index,
+                'time': round(poses.frame.time, 4),
+                'latency_ms': round(1000 * poses.latency, 1),
+                'tilt': poses.tilt and round(poses.tilt, 1),
+                'instances': [_as_instance(x, self._axes) for x in poses.people],
+            }
+        )
+
+    def write_summary(self, capture: Capture) -> None:
+        """Append the numbers of frames, and why the stream ended."""
+        self.write(
+            {
+                'type': 'summary',
+                'frames_seen': capture.seen,
+                'frames_lifted': self.num_lifted,
+                'ended': capture.ended,
+            }
+        )
+
+    def write(self, document: dict) -> None:
+        """Append plain values as a line."""
+        self._file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
 
 
 def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:
@@ -194,7 +253,6 @@ def _header(
         axes (str): Axes of the poses.
         size (tuple[int, int]): Width and height of the images, pixels.
     """
-    lifter = chain.lifter
     skeleton = get_skeleton('h36m-17')
     models = chain.plan.models
     place = chain.placer.options
@@ -205,10 +263,10 @@ def _header(
         'mmhot': __version__,
         'stream': chain.frames.label,
         'fps': chain.fps,
-        'lookahead_frames': lifter.lookahead,
-        'lookahead_ms': round(1000 * lifter.latency, 1),
+        'lookahead_frames': chain.lifter.lookahead,
+        'lookahead_ms': round(1000 * chain.lifter.latency, 1),
         'unit': 'm',
-        'model': lifter.lifter.name,
+        'model': chain.lifter.lifter.name,
         'pose2d': models.estimator.name,
         'detector': models.detector.name,
         'joint_names': list(skeleton.joints),
@@ -225,36 +283,6 @@ def _header(
         'focal_assumed': lens is None,
         'intrinsics': [] if lens is None else list(lens.parameters),
     }
-
-
-def _reported(
-    capture: Capture,
-    header: Callable[[tuple[int, int]], dict[str, object]],
-    write: Callable[[dict], None],
-    say: Callable[[str], None],
-) -> Iterator[Frame | str]:
-    """Pass on the items of a stream; report gaps, image sizes and dropped frames."""
-    label = capture.stream.label
-    since = None
-    size = None
-    is_said = False
-    for item in capture:
-        if isinstance(item, str):
-            say(f'{label}: {item}; waiting')
-            write({'type': 'gap', 'time': since, 'reason': item})
-        else:
-            since = round(item.time, 4)
-            if size != item.image.shape[1::-1]:
-                size = item.image.shape[1::-1]
-                write(header(size))
-        yield item
-        if capture.dropped and not is_said:
-            is_said = True
-            _LOGGER.warning(
-                '%s: frames arrive faster than they are processed: older ones are '
-                'dropped (the speed fast or another detector may help)',
-                label,
-            )
 
 
 def _as_instance(person: LivePerson, axes: str) -> dict:

@@ -106,11 +106,14 @@ def keep_terminal() -> None:
         return
     with suppress(AttributeError, OSError):  # no stderr, or a notebook's
         stream = sys.stderr
-        number = sys.stderr.fileno()
         sys.stderr = os.fdopen(
-            os.dup(number), 'w', 1, encoding=stream.encoding, errors=stream.errors
+            os.dup(stream.fileno()),
+            'w',
+            buffering=1,
+            encoding=stream.encoding,
+            errors=stream.errors,
         )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         faulthandler.enable()
 
 
@@ -119,12 +122,11 @@ def handling(
     handler: Callable[[int, FrameType | None], object], *names: str
 ) -> Iterator[None]:
     """Handle signals in the main thread, by name, if no other program does."""
-    usual = (signal.SIG_DFL, signal.default_int_handler)
     before = {}
     if threading.current_thread() is threading.main_thread():
+        usual = (signal.SIG_DFL, signal.default_int_handler)
         numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        handlers = {number: signal.getsignal(number) for number in numbers}
-        before = {x: handlers[x] for x in numbers if handlers[x] in usual}
+        before = {x: y for x in numbers if (y := signal.getsignal(x)) in usual}
     for number in before:
         signal.signal(number, handler)
     try:

@@ -36,34 +36,39 @@ def run(args: argparse.Namespace) -> None:
 
     models = read_models()
     pattern = args.pattern.lower()
-    chosen = []
     is_short = not (pattern or args.all or args.json)
-    for model in models:
-        words = (model.name, *model.aliases, model.algorithm, model.task)
-        if pattern in ' '.join(words).lower() and (model.weights or not is_short):
-            chosen.append(model)
+    chosen = [
+        x
+        for x in models
+        if pattern in ' '.join([x.name, *x.aliases, x.algorithm, x.task]).lower()
+        and (x.weights or not is_short)
+    ]
     if not chosen:
         names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
         hint = did_you_mean(pattern, names)
         raise ValueError(f'pattern matches no model: {args.pattern}{hint}')
     content: dict[str, list[dict]] = {'models': [], 'weights': []}
     for model in chosen:
-        about: dict[str, object] = dict(task=model.task, config=model.config_name)
-        about |= dict(file=str(model.config), weights=model.weights or None)
+        about = dict(
+            task=model.task,
+            config=model.config_name,
+            file=str(model.config),
+            weights=model.weights or None,
+        )
         content['models'].append(asdict(model) | about)
     for name, path in shipped_weights().items():
         users = [model.name for model in chosen if model.weights.endswith(name)]
-        if pattern and not users:
-            continue
         card = path.with_suffix('.md')
-        about = {
-            'name': f'mmhot://{name}',
-            'models': users,
-            'file': str(path),
-            'bytes': path.stat().st_size,
-            'card': str(card) if card.is_file() else None,
-        }
-        content['weights'].append(about)
+        if users or not pattern:
+            content['weights'].append(
+                {
+                    'name': f'mmhot://{name}',
+                    'models': users,
+                    'file': str(path),
+                    'bytes': path.stat().st_size,
+                    'card': str(card) if card.is_file() else None,
+                }
+            )
     report(args, content, lambda: _tables(content, with_files=bool(pattern)))
     if is_short:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')

@@ -58,8 +58,8 @@ def help_of(option: DeclaredOption) -> str:
     default = option.default
     if '(default' in text or option.kind is bool or default in (None, MISSING, ()):
         return text
-    default = f'{default:g}' if isinstance(default, float) else default
-    return f'{text} (default: {default})'
+    shown = f'{default:g}' if isinstance(default, float) else default
+    return f'{text} (default: {shown})'
 
 
 def read_values(args: argparse.Namespace) -> Values:

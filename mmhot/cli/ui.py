@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from mmhot.cli.errors import handling
 from mmhot.cli.options import add_options
@@ -57,6 +57,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_options(parser, PageOptions)
 
 
+def _theme(gradio: Any) -> Any:
+    """Return colors with contrasts of at least 4.5, and fonts of the system.
+
+    Other fonts would be downloaded.
+    """
+    fonts = dict(
+        font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace']
+    )
+    return gradio.themes.Soft(**fonts).set(
+        block_label_text_color='*primary_700',
+        block_title_text_color='*primary_700',
+        body_text_color_subdued='*neutral_600',
+        button_primary_background_fill='*primary_600',
+        checkbox_label_background_fill_selected='*primary_600',
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Serve until interrupted."""
     options = args.values.of(PageOptions)
@@ -91,17 +108,7 @@ def run(args: argparse.Namespace) -> None:
                 footer_links=[],
                 app_kwargs={'middleware': only_own(options.host)},
                 css=CSS,
-                # System fonts, as others would be downloaded.
-                theme=gradio.themes.Soft(
-                    font=['system-ui', 'sans-serif'],
-                    font_mono=['ui-monospace', 'monospace'],
-                ).set(  # contrasts of at least 4.5
-                    block_label_text_color='*primary_700',
-                    block_title_text_color='*primary_700',
-                    body_text_color_subdued='*neutral_600',
-                    button_primary_background_fill='*primary_600',
-                    checkbox_label_background_fill_selected='*primary_600',
-                ),
+                theme=_theme(gradio),
             )
             args.say(f'{address} is ready, until Ctrl-C; results are deleted then')
             while not stopped.wait(SWEEP):

@@ -179,12 +179,13 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
 
 def _judge_weights(folder: Path) -> PackageStatus:
     """Compare the shipped weights with their checksums."""
-    wrong = []
-    for line in (folder / 'SHA256SUMS').read_text(encoding='utf-8').splitlines():
-        digest, name = line.split()
-        file = folder / name
-        if not (file.is_file() and sha256(file.read_bytes()).hexdigest() == digest):
-            wrong.append(name)
+    sums = (folder / 'SHA256SUMS').read_text(encoding='utf-8').splitlines()
+    wrong = [
+        name
+        for digest, name in map(str.split, sums)
+        if not (folder / name).is_file()
+        or sha256((folder / name).read_bytes()).hexdigest() != digest
+    ]
     if not wrong:
         return PackageStatus('weights', None, note=str(folder))
     note = f'{", ".join(wrong)}: changed, cut off or missing; install mmhot again'

@@ -68,6 +68,7 @@ class CapturedGraphs:
             return parts[0] if len(parts) == 1 else _map(torch.cat, *parts)
 
     def _run(self, x: Tensor) -> Any:
+        """Replay the graph of the next size on a batch (B, ...)."""
         sizes = [size for size in self._sizes if size >= len(x)]
         is_first = self._all_at_once and not self._graphs
         for size in self._sizes[::-1] if is_first else sizes[:1]:

@@ -13,10 +13,11 @@ if TYPE_CHECKING:  # the command line starts without it
 
 META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and beside it."""
-# First version of ONNX Runtime that opens no files outside of the model's folder, and
-# the word by which a model names other files. Shipped models name the checkpoint beside
+# First version of ONNX Runtime that opens no files outside of the model's folder.
+_OWN_FOLDER = (1, 27)
+# Word by which a model names other files. Shipped models name the checkpoint beside
 # them, which has their weights.
-_OWN_FOLDER, _LOCATION = (1, 27), b'location'
+_LOCATION = b'location'
 _SHIPPED = Path(__file__).parents[1] / 'weights'
 _QUIET = 4  # log level: fatal errors only, as others are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
@@ -118,13 +119,12 @@ def run_session(
 def _providers(device: str, available: Sequence[str]) -> list[Any]:
     kind, _, number = device.partition(':')
     cuda = 'CUDAExecutionProvider'
-    cpu = _CPU_PROVIDER
     if kind == 'cpu' or (kind == 'auto' and cuda not in available):
-        return [cpu]
+        return [_CPU_PROVIDER]
     if cuda not in available or kind not in ('auto', 'cuda'):
         raise ArgumentError(
             "ONNX Runtime cannot use %s here: %s, or choose {device='cpu'}",
             device,
             pip('install', 'onnxruntime-gpu'),
         )
-    return [(cuda, {'device_id': int(number or 0)}), cpu]
+    return [(cuda, {'device_id': int(number or 0)}), _CPU_PROVIDER]

@@ -5,8 +5,10 @@ import math
 import cv2
 import numpy as np
 
-IMAGE_MEAN, IMAGE_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""ImageNet's colors, RGB, by which networks of images are normalized."""
+# Mean and standard deviation of ImageNet's colors, RGB, by which networks of images are
+# normalized.
+IMAGE_MEAN = (123.675, 116.28, 103.53)
+IMAGE_STD = (58.395, 57.12, 57.375)
 
 
 def crop_matrix(
@@ -19,7 +21,8 @@ def crop_matrix(
     """
     # Round as MMPose's get_warp_matrix does: equal matrices make equal crops.
     box = np.asarray(box, np.float32)
-    center, extent = (box[2:] + box[:2]) * 0.5, (box[2:] - box[:2]).clip(1) * padding
+    center = (box[2:] + box[:2]) * 0.5
+    extent = (box[2:] - box[:2]).clip(1) * padding
     half = 0.5 * max(extent[0], extent[1] * (size[0] / size[1]))
     side = np.asarray(center - [half, 0], np.float32)
     corner = side + [0, center[0] - side[0]]
@@ -52,10 +55,10 @@ def warp_smoothly(
     block = int(min(1 / max(zoom, 1e-6), *image.shape[:2]))
     if block > 1:
         # Pad to whole blocks, so that each pixel of the small image is a square.
-        height, width = (block * -(-length // block) for length in image.shape[:2])
-        bottom, right = height - image.shape[0], width - image.shape[1]
+        height, width = image.shape[:2]
+        bottom, right = -height % block, -width % block
         image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-        small = (width // block, height // block)
+        small = (image.shape[1] // block, image.shape[0] // block)
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         block_center = np.full(2, (block - 1) / 2)
         shift = matrix[:, :2] @ block_center + matrix[:, 2]

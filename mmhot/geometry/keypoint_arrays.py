@@ -125,7 +125,7 @@ def is_number(value: object) -> bool:
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
-    """Convert to an array of numbers, which may be NaN but not infinite."""
+    """Convert to an array (...) of numbers, which may be NaN but not infinite."""
     kind = type(values).__name__
     try:
         values = _without_tensors(values)

@@ -20,25 +20,25 @@ class Excursion:
 
     # Ratio of the speed of the jumps out and back to the highest speed before, after
     # and across the excursion. Higher values find fewer excursions.
-    ratio: float = 4.0
+    speed_ratio: float = 4.0
     # Ratio of the distance from the path to the same distance of usual frames. Higher
     # values find fewer excursions.
-    noise: float = 4.0
+    noise_ratio: float = 4.0
     # Meters; least distance from the path. Higher values find fewer excursions.
-    least: float = 0.1
+    min_distance: float = 0.1
     # Length of both jumps, as a share of the largest distance from the path. Higher
     # values find fewer excursions.
-    jump: float = 0.8
+    min_jump: float = 0.8
     # Seconds from the frame before an excursion to the frame after it, at most. Higher
     # values find longer excursions.
-    lasts: float = 0.17
+    max_duration: float = 0.17
     # Meters per second; least speed of a jump to the first or last frames, from which
     # nothing comes back. Higher values find fewer.
-    ends: float = 25.0
+    end_speed: float = 25.0
     # Seconds; window in which eight in ten frames are assumed to be usual.
-    around: float = 1.0
+    window: float = 1.0
     # Excursions per frame, at most. More are noise, which is left to the filters.
-    share: float = 0.03
+    max_share: float = 0.03
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,16 @@ class Repeats:
 
     # Meters; step of the fastest joint up to which a frame repeats the one before.
     # Higher values find more repeats.
-    same: float = 1e-5
+    max_step: float = 1e-5
     # Meters; the same step before and after a repeated pose must exceed this. Higher
     # values find fewer repeats.
-    moves: float = 0.005
-    lasts: float = 0.25  # seconds; who keeps a pose for longer stands still
+    min_motion: float = 0.005
+    # Seconds for which a pose may be repeated. People who keep it for longer stand
+    # still. Higher values find more repeats.
+    max_duration: float = 0.25
     # Share of the frames in motion that must repeat others. Higher values find fewer
     # repeats, as single ones are no sign of a wrong frame rate.
-    share: float = 0.03
+    min_share: float = 0.03
 
 
 def find_outliers(
@@ -73,13 +75,21 @@ def find_outliers(
 
     Returns:
         np.ndarray: (T, K) bool, False where unknown.
+
+    A point that moves by 1 cm per frame jumps by 30 cm in frame 4, and back:
+
+        >>> frames = np.arange(30)
+        >>> points = 0.01 * frames[:, None, None] * [1.0, 0.0]
+        >>> points[4] += 0.3
+        >>> find_outliers(points, frames / 30).nonzero()[0].tolist()
+        [4]
     """
     outliers = np.zeros(points.shape[:2], bool)
     for joint in range(points.shape[1]):
         rows = np.flatnonzero(np.isfinite(points[:, joint]).all(-1))
         found = _find_excursions(points[rows, joint], seconds[rows], limits)
         count = np.diff(found, prepend=False).sum() / 2  # number of excursions
-        if count <= max(2, limits.share * len(rows)):
+        if count <= max(2, limits.max_share * len(rows)):
             outliers[rows[found], joint] = True
     return outliers
 
@@ -102,13 +112,13 @@ def find_repeats(
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     steps = np.where(np.isnan(steps).all(1), np.inf, np.nan_to_num(steps).max(1))
-    starts = np.flatnonzero(np.append(True, steps > limits.same))
+    starts = np.flatnonzero(np.append(True, steps > limits.max_step))
     lengths = np.diff(starts, append=len(points))
     into = np.append(0.0, steps[starts[1:] - 1])
-    is_moving = np.minimum(into, np.append(into[1:], 0)) > limits.moves
-    is_moving &= np.diff(seconds[starts], append=seconds[-1]) < limits.lasts
+    is_moving = np.minimum(into, np.append(into[1:], 0)) > limits.min_motion
+    is_moving &= np.diff(seconds[starts], append=seconds[-1]) < limits.max_duration
     held = lengths[is_moving & (lengths > 1)]
-    if (held - 1).sum() <= limits.share * lengths[is_moving].sum():
+    if (held - 1).sum() <= limits.min_share * lengths[is_moving].sum():
         return np.zeros(len(points), bool)
     is_held = np.repeat(lengths <= np.median(held) + 1, lengths)
     is_held[starts] = False
@@ -124,7 +134,11 @@ def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
 
 
 def list_spans(frames: np.ndarray) -> str:
-    """List the first spans of frame numbers (N,), sorted: '3 to 9, 12, ...'."""
+    """List the first spans of sorted frame numbers (N,).
+
+    >>> list_spans(np.array([3, 4, 5, 12]))
+    '3 to 5, 12'
+    """
     spans = np.split(frames, np.flatnonzero(np.diff(frames) > 1) + 1)
     first = [(span[0], span[-1]) for span in spans[:_MOST_LISTED]]
     listed = [f'{x} to {y}' if x < y else f'{x}' for x, y in first]
@@ -143,18 +157,18 @@ def _find_excursions(
         return found
     rate = 1 / float(np.median(np.diff(seconds)))
     rows = np.arange(len(points))
-    reach = int(limits.lasts * rate) - 1
+    reach = int(limits.max_duration * rate) - 1
     usual = np.zeros(len(points))
     apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
-    window = min(max(round(limits.around * rate), 5), len(apart))
+    window = min(max(round(limits.window * rate), 5), len(apart))
     ranked = scipy.ndimage.rank_filter(apart, int(0.8 * window), window)
     # The first and last frames use the nearest window that is complete.
     first, last = window // 2, len(apart) - 1 - (window - 1) // 2
     usual[1:-1] = ranked[np.arange(len(apart)).clip(first, last)]
-    least = np.maximum(limits.noise * usual, limits.least)
+    least = np.maximum(limits.noise_ratio * usual, limits.min_distance)
     # A position that comes back may be the turning point of a motion, or be next to
     # another error. So the path and its speed are measured between the other frames.
-    is_candidate = _find_returns(points, seconds, least, reach, limits.jump)
+    is_candidate = _find_returns(points, seconds, least, reach, limits.min_jump)
     clean, wrong = rows[~is_candidate], rows[is_candidate]
     after = np.searchsorted(clean, wrong)
     wrong, after = (x[(after > 0) & (after < len(clean))] for x in (wrong, after))
@@ -165,14 +179,16 @@ def _find_excursions(
     jumps = (start, start + 1), (end - 1, end)
     jump = np.min([_speed(points, seconds, *pair) for pair in jumps], axis=0)
     apart = _from_path(points, seconds, start, wrong, end)
-    is_wrong = (jump > limits.ratio * pace) & (apart > limits.least)
+    is_wrong = (jump > limits.speed_ratio * pace) & (apart > limits.min_distance)
     found[wrong[is_wrong & (end - start <= 2 * (reach + 1))]] = True
     # At the ends of a clip, positions jump away but do not come back.
     for kept in (rows[~found], rows[~found][::-1]):
         speeds = _speed(points, seconds, kept[:-1], kept[1:])
         for length in range(1, min(reach, len(speeds) - 1) + 1):
-            fast = max(limits.ends, limits.noise * usual[kept[length]] * rate)
-            if speeds[length - 1] > max(fast, limits.ratio * speeds[length]):
+            fast = max(
+                limits.end_speed, limits.noise_ratio * usual[kept[length]] * rate
+            )
+            if speeds[length - 1] > max(fast, limits.speed_ratio * speeds[length]):
                 found[kept[:length]] = True
     return found
 

@@ -71,6 +71,7 @@ def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
     other = angles * [1, -1, 1] + np.pi
 
     def largest(steps: np.ndarray) -> np.ndarray:
+        """Return the largest of the three angles of steps (..., 3), a turn at most."""
         return np.abs((steps + np.pi) % (2 * np.pi) - np.pi).max(-1)
 
     before = angles[..., :-1, :]

@@ -24,7 +24,14 @@ def window_starts(
             is shorter than one window. Defaults to True.
 
     Returns:
-        np.ndarray: int64; the first may be negative.
+        np.ndarray: int64, (W,); the first may be negative.
+
+    Windows of 4 targets cover 10 frames:
+
+        >>> window_starts(10, 4, stride=4).tolist()
+        [-1, 3, 7]
+        >>> window_starts(10, 4, stride=4, keep_rest=False).tolist()
+        [0, 4]
     """
     if not keep_rest and num_frames >= num_targets:
         return np.arange(0, num_frames - num_targets + 1, stride)
@@ -39,13 +46,20 @@ def window_starts(
 def chunk_starts(
     num_frames: int, seq_len: int, stride: int, shifted: bool = False, beyond: int = 0
 ) -> np.ndarray:
-    """Return the first frames of evenly spread chunks that cover a clip.
+    """Return the first frames (W,) of evenly spread chunks that cover a clip.
 
     Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart. The first
     and the last chunk reach ``beyond`` frames beyond the clip. With ``shifted``, the
     chunks between them start in the middle between two chunks of the plan without it. A
     clip shorter than a chunk, without frames beyond it, has one negative start, which
     centers the clip in the chunk.
+
+    Chunks of 4 frames cover 10 frames, and more between them with ``shifted``:
+
+        >>> chunk_starts(10, 4, stride=3).tolist()
+        [0, 3, 6]
+        >>> chunk_starts(10, 4, stride=3, shifted=True).tolist()
+        [0, 2, 4, 6]
     """
     span = num_frames - seq_len + 2 * beyond
     if span <= 0:
@@ -80,10 +94,15 @@ def window_frames(
 def frames_inside(
     frames: np.ndarray, num_frames: int, ends: str = 'edge'
 ) -> np.ndarray:
-    """Replace frame numbers beyond the ends of a clip by frames of the clip.
+    """Replace frame numbers (...) beyond the ends of a clip by frames of the clip.
 
     As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' plays the
     clip backward and forward again.
+
+    >>> frames_inside(np.array([-2, 0, 9, 11]), 10).tolist()
+    [0, 0, 9, 9]
+    >>> frames_inside(np.array([-2, 0, 9, 11]), 10, 'reflect').tolist()
+    [2, 0, 9, 7]
     """
     if ends == 'edge':
         return frames.clip(0, num_frames - 1)
@@ -97,13 +116,15 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
     times = np.clip(times, 0, len(values) - 1)
     before = np.minimum(times.astype(int), max(len(values) - 2, 0))
     after = np.minimum(before + 1, len(values) - 1)
-    weight = (times - before).astype(values.dtype)
-    weight = _align(weight, values.ndim)
+    weight = _align((times - before).astype(values.dtype), values.ndim)
     return values[before] * (1 - weight) + values[after] * weight
 
 
 def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Interpolate as :func:`resample`, by Catmull-Rom splines: speeds do not jump."""
+    """Interpolate values (T, ...) at frame numbers (S,), constant outside.
+
+    Unlike in :func:`resample`, speeds do not jump: curves are Catmull-Rom splines.
+    """
     times = np.clip(times, 0, len(values) - 1)
     first = np.minimum(times.astype(int), max(len(values) - 2, 0))
     widths = [(1, 2)] + [(0, 0)] * (values.ndim - 1)

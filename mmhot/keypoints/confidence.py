@@ -145,7 +145,7 @@ class DropUncertain(KeypointStep):
     border: float = 0.08
     # Limits of jumps: errors of motion capture itself reach 0.1 m, and a crop that was
     # turned by mistake stays turned for 0.28 s.
-    jumps: Excursion = Excursion(least=0.15, lasts=0.3)
+    jumps: Excursion = Excursion(min_distance=0.15, max_duration=0.3)
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Drop keypoints; if none is left in the clip, drop all people and warn."""

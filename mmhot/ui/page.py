@@ -37,15 +37,16 @@ _RUN = (
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
 _SESSION = 'session-'
-# Limits of a run: minutes, and bytes of addresses. The latter limits only runs without
-# a GPU, as a GPU's driver reserves more.
-_MINUTES, _MEMORY = 60, 16 << 30
+_MINUTES = 60  # longest duration of a run
+# Bytes of addresses that a run may reserve. Only runs without a GPU are limited, as a
+# GPU's driver reserves more.
+_MEMORY = 16 << 30
 MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
 SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
-# Seconds after which uploads that no page has taken, and sessions without runs, go.
-_UNTAKEN, _IDLE = 600.0, 86_400.0
+_UNTAKEN = 600.0  # seconds after which uploads that no page has taken are deleted
+_IDLE = 86_400.0  # seconds without a run after which a session is deleted
 _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
@@ -62,6 +63,7 @@ _FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D m
 _EXAMPLE = FOLDER / 'demo/walk.mp4'
 _STILL = 640  # pixels of the first frame
 _USERS = 2  # number of visitors with runs at the same time
+_PRIVATE = dict(api_visibility='private')
 
 
 class Page:
@@ -91,7 +93,7 @@ class Page:
             _end(process)
 
     def _build(self) -> gr.Blocks:
-        private = dict(api_visibility='private')
+        """Build the page: an upload and its options, then the results beside them."""
         with gr.Blocks(title='mmhot', analytics_enabled=False) as blocks:
             gr.Markdown(_TITLE)
             with gr.Row():
@@ -101,39 +103,30 @@ class Page:
                     )
                     if _EXAMPLE.exists():
                         example = gr.Button('Example', size='sm')
-                        example.click(lambda: str(_EXAMPLE), None, source, **private)
+                        example.click(lambda: str(_EXAMPLE), None, source, **_PRIVATE)
                     self.fields = _make_fields()
                     with gr.Row():
                         lift = gr.Button('Lift', variant='primary', interactive=False)
                         stop = gr.Button('Stop')
                 with gr.Column(scale=2, min_width=320):
-                    viewer = gr.HTML(_NO_POSES, elem_id='viewer')
-                    messages = gr.Textbox(
-                        label='Messages', elem_id='messages', interactive=False
-                    )
-                    files = gr.File(
-                        label='Results',
-                        elem_id='results',
-                        file_count='multiple',
-                        interactive=False,
-                    )
-            source.upload(self.keep, source, None, **private)
+                    results = _make_results()
+            source.upload(self.keep, source, None, **_PRIVATE)
             source.change(
                 # There is nothing to lift until the upload has ended.
                 lambda file: gr.Button(interactive=file is not None),
                 source,
                 lift,
-                **private,
+                **_PRIVATE,
             )
             lift.click(
                 self.lift,
                 [source, *self.fields.values()],
-                [viewer, messages, files],
-                show_progress_on=messages,
+                results,
+                show_progress_on=results[1],
                 concurrency_limit=_USERS,
-                **private,
+                **_PRIVATE,
             )
-            stop.click(self.stop, queue=False, **private)
+            stop.click(self.stop, queue=False, **_PRIVATE)
             blocks.unload(self.leave)
         return blocks
 
@@ -163,19 +156,10 @@ class Page:
             yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
             return
         out = _new_folder(session)
-        state = session / 'progress'
-        state.unlink(missing_ok=True)
         given = dict(zip(self.fields, values, strict=True))
+        process = self._start(session, self._command(source, out, given))
+        state = session / 'progress'
         logs = session / 'stdout', session / 'stderr'
-        with logs[0].open('wb') as stdout, logs[1].open('wb') as stderr:
-            command = str(state), *self._command(source, out, given)
-            process = subprocess.Popen(
-                python_command(_RUN, *command, memory=self._memory),
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-            )
-        self._processes[session] = process
         deadline = time.monotonic() + 60 * _MINUTES
         still = _first_frame(source)
         try:
@@ -199,13 +183,26 @@ class Page:
             viewer = embed_page(page.read_text(encoding='utf-8'), '68vh')
         yield viewer, _read(logs, out), [str(path) for path in files]
 
+    def _start(self, session: Path, command: list[str]) -> subprocess.Popen:
+        """Start a run, which writes its progress and lines to files of the session."""
+        state = session / 'progress'
+        state.unlink(missing_ok=True)
+        with (
+            (session / 'stdout').open('wb') as stdout,
+            (session / 'stderr').open('wb') as stderr,
+        ):
+            self._processes[session] = subprocess.Popen(
+                python_command(_RUN, str(state), *command, memory=self._memory),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+            )
+        return self._processes[session]
+
     def _command(self, source: str, out: Path, given: dict[str, Any]) -> list[str]:
         """Compose the command of a run with the values of the page's fields."""
-        kind = 'infer'
-        kinds = INFER_COMMAND.kinds
-        if has_keypoints(Path(source)):
-            kind = 'lift'
-            kinds = LIFT_COMMAND.kinds
+        is_lift = has_keypoints(Path(source))
+        kinds = LIFT_COMMAND.kinds if is_lift else INFER_COMMAND.kinds
         # The page shows .html, and commands read .npz.
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
@@ -215,13 +212,12 @@ class Page:
         for name, value in values.items():
             text = value if isinstance(value, str) else ','.join(value or ())
             texts[name] = text.strip() or texts.get(name, '')
-        known = options_of(*kinds)
         flags = (
-            f'--{name.replace("_", "-")}={text}'
-            for name, text in texts.items()
-            if text and name in known
+            f'--{name.replace("_", "-")}={texts[name]}'
+            for name in options_of(*kinds)
+            if texts.get(name)
         )
-        return [kind, source, f'--out-dir={out}', *flags]
+        return ['lift' if is_lift else 'infer', source, f'--out-dir={out}', *flags]
 
     def stop(self, request: gr.Request) -> None:
         """End the run of a session."""
@@ -279,15 +275,29 @@ def _make_fields() -> dict[str, Any]:
     return fields
 
 
+def _make_results() -> tuple[gr.HTML, gr.Textbox, gr.File]:
+    """Make the viewer, the messages and the files of a run."""
+    return (
+        gr.HTML(_NO_POSES, elem_id='viewer'),
+        gr.Textbox(label='Messages', elem_id='messages', interactive=False),
+        gr.File(
+            label='Results',
+            elem_id='results',
+            file_count='multiple',
+            interactive=False,
+        ),
+    )
+
+
 def _models() -> list[tuple[str, str]]:
     """List the 2D models that visitors may choose: labels and names."""
-    files = []
+    models = [('as the page was started', ''), ('gtpt-t (shipped)', 'gtpt-t')]
     for name, file in NAMED_FILES.items():
         if file.task is POSE:
             detector = NAMED_FILES[file.detector].megabytes if file.detector else 0
             size = f'{file.megabytes + detector:.0f} MB'
-            files.append((f'{name} ({size}, once)', name))
-    return [('as the page was started', ''), ('gtpt-t (shipped)', 'gtpt-t'), *files]
+            models.append((f'{name} ({size}, once)', name))
+    return models
 
 
 def _new_folder(session: Path) -> Path:

@@ -24,14 +24,15 @@ ARCHIVE = '.zip'
 # File names of OpenMMLab and PyTorch end with the first digits of the SHA-256. Archives
 # are left out, as their names have the digits of the checkpoint.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
+# Models in folders of `mmhot export`, and in folders and archives of MMDeploy's SDK.
 MODEL_FILE = 'model.onnx'
-SDK_FILE, PIPELINE_FILE = 'end2end.onnx', 'pipeline.json'
-"""Model and its preprocessing in folders and archives of MMDeploy's SDK."""
+SDK_FILE = 'end2end.onnx'
+PIPELINE_FILE = 'pipeline.json'  # preprocessing beside a model of MMDeploy's SDK
 _MAX_SIZE = 2 << 30  # largest ONNX file, bytes: the limit of Protocol Buffers
 _RESOURCES = '__MACOSX'  # folder of metadata in archives that were made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
-# Seconds without an answer until a download fails, and largest download in bytes
-_TIMEOUT, _MAX_BYTES = 30, 4 << 30
+_TIMEOUT = 30  # seconds without an answer until a download fails
+_MAX_BYTES = 4 << 30  # largest download
 
 
 def is_remote(name: str | Path) -> bool:
@@ -57,15 +58,17 @@ def local_file(name: str | Path) -> Path:
     if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
-    folder = cache_folder() / 'downloads'
-    folder = folder / hashlib.sha256(url.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(url.encode()).hexdigest()
+    folder = cache_folder() / 'downloads' / digest[:16]
     if url.endswith('/'):
         for file in (MODEL_FILE, META_FILE):
             download(url + file, folder / file)
         return folder
     if '#' in text and not _CHECKSUM.fullmatch(fragment):
-        text = f'the part after # must be {_SHA256} and at least 8 digits'
-        raise ValueError(f'{public_url(url)}: {text}')
+        raise ValueError(
+            f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
+            'digits'
+        )
     named = _DIGITS.search(url)
     digits = fragment.removeprefix(_SHA256) or (named and named[1])
     return download(url, folder / Path(urlsplit(url).path).name, digits)

@@ -122,8 +122,7 @@ def find_shipped(name: str | Path) -> Path | None:
     shipped = shipped_weights()
     stem = str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
-        hint = hint_at_names(stem, shipped)
-        raise ValueError(f'unknown weights: {name}{hint}')
+        raise ValueError(f'unknown weights: {name}{hint_at_names(stem, shipped)}')
     return shipped.get(stem)
 
 

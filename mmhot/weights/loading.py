@@ -63,7 +63,7 @@ def load_strictly(
 
 
 def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
-    """Return the state dict of a checkpoint.
+    """Return the state dict of a checkpoint, tensors (...) by name.
 
     Raises:
         ValueError: If it shares no name with the model's.
@@ -94,14 +94,18 @@ def check_state(
 def list_differences(
     expected: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> list[str]:
-    """List tensors that are missing, unknown or of another shape, one line each."""
+    """List tensors that are missing, unknown or of another shape, one line each.
+
+    Args:
+        expected (Mapping[str, Tensor]): Tensors (...) of the model by name.
+        state (Mapping[str, Any]): Values of the checkpoint by name.
+    """
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
     for key in (key for key in expected if key in state):
-        value = state[key]
         shape = tuple(expected[key].shape)
-        is_tensor = isinstance(value, Tensor)
-        other = tuple(value.shape) if is_tensor else type(value).__name__
+        is_tensor = isinstance(state[key], Tensor)
+        other = tuple(state[key].shape) if is_tensor else type(state[key]).__name__
         if other != shape:
             differences.append(f'{key} is {other} instead of {shape}')
     return differences

@@ -381,7 +381,7 @@ def runtime(
     require_choice('backend', backend, get_args(Backend))
     lacks = {'onnx': model.graph is None, 'torch': model.is_exported}
     if lacks.get(backend):
-        text = '{backend=%r} runs shipped models and those of mmhot export, not %s'
+        text = '{backend=%r} runs shipped models and exported ones, not %s'
         if model.is_exported:
             text = '{backend=%r} cannot run %s, an ONNX model'
         raise ArgumentError(text, backend, model.name)

@@ -12,7 +12,6 @@ from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
 import mmhot
-from mmhot.apis.stream import _append
 from mmhot.frames import capture, streams
 from mmhot.io.results import lock
 from mmhot.weights.index import LIVE_LIFTER
@@ -167,14 +166,6 @@ def test_look_ahead_is_limited(infer_it, out, capfd):
     assert infer_it('0', stream=stream, quiet=True, lookahead=5) == 2
     assert 'lookahead must be from 0 to 4, as' in capfd.readouterr().err
     assert not out.exists()
-
-
-def test_lines_are_appended(tmp_path):
-    path = tmp_path / 'a.jsonl'
-    for text in ('é', 'b'):
-        with path.open('ab', buffering=0) as file:
-            _append(file, {'a': text})
-    assert path.read_text(encoding='utf-8') == '{"a": "é"}\n{"a": "b"}\n'
 
 
 def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(

@@ -74,7 +74,7 @@ def test_scores_of_bodies_that_models_do_not_know_are_halved(
     scores = np.full(points.shape[:2], score, np.float32)
     people = [Track2D(0, np.arange(60), points, scores)]
     clip = Clip2D('clip', 'coco-17', people, 1280, 720, 25.0)
-    jumps = Excursion(least=99, lasts=0.3)
+    jumps = Excursion(min_distance=99, max_duration=0.3)
     [track] = DropUncertainDetections(kpt_thr=0, jumps=jumps)(clip).tracks
     halved = (track.scores[:, 0] == np.float32(score / 2)).sum()
     assert halved == pytest.approx(doubted, abs=2)

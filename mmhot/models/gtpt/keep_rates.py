@@ -22,6 +22,11 @@ def count_tokens(
     Raises:
         ValueError: If rates are out of range, grow, do not divide the layers or leave
             a group without a patch.
+
+    Two layers keep seven tenths of 192 patches, two others four tenths:
+
+        >>> count_tokens((0.7, 0.4), num_patches=192, depth=4, first_grouped=2)
+        (134, 134, 76, 76)
     """
     keep_rates = (1.0,) if keep_rates is None else keep_rates
     rates = list(keep_rates) if isinstance(keep_rates, Sequence) else []

@@ -48,6 +48,9 @@ def spread_frames(
 
     Returns:
         Tensor: Rising indices, (num_keep,).
+
+    >>> spread_frames(9, 4).tolist()
+    [0, 3, 5, 8]
     """
     if num_keep == 1:
         return torch.full((1,), (num_frames - 1) // 2, device=device)
