@@ -171,7 +171,7 @@ class StreamLog:
         A warning says once that frames are dropped.
         """
         label = capture.stream.label
-        time = None  # of the last frame
+        time = None  # time of the last frame
         size = None
         is_said = False
         for item in capture:

@@ -76,7 +76,7 @@ class GTPTLabel(SimCCLabel):
         """Divide scores by :attr:`peak`, or convert them to confidences.
 
         Args:
-            scores (np.ndarray): Scores, any shape.
+            scores (np.ndarray): Scores, (...).
             curve (tuple, optional): Two rising sequences from 0 to 1, divided scores
                 and their confidences, interpolated linearly. By default scores stay
                 above 1 where a prediction is sharper than a label, so that COCO's AP

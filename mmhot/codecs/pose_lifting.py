@@ -13,7 +13,8 @@ from mmhot.structures.lens import camera_intrinsics
 
 # The virtual camera points at the mean joint of this many middle frames; the second
 # number is the mean distance of joints from their frame's mean in its image.
-_CENTER_FRAMES, _PERSON_SIZE = 9, 0.5
+_CENTER_FRAMES = 9  # frames in the middle of a window, which show where the person is
+_PERSON_SIZE = 0.5  # mean distance of joints from their frame's mean, in virtual images
 
 
 @dataclass(eq=False)

@@ -206,4 +206,5 @@ def person_fault(
 
 
 def _count_labeled(keypoints: Sequence[float] | np.ndarray) -> int:
+    """Count keypoints, x, y and visibility in turn, (K * 3,), that are labeled."""
     return int(np.count_nonzero(np.asarray(keypoints[2::3]) > 0))

@@ -94,7 +94,7 @@ class GroupBlock(nn.Module):
     def attend(
         self, x: Tensor, groups: KeypointGroups | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """First step: new tokens, and the attention's queries and keys."""
+        """First step: new tokens (B * G, N, C), and their queries and keys."""
         attended, queries_keys = self.attn(self.norm1(x), groups)
         return x + attended, queries_keys
 

@@ -127,7 +127,8 @@ class FineEncoder(nn.Module):
 
     def __init__(self, groups: KeypointGroups, blocks: Iterable[GroupBlock]) -> None:
         super().__init__()
-        self.groups, self.blocks = groups, nn.ModuleList(blocks)
+        self.groups = groups
+        self.blocks = nn.ModuleList(blocks)
 
     def forward(
         self, tokens: GroupTokens, counts: tuple[int, ...]
@@ -142,7 +143,9 @@ class FineEncoder(nn.Module):
             tuple[Tensor, tuple[Tensor]]: Keypoint tokens, (B, K, C), and the rows of
             the private tokens that left each layer, (B, G, N).
         """
-        groups, (x, positions, rows), rows_by_layer = self.groups, tokens, []
+        groups = self.groups
+        x, positions, rows = tokens
+        rows_by_layer = []
         for block, count in zip(self.blocks, counts, strict=True):
             x, queries_keys = block.attend(x + positions, groups)
             if count < rows.shape[1]:
@@ -163,12 +166,12 @@ class FineEncoder(nn.Module):
 
         Queries and keys are (B * G, S + N, H, D); indices are (B * G, num_private).
         """
-        groups, num_slots = self.groups, self.groups.num_slots
+        groups = self.groups
         valid = groups.fine_scorers_valid
-        queries, keys = queries[:, : valid.shape[1]], keys[:, num_slots:]
-        logits = patch_logits(queries, keys, scale)
+        queries = queries[:, : valid.shape[1]]
+        logits = patch_logits(queries, keys[:, groups.num_slots :], scale)
         scores = pool_logits(logits.unflatten(0, (-1, groups.num_groups)), valid)
-        dense = valid[:, num_slots:]
+        dense = valid[:, groups.num_slots :]
         dense = nn.functional.pad(dense, (0, scores.shape[-1] - dense.shape[1]))
         scores = scores.masked_fill(dense, torch.inf).flatten(0, 1)
         return keep_highest(scores, num_private)

@@ -125,6 +125,7 @@ class KeypointGroups(nn.Module):
         self._register('place_in_group', table[:, 1].clone())  # (K, )
 
     def _register(self, name: str, table: Tensor) -> None:
+        """Register a table (...), which is not saved."""
         self.register_buffer(name, table, persistent=False)
 
     def take_keypoints(self, x: Tensor) -> Tensor:

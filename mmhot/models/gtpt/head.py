@@ -236,9 +236,14 @@ class GTPTHead(BaseHead):
     ) -> dict[str, Tensor]:
         """Compare a pass with pruning and, if it counts, one without with the labels.
 
+        Args:
+            feats (tuple[Tensor]): Feature maps, (B, C', H, W).
+            batch_data_samples (list[PoseDataSample]): B samples with labels.
+            train_cfg (dict): Without effect.
+
         Returns:
             dict: The losses of the loss module and of the guidance and, for the log,
-            ``acc_pose``.
+            ``acc_pose``; scalars.
         """
         # Both passes share the coarse layers before the first pruning.
         all_counts = self.count_tokens(None)
@@ -267,7 +272,16 @@ class GTPTHead(BaseHead):
         return losses
 
     def _guide(self, passes: list, targets: SimCC, weights: Tensor) -> Tensor:
-        """Compare the attention of sparse keypoints with the labels, in all passes."""
+        """Compare the attention of sparse keypoints with the labels, in all passes.
+
+        Args:
+            passes (list): Results of :meth:`_encode_from`.
+            targets (tuple[Tensor, Tensor]): Labels of x (B, K, Wx) and y (B, K, Hy).
+            weights (Tensor): Weights of keypoints, (B, K).
+
+        Returns:
+            Tensor: Mean loss, a scalar.
+        """
         sparse = self.groups.sparse
         targets = tuple(target[:, sparse] for target in targets)
         weights = weights[:, sparse]
@@ -375,7 +389,7 @@ def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:
-    """Mirror bins of x as pixels are: pixel x of W becomes W - 1 - x.
+    """Mirror logits (B, K, Wx) as pixels are: pixel x of W becomes W - 1 - x.
 
     Reversed bins are off by ``shift``, one less than the bins of a pixel. The last
     ones have no partner and keep their value.

@@ -17,6 +17,11 @@ def fit_weights(
 ) -> None:
     """Fit the weights of a similar ``GTPTHead``, as a hook before they are loaded.
 
+    Args:
+        head (nn.Module): The head.
+        state_dict (dict[str, Tensor]): Saved weights (...), which are replaced.
+        prefix (str): Prefix of their names.
+
     Bins of x and y are interpolated where their number differs, so that training can
     continue with larger images. A head with dense keypoints accepts the weights of
     one without: its new tokens keep their initial values. A head without leaves out

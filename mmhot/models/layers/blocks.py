@@ -143,7 +143,7 @@ def check_windows(model: nn.Module, x: Tensor, *sizes: int | None) -> None:
 
 
 def full_precision(x: Tensor) -> AbstractContextManager:
-    """Switch off autocast on the device of a tensor."""
+    """Switch off autocast on the device of a tensor (...)."""
     device = x.device.type
     if not torch.amp.is_autocast_available(device):  # PyTorch's 'meta', for example
         return nullcontext()

@@ -22,7 +22,10 @@ LIMBS = ('right_leg', 'left_leg', 'left_arm', 'right_arm')
 
 
 class LocalJointConnection(nn.Module):
-    """Local joint-level connection (LJC): two graph convolutions on neighbors."""
+    """Local joint-level connection (LJC): two graph convolutions on neighbors.
+
+    The adjacency is (N, N).
+    """
 
     def __init__(
         self, embed_dims: int, hidden_dims: int, adjacency: Tensor, drop_path: float

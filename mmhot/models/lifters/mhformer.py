@@ -213,9 +213,16 @@ class MHFormer(Host):
                 f'num_frames of MHFormer must be a multiple of generation_heads '
                 f'({generation_heads}), got {num_frames}'
             )
-        layers = depth + interaction_depth
-        sizes = num_frames, num_keypoints, in_channels, layers, embed_dims
-        super().__init__(*sizes, NUM_HYPOTHESES, num_heads=num_heads, **host)
+        super().__init__(
+            num_frames,
+            num_keypoints,
+            in_channels,
+            depth + interaction_depth,
+            embed_dims,
+            NUM_HYPOTHESES,
+            num_heads=num_heads,
+            **host,
+        )
         num_tokens = num_keypoints * in_channels
         sizes = num_tokens, num_frames, generation_depth, generation_heads
         self.generate = HypothesisGenerator(*sizes, drop_rate, drop_path_rate)

@@ -29,13 +29,14 @@ class _SpaceTimeLayer:
         self.position = nn.Identity() if depth else model.temporal_position
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to the same shape."""
         return self._over_frames(self._over_keypoints(x), x.shape[0])
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that each frame receives, (B, T)."""
         tracks = self._over_keypoints(x)
-        block = self.temporal
-        received = received_attention(block.attn, block.norm1(tracks))
+        normed = self.temporal.norm1(tracks)
+        received = received_attention(self.temporal.attn, normed)
         received = received.unflatten(0, (x.shape[0], -1)).mean(1)
         return self._over_frames(tracks, x.shape[0]), received
 
@@ -75,8 +76,15 @@ class MixSTE(Host):
         num_keypoints: int = 17,
         **host: Any,
     ) -> None:
-        sizes = num_frames, num_keypoints, in_channels, depth, embed_dims
-        super().__init__(*sizes, num_heads=num_heads, **host)
+        super().__init__(
+            num_frames,
+            num_keypoints,
+            in_channels,
+            depth,
+            embed_dims,
+            num_heads=num_heads,
+            **host,
+        )
         self.embed = nn.Linear(in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_frames, embed_dims)

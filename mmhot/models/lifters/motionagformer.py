@@ -120,8 +120,16 @@ class MotionAGFormer(Host):
         **host: Any,
     ) -> None:
         skeleton = configured_skeleton(skeleton)
-        sizes = num_frames, skeleton.num_keypoints, in_channels, depth, embed_dims
-        super().__init__(*sizes, num_heads=num_heads, qkv_bias=False, **host)
+        super().__init__(
+            num_frames,
+            skeleton.num_keypoints,
+            in_channels,
+            depth,
+            embed_dims,
+            num_heads=num_heads,
+            qkv_bias=False,
+            **host,
+        )
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(skeleton.num_keypoints, embed_dims)
         self.layers = nn.ModuleList(
@@ -150,7 +158,10 @@ class MotionAGFormer(Host):
 def _fit_norms(
     backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Take channels of evenly spread frames from norms trained on more frames."""
+    """Take channels of evenly spread frames from norms trained on more frames.
+
+    Norms have values (T,), one for each frame.
+    """
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):
             continue

@@ -45,12 +45,12 @@ class SpaceTimeBlock(nn.Module):
         return self.over_frames(self.over_keypoints(x))
 
     def over_keypoints(self, x: Tensor) -> Tensor:
-        """Apply the spatial half."""
+        """Apply the spatial half to ``(B, T, K, C)``."""
         x = self._add(x, self.attn_s(self.norm1_s(x)))
         return self._add(x, self.mlp_s(self.norm2_s(x)))
 
     def over_frames(self, x: Tensor) -> Tensor:
-        """Apply the temporal half."""
+        """Apply the temporal half to ``(B, T, K, C)``."""
         tracks = self.norm1_t(x).transpose(1, 2)
         x = self._add(x, self.attn_t(tracks).transpose(1, 2))
         return self._add(x, self.mlp_t(self.norm2_t(x)))
@@ -60,7 +60,7 @@ class SpaceTimeBlock(nn.Module):
         return received_attention(self.attn_t, self.norm1_t(x).transpose(1, 2)).mean(1)
 
     def _add(self, x: Tensor, branch: Tensor) -> Tensor:
-        """Add a residual branch, with stochastic depth for each frame."""
+        """Add a branch to ``(B, T, K, C)``, with stochastic depth for each frame."""
         return x + self.drop_path(branch.flatten(0, 1)).view_as(x)
 
 
@@ -94,6 +94,7 @@ class _DualStreamLayer:
         self.fusion = fusion
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, K, C)`` to the same shape."""
         return fuse_streams(self.fusion, self.space_time(x), self.time_space(x))
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,8 +129,15 @@ class MotionBERT(Host):
         num_keypoints: int = 17,
         **host: Any,
     ) -> None:
-        sizes = num_frames, num_keypoints, in_channels, depth, embed_dims
-        super().__init__(*sizes, num_heads=num_heads, **host)
+        super().__init__(
+            num_frames,
+            num_keypoints,
+            in_channels,
+            depth,
+            embed_dims,
+            num_heads=num_heads,
+            **host,
+        )
         self.joints_embed = nn.Linear(in_channels, embed_dims)
         self.spat_embed = nn.Parameter(torch.empty(1, num_keypoints, embed_dims))
         self.temp_embed = nn.Parameter(torch.empty(1, num_frames, 1, embed_dims))

@@ -24,7 +24,10 @@ from mmhot.skeletons.joints import configured_skeleton
 
 
 class TemporalBlock(ResidualMLP):
-    """Graph convolution and attention over frequencies, on half the channels each."""
+    """Graph convolution and attention over frequencies, on half the channels each.
+
+    The adjacency of frequencies is (T', T').
+    """
 
     def __init__(
         self,

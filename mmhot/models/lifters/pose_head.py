@@ -128,7 +128,8 @@ class PoseLiftingHead(BaseHead):
     def select(self, feats: Features, target: str) -> Tensor:
         """Regress poses of the center frame, (B, 1, K, 3), or of all output frames."""
         require_choice('target', target, TARGETS)
-        coords, frames = self.forward(feats), kept_frames(feats)
+        coords = self.forward(feats)
+        frames = kept_frames(feats)
         if target == 'all':
             return coords
         if frames is None:
@@ -186,7 +187,8 @@ class PoseLiftingHead(BaseHead):
             ValueError: If labels and poses differ in the number of frames.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
-        coords, frames = self.forward(feats), kept_frames(feats)
+        coords = self.forward(feats)
+        frames = kept_frames(feats)
         num_frames = coords.shape[1] if frames is None else feats.num_frames
         num_targets = len(labels[0].lifting_target_label)
         if num_targets != num_frames:
@@ -197,6 +199,7 @@ class PoseLiftingHead(BaseHead):
             )
 
         def stack(field: str) -> Tensor:
+            """Stack a label of all samples, (B, T', ...)."""
             values = torch.stack([label[field] for label in labels])
             return values if frames is None else gather_tokens(values, frames)
 

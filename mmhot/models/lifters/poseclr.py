@@ -195,7 +195,13 @@ class PoseCLR(BaseModel):
     ) -> dict[str, Tensor]:
         """Compute InfoNCE; while training, move the key network and fill the queue.
 
-        ``retrieval_top1`` is left out until the queue is full.
+        Args:
+            inputs (Tensor): Normalized 2D poses of views, (B, V, T, K, C).
+            data_samples (list[PoseDataSample]): B samples, see :meth:`forward`.
+
+        Returns:
+            dict: The loss and the measures of :func:`describe_embeddings`, scalars;
+            ``retrieval_top1`` is left out until the queue is full.
         """
         queries = self.embed(inputs[:, 0])
         if self.training:

@@ -74,10 +74,17 @@ class Host(BaseModule):
         super().__init__(init_cfg=init_cfg)
         self.num_frames, self.num_keypoints = num_frames, num_keypoints
         self.in_channels = in_channels
-        sizes = (num_frames, num_layers, embed_dims)
-        heads = (num_heads, qkv_bias)
-        limits = self.first_depth, self.fixed_lengths
-        self.hourglass = Hourglass(*sizes, pruner, recoverer, *heads, *limits)
+        self.hourglass = Hourglass(
+            num_frames,
+            num_layers,
+            embed_dims,
+            pruner,
+            recoverer,
+            num_heads,
+            qkv_bias,
+            self.first_depth,
+            self.fixed_lengths,
+        )
         self.num_keep_frames = self.hourglass.num_outputs
         self.values_per_frame = (tokens_per_frame or num_keypoints) * embed_dims
 

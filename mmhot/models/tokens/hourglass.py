@@ -131,9 +131,11 @@ class Hourglass(nn.Module):
         batch, num_frames = x.shape[:2]
         keeps = self.keep_counts(keep, num_frames)
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
-        kept_by_pruner, first = [], 0
+        kept_by_pruner = []
+        first = 0  # next layer
         for place, pruner in enumerate(self.pruners):
-            received, watched = None, pruner.depth - int(pruner.reads_attention)
+            received = None
+            watched = pruner.depth - int(pruner.reads_attention)
             for layer in layers[first:watched]:
                 x = layer(x)
             if pruner.reads_attention:
@@ -146,7 +148,8 @@ class Hourglass(nn.Module):
                 slots = pruner(frames, keeps[place])
             else:
                 slots = torch.searchsorted(index.contiguous(), kept[place])
-            index, first = index.gather(1, slots), pruner.depth
+            index = index.gather(1, slots)
+            first = pruner.depth
             x = self._embed_slots(gather_tokens(x, slots), place)
             kept_by_pruner.append(index)
         for layer in layers[first:]:
@@ -168,12 +171,11 @@ class Hourglass(nn.Module):
         """
         if not self.pruners:
             return x
-        kept, after_head = kept_by_pruner[-1], None
+        kept = kept_by_pruner[-1]
         if self.recovers_tokens:
             x = self.recoverer(x, kept, num_frames)
-        else:
-            after_head = self.recoverer
         frames = kept if self.recoverer is None else None
+        after_head = None if self.recovers_tokens else self.recoverer
         return PrunedFeatures(x, kept_by_pruner, num_frames, frames, after_head)
 
     def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
@@ -288,7 +290,7 @@ def _resample(table: Tensor, count: int) -> Tensor:
 def _fit_slots(
     hourglass: Hourglass, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Resample weights that were trained with other numbers of kept frames."""
+    """Resample weights (t, C) that were trained with other numbers of kept frames."""
     for place, table in enumerate(hourglass.slot_embeddings):
         key = f'{prefix}slot_embeddings.{place}'
         saved = state_dict.get(key)

@@ -159,7 +159,7 @@ class UniformPruner(Pruner):
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
-        """Choose frames; see :class:`Pruner`."""
+        """Choose frames, (B, num_keep); see :class:`Pruner`."""
         batch, num_frames = frames.features.shape[:2]
         device = frames.features.device
         index = spread_frames(num_frames, num_keep or self.num_keep, device)

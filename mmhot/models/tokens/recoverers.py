@@ -143,7 +143,7 @@ class AttentionRecoverer(TokenRecoverer):
         self.attention.key.load_state_dict(self.attention.query.state_dict())
 
     def initial_slots(self, count: int) -> Tensor:
-        """Initial embedding of the kept slots, (count, C)."""
+        """Return the initial embedding of the kept slots, (count, C)."""
         if self.sine_start:
             return self._sines(count)
         return self.queries.new_zeros(count, self.queries.shape[1])

@@ -54,7 +54,8 @@ def spread_frames(
     """
     if num_keep == 1:
         return torch.full((1,), (num_frames - 1) // 2, device=device)
-    steps, gaps = torch.arange(num_keep, device=device), num_keep - 1
+    steps = torch.arange(num_keep, device=device)
+    gaps = num_keep - 1
     return (2 * steps * (num_frames - 1) + gaps) // (2 * gaps)
 
 
