@@ -106,7 +106,7 @@ class GTPTLabel(SimCCLabel):
         axes = [axis.reshape(-1, *axis.shape[-2:]) for axis in (simcc_x, simcc_y)]
         peaks = np.stack([find_peaks(axis, self.smoothing) for axis in axes], -1)
         scores = np.minimum(*(axis.max(-1) for axis in axes))
-        return np.float32(peaks / self.simcc_split_ratio), scores
+        return (peaks / self.simcc_split_ratio).astype(np.float32), scores
 
     def batch_decode(
         self, simcc_x: Tensor, simcc_y: Tensor
@@ -116,7 +116,7 @@ class GTPTLabel(SimCCLabel):
         return keypoints[:, None], scores[:, None]
 
     def _generate_gaussian(
-        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
+        self, keypoints: np.ndarray, keypoints_visible: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make labels (N, K, Wx) and (N, K, Wy), and weights (N, K)."""
         # Joints count in the crop and its margin, in whole pixels, truncated towards

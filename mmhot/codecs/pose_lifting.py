@@ -6,6 +6,7 @@ imported, as lifters also run without it; its codecs are in
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class CameraEncoding:
 
     auxiliary_encode_keys = {'lifting_target', 'lifting_target_visible', 'camera_param'}
     # Keys of a sample's metainfo that a head passes to `decode`
-    auxiliary_decode_keys = ('target_root',)
+    auxiliary_decode_keys: ClassVar[tuple[str, ...]] = ('target_root',)
 
     instance_mapping_table = dict(
         lifting_target='lifting_target', lifting_target_visible='lifting_target_visible'
@@ -160,7 +161,7 @@ class ImageSpaceEncoding(CameraEncoding):
         """Encode pixels and scores as ``keypoint_labels`` (..., T, K, 2 or 3)."""
         encoded = super().encode_inputs(keypoints, scores, camera_param)
         if self.with_scores:
-            parts = encoded['keypoint_labels'], np.float32(scores)[..., None]
+            parts = encoded['keypoint_labels'], scores[..., None].astype(np.float32)
             encoded['keypoint_labels'] = np.concatenate(parts, -1)
         return encoded
 
@@ -196,14 +197,13 @@ class ImageSpaceEncoding(CameraEncoding):
     def decode(
         self,
         encoded: np.ndarray,
-        unit_size: np.ndarray | None = None,
         target_root: np.ndarray | None = None,
+        unit_size: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode network output; ``unit_size`` (..., T', 1) is meters per unit."""
-        size = self.unit_size
-        if unit_size is not None:
-            size = np.asarray(unit_size)[..., None]
-        return super().decode(encoded * size, target_root)
+        if unit_size is None:
+            return super().decode(encoded * self.unit_size, target_root)
+        return super().decode(encoded * np.asarray(unit_size)[..., None], target_root)
 
 
 def look_at_rotation(direction: np.ndarray) -> np.ndarray:
@@ -249,7 +249,7 @@ def frame_person(
     first = max((keypoints.shape[-3] - _CENTER_FRAMES) // 2, 0)
     middle = slice(first, keypoints.shape[-3] - first)
 
-    places = np.float32((keypoints - center) / focal)
+    places = ((keypoints - center) / focal).astype(np.float32)
     rays = np.concatenate([places, np.ones_like(places[..., :1])], -1)  # (..., T, K, 3)
     rotation = look_at_rotation(rays[..., middle, :, :].mean((-3, -2)))
     turned = rays @ rotation[..., None, :, :]
@@ -298,8 +298,8 @@ class PersonCenteredEncoding(CameraEncoding):
     def decode(
         self,
         encoded: np.ndarray,
-        framing: np.ndarray | None = None,
         target_root: np.ndarray | None = None,
+        framing: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decode network output to the real camera's axes, rotated by ``framing``.
 

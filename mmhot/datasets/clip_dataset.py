@@ -85,6 +85,7 @@ class ClipDataset(BaseDataset):
     METAINFO: dict = h36m_metainfo()
     # Where to get the data; completes the message about a missing file
     how_to_get = ''
+    _fully_initialized: bool  # MMEngine's
 
     def __init__(
         self,
@@ -163,8 +164,9 @@ class ClipDataset(BaseDataset):
             clips = [clip for clip in clips if clip.subject in self._only_subjects]
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
-        clips = np.repeat(np.arange(len(starts)), [len(of_clip) for of_clip in starts])
-        self.clip_of_window = np.tile(clips, self.times)
+        counts = [len(of_clip) for of_clip in starts]
+        clip_of_window = np.repeat(np.arange(len(starts)), counts)
+        self.clip_of_window = np.tile(clip_of_window, self.times)
         self.start_of_window = np.tile(np.concatenate(starts), self.times)
         if self._indices is not None:
             chosen = self._indices

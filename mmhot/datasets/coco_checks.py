@@ -60,8 +60,8 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
     names = dataset.metainfo['keypoint_id2name']
     joints = tuple(names[index] for index in range(len(names)))
     if isinstance(dataset, CocoWholeBodyDataset):
-        fields = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
-        return CocoNeeds(joints, PARTS, fields)
+        needed = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
+        return CocoNeeds(joints, PARTS, needed)
     fields = ['area'] * any(getattr(x, 'use_area', False) for x in metrics)
     crowds = any(getattr(x, 'iou_type', '') == 'keypoints_crowd' for x in metrics)
     return CocoNeeds(joints, PARTS[:1], [*fields, *['num_keypoints'] * crowds])
@@ -78,7 +78,8 @@ def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
     if needs is None or '://' in dataset.ann_file:
         return []
     with naming(path := Path(dataset.ann_file)):
-        return list(coco_faults(load_json(path, MAX_ANNOTATIONS), needs))
+        content: Any = load_json(path, MAX_ANNOTATIONS)
+        return list(coco_faults(content, needs))
 
 
 def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
@@ -110,10 +111,10 @@ def find_entry_fault(content: dict) -> str | None:
         if wrong:
             value = f'got {wrong[0].get(field)!r}{_more(wrong, "images")}'
             return f'image {wrong[0].get("id")}, {field!r}: {value}'
-    for kind in ('image', 'annotation'):
-        if twice := repeated(item['id'] for item in content[f'{kind}s']):
+    for name in ('image', 'annotation'):
+        if twice := repeated(item['id'] for item in content[f'{name}s']):
             more = _more(twice, 'IDs')
-            return f"{kind} {twice[0]}, 'id': two {kind}s have it{more}"
+            return f"{name} {twice[0]}, 'id': two {name}s have it{more}"
     return None
 
 
@@ -184,8 +185,8 @@ def _value_faults(
     sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
     size = np.array([sizes[ann['image_id']] for ann in annotations], float)
     boxes = np.array([ann['bbox'] for ann in annotations], float)
-    points = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
-    points = np.array(points, float).reshape(len(annotations), -1, 3)
+    numbers = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
+    points = np.array(numbers, float).reshape(len(annotations), -1, 3)
     used = _find_used(annotations, points[..., 2], content, needs)
     if not used.any():
         what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
@@ -204,7 +205,7 @@ def _value_faults(
         used &= ~wrong
         if len(rows):
             ann = annotations[rows[0]]
-            more = _more(rows, 'annotations')
+            more = _more(rows.tolist(), 'annotations')
             yield f'annotation {ann["id"]}, {field!r}: {text.format(ann[field])}{more}'
 
 
@@ -224,7 +225,7 @@ def _find_used(
 
 def _keypoint_faults(
     points: np.ndarray, size: np.ndarray, needs: CocoNeeds
-) -> Iterator[tuple[str, str, np.ndarray]]:
+) -> Iterator[tuple[str, str, Any]]:
     """Yield field, text and rows (N,) of the kinds of faults of keypoints (N, K, 3)."""
     xy, codes = points[..., :2], points[..., 2]
     is_code = np.isin(codes, (0, 1, 2)) if len(needs.parts) == 1 else codes >= 0
@@ -244,7 +245,7 @@ def _keypoint_faults(
 
 def _box_faults(
     boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
-) -> Iterator[tuple[str, str, np.ndarray]]:
+) -> Iterator[tuple[str, str, Any]]:
     """Yield field, text and rows (N,) of the kinds of faults of boxes (N, 4).
 
     ``points`` are keypoints (N, K, 3), ``size`` the widths and heights of the images

@@ -90,7 +90,8 @@ def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
     if getattr(dataset, 'resample', False):
         text = 'sample_ratio_factor of CombinedDataset needs another sampler, '
         raise ValueError(text + "dict(_delete_=True, type='DefaultSampler')")
-    subjects, frames = [], {}
+    subjects: list[str] = []
+    frames: dict[str, int] = {}
     for number, part in enumerate(dataset.datasets):
         of_window, of_part = _find_subjects(part)
         subjects += [f'{number}/{name}' for name in of_window]

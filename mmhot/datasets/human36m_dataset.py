@@ -1,6 +1,6 @@
 """Human3.6M for lifting: files of MMPose, VideoPose3D and MotionBERT."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -256,7 +256,7 @@ def _camera(
     cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
 ) -> dict:
     param = cameras.get((subject, camera))
-    if not isinstance(param, Mapping) or not param.keys() >= set(names):
+    if not isinstance(param, dict) or not param.keys() >= set(names):
         raise ValueError(
             f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmpose.registry import DATASETS
@@ -67,8 +68,9 @@ class MocapDataset(ClipDataset):
 
     def load_clips(self) -> list[Clip]:
         """Read the chosen clips, once for each source and camera."""
-        arrays, count = {}, self._metainfo['num_keypoints']
+        arrays: dict[str, np.ndarray] = {}
         for name in self.files:
+            count = self._metainfo['num_keypoints']
             arrays |= read_mocap_clips(self.find_file(name), count)
         keys = self._chosen(list(arrays))
         keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
@@ -77,7 +79,7 @@ class MocapDataset(ClipDataset):
                 f'no clip is left of {self.files} with split={self.split} and '
                 f'skip_subjects={sorted(self.skip_subjects)}'
             )
-        cameras = [None]
+        cameras: list[Any] = [None]
         if self.camera_file is not None:
             cameras = read_cameras(self.find_file(self.camera_file))
         clips, sources = [], self.sources or [self.dataset_name]
@@ -104,7 +106,7 @@ class MocapDataset(ClipDataset):
             return keys
         path = self.find_file(self.split_file)
         with naming(path):
-            splits = load_json(path)
+            splits: Any = load_json(path)
             listed = {key for names in splits.values() for key in names}
         splits['unlisted'] = [key for key in keys if key not in listed]
         unknown = set(self.split or []) - set(splits)
@@ -147,11 +149,12 @@ def read_cameras(path: Path) -> list[dict]:
         camera-to-world, ``T`` (3,) in meters, ``f`` (2,) and ``c`` (2,) in pixels.
     """
     with naming(path):
+        cameras: Any = load_json(path)
         return [
             dict(name=content['name'], w=int(content['w']), h=int(content['h']))
             | {
                 key: np.array(content[key], np.float32).reshape(shape)
                 for key, shape in _CAMERA_SHAPES.items()
             }
-            for content in load_json(path)['cameras']
+            for content in cameras['cameras']
         ]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -48,7 +49,9 @@ def compare_cost(
     if not prunes_patches and not isinstance(model, PoseLifter):
         return None
     shape = tuple(samples[0]['inputs'].shape)
-    model, host, cost = deepcopy(model).eval(), None, {}
+    model = deepcopy(model).eval()
+    host = None
+    cost: dict[str, Any] = {}
     settings = model.test_cfg or {}
     hourglass = getattr(model.backbone, 'hourglass', None)
     if prunes_patches:

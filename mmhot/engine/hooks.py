@@ -248,7 +248,7 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
         )
     names = metainfo.get('keypoint_id2name', {})
     names = [names[index] for index in range(len(names))]
-    groups = getattr(head, 'groups', None)
+    groups: Any = getattr(head, 'groups', None)
     joints = groups.joints if isinstance(groups, KeypointGroups) and names else names
     for index, (ours, theirs) in enumerate(zip(joints, names, strict=True)):
         if ours != theirs:

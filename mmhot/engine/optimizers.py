@@ -38,7 +38,7 @@ class MuonAdamW(Optimizer):
     ) -> None:
         defaults = dict(lr=lr, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, muon=True))
-        groups = {}
+        groups: dict[tuple, dict] = {}
         for group in self.param_groups:  # MMEngine makes one of each parameter
             settings = {key: group[key] for key in group if key != 'params'}
             for parameter in group['params']:

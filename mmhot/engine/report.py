@@ -63,7 +63,7 @@ class ReportHook(Hook):
 
 def _settings(groups: Iterable[dict]) -> dict[str, list[str]]:
     """List the different values of each setting of parameter groups and schedulers."""
-    values = defaultdict(list)
+    values: dict[str, list[str]] = defaultdict(list)
     for name, value in chain.from_iterable(group.items() for group in groups):
         text = str([*value] if isinstance(value, dict | tuple) else value)
         if name not in _PROGRESS and text not in values[name]:

@@ -110,5 +110,12 @@ def _join(parts: list[ClipPrediction], clip: str) -> ClipPrediction:
         target = target[where]
         if first.root_world is not None:
             root = np.concatenate([part.root_world for part in parts])[where]
-    changed = dict(pred=pred, target=target, frames=frames, root_world=root, clip=clip)
-    return replace(first, **changed, weights=None)
+    return replace(
+        first,
+        pred=pred,
+        target=target,
+        frames=frames,
+        root_world=root,
+        clip=clip,
+        weights=None,
+    )

@@ -120,7 +120,7 @@ class ErrorReport:
         self.skeleton = skeleton
         self._average = average
         self._parts = defaultdict(list)
-        measured = set()
+        measured: set[str] = set()
         for clip in clips:
             errors = {measure.name: measure.per_joint(clip) for measure in requested}
             sums = {
@@ -198,10 +198,11 @@ class ErrorReport:
                 np.array([sum(x.sums[measure.name][i] for x in xs) for xs in groups])
                 for i in range(2)
             )
-            means, known = sums / np.maximum(counts, 1), counts > 0
+            means = sums / np.maximum(counts, 1)
+            known = counts > 0
             mean = np.sum(means, 0, where=known) / np.maximum(known.sum(0), 1)
             chosen = joints or measure.joints(self.skeleton)
-            if (is_known := known.any(0)[chosen]).any():
+            if (is_known := np.any(known, axis=0)[chosen]).any():
                 row[measure.name] = float(np.mean(mean[chosen], where=is_known))
         return row
 

@@ -22,8 +22,8 @@ from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_mea
 from mmhot.models.lifters.poseclr import describe_embeddings
 from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
-_STATISTICS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
-_STATISTICS += tuple(name.replace('AP', 'AR') for name in _STATISTICS)
+_PRECISIONS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
+_STATISTICS = *_PRECISIONS, *(name.replace('AP', 'AR') for name in _PRECISIONS)
 
 
 @METRICS.register_module()
@@ -121,7 +121,7 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
         detected = self.coco.loadRes(f'{outfile_prefix}.keypoints.json')
-        values = {}
+        values: dict[str, float] = {}
         sizes = dict(
             body=self.body_num,
             foot=self.foot_num,

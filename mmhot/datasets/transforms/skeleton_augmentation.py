@@ -1,5 +1,6 @@
 """Augmentation of 3D skeletons: bent limbs, bone lengths and joint definitions."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -274,7 +275,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 # Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's
 # joints: mean and standard deviation over people, in meters along left, up and forward
 # in the axes of a part of the body. Pairs are listed by their left joint.
-_OFFSETS = {
+_OFFSETS: dict[Callable, dict[str, tuple[Sequence[float], Sequence[float]]]] = {
     hip_frame: {'left_hip': ((0.0, -0.02, 0.015), (0.01, 0.01, 0.01))},
     shoulder_frame: {'left_shoulder': ((-0.008, 0.0, 0.0), (0.01, 0.012, 0.01))},
     head_frame: {

@@ -79,7 +79,7 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
     level = look_at_rotation(np.array([x, -z, y]))[[0, 2, 1]] * [[1], [1], [-1]]
     cos, sin = math.cos(roll), math.sin(roll)
     about_axis = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
-    return np.float32(level @ about_axis)
+    return (level @ about_axis).astype(np.float32)
 
 
 @TRANSFORMS.register_module()

@@ -39,7 +39,7 @@ def check_groups(
 def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int]]:
     """Return the indices of a group's slots, then the indices of each dense part."""
     if all(name in skeleton.groups for name in names):
-        return [skeleton.indices(name) for name in names]
+        return [skeleton.indices(str(name)) for name in names]
     slots = []
     for name in names:
         if name in skeleton.joints:
@@ -63,9 +63,9 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
     of them. Each other keypoint joins the group of the nearest one above it in the
     tree, or below it. Indices of a group rise.
     """
-    parts = [skeleton.groups.get(name) for name in _BODY_PARTS]
-    parts = [skeleton.indices(part) for part in parts if part]
-    group_of = {
+    named = (skeleton.groups.get(name) for name in _BODY_PARTS)
+    parts = [skeleton.indices(part) for part in named if part]
+    group_of: dict[int, int] = {
         index: group
         for group, part in enumerate(parts if len(parts) > 1 else _branches(skeleton))
         for index in part

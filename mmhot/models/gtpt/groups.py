@@ -50,14 +50,15 @@ class KeypointGroups(nn.Module):
         groups: str | Sequence[Sequence[str | int]],
     ) -> None:
         super().__init__()
-        skeleton = configured_skeleton(skeleton)
-        self.skeleton = skeleton.name
-        self.joints = skeleton.joints
+        tree = configured_skeleton(skeleton)
+        self.skeleton = tree.name
+        self.joints = tree.joints
         if isinstance(groups, str) and groups == 'auto':
-            groups = find_groups(skeleton)
-        self.groups, indices = check_groups(skeleton, groups)
-        slots, parts = zip(*((first, rest) for first, *rest in indices), strict=True)
-        self.num_keypoints = skeleton.num_keypoints
+            groups = find_groups(tree)
+        self.groups, indices = check_groups(tree, groups)
+        slots = [first for first, *_ in indices]
+        parts = [rest for _, *rest in indices]
+        self.num_keypoints = tree.num_keypoints
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
         self.num_sparse = sum(map(len, slots))
@@ -115,7 +116,7 @@ class KeypointGroups(nn.Module):
 
     def _register_places(self, slots: list, parts: list) -> None:
         """Register each keypoint's group and place in it, in the skeleton's order."""
-        places = {}
+        places: dict[int, tuple[int, int]] = {}
         for group, (sparse, dense) in enumerate(zip(slots, parts, strict=True)):
             padding = self.num_slots - len(sparse)
             joints = sparse + [joint for part in dense for joint in part]

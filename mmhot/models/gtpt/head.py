@@ -140,7 +140,7 @@ class GTPTHead(BaseHead):
         self.classify_x = _classifier(embed_dims, num_x)
         self.classify_y = _classifier(embed_dims, num_y)
         self.loss_module = MODELS.build(loss)
-        self.guidance = None if guidance is None else MODELS.build(guidance)
+        self.guidance: Any = None if guidance is None else MODELS.build(guidance)
         self.decoder: Any = decoder and KEYPOINT_CODECS.build(decoder)
         if self.decoder and tuple(self.decoder.input_size) != tuple(input_size):
             size = self.decoder.input_size
@@ -342,7 +342,7 @@ class GTPTHead(BaseHead):
         if 'keep_rates' in test_cfg:
             rates = {'counts': self.count_tokens(test_cfg['keep_rates'])}
         if not test_cfg.get('flip_test', False):
-            x, y = self.forward(feats, **rates)
+            x, y = self.forward(tuple(feats), **rates)
             return x.softmax(dim=-1), y.softmax(dim=-1)
         images, mirror_images = feats
         both = self.forward((torch.cat([images[-1], mirror_images[-1]]),), **rates)

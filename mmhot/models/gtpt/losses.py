@@ -58,7 +58,7 @@ class GTPTLoss(nn.Module):
         batch_size = len(weights)
         loss = self.pruned_weight * self.to_labels(pruned, targets, weights)
         losses = {'loss_pruned': loss / batch_size}
-        if self.needs_entire:
+        if entire is not None:
             teacher = tuple(logits.detach() for logits in entire)
             loss = self.entire_weight * self.to_labels(entire, targets, weights)
             losses['loss_entire'] = loss / batch_size

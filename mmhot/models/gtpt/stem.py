@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -52,7 +53,7 @@ class ShuffleBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         half = out_channels // 2
-        depthwise = dict(kernel_size=3, stride=stride, activate=False)
+        depthwise: dict[str, Any] = dict(kernel_size=3, stride=stride, activate=False)
         self.left = None
         if stride != 1:
             self.left = nn.Sequential(

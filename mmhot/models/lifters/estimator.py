@@ -190,7 +190,7 @@ class SequencePoseLifter(PoseLifter):
         """
         if self.test_cfg.get('flip_test', False):
             flip_indices = data_samples[0].metainfo['flip_indices']
-            feats = self.extract_both(inputs, flip_indices)
+            feats: Any = self.extract_both(inputs, flip_indices)
         else:
             feats = self.extract_feat(inputs)
         preds = self.head.predict(feats, data_samples, test_cfg=self.test_cfg)

@@ -196,15 +196,15 @@ class HTNet(BaseModule):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         check_heads(embed_dims, num_heads, parts=3)
-        skeleton = configured_skeleton(skeleton)
-        self.num_keypoints = skeleton.num_keypoints
+        tree = configured_skeleton(skeleton)
+        self.num_keypoints = tree.num_keypoints
         self.in_channels = in_channels
         self.embed = nn.Linear(in_channels, embed_dims)
-        self.position = PositionTable(skeleton.num_keypoints, embed_dims)
+        self.position = PositionTable(tree.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
         self.blocks = nn.Sequential(
             *(
-                SpatialBlock(*sizes, skeleton, drop_rate, proj_drop_rate, drop_path)
+                SpatialBlock(*sizes, tree, drop_rate, proj_drop_rate, drop_path)
                 for drop_path in torch.linspace(*drop_path_rates, depth).tolist()
             )
         )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmpose.registry import MODELS
@@ -57,7 +58,7 @@ class PoseSequenceLoss(nn.Module):
         valid = torch.ones_like(output[..., 0])
         if target_weight is not None:
             valid = target_weight.squeeze(-1)
-        weights = 1.0 if self.joint_weights is None else self.joint_weights
+        weights: Any = 1.0 if self.joint_weights is None else self.joint_weights
         num_keypoints = output.shape[-2]
         if self.joint_weights is not None and len(weights) != num_keypoints:
             raise ValueError(

@@ -119,10 +119,10 @@ class MotionAGFormer(Host):
         skeleton: str = 'h36m-17',
         **host: Any,
     ) -> None:
-        skeleton = configured_skeleton(skeleton)
+        tree = configured_skeleton(skeleton)
         super().__init__(
             num_frames,
-            skeleton.num_keypoints,
+            tree.num_keypoints,
             in_channels,
             depth,
             embed_dims,
@@ -131,7 +131,7 @@ class MotionAGFormer(Host):
             **host,
         )
         self.embed = nn.Linear(in_channels, embed_dims)
-        self.position = PositionTable(skeleton.num_keypoints, embed_dims)
+        self.position = PositionTable(tree.num_keypoints, embed_dims)
         self.layers = nn.ModuleList(
             AttentionGraphLayer(
                 embed_dims,
@@ -139,7 +139,7 @@ class MotionAGFormer(Host):
                 mlp_ratio * embed_dims,
                 length,
                 num_neighbors,
-                skeleton,
+                tree,
             )
             for length in self.hourglass.lengths
         )

@@ -101,8 +101,8 @@ class NanoHTNet(BaseModule):
                 f'the former, got {num_frames} and {num_keep_frames}'
             )
         check_heads(embed_dims, num_heads, parts=6)  # thirds and halves are split
-        skeleton = configured_skeleton(skeleton)
-        num_keypoints = skeleton.num_keypoints
+        tree = configured_skeleton(skeleton)
+        num_keypoints = tree.num_keypoints
         self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
         self.num_keypoints, self.in_channels = num_keypoints, in_channels
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
@@ -112,7 +112,7 @@ class NanoHTNet(BaseModule):
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
         rates = (spatial_drop_rate, proj_drop_rate)
         self.spatial_blocks = nn.Sequential(
-            *(SpatialBlock(*sizes, skeleton, *rates, rate) for rate in drop_paths)
+            *(SpatialBlock(*sizes, tree, *rates, rate) for rate in drop_paths)
         )
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)

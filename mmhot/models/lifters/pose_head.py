@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from mmhot.models.layers.blocks import full_precision
 from mmhot.models.tokens.recoverers import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 
-Features = Tensor | PrunedFeatures
+Features: TypeAlias = Tensor | PrunedFeatures
 TARGETS = 'center', 'all'
 """Frames that are predicted."""
 

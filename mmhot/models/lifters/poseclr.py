@@ -15,6 +15,7 @@ from mmengine.dist import all_gather
 from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
+from mmpose.utils.typing import OptSampleList
 from torch import Tensor, nn
 
 from mmhot.models.tokens.host import Host
@@ -151,7 +152,7 @@ class PoseCLR(BaseModel):
     def forward(
         self,
         inputs: Tensor | Sequence[Tensor],
-        data_samples: Sequence[PoseDataSample] | None = None,
+        data_samples: OptSampleList = None,
         mode: str = 'tensor',
     ) -> Tensor | dict[str, Tensor] | Sequence[PoseDataSample]:
         """Embed windows, or compare views.

@@ -70,7 +70,7 @@ class Hourglass(nn.Module):
         self.num_frames, self.num_layers = num_frames, num_layers
         self.fixed_lengths = fixed_lengths
         self._check_pruners(first_depth)
-        self.recoverer = None
+        self.recoverer: Any = None
         if recoverer is not None:
             sizes = dict(num_frames=num_frames, embed_dims=embed_dims)
             sizes.update(num_heads=num_heads, qkv_bias=qkv_bias)

@@ -103,7 +103,7 @@ def test_image_space_decodes_to_meters_where_the_camera_is_known():
     encoded = codec.encode(pixels, np.full((5, 17), 0.5), target, None, CAMERA)
     assert (encoded['keypoint_labels'][..., 2] == 0.5).all()
     label = encoded['lifting_target_label']
-    decoded, _ = codec.decode(label, encoded['unit_size'])
+    decoded, _ = codec.decode(label, unit_size=encoded['unit_size'])
     np.testing.assert_allclose(decoded, encoded['lifting_target'], atol=1e-6)
     # depths are meters, independent of the perspective
     depth = target[..., 2] - target[:, :1, 2]
