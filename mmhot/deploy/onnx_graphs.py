@@ -223,7 +223,7 @@ def trace_graph(
                 input_names=[graph.input_name],
                 output_names=graph.output_names,
                 dynamic_shapes=(axes,),
-                custom_translation_table=_Translations(opset).by_operator(),
+                custom_translation_table=_translations(opset),
                 verbose=False,
                 optimize=optimize,
             )
@@ -248,59 +248,69 @@ def _quietly():
         logging.disable(logging.NOTSET)
 
 
-class _Translations:
-    """Translations of PyTorch's operators to ONNX's, one method each.
+def _translations(opset: int) -> dict[Any, Any]:
+    """Return translations to operators of ONNX, by the operator of PyTorch.
 
-    A method has the arguments of the operator, with values of the ONNX graph in place
+    A translation has the arguments of the operator, with values of the graph in place
     of tensors, and returns the values that replace its outputs.
     """
+    import onnxscript
 
-    def __init__(self, opset: int) -> None:
-        import onnxscript
+    op = getattr(onnxscript, f'opset{opset}')
+    table = _translations_of_order(op) | _translations_of_layers(op)
+    if opset < _ATTENTION:
+        del table[torch.ops.aten.scaled_dot_product_attention.default]
+    return table
 
-        self.opset = opset
-        self.op: Any = getattr(onnxscript, f'opset{opset}')
 
-    def by_operator(self) -> dict[Any, Any]:
-        """Return the translations by the operator of PyTorch."""
-        table = {
-            torch.ops.aten.sort.stable: self.sort,
-            torch.ops.aten.searchsorted.Tensor: self.search,
-            torch.ops.aten.cummax.default: self.cumulative_max,
-            torch.ops.aten.linear.default: self.linear,
-            torch.ops.mmhot.choose_boxes.default: self.choose,
-        }
-        if self.opset >= _ATTENTION:
-            table[torch.ops.aten.scaled_dot_product_attention.default] = self.attend
-        return table
+def _translations_of_order(op: Any) -> dict[Any, Any]:
+    """Translate operators that sort, search and choose."""
 
-    def sort(self, x, stable=None, dim=-1, descending=False):
+    def sort(x, stable=None, dim=-1, descending=False):
         """Sort values (..., N) stably: TopK breaks ties by the lower index."""
-        count = self.op.Gather(self.op.Shape(x), self.op.Constant(value_ints=[dim]))
-        return self.op.TopK(x, count, axis=dim, largest=descending, sorted=True)
+        count = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
+        return op.TopK(x, count, axis=dim, largest=descending, sorted=True)
 
-    def search(self, rising, values, **_):
+    def search(rising, values, **_):
         """Count the rising values (B, N) below each of the values (B, M), (B, M)."""
-        smaller = self.op.Less(
-            self.op.Unsqueeze(rising, [1]), self.op.Unsqueeze(values, [2])
-        )
-        return self.op.ReduceSum(self.op.Cast(smaller, to=_INT64), [2], keepdims=0)
+        smaller = op.Less(op.Unsqueeze(rising, [1]), op.Unsqueeze(values, [2]))
+        return op.ReduceSum(op.Cast(smaller, to=_INT64), [2], keepdims=0)
 
-    def cumulative_max(self, x, dim):
+    def cumulative_max(x, dim):
         """Return the largest value up to each index, (..., N), and where it is.
 
         Row i has the values up to index i, and -1 behind it; indices count from 0.
         """
-        length = self.op.Shape(x, start=-1)
-        ends = self.op.Range(0, self.op.Squeeze(length), 1)
-        later = self.op.Less(self.op.Unsqueeze(ends, [1]), ends)
-        rows = self.op.Where(
-            later, self.op.Constant(value_ints=[-1]), self.op.Unsqueeze(x, [-2])
-        )
-        values = self.op.ReduceMax(rows, [-1], keepdims=0)
-        return values, self.op.ArgMax(rows, axis=-1, keepdims=0)
+        length = op.Shape(x, start=-1)
+        ends = op.Range(0, op.Squeeze(length), 1)
+        later = op.Less(op.Unsqueeze(ends, [1]), ends)
+        rows = op.Where(later, op.Constant(value_ints=[-1]), op.Unsqueeze(x, [-2]))
+        values = op.ReduceMax(rows, [-1], keepdims=0)
+        return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
-    def attend(self, q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
+    def choose(boxes, scores, iou, least):
+        """Mark the boxes (B, N) that non-maximum suppression keeps."""
+        chosen = op.NonMaxSuppression(
+            boxes, op.Unsqueeze(scores, [1]), [_MAX_PEOPLE], [iou], [least]
+        )
+        index = op.Gather(chosen, op.Constant(value_ints=[0, 2]), axis=1)
+        none = op.Expand(op.Constant(value_float=0.0), op.Shape(scores))
+        count = op.Shape(index, start=0, end=1)
+        ones = op.Expand(op.Constant(value_float=1.0), count)
+        return op.Cast(op.ScatterND(none, index, ones), to=_BOOL)
+
+    return {
+        torch.ops.aten.sort.stable: sort,
+        torch.ops.aten.searchsorted.Tensor: search,
+        torch.ops.aten.cummax.default: cumulative_max,
+        torch.ops.mmhot.choose_boxes.default: choose,
+    }
+
+
+def _translations_of_layers(op: Any) -> dict[Any, Any]:
+    """Translate attention and linear layers."""
+
+    def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
         """Attend with queries, keys and values (B, H, N, D).
 
         Tokens are (B, N, C), as before heads were split, so that transpositions cancel
@@ -308,40 +318,31 @@ class _Translations:
         """
         heads = q.shape[1]
         dims = q.shape[3]
-        joined = self.op.Constant(value_ints=[0, 0, heads * dims])
-        split = self.op.Constant(value_ints=[0, 0, heads, dims])
+        joined = op.Constant(value_ints=[0, 0, heads * dims])
+        split = op.Constant(value_ints=[0, 0, heads, dims])
         if mask is not None:
-            mask = self.op.Expand(
-                mask, self.op.Constant(value_ints=[1, 1, q.shape[2], 1])
-            )
+            mask = op.Expand(mask, op.Constant(value_ints=[1, 1, q.shape[2], 1]))
         q, k, v = (
-            self.op.Reshape(self.op.Transpose(x, perm=[0, 2, 1, 3]), joined)
-            for x in (q, k, v)
+            op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), joined) for x in (q, k, v)
         )
-        x, *_ = self.op.Attention(
+        x, *_ = op.Attention(
             q, k, v, mask, scale=scale, q_num_heads=heads, kv_num_heads=heads
         )
-        return self.op.Transpose(self.op.Reshape(x, split), perm=[0, 2, 1, 3])
+        return op.Transpose(op.Reshape(x, split), perm=[0, 2, 1, 3])
 
-    def linear(self, x, weight, bias=None):
+    def linear(x, weight, bias=None):
         """Map rows (..., C); Gemm handles all rows and the bias in one operator."""
         if bias is None:
-            return self.op.MatMul(x, self.op.Transpose(weight, perm=[1, 0]))
-        rows = self.op.Reshape(x, self.op.Constant(value_ints=[-1, x.shape[-1]]))
-        rows = self.op.Gemm(rows, weight, bias, transB=1)
+            return op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
+        rows = op.Reshape(x, op.Constant(value_ints=[-1, x.shape[-1]]))
+        rows = op.Gemm(rows, weight, bias, transB=1)
         lead = [size if isinstance(size, int) else -1 for size in x.shape[:-1]]
-        shape = self.op.Constant(value_ints=[*lead, weight.shape[0]])
+        shape = op.Constant(value_ints=[*lead, weight.shape[0]])
         if lead.count(-1) > 1:
-            shape = self.op.Concat(self.op.Shape(x, end=-1), weight.shape[:1], axis=0)
-        return self.op.Reshape(rows, shape)
+            shape = op.Concat(op.Shape(x, end=-1), weight.shape[:1], axis=0)
+        return op.Reshape(rows, shape)
 
-    def choose(self, boxes, scores, iou, least):
-        """Mark the boxes (B, N) that non-maximum suppression keeps."""
-        chosen = self.op.NonMaxSuppression(
-            boxes, self.op.Unsqueeze(scores, [1]), [_MAX_PEOPLE], [iou], [least]
-        )
-        index = self.op.Gather(chosen, self.op.Constant(value_ints=[0, 2]), axis=1)
-        none = self.op.Expand(self.op.Constant(value_float=0.0), self.op.Shape(scores))
-        count = self.op.Shape(index, start=0, end=1)
-        ones = self.op.Expand(self.op.Constant(value_float=1.0), count)
-        return self.op.Cast(self.op.ScatterND(none, index, ones), to=_BOOL)
+    return {
+        torch.ops.aten.scaled_dot_product_attention.default: attend,
+        torch.ops.aten.linear.default: linear,
+    }

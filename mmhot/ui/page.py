@@ -121,7 +121,7 @@ class Page:
             lift.click(
                 self.lift,
                 [source, *self.fields.values()],
-                results,
+                [*results],
                 show_progress_on=results[1],
                 concurrency_limit=_USERS,
                 **_PRIVATE,
