@@ -10,7 +10,6 @@ import logging
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,13 +220,12 @@ def _rows_of_markers(
     subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
     if len(subjects) < 2 or track is not None:
         scores = points[..., 3] if points.shape[-1] > 3 else None
-        rows = Rows(points[..., :3], scores, frame, track, **stated)
-        return replace(rows, joint_names=_names_of(labels))
+        joints = _names_of(labels)
+        return Rows(points[..., :3], scores, frame, track, joint_names=joints, **stated)
     names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
-    people = np.full((len(points), len(subjects), len(names), points.shape[-1]), np.nan)
-    for person, subject in enumerate(subjects):
-        for name, marker in markers[subject].items():
-            people[:, person, names.index(name)] = points[:, marker]
+    places = [[markers[x].get(name, -1) for name in names] for x in subjects]
+    lacking = np.full_like(points[:, :1], np.nan)
+    people = np.append(points, lacking, axis=1)[:, places]
     frame = np.arange(len(points)) if frame is None else frame
     ids = np.tile(subjects, len(points))
     frame = np.repeat(frame, len(subjects))
