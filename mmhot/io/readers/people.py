@@ -388,11 +388,6 @@ def gather(
         arrays[kind] = points.reshape(len(people), -1, 3)
     elif points.ndim == 2 and points.shape[1] % 4 == 0 and kind == 'points_3d':
         arrays[kind] = points.reshape(len(people), -1, 4)  # Panoptic: x, y, z, score
-    elif points.ndim != 3:
-        raise ValueError(
-            f'keypoints of a person are {points.shape[1:]}: expected (K, 2), (K, 3), '
-            'or one list x, y, score, x, y, score, ...'
-        )
     if 'bboxes' in arrays:  # MMPose writes them inside another list
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
