@@ -17,7 +17,7 @@ from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.ultralytics import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.rows import CheckedRows
+from mmhot.structures.rows import CheckedRows, Rows
 
 
 def read_keypoints(
@@ -70,16 +70,7 @@ def read_keypoints(
             refuse_stated(skeleton=skeleton, image_size=image_size, fps=fps)
             return replace(stated, name=clip_name(file), source=source)
         rows = stated.checked(2, str(file))
-        names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
-        arguments = *(image_size or (None, None)), fps
-        header: dict[str, Any] = {
-            name: choose(file, name, getattr(rows, name), argument)
-            for name, argument in zip(names, arguments, strict=True)
-        }
-        if missing := [name for name, value in header.items() if value is None]:
-            text = ' and '.join(dict.fromkeys(names[name] for name in missing))
-            raise ArgumentError(f'does not state %s: give {text}', ', '.join(missing))
-        width, height, rate = header.values()
+        width, height, rate = _size_and_rate(rows, file, image_size, fps)
         if rows.is_normalized:
             rows.points = rows.points * [width, height]
             if rows.bboxes is not None:
@@ -88,6 +79,22 @@ def read_keypoints(
         if single == 'largest' or (single and rows.track[0] < 0):
             rows = _largest_people(rows)
         return clip_2d(rows, clip_name(file), chosen, (width, height), rate, source)
+
+
+def _size_and_rate(
+    rows: Rows, file: Path, image_size: tuple[int, int] | None, fps: float | None
+) -> Iterable[Any]:
+    """Return width, height and rate: the arguments, or what the file states."""
+    names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
+    arguments = *(image_size or (None, None)), fps
+    header = {
+        name: choose(file, name, getattr(rows, name), argument)
+        for name, argument in zip(names, arguments, strict=True)
+    }
+    if missing := [name for name, value in header.items() if value is None]:
+        text = ' and '.join(dict.fromkeys(names[name] for name in missing))
+        raise ArgumentError(f'does not state %s: give {text}', ', '.join(missing))
+    return header.values()
 
 
 def _largest_people(rows: CheckedRows) -> CheckedRows:
