@@ -71,6 +71,7 @@ lint: setup
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m tools.lint_prose
 	$(BIN)/python -m pylint --disable=all --enable=duplicate-code \
 		--min-similarity-lines=8 mmhot
 

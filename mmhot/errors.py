@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 # surrogates, which stand for invalid bytes of file names.
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_LINE = 1000
-_MAX_NAMES, _MAX_NAME = 6, 100
+_MAX_NAMES = 6  # listed instead of a name that is unknown
+_MAX_NAME = 100  # characters that are compared with known names
 MMPOSE = 'mmpose==1.3.2'
 # First packages of the extra `mmpose` that commands for training import.
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')

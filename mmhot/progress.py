@@ -34,7 +34,7 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
     is_notebook = 'ipykernel' in sys.modules
     is_closed = sys.stderr is None  # in processes without a terminal
-    with ignored_warnings():  # of notebooks without widgets
+    with ignored_warnings():  # tqdm warns of notebooks without widgets
         # the former also imports asyncio
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
     pace: dict[str, Any] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)

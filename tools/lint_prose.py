@@ -1,7 +1,8 @@
 """Check words for `make lint`: comments, constants, shapes of arrays.
 
 Comments begin with a noun, and each constant has a line of its own. Functions with
-arrays state shapes, such as (T, K, 3), in their docstring or in that of their class.
+arrays state shapes, such as (T, K, 3), in their docstring or in that of their class, or
+refer to where these stand; arrays by name and functions in functions may be silent.
 
 Example::
 
@@ -14,8 +15,11 @@ import sys
 from pathlib import Path
 
 _TELEGRAM = re.compile(r'#\s(of|those of)\s')
-_ARRAY = re.compile(r'\b(ndarray|Tensor)\b')
-_SHAPE = re.compile(r"\(\.\.\.\)|\((?![^()]*optional)(\.\.\.|\*?\w[\w' *+-]*),[^()]*\)")
+_ARRAY = re.compile(r'(?<!dict\[(str|int), np\.)\b(ndarray|Tensor)\b')
+_SHAPE = re.compile(
+    r"\(\.\.\.\)|\((?![^()]*optional)(\.\.\.|\*?\w[\w' *+-]*),[^()]*\)"
+    r'|any shape|[Ss]ee (:|the parent)'
+)
 
 
 def list_faults(path: Path) -> list[str]:
@@ -35,8 +39,10 @@ def list_faults(path: Path) -> list[str]:
         and isinstance(x.value, ast.Tuple)
     ]
     for owner in ast.walk(tree):
+        if not isinstance(owner, ast.Module | ast.ClassDef):
+            continue
         about = ast.get_docstring(owner) if isinstance(owner, ast.ClassDef) else ''
-        for x in ast.iter_child_nodes(owner):
+        for x in owner.body:
             if isinstance(x, ast.FunctionDef) and ast.unparse(x.body) != '...':
                 kinds = f'{ast.unparse(x.args)} {x.returns and ast.unparse(x.returns)}'
                 words = f'{ast.get_docstring(x)} {about}'
@@ -48,5 +54,4 @@ def list_faults(path: Path) -> list[str]:
 if __name__ == '__main__':
     files = sorted(Path('mmhot').rglob('*.py'))
     found = [fault for file in files for fault in list_faults(file)]
-    print('\n'.join(found))
-    sys.exit(bool(found))
+    sys.exit('\n'.join(found) or None)

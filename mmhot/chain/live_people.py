@@ -166,7 +166,7 @@ class _Body:
         return way / max(end - start, 1.0)  # noise is fast between a few frames
 
     def angles(self, places: np.ndarray) -> dict[str, float]:
-        """Return joint angles that go on from the last ones."""
+        """Return angles of joints (K, 3) by name, which go on from the last ones."""
         last = places if self._last is None else self._last
         both = in_y_up(np.stack([last, places]))
         self._last, self._angles = places, joint_angles(both, self._angles)[-1]

@@ -29,7 +29,8 @@ from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D, read_only
 
-_H36M, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
+_H36M = get_skeleton('h36m-17')
+_ALL = get_skeleton('h36m-24')
 
 
 def save_clip(
@@ -77,6 +78,7 @@ def _held(clip: Clip3D, values: Values) -> Clip3D:
 def _open_video(
     video: str | Path | Iterable[np.ndarray] | None, fps: float
 ) -> FrameSource | None:
+    """Open a video, or images (H, W, 3), whose rate is that of the clip."""
     if isinstance(video, str | Path):
         from mmhot.frames.inputs import open_inputs
 

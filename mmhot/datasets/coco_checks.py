@@ -212,6 +212,7 @@ def _value_faults(
 def _find_used(
     annotations: list[dict], visibility: np.ndarray, content: dict, needs: CocoNeeds
 ) -> np.ndarray:
+    """Return which annotations (N,) training uses, by visibility (N, K)."""
     used = np.array([not ann.get('iscrowd') for ann in annotations], bool)
     if needs.parts:
         counted = [ann.get('num_keypoints', 1) != 0 for ann in annotations]

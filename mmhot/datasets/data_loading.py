@@ -84,7 +84,7 @@ class SubjectBalancedSampler(Sampler):
 
 
 def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
-    """Return the subject of each window, and the frames of each subject."""
+    """Return the subject of each window, (N,), and the frames of each subject."""
     if not hasattr(dataset, 'datasets'):
         return dataset.subject_of_window, dataset.frames_of_subject
     if getattr(dataset, 'resample', False):

@@ -162,6 +162,7 @@ def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]
 
 
 def _used_joints(poses: object) -> np.ndarray:
+    """Select the used ones of recorded joints, (T, 17, ...)."""
     poses = np.asarray(poses)
     return poses[:, _USED] if poses.shape[1] == len(_RECORDED.split()) else poses
 

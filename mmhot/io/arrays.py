@@ -72,7 +72,7 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
 def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
-    """Write arrays by name as an ``.npz`` file, which is created or replaced."""
+    """Write arrays of any shape by name as ``.npz``, which is created or replaced."""
     # Write to memory first, as a ZipFile on a full disk raises again when destroyed.
     archive = BytesIO()
     save = np.savez_compressed if compressed else np.savez

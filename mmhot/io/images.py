@@ -16,8 +16,8 @@ MAX_PIXELS = 64_000_000
 _KINDS = ('PNG', 'JPEG', 'BMP', 'TIFF', 'WEBP')
 _IMAGE_SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp', '.tif', '.tiff'}
 _EXIF_ORIENTATION = 0x0112
-# Directory of the camera's settings, and the 35 mm equivalent focal length there.
-_EXIF_CAMERA, _FOCAL_35MM = 0x8769, 0xA405
+_EXIF_CAMERA = 0x8769  # directory of the camera's settings
+_FOCAL_35MM = 0xA405  # entry there: focal length in millimeters on 35 mm film
 
 # FFmpeg's protocols of addresses, without its protocols of files and programs' text.
 _PROTOCOLS = (

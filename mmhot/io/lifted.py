@@ -35,7 +35,8 @@ _LOGGER = logging.getLogger(__name__)
 LIVE = b'{"type": "header"'
 """First bytes of the files of streams."""
 
-_PATH, _ERROR = 'camera_path', 'expected_error'
+_PATH = 'camera_path'
+_ERROR = 'expected_error'
 # Types of fields that are the same for all rows; fields of many values have a list.
 _HEADER: dict[str, Any] = {
     'name': str,

@@ -207,7 +207,7 @@ class _Problem:
         self._weights = np.sqrt(shares)[self._owner] / errors
 
     def start(self, pitch: float, height: float) -> np.ndarray:
-        """Return unknowns without roll, and with the lifted sizes."""
+        """Return unknowns (3 + P,) without roll, and with the lifted sizes."""
         return np.r_[pitch, 0, np.log(height), np.zeros(self.is_free.sum())]
 
     def up(self, x: np.ndarray) -> np.ndarray:

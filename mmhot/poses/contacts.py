@@ -63,6 +63,7 @@ def contact_logits(
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
+    """Compute GELU of features (T, C)."""
     return x * scipy.special.ndtr(x)
 
 

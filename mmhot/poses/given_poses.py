@@ -37,7 +37,8 @@ from mmhot.structures.people import People, box_size
 from mmhot.tracking.clip_tracks import track_clip
 
 _LOGGER = logging.getLogger(__name__)
-_BODY, _ALL = get_skeleton('h36m-17'), get_skeleton('h36m-24')
+_BODY = get_skeleton('h36m-17')
+_ALL = get_skeleton('h36m-24')
 _MAPPING = 'trained'
 _HIPS, _SHOULDERS = (
     _BODY.indices((f'left_{x}', f'right_{x}')) for x in ('hip', 'shoulder')
@@ -351,7 +352,10 @@ def _skeleton_of(clip: Clip3D) -> Skeleton:
 def _motions_of(
     person: Clip3D, places: np.ndarray, scores: np.ndarray, pixels: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Yield the arrays of each motion of a person without its gaps."""
+    """Yield the arrays of each motion of a person without its gaps.
+
+    Places are (T, K, 3), scores (T, K), and pixels (T, K, 2).
+    """
     is_placed = np.isfinite(person.root_3d).all(-1).any()
     filler = GapFiller(person.fps, person.seconds, is_person=False)
     for motion in filler.split(person.track[0], person.frame, places, scores):

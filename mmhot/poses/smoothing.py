@@ -176,7 +176,7 @@ class OneEuro:
 
 
 def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
-    """Compute the weight of a new value in exponential smoothing."""
+    """Compute the weight of a new value in exponential smoothing, (..., 1) or one."""
     turn = 2 * np.pi * cutoff * step
     return turn / (turn + 1)
 
@@ -184,7 +184,7 @@ def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
 def one_euro(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Apply the 1€ filter to a clip."""
+    """Apply the 1€ filter to points (T, ..., 3)."""
     smooth = OneEuro(settings)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 

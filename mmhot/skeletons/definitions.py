@@ -166,7 +166,8 @@ _PANOPTIC = (
 
 _HEAD = _both('nose @eye @ear')
 _CORNERS = _both('@shoulder @hip')
-_UPPER, _LOWER = _both('@shoulder @elbow @wrist'), _both('@hip @knee @ankle')
+_UPPER = _both('@shoulder @elbow @wrist')
+_LOWER = _both('@hip @knee @ankle')
 _H36M_MEANINGS = dict(
     root='pelvis', left_foot='left_ankle', right_foot='right_ankle', head='head_top'
 )

@@ -14,7 +14,8 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Track2D
 from mmhot.structures.people import People, box_iou
 
-_PARTS, _SIDES = ('head', 'trunk', 'thighs', 'shins'), ('left', 'right')
+_PARTS = ('head', 'trunk', 'thighs', 'shins')
+_SIDES = ('left', 'right')
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ class BackgroundTracker(FrameObserver):
     def _add(
         self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
     ) -> None:
-        """Make a frame the current keyframe."""
+        """Make a frame (h, w) the current keyframe, by its homography (3, 3)."""
         corners = cv2.goodFeaturesToTrack(
             gray, _SETTINGS.max_points, _SETTINGS.quality, _SETTINGS.distance, mask=free
         )

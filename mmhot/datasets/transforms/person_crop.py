@@ -74,7 +74,7 @@ class RandomHalfWholeBody(RandomHalfBody):
         upper_body_ids: list[int],
         lower_body_ids: list[int],
     ) -> list[list[int] | None]:
-        """Select each person's joints, None for all."""
+        """Select joints of each person, None for all, by visibility (N, K)."""
         if keypoints_visible.ndim == 3:
             keypoints_visible = keypoints_visible[..., 0]
         halves = []

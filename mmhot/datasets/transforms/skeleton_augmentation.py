@@ -268,6 +268,7 @@ def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Scale vectors (..., 3) to the length 1."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / np.maximum(length, 1e-6)
 

@@ -147,7 +147,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
     roll: float = 0.0  # standard deviation of the camera's roll, degrees
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
-        """Draw a camera that has the whole window in front of it."""
+        """Draw a camera that has all joints (T, K, 3) of a window in front of it."""
         root = joints[len(joints) // 2, 0]
         azimuth = np.random.uniform(-np.pi, np.pi)
         radius = _log_uniform(*self.radius)
@@ -169,7 +169,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
 
 
 def _square_camera(focal_ratio: float, center: np.ndarray) -> dict:
-    """Return the intrinsics of images of Human3.6M's size."""
+    """Return the intrinsics of images of Human3.6M's size; the center is (2,)."""
     focal = np.full(2, focal_ratio * _H36M_SIZE, np.float32)
     return dict(f=focal, c=center.astype(np.float32), w=_H36M_SIZE, h=_H36M_SIZE)
 

@@ -25,8 +25,8 @@ _COLOR = (0.62, 0.65, 0.70)
 _UNTURNED = 1e-6
 _KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
 _COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
-# Targets of arrays of meshes.
-_VERTICES, _INDICES = 34962, 34963
+_VERTICES = 34962  # target of arrays of a mesh that hold vertices
+_INDICES = 34963  # target of arrays of a mesh that hold corners of triangles
 
 
 class _Gltf:

@@ -27,7 +27,8 @@ _TRUNK = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax')
 _METERS = 0.01  # a centimeter
 DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
 OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])  # back of the left hand
-ANKLE, SHOULDER = np.array([9.3, -86.0, 0.0]), np.array([17.0, 50.3, -0.8])
+ANKLE = np.array([9.3, -86.0, 0.0])
+SHOULDER = np.array([17.0, 50.3, -0.8])
 JOINTS = {
     'root': (0, 0, 0),
     'left_hip': (9.3, 0, 0),

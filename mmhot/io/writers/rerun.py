@@ -18,11 +18,13 @@ from mmhot.structures.clips_3d import Clip3D
 if TYPE_CHECKING:
     from rerun import ComponentColumnList, RecordingStream, TimeColumn
 
-WORLD, IMAGE, ERRORS = 'world', 'image', 'expected_error'
-"""Entity paths of 3D poses (meters), 2D keypoints (pixels), and expected errors."""
-
-FRAME, SECONDS = 'frame', 'seconds'
-"""Timelines: frame numbers and timestamps."""
+# Entity paths.
+WORLD = 'world'  # 3D poses, meters
+IMAGE = 'image'  # 2D keypoints, pixels
+ERRORS = 'expected_error'
+# Timelines.
+FRAME = 'frame'  # frame numbers
+SECONDS = 'seconds'  # timestamps
 
 # Frames per second of the stored video; the timelines have its true times.
 _VIDEO_RATE = 30
