@@ -293,16 +293,16 @@ class PeoplePlacer:
         stands = np.isfinite(axes).all(1) & (scores[:, _ANKLES] > 0).all(1)
         if self._standing is None or not stands.any():
             return
-        axes[speeds > FLOOR.walk] = np.nan
+        axes[speeds > FLOOR.max_walking_speed] = np.nan
         self._standing += [*np.append(ankles, axes[:, None], axis=1)[stands]]
         self._stood += step
         if self._stood < self.options.level.seconds:
             return
         people = np.array(self._standing)
         has_axis = np.isfinite(people[:, 2, 0])
-        is_run = has_axis.mean() < 1 - FLOOR.runners
+        is_run = has_axis.mean() < 1 - FLOOR.max_running_share
         bodies = people[has_axis & (not is_run), 2]
-        lean = FLOOR.tilt if is_run else FLOOR.lean
+        lean = FLOOR.running_tilt_error if is_run else FLOOR.body_axis_error
         self._found, _ = find_floor(people[:, :2].reshape(-1, 3), bodies, lean)
         self._standing = None
         tilt = -float(np.degrees(np.arcsin(self._found[2, 1])))

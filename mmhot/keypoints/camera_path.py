@@ -65,12 +65,12 @@ class FocalSearch:
     """Search for the focal length of a camera that turns."""
 
     # Shortest and longest focal length that is tried, in longer image sides
-    ratios: tuple[float, float] = (0.5, 5.0)
-    precision: float = 0.005  # precision of the focal length, logarithm
-    frames: int = 60  # number of evenly spaced frames that are compared, about
+    focal_lengths: tuple[float, float] = (0.5, 5.0)
+    focal_precision: float = 0.005  # precision of the focal length, logarithm
+    num_frames: int = 60  # number of evenly spaced frames that are compared, about
     # Factor from the best focal length to a longer and to a shorter one. The best one
     # counts as known if both explain the background worse.
-    comparison: float = 1.4
+    compared_factor: float = 1.4
     # Least ratio of their errors to the error of the best focal length. Higher values
     # find fewer focal lengths.
     min_error_ratio: float = 1.1
@@ -159,7 +159,7 @@ def find_lens(
         Lens | None: A pinhole lens; None if other focal lengths explain the background
         nearly as well, as they do if the camera turns little.
     """
-    step = -(-len(points) // _SEARCH.frames)
+    step = -(-len(points) // _SEARCH.num_frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
     keys = keyframe[chosen]
     keys = np.where(keys < 0, -1, np.searchsorted(chosen, keys))
@@ -170,10 +170,10 @@ def find_lens(
 
     best = scipy.optimize.minimize_scalar(
         error_of,
-        bounds=np.log(_SEARCH.ratios),
-        options={'xatol': _SEARCH.precision},
+        bounds=np.log(_SEARCH.focal_lengths),
+        options={'xatol': _SEARCH.focal_precision},
     )
-    factor = np.log(_SEARCH.comparison)
+    factor = np.log(_SEARCH.compared_factor)
     error = min(error_of(best.x - factor), error_of(best.x + factor))
     if not error > _SEARCH.min_error_ratio * best.fun:
         return None

@@ -25,34 +25,41 @@ class OneFloorSettings:
 
     max_speed: float = 0.4  # m/s; a faster ankle does not rest
     # Meters; an ankle that is higher above the other one does not rest.
-    max_above: float = 0.06
-    span: float = 0.3  # seconds that are averaged to one observation
+    max_height_above_other: float = 0.06
+    span_seconds: float = 0.3  # seconds that are averaged to one observation
     # Share of a span in which an ankle must rest: it is slow at the top of a jump, too.
-    min_rest: float = 0.5
-    kept: int = 200  # observations of a person that are used; more take more time
+    min_rest_share: float = 0.5
+    max_observations: int = 200  # observations of a person; more take longer
     # Most observations that a person counts for. Higher values trust the floor more,
     # and the expected sizes less.
-    most: float = 6.0
-    ankle: float = 0.035  # m; deviation of a resting ankle's height over the floor
-    ankle_per_meter: float = 0.012  # m; what each meter of distance adds to that
-    body: float = 0.07  # radians; deviation of a standing person's axis from vertical
+    max_weight: float = 6.0
+    # Meters; deviation of a resting ankle's height over the floor. Higher values trust
+    # the floor less, and the lifted sizes more.
+    ankle_error: float = 0.035
+    ankle_error_per_meter: float = 0.012  # m; what each meter of distance adds to that
+    # Radians; deviation of a standing person's axis from vertical. Higher values trust
+    # the feet more.
+    body_axis_error: float = 0.07
     # Degrees between trunk and legs, and between thighs and shins; people who bend more
     # do not stand.
     max_bends: tuple[float, float] = (18.0, 35.0)
-    voters: float = 0.1  # share of poses that must stand for the body axis to count
-    size: float = 0.12  # deviation of a body size from the lifted one, logarithm
+    # Share of poses that must stand for the body axis to count
+    min_standing_share: float = 0.1
+    # Deviation of a body size from the lifted one, logarithm. Higher values trust the
+    # floor more.
+    size_error: float = 0.12
     # Largest change of a body size, logarithm. People who need more to reach the floor
     # stand on something else. Higher values admit smaller children, and people on lower
     # stages.
-    max_size: float = 0.27
+    max_size_change: float = 0.27
     # Largest difference to the mean change of all others who stand, logarithm: 1.15 m
     # beside 1.80 m.
-    max_apart: float = 0.45
+    max_size_difference: float = 0.45
     # Radians by which the camera looks down: mean and standard deviation
     pitch: tuple[float, float] = (0.12, 0.3)
     # Radians; standard deviation of the camera's roll. Phones lean by up to .4, level
     # cameras by .02. Higher values trust bodies more.
-    roll: float = 0.05
+    roll_error: float = 0.05
     # Pitch in radians and height in meters of cameras from which the fit starts
     starts: tuple[tuple[float, float], ...] = (
         *((pitch, height) for pitch in (0.0, 0.2, 0.35) for height in (1.2, 2.0)),
@@ -82,7 +89,7 @@ class Stance:
         axes = standing_axes(body, ONE_FLOOR.max_bends)
         axes = axes[np.isfinite(axes).all(1)]
         axis = None
-        if len(axes) > ONE_FLOOR.voters * len(body):
+        if len(axes) > ONE_FLOOR.min_standing_share * len(body):
             axis = np.median(axes, axis=0)
             axis /= np.linalg.norm(axis)
         ankles = body[:, _ANKLES] + person.root_3d[:, None]
@@ -104,15 +111,15 @@ def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     speeds = np.linalg.norm(np.gradient(ankles, seconds, axis=0), axis=-1)
     heights = ankles[..., 2]
     above = heights - heights.min(1, keepdims=True)
-    rests = (speeds < ONE_FLOOR.max_speed) & (above < ONE_FLOOR.max_above)
+    rests = (speeds < ONE_FLOOR.max_speed) & (above < ONE_FLOOR.max_height_above_other)
     # There is one observation for each foot and span.
-    spans = 2 * (seconds / ONE_FLOOR.span).astype(int)[:, None] + [0, 1]
+    spans = 2 * (seconds / ONE_FLOOR.span_seconds).astype(int)[:, None] + [0, 1]
     _, owner, counts = np.unique(spans[rests], return_inverse=True, return_counts=True)
     sums = [np.bincount(owner, column) for column in ankles[rests].T]
     step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    is_long = counts * step >= ONE_FLOOR.min_rest * ONE_FLOOR.span
+    is_long = counts * step >= ONE_FLOOR.min_rest_share * ONE_FLOOR.span_seconds
     places = (np.stack(sums) / counts).T[is_long]
-    return places[:: len(places) // ONE_FLOOR.kept + 1]
+    return places[:: len(places) // ONE_FLOOR.max_observations + 1]
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,7 @@ def fit_floor(
     sizes = problem.sizes(best.x)
     stands = np.array([len(person.ankles) > 0 for person in people])
     others = (sizes[stands].sum() - sizes) / max(stands.sum() - 1, 1)
-    limits = [ONE_FLOOR.max_size], [ONE_FLOOR.max_apart]
+    limits = [ONE_FLOOR.max_size_change], [ONE_FLOOR.max_size_difference]
     doubts = (np.abs([sizes, sizes - others]) / limits).max(0)
     doubts[~(stands & problem.is_free)] = 0
     worst = int(doubts.argmax())
@@ -201,9 +208,9 @@ class _Problem:
         self.ankles = np.concatenate([person.ankles for person in people])
         axes = [person.axis for person in people if person.axis is not None]
         self._axes = np.reshape(axes, (-1, 3))
-        shares = np.minimum(1, ONE_FLOOR.most / np.maximum(counts, 1))
+        shares = np.minimum(1, ONE_FLOOR.max_weight / np.maximum(counts, 1))
         distances = np.linalg.norm(self.ankles, axis=1)
-        errors = ONE_FLOOR.ankle + ONE_FLOOR.ankle_per_meter * distances
+        errors = ONE_FLOOR.ankle_error + ONE_FLOOR.ankle_error_per_meter * distances
         self._weights = np.sqrt(shares)[self._owner] / errors
 
     def start(self, pitch: float, height: float) -> np.ndarray:
@@ -233,8 +240,8 @@ class _Problem:
         return np.concatenate(
             [
                 heights * self._weights,
-                np.cross(self._axes, up).ravel() / ONE_FLOOR.body,
-                [(x[0] - pitch) / pitch_error, x[1] / ONE_FLOOR.roll],
-                x[3:] / ONE_FLOOR.size,
+                np.cross(self._axes, up).ravel() / ONE_FLOOR.body_axis_error,
+                [(x[0] - pitch) / pitch_error, x[1] / ONE_FLOOR.roll_error],
+                x[3:] / ONE_FLOOR.size_error,
             ]
         )

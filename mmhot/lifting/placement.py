@@ -37,35 +37,40 @@ class FloorSettings:
     ankle_error: float = 0.06  # m; standard deviation of a lifted ankle's height
     # Radians; standard deviation of the mean body axis from vertical. Higher values
     # trust the ankles more than the bodies.
-    lean: float = 0.04
-    # Radians; the same if one floor below several people shows what is up
-    shared: float = 0.01
-    above: float = 0.05  # weight of ankles above the floor; ankles below it weigh 1
+    body_axis_error: float = 0.04
+    # Radians; standard deviation of that direction if one floor below several people
+    # shows it. Higher values trust the ankles of all frames more.
+    shared_floor_error: float = 0.01
+    # Weight of ankles above the floor; ankles below it weigh 1. Higher values lift the
+    # floor into the feet.
+    weight_above: float = 0.05
     # Height above the floor, relative to the distance from the camera, at which that
-    # weight falls to a quarter
-    high: float = 0.06
+    # weight falls to a quarter. Higher values let raised feet lift the floor.
+    decay_height: float = 0.06
     rounds: int = 30  # iterations of the reweighted fits
     # Share of poses that must stand for their axes to show what is up; with fewer, the
     # camera counts as level.
-    voters: float = 0.1
+    min_standing_share: float = 0.1
     # m/s; faster people run, and their axes do not show what is up: necks are 3 degrees
     # ahead of ankles in CMU's walks, 5 at this speed, 9 in runs.
-    walk: float = 2.0
-    # If more than this share of poses runs, the floor below their feet shows it.
-    runners: float = 0.2
-    tilt: float = 0.1  # radians; standard deviation of the camera's tilt in that case
+    max_walking_speed: float = 2.0
+    # Share of poses that run, above which the floor below the feet shows what is up
+    max_running_share: float = 0.2
+    # Radians; standard deviation of the camera's tilt in that case. Higher values trust
+    # the feet more.
+    running_tilt_error: float = 0.1
     # m; given heights stay if the lowest ankles are closer to a floor at zero, as they
     # are in 96 % of CMU's motions.
-    at_zero: float = 0.06
+    max_height_at_zero: float = 0.06
     # m; hips that move less sideways are pinned in place by the tool that wrote them.
-    pinned: float = 1e-4
+    max_pinned_motion: float = 1e-4
     # m/s^2 per m of error; acceleration of the floor below one person. Lower values
     # give a stiffer floor.
-    drift: float = 7.0
+    floor_acceleration: float = 7.0
     size_error: float = 0.15  # relative error of a body size; more is a real height
     tilt_error: float = 0.03  # radians; error of the camera's tilt; more is real, too
     # Seconds; window over which the lowest joint is averaged if the camera moves
-    smoothing: float = 0.2
+    smoothing_seconds: float = 0.2
 
 
 ROOT_ERRORS = RootErrors()
@@ -151,7 +156,7 @@ def _solve(
 
 
 def find_floor(
-    ankles: np.ndarray, bodies: np.ndarray, lean: float = FLOOR.lean
+    ankles: np.ndarray, bodies: np.ndarray, lean: float = FLOOR.body_axis_error
 ) -> tuple[np.ndarray, float]:
     """Fit the floor plane to the lowest ankles.
 
@@ -185,10 +190,10 @@ def find_floor(
     if len(bodies):
         expected[:2] = -np.median(bodies[:, :2] / bodies[:, 2:], axis=0)
     plane = expected + [0, 0, np.percentile(offsets[:, 2], 5)]
-    high = FLOOR.high * np.linalg.norm(ankles, axis=1)
+    high = FLOOR.decay_height * np.linalg.norm(ankles, axis=1)
     for _ in range(FLOOR.rounds):
         height = offsets[:, 2] - columns @ plane
-        above = FLOOR.above / (1 + (height / high) ** 2) ** 2
+        above = FLOOR.weight_above / (1 + (height / high) ** 2) ** 2
         weights = np.where(height > 0, above, 1.0)
         normal = (columns * weights[:, None]).T @ columns + prior
         pull = (columns * weights[:, None]).T @ offsets[:, 2] + prior @ expected
@@ -207,7 +212,9 @@ def is_pinned(root: np.ndarray) -> bool:
 
     Some tools write poses like this: the hips stay above one point.
     """
-    return bool(len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.pinned).all())
+    return bool(
+        len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.max_pinned_motion).all()
+    )
 
 
 def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -220,11 +227,11 @@ def find_own_floor(lowest: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     Returns:
         np.ndarray: Height of the floor, meters, (T,).
     """
-    differences = second_differences(seconds, FLOOR.drift)
+    differences = second_differences(seconds, FLOOR.floor_acceleration)
     bands = normal_bands(differences, len(lowest))
     floor = np.percentile(lowest, 5)
     for _ in range(FLOOR.rounds):
-        weights = np.where(lowest > floor, FLOOR.above, 1.0)
+        weights = np.where(lowest > floor, FLOOR.weight_above, 1.0)
         weighted = np.concatenate([bands[:1] + weights, bands[1:]])
         floor = scipy.linalg.solveh_banded(weighted, weights * lowest, lower=True)
     return floor

@@ -212,7 +212,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     poses = clip.keypoints_3d.astype(np.float64)
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     heights = {}
-    runs = _speeds(clip) > FLOOR.walk
+    runs = _speeds(clip) > FLOOR.max_walking_speed
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
         bodies, lean = _upright(clip.take(rows), runs[rows])
@@ -235,7 +235,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
                 climbs = abs(floor).max() > limit
                 root[rows, 2] -= least if climbs else floor
         else:
-            size = max(round(FLOOR.smoothing * clip.fps), 1)
+            size = max(round(FLOOR.smoothing_seconds * clip.fps), 1)
             smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
             root[rows, 2] = ANKLE_HEIGHT - smooth
     return replace(
@@ -264,12 +264,12 @@ def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
     if any(known is not None and known.source == 'floor' for known in people):
         floor = fit_people(seen)
         if floor is not None:
-            return floor.up[None], FLOOR.shared
+            return floor.up[None], FLOOR.shared_floor_error
     bodies = standing_axes(seen.keypoints_3d[~runs, _BODY].astype(np.float64))
     bodies = bodies[np.isfinite(bodies).all(1)]
-    is_run = runs.mean() > FLOOR.runners
-    if not is_run and len(bodies) >= FLOOR.voters * len(seen):
-        return bodies, FLOOR.lean
+    is_run = runs.mean() > FLOOR.max_running_share
+    if not is_run and len(bodies) >= FLOOR.min_standing_share * len(seen):
+        return bodies, FLOOR.body_axis_error
     text = '%s: hardly anybody stands upright: the camera is taken to be level'
     text = (
         '%s: people run: their feet show the floor, and thus where up is'
@@ -277,7 +277,7 @@ def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
         else text
     )
     _LOGGER.warning(text, seen.name)
-    return bodies[:0], FLOOR.tilt if is_run else 1e-6
+    return bodies[:0], FLOOR.running_tilt_error if is_run else 1e-6
 
 
 def _speeds(clip: Clip3D) -> np.ndarray:
@@ -297,7 +297,9 @@ def is_level(clip: Clip3D) -> bool:
     """Return whether another tool gives heights in z-up axes, and they change."""
     heights = np.nan_to_num(clip.root_3d[:, 2])
     is_given = clip.axes == 'z-up' and not clip.model
-    return is_given and bool((abs(heights - heights[:1]) > FLOOR.pinned).any())
+    return is_given and bool(
+        (abs(heights - heights[:1]) > FLOOR.max_pinned_motion).any()
+    )
 
 
 def _step_to_floor(clip: Clip3D) -> Clip3D:
@@ -317,7 +319,7 @@ def _step_to_floor(clip: Clip3D) -> Clip3D:
     lowest = np.fmin.reduce(clip.places()[stands][:, _BODY, 2], axis=1)
     root = clip.root_3d.copy()
     step = ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
-    if abs(step) > FLOOR.at_zero:
+    if abs(step) > FLOOR.max_height_at_zero:
         text = (
             '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
             'their heights'

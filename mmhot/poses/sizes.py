@@ -77,7 +77,7 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         heights = {}
         for track in tracks:
             meters = lifted_height(clip, track)
-            error = ONE_FLOOR.size * meters
+            error = ONE_FLOOR.size_error * meters
             heights[track] = BodyHeight(meters + ANKLE_HEIGHT, error, 'assumed')
         clip = replace(clip, heights=heights)
         if self.height is not None:

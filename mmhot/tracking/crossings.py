@@ -21,10 +21,10 @@ class CrossingLimits:
 
     # Two people meet if their boxes share more than this part of the smaller one.
     # Higher values examine fewer meetings.
-    overlap: float = 0.35
+    min_overlap: float = 0.35
     # Seconds before and after a meeting that give a person's appearance. Higher values
     # average more views, also of other meetings.
-    seconds: float = 1.5
+    look_seconds: float = 1.5
     # Views of a body part, before and after the meeting; with fewer, it does not count.
     # Higher values need clearer views.
     min_looks: int = 2
@@ -37,9 +37,12 @@ class CrossingLimits:
     # A track changes to another person in a meeting if its appearance before and after
     # differs by more than this, and its box jumps. People behind objects reach 0.3
     # without a jump. Higher values end fewer tracks.
-    other: float = 0.25
-    jump: float = 0.2  # person sizes per frame; a box that moves less does not jump
-    jump_ratio: float = 3.0  # a jump is also this many times the track's median step
+    min_change: float = 0.25
+    # Step of a box, person sizes per frame; smaller ones are no jump. Higher values end
+    # fewer tracks.
+    min_jump: float = 0.2
+    # The same relative to the track's median step
+    min_jump_ratio: float = 3.0
 
 
 _LIMITS = CrossingLimits()
@@ -76,7 +79,7 @@ def uncross(
         meeting = waiting.pop(0)
         first, second = meeting.first, meeting.second
         pair = tracks[first], tracks[second]
-        start = _find_exchange(pair, looks, meeting, _LIMITS.seconds * fps)
+        start = _find_exchange(pair, looks, meeting, _LIMITS.look_seconds * fps)
         if start is None:
             continue
         before = [track.take(track.frames < start) for track in pair]
@@ -105,7 +108,7 @@ def end_takeovers(
     ended = []
     for number, track in enumerate(tracks):
         others = [*tracks[:number], *tracks[number + 1 :]]
-        span = _LIMITS.seconds * fps
+        span = _LIMITS.look_seconds * fps
         while (start := _find_takeover(track, others, looks, span)) is not None:
             ended.append(track.take(track.frames < start))
             track = track.take(track.frames >= start)
@@ -129,13 +132,13 @@ def _find_takeover(
     for other in others:
         near = (frames >= other.frames[0] - span) & (frames <= other.frames[-1] + span)
         overlap = box_overlap(boxes, _last_boxes(other, frames))
-        meets |= near & (overlap > _LIMITS.overlap)
+        meets |= near & (overlap > _LIMITS.min_overlap)
     # Steps of the box's corners from frame to frame, in person sizes
     moved = np.linalg.norm(np.diff(boxes, axis=0, prepend=boxes[:1]), axis=1)
     steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
-    least = max(_LIMITS.jump, _LIMITS.jump_ratio * float(np.median(steps)))
+    least = max(_LIMITS.min_jump, _LIMITS.min_jump_ratio * float(np.median(steps)))
     times, values = looks_of(track, looks)
-    best, start = _LIMITS.other, None
+    best, start = _LIMITS.min_change, None
     for last, first in pairwise(times):
         around = (frames > last - span / 2) & (frames <= first)
         between = (frames > last) & (frames <= first)
@@ -174,7 +177,7 @@ def _overlaps(one: Track2D, other: Track2D) -> list[tuple[int, int]]:
     frames = frames[frames >= start]
     boxes = [_last_boxes(track, frames) for track in (one, other)]
     edges = np.flatnonzero(
-        np.diff(box_overlap(*boxes) > _LIMITS.overlap, prepend=0, append=0)
+        np.diff(box_overlap(*boxes) > _LIMITS.min_overlap, prepend=0, append=0)
     )
     ends = np.r_[start - 1, frames, frames[-1:] + 1]
     return [(int(ends[low]), int(ends[high + 1])) for low, high in edges.reshape(-1, 2)]
