@@ -1,0 +1,150 @@
+"""Measure how people of different sizes are placed on one floor, in simulated scenes.
+
+Two to four motions of CMU, of .7 to 1.12 times their size, are 3 to 9 m away from a
+camera that is 1.1 to 2.6 m high and looks down by 0 to 22 degrees; keypoints have 2 px
+of noise, and the lens is known. In most kinds of scenes the last person does something
+else. A column has the errors of equally tall people, then those with sizes from the
+floor: of depths relative to each other, and of vectors between people, after one scale
+of the scene. Example::
+
+    python -m tools.analysis.measure_floor --data-root data/cmu_mocap
+"""
+
+import argparse
+from collections.abc import Callable
+from itertools import combinations
+
+import numpy as np
+
+import mmhot
+from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.datasets.transforms.virtual_camera import floor_offset
+from mmhot.errors import align
+from mmhot.geometry.rotations import rotation_matrices
+from mmhot.poses.sizes import ScalePeople
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.lens import Lens
+from tools.analysis.motions import add_motion_arguments, select_motions
+
+_BODY = get_skeleton('h36m-17')
+_LENS = Lens((1100.0, 1100.0), (640.0, 360.0), size=(1280, 720))
+_FRAMES, _FPS = 60, 25.0
+_SCENES = 12  # scenes of each kind
+_LEGS = [
+    _BODY.indices(f'{side}_{joint}' for joint in ('hip', 'knee', 'foot'))
+    for side in ('left', 'right')
+]
+# Thigh and height of the ankle of people who sit, and thickness of who lies, meters
+_THIGH, _ANKLE, _THICKNESS = 0.42, 0.08, 0.1
+_WORSE = 0.01  # rise of the error of relative depth, above which a scene is worse
+
+
+def _seated(places: np.ndarray) -> np.ndarray:
+    """Sit down on a chair, with level thighs and upright shins."""
+    seated = places.copy()
+    for hip, knee, foot in _LEGS:
+        shin = np.linalg.norm(places[:, knee] - places[:, foot], axis=-1)
+        seated[:, knee] = seated[:, hip] + [0, -_THIGH, 0]
+        seated[:, foot] = seated[:, knee] - shin[:, None] * [0, 0, 1]
+    feet = [foot for *_, foot in _LEGS]
+    return seated + [0, 0, 1] * (_ANKLE - seated[:, feet, 2].min(1))[:, None, None]
+
+
+def _lying(places: np.ndarray) -> np.ndarray:
+    """Lie down on the floor, face up."""
+    lying = places[..., [0, 2, 1]] * (1, 1, -1)
+    return lying + [0, 0, 1] * (_THICKNESS - lying[..., 2].min(1))[:, None, None]
+
+
+def _raised(height: Callable[[np.ndarray], np.ndarray]) -> Callable:
+    """Return a change of motions by a height in meters over seconds."""
+    rise = height(np.arange(_FRAMES) / _FPS)
+    return lambda places: places + np.multiply.outer(rise, [0, 0, 1])[:, None]
+
+
+# How the motion of the last person, or of all, is changed
+_KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'all on the floor': np.asarray,
+    'on a stage': _raised(lambda t: 0 * t + 0.6),
+    'on a beam': _raised(lambda t: 0 * t + 1.25),
+    'on a ladder': _raised(lambda t: 0.4 * t),
+    'on stairs': _raised(lambda t: 0.17 * np.floor(2 * t)),
+    'on a trampoline': _raised(lambda t: 0.9 * abs(np.sin(3 * t))),
+    'jumping': _raised(lambda t: 0.4 * np.sin(6 * t).clip(0)),
+    'seated': _seated,
+    'lying': _lying,
+    'all on trampolines': _raised(lambda t: 0.9 * abs(np.sin(3 * t))),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = OneLineParser(description=__doc__)
+    add_motion_arguments(parser, motions=40)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the errors of each kind of scenes without and with the sizes."""
+    motions = select_motions(args.data_root, args.motions, args.subjects)
+    bodies = [x for motion, _ in motions if len(x := motion[::2]) >= _FRAMES]
+    lines = [['last person', 'relative depth', 'vector', 'worse by .01']]
+    for kind, change in _KINDS.items():
+        rows = [
+            measure(np.random.default_rng(seed), bodies, change, 'all' in kind)
+            for seed in range(_SCENES)
+        ]
+        (depth, vector), (new_depth, new_vector) = np.mean(rows, axis=0)
+        worse = np.mean([after[0] > before[0] + _WORSE for before, after in rows])
+        lines.append([kind, f'{depth:.1%} -> {new_depth:.1%}'])
+        lines[-1] += [f'{vector:.2f} -> {new_vector:.2f} m', f'{worse:.0%}']
+    print_text(align(lines, left=1))
+
+
+def measure(
+    rng: np.random.Generator, bodies: list[np.ndarray], change: Callable, of_all: bool
+) -> np.ndarray:
+    """Return errors of relative depth and vectors, before and after, (2, 2)."""
+    chosen = rng.integers(len(bodies), size=rng.integers(2, 5))
+    people = [place(rng, bodies[index]) for index in chosen]
+    changed = slice(None) if of_all else slice(-1, None)
+    people[changed] = map(change, people[changed])
+    height, pitch = rng.uniform([1.1, 0], [2.6, np.radians(22)])
+    away = rng.uniform(3, 9, len(people))
+    right = away * rng.uniform(-0.4, 0.4, len(people))
+    places = np.stack([right, away, np.full(len(people), -height)], 1)
+    seen = np.stack(people, 1) + places[:, None]
+    seen = (seen @ rotation_matrices([pitch, 0, 0]).T)[..., [0, 2, 1]] * (1, -1, 1)
+    pixels = _LENS.focal * seen[..., :2] / seen[..., 2:] + _LENS.center
+    pixels += rng.normal(0, 2, pixels.shape)
+    clip = Clip2D.from_arrays(pixels, _LENS.size, _FPS, skeleton=_BODY.name)
+    options = dict(intrinsics=_LENS, static_camera=True, without='sizes,feet')
+    before = mmhot.lift(clip, **options)
+    true = seen[:, :, 0].swapaxes(0, 1)
+    return np.array([errors(x, true) for x in (before, ScalePeople()(before))])
+
+
+def place(rng: np.random.Generator, body: np.ndarray) -> np.ndarray:
+    """Return a motion on the floor, of a random size and heading, around z."""
+    body = body[:_FRAMES] + floor_offset(body)
+    body = body - body[:, 0].mean(0) * [1, 1, 0]
+    turn = rotation_matrices([0, 0, rng.uniform(0, 2 * np.pi)])
+    return rng.uniform(0.7, 1.12) * body @ turn.T
+
+
+def errors(clip: Clip3D, true: np.ndarray) -> tuple[float, float]:
+    """Return errors of relative depth and of vectors in meters; ``true`` (P, T, 3)."""
+    roots = np.stack([clip.root_3d[clip.track == track] for track in clip.track_ids])
+    apart = np.log(roots[..., 2] / true[..., 2])
+    roots = roots * (roots * true).sum() / (roots**2).sum()
+    off = [
+        np.linalg.norm((roots - true)[y] - (roots - true)[x], axis=-1).mean()
+        for x, y in combinations(range(len(roots)), 2)
+    ]
+    return float(abs(apart - apart.mean(0)).mean()), float(np.mean(off))
+
+
+if __name__ == '__main__':
+    run_tool(parse_args, main)
