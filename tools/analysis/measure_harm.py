@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.spatial.transform import Rotation
 
 import mmhot
 from mmhot.cli.errors import OneLineParser, print_text, run_tool
@@ -48,6 +49,13 @@ _STRIDE, _SAME = 4, 1e-3
 _ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # width and height of images, pixels
 _Change = Callable[[np.ndarray], np.ndarray]
+_Size = tuple[int, int]
+_Film = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, _Size] | None]
+_Conversion = Callable[[np.ndarray, _Size], np.ndarray]
+# Sizes of images; depth of the nearest joint, meters; noise of keypoints, as a share of
+# the person's size
+_SIZES = (1920, 1080), (1280, 720), (640, 480), (1080, 1920), (1000, 1000), (720, 1280)
+_CLOSE, _PIXEL_NOISE = 0.3, 0.008
 _BODY = get_skeleton('h36m-17')
 _ARMS = [
     _BODY.indices(f'{x}_{y}' for y in ('shoulder', 'elbow', 'wrist'))
@@ -132,9 +140,13 @@ def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
         for motion in motions:
             said.flush()
             try:
-                answer = ('wrong', 'right')[is_right(motion[::_STRIDE].astype(float))]
+                found = is_right(motion[::_STRIDE].astype(float))
             except ArgumentError:
-                answer = 'asked'
+                count['asked'] += 1
+                continue
+            if found is None:
+                continue
+            answer = 'right' if found else 'wrong'
             is_asked = any(_ASKS.search(record.getMessage()) for record in said.buffer)
             count['asked' if is_asked else answer] += 1
         numbers = count.total(), *(count[x] for x in lines[0][2:])
@@ -160,22 +172,77 @@ def _reads_order(world: np.ndarray) -> bool:
     return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
 
-def _says_pixels(change: _Change, world: np.ndarray) -> bool:
-    """Return whether only keypoints that are not pixels of the image are a line."""
-    places = _in_camera(world)
-    pixels = 500 + 600 * places[..., :2] / places[..., 2:].clip(_NEAREST)
+def _asks_for_pixels(
+    film: _Film, change: _Conversion, world: np.ndarray
+) -> bool | None:
+    """Return whether keypoints of a film are a line; None if no camera shows it."""
+    rng = np.random.default_rng(len(world))
+    filmed = film(world, rng)
+    if filmed is None:
+        return None
+    pixels, size = filmed
+    pixels = pixels + rng.normal(
+        0, _PIXEL_NOISE * np.ptp(pixels, 1).max(), pixels.shape
+    )
     logger, said = logging.getLogger('mmhot'), BufferingHandler(sys.maxsize)
     logger.addHandler(said)
-    Clip2D.from_arrays(change(pixels), _SIZE, FPS, skeleton=_BODY.name)
-    logger.removeHandler(said)
-    return bool(said.buffer) == (change is not np.asarray)
+    try:
+        keypoints = change(pixels, size)
+        Clip2D.from_arrays(keypoints, size, FPS / _STRIDE, skeleton=_BODY.name)
+    except ValueError:  # refused
+        return True
+    finally:
+        logger.removeHandler(said)
+    return bool(said.buffer)
 
 
-def _of_crops(pixels: np.ndarray) -> np.ndarray:
+def _says_nothing(film: _Film, world: np.ndarray) -> bool | None:
+    asks = _asks_for_pixels(film, lambda pixels, size: pixels, world)
+    return None if asks is None else not asks
+
+
+def _filmed(
+    world: np.ndarray,
+    rng: np.random.Generator,
+    distances: tuple[float, float] = (3, 20),
+    share: tuple[float, float] = (0.98, 1),
+) -> tuple[np.ndarray, _Size] | None:
+    """Return pixels (T, 17, 2), and the size of an image that has a share of them.
+
+    Cameras are 1 to 3 m high at random distances in meters, and look down by -5 to 25
+    degrees.
+    """
+    world = world - np.median(world[:, :1], axis=0) * (1, 1, 0)
+    for _ in range(200):
+        size = _SIZES[rng.integers(len(_SIZES))]
+        focal = rng.uniform(0.8, 1.4) * max(size)
+        around = Rotation.from_euler('z', rng.uniform(0, 360), degrees=True)
+        look = Rotation.from_euler(
+            'xy', rng.uniform((85, -25), (115, 25)), degrees=True
+        )
+        camera = 0, -np.exp(rng.uniform(*np.log(distances))), rng.uniform(1, 3)
+        points = look.apply(around.apply(world.reshape(-1, 3)) - camera)
+        pixels = focal * points[:, :2] / points[:, 2:] + np.array(size) / 2
+        inside = ((pixels > 0) & (pixels < size)).all(-1).mean()
+        if points[:, 2].min() > _CLOSE and share[0] <= inside <= share[1]:
+            return pixels.reshape(*world.shape[:-1], 2), size
+    return None
+
+
+def _filmed_lying(
+    world: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, _Size] | None:
+    """Return the same of people who lie on the floor and rest on their hips."""
+    poses = _lying(world)
+    poses = poses - poses[:, :1] + np.median(poses[:, :1], axis=0)
+    return _filmed(poses, rng, (2, 10))
+
+
+def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
     """Convert to pixels of crops of 288x384 around each person."""
     low, high = pixels.min(1, keepdims=True), pixels.max(1, keepdims=True)
-    size = ((high - low) / (288, 384)).max(-1, keepdims=True)
-    return (pixels - (low + high) / 2) / size / 1.25 + (144, 192)
+    scale = ((high - low) / (288, 384)).max(-1, keepdims=True)
+    return (pixels - (low + high) / 2) / scale / 1.25 + (144, 192)
 
 
 def _reads_names(form: str, world: np.ndarray) -> bool:
@@ -251,15 +318,25 @@ _NAMES = {
     'time': 'frame_{time:%H%M%S.%f}.png',
     'hash': '{hash}.jpg',
 }
-_PIXELS: dict[str, _Change] = {
-    'of the image': np.asarray,
-    'percent': lambda x: x / 10,
+# Films, whose keypoints are pixels of the image, and changes after which they are not
+_FILMS: dict[str, _Film] = {
+    '3 to 20 m away': _filmed,
+    '12 to 40 m away': partial(_filmed, distances=(12, 40)),
+    'close-ups': partial(_filmed, distances=(0.8, 3), share=(0.3, 0.8)),
+    'at the border': partial(_filmed, share=(0.4, 0.9)),
+    'people who lie': _filmed_lying,
+}
+_NO_PIXELS: dict[str, _Conversion] = {
+    'percent': lambda pixels, size: 100 * pixels / size,
     'of crops': _of_crops,
-    'of images of twice the size': lambda x: x * 2,
-    'y before x': lambda x: x[..., ::-1],
+    **{
+        f'of {factor:g} times the size': lambda x, size, factor=factor: x * factor
+        for factor in (0.2, 0.33, 2, 3)
+    },
+    'y before x': lambda pixels, size: pixels[..., ::-1],
 }
 # Functions that return whether a guess is right for a motion, by the name of the guess
-_GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
+_GUESSES: dict[str, Callable[[np.ndarray], bool | None]] = {
     **{x: partial(_reads_poses, np.asarray, form) for x, form in _FORMS.items()},
     **{
         f'axes: {body.__name__[1:]}, {title}': partial(_reads_poses, body, form)
@@ -268,7 +345,11 @@ _GUESSES: dict[str, Callable[[np.ndarray], bool]] = {
     },
     **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
-    **{f'pixels: {title}': partial(_says_pixels, x) for title, x in _PIXELS.items()},
+    **{f'pixels: {title}': partial(_says_nothing, x) for title, x in _FILMS.items()},
+    **{
+        f'no pixels: {title}': partial(_asks_for_pixels, _filmed, x)
+        for title, x in _NO_PIXELS.items()
+    },
     **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},
 }
 
