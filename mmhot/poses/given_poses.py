@@ -178,19 +178,21 @@ class FillGiven(GivenStep):
             return both[0], both[1]
 
         motions: list[dict[str, np.ndarray]] = []
+        found: list[str] = []
         for track in clip.track_ids:
             person = clip.take(clip.track == track)
             scores = np.where(person.scores >= (self.kpt_thr or 0), person.scores, 0)
             pixels, _ = convert(person.keypoints_2d, scores)
             places, scores = convert(_without_outliers(person, scores), scores)
             body = places[:, : _BODY.num_keypoints]
-            found = '; '.join(find_contradictions(body, person.frame, person.fps))
-            if found:
-                text = '%s: person %d contradicts itself: %s'
-                _LOGGER.warning(text, person.name, track, found)
+            for text in find_contradictions(body, person.frame, person.fps):
+                found.append(f'person {track}: {text}')
             if np.isfinite(body).all(-1).any():
                 places = _complete(places, parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
+        if found:
+            text = '%s: poses contradict themselves: %s'
+            _LOGGER.warning(text, clip.name, '; '.join(found))
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
         arrays, times = join_rows(motions), clip.variable_time
@@ -259,10 +261,9 @@ _PLACES[_BODY.right, 0] *= -1
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
 
-    Frames that repeat others, and those whose root, or most of whose joints, are wrong
-    are missing. Roots that are
-    unknown in some frames are interpolated; if they are in all, places are relative to
-    them.
+    Frames that repeat others, or in which the root or most joints are wrong, are
+    missing. Roots that are unknown in some frames are interpolated; if they are unknown
+    in all, places are relative to them.
     """
     seconds, roots = person.seconds(person.frame), person.root_3d.astype(np.float64)
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)

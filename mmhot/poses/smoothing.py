@@ -20,22 +20,28 @@ from mmhot.structures.clips_3d import Clip3D
 class FilterSettings:
     """Settings of the filters; ``docs/motion.md`` compares these."""
 
-    cutoff: float = 6.0  # Hz: human motion is slower, noise is faster
-    span: float = 0.3  # Savitzky-Golay: seconds to which a polynomial is fitted
-    degree: int = 2  # Savitzky-Golay: degree of the polynomial
-    min_cutoff: float = 1.5  # 1€, at rest, Hz
-    speed_cutoff: float = 1.0  # 1€, of the speed itself, Hz
-    beta: float = 6.0  # 1€, rise of the cutoff per speed, Hz per m/s
-    order: int = 3  # spline: of the derivative that noise shows in
-    strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of its penalty
-    steps: int = 33  # that are tried between these
-    least: int = 8  # frames
-    # spline: weight of positions that were interpolated, chosen on gaps of 1 to 25
-    # frames in 45 motions of CMU
+    cutoff: float = 6.0  # Hz; human motion is slower, noise is faster
+    span: float = 0.3  # seconds; span of the polynomials of Savitzky-Golay
+    degree: int = 2  # degree of these polynomials
+    min_cutoff: float = 1.5  # Hz; 1€ filter, cutoff at rest; higher smooths less
+    speed_cutoff: float = 1.0  # Hz; 1€ filter, cutoff of the speed
+    beta: float = 6.0  # Hz per m/s; 1€ filter, rise of the cutoff with the speed
+    order: int = 3  # derivative that a spline penalizes, in which noise shows
+    strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of a spline's penalties
+    steps: int = 33  # number of penalties that are tried between these
+    min_frames: int = 8  # number of frames; shorter motions are not fitted by splines
+    # Weight of interpolated positions in a spline, chosen on gaps of 1 to 25 frames in
+    # 45 motions of CMU
     interpolated: float = 0.001
-    farthest: float = 2.5  # spline: of a joint's noise; what it would move more is fast
-    astray: float = 6.0  # spline: of a joint's usual steps; more is no noise
-    noisiest: float = 4.0  # spline: of the noise of most joints; more is motion
+    # Distance by which a spline moves a position, in medians of its joint; motion that
+    # would be moved farther is fast. Higher values smooth fast motion more.
+    max_distance: float = 2.5
+    # Fourth difference of a position, relative to those of eight in ten frames; larger
+    # ones are errors, not noise. Higher values take more errors for noise.
+    max_difference: float = 6.0
+    # Noise of a joint, relative to the median of all joints; the rest is motion. Higher
+    # values smooth single joints more.
+    max_noise: float = 4.0
 
 
 def butterworth(
@@ -85,13 +91,13 @@ def spline(
     the points are 1 by default.
     """
     count = len(points)
-    if count < settings.least or fps <= 2 * settings.cutoff:
+    if count < settings.min_frames or fps <= 2 * settings.cutoff:
         return points.copy()
     flat = points.reshape(count, -1, 3)
     weights = np.ones(flat.shape[:2]) if weights is None else weights
     weights = weights.reshape(flat.shape[:2])
     # a position astray is no noise, by which all others would be smoothed
-    is_astray = _find_astray(flat, settings.astray)
+    is_astray = _find_astray(flat, settings.max_difference)
     trusted = np.where(is_astray, weights.clip(max=settings.interpolated), weights)
     smooth = np.empty_like(flat)
     kinds, kind = np.unique(trusted, axis=1, return_inverse=True)
@@ -103,8 +109,8 @@ def spline(
     is_sure = trusted == 1
     is_sure |= ~is_sure.any(0)
     noise = np.nanmedian(np.where(is_sure, size, np.nan), axis=0)
-    noise = np.minimum(noise, settings.noisiest * np.median(noise))
-    share = np.minimum(settings.farthest * noise / size.clip(1e-9), 1)
+    noise = np.minimum(noise, settings.max_noise * np.median(noise))
+    share = np.minimum(settings.max_distance * noise / size.clip(1e-9), 1)
     share[weights < 1] = 1.0
     return (flat + moved * share[..., None]).reshape(points.shape)
 
