@@ -33,6 +33,9 @@ class KeypointLimits:
     # Largest coordinate of keypoints that may be meters or shares of the image. Higher
     # values suspect more clips.
     meters: float = 10
+    # Share of keypoints that are farther outside the image than a quarter of its size.
+    # Close-ups without scores have up to 0.7. Higher values accept more.
+    outside: float = 0.75
     # Median movement along the second axis, in person sizes, below which this axis may
     # be time. Higher values suspect more arrays.
     still: float = 0.15
@@ -60,7 +63,7 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
             'for mmhot refine'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
-    if outside.mean() > 0.5:
+    if outside.mean() > _LIMITS.outside:
         x, y = np.median(points, axis=0)
         raise ValueError(
             f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '

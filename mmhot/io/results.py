@@ -39,8 +39,11 @@ def check_targets(
 
 
 def lock(file: RawIOBase, path: Path) -> None:
-    """Refuse a file to which another process appends; its end releases the lock."""
-    with suppress(ImportError):  # Windows has no such locks
+    """Refuse a file to which another process appends; its end releases the lock.
+
+    Windows has no such locks. There, the lines of both processes are in the file.
+    """
+    with suppress(ImportError):
         import fcntl
 
         try:

@@ -45,7 +45,7 @@ _NEAREST = 0.5  # meters; least depth of people in front of a camera
 # Meters; least and largest distance of people from the origin, if their positions are
 # known. Other distances have another unit than the joints.
 _PLACED = (1.0, 100.0)
-_STEP_FRAMES = 5  # frames over which steps are compared with the path of the pelvis
+_STEP_FRAMES = 3  # frames over which steps are compared with the path of the pelvis
 # Largest part of a step that another unit of translations may leave to be asked for: of
 # the foot's way around the pelvis, and of what the unit that was read leaves. Higher
 # values ask more.

@@ -160,6 +160,16 @@ def _reads_poses(lay: _Change, form: _Change, motion: np.ndarray) -> bool:
     return bool(np.abs(poses - _centered(world)).max() < _SAME)
 
 
+def _reads_translations(joints: float, roots: float, world: np.ndarray) -> bool:
+    clip = Clip3D.from_arrays(
+        joints * _centered(world),
+        FPS / _STRIDE,
+        root_3d=roots * world[:, 0],
+        axes='world',
+    )
+    return bool(np.abs(clip.root_3d - world[:, 0]).max() < _SAME)
+
+
 def _reads_motion(fps: float, world: np.ndarray) -> bool:
     images = world[:: round(FPS / _STRIDE / fps)]
     pixels = 500 + 200 * (_in_camera(images) - (0, 0, 5))[..., :2]
@@ -343,6 +353,10 @@ _GUESSES: dict[str, Callable[[np.ndarray], bool | None]] = {
         for body in (_lying, _hanging)
         for title, form in _AXES.items()
     },
+    'translations: in meters': partial(_reads_translations, 1, 1),
+    'translations: in centimeters of poses in mm': partial(
+        _reads_translations, 1000, 100
+    ),
     **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
     **{f'pixels: {title}': partial(_says_nothing, x) for title, x in _FILMS.items()},
