@@ -132,9 +132,8 @@ def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarra
         if of_text or str not in map(type, table.ravel().tolist()):
             return table.astype(np.float64)
     first = first_of(values)
-    got = 'lists of different lengths'
-    if not isinstance(first, int | float):
-        got = reprlib.repr(first)
+    is_number = isinstance(first, int | float)
+    got = 'lists of different lengths' if is_number else reprlib.repr(first)
     raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
 
 

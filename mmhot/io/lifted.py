@@ -113,9 +113,8 @@ def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
         for number, rows in groupby(range(len(clip)), clip.frame.__getitem__)
     ]
     with replacing_text(path) as file:
-        file.write(f'{{"meta_info": {to_json(header)},\n"instance_info": [\n')
-        file.write(',\n'.join(map(to_json, frames)))
-        file.write('\n]}\n')
+        start = f'{{"meta_info": {to_json(header)},\n"instance_info": [\n'
+        file.writelines([start, ',\n'.join(map(to_json, frames)), '\n]}\n'])
 
 
 def write_keypoints(clip: Clip2D, path: str | Path) -> None:
@@ -143,13 +142,14 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
 
 def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the fields that are the same for all rows, those that the clip has."""
-    values = {name: getattr(clip, name, None) for name in _HEADER}
-    values['steps'] = [*clip.steps]
-    values['step_options'] = [json.dumps(options) for options in clip.steps.values()]
-    values['heights'] = [
-        json.dumps({'track': track} | height._asdict())
-        for track, height in clip.heights.items()
-    ]
+    values = {name: getattr(clip, name, None) for name in _HEADER} | {
+        'steps': [*clip.steps],
+        'step_options': [json.dumps(options) for options in clip.steps.values()],
+        'heights': [
+            json.dumps({'track': track} | height._asdict())
+            for track, height in clip.heights.items()
+        ],
+    }
     return {
         name: np.asarray(value)
         for name, value in values.items()
@@ -199,9 +199,11 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
                     frames = []
                 frames.append(item)
     for person in (person for frame in frames for person in frame['instances']):
-        person['keypoints'] = person['keypoints_3d']
-        person['keypoint_scores'] = person['scores']
-        person['root'] = person['root_3d'] or [None] * 3
+        person |= {
+            'keypoints': person['keypoints_3d'],
+            'keypoint_scores': person['scores'],
+            'root': person['root_3d'] or [None] * 3,
+        }
     meta = header | {'name': clip_name(path)}
     if header.get('smooth_3d', 'none') != 'none':
         options = json.dumps({'smooth_3d': header['smooth_3d']})
@@ -240,9 +242,13 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
             value = np.asarray(fields[name]).tolist()
             of_list = isinstance(kind, list)
             values[name] = tuple(map(kind[0], value)) if of_list else kind(value)
-    sizes = {'N': np.size(fields['frame']), '2': 2, '3': 3}
-    sizes['K'] = len(values['joint_names'])
-    sizes['J'] = len(values.get('detected_joints', ()))
+    sizes = {
+        'N': np.size(fields['frame']),
+        'K': len(values['joint_names']),
+        'J': len(values.get('detected_joints', ())),
+        '2': 2,
+        '3': 3,
+    }
     for name, (letters, dtype) in ARRAYS.items():
         if _KEYS[name] in fields:
             array = to_numbers(_KEYS[name], fields[_KEYS[name]])

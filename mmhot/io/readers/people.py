@@ -132,8 +132,11 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
                 continue
         images.append((name, people))
     numbers = frames_of([label for label, _ in images], folder) if images else []
-    for number, (_, people) in zip(numbers, images, strict=True):
-        pairs += [(number, person) for person in people]
+    pairs += [
+        (number, person)
+        for number, (_, people) in zip(numbers, images, strict=True)
+        for person in people
+    ]
     return gather(pairs, header, size)
 
 
@@ -198,9 +201,9 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     if rows.root_3d is not None:
         rows.root_3d = rows.root_3d.reshape(*rows.points.shape[:-2], 3)
     frame = columns.get('frame')
-    if depth_of(frame) > 2:  # images
-        frame = None
-    return replace(rows, frame=frame, track=columns.get('track'))
+    are_images = depth_of(frame) > 2
+    track = columns.get('track')
+    return replace(rows, frame=None if are_images else frame, track=track)
 
 
 # --- frames ---------------------------------------------------------------------------

@@ -82,11 +82,14 @@ def _add_events(file: Any, clip: Clip3D) -> None:
     if not events:
         return
     times, sides, labels = zip(*sorted(events), strict=True)
-    file.add_parameter('EVENT', 'USED', [len(times)])
-    file.add_parameter('EVENT', 'CONTEXTS', list(sides))
-    file.add_parameter('EVENT', 'LABELS', list(labels))
-    # The format has minutes and seconds.
-    file.add_parameter('EVENT', 'TIMES', np.array([np.zeros(len(times)), times]))
+    parameters = {
+        'USED': [len(times)],
+        'CONTEXTS': list(sides),
+        'LABELS': list(labels),
+        'TIMES': np.array([np.zeros(len(times)), times]),  # minutes and seconds
+    }
+    for name, values in parameters.items():
+        file.add_parameter('EVENT', name, values)
 
 
 def _check_size(path: Path, num_values: int) -> None:
@@ -101,9 +104,7 @@ def _check_size(path: Path, num_values: int) -> None:
 
 def _residuals(clip: Clip3D) -> np.ndarray:
     """Return the residuals of the joints of poses, which the format rounds, (N, K)."""
-    errors = clip.expected_error
-    if errors is None:
-        errors = np.full(clip.keypoint_scores_3d.shape, _COMPUTED)
-    residuals = np.nan_to_num((errors * _MILLIMETERS).round(), nan=_COMPUTED)
+    errors = np.nan if clip.expected_error is None else clip.expected_error
+    residuals = np.nan_to_num(np.round(errors * _MILLIMETERS), nan=_COMPUTED)
     # A pose between one with a joint and one without it has no such joint.
     return np.where(clip.keypoint_scores_3d > 0.999, residuals, _UNKNOWN)

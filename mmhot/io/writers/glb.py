@@ -63,8 +63,7 @@ class _Gltf:
             type=_KINDS[columns.shape[1]],
         )
         if bounds:
-            accessor['min'] = columns.min(0).tolist()
-            accessor['max'] = columns.max(0).tolist()
+            accessor |= {'min': columns.min(0).tolist(), 'max': columns.max(0).tolist()}
         padding = -len(data) % 4
         self._data.append(data + bytes(padding))
         self._size += len(data) + padding
