@@ -99,7 +99,10 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
             self.report.say(line)
         assumed = [x for x, y in clip.heights.items() if y.source == 'assumed']
         if assumed:
-            text = '%s: people %s are taken to be equally tall; {height} states heights'
+            text = (
+                '%s: no common floor shows the sizes of people %s: they are taken '
+                'to be about equally tall; {height} states heights'
+            )
             listed = ', '.join(map(str, assumed))
             _LOGGER.warning(ArgumentError(text, clip.name, listed))
 

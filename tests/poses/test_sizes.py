@@ -103,7 +103,8 @@ def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog)
     same = ScalePeople()(clip)
     assert np.array_equal(same.places(), clip.places())
     assert [record.message for record in caplog.records] == [
-        'clip: people 0, 1 are taken to be equally tall; height states heights'
+        'clip: no common floor shows the sizes of people 0, 1: they are taken to be '
+        'about equally tall; height states heights'
     ]
 
 

@@ -665,7 +665,9 @@ for (const [name, value] of Object.entries(clip.facts)) {
 element('facts').append(facts);
 
 measures.forEach(({ text }, number) => element('add').append(new Option(text, number)));
-if (people.some((person) => [LEFT, RIGHT].some((side) => stridesOf(person, side).length > 1))) {
+const walker = people.find((person) => [LEFT, RIGHT].some((side) => stridesOf(person, side).length > 1));
+if (walker) {
+  state.person = walker; // the chart opens on somebody who has a cycle
   const button = document.createElement('button');
   Object.assign(button, { id: 'cycle', textContent: 'Gait cycle', ariaPressed: 'false' });
   button.title = 'Mean and standard deviation from a contact of the foot, 0 %, to its next one, in the part that is shown';
