@@ -72,15 +72,6 @@ def test_missing_keypoints_may_be_marked_in_any_way(start):
         assert (found.scores[20:40, 13] == expected.scores[20:40, 13]).all()
 
 
-def test_order_of_people_changes_nothing(start):
-    (first,) = start.tracks
-    second = replace(first, track=1, keypoints=first.keypoints[::-1] + 20)
-    tracks = [first, second]
-    one, other = (mmhot.lift(replace(start, tracks=x)) for x in (tracks, tracks[::-1]))
-    assert_allclose(one.keypoints_3d, other.keypoints_3d, atol=1e-5)
-    assert_allclose(one.root_3d, other.root_3d, atol=1e-5)
-
-
 def rows_of(clip, rows, fps=1.0):
     """Take frames by their numbers, which become consecutive, at a multiple of fps."""
     take = dict.fromkeys(('keypoints', 'scores'), lambda x: x[rows])

@@ -135,12 +135,6 @@ def test_people_without_a_joint_of_h36m_are_left_out_with_a_warning(lifter, capl
         lifter(clip_of(people[1], skeleton='coco-17'))
 
 
-def test_gaps_are_seconds(lifter):
-    person = track([0, 26])
-    assert len(lifter(clip_of(person, fps=25.0))) == 27
-    assert len(lifter(clip_of(person, fps=24.0))) == 2
-
-
 @pytest.mark.parametrize('codec', CODECS)
 def test_clips_are_lifted_as_dataset_and_model_do(codec, tmp_path):
     """Center frames of real motions with an unknown lens."""
@@ -175,14 +169,6 @@ def test_stride_is_the_argument_or_a_ninth_of_the_targets(tmp_path):
     checkpoint = save_lifter(tmp_path / 'b.pth', fps=25.0, mapping='hot')
     lifter = Lifter(checkpoint=checkpoint)
     assert (lifter.fps, lifter.mapping) == (25.0, 'hot')
-
-
-def test_progress_counts_frames_of_the_clip(lifter):
-    seen = []
-    people = [track(range(60), number=0), track(range(7), number=1)]
-    lifter(clip_of(*people, fps=25.0), progress=lambda *counts: seen.append(counts))
-    assert seen == sorted(seen)
-    assert seen[-1] == (67, 67)
 
 
 @pytest.mark.parametrize('codec', CODECS)

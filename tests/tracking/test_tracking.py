@@ -51,20 +51,6 @@ def ids_of(tracker, people, index):
     return ids
 
 
-def test_people_keep_their_ids_whatever_their_order():
-    left, right = walk(20), walk(20, start=400)
-    tracker, seen = Tracker(FPS), []
-    for index in range(20):
-        order = [left, right] if index % 2 else [right, left]
-        ids = ids_of(tracker, frame(*(way[index] for way in order)), index)
-        seen.append(ids if index % 2 else ids[::-1])
-    seen = np.array(seen)
-    # confirmed after a tenth of a second; numbered in the order of that
-    assert (seen[:2] == -1).all()
-    assert (seen[2:] == seen[2]).all()
-    assert sorted(seen[2]) == [0, 1]
-
-
 def test_tracks_end_at_cuts():
     people = [frame(place) for place in walk(40)]
     joined = track_clip(people, FPS)
