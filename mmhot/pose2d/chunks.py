@@ -72,9 +72,14 @@ class KeyframeSettings:
     # Margin of the larger box around the keypoints, as a share of their extent.
     wide_margin: float = 0.5
     wide_scale: float = 1.6  # least size of the larger box, as a multiple of the box
-    # Rise of the mean confidence for which the pose in the larger box is accepted.
-    # Higher values accept fewer.
+    # Rise of the mean confidence for which the pose in the larger box is accepted. One
+    # of its keypoints must be outside of the searched box, too: in larger boxes
+    # confidences are higher, and keypoints less exact. Higher values accept fewer.
     wide_gain: float = 0.02
+    wide_seen: float = 0.3  # least confidence of that keypoint
+    # Drop of the mean confidence from frame to frame for which upright people are
+    # searched in a larger box. Higher values search fewer people twice.
+    wide_drop: float = 0.1
     # Overlap with a tracked person's box, from which a detected person is the same one.
     # Higher values start more tracks.
     same_person_overlap: float = 0.3
@@ -182,9 +187,9 @@ class PoseSearch:
         off &= self.are_certain(people)
         people = self._look_again(places, people, off, around, prior, 0)
         confidence = people.scores.mean(1)
-        doubtful = ~are_upright(people.keypoints) | (
-            confidence < settings.reliable_confidence
-        )
+        as_before = confidence >= prior.confidence - settings.wide_drop
+        as_before |= confidence >= settings.reliable_confidence
+        doubtful = ~(are_upright(people.keypoints) & as_before)
         doubtful &= (confidence < settings.certain_confidence) & (confidence > 0)
         wide = self._wide_boxes(people)
         gain = settings.wide_gain
@@ -214,7 +219,8 @@ class PoseSearch:
         """Estimate chosen people (P,) again in other boxes (P, 4).
 
         The second estimate replaces the first where its mean confidence is higher by at
-        least ``gain``.
+        least ``gain``. If there is one, the second pose must have a keypoint outside of
+        the first box, and be most similar to the first pose of the same person.
         """
         if not chosen.any():
             return people
@@ -223,9 +229,20 @@ class PoseSearch:
         prior = Prior(confidence, self.turns_of(first))
         corners = boxes[chosen], first.bbox_scores
         second = self.estimate(places[chosen], corners, prior)
-        second.bboxes = self.boxes_of(second) if gain else second.bboxes
         better = second.scores.mean(1) >= first.scores.mean(1) + gain
+        if gain:
+            similarity = compare_all(second, people)
+            similarity[places[chosen][:, None] != places] = 0
+            better &= similarity[:, chosen].diagonal() >= similarity.max(1)
+            better &= self._leave(second, first.bboxes)
+            second.bboxes = self.boxes_of(second)
         return people.with_rows(np.flatnonzero(chosen)[better], second.take(better))
+
+    def _leave(self, people: People, boxes: np.ndarray) -> np.ndarray:
+        """Mark people (P,) with a keypoint that is seen outside of their box (P, 4)."""
+        low, high = np.split(boxes[:, None], 2, axis=-1)
+        outside = ((people.keypoints < low) | (people.keypoints > high)).any(-1)
+        return (outside & (people.scores >= self.settings.wide_seen)).any(1)
 
     def find_beside(
         self, place: int, people: People, expected: People, boxes: np.ndarray

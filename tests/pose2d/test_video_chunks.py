@@ -354,3 +354,30 @@ def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
     world = World(lambda n: (100, 100) if n not in (9, 10) else None)
     counts = [len(found) for found in world.run()]
     assert counts == [0 if n in (9, 10) else 1 for n in range(25)]
+
+
+@pytest.mark.parametrize(
+    ('legs', 'all_joints', 'before', 'accepted'),
+    [
+        (60, 0, np.nan, True),
+        (60, 0, 0.5, False),  # upright, and as certain as in the frame before
+        (0, 0, np.nan, False),  # all limbs are inside of the box that was searched
+        (0, 120, np.nan, False),  # the other person
+    ],
+)
+def test_larger_boxes_find_limbs_outside(legs, all_joints, before, accepted):
+    first = np.float32([150, 150]) + OFFSETS
+    other, again = first + [120, 0], first + [all_joints, 0]
+    again[13:, 1] += legs
+
+    def estimate(places, boxes, prior):
+        is_first = len(places) == 2
+        points = np.stack([first, other] if is_first else [again])
+        scores = np.full((len(points), 17), 0.9)
+        scores[0] = 0.5 if is_first else 0.55
+        return People(*boxes, points.astype(np.float32), scores.astype(np.float32))
+
+    boxes = np.float32([[135, 115, 165, 185], [255, 115, 285, 185]])
+    prior = Prior(np.full(2, before), np.zeros(2, int))
+    found = PoseSearch(estimate, SIZE).find(0, (boxes, np.ones(2)), prior)
+    assert found.scores[:, 0] == pytest.approx([0.55 if accepted else 0.5, 0.9])
