@@ -11,6 +11,7 @@ from mmhot.lifting.gaps import TORSO
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.networks import Keep
+from mmhot.lifting.one_floor import legs_unseen
 from mmhot.options import Option, split_numbers
 from mmhot.pose2d.options import SPEEDS, RuntimeOptions
 from mmhot.progress import CountStage, no_count
@@ -127,7 +128,20 @@ class Lift(LiftingStep):
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
         poses = self._keep_detections(poses, clip, lifter.skeleton.num_keypoints)
+        if lifter.is_person:
+            self._say_unseen(poses)
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
+
+    def _say_unseen(self, poses: Clip3D) -> None:
+        """List the people whose legs are never seen."""
+        unseen = legs_unseen(poses.scores)
+        tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
+        if tracks:
+            listed = ', '.join(map(str, tracks))
+            self.report.say(
+                f'{poses.name}: nobody sees the legs of people {listed}: they hang '
+                'straight down, faded, and show no floor'
+            )
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
         """Add all detected keypoints to the clip if there are more than are lifted."""

@@ -17,6 +17,7 @@ from mmhot.structures.conventions import standing_axes
 
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['left_foot', 'right_foot'])
+_LEGS = [*_H36M.indices(['left_knee', 'right_knee']), *_ANKLES]
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Stance:
     def of(cls, person: Clip3D) -> 'Stance':
         """Collect the evidence of a clip with one person, in z-up axes."""
         body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
+        body[legs_unseen(person.scores)] = np.nan
         axes = standing_axes(body, ONE_FLOOR.max_bends)
         axes = axes[np.isfinite(axes).all(1)]
         axis = None
@@ -94,6 +96,14 @@ class Stance:
             axis /= np.linalg.norm(axis)
         ankles = body[:, _ANKLES] + person.root_3d[:, None]
         return cls(resting_places(ankles, person.time), axis)
+
+
+def legs_unseen(scores: np.ndarray) -> np.ndarray:
+    """Mark poses (T,) with legs that nobody sees: knees and ankles were filled in.
+
+    ``scores`` (T, K) are 0 where a joint was filled in.
+    """
+    return (scores[:, _LEGS] <= 0).all(1)
 
 
 def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:

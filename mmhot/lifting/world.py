@@ -10,7 +10,7 @@ import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError
 from mmhot.lifting import placement
-from mmhot.lifting.one_floor import fit_people
+from mmhot.lifting.one_floor import fit_people, legs_unseen
 from mmhot.lifting.placement import FLOOR
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
@@ -213,14 +213,20 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     heights = {}
     runs = _speeds(clip) > FLOOR.max_walking_speed
+    unseen = legs_unseen(clip.scores)
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
-        bodies, lean = _upright(clip.take(rows), runs[rows])
-        feet = (poses[rows][:, ankles] + root[rows, None]).reshape(-1, 3)
+        shown = rows & ~unseen
+        if not shown.any():
+            shown, unseen = rows, unseen & ~rows
+        bodies, lean = _upright(clip.take(shown), runs[shown])
+        feet = (poses[shown][:, ankles] + root[shown, None]).reshape(-1, 3)
         rotation, heights[shot] = placement.find_floor(feet, bodies, lean)
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
+        if static_camera and unseen[rows].all():
+            continue  # Legs that nobody sees may be below a table.
         lowest = poses[rows][:, _BODY][..., 2].min(1)
         limit = np.inf
         if static_camera:

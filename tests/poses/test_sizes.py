@@ -12,9 +12,12 @@ from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera_path import static_path
 from mmhot.lifting.world import scale_people, to_world
 from mmhot.poses.sizes import ScalePeople
+from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 
 FRAMES, TALL = 40, 1.65
+H36M = get_skeleton('h36m-17')
+LEGS = 'left_knee', 'right_knee', 'left_foot', 'right_foot'
 CAMERA = np.array([0, 0, 1.6])
 # Right and away of a camera, meters; body size relative to the lifted one; meters above
 # the floor.
@@ -141,3 +144,22 @@ def test_heights_are_read_in_every_form():
     for wrong in ('0:9', 'a:1.8', '0:1:2', {}):
         with pytest.raises(ValueError, match='^height must be from 0.3 to 3 meters'):
             ExportOptions.read({'height': wrong})
+
+
+def test_legs_that_nobody_sees_show_no_floor():
+    """Who sits at a table was as short as the hanging legs needed to be."""
+    clip, _ = lifted(CHILD, ADULT, OTHER)
+    two = ScalePeople()(clip.take(clip.track < 2))
+    root, scores = clip.root_3d.copy(), clip.scores.copy()
+    root[clip.track == 2, 1] += 0.4  # hips of a chair's height; y is down
+    scores[np.ix_(clip.track == 2, H36M.indices(LEGS))] = 0
+    three = ScalePeople()(replace(clip, root_3d=root, scores=scores))
+    assert three.heights[2].source == 'assumed'
+    for track in (0, 1):
+        assert three.heights[track].meters == pytest.approx(
+            two.heights[track].meters, abs=0.02
+        )
+    world = to_world(three, static_camera=True).places()
+    lowest = world[..., 2].min(1)
+    assert lowest[clip.track < 2] == pytest.approx(0.08, abs=0.03)
+    assert lowest[clip.track == 2].max() < -0.05
