@@ -72,11 +72,13 @@ class KeyframeSettings:
     # Margin of the larger box around the keypoints, as a share of their extent.
     wide_margin: float = 0.5
     wide_scale: float = 1.6  # least size of the larger box, as a multiple of the box
-    # Rise of the mean confidence for which the pose in the larger box is accepted. One
-    # of its keypoints must be outside of the searched box, too: in larger boxes
-    # confidences are higher, and keypoints less exact. Higher values accept fewer.
+    # Rise of the mean confidence for which the pose in the larger box is accepted.
+    # Higher values accept fewer.
     wide_gain: float = 0.02
-    wide_seen: float = 0.3  # least confidence of that keypoint
+    # Confidence of a keypoint outside of a detected box, for which the pose in the
+    # larger box is accepted: there, confidences are higher, and keypoints less exact.
+    # Higher values accept fewer.
+    wide_seen: float = 0.3
     # Drop of the mean confidence from frame to frame for which upright people are
     # searched in a larger box. Higher values search fewer people twice.
     wide_drop: float = 0.1
@@ -219,12 +221,14 @@ class PoseSearch:
         """Estimate chosen people (P,) again in other boxes (P, 4).
 
         The second estimate replaces the first where its mean confidence is higher by at
-        least ``gain``. If there is one, the second pose must have a keypoint outside of
-        the first box, and be most similar to the first pose of the same person.
+        least ``gain``. If there is one, the second pose must be most similar to the
+        first pose of the same person, and in a detected box, which has all limbs, it
+        must also have a keypoint outside.
         """
         if not chosen.any():
             return people
         first = people.take(chosen)
+        is_tracked = ~np.isnan(prior.confidence[chosen])
         confidence = np.fmax(prior.confidence[chosen], first.scores.mean(1))
         prior = Prior(confidence, self.turns_of(first))
         corners = boxes[chosen], first.bbox_scores
@@ -234,7 +238,7 @@ class PoseSearch:
             similarity = compare_all(second, people)
             similarity[places[chosen][:, None] != places] = 0
             better &= similarity[:, chosen].diagonal() >= similarity.max(1)
-            better &= self._leave(second, first.bboxes)
+            better &= is_tracked | self._leave(second, first.bboxes)
             second.bboxes = self.boxes_of(second)
         return people.with_rows(np.flatnonzero(chosen)[better], second.take(better))
 
