@@ -103,7 +103,7 @@ def legs_unseen(scores: np.ndarray) -> np.ndarray:
 
     ``scores`` (T, K) are 0 where a joint was filled in.
     """
-    return (scores[:, _LEGS] <= 0).all(1)
+    return np.asarray((scores[:, _LEGS] <= 0).all(1))
 
 
 def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:

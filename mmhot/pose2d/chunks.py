@@ -246,7 +246,8 @@ class PoseSearch:
         """Mark people (P,) with a keypoint that is seen outside of their box (P, 4)."""
         low, high = np.split(boxes[:, None], 2, axis=-1)
         outside = ((people.keypoints < low) | (people.keypoints > high)).any(-1)
-        return (outside & (people.scores >= self.settings.wide_seen)).any(1)
+        outside &= people.scores >= self.settings.wide_seen
+        return np.asarray(outside.any(1))
 
     def find_beside(
         self, place: int, people: People, expected: People, boxes: np.ndarray
