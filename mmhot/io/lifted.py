@@ -233,8 +233,7 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
 
 def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     """Make a clip of arrays, or lists, by the names of its fields."""
-    lacking = {*_KEYS.values(), *_HEADER} - _OPTIONAL - fields.keys()
-    if lacking:
+    if lacking := {*_KEYS.values(), *_HEADER} - _OPTIONAL - fields.keys():
         raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
     values: dict[str, Any] = {}
     for name, kind in _HEADER.items():

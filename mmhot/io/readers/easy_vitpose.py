@@ -9,10 +9,11 @@ from mmhot.io.arrays import depth_of
 def read_document(document: Any) -> dict[str, Any] | None:
     """Convert a document to MMPose's keys; the result is None for other programs'."""
     frames = document.get('keypoints') if isinstance(document, Mapping) else None
-    if not (isinstance(frames, list) and all(isinstance(x, Mapping) for x in frames)):
+    if not isinstance(frames, list) or not all(
+        isinstance(x, Mapping) and {*map(depth_of, x.values())} <= {2} for x in frames
+    ):
         return None
-    people = [person for frame in frames for person in frame.values()]
-    if not people or any(depth_of(person) != 2 for person in people):
+    if not any(frames):
         return None
     return {
         'frames': [

@@ -39,11 +39,10 @@ def reader_of(path: Path) -> Reader | None:
             return partial(_read_registered, name, function)
     text = tables.decoded(start).encode() if start.startswith(tables.WIDE) else start
     text = text.lstrip(BLANK)
-    for starts, read in _READERS:
-        if text.startswith(starts):
-            return read
-    is_table = tables.find_header(text.decode('utf-8', 'replace'))
-    return _of_path(tables.read_table) if is_table else None
+    read = next((read for starts, read in _READERS if text.startswith(starts)), None)
+    if read is None and tables.find_header(text.decode('utf-8', 'replace')):
+        return _of_path(tables.read_table)
+    return read
 
 
 def register_reader(
@@ -127,12 +126,12 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
 
 def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     """Read ``.npz``, ``.npy`` or a pickle."""
-
-    def names_to_load(names: list[str]) -> list[str]:
-        return names if {*names} >= _OF_CLIPS else columns_of(names)
-
     is_archive = start_of(path).startswith(SIGNATURES)
-    columns = load_arrays(path, names_to_load) if is_archive else {}
+    columns = (
+        load_arrays(path, lambda x: x if {*x} >= _OF_CLIPS else columns_of(x))
+        if is_archive
+        else {}
+    )
     if columns.keys() >= _OF_CLIPS:
         return clip_of_arrays(columns)
     content: Any = columns or load_objects(path)

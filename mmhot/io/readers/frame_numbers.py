@@ -105,8 +105,10 @@ def natural_key(name: str) -> list[tuple[int, str]]:
     >>> sorted(['img10', 'img9'], key=natural_key)
     ['img9', 'img10']
     """
-    parts = re.split(r'(\d+)', name)
-    return [(int(p[:300]), '') if p.isdecimal() else (-1, p) for p in parts]
+    return [
+        (int(part[:300]), '') if part.isdecimal() else (-1, part)
+        for part in re.split(r'(\d+)', name)
+    ]
 
 
 def name_form(name: str) -> str:
@@ -297,7 +299,7 @@ def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
 
 def _check_videos(names: set[str]) -> None:
     if len(names) > 1:
-        listed = ', '.join(sorted(names))
         raise ValueError(
-            f'has images of {len(names)} videos ({listed:.80}): give one file for each'
+            f'has images of {len(names)} videos ({", ".join(sorted(names)):.80}): give '
+            'one file for each'
         )

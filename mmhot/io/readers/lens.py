@@ -89,8 +89,7 @@ def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
     name, matrix = _first(content, *_MATRIX)
     if matrix is None:
         numbers = {name: _number(content, name) for name in _NUMBERS}
-        missing = [name for name, number in numbers.items() if number is None]
-        if missing:
+        if missing := [name for name, number in numbers.items() if number is None]:
             raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
         return tuple(number for number in numbers.values() if number is not None)
     (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()

@@ -375,8 +375,7 @@ def gather(
         size (int): Preferred points, 2 or 3 dimensions.
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
-        chosen = [x for x in pairs if len(x[1].get(kind, ()))]
-        if chosen:
+        if chosen := [x for x in pairs if len(x[1].get(kind, ()))]:
             break
     else:
         raise ValueError(

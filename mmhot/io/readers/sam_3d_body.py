@@ -30,8 +30,7 @@ def joint_name(name: str) -> str:
     'right_ring_finger4'
     """
     name = name.replace('_toe_tip', '_toe')
-    match = _FINGER.fullmatch(name)
-    if match is None:
-        return name
-    side, finger, point = match.groups()
-    return f'{side}_{_FINGERS.get(finger, f"{finger}_finger")}{_POINTS[point]}'
+    if match := _FINGER.fullmatch(name):
+        side, finger, point = match.groups()
+        name = f'{side}_{_FINGERS.get(finger, f"{finger}_finger")}{_POINTS[point]}'
+    return name

@@ -20,6 +20,12 @@ _SCORES = ('conf', 'keypoint_confidence', 'confidence')
 _NUM_KEYPOINTS = 17
 _NUM_BEFORE = 5
 _LONGEST_LINE = 4000  # characters
+# The numbers of a keypoint, and of what comes after all, by the numbers in a line.
+_LAYOUTS = {
+    _NUM_BEFORE + size * _NUM_KEYPOINTS + rest: (size, rest)
+    for size in (3, 2)
+    for rest in (0, 1, 2)
+}
 
 
 def is_result(value: Any) -> bool:
@@ -62,18 +68,9 @@ def label_files(folder: Path) -> list[Path]:
     files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
     for path in files:
         with path.open(encoding='utf-8', errors='replace') as file:
-            if _layout(len(file.readline(_LONGEST_LINE).split())) is not None:
+            if len(file.readline(_LONGEST_LINE).split()) in _LAYOUTS:
                 return files
     return []
-
-
-def _layout(count: int) -> tuple[int, int] | None:
-    """Return the numbers of a keypoint and those after all, in a line of a length."""
-    for size in (3, 2):
-        rest = count - _NUM_BEFORE - size * _NUM_KEYPOINTS
-        if 0 <= rest <= 2:
-            return size, rest
-    return None
 
 
 def read_labels(files: list[Path], folder: Path) -> Rows:
@@ -90,12 +87,11 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
         if line.strip()
     ]
     widest = max(len(cells) for _, cells in people)
-    layout = _layout(widest)
-    if layout is None:
+    if widest not in _LAYOUTS:
         raise ValueError(
             f'has lines of {widest} numbers: expected a class, a box and 17 keypoints'
         )
-    size, rest = layout
+    size, rest = _LAYOUTS[widest]
     whole = [cells for _, cells in people if len(cells) == widest]
     has_ids = rest > 0 and all(cells[-1].isdecimal() for cells in whole)
     end = _NUM_BEFORE + size * _NUM_KEYPOINTS
