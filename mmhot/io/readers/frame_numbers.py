@@ -151,12 +151,16 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     steps = np.diff(np.unique(numbers))
     is_each = np.gcd.reduce(steps) != 1 or steps.min() < _MIN_STEP
     if is_text and not is_each and _are_even(steps):
-        text = (
-            '%s: numbers in names of images are about %.3g apart, which counts as one '
-            'frame: if they are milliseconds, {fps} is %.3g'
-        )
         numbers, rate, _ = count_frames(numbers)
-        _LOGGER.warning(ArgumentError(text, values[0], 1 / rate, 1000 * rate))
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: numbers in names of images are about %.3g apart, which counts as '
+                'one frame: if they are milliseconds, {fps} is %.3g',
+                values[0],
+                1 / rate,
+                1000 * rate,
+            )
+        )
         return numbers
     return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
 
@@ -201,9 +205,14 @@ def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
         steps = np.diff(unique)
         is_time = are_parts or steps.max() <= _MAX_STEP * np.median(steps)
         if is_time and (has_date or not is_dated) and _are_even(steps):
-            text = '%s: names of images are times, of %.3g frames/s: give it as {fps}'
             counted = count_frames(times)
-            _LOGGER.warning(ArgumentError(text, names[0], counted.rate))
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: names of images are times, of %.3g frames/s: give it as {fps}',
+                    names[0],
+                    counted.rate,
+                )
+            )
             return counted.frame
     return None
 

@@ -49,9 +49,8 @@ def read_poses(
         fps = choose(name, 'fps', rows.fps, fps)
         if fps is None:
             raise ArgumentError('does not state its frame rate: give {fps}')
-        size: Any = image_size
-        if size is None and rows.width and rows.height:
-            size = rows.width, rows.height
+        stated = (rows.width, rows.height) if rows.width and rows.height else None
+        size: Any = stated if image_size is None else image_size
         pixels = rows.keypoints_2d
         if pixels is not None and rows.is_normalized:
             rows.keypoints_2d = None if size is None else pixels * size
