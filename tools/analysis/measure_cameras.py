@@ -1,10 +1,9 @@
 """Measure videos of calibrated cameras against the 3D markers of people.
 
 A folder has the videos, a ``.trc`` for each person whose rows are their frames, and the
-calibration: ``.qca.txt`` of Qualisys, ``.toml`` of Pose2Sim, or an OpenCV file NAME.yml
-with ``K``, ``D``, ``R`` and ``T`` for each video NAME. Cameras are in the order of the
-videos' names, and stand. The 2D model ``true`` projects the markers. In a frame without
-the person the pose of the nearest frame counts. Example::
+calibration: ``.qca.txt`` of Qualisys or ``.toml`` of Pose2Sim. Cameras are in the order
+of the videos' names, and stand. The 2D model ``true`` projects the markers. In a frame
+without the person the pose of the nearest frame counts. Example::
 
     python -m tools.analysis.measure_cameras FOLDER --pose2d gtpt-t movenet true
 """
@@ -16,7 +15,6 @@ from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
-import cv2
 import numpy as np
 from scipy.signal import find_peaks
 from scipy.spatial.transform import Rotation
@@ -27,7 +25,6 @@ from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.frames.decoding import VIDEO_SUFFIXES
 from mmhot.frames.files import VideoFile
-from mmhot.io.readers.lens import read_lens
 from mmhot.io.readers.tables import read_trc
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
@@ -84,7 +81,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Print the errors of each view, of each joint, and of the vectors of people."""
     videos = sorted(x for x in args.folder.iterdir() if x.suffix in VIDEO_SUFFIXES)
-    cameras = read_cameras(args.folder, videos)
+    cameras = read_cameras(args.folder)
     if not len(videos) == len(cameras) > 0:
         raise ValueError(f'{len(videos)} videos, but {len(cameras)} cameras')
     files = sorted(args.folder.glob('*.trc'))
@@ -233,14 +230,13 @@ def compare_angles(
     return np.concatenate(errors).mean(), np.mean(peaks) if peaks else np.nan
 
 
-def read_cameras(folder: Path, videos: list[Path]) -> list[Camera]:
-    """Read the calibration of a folder; OpenCV's has a file for each video."""
+def read_cameras(folder: Path) -> list[Camera]:
+    """Read the calibration of a folder."""
     for path in folder.glob('*.qca.txt'):
         return [_qualisys(x) for x in ElementTree.parse(path).iter('camera')]
-    for path in folder.glob('*.toml'):
-        cameras = tomllib.loads(path.read_text()).values()
-        return [_pose2sim(x) for x in cameras if 'matrix' in x]
-    return [_opencv(video.with_suffix('.yml')) for video in videos]
+    texts = [path.read_text() for path in folder.glob('*.toml')]
+    cameras = [camera for text in texts for camera in tomllib.loads(text).values()]
+    return [_pose2sim(camera) for camera in cameras if 'matrix' in camera]
 
 
 def _qualisys(camera: ElementTree.Element) -> Camera:
@@ -268,12 +264,6 @@ def _pose2sim(camera: dict) -> Camera:
     lens = Lens((fx, fy), (cx, cy), tuple(camera['distortions']), (width, height))
     rotation = Rotation.from_rotvec(camera['rotation']).as_matrix()
     return Camera(lens, rotation, np.array(camera['translation']))
-
-
-def _opencv(path: Path) -> Camera:
-    file = cv2.FileStorage(str(path), cv2.FILE_STORAGE_READ)
-    rotation, translation = file.getNode('R').mat(), file.getNode('T').mat()
-    return Camera(read_lens(path), rotation, translation.ravel())
 
 
 def read_markers(path: Path) -> np.ndarray:
