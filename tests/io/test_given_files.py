@@ -47,16 +47,6 @@ def test_parts_of_people_are_in_dicts():
     np.testing.assert_array_equal(clip.places(), plain.places())
 
 
-def test_what_a_source_lacks():
-    with pytest.raises(ValueError, match='does not state its frame rate: give fps'):
-        read_poses(RESULTS)
-    lacking = [
-        [{k: v for k, v in x[0].items() if k != 'focal_length'}] for x in RESULTS
-    ]
-    with pytest.raises(ValueError, match='image size: give image_size'):
-        read_poses(lacking, fps=30)
-
-
 @pytest.mark.parametrize('name', ['../../x', '/tmp/x', '', '..', 'a/b'])
 def test_names_of_clips_write_nowhere_else(name, tmp_path, monkeypatch):
     folder = tmp_path / 'a/b'

@@ -4,7 +4,6 @@ Each way in gives the same clip for the same people, whatever the order of joint
 people, their IDs, their clock, and the marks of missing joints.
 """
 
-import json
 import re
 from dataclasses import replace
 from types import SimpleNamespace
@@ -346,22 +345,3 @@ def test_intrinsics_of_another_size_are_refused(center, size):
     with_size = replace(lens, size=size)
     assert with_size.fitted(*size) == with_size
     assert Lens((1000, 1000), (1100, 540)).fitted(1920, 1080).center == (1100, 540)
-
-
-# --- inputs of other commands ---------------------------------------------------------
-
-
-def test_other_inputs_name_their_command(tmp_path):
-    poses = rendered('walk').places()[:COUNT, :17].astype(np.float64)
-    for source in (poses, 1000 * poses, poses[:, None]):
-        with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
-            mmhot.lift(source, **SIZE)
-    np.save(tmp_path / 'a.npy', poses)
-    for name in ('a.npy', 'b.json'):
-        (tmp_path / 'b.json').write_text(json.dumps({'keypoints_3d': poses.tolist()}))
-        with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
-            mmhot.lift(tmp_path / name, **SIZE)
-    scored = np.append(BODY, np.full((COUNT, 17, 1), 0.5), -1)
-    for source in (BODY, scored):
-        with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
-            mmhot.refine(source, fps=25)
