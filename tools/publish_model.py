@@ -73,8 +73,10 @@ def main(args: argparse.Namespace) -> None:
             f'{args.source} is not a checkpoint of an MMEngine training: '
             f'it lacks {error}'
         ) from error
-    config = Config({**trained, **config_within(args.source, checkpoint)})
-    config = read_config_file(args.config) if args.config else config
+    if args.config:  # the training's may name types that only its project registers
+        config = read_config_file(args.config)
+    else:
+        config = Config({**trained, **config_within(args.source, checkpoint)})
     if args.mean_with:
         state = average(state, args)
     if args.half:

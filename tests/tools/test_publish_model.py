@@ -69,7 +69,9 @@ def test_mean_of_checkpoints(publish, tmp_path):
 def test_settings_may_come_from_another_config(publish, tmp_path):
     config, other = lifter_config(fps=25.0), lifter_config(fps=30.0)
     source, target = tmp_path / 'epoch_3.pth', tmp_path / 'small.pth'
-    save_training(source, config)
+    state = random_state(config)
+    config.model.head.loss = dict(type='OfAProject')  # not registered here
+    save_training(source, config, state)
     other.dump(tmp_path / 'other.py')
     assert publish(source, target, '--config', tmp_path / 'other.py') == (0, '')
     assert Lifter(checkpoint=target).fps == 30.0
