@@ -139,8 +139,7 @@ def test_stream_of_images_is_that_of_the_file(video, options):
             assert (poses.frame.image == expected.frame.image).all()
             for person, other in zip(poses.people, expected.people, strict=True):
                 np.testing.assert_array_equal(person.keypoints_3d, other.keypoints_3d)
-    short = [*mmhot.stream(IMAGES, fps=25, duration=0.4, **options)]
-    assert len(short) == 10
+    assert len([*mmhot.stream(IMAGES, fps=25, duration=0.4, **options)]) == 10
 
 
 class Camera(FrameSource):

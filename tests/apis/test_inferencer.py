@@ -98,8 +98,7 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
     results = lifting(video, disable_rebase_keypoint=True, disable_norm_pose_2d=True)
     found = [people(result)[0] for result in results]
     lifter = Lifter(None, checkpoint)
-    estimator = VideoPoseEstimator(*models)
-    chain = plan_of(VIDEO, lifter, estimator, camera='moving')
+    chain = plan_of(VIDEO, lifter, VideoPoseEstimator(*models), camera='moving')
     clip = lift_video(chain, VideoFile(video))
     assert len(found) == len(clip.frame) == 10
     for row, person in enumerate(found):

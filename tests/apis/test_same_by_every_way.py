@@ -97,8 +97,7 @@ def test_keypoints(tmp_path, skater, two_people, people, options):
 
 
 def test_camera_that_is_known_to_be_static_only_when_it_is_saved(tmp_path, skater):
-    clip = mmhot.lift(skater)
-    clip.save(tmp_path / 'late.npz', static_camera=True)
+    mmhot.lift(skater).save(tmp_path / 'late.npz', static_camera=True)
     late, early = (
         read_lifted(tmp_path / 'late.npz'),
         mmhot.lift(skater, static_camera=True),

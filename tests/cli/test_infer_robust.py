@@ -162,8 +162,7 @@ def test_fault_of_a_model_stops_one_input_only(
         raise RuntimeError('the model\nis broken')
 
     disturb(0, fail)
-    other = clean(tmp_path / 'other.mkv')
-    assert infer_it(other, video) == 1
+    assert infer_it(clean(tmp_path / 'other.mkv'), video) == 1
     (line,) = complaints(capfd)
     assert 'other: RuntimeError: the model is broken (MMHOT_DEBUG=1' in line
     assert (out / 'clip.npz').is_file()

@@ -114,8 +114,7 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out):
     script = [(number / 50, number) for number in range(20)]
     script = [*script, interrupt, *[20] * 1_000_000]
     before = signal.getsignal(signal.SIGINT)
-    stream = ScriptedStream([script])
-    assert infer_it('0', stream=stream) == 0
+    assert infer_it('0', stream=ScriptedStream([script])) == 0
     assert signal.getsignal(signal.SIGINT) is before
     found = lines(out / 'camera.jsonl')
     assert len(found['summary']) == 1

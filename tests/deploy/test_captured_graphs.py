@@ -50,8 +50,7 @@ def network(x: Tensor) -> tuple[Tensor, Tensor]:
 def test_batches_are_padded_and_split_without_changing_results(size, sizes):
     graphs = CapturedGraphs(network, (1, 4, 8))
     batches = torch.randn(2, size, 3)
-    results = [graphs(x) for x in batches]
-    for x, found in zip(batches, results, strict=True):
+    for x, found in zip(batches, [graphs(x) for x in batches], strict=True):
         for own, expected in zip(found, network(x), strict=True):
             assert own.shape == expected.shape
             torch.testing.assert_close(own, expected, rtol=0, atol=0)

@@ -106,8 +106,7 @@ def test_pauses_and_dropped_frames_do_not_change_the_rate(tmp_path, name, times)
     source = VideoFile(video)
     assert source.fps == 25
     times = times - times[0]
-    read = [frame.time for frame in source]
-    assert_allclose(read, times / 1000, atol=2e-3)
+    assert_allclose([frame.time for frame in source], times / 1000, atol=2e-3)
 
 
 def test_stated_rate_stays_exact(tmp_path):
@@ -193,8 +192,7 @@ def test_raw_streams_have_the_rate_that_they_state_or_that_is_given(tmp_path):
     for given, rate in ((None, 50), (10, 10)):
         (source,) = open_inputs([str(video)], fps=given)
         assert source.fps == rate
-        times = [frame.time for frame in source]
-        assert_allclose(times, np.arange(10) / rate)
+        assert_allclose([frame.time for frame in source], np.arange(10) / rate)
 
 
 def test_frames_of_another_size_are_scaled_and_padded(tmp_path, caplog):
@@ -259,8 +257,7 @@ def test_cover_art_is_not_the_video(tmp_path):
         video = container.add_stream('libx264', rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, 'yuv420p'
         noise = np.random.default_rng(0).integers(0, 255, (480, 480, 3), np.uint8)
-        image = av.VideoFrame.from_ndarray(noise, format='bgr24')
-        container.mux(cover.encode(image))
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(noise, format='bgr24')))
         container.mux(cover.encode())
         for number in range(10):
             frame = av.VideoFrame.from_ndarray(gray_image(number), format='bgr24')
@@ -393,8 +390,7 @@ def test_frames_of_too_many_pixels_are_refused(folder, video, monkeypatch):
 def folder_of(path, *names, size=(64, 48)):
     path.mkdir()
     for name in names:
-        data = cv2.imencode('.png', gray_image(size=size))[1]
-        (path / name).write_bytes(data)
+        (path / name).write_bytes(cv2.imencode('.png', gray_image(size=size))[1])
     return path
 
 

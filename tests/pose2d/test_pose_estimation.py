@@ -171,8 +171,7 @@ def test_invalid_boxes_are_dropped(video, poses_2d):
     poses_2d.detector = FunctionDetector(
         lambda images: [(np.concatenate([bad, BOX]), np.ones(5))] * len(images)
     )
-    found = poses_2d(VideoFile(video))
-    assert {len(people) for people in found.people} == {1}
+    assert {len(people) for people in poses_2d(VideoFile(video)).people} == {1}
 
 
 def test_interrupted_run_is_resumed(video, poses_2d, tmp_path):

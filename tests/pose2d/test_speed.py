@@ -40,8 +40,7 @@ def test_chosen_settings_win_over_the_speed():
     assert models.detection_interval(25.0) == 7
     lifter = Lift(speed='fastest', keep=18).open()
     assert '18 of 81 frames' in lifter.name
-    live = Lift(speed='fastest', pose3d=LIVE_LIFTER).open()
-    assert live.name == LIVE_LIFTER
+    assert Lift(speed='fastest', pose3d=LIVE_LIFTER).open().name == LIVE_LIFTER
 
 
 def test_the_lifter_keeps_fewer_frames_without_torch():

@@ -79,8 +79,7 @@ def test_known_turns_come_first(head, feet, turn):
     lying, box = draw(head, feet)
     upright, other = draw((50, 20), (53, 60))
     boxes = [np.concatenate([other, other]), box]
-    turns = [np.array([0, 0]), np.array([turn])]
-    poses = run([upright, lying], boxes, turns)
+    poses = run([upright, lying], boxes, [np.array([0, 0]), np.array([turn])])
     # upright and turned crops are one batch, and no more are needed
     assert (estimate.calls, estimate.runs) == (4, 1)
     np.testing.assert_allclose(poses[0][0], [[(50, 20), (53, 60)]] * 2)
@@ -230,5 +229,4 @@ def test_people_upside_down_stay(upright, is_down):
     def looks(number):
         return (upright, is_down) if number >= 5 else (0.4, True)
 
-    tilts = Gym(looks, 0.97, upside_down=True).tilts()
-    assert (abs(tilts) > 135).all()
+    assert (abs(Gym(looks, 0.97, upside_down=True).tilts()) > 135).all()

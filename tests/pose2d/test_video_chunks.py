@@ -77,8 +77,7 @@ class World:
         """Keyframes of a chunk, after the people of frames before it."""
         search, max_step = PoseSearch(self.estimate, SIZE), gaps.max_step(times)
         before = [*map(self.seen, before)]
-        tracker = ChunkTracker(times, before, search, self.redetect)
-        return tracker.track(max_step)
+        return ChunkTracker(times, before, search, self.redetect).track(max_step)
 
     def run(self, times=SECOND, before=(0,), gaps=Gaps()):  # noqa: B008
         """People of the frames of a chunk."""
@@ -89,8 +88,7 @@ class World:
 @pytest.mark.parametrize('speed', [0, 2, 6])
 def test_moving_people_are_followed_in_few_batches(speed):
     world = World(lambda n: (60 + speed * n, 100), lambda n: (350 - speed * n, 230))
-    people = world.run()
-    for number, found in enumerate(people):
+    for number, found in enumerate(world.run()):
         centers = found.keypoints.mean(1).tolist()
         ordered = sorted(centers, key=lambda center: center[1])
         np.testing.assert_allclose(ordered, world.truth(number), atol=1e-3)
@@ -203,8 +201,7 @@ def test_who_is_lost_between_two_detections_is_detected_again():
         lambda n: (60, 200),
         lambda n: None if n > 20 else (140, 60) if n < 9 else (152, 60),
     )
-    counts = [len(people) for people in world.run()]
-    assert counts[9:20] == [2] * 11
+    assert [len(people) for people in world.run()][9:20] == [2] * 11
     assert world.num_detections <= 4  # where the person is lost, and at the end
     leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
     assert len(leaving.run()[-1]) == 0
@@ -246,8 +243,7 @@ def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, seen):
 
 def test_new_people_are_searched_backwards():
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
-    counts = [len(found) for found in world.run()]
-    assert counts == [1] * 9 + [2] * 16
+    assert [len(found) for found in world.run()] == [1] * 9 + [2] * 16
     assert world.num_detections == 1
 
 
@@ -262,8 +258,7 @@ def test_new_people_are_not_searched_before_the_chunk():
     """The frames before it are not there to look at."""
     world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 10 else None)
     world.first = 10
-    keyframes = world.track(SECOND, (5, 9))
-    counts = {key.position: len(key.ids) for key in keyframes}
+    counts = {key.position: len(key.ids) for key in world.track(SECOND, (5, 9))}
     assert counts.pop(-5) == counts.pop(-1) == 1
     assert set(counts.values()) == {2}
 

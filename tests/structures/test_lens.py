@@ -42,8 +42,7 @@ def write(path, content):
     if path.suffix == '.npz':
         np.savez(path, **content)
     else:
-        text = content if isinstance(content, str) else json.dumps(content)
-        path.write_text(text)
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
 
 

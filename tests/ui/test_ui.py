@@ -199,8 +199,7 @@ def server(tmp_path_factory):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
-        first = process.stdout.readline()
-        assert first == 'the page opens in a few seconds\n'
+        assert process.stdout.readline() == 'the page opens in a few seconds\n'
         line = process.stdout.readline()
         assert line.startswith(f'http://127.0.0.1:{port}/ is ready, ')
         yield line.split()[0], folder

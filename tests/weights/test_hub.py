@@ -105,8 +105,7 @@ def test_an_archive_is_known_by_its_content(tmp_path):
         os.utime(path, ns=(1, 1))
         facts = facts or path.stat()
         assert path.stat()[6:] == facts[6:]  # size and dates
-        model = hub_module.unpack(path) / 'end2end.onnx'
-        assert model.read_bytes() == content
+        assert (hub_module.unpack(path) / 'end2end.onnx').read_bytes() == content
 
 
 def test_repositories_of_the_hub_are_addresses(monkeypatch):

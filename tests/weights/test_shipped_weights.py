@@ -58,8 +58,7 @@ def project_clip(camera, joints):
 
 @pytest.mark.parametrize('name', [*LIFTERS, GTPT, WHOLE_BODY, DETECTOR])
 def test_weights_are_small_and_load_by_name(name):
-    path = shipped_weights()[name]
-    assert path.stat().st_size <= 6_000_000
+    assert shipped_weights()[name].stat().st_size <= 6_000_000
     state = CheckpointLoader.load_checkpoint(f'mmhot://{name}')['state_dict']
     assert sum(value.numel() for value in state.values()) <= 3_000_000
     assert all(value.isfinite().all() for value in state.values())

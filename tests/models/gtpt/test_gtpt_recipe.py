@@ -216,8 +216,7 @@ def test_detected_boxes_come_from_the_file():
 
 @pytest.mark.parametrize(('name', 'count'), [('coco', 17), ('coco_wholebody', 133)])
 def test_training_samples_hold_labels_where_the_joints_are(name, count):
-    config = dataset_config(name)
-    settings = config.train_dataloader.dataset
+    settings = dataset_config(name).train_dataloader.dataset
     settings.pipeline[-1] = dict(
         type='PackPoseInputs', pack_transformed=True, meta_keys=('id', 'img_path')
     )

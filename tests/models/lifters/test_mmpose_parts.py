@@ -92,8 +92,7 @@ def test_weights_of_mmposes_config_load_strictly_and_give_its_numbers():
 
 def test_mmposes_lifter_trains_and_predicts_all_frames_of_an_hourglass():
     model = hourglass()
-    losses = model.loss(windows(), labeled())
-    losses['loss_pose3d'].backward()
+    model.loss(windows(), labeled())['loss_pose3d'].backward()
     assert all(value.grad is not None for value in model.parameters())
     assert model(windows(), None).shape == (2, FRAMES, 17, 3)
     with torch.no_grad():

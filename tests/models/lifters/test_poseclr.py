@@ -78,8 +78,7 @@ def test_loss_is_that_of_the_definition():
 
 @pytest.mark.parametrize('name', BACKBONES)
 def test_embeddings_are_unit_vectors_of_any_backbone(name):
-    model = build(name).eval()
-    embedded = model(views()[0][:, 0])
+    embedded = build(name).eval()(views()[0][:, 0])
     assert embedded.shape == (6, 17 * 8)
     assert_close(embedded.norm(dim=1), torch.ones(6))
 

@@ -81,8 +81,7 @@ def test_toy_host_is_pruned_and_recovered(pruner, recoverer):
     assert (kept == NUM_FRAMES // 2).any(1).all()
     # layers do not mix frames, so that pruning changes no pose
     wanted = build()(windows())
-    rows = torch.arange(2)[:, None]
-    assert_close(poses, wanted[rows, kept])
+    assert_close(poses, wanted[torch.arange(2)[:, None], kept])
     assert_close(model.lift(windows()), wanted[:, NUM_FRAMES // 2][:, None])
 
 

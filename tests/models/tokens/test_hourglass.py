@@ -46,8 +46,7 @@ def build(*pruners, recoverer=None, num_frames=27, **options):
 def test_second_pruner_chooses_among_the_kept_frames(kind):
     hourglass = build((kind, 13, 1), (kind, 5, 3))
     assert hourglass.lengths == [27, 13, 13, 5]
-    feats = run(hourglass, torch.randn(2, 27, 4, 8))
-    first, second = feats.kept_by_pruner
+    first, second = run(hourglass, torch.randn(2, 27, 4, 8)).kept_by_pruner
     assert (first.shape, second.shape) == ((2, 13), (2, 5))
     for before, after in zip(first.tolist(), second.tolist(), strict=True):
         assert set(after) < set(before)
