@@ -35,17 +35,19 @@ _ROOMS = (
 class DetectionSettings:
     """Intervals between detections, and limits of the frames kept between them."""
 
-    longest: int = 30  # most frames from one detection to the next in videos
+    max_interval: int = 30  # most frames from one detection to the next in videos
     # Frames from one detection to the next in streams. It is shorter, as new people
     # cannot be searched backwards there.
-    stream: int = 12
+    stream_interval: int = 12
     # Frames; in videos that are shorter, people are detected in every frame.
-    short: int = 15
+    short_video: int = 15
     # Least number of frames of a chunk in which people are detected at its end, if the
     # interval is not over. Higher values skip more such detections.
     min_rest: int = 5
     max_bytes: float = 200e6  # bytes; a chunk ends where its frames take more memory
-    ahead: int = 4  # frames read ahead if a CPU estimates; a GPU reads a chunk ahead
+    cpu_read_ahead: int = (
+        4  # frames read ahead if a CPU estimates; a GPU reads a chunk ahead
+    )
 
 
 @dataclass
@@ -81,11 +83,11 @@ class VideoPoseEstimator:
             return self.det_every
         interval = self.detector.interval
         limits = self.detections
-        if not interval or (num_frames or limits.short) < limits.short:
+        if not interval or (num_frames or limits.short_video) < limits.short_video:
             return 1
         if fps is None:
-            return limits.stream
-        frames = min(max(round(interval * fps), 1), limits.longest)
+            return limits.stream_interval
+        frames = min(max(round(interval * fps), 1), limits.max_interval)
         return round(self.det_factor * frames)
 
     @property
@@ -161,7 +163,7 @@ class VideoPoseEstimator:
         if not clip.complete:
             clip.cuts = shots.cuts
         chunk = interval if self.estimator.prefers_batches else 0
-        ahead = max(chunk, self.detections.ahead)
+        ahead = max(chunk, self.detections.cpu_read_ahead)
         reading = closing(prefetch(shots(source), ahead))
         with ThreadPoolExecutor(1) as pool, reading as frames:
             shown = pool.submit(show_frames, [], clip, observers)

@@ -47,7 +47,7 @@ class TurnSettings:
 
     # Drop of a person's mean confidence, compared with other frames of the video, that
     # triggers more turns. Higher values turn fewer crops.
-    fall: float = 0.2
+    max_drop: float = 0.2
     # Mean confidence of the body from which a pose with a turned torso is kept without
     # further turns. Higher values turn more crops.
     good_turned: float = 0.85
@@ -56,7 +56,7 @@ class TurnSettings:
     # reaches this. In photos of sports, the upright crops of 3 of 36 people upside down
     # exceed 0.65 (0.74, 0.74, 0.76; their turned crops reach 0.89, 0.70, 0.99). Higher
     # values keep more turns.
-    good_return: float = 0.75
+    upright_again: float = 0.75
     # The turned crop is kept if its mean confidence is higher than the upright one's by
     # more than this. Higher values keep fewer turns.
     max_loss: float = 0.2
@@ -94,7 +94,7 @@ class TurnedCrops(PoseEstimator):
 
     In videos, people are first estimated in the crop turned like their last pose, and
     in the upright crop. The upright crop wins if it shows an upright person with a
-    confidence of at least ``good_return``, and at most ``max_loss`` below the other
+    confidence of at least ``upright_again``, and at most ``max_loss`` below the other
     one's. Crops are turned further only if the confidence of a person falls. People who
     are still tilted are estimated again, see :func:`align_tilted`. Confidences of the
     estimator must be calibrated.
@@ -140,7 +140,7 @@ class TurnedCrops(PoseEstimator):
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
         poses = points, scores = self._estimate_first(estimate, people, turns)
         # Comparisons are False where the confidence in other frames is unknown (NaN).
-        as_before = scores.mean(1) >= confidence - _SETTINGS.fall
+        as_before = scores.mean(1) >= confidence - _SETTINGS.max_drop
         is_turned = quarter_turns(points) > 0
         needed = np.where(is_turned, _SETTINGS.good_turned, _SETTINGS.good_upright)
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
@@ -164,7 +164,7 @@ class TurnedCrops(PoseEstimator):
             for values in _estimate_crops(estimate, crops)
         )
         least = mean_confidence(scores[turned]) - _SETTINGS.max_loss
-        least = np.maximum(_SETTINGS.good_return, least)
+        least = np.maximum(_SETTINGS.upright_again, least)
         wins = (mean_confidence(upright_scores) >= least) & are_upright(upright)
         rows = turned[wins]
         points[rows], scores[rows] = upright[wins], upright_scores[wins]
