@@ -166,9 +166,12 @@ class OneEuro:
         """Smooth points (..., C) in meters, NaN if missing, of a later second."""
         points = np.asarray(points, np.float64)
         if self._time is None:
-            self._time, self._points, self._speed = time, points, np.zeros_like(points)
+            self._time = time
+            self._points = points
+            self._speed = np.zeros_like(points)
             return points
-        step, self._time = time - self._time, time
+        step = max(time - self._time, 1e-6)  # two frames may have the same time
+        self._time = time
         new = np.isnan(self._points)
         before = np.where(new, points, self._points)
         speed = np.nan_to_num((points - before) / step)
