@@ -68,8 +68,9 @@ class Plan:
         for step in users(*places):
             if not (isinstance(step, pipeline.runs) or step.name in self.without):
                 needed = 'a video' if isinstance(step, VideoStep) else '2D keypoints'
-                text = 'the step %r needs %s and is left out'
-                _LOGGER.warning(text, step.name, needed)
+                _LOGGER.warning(
+                    'the step %r needs %s and is left out', step.name, needed
+                )
 
     def take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
         """Return the steps of a section that take part; refuse options of others."""

@@ -46,10 +46,10 @@ def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
     """Raise ArgumentError if a step to leave out has run."""
     late = [name for name in without if name in applied]
     if late:
-        text = (
-            '{without=%r} comes too late: the step has run; leave it out when you lift'
+        raise ArgumentError(
+            '{without=%r} comes too late: the step has run; leave it out when you lift',
+            ','.join(late),
         )
-        raise ArgumentError(text, ','.join(late))
 
 
 @dataclass
@@ -189,5 +189,9 @@ def _check_applied(step: Step, settings: dict[str, object]) -> None:
         value = getattr(step, name)
         if settings.get(name, value) != value or not settings:
             before = settings.get(name, 'other values')
-            text = f'{{{name}=%r}} comes too late: the step %r has run, with %s'
-            raise ArgumentError(text, value, step.name, before)
+            raise ArgumentError(
+                f'{{{name}=%r}} comes too late: the step %r has run, with %s',
+                value,
+                step.name,
+                before,
+            )

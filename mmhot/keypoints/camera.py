@@ -107,12 +107,15 @@ class StabilizeCamera(VideoStep):
             if shows_static(path, seen['keyframe']):
                 return static_path(len(people.people)), lens
             if seems_static(path, seen['moved'], _ankle_paths(clip)):
-                text = (
-                    '%s: the background has little texture, and what is seen of it, or '
-                    'of standing feet, is still: the camera counts as static; '
-                    '{camera=%r} if it is carried'
+                _LOGGER.warning(
+                    ArgumentError(
+                        '%s: the background has little texture, and what is seen of '
+                        'it, or of standing feet, is still: the camera counts as '
+                        'static; {camera=%r} if it is carried',
+                        name,
+                        'moving',
+                    )
                 )
-                _LOGGER.warning(ArgumentError(text, name, 'moving'))
                 return static_path(len(people.people)), lens
             seen = footage.look_again(
                 self._tracker(footage.frames, again=True),

@@ -276,21 +276,27 @@ def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray
         right = 100 * float(path.explains.mean())
         _LOGGER.warning(ArgumentError(text, name, right, 'rotating'))
     elif path.moves:
-        text = (
-            '%s: the camera changes its place, or the background has too little '
-            'texture: people have no common axes, and feet are not locked; positions '
-            'in the world need a camera on a tripod, which {camera=%r} states'
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: the camera changes its place, or the background has too little '
+                'texture: people have no common axes, and feet are not locked; '
+                'positions in the world need a camera on a tripod, which {camera=%r} '
+                'states',
+                name,
+                'static',
+            )
         )
-        _LOGGER.warning(ArgumentError(text, name, 'static'))
         return None
     if path.is_static:
         return static_path(len(path.zooms))
     if angle > _LIMITS.max_turn:
-        text = (
+        _LOGGER.warning(
             '%s: the camera turns by %.0f degrees, more than %.0f: people have no '
-            'common axes; split the video'
+            'common axes; split the video',
+            name,
+            angle,
+            _LIMITS.max_turn,
         )
-        _LOGGER.warning(text, name, angle, _LIMITS.max_turn)
         return None
     return np.column_stack([path.rotations, path.zooms]).astype(np.float32)
 

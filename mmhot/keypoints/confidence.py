@@ -152,8 +152,14 @@ class DropUncertain(KeypointStep):
         clip, limit = self.drop(clip), self.kpt_thr
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
         if limit is not None and is_empty and clip.tracks:
-            text = '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D model'
-            _LOGGER.warning(ArgumentError(text, clip.source or clip.name, limit))
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D '
+                    'model',
+                    clip.source or clip.name,
+                    limit,
+                )
+            )
             clip = replace(clip, tracks=[])
         return clip
 

@@ -127,8 +127,12 @@ def choose_people(
         return [max(long, key=lambda span: span.height).track]
     for track in people:
         if track not in tracks:
-            text = '{people} must be among the track IDs %s of %s, got %s'
-            raise ArgumentError(text, ', '.join(map(str, tracks)), name, track)
+            raise ArgumentError(
+                '{people} must be among the track IDs %s of %s, got %s',
+                ', '.join(map(str, tracks)),
+                name,
+                track,
+            )
     return [int(track) for track in people]
 
 

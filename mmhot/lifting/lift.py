@@ -134,7 +134,7 @@ class Lift(LiftingStep):
 
     def _say_unseen(self, poses: Clip3D) -> None:
         """List the people whose legs are never seen."""
-        unseen = legs_unseen(poses.scores)
+        unseen = legs_unseen(poses)
         tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
         if tracks:
             listed = ', '.join(map(str, tracks))

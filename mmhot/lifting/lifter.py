@@ -147,8 +147,12 @@ class Lifter:
             points = self.convert(track, clip.skeleton)
             parts = filler.split(track.track, track.frames, *points)
             if not parts:
-                message = '%s: track %s has no joint of %s; left out'
-                _LOGGER.warning(message, clip.name, track.track, self.skeleton.name)
+                _LOGGER.warning(
+                    '%s: track %s has no joint of %s; left out',
+                    clip.name,
+                    track.track,
+                    self.skeleton.name,
+                )
             segments += parts
         if not segments:
             raise ValueError(

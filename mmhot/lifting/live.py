@@ -162,8 +162,13 @@ class FrameLifter:
         if lookahead is None:
             lookahead = min(_SETTINGS.lookahead, most)
         if not 0 <= lookahead <= most:
-            text = '{lookahead} must be from 0 to %s, as %s uses at %g frames/s, got %s'
-            raise ArgumentError(text, most, lifter.name, fps, lookahead)
+            raise ArgumentError(
+                '{lookahead} must be from 0 to %s, as %s uses at %g frames/s, got %s',
+                most,
+                lifter.name,
+                fps,
+                lookahead,
+            )
         self.lookahead = lookahead
         self.latency = lookahead / fps
         # Lifters with few targets are best at the middle one, even if all frames after

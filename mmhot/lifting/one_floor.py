@@ -87,7 +87,7 @@ class Stance:
     def of(cls, person: Clip3D) -> 'Stance':
         """Collect the evidence of a clip with one person, in z-up axes."""
         body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
-        body[legs_unseen(person.scores)] = np.nan
+        body[legs_unseen(person)] = np.nan
         axes = standing_axes(body, ONE_FLOOR.max_bends)
         axes = axes[np.isfinite(axes).all(1)]
         axis = None
@@ -98,12 +98,11 @@ class Stance:
         return cls(resting_places(ankles, person.time), axis)
 
 
-def legs_unseen(scores: np.ndarray) -> np.ndarray:
-    """Mark poses (T,) with legs that nobody sees: knees and ankles were filled in.
-
-    ``scores`` (T, K) are 0 where a joint was filled in.
-    """
-    return np.asarray((scores[:, _LEGS] <= 0).all(1))
+def legs_unseen(clip: Clip3D) -> np.ndarray:
+    """Mark poses (N,) of people whose knees and ankles all were filled in, bool."""
+    if clip.joint_names[: _H36M.num_keypoints] != _H36M.joints:
+        return np.zeros(len(clip), bool)
+    return np.asarray((clip.scores[:, _LEGS] <= 0).all(1))
 
 
 def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:

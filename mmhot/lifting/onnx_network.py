@@ -57,8 +57,12 @@ class OnnxNetwork:
                 'export it again with mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != num_keep:
-            text = '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s'
-            raise ArgumentError(text, keep, path, num_keep or 'all frames')
+            raise ArgumentError(
+                '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s',
+                keep,
+                path,
+                num_keep or 'all frames',
+            )
         if num_keep:
             counts = ', then '.join(map(str, num_keep))
             self.name += f' ({counts} of {self.num_frames} frames)'

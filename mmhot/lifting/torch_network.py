@@ -72,15 +72,22 @@ class TorchNetwork:
         backbone = self.model.backbone
         if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
-                text = '{keep=%r} needs a model with a pruner: %s has none'
-                raise ArgumentError(text, keep, self.name)
+                raise ArgumentError(
+                    '{keep=%r} needs a model with a pruner: %s has none',
+                    keep,
+                    self.name,
+                )
             return
         count, trained = backbone.hourglass.keep_counts, self.model.test_cfg.get('keep')
         counts = count(trained if keep is None else keep, self.num_frames)
         trained = count(trained, self.num_frames)
         if [*counts] != [*trained]:
-            text = '%s was trained to keep %s frames, not %s: expect larger errors'
-            _LOGGER.warning(text, escape(self.name), [*trained], [*counts])
+            _LOGGER.warning(
+                '%s was trained to keep %s frames, not %s: expect larger errors',
+                escape(self.name),
+                [*trained],
+                [*counts],
+            )
         self.model.test_cfg['keep'] = counts
         listed = ', then '.join(map(str, counts))
         self.name += f' ({listed} of {self.num_frames} frames)'

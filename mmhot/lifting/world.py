@@ -96,16 +96,22 @@ def stated_heights(
     if isinstance(heights, Mapping):
         for track in heights:
             if track not in tracks:
-                text = '{height} must name people %s of %s, got person %s'
-                raise ArgumentError(text, listed, name, track)
+                raise ArgumentError(
+                    '{height} must name people %s of %s, got person %s',
+                    listed,
+                    name,
+                    track,
+                )
         return dict(heights)
     of_tracks = np.atleast_1d(heights).astype(float).tolist()
     if len(of_tracks) not in (1, len(tracks)):
-        text = (
+        raise ArgumentError(
             '{height} must be one number, or one for each of the people %s of %s, '
-            'got %s of them'
+            'got %s of them',
+            listed,
+            name,
+            len(of_tracks),
         )
-        raise ArgumentError(text, listed, name, len(of_tracks))
     if len(of_tracks) == 1:
         of_tracks *= len(tracks)
     return dict(zip(tracks, of_tracks, strict=True))
@@ -213,7 +219,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     heights = {}
     runs = _speeds(clip) > FLOOR.max_walking_speed
-    unseen = legs_unseen(clip.scores)
+    unseen = legs_unseen(clip)
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
         shown = rows & ~unseen
@@ -316,21 +322,26 @@ def _step_to_floor(clip: Clip3D) -> Clip3D:
     ankles = [clip.joint_names.index(f'{side}_foot') for side in ('left', 'right')]
     stands = (clip.scores[:, ankles] > 0).any(1)
     if not stands.any():
-        text = (
-            '%s: no ankle is seen, and the floor is not known: heights stay; '
-            '{given_axes=world} states that it is at zero'
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: no ankle is seen, and the floor is not known: heights stay; '
+                '{given_axes=world} states that it is at zero',
+                clip.name,
+            )
         )
-        _LOGGER.warning(ArgumentError(text, clip.name))
         return replace(clip, axes='world')
     lowest = np.fmin.reduce(clip.places()[stands][:, _BODY, 2], axis=1)
     root = clip.root_3d.copy()
     step = ANKLE_HEIGHT - np.nanpercentile(lowest, 5)
     if abs(step) > FLOOR.max_height_at_zero:
-        text = (
-            '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
-            'their heights'
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: people are moved by %.2f m to the floor; {given_axes=world} keeps '
+                'their heights',
+                clip.name,
+                step,
+            )
         )
-        _LOGGER.warning(ArgumentError(text, clip.name, step))
         root[:, 2] += step
     return replace(clip, axes='world', root_3d=root)
 

@@ -72,8 +72,9 @@ class HoldCamera(PoseStep):
             return clip
         if clip.camera_path is not None:
             if not is_static(clip.camera_path):
-                text = '{static_camera} is wrong: the camera of %s turns'
-                raise ArgumentError(text, clip.name)
+                raise ArgumentError(
+                    '{static_camera} is wrong: the camera of %s turns', clip.name
+                )
             return clip
         path = static_path(int(clip.frame.max()) + 1)
         return replace(clip, camera_path=path)

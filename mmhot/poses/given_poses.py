@@ -191,8 +191,9 @@ class FillGiven(GivenStep):
                 places = _complete(places, parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
         if found:
-            text = '%s: poses contradict themselves: %s'
-            _LOGGER.warning(text, clip.name, '; '.join(found))
+            _LOGGER.warning(
+                '%s: poses contradict themselves: %s', clip.name, '; '.join(found)
+            )
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
         arrays, times = join_rows(motions), clip.variable_time
@@ -212,8 +213,11 @@ class FillGiven(GivenStep):
         poses, _, _ = convert_keypoints(points, None, source.name, _ALL.name, _MAPPING)
         lacking = np.isnan(poses).any(-1)
         if self.joints == _ALL.num_keypoints and lacking.any():
-            text = '{joints=24} needs toes, heels, hands and nose: %s has no %s'
-            raise ArgumentError(text, source.name, _ALL.joints[int(lacking.argmax())])
+            raise ArgumentError(
+                '{joints=24} needs toes, heels, hands and nose: %s has no %s',
+                source.name,
+                _ALL.joints[int(lacking.argmax())],
+            )
         is_body = self.joints == _BODY.num_keypoints or lacking.any()
         return _BODY if is_body else _ALL
 
@@ -284,11 +288,13 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     if is_lost.any() or wrong.any():
         names = *person.joint_names, 'whole poses'
         listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
-        text = (
+        _LOGGER.warning(
             '%s: person %d: positions that leave their path for a moment and come back '
-            'were replaced (frames: %s)'
+            'were replaced (frames: %s)',
+            person.name,
+            person.track[0],
+            listed,
         )
-        _LOGGER.warning(text, person.name, person.track[0], listed)
     poses[wrong | is_lost[:, None]] = np.nan
     roots[is_lost] = np.nan
     roots = interpolate_missing(roots[:, None], seconds)  # zero if none is known

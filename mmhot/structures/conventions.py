@@ -156,8 +156,13 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
             return usual
         best = usual
         reason = 'the usual order, as no person stands'
-    text = '%s: %d joints without names are read as %s, %s; {skeleton} states another'
-    _warn(text, name, count, best.name, reason)
+    _warn(
+        '%s: %d joints without names are read as %s, %s; {skeleton} states another',
+        name,
+        count,
+        best.name,
+        reason,
+    )
     return best
 
 

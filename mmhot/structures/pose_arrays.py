@@ -157,11 +157,13 @@ def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -
             )
         return is_left
     if not bend:
-        text = (
-            '%s: knees hardly bend: whether axes are left-handed is not known, and '
-            '{given_axes} states it'
+        _LOGGER.warning(
+            ArgumentError(
+                '%s: knees hardly bend: whether axes are left-handed is not known, and '
+                '{given_axes} states it',
+                name,
+            )
         )
-        _LOGGER.warning(ArgumentError(text, name))
     elif bend < 0:
         _LOGGER.warning(
             '%s: knees bend backwards, as in left-handed axes: %s is negated',

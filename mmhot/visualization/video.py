@@ -145,6 +145,7 @@ def _draw_frames(
         drawing.draw_text(image, '3D pose', (left + margin, margin), font)
         drawing.draw_legend(image, (right, margin), font)
         drawing.draw_text(image, notes, (right, low), font, anchor='right')
-        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
-        drawing.draw_text(image, text, (margin, low), font)
+        drawing.draw_text(
+            image, f'frame {frame}   {clip.seconds(frame):.2f} s', (margin, low), font
+        )
         yield image, timestamp
