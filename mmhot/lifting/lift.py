@@ -128,8 +128,7 @@ class Lift(LiftingStep):
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
         poses = self._keep_detections(poses, clip, lifter.skeleton.num_keypoints)
-        if lifter.is_person:
-            self._say_unseen(poses)
+        self._say_unseen(poses)
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
 
     def _say_unseen(self, poses: Clip3D) -> None:

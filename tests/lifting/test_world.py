@@ -11,6 +11,7 @@ from rendered_clips import DATA, H36M, joined, rendered
 from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ExportOptions
 from mmhot.geometry.rotations import rotation_matrices
+from mmhot.lifting.one_floor import legs_unseen
 from mmhot.lifting.placement import find_own_floor
 from mmhot.lifting.world import place_people, scale_people, to_world
 from mmhot.skeletons.joints import ANKLE_HEIGHT
@@ -37,6 +38,15 @@ def test_true_poses_are_placed_within_centimeters(name):
     assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
     assert (placed.focal_length, placed.focal_assumed) == (lens.focal[0], False)
     assert placed.intrinsics == lens.parameters
+
+
+def test_only_people_have_legs_that_nobody_sees():
+    walk = rendered('walk')
+    hidden = replace(walk, scores=np.zeros_like(walk.scores))
+    names = 'shoulder', 'elbow', 'wrist', 'hand'
+    arm = replace(hidden.first_joints(4), joint_names=names, parents=(-1, 0, 1, 2))
+    assert legs_unseen(hidden).all()
+    assert not legs_unseen(arm).any()
 
 
 def test_default_lens_is_marked_as_assumed():
