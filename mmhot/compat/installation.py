@@ -34,8 +34,8 @@ def check_device(name: str, devices: Sequence[str]) -> None:
             '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and PyTorch '
             'for it'
         )
-    text = '{device} must be one of %s, got %r'
-    raise ArgumentError(text + hint, ', '.join(devices), name)
+    text = '{device} must be one of %s, got %r%s'
+    raise ArgumentError(text, ', '.join(devices), name, hint)
 
 
 def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:

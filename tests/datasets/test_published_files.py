@@ -112,7 +112,9 @@ def test_recordings_of_only_one_videopose3d_file_are_named(
 
 def test_wrong_videopose3d_files_are_an_error(tmp_path):
     write_videopose3d(tmp_path, extra=-1)
-    with pytest.raises(ValueError, match=r'S1_WalkingDog.* has 19 2D and 20 3D poses'):
+    with pytest.raises(
+        ValueError, match=r'S1_WalkingDog.* has 19 2D poses for 20 3D poses'
+    ):
         videopose3d(tmp_path)
     write_videopose3d(tmp_path, left=[1, 3, 5, 7, 9, 11, 13, 15])
     with pytest.raises(ValueError, match=r"left ones are \[1, 3.* wanted Human3.6M's"):

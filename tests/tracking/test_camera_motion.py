@@ -365,7 +365,7 @@ def test_wide_turns_are_refused(panned, caplog):
     path = solve(panned)
     wide = replace(path, rotations=path.rotations * 4)
     assert choose_path(wide, 'wide.mp4') is None
-    assert 'the camera turns by 96 degrees, of at most 75: people' in caplog.text
+    assert 'the camera turns by 96 degrees, more than 75: people' in caplog.text
 
 
 def test_shots_and_blank_frames_begin_anew():

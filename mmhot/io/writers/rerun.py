@@ -6,9 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
-from av.video.reformatter import Colorspace
 
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.export import Export
@@ -147,6 +145,9 @@ def _send_video(
     os.environ.setdefault('SVT_LOG', '1')
     count = int(clip.frame.max() - clip.frame.min()) + 1
     times: list[tuple[int, float]] = []
+    import av  # only here: this module is imported by the command's help
+    from av.video.reformatter import Colorspace
+
     file = BytesIO()
     with av.open(file, 'w', format='mp4') as container:
         for frame in export.footage or ():
