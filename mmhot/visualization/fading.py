@@ -8,8 +8,9 @@ from mmhot.structures.clips_3d import Clip3D
 FADING = 0.05, 0.1
 """Expected errors, in meters, from which joints are faded: a little, and entirely."""
 _TRUNK = 'shoulder', 'hip'
-# Mean score of the trunk below which a whole body fades. Bodies that the 2D model may
-# not know have halved scores, of 0.5 at most. Higher values fade more.
+# Mean score of the seen joints of the trunk, below which a whole body fades. Bodies
+# that the 2D model may not know have halved scores, of 0.5 at most. Higher values fade
+# more.
 _DOUBTED = 0.51
 _BODY_FADE = 0.7  # least doubt of all joints of such a body
 
@@ -33,6 +34,7 @@ def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
         errors[:, joint] = np.where(is_unknown, of_parent, errors[:, joint])
     low, high = FADING
     faded = ((errors - low) / (high - low)).clip(0, 1)
-    trunk = [part_of(joint) in _TRUNK for joint in clip.joint_names]
-    is_doubted = scores[:, trunk].sum(1, keepdims=True) < _DOUBTED * sum(trunk)
+    trunk = scores[:, [part_of(joint) in _TRUNK for joint in clip.joint_names]]
+    num_seen = (trunk > 0).sum(1, keepdims=True)
+    is_doubted = trunk.sum(1, keepdims=True) < _DOUBTED * num_seen
     return np.where(is_doubted, faded.clip(_BODY_FADE), faded)
