@@ -173,7 +173,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
         steps = [step for task in tasks for step in task.get('transforms', [])]
         # Decoders come first: in some files, crops have the sizes of other models.
         steps = [task['params'] for task in tasks if 'params' in task] + steps
-        sizes = [step[key] for key in _SIZES for step in steps if key in step]
+        sizes = [step[key] for key in _SIZES for step in steps if step.get(key)]
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
         # Without such a step the network expects raw images.

@@ -251,7 +251,7 @@ LABELS = np.float32([[0, 0, 7]])
         ('rtmdet_nano.onnx', None, (114 - 103.53) / 57.375 / 200),
         ('yolox/end2end.onnx', None, 114 / 200),
         ('yolox/end2end.onnx', pipeline(NORMALIZE), 11.4 / 200),
-        ('other/end2end.onnx', pipeline(dict(type='Resize')), 114 / 200),
+        ('other/end2end.onnx', pipeline(dict(type='Pad', size=None)), 114 / 200),
     ],
 )
 def test_normalization_is_that_of_the_pipeline_or_the_name(tmp_path, name, text, score):
