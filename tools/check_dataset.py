@@ -36,7 +36,7 @@ from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
-from tools.runner import setting
+from tools.runner import naming_config, setting
 from tools.training_data import (
     SPLITS,
     evaluators_of,
@@ -75,7 +75,9 @@ def main(args: argparse.Namespace) -> int:
     """Check a path; return 1 if files are missing or something is suspicious."""
     path = args.path
     if path.suffix == '.py':
-        datasets = coco_datasets(config := read_config_file(path))
+        config = read_config_file(path)
+        with naming_config(config):
+            datasets = coco_datasets(config)
         if datasets:
             require_data_files(config, SPLITS)
             return min(sum(starmap(report_coco, datasets)), 1)

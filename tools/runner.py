@@ -304,7 +304,7 @@ def naming_config(config: Config) -> Iterator:
             names = {name for x in _registries() for name in x.module_dict}
             text = f'nothing is registered as {unknown[1]!r}'
             hint = did_you_mean(unknown[1], sorted(names))
-            package = re.search(rf"'(\w+)\.{unknown[1]}'", str(config.model))
+            package = re.search(rf"'(\w+)\.{unknown[1]}'", str(config.get('model')))
             if package and find_spec(package[1]) is None:
                 hint = f', it needs {package[1]}, which is not installed'
         elif 'unexpected keyword' in text:

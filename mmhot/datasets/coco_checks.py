@@ -52,8 +52,11 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
         dataset (Dataset): Dataset of MMPose or MMDetection.
         metrics (Sequence[BaseMetric]): Metrics that evaluate it.
     """
-    if hasattr(dataset, 'COCOAPI'):  # MMDetection's
-        return CocoNeeds(fields=('area',), classes=dataset.metainfo['classes'])
+    read = getattr(type(dataset), 'load_data_list', None)
+    # MMDetection's; LVIS, which inherits from it, has other fields.
+    if getattr(read, '__qualname__', '') == 'CocoDataset.load_data_list':
+        fields = ['area', *['iscrowd'] * dataset.test_mode]
+        return CocoNeeds(fields=fields, classes=dataset.metainfo['classes'])
     load = getattr(type(dataset), '_load_annotations', None)
     if load is not BaseCocoStyleDataset._load_annotations:
         return None

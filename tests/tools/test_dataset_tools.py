@@ -134,3 +134,21 @@ test_evaluator = val_evaluator
     assert code == 1
     assert f'ERROR: image 2: {tmp_path}/000002.png cannot be read as an image' in out
     assert f"ERROR: image 4, 'file_name': {tmp_path}/000004.png does not exist" in out
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ("type='CocoDatset'", "nothing is registered as 'CocoDatset'"),
+        ('nonsense=3', "unexpected keyword argument 'nonsense'"),
+    ],
+)
+def test_wrong_settings_of_a_dataset_are_one_line(change, message, tmp_path, run):
+    config = tmp_path / 'own.py'
+    config.write_text(f"""
+_base_ = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
+train_dataloader = dict(dataset=dict({change}))
+""")
+    code, _, err = run('check_dataset', config)
+    assert code == 2
+    assert message in err
