@@ -166,19 +166,27 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
     return best
 
 
+def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
+    """Split values (N, K) of joints by the levels of people who stand.
+
+    Levels of which the skeleton has no joint are NaN, (N, 1).
+    """
+    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
+    return [
+        values[:, [names.index(x) for x in level]]
+        if (level := [x for x in parts if x in names])
+        else np.full((len(values), 1), np.nan)
+        for parts in _LEVELS
+    ]
+
+
 def upright(heights: np.ndarray, skeleton: Skeleton, least: int) -> np.ndarray:
     """Mark poses (N,) with head, shoulders, hips, knees and ankles above each other.
 
     ``heights`` (N, K) are the heights of joints in any unit, NaN where unknown. At
     least ``least`` pairs of neighboring levels must be known.
     """
-    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
-    groups = [
-        heights[:, [names.index(x) for x in level]]
-        if (level := [x for x in parts if x in names])
-        else np.full((len(heights), 1), np.nan)
-        for parts in _LEVELS
-    ]
+    groups = _by_level(heights, skeleton)
     with ignored_warnings():  # NumPy warns of people without joints
         span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
         steps = -np.diff([group.mean(1) for group in groups], axis=0) / span
@@ -260,14 +268,10 @@ def _is_on_feet(points: np.ndarray, skeleton: Skeleton, lag: int) -> bool:
 
     Keypoints (T, K, 2) are compared with themselves ``lag`` frames later.
     """
-    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
     with ignored_warnings():  # NumPy warns of people without keypoints
         size = np.nanmedian(np.nanmax(points, 1) - np.nanmin(points, 1), 0).max()
         steps = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) / size
-        hips, feet = (
-            steps[:, [names.index(x) for x in level if x in names]]
-            for level in (_LEVELS[2], _LEVELS[4])
-        )
+        _, _, hips, _, feet = _by_level(steps, skeleton)
         hips, foot = np.nanmedian(hips), np.nanmedian(np.nanmin(feet, 1))
     return bool(hips > _PIXELS.moves and foot < _PIXELS.carried * hips)
 

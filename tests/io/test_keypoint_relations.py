@@ -17,9 +17,14 @@ from rendered_clips import rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.skeletons.joints import convert_keypoints
+from mmhot.skeletons.joints import (
+    SKELETONS,
+    convert_keypoints,
+    described_skeleton,
+)
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.conventions import warn_of_other_pixels
 from mmhot.structures.lens import Lens
 
 COUNT = 40
@@ -129,6 +134,17 @@ GOOD_PIXELS = {
 def test_close_ups_and_people_who_lie_are_pixels(kind, caplog):
     poses = GOOD_PIXELS[kind](order_of('coco-17'))
     Clip2D.from_arrays(poses, (1280, 720), 25, skeleton='coco-17')
+    assert not caplog.messages
+
+
+def test_people_whose_skeleton_has_no_ankles_may_lie(caplog, monkeypatch):
+    monkeypatch.setattr('mmhot.skeletons.joints._REGISTRY', dict(SKELETONS))
+    coco = mmhot.get_skeleton('coco-17').describe()
+    joints = {key: coco[key][:15] for key in ('joints', 'parents', 'flip_indices')}
+    skeleton = described_skeleton({'skeleton': 'knees-15', **joints})
+    poses = GOOD_PIXELS['people who lie'](order_of('coco-17'))[:, :15]
+    people = [(poses, np.ones(poses.shape[:2]))]
+    warn_of_other_pixels(people, skeleton, (1280, 720), 25, 'a')
     assert not caplog.messages
 
 
