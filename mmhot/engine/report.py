@@ -37,7 +37,8 @@ class ReportHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the states of a checkpoint that is resumed with the config's."""
-        if not runner._resume:
+        # A test of the config that a resumed training has written builds no optimizer.
+        if not runner._resume or isinstance(runner.optim_wrapper, dict):
             return
         name, loop = Path(runner._load_from).name, runner.train_loop
         unit = 'iter' if isinstance(loop, IterBasedTrainLoop) else 'epoch'

@@ -62,13 +62,13 @@ class StartHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``, and the state of a resumed training."""
         model, source = model_of(runner), runner._load_from
-        if runner._resume and not {'meta', 'optimizer'} <= checkpoint.keys():
-            text = "not the state of a training; weights start one as the config's"
-            raise ValueError(f'{source}: {text} load_from')
         if not _is_training(runner):
             state = find_state(model, source, checkpoint)
             check_state(model, source, state, allows_more=True)
             return
+        if runner._resume and not {'meta', 'optimizer'} <= checkpoint.keys():
+            text = "not the state of a training; weights start one as the config's"
+            raise ValueError(f'{source}: {text} load_from')
         if isinstance(model, PoseLifter) and not runner._resume:
             known = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
             names = [*(known.get('keypoint_id2name') or {}).values()]

@@ -76,6 +76,19 @@ def test_weights_are_equal_to_the_bit(config, run_both):
 
 
 @pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
+def test_configs_of_resumed_trainings_are_tested_by_both(config, run_both):
+    assert run_both('train', 'tiny.py') == (None, None)
+    state = torch.load('ours/epoch_1.pth', weights_only=False)
+    shared = {
+        key: state[key] for key in state.keys() - {'optimizer', 'param_schedulers'}
+    }
+    torch.save(shared, 'shared.pth')
+    for name in ('ours/epoch_1.pth', 'shared.pth'):
+        options = ['resume=True']
+        assert run_both('test', 'tiny.py', name, options=options) == (None, None)
+
+
+@pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
 def test_wrong_starts_are_refused_by_both(config, run_both):
     foreign = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
     content = bytearray((WEIGHTS_FOLDER / f'{LIVE_LIFTER}.pth').read_bytes())
