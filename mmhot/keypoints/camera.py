@@ -1,7 +1,7 @@
 """Step ``camera`` before the lift: map keypoints to the image of a static camera."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -103,19 +103,7 @@ class StabilizeCamera(VideoStep):
         if self.camera == 'auto':
             if len(seen['points']) < CameraLimits.min_frames:
                 return None, lens
-            path = solve_camera_path(**seen, size=size, lens=lens)
-            if shows_static(path, seen['keyframe']):
-                return static_path(len(people.people)), lens
-            if seems_static(path, seen['moved'], _ankle_paths(clip)):
-                _LOGGER.warning(
-                    ArgumentError(
-                        '%s: the background has little texture, and what is seen of '
-                        'it, or of standing feet, is still: the camera counts as '
-                        'static; {camera=%r} if it is carried',
-                        name,
-                        'moving',
-                    )
-                )
+            if _is_static(clip, seen):
                 return static_path(len(people.people)), lens
             seen = footage.look_again(
                 self._tracker(footage.frames, again=True),
@@ -134,6 +122,24 @@ class StabilizeCamera(VideoStep):
             chosen = np.concatenate([static_path(people.first), chosen])
         # The focal length of a carried camera cannot be found from its images.
         return chosen, clip.lens if path.moves else lens
+
+
+def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
+    """Return whether sparse frames show a static camera; warn if they only seem to.
+
+    ``seen`` has what :class:`mmhot.tracking.background.BackgroundTracker` observed.
+    """
+    path = solve_camera_path(**seen, size=(clip.width, clip.height), lens=clip.lens)
+    if shows_static(path, seen['keyframe']):
+        return True
+    if not seems_static(path, seen['moved'], _ankle_paths(clip)):
+        return False
+    text = (
+        '%s: the background has little texture, and what is seen of it, or of standing '
+        'feet, is still: the camera counts as static; {camera=%r} if it is carried'
+    )
+    _LOGGER.warning(ArgumentError(text, clip.source or clip.name, 'moving'))
+    return True
 
 
 def _ankle_paths(clip: Clip2D) -> np.ndarray:

@@ -212,8 +212,6 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     if is_level(clip):
         return _step_to_floor(clip)
     clip = to_axes(clip, 'z-up')
-    names = enumerate(clip.joint_names)
-    ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
     root = clip.root_3d.astype(np.float64)
     poses = clip.keypoints_3d.astype(np.float64)
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
@@ -222,12 +220,10 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     unseen = legs_unseen(clip)
     for shot in np.unique(shots) if static_camera else ():
         rows = shots == shot
+        if unseen[rows].all():
+            unseen[rows] = False
         shown = rows & ~unseen
-        if not shown.any():
-            shown, unseen = rows, unseen & ~rows
-        bodies, lean = _upright(clip.take(shown), runs[shown])
-        feet = (poses[shown][:, ankles] + root[shown, None]).reshape(-1, 3)
-        rotation, heights[shot] = placement.find_floor(feet, bodies, lean)
+        rotation, heights[shot] = _find_floor(clip.take(shown), runs[shown])
         root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
@@ -256,6 +252,19 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         root_3d=root.astype(np.float32),
         keypoints_3d=poses.astype(np.float32),
     )
+
+
+def _find_floor(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
+    """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
+
+    ``seen`` has N poses in z-up axes whose legs are seen; ``runs`` (N,) are those in
+    which people run.
+    """
+    names = enumerate(seen.joint_names)
+    ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
+    feet = seen.keypoints_3d[:, ankles].astype(np.float64)
+    feet += seen.root_3d[:, None]
+    return placement.find_floor(feet.reshape(-1, 3), *_upright(seen, runs))
 
 
 def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:

@@ -57,51 +57,69 @@ class KeepBones(PoseStep):
 
         Poses of other tools in a camera's axes move mainly along the line of sight.
         """
-        poses, count = clip.keypoints_3d.astype(np.float64), _BODY.num_keypoints
-        places, is_seen = clip.root_3d.copy(), clip.scores > 0
-        has_sights = clip.axes != 'world' and not clip.model
+        poses = clip.keypoints_3d.astype(np.float64)
+        places = clip.root_3d.copy()
+        count = _BODY.num_keypoints
         above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
         order = TopologicalSorter(above_of).static_order()
         outwards = [joint for joint in order if joint in above_of]
         for track in clip.track_ids:
             rows = clip.track == track
-            old, sights = poses[rows], np.nan_to_num(clip.root_3d[rows])
-            sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
-            weights, rigid = None, self.rigid
-            is_moved = np.ones(old.shape[:2], bool)
-            if not clip.model:
-                weights = self._variances(old[:, :count], is_seen[rows, :count])
-                if weights is None:
-                    old = old / _growth(old[:, :count], clip.fps, self.growth)
-                    rigid = replace(rigid, rooted=False)
-                else:
-                    rigid = replace(rigid, halfway=False)
-                    is_moved = ~is_seen[rows]
-                    is_moved[:, :count] |= weights > 0
-            if not is_moved.any():
-                continue
-            new = old.copy()
-            if has_sights:  # our own lifters have done this already
-                new[:, :count] = keep_bone_lengths(
-                    new[:, :count], sights, self.errors, weights
-                )
-            new[:, :count] = keep_bone_lengths(new[:, :count], sights, rigid, weights)
-            for joint in outwards:
-                above = clip.parents[joint]
-                is_moved[:, joint] |= is_moved[:, above]
-                bone = old[:, joint] - old[:, above]
-                length = np.linalg.norm(bone, axis=-1, keepdims=True)
-                scale = np.median(length) / length.clip(1e-6)
-                new[:, joint] = new[:, above] + bone * scale
-            if not clip.model and weights is None:
-                new += (old - new)[:, :count].mean(1, keepdims=True)
-            new = np.where(is_moved[..., None], new, old)
-            places[rows] += new[:, 0]
-            poses[rows] = new - new[:, :1]
+            new = self._keep_person(clip.take(rows), outwards)
+            if new is not None:
+                places[rows] += new[:, 0]
+                poses[rows] = new - new[:, :1]
         kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=places)
         if not clip.model:
             _say_moves(clip, kept)
         return kept
+
+    def _keep_person(self, person: Clip3D, outwards: list[int]) -> np.ndarray | None:
+        """Give the bones of one person constant lengths.
+
+        Args:
+            person (Clip3D): Poses of T frames.
+            outwards (list[int]): Joints beyond Human3.6M's 17, parents first.
+
+        Returns:
+            np.ndarray | None: Joints relative to the root of ``person``, meters,
+            (T, K, 3); None if no joint moves.
+        """
+        count = _BODY.num_keypoints
+        is_seen = person.scores > 0
+        old = person.keypoints_3d.astype(np.float64)
+        sights = np.nan_to_num(person.root_3d)
+        sights = np.where(sights.any(-1, keepdims=True), sights, [0, 0, 1])
+        weights = None
+        rigid = self.rigid
+        is_moved = np.ones(old.shape[:2], bool)
+        if not person.model:
+            weights = self._variances(old[:, :count], is_seen[:, :count])
+            if weights is None:
+                old = old / _growth(old[:, :count], person.fps, self.growth)
+                rigid = replace(rigid, rooted=False)
+            else:
+                rigid = replace(rigid, halfway=False)
+                is_moved = ~is_seen
+                is_moved[:, :count] |= weights > 0
+        if not is_moved.any():
+            return None
+        new = old.copy()
+        body = new[:, :count]
+        if person.axes != 'world' and not person.model:
+            # Our own lifters have done this already.
+            body[:] = keep_bone_lengths(body, sights, self.errors, weights)
+        body[:] = keep_bone_lengths(body, sights, rigid, weights)
+        for joint in outwards:
+            above = person.parents[joint]
+            is_moved[:, joint] |= is_moved[:, above]
+            bone = old[:, joint] - old[:, above]
+            length = np.linalg.norm(bone, axis=-1, keepdims=True)
+            scale = np.median(length) / length.clip(1e-6)
+            new[:, joint] = new[:, above] + bone * scale
+        if not person.model and weights is None:
+            new += (old - new)[:, :count].mean(1, keepdims=True)
+        return np.where(is_moved[..., None], new, old)
 
     def _variances(self, body: np.ndarray, is_seen: np.ndarray) -> np.ndarray | None:
         """Estimate how much each joint may move, from the lengths of its limb's bones.

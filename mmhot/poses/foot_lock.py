@@ -122,6 +122,15 @@ class FootErrors:
     min_hinge: float = 0.2
 
 
+def _say_gliding(name: str, people: set[int]) -> None:
+    """Warn that feet of people, by track ID, glide and are not held."""
+    text = (
+        '%s: feet of people %s glide and are not held; if they walk on a treadmill, '
+        '{treadmill} states its speed'
+    )
+    _LOGGER.warning(ArgumentError(text, name, ', '.join(map(str, sorted(people)))))
+
+
 @dataclass(frozen=True, kw_only=True)
 class LockFeet(PoseStep):
     """Step ``feet``: keep standing feet in place.
@@ -163,7 +172,7 @@ class LockFeet(PoseStep):
         Raises:
             ValueError: If the clip has other joints.
         """
-        count, errors = _H36M.num_keypoints, self.errors
+        count = _H36M.num_keypoints
         if clip.joint_names[:count] != _H36M.joints:
             raise ValueError(
                 f'{clip.name}: feet can be locked only with the joints of h36m-17'
@@ -177,12 +186,17 @@ class LockFeet(PoseStep):
             [ankle, *(joint for joint, at in enumerate(clip.parents) if at == ankle)]
             for ankle in ANKLES
         ]
-        poses, root = (x.astype(np.float64) for x in (clip.keypoints_3d, clip.root_3d))
-        upright, gliding = to_axes(clip, 'z-up'), set[int]()
-        keypoints, confidence = stable_keypoints(clip), clip.confidence
+        poses = clip.keypoints_3d.astype(np.float64)
+        root = clip.root_3d.astype(np.float64)
+        upright = to_axes(clip, 'z-up')
+        keypoints = stable_keypoints(clip)
+        confidence = clip.confidence
+        gliding: set[int] = set()
         # Offset that puts people in front of a camera, if positions are not from one
         depth = np.nanmin(root[:, 2], initial=np.inf)
-        away = np.array([0.0, 0.0, 0.0 if depth > 0 else errors.viewpoint - depth])
+        away = np.array(
+            [0, 0, 0 if depth > 0 else self.errors.viewpoint - depth], float
+        )
         step = self._with_noise(clip)
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
@@ -201,14 +215,12 @@ class LockFeet(PoseStep):
                 poses[rows], path = step._lock_person(*person, feet)
                 root[rows] = path - away
         if gliding:
-            text = (
-                '%s: feet of people %s glide and are not held; if they walk on a '
-                'treadmill, {treadmill} states its speed'
-            )
-            people = ', '.join(map(str, sorted(gliding)))
-            _LOGGER.warning(ArgumentError(text, clip.name, people))
-        poses, root = poses.astype(np.float32), root.astype(np.float32)
-        return replace(clip, keypoints_3d=poses, root_3d=root)
+            _say_gliding(clip.name, gliding)
+        return replace(
+            clip,
+            keypoints_3d=poses.astype(np.float32),
+            root_3d=root.astype(np.float32),
+        )
 
     def _walk_ahead(self, clip: Clip3D, speed: float) -> Clip3D:
         """Move people ahead at the speed of a treadmill, m/s, in camera axes.

@@ -138,6 +138,33 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         return np.concatenate([low, high], 1)
 
 
+class _Conversion:
+    """Conversion to 17 or 24 joints; fingers follow the 24.
+
+    Attributes:
+        joints (tuple[str, ...]): Names of the new joints.
+        parents (tuple[int, ...]): Their parents, -1 for the root.
+    """
+
+    def __init__(self, source: Skeleton, target: Skeleton) -> None:
+        self._names = source.name, target.name
+        # Points of hands that the 24 joints do not have
+        hands = [source.groups.get(f'{side}_hand', ()) for side in ('left', 'right')]
+        points = [x for hand in hands for x in hand if x not in _ALL.joints]
+        self._fingers = [source.index(x) for x in points if target is _ALL]
+        self.joints = (*target.joints, *(source.joints[x] for x in self._fingers))
+        bases = [source.joints[source.parents[x]] for x in self._fingers]
+        self.parents = (*target.parents, *map(self.joints.index, bases))
+
+    def __call__(
+        self, points: np.ndarray, scores: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Convert points (T, K, C) and scores (T, K)."""
+        body, known, _ = convert_keypoints(points, scores, *self._names, _MAPPING)
+        added = points[:, self._fingers], scores[:, self._fingers]
+        return np.append(body, added[0], axis=1), np.append(known, added[1], axis=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class FillGiven(GivenStep):
     """Convert joints to Human3.6M's, 24 and fingers, and fill gaps."""
@@ -158,25 +185,7 @@ class FillGiven(GivenStep):
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Convert joints, and fill gaps and missing joints."""
         source = _skeleton_of(clip)
-        target = self._target(source)
-        # points of hands that the 24 joints do not have
-        hands = [source.groups.get(f'{side}_hand', ()) for side in ('left', 'right')]
-        points = [x for hand in hands for x in hand if x not in _ALL.joints]
-        fingers = [source.index(x) for x in points if target is _ALL]
-        names = (*target.joints, *(source.joints[x] for x in fingers))
-        bases = [source.joints[source.parents[x]] for x in fingers]
-        parents = (*target.parents, *map(names.index, bases))
-
-        def convert(
-            points: np.ndarray, scores: np.ndarray
-        ) -> tuple[np.ndarray, np.ndarray]:
-            body, body_scores, _ = convert_keypoints(
-                points, scores, source.name, target.name, _MAPPING
-            )
-            pairs = (body, points), (body_scores, scores)
-            both = [np.concatenate([x, y[:, fingers]], 1) for x, y in pairs]
-            return both[0], both[1]
-
+        convert = _Conversion(source, self._target(source))
         motions: list[dict[str, np.ndarray]] = []
         found: list[str] = []
         for track in clip.track_ids:
@@ -188,7 +197,7 @@ class FillGiven(GivenStep):
             for text in find_contradictions(body, person.frame, person.fps):
                 found.append(f'person {track}: {text}')
             if np.isfinite(body).all(-1).any():
-                places = _complete(places, parents, clip.axes != 'camera')
+                places = _complete(places, convert.parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
         if found:
             _LOGGER.warning(
@@ -203,8 +212,8 @@ class FillGiven(GivenStep):
             **arrays,
             keypoint_scores_3d=arrays['scores'],
             variable_time=times,
-            joint_names=names,
-            parents=parents,
+            joint_names=convert.joints,
+            parents=convert.parents,
         )
 
     def _target(self, source: Skeleton) -> Skeleton:

@@ -187,10 +187,7 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     count = len(run)
     detected = contacts.feet[run]
     when = contacts.seconds[run]
-    # Feet alternate, beginning with the foot that agrees with most detected contacts.
-    sides = np.arange(count) % 2
-    if 2 * (sides == detected).sum() < count:
-        sides = 1 - sides
+    sides = _alternating(detected)
     ahead = contacts.ahead[run]
     ankles = contacts.ankles[run]
     landing, other = (ankles[np.arange(count), x] for x in (detected, 1 - detected))
@@ -228,6 +225,16 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     stance = np.median([x.stance for x in strides] or 0)
     falls = np.median(contacts.falls[run[:-1]])
     return [] if stance < _LIMITS.walks or falls > _LIMITS.falls else strides
+
+
+def _alternating(detected: np.ndarray) -> np.ndarray:
+    """Let feet (R,) alternate, beginning so that most detected contacts agree.
+
+    >>> _alternating(np.array([1, 0, 0, 0, 1])).tolist()
+    [1, 0, 1, 0, 1]
+    """
+    sides = np.arange(len(detected)) % 2
+    return sides if 2 * (sides == detected).sum() >= len(detected) else 1 - sides
 
 
 def _lift_offs_in(contacts: _Contacts, start: float, end: float) -> np.ndarray:
