@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
 from mmpose.registry import OPTIMIZERS
 
 from mmhot.cli.errors import OneLineParser, run_tool
@@ -95,13 +94,14 @@ def main(args: argparse.Namespace) -> None:
 def resume(config: Config, checkpoint: str) -> None:
     """Resume from a checkpoint, or from the newest one if it is 'auto'.
 
-    If the work directory has none, training starts from the config's ``load_from``: one
-    command both starts a training and continues it after an interruption.
+    If the work directory has no checkpoint, training starts from the config's
+    ``load_from``: one command both starts a training and continues it after an
+    interruption.
     """
     if checkpoint != 'auto':
         # MMEngine would resume from load_from
         config.resume, config.load_from = True, checkpoint
-    elif find_latest_checkpoint(config.work_dir) is not None:
+    elif any(Path(config.work_dir).glob('*.pth')):
         config.resume, config.load_from = True, None
 
 

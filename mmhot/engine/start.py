@@ -44,6 +44,12 @@ class StartHook(Hook):
             )
         if runner._resume and runner._load_from is None:
             runner._load_from = find_latest_checkpoint(runner.work_dir)
+            # MMEngine would start anew and replace them.
+            if not runner._load_from and any(Path(runner.work_dir).glob('*.pth')):
+                raise ValueError(
+                    f'{runner.work_dir} has checkpoints, but no file last_checkpoint '
+                    'names the one to resume: state it as load_from'
+                )
         source = runner._load_from
         if source is not None and '://' not in source:
             _check_whole(Path(source))

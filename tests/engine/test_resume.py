@@ -141,3 +141,13 @@ def test_weights_to_start_from_are_not_gone_on_from(config, tmp_path, run_tool):
     log = curve(second)
     assert [line['step'] for line in log] == [1, 2, 1, 3, 4, 2]
     assert log[0]['loss'] != curve(first)[0]['loss']
+
+
+def test_checkpoints_that_nothing_names_are_not_replaced(config, tmp_path, run_tool):
+    train = ['train', config, '--resume', '--work-dir', tmp_path / 'work']
+    train += ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert run_tool(*train)[0] == 0
+    (tmp_path / 'work' / 'last_checkpoint').unlink()
+    code, error = run_tool(*train)[:2]
+    assert code == 2
+    assert 'no file last_checkpoint names the one to resume' in error
