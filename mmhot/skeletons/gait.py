@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import scipy  # its modules are loaded at first use: that of signals takes a second
+import scipy  # its modules are loaded at first use
 
 SIDES = 'left', 'right'
 
@@ -318,8 +318,29 @@ def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
 
 
 def _peaks(values: np.ndarray) -> np.ndarray:
-    """Return the maxima of values (T,) as fractions of frames."""
-    peaks, _ = scipy.signal.find_peaks(values, prominence=_LIMITS.swing)
+    """Return the prominent maxima of values (T,) as fractions of frames.
+
+    ``scipy.signal.find_peaks`` finds the same, but its import takes half a second of
+    each command that writes a page.
+    """
+    middle = values[1:-1]
+    candidates = np.flatnonzero((values[:-2] < middle) & (middle > values[2:])) + 1
+    is_high = [_prominence(values, x) >= _LIMITS.swing for x in candidates.tolist()]
+    peaks = candidates[np.array(is_high, bool)]
     before, at, after = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = np.minimum(before - 2 * at + after, -1e-9)
     return peaks + ((before - after) / (2 * bend)).clip(-0.5, 0.5)
+
+
+def _prominence(values: np.ndarray, peak: int) -> float:
+    """Measure the descent from a peak of values (T,) on the way to a higher one.
+
+    >>> _prominence(np.array([0.0, 2.0, 1.0, 3.0, 0.5]), 1)
+    1.0
+    """
+    higher = np.flatnonzero(~(values <= values[peak]))
+    after = np.searchsorted(higher, peak)
+    first = higher[after - 1] + 1 if after else 0
+    last = higher[after] if after < len(higher) else len(values)
+    valleys = values[first : peak + 1].min(), values[peak:last].min()
+    return float(values[peak] - max(valleys))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy
 from rendered_clips import DATA, rendered
 
 from mmhot.chain.calls import LIFT_COMMAND
@@ -15,6 +16,8 @@ from mmhot.options import Values
 from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.gait import (
+    _LIMITS,
+    _peaks,
     find_strides,
     is_on_treadmill,
     mean_cycle,
@@ -253,3 +256,10 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
     with pytest.raises(ValueError, match='no person walks'):
         still.save(tmp_path / 'still.gait.csv')
     assert [x.name for x in tmp_path.iterdir()] == ['still.npz']
+
+
+def test_peaks_are_those_of_scipy():
+    values = np.random.default_rng(0).normal(size=500).cumsum() / 20
+    expected, _ = scipy.signal.find_peaks(values, prominence=_LIMITS.swing)
+    assert len(expected) > 5
+    np.testing.assert_array_equal(np.round(_peaks(values)), expected)
