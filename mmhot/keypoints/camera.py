@@ -127,7 +127,8 @@ class StabilizeCamera(VideoStep):
 def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
     """Return whether sparse frames show a static camera; warn if they only seem to.
 
-    ``seen`` has what :class:`mmhot.tracking.background.BackgroundTracker` observed.
+    ``seen`` has what :class:`mmhot.tracking.background.BackgroundTracker` observed,
+    such as points (F, N, 4) in pixels and differences of edges (F,).
     """
     path = solve_camera_path(**seen, size=(clip.width, clip.height), lens=clip.lens)
     if shows_static(path, seen['keyframe']):
