@@ -1,5 +1,6 @@
 """Step ``lift``: lift tracked 2D keypoints to 3D poses."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,8 @@ from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class NotLiftableError(ValueError):
@@ -128,19 +131,8 @@ class Lift(LiftingStep):
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
         poses = self._keep_detections(poses, clip, lifter.skeleton.num_keypoints)
-        self._say_unseen(poses)
+        _warn_of_unseen_legs(poses)
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
-
-    def _say_unseen(self, poses: Clip3D) -> None:
-        """List the people whose legs are never seen."""
-        unseen = legs_unseen(poses)
-        tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
-        if tracks:
-            listed = ', '.join(map(str, tracks))
-            self.report.say(
-                f'{poses.name}: nobody sees the legs of people {listed}: they hang '
-                'straight down, faded, and show no floor'
-            )
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
         """Add all detected keypoints to the clip if there are more than are lifted."""
@@ -165,4 +157,17 @@ class Lift(LiftingStep):
             detected_joints=skeleton.joints,
             detected_2d=keypoints,
             detected_scores=scores,
+        )
+
+
+def _warn_of_unseen_legs(poses: Clip3D) -> None:
+    """Warn which people have legs that are visible in none of their frames."""
+    unseen = legs_unseen(poses)
+    tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
+    if tracks:
+        _LOGGER.warning(
+            '%s: the legs of people %s are never visible: they hang straight down, '
+            'faded, and show no floor',
+            poses.name,
+            ', '.join(map(str, tracks)),
         )

@@ -1,6 +1,6 @@
 """One floor below all people: a joint fit of the camera's tilt and of body sizes.
 
-A lifter gives everybody a typical size, so small people are placed too far away. A
+A lifter gives all people a typical size, so small people are placed too far away. A
 different size moves a person's feet along their lines of sight, and only with the right
 size do they reach the floor on which the others stand.
 """

@@ -122,7 +122,7 @@ def scale_people(
 ) -> Clip3D:
     """Scale poses and root positions to stated body heights.
 
-    The height of the ankles over the floor is the same for everybody. If one floor
+    The height of the ankles over the floor is the same for all people. If one floor
     shows the relative sizes of several people, and only some heights are stated, the
     others are scaled with them.
 
@@ -228,7 +228,7 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         poses[rows] = poses[rows] @ rotation.T
     for rows in clip.stretches():
         if static_camera and unseen[rows].all():
-            continue  # Legs that nobody sees may be below a table.
+            continue  # Legs that are not visible may be below a table.
         lowest = poses[rows][:, _BODY][..., 2].min(1)
         limit = np.inf
         if static_camera:

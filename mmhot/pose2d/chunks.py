@@ -59,7 +59,7 @@ class KeyframeSettings:
     # Higher values take smaller steps.
     predictable_overlap: float = 0.75
     # The people of the frame this many frames before the last one of the previous chunk
-    # show how fast everybody moves.
+    # show how fast all people move.
     history: int = 5
     # Overlap of the box around the estimated keypoints with the box that was searched,
     # below which the keypoints are off the box. Higher values estimate more people

@@ -63,7 +63,7 @@ class HeightOption(Options):
 class ScalePeople(HeightOption, PeopleOption, PoseStep):
     """Step ``sizes``: scale people to stated heights, or to stand on one floor.
 
-    A lifter makes everybody about equally tall. If the camera keeps its place, the
+    A lifter makes all people about equally tall. If the camera keeps its place, the
     floor shows who is taller, unless too few feet rest on it.
     """
 

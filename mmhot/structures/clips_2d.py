@@ -272,7 +272,7 @@ def _apart(rows: CheckedRows, name: str, fps: float, skeleton: Skeleton) -> Chec
 
 
 def _split_tracks(rows: CheckedRows, name: object) -> list[Track2D]:
-    """Return the people who have a keypoint; raise ValueError if there is nobody."""
+    """Return the people who have a keypoint; raise ValueError if there are none."""
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')

@@ -367,7 +367,7 @@ def standing_axes(
             between trunk and legs, and between thighs and shins.
 
     Returns:
-        np.ndarray: Unit vectors, (T, 3); NaN where nobody stands.
+        np.ndarray: Unit vectors, (T, 3); NaN where no person stands.
     """
     (trunk, leg, thigh, shin), axis, has_hands_up = _segments(body)
     unbent, straight = np.cos(np.radians(max_bends))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tracks import H36M, clip_of, standing, track
 
+import mmhot
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.lifting.gaps import GapFiller, fill_joints, find_known
@@ -191,6 +192,21 @@ def test_legs_that_nobody_sees_are_straight(lifter, key, unseen):
         keypoints = project(joints + floor_offset(joints), camera)[0].astype('f4')
         keypoints[:, unseen] = np.nan
         assert bent_knees(lift(lifter, keypoints)).max() < 1
+
+
+@pytest.mark.parametrize(
+    ('hidden', 'lines'),
+    [
+        ([*KNEES, *FEET], ['the legs of people 0 are never visible']),
+        (FEET, []),
+    ],
+)
+def test_legs_that_are_never_visible_are_said_in_python(hidden, lines, caplog):
+    keypoints = person(0, seated=True)[0]
+    keypoints[:, hidden] = np.nan
+    mmhot.lift(clip_of(track(range(len(keypoints)), keypoints)))
+    found = [x for x in caplog.messages if 'never visible' in x]
+    assert [x.split(': ')[1] for x in found] == lines
 
 
 @pytest.mark.parametrize('camera', [0, 1, 2, 3])

@@ -50,7 +50,7 @@ _ASKS = re.compile(' not? ')
 _SIZE = 1000, 1000  # width and height of images, pixels
 _Change = Callable[[np.ndarray], np.ndarray]
 _Size = tuple[int, int]
-_Film = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, _Size] | None]
+_View = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, _Size] | None]
 _Conversion = Callable[[np.ndarray, _Size], np.ndarray]
 # Sizes of images; depth of the nearest joint, meters; noise of keypoints, as a share of
 # the person's size
@@ -183,14 +183,14 @@ def _reads_order(world: np.ndarray) -> bool:
 
 
 def _asks_for_pixels(
-    film: _Film, change: _Conversion, world: np.ndarray
+    view: _View, change: _Conversion, world: np.ndarray
 ) -> bool | None:
-    """Return whether keypoints of a film are a line; None if no camera shows it."""
+    """Return whether keypoints of a view are a line; None if no camera shows it."""
     rng = np.random.default_rng(len(world))
-    filmed = film(world, rng)
-    if filmed is None:
+    projected = view(world, rng)
+    if projected is None:
         return None
-    pixels, size = filmed
+    pixels, size = projected
     pixels = pixels + rng.normal(
         0, _PIXEL_NOISE * np.ptp(pixels, 1).max(), pixels.shape
     )
@@ -206,12 +206,12 @@ def _asks_for_pixels(
     return bool(said.buffer)
 
 
-def _says_nothing(film: _Film, world: np.ndarray) -> bool | None:
-    asks = _asks_for_pixels(film, lambda pixels, size: pixels, world)
+def _says_nothing(view: _View, world: np.ndarray) -> bool | None:
+    asks = _asks_for_pixels(view, lambda pixels, size: pixels, world)
     return None if asks is None else not asks
 
 
-def _filmed(
+def _project(
     world: np.ndarray,
     rng: np.random.Generator,
     distances: tuple[float, float] = (3, 20),
@@ -239,13 +239,13 @@ def _filmed(
     return None
 
 
-def _filmed_lying(
+def _project_lying(
     world: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, _Size] | None:
     """Return the same of people who lie on the floor and rest on their hips."""
     poses = _lying(world)
     poses = poses - poses[:, :1] + np.median(poses[:, :1], axis=0)
-    return _filmed(poses, rng, (2, 10))
+    return _project(poses, rng, (2, 10))
 
 
 def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
@@ -328,13 +328,13 @@ _NAMES = {
     'time': 'frame_{time:%H%M%S.%f}.png',
     'hash': '{hash}.jpg',
 }
-# Films, whose keypoints are pixels of the image, and changes after which they are not
-_FILMS: dict[str, _Film] = {
-    '3 to 20 m away': _filmed,
-    '12 to 40 m away': partial(_filmed, distances=(12, 40)),
-    'close-ups': partial(_filmed, distances=(0.8, 3), share=(0.3, 0.8)),
-    'at the border': partial(_filmed, share=(0.4, 0.9)),
-    'people who lie': _filmed_lying,
+# Views, whose keypoints are pixels of the image, and changes after which they are not
+_VIEWS: dict[str, _View] = {
+    '3 to 20 m away': _project,
+    '12 to 40 m away': partial(_project, distances=(12, 40)),
+    'close-ups': partial(_project, distances=(0.8, 3), share=(0.3, 0.8)),
+    'at the border': partial(_project, share=(0.4, 0.9)),
+    'people who lie': _project_lying,
 }
 _NO_PIXELS: dict[str, _Conversion] = {
     'percent': lambda pixels, size: 100 * pixels / size,
@@ -359,9 +359,9 @@ _GUESSES: dict[str, Callable[[np.ndarray], bool | None]] = {
     ),
     **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
-    **{f'pixels: {title}': partial(_says_nothing, x) for title, x in _FILMS.items()},
+    **{f'pixels: {title}': partial(_says_nothing, x) for title, x in _VIEWS.items()},
     **{
-        f'no pixels: {title}': partial(_asks_for_pixels, _filmed, x)
+        f'no pixels: {title}': partial(_asks_for_pixels, _project, x)
         for title, x in _NO_PIXELS.items()
     },
     **{f'names: {title}': partial(_reads_names, x) for title, x in _NAMES.items()},

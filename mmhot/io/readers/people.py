@@ -155,7 +155,7 @@ def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
 def _are_numbers(content: Any) -> bool:
     """Return whether a document is an array, or lists of numbers or arrays."""
     first = first_of(content)
-    if first is None:  # a missing value; None in place of a frame is a frame of nobody
+    if first is None:  # a missing value; None in place of a frame is an empty frame
         return isinstance(content, list) and content[:1] != [None]
     return isinstance(first, int | float) or hasattr(first, 'dtype')
 
