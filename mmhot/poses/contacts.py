@@ -1,12 +1,17 @@
-"""Foot contacts: predict from 2D keypoints which ankles stand."""
+"""Foot contacts: predict from 2D keypoints which ankles stand, and reject gliding ones.
 
-from collections.abc import Mapping
+A contact is a run of frames in which one ankle stands.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.errors import naming
+from mmhot.geometry.smooth_fits import sight_precision
 from mmhot.io.arrays import load_arrays
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import WEIGHTS_FOLDER
@@ -14,7 +19,44 @@ from mmhot.weights.index import WEIGHTS_FOLDER
 FPS = 50.0
 """Frames per second of the network's inputs."""
 ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
+Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Predicts contacts; arguments and result are those of :func:`predict_contacts`."""
 _WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
+
+
+@dataclass(frozen=True)
+class ContactLimits:
+    """Limits that tell standing ankles from gliding ones.
+
+    Pairs are across and along the line of sight.
+    """
+
+    # Probability of a contact; lower ones count as zero. Higher values hold fewer feet.
+    min_contact: float = 0.3
+    # m; standard deviations of the lifted root, and of an ankle relative to it. Motion
+    # within them does not show that an ankle glides. Higher values hold more feet.
+    root_error: tuple[float, float] = (0.03, 0.07)
+    ankle_error: tuple[float, float] = (0.03, 0.06)
+    # m; path of an ankle that rolls over its standing foot. Higher values hold more.
+    ankle_roll: float = 0.014
+    # Standard deviations; an ankle that is farther from its contact is not standing.
+    # Higher values hold more feet.
+    max_contact_error: float = 2.5
+    # Path of an ankle relative to the root, as a share of its path in space; below this
+    # share the body moves as one (treadmill, skates). Higher values hold fewer feet.
+    max_relative_path: float = 0.5
+    # Distance from start to end of a path, as a share of its length; below this share
+    # the path comes back, as errors do. Higher values hold more feet.
+    min_straightness: float = 0.8
+    # Number of contacts of each foot; a person with fewer does not walk in place.
+    min_contacts: int = 2
+    # m; mean path of the ankles during contacts. People whose ankles move less do not
+    # walk in place. Higher values hold more feet.
+    min_contact_path: float = 0.05
+    # Path of the root in the direction of the ankles, as a share of the ankles' path;
+    # below this share a person walks in place. It is .24 to 9 in lifted walks on the
+    # ground, and -1 to -.1 on treadmills. Higher values hold fewer feet.
+    max_root_share: float = 0.1
 
 
 def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -55,7 +97,8 @@ def contact_logits(
     Returns:
         np.ndarray: Logits of contacts of the right and left ankle, (T, 2).
     """
-    x, layer = _convolve(features, weights, 'embed'), 0
+    x = _convolve(features, weights, 'embed')
+    layer = 0
     while f'layers.{layer}.weight' in weights:
         x = x + _convolve(_gelu(x), weights, f'layers.{layer}', 2**layer)
         layer += 1
@@ -113,3 +156,112 @@ def predict_contacts(
     features = contact_features(even[..., :2], even[..., 2])
     probability = scipy.special.expit(contact_logits(features, load_contact_weights()))
     return np.stack([np.interp(seconds, times, column) for column in probability.T], -1)
+
+
+def drop_gliding_contacts(
+    stands: np.ndarray,
+    ankles: np.ndarray,
+    root: np.ndarray,
+    limits: ContactLimits = ContactLimits(),
+) -> np.ndarray | None:
+    """Drop the contacts of ankles that glide, as feet on skates do.
+
+    Args:
+        stands (np.ndarray): Probability that the right and left ankle stand, (T, 2).
+        ankles (np.ndarray): Ankles in camera axes, meters, (T, 2, 3).
+        root (np.ndarray): Root in camera axes, meters, (T, 3).
+        limits (ContactLimits): Limits of standing ankles.
+
+    Returns:
+        np.ndarray | None: Probabilities with 0 for gliding ankles, (T, 2); None if the
+        person glides in most frames with contacts, or walks in place.
+    """
+    labels, _ = scipy.ndimage.label(stands > 0, [[0, 1, 0]] * 3)  # sides apart
+    contacts = scipy.ndimage.find_objects(labels)
+    if _walks_in_place(contacts, ankles, root, limits):
+        return None
+    held = stands.copy()
+    num_gliding = 0
+    for rows, side in contacts:
+        ankle = ankles[rows, side.start]
+        if glides(ankle, root[rows], limits):
+            num_gliding += len(ankle)
+            held[rows, side] = 0
+    return held if np.count_nonzero(held) >= num_gliding else None
+
+
+def _walks_in_place(
+    contacts: list[tuple[slice, slice]],
+    ankles: np.ndarray,
+    root: np.ndarray,
+    limits: ContactLimits,
+) -> bool:
+    """Return whether a person walks in place, as on a treadmill.
+
+    Both standing feet move in one direction, and the root does not. Contacts are rows
+    and sides of ankles (T, 2, 3); the root is (T, 3), all in meters. This complements
+    :func:`glides`: lifted feet move too little in depth, so that people who face the
+    camera on a treadmill do not seem to glide.
+    """
+    sides = np.array([side.start for _, side in contacts], int)
+    if np.bincount(sides, minlength=2).min() < limits.min_contacts:
+        return False
+    paths = np.array([_path(ankles[rows, side.start]) for rows, side in contacts])
+    root_path = np.array([_path(root[rows]) for rows, _ in contacts]).sum(0)
+    distance = np.linalg.norm(paths.sum(0))
+    direction = paths.sum(0) / max(distance, 1e-9)
+    length = np.linalg.norm(paths, axis=1).sum()
+    is_straight = distance > limits.min_straightness * length
+    is_long = distance > limits.min_contact_path * len(paths)
+    feet = [(paths[sides == side] @ direction).mean() for side in range(2)]
+    root_stays = root_path @ direction < limits.max_root_share * distance
+    return bool(is_straight and is_long and min(feet) > 0 and root_stays)
+
+
+def glides(
+    ankle: np.ndarray, root: np.ndarray, limits: ContactLimits = ContactLimits()
+) -> bool:
+    """Return whether an ankle in contact moves farther than its errors explain.
+
+    Errors of the root move ankle and root alike, and come back. If the ankle moves
+    relative to the root, or comes back, its own errors explain more of the movement.
+
+    Args:
+        ankle (np.ndarray): Ankle during a contact, camera axes, meters, (T, 3).
+        root (np.ndarray): Root in the same frames, (T, 3).
+        limits (ContactLimits): Limits of standing ankles.
+
+    Example:
+        A skater who is four meters away glides by half a meter, a pedestrian whose root
+        moves alike stands on an ankle that moves by five centimeters:
+
+        >>> root = np.linspace([0, 0, 4], [0.5, 0, 4], 25)
+        >>> glides(root + [0, 0.9, 0], root)
+        True
+        >>> glides(np.linspace([0, 0.9, 4], [0.05, 0.9, 4], 25), root)
+        False
+    """
+    across, along = np.hypot(limits.root_error, limits.ankle_roll)
+    parts = np.array_split(ankle, min(len(ankle), 5))
+    steps = np.diff([part.mean(0) for part in parts], axis=0)
+    length = np.linalg.norm(steps, axis=1).sum()
+    comes_back = np.linalg.norm(steps.sum(0)) < limits.min_straightness * length
+    least = limits.max_relative_path * _spread(ankle)
+    if comes_back or _spread(ankle - root) > least:
+        across, along = np.hypot((across, along), limits.ankle_error)
+    away = ankle - np.median(ankle, axis=0)
+    precision = sight_precision(ankle, (across, along))
+    distances = np.einsum('ti,tij,tj->t', away, precision, away)  # squared
+    return bool(np.quantile(distances, 0.8) > limits.max_contact_error**2)
+
+
+def _path(places: np.ndarray) -> np.ndarray:
+    """Return the displacement (3,) of places (T, 3), first fifth to last fifth."""
+    count = max(len(places) // 5, 1)
+    return places[-count:].mean(0) - places[:count].mean(0)
+
+
+def _spread(places: np.ndarray) -> float:
+    """Return the 80th percentile of the distances of places (T, 3) to their median."""
+    away = np.linalg.norm(places - np.median(places, axis=0), axis=1)
+    return float(np.quantile(away, 0.8))

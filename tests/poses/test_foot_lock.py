@@ -15,7 +15,8 @@ from mmhot.poses.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.poses.foot_lock import LEGS, FootErrors, LockFeet
+from mmhot.poses.foot_lock import FootLockLimits, LockFeet
+from mmhot.poses.foot_solver import LEGS, bend_knee
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.measure_harm import resampled
 from tools.analysis.motions import GroundTruth
@@ -108,8 +109,8 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
     sway = 0.02 * np.sin(np.arange(135) / 20)[:, None, None] * np.eye(3)[0]
     poses = standing_pose() + way[:, None] + sway * (standing_pose()[..., 2:] > 0.1)
     clip = Clip3D.from_arrays(poses, 25.0, axes='world')
-    for errors in (FootErrors(), FootErrors(min_noise=0 if speed else 1)):
-        places = LockFeet(errors=errors).lock(clip).places()
+    for limits in (FootLockLimits(), FootLockLimits(min_noise=0 if speed else 1)):
+        places = LockFeet(limits=limits).lock(clip).places()
         assert_allclose(places, clip.places(), atol=1e-5)
 
 
@@ -177,24 +178,20 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     for (_, knee, ankle), side in zip(LEGS, (-0.1, 0.1), strict=True):
         pose[0, knee] = side, 0.4, -0.12
         pose[0, ankle] = side, 0.8, 0
-    bent = pose.copy()
+    hinge = np.array([[-1.0, 0, 0]])
     for leg in LEGS:
         bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
-        LockFeet().bend_knee(bent, pose, leg, bones)
-    assert_allclose(bent, pose, atol=1e-6)
+        bent = bend_knee(pose[:, leg], pose[:, leg[2]], hinge, bones)
+        assert_allclose(bent, pose[:, leg[1:]], atol=1e-6)
 
 
 def test_legs_that_would_be_too_long_become_straighter_without_a_flat_piece():
     lengths = np.linspace(0.97, 1.03, 7)
-    lifted = np.zeros((7, 17, 3))
-    hip, knee, ankle = leg = LEGS[1]
-    lifted[:, LEGS[0][0]] = [0.2, 0, 0]
-    lifted[:, knee] = [0, 0.48, -0.1]
-    lifted[:, ankle] = [0, 0.97, 0]
-    poses = lifted.copy()
-    poses[:, ankle, 1] = lengths
-    LockFeet().bend_knee(poses, lifted, leg, np.array([0.5, 0.5]))
-    bent = np.linalg.norm(poses[:, ankle] - poses[:, hip], axis=-1)
+    lifted = np.tile([[0, 0, 0], [0, 0.48, -0.1], [0, 0.97, 0]], (7, 1, 1))
+    ankle = np.outer(lengths, [0, 1, 0])
+    hinge = np.tile([1.0, 0, 0], (7, 1))
+    _, moved = bend_knee(lifted, ankle, hinge, np.array([0.5, 0.5])).swapaxes(0, 1)
+    bent = np.linalg.norm(moved, axis=-1)
     assert_allclose(bent[:3], lengths[:3], atol=1e-3)
     assert (np.diff(bent) > 1e-5).all()
     assert bent.max() <= 1

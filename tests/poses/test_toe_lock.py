@@ -17,6 +17,7 @@ from rendered_clips import DATA, rendered
 from mmhot.poses.contacts import ANKLES
 from mmhot.poses.extremities import AddJoints
 from mmhot.poses.foot_lock import LockFeet
+from mmhot.poses.toe_lock import hold_foot
 from mmhot.structures.clips_2d import Clip2D
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
@@ -102,7 +103,7 @@ def test_a_toe_rests_until_its_foot_has_left():
     points[..., 0] += 1.5 * (seconds - seconds[38]).clip(0)[:, None]
     noisy = points.copy()
     noisy[:, 1] += np.random.default_rng(0).normal(0, 0.01, (60, 3))
-    held = LockFeet().hold_foot(noisy, (frames < 31).astype(float), seconds)[:, 0]
+    held = hold_foot(noisy, (frames < 31).astype(float), seconds)[:, 0]
     pushing = ((frames > 4) & (frames < 37))[:, None]
     before, after = (
         foot_slide(x[:, None], pushing, frames, 50.0) for x in (noisy[:, 1], held)
@@ -116,5 +117,5 @@ def test_feet_without_contacts_keep_their_direction(walk):
     clip, *_ = walk
     points = points_of(clip)[:, [0, 2, 4]]
     seconds = np.arange(len(points)) / clip.fps
-    held = LockFeet().hold_foot(points, np.zeros(len(points)), seconds)
+    held = hold_foot(points, np.zeros(len(points)), seconds)
     assert np.linalg.norm(held - points[:, 1:], axis=-1).mean() < 0.01
