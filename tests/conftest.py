@@ -183,7 +183,11 @@ def opened(detector):
 
 @pytest.fixture
 def tool_output(monkeypatch, capfd):
-    """Run a tool's command line in this process; return its exit code and output."""
+    """Run a tool's command line in this process.
+
+    The fixture is a function of the tool's name and arguments, which returns the exit
+    code, stdout and stderr.
+    """
 
     def run(name, *args):
         path = next((ROOT / 'tools').rglob(f'{name}.py')).relative_to(ROOT)
@@ -201,13 +205,35 @@ def tool_output(monkeypatch, capfd):
 
 @pytest.fixture
 def run_tool(tool_output):
-    """Run a tool as ``tool_output``; return its exit code and stderr."""
+    """Run a tool as ``tool_output``, successfully; return what it prints."""
+
+    def run(name, *args):
+        code, out, err = tool_output(name, *args)
+        assert code == 0, err
+        return out
+
+    return run
+
+
+@pytest.fixture
+def tool_error(tool_output):
+    """Run a tool that refuses its input; return its only line of error."""
 
     def run(name, *args):
         code, _, err = tool_output(name, *args)
-        return code, err
+        (line,) = [line for line in err.splitlines() if 'error: ' in line]
+        assert code == 2
+        assert 'Traceback' not in err
+        return line
 
     return run
+
+
+@pytest.fixture
+def work_folder(tmp_path, monkeypatch):
+    """Make an empty folder the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def _reset_managers():

@@ -92,12 +92,11 @@ def test_one_image_needs_no_rate(options):
     assert mmhot.infer(IMAGES[0], **options).frame.tolist() == [0]
 
 
-def test_frames_are_never_cached(detector, options, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / 'frames').mkdir()  # what clips in memory are called
+def test_frames_are_never_cached(detector, options, work_folder):
+    (work_folder / 'frames').mkdir()  # what clips in memory are called
     for _ in range(2):
         detector.calls.clear()
-        mmhot.infer(IMAGES, fps=25, cache=tmp_path, **options)
+        mmhot.infer(IMAGES, fps=25, cache=work_folder, **options)
         assert len(detector.calls) == 20
 
 

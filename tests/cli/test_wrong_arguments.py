@@ -79,8 +79,8 @@ def test_wrong_options_are_refused(words, message, refused, checkpoint, tmp_path
         ('export gtpt-t --keep x --out y', '--keep must be numbers such as 1,0.5, got'),
     ],
 )
-def test_wrong_inputs_are_refused(words, message, refused, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures('work_folder')
+def test_wrong_inputs_are_refused(words, message, refused):
     refused(message, *words.split())
 
 

@@ -119,8 +119,8 @@ class Evil:
         (np.load, ('MARK',), 'load'),
     ],
 )
-def test_other_pickles_stay_refused(function, args, named, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures('work_folder')
+def test_other_pickles_stay_refused(function, args, named):
     torch.save({'state_dict': Evil(function, *args)}, 'evil.pth')
     with compat.shims(), pytest.raises(pickle.UnpicklingError):
         torch.load('evil.pth')

@@ -36,9 +36,8 @@ KINDS = [
 
 
 @pytest.fixture
-def config(request, tmp_path, monkeypatch):
+def config(request, work_folder):
     """A training of two steps on sample data, as one file."""
-    monkeypatch.chdir(tmp_path)
     config = read_config_file(CONFIGS / f'{request.param}.py')
     use_sample_data(config)
     config.dump('tiny.py')
@@ -46,12 +45,12 @@ def config(request, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run_both(run_tool, monkeypatch):
+def run_both(tool_output, monkeypatch):
     """Run both tools of a name; return the error of each, None if there is none."""
 
     def run(name, *args, options=()):
         command = [*args, *(options and ['--cfg-options', *options])]
-        code, err = run_tool(name, *command, '--work-dir', 'ours')
+        code, _, err = tool_output(name, *command, '--work-dir', 'ours')
         with monkeypatch.context() as theirs:
             theirs.setattr('sys.argv', ['x.py', *command, '--work-dir', 'theirs'])
             try:

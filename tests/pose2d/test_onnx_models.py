@@ -45,9 +45,8 @@ class Session:
 
 
 @pytest.fixture
-def use(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / 'a.onnx').write_bytes(b'graph')
+def use(monkeypatch, work_folder):
+    (work_folder / 'a.onnx').write_bytes(b'graph')
 
     def replace(session):
         monkeypatch.setattr(onnx_formats, 'open_session', lambda *_, **__: session)

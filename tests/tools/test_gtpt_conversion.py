@@ -112,12 +112,11 @@ def test_files_of_the_training_script_are_converted(tiny, tmp_path):
         torch.testing.assert_close(converted[bias], online[bias] + later_by)
 
 
-def test_tool_takes_the_online_copy(tiny, tmp_path, tool_output):
+def test_tool_takes_the_online_copy(tiny, tmp_path, run_tool):
     source, target = tmp_path / 'model_best.pth', tmp_path / 'ours.pth'
     torch.save(tiny[1], source)
     options = ['--weights', 'model', '--settings', 'keep_rates=[1, 0.5]']
-    code, out, err = tool_output('convert_checkpoint', source, target, *options)
-    assert code == 0, err
+    out = run_tool('convert_checkpoint', source, target, *options)
     assert 'GTPTStem' in out
     written = torch.load(target, weights_only=True)
     bias = written['state_dict']['head.classify_x.1.bias']

@@ -15,19 +15,18 @@ from mmhot.weights.checkpoint_configs import config_within
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(work_folder, monkeypatch):
     """Work in a folder of programs that leave a mark when they are run."""
-    (tmp_path / 'evilmod').mkdir()
+    (work_folder / 'evilmod').mkdir()
     names = ('note.txt', 'evil.py', 'h36m.py', 'evil.pkl', 'GTPTLabel.py')
     for name in (*names, 'evilmod/__init__.py', 'evilmod/registry.py'):
-        (tmp_path / name).write_text(HARM)
-    base = tmp_path / 'configs/_base_/datasets'
+        (work_folder / name).write_text(HARM)
+    base = work_folder / 'configs/_base_/datasets'
     base.mkdir(parents=True)
     (base / 'h36m.py').write_text(HARM)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(work_folder)
     monkeypatch.delenv('HARM', raising=False)
-    return tmp_path
+    return work_folder
 
 
 @pytest.mark.parametrize(

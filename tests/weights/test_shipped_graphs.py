@@ -123,11 +123,9 @@ def test_videos_have_the_poses_of_pytorch(name):
 
 
 @pytest.fixture
-def machine(monkeypatch, tmp_path):
+def machine(monkeypatch, work_folder):
     """Replace what is installed, and the devices of the driver."""
-    monkeypatch.chdir(tmp_path)
-    for name in ('a.pth', 'b.pth'):
-        (tmp_path / name).touch()
+    (work_folder / 'a.pth').touch()
 
     def use(packages, devices=('cpu',)):
         monkeypatch.setattr(names, 'find_spec', lambda x: x in packages or None)
