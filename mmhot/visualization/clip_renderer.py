@@ -16,15 +16,16 @@ from mmhot.visualization.camera import (
 )
 from mmhot.visualization.fading import doubts
 
-# Smallest size of people that the camera is fitted to, relative to large ones.
-_FOREGROUND_SIZE = 0.5
-# Half of the time span, in seconds; the camera shows all people in it at once.
+# Size of people in the video, relative to its largest ones. The camera is fitted to
+# people from this size on, and the background may leave the view.
+_MIN_FOREGROUND_SIZE = 0.5
+# Seconds before and after a frame. The camera shows all people of this time at once, so
+# higher values make it calmer and farther away.
 _FOLLOWED_SECONDS = 0.4
 # Angles that are written, one for each joint.
 _KINDS = 'knee_angle', 'hip_flexion', 'elbow_flex', 'arm_flex', 'ankle_angle'
 _ANGLES = [f'{kind}_{side}' for side in 'rl' for kind in _KINDS]
-# Least height of people, in lines of text, to write angles beside their joints.
-_ROOM = 16
+_MIN_LINES = 16  # lines of text; angles are written beside people of this height
 
 
 class ClipRenderer:
@@ -32,10 +33,18 @@ class ClipRenderer:
 
     Args:
         clip (Clip3D): Lifted poses.
-        angles (Mapping): Degrees by name, (N,), written beside their joints.
+        angles (Mapping): Degrees by the name of the angle, (N,) each. They are written
+            beside their joints. Defaults to none.
 
     Raises:
         ValueError: If the clip has no pose to draw.
+
+    Example::
+
+        renderer = ClipRenderer(clip)
+        for frame in renderer.frames:
+            image = np.zeros((480, 480, 3), np.uint8)
+            renderer.draw_3d(image, frame)
     """
 
     def __init__(self, clip: Clip3D, angles: Mapping[str, np.ndarray] = {}) -> None:
@@ -51,7 +60,7 @@ class ClipRenderer:
         self.points, size = place_on_floor(clip)
         self._pixels_per_meter = size
         shown = np.isfinite(self.points).all(-1).any(-1)
-        shown &= size >= _FOREGROUND_SIZE * np.percentile(size[shown], 90)
+        shown &= size >= _MIN_FOREGROUND_SIZE * np.percentile(size[shown], 90)
         points = self.points[shown]
         self.camera = fit_camera(points)
         self.floor, self.cell = floor_extent(points)
@@ -63,33 +72,38 @@ class ClipRenderer:
             self._cameras = self._fit_cameras(np.split(points, starts[1:]))
 
     def _fit_cameras(self, people: list[np.ndarray]) -> list[VirtualCamera]:
-        """Return smoothly moving cameras near the people (P, K, 3) of each frame."""
+        """Return a smoothly moving camera for each frame with people (P, K, 3)."""
         cameras = []
         reach = round(_FOLLOWED_SECONDS * self.clip.fps)
         for frame in range(len(people)):
             near = np.concatenate(people[max(frame - reach, 0) : frame + reach + 1])
             fitted = fit_camera(near)
             cameras.append([*fitted.target, fitted.distance])
-        # If several cameras show a point, their mean does, too.
+        # A point that all cameras of a window show is shown by their mean, too.
         means = smooth(np.array(cameras), 2 * reach)
         return [VirtualCamera(mean[:3], mean[3]) for mean in means]
 
     def follow(self, frame: int) -> None:
-        """Move the camera to the people around a frame, if there are several."""
+        """Move the camera to the people around a frame; one person has a fixed one."""
         index = int(np.searchsorted(self._followed, frame))
         self.camera = self._cameras[min(index, len(self._cameras) - 1)]
 
     def rows(self, frame: int) -> slice:
-        """Return the rows of a frame, as a slice that may be empty."""
+        """Return the rows of the clip for a frame, as a slice that may be empty."""
         start, stop = np.searchsorted(self.clip.frame, [frame, frame + 1])
         return slice(int(start), int(stop))
 
     def draw_2d(
         self, image: np.ndarray, frame: int, scale: float, corner=(0.0, 0.0)
     ) -> None:
-        """Draw the 2D keypoints of a frame on a part of the video's image.
+        """Draw the 2D keypoints of a frame on the video's image, or on a part of it.
 
-        The part begins at a corner (x, y) and is enlarged by ``scale``.
+        Args:
+            image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
+            frame (int): Number of the frame.
+            scale (float): Pixels of ``image`` for a pixel of the video.
+            corner (tuple[float, float]): Pixel (x, y) of the video in the upper left
+                corner of ``image``. Defaults to the video's corner.
         """
         rows = self.rows(frame)
         pixels = (self.clip.keypoints_2d[rows] - corner) * scale
@@ -100,14 +114,19 @@ class ClipRenderer:
         self._label(image, rows, pixels)
 
     def draw_3d(self, image: np.ndarray, frame: int) -> None:
-        """Draw the floor and the people of a frame on a square image (H, H, 3)."""
+        """Draw the floor and the people of a frame.
+
+        Args:
+            image (np.ndarray): Drawn on, BGR, uint8 (H, H, 3).
+            frame (int): Number of the frame.
+        """
         drawing.draw_floor(image, self.camera, self.floor, self.cell)
         rows = self.rows(frame)
         points = self.points[rows]
         size = image.shape[0]
         shadows, _ = self.camera.project(points * (1, 1, 0))
-        meter = size * self.camera.focal_length / self.camera.distance
-        width = max(1, round(0.05 * meter))
+        pixels_per_meter = size * self.camera.focal_length / self.camera.distance
+        width = max(1, round(drawing.LIMB_METERS * pixels_per_meter))
         drawing.draw_shadows(image, self.style, shadows * size, width)
         pixels, depths = self.camera.project(points)
         sizes = size * self.camera.focal_length / depths
@@ -117,28 +136,46 @@ class ClipRenderer:
         self._label(image, rows, pixels * size)
 
     def _label(self, image: np.ndarray, rows: slice, pixels: np.ndarray) -> None:
-        """Write the IDs and angles of the people of rows beside joints (P, K, 2)."""
+        """Write IDs and angles beside the people of rows, at joints (P, K, 2)."""
         if self._shows_ids:
             names = [str(track) for track in self.clip.track[rows].tolist()]
             drawing.draw_names(image, names, pixels, max(10, image.shape[0] // 36))
         size = max(9, image.shape[0] // 45)
-        taken: list[tuple[float, float]] = []  # positions of numbers drawn so far
+        taken: list[tuple[float, float]] = []
         for row, person in enumerate(pixels):
-            x = np.nanmean(person[:, 0])
-            room = np.ptp(person[:, 1]) > _ROOM * size
-            for joint, degrees in self._angles.items() if room else ():
-                angle = degrees[rows][row]
-                x_joint, y = person[joint]
-                if np.isfinite([angle, x_joint, y]).all():
-                    text = f'{round(float(angle))}\N{DEGREE SIGN}'
-                    left = x_joint < x
-                    x_text = x_joint - size if left else x_joint + size
-                    # Numbers of joints that are close are written below each other.
-                    while any(
-                        abs(x_text - other) < 3 * size and abs(y - line) < 1.3 * size
-                        for other, line in taken
-                    ):
-                        y += 0.2 * size
-                    taken.append((x_text, y))
-                    anchor = 'right' if left else 'left'
-                    drawing.draw_text(image, text, (x_text, y), size, anchor=anchor)
+            if np.ptp(person[:, 1]) > _MIN_LINES * size:
+                angles = {joint: x[rows][row] for joint, x in self._angles.items()}
+                _write_angles(image, angles, person, size, taken)
+
+
+def _write_angles(
+    image: np.ndarray,
+    angles: Mapping[int, float],
+    pixels: np.ndarray,
+    size: int,
+    taken: list[tuple[float, float]],
+) -> None:
+    """Write angles, degrees by joint, beside the joints (K, 2) of a person.
+
+    ``taken`` are positions (x, y) of the numbers that were written so far. Numbers that
+    would meet are written below each other.
+    """
+    middle = np.nanmean(pixels[:, 0])
+    for joint, degrees in angles.items():
+        x, y = pixels[joint]
+        if not np.isfinite([degrees, x, y]).all():
+            continue
+        anchor = 'left'
+        shift = size
+        if x < middle:
+            anchor = 'right'
+            shift = -size
+        x += shift
+        while any(
+            abs(x - other) < 3 * size and abs(y - line) < 1.3 * size
+            for other, line in taken
+        ):
+            y += 0.2 * size
+        taken.append((x, y))
+        text = f'{round(float(degrees))}\N{DEGREE SIGN}'
+        drawing.draw_text(image, text, (x, y), size, anchor=anchor)

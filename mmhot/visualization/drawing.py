@@ -23,16 +23,20 @@ _FLOOR = (62, 51, 43)
 _FLOOR_LINE = (92, 78, 67)
 _SHADOW = (38, 31, 26)
 _OUTLINE = (24, 18, 15)
-_LIMB_METERS = 0.05
-# Smallest distance from the camera, in meters, at which the floor is drawn, and the
-# number of points at which lines can be clipped there.
-_NEAR_PLANE = 0.3
-_LINE_POINTS = 50
+LIMB_METERS = 0.05
+"""Width of drawn limbs in meters."""
+_NEAR_PLANE = 0.3  # meters; smallest distance from the camera at which floor is drawn
+_LINE_POINTS = 50  # points of a line on the floor, at which it may be cut there
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
 class SkeletonStyle(NamedTuple):
-    """Bones (B, 2) as pairs of joint indices, and their colors (B, 3)."""
+    """What is drawn of a skeleton.
+
+    Attributes:
+        bones (np.ndarray): Indices of the joints at both ends, (B, 2).
+        colors (np.ndarray): BGR of each bone, (B, 3).
+    """
 
     bones: np.ndarray
     colors: np.ndarray
@@ -41,19 +45,30 @@ class SkeletonStyle(NamedTuple):
 def skeleton_style(
     joint_names: tuple[str, ...], parents: tuple[int, ...]
 ) -> SkeletonStyle:
-    """Color each bone by the body side of its outer joint."""
+    """Color each bone by the body side of its outer joint.
+
+    Args:
+        joint_names (tuple[str, ...]): Names of the joints.
+        parents (tuple[int, ...]): Index of each joint's parent, -1 for the root.
+
+    Returns:
+        SkeletonStyle: A bone for each joint with a parent.
+    """
     bones = [(parent, child) for child, parent in enumerate(parents) if parent >= 0]
     colors = [side_rgb(joint_names[child])[::-1] for _, child in bones]
     return SkeletonStyle(np.reshape(bones, (-1, 2)), np.reshape(colors, (-1, 3)))
 
 
 def darken(image: np.ndarray, out: np.ndarray) -> None:
-    """Darken an image (H, W, 3) into another one, as background of a drawing."""
+    """Write a darker copy of an image (H, W, 3) to ``out``, to draw on it."""
     cv2.convertScaleAbs(image, out, 0.8)
 
 
 def shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize to (width, height): halve, then interpolate; OpenCV is slow at others."""
+    """Shrink an image (H, W, 3) to a size (width, height).
+
+    OpenCV averages quickly only when it halves, so halve first and then interpolate.
+    """
     while image.shape[0] >= 2 * size[1] and image.shape[1] >= 2 * size[0]:
         half = image.shape[1] // 2, image.shape[0] // 2
         even = image[: 2 * half[1], : 2 * half[0]]
@@ -72,13 +87,13 @@ def draw_people(
     """Draw the people of one frame, far limbs first.
 
     Args:
-        image (np.ndarray): Drawn on.
+        image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
         style (SkeletonStyle): Bones and colors.
         pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
         pixels_per_meter (np.ndarray): Scale at each joint, (P, K).
         detected (np.ndarray): False for interpolated joints, which are dim, (P, K).
         depths (np.ndarray): Distances of the joints, (P, K). Bones that are as far are
-            drawn in the style's order.
+            drawn in the order of the style.
     """
     ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
     drawable = np.isfinite(ends).all((2, 3)).ravel()
@@ -87,7 +102,7 @@ def draw_people(
     order = order[drawable[order]]
     people, bones = np.divmod(order, max(len(style.bones), 1))
     ends = _fixed_point(ends[people, bones], image)
-    sizes = _LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
+    sizes = LIMB_METERS * pixels_per_meter[people[:, None], style.bones[bones]].mean(1)
     widths = np.clip(np.rint(sizes), 1, 24).astype(int)
     dim = ~detected[people[:, None], style.bones[bones]].all(1)
     colors = style.colors[bones]
@@ -105,7 +120,14 @@ def draw_people(
 def draw_names(
     image: np.ndarray, names: list[str], pixels: np.ndarray, size: int
 ) -> None:
-    """Write a name above each person's highest joint, from positions (P, K, 2)."""
+    """Write the name of each person above their highest joint.
+
+    Args:
+        image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
+        names (list[str]): A name for each person.
+        pixels (np.ndarray): Joint positions, (P, K, 2); NaN if unknown.
+        size (int): Size of the font in pixels.
+    """
     for name, joints in zip(names, pixels, strict=True):
         joints = joints[np.isfinite(joints).all(axis=1)]
         if len(joints):
@@ -116,7 +138,14 @@ def draw_names(
 def draw_shadows(
     image: np.ndarray, style: SkeletonStyle, pixels: np.ndarray, width: int
 ) -> None:
-    """Draw shadows of people from their joints projected onto the floor (P, K, 2)."""
+    """Draw shadows of people on the floor.
+
+    Args:
+        image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
+        style (SkeletonStyle): Bones.
+        pixels (np.ndarray): Positions of the joints' shadows, (P, K, 2).
+        width (int): Width of the bones' shadows in pixels.
+    """
     ends = pixels[:, style.bones].reshape(-1, 2, 2)
     ends = ends[np.isfinite(ends).all((1, 2))]
     lines = _fixed_point(ends, image)
@@ -126,9 +155,13 @@ def draw_shadows(
 def draw_floor(
     image: np.ndarray, camera: VirtualCamera, extent: np.ndarray, cell: float
 ) -> None:
-    """Draw a floor with a grid on a square image.
+    """Draw a floor with a grid.
 
-    Its corners (x, y), low and high, (2, 2), and its cells are in meters.
+    Args:
+        image (np.ndarray): Drawn on, BGR, uint8 (H, H, 3).
+        camera (VirtualCamera): Camera of the view.
+        extent (np.ndarray): Corners (x, y), low and high, in meters, (2, 2).
+        cell (float): Side of a grid cell in meters.
     """
     (left, near), (right, far) = extent
     corners = [(left, near), (right, near), (right, far), (left, far)]
@@ -136,16 +169,17 @@ def draw_floor(
     ys = np.arange(near, far + cell / 2, cell)
     lines = [((x, near), (x, far)) for x in xs] + [((left, y), (right, y)) for y in ys]
     ends = np.array([*pairwise([*corners, corners[0]]), *lines])
-    flat = np.linspace(ends[:, 0], ends[:, 1], _LINE_POINTS, axis=1)
-    positions, depths = camera.project(np.pad(flat, ((0, 0), (0, 0), (0, 1))))
+    points = np.linspace(ends[:, 0], ends[:, 1], _LINE_POINTS, axis=1)
+    points = np.pad(points, ((0, 0), (0, 0), (0, 1)))  # z = 0
+    positions, depths = camera.project(points)
     positions = _fixed_point(positions * image.shape[0], image)
-    shown = depths > _NEAR_PLANE
-    drawn = [line[seen] for line, seen in zip(positions, shown, strict=True)]
+    is_near = depths <= _NEAR_PLANE
+    drawn = [line[~near] for line, near in zip(positions, is_near, strict=True)]
     outline = np.concatenate(drawn[:4])
     if len(outline):
         cv2.fillPoly(image, [outline], _FLOOR, cv2.LINE_AA, _SHIFT)
-    drawn = [line for line in drawn[4:] if len(line)]
-    cv2.polylines(image, drawn, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
+    grid = [line for line in drawn[4:] if len(line)]
+    cv2.polylines(image, grid, False, _FLOOR_LINE, 1, cv2.LINE_AA, _SHIFT)
 
 
 def draw_text(
@@ -156,10 +190,19 @@ def draw_text(
     color: tuple[int, int, int] = TEXT,
     anchor: str = 'left',
 ) -> int:
-    """Write one line of outlined text, BGR; return its width in pixels.
+    """Write one line of outlined text.
 
-    The position (x, y) is in the middle of its height, and ``'left'``, ``'center'`` or
-    ``'right'`` by ``anchor``. The size of the font is in pixels.
+    Args:
+        image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3). The text may end outside.
+        text (str): The text.
+        position (tuple[float, float]): Pixel (x, y), in the middle of its height.
+        size (int): Size of the font in pixels.
+        color (tuple[int, int, int]): BGR. Defaults to a light gray.
+        anchor (str): Part of the text that is at ``position``: ``'left'``,
+            ``'center'`` or ``'right'``. Defaults to 'left'.
+
+    Returns:
+        int: Width of the text in pixels.
     """
     through, added = _text_layers(text, size, color)
     height, width = through.shape[:2]
@@ -169,14 +212,21 @@ def draw_text(
     x = max(left, 0)
     y = max(top, 0)
     target = image[y : max(top + height, 0), x : max(left + width, 0)]
-    part = np.s_[y - top :, x - left :], np.s_[: target.shape[0], : target.shape[1]]
     if target.size:
-        target[:] = target * through[part[0]][part[1]] + added[part[0]][part[1]]
+        rows = slice(y - top, y - top + target.shape[0])
+        columns = slice(x - left, x - left + target.shape[1])
+        target[:] = target * through[rows, columns] + added[rows, columns]
     return width
 
 
 def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> None:
-    """Draw a legend of the body sides that ends at a position (x, y)."""
+    """Draw a legend of the body sides.
+
+    Args:
+        image (np.ndarray): Drawn on, BGR, uint8 (H, W, 3).
+        position (tuple[float, float]): Pixel (x, y) at its right end.
+        size (int): Size of the font in pixels.
+    """
     x, y = position
     for side, color in (('right', RIGHT), ('left', LEFT)):
         x -= draw_text(image, side, (x, y), size, FAINT_TEXT, 'right') + 0.65 * size
@@ -187,7 +237,10 @@ def draw_legend(image: np.ndarray, position: tuple[float, float], size: int) -> 
 
 
 def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Convert points (..., 2) to OpenCV's fixed point, clipped near the image."""
+    """Convert pixels (..., 2) to OpenCV's fixed point numbers, int32.
+
+    Far points are clipped, as OpenCV's numbers would overflow.
+    """
     limit = 4 * max(image.shape[:2])
     return np.rint(np.clip(points, -limit, limit) * 2**_SHIFT).astype(np.int32)
 
@@ -196,7 +249,12 @@ def _fixed_point(points: np.ndarray, image: np.ndarray) -> np.ndarray:
 def _text_layers(
     text: str, size: int, color: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Render text: what is seen through it (H, W, 1), 0 to 1, and its BGR (H, W, 3)."""
+    """Render text as two layers: an image is multiplied by one, and the other added.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: The transparency, 0 to 1, (H, W, 1), and the
+        color of the text, BGR, (H, W, 3).
+    """
     from PIL import Image, ImageDraw
 
     font = _font(size)
@@ -207,8 +265,10 @@ def _text_layers(
     ImageDraw.Draw(canvas).text(
         (edge, 0), text, color, font, stroke_width=edge, stroke_fill=_OUTLINE
     )
-    pixels = np.asarray(canvas, np.float32)  # premultiplied, as drawn on nothing
-    return 1 - pixels[..., 3:] / 255, pixels[..., :3] + 0.5  # rounds to the nearest
+    # Colors are premultiplied by the opacity, as they are drawn on nothing.
+    pixels = np.asarray(canvas, np.float32)
+    # Results are cut to integers, and half a step more rounds them.
+    return 1 - pixels[..., 3:] / 255, pixels[..., :3] + 0.5
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Videos with covered heads, so that people cannot be recognized."""
+"""Frames with blurred heads, so that people cannot be recognized."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,33 +13,29 @@ from mmhot.pose2d.footage import Footage
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D
 
-_H36M = get_skeleton('h36m-17').groups['head']
-_SHOULDERS, _HIPS = (
-    [f'{side}_{part}' for side in ('left', 'right')] for part in ('shoulder', 'hip')
-)
-# Blocks across a covered head, which are blurred.
-_BLOCKS = 3
+_H36M_HEAD = get_skeleton('h36m-17').groups['head']
+_SHOULDERS = ('left_shoulder', 'right_shoulder')
+_HIPS = ('left_hip', 'right_hip')
+_BLOCKS = 3  # pixels to which the width of a head is reduced
 
 
 @dataclass(frozen=True)
 class HeadLimits:
     """Sizes of covered circles, and times in which undetected heads are covered, too.
 
-    Higher values cover more.
+    The largest of the three radii counts. Higher values cover more.
     """
 
-    # Radius of a head, relative to the largest distance of a face keypoint from their
-    # mean. The largest of the three radii counts.
-    of_face: float = 2.2
-    of_shoulders: float = 0.55  # radius relative to the distance of the shoulders
-    of_person: float = 0.09  # radius relative to the longer side of the person
-    # Distance of a head without face keypoints from the shoulders, relative to the
+    # Radius relative to the largest distance of a face keypoint from the mean of all.
+    radius_to_face: float = 2.2
+    radius_to_shoulders: float = 0.55  # relative to the distance of the shoulders
+    radius_to_person: float = 0.09  # relative to the longer side of the person
+    # Distance from the shoulders to a head without face keypoints, relative to the
     # distance from hips to shoulders.
-    above: float = 0.55
-    gap: float = 2.0  # seconds; longest gap between two detections that is covered
-    rest: float = 0.5  # seconds that are covered before and after each detection
-    # Relative growth of the radius per second from the nearest detection.
-    growth: float = 0.5
+    neck_to_trunk: float = 0.55
+    max_gap: float = 2.0  # seconds; longest gap between two detections that is covered
+    margin: float = 0.5  # seconds that are covered before and after each detection
+    growth: float = 0.5  # relative growth of the radius per second without a detection
 
 
 _LIMITS = HeadLimits()
@@ -52,7 +48,7 @@ class CoveredHeads(FrameView):
     between the frames in which they were found.
 
     Args:
-        clip (Clip3D): Its poses.
+        clip (Clip3D): Lifted poses.
         footage (Footage): The video and, if they are known, people and their tracks.
     """
 
@@ -69,21 +65,31 @@ class CoveredHeads(FrameView):
 
 
 def heads_of(clip: Clip3D, footage: Footage) -> dict[int, list[np.ndarray]]:
-    """Return circles (3,) around heads, x, y and radius in pixels, by frame."""
+    """Find the heads of lifted people, of detected people, and between detections.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        footage (Footage): The video and, if they are known, people and their tracks.
+
+    Returns:
+        dict[int, list[np.ndarray]]: Circles (3,), x, y and radius in pixels, by the
+        number of the frame.
+    """
     heads: dict[int, list[np.ndarray]] = defaultdict(list)
     fps = footage.frames.fps
     tracks = []
-    for track in clip.track_ids:
-        person = clip.take(clip.track == track)
-        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M)
+    for number in clip.track_ids:
+        person = clip.take(clip.track == number)
+        circles = _circles(person.keypoints_2d, clip.joint_names, _H36M_HEAD)
         tracks.append((person.frame, circles))
     if footage.tracked is not None:
         skeleton = get_skeleton(footage.people.skeleton)
-        kind = skeleton.joints, skeleton.groups.get('head', ())
+        head = skeleton.groups.get('head', ())
         for index, people in enumerate(footage.people.people):
-            heads[index] += [*_circles(people.keypoints, *kind)]
-        for tracked in footage.tracked.tracks:
-            tracks.append((tracked.frames, _circles(tracked.keypoints, *kind)))
+            heads[index] += [*_circles(people.keypoints, skeleton.joints, head)]
+        for track in footage.tracked.tracks:
+            circles = _circles(track.keypoints, skeleton.joints, head)
+            tracks.append((track.frames, circles))
     for frames, circles in tracks:
         for frame, circle in zip(*_between(frames, circles, fps), strict=True):
             heads[frame].append(circle)
@@ -95,59 +101,78 @@ def _circles(
 ) -> np.ndarray:
     """Find x, y and radius of heads, (P, 3), in keypoints (P, K, 2); 0 if unknown.
 
-    A head is at the keypoints of the face or, without these, above the shoulders, or
-    else at the highest joint.
+    A head is at the keypoints of the face. Without these it is above the shoulders, or
+    else at the highest joint, and the circle has twice the radius.
     """
     points = keypoints.astype(np.float64)
     points[~np.isfinite(points).all(-1)] = np.nan
-
-    def part(names: Iterable[str]) -> np.ndarray:
-        """Return the joints (P, N, 2) of some names, NaN if there are none."""
-        chosen = [joints.index(name) for name in names if name in joints]
-        return points[:, chosen] if chosen else np.full((len(points), 1, 2), np.nan)
-
-    shoulders, hips, face = map(part, (_SHOULDERS, _HIPS, head))
-    top = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
+    shoulders = _joints(points, joints, _SHOULDERS)
+    hips = _joints(points, joints, _HIPS)
+    face = _joints(points, joints, head)
+    highest = np.nan_to_num(points[..., 1], nan=np.inf).argmin(1)
+    top = points[np.arange(len(points)), highest]
     with ignored_warnings():  # NumPy warns of people without these joints
         neck = np.nanmean(shoulders, 1)
         center = np.nanmean(face, 1)
-        above = neck + _LIMITS.above * (neck - np.nanmean(hips, 1))
-        spread = np.linalg.norm(face - center[:, None], axis=-1)
-        spread = np.nanmax(spread, 1)
+        above = neck + _LIMITS.neck_to_trunk * (neck - np.nanmean(hips, 1))
+        spread = np.nanmax(np.linalg.norm(face - center[:, None], axis=-1), 1)
         size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
     across = np.linalg.norm(shoulders[:, 0] - shoulders[:, -1], axis=-1)
-    radius = np.fmax(_LIMITS.of_person * size, _LIMITS.of_shoulders * across)
+    body = np.fmax(
+        _LIMITS.radius_to_person * size, _LIMITS.radius_to_shoulders * across
+    )
     has_face = np.isfinite(spread)
-    guess = np.where(np.isfinite(above), above, points[np.arange(len(points)), top])
+    guess = np.where(np.isfinite(above), above, top)
     center = np.where(has_face[:, None], center, guess)
-    radius = np.where(has_face, np.fmax(radius, _LIMITS.of_face * spread), 2 * radius)
+    radius = np.fmax(body, _LIMITS.radius_to_face * spread)
+    radius = np.where(has_face, radius, 2 * body)
     return np.nan_to_num(np.column_stack([center, radius]))
+
+
+def _joints(
+    points: np.ndarray, joints: Sequence[str], names: Iterable[str]
+) -> np.ndarray:
+    """Return joints (P, N, 2) of keypoints (P, K, 2) by name, NaN if there are none."""
+    chosen = [joints.index(name) for name in names if name in joints]
+    return points[:, chosen] if chosen else np.full((len(points), 1, 2), np.nan)
 
 
 def _between(
     frames: np.ndarray, circles: np.ndarray, fps: float
 ) -> tuple[list[int], np.ndarray]:
-    """Return frames (F,) and circles (F, 3) of a track, also between its detections.
+    """Interpolate the circles of a track between its detections.
 
-    ``circles`` (T, 3) are x, y and radius in pixels in ``frames`` (T,).
+    Args:
+        frames (np.ndarray): Frames with detections, (T,).
+        circles (np.ndarray): Their circles, x, y and radius in pixels, (T, 3).
+        fps (float): Frames per second.
+
+    Returns:
+        tuple[list[int], np.ndarray]: Frames to cover, (F,), and circles, (F, 3).
     """
-    rest = int(np.ceil(_LIMITS.rest * fps))
-    span = np.arange(max(frames[0] - rest, 0), frames[-1] + rest + 1)
+    margin = int(np.ceil(_LIMITS.margin * fps))
+    span = np.arange(max(frames[0] - margin, 0), frames[-1] + margin + 1)
     after = np.searchsorted(frames, span).clip(max=len(frames) - 1)
     before = (np.searchsorted(frames, span, 'right') - 1).clip(min=0)
     away = np.minimum(abs(span - frames[before]), abs(frames[after] - span))
     gap = frames[after] - frames[before]
-    near = (gap <= _LIMITS.gap * fps) | (away <= rest)
+    is_covered = (gap <= _LIMITS.max_gap * fps) | (away <= margin)
     shown = np.stack([np.interp(span, frames, column) for column in circles.T], -1)
     shown[:, 2] *= 1 + _LIMITS.growth * away / fps
-    return span[near].tolist(), shown[near]
+    return span[is_covered].tolist(), shown[is_covered]
 
 
 def cover(image: np.ndarray, circle: np.ndarray) -> None:
-    """Blur a circle of an image (H, W, 3) in place beyond recognition."""
+    """Blur a circle of an image in place beyond recognition.
+
+    Args:
+        image (np.ndarray): BGR, uint8 (H, W, 3).
+        circle (np.ndarray): x, y and radius in pixels, (3,); a radius of 0 is none.
+    """
     x, y, radius = circle
     height, width = image.shape[:2]
-    left, top = (max(int(value - radius), 0) for value in (x, y))
+    left = max(int(x - radius), 0)
+    top = max(int(y - radius), 0)
     right = min(int(x + radius) + 2, width)
     bottom = min(int(y + radius) + 2, height)
     if not radius or left >= right or top >= bottom:

@@ -31,29 +31,35 @@ from mmhot.structures.people import People
 from mmhot.visualization.fading import FADING, doubts
 
 _BODY = get_skeleton('h36m-17')
-# Units: positions relative to an origin per person in millimeters, quarter pixels.
-_MILLIMETERS = 1000
-_PIXEL_STEPS = 4
-_TURN_STEPS = 10_000  # steps per radian of a rotation vector
-_ANGLE_STEPS = 10  # steps per degree
+# Resolutions of the numbers in a page, which are integers of 8 or 16 bits.
+_STEPS_PER_METER = 1000
+_STEPS_PER_PIXEL = 4
+_STEPS_PER_RADIAN = 10_000  # for rotation vectors
+_STEPS_PER_DEGREE = 10
 _ERROR_STEP = 3  # millimeters; resolution of expected errors
-_ERROR_STEPS = 255  # most of these steps, which a byte holds
+_MAX_BYTE = 255  # stands for a doubt or a weight of 1
 VIDEO_ERROR = 1.8
-"""True over expected error in videos: 1.91 and 1.61 for the two of ``make demo``."""
-_STANDS = 0.5  # least probability of a contact that is shown
+"""Error in videos over the expected one: 1.91 and 1.61 for those of ``make demo``."""
+_MIN_CONTACT = 0.5  # probability from which a foot is shown as standing
 _SIDES = ('middle', 'left', 'right')
-# Frames of the video are thumbnails; of longer videos every second one, and so on.
-_FRAME_SIDE = 480  # pixels; longer side of thumbnails
+_THUMBNAIL_SIDE = 480  # pixels; longer side of the video's images
 _JPEG_QUALITY = 70
-_MAX_FRAME_BYTES = 10_000_000
-_MAX_NOTEBOOK_BYTES = 5_000_000
+_MAX_THUMBNAIL_BYTES = 10_000_000  # all images together
+_MAX_NOTEBOOK_BYTES = 5_000_000  # larger pages are not shown in notebooks
 
 
 class Thumbnails(FrameObserver):
-    """JPEG images of frames: of all, of every second one, and so on, below 10 MB.
+    """Small JPEG images of a video's frames, 10 MB at most.
 
-    They are made while the 2D model looks at a video, so that a page of a short one
-    needs not decode it again.
+    Images of long videos are of every second frame, every fourth one, and so on. They
+    are made while the 2D model looks at a video, so that a page does not decode it
+    again.
+
+    Args:
+        first (int): Number of the first frame. Defaults to 0.
+
+    Attributes:
+        images (dict[int, bytes]): JPEG files by the number of the frame.
     """
 
     name = 'thumbnails'
@@ -71,11 +77,11 @@ class Thumbnails(FrameObserver):
         people: People | None = None,
         new_shot: bool = False,
     ) -> None:
-        """Keep a frame's image (H, W, 3)."""
+        """Keep an image, BGR, uint8 (H, W, 3), unless its frame is left out."""
         if (index - self._first) % self._step:
             return
         self.images[index] = _thumbnail(image)
-        while sum(map(len, self.images.values())) > _MAX_FRAME_BYTES:
+        while sum(map(len, self.images.values())) > _MAX_THUMBNAIL_BYTES:
             self._step *= 2
             self.images = {
                 number: image
@@ -85,10 +91,18 @@ class Thumbnails(FrameObserver):
 
 
 def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write a page that plays a clip in ``'world'`` axes in any browser, offline.
+    """Write a page that plays a clip in any browser, offline.
 
-    The video is shown behind the 2D keypoints as small JPEG images: of all frames, of
-    every second one, and so on, for a file of less than 15 MB.
+    The video is shown behind the 2D keypoints as small images, see :class:`Thumbnails`,
+    so that the file has less than 15 MB.
+
+    Args:
+        clip (Clip3D): Poses in ``'world'`` axes.
+        path (str | Path): File to write.
+        export (Export): The video or its thumbnails, and progress.
+
+    Raises:
+        ValueError: If the clip has no poses.
     """
     folder = files('mmhot.visualization') / 'viewer'
     page, style, bundle, script = (
@@ -99,8 +113,7 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
         raise ValueError(f'{escape(path)}: the clip has no poses to show')
     images = _images(clip, export)
     data = json.dumps(_content(clip) | {'images': images}, ensure_ascii=False)
-    # Escape it, so that no text can end the <script>.
-    data = data.replace('<', '\\u003c')
+    data = data.replace('<', '\\u003c')  # no text can end the <script>
     page = Template(page).substitute(
         title=html.escape(escape(clip.name)),
         clip=data,
@@ -113,7 +126,12 @@ def write_html(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
 
 
 def embed_page(page: str, height: str) -> str:
-    """Embed a page in another one, isolated from it."""
+    """Return HTML that shows a page within another one, isolated from it.
+
+    Args:
+        page (str): HTML of the page.
+        height (str): Height in units of CSS, such as ``'32rem'``.
+    """
     return (
         f'<iframe title="Viewer" style="width: 100%; height: {height}; border: 0" '
         'sandbox="allow-scripts allow-downloads" '
@@ -122,9 +140,13 @@ def embed_page(page: str, height: str) -> str:
 
 
 def embed_clip(clip: Clip3D) -> str | None:
-    """Return the viewer of a clip for notebooks, without the video.
+    """Return HTML of the viewer for notebooks, without the video.
 
-    None if it has more than 5 MB, or the clip cannot be shown.
+    Args:
+        clip (Clip3D): Poses in any axes.
+
+    Returns:
+        str | None: None if it has more than 5 MB, or the clip cannot be shown.
     """
     with TemporaryDirectory() as folder, suppress(ValueError):
         for file in clip.save(Path(folder) / 'clip.html'):
@@ -135,13 +157,14 @@ def embed_clip(clip: Clip3D) -> str | None:
 
 def _content(clip: Clip3D) -> dict:
     """Collect the data that the page's script reads."""
-    first, last = int(clip.frame.min()), int(clip.frame.max())
+    first = int(clip.frame.min())
+    last = int(clip.frame.max())
     seconds = clip.seconds(np.arange(first, last + 1))
     people = [clip.take(clip.track == track) for track in clip.track_ids]
     motions = [fit_rig(person.places(), HUMAN_IK) for person in people]
     angles = angle_names(len(clip.joint_names))
     return {
-        # Timestamps of all frames, for variable frame rates.
+        # Only clips with a variable frame rate need times.
         'times': None if clip.variable_time is None else _encode(seconds, np.float32),
         'fps': clip.fps,
         'width': int(clip.width),
@@ -149,13 +172,13 @@ def _content(clip: Clip3D) -> dict:
         'first': first,
         'count': last - first + 1,
         'joints': [name.replace('_', ' ') for name in clip.marker_names],
-        # Angles, each with the joint that shows it
-        'angles': [(clip.joint_names.index(joint_of(x)), x) for x in angles],
+        # Each angle has a joint, at which it is shown.
+        'angles': [(clip.joint_names.index(joint_of(name)), name) for name in angles],
         'errorStep': _ERROR_STEP,
         'parents': [int(parent) for parent in clip.parents],
         'sides': [_SIDES.index(side_of(name)) for name in clip.joint_names],
         'colors': [SIDE_COLORS[side] for side in _SIDES],
-        'pixelSteps': _PIXEL_STEPS,
+        'pixelSteps': _STEPS_PER_PIXEL,
         'people': [*map(_person, people, motions)],
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
@@ -163,7 +186,7 @@ def _content(clip: Clip3D) -> dict:
 
 
 def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
-    """List when feet of a person stand: number of the side, first and last frame."""
+    """List when feet of a person stand: index of the side, first and last frame."""
     spans = []
     count = len(_BODY.joints)
     keypoints = stable_keypoints(person)[:, :count]
@@ -173,7 +196,7 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
         if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
             continue
         stands = predict_contacts(keypoints[rows], scores[rows, :count], seconds)
-        for ankle, is_standing in zip(ANKLES, stands.T > _STANDS, strict=True):
+        for ankle, is_standing in zip(ANKLES, stands.T > _MIN_CONTACT, strict=True):
             side = _SIDES.index(side_of(_BODY.joints[ankle]))
             edges = np.flatnonzero(np.diff(np.pad(np.int8(is_standing), 1)))
             for start, stop in edges.reshape(-1, 2):
@@ -183,11 +206,12 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
 
 
 def _images(clip: Clip3D, export: Export) -> dict[int, str]:
-    """Return images of the clip's frames as JPEG in base64."""
-    first, last = int(clip.frame.min()), int(clip.frame.max())
+    """Return images of the clip's frames, JPEG in base64, by the frame's number."""
+    first = int(clip.frame.min())
+    last = int(clip.frame.max())
     span = range(first, last + 1)
     images = export.thumbnails
-    if not images.keys() >= {*span}:
+    if not images.keys() >= {*span}:  # decode the video again, for the clip alone
         thumbnails = Thumbnails(first)
         for frame in export.footage or ():
             if frame.index > last:
@@ -196,7 +220,11 @@ def _images(clip: Clip3D, export: Export) -> dict[int, str]:
                 thumbnails.observe(frame.index, frame.image)
             export.progress(frame.index + 1, last + 1)
         images = thumbnails.images
-    return {k: base64.b64encode(v).decode() for k, v in images.items() if k in span}
+    return {
+        number: base64.b64encode(image).decode()
+        for number, image in images.items()
+        if number in span
+    }
 
 
 def _thumbnail(image: np.ndarray) -> bytes:
@@ -205,8 +233,8 @@ def _thumbnail(image: np.ndarray) -> bytes:
 
     from mmhot.visualization.drawing import shrink
 
-    scale = min(1, _FRAME_SIDE / max(image.shape))
-    height, width = (max(1, round(scale * x)) for x in image.shape[:2])
+    scale = min(1, _THUMBNAIL_SIDE / max(image.shape))
+    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     return cv2.imencode('.jpg', shrink(image, (width, height)), options)[1].tobytes()
 
@@ -222,13 +250,13 @@ def _mannequin(motion: RigidMotion, clip: Clip3D) -> dict:
             0 if 'clavicle' in name else _SIDES.index(side_of(name))
             for name in HUMAN_IK.joints
         ],
-        'turnSteps': _TURN_STEPS,
+        'turnSteps': _STEPS_PER_RADIAN,
         'faces': _encode(mesh.faces, np.uint16),
         'joints': _encode(mesh.joints, np.uint8),
-        'weights': _encode((mesh.weights * 255).round(), np.uint8),
-        # Bones of the clip with which vertices fade.
+        'weights': _as_byte(mesh.weights),
+        # Vertices fade with the bone between these ends, at this place along it.
         'ends': _encode(ends, np.uint8),
-        'along': _encode((along * 255).round(), np.uint8),
+        'along': _as_byte(along),
     }
 
 
@@ -236,50 +264,64 @@ def _person(person: Clip3D, motion: RigidMotion) -> dict:
     """Collect keypoints, poses, doubts and the mannequin of one person."""
     angles = np.stack([*clip_angles(person).values()], axis=1)
     root = np.nan_to_num(person.root_3d.astype(np.float64))
-    # 16 bits cover 32 meters to each side of the mean position
+    # Positions are relative to their mean, as 16 bits cover 32 meters to each side.
     origin = np.round(root.mean(0), 3)
     positions = person.keypoints_3d + (root - origin)[:, None]
-    errors = None
-    if person.expected_error is not None:  # known for videos; 0 where unknown
+    errors = None  # known for videos alone
+    if person.expected_error is not None:
         steps = np.nan_to_num(person.expected_error) * VIDEO_ERROR * 1000 / _ERROR_STEP
-        errors = _encode(steps.round().clip(0, _ERROR_STEPS), np.uint8)
-    mesh = make_mannequin(motion, HUMAN_IK)
-    turns = rotation_vectors(motion.quaternions())
-    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _TURN_STEPS)
-    path = (motion.root - origin) @ Y_UP.T
+        errors = _encode(steps.round().clip(0, _MAX_BYTE), np.uint8)
     return {
         'track': int(person.track[0]),
         'origin': origin.tolist(),
         'frames': _encode(person.frame, np.int32),
-        'positions': _fixed_point(positions, _MILLIMETERS),
-        'pixels': _fixed_point(person.keypoints_2d, _PIXEL_STEPS),
+        'positions': _fixed_point(positions, _STEPS_PER_METER),
+        'pixels': _fixed_point(person.keypoints_2d, _STEPS_PER_PIXEL),
         'detected': _encode(person.scores > 0, np.uint8),
-        'doubts': _encode((doubts(person, slice(None)) * 255).round(), np.uint8),
+        'doubts': _as_byte(doubts(person, slice(None))),
         'errors': errors,
-        'angles': _fixed_point(angles, _ANGLE_STEPS),
+        'angles': _fixed_point(angles, _STEPS_PER_DEGREE),
         'contacts': _contacts(person),
-        # Number of the side, seconds of a contact and of the next one
+        # Index of the side, seconds of a contact and of the next one
         'strides': [
-            (_SIDES.index(x.foot), round(x.contact, 4), round(x.next_contact, 4))
-            for _, x in clip_strides(person)
+            (
+                _SIDES.index(stride.foot),
+                round(stride.contact, 4),
+                round(stride.next_contact, 4),
+            )
+            for _, stride in clip_strides(person)
         ],
         'height': ', '.join(
-            f'{person.heights[x].meters:.2f} m, {person.heights[x].source}'
-            for x in person.track_ids
-            if x in person.heights
+            f'{height.meters:.2f} m, {height.source}'
+            for height in map(person.heights.get, person.track_ids)
+            if height is not None
         ),
-        'body': {  # y up, millimeters relative to the origin
-            'vertices': _fixed_point(mesh.vertices, _MILLIMETERS),
-            'offsets': _encode(motion.offsets, np.float32),
-            'root': _fixed_point(path, _MILLIMETERS),
-            'turning': turning.tolist(),
-            'turns': _fixed_point(turns[:, turning], _TURN_STEPS),
-        },
+        'body': _body(motion, origin),
     }
 
 
+def _body(motion: RigidMotion, origin: np.ndarray) -> dict:
+    """Collect the mannequin of a person, y up, relative to an origin (3,)."""
+    mesh = make_mannequin(motion, HUMAN_IK)
+    turns = rotation_vectors(motion.quaternions())
+    turning = np.flatnonzero(np.abs(turns).max((0, 2)) > 1 / _STEPS_PER_RADIAN)
+    path = (motion.root - origin) @ Y_UP.T
+    return {
+        'vertices': _fixed_point(mesh.vertices, _STEPS_PER_METER),
+        'offsets': _encode(motion.offsets, np.float32),
+        'root': _fixed_point(path, _STEPS_PER_METER),
+        'turning': turning.tolist(),
+        'turns': _fixed_point(turns[:, turning], _STEPS_PER_RADIAN),
+    }
+
+
+def _as_byte(shares: np.ndarray) -> str:
+    """Encode shares (...) from 0 to 1 as 8 bits."""
+    return _encode((shares * _MAX_BYTE).round(), np.uint8)
+
+
 def _fixed_point(values: np.ndarray, steps: int) -> str:
-    """Encode numbers (...) as 16 bits, a number of steps per unit."""
+    """Encode numbers (...) as 16 bits, in steps per unit; unknown ones are 0."""
     limit = np.iinfo(np.int16).max
     return _encode(np.nan_to_num(values * steps).clip(-limit, limit).round(), np.int16)
 
@@ -291,27 +333,28 @@ def _encode(array: np.ndarray, kind: type) -> str:
 
 
 def _facts(clip: Clip3D) -> dict[str, str]:
+    """Return the texts of the page's information, by title."""
     frames = len(np.unique(clip.frame))
-    lens = f'{clip.focal_length:.0f} px{" (assumed)" if clip.focal_assumed else ""}'
+    assumed = ' (assumed)' if clip.focal_assumed else ''
     errors = {}
     if clip.expected_error is not None:
-        mean = np.nanmean(clip.expected_error)
-        mean, low, high = 100 * VIDEO_ERROR * np.array([mean, *FADING])
-        text = (
+        centimeters = [np.nanmean(clip.expected_error), *FADING]
+        mean, low, high = 100 * VIDEO_ERROR * np.array(centimeters)
+        errors['Expected error'] = (
             f'{mean:.1f} cm on average, {VIDEO_ERROR:g} times that of motion capture, '
             f'as measured on videos; joints fade from {low:g} to {high:g} cm'
         )
-        errors = {'Expected error': text}
-    heights = {
-        f'Height of person {number}': f'{x.meters:.2f} ± {x.error:.2f} m, {x.source}'
-        for number, x in enumerate(map(clip.heights.get, clip.track_ids), 1)
-        if x is not None
-    }
+    heights = {}
+    for number, track in enumerate(clip.track_ids, 1):
+        if height := clip.heights.get(track):
+            heights[f'Height of person {number}'] = (
+                f'{height.meters:.2f} ± {height.error:.2f} m, {height.source}'
+            )
     return {
         'Model': clip.model,
         'Frames': f'{frames} at {clip.fps:g} per second',
         'Image': f'{clip.width} x {clip.height}',
-        'Focal length': lens,
+        'Focal length': f'{clip.focal_length:.0f} px{assumed}',
         'Unit': 'meters, z up from the floor',
         **errors,
         **heights,

@@ -18,12 +18,13 @@ def plot(
     Args:
         clip (Clip3D): Poses.
         frame (int): Number of the frame.
-        axes (Axes, optional): Where to draw, in 3D for poses; a new figure by default.
-        angles (Sequence[str], optional): Names of :meth:`Clip3D.angles` to draw over
-            the seconds, in degrees, instead of a frame.
+        axes (Axes, optional): Matplotlib's axes to draw on, in 3D for poses. Defaults
+            to those of a new figure.
+        angles (Sequence[str], optional): Names of :meth:`Clip3D.angles` to draw in
+            degrees over the seconds, instead of a frame.
 
     Returns:
-        Axes: The axes.
+        Axes: The axes with the plot.
 
     Raises:
         ValueError: If the frame has no people, or an angle is unknown.
@@ -56,6 +57,7 @@ def plot(
 
 
 def _plot_angles(clip: Clip3D, names: Sequence[str], axes: Any) -> Any:
+    """Plot a curve for each angle of each person; return the axes."""
     degrees = clip.angles()
     for name in names:
         require_choice('angles', name, degrees)

@@ -1,6 +1,6 @@
 """Videos of lifted clips: 2D keypoints beside 3D poses, encoded as H.264."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
@@ -14,14 +14,15 @@ from av.video.reformatter import ColorRange, Colorspace
 from mmhot.frames.capture import prefetch
 from mmhot.io.atomic import replacing
 from mmhot.io.writers.export import DrawOption, Export
+from mmhot.progress import Count
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.visualization import drawing
 from mmhot.visualization.clip_renderer import ClipRenderer
 
 _MAX_ASPECT = 2.0  # width over height of the 2D view
-# Time base, of which the frame durations of all common rates are multiples.
+# Unit of timestamps, seconds. Frames of all common rates last whole numbers of it.
 _TICK = Fraction(1, 90_000)
-# Fast settings for flat colors: half the time, 1.3 times the size.
+# Fast settings for drawings: half the time of the preset, 1.3 times the size.
 _ENCODER = {
     'preset': 'veryfast',
     'crf': '20',
@@ -36,7 +37,19 @@ def render_video(
 
     Without footage the video contains the frames with poses, at their times, and an
     empty one where people leave. With footage it contains all frames of the footage.
-    ``height`` is in pixels, and even. The number of frames is returned.
+
+    Args:
+        clip (Clip3D): Lifted poses.
+        path (str | Path): File to write.
+        export (Export): The footage, options and progress.
+        height (int): Height in pixels, which must be even. Defaults to 640.
+
+    Returns:
+        int: Number of frames.
+
+    Raises:
+        ValueError: If the clip has no pose to draw.
+        OSError: If the file cannot be written.
     """
     angles = clip.angles() if export.of(DrawOption).draw == 'angles' else {}
     renderer = ClipRenderer(clip, angles)
@@ -50,24 +63,12 @@ def render_video(
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
         total = export.footage.num_frames or 0
     frames = prefetch(_draw_frames(renderer, inputs, height))
-    return write_video(path, frames, clip.fps, total, export.progress)
-
-
-def write_video(
-    path: str | Path,
-    frames: Iterable[tuple[np.ndarray, float]],
-    fps: float,
-    total: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write images (H, W, 3) and their times as H.264; return the number of frames."""
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
             with av.open(str(temporary), 'w', format='mp4', options=options) as file:
-                return _encode(file, frames, fps, total, progress)
-        except av.FFmpegError as error:
-            # usually a full disk
+                return _encode(file, frames, clip.fps, total, export.progress)
+        except av.FFmpegError as error:  # usually a full disk
             raise OSError(error.errno, error.strerror) from error
 
 
@@ -76,11 +77,11 @@ def _encode(
     frames: Iterable[tuple[np.ndarray, float]],
     fps: float,
     total: int,
-    progress: Callable[[int, int], None] | None,
+    progress: Count,
 ) -> int:
-    """Encode frames (H, W, 3) with increasing timestamps; return their number."""
+    """Encode images (H, W, 3) with their times; return their number."""
     count = 0
-    last = -1
+    last = -1  # timestamp of the frame before
     for count, (image, seconds) in enumerate(frames, 1):
         if count == 1:
             first = seconds  # not 0 in a part of a video
@@ -89,26 +90,27 @@ def _encode(
         # OpenCV converts several times faster than PyAV would.
         planes: np.ndarray = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
         frame = av.VideoFrame.from_ndarray(planes, format='yuv420p')
-        # Timestamps that repeat or decrease become increasing.
+        # MP4 refuses timestamps that repeat or decrease.
         last = max(round((seconds - first) / _TICK), last + 1)
         frame.pts = last
         frame.time_base = _TICK
         container.mux(stream.encode(frame))
-        if progress is not None:
-            progress(count, max(total, count))
+        progress(count, max(total, count))
     if count:
         container.mux(stream.encode())
     return count
 
 
 def _add_stream(container: Any, height: int, width: int, fps: float) -> Any:
+    """Add a stream of H.264 to PyAV's container."""
     rate = Fraction(float(fps)).limit_denominator(1001)
     stream = container.add_stream('libx264', rate=rate)
-    stream.height, stream.width = height, width
+    stream.height = height
+    stream.width = width
     stream.pix_fmt = 'yuv420p'
     stream.time_base = stream.codec_context.time_base = _TICK
     stream.options = dict(_ENCODER)
-    # OpenCV's conversion; players would guess from the size.
+    # The colors of OpenCV's conversion; otherwise players guess from the size.
     stream.codec_context.colorspace = Colorspace.SMPTE170M
     stream.codec_context.color_range = ColorRange.MPEG
     return stream
@@ -119,7 +121,16 @@ def _draw_frames(
     inputs: Iterable[tuple[int, float, np.ndarray | None]],
     height: int,
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Draw frames by number, time and image (H, W, 3) of the video, and keep times."""
+    """Draw frames.
+
+    Args:
+        renderer (ClipRenderer): Renderer of the clip.
+        inputs (Iterable): Number, time and image, (H, W, 3) or None, of each frame.
+        height (int): Height in pixels.
+
+    Yields:
+        tuple[np.ndarray, float]: Drawn images, (H, W, 3), and their times.
+    """
     clip = renderer.clip
     scale = min(height / clip.height, _MAX_ASPECT * height / clip.width)
     left = 2 * max(1, round(scale * clip.width / 2))
@@ -132,7 +143,8 @@ def _draw_frames(
     notes = f'grid {renderer.cell:g} m'
     if (clip.keypoint_scores_3d <= 0).any():
         notes = f'dim: not detected   {notes}'
-    right, low = backdrop.shape[1] - margin, height - margin
+    right = backdrop.shape[1] - margin
+    low = height - margin
     for frame, timestamp, background in inputs:
         image = backdrop.copy()
         view_2d = image[top:bottom, :left]
@@ -145,7 +157,6 @@ def _draw_frames(
         drawing.draw_text(image, '3D pose', (left + margin, margin), font)
         drawing.draw_legend(image, (right, margin), font)
         drawing.draw_text(image, notes, (right, low), font, anchor='right')
-        drawing.draw_text(
-            image, f'frame {frame}   {clip.seconds(frame):.2f} s', (margin, low), font
-        )
+        text = f'frame {frame}   {clip.seconds(frame):.2f} s'
+        drawing.draw_text(image, text, (margin, low), font)
         yield image, timestamp

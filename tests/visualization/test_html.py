@@ -228,7 +228,7 @@ def test_frames_of_the_video_are_stored(clip, video, tmp_path, monkeypatch):
     clip = clip.take((clip.frame >= 2) & (clip.frame < 26))
     counts = []
     for name, limit in (('all', 10**6), ('some', 5000)):
-        monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', limit)
+        monkeypatch.setattr('mmhot.visualization.html._MAX_THUMBNAIL_BYTES', limit)
         footage, path = VideoFile(video), tmp_path / f'{name}.html'
         count = lambda *x: counts.append(x)  # noqa: E731
         write_html(clip, path, Export(footage, progress=count))
@@ -260,7 +260,7 @@ def test_images_from_the_first_reading_are_those_of_a_second(
     read, seen = (content(tmp_path / f'{x}.html')['images'] for x in ('read', 'seen'))
     assert len(seen) == 24
     assert seen == read
-    monkeypatch.setattr('mmhot.visualization.html._MAX_FRAME_BYTES', 5000)
+    monkeypatch.setattr('mmhot.visualization.html._MAX_THUMBNAIL_BYTES', 5000)
     thumbnails.observe(30, gray_image(0))
     assert sorted(thumbnails.images)[1] > 1
     assert sum(map(len, thumbnails.images.values())) <= 5000
