@@ -14,7 +14,8 @@ from mmhot.geometry.rotations import (
     rotation_matrices,
     rotation_vectors,
 )
-from mmhot.io.writers.rigid_skeleton import LiveRig, RigidMotion, RunningMean
+from mmhot.io.writers.live_rig import LiveRig, RunningMean
+from mmhot.io.writers.rigid_skeleton import RigidMotion
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.trc import in_y_up
 from mmhot.lifting.one_floor import Stance, fit_floor, resting_places
@@ -149,7 +150,8 @@ class _Body:
         self.size = 1.0  # relative to the lifted one
         self.stance: Stance | None = None  # what showed the size that it goes to
         self.wanted = 1.0
-        self.height, self.rig = RunningMean[float](), LiveRig()
+        self.height = RunningMean()
+        self.rig = LiveRig()
         self._last: np.ndarray | None = None  # places of the last angles
         self._angles: np.ndarray | None = None
 
@@ -239,7 +241,7 @@ class PeoplePlacer:
                 pose = poses[row : row + 1]
                 measure = partial(height_over_ankles, pose, _H36M.joints)
                 length = self.options.height - ANKLE_HEIGHT
-                body.size = length / body.height(measure, time)
+                body.size = length / float(body.height(measure, time))
             poses[row] *= body.size
             root[row] *= body.size
         return replace(clip, keypoints_3d=poses, root_3d=root)
