@@ -15,50 +15,64 @@ from mmhot.errors import one_line
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.atomic import replacing
 
-# First bytes of an .npz file, with arrays or without.
 SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
-# Limits of memory that files take. Noisy numbers are hardly compressed.
-_MAX_ARRAYS = 512 << 20  # bytes of the arrays of an .npz file
-_MAX_RATIO = 4  # bytes of arrays per byte of a larger .npz file
-_MAX_VALUES = 1_000_000  # values of a file, also repeated ones
-_MAX_DENSITY = 10  # values per byte of a larger file
+"""First bytes of an ``.npz`` file, with arrays and without."""
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
-"""White space and marks of byte order, also of two bytes."""
-_START = 1024
+"""White space and byte order marks, also in UTF-16."""
+_START = 1024  # bytes at the start of a file that show its format
 MAX_JSON = 256 << 20
-"""Largest JSON file in bytes; decoded it takes up to twenty times as many."""
+"""Bytes of the largest JSON file; decoded it takes up to twenty times as many."""
+# An .npz file is read if its arrays need no more than the larger of two numbers of
+# bytes. Noise is hardly compressed, so that a larger ratio shows an invented file.
+_MAX_ARRAYS = 512 << 20  # bytes of all arrays
+_MAX_RATIO = 4  # bytes of all arrays by bytes of the file
 
 
 def load_arrays(
     path: Path,
     names: Iterable[str] | Callable[[list[str]], Iterable[str]] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Load arrays of numbers and text of an ``.npz`` file, by default all.
+    """Load arrays of numbers and text from an ``.npz`` file.
 
-    Names that are absent are left out; pickled objects are refused. A function chooses
-    among the names.
+    Args:
+        path (Path): The file.
+        names (Iterable[str] | Callable, optional): Names of the arrays, or a function
+            that chooses from all names. Names that the file lacks are left out.
+            Default: all arrays.
+
+    Returns:
+        dict[str, np.ndarray]: Arrays of any shape by name.
+
+    Raises:
+        ValueError: If the file is damaged or too large, or an array holds objects.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            files = archive.files
-            chosen = files if names is None else names
-            chosen = chosen if isinstance(chosen, Iterable) else chosen(files)
-            present = [name for name in chosen if name in files]
+            chosen = archive.files if names is None else names
+            if callable(chosen):
+                chosen = chosen(archive.files)
+            present = [name for name in chosen if name in archive.files]
             check_sizes(archive.zip, present, path.stat().st_size)
             return {name: archive[name] for name in present}
     except Exception as error:
         # NumPy parses an array's header as Python source: damage shows up as nearly
-        # any kind of error, OSError included
+        # any kind of error, OSError included.
         if isinstance(error, OSError) and error.filename is not None:
             raise
         reason = one_line(error)[:200] or type(error).__name__
-        if 'allow_pickle' in reason:  # NumPy's advice would run code
+        if 'allow_pickle' in reason:  # NumPy's advice would run code.
             reason = 'it is not an archive of arrays, or holds objects'
         raise ValueError(f'cannot be read: {reason}') from error
 
 
 def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
-    """Refuse arrays of an ``.npz`` that need too much memory, by their headers."""
+    """Raise ValueError if arrays of an ``.npz`` need too much memory.
+
+    Args:
+        archive (ZipFile): The opened file.
+        names (Iterable[str]): Names of the arrays to load.
+        file_size (int): Size of the file in bytes.
+    """
     members = {f'{name}{suffix}' for name in names for suffix in ('', '.npy')}
     total = sum(x.file_size for x in archive.infolist() if x.filename in members)
     limit = max(_MAX_ARRAYS, _MAX_RATIO * file_size)
@@ -72,7 +86,7 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
 def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
-    """Write arrays of any shape by name as ``.npz``, which is created or replaced."""
+    """Create or replace an ``.npz`` file of arrays of any shape, by name."""
     # Write to memory first, as a ZipFile on a full disk raises again when destroyed.
     archive = BytesIO()
     save = np.savez_compressed if compressed else np.savez
@@ -99,7 +113,7 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def to_json(value: object) -> str:
-    """Encode plain values as JSON in one line; ValueError if a number is not finite."""
+    """Encode plain values as one line of JSON; ValueError if a number is not finite."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
@@ -123,62 +137,42 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
 def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarray:
     """Convert arrays, or nested lists, to float64 of any shape; None becomes NaN.
 
-    Text counts as numbers only ``of_text``, for files that hold nothing else.
+    Args:
+        values (object): Array, list of arrays or tensors, nested lists, or a number.
+        name (str): Name of the values in messages.
+        of_text (bool): Whether text counts as numbers, for files that hold only text.
+
+    Raises:
+        ValueError: If something is not a number, or lists differ in length.
     """
-    if hasattr(first_of(values), 'dtype'):
+    first = first_of(values)
+    if hasattr(first, 'dtype'):
         return to_numbers(name, values).astype(np.float64)
     with suppress(TypeError, ValueError, OverflowError):
         table = np.array(values, object)
         if of_text or str not in map(type, table.ravel().tolist()):
             return table.astype(np.float64)
-    first = first_of(values)
     is_number = isinstance(first, int | float)
     got = 'lists of different lengths' if is_number else reprlib.repr(first)
     raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
 
 
-def check_count(value: object, size: int) -> None:
-    """Refuse values that a file of ``size`` bytes repeats too often, or without end.
-
-    Nested lists that share one object use little memory until they become an array.
-    """
-    counts: dict[int, float] = {}
-
-    def count(value: object) -> float:
-        if isinstance(value, np.ndarray):
-            if not value.dtype.hasobject:
-                return value.size
-            parts: Iterable = value.ravel().tolist()
-        elif isinstance(value, dict):
-            parts = value.values()
-        elif isinstance(value, list | tuple):
-            parts = value
-        else:
-            return 1
-        if id(value) not in counts:
-            counts[id(value)] = np.inf  # if it contains itself
-            counts[id(value)] = sum(map(count, parts))
-        return counts[id(value)]
-
-    if count(value) > max(_MAX_VALUES, _MAX_DENSITY * size):
-        raise ValueError(
-            'repeats the same values, or lists within themselves, too often to be read'
-        )
-
-
 def first_of(values: object) -> object:
-    """Return the first value of lists within lists."""
+    """Return the first value of nested lists, or of one that is empty, the list."""
     while isinstance(values, list | tuple) and values:
         values = values[0]
     return values
 
 
 def depth_of(value: Any) -> int:
-    """Return the number of axes of an array, or of lists within lists."""
-    axes = 0
-    while isinstance(value, list | tuple):
-        value, axes = value[0] if value else None, axes + 1
-    return axes + np.ndim(value)
+    """Return the number of axes of an array, or of nested lists.
+
+    >>> depth_of([[1, 2], [3, 4]])
+    2
+    """
+    if isinstance(value, list | tuple):
+        return 1 + (depth_of(value[0]) if value else 0)
+    return np.ndim(value)
 
 
 def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
@@ -187,7 +181,7 @@ def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
 
 
 def as_number(value: object, name: str) -> Any:
-    """Convert one number of a file, which may be in a list or an array."""
+    """Convert one number, which may be in a list or an array, to a float."""
     array = as_numbers(value, name)
     if array.size != 1:
         raise ValueError(f'{name} must be a number, got {array.size} numbers')

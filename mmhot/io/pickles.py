@@ -24,7 +24,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.io.arrays import check_count, check_sizes
+from mmhot.io.arrays import check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -130,8 +130,14 @@ class _TensorUnpickler(_PlainUnpickler):
 def load_objects(path: Path) -> Any:
     """Load a ``.pkl`` file, or an ``.npz`` or ``.npy`` file of object arrays.
 
-    Returns dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
-    dict of its arrays. Arrays of one object are that object. PyTorch is not needed.
+    PyTorch is not needed.
+
+    Args:
+        path (Path): The file; its first bytes show the format.
+
+    Returns:
+        Any: Dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
+        dict of its arrays. An array of one object is returned as that object.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -140,15 +146,7 @@ def load_objects(path: Path) -> Any:
     require_file(path)
     with naming(path):
         try:
-            with path.open('rb') as file:
-                start = file.read(2)
-                file.seek(0)
-                if start == b'PK':
-                    return _load_archive(path)
-                is_array = start == b'\x93N'
-                content = _load_array(file) if is_array else _unpickle(file)
-                check_count(content, path.stat().st_size)
-                return content
+            return _load(path)
         except _RefusedError as error:
             raise ValueError(
                 f'is refused: it holds {error}; only arrays, numbers, text, dicts and '
@@ -160,14 +158,22 @@ def load_objects(path: Path) -> Any:
             raise ValueError(f'cannot be read: {reason}') from error
 
 
+def _load(path: Path) -> Any:
+    with path.open('rb') as file:
+        start = file.read(2)
+        file.seek(0)
+        if start == b'PK':
+            return _load_archive(path)
+        return _load_array(file) if start == b'\x93N' else _unpickle(file)
+
+
 def _load_archive(path: Path) -> dict[str, Any]:
+    values = {}
     with np.load(path, allow_pickle=False) as archive:
         check_sizes(archive.zip, archive.files, path.stat().st_size)
-        values = {}
         for name in archive.files:
             with archive.zip.open(f'{name}.npy') as file:
                 values[name] = _load_array(file)
-        check_count(values, sum(x.file_size for x in archive.zip.infolist()))
     return values
 
 

@@ -78,11 +78,9 @@ def _load_yaml(path: Path) -> object:
     text = arrays.read_limited(path, _MAX_TEXT).decode('utf-8')
     text = text.removeprefix('%YAML:1.0')  # OpenCV's header, which is not valid YAML
     try:
-        content = yaml.load(text, Loader)
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(f'is not valid YAML: {error}') from error
-    arrays.check_count(content, len(text))
-    return content
 
 
 def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
