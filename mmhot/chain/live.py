@@ -106,7 +106,7 @@ class LiveChain:
         if clip:
             people = self.placer(clip, lifted.lifted.returned, frame.time)
         latency = time.monotonic() - frame.arrived
-        return LivePoses(frame, people, latency, self.placer.tilt)
+        return LivePoses(frame, people, latency, self.placer.level.tilt)
 
 
 def _started(

@@ -29,7 +29,9 @@ from mmhot.structures.conventions import standing_axes
 
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['left_foot', 'right_foot'])
-_LONGEST = 0.2  # seconds that a frame stands for, if others were missed
+_MAX_STEP = 0.2  # seconds that a frame stands for at most, if others were missed
+# Share of the seconds of a floor in which people must be seen before they get a size
+_MIN_FLOOR_SHARE = 0.9
 
 
 def _read_tilt(value: float | str) -> float | str:
@@ -44,21 +46,26 @@ def _read_tilt(value: float | str) -> float | str:
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """What shows how the camera is tilted, what the floor of a person is, and sizes.
+    """Evidence of the camera's tilt, of floors and of body sizes, and how fast it acts.
 
-    They were chosen on the demo's clips. From their true keypoints with noise of 3
-    pixels, the tilt is within 0.2 degrees of that of the whole clip when it is known.
+    The values were chosen on the demo's clips. From their true keypoints with noise of
+    3 pixels, the tilt is within 0.2 degrees of the tilt that the whole clip shows.
     """
 
-    # Seconds of people who stand, after which the tilt is known; more is more accurate.
-    seconds: float = 3.0
-    # Degrees per second by which the world goes to the tilt; a robot's pelvis nods with
-    # higher values.
-    turn: float = 0.5
-    growth: float = 0.02  # logarithm per second by which people go to their size
-    floor: float = 2.0  # seconds whose lowest ankle shows the floor of a person
-    # Seconds for which the size of people out of view is kept. More takes more memory.
-    memory: float = 60.0
+    # Seconds with people who stand, after which the tilt is known. Higher values are
+    # more accurate, and later.
+    standing_seconds: float = 3.0
+    # Degrees per second by which the world turns to the tilt that was found. Higher
+    # values are level sooner, and make a robot's pelvis nod.
+    max_turn: float = 0.5
+    # Change per second of a body size, logarithm. Higher values reach the size that was
+    # found sooner, and show people who grow.
+    max_growth: float = 0.02
+    # Seconds whose lowest ankle is on the floor of a person. Higher values keep the
+    # floor below people who jump for longer, and follow stairs later.
+    floor_seconds: float = 2.0
+    # Seconds for which people out of view are remembered. Higher values need memory.
+    memory_seconds: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +121,7 @@ class LivePerson:
     places: np.ndarray
     _time: float = field(repr=False)
     _rest: np.ndarray = field(repr=False)  # offsets of bones with their mean lengths
-    _body: '_Body' = field(repr=False)
+    _body: 'Body' = field(repr=False)
 
     def bones(
         self, profile: str = 'lafan1'
@@ -141,37 +148,184 @@ class LivePerson:
         return self._body.angles(self.places)
 
 
-class _Body:
-    """What earlier frames showed of a person."""
+class Level:
+    """Rotation that levels the poses of a camera, stated or found from standing people.
+
+    While people stand, their ankles and body axes are collected. After some seconds of
+    them, one floor is fitted, see :func:`mmhot.lifting.placement.find_floor`, and the
+    poses turn to it slowly, so that no robot's pelvis nods.
+
+    A camera that looks down by 30 degrees sees a point 2 m straight ahead. In world
+    axes (x right, y away, z up) it is 1 m below the camera::
+
+        >>> level = Level(30.0, LevelSettings(), print)
+        >>> (level.rotation @ [0, 2, 0]).round(2).tolist()
+        [0.0, 1.73, -1.0]
+
+    Args:
+        tilt (float | Literal['auto']): Degrees the camera looks down, or ``'auto'``.
+        settings (LevelSettings): How much evidence is needed, and how fast it acts.
+        say (Callable): Receives a line when the tilt is found.
+
+    Attributes:
+        rotation (np.ndarray): Rotation from z-up axes of the camera to world axes, as
+            it acts now, (3, 3).
+        target (np.ndarray): Rotation that was stated or found, (3, 3).
+        tilt (float | None): Degrees the camera looks down by ``rotation``; None while
+            neither stated nor found.
+        is_known (bool): Whether the tilt is stated or found.
+    """
+
+    def __init__(
+        self, tilt: float | str, settings: LevelSettings, say: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._say = say
+        self._is_stated = tilt != 'auto'
+        self.tilt = float(tilt) if self._is_stated else None
+        self.is_known = self._is_stated
+        self.rotation = rotation_matrices(np.radians([-(self.tilt or 0.0), 0, 0]))
+        self.target = self.rotation
+        # Ankles (2, 3) and axis (3,) of each person who stood; axes of runners are NaN.
+        self._ankles: list[np.ndarray] = []
+        self._axes: list[np.ndarray] = []
+        self._seconds = 0.0  # duration of these frames
+
+    def learn(
+        self, joints: np.ndarray, scores: np.ndarray, speeds: np.ndarray, step: float
+    ) -> None:
+        """Learn the tilt from the people of a frame, some of whom may stand.
+
+        Args:
+            joints (np.ndarray): Human3.6M's joints in z-up axes of the camera, meters,
+                (P, 17, 3).
+            scores (np.ndarray): Confidence, 0 for joints that were filled in, (P, 17).
+            speeds (np.ndarray): Speeds, m/s, (P,). Axes of people who run do not count.
+            step (float): Duration of the frame in seconds.
+        """
+        axes = standing_axes(joints)
+        has_feet = (scores[:, _ANKLES] > 0).all(1)
+        stands = np.isfinite(axes).all(1) & has_feet
+        if self.is_known or not stands.any():
+            return
+        axes[speeds > FLOOR.max_walking_speed] = np.nan
+        self._ankles += [*joints[stands][:, _ANKLES]]
+        self._axes += [*axes[stands]]
+        self._seconds += step
+        if self._seconds >= self._settings.standing_seconds:
+            self._find()
+
+    def _find(self) -> None:
+        """Fit the floor of the people who stood, and say the tilt."""
+        axes = np.array(self._axes)
+        upright = axes[np.isfinite(axes).all(1)]
+        evidence = 'people who stand'
+        lean = FLOOR.body_axis_error
+        if len(upright) / len(axes) < 1 - FLOOR.max_running_share:
+            evidence = 'feet of people who run'
+            lean = FLOOR.running_tilt_error
+            upright = upright[:0]
+        ankles = np.concatenate(self._ankles)
+        self.target, _ = find_floor(ankles, upright, lean)
+        self.is_known = True
+        tilt = _tilt_of(self.target)
+        way = 'down' if tilt > 0 else 'up'
+        self._say(
+            f'{evidence} show that the camera looks {way} by {abs(tilt):.1f} degrees'
+        )
+
+    def approach(self, step: float) -> None:
+        """Turn toward the tilt that was found, for a step in seconds."""
+        if self._is_stated or not self.is_known:
+            return
+        missing = rotation_vectors(quaternions_of(self.target @ self.rotation.T))
+        angle = float(np.degrees(np.linalg.norm(missing)))
+        share = min(1.0, self._settings.max_turn * step / max(angle, 1e-9))
+        self.rotation = rotation_matrices(missing * share) @ self.rotation
+        self.tilt = _tilt_of(self.rotation)
+
+
+def _tilt_of(rotation: np.ndarray) -> float:
+    """Return the degrees that a camera looks down, by its leveling rotation (3, 3)."""
+    return -float(np.degrees(np.arcsin(rotation[2, 1])))
+
+
+class Body:
+    """What the frames of a stream have shown of a person.
+
+    Attributes:
+        size (float): Size relative to the lifted one, as it acts now.
+        wanted_size (float): Size that was found, which ``size`` approaches.
+        stance (Stance | None): Evidence by which it was found; None before that.
+        rig (LiveRig): Bone lengths and rotations.
+    """
 
     def __init__(self) -> None:
-        # time, and the lifted ankles, z up (2, 3)
-        self.ankles: deque[tuple[float, np.ndarray]] = deque()
-        self.size = 1.0  # relative to the lifted one
-        self.stance: Stance | None = None  # what showed the size that it goes to
-        self.wanted = 1.0
-        self.height = RunningMean()
+        self.size = 1.0
+        self.wanted_size = 1.0
+        self.stance: Stance | None = None
         self.rig = LiveRig()
+        self._height = RunningMean()  # from the ankles up, as lifted, meters
+        # Times, and ankles (2, 3) of the lifted size, in z-up axes of the camera
+        self._ankles: deque[tuple[float, np.ndarray]] = deque()
         self._last: np.ndarray | None = None  # places of the last angles
         self._angles: np.ndarray | None = None
 
     def see(self, ankles: np.ndarray, time: float, memory: float) -> None:
-        """Add ankles (2, 3); forget ankles older than ``memory`` in seconds."""
-        self.ankles.append((time, ankles))
-        while time - self.ankles[0][0] > memory:
-            self.ankles.popleft()
+        """Add ankles (2, 3), meters; forget older ones than ``memory`` in seconds."""
+        self._ankles.append((time, ankles / self.size))
+        while time - self._ankles[0][0] > memory:
+            self._ankles.popleft()
 
+    @property
+    def last_seen(self) -> float:
+        """Time of the last frame, seconds."""
+        return self._ankles[-1][0]
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the frames that are remembered."""
+        return self.last_seen - self._ankles[0][0]
+
+    @property
     def speed(self) -> float:
-        """Return the mean speed, m/s, which is less in the first second."""
-        (start, first), (end, last) = self.ankles[0], self.ankles[-1]
-        way = float(np.linalg.norm((last - first).mean(0)))
-        return way / max(end - start, 1.0)  # noise is fast between a few frames
+        """Mean speed in m/s, which is less in the first second."""
+        path = (self._ankles[-1][1] - self._ankles[0][1]).mean(0)
+        # Noise is fast between a few frames.
+        return float(np.linalg.norm(path)) / max(self.duration, 1.0)
+
+    def lowest_ankle(self, up: np.ndarray) -> float:
+        """Return the height of the lowest ankle along ``up`` (3,), meters."""
+        ankles = self.size * np.array([ankles for _, ankles in self._ankles])
+        return float((ankles @ up).min())
+
+    def resting_places(self) -> np.ndarray:
+        """Return where ankles of the lifted size rested, meters, (N, 3)."""
+        times, ankles = zip(*self._ankles, strict=True)
+        return resting_places(np.array(ankles), np.array(times))
+
+    def set_height(self, height: float, pose: np.ndarray, time: float) -> None:
+        """Set the size of a person of a stated height in meters.
+
+        The lifted pose (17, 3) at a time adds to the mean lifted height.
+        """
+        measure = partial(height_over_ankles, pose[None], _H36M.joints)
+        self.size = (height - ANKLE_HEIGHT) / float(self._height(measure, time))
+
+    def approach_size(self, max_change: float) -> None:
+        """Change the size toward the one that was found, by a logarithm at most."""
+        limit = np.exp(max_change)
+        self.size *= min(max(self.wanted_size / self.size, 1 / limit), limit)
 
     def angles(self, places: np.ndarray) -> dict[str, float]:
-        """Return angles of joints (K, 3) by name, which go on from the last ones."""
+        """Return joint angles by name, degrees, which continue the last ones.
+
+        ``places`` (17, 3) are joints in world axes, z up.
+        """
         last = places if self._last is None else self._last
         both = in_y_up(np.stack([last, places]))
-        self._last, self._angles = places, joint_angles(both, self._angles)[-1]
+        self._last = places
+        self._angles = joint_angles(both, self._angles)[-1]
         names = angle_names(len(places))
         return dict(zip(names, self._angles.tolist(), strict=True))
 
@@ -179,135 +333,119 @@ class _Body:
 class PeoplePlacer:
     """Place the people of a stream in the world, frame after frame.
 
+    Poses are leveled, people without a stated height get the size with which all stand
+    on one floor, and the lowest ankle of each person is on the floor.
+
+    Args:
+        options (PlaceOptions): Options of the world.
+        say (Callable): Receives a line when the tilt is found.
+
     Attributes:
-        tilt (float | None): Degrees the camera looks down, as far as poses are turned;
-            None until people have stood.
+        level (Level): Rotation to world axes.
     """
 
     def __init__(
         self, options: PlaceOptions, say: Callable[[str], None] = lambda line: None
     ) -> None:
-        self.options, self._say = options, say
-        self.tilt = None if options.tilt == 'auto' else options.tilt
-        self._turn = np.eye(3)  # from z-up axes of the camera to the world's
-        self._found = self._turn  # the one that people show, to which it goes
-        # ankles and axes of people who stood, (3, 3) each
-        self._standing: list[np.ndarray] | None = []
-        if self.tilt is not None:
-            self._turn = rotation_matrices(np.radians([-self.tilt, 0, 0]))
-            self._found, self._standing = self._turn, None
-        self._stood, self._time = 0.0, 0.0
-        self._start: np.ndarray | None = None  # in z-up axes of the camera
-        self._bodies: dict[int, _Body] = {}
+        self.options = options
+        self.level = Level(options.tilt, options.level, say)
+        # Origin of the world in z-up axes of the camera, (3,); None until it is known
+        self._origin = np.zeros(3) if options.origin == 'camera' else None
+        self._bodies: dict[int, Body] = {}
+        self._time = 0.0  # of the last frame with people
 
     def __call__(
         self, clip: Clip3D, returned: frozenset[int], time: float
     ) -> list[LivePerson]:
-        """Return the people of a clip of one frame in camera axes."""
-        least = time - self.options.level.memory
-        known = {x: y for x, y in self._bodies.items() if y.ankles[-1][0] >= least}
-        bodies = [known.setdefault(x, _Body()) for x in clip.track.tolist()]
-        self._bodies = known
-        step, self._time = min(time - self._time, _LONGEST), time
-        self._approach(step)
-        clip = self._scaled(clip, bodies, time)
-        seen = to_axes(clip, 'z-up').places().astype(np.float64)
-        for ankles, body in zip(seen[:, _ANKLES], bodies, strict=True):
-            body.see(ankles / body.size, time, self.options.level.floor)
-            self._measure(body)
-        speeds = np.array([body.speed() for body in bodies])
-        self._level(seen, clip.scores, speeds, step)
-        if self._start is None:
-            is_person = self.options.origin == 'person'
-            self._start = seen[0, _ANKLES].mean(0) if is_person else np.zeros(3)
-        origin, people = self._turn @ self._start, []
+        """Place the people of a frame.
+
+        Args:
+            clip (Clip3D): Poses of one frame with people, in camera axes.
+            returned (frozenset[int]): Track IDs that were lost before this frame.
+            time (float): Seconds since the first frame.
+
+        Returns:
+            list[LivePerson]: The people, in the order of the clip.
+        """
+        step = min(time - self._time, _MAX_STEP)
+        self._time = time
+        bodies = self._bodies_of(clip)
+        self.level.approach(step)
+        for body in self._bodies.values():
+            body.approach_size(self.options.level.max_growth * step)
+        clip = self._scaled(clip, bodies)
+        joints = to_axes(clip, 'z-up').places().astype(np.float64)
+        for ankles, body in zip(joints[:, _ANKLES], bodies, strict=True):
+            body.see(ankles, time, self.options.level.floor_seconds)
+            self._find_size(body)
+        speeds = np.array([body.speed for body in bodies])
+        self.level.learn(joints, clip.scores, speeds, step)
+        if self._origin is None:
+            self._origin = joints[0, _ANKLES].mean(0)
+        rotation = self.level.rotation
+        origin = rotation @ self._origin
+        people = []
         for row, body in enumerate(bodies):
-            places, track = seen[row] @ self._turn.T, int(clip.track[row])
-            ankles = body.size * np.array([x for _, x in body.ankles])
-            lowest = min((ankles @ self._turn[2]).ravel())
-            places -= [origin[0], origin[1], lowest - ANKLE_HEIGHT]
-            pose, pixels = clip.keypoints_3d[row], clip.keypoints_2d[row]
-            arrays = pose, clip.root_3d[row], pixels, clip.scores[row]
-            broken, rest = track in returned, body.rig.learn(places, time)
-            shown = track, *arrays, broken, places
-            people.append(LivePerson(*shown, time, rest, body))
+            track = int(clip.track[row])
+            origin[2] = body.lowest_ankle(rotation[2]) - ANKLE_HEIGHT
+            places = joints[row] @ rotation.T - origin
+            person = LivePerson(
+                track=track,
+                keypoints_3d=clip.keypoints_3d[row],
+                root_3d=clip.root_3d[row],
+                keypoints_2d=clip.keypoints_2d[row],
+                scores=clip.scores[row],
+                broken=track in returned,
+                places=places,
+                _time=time,
+                _rest=body.rig.learn(places, time),
+                _body=body,
+            )
+            people.append(person)
         return people
 
-    def _scaled(self, clip: Clip3D, bodies: list[_Body], time: float) -> Clip3D:
-        """Return the clip with people of the stated height, or as the floor shows."""
-        poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+    def _bodies_of(self, clip: Clip3D) -> list[Body]:
+        """Return the bodies of a frame's people; forget people who left long ago."""
+        oldest = self._time - self.options.level.memory_seconds
+        self._bodies = {
+            track: body
+            for track, body in self._bodies.items()
+            if body.last_seen >= oldest
+        }
+        return [self._bodies.setdefault(x, Body()) for x in clip.track.tolist()]
+
+    def _scaled(self, clip: Clip3D, bodies: list[Body]) -> Clip3D:
+        """Return the clip with people of their sizes."""
+        poses = clip.keypoints_3d.copy()
+        roots = clip.root_3d.copy()
         for row, body in enumerate(bodies):
             if self.options.height is not None:
-                pose = poses[row : row + 1]
-                measure = partial(height_over_ankles, pose, _H36M.joints)
-                length = self.options.height - ANKLE_HEIGHT
-                body.size = length / float(body.height(measure, time))
+                body.set_height(self.options.height, poses[row], self._time)
             poses[row] *= body.size
-            root[row] *= body.size
-        return replace(clip, keypoints_3d=poses, root_3d=root)
+            roots[row] *= body.size
+        return replace(clip, keypoints_3d=poses, root_3d=roots)
 
-    def _approach(self, step: float) -> None:
-        """Go on for seconds to the tilt and sizes that were found."""
-        level = self.options.level
-        missing = rotation_vectors(quaternions_of(self._found @ self._turn.T))
-        angle = float(np.degrees(np.linalg.norm(missing)))
-        share = min(1.0, level.turn * step / max(angle, 1e-9))
-        self._turn = rotation_matrices(missing * share) @ self._turn
-        if self.options.tilt == 'auto' and self._standing is None:
-            self.tilt = -float(np.degrees(np.arcsin(self._turn[2, 1])))
-        for body in self._bodies.values():
-            most = np.exp(level.growth * step)
-            body.size *= min(max(body.wanted / body.size, 1 / most), most)
+    def _find_size(self, body: Body) -> None:
+        """Find the size with which a person stands where earlier people stand.
 
-    def _measure(self, body: _Body) -> None:
-        """Find the size with which a person stands where those before stand.
-
-        The first one keeps the lifted size, as the scale of a scene is not seen.
+        The first person keeps the lifted size, as nothing shows the scale of a scene.
         """
-        (start, _), (end, _) = body.ankles[0], body.ankles[-1]
-        is_done = body.stance is not None or self.options.height is not None
-        is_short = end - start < 0.9 * self.options.level.floor
-        if is_done or is_short or self._standing is not None:
+        is_found = self.options.height is not None or body.stance is not None
+        needed = _MIN_FLOOR_SHARE * self.options.level.floor_seconds
+        if is_found or not self.level.is_known or body.duration < needed:
             return
-        seconds, ankles = (np.array(x) for x in zip(*body.ankles, strict=True))
-        places = resting_places(ankles, seconds)
+        places = body.resting_places()
         if not len(places):
             return
-        body.stance = Stance(places, self._found[2])
-        others = [x for x in self._bodies.values() if x.stance and x is not body]
+        others = [
+            (other.stance, other.wanted_size)
+            for other in self._bodies.values()
+            if other.stance is not None
+        ]
+        body.stance = Stance(places, self.level.target[2])
         if not others:
             return
-        sizes = {index: other.wanted for index, other in enumerate(others)}
-        stances = [other.stance for other in others if other.stance]
-        floor = fit_floor([*stances, body.stance], sizes)
+        stances, sizes = zip(*others, strict=True)
+        floor = fit_floor([*stances, body.stance], dict(enumerate(sizes)))
         if floor is not None and floor.stands[-1]:
-            body.wanted = float(floor.sizes[-1])
-
-    def _level(
-        self, seen: np.ndarray, scores: np.ndarray, speeds: np.ndarray, step: float
-    ) -> None:
-        """Learn the tilt from people (P, 17, 3), z up, of which some may stand.
-
-        The axes of those who run do not count, by their speeds in m/s, (P,). A frame
-        stands for a step in seconds.
-        """
-        ankles, axes = seen[:, _ANKLES], standing_axes(seen)
-        stands = np.isfinite(axes).all(1) & (scores[:, _ANKLES] > 0).all(1)
-        if self._standing is None or not stands.any():
-            return
-        axes[speeds > FLOOR.max_walking_speed] = np.nan
-        self._standing += [*np.append(ankles, axes[:, None], axis=1)[stands]]
-        self._stood += step
-        if self._stood < self.options.level.seconds:
-            return
-        people = np.array(self._standing)
-        has_axis = np.isfinite(people[:, 2, 0])
-        is_run = has_axis.mean() < 1 - FLOOR.max_running_share
-        bodies = people[has_axis & (not is_run), 2]
-        lean = FLOOR.running_tilt_error if is_run else FLOOR.body_axis_error
-        self._found, _ = find_floor(people[:, :2].reshape(-1, 3), bodies, lean)
-        self._standing = None
-        tilt = -float(np.degrees(np.arcsin(self._found[2, 1])))
-        who = 'feet of people who run' if is_run else 'people who stand'
-        text = f'{who} show that the camera looks {"down" if tilt > 0 else "up"} by '
-        self._say(f'{text}{abs(tilt):.1f} degrees')
+            body.wanted_size = float(floor.sizes[-1])

@@ -145,7 +145,7 @@ def test_the_camera_of_a_stream_may_be_stated(clip):
     camera = person.keypoints_3d + person.root_3d
     assert_allclose(person.places[:, :2], camera[:, [0, 2]], atol=1e-5)
     down, placer, said = stream(clip, tilt=5.9)
-    assert (placer.tilt, said) == (5.9, [])
+    assert (placer.level.tilt, said) == (5.9, [])
     lean = degrees_apart(down[0].bones()['Hips'][1], level[0].bones()['Hips'][1])
     assert_allclose(lean, 5.9, atol=0.01)
 
@@ -163,12 +163,12 @@ def test_the_world_of_a_stream_turns_slowly_once_its_tilt_is_known(name):
         for one, person in zip(seen, people, strict=True)
     ]
     tilts = -np.degrees(np.arcsin([turn[2, 1] for turn in turns]))
-    before = clip.time < LevelSettings().seconds - 0.1
+    before = clip.time < LevelSettings().standing_seconds - 0.1
     assert_allclose(tilts[before], 0, atol=1e-3)
     assert (np.diff(tilts) > -1e-3).all()
     assert np.diff(tilts).max() * clip.fps < 0.51
-    assert tilts[-1] == pytest.approx(placer.tilt, abs=0.03)
-    assert 0.5 < placer.tilt < 0.5 * clip.time[-1]
+    assert tilts[-1] == pytest.approx(placer.level.tilt, abs=0.03)
+    assert 0.5 < placer.level.tilt < 0.5 * clip.time[-1]
 
 
 def test_two_people_of_a_stream_stand_on_one_floor(clip):
@@ -178,7 +178,7 @@ def test_two_people_of_a_stream_stand_on_one_floor(clip):
     apart = np.float32([1.5, 0.17 * np.cos(tilt), 0.17 * np.sin(tilt)])
     root = (clip.root_3d + apart) / np.float32(0.8)
     both = joined(clip, replace(clip, track=clip.track + 1, root_3d=root))
-    options = PlaceOptions(tilt=TILT['walk'], level=LevelSettings(growth=1))
+    options = PlaceOptions(tilt=TILT['walk'], level=LevelSettings(max_growth=1))
     placer = PeoplePlacer(options)
     for frame in range(len(clip)):
         row = both.take(both.frame == frame)

@@ -110,7 +110,7 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
     lean += 3.4 * ahead * (seconds - 0.4)[:, None, None]
     places = (lean - camera['T']) @ camera['R']
     clip, true = Clip3D.from_arrays(places, 50.0, axes='camera'), lean - lean[:, :1]
-    level = LevelSettings(seconds=0.73, turn=1000)
+    level = LevelSettings(standing_seconds=0.73, max_turn=1000)
     options, said = PlaceOptions(level=level), []
     world, placer = to_world(clip, True), PeoplePlacer(options, said.append)
     for frame, time in enumerate(seconds):
@@ -128,7 +128,9 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
 def test_noise_of_places_is_no_run():
     """In streams it made the tilt that of feet."""
     rng, said = np.random.default_rng(0), []
-    placer = PeoplePlacer(PlaceOptions(level=LevelSettings(seconds=0.5)), said.append)
+    placer = PeoplePlacer(
+        PlaceOptions(level=LevelSettings(standing_seconds=0.5)), said.append
+    )
     lean = standing_pose()[None] @ rotation_matrices([0.12, 0, 0]).T
     places = (lean - CAMERAS[0]['T']) @ CAMERAS[0]['R']
     for frame in range(25):
