@@ -243,7 +243,7 @@ class Inferencer(BaseMMPoseInferencer):
         plan = VideoPlan(values, lifter=self.lifter, models=models)
         runner = Runner(count=progress)
         tracked, footage = runner.see(plan, video)
-        lifted = runner.lift_seen(plan, tracked, footage)
+        lifted = runner.lift(plan, tracked, footage)
         names = [_NAME.format(index) for index in range(runner.times.num_frames)]
         yield from self._split(tracked, lifted, names, (x.image for x in video))
 

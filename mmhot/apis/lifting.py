@@ -73,7 +73,7 @@ def infer(
     with stage_bars(bars, frames.name) as count:
         runner = Runner(count=count)
         keypoints, footage = runner.see(plan, frames)
-        poses = runner.lift_seen(plan, keypoints, footage)
+        poses = runner.lift(plan, keypoints, footage)
     if poses is None:
         missing = plan.estimate.no_person_found(runner.times.num_frames)
         raise ArgumentError('%s: %s', frames.path, missing)
@@ -207,7 +207,7 @@ def _stages(
         plan = VideoPlan(values)
         keypoints, footage = runner.see(plan, frames)
         yield plan.track.name, keypoints
-        yield from runner.lift_seen_by_step(plan, keypoints, footage)
+        yield from runner.lift_by_step(plan, keypoints, footage)
 
 
 def _open_frames(

@@ -46,18 +46,22 @@ class Pipeline:
     @property
     def kinds(self) -> list[type[Step]]:
         """All step classes in their order, with the places of users' steps."""
-        sections = [getattr(self, section.name) for section in fields(self)]
-        nested = [x if isinstance(x, tuple) else (x,) for x in sections]
-        return [kind for section in nested for kind in section]
+        kinds: list[type[Step]] = []
+        for field in fields(self):
+            section = getattr(self, field.name)
+            kinds += section if isinstance(section, tuple) else [section]
+        return kinds
+
+    def users_at(self, place: type[Step]) -> list[Step]:
+        """List the steps of users at a place that have all that they need."""
+        return [x for x in users(*PLACES[place]) if isinstance(x, self.runs)]
 
     @property
     def steps(self) -> tuple[type[Step], ...]:
-        """All steps in the order in which they run, with users' steps."""
+        """All step classes in the order in which they run, with users' steps."""
         kinds: list[type[Step]] = []
         for kind in self.kinds:
-            added = users(*PLACES.get(kind, ()))
-            of_users = [type(x) for x in added if isinstance(x, self.runs)]
-            kinds += of_users if kind in PLACES else [kind]
+            kinds += map(type, self.users_at(kind)) if kind in PLACES else [kind]
         return tuple(kinds)
 
 

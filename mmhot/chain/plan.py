@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from mmhot.chain.pipelines import (
     KEYPOINTS,
@@ -60,10 +60,12 @@ class Plan:
     """
 
     def __init__(self, pipeline: Pipeline, values: Values, report: Report) -> None:
-        self._values, self._report = values, report
+        self._pipeline = pipeline
+        self._values = values
+        self._report = report
         without = values.of(StepChoice).without
         self.without = read_names('without', without, list_steps(pipeline))
-        self._other = ''  # skeleton of a lifter that is not for people
+        self._animal = ''  # skeleton of a lifter that is not for people
         places = [place for kind in pipeline.kinds for place in PLACES.get(kind, ())]
         for step in users(*places):
             if not (isinstance(step, pipeline.runs) or step.name in self.without):
@@ -72,32 +74,33 @@ class Plan:
                     'the step %r needs %s and is left out', step.name, needed
                 )
 
-    def take(self, kinds: Sequence[type[S]], users: Sequence[S] = ()) -> list[S]:
+    def take(self, kinds: Sequence[type[S]]) -> list[S]:
         """Return the steps of a section that take part; refuse options of others."""
-        steps: list[S] = []
+        steps: list[Step] = []
         for kind in kinds:
-            own = kind not in PLACES
-            given = [x.with_stated(self._values.stated) for x in users]
-            for step in [self._values.of(kind)] if own else given:
-                if step.of_people and self._other:
-                    reason = f'is for people, not for {self._other}'
-                    step.refuse(options_of(type(step)), reason)
-                else:
-                    steps.append(step)
-        return [x.reporting_to(self._report) for x in steps if self._takes_part(x)]
+            if kind in PLACES:
+                own = self._pipeline.users_at(kind)
+                steps += [step.with_stated(self._values.stated) for step in own]
+            else:
+                steps.append(self._values.of(kind))
+        taken = [x.reporting_to(self._report) for x in steps if self._takes_part(x)]
+        return cast(list[S], taken)  # places have steps of the section's kinds only
 
     def _takes_part(self, step: Step) -> bool:
-        """Return whether a step is not left out; if it is, its options are refused."""
-        if not (step.optional and step.name in self.without):
+        """Return whether a step runs; if it does not, its options are refused."""
+        if step.of_people and self._animal:
+            reason = f'is for people, not for {self._animal}'
+        elif step.optional and step.name in self.without:
+            reason = f'needs the step {step.name!r}, which is left out'
+        else:
             return True
-        reason = f'needs the step {step.name!r}, which is left out'
         step.refuse(options_of(type(step)), reason)
         return False
 
     def open_lifter(self, kind: type[LiftingStep], lifter: Lifter | None) -> Lifter:
         """Return a lifter that was opened before, or open the chosen one."""
         lifter = lifter or self._values.of(kind).open()
-        self._other = '' if lifter.is_person else lifter.skeleton.name
+        self._animal = '' if lifter.is_person else lifter.skeleton.name
         return lifter
 
 
@@ -108,55 +111,44 @@ class PosePlan(Plan):
         self, values: Values, report: Report = Report(), pipeline: Poses = POSES
     ) -> None:
         super().__init__(pipeline, values, report)
-        self.poses = self.take(pipeline.poses, users(PoseStep))
+        self.poses = self.take(pipeline.poses)
 
 
 class LiftPlan(Plan):
-    """Steps from 2D keypoints to 3D poses, and the lifter."""
+    """Steps from 2D keypoints to 3D poses, and the lifter.
+
+    Args:
+        values (Values): What the user stated.
+        report (Report): Receives the lines of the steps.
+        lifter (Lifter, optional): Replaces the one that the options name.
+        pipeline (Lifting | Video): The pipeline.
+    """
 
     def __init__(
         self,
         values: Values,
         report: Report = Report(),
         lifter: Lifter | None = None,
-        pipeline: Lifting = KEYPOINTS,
+        pipeline: Lifting | Video = KEYPOINTS,
     ) -> None:
         super().__init__(pipeline, values, report)
         self.lifter = self.open_lifter(pipeline.lift, lifter)
-        self.keypoints = self.take(pipeline.keypoints, users(KeypointStep))
+        self.keypoints: list[KeypointStep | VideoStep] = self.take(pipeline.keypoints)
         [self.lift] = self.take([pipeline.lift])
-        self.poses: list[PoseStep | LiftedStep] = self.take(
-            pipeline.poses, users(PoseStep, LiftedStep)
-        )
+        self.poses: list[PoseStep | LiftedStep] = self.take(pipeline.poses)
 
 
-class _SeeingPlan(Plan):
-    """Steps from frames to 3D poses."""
-
-    def __init__(
-        self,
-        pipeline: Video | Live,
-        values: Values,
-        report: Report,
-        lifter: Lifter | None,
-    ) -> None:
-        super().__init__(pipeline, values, report)
-        self.lifter = self.open_lifter(pipeline.lift, lifter)
-        [self.estimate] = self.take([pipeline.estimate])
-        [self.track] = self.take([pipeline.track])
-        self.keypoints: list[KeypointStep | VideoStep] = self.take(
-            pipeline.keypoints, users(KeypointStep, VideoStep)
-        )
-        self.poses: list[PoseStep | LiftedStep] = self.take(
-            pipeline.poses, users(PoseStep, LiftedStep)
-        )
-
-
-class VideoPlan(_SeeingPlan):
+class VideoPlan(LiftPlan):
     """Steps from the frames of a video to 3D poses, and the models.
 
-    ``cache`` is the folder in which 2D keypoints are cached. A ``lifter`` or ``models``
-    that are given replace the ones that the options name.
+    Args:
+        values (Values): What the user stated.
+        report (Report): Receives the lines of the steps.
+        cache (Path, optional): Folder in which 2D keypoints are cached.
+        lifter (Lifter, optional): Replaces the one that the options name.
+        models (VideoPoseEstimator, optional): Replaces the detector and 2D model that
+            the options name.
+        pipeline (Video): The pipeline.
     """
 
     def __init__(
@@ -168,10 +160,11 @@ class VideoPlan(_SeeingPlan):
         models: 'VideoPoseEstimator | None' = None,
         pipeline: Video = VIDEO,
     ) -> None:
-        super().__init__(pipeline, values, report, lifter)
+        super().__init__(values, report, lifter, pipeline)
         self.cache = cache
-        self.returning = self.take([pipeline.returning])  # none if it is left out
-        [self.lift] = self.take([pipeline.lift])
+        [self.estimate] = self.take([pipeline.estimate])
+        [self.track] = self.take([pipeline.track])
+        self.returning = self.take([pipeline.returning])  # empty if it is left out
         if models is not None:
             self.models = models
 
@@ -187,8 +180,14 @@ class VideoPlan(_SeeingPlan):
         return self.estimate.open()
 
 
-class LivePlan(_SeeingPlan):
-    """Steps of a stream, and the models. Steps that are not live are left out."""
+class LivePlan(Plan):
+    """Steps from the frames of a stream to 3D poses, and the models.
+
+    Arguments are as for :class:`VideoPlan`.
+
+    Attributes:
+        left_out (list[str]): Names of steps that need the whole clip.
+    """
 
     def __init__(
         self,
@@ -198,10 +197,14 @@ class LivePlan(_SeeingPlan):
         models: 'VideoPoseEstimator | None' = None,
         pipeline: Live = LIVE,
     ) -> None:
-        super().__init__(pipeline, values, report, lifter)
+        super().__init__(pipeline, values, report)
+        self.lifter = self.open_lifter(pipeline.lift, lifter)
+        [self.estimate] = self.take([pipeline.estimate])
+        [self.track] = self.take([pipeline.track])
+        keypoints = self.take(pipeline.keypoints)
         [self.lift] = self.take([pipeline.lift])
-        steps = *self.keypoints, *self.poses
-        self.left_out = [step.name for step in steps if not step.live]
-        self.keypoints = [step for step in self.keypoints if step.live]
-        self.poses = [step for step in self.poses if step.live]
+        poses = self.take(pipeline.poses)
+        self.left_out = [x.name for x in (*keypoints, *poses) if not x.live]
+        self.keypoints = [step for step in keypoints if step.live]
+        self.poses = [step for step in poses if step.live]
         self.models = models or self.estimate.open()

@@ -1,10 +1,10 @@
 """How steps run: one after the other, timed, and recorded in the clip."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar, cast
 
 from mmhot.chain.pipelines import keypoint_steps
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
@@ -19,6 +19,8 @@ from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip, Clip3D
 from mmhot.structures.rows import Steps
 
+T = TypeVar('T')
+D = TypeVar('D')
 Stage = tuple[str, Clip2D | Clip3D]
 """Name of a step, and the clip after it."""
 
@@ -71,65 +73,44 @@ class Runner:
         observers: Sequence[FrameObserver] = (),
     ) -> tuple[Clip2D, Footage]:
         """Find and track the people of a video; ``observers`` see its frames, too."""
-        estimate, track = plan.estimate, plan.track
+        estimate = plan.estimate
         with self.times.measure(estimate.part):
-            names = frames, plan.models.estimator.skeleton
-            own = [x for step in plan.steps for x in step.observers(*names)]
-            seeing = [*own, *observers]
-            footage = estimate(frames, plan.models, seeing, plan.cache, self.count)
+            skeleton = plan.models.estimator.skeleton
+            own = [x for step in plan.steps for x in step.observers(frames, skeleton)]
+            footage = estimate(
+                frames, plan.models, [*own, *observers], plan.cache, self.count
+            )
         people = footage.people
         self.times.num_frames = len(people.people) - people.first
         self.times.size = people.size
-        with self.times.measure(track.part):
-            clip = track(footage)
-        calls = [(step, guarded(step, step)) for step in plan.returning]
-        clip = _last(self._run(plan.without, calls, clip, {}, footage), clip)
+        with self.times.measure(plan.track.part):
+            clip = plan.track(footage)
+        clip = _last(self._run(plan.returning, clip, {}, footage), clip)
         return clip, replace(footage, tracked=clip)
 
-    def lift(self, plan: LiftPlan, clip: Clip2D) -> Clip3D | None:
-        """Lift keypoints without their video; None if no person is left."""
-        return _lifted(self.lift_by_step(plan, clip))
-
-    def lift_by_step(self, plan: LiftPlan, clip: Clip2D) -> Iterator[Stage]:
-        """Lift keypoints without their video; yields the clip after each step."""
-        return self._lift(plan, clip)
-
-    def lift_seen(
-        self, plan: VideoPlan, clip: Clip2D, footage: Footage
+    def lift(
+        self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None
     ) -> Clip3D | None:
-        """Lift the keypoints of :meth:`see`; None if no person is left."""
-        return _lifted(self.lift_seen_by_step(plan, clip, footage))
+        """Lift keypoints; return None if no person is left.
 
-    def lift_seen_by_step(
-        self, plan: VideoPlan, clip: Clip2D, footage: Footage
+        Args:
+            plan (LiftPlan): The steps.
+            clip (Clip2D): Keypoints.
+            footage (Footage, optional): The video, for a :class:`VideoPlan`.
+        """
+        poses = _last(self.lift_by_step(plan, clip, footage), None)
+        return poses if isinstance(poses, Clip3D) else None
+
+    def lift_by_step(
+        self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None
     ) -> Iterator[Stage]:
-        """Lift the keypoints of :meth:`see`; yields the clip after each step."""
-        return self._lift(plan, clip, footage)
-
-    def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
-        """Run the steps of poses on poses that were not lifted now."""
-        return _last(self.refine_by_step(plan, clip), clip)
-
-    def refine_by_step(
-        self, plan: PosePlan, clip: Clip3D
-    ) -> Iterator[tuple[str, Clip3D]]:
-        """Run the steps of poses; yields the clip after each step."""
-        self.times.num_frames = len(set(clip.frame.tolist()))
-        calls = [(step, guarded(step, step)) for step in plan.poses]
-        yield from self._run(plan.without, calls, clip, clip.steps)
-
-    def _lift(
-        self,
-        plan: LiftPlan | VideoPlan,
-        clip: Clip2D,
-        footage: Footage | None = None,
-    ) -> Iterator[Stage]:
-        # files are in pixels of the video, and poses are lifted anew
+        """Lift keypoints as :meth:`lift`; yield the clip after each step."""
+        # Files are in pixels of the video, and poses are lifted anew.
         names = keypoint_steps()
         applied = {name: clip.steps[name] for name in clip.steps if name in names}
+        refuse_late(plan.without, applied)
         clip = replace(clip, steps=applied)
-        calls = [(step, guarded(step, step)) for step in plan.keypoints]
-        for name, after in self._run(plan.without, calls, clip, applied, footage):
+        for name, after in self._run(plan.keypoints, clip, applied, footage):
             clip = after
             yield name, clip
         if not clip.tracks:
@@ -138,49 +119,56 @@ class Runner:
             poses, lifted = plan.lift(clip, plan.lifter, self.count)
         self.times.num_frames = self.times.num_frames or len({*poses.frame.tolist()})
         yield plan.lift.name, poses
-        of_poses = [(step, guarded(step, step)) for step in plan.poses]
-        yield from self._run(plan.without, of_poses, poses, applied, lifted)
+        yield from self._run(plan.poses, poses, applied, lifted)
+
+    def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
+        """Run the steps of poses on a clip that was not lifted now."""
+        return _last(self.refine_by_step(plan, clip), clip)
+
+    def refine_by_step(
+        self, plan: PosePlan, clip: Clip3D
+    ) -> Iterator[tuple[str, Clip3D]]:
+        """Refine poses as :meth:`refine`; yield the clip after each step."""
+        self.times.num_frames = len({*clip.frame.tolist()})
+        refuse_late(plan.without, clip.steps)
+        yield from self._run(plan.poses, clip, clip.steps)
 
     def _run(
         self,
-        without: Sequence[str],
-        calls: Iterable[tuple[Step, Callable[..., Clip]]],
+        steps: Iterable[Step],
         clip: Clip,
         applied: Steps,
         known: Footage | Lifted | None = None,
     ) -> Iterator[tuple[str, Clip]]:
         """Run steps until no person is left, with what else is ``known`` of the clip.
 
-        Those that had been ``applied`` to the clip do not run again.
+        Steps that had been ``applied`` to the clip do not run again.
         """
-        refuse_late(without, applied)
-        for step, call in calls:
+        for step in steps:
             if not clip.track_ids:
                 return
             if step.optional and step.name in applied:
                 _check_applied(step, applied[step.name])
                 continue
+            # All steps of keypoints and poses are functions of a clip.
+            call = guarded(step, cast(Callable[..., Clip], step))
             with self.times.measure(step.part):
                 after = call(clip, known)
             if step.optional and not is_same(clip, after):
-                # a step may record more than its options, and so may another part of it
+                # A step may record more than its options, and two steps share the name
+                # 'camera': what the first one recorded stays.
                 values = after.steps.get(step.name, step.option_values())
                 after = replace(after, steps={**after.steps, step.name: values})
             clip = after
             yield step.name, clip
 
 
-def _last(stages: Iterable[tuple[str, Clip]], clip: Clip) -> Clip:
-    """Run all steps; return the clip after the last one, or else the given one."""
-    last = deque(stages, maxlen=1)
-    return last[0][1] if last else clip
-
-
-def _lifted(stages: Iterable[Stage]) -> Clip3D | None:
-    """Run all steps; return the poses, or None if nobody was left to lift."""
-    last = deque(stages, maxlen=1)
-    poses = last[0][1] if last else None
-    return poses if isinstance(poses, Clip3D) else None
+def _last(stages: Iterable[tuple[str, T]], default: D) -> T | D:
+    """Run all steps; return the clip after the last one, or the default."""
+    clip: T | D = default
+    for _, after in stages:
+        clip = after
+    return clip
 
 
 def _check_applied(step: Step, settings: dict[str, object]) -> None:

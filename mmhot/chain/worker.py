@@ -89,7 +89,7 @@ class ClipWorker:
             runner = Runner(times, count)
             observers = [thumbnails] if is_shown else []
             keypoints, footage = runner.see(plan, source, observers)
-            clip = runner.lift_seen(plan, keypoints, footage)
+            clip = runner.lift(plan, keypoints, footage)
         if clip is None:
             missing = plan.estimate.no_person_found(times.num_frames)
             say(ArgumentError('%s: %s', item.name, missing))

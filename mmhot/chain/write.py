@@ -1,7 +1,7 @@
 """Export of 3D clips in all formats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -33,13 +33,39 @@ _H36M = get_skeleton('h36m-17')
 _ALL = get_skeleton('h36m-24')
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A file to write, the clip as it appears there, and the origin of its axes."""
+
+    form: Format
+    name: str
+    file: Path
+    clip: Clip3D
+    origin: np.ndarray  # meters, (3,)
+
+
 def save_clip(
     clip: Clip3D,
     path: str | Path,
     video: str | Path | Iterable[np.ndarray] | None = None,
     **options: object,
 ) -> list[Path]:
-    """Write a clip, see :meth:`mmhot.Clip3D.save`."""
+    """Write a clip in the format that the file's name ends with.
+
+    Args:
+        clip (Clip3D): The poses.
+        path (str | Path): Path of the file, such as ``walk.bvh``.
+        video (str | Path | Iterable, optional): Video to show behind the keypoints, or
+            its frames, BGR uint8 (H, W, 3).
+        **options (object): See :meth:`mmhot.Clip3D.save`.
+
+    Returns:
+        list[Path]: The files that were written; several if each person has one.
+
+    Raises:
+        ValueError: If the format or an option is wrong, or the clip has nothing that
+            the format is for.
+    """
     path = Path(path)
     endings = [name for name in FORMATS if path.name.endswith(f'.{name}')]
     name = max(endings, key=len, default=path.suffix[1:])
@@ -50,12 +76,11 @@ def save_clip(
     frames = _open_video(video, clip.fps)
     files = FORMATS[name].files(path, clip.track_ids).values()
     check_targets([(clip.name, files)], [] if frames is None else [frames.path])
-    stem = path.name.removesuffix(f'.{name}')
+    stem = path.with_name(path.name.removesuffix(f'.{name}'))
     footage = None if frames is None else Footage(frames)
     said: list[Line] = []
-    target = path.with_name(stem)
     written = [
-        file for file, _ in export(clip, values, target, Report(said.append), footage)
+        file for file, _ in export(clip, values, stem, Report(said.append), footage)
     ]
     if not written:
         raise ValueError(said[-1])
@@ -64,7 +89,8 @@ def save_clip(
 
 def _held(clip: Clip3D, values: Values) -> Clip3D:
     """Hold the feet of a clip if the user states that its camera is static."""
-    without, feet = values.of(StepChoice).without, values.of(LockFeet)
+    without = values.of(StepChoice).without
+    feet = values.of(LockFeet)
     is_static = values.of(HoldCamera).static_camera
     refuse_late(without, clip.steps if is_static else without)
     _require_person(clip, *feet.stated)
@@ -78,7 +104,7 @@ def _held(clip: Clip3D, values: Values) -> Clip3D:
 def _open_video(
     video: str | Path | Iterable[np.ndarray] | None, fps: float
 ) -> FrameSource | None:
-    """Open a video, or images (H, W, 3), whose rate is that of the clip."""
+    """Open a video, or images (H, W, 3) at the rate of the clip."""
     if isinstance(video, str | Path):
         from mmhot.frames.inputs import open_inputs
 
@@ -90,14 +116,20 @@ def _open_video(
 def result_files(
     folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
 ) -> list[Path]:
-    """List the paths of a clip's results; given track IDs add the files per person."""
+    """List the paths of the results that a clip may have in some formats.
+
+    ``tracks`` are the people for whom formats with one file for each person have files.
+    """
     paths = {form: folder / f'{name}.{form}' for form in formats}
     named = (FORMATS[form].files(path, tracks) for form, path in paths.items())
     return [*paths.values(), *(file for files in named for file in files.values())]
 
 
 def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
-    """Return the angles of all poses, see :meth:`mmhot.Clip3D.angles`."""
+    """Return joint angles of all N poses by name, degrees, (N,).
+
+    See :meth:`mmhot.Clip3D.angles`.
+    """
     _require_person(clip, 'angles')
     return clip_angles(_prepare(clip, ExportOptions(), 'world'))
 
@@ -105,7 +137,10 @@ def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
 def bones_of(
     clip: Clip3D, profile: str, track: int | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the bones of a person, see :meth:`mmhot.Clip3D.bones`."""
+    """Return positions (T, 3) and quaternions (T, 4) of a person's bones by name.
+
+    See :meth:`mmhot.Clip3D.bones`.
+    """
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
         raise ValueError(
@@ -148,37 +183,45 @@ def export(
     """
     if not len(clip):
         raise ValueError(f'{clip.name} has no poses: nothing is written')
+    shown = _shown_video(clip, footage, values.of(VideoOptions))
+    common = Export(shown, thumbnails, values=values)
+    errors: list[Exception] = []
+    for job in _plan(clip, values, stem, report.say):
+        try:
+            with report.bars(f'{clip.name}: {job.name}') as count:
+                about = replace(common, origin=job.origin, progress=count)
+                note = job.form.write(job.clip, job.file, about)
+        except NothingToWriteError as error:
+            report.say(f'{clip.name}: {error}')
+        except Exception as error:  # the other formats are still written
+            errors.append(error)
+        else:
+            yield job.file, note
+    if errors:
+        raise errors[0]
+
+
+def _plan(
+    clip: Clip3D, values: Values, stem: Path, say: Callable[[str], None]
+) -> Iterator[_Job]:
+    """Plan the files of a clip: one for each format, or for each person of a format."""
     options = values.of(ExportOptions)
-    footage_shown = _shown_video(clip, footage, values.of(VideoOptions))
-    made = Export(footage_shown, thumbnails, values=values)
-    prepared = cache(partial(_prepare, clip, options))
-    refused: list[Exception] = []
     starts_at_person = values.of(OriginOption).origin == 'person'
-    for name, form in _formats_for(clip, options, report.say).items():
+    prepared = cache(partial(_prepare, clip, options))
+    for name, form in _formats_for(clip, options, say).items():
         is_world = form.world or clip.axes == 'world'
-        shown = prepared('world' if is_world else options.axes)
-        if not form.fingers and _has_fingers(shown):
-            shown = shown.first_joints(_ALL.num_keypoints)
+        whole = prepared('world' if is_world else options.axes)
+        if not form.fingers and _has_fingers(whole):
+            whole = whole.first_joints(_ALL.num_keypoints)
         origin = np.zeros(3)
-        if OriginOption in form.options and starts_at_person:
-            feet = [shown.joint_names.index(x) for x in ('left_foot', 'right_foot')]
-            origin[:2] = shown.places()[0, feet, :2].mean(0)
-            shown = replace(shown, root_3d=shown.root_3d - np.float32(origin))
+        if starts_at_person and OriginOption in form.options:
+            feet = [whole.joint_names.index(x) for x in ('left_foot', 'right_foot')]
+            origin[:2] = whole.places()[0, feet, :2].mean(0)
+            whole = replace(whole, root_3d=whole.root_3d - np.float32(origin))
         target = stem.with_name(f'{stem.name}.{name}')
-        for track, file in form.files(target, shown.track_ids).items():
-            part = shown if track is None else shown.take(shown.track == track)
-            try:
-                with report.bars(f'{clip.name}: {name}') as count:
-                    given = replace(made, origin=origin, progress=count)
-                    note = form.write(part, file, given)
-            except NothingToWriteError as error:
-                report.say(f'{clip.name}: {error}')
-            except Exception as error:  # others are still written
-                refused.append(error)
-            else:
-                yield file, note
-    if refused:
-        raise refused[0]
+        for track, file in form.files(target, whole.track_ids).items():
+            part = whole if track is None else whole.take(whole.track == track)
+            yield _Job(form, name, file, part, origin)
 
 
 def _shown_video(
@@ -202,10 +245,11 @@ def _is_person(clip: Clip3D) -> bool:
 
 
 def _require_person(clip: Clip3D, *names: str) -> None:
-    """Raise ValueError if any names are given and the clip has no Human3.6M joints."""
+    """Raise ValueError if formats or options, by name, need joints the clip lacks."""
     if names and not _is_person(clip):
         raise ValueError(
-            f'{", ".join(names)}: possible only with the joints of {_H36M.name}'
+            f'{", ".join(names)}: {clip.name} must have the joints of {_H36M.name}, '
+            f'got {", ".join(clip.joint_names[:3])}, ...'
         )
 
 

@@ -27,7 +27,7 @@ def lift_video(plan, frames):
     """The poses of a video."""
     runner = Runner()
     clip, footage = runner.see(plan, frames)
-    return runner.lift_seen(plan, clip, footage)
+    return runner.lift(plan, clip, footage)
 
 
 class NoFrames(FrameSource):

@@ -402,7 +402,7 @@ def lift(lifter, clip, lens, path=None):
 
     steps = dict(keypoints=(SetLens, KnownCamera), poses=(RestoreCamera,))
     plan = plan_of(replace(VIDEO, **steps), lifter, intrinsics=lens)
-    return Runner().lift_seen(plan, clip, Footage(Video([])))
+    return Runner().lift(plan, clip, Footage(Video([])))
 
 
 def test_people_of_turning_cameras_share_axes():

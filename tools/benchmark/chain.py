@@ -74,7 +74,7 @@ class TimedChain:
         """Lift the video and write the poses."""
         runner = Runner()
         clip, footage = runner.see(self.plan, VideoFile(self.video))
-        poses = runner.lift_seen(self.plan, clip, footage)
+        poses = runner.lift(self.plan, clip, footage)
         if poses is None:
             raise ValueError(f'{self.video}: no person was found')
         Outcome(poses.name).write(poses, self.values)
