@@ -352,7 +352,7 @@ class PeoplePlacer:
         # Origin of the world in z-up axes of the camera, (3,); None until it is known
         self._origin = np.zeros(3) if options.origin == 'camera' else None
         self._bodies: dict[int, Body] = {}
-        self._time = 0.0  # of the last frame with people
+        self._time = 0.0  # time of the last frame with people, seconds
 
     def __call__(
         self, clip: Clip3D, returned: frozenset[int], time: float
