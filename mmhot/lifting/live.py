@@ -19,7 +19,7 @@ from mmhot.lifting.gaps import fill_joints, hang_legs
 from mmhot.lifting.lift import LiftingStep, check_liftable
 from mmhot.lifting.lifted import Lifted
 from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.placement import place_roots
+from mmhot.lifting.placement import ROOT_ERRORS, place_roots
 from mmhot.options import Option
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
@@ -35,7 +35,6 @@ class LiveSettings:
     max_occlusion: float = 2.0  # seconds for which observations of a person are kept
     max_gap: float = 1.0  # longest occlusion that is filled in, seconds
     placement_span: float = 0.5  # seconds of poses that place the last root
-    min_weight: float = 0.05  # weight of interpolated keypoints, if there are no others
 
 
 _SETTINGS = LiveSettings()
@@ -133,7 +132,7 @@ class _Segment:
         while placed.time - self.lifted[0].time > _SETTINGS.placement_span:
             self.lifted.popleft()
         times, pixels, scores, poses = map(np.array, zip(*self.lifted, strict=True))
-        scores = np.maximum(scores, _SETTINGS.min_weight)
+        scores = np.maximum(scores, ROOT_ERRORS.min_weight)
         return place_roots(poses, pixels, scores, focal, center, times)[-1]
 
 

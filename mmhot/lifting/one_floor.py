@@ -63,7 +63,8 @@ class OneFloorSettings:
     roll_error: float = 0.05
     # Pitch in radians and height in meters of cameras from which the fit starts
     starts: tuple[tuple[float, float], ...] = (
-        *((pitch, height) for pitch in (0.0, 0.2, 0.35) for height in (1.2, 2.0)),
+        *((0.0, 1.2), (0.0, 2.0), (0.2, 1.2)),
+        *((0.2, 2.0), (0.35, 1.2), (0.35, 2.0)),
     )
 
 
@@ -158,73 +159,99 @@ def fit_floor(
     person would be implausible, the feet do not count: they are not on the floor.
 
     Args:
-        people (Sequence[Stance]): Evidence of each person.
-        known (Mapping[int, float]): Sizes that are stated, by the person's index.
+        people (Sequence[Stance]): Evidence of each of P people.
+        known (Mapping[int, float]): Sizes that are known, relative to the lifted ones,
+            by the person's index.
 
     Returns:
         OneFloor | None: The floor; None if no foot rested.
+
+    Example:
+        A level camera is 1.5 m above the floor. The ankles of a man rest 1.42 m below
+        it. A girl has 0.8 times his size. She was lifted at the same size, so her
+        ankles are too far away and too low:
+
+        >>> man = np.array([[-0.5, 4, -1.42], [0.5, 4, -1.42]] * 20)
+        >>> girl = np.array([[-0.5, 3, -1.42], [0.5, 3, -1.42]] * 20) / 0.8
+        >>> up = np.array([0.0, 0, 1])
+        >>> floor = fit_floor([Stance(man, up), Stance(girl, up)], known={0: 1.0})
+        >>> floor.sizes.round(2).tolist()
+        [1.0, 0.82]
     """
-    problem = _Problem(people, known)
-    if not len(problem.ankles):
+    solver = _FloorSolver(people, known)
+    if not len(solver.ankles):
         return None
-    starts = [problem.start(*start) for start in ONE_FLOOR.starts]
-    fits = [
-        scipy.optimize.least_squares(problem.residuals, start, loss='soft_l1')
-        for start in starts
-    ]
-    best = min(fits, key=lambda fit: fit.cost)
-    sizes = problem.sizes(best.x)
+    x, jacobian = solver.solve()
+    sizes = solver.sizes(x)
     stands = np.array([len(person.ankles) > 0 for person in people])
     others = (sizes[stands].sum() - sizes) / max(stands.sum() - 1, 1)
-    limits = [ONE_FLOOR.max_size_change], [ONE_FLOOR.max_size_difference]
-    doubts = (np.abs([sizes, sizes - others]) / limits).max(0)
-    doubts[~(stands & problem.is_free)] = 0
+    changes = np.abs(sizes) / ONE_FLOOR.max_size_change
+    differences = np.abs(sizes - others) / ONE_FLOOR.max_size_difference
+    doubts = np.maximum(changes, differences) * (stands & solver.is_free)
     worst = int(doubts.argmax())
     if doubts[worst] > 1:
         rest = [*people]
         rest[worst] = replace(people[worst], ankles=np.empty((0, 3)))
         return fit_floor(rest, known)
     errors = np.zeros(len(people))
-    covariance = np.linalg.pinv(best.jac.T @ best.jac)
-    errors[problem.is_free] = np.sqrt(np.diagonal(covariance)[3:])
-    return OneFloor(problem.up(best.x), np.exp(sizes), errors, stands)
+    covariance = np.linalg.pinv(jacobian.T @ jacobian)
+    errors[solver.is_free] = np.sqrt(np.diagonal(covariance)[3:])
+    return OneFloor(solver.up(x), np.exp(sizes), errors, stands)
 
 
 def fit_people(seen: Clip3D) -> OneFloor | None:
     """Fit the floor of a clip in z-up axes; known heights of people stay."""
-    tracks = seen.track_ids
-    heights = [seen.heights.get(track) for track in tracks]
-    known = [
-        x for x, y in enumerate(heights) if y is not None and y.source != 'assumed'
-    ]
-    people = [Stance.of(seen.take(seen.track == track)) for track in tracks]
-    return fit_floor(people, dict.fromkeys(known, 1.0))
+    heights = [seen.heights.get(track) for track in seen.track_ids]
+    known = {
+        index: 1.0
+        for index, height in enumerate(heights)
+        if height is not None and height.source != 'assumed'
+    }
+    people = [Stance.of(seen.take(seen.track == track)) for track in seen.track_ids]
+    return fit_floor(people, known)
 
 
-class _Problem:
-    """Least-squares problem of the floor.
+class _FloorSolver:
+    """Least squares of camera and body sizes, so that resting ankles are on one floor.
 
-    The unknowns are pitch and roll in radians, the logarithm of the camera's height in
-    meters, and the logarithms of the sizes that are free.
+    The F + 3 unknowns ``x`` are the pitch and roll of the camera in radians, the
+    logarithm of its height in meters, and the logarithms of the F sizes that are free.
+
+    Args:
+        people (Sequence[Stance]): Evidence of each of P people.
+        known (Mapping[int, float]): Sizes that are not free, by the person's index.
+
+    Attributes:
+        ankles (np.ndarray): Resting ankles of all people, z-up axes of the camera,
+            meters, (N, 3).
+        is_free (np.ndarray): Whether the size of a person is unknown, (P,) bool.
     """
 
     def __init__(self, people: Sequence[Stance], known: Mapping[int, float]) -> None:
         indices = range(len(people))
         self.is_free = np.array([len(people) > 1 and x not in known for x in indices])
-        self._known = np.log([known.get(index, 1.0) for index in indices])
+        self._known_sizes = np.log([known.get(index, 1.0) for index in indices])
         counts = np.array([len(person.ankles) for person in people])
-        self._owner = np.repeat(indices, counts)
+        self._person_of_ankle = np.repeat(indices, counts)
         self.ankles = np.concatenate([person.ankles for person in people])
         axes = [person.axis for person in people if person.axis is not None]
-        self._axes = np.reshape(axes, (-1, 3))
+        self._body_axes = np.reshape(axes, (-1, 3))
         shares = np.minimum(1, ONE_FLOOR.max_weight / np.maximum(counts, 1))
         distances = np.linalg.norm(self.ankles, axis=1)
         errors = ONE_FLOOR.ankle_error + ONE_FLOOR.ankle_error_per_meter * distances
-        self._weights = np.sqrt(shares)[self._owner] / errors
+        self._weights = np.sqrt(shares)[self._person_of_ankle] / errors
 
-    def start(self, pitch: float, height: float) -> np.ndarray:
-        """Return unknowns (3 + P,) without roll, and with the lifted sizes."""
-        return np.r_[pitch, 0, np.log(height), np.zeros(self.is_free.sum())]
+    def solve(self) -> tuple[np.ndarray, np.ndarray]:
+        """Fit from several starts; return the best ``x`` and its Jacobian."""
+        sizes = np.zeros(self.is_free.sum())
+        fits = [
+            scipy.optimize.least_squares(
+                self.residuals, np.r_[pitch, 0, np.log(height), sizes], loss='soft_l1'
+            )
+            for pitch, height in ONE_FLOOR.starts
+        ]
+        best = min(fits, key=lambda fit: fit.cost)
+        return best.x, best.jac
 
     def up(self, x: np.ndarray) -> np.ndarray:
         """Return the floor's normal in z-up axes of the camera, (3,)."""
@@ -234,7 +261,7 @@ class _Problem:
 
     def sizes(self, x: np.ndarray) -> np.ndarray:
         """Return the logarithms of all sizes, (P,)."""
-        sizes = self._known.copy()
+        sizes = self._known_sizes.copy()
         sizes[self.is_free] = x[3:]
         return sizes
 
@@ -243,13 +270,13 @@ class _Problem:
         up = self.up(x)
         # Heights are compared at the lifted size: otherwise a smaller size would make
         # every deviation smaller.
-        camera = np.exp(x[2] - self.sizes(x))[self._owner]
+        camera = np.exp(x[2] - self.sizes(x))[self._person_of_ankle]
         heights = self.ankles @ up - ANKLE_HEIGHT + camera
         pitch, pitch_error = ONE_FLOOR.pitch
         return np.concatenate(
             [
                 heights * self._weights,
-                np.cross(self._axes, up).ravel() / ONE_FLOOR.body_axis_error,
+                np.cross(self._body_axes, up).ravel() / ONE_FLOOR.body_axis_error,
                 [(x[0] - pitch) / pitch_error, x[1] / ONE_FLOOR.roll_error],
                 x[3:] / ONE_FLOOR.size_error,
             ]

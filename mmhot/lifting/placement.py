@@ -23,7 +23,8 @@ class RootErrors:
     rounds: int = 4  # iterations of the robust fit
     # px; people get no position if the longer side of their keypoints is shorter: one
     # pixel less would put them a tenth farther away.
-    smallest: float = 10
+    min_size: float = 10
+    min_weight: float = 0.05  # weight of joints with a lower confidence
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class FloorSettings:
     # Radians; standard deviation of the camera's tilt in that case. Higher values trust
     # the feet more.
     running_tilt_error: float = 0.1
+    level_tilt_error: float = 1e-6  # radians; the same if the camera counts as level
     # m; given heights stay if the lowest ankles are closer to a floor at zero, as they
     # are in 96 % of CMU's motions.
     max_height_at_zero: float = 0.06

@@ -11,15 +11,15 @@ import scipy  # its modules are loaded at first use
 from mmhot.errors import ArgumentError
 from mmhot.lifting import placement
 from mmhot.lifting.one_floor import fit_people, legs_unseen
-from mmhot.lifting.placement import FLOOR
+from mmhot.lifting.placement import FLOOR, ROOT_ERRORS
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
 from mmhot.structures.lens import Lens, ideal_pixels
 
 _LOGGER = logging.getLogger(__name__)
-# Toes and heels are lower than ankles.
 _BODY = slice(get_skeleton('h36m-17').num_keypoints)
+_NO_AXES = np.empty((0, 3))
 
 
 def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
@@ -46,24 +46,25 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     lens = lens and lens.fitted(*size)
     keypoints, focal = ideal_pixels(clip.keypoints_2d, size, lens)
     root = np.full((len(clip), 3), np.nan, np.float32)
-    confidence, unplaced = clip.confidence, set()
+    confidence = clip.confidence
+    too_small = set()
     for rows in clip.stretches():
         sides = np.ptp(clip.keypoints_2d[rows], axis=1).max(-1)
-        if not np.nanmedian(np.nan_to_num(sides)) >= placement.ROOT_ERRORS.smallest:
-            unplaced.add(int(clip.track[rows[0]]))
+        if np.median(np.nan_to_num(sides)) < ROOT_ERRORS.min_size:
+            too_small.add(int(clip.track[rows[0]]))
             continue
         root[rows] = placement.place_roots(
             clip.keypoints_3d[rows],
             keypoints[rows],
-            np.maximum(confidence[rows], 0.05),
+            np.maximum(confidence[rows], ROOT_ERRORS.min_weight),
             np.full(2, focal),
             np.array(size) / 2,
             clip.seconds(clip.frame[rows]),
         )
-    if unplaced:
+    if too_small:
         text = '%s: people %s are smaller than %d pixels: their positions are unknown'
-        listed = ', '.join(map(str, sorted(unplaced)))
-        _LOGGER.warning(text, clip.name, listed, placement.ROOT_ERRORS.smallest)
+        listed = ', '.join(map(str, sorted(too_small)))
+        _LOGGER.warning(text, clip.name, listed, ROOT_ERRORS.min_size)
     return replace(
         clip,
         root_3d=root,
@@ -191,61 +192,36 @@ def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
 def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     """Convert to world axes: z up, the floor at z = 0, the camera at x = y = 0.
 
+    Poses of other tools with heights in z-up axes (see :func:`is_level`) are shifted to
+    the floor by one distance for all people and frames.
+
     Args:
-        clip (Clip3D): Poses in camera axes with ``root_3d``, or in z-up axes with given
-            heights (see :func:`is_level`). Given heights are only shifted to the floor
-            as a whole.
-        static_camera (bool): Whether the camera is static.
-
-            If it is, one floor plane is fitted to feet and body axes in each shot.
-            People are moved onto the floor if small errors of size and tilt explain
-            their distance from it. People who climb are shifted as a whole, never frame
-            by frame.
-
-            If it is not, the camera is assumed to be level, and the lowest joint of
-            each person to be on the floor in every frame, even in jumps, unless the
-            hips stay above one point.
+        clip (Clip3D): Poses in camera or z-up axes with ``root_3d``.
+        static_camera (bool): Whether the camera is static. If it is, one floor plane is
+            fitted in each shot, see :func:`stand_on_shot_floors`; if not, the camera
+            is assumed to be level, see :func:`stand_on_lowest_joint`.
 
     Returns:
         Clip3D: The clip in ``'world'`` axes.
+
+    Example::
+
+        world = to_world(place_people(clip), static_camera=True)
+        heights = world.places()[..., 2]  # meters above the floor
     """
     if is_level(clip):
-        return _step_to_floor(clip)
+        return _shift_to_floor(clip)
     clip = to_axes(clip, 'z-up')
-    root = clip.root_3d.astype(np.float64)
     poses = clip.keypoints_3d.astype(np.float64)
-    shots = np.searchsorted(clip.cuts, clip.frame, 'right')
-    heights = {}
-    runs = _speeds(clip) > FLOOR.max_walking_speed
-    unseen = legs_unseen(clip)
-    for shot in np.unique(shots) if static_camera else ():
-        rows = shots == shot
-        if unseen[rows].all():
-            unseen[rows] = False
-        shown = rows & ~unseen
-        rotation, heights[shot] = _find_floor(clip.take(shown), runs[shown])
-        root[rows] = root[rows] @ rotation.T - [0, 0, heights[shot]]
-        poses[rows] = poses[rows] @ rotation.T
-    for rows in clip.stretches():
-        if static_camera and unseen[rows].all():
-            continue  # Legs that are not visible may be below a table.
-        lowest = poses[rows][:, _BODY][..., 2].min(1)
-        limit = np.inf
-        if static_camera:
-            limit = FLOOR.size_error * abs(heights[shots[rows[0]]])
-            limit += FLOOR.tilt_error * np.linalg.norm(root[rows, :2], axis=1).mean()
-        if static_camera or placement.is_pinned(root[rows]):
-            lowest += root[rows, 2] - ANKLE_HEIGHT
-            least = np.percentile(lowest, 5)
-            if abs(least) < limit:
-                seconds = clip.seconds(clip.frame[rows])
-                floor = placement.find_own_floor(lowest, seconds)
-                climbs = abs(floor).max() > limit
-                root[rows, 2] -= least if climbs else floor
-        else:
-            size = max(round(FLOOR.smoothing_seconds * clip.fps), 1)
-            smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
-            root[rows, 2] = ANKLE_HEIGHT - smooth
+    root = clip.root_3d.astype(np.float64)
+    if static_camera:
+        stand_on_shot_floors(clip, poses, root)
+    else:
+        for rows in clip.stretches():
+            times = clip.seconds(clip.frame[rows])
+            root[rows, 2] = stand_on_lowest_joint(
+                poses[rows], root[rows], times, clip.fps
+            )
     return replace(
         clip,
         axes='world',
@@ -254,51 +230,126 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     )
 
 
-def _find_floor(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
+def stand_on_shot_floors(clip: Clip3D, poses: np.ndarray, root: np.ndarray) -> None:
+    """Level the shots of a static camera, and put people on their floors, in place.
+
+    One plane is fitted to the feet and body axes of each shot. People whose feet are
+    near it, as far as errors of their size and of the tilt explain, are put on it: the
+    correction of their height changes slowly, and is constant if they climb.
+
+    Args:
+        clip (Clip3D): Poses in z-up axes of the camera.
+        poses (np.ndarray): The same poses, meters, (N, K, 3); are leveled.
+        root (np.ndarray): Root positions, meters, (N, 3); become world positions.
+    """
+    shots = np.searchsorted(clip.cuts, clip.frame, 'right')
+    is_running = _speeds(clip) > FLOOR.max_walking_speed
+    unseen = legs_unseen(clip)
+    heights = {}
+    for shot in np.unique(shots):
+        rows = shots == shot
+        if unseen[rows].all():
+            unseen[rows] = False
+        shown = rows & ~unseen
+        rotation, height = _find_floor(clip.take(shown), is_running[shown])
+        root[rows] = root[rows] @ rotation.T - [0, 0, height]
+        poses[rows] = poses[rows] @ rotation.T
+        heights[shot] = height
+    for rows in clip.stretches():
+        if unseen[rows].all():
+            continue  # Legs that are not visible may be below a table.
+        lowest = _lowest_joint(poses[rows]) + (root[rows, 2] - ANKLE_HEIGHT)
+        distance = np.percentile(lowest, 5)
+        limit = FLOOR.size_error * abs(heights[shots[rows[0]]])
+        limit += FLOOR.tilt_error * np.linalg.norm(root[rows, :2], axis=1).mean()
+        if abs(distance) < limit:
+            times = clip.seconds(clip.frame[rows])
+            floor = placement.find_own_floor(lowest, times)
+            climbs = abs(floor).max() > limit
+            root[rows, 2] -= distance if climbs else floor
+
+
+def stand_on_lowest_joint(
+    poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, fps: float
+) -> np.ndarray:
+    """Put the lowest joint of one person on the floor of a level camera.
+
+    It is there in every frame, even in jumps. If the hips are pinned above one point
+    (:func:`mmhot.lifting.placement.is_pinned`), their heights are right, but for a slow
+    drift.
+
+    Args:
+        poses (np.ndarray): Root-relative joints, z up, meters, (T, K, 3).
+        root (np.ndarray): Root positions, z up, meters, (T, 3).
+        seconds (np.ndarray): Timestamps, (T,).
+        fps (float): Frames per second.
+
+    Returns:
+        np.ndarray: Heights of the root above the floor, meters, (T,).
+    """
+    lowest = _lowest_joint(poses)
+    if placement.is_pinned(root):
+        lowest += root[:, 2] - ANKLE_HEIGHT
+        return root[:, 2] - placement.find_own_floor(lowest, seconds)
+    size = max(round(FLOOR.smoothing_seconds * fps), 1)
+    smooth = scipy.ndimage.uniform_filter1d(lowest, size, mode='nearest')
+    return ANKLE_HEIGHT - smooth
+
+
+def _lowest_joint(poses: np.ndarray) -> np.ndarray:
+    """Return the height of the lowest joint of the body, meters, (T,).
+
+    Poses (T, K, 3) have z up. Toes and heels are lower than ankles, and do not count.
+    """
+    return poses[:, _BODY, 2].min(1)
+
+
+def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
 
-    ``seen`` has N poses in z-up axes whose legs are seen; ``runs`` (N,) are those in
-    which people run.
+    ``seen`` has N poses in z-up axes whose legs are seen; ``is_running`` (N,) marks
+    those that run.
     """
-    names = enumerate(seen.joint_names)
-    ankles = [index for index, name in names if name.endswith(('foot', 'ankle'))]
+    ankles = [
+        index
+        for index, name in enumerate(seen.joint_names)
+        if name.endswith(('foot', 'ankle'))
+    ]
     feet = seen.keypoints_3d[:, ankles].astype(np.float64)
     feet += seen.root_3d[:, None]
-    return placement.find_floor(feet.reshape(-1, 3), *_upright(seen, runs))
+    return placement.find_floor(feet.reshape(-1, 3), *_upright(seen, is_running))
 
 
-def _upright(seen: Clip3D, runs: np.ndarray) -> tuple[np.ndarray, float]:
+def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the upward direction of a shot in z-up axes of the camera.
 
     The floor that shows the sizes of several people also shows what is up. Otherwise
     the body axes of people who stand and do not run do.
 
     Args:
-        seen (Clip3D): Poses of one shot in z-up axes.
-        runs (np.ndarray): Rows in which people run, (N,) bool.
+        seen (Clip3D): N poses of one shot in z-up axes.
+        is_running (np.ndarray): Poses that run, (N,) bool.
 
     Returns:
         tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
         as level, and the standard deviation of their mean in radians.
     """
-    people = [seen.heights.get(track) for track in seen.track_ids]
-    if any(known is not None and known.source == 'floor' for known in people):
+    heights = [seen.heights.get(track) for track in seen.track_ids]
+    if any(height is not None and height.source == 'floor' for height in heights):
         floor = fit_people(seen)
         if floor is not None:
             return floor.up[None], FLOOR.shared_floor_error
-    bodies = standing_axes(seen.keypoints_3d[~runs, _BODY].astype(np.float64))
+    if is_running.mean() > FLOOR.max_running_share:
+        text = '%s: people run: their feet show the floor, and thus where up is'
+        _LOGGER.warning(text, seen.name)
+        return _NO_AXES, FLOOR.running_tilt_error
+    bodies = standing_axes(seen.keypoints_3d[~is_running, _BODY].astype(np.float64))
     bodies = bodies[np.isfinite(bodies).all(1)]
-    is_run = runs.mean() > FLOOR.max_running_share
-    if not is_run and len(bodies) >= FLOOR.min_standing_share * len(seen):
-        return bodies, FLOOR.body_axis_error
-    text = '%s: hardly anybody stands upright: the camera is taken to be level'
-    text = (
-        '%s: people run: their feet show the floor, and thus where up is'
-        if is_run
-        else text
-    )
-    _LOGGER.warning(text, seen.name)
-    return bodies[:0], FLOOR.running_tilt_error if is_run else 1e-6
+    if len(bodies) < FLOOR.min_standing_share * len(seen):
+        text = '%s: hardly anybody stands upright: the camera is taken to be level'
+        _LOGGER.warning(text, seen.name)
+        return _NO_AXES, FLOOR.level_tilt_error
+    return bodies, FLOOR.body_axis_error
 
 
 def _speeds(clip: Clip3D) -> np.ndarray:
@@ -323,7 +374,7 @@ def is_level(clip: Clip3D) -> bool:
     )
 
 
-def _step_to_floor(clip: Clip3D) -> Clip3D:
+def _shift_to_floor(clip: Clip3D) -> Clip3D:
     """Shift all people by one distance, so that those with seen ankles reach the floor.
 
     If no ankle is seen, the floor is unknown, and heights stay.
