@@ -3,12 +3,11 @@
 import threading
 import time
 from functools import partial
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from local_servers import Handler, served, served_by
 from video_files import ScriptedStream, gray_image, write_video
 
 from mmhot.frames import capture as capture_module
@@ -93,10 +92,10 @@ def test_files_are_played_at_their_own_pace(tmp_path):
     assert frames[-1].arrived - frames[0].arrived >= 0.3
 
 
-class Camera(BaseHTTPRequestHandler):
+class Camera(Handler):
     """Endless JPEG images, as of network cameras."""
 
-    def do_GET(self):
+    def answer(self):
         self.send_response(200)
         self.send_header('Content-Type', 'multipart/x-mixed-replace; boundary=next')
         self.end_headers()
@@ -107,41 +106,16 @@ class Camera(BaseHTTPRequestHandler):
             self.wfile.write(b'--next\r\nContent-Type: image/jpeg\r\n')
             self.wfile.write(b'Content-Length: %d\r\n\r\n' % len(data) + data + b'\r\n')
 
-    def log_message(self, *args):
-        pass
-
-
-class Files(Camera):
-    """A file, without seeking."""
-
-    def do_GET(self):
-        data = Path(self.server.folder, self.path[1:].partition('?')[0]).read_bytes()
-        self.send_response(200)
-        self.send_header('Content-Length', str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
 
 @pytest.fixture
-def serve():
-    servers = []
-
-    def start(handler, **settings):
-        server = HTTPServer(('127.0.0.1', 0), handler)
-        server.handle_error = lambda *about: None  # readers leave when they like
-        vars(server).update(settings)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
-        return f'http://user:secret@127.0.0.1:{server.server_port}'
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+def camera():
+    """The address of a camera in the network, with a password."""
+    with served_by(Camera, connections=0) as address:
+        yield f'{address.replace("//", "//user:secret@")}/cam.mjpg?key=1'
 
 
-def test_a_camera_in_the_network_is_read_and_connected_again(serve):
-    stream = open_stream(f'{serve(Camera, connections=0)}/cam.mjpg?key=1')
+def test_a_camera_in_the_network_is_read_and_connected_again(camera):
+    stream = open_stream(camera)
     assert stream.name == 'cam'
     assert 'secret' not in stream.label
     assert 'key' not in stream.label
@@ -154,37 +128,33 @@ def test_a_camera_in_the_network_is_read_and_connected_again(serve):
     assert not stream.finite
 
 
-def test_remote_videos_are_read_like_files(serve, tmp_path):
-    write_video(tmp_path / 'clip.mp4')
-    (tmp_path / 'none.mp4').touch()
-    url = serve(Files, folder=tmp_path)
-    (clip,) = find_inputs([f'{url}/clip.mp4?key=1'])
-    video = clip.open()
-    assert (video.name, video.fps) == ('clip', 25)
-    assert np.abs(np.subtract(summarize(video), range(10))).max() <= 1
-    assert video.ended is None
-    with pytest.raises(
-        ValueError, match=r'^http://127.0.0.1:\d+/none.mp4 is not a read'
-    ):
-        open_inputs([f'{url}/none.mp4'])
+def test_remote_videos_are_read_like_files(tmp_path):
+    content = write_video(tmp_path / 'clip.mp4').read_bytes()
+    with served({'/clip.mp4': content, '/none.mp4': b''}) as (address, _):
+        (clip,) = find_inputs([f'{address}/clip.mp4?key=1'])
+        video = clip.open()
+        assert (video.name, video.fps) == ('clip', 25)
+        assert np.abs(np.subtract(summarize(video), range(10))).max() <= 1
+        assert video.ended is None
+        with pytest.raises(ValueError, match=f'^{address}/none.mp4 is not a read'):
+            open_inputs([f'{address.replace("//", "//user:secret@")}/none.mp4'])
 
 
-def test_pages_are_no_videos(serve, tmp_path):
-    (tmp_path / 'watch').write_text('<!DOCTYPE html><html><video src="a.mp4">' * 999)
-    address = f'{serve(Files, folder=tmp_path)}/watch?v=x'
+def test_pages_are_no_videos():
+    page = b'<!DOCTYPE html><html><video src="a.mp4">' * 999
     text = 'the address of a video file is expected, not of a page'
-    with pytest.raises(ValueError, match=text):
-        open_inputs([address])
-    with pytest.raises(ConnectionError, match=text):
-        open_stream(address)
+    with served({'/watch': page}) as (address, _):
+        with pytest.raises(ValueError, match=text):
+            open_inputs([f'{address}/watch?v=x'])
+        with pytest.raises(ConnectionError, match=text):
+            open_stream(f'{address}/watch?v=x')
 
 
-def test_streams_without_an_end_are_no_files(serve):
-    url = serve(Camera, connections=0)
+def test_streams_without_an_end_are_no_files(camera):
     with pytest.raises(
         ValueError, match='is a stream without an end: lift it with `mmhot stream '
     ) as caught:
-        open_inputs([f'{url}/cam.mjpg'])
+        open_inputs([camera])
     assert 'secret' not in str(caught.value)
     with pytest.raises(
         ValueError, match='^0 is a webcam: lift it with `mmhot stream 0`'

@@ -11,9 +11,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import av
 import cv2
@@ -21,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from hostile_configs import CONFIGS, HARM, UNREAD, write
+from local_servers import Handler, served_by
 
 ROOT = Path(__file__).parents[2]
 HELPERS = ROOT / 'tests/helpers'
@@ -223,8 +222,8 @@ def served_playlists(secret):
     pages = playlists(secret, '')
     pages['redirect'] = pages.pop('address')
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
+    class Playlists(Handler):
+        def answer(self):
             name = Path(self.path).stem
             video = (secret.parent / 'input.ts').read_bytes()
             content = pages[name].encode() if name in pages else video
@@ -234,19 +233,13 @@ def served_playlists(secret):
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        address = f'http://127.0.0.1:{server.server_port}'
+    with served_by(Playlists) as address:
         use = ['--out-dir', '../out', '--device', 'cpu']
         files = [*(f'{name}.m3u8' for name in pages), 'dash.mpd', 'absolute.ts']
         cases = {f'served-{x}': ['infer', f'{address}/{x}', *use] for x in files}
         for file in ('scheme.m3u8', 'concat.m3u8'):
             cases[f'served-live-{file}'] = [*STREAM, f'{address}/{file}', *use]
         yield cases
-        server.shutdown()
 
 
 def texts(folder, address):

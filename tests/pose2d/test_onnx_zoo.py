@@ -1,15 +1,13 @@
 """Published kinds of ONNX models, as small generated files with their real shapes."""
 
 import json
-import threading
 import zipfile
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import onnx
 import pytest
+from local_servers import served
 from mmpose.codecs import UDPHeatmap
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
 from numpy.testing import assert_allclose
@@ -93,7 +91,6 @@ FOLDER = '20230831/rtmpose_onnx/rtmpose-m_simcc-body7_pt-body7_420e-256x192-e48f
 
 
 def archive(path, files):
-    path.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file:
         for name, content in files.items():
             file.writestr(name, content)
@@ -121,25 +118,21 @@ def sdk(tmp_path):
 @pytest.fixture
 def serve(sdk, monkeypatch, tmp_path):
     """A function that serves both named models, or one, while it runs another."""
-    served = tmp_path / 'served'
-    archive(served / 'rtmpose-m.zip', sdk)
     outputs = {'dets': (DETS, np.zeros(1)), 'labels': (LABELS, np.zeros(1))}
     model = write(tmp_path / 'nano.onnx', [1, 3, 320, 320], outputs)
-    archive(served / 'rtmdet-nano.zip', {'nano/end2end.onnx': model.read_bytes()})
+    models = {'rtmpose-m': sdk, 'rtmdet-nano': {'end2end.onnx': model.read_bytes()}}
+    files = {
+        f'/{name}.zip': archive(tmp_path / f'{name}.zip', content).read_bytes()
+        for name, content in models.items()
+    }
 
     def run(action, *names):
-        handler = partial(SimpleHTTPRequestHandler, directory=served)
-        with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-            serve = server.serve_forever
-            threading.Thread(target=serve, args=(0.01,), daemon=True).start()
-            for name in ('rtmpose-m', 'rtmdet-nano'):
-                file = f'{name}.zip' if name in names else 'absent.zip'
-                url = f'http://127.0.0.1:{server.server_address[1]}/{file}'
+        with served(files) as (address, _):
+            for name in models:
+                url = f'{address}/{name if name in names else "absent"}.zip'
                 named = NAMED_FILES[name]._replace(url=url, megabytes=1.5)
                 monkeypatch.setitem(NAMED_FILES, name, named)
-            result = action()
-            server.shutdown()
-        return result
+            return action()
 
     return run
 

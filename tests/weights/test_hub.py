@@ -4,44 +4,18 @@ import hashlib
 import os
 import re
 import socket
-import threading
 import zipfile
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
 from lifters import lifter_config, random_state, save_lifter
+from local_servers import served
 
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import cache_folder, local_file
-
-
-@contextmanager
-def serve(files):
-    """Serve files by path; yields address and log."""
-    log = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            log.append(self.path)
-            content = files.get(self.path.partition('?')[0])
-            self.send_response(200 if content is not None else 404)
-            self.send_header('Content-Length', str(len(content or b'')))
-            self.end_headers()
-            self.wfile.write(content or b'')
-
-        def log_message(self, *args):
-            pass
-
-    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f'http://127.0.0.1:{server.server_address[1]}', log
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)
@@ -57,10 +31,10 @@ def test_an_empty_folder_of_caches_is_unset(monkeypatch):
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
     digest = hashlib.sha256(checkpoint).hexdigest()
-    with serve({'/tiny.pth': checkpoint}) as (address, log):
+    with served({'/tiny.pth': checkpoint}) as (address, asked):
         for url in (f'{address}/tiny.pth', f'{address}/tiny.pth#sha256={digest}'):
             assert Lifter(checkpoint=url, device='cpu').fps == 50
-        assert log == ['/tiny.pth']
+        assert asked == ['/tiny.pth']
         with pytest.raises(ValueError, match='is expected: it was changed, or is'):
             local_file(f'{address}/tiny.pth#sha256={digest[::-1]}')
     # without the server
@@ -72,7 +46,7 @@ def test_names_with_digits_are_checked():
     digits = hashlib.sha256(content).hexdigest()[:8]
     files = {f'/a-{digits}.pth': content, '/a-0123abcd.pth': content}
     files['/a-20260101.pth'] = content  # a date
-    with serve(files) as (address, _):
+    with served(files) as (address, _):
         for name in (f'a-{digits}.pth', 'a-20260101.pth'):
             assert local_file(f'{address}/{name}').read_bytes() == content
         with pytest.raises(ValueError, match='0123abcd is expected'):
@@ -110,10 +84,8 @@ def test_an_archive_is_known_by_its_content(tmp_path):
 
 def test_repositories_of_the_hub_are_addresses(monkeypatch):
     files = {name: name.encode() for name in ('tiny.pth', 'model.onnx', 'meta.json')}
-    with serve({f'/ann/poses/resolve/main/{x}': y for x, y in files.items()}) as (
-        address,
-        _,
-    ):
+    main = {f'/ann/poses/resolve/main/{x}': y for x, y in files.items()}
+    with served(main) as (address, _):
         monkeypatch.setenv('HF_ENDPOINT', address)
         assert local_file('hf://ann/poses/tiny.pth').read_bytes() == b'tiny.pth'
         folder = local_file('hf://ann/poses')
