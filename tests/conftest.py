@@ -157,6 +157,14 @@ def checkpoint(tmp_path_factory):
     return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
+@pytest.fixture(scope='session')
+def skater(tmp_path_factory):
+    """The first 20 2D poses of the demo's skater."""
+    from clip_files import cut_skater
+
+    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
+
+
 @pytest.fixture
 def video(tmp_path):
     """Ten frames without loss, each of a brightness of its own."""

@@ -4,7 +4,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from clip_files import cut_skater
 from given_poses import FPS, given_clip, sam_results
 from lifters import save_lifter
 from pose_sources import Detector, Estimator, use_stand_ins
@@ -78,11 +77,6 @@ def differ(clip, other):
         for name in ('keypoints_3d', 'root_3d', 'keypoints_2d')
         if getattr(clip, name).shape == getattr(other, name).shape
     ) or (clip.fps, clip.model) != (other.fps, other.model)
-
-
-@pytest.fixture(scope='module')
-def skater(tmp_path_factory):
-    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
 
 
 @pytest.fixture(scope='module')

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clip_files import cut_skater
 from steps import live_chain, plan_of
-from walkers import Walkers, frames
+from walkers import Walkers
 
 import mmhot
 from mmhot.chain import user_steps
 from mmhot.chain.formats import FORMATS, Format
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
-from mmhot.errors import StepError
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
@@ -29,11 +27,6 @@ def lifter():
 def registered():
     yield
     user_steps.REGISTERED.clear()
-
-
-@pytest.fixture(scope='module')
-def skater(tmp_path_factory):
-    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
 
 
 def names_of(pipeline, lifter, **options):
@@ -113,86 +106,22 @@ def test_steps_without_what_they_need_are_left_out_with_a_warning(
 
 
 @pytest.mark.parametrize('kind', [Lower, Shift])
-def test_steps_of_users_run_in_streams(kind):
+def test_steps_of_users_run_in_streams_if_they_are_live(kind):
     lifter = Lifter(LIVE_LIFTER, device='cpu')
-
-    def people():
-        live = live_chain(Walkers(), lifter, 25.0, 2)
-        poses = list(live(frames(range(8), 25.0)))
-        return live, [each.people[0] for each in poses if each.people]
-
-    _, plain = people()
-    mmhot.register_step(kind)
-    live, same = people()
-    assert live.plan.left_out == [kind.name]
-    user_steps.REGISTERED.clear()
-    mmhot.register_step(type('Live', (kind,), {'live': True}))
-    live, moved = people()
-    assert live.plan.left_out == []
-    assert len(plain) == len(same) == len(moved) > 5
-    for before, unmoved, after in zip(plain, same, moved, strict=True):
-        np.testing.assert_array_equal(unmoved.root_3d, before.root_3d)
-        down, aside = ([0, 1, 0], 0) if kind is Lower else (None, 5)
-        pixels = before.keypoints_2d + aside
-        np.testing.assert_allclose(after.keypoints_2d, pixels, atol=1e-3)
-        if down is not None:
-            root = before.root_3d + down
-            np.testing.assert_allclose(after.root_3d, root, atol=1e-5)
-
-
-@pytest.mark.parametrize('result', [None, [], 'clip'])
-@pytest.mark.parametrize('kind', [mmhot.KeypointStep, mmhot.PoseStep])
-def test_what_steps_return_is_checked(kind, result, skater):
-    class Wrong(kind):
-        name = 'wrong'
-
-        def __call__(self, clip):
-            return result
-
-    mmhot.register_step(Wrong)
-    clip = 'Clip2D' if kind is mmhot.KeypointStep else 'Clip3D'
-    returned = type(result).__name__
-    message = f"the step 'wrong': TypeError: must return a {clip}, got {returned}"
-    with pytest.raises(StepError, match=message):
-        mmhot.lift(skater, pose3d='nanohtnet')
-
-
-def shuffle(clip):
-    return clip.take(np.arange(len(clip))[::-1])
-
-
-def shorten(clip):
-    return replace(clip, scores=clip.scores[1:])
-
-
-def change_in_place(clip):
-    clip.keypoints_3d *= 1000
-    return clip
-
-
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (shuffle, 'rows must be sorted by frame and track'),
-        (shorten, r'scores must have the shape \(20, 17\), got \(19, 17\)'),
-    ],
-)
-def test_wrong_arrays_are_named_with_the_step(change, message, skater):
-    class Wrong(mmhot.PoseStep):
-        name = 'wrong'
-
-        def __call__(self, clip):
-            return change(clip)
-
-    mmhot.register_step(Wrong)
-    with pytest.raises(ValueError, match=f"the step 'wrong': .*{message}"):
-        mmhot.lift(skater, pose3d='nanohtnet')
+    for is_live, left_out in ((False, [kind.name]), (True, [])):
+        user_steps.REGISTERED.clear()
+        mmhot.register_step(type('Mine', (kind,), {'live': is_live}))
+        assert live_chain(Walkers(), lifter, 25.0, 2).plan.left_out == left_out
 
 
 def test_writers_cannot_change_the_clip_of_the_next_one(skater, tmp_path, monkeypatch):
     clip = mmhot.lift(skater, pose3d='nanohtnet')
     before = clip.keypoints_3d.copy()
-    monkeypatch.setitem(FORMATS, 'mm', Format(lambda clip, *_: change_in_place(clip)))
+
+    def change_in_place(clip, *_):
+        clip.keypoints_3d *= 1000
+
+    monkeypatch.setitem(FORMATS, 'mm', Format(change_in_place))
     with pytest.raises(ValueError, match='read-only'):
         clip.save(tmp_path / 'clip.mm')
     np.testing.assert_array_equal(clip.keypoints_3d, before)

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import numpy as np
 import pytest
-from clip_files import cut_skater
 from pose_sources import infer as infer_it
 from steps import live_chain
 from walkers import Walkers, frames
@@ -50,11 +49,6 @@ def parts():
 @pytest.fixture(scope='module')
 def lifter():
     return Lifter(LIVE_LIFTER, device='cpu')
-
-
-@pytest.fixture(scope='module')
-def skater(tmp_path_factory):
-    return cut_skater(tmp_path_factory.mktemp('skater') / 'skater.npz', 20)
 
 
 @pytest.fixture(scope='module')
