@@ -249,10 +249,3 @@ def test_metafiles_of_the_index_name_existing_configs():
             metrics = result['Metrics']
             assert metrics.get('AP', 0) <= 1
             assert metrics.get('AR', 0) <= 1
-
-
-def test_package_holds_links_to_the_configs():
-    mim = ROOT / 'mmhot' / '.mim'
-    assert (mim / 'configs' / '_base_' / 'default_runtime.py').is_file()
-    index = (mim / 'model-index.yml').read_text()
-    assert index == (ROOT / 'model-index.yml').read_text()

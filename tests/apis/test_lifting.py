@@ -45,13 +45,6 @@ def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):
     assert static.camera_path is not None
 
 
-def test_video_without_people_is_an_error(checkpoint, detector, video):
-    detector.every = 0
-    message = "no person was found in 10 frames: det_model='whole_image' is"
-    with pytest.raises(ValueError, match=message):
-        mmhot.infer(video, pose3d_weights=checkpoint)
-
-
 @pytest.mark.parametrize(
     ('name', 'value'),
     [

@@ -211,16 +211,6 @@ def test_text_of_files_reaches_the_terminal_escaped(fake_command, capsys, caplog
     assert out.isascii()
 
 
-def test_debugging_shows_the_traceback(fake_command, monkeypatch):
-    def run(args):
-        raise ValueError('why')
-
-    fake_command.run = run
-    monkeypatch.setenv('MMHOT_DEBUG', '1')
-    with pytest.raises(ValueError, match='why'):
-        main(['try-it'])
-
-
 @pytest.mark.parametrize(
     ('error', 'line'),
     [

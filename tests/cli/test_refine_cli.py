@@ -2,13 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from clip_files import lifted_clip
 from given_poses import sam_results
 
 from mmhot.cli.dispatch import main
-from mmhot.io.lifted import read_lifted
+from mmhot.io.lifted import read_lifted, write_npz
 
 
 @pytest.fixture
@@ -78,3 +80,15 @@ def test_wrong_options_are_one_line(file, options, message, tmp_path, capsys):
     assert message in said
     assert len(said.splitlines()) == 1
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('name', ['../../x', '/tmp/x', '', '..', 'a/b'])
+def test_names_of_clips_write_nowhere_else(name, tmp_path, monkeypatch):
+    folder = tmp_path / 'a/b'
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    write_npz(replace(lifted_clip(), name=name), folder / 'c.npz')
+    assert main(['refine', 'c.npz', '--out-dir', 'out', '--formats', 'npz']) == 0
+    assert {*tmp_path.rglob('*.npz')} - {*(folder / 'out').iterdir()} == {
+        folder / 'c.npz'
+    }

@@ -396,3 +396,35 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
     assert {*there.tolist()} <= {*refined.frame.tolist()}
     with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
         read_keypoints(path)
+
+
+def test_easymocap(tmp_path):
+    pose = np.append(np.random.default_rng(0).normal(size=(67, 3)), np.ones((67, 1)), 1)
+    for frame in range(4):
+        people = [dict(id=n, keypoints3d=(pose + n).tolist()) for n in (3, 5)]
+        dump(tmp_path / f'{frame:06}.json', people)
+    clip = read_poses(tmp_path, fps=30)
+    assert clip.axes == 'world'
+    assert len(clip.joint_names) == 25
+    assert clip.track.tolist() == [3, 5] * 4
+
+
+def test_parts_of_people_are_in_dicts():
+    """A fork of SAM 3D Body nests boxes and translations."""
+    frames = [
+        dict(
+            persons=[
+                dict(
+                    skeleton=dict(keypoints_3d=x['pred_keypoints_3d']),
+                    camera=dict(translation=x['pred_cam_t'], focal_length=900.0),
+                    bbox=dict(body=[0, 0, 9, 9], left_hand=[1, 1, 2, 2]),
+                )
+                for x in people
+            ]
+        )
+        for people in RESULTS
+    ]
+    clip, plain = (
+        read_poses(x, fps=30, image_size=(99, 99)) for x in (frames, RESULTS)
+    )
+    np.testing.assert_array_equal(clip.places(), plain.places())

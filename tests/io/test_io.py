@@ -10,7 +10,6 @@ import pytest
 from clip_files import (
     DATA,
     SIZE,
-    assert_refused,
     coco_result,
     dump,
     instance,
@@ -183,9 +182,6 @@ def test_gaps_of_a_folder_of_images_are_kept(tmp_path):
         dump(tmp_path / f'frame_{frame}.json', [instance(walk(1)[0])])
     (track,) = read_keypoints(tmp_path, **SIZE).tracks
     assert track.frames.tolist() == [8, 31, 100]
-    for frame in (8, 31, 100):
-        dump(tmp_path / f'other_{frame}.json', [instance(walk(1)[0])])
-    assert_refused(tmp_path, 'has images of 2 videos (frame_#, other_#)', **SIZE)
 
 
 def test_objects_of_other_categories_are_left_out(tmp_path, caplog):
@@ -234,18 +230,6 @@ def test_coco_annotations_state_size_names_and_empty_images(tmp_path):
     assert (track.track, track.frames.tolist()) == (6, [2])
     assert track.bboxes.tolist() == [[100, 200, 130, 240]]
     assert track.scores[0].tolist() == [1] * 4 + [0] + [1] * 12
-
-
-def test_largest_person_is_chosen_by_keypoints_without_boxes(tmp_path):
-    large, small = walk(1)[0], walk(1)[0] * 0.5
-    lost = np.full((17, 2), np.nan)
-    path = save(
-        tmp_path / 'a.npz',
-        keypoints=np.stack([small, large, large, small, lost]),
-        frame=np.array([0, 0, 1, 1, 1]),
-    )
-    (track,) = read_keypoints(path, single='largest').tracks
-    np.testing.assert_array_equal(track.keypoints, np.float32([large, large]))
 
 
 @pytest.mark.parametrize(

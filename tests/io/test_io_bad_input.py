@@ -1,5 +1,7 @@
 """Error messages for invalid keypoint files: one line each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,16 +11,15 @@ from clip_files import (
     coco_result,
     dump,
     instance,
+    lifted_clip,
     save,
     video,
     walk,
 )
-from rendered_clips import rendered
 
-from mmhot.chain.formats import FORMATS
+from mmhot.io.lifted import write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
-from mmhot.lifting.world import place_people, to_world
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 
@@ -177,13 +178,16 @@ def test_tensors_of_poses_are_read():
     np.testing.assert_allclose(half, wanted, atol=0.02)
 
 
-@pytest.fixture(scope='module')
-def lifted():
-    return to_world(place_people(rendered('walk')), static_camera=True).take(range(30))
-
-
-def test_clips_without_rows_are_refused_by_all_formats(tmp_path, lifted):
-    empty = lifted.take(np.arange(0))
-    for suffix in (name for name, form in FORMATS.items() if form.requires is None):
-        with pytest.raises(ValueError, match='has no poses: nothing is written'):
-            empty.save(tmp_path / f'a.{suffix}')
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(variable_time=np.arange(5.0)[::-1]), 'time must increase with frames'),
+        (dict(track=np.zeros(5, int)), 'rows must be sorted by frame and track'),
+        (dict(root_3d=np.full((5, 3), np.inf)), 'root_3d must be finite or NaN'),
+    ],
+    ids=str,
+)
+def test_changed_files_of_mmhot_are_one_line(change, message, tmp_path):
+    write_npz(replace(lifted_clip(), **change), tmp_path / 'a.npz')
+    with pytest.raises(ValueError, match=f'a.npz: .*{message}'):
+        read_poses(tmp_path / 'a.npz')

@@ -17,7 +17,7 @@ def test_all_weights_have_cards():
 
 
 @pytest.mark.parametrize('card', CARDS, ids=lambda card: card.stem)
-def test_card_has_the_header_of_the_hub(card):
+def test_card_has_the_header_of_the_hub_and_is_one_screen(card):
     start, header, text = card.read_text(encoding='utf-8').split('---\n', 2)
     assert start == ''
     fields = yaml.safe_load(header)
@@ -27,8 +27,4 @@ def test_card_has_the_header_of_the_hub(card):
     assert fields['pipeline_tag'] in TASKS
     assert 'mmpose' in fields['tags']
     assert text.startswith(f'\n# {card.stem}\n')
-
-
-@pytest.mark.parametrize('card', CARDS, ids=lambda card: card.stem)
-def test_card_is_one_screen(card):
     assert len(card.read_text(encoding='utf-8').split()) <= 500
