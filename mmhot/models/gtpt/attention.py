@@ -37,7 +37,8 @@ class GroupAttention(nn.Module):
     ) -> None:
         super().__init__()
         check_heads(embed_dims, num_heads)
-        self.num_heads, self.share_slots = num_heads, share_slots
+        self.num_heads = num_heads
+        self.share_slots = share_slots
         self.scale = (embed_dims // num_heads) ** -0.5 if scale is None else scale
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims, bias=False)
         self.proj = nn.Linear(embed_dims, embed_dims)
@@ -45,10 +46,16 @@ class GroupAttention(nn.Module):
     def forward(
         self, x: Tensor, groups: KeypointGroups | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Attend within tokens of each group, slots first, (B * G, N, C).
+        """Attend within the tokens of each group.
 
-        Without groups every token attends to all others of its sequence. Returns the
-        result, and the queries and keys of all tokens, (B * G, N, H, D) each.
+        Args:
+            x (Tensor): Tokens of each group, slots first, (B * G, N, C).
+            groups (KeypointGroups, optional): Without groups every token attends to all
+                tokens of its sequence.
+
+        Returns:
+            tuple[Tensor, tuple[Tensor, Tensor]]: Attended tokens, (B * G, N, C), and
+            the queries and keys of all tokens, (B * G, N, H, D) each.
         """
         qkv = self.qkv(x)
         q, k, v = qkv.chunk(3, dim=-1)
@@ -99,7 +106,7 @@ class GroupBlock(nn.Module):
         return x + attended, queries_keys
 
     def feed_forward(self, x: Tensor) -> Tensor:
-        """Second step, on each of the tokens ``(B * G, N, C)``."""
+        """Second step: map each of the tokens ``(B * G, N, C)``."""
         return x + self.mlp(self.norm2(x))
 
 

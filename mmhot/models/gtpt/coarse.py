@@ -58,8 +58,9 @@ class CoarseState(NamedTuple):
 class CoarseEncoder(nn.Module):
     """Self-attention layers in which a human token becomes keypoint tokens.
 
-    The paper's figure calls that step human-to-keypoint (H2K) and draws it between two
-    layers; as released it is between attention and MLP of one, ``keypoint_layer``.
+    The paper's figure calls this step human-to-keypoint (H2K) and draws it between two
+    layers. In the released model it is between attention and MLP of one layer,
+    ``keypoint_layer``.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class CoarseEncoder(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         if not 0 <= keypoint_layer < len(self.blocks) - 1:
             raise ValueError(
-                'keypoint_layer must be a coarse layer but the last, from 0 to '
+                'keypoint_layer must be a coarse layer before the last one, from 0 to '
                 f'{len(self.blocks) - 2}, got {keypoint_layer}'
             )
 
@@ -113,7 +114,8 @@ class CoarseEncoder(nn.Module):
             if count < rows.shape[1]:
                 index = choose_patches(queries, keys, block.attn.scale, count)
                 x = keep_patches(x, index, num_queries)
-                rows, keys = gather_tokens(rows, index), gather_tokens(keys, index)
+                rows = gather_tokens(rows, index)
+                keys = gather_tokens(keys, index)
             if layer == self.keypoint_layer:
                 x = torch.cat([x[:, :1] + self.query_tokens, x[:, 1:]], dim=1)
             x = block.feed_forward(x)

@@ -67,9 +67,10 @@ class CoarseToFine(nn.Module):
         patch = index - self.groups.num_dense  # negative where a dense keypoint is
         gates = self.gates(coarse.patches, patch)
         rows = nn.functional.pad(coarse.rows, (self.groups.num_dense, 0))
-        x, rows = _gather_shared(pool, index), _gather_shared(rows, index)
+        rows = _gather_shared(rows, index)  # (B, G, N)
+        private = _gather_shared(pool, index) * gates  # (B, G, N, C)
         positions = nn.functional.pad(table[rows] * gates, (0, 0, slots.shape[2], 0))
-        x = torch.cat([slots, x * gates], dim=2)
+        x = torch.cat([slots, private], dim=2)  # (B, G, S + N, C)
         return GroupTokens(x.flatten(0, 1), positions.flatten(0, 1), rows.flatten(0, 1))
 
     @torch.no_grad()
@@ -90,7 +91,7 @@ class CoarseToFine(nn.Module):
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
     def introduce_dense(self, coarse: CoarseState) -> tuple[Tensor, Tensor]:
-        """Return the slots (B, G, S, C), and dense keypoints before all patches.
+        """Return the slots (B, G, S, C), and all dense keypoints before all patches.
 
         The second tensor is (B, num_dense + N, C).
         """
@@ -164,7 +165,14 @@ class FineEncoder(nn.Module):
     ) -> Tensor:
         """Choose dense keypoints, and the patches that a group's keypoints attend to.
 
-        Queries and keys are (B * G, S + N, H, D); indices are (B * G, num_private).
+        Args:
+            queries (Tensor): Queries of the tokens of each group, (B * G, S + N, H, D).
+            keys (Tensor): Keys of the same tokens, (B * G, S + N, H, D).
+            scale (float): Factor of the logits.
+            num_private (int): Private tokens to keep.
+
+        Returns:
+            Tensor: Sorted indices of private tokens, (B * G, num_private).
         """
         groups = self.groups
         valid = groups.fine_scorers_valid

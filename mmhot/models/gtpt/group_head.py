@@ -22,7 +22,7 @@ class GroupRTMCCHead(RTMCCHead):
 
     Args:
         *args: Arguments of MMPose's ``RTMCCHead``.
-        attention (dict): Config of the attention, without ``embed_dims``: these are
+        attention (dict): Config of the attention; its ``embed_dims`` are set to
             ``gau_cfg.hidden_dims``.
         skeleton (str): Name of the skeleton.
         metainfo (Mapping, optional): Metainfo of the dataset, in place of ``skeleton``.

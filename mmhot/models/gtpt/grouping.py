@@ -8,15 +8,27 @@ from mmhot.errors import hint_at_names
 from mmhot.skeletons.joints import Skeleton
 
 _BODY_PARTS = ('head', 'upper_body', 'lower_body')
-# Most groups that are found by branches. More would cost more time than they gain, as
-# each group has its own patches.
+# Largest number of groups by branches. Each group has its own patches, so that more
+# groups cost more time than they gain.
 _MOST_BRANCHES = 5
 
 
 def check_groups(
     skeleton: Skeleton, groups: Sequence[str | Sequence[str | int]]
 ) -> tuple[tuple[tuple[str, ...], ...], list[list[list[int]]]]:
-    """Return groups as tuples of names, and the indices of their slots and parts."""
+    """Look up the keypoints of groups.
+
+    Args:
+        skeleton (Skeleton): Skeleton with K keypoints.
+        groups (Sequence[str | Sequence]): See :class:`KeypointGroups`.
+
+    Returns:
+        tuple: Names of each group, and for each group the indices of its slots, then of
+        each of its parts.
+
+    Raises:
+        ValueError: If a name is unknown, or a keypoint is not in exactly one group.
+    """
     groups = [[names] if isinstance(names, str) else names for names in groups]
     indices = [_find_parts(skeleton, names) for names in groups]
     counts = Counter(index for parts in indices for part in parts for index in part)
@@ -24,10 +36,9 @@ def check_groups(
         f'{x} ({counts[i]})' for i, x in enumerate(skeleton.joints) if counts[i] != 1
     ]
     if wrong:
-        some = ', '.join([*wrong[:5], *(['...'] if wrong[5:] else [])])
         raise ValueError(
             f"groups must name each keypoint of {skeleton.name} once, or be 'auto': "
-            f'got {some}'
+            f'got {", ".join(wrong[:5])}{", ..." if wrong[5:] else ""}'
         )
     names = tuple(
         tuple(x if isinstance(x, str) else skeleton.joints[x] for x in group)
@@ -49,9 +60,9 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
         else:
             hint = hint_at_names(str(name), skeleton.joints)
             raise ValueError(
-                f'groups: {name!r} is no keypoint of {skeleton.name}{hint}; a list '
-                'has names of groups, or of keypoints; keypoints of your own need '
-                "model.head.metainfo, the dataset's, such as dict(from_file='kite.py')"
+                f'groups: {name!r} is not a keypoint of {skeleton.name}{hint}; list '
+                'names of groups, or of keypoints; own keypoints need the metainfo of '
+                "the dataset as model.head.metainfo, such as dict(from_file='my.py')"
             )
     return [slots]
 
@@ -60,8 +71,18 @@ def find_groups(skeleton: Skeleton) -> list[list[int]]:
     """Group the keypoints of a skeleton by body part, or by the branches of its tree.
 
     Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
-    of them. Each other keypoint joins the group of the nearest one above it in the
-    tree, or below it. Indices of a group rise.
+    of them. Each remaining keypoint joins the group of the nearest keypoint above it in
+    the tree, or below it.
+
+    Args:
+        skeleton (Skeleton): Skeleton with K keypoints.
+
+    Returns:
+        list[list[int]]: Rising indices of the keypoints of each group.
+
+    >>> from mmhot.skeletons.joints import get_skeleton
+    >>> find_groups(get_skeleton('coco-17'))
+    [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15, 16]]
     """
     named = (skeleton.groups.get(name) for name in _BODY_PARTS)
     parts = [skeleton.indices(part) for part in named if part]

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from mmhot.models.gtpt.grouping import check_groups, find_groups
 from mmhot.skeletons.joints import configured_skeleton
@@ -84,33 +85,33 @@ class KeypointGroups(nn.Module):
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
-        part = 0
-        sparse = self.num_parts
-        rows = []
-        for group, names in zip(slots, parts, strict=True):
-            ends = part + len(names), sparse + len(group)
-            rows.append([*range(part, ends[0]), *range(sparse, ends[1])])
-            part, sparse = ends
-        most = max(map(len, rows))
-        index = [row + row[:1] * (most - len(row)) for row in rows]
-        valid = [[place < len(row) for place in range(most)] for row in rows]
-        self._register('scorers', torch.tensor(index))  # (G, R)
-        self._register('scorers_valid', torch.tensor(valid))  # (G, R)
+        tokens = torch.arange(self.num_parts + self.num_sparse)
+        of_parts, of_slots = tokens.tensor_split([self.num_parts])
+        own = zip(
+            of_parts.split([*map(len, parts)]),
+            of_slots.split([*map(len, slots)]),
+            strict=True,
+        )
+        rows = [torch.cat(group) for group in own]
+        table = pad_sequence(rows, batch_first=True, padding_value=-1)
+        valid = table >= 0
+        self._register('scorers', table.where(valid, table[:, :1]))  # (G, R)
+        self._register('scorers_valid', valid)  # (G, R)
 
     def _register_dense(self, parts: list) -> None:
         """Register the part of each dense token, and the tokens that score with slots.
 
-        By the scores of dense tokens a group keeps all of its own and none of
-        another's.
+        Dense tokens score infinity in their own group, which keeps all of them, and
+        minus infinity in other groups.
         """
         sizes = torch.tensor([len(part) for group in parts for part in group] or [0])
-        of_part = torch.arange(len(sizes)).repeat_interleave(sizes)
+        part_of_dense = torch.arange(len(sizes)).repeat_interleave(sizes)
         counts = torch.tensor(self.dense_counts)
         of_group = torch.arange(self.num_groups).repeat_interleave(counts)
         in_group = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
         valid = torch.cat([self.slot_mask, is_dense], dim=1)
-        self._register('part_of_dense', of_part)  # (num_dense, )
+        self._register('part_of_dense', part_of_dense)  # (num_dense, )
         self._register('dense_scores', torch.where(in_group, torch.inf, -torch.inf))
         self._register('fine_scorers_valid', valid)  # (G, S + most dense)
 
@@ -135,9 +136,9 @@ class KeypointGroups(nn.Module):
         return x.flatten(1, 2).index_select(1, index)
 
     def check_count(self, num_keypoints: int) -> None:
-        """Raise a ValueError if a model has another number of keypoints."""
+        """Raise a ValueError unless a model has the keypoints of the skeleton."""
         if num_keypoints != self.num_keypoints:
             raise ValueError(
-                f'out_channels must be the {self.num_keypoints} keypoints of '
-                f'{self.skeleton}, got {num_keypoints}'
+                f'out_channels must be {self.num_keypoints}, the number of keypoints '
+                f'of {self.skeleton}, got {num_keypoints}'
             )

@@ -15,9 +15,17 @@ def count_tokens(
 ) -> tuple[int, ...]:
     """Return the number of private tokens of each layer, a share of all patches.
 
-    Each rate is the share that is kept for an equal number of layers; None keeps all.
-    Dense keypoints, of which a group has at most ``num_dense``, count as private tokens
-    from the layer ``first_grouped`` on.
+    Args:
+        keep_rates (Sequence[float], optional): Shares of the patches that are kept,
+            each for an equal number of layers. None keeps all.
+        num_patches (int): Number of all patches.
+        depth (int): Number of layers.
+        first_grouped (int): First layer in which dense keypoints count as private
+            tokens.
+        num_dense (int): Largest number of dense keypoints of a group.
+
+    Returns:
+        tuple[int, ...]: Private tokens of each layer, (depth,).
 
     Raises:
         ValueError: If rates are out of range, grow, do not divide the layers or leave

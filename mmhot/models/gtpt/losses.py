@@ -23,7 +23,7 @@ class GTPTLoss(nn.Module):
         pruned_weight (float): Weight of the pruned pass against the labels.
         entire_weight (float): Weight of the entire pass against the labels.
         distill_weight (float): Weight of the pruned pass against the entire one.
-        temperature (float): Temperature of both passes in the last term, which is
+        temperature (float): Temperature of both passes in the last term. The term is
             multiplied by its square.
     """
 

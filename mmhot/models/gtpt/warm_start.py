@@ -8,28 +8,30 @@ from torch.nn.functional import interpolate
 _BINS = 'classify_x.1.', 'classify_y.1.'
 _DENSE = 'coarse_to_fine.dense_tokens'
 _QUERIES = 'coarse_encoder.query_tokens'
-# Parameters with a shape that depends on the number of keypoints or groups
-_OF_SKELETON = (_QUERIES, 'coarse_to_fine.gate.2.weight', 'coarse_to_fine.gate.2.bias')
+_GATES = 'coarse_to_fine.gate.2.weight', 'coarse_to_fine.gate.2.bias'
 
 
 def fit_weights(
     head: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Fit the weights of a similar ``GTPTHead``, as a hook before they are loaded.
+    """Fit the saved weights of a similar ``GTPTHead`` to a head, before it loads them.
+
+    * Bins of x and y are interpolated where their number differs, so that training can
+      continue with larger images.
+    * A head with dense keypoints accepts weights without: its new tokens keep their
+      initial values. A head without dense keypoints leaves out the tokens of parts.
+    * With other keypoints, tokens and gates start as copies of the saved ones, in turn.
+      If all started as one copy, it would take about 100 steps to tell them apart.
+
+    PyTorch refuses other differences.
 
     Args:
-        head (nn.Module): The head.
-        state_dict (dict[str, Tensor]): Saved weights (...), which are replaced.
-        prefix (str): Prefix of their names.
-
-    Bins of x and y are interpolated where their number differs, so that training can
-    continue with larger images. A head with dense keypoints accepts the weights of
-    one without: its new tokens keep their initial values. A head without leaves out
-    the tokens of the other's parts. Tokens and gates of other keypoints start as the
-    saved ones, in turn: equal ones would have to become different first, which takes
-    about 100 steps. PyTorch refuses other differences.
+        head (nn.Module): The head; this function is its hook before loading.
+        state_dict (dict[str, Tensor]): Saved weights (...), changed in place.
+        prefix (str): Prefix of the names of the head's weights.
     """
-    num_sparse, num_parts = head.groups.num_sparse, head.groups.num_parts
+    num_sparse = head.groups.num_sparse
+    num_parts = head.groups.num_parts
     drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None
     for name, parameter in head.named_parameters():
         key = prefix + name
@@ -51,9 +53,9 @@ def fit_weights(
             new = parameter[:num_parts].detach().to(saved)
             state_dict[key] = torch.cat([new, saved])
             change = f'{num_parts} new tokens'
-        elif name in _OF_SKELETON:
+        elif name in (_QUERIES, *_GATES):
             state_dict[key] = saved[torch.arange(length) % len(saved)]
-            change = f'{len(saved)} rows taken in turn, the keypoints are others'
+            change = f'{len(saved)} rows copied in turn, as the keypoints differ'
         else:
             continue
-        print_log(f'weights fitted: {key}: {change}', 'current')
+        print_log(f'{key}: fitted to this model: {change}', 'current')

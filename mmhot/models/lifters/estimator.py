@@ -48,7 +48,8 @@ class FlattenedPoseBackbone(BaseModule):
         init_cfg: ConfigType | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
+        self.num_frames = num_frames
+        self.num_keep_frames = num_keep_frames
         self.net = MODELS.build(net)
 
     def forward(self, x: Tensor) -> Tensor:

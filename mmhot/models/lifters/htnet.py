@@ -65,8 +65,9 @@ class LimbPool(ResidualMLP):
 class IntraPartConstraint(nn.Module):
     """Intra-part constraint (IPC): joints of a limb share its vector.
 
-    The vector of a whole limb replaces the normalized features of its middle and
-    end joint; the vector of middle and end replaces a second copy of the end joint's.
+    The update of the joints is the sum of two normalized copies of them. In the first
+    copy the vector of a limb's three joints replaces its middle and end joint. In the
+    second copy the vector of these two replaces the end joint.
     """
 
     def __init__(
@@ -86,8 +87,8 @@ class IntraPartConstraint(nn.Module):
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
         halves = limbs[:, 1:].contiguous()
         self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
-        # Each joint's row among the vectors that `forward` concatenates, for both
-        # copies: joints, limbs of 3, joints, limbs of 2.
+        # Row of each joint of both copies among the vectors that `forward`
+        # concatenates: joints, limbs of 3, joints, limbs of 2
         rows = torch.arange(skeleton.num_keypoints)
         whole = rows.clone()
         outer = rows.clone()
@@ -99,15 +100,16 @@ class IntraPartConstraint(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
-        whole, outer = self.norm3(x), self.norm2(x)
+        whole = self.norm3(x)
         limb3 = self.pool3(_take(whole, self.limbs))  # (B, limbs, C)
-        limb2 = self.pool2(_take(outer, self.halves))
+        outer = self.norm2(x)
+        limb2 = self.pool2(_take(outer, self.halves))  # (B, limbs, C)
         copies = torch.cat([whole, limb3, outer, limb2], dim=1)
         return x + _take(copies, self.rows).sum(1)
 
 
 def _take(x: Tensor, rows: Tensor) -> Tensor:
-    """Take the rows (N, n) of each sample (B, K, C); the result is (B, N, n, C)."""
+    """Take the rows (N, n) of each sample of x (B, K, C); they are (B, N, n, C)."""
     return x.index_select(1, rows.flatten()).unflatten(1, rows.shape)
 
 
@@ -171,7 +173,7 @@ class HTNet(BaseModule):
         drop_rate (float): Dropout rate in the MLPs.
         proj_drop_rate (float): Dropout rate after the attention.
         drop_path_rates (tuple[float, float]): Stochastic depth rates of the first and
-            last block; those between rise linearly.
+            last block; the rates between rise linearly.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.configured_skeleton`.
     """
@@ -202,11 +204,10 @@ class HTNet(BaseModule):
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(tree.num_keypoints, embed_dims)
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
+        rates = (drop_rate, proj_drop_rate)
+        drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         self.blocks = nn.Sequential(
-            *(
-                SpatialBlock(*sizes, tree, drop_rate, proj_drop_rate, drop_path)
-                for drop_path in torch.linspace(*drop_path_rates, depth).tolist()
-            )
+            *(SpatialBlock(*sizes, tree, *rates, rate) for rate in drop_paths)
         )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
 

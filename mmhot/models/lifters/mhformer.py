@@ -2,8 +2,8 @@
 
 `MHFormer: Multi-Hypothesis Transformer for 3D Human Pose Estimation
 <https://arxiv.org/abs/2111.12707>`_ (CVPR 2022). The 1x1 convolutions of the published
-code are linear layers, and the last one is part of the head. A recoverer of tokens,
-which is not published for this host, works before the last normalizations.
+code are linear layers, and the last one is part of the head. No recoverer of tokens is
+published for this host; here it runs before the last normalizations.
 """
 
 from typing import Any
@@ -20,29 +20,19 @@ from mmhot.models.tokens.host import Host
 NUM_HYPOTHESES = 3
 
 
-class HypothesisMLP(ResidualMLP):
-    """Residual MLP on the concatenated hypotheses of each frame."""
-
-    def __init__(
-        self, embed_dims: int, mlp_dims: int, drop_rate: float, drop_path: float
-    ) -> None:
-        super().__init__(NUM_HYPOTHESES * embed_dims, mlp_dims, drop_rate, drop_path)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
-        return super().forward(x.flatten(2)).view_as(x)
-
-
 class SelfHypothesisRefinement(nn.Module):
-    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP."""
+    """Self-hypothesis refinement (SHR): attention within each hypothesis, then MLP.
+
+    The MLP mixes the hypotheses of each frame.
+    """
 
     def __init__(
         self,
         embed_dims: int,
         num_heads: int,
         mlp_dims: int,
-        drop_rate: float = 0.0,
-        drop_path: float = 0.0,
+        drop_rate: float,
+        drop_path: float,
     ) -> None:
         super().__init__()
         hypotheses = range(NUM_HYPOTHESES)
@@ -53,13 +43,14 @@ class SelfHypothesisRefinement(nn.Module):
             Attention(embed_dims, num_heads, proj_drop=drop_rate) for _ in hypotheses
         )
         self.drop_path = DropPath(drop_path)
-        self.mix = HypothesisMLP(embed_dims, mlp_dims, drop_rate, drop_path)
+        all_dims = NUM_HYPOTHESES * embed_dims
+        self.mix = ResidualMLP(all_dims, mlp_dims, drop_rate, drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
         steps = zip(x.unbind(2), self.norms, self.attns, strict=True)
         refined = [h + self.drop_path(attn(norm(h))) for h, norm, attn in steps]
-        return self.mix(torch.stack(refined, dim=2))
+        return self.mix(torch.cat(refined, dim=-1)).view_as(x)
 
     def watch(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return also the attention that each frame receives, (B, T)."""
@@ -72,7 +63,7 @@ class CrossHypothesisInteraction(nn.Module):
     """Cross-hypothesis interaction (CHI): attention across hypotheses, then MLP.
 
     Each step updates the hypothesis that provides the values, with queries and keys
-    from the other two; later steps see the updates.
+    from the other two. Later steps see the updates. The MLP mixes the hypotheses.
     """
 
     # Hypotheses that provide queries, keys and values in each step
@@ -83,8 +74,8 @@ class CrossHypothesisInteraction(nn.Module):
         embed_dims: int,
         num_heads: int,
         mlp_dims: int,
-        drop_rate: float = 0.0,
-        drop_path: float = 0.0,
+        drop_rate: float,
+        drop_path: float,
     ) -> None:
         super().__init__()
         self.norms = nn.ModuleList(
@@ -96,7 +87,8 @@ class CrossHypothesisInteraction(nn.Module):
         )
         self.drop = nn.Dropout(drop_rate)
         self.drop_path = DropPath(drop_path)
-        self.mix = HypothesisMLP(embed_dims, mlp_dims, drop_rate, drop_path)
+        all_dims = NUM_HYPOTHESES * embed_dims
+        self.mix = ResidualMLP(all_dims, mlp_dims, drop_rate, drop_path)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, 3, C)`` to ``(B, T, 3, C)``."""
@@ -111,14 +103,14 @@ class CrossHypothesisInteraction(nn.Module):
                 norm_value(hypotheses[value]),
             )
             hypotheses[value] = hypotheses[value] + self.drop_path(self.drop(update))
-        return self.mix(torch.stack(hypotheses, dim=2))
+        return self.mix(torch.cat(hypotheses, dim=-1)).view_as(x)
 
 
 class HypothesisGenerator(nn.Module):
     """Multi-hypothesis generation (MHG): a cascade of encoders of trajectories.
 
     A token is the trajectory of one coordinate of one keypoint. Each encoder refines
-    the output of the one before; all outputs are hypotheses.
+    the output of the previous one, and each output is a hypothesis.
     """
 
     def __init__(
@@ -134,16 +126,13 @@ class HypothesisGenerator(nn.Module):
         hypotheses = range(NUM_HYPOTHESES)
         # These norms have PyTorch's default eps, unlike the others.
         self.norms = nn.ModuleList(nn.LayerNorm(num_frames) for _ in hypotheses)
+        sizes = (num_frames, num_heads, 2 * num_frames)
+        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.encoders = nn.ModuleList(
             nn.Sequential(
                 PositionTable(num_tokens, num_frames),
                 nn.Dropout(drop_rate),
-                *(
-                    TransformerBlock(
-                        num_frames, num_heads, 2 * num_frames, drop_rate, drop_path
-                    )
-                    for drop_path in torch.linspace(0, drop_path_rate, depth).tolist()
-                ),
+                *(TransformerBlock(*sizes, drop_rate, rate) for rate in drop_paths),
                 nn.LayerNorm(num_frames, eps=1e-6),
             )
             for _ in hypotheses
@@ -159,7 +148,7 @@ class HypothesisGenerator(nn.Module):
 
 
 class FewFramesEmbed(nn.Module):
-    """Embedding of a hypothesis for 27 frames and fewer, with normalization."""
+    """Embedding of a hypothesis, normalized, for windows of up to 27 frames."""
 
     def __init__(self, in_channels: int, embed_dims: int) -> None:
         super().__init__()
@@ -185,11 +174,11 @@ class MHFormer(Host):
         mlp_dims (int): Hidden channels of the MLPs on hypotheses.
         num_heads (int): Heads of the attention on hypotheses.
         depth (int): Layers that refine the hypotheses.
-        interaction_depth (int): Layers after them in which the hypotheses interact.
+        interaction_depth (int): Further layers, in which the hypotheses interact.
         generation_depth (int): Blocks of each encoder that generates a hypothesis.
-        generation_heads (int): Heads of their attention.
+        generation_heads (int): Heads of the attention in these encoders.
         drop_path_rate (float): Stochastic depth rate of the last block of an encoder
-            and of the last layer; the rates before rise linearly.
+            and of the last layer; the rates of the others rise to it linearly from 0.
     """
 
     def __init__(
@@ -224,25 +213,31 @@ class MHFormer(Host):
             **host,
         )
         num_tokens = num_keypoints * in_channels
-        sizes = num_tokens, num_frames, generation_depth, generation_heads
-        self.generate = HypothesisGenerator(*sizes, drop_rate, drop_path_rate)
+        all_dims = NUM_HYPOTHESES * embed_dims
+        self.generate = HypothesisGenerator(
+            num_tokens,
+            num_frames,
+            generation_depth,
+            generation_heads,
+            drop_rate,
+            drop_path_rate,
+        )
         embed = FewFramesEmbed if num_frames <= 27 else nn.Linear
         self.embeds = nn.ModuleList(
             embed(num_tokens, embed_dims) for _ in range(NUM_HYPOTHESES)
         )
-        self.position = PositionTable(num_frames, NUM_HYPOTHESES * embed_dims)
+        self.position = PositionTable(num_frames, all_dims)
         self.drop = nn.Dropout(drop_rate)
 
-        blocks = [SelfHypothesisRefinement] * depth
-        blocks += [CrossHypothesisInteraction] * interaction_depth
-        drop_paths = torch.linspace(0, drop_path_rate, len(blocks)).tolist()
+        kinds = [SelfHypothesisRefinement] * depth
+        kinds += [CrossHypothesisInteraction] * interaction_depth
+        drop_paths = torch.linspace(0, drop_path_rate, len(kinds)).tolist()
         self.layers = nn.ModuleList(
-            block(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
-            for block, drop_path in zip(blocks, drop_paths, strict=True)
+            kind(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
+            for kind, drop_path in zip(kinds, drop_paths, strict=True)
         )
-        dims = NUM_HYPOTHESES * embed_dims
-        self.norm = nn.LayerNorm(dims, eps=1e-6)
-        self.batch_norm = nn.BatchNorm1d(dims)
+        self.norm = nn.LayerNorm(all_dims, eps=1e-6)
+        self.batch_norm = nn.BatchNorm1d(all_dims)
 
     def tokenize(self, x: Tensor) -> Tensor:
         """Turn 2D poses ``(B, T, K, 2)`` into hypotheses ``(B, T, 3, C)``."""

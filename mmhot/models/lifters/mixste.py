@@ -24,9 +24,10 @@ class _SpaceTimeLayer:
 
     def __init__(self, model: 'MixSTE', depth: int) -> None:
         self.spatial = model.spatial_blocks[depth]
-        self.temporal = model.temporal_blocks[depth]
-        self.spatial_norm, self.temporal_norm = model.spatial_norm, model.temporal_norm
+        self.spatial_norm = model.spatial_norm
         self.position = nn.Identity() if depth else model.temporal_position
+        self.temporal = model.temporal_blocks[depth]
+        self.temporal_norm = model.temporal_norm
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map ``(B, T, K, C)`` to the same shape."""
@@ -36,7 +37,7 @@ class _SpaceTimeLayer:
         """Return also the attention that each frame receives, (B, T)."""
         tracks = self._over_keypoints(x)
         normed = self.temporal.norm1(tracks)
-        received = received_attention(self.temporal.attn, normed)
+        received = received_attention(self.temporal.attn, normed)  # (B * K, T)
         received = received.unflatten(0, (x.shape[0], -1)).mean(1)
         return self._over_frames(tracks, x.shape[0]), received
 
@@ -106,7 +107,7 @@ class MixSTE(Host):
         return self.spatial_position(self.embed(x))
 
     def get_layers(self) -> list[_SpaceTimeLayer]:
-        """Pair the blocks over keypoints with those over frames."""
+        """Pair the blocks over keypoints with the blocks over frames."""
         return [_SpaceTimeLayer(self, i) for i in range(len(self.spatial_blocks))]
 
     def after_recovery(self, x: Tensor) -> Tensor:

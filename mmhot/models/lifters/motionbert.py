@@ -26,8 +26,8 @@ class SpaceTimeBlock(nn.Module):
         embed_dims: int,
         num_heads: int,
         mlp_dims: int,
-        drop_rate: float = 0.0,
-        drop_path: float = 0.0,
+        drop_rate: float,
+        drop_path: float,
     ) -> None:
         super().__init__()
         self.norm1_s = nn.LayerNorm(embed_dims, eps=1e-6)
@@ -90,7 +90,8 @@ class _DualStreamLayer:
     def __init__(
         self, space_time: SpaceTimeBlock, time_space: TimeSpaceBlock, fusion: nn.Linear
     ) -> None:
-        self.space_time, self.time_space = space_time, time_space
+        self.space_time = space_time
+        self.time_space = time_space
         self.fusion = fusion
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -57,10 +57,10 @@ class TemporalBlock(ResidualMLP):
 class NanoHTNet(BaseModule):
     """NanoHTNet without its last linear layer.
 
-    Two branches that meet at the end: one token per joint, holding the joint's
-    whole trajectory, and one token per frequency, holding the whole pose's
-    coefficient of a discrete cosine transform. There are as many low frequencies
-    as output frames. For other arguments see
+    Two branches meet at the end. The spatial branch has one token per joint, with the
+    joint's whole trajectory. The temporal branch has one token per frequency, with the
+    whole pose's coefficients of a discrete cosine transform; there are as many low
+    frequencies as output frames. For other arguments see
     :class:`~mmhot.models.lifters.htnet.HTNet`.
 
     Args:
@@ -69,8 +69,8 @@ class NanoHTNet(BaseModule):
         embed_dims (int): Channels ``C``; a multiple of six times ``num_heads``.
         depth (int): Blocks of each branch.
         mlp_dims (int): Hidden channels of every MLP.
-        branch_dims (int): Channels of each joint that a branch ends with; the output
-            has twice as many.
+        branch_dims (int): Channels of a joint at the end of each branch; the output has
+            twice as many.
         spatial_drop_rate (float): Dropout rate in the MLPs of the spatial branch.
         temporal_drop_rate (float): Dropout rate in the MLPs of the temporal branch.
     """
@@ -103,8 +103,10 @@ class NanoHTNet(BaseModule):
         check_heads(embed_dims, num_heads, parts=6)  # thirds and halves are split
         tree = configured_skeleton(skeleton)
         num_keypoints = tree.num_keypoints
-        self.num_frames, self.num_keep_frames = num_frames, num_keep_frames
-        self.num_keypoints, self.in_channels = num_keypoints, in_channels
+        self.num_frames = num_frames
+        self.num_keep_frames = num_keep_frames
+        self.num_keypoints = num_keypoints
+        self.in_channels = in_channels
         drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
 
@@ -117,17 +119,17 @@ class NanoHTNet(BaseModule):
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)
 
-        # Rows of the lowest T' frequencies of the type-II DCT, (T', T). As in SciPy
-        # they are twice the sum and not normalized.
+        # Rows of the lowest T' frequencies of the type-II DCT, (T', T). Following
+        # SciPy, coefficients are twice the sum and not normalized.
         cosines = scipy.fft.dct(np.eye(num_frames), axis=0)[:num_keep_frames]
         dct = torch.tensor(cosines, dtype=torch.float32)
         self.register_buffer('dct', dct, persistent=False)
         self.temporal_embed = nn.Linear(in_channels * num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_keep_frames, embed_dims)
-        graph = chain_adjacency(num_keep_frames)
+        chain = chain_adjacency(num_keep_frames)
         rates = (temporal_drop_rate, proj_drop_rate)
         self.temporal_blocks = nn.Sequential(
-            *(TemporalBlock(*sizes, graph, *rates, rate) for rate in drop_paths)
+            *(TemporalBlock(*sizes, chain, *rates, rate) for rate in drop_paths)
         )
         self.temporal_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.temporal_proj = nn.Linear(embed_dims, num_keypoints * branch_dims)
@@ -138,7 +140,7 @@ class NanoHTNet(BaseModule):
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, 2).
         """
-        check_windows(self, x, *(self.num_frames, self.num_keypoints, self.in_channels))
+        check_windows(self, x, self.num_frames, self.num_keypoints, self.in_channels)
         return torch.cat([self.spatial(x), self.temporal(x)], dim=-1)
 
     def spatial(self, x: Tensor) -> Tensor:

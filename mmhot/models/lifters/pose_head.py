@@ -50,7 +50,8 @@ class PoseLiftingHead(BaseHead):
         init_cfg: ConfigType | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.out_channels, self.num_keypoints = out_channels, num_keypoints
+        self.out_channels = out_channels
+        self.num_keypoints = num_keypoints
         self.fc = nn.Linear(in_channels, out_channels * (num_keypoints or 1))
         self.loss_module = MODELS.build(loss)
         self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)

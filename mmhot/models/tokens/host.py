@@ -72,7 +72,8 @@ class Host(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.num_frames, self.num_keypoints = num_frames, num_keypoints
+        self.num_frames = num_frames
+        self.num_keypoints = num_keypoints
         self.in_channels = in_channels
         self.hourglass = Hourglass(
             num_frames,

@@ -64,10 +64,11 @@ class Hourglass(nn.Module):
         super().__init__()
         if recoverer is not None and not pruner:
             raise ValueError('a recoverer needs a pruner: set pruner too')
-        pruner = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
+        configs = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
         center = {'keep_center': True} if recoverer is None else {}
-        self.pruners = nn.ModuleList(MODELS.build({**p, **center}) for p in pruner)
-        self.num_frames, self.num_layers = num_frames, num_layers
+        self.pruners = nn.ModuleList(MODELS.build({**x, **center}) for x in configs)
+        self.num_frames = num_frames
+        self.num_layers = num_layers
         self.fixed_lengths = fixed_lengths
         self._check_pruners(first_depth)
         self.recoverer: Any = None
@@ -76,8 +77,8 @@ class Hourglass(nn.Module):
             sizes.update(num_heads=num_heads, qkv_bias=qkv_bias)
             self.recoverer = _build_recoverer(recoverer, sizes)
         self.slot_embeddings = nn.ParameterList(
-            nn.Parameter(self.recoverer.initial_slots(p.num_keep))
-            for p in self.pruners
+            nn.Parameter(self.recoverer.initial_slots(pruner.num_keep))
+            for pruner in self.pruners
             if self.recovers_tokens
         )
         self.register_load_state_dict_pre_hook(_fit_slots)
@@ -232,7 +233,8 @@ class Hourglass(nn.Module):
 
 def _split_pyramid(pruner: dict) -> list[dict]:
     """Split the config of a pyramid, with lists of counts and depths, into pruners."""
-    counts, depths = pruner.get('num_keep'), pruner.get('depth')
+    counts = pruner.get('num_keep')
+    depths = pruner.get('depth')
     if not isinstance(counts, Sequence) or not isinstance(depths, Sequence):
         return [pruner]
     if len(counts) != len(depths):
@@ -263,7 +265,7 @@ def _build_recoverer(
 
 
 def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
-    """Return counts as integers; raise unless they fall from at most ``T`` to >= 1."""
+    """Return counts as integers; raise unless they fall, from at most ``T`` to 1."""
     most = num_frames
     for keep in keeps:
         is_count = isinstance(keep, Integral) and not isinstance(keep, bool)

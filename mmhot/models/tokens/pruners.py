@@ -46,7 +46,9 @@ class Pruner(nn.Module):
 
     def __init__(self, num_keep: int, depth: int, keep_center: bool = False) -> None:
         super().__init__()
-        self.num_keep, self.depth, self.keep_center = num_keep, depth, keep_center
+        self.num_keep = num_keep
+        self.depth = depth
+        self.keep_center = keep_center
 
     @torch.no_grad()
     def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
@@ -96,7 +98,8 @@ class ClusterPruner(Pruner):
                 f'num_neighbors counts the frame itself and must be at least 2, got '
                 f'{num_neighbors}'
             )
-        self.num_neighbors, self.noise = num_neighbors, noise
+        self.num_neighbors = num_neighbors
+        self.noise = noise
 
     def score(self, frames: Frames) -> Tensor:
         """Multiply density and separation, (B, T).

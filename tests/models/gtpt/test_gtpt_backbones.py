@@ -71,7 +71,10 @@ def test_head_takes_any_backbones_map(name, size, stride, patch_size):
             dict(patch_size=(5, 4)),
             r'patch_size \(.*\) must divide .* \(12, 16\)',
         ),
-        (dict(keypoint_layer=5), 'coarse layer but the last, from 0 to 4, got 5'),
+        (
+            dict(keypoint_layer=5),
+            'coarse layer before the last one, from 0 to 4, got 5',
+        ),
         (dict(patch_size=(12, 16)), '0.7 of 1 patches leaves 0 .* layer 3, .* keep at'),
     ],
 )

@@ -122,7 +122,7 @@ def test_groups_are_body_parts_or_branches_of_the_links(file, groups):
 
 @pytest.mark.parametrize('name', ['snout', 'head'])
 def test_groups_of_own_keypoints_ask_for_their_metainfo(name):
-    message = f"'({name}|tail)' is no keypoint of coco-17 .* your own need model.head"
+    message = f"'({name}|tail)' is not a keypoint of coco-17 .* as model.head.metainfo"
     with pytest.raises(ValueError, match=f'^groups: {message}'):
         build_head(groups=[[name, 'tail']])
 
