@@ -1,4 +1,4 @@
-"""Lifting of videos, images and 2D keypoints, refinement of 3D poses, in one call."""
+"""``infer``, ``lift``, ``refine``, ``steps``: 3D from videos, keypoints or poses."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -46,24 +46,29 @@ def infer(
         source (str | Path | np.ndarray | Iterable): Video, image, image folder, address
             of a video, or frames: an array (T, H, W, 3) or any iterable of images, BGR
             uint8 (H, W, 3), with ``fps``.
-        cache (str | Path, optional): Folder in which 2D keypoints and tracks are kept
-            for the next call.
+        cache (str | Path, optional): Folder in which 2D keypoints are kept, so that the
+            next call with the same video starts from them.
         progress (bool): Whether to show progress bars. Defaults to False.
-        **options: Options of ``mmhot infer --help``, with underscores, except for
-            options of results and of many inputs.
+        **options: Options of ``mmhot infer --help`` with underscores, such as ``fov``
+            (horizontal angle of view, degrees), ``camera='static'``, ``height``
+            (meters), ``start`` and ``end`` (seconds), ``people``, ``joints=24`` and
+            ``device='cpu'``; ``docs/api.md`` has all. Options of result files are
+            arguments of :meth:`mmhot.Clip3D.save`.
 
     Returns:
-        Clip3D: 3D poses in camera axes.
+        Clip3D: One row for each person and frame: ``keypoints_3d`` (N, 17, 3) around
+        the root and ``root_3d`` (N, 3), in meters and camera axes (x right, y down, z
+        away), with ``frame`` and ``track`` (N,).
 
     Raises:
         FileNotFoundError: If the input does not exist.
         ValueError: If an option or the input is wrong, or no person is found.
+        TypeError: If there is no option of a name.
 
     Example::
 
-        import mmhot
-        clip = mmhot.infer('walk.mp4', fov=60)
-        clip.save('walk.bvh', static_camera=True)
+        clip = mmhot.infer('walk.mp4', fov=60, camera='static')
+        clip.save('walk.bvh')
     """
     values = Values(options, INFER.kinds)
     bars = text_bar if progress else no_bar
@@ -89,26 +94,29 @@ def lift(
     """Lift the 2D keypoints of a clip, as ``mmhot lift``.
 
     Args:
-        keypoints (str | Path | Clip2D | np.ndarray | Iterable): Keypoints, or their
-            file. An array is (T, K, 2) or has more dimensions, see
-            :meth:`Clip2D.from_arrays`. Or one result of Ultralytics, or ``KeyPoints``
-            of supervision, for each frame.
+        keypoints (str | Path | Clip2D | np.ndarray | Iterable): A file of keypoints; an
+            array in pixels, (T, K, 2), (T, K, 3) with scores, or (T, P, K, 2) for
+            several people; a clip, see :meth:`mmhot.Clip2D.from_arrays`; or one result
+            of Ultralytics, or ``KeyPoints`` of supervision, for each frame.
         progress (bool): Whether to show a progress bar. Defaults to False.
-        **options: Options of ``mmhot lift --help``, with underscores, except for
-            options of results. A ``Clip2D`` states its ``skeleton``, ``image_size`` and
-            ``fps`` itself, and ``single`` is for files and results only.
+        **options: Options of ``mmhot lift --help`` with underscores, such as ``fps``,
+            ``image_size`` ((width, height) in pixels), ``skeleton='coco-17'``, ``fov``
+            (degrees), ``static_camera`` and ``joints=24``; ``docs/api.md`` has all. A
+            ``Clip2D`` states its ``skeleton``, ``image_size`` and ``fps`` itself, and
+            ``single`` is for files and results only.
 
     Returns:
-        Clip3D: 3D poses in camera axes.
+        Clip3D: One row for each person and frame, as of :func:`infer`.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If an option or the file is wrong.
+        ValueError: If an option or the keypoints are wrong, or no keypoint is left.
+        TypeError: If there is no option of a name.
 
     Example::
 
-        import mmhot
         clip = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
+        clip = mmhot.lift(keypoints, image_size=(1920, 1080), fps=30)  # (T, 17, 2)
     """
     values = Values(options, LIFT.kinds)
     refuse_lists_of_paths('keypoints', keypoints)
@@ -123,16 +131,18 @@ def refine(
 ) -> Clip3D:
     """Refine the 3D poses of another tool to a motion, as ``mmhot refine``.
 
-    People are followed, gaps are filled, noise is filtered, bones get constant lengths
-    and standing feet stay in place, if all frames share axes.
+    People are followed, gaps are filled, noise is filtered, and bones get constant
+    lengths. If all frames share axes, standing feet stay in place.
 
     Args:
-        source (str | Path | Clip3D | np.ndarray | Iterable): A clip
-            (:meth:`Clip3D.from_arrays`), a file or folder, an array of joints in
-            meters, (T, K, 3), or one result of SAM 3D Body or MediaPipe for each frame.
-        **options: Options of ``mmhot refine --help``, with underscores, except for
-            options of results. A ``Clip3D`` states its ``skeleton``, ``image_size``,
-            ``fps`` and ``given_axes`` itself.
+        source (str | Path | Clip3D | np.ndarray | Iterable): A file or folder; an array
+            of joints in meters, (T, K, 3); a clip, see
+            :meth:`mmhot.Clip3D.from_arrays`; or one result of SAM 3D Body or MediaPipe
+            for each frame.
+        **options: Options of ``mmhot refine --help`` with underscores, such as ``fps``,
+            ``given_axes='y-up'``, ``static_camera`` and ``smooth_3d='none'``;
+            ``docs/api.md`` has all. A ``Clip3D`` states its ``skeleton``,
+            ``image_size``, ``fps`` and ``given_axes`` itself.
 
     Returns:
         Clip3D: 3D poses in camera axes, or in world axes if the source has level axes.
@@ -141,11 +151,12 @@ def refine(
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the source is wrong.
+        TypeError: If there is no option of a name.
 
     Example::
 
-        import mmhot
         clip = mmhot.refine('sam3d.json', fps=30, static_camera=True)
+        clip = mmhot.refine(poses, fps=30, given_axes='y-up')  # (T, 17, 3)
     """
     values = Values(options, REFINE.kinds)
     return Runner().refine(PosePlan(values), _read_poses(source, values))
@@ -169,13 +180,17 @@ def steps(
     """Yield the clip after each step of :func:`infer`, :func:`lift` or :func:`refine`.
 
     Args:
-        source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): What ``infer``
-            takes, such as frames (T, H, W, 3), the keypoints of ``lift`` as a clip or
-            file, or the poses of ``refine`` as a clip.
+        source (str | Path | np.ndarray | Iterable | Clip2D | Clip3D): A source of
+            ``infer``, such as a video or frames (T, H, W, 3); keypoints of ``lift``, as
+            a clip or file; or poses of ``refine``, as a clip.
         **options: Options of that function.
 
     Yields:
         tuple[str, Clip2D | Clip3D]: Name of a step, and a copy of the clip after it.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ValueError: If an option or the source is wrong.
 
     Example::
 

@@ -43,22 +43,25 @@ def stream(
 ) -> Iterator[LivePoses]:
     """Lift a stream frame by frame, a few frames behind it.
 
-    For webcams and addresses the newest frame is lifted, other frames are dropped to
-    keep up, and a lost connection is tried again. All frames of files and images are
-    lifted.
+    Of webcams and addresses the newest frame is lifted, and frames that arrive
+    meanwhile are dropped; a lost connection is opened again. Of files and images all
+    frames are lifted.
 
     Args:
-        source (int | str | Path | Iterable): Webcam, address, video file, or images,
-            BGR uint8 (H, W, 3), with ``fps``.
-        **options: Options of ``mmhot stream --help``, with underscores, except for
-            options of results.
+        source (int | str | Path | Iterable): Number of a webcam, address, video file,
+            or images, BGR uint8 (H, W, 3), with ``fps``.
+        **options: Options of ``mmhot stream --help`` with underscores, such as
+            ``lookahead`` (frames), ``tilt`` (degrees), ``height`` (meters) and
+            ``duration`` (seconds); ``docs/api.md`` has all.
 
     Returns:
-        Iterator[LivePoses]: Frames, each with ``frame``, ``time`` and ``people``.
+        Iterator[LivePoses]: Frames, each with ``time`` in seconds and ``people``, see
+        :class:`mmhot.chain.live_people.LivePerson`.
 
     Raises:
         ConnectionError: If a stream is lost for good.
         ValueError: If an option is wrong or needs a whole clip.
+        TypeError: If there is no option of a name.
 
     Example::
 
@@ -68,8 +71,9 @@ def stream(
     """
     values = Values(options, STREAM.kinds)
     refuse_lists_of_paths('source', source)
+    frames: FrameSource
     if isinstance(source, int | str | Path):
-        frames: FrameSource = streams.open_stream(str(source))
+        frames = streams.open_stream(str(source))
     else:
         frames = FrameArrays(source, values.of(RateOption).fps)
     chain = _open_chain(values, frames, Report(say=_LOGGER.info))
@@ -79,6 +83,7 @@ def stream(
 def _lift_all(
     frames: FrameSource, chain: LiveChain, options: ConnectionOptions
 ) -> Iterator[LivePoses]:
+    """Yield the poses of all frames, until the stream ends or its time is over."""
     if frames.finite:
         end = options.duration or np.inf
         early: Iterator[Frame] = takewhile(lambda frame: frame.time < end, frames)
@@ -103,11 +108,14 @@ def lift_stream(
     Args:
         source (str): Webcam, address or video file.
         values (Values): Options.
-        report (Report): Where lines and progress go.
+        report (Report): Receives lines and progress.
         stop (threading.Event, optional): Stops the stream when it is set.
 
     Returns:
         str | None: Why the stream was lost for good; None if it ended or was stopped.
+
+    Raises:
+        ValueError: If an option does not suit the axes of the file.
     """
     output = values.of(StreamOutputOptions)
     connection = values.of(ConnectionOptions)
@@ -130,13 +138,35 @@ def lift_stream(
         bars = report.bars(f'{frames.name}: live')
         with path.open('ab', buffering=0) as file, bars as progress:
             lock(file, path)
-            log = StreamLog(file, chain, values, report.say)
-            for poses in chain(log.follow(capture)):
+            log = StreamLog(file, chain, values)
+            for poses in chain(_logged(capture, log, report.say)):
                 log.write_frame(poses)
                 progress(log.num_lifted, 0)
             log.write_summary(capture)
     report.say(f'{frames.name}: {capture.seen} frames seen, {log.num_lifted} lifted')
     return capture.ended
+
+
+def _logged(
+    capture: Capture, log: 'StreamLog', say: Callable[[str], None]
+) -> Iterator[Frame | str]:
+    """Pass on the frames of a stream; log its gaps, and warn of dropped frames."""
+    label = capture.stream.label
+    is_said = False
+    for item in capture:
+        if isinstance(item, str):
+            say(f'{label}: {item}; waiting')
+            log.write_gap(item)
+        else:
+            log.see(item)
+        yield item
+        if capture.dropped and not is_said:
+            is_said = True
+            _LOGGER.warning(
+                '%s: frames arrive faster than they are processed: older ones are '
+                'dropped (the speed fast or another detector may help)',
+                label,
+            )
 
 
 class StreamLog:
@@ -148,78 +178,58 @@ class StreamLog:
         file (RawIOBase): The file, open for appending.
         chain (LiveChain): The models, which the header describes.
         values (Values): Options.
-        say (Callable): Receives lines about lost connections.
+
+    Attributes:
+        num_lifted (int): Number of frames that were written.
     """
 
-    def __init__(
-        self,
-        file: RawIOBase,
-        chain: LiveChain,
-        values: Values,
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, file: RawIOBase, chain: LiveChain, values: Values) -> None:
         self.num_lifted = 0
         self._file = file
         self._chain = chain
         self._values = values
-        self._say = say
         self._axes = values.of(StreamOutputOptions).axes
+        self._size = (0, 0)  # width and height of the last header, pixels
+        self._time: float | None = None  # time of the last frame, seconds
 
-    def follow(self, capture: Capture) -> Iterator[Frame | str]:
-        """Pass on the items of a stream; write gaps, and a header for each image size.
+    def see(self, frame: Frame) -> None:
+        """Write a header if the image size is new; remember the time for gaps."""
+        height, width = frame.image.shape[:2]
+        self._time = round(frame.time, 4)
+        if self._size != (width, height):
+            self._size = (width, height)
+            header = _header(self._chain, self._values, self._axes, self._size)
+            self._write('header', **header)
 
-        A warning says once that frames are dropped.
-        """
-        label = capture.stream.label
-        time = None  # time of the last frame
-        size = None
-        is_said = False
-        for item in capture:
-            if isinstance(item, str):
-                self._say(f'{label}: {item}; waiting')
-                self.write({'type': 'gap', 'time': time, 'reason': item})
-            else:
-                time = round(item.time, 4)
-                if size != item.image.shape[1::-1]:
-                    size = item.image.shape[1::-1]
-                    self.write(_header(self._chain, self._values, self._axes, size))
-            yield item
-            if capture.dropped and not is_said:
-                is_said = True
-                _LOGGER.warning(
-                    '%s: frames arrive faster than they are processed: older ones are '
-                    'dropped (the speed fast or another detector may help)',
-                    label,
-                )
+    def write_gap(self, reason: str) -> None:
+        """Append an interruption after the last frame."""
+        self._write('gap', time=self._time, reason=reason)
 
     def write_frame(self, poses: LivePoses) -> None:
         """Append the poses of a frame."""
         self.num_lifted += 1
-        self.write(
-            {
-                'type': 'frame',
-                'frame_id': poses.frame.index,
-                'time': round(poses.frame.time, 4),
-                'latency_ms': round(1000 * poses.latency, 1),
-                'tilt': poses.tilt and round(poses.tilt, 1),
-                'instances': [_as_instance(x, self._axes) for x in poses.people],
-            }
+        self._write(
+            'frame',
+            frame_id=poses.frame.index,
+            time=round(poses.frame.time, 4),
+            latency_ms=round(1000 * poses.latency, 1),
+            tilt=poses.tilt and round(poses.tilt, 1),
+            instances=[_as_instance(person, self._axes) for person in poses.people],
         )
 
     def write_summary(self, capture: Capture) -> None:
         """Append the numbers of frames, and why the stream ended."""
-        self.write(
-            {
-                'type': 'summary',
-                'frames_seen': capture.seen,
-                'frames_lifted': self.num_lifted,
-                'ended': capture.ended,
-            }
+        self._write(
+            'summary',
+            frames_seen=capture.seen,
+            frames_lifted=self.num_lifted,
+            ended=capture.ended,
         )
 
-    def write(self, document: dict) -> None:
+    def _write(self, kind: str, **content: object) -> None:
         """Append plain values as a line."""
-        self._file.write(f'{to_json(document)}\n'.encode('utf-8', 'backslashreplace'))
+        line = f'{to_json({"type": kind, **content})}\n'
+        self._file.write(line.encode('utf-8', 'backslashreplace'))
 
 
 def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:
@@ -245,21 +255,13 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
 def _header(
     chain: LiveChain, values: Values, axes: str, size: tuple[int, int]
 ) -> dict[str, object]:
-    """Describe a stream for the header of its file.
-
-    Args:
-        chain (LiveChain): The models.
-        values (Values): Options.
-        axes (str): Axes of the poses.
-        size (tuple[int, int]): Width and height of the images, pixels.
-    """
+    """Describe a stream with images of a size (width, height), for its header."""
     skeleton = get_skeleton('h36m-17')
     models = chain.plan.models
     place = chain.placer.options
     lens = values.of(SetLens).lens_of(*size)
     focal, _ = camera_intrinsics(ideal_camera(*size, lens))
     return {
-        'type': 'header',
         'mmhot': __version__,
         'stream': chain.frames.label,
         'fps': chain.fps,
@@ -287,12 +289,15 @@ def _header(
 
 def _as_instance(person: LivePerson, axes: str) -> dict:
     """Convert a person to plain values, rounded to 0.1 mm and 0.01 pixels."""
-    pose, root = person.keypoints_3d, person.root_3d
-    is_placed = bool((root == root).all())
+    pose = person.keypoints_3d
+    root = person.root_3d
+    is_placed = bool(np.isfinite(root).all())
     if axes == 'z-up':
-        pose, root = (points[..., [0, 2, 1]] * (1, 1, -1) for points in (pose, root))
+        pose = pose[:, [0, 2, 1]] * (1, 1, -1)
+        root = root[[0, 2, 1]] * (1, 1, -1)
     elif axes == 'world':
-        pose, root = person.places - person.places[0], person.places[0]
+        root = person.places[0]
+        pose = person.places - root
     return {
         'track_id': person.track,
         'keypoints_3d': pose.astype(float).round(4).tolist(),
