@@ -95,7 +95,11 @@ def test_distortion_is_in_opencvs_order(tmp_path, distortion, expected):
         ('a.json', {'fx': 900, 'cx': 1}, 'a.json: lacks fy, cy: camera_matrix'),
         ('a.json', {**NAMED, 'fx': 'wide'}, 'fx must be numbers, in lists'),
         ('a.json', {**NAMED, 'fx': -1}, 'no lens has these intrinsics'),
-        ('a.json', {'K': np.transpose(MATRIX).tolist()}, 'K must be .*fx, 0, cx'),
+        (
+            'a.json',
+            {'K': np.transpose(MATRIX).tolist()},
+            'the camera matrix must be .*fx, 0, cx',
+        ),
         ('a.json', {'K': MATRIX, 'dist': [1.0] * 6 + [0] * 9}, 'distortion must be 4,'),
         ('a.json', [1], 'a.json: has no intrinsics: camera_matrix'),
         ('a.yml', 'a: [', 'is not valid YAML'),

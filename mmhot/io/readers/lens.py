@@ -1,4 +1,13 @@
-"""Reader of camera intrinsics in JSON, YAML of OpenCV and ROS, and ``.npz``."""
+"""Reader of camera intrinsics: JSON, YAML of OpenCV and ROS, ``.npz``.
+
+ROS writes ``camera_info`` as below, and so does OpenCV, whose matrices have a tag::
+
+    image_width: 1280
+    image_height: 720
+    camera_matrix: {rows: 3, cols: 3, data: [900, 0, 655, 0, 920, 340, 0, 0, 1]}
+    distortion_model: plumb_bob
+    distortion_coefficients: {rows: 1, cols: 5, data: [-0.28, 0.09, 0, 0, -0.01]}
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,60 +15,77 @@ from pathlib import Path
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.io import arrays
+from mmhot.io.arrays import (
+    as_number,
+    as_numbers,
+    load_arrays,
+    load_json,
+    read_limited,
+)
 from mmhot.structures.lens import DISTORTIONS, Lens
 
-# Keys that calibration programs use.
-_MATRIX = ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx')
-_DISTORTION = (
-    'dist_coeffs',
-    'distortion_coefficients',
-    'distCoeffs',
-    'distortion',
-    'dist',
-    'D',
-)
-_WIDTH = ('image_width', 'width', 'w')
-_HEIGHT = ('image_height', 'height', 'h')
-_NUMBERS = ('fx', 'fy', 'cx', 'cy')
-# Distortion terms in OpenCV's order, for files that name each number.
+_PINHOLE = ('fx', 'fy', 'cx', 'cy')
 _TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
-_MAX_TEXT = 256 << 10
-_EXPECTED = f'{_MATRIX[0]} (3x3) or {", ".join(_NUMBERS)} expected'
+"""Terms of the distortion in OpenCV's order, for files that name each number."""
+# Keys of calibration programs for the same numbers.
+_KEYS = {
+    'matrix': ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx'),
+    'distortion': (
+        *('dist_coeffs', 'distortion_coefficients', 'distCoeffs'),
+        *('distortion', 'dist', 'D'),
+    ),
+    'width': ('image_width', 'width', 'w'),
+    'height': ('image_height', 'height', 'h'),
+    **{name: (name,) for name in (*_PINHOLE, *_TERMS)},
+}
+_MODELS = ('plumb_bob', 'rational_polynomial', 'opencv', '', None)
+_MAX_TEXT = 256 << 10  # bytes of a file
+_EXPECTED = f'{_KEYS["matrix"][0]} (3x3) or {", ".join(_PINHOLE)} expected'
 
 
 def read_lens(path: str | Path) -> Lens:
     """Read a calibrated lens from ``.json``, ``.yml``, ``.yaml`` or ``.npz``.
 
-    ``docs/output-formats.md`` has the keys. The lens has the image size, if the file
-    states it.
+    Args:
+        path (str | Path): A file with the keys of OpenCV, ROS or other programs.
+
+    Returns:
+        Lens: The lens; it has the image size if the file states it.
+
+    Raises:
+        ValueError: If the file is damaged, lacks intrinsics, or has another distortion
+            model than OpenCV's.
+        OSError: If the file does not exist or cannot be read.
+
+    Example::
+
+        lens = read_lens('camera_info.yaml')
     """
     path = Path(path)
     with naming(path):
         content = _load(path)
-        kind = content.get('distortion_model', 'plumb_bob')
-        if kind not in ('plumb_bob', 'rational_polynomial', 'opencv', '', None):
+        model = content.get('distortion_model')
+        if model not in _MODELS:
             raise ValueError(
-                f'distortion_model {kind!r:.40} is not supported: it must be '
+                f'distortion_model {model!r:.40} is not supported: it must be '
                 "OpenCV's model ('plumb_bob' or 'rational_polynomial' in ROS)"
             )
-        width = _number(content, *_WIDTH)
-        height = _number(content, *_HEIGHT)
-        # ROS writes 0 where it is not known
+        numbers = _numbers_of(content)
+        # ROS writes 0 for sizes that it does not know.
+        width, height = (as_number(numbers.get(x, 0), x) for x in ('width', 'height'))
         size = (int(width), int(height)) if width and height else None
-        fx, fy, cx, cy = _pinhole(content)
-        return Lens((fx, fy), (cx, cy), _distortion(content), size)
+        fx, fy, cx, cy = _pinhole(numbers)
+        return Lens((fx, fy), (cx, cy), _distortion(numbers), size)
 
 
 def _load(path: Path) -> Mapping[str, object]:
     suffix = path.suffix.lower()
     if suffix == '.npz':
-        names = (*_MATRIX, *_DISTORTION, *_WIDTH, *_HEIGHT, *_NUMBERS, *_TERMS)
-        return arrays.load_arrays(path, names)
+        return load_arrays(path, [key for keys in _KEYS.values() for key in keys])
     if suffix not in ('.json', '.yml', '.yaml'):
         raise ValueError('must be a .json, .yml, .yaml or .npz file of intrinsics')
     is_json = suffix == '.json'
-    content = arrays.load_json(path, _MAX_TEXT) if is_json else _load_yaml(path)
+    content = load_json(path, _MAX_TEXT) if is_json else _load_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f'has no intrinsics: {_EXPECTED}')
     return content
@@ -69,13 +95,13 @@ def _load_yaml(path: Path) -> object:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Decodes OpenCV's matrices, too."""
+        """Loader that also decodes OpenCV's matrices."""
 
     Loader.add_constructor(
         'tag:yaml.org,2002:opencv-matrix',
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
-    text = arrays.read_limited(path, _MAX_TEXT).decode('utf-8')
+    text = read_limited(path, _MAX_TEXT).decode('utf-8')
     text = text.removeprefix('%YAML:1.0')  # OpenCV's header, which is not valid YAML
     try:
         return yaml.load(text, Loader)
@@ -83,43 +109,42 @@ def _load_yaml(path: Path) -> object:
         raise ValueError(f'is not valid YAML: {error}') from error
 
 
-def _pinhole(content: Mapping[str, object]) -> tuple[float, ...]:
-    name, matrix = _first(content, *_MATRIX)
-    if matrix is None:
-        numbers = {name: _number(content, name) for name in _NUMBERS}
-        if missing := [name for name, number in numbers.items() if number is None]:
-            raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
-        return tuple(number for number in numbers.values() if number is not None)
-    (fx, _, cx), (below, fy, cy), last = matrix.reshape(3, 3).tolist()
-    if [below, *last] != [0, 0, 0, 1]:
-        raise ValueError(f'{name} must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]')
-    return fx, fy, cx, cy
+def _numbers_of(content: Mapping[str, object]) -> dict[str, np.ndarray]:
+    """Return the numbers that a file states, arrays of any shape, by our names."""
+    numbers = {}
+    for name, keys in _KEYS.items():
+        key = next((key for key in keys if key in content), '')
+        value = content.get(key)
+        if isinstance(value, dict) and 'data' in value:  # a matrix of OpenCV or ROS
+            value = value['data']
+        if value is not None:
+            # YAML reads 1e-3 as text.
+            numbers[name] = as_numbers(value, key, of_text=True)
+    return numbers
 
 
-def _distortion(content: Mapping[str, object]) -> tuple[float, ...]:
-    """Return the distortion, padded to a length that OpenCV supports."""
-    _, terms = _first(content, *_DISTORTION)
-    if terms is None:
-        named = [_number(content, term) or 0.0 for term in _TERMS]
-        terms = np.trim_zeros(np.array(named), 'b')
+def _pinhole(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
+    """Return fx, fy, cx and cy in pixels, from arrays (...) by our names."""
+    if 'matrix' in numbers:
+        (fx, _, cx), (below, fy, cy), last = numbers['matrix'].reshape(3, 3).tolist()
+        if [below, *last] != [0, 0, 0, 1]:
+            raise ValueError(
+                'the camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]'
+            )
+        return fx, fy, cx, cy
+    if missing := [name for name in _PINHOLE if name not in numbers]:
+        raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
+    return tuple(as_number(numbers[name], name) for name in _PINHOLE)
+
+
+def _distortion(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
+    """Return the terms of the distortion, padded to a number that OpenCV supports.
+
+    They are zero for terms that a file does not name. The arrays (...) have our names.
+    """
+    named = [as_number(numbers.get(term, 0), term) for term in _TERMS]
+    terms = numbers.get('distortion', np.trim_zeros(np.array(named), 'b'))
     if not terms.any():
         return ()
-    # Further terms must be zero.
-    length = next((n for n in DISTORTIONS if n >= terms.size), terms.size)
-    return tuple(np.pad(terms.ravel(), (0, length - terms.size)).tolist())
-
-
-def _number(content: Mapping[str, object], *names: str) -> float | None:
-    """Return the number of the first name that is present; None if none is."""
-    name, array = _first(content, *names)
-    return None if array is None else arrays.as_number(array, name)
-
-
-def _first(content: Mapping[str, object], *names: str) -> tuple[str, np.ndarray | None]:
-    """Return the first name that is present, and its numbers, of any shape."""
-    name = next((name for name in names if name in content), '')
-    value = content.get(name)
-    if isinstance(value, dict) and 'data' in value:  # a matrix of OpenCV or ROS
-        value = value['data']
-    # YAML reads 1e-3 as text
-    return name, None if value is None else arrays.as_numbers(value, name, of_text=True)
+    count = next((n for n in DISTORTIONS if n >= terms.size), terms.size)
+    return tuple(np.pad(terms.ravel(), (0, count - terms.size)).tolist())
