@@ -1,4 +1,15 @@
-"""Reader of ``.csv`` of DeepLabCut: predictions or labels of one or several animals."""
+"""DeepLabCut 2 and 3: ``.csv`` of predictions or labels, one or several animals.
+
+``analyze_videos(..., save_as_csv=True)`` writes a row for each frame below four lines,
+or three if there is one animal. Labels have the path of an image in place of the frame
+and no likelihood::
+
+    scorer,DLC_resnet50,DLC_resnet50,DLC_resnet50
+    individuals,ann,ann,ann
+    bodyparts,nose,nose,nose
+    coords,x,y,likelihood
+    0,612.0,110.5,0.93
+"""
 
 from pathlib import Path
 
@@ -12,7 +23,7 @@ _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 
 
 def read_csv(path: Path) -> Rows:
-    """Read one or several individuals, from predictions or from labels."""
+    """Read all individuals that have the joints of the first one."""
     lines = [line for line in cells_of(path) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]

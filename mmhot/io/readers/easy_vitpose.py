@@ -1,4 +1,11 @@
-"""JSON of easy_ViTPose: frames of people by track ID, with points y, x, score."""
+"""easy_ViTPose: JSON of ``inference.py --save-json``.
+
+Frames are dicts of people by track ID; points are y, x, score:
+
+>>> document = {'keypoints': [{'4': [[110, 612, 0.9]]}], 'skeleton': {'0': 'nose'}}
+>>> to_mmpose(document)['frames']
+[{'4': {'keypoints': [[612, 110, 0.9]]}}]
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +13,18 @@ from typing import Any
 from mmhot.io.arrays import depth_of
 
 
-def read_document(document: Any) -> dict[str, Any] | None:
-    """Convert a document to MMPose's keys; the result is None for other programs'."""
+def to_mmpose(document: Any) -> dict[str, Any] | None:
+    """Convert frames of people by track ID to MMPose's keys.
+
+    The result is None for documents of other programs.
+    """
     frames = document.get('keypoints') if isinstance(document, Mapping) else None
-    if not isinstance(frames, list) or not all(
-        isinstance(x, Mapping) and {*map(depth_of, x.values())} <= {2} for x in frames
-    ):
+    if not isinstance(frames, list) or not any(frames):
         return None
-    if not any(frames):
+    if not all(
+        isinstance(frame, Mapping) and {*map(depth_of, frame.values())} <= {2}
+        for frame in frames
+    ):
         return None
     return {
         'frames': [

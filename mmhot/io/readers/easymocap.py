@@ -1,6 +1,13 @@
-"""EasyMocap: files of an image each, with people in the world's axes."""
+"""EasyMocap: folder ``keypoints3d`` with a JSON file per image.
+
+People have x, y, z and score of OpenPose's 25 joints in meters, then perhaps those of
+hands and face, in the axes of the calibration:
+
+    >>> from mmhot.io.readers.people import people_of
+    >>> people_of([{'id': 0, 'keypoints3d': [[0.1, 0.2, 1.6, 0.9]]}])
+    [{'id': 0, 'axes': 'world', 'points_3d': [[0.1, 0.2, 1.6, 0.9]]}]
+"""
 
 from mmhot.io.readers.keys import Key
 
-# The body, OpenPose's 25 joints, comes before hands and face.
 KEYS = {'keypoints3d': Key('points_3d', {'axes': 'world'}, num_points=25)}

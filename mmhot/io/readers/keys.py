@@ -13,7 +13,7 @@ class Key(NamedTuple):
     """
 
     field: str
-    stated: Mapping[str, Any] = {}  # what people with this key state besides
+    stated: Mapping[str, Any] = {}  # further fields that the program implies
     num_points: int | None = None  # points that are read, from the first one; None: all
 
 

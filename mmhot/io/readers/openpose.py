@@ -1,4 +1,14 @@
-"""OpenPose's files of an image each, and ComfyUI's lists of such images."""
+"""OpenPose 1.7: a JSON file per image; ComfyUI's and ControlNet's lists of such images.
+
+``--write_json`` writes x, y and score of 25 joints (BODY_25) or 18 (COCO), zeros where
+it found none. ComfyUI adds the size of the image:
+
+    >>> from mmhot.io.readers.people import people_of
+    >>> image = {'people': [{'person_id': [-1], 'pose_keypoints_2d': [612, 110, 0.9]}],
+    ...          'canvas_width': 640, 'canvas_height': 480}
+    >>> people_of(image)
+    [{'person_id': [-1], 'points_2d': [612, 110, 0.9]}]
+"""
 
 from mmhot.io.readers.keys import Key
 

@@ -2,7 +2,13 @@
 
 A document is a list of frames, or a dict of them by image; a frame is a list of people,
 a dict with such a list, one person, or a dict of arrays of all people. A person is a
-dict. The module of each program has its keys, and what is special about its values.
+dict. The module of each program has its keys, a sample, and what is special about its
+values; this module joins people of all programs to rows:
+
+    >>> frame = {'frame_id': 7, 'instances': [{'keypoints': [[612, 110]], 'id': 3}]}
+    >>> rows = read_people({'fps': 30, 'frames': [frame]}, Path('walk.json'), size=2)
+    >>> rows.points.tolist(), rows.frame, rows.fps
+    ([[[612.0, 110.0]]], array([7.]), 30.0)
 """
 
 import re
@@ -41,11 +47,13 @@ from mmhot.io.readers.keys import Key, spell
 from mmhot.structures.rows import Rows, number_tracks
 
 _PROGRAMS = mmpose, openpose, sam_3d_body, easymocap, panoptic, mediapipe, videopose3d
+# Keys as programs spell them, and then with other signs and capitals.
 _EXACT = {name: key for program in _PROGRAMS for name, key in program.KEYS.items()}
 # The first of two programs with one spelling counts.
 _SPELLED = {spell(name): key for name, key in reversed(_EXACT.items())}
 _FIELDS = tuple(dict.fromkeys(key.field for key in _EXACT.values()))
 _POINTS = ('points_2d', 'points_3d')
+# Names of the points in messages.
 _TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
 # Keys of arrays of many frames that are read beside the fields.
 _COLUMNS = ('frame', 'track', 'width', 'height', 'fps', 'skeleton', 'joint_names')
@@ -67,21 +75,29 @@ _PERSON_NUMBER = re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)')
 _TRACKS = (*mmpose.TRACKS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 _LARGEST_SHARE = 10  # image sizes; landmarks with larger coordinates are pixels
 Person = dict[str, Any]
-"""Fields of a person, ``are_shares``, and the keys that no program's module has."""
+"""Fields of a person, ``are_shares``, and keys that the module of no program has."""
 
 
 def read_people(content: Any, path: Path, size: int) -> Rows:
     """Convert a document, or a generator of frames, to rows; values are not checked.
 
-    If people have 2D and 3D points, ``size`` (2 or 3) decides which are read.
+    Args:
+        content (Any): Decoded JSON or pickle, an array, or results of a program.
+        path (Path): Path of the source, or a name for messages.
+        size (int): Coordinates to read, 2 or 3, of people with points of both kinds.
+
+    Returns:
+        Rows: The people, with what the document states about the video.
+
+    Raises:
+        ValueError: If there are no people with keypoints.
     """
-    if ultralytics.is_result(content):
-        content = [content]
-    elif not isinstance(content, Iterable):
+    if not isinstance(content, Iterable):
         raise ValueError(
-            f'keypoints must be an array of numbers, got {type(content).__name__}'
+            'keypoints must be an array, or a list of results of each frame, '
+            f'got {type(content).__name__}'
         )
-    elif not hasattr(content, '__len__'):  # results may hold images
+    if not hasattr(content, '__len__'):  # Results may hold images: they are dropped.
         content = [*map(plain, content)]
     header, content = _unwrap(content)
     if _are_numbers(content):
@@ -103,10 +119,15 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
 
 
 def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
-    """Convert documents, by name of their files, to rows.
+    """Convert the documents of a folder to rows.
 
     A file has all people of an image, one person of an image, or one person in all
     frames.
+
+    Args:
+        documents (Mapping[str, Any]): Decoded files by name.
+        folder (Path): The folder, for messages.
+        size (int): Preferred points, 2 or 3 coordinates.
     """
     header: dict = {}
     images: list[tuple[str, list[Person]]] = []
@@ -121,17 +142,17 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
                     f'{name} holds a whole clip: give the file instead of the folder, '
                     'which must hold one file per image or per person'
                 )
-            [content] = content  # ComfyUI's list of one image
+            [content] = content  # ComfyUI writes a list of one image.
         header = header or info | _image_size(content)
         people = people_of(content)
         if pattern and (match := pattern.search(name)):
             people = [person | {'track_id': int(match[1])} for person in people]
             name = pattern.sub('', name, count=1)
-            if len(people) > 1:
+            if len(people) > 1:  # one person in all frames
                 pairs += zip(_number(people, folder).frame, people, strict=True)
                 continue
         images.append((name, people))
-    numbers = frames_of([label for label, _ in images], folder) if images else []
+    numbers = frames_of([name for name, _ in images], folder)
     pairs += [
         (number, person)
         for number, (_, people) in zip(numbers, images, strict=True)
@@ -155,19 +176,23 @@ def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
 def _are_numbers(content: Any) -> bool:
     """Return whether a document is an array, or lists of numbers or arrays."""
     first = first_of(content)
-    if first is None:  # a missing value; None in place of a frame is an empty frame
+    if first is None:  # a missing number, unless it stands for an empty frame
         return isinstance(content, list) and content[:1] != [None]
     return isinstance(first, int | float) or hasattr(first, 'dtype')
 
 
 def columns_of(names: Sequence[str]) -> list[str]:
-    """Return the names of arrays that are read, if some are points; else none."""
+    """Choose the arrays of a file that are read, if some of them have points.
+
+    >>> columns_of(['keypoints', 'frame_idx', 'images'])
+    ['keypoints', 'frame_idx']
+    """
     has_points = any(map(_names_points, names))
     return [x for x in names if has_points and _column(x) in (*_COLUMNS, *_FIELDS)]
 
 
 def has_columns(content: Any) -> bool:
-    """Return whether a dict has the points of many frames, or of many people."""
+    """Return whether a value is a dict with points of many frames or people."""
     return isinstance(content, Mapping) and any(
         depth_of(plain(value)) > 2
         for name, value in content.items()
@@ -193,8 +218,8 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     }
     if 'points' in arrays:
         points = arrays.pop('points')
-        # People are the first axis.
-        points = points.swapaxes(0, 1) if points.ndim == 4 else points
+        if points.ndim == 4:  # People are the first axis.
+            points = points.swapaxes(0, 1)
         arrays[f'points_{points.shape[-1]}d'] = points
     kinds = f'points_{size}d', f'points_{5 - size}d'
     rows = _to_rows(arrays, columns, next(x for x in kinds if x in arrays))
@@ -211,10 +236,8 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
 
 def plain(value: Any) -> Any:
     """Convert tensors, arrays of objects, results of packages to lists and dicts."""
-    is_array = isinstance(value, np.ndarray)
-    if hasattr(value, 'requires_grad') or (
-        is_array and (value.dtype.hasobject or value.ndim == 0)
-    ):
+    is_tensor = hasattr(value, 'requires_grad')
+    if is_tensor or (isinstance(value, np.ndarray) and value.dtype.hasobject):
         return value.tolist()
     return mediapipe.plain(ultralytics.plain(value))
 
@@ -222,7 +245,7 @@ def plain(value: Any) -> Any:
 def _unwrap(content: Any) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
     content = plain(content)
-    content = easy_vitpose.read_document(content) or content
+    content = easy_vitpose.to_mmpose(content) or content
     key = next((x for x in _FRAMES if has_any(content, (x,))), None)
     if key is None or has_columns(content):
         return {}, content
@@ -258,11 +281,11 @@ def _image_size(frame: Any) -> dict[str, Any]:
     return {x: frame[key] for key, x in openpose.SIZE.items() if has_any(frame, (key,))}
 
 
-def _number(frames: Sequence[Any], path: Path, labels: Sequence | None = None) -> Times:
-    """Number frames by labels, names or times; else they are consecutive."""
+def _number(frames: Sequence[Any], path: Path, names: Sequence | None = None) -> Times:
+    """Number frames by names of images, stated numbers or times, else consecutively."""
     numbers = None
     stated = _stated(frames, FRAME, _IMAGE)
-    labels = stated[1] if labels is None and stated else labels
+    labels = stated[1] if names is None and stated else names
     if labels is not None:
         are_names = all(isinstance(label, str) for label in labels)
         numbers = np.asarray(
@@ -274,7 +297,10 @@ def _number(frames: Sequence[Any], path: Path, labels: Sequence | None = None) -
 
 
 def _stated(frames: Sequence, *patterns: re.Pattern) -> tuple[str, list] | None:
-    """Return a key that all frames have, and its values, by the first pattern."""
+    """Return the first key, spelled, that a pattern allows, and its values.
+
+    All frames have the key. Earlier patterns have priority.
+    """
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
     for pattern, (key, value) in product(patterns, first.items()):
         is_label = pattern.fullmatch(spell(key)) and isinstance(value, str | Real)
@@ -296,7 +322,7 @@ def _names_points(name: object) -> bool:
 
 
 def _items(person: Any) -> list[tuple[str, Any]]:
-    """List keys and values of a person, first the ones of its parts."""
+    """List the keys and values of a person, those of nested parts first."""
     parts = (*map(person.get, _PARTS), person) if isinstance(person, Mapping) else ()
     return [
         item for part in parts if isinstance(part, Mapping) for item in part.items()
@@ -308,7 +334,18 @@ def _is_person(value: Any) -> bool:
 
 
 def people_of(frame: Any) -> list[Person]:
-    """Return the people of a frame."""
+    """Return the people of a frame, fields by name.
+
+    Args:
+        frame (Any): A list of people, a dict with such a list, one person, a dict of
+            people by track ID, or a dict of arrays of all people.
+
+    Raises:
+        ValueError: If a person has no keypoints.
+
+    >>> people_of({'people': {'7': {'keypoints': [[612, 110]]}}})
+    [{'track_id': '7', 'points_2d': [[612, 110]]}]
+    """
     people = plain(frame)
     if isinstance(people, Mapping) and not _is_person(people):
         key = next((x for x in _PEOPLE if x in people), None)
@@ -335,15 +372,15 @@ def _read_person(person: Any) -> Person:
         value = plain(value)
         if key.field == 'bboxes' and isinstance(value, Mapping):  # body and hands
             value = value.get('body')
-        if key.field in _POINTS and isinstance(value, Mapping):
+        if key.field in _POINTS and isinstance(value, Mapping):  # points by joint
             values['joint_names'] = [*value]
             value = [*value.values()]
         if key.num_points is not None:
             value = value[: key.num_points]
-        found = {key.field: value}
+        fields = {**key.stated, key.field: value}
         if key.field in _POINTS and mediapipe.is_landmark(first_of(value)):
-            found = mediapipe.read_landmarks(value, key.field)
-        for field, x in {**key.stated, **found}.items():
+            fields = {**key.stated, **mediapipe.read_landmarks(value, key.field)}
+        for field, x in fields.items():
             if x is not None:
                 values.setdefault(field, x)
     return values
@@ -372,7 +409,18 @@ def gather(
     Args:
         pairs (Sequence): Frame number and person. What a person lacks is NaN.
         header (Mapping): What the source states for all people.
-        size (int): Preferred points, 2 or 3 dimensions.
+        size (int): Preferred points, 2 or 3 coordinates. People without them are left
+            out, unless nobody has them.
+
+    Returns:
+        Rows: N rows in the order of the pairs.
+
+    Raises:
+        ValueError: If nobody has points.
+
+    >>> nose = [[612.0, 110.0, 0.9]]
+    >>> gather([(4, {'points_2d': nose}), (5, {'points_2d': nose})], {}).points.shape
+    (2, 1, 3)
     """
     for kind in (f'points_{size}d', f'points_{5 - size}d'):
         if chosen := [x for x in pairs if len(x[1].get(kind, ()))]:
@@ -390,7 +438,7 @@ def gather(
         arrays[kind] = points.reshape(len(people), -1, 3)
     elif points.ndim == 2 and points.shape[1] % 4 == 0 and kind == 'points_3d':
         arrays[kind] = points.reshape(len(people), -1, 4)  # Panoptic: x, y, z, score
-    if 'bboxes' in arrays:  # MMPose writes them inside another list
+    if 'bboxes' in arrays:  # MMPose writes them inside another list.
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
     return replace(
         _to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, kind),
@@ -422,17 +470,11 @@ def _to_rows(
     """
     points = arrays[kind]
     scores = arrays.get('scores')
+    pixels = None
     if kind == 'points_2d':
-        if points.shape[-1] == 4:  # x, y, depth, visibility
-            scores = points[..., 3]
-            points = points[..., :2]
-        # 0 is not labeled, 1 is labeled but occluded, 2 is visible
-        if points.shape[-1] == 3 and np.isin(points[..., 2], (0, 1, 2)).all():
-            is_seen = points[..., 2] > 0
-            points = points[..., :2]
-            if scores is None or scores.shape != is_seen.shape:
-                scores = np.ones(is_seen.shape)
-            scores = np.where(is_seen, scores, 0)
+        points, scores = _split_scores(points, scores)
+    elif 'points_2d' in arrays:
+        pixels = arrays['points_2d'][..., :2]
     names = header.get('joint_names')
     table = header.get('keypoint_id2name')
     if names is None and table:
@@ -440,14 +482,13 @@ def _to_rows(
     skeleton = header.get('skeleton')
     if skeleton is None and names is None:
         skeleton = openpose.SKELETONS.get(points.shape[-2])
-    pixels = arrays.get('points_2d') if kind == 'points_3d' else None
     focal = arrays.get('focal_length')
     return Rows(
         points,
         scores,
         bboxes=arrays.get('bboxes'),
         root_3d=arrays.get('root_3d'),
-        keypoints_2d=None if pixels is None else pixels[..., :2],
+        keypoints_2d=pixels,
         width=single(header, 'width'),
         height=single(header, 'height'),
         fps=single(header, 'fps'),
@@ -457,8 +498,32 @@ def _to_rows(
     )
 
 
+def _split_scores(
+    points: np.ndarray, scores: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Separate scores (..., K) of another kind than confidence from points (..., K, C).
+
+    These are MediaPipe's visibility after the depth, and COCO's flags: 0 is not
+    labeled, 1 is labeled but occluded, 2 is visible.
+    """
+    if points.shape[-1] == 4:
+        scores = points[..., 3]
+        points = points[..., :2]
+    if points.shape[-1] == 3 and np.isin(points[..., 2], (0, 1, 2)).all():
+        is_labeled = points[..., 2] > 0
+        points = points[..., :2]
+        if scores is None or scores.shape != is_labeled.shape:
+            scores = np.ones(is_labeled.shape)
+        scores = np.where(is_labeled, scores, 0)
+    return points, scores
+
+
 def single(header: Mapping[str, Any], key: str) -> float | None:
-    """Return a number of a header, or None."""
+    """Return a number of a header; None if it has no such key.
+
+    >>> single({'fps': [25]}, 'fps')
+    25.0
+    """
     value = header.get(key)
     return None if value is None else as_number(value, key)
 
@@ -466,7 +531,7 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
 def _stack_tracks(people: Sequence[Person], frames: np.ndarray) -> np.ndarray | None:
     """Stack the track IDs of people, (N,), as they are; None if there are none.
 
-    Keys other than MMPose's may number boxes instead. They are no track IDs if one
+    Keys other than MMPose's may number boxes instead. They are not track IDs if one
     occurs twice in a frame, or, for ``id``, if none occurs in two frames.
     """
     for key in _TRACKS:

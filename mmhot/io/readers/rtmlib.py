@@ -1,4 +1,12 @@
-"""Results of rtmlib: arrays of the people in each frame."""
+"""rtmlib: keypoints and scores of the people in each frame, in memory.
+
+``body(image)`` of ``rtmlib.Body`` and its ``PoseTracker`` returns a pair of arrays:
+
+    >>> one, two = np.ones((1, 17, 2)), np.ones((2, 17, 2))
+    >>> rows = read_people([(one, one[..., 0]), (two, two[..., 0])])
+    >>> rows.points.shape, rows.scores.shape
+    ((2, 2, 17, 2), (2, 2, 17))
+"""
 
 from typing import Any
 
@@ -8,10 +16,15 @@ from mmhot.structures.rows import Rows
 
 
 def read_people(content: Any) -> Rows | None:
-    """Stack keypoints (P, K, 2) of each frame, or pairs with scores (P, K).
+    """Stack the keypoints of each frame, perhaps with scores.
 
-    Rows have keypoints (T, P, K, 2) and perhaps scores (T, P, K), NaN and 0 for people
-    who are not in a frame. The result is None if the content is something else.
+    Args:
+        content (Any): A list with keypoints (P, K, 2), or a pair of these and scores
+            (P, K), for each of T frames. P may differ between frames.
+
+    Returns:
+        Rows | None: Keypoints (T, P, K, 2) and perhaps scores (T, P, K), NaN and 0 for
+        people who are not in a frame; None if the content is something else.
     """
     if not isinstance(content, list):
         return None
@@ -20,14 +33,14 @@ def read_people(content: Any) -> Rows | None:
     if axes not in ({(3,)}, {(3, 2)}) or not hasattr(pairs[0][0], 'dtype'):
         return None
     most = max(len(pair[0]) for pair in pairs)
-    columns = zip(zip(*pairs, strict=True), (np.nan, 0), strict=False)
-    points, *scores = [
-        np.stack(
-            [
-                np.append(x, np.full((most - len(x), *x.shape[1:]), value), 0)
-                for x in column
-            ]
-        )
-        for column, value in columns
-    ]
-    return Rows(points, scores[0] if scores else None)
+
+    def stack(frames: tuple[np.ndarray, ...], missing: float) -> np.ndarray:
+        """Stack arrays (P, ...) of as many people as most frames have."""
+        shape = (len(frames), most, *frames[0].shape[1:])
+        stacked = np.full(shape, missing, np.float64)
+        for row, people in zip(stacked, frames, strict=True):
+            row[: len(people)] = people
+        return stacked
+
+    points, *scores = zip(*pairs, strict=True)
+    return Rows(stack(points, np.nan), stack(scores[0], 0) if scores else None)

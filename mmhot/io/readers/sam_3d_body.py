@@ -1,5 +1,15 @@
 """SAM 3D Body: a list of people for each image, in the camera's axes.
 
+``SAM3DBodyEstimator.process_one_image`` returns such a list. Joints are MHR's 70, in
+meters around the pelvis, and ``pred_cam_t`` moves them to the camera:
+
+    >>> from mmhot.io.readers.people import people_of
+    >>> people_of([{'pred_keypoints_3d': [[0, -0.6, 0]], 'pred_cam_t': [0.1, 1.2, 4],
+    ...             'pred_keypoints_2d': [[640, 300]], 'focal_length': 1100}])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [{'axes': 'camera', 'points_3d': [[0, -0.6, 0]], 'root_3d': [0.1, 1.2, 4],
+      'points_2d': [[640, 300]], 'focal_length': 1100}]
+
 A fork nests the keys of a person in the dicts ``skeleton`` and ``camera``. Tables of
 SAM3DBody-cpp have other names of fingers.
 """
