@@ -23,8 +23,7 @@ _FLOOR = (62, 51, 43)
 _FLOOR_LINE = (92, 78, 67)
 _SHADOW = (38, 31, 26)
 _OUTLINE = (24, 18, 15)
-LIMB_METERS = 0.05
-"""Width of drawn limbs in meters."""
+LIMB_METERS = 0.05  # width of drawn limbs
 _NEAR_PLANE = 0.3  # meters; smallest distance from the camera at which floor is drawn
 _LINE_POINTS = 50  # points of a line on the floor, at which it may be cut there
 _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel

@@ -63,11 +63,36 @@ def render_video(
         inputs = ((frame.index, frame.time, frame.image) for frame in ahead)
         total = export.footage.num_frames or 0
     frames = prefetch(_draw_frames(renderer, inputs, height))
+    return write_video(path, frames, clip.fps, total, export.progress)
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[tuple[np.ndarray, float]],
+    fps: float,
+    total: int = 0,
+    progress: Count = lambda done, total: None,
+) -> int:
+    """Write images as H.264.
+
+    Args:
+        path (str | Path): File to write.
+        frames (Iterable): Images, BGR, uint8 (H, W, 3), and their times in seconds.
+        fps (float): Frames per second.
+        total (int): Number of images; 0 if unknown. Defaults to 0.
+        progress (Count): Receives the numbers of frames done and of all.
+
+    Returns:
+        int: Number of frames.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
     options = {'movflags': 'faststart'}
     with replacing(path) as temporary:
         try:
             with av.open(str(temporary), 'w', format='mp4', options=options) as file:
-                return _encode(file, frames, clip.fps, total, export.progress)
+                return _encode(file, frames, fps, total, progress)
         except av.FFmpegError as error:  # usually a full disk
             raise OSError(error.errno, error.strerror) from error
 

@@ -1,8 +1,8 @@
-"""Configs within checkpoints: values that are checked, and never executed.
+"""Configs within checkpoints, checked so that a checkpoint from anywhere is safe.
 
-A checkpoint may come from anywhere. Its config builds classes of a list, with the
-arguments of their constructors, and names no file: metainfos are replaced by their
-content.
+The text is parsed and never executed. It may build classes of listed modules, with
+arguments that their constructors have. It opens no file: a metainfo that it names is
+replaced by its content.
 """
 
 from collections.abc import Mapping
@@ -20,17 +20,17 @@ from mmhot.errors import naming, one_line
 from mmhot.skeletons.metainfo import find_shipped_file, read_metainfo
 from mmhot.weights.config_files import parse_config_text
 
-# Keys of a config that are read; all others are settings of a training.
+# Keys of a config that are read. Others are settings of a training.
 _SETTINGS = ('default_scope', 'codec', 'model', 'lifting')
 _SCOPES = ('mmpose', 'mmdet', 'mmengine')
-# Registries by the key of a type; types under other keys are in MODELS.
+# Registry of the types under a key. Types under other keys are in MODELS.
 _REGISTRIES = {
     **dict.fromkeys(('codec', 'decoder'), KEYPOINT_CODECS),
     **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
     'init_cfg': WEIGHT_INITIALIZERS,
 }
-# Modules of OpenMMLab's packages with classes that read no file and import nothing. A
-# class of another package is permitted, as a program of the user has registered it.
+# Modules of these packages with classes that read no file and import nothing. Classes
+# of other packages are permitted, as a program of the user has registered them.
 _PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
 _MODULES = (
     'mmengine.model.weight_init.',
@@ -54,19 +54,19 @@ _MODULES = (
     'mmdet.models.task_modules.',
 )
 _PRETRAINED = 'Pretrained'
-# Keys that every type may have, and keys of MMCV's layers
+# Keys that every type may have, and keys of MMCV's layers.
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
 def config_within(checkpoint: Path, content: Any) -> Config:
-    """Read the settings of the model in the loaded content of a checkpoint.
+    """Read the settings of the model in a checkpoint.
 
     Args:
         checkpoint (Path): File of the checkpoint, for messages.
-        content (Any): What the file contains.
+        content (Any): Its content, loaded with :func:`mmhot.io.pickles.safe_load`.
 
     Returns:
-        Config: Checked settings, see :mod:`mmhot.weights.checkpoint_configs`.
+        Config: The settings, checked as this module says.
 
     Raises:
         ValueError: If the checkpoint has no config, or one that is not permitted.
@@ -83,7 +83,7 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         config = parse_config_text(text)
         scope = config.get('default_scope', 'mmpose')
         if scope == 'mmdet':
-            import_module('mmdet.models')  # registers
+            import_module('mmdet.models')  # registers its classes
         settings = {key: config[key] for key in _SETTINGS if key in config}
         return Config(_check(settings, '', scope, meta.get('dataset_meta')))
 
@@ -91,7 +91,11 @@ def config_within(checkpoint: Path, content: Any) -> Config:
 def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     """Check settings; return a copy with the content of metainfos, and without weights.
 
-    ``key`` is their name, ``meta`` the metainfo of the checkpoint's dataset.
+    Args:
+        value (Any): The settings, or one of their values.
+        key (str): Key of the value.
+        scope (str): Package in which types are looked up.
+        meta (Any): Metainfo of the checkpoint's dataset, if there is one.
     """
     if isinstance(value, list | tuple):
         return type(value)(_check(item, key, scope, meta) for item in value)
@@ -101,7 +105,9 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
         return _read_metainfo(value['from_file'], meta)
     scope = value.get('_scope_', scope)
     if scope not in _SCOPES:
-        raise ValueError(f'its config has the scope {scope!r}, which is not permitted')
+        raise ValueError(
+            f'its config has the scope {scope!r}, must be one of {", ".join(_SCOPES)}'
+        )
     if 'type' in value:
         _check_type(value, key, scope)
     checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
@@ -111,6 +117,7 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
 
 
 def _loads_file(initialization: Any) -> bool:
+    """Return whether one of the initializations of a module loads weights."""
     if isinstance(initialization, list | tuple):
         return any(map(_loads_file, initialization))
     is_dict = isinstance(initialization, Mapping)
@@ -154,13 +161,12 @@ def arguments_of(kind: type) -> frozenset[str]:
     Constructors of base classes are included as long as ``**kwargs`` reach them.
     """
     names: set[str] = set()
-    for init in filter(
-        None, [vars(base).get('__init__') for base in kind.__mro__[:-1]]
-    ):
-        parameters = signature(init).parameters
-        names |= {*parameters}
-        if not any(x.kind is x.VAR_KEYWORD for x in parameters.values()):
-            break  # the constructors of base classes are called with fixed arguments
+    for base in kind.__mro__[:-1]:
+        if '__init__' in vars(base):
+            parameters = signature(vars(base)['__init__']).parameters
+            names |= {*parameters}
+            if not any(x.kind is x.VAR_KEYWORD for x in parameters.values()):
+                break  # base classes get no arguments of the caller
     return frozenset(names)
 
 

@@ -1,8 +1,8 @@
 """Reading of config files, and of the config text in checkpoints.
 
-MMEngine stores a training's config as Python text in ``meta['cfg']``. Executing the
-text of a downloaded checkpoint would be unsafe; it consists of assignments of literals
-and ``dict(...)``, and only these are parsed.
+MMEngine stores a training's config as Python text in ``meta['cfg']``. It has only
+assignments of literals and ``dict(...)``, which are parsed, as executing the text of a
+downloaded checkpoint would be unsafe.
 """
 
 import ast
@@ -37,7 +37,7 @@ def read_config_file(
         ValueError: If it cannot be read.
     """
     path = find_config(path)
-    if not Path(path).is_file():
+    if not path.is_file():
         raise FileNotFoundError(f'{path}: no such config file')
     if path.suffix != '.py':  # MMEngine would also read JSON and YAML with bases
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
@@ -52,7 +52,7 @@ def read_config_file(
 
 
 def _name_types(settings: Any) -> None:
-    """Name the classes of a pure Python config as other configs do, in place."""
+    """Replace the classes of a pure Python config by their names, in place."""
     if isinstance(settings, dict):
         if callable(kind := settings.get('type')):
             settings['type'] = _registered_name(kind)
@@ -63,6 +63,7 @@ def _name_types(settings: Any) -> None:
 
 
 def _registered_name(kind: Callable) -> str:
+    """Return the name of a class in the registries, or the path to import it from."""
     for module in (mmpose.registry, mmengine.registry):
         for registry in vars(module).values():
             is_registry = isinstance(registry, Registry)
@@ -74,10 +75,18 @@ def _registered_name(kind: Callable) -> str:
 def parse_config_text(text: str) -> Config:
     """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
 
-    ``custom_imports`` are not imported.
+    Args:
+        text (str): Python text. Its ``custom_imports`` are not imported.
+
+    Returns:
+        Config: The settings.
 
     Raises:
         ValueError: If the text is not Python, or has more than assignments of literals.
+
+    Example:
+        >>> parse_config_text("model = dict(type='HoT', depth=2)").model.depth
+        2
     """
     try:
         statements = ast.parse(text).body
@@ -93,7 +102,7 @@ def parse_config_text(text: str) -> Config:
                     raise TypeError('no assignment')
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                'the config within holds more than settings in its line '
+                'the config within has more than settings in its line '
                 f'{statement.lineno}, and is not run'
             ) from error
     return Config(settings)

@@ -21,8 +21,8 @@ _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
 _CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
-# File names of OpenMMLab and PyTorch end with the first digits of the SHA-256. Archives
-# are left out, as their names have the digits of the checkpoint.
+# File names of OpenMMLab and PyTorch end with the first digits of the file's SHA-256.
+# Digits alone are a date. Names of archives have the digits of the checkpoint inside.
 _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
 # Models in folders of `mmhot export`, and in folders and archives of MMDeploy's SDK.
 MODEL_FILE = 'model.onnx'
@@ -36,21 +36,31 @@ _MAX_BYTES = 4 << 30  # largest download
 
 
 def is_remote(name: str | Path) -> bool:
-    """Whether a name is an address of the web or the hub."""
+    """Return whether a name is an address of the web or the hub."""
     return str(name).startswith((_HUB, *_WEB))
 
 
 def local_file(name: str | Path) -> Path:
-    """Resolve a name to a file or exported folder; fetch it if it is an address.
+    """Return the path of a model; download it first if its name is an address.
 
     Args:
-        name (str | Path): A path, which is returned as it is; a URL of a file, with
-            ``#sha256=DIGITS`` to check its content, or of an exported folder, with a
-            slash at its end; or ``hf://USER/NAME/FILE``, without a file an exported
-            folder.
+        name (str | Path): One of
+
+            * a path, which is returned as it is;
+            * the URL of a file, perhaps with ``#sha256=DIGITS`` to check its content;
+            * the URL of a folder of ``mmhot export``, with a slash at its end;
+            * ``hf://USER/NAME/FILE`` for a file of the Hugging Face Hub;
+            * ``hf://USER/NAME`` for a folder of ``mmhot export``.
+
+    Returns:
+        Path: A file or a folder.
 
     Raises:
-        ValueError: If it cannot be fetched, or does not match its checksum.
+        ValueError: If it cannot be downloaded, or does not match its checksum.
+
+    Example::
+
+        local_file('hf://ann/poses/tiny.pth')  # ~/.cache/mmhot/downloads/.../tiny.pth
     """
     text = str(name)
     if text.startswith(_HUB):
@@ -69,19 +79,27 @@ def local_file(name: str | Path) -> Path:
             f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
             'digits'
         )
-    named = _DIGITS.search(url)
-    digits = fragment.removeprefix(_SHA256) or (named and named[1])
+    digits = fragment.removeprefix(_SHA256)
+    if not digits and (named := _DIGITS.search(url)):
+        digits = named[1]
     return download(url, folder / Path(urlsplit(url).path).name, digits)
 
 
 def unpack(path: Path) -> Path:
-    """Unpack the model of a .zip file, as MMDeploy's SDK has it; return its folder.
+    """Unpack the model in an archive of MMDeploy's SDK.
 
-    The archive has one .onnx file, in any folder, and perhaps ``pipeline.json`` beside
-    it; all else is left.
+    Args:
+        path (Path): A .zip file with one .onnx file, in any folder, and perhaps
+            ``pipeline.json`` beside it. Other files are ignored.
+
+    Returns:
+        Path: Folder with ``end2end.onnx`` and perhaps ``pipeline.json``.
+
+    Raises:
+        ValueError: If it is not such an archive.
     """
     with naming(require_file(path)):
-        # The content identifies an archive, as files are replaced and dates are copied.
+        # The content identifies an archive: another file may have its name and date.
         folder = cache_folder() / 'archives' / _digest_of(path)[:16] / path.stem
         if (folder / SDK_FILE).is_file():
             return folder
@@ -98,20 +116,22 @@ def unpack(path: Path) -> Path:
 
 
 def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
-    """Read the preprocessing, if there is one, and the model of an archive."""
+    """Read the model of an archive, and its preprocessing if there is one."""
     names = [PurePosixPath(name) for name in archive.namelist()]
-    models = [x for x in names if x.suffix == '.onnx' and x.parts[0] != _RESOURCES]
+    models = [
+        name for name in names if name.suffix == '.onnx' and name.parts[0] != _RESOURCES
+    ]
     if len(models) != 1:
         raise ValueError(f'has {len(models)} .onnx files, and one is expected')
     paths = {PIPELINE_FILE: models[0].with_name(PIPELINE_FILE), SDK_FILE: models[0]}
     members = {file: str(path) for file, path in paths.items() if path in names}
-    if max(archive.getinfo(x).file_size for x in members.values()) > _MAX_SIZE:
+    if any(archive.getinfo(x).file_size > _MAX_SIZE for x in members.values()):
         raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
     return {file: archive.read(member) for file, member in members.items()}
 
 
 def _hub_address(name: str) -> str:
-    """Return the web address of a file, or of an exported folder, of the hub."""
+    """Return the URL of ``hf://USER/NAME/FILE``, or of the folder without a file."""
     parts = name.removeprefix(_HUB).split('/')
     if len(parts) < 2 or not all(parts):
         raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
@@ -122,7 +142,7 @@ def _hub_address(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of files that were fetched or unpacked."""
+    """Return the folder of downloaded and unpacked files."""
     return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'mmhot'
 
 
@@ -137,8 +157,8 @@ def download(
     Args:
         url (str): Address.
         path (Path): File to write.
-        sha256 (str, optional): SHA-256 of the content in hexadecimal digits, or its
-            first digits.
+        sha256 (str, optional): First hexadecimal digits, or all, of the content's
+            SHA-256.
         show (Callable): Receives the megabytes done and in total.
 
     Returns:
@@ -150,7 +170,7 @@ def download(
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
-    # This import, and urllib's below, take a tenth of the time of `mmhot lift --help`.
+    # Imports of networks take a tenth of the time of `mmhot lift --help`.
     from http.client import HTTPException
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,15 +178,16 @@ def download(
         try:
             _fetch(url, temporary, show)
         except (HTTPException, OSError, ValueError) as error:
-            reason = f'cannot be downloaded ({one_line(error):.80})'
             raise ValueError(
-                f'{public_url(url)} {reason}: copy the file to {path}'
+                f'{public_url(url)} cannot be downloaded ({one_line(error):.80}): copy '
+                f'the file to {path}'
             ) from error
         _check_digest(temporary, sha256, url)
     return path
 
 
 def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
+    """Write the content of a URL to a file; raise an OSError if it is incomplete."""
     from urllib.request import urlopen
 
     done = 0
@@ -186,6 +207,7 @@ def _digest_of(path: Path) -> str:
 
 
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:
+    """Raise a ValueError unless the SHA-256 of a file begins with these digits."""
     if sha256 and not (digest := _digest_of(path)).startswith(sha256.lower()):
         raise ValueError(
             f'{public_url(url)} has the SHA-256 {digest}, and {sha256} is expected: it '

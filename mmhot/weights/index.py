@@ -12,52 +12,67 @@ WEIGHTS_FOLDER = Path(__file__).parent
 
 
 def data_folder(package: Path) -> Path:
-    """Return the folder with a package's configs and index; in clones its parent."""
+    """Return the folder with the configs and the index of a package.
+
+    Args:
+        package (Path): Folder of an OpenMMLab package.
+
+    Returns:
+        Path: ``.mim`` in installed packages, the root of the repository in clones.
+    """
     return package / '.mim' if (package / '.mim').is_dir() else package.parent
 
 
-FOLDER = data_folder(WEIGHTS_FOLDER.parent)
-SCHEME = 'mmhot://'
-# Default for clips: a window gives a pose for each of its frames.
+FOLDER = data_folder(WEIGHTS_FOLDER.parent)  # mmhot's configs and index
+SCHEME = 'mmhot://'  # start of the names of shipped weights
+# Lifter for clips: a window gives a pose for each of its frames.
 DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
-# Default for streams: a window takes a tenth of the time, and gives poses for the few
+# Lifter for streams: a window takes a tenth of the time, and gives poses for the few
 # frames in its middle.
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
-"""Settings of :class:`mmhot.Lifter` that trade time for accuracy."""
+"""Values of ``accuracy`` of :class:`mmhot.Lifter`."""
 
 
 @dataclass(frozen=True)
 class IndexedModel:
-    """One model of a metafile, or a config that is in none."""
+    """Model of a metafile, or a config that no metafile lists."""
 
     name: str  # name of the config
     aliases: tuple[str, ...]
-    algorithm: str  # collection in the metafile, or the folder of the config
+    algorithm: str  # collection of the metafile, or folder of the config
     config: Path
     parameters: int | None = None  # number of parameters
-    macs: int | None = None  # multiply-adds of one input: an image or a window
-    weights: str = ''  # mmhot://NAME if the weights are shipped
-    results: Sequence[dict[str, Any]] = ()  # as in the metafile
+    macs: int | None = None  # multiply-adds for one input, an image or a window
+    weights: str = ''  # mmhot://NAME of shipped weights
+    results: Sequence[dict[str, Any]] = ()  # the metafile's results
 
     @property
     def task(self) -> str:
-        """Folder of the config: ``'body_3d_keypoint'`` and so on."""
+        """Folder of the config, such as ``'body_3d_keypoint'``."""
         return self.config.relative_to(FOLDER / 'configs').parts[0]
 
     @property
     def config_name(self) -> str:
-        """Name of the config for ``_base_``, tools and commands."""
+        """Name of the config for ``_base_``, tools and commands: ``mmhot::PATH``."""
         return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
 
     def is_called(self, name: str) -> bool:
-        """Whether ``name`` is its name, an alias, or its weights with or without mmhot://."""
+        """Return whether it is its name, an alias, or the name of its weights."""
         weights = self.weights or self.name
         return name in (self.name, *self.aliases, weights, weights.removeprefix(SCHEME))
 
 
 def read_models(name: str = '') -> list[IndexedModel]:
-    """List the models of all metafiles that contain a name, then other configs."""
+    """List the models of mmhot's metafiles, then other configs.
+
+    Args:
+        name (str): Text; metafiles and other configs without it are left out. Defaults
+            to all.
+
+    Returns:
+        list[IndexedModel]: The models.
+    """
     models = [
         IndexedModel(
             name=entry['Name'],
@@ -79,13 +94,22 @@ def read_models(name: str = '') -> list[IndexedModel]:
 
 
 def aliases_of(entry: dict[str, Any]) -> list[str]:
-    """Return the aliases of an entry of a metafile."""
+    """Return the aliases of an entry of a metafile, which may be one text."""
     aliases = entry.get('Alias') or []
     return [aliases] if isinstance(aliases, str) else aliases
 
 
 def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel | None:
-    """Find a model, perhaps of some tasks only, by what :meth:`is_called` accepts."""
+    """Find a model of mmhot's index.
+
+    Args:
+        name (str): Its name, an alias, or the name of its weights.
+        tasks (Collection[str], optional): Folders of configs to search. Defaults to
+            all.
+
+    Returns:
+        IndexedModel | None: The first model, or None.
+    """
     for model in read_models(name.removeprefix(SCHEME)):
         if model.is_called(name) and (tasks is None or model.task in tasks):
             return model
@@ -93,7 +117,11 @@ def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel 
 
 
 def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
-    """List the models of some tasks with shipped weights, the default first."""
+    """List the models with shipped weights, the default first.
+
+    Args:
+        tasks (Collection[str]): Folders of configs, such as ``['detection']``.
+    """
     weights = shipped_weights()
     return [
         model
@@ -103,9 +131,15 @@ def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
 
 
 def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
-    """Yield the entries of an OpenMMLab package's ``.mim``, in order.
+    """Yield the models of an OpenMMLab package's metafiles.
 
-    Metafiles that do not contain ``name`` are left out, as parsing takes longer.
+    Args:
+        folder (Path): Folder of the index, see :func:`data_folder`.
+        name (str): Text; metafiles without it are not parsed, which takes time.
+            Defaults to all.
+
+    Yields:
+        dict: Entries of ``Models``, in order.
     """
     for metafile in _read_yaml(folder / 'model-index.yml')['Import']:
         if name in (folder / metafile).read_text(encoding='utf-8'):
@@ -113,12 +147,22 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
 
 
 def shipped_weights() -> dict[str, Path]:
-    """Return the weights that come with this package, by name."""
+    """Return the files of the weights that are part of this package, by name."""
     return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
 
 
 def find_shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights, by ``NAME`` or ``mmhot://NAME``."""
+    """Return the file of shipped weights.
+
+    Args:
+        name (str | Path): ``NAME`` or ``mmhot://NAME``.
+
+    Returns:
+        Path | None: The file; None if ``NAME`` is unknown.
+
+    Raises:
+        ValueError: If ``mmhot://NAME`` is unknown.
+    """
     shipped = shipped_weights()
     stem = str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
@@ -128,6 +172,7 @@ def find_shipped(name: str | Path) -> Path | None:
 
 @cache
 def _read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file."""
     import yaml
 
     # The loader that is written in C is ten times as fast.

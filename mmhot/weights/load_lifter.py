@@ -21,7 +21,7 @@ from mmhot.weights.names import Model
 
 
 class LoadedLifter(NamedTuple):
-    """Lifter in evaluation mode, with the files that it was loaded from."""
+    """Lifter in evaluation mode, and where it is from."""
 
     name: str  # name for results
     weights: Path
@@ -33,8 +33,8 @@ def load_lifter(files: Model) -> LoadedLifter:
     """Build a lifter and load its weights.
 
     Args:
-        files (Model): Files of the lifter. Without a config the one in the weights is
-            used.
+        files (Model): Files of the lifter. Weights contain a config, which is used if
+            there is no other.
 
     Returns:
         LoadedLifter: The lifter.
@@ -44,28 +44,30 @@ def load_lifter(files: Model) -> LoadedLifter:
     """
     if not files.weights:
         raise ArgumentError(
-            '%s: a config has no weights: give {checkpoint} as well, or the name of '
+            '%s: a config has no weights: give {checkpoint}, too, or the name of '
             'shipped weights: %s',
             files.name,
             ', '.join(shipped_weights()) or 'none',
         )
     weights = find_shipped(files.weights) or local_file(files.weights)
     content = safe_load(weights)
-    named = files.config or weights
-    name = named.stem if named == weights else f'{named.stem} ({weights.name})'
-    if named.suffix == '.py':
-        built = _build(config := read_config_file(named), named)
+    source = files.config or weights  # a config file, or weights that contain a config
+    name = source.stem if source == weights else f'{source.stem} ({weights.name})'
+    if source.suffix == '.py':
+        config = read_config_file(source)
+        built = _build(config, source)
     else:
-        inside = content if named == weights else safe_load(named)
-        config = config_within(named, inside)
-        with naming(named):
-            built = _build(config, named)
+        config = config_within(
+            source, content if source == weights else safe_load(source)
+        )
+        with naming(source):
+            built = _build(config, source)
     load_strictly(built, weights, content)
     return LoadedLifter(name, weights, config, built.eval())
 
 
 def _build(config: Config, source: Path) -> nn.Module:
-    """Build the model of a config; raise a ValueError unless it is a usable lifter."""
+    """Build the model of a config; raise a ValueError if it is not a usable lifter."""
     model = config.get('model')
     head = model.get('head') if isinstance(model, dict) else None
     if not isinstance(head, dict) or not head.get('decoder') or 'backbone' not in model:
@@ -90,17 +92,21 @@ def _build(config: Config, source: Path) -> nn.Module:
     if decoder.num_keypoints != skeleton.num_keypoints:
         raise ValueError(
             f'{source}: the codec has {decoder.num_keypoints} keypoints, but '
-            f'{skeleton.name} has {skeleton.num_keypoints}: give the metainfo of other '
-            "keypoints as lifting=dict(metainfo=dict(from_file='my.py'))"
+            f'{skeleton.name} has {skeleton.num_keypoints}: state the keypoints in the '
+            "config, lifting=dict(metainfo=dict(from_file='my.py'))"
         )
     return built
 
 
 def lifter_skeleton(config: Config) -> joints.Skeleton:
-    """Return the skeleton of a config's ``lifting``, and register it by name.
+    """Return the skeleton of a lifter, and register it if it is a new one.
 
-    The skeleton follows ``lifting.metainfo``, or is Human3.6M's by default. Poses are
-    relative to the first joint, which is the root.
+    Args:
+        config (Config): Config with the metainfo of the keypoints in
+            ``lifting.metainfo``; Human3.6M's by default.
+
+    Returns:
+        Skeleton: The skeleton. Its first joint is the root.
     """
     metainfo = config.get('lifting', {}).get('metainfo')
     if metainfo is None:

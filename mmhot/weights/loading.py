@@ -1,4 +1,4 @@
-"""Building models from configs, and loading weights that fit them exactly."""
+"""Building of models from configs, and loading of weights that fit them exactly."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ from mmhot.weights.index import SCHEME, find_shipped
 
 @contextmanager
 def naming_failures(source: str | Path) -> Iterator[None]:
-    """Turn any exception while the model of a config is built into a ValueError."""
+    """Name the config in any error while its model is built, as a ValueError."""
     try:
         yield
     except Exception as error:
@@ -31,7 +31,19 @@ def naming_failures(source: str | Path) -> Iterator[None]:
 def build_model(
     settings: Mapping[str, Any], source: str | Path, scope: str = 'mmpose'
 ) -> nn.Module:
-    """Build the model of a config, with random weights."""
+    """Build the model of a config, with random weights.
+
+    Args:
+        settings (Mapping): The model's settings.
+        source (str | Path): Where the config is from, for messages.
+        scope (str): Package in which types are looked up. Defaults to 'mmpose'.
+
+    Returns:
+        nn.Module: The model.
+
+    Raises:
+        ValueError: If it cannot be built.
+    """
     with naming_failures(source), DefaultScope.overwrite_default_scope(scope):
         return MODELS.build(settings)
 
@@ -45,14 +57,14 @@ def load_from_mmhot(filename: str, map_location: Any = None) -> dict:
 def load_strictly(
     model: nn.Module, source: str | Path, content: Any, allows_more: bool = False
 ) -> None:
-    """Load weights that must fit exactly, a state dict or a checkpoint with one.
+    """Load weights into a model, which they must fit exactly.
 
     Args:
         model (nn.Module): The model.
         source (str | Path): Where the weights are from, for messages.
         content (Any): State dict, or checkpoint with one.
-        allows_more (bool): Whether tensors that the model lacks are ignored. Defaults
-            to False.
+        allows_more (bool): Whether to ignore tensors that the model lacks. Defaults to
+            False.
 
     Raises:
         ValueError: If weights do not fit, or are not finite.
@@ -63,10 +75,18 @@ def load_strictly(
 
 
 def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, Tensor]:
-    """Return the state dict of a checkpoint, tensors (...) by name.
+    """Return the state dict of a checkpoint.
+
+    Args:
+        model (nn.Module): The model.
+        source (str | Path): Where the weights are from, for messages.
+        content (Any): State dict, or checkpoint with one.
+
+    Returns:
+        dict[str, Tensor]: Tensors (...) by name.
 
     Raises:
-        ValueError: If it shares no name with the model's.
+        ValueError: If the model has none of the names.
     """
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
@@ -82,11 +102,11 @@ def check_state(
 ) -> None:
     """Raise a ValueError if weights do not fit; see :func:`load_strictly`."""
     expected = model.state_dict()
-    fitting = {key: value for key, value in state.items() if key in expected}
-    differences = list_differences(expected, fitting if allows_more else state)
+    known = {key: value for key, value in state.items() if key in expected}
+    differences = list_differences(expected, known if allows_more else state)
     if differences:
         raise ValueError(describe_differences(source, differences))
-    for key, value in fitting.items():
+    for key, value in known.items():
         if not value.isfinite().all():
             raise ValueError(f'{source} is damaged: {key} is not finite')
 
@@ -94,34 +114,48 @@ def check_state(
 def list_differences(
     expected: Mapping[str, Tensor], state: Mapping[str, Any]
 ) -> list[str]:
-    """List tensors that are missing, unknown or of another shape, one line each.
+    """List tensors that are missing, unknown or of another shape.
 
     Args:
         expected (Mapping[str, Tensor]): Tensors (...) of the model by name.
         state (Mapping[str, Any]): Values of the checkpoint by name.
+
+    Returns:
+        list[str]: A line for each of them.
     """
     differences = [f'{key} is missing' for key in expected if key not in state]
     differences += [f'{key} is not known' for key in state if key not in expected]
-    for key in (key for key in expected if key in state):
-        shape = tuple(expected[key].shape)
-        is_tensor = isinstance(state[key], Tensor)
-        other = tuple(state[key].shape) if is_tensor else type(state[key]).__name__
+    for key, tensor in expected.items():
+        found = state.get(key, tensor)
+        shape = tuple(tensor.shape)
+        is_tensor = isinstance(found, Tensor)
+        other = tuple(found.shape) if is_tensor else type(found).__name__
         if other != shape:
             differences.append(f'{key} is {other} instead of {shape}')
     return differences
 
 
 def describe_differences(source: str | Path, differences: list[str]) -> str:
-    """Write the message about tensors of :func:`list_differences`."""
+    """Return the message about weights that do not fit a model.
+
+    Args:
+        source (str | Path): Where the weights are from.
+        differences (list[str]): A line for each tensor that differs.
+    """
     more = len(differences) - 1
     rest = f' and {more} more differences' if more else ''
     return f'{source} is a checkpoint of another model: {differences[0]}{rest}'
 
 
 def fingerprint(model: nn.Module, *settings: object) -> str:
-    """Return the SHA-256 of a model's weights and of settings.
+    """Return a digest that identifies a model, as another may have the same name.
 
-    It identifies a model, as another one may have the same name.
+    Args:
+        model (nn.Module): Its weights are part of the digest.
+        *settings (object): Settings that change its results, with a ``repr``.
+
+    Returns:
+        str: SHA-256 in hexadecimal digits.
     """
     content = hashlib.sha256(repr(settings).encode())
     for value in model.state_dict().values():

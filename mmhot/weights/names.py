@@ -1,7 +1,7 @@
 """Models by name: a function for each spelling, and the choice of the back end.
 
-The names of mmhot, MMPose and MMDetection are in metafiles of the packages, which are
-read without importing the packages.
+The names of mmhot's, MMPose's and MMDetection's models are in metafiles, which are read
+without importing the packages.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from mmhot.weights import hub, index
 Backend = Literal['auto', 'torch', 'onnx']
 """Runtime of a model; 'auto' chooses it."""
 HUMAN = ('human', 'body', 'wholebody')
-"""MMPose's aliases that name both a 2D model and the detector of its inferencer."""
+"""Aliases of MMPose for a 2D model, and for the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
 _OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
 _HUMAN_WEIGHTS = (
@@ -33,11 +33,11 @@ _HUMAN_WEIGHTS = (
 
 
 class Task(NamedTuple):
-    """Kind of models that a name is looked up for."""
+    """Kind of model, by which names are looked up."""
 
-    folders: tuple[str, ...]  # folders of configs of this kind; any if empty
+    folders: tuple[str, ...]  # folders with configs of this kind; empty for all
     neither: str  # end of the message 'NAME is neither a ...'
-    packages: tuple[str, ...] = ()  # packages with indexes that are read, too
+    packages: tuple[str, ...] = ()  # packages whose indexes are read after mmhot's
 
 
 LIFTER = Task((), 'config file nor a shipped model')
@@ -54,22 +54,21 @@ ANY = Task(
     'config nor a model with one of mmhot, MMPose or MMDetection',
     ('mmpose', 'mmdet'),
 )
-"""Any model with a config; names may be shortened, see ``_shortened``."""
+"""Any model with a config; its name may be shortened, see ``_shortened``."""
 
 
 class NamedFile(NamedTuple):
-    """ONNX file of a 2D model or detector, downloaded once when it is first named."""
+    """ONNX file of a 2D model or detector, downloaded when it is first used."""
 
     url: str
     megabytes: float  # size of the download
     license: str = 'Apache-2.0, OpenMMLab'
-    # Name of the detector for a 2D model; None if it detects people itself, or for a
-    # detector
+    # Detector of a 2D model; None for detectors, and for models that detect people.
     detector: str | None = 'rtmdet-nano'
     task: Task = POSE
 
     def path(self, name: str) -> Path:
-        """Return the path at which the file of this name is kept."""
+        """Return the path of the downloaded file of a model with this name."""
         return hub.cache_folder() / 'models' / f'{name}{Path(self.url).suffix}'
 
     def fetch(
@@ -139,14 +138,25 @@ class Model(NamedTuple):
         return self.graph is not None and not self.weights
 
     def pruned(self, keep: Sequence[float] | None) -> Path | None:
-        """Return the file of a graph with other keep rates or kept frames, or None."""
-        path = keep and self.graph and graph_with_keep(self.graph, keep)
-        return path if path and path.is_file() else None
+        """Return the shipped ONNX file with such keep rates or kept frames, or None."""
+        if not keep or self.graph is None:
+            return None
+        path = graph_with_keep(self.graph, keep)
+        return path if path.is_file() else None
 
 
 def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
-    """Return the file name of a shipped graph with other keep rates or kept frames."""
-    rates = '-'.join(f'{each:g}' for each in keep)
+    """Return the path of a shipped ONNX file with other keep rates or kept frames.
+
+    Args:
+        graph (Path): ONNX file with the default ones.
+        keep (Sequence[float]): Keep rates of GTPT, or the number of kept frames.
+
+    Example:
+        >>> graph_with_keep(Path('gtpt-t.onnx'), [0.5, 0.25]).name
+        'gtpt-t.keep-0.5-0.25.onnx'
+    """
+    rates = '-'.join(f'{rate:g}' for rate in keep)
     return graph.with_name(f'{graph.stem}.keep-{rates}.onnx')
 
 
@@ -160,16 +170,20 @@ def resolve(
             ``mmhot://NAME`` of shipped weights, one of :data:`NAMED_FILES`, a config
             file or ``PACKAGE::PATH``, an .onnx file, an archive (.zip) or folder of
             MMDeploy's SDK, a folder of ``mmhot export``, or an address of one of these
-            (:func:`mmhot.weights.hub.local_file`). By default the config in the
-            weights, or the shipped lifter.
-        task (Task): The kind of model.
-        weights (str | Path, optional): Other weights for it.
+            (:func:`mmhot.weights.hub.local_file`). Defaults to the config in
+            ``weights``, or to the shipped lifter.
+        task (Task): Kind of the model.
+        weights (str | Path, optional): Weights to use instead of the model's own.
 
     Returns:
         Model: Files of the model.
 
     Raises:
-        ValueError: If no spelling knows the name, or other weights cannot be used.
+        ValueError: If the name is unknown, or the model cannot have other weights.
+
+    Example::
+
+        resolve('gtpt-t', POSE).config
     """
     if name is None and weights is not None:
         return Model(str(weights), None, weights)
@@ -180,7 +194,7 @@ def resolve(
     else:
         hint = hint_at_names(name, _names_of(task))
         if task is POSE and name.lower().startswith('yolo'):
-            hint = ': lift the results of Ultralytics, docs/migration.md'
+            hint = ': lift the results of Ultralytics, see docs/migration.md'
         raise ValueError(f'{name} is neither a {task.neither}{hint}')
     if weights is None and task is LIFTER and model.weights:
         return model._replace(config=Path(model.weights))  # they contain it
@@ -191,17 +205,22 @@ def resolve(
     return Model(str(weights), model.config, weights)
 
 
-def _of_package(name: str, task: Task) -> Model | None:
+def _package_config(name: str, task: Task) -> Model | None:
+    """Find ``PACKAGE::PATH``."""
     return Model(name, find_config(name)) if '::' in name else None
 
 
 def named_file(name: str | None, task: Task) -> NamedFile | None:
-    """Find a model of :data:`NAMED_FILES` for a task; 2D models may detect people."""
+    """Return the entry of :data:`NAMED_FILES` for a name and a task, or None.
+
+    2D models are detectors, too, as some detect people.
+    """
     file = NAMED_FILES.get(name or '')
     return file if file and task in (file.task, DETECTOR) else None
 
 
 def _named_file(name: str, task: Task) -> Model | None:
+    """Find a name of :data:`NAMED_FILES`, and download its file."""
     file = named_file(name, task)
     if file is None or Path(name).exists():
         return None
@@ -209,8 +228,10 @@ def _named_file(name: str, task: Task) -> Model | None:
 
 
 def _indexed(name: str, task: Task) -> Model | None:
-    is_file = Path(name).is_file()
-    model = None if is_file else index.find_model(name, task.folders or None)
+    """Find a name or alias of mmhot's index."""
+    if Path(name).is_file():
+        return None
+    model = index.find_model(name, task.folders or None)
     if model is None:
         return None
     weights = index.find_shipped(model.weights) if model.weights else None
@@ -218,43 +239,49 @@ def _indexed(name: str, task: Task) -> Model | None:
 
 
 def _shipped(name: str, task: Task) -> Model | None:
+    """Find a lifter by the name of its shipped weights, without reading the index."""
     if task is not LIFTER or Path(name).is_file():
         return None
-    weights = index.find_shipped(name)  # reading the index takes longer
+    weights = index.find_shipped(name)
     return Model(name, weights, weights, _graph_of(weights)) if weights else None
 
 
 def _graph_file(name: str, task: Task) -> Model | None:
+    """Find the path or address of an ONNX file, an archive or an exported folder."""
     graph = _graph_in(hub.local_file(name))
     return Model(name, graph=graph) if graph else None
 
 
 def _fetched_checkpoint(name: str, task: Task) -> Model | None:
+    """Find the address of a lifter's checkpoint, and download it."""
     is_lifter = hub.is_remote(name) and task is LIFTER
     return Model(name, weights=hub.local_file(name)) if is_lifter else None
 
 
 def _config_file(name: str, task: Task) -> Model | None:
+    """Find the path of a config; refuse checkpoints, which are other arguments."""
     path = Path(name)
     if path.suffix == '.py':
         return Model(name, require_file(path))
     if path.is_file():
-        option = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
+        arguments = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
         raise ArgumentError(
             '%s is neither a config (.py) nor an .onnx or .zip file: checkpoints are '
-            f'given as {{{option.get(task, "checkpoint")}}}',
+            f'given as {{{arguments.get(task, "checkpoint")}}}',
             path,
         )
     return None
 
 
 def _human(name: str, task: Task) -> Model | None:
+    """Find the detector of MMPose's inferencer by an alias of its 2D model."""
     if task is not DETECTOR or name not in HUMAN:
         return None
     return Model(name, _folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
 
 
 def _other_index(name: str, task: Task) -> Model | None:
+    """Find a name or alias in the indexes of other packages."""
     for folder in map(_folder, task.packages):
         for entry in index.read_index(folder):
             if name in (entry['Name'], *index.aliases_of(entry)):
@@ -263,9 +290,9 @@ def _other_index(name: str, task: Task) -> Model | None:
 
 
 def _shortened(name: str, task: Task) -> Model | None:
-    """Find the first model named ``NAME_`` and a digit, such as ``NAME_8xb32-...``.
+    """Find a 2D model of MMPose, or any model of mmhot, by the start of its name.
 
-    Models of mmhot come first, then 2D models of MMPose.
+    The name of the config goes on with ``_`` and a digit, as ``NAME_8xb32-...`` does.
     """
     if task is not ANY:
         return None
@@ -282,7 +309,7 @@ def _shortened(name: str, task: Task) -> Model | None:
 
 
 SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
-    _of_package,
+    _package_config,
     _named_file,
     _graph_file,
     _fetched_checkpoint,
@@ -297,7 +324,7 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
 
 
 def _graph_of(weights: Path | None) -> Path | None:
-    """Return the ONNX file that shares the tensors of shipped weights, or None."""
+    """Return the ONNX file beside shipped weights, which reads their tensors."""
     path = weights and index.WEIGHTS_FOLDER / f'{weights.stem}.onnx'
     return path if path and path.is_file() else None
 
@@ -313,7 +340,7 @@ def _graph_in(path: Path) -> Path | None:
 
 
 def _names_of(task: Task) -> Iterator[str]:
-    """Yield the names that a message hints at."""
+    """Yield known names, for the hint in a message about an unknown one."""
     if task is LIFTER:
         yield from index.shipped_weights()
         return
@@ -326,6 +353,7 @@ def _names_of(task: Task) -> Iterator[str]:
 
 
 def _folder(package: str) -> Path:
+    """Return the folder with the configs and the index of an installed package."""
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f'{package} is not installed: see mmhot doctor')
@@ -333,10 +361,18 @@ def _folder(package: str) -> Path:
 
 
 def find_config(name: str | Path) -> Path:
-    """Find a config by name, as ``_base_`` and MMEngine's hub do.
+    """Return the path of a config file, as ``_base_`` and MMEngine's hub do.
 
-    Returns ``name`` itself, or the file of ``PACKAGE::PATH``, a config that comes with
-    an installed package, for example ``mmpose::body_2d_keypoint/...``.
+    Args:
+        name (str | Path): A path, or ``PACKAGE::PATH`` of a config of an installed
+            package, such as ``mmpose::body_2d_keypoint/...``.
+
+    Returns:
+        Path: The path, which may not exist if ``name`` is one.
+
+    Raises:
+        FileNotFoundError: If the package has no such config.
+        ValueError: If the package is not installed.
     """
     package, separator, inner = str(name).partition('::')
     if not separator:
@@ -350,9 +386,14 @@ def find_config(name: str | Path) -> Path:
 
 
 def config_of(name: str) -> Path:
-    """Find the config of a model of any task, by name.
+    """Find the config of a model by name.
 
-    Models of other packages are 2D models and detectors.
+    Args:
+        name (str): Name of a model of mmhot, a 2D model of MMPose, or a detector of
+            MMDetection, in any spelling of :func:`resolve`.
+
+    Returns:
+        Path: File of the config.
 
     Raises:
         ValueError: If the name is unknown, or the model is an ONNX file.
@@ -369,7 +410,7 @@ def runtime(
     backend: str = 'auto',
     prefers_torch: bool = False,
 ) -> Path | None:
-    """Choose the back end of a model: its ONNX file, or None for PyTorch.
+    """Choose the back end of a model.
 
     | model | on a CPU | on a GPU |
     | --- | --- | --- |
@@ -377,21 +418,39 @@ def runtime(
     | a config and a checkpoint, or ``backend='torch'`` | PyTorch | PyTorch |
     | shipped | ONNX | PyTorch |
     | shipped, and ``prefers_torch`` | PyTorch | PyTorch |
+
+    Args:
+        model (Model): Files of the model.
+        device (str): Device of the user, see :func:`mmhot.lift`. Defaults to 'auto'.
+        backend (str): ``'auto'``, ``'torch'`` or ``'onnx'``. Defaults to 'auto'.
+        prefers_torch (bool): Whether the caller needs the model in PyTorch. Defaults to
+            False.
+
+    Returns:
+        Path | None: The ONNX file to run, or None for PyTorch.
+
+    Raises:
+        ValueError: If the back end cannot run the model, or PyTorch is not installed.
+        FileNotFoundError: If a checkpoint does not exist.
     """
     require_choice('backend', backend, get_args(Backend))
-    lacks = {'onnx': model.graph is None, 'torch': model.is_exported}
-    if lacks.get(backend):
-        text = '{backend=%r} runs shipped models and exported ones, not %s'
-        if model.is_exported:
-            text = '{backend=%r} cannot run %s, an ONNX model'
-        raise ArgumentError(text, backend, model.name)
-    lacks['torch'] |= find_spec('torch') is None
-    able = [x for x in lacks if backend in ('auto', x) and not lacks[x]]
-    if not able:
-        raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
-    if 'torch' not in able:
+    if backend == 'onnx' and model.graph is None:
+        raise ArgumentError(
+            '{backend=%r} runs shipped models and exported ones, not %s',
+            backend,
+            model.name,
+        )
+    if backend == 'torch' and model.is_exported:
+        raise ArgumentError(
+            '{backend=%r} cannot run %s, an ONNX model', backend, model.name
+        )
+    has_torch = find_spec('torch') is not None
+    is_free = backend == 'auto' and model.graph is not None
+    if backend == 'onnx' or (is_free and (model.is_exported or not has_torch)):
         return model.graph
-    if 'onnx' not in able:
+    if not has_torch:
+        raise ValueError(f'{model.name} needs PyTorch: {install_extra("mmpose")}')
+    if not is_free:
         weights = str(model.weights)
         if weights.endswith(hub.CHECKPOINTS) and not hub.is_remote(weights):
             require_file(weights)  # before PyTorch is imported
