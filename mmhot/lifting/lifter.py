@@ -35,7 +35,7 @@ from mmhot.weights.names import LIFTER, resolve, runtime
 
 _LOGGER = logging.getLogger(__name__)
 # Seconds; a longer step between frames counts as this, as no window sees farther.
-_FILLED_STEP = 1.0
+_MAX_STEP = 1.0
 
 
 class Lifter:
@@ -65,6 +65,7 @@ class Lifter:
     Attributes:
         network (LiftingNetwork): Model that is run, see :mod:`mmhot.lifting.networks`.
         is_person (bool): Whether its joints are Human3.6M's.
+        is_seq2seq (bool): Whether it predicts all frames of a window.
 
     Raises:
         ValueError: If a name is unknown, the weights do not fit the model, or the back
@@ -107,6 +108,7 @@ class Lifter:
         self.accuracy = accuracy
         self.seq_len = self.network.num_frames
         self.num_targets = self.network.num_targets
+        self.is_seq2seq = self.num_targets == self.seq_len > 1
         usual = usual_stride(self.seq_len, self.num_targets)
         self.stride = usual if stride is None else stride
         self.batch_size = self.network.usual_batch_size
@@ -140,7 +142,17 @@ class Lifter:
         return self.lift(clip, self.prepare(clip), progress)[0]
 
     def prepare(self, clip: Clip2D) -> list[Segment]:
-        """Convert keypoints of a checked clip to the model's joints, and fill gaps."""
+        """Convert keypoints of a checked clip to the model's joints, and fill gaps.
+
+        Args:
+            clip (Clip2D): Tracked keypoints.
+
+        Returns:
+            list[Segment]: Segments of all people, by track and time.
+
+        Raises:
+            ValueError: If no keypoint can be converted to the model's joints.
+        """
         filler = GapFiller(clip.fps, clip.times_of, self.is_person)
         segments = []
         for track in clip.tracks:
@@ -182,16 +194,21 @@ class Lifter:
     ) -> tuple[Clip3D, Evidence | None]:
         """Lift the segments that :meth:`prepare` returned for a clip.
 
+        Args:
+            clip (Clip2D): Tracked keypoints.
+            segments (list[Segment]): The same, without gaps.
+            progress (Callable, optional): See :meth:`__call__`.
+
         Returns:
             tuple[Clip3D, Evidence | None]: The poses, and the evidence of their errors;
             None without a flip test or without constant bone lengths.
         """
         rows = join_rows(self._lift_segments(clip, segments, progress))
-        names = [x.name for x in fields(Evidence) if x.name in rows]
-        columns = {name: rows.pop(name) for name in names}
+        evidence = None
+        if 'disagreement' in rows:
+            evidence = Evidence(**{x.name: rows.pop(x.name) for x in fields(Evidence)})
         times = None if clip.times is None else clip.times[rows['frame']]
         lifted = self.as_clip(clip, variable_time=times, **rows)
-        evidence = Evidence(**columns) if columns else None
         return place_people(lifted.checked(), clip.lens), evidence
 
     def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
@@ -218,27 +235,26 @@ class Lifter:
         segments: list[Segment],
         progress: Callable[[int, int], None] | None,
     ) -> list[dict[str, np.ndarray]]:
-        """Lift segments; return their arrays, with the evidence if there is any."""
+        """Lift segments; return their arrays, see :meth:`_finish_segment`."""
         size = clip.width, clip.height
         lens = clip.lens and clip.lens.fitted(*size)
         all_scores = np.concatenate([segment.scores for segment in segments])
-        inputs = []
-        rays = []
         times = [clip.times_of(segment.frames) for segment in segments]
+        inputs = []
+        directions = []
         for segment, seconds in zip(segments, times, strict=True):
             pixels, focal = ideal_pixels(segment.keypoints, size, lens)
-            directions = np.pad(pixels.mean(1) - np.divide(size, 2), ((0, 0), (0, 1)))
-            directions[:, 2] = focal
-            rays.append(directions)
+            middle = pixels.mean(1) - np.divide(size, 2)
+            directions.append(np.pad(middle, ((0, 0), (0, 1)), constant_values=focal))
             scores = relative_scores(segment.scores, all_scores)
             inputs.append(self.sample(pixels, scores, seconds))
-        total = len(all_scores)
-        lifted, disagreements = self.lift_inputs(
-            inputs,
-            ideal_camera(*size, lens),
-            progress and (lambda share: progress(round(share * total), total)),
-        )
-        parts = zip(segments, lifted, disagreements, times, rays, strict=True)
+
+        def report(share: float) -> None:
+            if progress is not None:
+                progress(round(share * len(all_scores)), len(all_scores))
+
+        poses, spreads = self.lift_inputs(inputs, ideal_camera(*size, lens), report)
+        parts = zip(segments, poses, spreads, times, directions, strict=True)
         return [self._finish_segment(*part) for part in parts]
 
     def _finish_segment(
@@ -312,10 +328,7 @@ class Lifter:
         return resample(average_neighbors(keypoints, step), positions)
 
     def lift_inputs(
-        self,
-        inputs: list[np.ndarray],
-        camera: dict,
-        progress: Callable[[float], None] | None = None,
+        self, inputs: list[np.ndarray], camera: dict, progress: Callable[[float], None]
     ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         """Lift keypoints at the model's frame rate to poses.
 
@@ -328,46 +341,67 @@ class Lifter:
         Args:
             inputs (list[np.ndarray]): Keypoints of each segment, (T, 17, C).
             camera (dict): Camera parameters for the codec.
-            progress (Callable, optional): Called with the share that is done.
+            progress (Callable): Called with the share that is done, 0 to 1.
 
         Returns:
             tuple[list[np.ndarray], list[np.ndarray | None]]: Poses of each segment in
-            camera axes, meters, (T, 17, 3); and how far the predictions of each joint
-            in all windows, plain and mirrored, spread around their mean, meters,
+            camera axes, meters, (T, 17, 3); and the standard deviation of the
+            predictions of each joint in all windows, plain and mirrored, meters,
             (T, 17), None without a flip test or if windows predict single frames.
         """
-        in_chunks = self.num_targets == self.seq_len > 1
-        frames = self.seq_len, self.num_targets
-        size = self.batch_size
-        plan = partial(plan_windows, [*map(len, inputs)], *frames, self.stride)
-        # Other models have larger errors with reflected windows.
-        ends = ('reflect', 'edge') if in_chunks else ('edge',)
-        if not (in_chunks and self.flip_test):
-            predict = partial(self.predict, camera=camera)
-            windows = plan(ends=ends[:1])
-            poses = lift_windows(predict, inputs, windows, *frames, size, progress)
-            return poses, [None] * len(inputs)
-        images = []
+        if self.is_seq2seq and self.flip_test:
+            return self._lift_both_images(inputs, camera, progress)
+        # Other models than seq2seq have larger errors with reflected windows.
+        ends = ['reflect' if self.is_seq2seq else 'edge']
+        predict = partial(self.predict, camera=camera)
+        poses = self._lift_windows(predict, inputs, ends, progress)
+        return poses, [None] * len(inputs)
+
+    def _lift_both_images(
+        self, inputs: list[np.ndarray], camera: dict, progress: Callable[[float], None]
+    ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+        """Lift keypoints and their mirror images, see :meth:`lift_inputs`."""
+
+        def report_half(half: int, share: float) -> None:
+            progress((half + share) / 2)
+
+        moments = []
         for mirrored in (False, True):
-            half = progress and partial(_report_half, progress, mirrored)
+            ends = ['edge', 'reflect'] if mirrored else ['reflect', 'edge']
             predict = partial(self._predict_moments, camera=camera, mirrored=mirrored)
-            windows = plan(shifted=mirrored, ends=ends[::-1] if mirrored else ends)
-            images.append(lift_windows(predict, inputs, windows, *frames, size, half))
-        means = [(plain + other) / 2 for plain, other in zip(*images, strict=True)]
-        poses = [mean[..., :3] for mean in means]
-        variances = [mean[..., 3:] - mean[..., :3] ** 2 for mean in means]
-        return poses, [np.sqrt(x.sum(-1).clip(0)) for x in variances]
+            report = partial(report_half, mirrored)
+            moments.append(self._lift_windows(predict, inputs, ends, report, mirrored))
+        means = [(plain + other) / 2 for plain, other in zip(*moments, strict=True)]
+        return [mean[..., :3] for mean in means], [*map(_spread, means)]
+
+    def _lift_windows(
+        self,
+        predict: Callable[[np.ndarray], np.ndarray],
+        inputs: list[np.ndarray],
+        ends: list[str],
+        progress: Callable[[float], None],
+        shifted: bool = False,
+    ) -> list[np.ndarray]:
+        """Predict every frame of keypoints (T, 17, C) from overlapping windows.
+
+        See :func:`plan_windows` for ``ends`` and ``shifted``.
+        """
+        sizes = self.seq_len, self.num_targets
+        lengths = [*map(len, inputs)]
+        windows = plan_windows(lengths, *sizes, self.stride, shifted, ends)
+        return lift_windows(predict, inputs, windows, *sizes, self.batch_size, progress)
 
     def _predict_moments(
         self, windows: np.ndarray, camera: dict, mirrored: bool
     ) -> np.ndarray:
         """Predict poses and their squares, (B, T', 17, 6), from windows (B, T, 17, C).
 
-        If ``mirrored``, they are predicted from the mirror image.
+        Their means over several predictions give the spread, see :func:`_spread`. If
+        ``mirrored``, poses are predicted from the mirror image.
         """
         encoded, framing = self.encode(windows, camera)
-        flip = self.skeleton.flip_indices
         if mirrored:
+            flip = self.skeleton.flip_indices
             poses = mirror_poses(self.network(mirror_poses(encoded, flip)), flip)
         else:
             poses = self.network(encoded)
@@ -375,21 +409,44 @@ class Lifter:
         return np.concatenate([poses, poses**2], axis=-1)
 
     def resample_back(self, poses: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Resample poses (T', ...) back to the clip's times (T,)."""
+        """Resample poses back to the frames of the clip; reverses :meth:`sample`.
+
+        Args:
+            poses (np.ndarray): Values at the model's frame rate, (T', ...).
+            times (np.ndarray): Timestamps of the frames in seconds, (T,).
+
+        Returns:
+            np.ndarray: Values in the frames, (T, ...).
+        """
         seconds = _elapsed(times)
         positions = seconds * (len(poses) - 1) / (seconds[-1] or 1)
         return resample_smoothly(poses, positions.round(6))
 
     def predict(self, windows: np.ndarray, camera: dict) -> np.ndarray:
-        """Predict poses in camera axes (B, T', 17, 3) from keypoints (B, T, 17, C)."""
+        """Predict the poses of windows, averaged with the mirror image if so chosen.
+
+        Args:
+            windows (np.ndarray): Keypoints in pixels, followed by scores if the codec
+                reads them, (B, T, 17, 2 or 3).
+            camera (dict): Camera parameters for the codec.
+
+        Returns:
+            np.ndarray: Poses in camera axes, meters, (B, T', 17, 3).
+        """
         encoded, framing = self.encode(windows, camera)
         flip = self.skeleton.flip_indices if self.flip_test else None
         return self.codec.decode(self.network(encoded, flip), **framing)[0]
 
     def encode(self, windows: np.ndarray, camera: dict) -> tuple[np.ndarray, dict]:
-        """Encode windows (B, T, 17, C).
+        """Encode windows as the model was trained.
 
-        Returns the model's inputs, (B, T, 17, C), and keyword arguments for decoding.
+        Args:
+            windows (np.ndarray): See :meth:`predict`.
+            camera (dict): Camera parameters for the codec.
+
+        Returns:
+            tuple[np.ndarray, dict]: The model's inputs, (B, T, 17, C), and keyword
+            arguments of the codec for decoding.
         """
         scores = windows[..., 2] if self.reads_scores else None
         encoded = self.codec.encode(windows[..., :2], scores, camera_param=camera)
@@ -397,14 +454,24 @@ class Lifter:
         return encoded['keypoint_labels'], {key: encoded[key] for key in keys}
 
 
-def _report_half(report: Callable[[float], None], half: bool, share: float) -> None:
-    """Report the share that is done of the first or, if ``half``, the second half."""
-    report((half + share) / 2)
+def _spread(moments: np.ndarray) -> np.ndarray:
+    """Compute the standard deviation of predicted joints, meters, (T, 17).
+
+    Moments (T, 17, 6) are the means of predictions and of their squares. Of two
+    predictions that are 2 cm apart, both are 1 cm from their mean:
+
+    >>> predictions = np.array([[[0.0, 0.1, 0.3]], [[0.0, 0.1, 0.32]]])
+    >>> moments = np.append(predictions, predictions**2, axis=-1).mean(0)
+    >>> _spread(moments).round(6).tolist()
+    [0.01]
+    """
+    variances = moments[..., 3:] - moments[..., :3] ** 2
+    return np.sqrt(variances.sum(-1).clip(0))
 
 
 def _elapsed(times: np.ndarray) -> np.ndarray:
     """Return seconds since the first frame, (T,); long steps are shortened."""
-    return np.r_[0, np.cumsum(np.diff(times).clip(max=_FILLED_STEP))]
+    return np.r_[0, np.cumsum(np.diff(times).clip(max=_MAX_STEP))]
 
 
 def _open_network(

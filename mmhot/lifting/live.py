@@ -1,8 +1,8 @@
 """3D poses of a stream with a fixed look-ahead.
 
 Lifters use frames after the one they lift. A stream waits for some of these, its
-look-ahead; after the newest frame that one is repeated.
-``docs/streaming.md`` compares look-aheads.
+look-ahead, and repeats the newest frame instead of the others. ``docs/streaming.md``
+compares look-aheads.
 """
 
 import math
@@ -31,10 +31,13 @@ from mmhot.weights.index import LIVE_LIFTER
 class LiveSettings:
     """Look-ahead, occlusions and placement of a stream."""
 
-    lookahead: int = 1  # later frames to wait for, if the lifter uses as many
-    max_occlusion: float = 2.0  # seconds for which observations of a person are kept
-    max_gap: float = 1.0  # longest occlusion that is filled in, seconds
-    placement_span: float = 0.5  # seconds of poses that place the last root
+    # Later frames to wait for, if the lifter uses as many. Higher values delay poses.
+    lookahead: int = 1
+    # Seconds after which a person who is not seen counts as new
+    max_occlusion: float = 2.0
+    max_gap: float = 1.0  # seconds; a longer occlusion is not filled in
+    # Seconds of poses that place the last root. Higher values smooth positions more.
+    placement_span: float = 0.5
 
 
 _SETTINGS = LiveSettings()
@@ -53,17 +56,17 @@ class LiftStream(LiftingStep):
     ] = None
 
     def start(self, lifter: Lifter, fps: float) -> 'FrameLifter':
-        """Return what lifts the frames of a stream of a mean rate."""
+        """Return a lifter of the frames of a stream with a mean rate of ``fps``."""
         return FrameLifter(lifter, fps, self.lookahead)
 
 
 @dataclass(frozen=True)
 class LiftedFrame:
-    """A frame of a stream, and its people as a clip of this frame, if it has some."""
+    """A frame of a stream, and the people in it."""
 
     frame: Frame
-    lifted: Lifted
-    poses: Clip3D | None = None
+    lifted: Lifted  # keypoints of the frame, and the people who are back
+    poses: Clip3D | None = None  # clip of this one frame; None without people
 
 
 class _Observation(NamedTuple):
@@ -88,9 +91,10 @@ class _Segment:
     """Observations of one person between interruptions."""
 
     track: int
-    broken: bool  # whether it was seen before an interruption; False after a pose
-    last_seen: float = -np.inf  # time of the last observation
-    interrupted: bool = False  # whether further observations are of another segment
+    # Whether the person is back after an interruption, and has had no pose since
+    broken: bool
+    last_seen: float = -np.inf  # seconds; time of the last observation
+    interrupted: bool = False  # whether later observations start another segment
     seen: deque[_Observation] = field(default_factory=deque)
     # Poses of the last half second, which place the root of the next one
     lifted: deque[_Placed] = field(default_factory=deque)
@@ -107,12 +111,12 @@ class _Segment:
         return next(observed, np.zeros(17))
 
     def resample(self, times: np.ndarray) -> np.ndarray:
-        """Resample pixels, confidence and how far joints are known at times (T,).
+        """Resample observations at times (T,), and fill in missing joints.
 
-        Returns (T, 17, 4) float32, without missing joints; the first or last
-        observation is repeated outside the segment.
+        Returns (T, 17, 4) float32: x, y, confidence, and how well the joint is known.
+        Outside the segment, the first or last observation is repeated.
         """
-        seconds, pixels, scores = (np.array(x) for x in zip(*self.seen, strict=True))
+        seconds, pixels, scores = map(np.array, zip(*self.seen, strict=True))
         filled, shares = fill_joints(pixels, seconds=seconds)
         scores = scores.astype(np.float32)
         scores[(filled != pixels).any(-1)] = 0
@@ -124,9 +128,15 @@ class _Segment:
     def place(
         self, placed: _Placed, focal: np.ndarray, center: np.ndarray
     ) -> np.ndarray:
-        """Estimate the root position (3,) of the next pose, meters, camera axes.
+        """Estimate the root position of the next pose from the poses before it.
 
-        ``focal`` (2,) and ``center`` (2,) are pixels.
+        Args:
+            placed (_Placed): The pose and its keypoints.
+            focal (np.ndarray): Focal lengths, pixels, (2,).
+            center (np.ndarray): Principal point, pixels, (2,).
+
+        Returns:
+            np.ndarray: Root position in camera axes, meters, (3,).
         """
         self.lifted.append(placed)
         while placed.time - self.lifted[0].time > _SETTINGS.placement_span:
@@ -156,14 +166,15 @@ class FrameLifter:
         self.fps = fps
         self._first_target = (lifter.seq_len - lifter.num_targets) // 2
         middle = self._first_target + lifter.num_targets // 2
-        after = (lifter.seq_len - 1 - middle) / lifter.fps
-        most = math.ceil(round(after * fps, 6))
+        seconds_after = (lifter.seq_len - 1 - middle) / lifter.fps
+        max_lookahead = math.ceil(round(seconds_after * fps, 6))
         if lookahead is None:
-            lookahead = min(_SETTINGS.lookahead, most)
-        if not 0 <= lookahead <= most:
+            lookahead = min(_SETTINGS.lookahead, max_lookahead)
+        if not 0 <= lookahead <= max_lookahead:
             raise ArgumentError(
-                '{lookahead} must be from 0 to %s, as %s uses at %g frames/s, got %s',
-                most,
+                '{lookahead} must be from 0 to %s, the later frames that %s uses at %g '
+                'frames/s, got %s',
+                max_lookahead,
                 lifter.name,
                 fps,
                 lookahead,
@@ -174,9 +185,9 @@ class FrameLifter:
         # it repeat the newest one. Those that lift their whole window do with fewer
         # later frames, and use more of the past instead.
         self._target = middle
-        if lifter.num_targets == lifter.seq_len > 1:
-            after = round(self.latency * lifter.fps)
-            self._target = max(middle, lifter.seq_len - 1 - after)
+        if lifter.is_seq2seq:
+            frames_after = round(self.latency * lifter.fps)
+            self._target = max(middle, lifter.seq_len - 1 - frames_after)
         self._offsets = (np.arange(lifter.seq_len) - self._target) / lifter.fps
         self._segments: list[_Segment] = []
         self._pending: deque[tuple[Frame, Clip2D]] = deque()
@@ -184,10 +195,16 @@ class FrameLifter:
     def update(
         self, frame: Frame, clip: Clip2D, interrupted: bool = False
     ) -> list[LiftedFrame]:
-        """Take the next frame and its people; return the earlier frames that are due.
+        """Observe the next frame; lift the earlier frames that are due.
 
-        Usually that is one frame, none at first, and several after missing frames.
-        ``interrupted`` is whether frames were lost before this one.
+        Args:
+            frame (Frame): The frame.
+            clip (Clip2D): Its people, a clip of one frame.
+            interrupted (bool): Whether frames were lost before this one.
+
+        Returns:
+            list[LiftedFrame]: Usually one frame, none at first, and several after
+            missing frames.
         """
         if interrupted:
             for segment in self._segments:

@@ -163,7 +163,7 @@ def test_wrong_combinations_are_refused_in_a_line(
 def test_look_ahead_is_limited(infer_it, out, capfd):
     stream = ScriptedStream([[]])
     assert infer_it('0', stream=stream, quiet=True, lookahead=5) == 2
-    assert 'lookahead must be from 0 to 4, as' in capfd.readouterr().err
+    assert 'lookahead must be from 0 to 4, the later frames' in capfd.readouterr().err
     assert not out.exists()
 
 
