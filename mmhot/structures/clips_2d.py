@@ -19,55 +19,63 @@ from mmhot.geometry.keypoint_arrays import (
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.conventions import warn_of_other_pixels
 from mmhot.structures.lens import Camera, Lens
-from mmhot.structures.rows import CheckedRows, Rows, Steps
+from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
 
 _LOGGER = logging.getLogger(__name__)
 _MIN_FPS = 1e-6
 _MAX_FPS = 100_000
+_WHOLE_RATE = 1e-4  # frames/s; rates this close to a whole number become that number
 MAX_TRACKS = 2000
-"""Most people of one clip; each is lifted, and written, on its own."""
-# Separate photos are recognized by how much a person changes between images: the median
-# distance of joints from the middle of the joints before and after, relative to the
-# smallest size, plus the same of the logarithm of sizes. Images with a larger change
-# than this are photos. 1 of CMU's 458 motions at 2 images per second has such a change,
-# and none from 3 on.
-_PHOTO_CHANGE = 0.8
-# If legs are seen, this change is enough at a speed above the next limit. Real photos
-# change by 0.2 and more.
-_PHOTO_POSE_CHANGE = 0.12
-# Person sizes per second, 4 m/s for 1.7 m. CMU's motions have up to 2.3 m/s,
-# and 3.3 if they are 1.6 times as fast.
-_PHOTO_SPEED = 4.0 / 1.7
-_FEWEST_PHOTOS = 4  # images; fewer are never taken for photos
-_LEGS = 'knee', 'ankle', 'foot'
+"""Largest number of people in a clip; each is lifted and written separately."""
 MIN_STEP = 1e-6
-"""Seconds between frames, at least."""
-# Range of the rate of times relative to the stated rate. Other times are not seconds.
+"""Shortest time between two frames, seconds."""
+# Smallest and largest ratio of the stated frame rate to the rate of the timestamps.
+# Timestamps beyond these limits are not in seconds.
 _SAME_RATE = 0.3, 3.0
-_WHOLE_RATE = 1e-4  # rates are whole numbers up to this difference
+# Person sizes; images with a larger change, see _change_of_frames, are separate photos.
+# One of CMU's 458 motions changes that much at 2 frames/s, and none from 3 frames/s on.
+# Higher values recognize fewer photos.
+_MAX_CHANGE = 0.8
+# People whose legs are visible change less between close frames. Person sizes per
+# second; this speed is 4 m/s for 1.7 m, and CMU's motions reach 2.3 m/s. Higher values
+# recognize fewer photos.
+_MAX_SPEED = 4.0 / 1.7
+# Person sizes; lower bound of the limit by speed. Real photos change by 0.2 and more.
+# Higher values recognize fewer photos.
+_MIN_CHANGE = 0.12
+# Share of leg joints that must be known to use the limit by speed.
+_KNOWN_LEGS = 0.5
+_LEGS = 'knee', 'ankle', 'foot'
+_FEWEST_PHOTOS = 4  # images; fewer are never separate photos
 
 
 def clip_name(path: Path) -> str:
-    """Name a clip after a file; control characters, ``.`` and ``..`` become ``_``."""
+    """Name a clip after its file or folder.
+
+    Control characters, and names that consist of dots, become underscores.
+    """
     name = path.stem if path.is_file() else path.resolve().name
     return escape(name, '_') if name.strip('.') else '_'
 
 
 @dataclass
 class Track2D:
-    """2D keypoints of one person.
+    """2D keypoints of one person: ``K`` keypoints in ``T`` frames.
 
     Attributes:
         track (int): Track ID.
-        frames (np.ndarray): Frame numbers, sorted and unique, (T,) int64.
-        keypoints (np.ndarray): Pixels, NaN where missing, (T, K, 2) float32.
-        scores (np.ndarray): Confidence, 0 where missing, (T, K) float32.
-        bboxes (np.ndarray | None): Boxes as x1, y1, x2, y2, (T, 4) float32.
+        frames (np.ndarray): Frame numbers, (T,) int64, sorted and unique. Frames
+            without the person are left out.
+        keypoints (np.ndarray): Pixels, x to the right and y down from the upper left
+            corner of the image, (T, K, 2) float32; NaN where missing.
+        scores (np.ndarray): Confidence, (T, K) float32; 0 where missing.
+        bboxes (np.ndarray | None): Bounding boxes x1, y1, x2, y2 in pixels, (T, 4)
+            float32; None if unknown.
 
     Example::
 
         [track] = mmhot.read_keypoints('demo/skating_2d_coco17.npz').tracks
-        track.keypoints[track.frames == 30]
+        pose = track.keypoints[track.frames == 30]  # (1, 17, 2)
     """
 
     track: int
@@ -78,19 +86,18 @@ class Track2D:
 
     @property
     def boxes(self) -> np.ndarray:
-        """The boxes (T, 4), xyxy pixels, of a track that has boxes, as from videos."""
+        """Bounding boxes of a person who was detected in a video, (T, 4)."""
         assert self.bboxes is not None
         return self.bboxes
 
     def take(self, rows: np.ndarray) -> 'Track2D':
-        """Select frames by index or mask (T,).
+        """Select frames by their indices, or by a mask (T,).
 
         Example::
 
             second_half = track.take(track.frames >= 93)
         """
-        arrays = {x: y for x, y in vars(self).items() if isinstance(y, np.ndarray)}
-        return replace(self, **{name: array[rows] for name, array in arrays.items()})
+        return take_rows(self, rows)
 
 
 @dataclass
@@ -98,20 +105,22 @@ class Clip2D:
     """2D keypoints of all people in a clip.
 
     Attributes:
-        name (str): Name of the clip, from its file.
-        skeleton (str): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        name (str): Name of the clip, usually that of its file.
+        skeleton (str): Joint order: a name such as 'coco-17', see
+            :func:`mmhot.get_skeleton`.
         tracks (list[Track2D]): People, sorted by track ID.
         width (int): Image width in pixels.
         height (int): Image height in pixels.
         fps (float): Frames per second.
-        source (Path | None): File or folder of the keypoints, if there is one.
-        times (np.ndarray | None): Timestamps in seconds by frame number, for clips
-            with a variable frame rate.
-        lens (Lens | None): Of the keypoints, for images of this size, if it is known.
-        camera (Camera | None): Of the images, if all frames share the axes of the
-            first; keypoints are as a static camera would see them.
-        cuts (tuple[int]): Frames with which another shot begins.
-        steps (dict): Names of the processing steps that have run, and their options.
+        source (Path | None): File or folder of the keypoints; None for arrays.
+        times (np.ndarray | None): Seconds by frame number, (F,) float64; None if frame
+            ``n`` is at ``n / fps``.
+        lens (Lens | None): Lens of the camera for images of this size; None if unknown.
+        camera (Camera | None): Rotation and zoom of a camera that keeps its place.
+            Keypoints are then pixels in the image of its first frame. None if each
+            frame has camera axes of its own.
+        cuts (tuple[int]): Frame numbers at which another shot begins, sorted.
+        steps (dict): Options of the processing steps that have run, by step name.
 
     Example::
 
@@ -134,23 +143,26 @@ class Clip2D:
 
     @property
     def track_ids(self) -> list[int]:
-        """Track IDs of all people."""
+        """Track IDs of all people, sorted."""
         return [track.track for track in self.tracks]
 
     @property
     def confidences(self) -> list[np.ndarray]:
-        """Scores of each track relative to the clip's usual ones, (T, K)."""
+        """Scores of each track from 0 to 1, (T, K); 1 is usual in this clip.
+
+        See :func:`mmhot.geometry.keypoint_arrays.relative_scores`.
+        """
         usual = np.concatenate([track.scores.ravel() for track in self.tracks])
         return [relative_scores(track.scores, usual) for track in self.tracks]
 
     @property
     def num_frames(self) -> int:
-        """Frames up to the last one with a person."""
+        """Number of frames up to the last one with a person."""
         ends = [track.frames[-1] for track in self.tracks if len(track.frames)]
         return int(max(ends, default=-1)) + 1
 
     def times_of(self, frames: np.ndarray) -> np.ndarray:
-        """Return the timestamps of frames (T,) in seconds, (T,).
+        """Return the timestamps of frame numbers (T,) in seconds, (T,).
 
         Example::
 
@@ -176,19 +188,20 @@ class Clip2D:
         zero.
 
         Args:
-            keypoints (np.ndarray): Pixels of one person, (T, K, 2), or of several
-                people with the track IDs 0 to P - 1, (T, P, K, 2): frames first. A
-                third value per keypoint is its score.
+            keypoints (np.ndarray): Pixels, x to the right and y down, of one person,
+                (T, K, 2), or of several people with the track IDs 0 to P - 1,
+                (T, P, K, 2). A third value per keypoint is its score.
             image_size (tuple[int, int]): Width and height in pixels.
             fps (float): Frames per second.
             scores (np.ndarray, optional): Confidence, (T, K) or (T, P, K).
-            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,). By
-                default from 0.
-            skeleton (str, optional): Joint order. By default the one with K joints.
+            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,).
+                Defaults to 0, 1, ..., T - 1.
+            skeleton (str, optional): Joint order, such as 'coco-17'. Defaults to the
+                usual one with K joints.
             name (str): Name of the clip. Defaults to 'clip'.
 
         Returns:
-            Clip2D: Checked, see :func:`check_clip`.
+            Clip2D: The clip, checked as by :func:`check_clip`.
 
         Raises:
             ValueError: If an argument is invalid.
@@ -211,9 +224,23 @@ def clip_2d(
     fps: float,
     source: Path | None = None,
 ) -> Clip2D:
-    """Make a clip of checked rows in pixels; errors say what is missing or wrong."""
+    """Make a clip of checked rows in pixels.
+
+    Args:
+        rows (CheckedRows): One row per person and frame.
+        name (str): Name of the clip.
+        skeleton (Skeleton): Skeleton of the keypoints.
+        image_size (tuple[int, int]): Width and height in pixels.
+        fps (float): Frames per second.
+        source (Path, optional): File or folder of the keypoints, for messages.
+
+    Raises:
+        ArgumentError: If the size or rate is invalid, or people have no track IDs.
+        ValueError: If no keypoint is known, or keypoints cannot be pixels of the image.
+    """
     fps = checked_rate(fps)
-    warn_of_steps(source or name, rows.frame)
+    label = str(source or name)
+    warn_of_steps(label, rows.frame)
     if rows.track[0] < 0:
         numbers, counts = np.unique(rows.frame, return_counts=True)
         raise ArgumentError(
@@ -223,44 +250,45 @@ def clip_2d(
             counts.max(),
             numbers[counts.argmax()],
         )
-    rows = _apart(rows, str(source or name), fps, skeleton)
-    tracks = _split_tracks(rows, source or name)
+    rows = _number_photos(rows, label, fps, skeleton)
+    tracks = _split_tracks(rows, label)
     size = check_image_size(image_size)
     times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
-    clip = Clip2D(name, skeleton.name, tracks, *size, fps, source, times)
-    clip.steps = rows.steps
-    clip = _check_numbers(clip)
+    clip = _check_numbers(
+        Clip2D(
+            name,
+            skeleton.name,
+            tracks,
+            *size,
+            fps,
+            source=source,
+            times=times,
+            steps=rows.steps,
+        )
+    )
     people = [(track.keypoints, track.scores) for track in tracks]
-    warn_of_other_pixels(people, skeleton, size, clip.fps, str(source or name))
+    warn_of_other_pixels(people, skeleton, size, clip.fps, label)
     return clip
 
 
-def _apart(rows: CheckedRows, name: str, fps: float, skeleton: Skeleton) -> CheckedRows:
-    """Number the people of unrelated photos, which are one track, by photo."""
+def _number_photos(
+    rows: CheckedRows, name: str, fps: float, skeleton: Skeleton
+) -> CheckedRows:
+    """Give each image a track ID of its own if the only track is separate photos."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows
-    legs = [n for n, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
     order = np.argsort(rows.frame)
-    frame = rows.frame[order]
+    frames = rows.frame[order]
     points = rows.points[order]
-
-    def bend(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Measure how far values (T, ...) are from the mean of their neighbors."""
-        before = values[:-2] * (1 - weights)
-        return np.abs(values[1:-1] - before - values[2:] * weights)
-
+    legs = [index for index, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
+    limit = _MAX_CHANGE
+    if np.isfinite(points[:, legs]).mean() > _KNOWN_LEGS:
+        interval = np.median(frames[2:] - frames[:-2]) / 2 / fps
+        limit = np.clip(_MAX_SPEED * interval, _MIN_CHANGE, _MAX_CHANGE)
     with ignored_warnings():  # NumPy warns of people without keypoints
-        size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
-        after = (frame[1:-1] - frame[:-2]) / (frame[2:] - frame[:-2])
-        moved = np.linalg.norm(bend(points, after[:, None, None]), axis=-1)
-        smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
-        moved = np.nanmedian(moved, 1) / smallest
-        least = _PHOTO_CHANGE
-        if np.isfinite(points[:, legs]).mean() > 0.5:
-            moves = _PHOTO_SPEED * np.median(frame[2:] - frame[:-2]) / 2 / fps
-            least = np.clip(moves, _PHOTO_POSE_CHANGE, _PHOTO_CHANGE)
-        if not np.nanmedian(moved + bend(np.log(size), after)) > least:
-            return rows
+        are_photos = np.nanmedian(_change_of_frames(points, frames)) > limit
+    if not are_photos:
+        return rows
     _LOGGER.warning(
         '%s: poses have nothing in common with the ones before and after: each of the '
         '%d images is lifted as a separate photo; track IDs state that they show one '
@@ -268,10 +296,33 @@ def _apart(rows: CheckedRows, name: str, fps: float, skeleton: Skeleton) -> Chec
         name,
         len(points),
     )
-    return replace(rows, track=np.argsort(np.argsort(rows.frame)))
+    return replace(rows, track=np.argsort(order))
 
 
-def _split_tracks(rows: CheckedRows, name: object) -> list[Track2D]:
+def _change_of_frames(points: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Measure how far a person is from the middle of the frames before and after.
+
+    Args:
+        points (np.ndarray): Keypoints in pixels, NaN where missing, (T, K, 2).
+        frames (np.ndarray): Frame numbers, sorted, (T,).
+
+    Returns:
+        np.ndarray: Median distance of the joints, in person sizes, plus the distance of
+        the logarithm of the size, (T - 2,).
+    """
+    done = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
+
+    def distance(values: np.ndarray, done: np.ndarray) -> np.ndarray:
+        """Compare values (T, ...) with the line through both neighbors."""
+        return np.abs(values[1:-1] - values[:-2] * (1 - done) - values[2:] * done)
+
+    size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
+    smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
+    moved = np.linalg.norm(distance(points, done[:, None, None]), axis=-1)
+    return np.nanmedian(moved, 1) / smallest + distance(np.log(size), done)
+
+
+def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
     """Return the people who have a keypoint; raise ValueError if there are none."""
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
@@ -291,7 +342,7 @@ def _split_tracks(rows: CheckedRows, name: object) -> list[Track2D]:
 
 
 def _track_2d(track: int, rows: CheckedRows) -> Track2D:
-    """Return a person's rows, sorted by frame, in the types of the class."""
+    """Make a track of a person's rows: sorted by frame, with the documented types."""
     rows = rows.take(np.argsort(rows.frame))
     return Track2D(
         track,
@@ -303,32 +354,36 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
 
 
 def check_clip(clip: Clip2D) -> Clip2D:
-    """Check a clip, perhaps made by hand, and convert arrays to the documented types.
+    """Check a clip, which may be made by hand.
 
     Keypoints are missing as in :meth:`Clip2D.from_arrays`.
+
+    Args:
+        clip (Clip2D): Clip with arrays of any type of numbers; it stays as it is.
+
+    Returns:
+        Clip2D: A clip with arrays of the documented types.
 
     Raises:
         TypeError: If it is not a clip.
         ValueError: If it is empty, a number is out of range, an array has a wrong type
-            or shape, frames are not sorted and unique, or keypoints cannot be pixels of
-            the image.
+            or shape, frames are not unique, or keypoints cannot be pixels of the image.
     """
     if not isinstance(clip, Clip2D):
         raise TypeError(
             f'clip must be a Clip2D, got {type(clip).__name__}: make one by '
             'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
         )
+    ids = clip.track_ids
+    if not ids or len(set(ids)) < len(ids):
+        raise ValueError(f'tracks must be people with different track IDs, got {ids}')
     skeleton = get_skeleton(clip.skeleton)
-    if not len(clip.tracks):
-        raise ValueError('tracks is empty: a clip needs at least one person')
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
-    ids = [track.track for track in tracks]
-    if len(set(ids)) < len(ids):
-        raise ValueError(f'tracks must have different IDs, got {ids}')
     return _check_numbers(replace(clip, tracks=tracks))
 
 
 def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
+    """Check the arrays of a track, and convert them to the documented types."""
     rows = Rows(track.keypoints, track.scores, track.frames, bboxes=track.bboxes)
     try:
         checked = rows.checked(2, f'track {track.track}')
@@ -341,7 +396,7 @@ def _check_track(track: Track2D, skeleton: Skeleton) -> Track2D:
 
 
 def _check_numbers(clip: Clip2D) -> Clip2D:
-    """Check a clip beside the arrays of its tracks."""
+    """Check size, rate and timestamps of a clip, and the range of its keypoints."""
     width, height = check_image_size((clip.width, clip.height))
     fps = checked_rate(clip.fps)
     times = clip.times
@@ -366,46 +421,59 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     return replace(clip, times=times, width=width, height=height, fps=fps)
 
 
-def passed_seconds(times: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
-    """Return the seconds since the first of increasing times of sorted frames, (N,).
+def passed_seconds(times: np.ndarray, frames: np.ndarray, fps: float) -> np.ndarray:
+    """Convert timestamps to seconds since the first one.
 
-    They are rounded to microseconds, since numbers of seconds since 1970 are as exact,
-    and exact at a constant rate.
+    Args:
+        times (np.ndarray): Timestamps in seconds, (N,), which increase with the frames.
+        frames (np.ndarray): Frame numbers, sorted, (N,).
+        fps (float): Stated frame rate, with which they must agree roughly.
+
+    Returns:
+        np.ndarray: Seconds, (N,): exact multiples of the frame time if the rate is
+        constant, else rounded to microseconds, as timestamps since 1970 have no more
+        digits.
 
     Raises:
-        ValueError: If times do not increase with frames, or do not agree with the rate.
+        ValueError: If times do not increase with frames.
+        ArgumentError: If they do not agree with the rate.
     """
     times = to_numbers('times', times).astype(np.float64)
-    numbers, first, row = np.unique(frame, return_index=True, return_inverse=True)
+    numbers, first, row = np.unique(frames, return_index=True, return_inverse=True)
     steps = np.diff(times[first]) / np.diff(numbers)
     if not ((steps > 0).all() and np.array_equal(times[first][row], times)):
         raise ValueError('times must increase with frames')
-    share = fps * np.median(steps) if len(steps) else 1.0
-    if not _SAME_RATE[0] < share < _SAME_RATE[1]:
+    ratio = fps * np.median(steps) if len(steps) else 1.0
+    if not _SAME_RATE[0] < ratio < _SAME_RATE[1]:
         raise ArgumentError(
-            'times are of %.3g frames/s, {fps} is %.3g: times must be seconds',
-            fps / share,
+            'timestamps give %.3g frames/s, but {fps} is %.3g: are they in seconds?',
+            fps / ratio,
             fps,
         )
     passed = times - times[0]
-    even = (frame - frame[0]) / fps
+    even = (frames - frames[0]) / fps
     is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
     return even if is_even else passed.round(6)
 
 
 def checked_rate(fps: float) -> float:
-    """Check a rate in frames per second, and return 25 for 24.999999."""
+    """Check a rate in frames per second, and round 24.999999 to 25.
+
+    Raises:
+        ArgumentError: If it is not a number, or out of range.
+    """
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
         raise ArgumentError(
             '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
         )
     whole = round(fps)
-    return float(whole if 0 < abs(fps - whole) < _WHOLE_RATE < whole else fps)
+    is_whole = whole > 0 and abs(fps - whole) < _WHOLE_RATE
+    return float(whole if is_whole else fps)
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
-    """Join tracks of different frames; the number is that of the first."""
+    """Join tracks with boxes, of different frames; the first one gives the track ID."""
     names = ('frames', 'keypoints', 'scores', 'bboxes')
     columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
-    order = np.argsort(columns[0], kind='stable')
-    return Track2D(tracks[0].track, *(column[order] for column in columns))
+    joined = Track2D(tracks[0].track, *columns)
+    return joined.take(np.argsort(joined.frames, kind='stable'))

@@ -20,20 +20,10 @@ from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import Rows, Steps
 
 LONGEST_STEP = 3.0
-"""Seconds between frames of one motion, at most; longer steps are gaps."""
+"""Longest time between two frames of one motion, seconds; a longer one is a gap."""
 _FORMULA = re.compile('^[-=+@]')
-
-
-def _above(text: str) -> Callable[..., Any]:
-    """Import a function of a room above the clips by ``'module:name'``."""
-    module, name = text.split(':')
-    return getattr(import_module(module), name)
-
-
-# Pixels of an image that is not known.
-_NO_IMAGE = (1000, 1000)
+_NO_IMAGE = (1000, 1000)  # pixels; size that stands for an unknown one
 _UNKNOWN_ROOT = np.empty((0, 3), np.float32)
-# Letters of the shape and dtype of each array of a Clip3D.
 ARRAYS = {
     'frame': ('N', np.int64),
     'track': ('N', np.int64),
@@ -47,17 +37,24 @@ ARRAYS = {
     'detected_2d': ('NJ2', np.float32),
     'detected_scores': ('NJ', np.float32),
 }
+"""Shape, a letter or digit per axis, and type of each array of a clip with N rows."""
 _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error', 'detected_2d')
+
+
+def _above(text: str) -> Callable[..., Any]:
+    """Import a function of a room that builds on clips, by ``'module:name'``."""
+    module, name = text.split(':')
+    return getattr(import_module(module), name)
 
 
 class BodyHeight(NamedTuple):
     """Body height of a person, and how it is known.
 
     Attributes:
-        meters (float): From the floor to the top of the head.
-        error (float): Its standard deviation, meters; 0 if it is stated.
-        source (str): ``'stated'``, ``'floor'`` if the floor on which several people
-            stand shows it, or ``'assumed'``.
+        meters (float): Height from the floor to the top of the head, meters.
+        error (float): Standard deviation of the height, meters; 0 if it is stated.
+        source (str): ``'stated'`` by the user, ``'floor'`` if it follows from the floor
+            on which several people stand, or ``'assumed'``.
     """
 
     meters: float
@@ -67,13 +64,19 @@ class BodyHeight(NamedTuple):
 
 @dataclass
 class Person3D:
-    """Poses of one person of a :class:`Clip3D`.
+    """Poses of one person of a :class:`Clip3D`, in ``T`` frames.
 
     Attributes:
         track (int): Track ID.
-        frames (np.ndarray): Frame numbers, sorted, (T,) int64.
-        times (np.ndarray): Seconds, (T,) float64.
-        keypoints_3d (np.ndarray): Root-relative positions, (T, K, 3) float32.
+        frames (np.ndarray): Frame numbers, (T,) int64, sorted.
+        times (np.ndarray): Timestamps in seconds, (T,) float64.
+        keypoints_3d (np.ndarray): Positions relative to the root joint, in the axes and
+            the unit of the clip, (T, K, 3) float32.
+
+    Example::
+
+        skater = mmhot.lift('demo/skating_2d_coco17.npz').person(0)
+        speeds = np.gradient(skater.keypoints_3d, skater.times, axis=0)  # m/s
     """
 
     track: int
@@ -84,49 +87,53 @@ class Person3D:
 
 @dataclass
 class Clip3D:
-    """Root-relative 3D poses of all people in a clip.
+    """3D poses of all people in a clip.
 
-    One row is one person in one frame; the ``N`` rows are sorted by ``(frame, track)``.
+    One row is one person in one frame. The ``N`` rows are sorted by ``(frame, track)``.
+    A joint's position is ``root_3d + keypoints_3d``, see :meth:`places`.
 
     Attributes:
         name (str): Name of the clip.
-        frame (np.ndarray): Frame numbers, (N,) int64.
-        track (np.ndarray): Track IDs, (N,) int64.
-        keypoints_3d (np.ndarray): Positions in ``unit``, (N, K, 3) float32.
-        keypoint_scores_3d (np.ndarray): Confidence, 0 where the 2D keypoint was
-            interpolated, (N, K) float32.
-        keypoints_2d (np.ndarray): Lifted 2D keypoints in pixels, (N, K, 2) float32.
+        frame (np.ndarray): Frame number of each row, (N,) int64.
+        track (np.ndarray): Track ID of each row, (N,) int64.
+        keypoints_3d (np.ndarray): Joint positions relative to the root joint, in
+            ``unit``, (N, K, 3) float32; never NaN.
+        keypoint_scores_3d (np.ndarray): Confidence of the 3D joints, (N, K) float32; 0
+            where the 2D keypoint was missing and was interpolated.
+        keypoints_2d (np.ndarray): 2D keypoints that were lifted, in pixels, (N, K, 2)
+            float32; NaN where unknown.
         scores (np.ndarray): Confidence of the 2D keypoints, (N, K) float32.
         width (int): Image width in pixels.
         height (int): Image height in pixels.
         fps (float): Frames per second.
         joint_names (tuple[str]): Names of the ``K`` joints.
-        parents (tuple[int]): Parent of each joint, -1 for the root.
-        axes (str): ``'camera'`` (x right, y down, z away), ``'z-up'`` (the same with z
-            up), or ``'world'`` (z up from the floor, see
+        parents (tuple[int]): Index of each joint's parent; -1 for the root.
+        axes (str): ``'camera'`` (x right, y down, z away from the camera), ``'z-up'``
+            (x right, y away, z up) or ``'world'`` (z up from the floor, see
             :func:`mmhot.lifting.world.to_world`).
-        unit (str): Unit of ``keypoints_3d``.
-        model (str): Name of the lifter.
-        root_3d (np.ndarray): Position of the root, (N, 3) float32, relative to the
-            camera or, in ``'world'``, to the floor below it; NaN where unknown.
-        variable_time (np.ndarray | None): Seconds, (N,) float64, if the frame rate
-            varies. All clips have ``time``.
-        focal_length (float): Focal length in pixels for which ``root_3d`` was
-            computed; 0 if unknown.
-        focal_assumed (bool): Whether the focal length is the default one.
-        intrinsics (tuple[float]): Intrinsics given by the user, in OpenCV's order: fx,
-            fy, cx, cy, distortion; empty if none were.
-        camera_path (np.ndarray | None): If all frames share the axes of the first, the
-            camera's rotation vector and zoom in each frame, (F, 4) float32.
-        cuts (tuple[int]): Frames with which another shot begins, sorted.
-        steps (dict): Names of the processing steps that have run, in order, and their
-            options; none of them runs again.
-        expected_error (np.ndarray | None): Expected distance of ``keypoints_3d`` from
-            the ground truth in ``unit``, NaN where unknown, (N, K) float32.
-        detected_joints (tuple[str]): Names of all ``J`` keypoints of the 2D model, if
-            they are more than the joints that are lifted, such as 133.
-        detected_2d (np.ndarray | None): These as they were detected, in pixels, NaN
-            where missing, (N, J, 2) float32.
+        unit (str): Unit of all positions; ``'m'``, meters.
+        model (str): Name of the lifter; empty for poses of other tools.
+        root_3d (np.ndarray): Position of the root joint, (N, 3) float32, relative to
+            the camera or, in ``'world'``, to a point on the floor; NaN where unknown.
+        variable_time (np.ndarray | None): Timestamps in seconds, (N,) float64, if the
+            frame rate varies, else None. :attr:`time` exists for all clips.
+        focal_length (float): Focal length in pixels for which ``root_3d`` was computed;
+            0 if unknown.
+        focal_assumed (bool): Whether this focal length is a default.
+        intrinsics (tuple[float]): Intrinsics that the user stated, in OpenCV's order:
+            fx, fy, cx, cy, k1, k2, p1, p2, k3, ...; empty if there are none.
+        camera_path (np.ndarray | None): Rotation vector in radians and zoom of the
+            camera in each frame, (F, 4) float32, if all frames share the axes of the
+            first one; None if each frame has camera axes of its own.
+        cuts (tuple[int]): Frame numbers at which another shot begins, sorted.
+        steps (dict): Options of the processing steps that have run, by step name, in
+            the order of the steps. None of them runs again.
+        expected_error (np.ndarray | None): Expected distance between ``keypoints_3d``
+            and the truth in ``unit``, (N, K) float32; NaN where unknown.
+        detected_joints (tuple[str]): Names of all ``J`` keypoints of the 2D model if
+            it has more than are lifted, such as 133; else empty.
+        detected_2d (np.ndarray | None): These keypoints in pixels, (N, J, 2) float32;
+            NaN where missing.
         detected_scores (np.ndarray | None): Their confidence, (N, J) float32.
         heights (dict[int, BodyHeight]): Body height by track ID, in the order in which
             people were chosen; empty for poses of other tools.
@@ -134,7 +141,7 @@ class Clip3D:
     Example::
 
         clip = mmhot.lift('demo/skating_2d_coco17.npz')
-        heads = clip.keypoints_3d[:, clip.joint_names.index('head')]
+        heads = clip.keypoints_3d[:, clip.joint_names.index('head')]  # (N, 3)
     """
 
     name: str
@@ -189,34 +196,39 @@ class Clip3D:
     ) -> 'Clip3D':
         """Make a clip of the 3D poses of another tool, for :func:`mmhot.refine`.
 
-        A joint is missing if it is NaN, or its score is not above zero. If the pelvis
-        stays at the origin, positions are unknown, unless ``root_3d`` is given.
-        Millimeters and centimeters become meters.
+        A joint is missing if it is NaN, or its score is not above zero. Positions of
+        people are unknown if their pelvis stays at the origin and ``root_3d`` is not
+        given. Millimeters and centimeters become meters.
 
         Args:
             keypoints_3d (np.ndarray): Joints of one person, (T, K, 3), of several
                 people with the track IDs 0 to P - 1, (T, P, K, 3), or, with ``tracks``,
                 one row for each person and frame, (N, K, 3).
             fps (float): Frames per second.
-            skeleton (str, optional): Joint order. By default the one with K joints; of
-                17 Human3.6M's.
+            skeleton (str, optional): Joint order, such as 'h36m-17'. Defaults to the
+                usual one with K joints; for 17 joints, Human3.6M's.
             root_3d (np.ndarray, optional): Translation of each pose, which is added to
                 its joints, (T, 3), (T, P, 3) or (N, 3).
             keypoints_2d (np.ndarray, optional): The same joints in pixels, (..., K, 2).
             scores (np.ndarray, optional): Confidence, (..., K).
-            frames (np.ndarray, optional): Frame numbers, (T,) or (N,). By default from
-                0.
-            tracks (np.ndarray, optional): Track IDs, (N,); -1 if they are unknown.
+            frames (np.ndarray, optional): Frame numbers, (T,) or (N,). Defaults to
+                0, 1, ...
+            tracks (np.ndarray, optional): Track IDs, (N,); -1 where unknown.
             image_size (tuple[int, int], optional): Width and height in pixels, needed
                 with ``keypoints_2d``.
             axes (str, optional): 'camera' (x right, y down, z away), 'z-up' (x right, y
-                away), 'world' (z up from a floor) or 'y-up', which becomes 'world' (x,
-                -z, y); 'z-up-left' and 'y-up-left' are left-handed. By default
-                'camera', or 'z-up' if people stand along z or y.
+                away, z up), 'world' (z up from a floor) or 'y-up', which becomes
+                'world' (x, -z, y); 'z-up-left' and 'y-up-left' are left-handed.
+                Defaults to the axes in which people stand, see
+                :mod:`mmhot.structures.conventions`.
             name (str): Name of the clip. Defaults to 'clip'.
 
+        Returns:
+            Clip3D: Poses in meters, in 'camera', 'z-up' or 'world' axes.
+
         Raises:
-            ValueError: If an argument is invalid.
+            ValueError: If an argument is invalid, or axes are not stated and people do
+                not show them.
 
         Example::
 
@@ -255,7 +267,7 @@ class Clip3D:
 
     @property
     def confidence(self) -> np.ndarray:
-        """Scores relative to the clip's usual ones, from 0 to 1, (N, K)."""
+        """Scores of the 2D keypoints from 0 to 1, (N, K); 1 is usual in this clip."""
         return relative_scores(self.scores)
 
     @property
@@ -270,6 +282,9 @@ class Clip3D:
 
     def person(self, track: int) -> Person3D:
         """Return the poses of one person, in the order of the frames.
+
+        Args:
+            track (int): Track ID.
 
         Raises:
             ValueError: If there is no such track ID.
@@ -288,9 +303,10 @@ class Clip3D:
 
     @property
     def marker_names(self) -> tuple[str, ...]:
-        """Names of the joints in tables and of markers: Human3.6M's feet are ankles.
+        """Names of the joints in tables and of markers.
 
-        Characters that end a cell, or begin a formula of a spreadsheet, are replaced.
+        Human3.6M's ``left_foot`` is called ``left_ankle``, as it is the ankle.
+        Characters that end a cell, or begin a formula of a spreadsheet, become _.
         """
         names = tuple(_FORMULA.sub('_', escape(x, '_')) for x in self.joint_names)
         if 'left_ankle' in names:
@@ -299,11 +315,12 @@ class Clip3D:
         return tuple(feet.get(name, name) for name in names)
 
     def table(self) -> dict[str, np.ndarray]:
-        """Return the columns of ``.csv`` by name, a row per pose and joint.
+        """Return the columns of ``.csv``: one row per pose and joint.
 
         Returns:
-            dict[str, np.ndarray]: Columns, (N * K,) each; ``pandas.DataFrame`` accepts
-            them.
+            dict[str, np.ndarray]: Columns by name, (N * K,) each, as
+            ``pandas.DataFrame`` accepts them: frame, time, track, joint, x, y, z,
+            score_3d, root_x, root_y, root_z, u, v (pixels), score and error_3d.
 
         Example::
 
@@ -311,25 +328,34 @@ class Clip3D:
             heights = columns['z'][columns['joint'] == 'head']
         """
         joints = len(self.joint_names)
-        unknown = np.full_like(self.scores, np.nan)
-        heads = dict(frame=self.frame, time=self.time, track=self.track)
-        points = {
-            'x y z': self.keypoints_3d,
-            'score_3d': self.keypoint_scores_3d,
-            'root_x root_y root_z': np.repeat(self.root_3d, joints, axis=0),
-            'u v': self.keypoints_2d,
-            'score': self.scores,
-            'error_3d': unknown if self.expected_error is None else self.expected_error,
+        error = self.expected_error
+        x, y, z = self.keypoints_3d.reshape(-1, 3).T
+        root_x, root_y, root_z = np.repeat(self.root_3d, joints, axis=0).T
+        u, v = self.keypoints_2d.reshape(-1, 2).T
+        return {
+            'frame': np.repeat(self.frame, joints),
+            'time': np.repeat(self.time, joints),
+            'track': np.repeat(self.track, joints),
+            'joint': np.tile(self.marker_names, len(self)),
+            'x': x,
+            'y': y,
+            'z': z,
+            'score_3d': self.keypoint_scores_3d.ravel(),
+            'root_x': root_x,
+            'root_y': root_y,
+            'root_z': root_z,
+            'u': u,
+            'v': v,
+            'score': self.scores.ravel(),
+            'error_3d': np.full_like(x, np.nan) if error is None else error.ravel(),
         }
-        columns = {name: np.repeat(head, joints) for name, head in heads.items()}
-        columns['joint'] = np.tile(self.marker_names, len(self))
-        for text, array in points.items():
-            names = text.split()
-            columns |= zip(names, array.reshape(-1, len(names)).T, strict=True)
-        return columns
 
     def angles(self) -> dict[str, np.ndarray]:
-        """Return the joint angles of ``.angles.csv`` in degrees, (N,) by name.
+        """Return the joint angles of ``.angles.csv``.
+
+        Returns:
+            dict[str, np.ndarray]: Degrees by the name of the angle, (N,) each, see
+            docs/biomechanics.md.
 
         Raises:
             ValueError: If the joints are not Human3.6M's 17, or 24.
@@ -343,7 +369,7 @@ class Clip3D:
     def bones(
         self, profile: str = 'default', track: int | None = None
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return where the bones of a person are, as in ``.bvh``, meters, z up.
+        """Return positions and rotations of a person's bones, as in ``.bvh``.
 
         Args:
             profile (str): Names, rest pose and axes: 'default', 'mixamo', or 'lafan1'
@@ -351,11 +377,12 @@ class Clip3D:
             track (int, optional): Track ID, needed if there are several people.
 
         Returns:
-            dict[str, tuple[np.ndarray, np.ndarray]]: Positions (T, 3) and quaternions
-            w, x, y, z (T, 4) by bone, a row for each pose.
+            dict[str, tuple[np.ndarray, np.ndarray]]: Positions in meters, z up, (T, 3),
+            and quaternions w, x, y, z (T, 4) by the name of the bone.
 
         Raises:
-            ValueError: If the joints are not Human3.6M's 17, or 24.
+            ValueError: If the joints are not Human3.6M's 17, or 24, or there are
+                several people and none is chosen.
 
         Example::
 
@@ -364,98 +391,115 @@ class Clip3D:
         return _above('mmhot.chain.write:bones_of')(self, profile, track)
 
     def checked(self) -> 'Clip3D':
-        """Return the clip with arrays of the documented types.
+        """Check a clip, which may be made by hand.
+
+        Returns:
+            Clip3D: The clip with arrays of the documented types.
 
         Raises:
-            ValueError: If an array has a wrong shape or value. Rows are sorted by frame
-                and track. Root positions, 2D keypoints and expected errors may be NaN,
-                but not infinite. Times start at 0 or later and increase with frames.
+            ValueError: If an array has another shape, or is not finite where it must
+                be; if rows are not sorted by frame and track; if joints are no tree; or
+                if timestamps do not start at 0 or later, and increase with frames.
 
         Example::
 
             clip = dataclasses.replace(clip, keypoints_3d=2 * clip.keypoints_3d)
             clip.checked().save('giants.bvh')
         """
-
-        def require(is_right: bool, fault: str) -> None:
-            if not is_right:
-                raise ValueError(f'{self.name}: {fault}')
-
         checked_rate(self.fps)
-        sizes = {'N': len(self.frame), 'K': len(self.joint_names), '2': 2, '3': 3}
-        sizes['J'] = len(self.detected_joints)
-        arrays: dict[str, Any] = {}
-        for name, (axes, dtype) in ARRAYS.items():
-            shape = tuple(sizes[axis] for axis in axes)
-            values = getattr(self, name)
-            if values is None:
-                continue
-            arrays[name] = np.asarray(values).astype(dtype, copy=False)
-            require(
-                np.shape(values) == shape,
-                f'{name} must have the shape {shape}, got {np.shape(values)}',
-            )
-            is_right = np.isfinite(values)
-            if name in _MAY_BE_UNKNOWN:
-                is_right |= np.isnan(values)
-            require(is_right.all(), f'{name} is not finite')
-        steps, others = np.diff(arrays['frame']), np.diff(arrays['track'])
-        is_sorted = ((steps > 0) | ((steps == 0) & (others > 0))).all()
-        require(is_sorted, 'rows must be sorted by frame and track, each once')
-        joints = set(range(sizes['K']))
-        require(len(self.parents) == len(joints), 'each joint must have a parent or -1')
+        arrays: dict[str, Any] = {
+            name: self._checked_array(name, np.asarray(values))
+            for name, values in self._arrays().items()
+        }
+        steps = np.diff(arrays['frame'])
+        is_sorted = (steps > 0) | ((steps == 0) & (np.diff(arrays['track']) > 0))
+        self._require(
+            is_sorted.all(), 'rows must be sorted by frame and track, each once'
+        )
+        joints = set(range(len(self.joint_names)))
+        self._require(
+            len(self.parents) == len(joints), 'each joint must have a parent or -1'
+        )
         while leaves := joints - {self.parents[joint] for joint in joints}:
             joints -= leaves
-        require(not joints, 'parents of joints must end at -1')
+        self._require(not joints, 'parents of joints must end at -1')
         if self.variable_time is not None and len(self):
             passed = np.diff(self.variable_time)
             is_right = np.where(steps > 0, passed >= MIN_STEP, passed == 0).all()
-            require(
-                bool(is_right and self.variable_time[0] >= 0),
+            self._require(
+                is_right and self.variable_time[0] >= 0,
                 'time must increase with frames, from 0 and by a microsecond',
             )
         return replace(self, **arrays)
 
+    def _arrays(self) -> dict[str, Any]:
+        """Return the arrays in :data:`ARRAYS` that are not None."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        return {name: x for name, x in arrays.items() if x is not None}
+
+    def _checked_array(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Check shape and values of an array, and convert it to its type."""
+        axes, dtype = ARRAYS[name]
+        sizes = dict(
+            N=len(self.frame), K=len(self.joint_names), J=len(self.detected_joints)
+        )
+        shape = tuple(sizes[axis] if axis in sizes else int(axis) for axis in axes)
+        self._require(
+            values.shape == shape,
+            f'{name} must have the shape {shape}, got {values.shape}',
+        )
+        wrong = np.isinf if name in _MAY_BE_UNKNOWN else lambda x: ~np.isfinite(x)
+        self._require(not wrong(values).any(), f'{name} is not finite')
+        return values.astype(dtype, copy=False)
+
+    def _require(self, is_right: bool | np.bool_, fault: str) -> None:
+        """Raise a ValueError with the clip's name unless a check is right."""
+        if not is_right:
+            raise ValueError(f'{self.name}: {fault}')
+
     def take(self, rows: np.ndarray) -> 'Clip3D':
-        """Select rows by index or mask (N,).
+        """Select rows by their indices, or by a mask (N,).
 
         Example::
 
             clip.take(clip.frame < 50).save('start.bvh')
         """
-        arrays = {k: v for k in ARRAYS if (v := getattr(self, k)) is not None}
-        return replace(self, **{name: array[rows] for name, array in arrays.items()})
+        taken = {name: array[rows] for name, array in self._arrays().items()}
+        return replace(self, **taken)
 
     def first_joints(self, count: int) -> 'Clip3D':
-        """Return the clip without the joints from ``count`` on.
+        """Return the clip with its first joints only.
+
+        Args:
+            count (int): Number of joints that are kept.
 
         Example::
 
             body = mmhot.lift('demo/skating_2d_coco17.npz', joints=24).first_joints(17)
         """
-        arrays = {x: getattr(self, x) for x, (axes, _) in ARRAYS.items() if 'K' in axes}
-        arrays = {x: None if y is None else y[:, :count] for x, y in arrays.items()}
+        arrays = self._arrays().items()
+        kept = {name: x[:, :count] for name, x in arrays if 'K' in ARRAYS[name][0]}
         return replace(
             self,
             joint_names=self.joint_names[:count],
             parents=self.parents[:count],
-            **arrays,
+            **kept,
         )
 
     @property
     def time(self) -> np.ndarray:
-        """Seconds of the rows, (N,)."""
+        """Timestamp of each row in seconds, (N,)."""
         return self.seconds(self.frame)
 
     def seconds(self, frames: np.ndarray | int) -> np.ndarray:
-        """Return timestamps of any frames, also of frames without people.
+        """Return the timestamps of any frames, with or without people.
 
         Args:
-            frames (np.ndarray): Frame numbers, (T,).
+            frames (np.ndarray | int): Frame numbers, (T,), or one of them.
 
         Returns:
-            np.ndarray: Seconds, (T,); interpolated between the frames of ``frame``, and
-            extrapolated at ``fps``.
+            np.ndarray: Seconds, (T,). If the frame rate varies, they are interpolated
+            between the frames of the clip, and extrapolated at ``fps``.
 
         Example::
 
@@ -470,7 +514,9 @@ class Clip3D:
         return even + np.interp(frames, known, delays)
 
     def places(self) -> np.ndarray:
-        """Return absolute joint positions, (N, K, 3); root-relative where unknown.
+        """Return joint positions in ``axes`` and ``unit``, (N, K, 3).
+
+        Where the root's position is unknown, they are relative to the root.
 
         Example::
 
@@ -484,7 +530,7 @@ class Clip3D:
         video: str | Path | Iterable[np.ndarray] | None = None,
         **options: object,
     ) -> list[Path]:
-        """Write the clip in the format of the file's suffix, as ``mmhot lift`` does.
+        """Write the clip in the format that the suffix of the file names.
 
         Args:
             path (str | Path): File to create or replace, such as ``'walk.bvh'``.
@@ -492,10 +538,10 @@ class Clip3D:
                 there are several people.
             video (str | Path | Iterable, optional): Video, or its images, behind the
                 keypoints in ``.html``, ``.mp4``, ``.png`` and ``.rrd``.
-            **options (object): Axes, scale and so on, see
-                :class:`mmhot.chain.options.ExportOptions`; and ``static_camera`` with
-                ``without``, as for :func:`mmhot.lift`, of clips that were lifted
-                without.
+            **options (object): Axes, body heights and so on, see
+                :class:`mmhot.chain.options.ExportOptions`; also ``static_camera`` and
+                ``without``, as in :func:`mmhot.lift`, for clips that were lifted with
+                neither.
 
         Returns:
             list[Path]: The files written.
@@ -511,9 +557,13 @@ class Clip3D:
         return _above('mmhot.chain.write:save_clip')(self, path, video, **options)
 
     def stretches(self) -> list[np.ndarray]:
-        """Return the row indices (T,) of each run of consecutive frames of a person.
+        """Split the clip into runs of consecutive frames of one person.
 
-        Frames more than ``LONGEST_STEP`` seconds apart are of two runs.
+        Frames that are more than 3 seconds apart (:data:`LONGEST_STEP`) are in
+        different runs.
+
+        Returns:
+            list[np.ndarray]: Row indices of each run, (T,), sorted by frame.
 
         Example::
 
@@ -535,7 +585,12 @@ def clip_3d(
     image_size: tuple[int, int] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
-    """Make a clip of rows in 3D, with arguments as in :meth:`Clip3D.from_arrays`."""
+    """Make a clip of rows in 3D; arguments are as in :meth:`Clip3D.from_arrays`.
+
+    Raises:
+        ValueError: If an argument or array is invalid.
+        ArgumentError: If the skeleton, the axes or the image size must be stated.
+    """
     require_choice('axes', axes or 'camera', GIVEN_AXES)
     fps = checked_rate(fps)
     if rows.keypoints_2d is not None and image_size is None:
@@ -563,7 +618,15 @@ def clip_3d(
 
 
 def join_rows(motions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
-    """Join arrays (N, ...) of several motions, and sort rows by frame and track."""
+    """Join arrays of several motions, and sort the rows by frame and track.
+
+    Args:
+        motions (Sequence[Mapping[str, np.ndarray]]): Arrays (N, ...) by name, the same
+            names in each motion; among them 'frame' and 'track'.
+
+    Returns:
+        dict[str, np.ndarray]: Arrays (N', ...) by name.
+    """
     arrays = {key: np.concatenate([x[key] for x in motions]) for key in motions[0]}
     order = np.lexsort((arrays['track'], arrays['frame']))
     return {name: array[order] for name, array in arrays.items()}
@@ -572,30 +635,33 @@ def join_rows(motions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:
 Clip = TypeVar('Clip', Clip2D, Clip3D)
 
 
-def read_only(clip: Clip) -> Clip:
-    """Return a clip with the same arrays, which cannot be changed through it."""
-
-    def frozen(item: Any) -> Any:
-        values = {x.name: getattr(item, x.name) for x in fields(item)}
-        arrays = {k: x.view() for k, x in values.items() if isinstance(x, np.ndarray)}
-        for array in arrays.values():
-            array.flags.writeable = False
-        return replace(item, **arrays)
-
-    clip = replace(frozen(clip), steps=dict(clip.steps))
-    if isinstance(clip, Clip3D):
-        return clip
-    return replace(clip, tracks=[*map(frozen, clip.tracks)])
+def read_only(clip: Clip3D) -> Clip3D:
+    """Return a clip with views of the same arrays, through which nothing can change."""
+    values = {x.name: getattr(clip, x.name) for x in fields(clip)}
+    views: dict[str, Any] = {
+        name: x.view() for name, x in values.items() if isinstance(x, np.ndarray)
+    }
+    for view in views.values():
+        view.flags.writeable = False
+    return replace(clip, **views, steps=dict(clip.steps))
 
 
 def to_axes(clip: Clip3D, axes: str) -> Clip3D:
-    """Convert a clip between ``'camera'`` axes and ``'z-up'``, their x, z and -y."""
+    """Convert a clip between 'camera' axes (x, y, z) and 'z-up' axes (x, z, -y).
+
+    Raises:
+        ArgumentError: If ``axes`` is neither of them.
+        ValueError: If the clip is in 'world' axes.
+    """
     require_choice('axes', axes, ('camera', 'z-up'))
     if clip.axes == 'world':
-        raise ValueError(f"a clip in 'world' axes cannot be converted to {axes!r}")
+        raise ValueError(
+            f"{clip.name} is in 'world' axes, which are relative to the floor: it "
+            f'cannot be converted to {axes!r}'
+        )
     if axes == clip.axes:
         return clip
-    # Exchange y and z, and change the sign of one of them.
+    # Exchange y and z, and change the sign of the new one that points up or down.
     signs = np.array([1, 1, -1] if axes == 'z-up' else [1, -1, 1], np.float32)
     poses, root = (x[..., [0, 2, 1]] * signs for x in (clip.keypoints_3d, clip.root_3d))
     return replace(clip, axes=axes, keypoints_3d=poses, root_3d=root)

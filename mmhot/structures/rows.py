@@ -2,9 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,20 +20,33 @@ from mmhot.structures.conventions import follow_people, joint_order
 
 _LOGGER = logging.getLogger(__name__)
 Steps = dict[str, dict[str, object]]
-"""Options of steps by the steps' names."""
+"""Options of processing steps by step name."""
 LARGEST_FRAME = 10_000_000
-# Third values of keypoints are no scores if more than the last share of them are
-# negative by more than the first number, or if their median is above the second.
-_NEGATIVE = 0.01
-_MOST_SCORE = 150.0
-_MOST_WRONG = 0.1
+# Share of third values of 2D keypoints that may be negative, as some models' scores
+# are. If more are, they are not scores. Higher values accept more arrays.
+_MAX_NEGATIVE = 0.1
+_NEGATIVE = -0.01  # third values below this count as negative
+# Median of third values; larger ones are not scores, but some models have scores above
+# 1. Higher values accept more arrays.
+_MAX_SCORE = 150.0
 _UNIT_ERROR = 0.01  # largest difference between the length of a quaternion and 1
-# Median size of coordinates above which they are pixels and not meters.
-_FAR = 30.0
+# Share of vectors of that length from which an array contains rotations. Higher values
+# accept more arrays.
+_MIN_ROTATIONS = 0.9
+# Median size of coordinates from which 3D poses are pixels and scores. Higher values
+# accept more arrays.
+_MAX_METERS = 30.0
 _LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
 _OTHERS = {2: '3D poses are for mmhot refine', 3: '2D keypoints are for mmhot lift'}
+_Arrays = TypeVar('_Arrays', bound=Any)
+
+
+def take_rows(item: _Arrays, rows: np.ndarray) -> _Arrays:
+    """Select rows, by index or mask (N,), of all arrays (N, ...) of a dataclass."""
+    arrays = {k: v for k, v in vars(item).items() if isinstance(v, np.ndarray)}
+    return replace(item, **{name: array[rows] for name, array in arrays.items()})
 
 
 @dataclass
@@ -47,30 +60,40 @@ class Rows:
     points: np.ndarray  # pixels (N, K, 2), or positions in any unit (N, K, 3)
     scores: np.ndarray | None = None  # confidence, (N, K)
     frame: np.ndarray | None = None  # frame numbers, (N,)
-    track: np.ndarray | None = None  # track IDs, (N,); -1 where they are unknown
+    track: np.ndarray | None = None  # track IDs, (N,); -1 where unknown
     bboxes: np.ndarray | None = None  # x1, y1, x2, y2 in pixels, (N, 4)
     root_3d: np.ndarray | None = None  # translations, added to 3D points, (N, 3)
     keypoints_2d: np.ndarray | None = None  # the 3D points in pixels, (N, K, 2)
-    width: float | None = None  # width and height of the image, pixels
-    height: float | None = None
+    width: float | None = None  # image width, pixels
+    height: float | None = None  # image height, pixels
     fps: float | None = None
     focal_length: float | None = None  # pixels
     skeleton: str | None = None  # joint order, a name of mmhot.skeletons.joints
     joint_names: tuple[str, ...] | None = None
     axes: str | None = None  # axes of 3D points, one of GIVEN_AXES
-    usual_axes: str | None = None  # axes that are assumed if people do not show others
-    steps: Steps = field(default_factory=dict)  # steps that have run, and their options
+    usual_axes: str | None = None  # axes of the file format, if people show no others
+    steps: Steps = field(default_factory=dict)  # options of steps that have run
     is_normalized: bool = False  # whether pixels are shares of the image size
     times: tuple[np.ndarray, np.ndarray] | None = None  # frames and seconds, (F,)
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
-        """Return rows of ``size`` coordinates that have frame numbers and track IDs.
+        """Check all arrays, and number frames and people.
 
         Points are missing if their score is not above zero, if they are pixels at
-        (0, 0), or if all joints of a 3D pose are one point. Missing points become NaN
-        with a score of 0. Without track IDs, one person per frame becomes one track.
-        People without an ID are left out if others have one. Warnings have the clip's
-        name.
+        (0, 0), or if all joints of a 3D pose are one point. They become NaN with a
+        score of 0. Without track IDs, one person per frame becomes one track. People
+        without an ID are left out if others have one.
+
+        Args:
+            size (int): Coordinates of a point: 2 or 3.
+            name (str): Name of the clip, for warnings.
+
+        Returns:
+            CheckedRows: Rows with frame numbers, track IDs and scores.
+
+        Raises:
+            ValueError: If an array has a wrong type or shape, or points cannot be what
+                they are read as.
         """
         stated, scores = _split_scores(self.points, self.scores, size)
         lead = stated.shape[:-2]
@@ -109,11 +132,17 @@ class CheckedRows(Rows):
 
     def take(self, index: np.ndarray) -> 'CheckedRows':
         """Select rows by index or mask (N,)."""
-        arrays = {k: v for k, v in vars(self).items() if isinstance(v, np.ndarray)}
-        return replace(self, **{name: array[index] for name, array in arrays.items()})
+        return take_rows(self, index)
 
     def with_tracks(self, name: str) -> 'CheckedRows':
-        """Give IDs to people that are alone, and leave out those without one."""
+        """Number a person who is alone in each frame, and leave out unknown people.
+
+        Rows stay as they are, with the track ID -1, if no person has an ID and a frame
+        shows several.
+
+        Raises:
+            ValueError: If a frame has two rows of one track.
+        """
         rows = self
         unknown = self.track < 0
         if unknown.all():
@@ -137,7 +166,11 @@ class CheckedRows(Rows):
         return rows
 
     def seconds(self, frames: np.ndarray, fps: float) -> np.ndarray | None:
-        """Return the times of frame numbers, (F,); None at a constant or other rate."""
+        """Return the timestamps of frame numbers (F,) in seconds, (F,).
+
+        None if the source has no timestamps, or ``fps`` is not the rate that it states.
+        Between its frames, the difference to a constant rate is interpolated.
+        """
         if self.times is None or fps != self.fps:
             return None
         numbers, seconds = self.times
@@ -146,36 +179,36 @@ class CheckedRows(Rows):
     def with_joints(
         self, name: str, skeleton: str | None, usual: Mapping[int, str] = {}
     ) -> tuple['CheckedRows', Skeleton]:
-        """Return rows in the order of a skeleton: the given, named or usual one.
+        """Find the skeleton of the rows, and bring named joints into its order.
 
-        ``usual`` are skeletons of unnamed joints by their number.
+        The first of these decides: the given skeleton, the one that the source states,
+        the names of joints, and the number of joints, see
+        :func:`mmhot.structures.conventions.joint_order`.
+
+        Args:
+            name (str): Name of the clip, for warnings.
+            skeleton (str | None): Name of the given skeleton.
+            usual (Mapping[int, str]): Skeletons of unnamed joints by their number,
+                before those of :func:`mmhot.skeletons.joints.skeleton_with`.
+
+        Returns:
+            tuple[CheckedRows, Skeleton]: Rows in the order of the skeleton, and the
+            skeleton. Joints that the source does not name are missing.
+
+        Raises:
+            ArgumentError: If no skeleton fits the names, or the number of joints.
         """
-        stated = self.skeleton
-        names = self.joint_names
-        count = self.points.shape[-2]
-        order = None
-        if stated is None and names is not None:
-            if len(names) != count:
-                raise ValueError(
-                    f'has {len(names)} names of joints, but {count} keypoints'
-                )
-            named, order = match_joints(names) or (None, None)
-            stated = ', '.join(names)[:60] if named is None else named.name
-            if named is None and skeleton is None:
-                raise ArgumentError(
-                    'no skeleton has the joints %r: name shoulders and hips '
-                    'left_shoulder, right_hip and so on, or give {skeleton}',
-                    stated,
-                )
+        stated, order = self._stated_skeleton(is_needed=skeleton is None)
         if skeleton is not None and stated not in (None, skeleton):
             _LOGGER.warning('%s states %s; %s is used instead', name, stated, skeleton)
+        count = self.points.shape[-2]
         chosen = get_skeleton(
             skeleton or stated or usual.get(count) or skeleton_with(count)
         )
         if not (skeleton or stated):
             chosen = joint_order(self.points, chosen, name)
-        if names is not None and order is not None and chosen.name == stated:
-            return self._reordered(name, names, chosen, order), chosen
+        if order is not None and chosen.name == stated:
+            return self._reordered(name, chosen, order), chosen
         if chosen.num_keypoints != count:
             raise ArgumentError(
                 '{skeleton}: %s has %d joints, but there are %d',
@@ -185,12 +218,37 @@ class CheckedRows(Rows):
             )
         return self, chosen
 
+    def _stated_skeleton(self, is_needed: bool) -> tuple[str | None, list[int] | None]:
+        """Return the skeleton that the source states, and the order of named joints.
+
+        The order is the index of each joint of the skeleton among the names, -1 if it
+        is not named; None if joints have no names. If no skeleton fits the names, they
+        are returned in its place, or refused if a skeleton ``is_needed``.
+        """
+        names = self.joint_names
+        if self.skeleton is not None or names is None:
+            return self.skeleton, None
+        count = self.points.shape[-2]
+        if len(names) != count:
+            raise ValueError(f'has {len(names)} names of joints, but {count} keypoints')
+        found = match_joints(names)
+        if found is not None:
+            return found[0].name, found[1]
+        listed = ', '.join(names)[:60]
+        if is_needed:
+            raise ArgumentError(
+                'no skeleton has the joints %r: name shoulders and hips left_shoulder, '
+                'right_hip and so on, or give {skeleton}',
+                listed,
+            )
+        return listed, None
+
     def _reordered(
-        self, name: str, names: Sequence[str], skeleton: Skeleton, order: list[int]
+        self, name: str, skeleton: Skeleton, order: list[int]
     ) -> 'CheckedRows':
         """Reorder joints by the indices of their names; index -1 is a missing joint."""
         lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
-        unused = [x for n, x in enumerate(names) if n not in order]
+        unused = [x for n, x in enumerate(self.joint_names or ()) if n not in order]
         for joints, text in (
             (lost, 'the joints %.200s of %s are missing'),
             (unused, 'the joints %.200s are left out: %s does not have them'),
@@ -210,7 +268,17 @@ class CheckedRows(Rows):
 def rows_of_tracks(
     values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
 ) -> Rows:
-    """Convert the frames of tracks (P, T, K, 2 or 3) that have a keypoint to rows."""
+    """Convert tracks to rows; frames in which a person has no keypoint are left out.
+
+    Args:
+        values (np.ndarray): Pixels and, as third value, scores, (P, T, K, 2 or 3); NaN
+            where missing.
+        frame (np.ndarray): Frame numbers, (T,).
+        joint_names (Iterable[str]): Names of the K joints.
+
+    Raises:
+        ValueError: If there is no keypoint.
+    """
     track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
     if not len(track):
         raise ValueError('has no people with keypoints')
@@ -219,10 +287,19 @@ def rows_of_tracks(
 
 
 def number_tracks(values: Any) -> tuple[np.ndarray, list]:
-    """Convert track IDs (...), numbers or names, to int64 of the same shape.
+    """Convert track IDs, which may be numbers or names, to numbers.
 
-    None, NaN and empty text become -1. Names are numbered by their first row, and are
-    returned in this order; the list is empty if all IDs are numbers.
+    Args:
+        values: IDs in an array or list of any shape (...); None, NaN and empty text
+            where unknown.
+
+    Returns:
+        tuple[np.ndarray, list]: Numbers (...) int64, -1 where unknown; and the names in
+        the order in which they were numbered, that of their first rows. The list is
+        empty if all IDs are numbers.
+
+    >>> number_tracks(['Ann', 'Bob', 'Ann', None])
+    (array([ 0,  1,  0, -1]), ['Ann', 'Bob'])
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in 'iuf':
         # In NumPy 2.5, a plain -1 does not fit unsigned integers.
@@ -231,9 +308,10 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     ids: list[Any] = []
     for value in np.array(values, object).ravel().tolist():
         value = value.strip() if isinstance(value, str) else value
-        ids.append(-1 if value in (None, '') or value != value else value)
+        is_unknown = value in (None, '') or value != value  # NaN differs from itself
+        ids.append(-1 if is_unknown else value)
     whole = [int(x) if _WHOLE.fullmatch(str(x)) else x for x in ids]
-    if len({*whole}) == len({*map(str, ids)}):  # names such as 07 and 7 differ
+    if len({*whole}) == len({*map(str, ids)}):  # else names such as 07 and 7 differ
         ids = whole
     names = []
     if any(isinstance(x, str) or abs(x) > _LARGEST_ID for x in ids):
@@ -252,41 +330,45 @@ def _split_scores(
     points = to_numbers(title, points)
     if points.ndim not in (3, 4) or points.shape[-1] not in (size, size + 1):
         raise ValueError(
-            f'{title} must have the shape (T, K, {size}), or of several people '
+            f'{title} must have the shape (T, K, {size}), or for several people '
             f'(T, P, K, {size}), got {points.shape}; a further value is the score; '
             f'{_OTHERS[size]}'
         )
     if not points.size:
         raise ValueError(f'{title} is empty, {points.shape}')
-    _check_sense(points, size, title)
+    _refuse_other_values(points, size, title)
     if points.shape[-1] > size:
         if scores is not None:
             raise ValueError(
                 f'{title} has a score as value {size + 1}, and scores are given, too; '
                 f'{_OTHERS[size]}'
             )
-        points, scores = points[..., :size], points[..., size]
+        scores = points[..., size]
+        points = points[..., :size]
     if points.ndim == 4:
         check_time_first(points)
     return points, np.ones(points.shape[:-1]) if scores is None else scores
 
 
-def _check_sense(points: np.ndarray, size: int, title: str) -> None:
-    """Refuse points (..., K, C) with a third value that is no score, and rotations."""
+def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
+    """Refuse rotations, 3D poses as 2D keypoints, and 2D keypoints as 3D poses.
+
+    ``points`` (..., K, C) have ``size`` coordinates and perhaps a score.
+    """
     last = points[..., -1]
     if points.shape[-1] == 4:
         is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
-        if is_unit.mean() > 1 - _MOST_WRONG:
+        if is_unit.mean() > _MIN_ROTATIONS:
             raise ValueError(
                 f'{title} seem to be rotations (quaternions), but positions are needed'
             )
     if points.shape[-1] != 3:
         return
-    is_negative = np.mean(last < -_NEGATIVE) > _MOST_WRONG
-    if size == 2 and (is_negative or np.nanmedian(last) > _MOST_SCORE):
+    is_negative = np.mean(last < _NEGATIVE) > _MAX_NEGATIVE
+    if size == 2 and (is_negative or np.nanmedian(last) > _MAX_SCORE):
         raise ValueError(f'the third values of {title} are not scores; {_OTHERS[size]}')
     are_scores = not ((last < 0) | (last > 1)).any()
-    if size == 3 and are_scores and np.nanmedian(abs(points)) > _FAR:
+    if size == 3 and are_scores and np.nanmedian(abs(points)) > _MAX_METERS:
         raise ValueError(f'{title} seem to be pixels and scores; {_OTHERS[size]}')
 
 
@@ -307,7 +389,11 @@ def _flatten(
 def _number(
     lead: tuple[int, ...], frames: Any, tracks: Any, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return frame numbers (N,) and track IDs (N,) of poses with these leading axes."""
+    """Return frame numbers (N,) and track IDs (N,) of poses with these leading axes.
+
+    ``lead`` is (N,), (T,) or (T, P). Frames count from 0 if they are None; track IDs
+    are -1 if they are None.
+    """
     if frames is None and tracks is not None:
         raise ValueError('tracks must be given with frames')
     frames = np.arange(lead[0]) if frames is None else frames

@@ -331,8 +331,8 @@ def test_times_may_begin_anywhere():
         (np.zeros(COUNT), 'times must increase with frames'),
         (np.arange(COUNT)[::-1] / 25, 'times must increase with frames'),
         (np.full(COUNT, np.nan), 'times must increase with frames'),
-        (np.arange(COUNT) / 4, 'times are of 4 frames/s, fps is 25: times'),
-        (np.arange(COUNT) * 40.0, 'times are of 0.025 frames/s, fps is 25'),
+        (np.arange(COUNT) / 4, 'timestamps give 4 frames/s, but fps is 25: are'),
+        (np.arange(COUNT) * 40.0, 'timestamps give 0.025 frames/s, but fps is 25'),
     ],
     ids=['zero', 'decreasing', 'NaN', 'slow', 'milliseconds'],
 )
