@@ -89,9 +89,9 @@ def test_dropped_joints_hold_their_last_value_without_score():
     dropped = sample['keypoints_visible'] == 0
     assert not dropped[0].any()
     np.testing.assert_allclose(dropped[1:].mean(), 0.3, atol=0.03)
-    for frame, joint in np.argwhere(dropped):
-        before = sample['keypoints'][frame - 1, joint]
-        np.testing.assert_array_equal(sample['keypoints'][frame, joint], before)
+    frame, joint = dropped.nonzero()
+    before = sample['keypoints'][frame - 1, joint]
+    np.testing.assert_array_equal(sample['keypoints'][frame, joint], before)
     np.testing.assert_array_equal(
         sample['keypoints'][~dropped], clean['keypoints'][~dropped]
     )

@@ -33,8 +33,8 @@ def test_wrapped_datasets_receive_the_epoch():
     data = SimpleNamespace(dataset=joined)
     runner = SimpleNamespace(seed=7, epoch=4, train_dataloader=data, model=nn.Module())
     EpochSeedHook().before_train_epoch(runner)
-    for part in parts:
-        assert part.pipeline.transforms[0].announced.tolist() == [7, 5, 0]
+    announced = [x.pipeline.transforms[0].announced.tolist() for x in parts]
+    assert announced == [[7, 5, 0]] * 3
 
 
 def test_frozen_parts_get_no_gradient():

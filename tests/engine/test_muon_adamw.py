@@ -48,9 +48,8 @@ def test_matrices_take_muons_steps():
                 weight.grad = start.cos().view_as(weight)
             weights[step].grad = None
             each.step()
-    for weight, expected in zip(ours, theirs, strict=True):
-        # of bfloat16: steps are 0.2 * RATE long on average
-        torch.testing.assert_close(weight, expected, rtol=0, atol=0.01 * RATE)
+    # Muon rounds to bfloat16; steps are 0.2 * RATE long on average.
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0.01 * RATE)
 
 
 def test_a_group_can_use_adamw_for_its_matrices():
@@ -77,8 +76,7 @@ def test_training_resumes_from_a_saved_state():
         for group in each.param_groups:
             group['lr'] = RATE / 2  # as schedulers do
         learn(model, each, 2)
-    for ours, theirs in zip(whole.parameters(), resumed.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    torch.testing.assert_close(resumed.state_dict(), whole.state_dict(), rtol=0, atol=0)
 
 
 def test_configs_use_adamw_for_tokens_and_classifiers():

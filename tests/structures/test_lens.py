@@ -219,5 +219,5 @@ def test_results_contain_the_intrinsics(lifter, tmp_path):
     assert (clip.intrinsics, clip.focal_length) == (LENS.parameters, 900)
     write_npz(clip, tmp_path / 'a.npz')
     write_json(clip, tmp_path / 'a.json')
-    for name in ('a.npz', 'a.json'):
-        assert read_lifted(tmp_path / name).intrinsics == LENS.parameters
+    read = [read_lifted(tmp_path / name) for name in ('a.npz', 'a.json')]
+    assert [each.intrinsics for each in read] == [LENS.parameters] * 2

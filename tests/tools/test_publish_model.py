@@ -59,10 +59,11 @@ def test_mean_of_checkpoints(publish, refuse, tmp_path):
     options = ('--mean-with', other, '--share', 0.25)
     for given, share in ((options, 4), (('--mean-with', other, other), 3)):
         publish(one, target, *given)
-        mean = safe_load(target)['state_dict']
-        for key, value in state.items():
-            wanted = value / share if value.is_floating_point() else value
-            torch.testing.assert_close(mean[key], wanted)
+        wanted = {
+            key: value / share if value.is_floating_point() else value
+            for key, value in state.items()
+        }
+        torch.testing.assert_close(safe_load(target)['state_dict'], wanted)
     refuse(one, target, *options[:-1], 2)
     zeros.popitem()
     save_training(other, config, zeros)
