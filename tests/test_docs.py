@@ -197,9 +197,8 @@ def test_commands_and_their_options_exist(page, monkeypatch):
 @pytest.mark.parametrize('name', ['train', 'test'])
 def test_every_option_is_documented(name, monkeypatch):
     text = (ROOT / 'docs' / 'training.md').read_text()
-    for option in options_of([f'tools/{name}.py'], monkeypatch):
-        short = option in ('-h', '--help')
-        assert short or re.search(rf'`{option}\b', text), option
+    options = {*options_of([f'tools/{name}.py'], monkeypatch)} - {'-h', '--help'}
+    assert not [option for option in options if not re.search(rf'`{option}\b', text)]
 
 
 def test_options_of_the_page_and_of_editors_are_those_of_the_code():
@@ -212,21 +211,21 @@ def test_configs_that_are_named_exist(page):
     for path in re.findall(r'(?<![\w/.])configs/[\w/.-]+\.py', page.read_text()):
         found = any((folder / path).is_file() for folder in (ROOT, page.parent))
         assert path.endswith('/CONFIG.py') or found, path
-    for path in re.findall(r'mmhot::([\w/.-]+\.py)', page.read_text()):
-        assert (ROOT / 'configs' / path).is_file(), path
+    named = re.findall(r'mmhot::([\w/.-]+\.py)', page.read_text())
+    assert not [path for path in named if not (ROOT / 'configs' / path).is_file()]
 
 
 @pytest.mark.parametrize('page', CURRENT, ids=lambda page: str(page.relative_to(ROOT)))
 def test_paths_that_are_named_exist(page):
     named = re.findall(r'`((?:mmhot|tools|docs|tests)/[^`\s]*)`', page.read_text())
-    for path in named:
-        assert list(ROOT.glob(path.rstrip('/'))) or 'NAME' in path, path
+    found = {path for path in named if [*ROOT.glob(path.rstrip('/'))]}
+    assert not [path for path in {*named} - found if 'NAME' not in path]
 
 
 def test_make_targets_that_are_named_exist(page):
     known = re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
-    for target in re.findall(r'(?:`|^)make ([a-z-]+)', page.read_text(), re.MULTILINE):
-        assert target in known
+    named = re.findall(r'(?:`|^)make ([a-z-]+)', page.read_text(), re.MULTILINE)
+    assert {*named} <= {*known}
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
@@ -238,8 +237,8 @@ def test_readme_names_every_config_and_metafile_its_readme(path):
     # Both tasks of an algorithm count.
     pages = ROOT.glob(f'configs/*/{path.parent.name}/README.md')
     text = ''.join(page.read_text() for page in pages)
-    for model in metafile['Models']:
-        assert Path(model['Config']).name in text, model['Config']
+    configs = [Path(model['Config']).name for model in metafile['Models']]
+    assert not [config for config in configs if config not in text]
 
 
 @pytest.mark.parametrize('start', ['README.md', 'docs/index.md'])
@@ -254,8 +253,8 @@ def test_every_page_can_be_reached_from(start):
 
 def test_readme_links_to_every_algorithm():
     text = (ROOT / 'README.md').read_text()
-    for path in METAFILES:
-        assert re.search(rf'\(configs/\w+/{path.parent.name}\)', text), path
+    linked = re.findall(r'\(configs/\w+/(\w+)\)', text)
+    assert {path.parent.name for path in METAFILES} <= {*linked}
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
@@ -273,24 +272,22 @@ def test_metafile_marks_results_of_papers(path):
 
 def test_every_field_and_format_of_results_is_described():
     text = (ROOT / 'docs' / 'output-formats.md').read_text()
-    for field in fields(Clip3D):
-        assert f'`{field.name}`' in text, field.name
-    for name in FORMATS:
-        assert name == 'json' or f'`.{name}`' in text, name
+    names = [field.name for field in fields(Clip3D)]
+    names += [f'.{name}' for name in FORMATS if name != 'json']
+    assert not [name for name in names if f'`{name}`' not in text]
 
 
 def test_site_has_every_page_in_its_menu():
     menu = (ROOT / 'mkdocs.yml').read_text()
-    for page in PAGES:
-        if page.parent.name not in (ROOT.name, 'demo'):
-            name = page.relative_to(ROOT).as_posix().removeprefix('docs/')
-            assert f': {name}\n' in menu, name
+    pages = [page for page in PAGES if page.parent.name not in (ROOT.name, 'demo')]
+    names = [x.relative_to(ROOT).as_posix().removeprefix('docs/') for x in pages]
+    assert not [name for name in names if f': {name}\n' not in menu]
 
 
 def test_architecture_names_every_package():
     text = (ROOT / 'ARCHITECTURE.md').read_text()
-    for path in (ROOT / 'mmhot').glob('[!_.]*'):
-        assert re.search(rf'\b{path.stem}\b', text), path
+    names = [path.stem for path in (ROOT / 'mmhot').glob('[!_.]*')]
+    assert not [name for name in names if not re.search(rf'\b{name}\b', text)]
 
 
 @pytest.mark.slow(reason='builds the documentation site')
@@ -320,7 +317,6 @@ def test_site_has_every_page_and_name_and_no_dead_link(tmp_path):
     assert {str(page.with_suffix('.html')) for page in pages} <= {
         str(path.relative_to(site)) for path in texts
     }
-    for name in mmhot._LAZY:
-        assert f'mmhot.{name}' in texts[site / 'api.html'], name
+    assert not [x for x in mmhot._LAZY if f'mmhot.{x}' not in texts[site / 'api.html']]
     index = (site / 'search' / 'search_index.json').read_text()
     assert 'TimedAttentionRecoverer' in index

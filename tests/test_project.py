@@ -158,17 +158,14 @@ def test_mmhot_scope_is_empty():
     assert not any(registry.module_dict for registry in _SCOPES)
 
 
-def configs():
-    return sorted(
-        str(path.relative_to(ROOT / 'configs'))
-        for path in (ROOT / 'configs').rglob('*.py')
-    )
-
-
-@pytest.mark.parametrize(
-    'name',
-    {Path(name).parent: name for name in configs() if '_base_' not in name}.values(),
+CONFIGS = sorted(
+    str(path.relative_to(ROOT / 'configs'))
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts
 )
+
+
+@pytest.mark.parametrize('name', {Path(name).parent: name for name in CONFIGS}.values())
 def test_inherited_config_equals_its_base(tmp_path, name):
     """No marks of a scope are left for functions that are not built by a registry."""
     from mmengine.config import Config

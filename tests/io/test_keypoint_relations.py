@@ -33,6 +33,10 @@ BODY = rendered('walk').keypoints_2d[:COUNT, :17].astype(np.float64)
 TWO = np.stack([BODY, BODY[::-1] + [300, 20]], 1)
 
 
+def points_of(clip):
+    return [track.keypoints for track in clip.tracks]
+
+
 def order_of(name, poses=BODY):
     with np.errstate(invalid='ignore'):
         return convert_keypoints(poses, None, 'h36m-17', name, 'trained')[0]
@@ -116,10 +120,9 @@ def test_keypoints_that_are_no_pixels_of_the_image_are_one_line(order, words, ca
     poses = order_of(order)
     Clip2D.from_arrays(poses, (1280, 720), 25, skeleton=order)
     assert not caplog.messages
-    wrong, scores = NO_PIXELS[words](poses), np.linspace(0.9, 1, poses[..., 0].size)
-    scores = scores.reshape(poses.shape[:2])
-    size = 1280, 720
-    Clip2D.from_arrays(wrong, size, 25, scores=scores, skeleton=order)
+    wrong = NO_PIXELS[words](poses)
+    scores = np.linspace(0.9, 1, poses[..., 0].size).reshape(poses.shape[:2])
+    Clip2D.from_arrays(wrong, (1280, 720), 25, scores=scores, skeleton=order)
     (line,) = caplog.messages
     assert re.search(words, line)
 
@@ -187,8 +190,7 @@ def test_shuffled_people_of_arrays_are_followed(caplog):
         shuffled[frame] = shuffled[frame, ::-1]
     caplog.clear()
     clip = Clip2D.from_arrays(shuffled, (1920, 1080), 25)
-    for one, other in zip(clip.tracks, reference.tracks, strict=True):
-        assert_allclose(one.keypoints, other.keypoints)
+    assert_allclose(points_of(clip), points_of(reference))
     assert 'people change places in 18 of 40 frames' in caplog.text
     absent = TWO.copy()
     absent[10:20, 0] = np.nan
@@ -235,8 +237,7 @@ def test_people_who_change_places_are_followed_where_they_pass_each_other():
     known = Clip2D.from_arrays(passing, (4000, 3000), 25, skeleton='h36m-17')
     shuffled = np.stack([passing[0], *(rng.permutation(x) for x in passing[1:])])
     clip = Clip2D.from_arrays(shuffled, (4000, 3000), 25, skeleton='h36m-17')
-    for one, other in zip(clip.tracks, known.tracks, strict=True):
-        assert_allclose(one.keypoints, other.keypoints)
+    assert_allclose(points_of(clip), points_of(known))
 
 
 # --- track IDs ------------------------------------------------------------------------
@@ -264,11 +265,10 @@ def coco(ids, absent='none'):
 @pytest.mark.parametrize('kind', IDS)
 def test_ids_may_be_names(kind, tmp_path, caplog):
     path = dump(tmp_path / 'a.json', coco(IDS[kind]))
-    tracks = read_keypoints(path, skeleton='h36m-17', **SIZE).tracks
+    clip = read_keypoints(path, skeleton='h36m-17', **SIZE)
     is_named = kind not in ('numbers', 'text')
-    assert [x.track for x in tracks] == ([0, 1] if is_named else [3, 7])
-    for track, poses in zip(tracks, TWO.swapaxes(0, 1), strict=True):
-        assert_allclose(track.keypoints, poses, rtol=1e-5)
+    assert [x.track for x in clip.tracks] == ([0, 1] if is_named else [3, 7])
+    assert_allclose(points_of(clip), TWO.swapaxes(0, 1), rtol=1e-5)
     assert ('track IDs are names' in caplog.text) == is_named
 
 

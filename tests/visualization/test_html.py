@@ -135,10 +135,9 @@ def test_page_has_the_angles_of_the_table(page, clip, tmp_path):
     assert_allclose(angles, expected, atol=0.051)
     shown = {name: data['joints'][joint] for joint, name in data['angles']}
     assert tuple(shown) == names
-    assert shown['knee_angle_l'] == 'left knee'
-    assert shown['hip_adduction_r'] == 'right hip'
-    assert shown['arm_flex_l'] == 'left shoulder'
-    assert shown['pelvis_tilt'] == 'root'
+    expected = {'knee_angle_l': 'left knee', 'hip_adduction_r': 'right hip'}
+    expected |= {'arm_flex_l': 'left shoulder', 'pelvis_tilt': 'root'}
+    assert expected.items() <= shown.items()
     assert data['joints'][3] == 'right ankle'
 
 
@@ -229,9 +228,9 @@ def test_frames_of_the_video_are_stored(clip, video, tmp_path, monkeypatch):
     counts = []
     for name, limit in (('all', 10**6), ('some', 5000)):
         monkeypatch.setattr('mmhot.visualization.html._MAX_THUMBNAIL_BYTES', limit)
-        footage, path = VideoFile(video), tmp_path / f'{name}.html'
-        count = lambda *x: counts.append(x)  # noqa: E731
-        write_html(clip, path, Export(footage, progress=count))
+        path = tmp_path / f'{name}.html'
+        export = Export(VideoFile(video), progress=lambda *x: counts.append(x))
+        write_html(clip, path, export)
         stored = content(path)['images'].items()
         images = {int(number): base64.b64decode(text) for number, text in stored}
         assert sum(map(len, images.values())) <= limit
@@ -409,20 +408,18 @@ def test_layout(shown, size):
         header, flat, stage, footer, facts = (
             tab.locator(part).bounding_box() for part in parts
         )
+        # Information covers nothing.
         if size == 'phone':
             assert flat['width'] > 370
             assert flat['y'] + flat['height'] <= stage['y']
             assert stage['height'] > 250
+            assert stage['y'] + stage['height'] <= facts['y']
         else:
             assert flat['width'] >= (480 if width > 1000 else 350)
             assert flat['x'] + flat['width'] <= stage['x']
             assert min(flat['height'], stage['height']) > 0.7 * height
-        assert header['height'] + footer['height'] < (160 if size == 'phone' else 100)
-        # information covers nothing
-        if size == 'phone':
-            assert stage['y'] + stage['height'] <= facts['y']
-        else:
             assert stage['x'] + stage['width'] <= facts['x']
+        assert header['height'] + footer['height'] < (160 if size == 'phone' else 100)
         # the followed person fills the view
         assert tab.locator('#follow').get_attribute('aria-pressed') == 'true'
         pixels = tab.evaluate('mmhot.clip.joints.map((_, n) => mmhot.pixel(0, n))')
