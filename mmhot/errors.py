@@ -22,21 +22,24 @@ from urllib.parse import urlsplit
 # Control characters, line separators, marks that reverse the direction of text, and
 # surrogates, which stand for invalid bytes of file names.
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
-_MAX_LINE = 1000
-_MAX_NAMES = 6  # listed instead of a name that is unknown
-_MAX_NAME = 100  # characters that are compared with known names
+_MAX_LINE = 1000  # characters; of longer messages the middle is cut
+_MAX_NAMES = 6  # number of known names that are listed if none is like an unknown one
+_MAX_NAME = 100  # characters of an unknown name that are compared with known ones
 MMPOSE = 'mmpose==1.3.2'
-# First packages of the extra `mmpose` that commands for training import.
+"""Requirement that pip installs without its dependencies."""
+# Packages of the extra `mmpose` that commands for training import first
 _OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 # PyTorch adds the traceback of a data loader's process to the message.
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
 _NO_MEMORY = 'this needs more memory than there is; a smaller batch needs less'
 _NO_IMAGE = '{}: missing, or cannot be read as an image'
 # Faults of the input or the machine that other packages describe only in words: class
-# of the error, its words, and our explanation, where {} is the group. The table is here
-# and not with the commands because results of many clips and the cache need it, too.
+# of the error, pattern of its words, and our explanation, where {} is the group of the
+# pattern. The table is here and not with the commands because results of many clips and
+# the cache need it, too.
 _EXPLANATIONS = (
-    (Exception, "can't allocate memory", _NO_MEMORY),  # PyTorch
+    (MemoryError, '', _NO_MEMORY),
+    (Exception, "out of memory|can't allocate memory", _NO_MEMORY),  # PyTorch
     (Exception, 'Insufficient memory', _NO_MEMORY),  # OpenCV
     (Exception, 'Failed to allocate memory|bad_alloc', _NO_MEMORY),  # ONNX Runtime
     (Exception, r'(?s)occurs when loading `(.*?)`\.', _NO_IMAGE),  # MMPose
@@ -44,8 +47,7 @@ _EXPLANATIONS = (
     (AssertionError, r'(?s)(.*not exist.*)', '{}'),  # MMPose: files of datasets
     (ImportError, r'(?s)(.*"pip .*)', '{}'),  # MMEngine: what a config names, as wandb
 )
-# Errors raised for files with values of types or depths that nothing has checked. h5py
-# raises RuntimeError, too.
+# Errors that files with unexpected types or depths raise; RuntimeError is h5py's
 _UNEXPECTED = (
     *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
     *(TypeError, csv.Error),
@@ -58,14 +60,21 @@ class ArgumentError(ValueError):
     """Wrong argument, which may be an option of the command line.
 
     Its arguments are a text and the values of its ``%s`` and so on, as for loggers. In
-    the text, ``{fov}`` is the name of an argument, ``{keep=%r}`` with its value.
+    the text, ``{fov}`` stands for the name of an argument, and ``{keep=%r}`` for its
+    name and value. Python shows the name, the command line its flag:
+
+    >>> error = ArgumentError('{fov} must be at least 1, got %s', 0)
+    >>> str(error)
+    'fov must be at least 1, got 0'
+    >>> error.named({'fov': '--fov'})
+    '--fov must be at least 1, got 0'
     """
 
     def __str__(self) -> str:
         return self.named({})
 
     def named(self, flags: Mapping[str, str]) -> str:
-        """Return the message with flags of the command line in place of arguments."""
+        """Return the message with flags in place of arguments that have one."""
 
         def show(place: re.Match) -> str:
             name, sign, value = place.groups()
@@ -90,13 +99,14 @@ class StepError(ValueError):
     """
 
     def __init__(self, part: str, error: Exception) -> None:
-        kind, text = type(error).__name__, str(error)
+        kind = type(error).__name__
+        text = str(error)
         super().__init__(f'{part}: {kind}: {text}' if text else f'{part}: {kind}')
 
 
 @contextmanager
 def user_code(part: str) -> Iterator[None]:
-    """Name the user's ``part`` in all errors that its code raises in a block."""
+    """Raise the errors of a block as :class:`StepError` of a part of a user's code."""
     try:
         yield
     except (StepError, NothingToWriteError):
@@ -110,7 +120,11 @@ class NothingToWriteError(ValueError):
 
 
 def escape(text: object, replacement: str | None = None) -> str:
-    """Escape, or replace, the characters of a name that terminals do not show."""
+    """Escape, or replace, the characters of a text that terminals do not show.
+
+    >>> escape(chr(27) + '[31m', '?')
+    '?[31m'
+    """
 
     def code(sign: re.Match) -> str:
         return sign[0].encode('unicode_escape').decode()
@@ -120,21 +134,25 @@ def escape(text: object, replacement: str | None = None) -> str:
 
 @contextmanager
 def ignored_warnings() -> Iterator[None]:
-    """Ignore warnings, which are of other packages."""
+    """Ignore warnings in a block; mmhot logs its own ones."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield
 
 
 def public_url(url: str) -> str:
-    """Remove user, password and query, which may be secret."""
+    """Return an address without user, password and query, which may be secret.
+
+    >>> public_url('rtsp://me:secret@camera.local/live?key=1')
+    'rtsp://camera.local/live'
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition('@')[2]
     return f'{parts.scheme}://{host}{parts.path}'
 
 
 def one_line(text: object) -> str:
-    """Make one printable line; cut the middle of those over 1000 characters."""
+    """Return a text as one printable line; the middle of very long ones is cut."""
     line = escape(' '.join(str(text).split()))
     if len(line) > _MAX_LINE:
         half = _MAX_LINE // 2
@@ -143,7 +161,12 @@ def one_line(text: object) -> str:
 
 
 def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align columns of cells: the first ``left`` ones are text, others numbers."""
+    """Align rows of cells to a table; the first ``left`` columns are aligned left.
+
+    >>> print(align([('clip', 'frames'), ('walk', '98')]))
+    clip  frames
+    walk      98
+    """
     columns = []
     for number, column in enumerate(zip(*lines, strict=True)):
         cells = [*map(escape, column)]
@@ -155,14 +178,18 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 def refuse_lists_of_paths(name: str, source: object) -> None:
     """Raise a ValueError if an argument names several files."""
-    if isinstance(source, list | tuple) and isinstance((*source, 0)[0], str | Path):
+    first = source[0] if isinstance(source, list | tuple) and source else None
+    if isinstance(first, str | Path):
         raise ValueError(
             f'{name} must be one path, got a list: call once for each of its paths'
         )
 
 
 def require_file(path: str | Path) -> Path:
-    """Return the path of an ordinary file; refuse others, which might never end."""
+    """Return the path of an ordinary file; raise an error for others.
+
+    Reading a pipe or a device might never end.
+    """
     path = Path(path)
     if path.is_file():
         return path
@@ -174,7 +201,10 @@ def require_file(path: str | Path) -> Path:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Prefix the errors of a block with the path that is being read."""
+    """Raise the errors of a block that reads a file with its path in front.
+
+    Whatever the content makes Python raise becomes a ValueError of the file.
+    """
     if path.exists() and not path.is_dir():
         require_file(path)  # reading a pipe might never end
     name = escape(path)
@@ -184,7 +214,7 @@ def naming(path: Path) -> Iterator[None]:
         raise ArgumentError('%s: %s', name, error) from error
     except ValueError as error:
         text = one_line(error)
-        # A reader inside has named the file already, or a file in the folder.
+        # A nested reader may have named the file already, or a file in the folder.
         is_named = text.startswith((f'{name}: ', f'{name}{os.sep}'))
         raise ValueError(text if is_named else f'{name}: {text}') from error
     except FileNotFoundError as error:
@@ -207,8 +237,13 @@ def refuse_stated(**arguments: object) -> None:
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return a hint in parentheses at the most similar name; empty if none is."""
-    names, text = {x.lstrip('-'): x for x in known}, str(given)[:_MAX_NAME].lstrip('-')
+    """Return a hint in parentheses at the most similar name; empty if none is similar.
+
+    >>> did_you_mean('smoth', ['smooth', 'fov'])
+    ' (did you mean smooth?)'
+    """
+    names = {name.lstrip('-'): name for name in known}
+    text = str(given)[:_MAX_NAME].lstrip('-')
     longer = [name for name in names if text and name.startswith(text)]
     near = sorted(longer, key=len) or get_close_matches(text, names, n=1)
     return f' (did you mean {names[near[0]]}?)' if near else ''
@@ -232,7 +267,11 @@ def require_choice(
 ) -> None:
     """Raise ArgumentError if an argument is not one of the known values.
 
-    ``hints`` answer other values.
+    Args:
+        name (str): The argument.
+        given (object): Its value.
+        known (Iterable[object]): The values that are right.
+        hints (Mapping[str, str]): Answers to other values that people try.
     """
     if given not in known:
         listed = [str(choice) for choice in known]
@@ -242,7 +281,7 @@ def require_choice(
 
 
 def hint_at_names(given: str, known: Iterable[str]) -> str:
-    """Return :func:`did_you_mean`, or the first names if none is similar."""
+    """Return :func:`did_you_mean`, or the first known names if none is similar."""
     names = list(known)
     first = ', '.join(names[:_MAX_NAMES])
     return did_you_mean(given, names) or f' (known: {first or "none"})'
@@ -260,7 +299,7 @@ def explain_refusal(error: Exception) -> str:
 
 
 def pip(action: str, *arguments: str) -> str:
-    """Compose a command of pip for the Python that runs, of uv where it has no pip."""
+    """Compose a command of pip for this Python, or of uv if it has no pip."""
     python = shlex.quote(sys.executable)
     # A full search makes setuptools expect pip, so that importing it fails afterwards.
     if PathFinder.find_spec('pip') is None:
@@ -291,7 +330,16 @@ def install_extra(extra: str) -> str:
 
 
 def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import a module of an optional extra, or raise a ValueError that installs it."""
+    """Import a module of an optional extra.
+
+    Args:
+        module (str): The module.
+        purpose (str): What needs it, such as 'the format c3d'.
+        extra (str): Extra of mmhot that installs it.
+
+    Raises:
+        ValueError: If the import fails; names the command that installs the extra.
+    """
     try:
         return import_module(module)
     except ImportError as error:
@@ -300,12 +348,12 @@ def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
 
 
 def is_debugging() -> bool:
-    """Whether errors are raised with their traceback (``MMHOT_DEBUG=1``)."""
+    """Return whether errors are raised with their traceback (``MMHOT_DEBUG=1``)."""
     return os.environ.get('MMHOT_DEBUG') == '1'
 
 
 def _reason(error: Exception) -> str | None:
-    """Explain a fault of the input or the machine; None for one of the program."""
+    """Explain a fault of the input or the machine; return None for one of ours."""
     text = str(error) or type(error).__name__
     if worker := _IN_WORKER.search(text):
         text = worker[1]
@@ -323,10 +371,6 @@ def _reason(error: Exception) -> str | None:
         )
     if isinstance(error, UnpicklingError):
         return f'checkpoint {explain_refusal(error)}'
-    # The class is compared by name, as importing PyTorch would cost every command
-    # seconds.
-    if isinstance(error, MemoryError) or type(error).__name__ == 'OutOfMemoryError':
-        return _NO_MEMORY
     if isinstance(error, OSError) and error.strerror:
         file = '' if error.filename is None else f'{escape(error.filename)}: '
         return f'{file}{error.strerror}'
@@ -334,7 +378,7 @@ def _reason(error: Exception) -> str | None:
 
 
 def is_user_error(error: Exception) -> bool:
-    """Whether the input or the machine is the cause, not the program."""
+    """Return whether the input or the machine caused an error, not the program."""
     return _reason(error) is not None
 
 
@@ -349,8 +393,6 @@ def explain_any(error: Exception) -> ArgumentError | str:
         return error
     text = explain(error)
     if is_user_error(error):
-        is_of_user = isinstance(error, StepError) or isinstance(
-            error.__cause__, StepError
-        )
-        return f'{text} ({_TRACEBACK})' if is_of_user else text
+        is_of_step = any(isinstance(x, StepError) for x in (error, error.__cause__))
+        return f'{text} ({_TRACEBACK})' if is_of_step else text
     return f'{type(error).__name__}: {text} ({_TRACEBACK})'

@@ -35,22 +35,24 @@ _KINDS |= dict.fromkeys((str, Path), 'a name or file')
 
 @dataclass(frozen=True)
 class Option:
-    """What the values of an option may be, besides their type.
+    """Limits of the values of an option, besides their type.
 
-    An option is a field of a dataclass of :class:`Options`, whose annotation has the
-    help text, and this where it is needed::
+    An option is an annotated field of a dataclass of :class:`Options`. The annotation
+    has the type, the help text, and the limits where there are any::
 
         fov: Annotated[float | None, 'angle of view', Option(low=1, high=170)] = None
     """
 
     choices: tuple = ()  # allowed values, if the type is not Literal
-    low: float = -inf
-    high: float = inf
-    read: Callable[[Any], Any] | None = None  # converts and checks other types
-    expected: str = ''  # what ``read`` wants, for messages, if it raises none itself
+    low: float = -inf  # smallest value
+    high: float = inf  # largest value
+    # Function that converts and checks what a user stated, for types of several parts
+    read: Callable[[Any], Any] | None = None
+    # Description of right values, for the message if ``read`` raises one without text
+    expected: str = ''
     metavar: str = 'N'  # placeholder in the help text; the unit of a number
-    # whether results depend on the value itself; they do not on a device or folder, and
-    # names of models stand for weights
+    # Whether results depend on the value itself, so that --resume compares it. They do
+    # not depend on devices and folders, and the weights of models are compared instead.
     decides: bool = True
 
 
@@ -60,16 +62,21 @@ class DeclaredOption:
 
     name: str
     help: str
-    kind: type  # without ``| None``
+    kind: type  # type without ``| None``
     limits: Option
-    choices: tuple  # allowed values, of the type or the limits
-    default: Any  # MISSING if it is required
-    # section of the command line's help, of the class that declares it
-    title: str = field(compare=False)
+    choices: tuple  # allowed values, by the type or the limits
+    default: Any  # MISSING if the option is required
+    title: str = field(compare=False)  # title of the class that declares it
 
     def convert(self, value: Any) -> Any:
-        """Convert and check what a user stated."""
-        name, limits = self.name, self.limits
+        """Convert what a user stated to the type; raise ArgumentError if it is wrong.
+
+        Example::
+
+            options_of(SetLens)['fov'].convert('60')  # 60.0
+        """
+        name = self.name
+        limits = self.limits
         if isinstance(value, str) and not value and not limits.expected:
             raise ArgumentError(f'{{{name}}} must not be empty')
         expected = limits.expected or _KINDS.get(self.kind)
@@ -81,11 +88,12 @@ class DeclaredOption:
             raise ArgumentError(
                 f'{{{name}}} must be %s, got %r', expected, value
             ) from error
-        low, high = limits.low, limits.high
+        low = limits.low
+        high = limits.high
         if (low, high) != (-inf, inf) and not low <= converted <= high:
-            range = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
+            span = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
             unit = '' if limits.metavar == 'N' else f' {limits.metavar.lower()}'
-            raise ArgumentError(f'{{{name}}} must be {range}{unit}, got %g', converted)
+            raise ArgumentError(f'{{{name}}} must be {span}{unit}, got %g', converted)
         if self.choices:
             require_choice(name, converted, self.choices)
         return converted
@@ -95,19 +103,27 @@ class DeclaredOption:
 class Options:
     """Base of all dataclasses with options.
 
-    Objects have values of the declared types; :meth:`read` makes them of what a user
+    Objects have values of the declared types; :meth:`read` makes them from what a user
     stated. Fields without a help text are settings for developers.
     """
 
     title: ClassVar[str] = ''  # section of the command line's help
-    hint: ClassVar[str] = ''  # answer to the options where a call does not take them
+    # Answer to somebody who gives the options to a call that does not have them
+    hint: ClassVar[str] = ''
 
-    # names of the options that a user stated
+    # Names of the options that a user stated
     stated: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def read(cls: type[T], stated: Mapping[str, Any]) -> T:
-        """Convert and check the options of this class among those that are stated."""
+        """Make an object from what a user stated, of which other options are ignored.
+
+        Args:
+            stated (Mapping[str, Any]): Values by name; None counts as not stated.
+
+        Raises:
+            ArgumentError: If a value is wrong.
+        """
         values = _converted(cls, stated)
         return cls(**values, stated=frozenset(values))
 
@@ -117,20 +133,20 @@ class Options:
         return replace(self, **values, stated=frozenset(values)) if values else self
 
     def check_beside(self, values: 'Values') -> None:
-        """Raise ArgumentError if the values contradict those of other dataclasses."""
+        """Raise ArgumentError if the values contradict values of other dataclasses."""
 
     def option_values(self) -> dict[str, Any]:
         """Return the values of the options, by name."""
         return {name: getattr(self, name) for name in options_of(type(self))}
 
     def refuse(self, names: Iterable[str], reason: str | ArgumentError) -> None:
-        """Raise ArgumentError for an option of these names that is stated."""
+        """Raise ArgumentError, with a reason, if an option of these names is stated."""
         for name in sorted(self.stated & {*names}):
             raise ArgumentError(f'{{{name}}} %s', reason)
 
 
 def _converted(kind: type[Options], stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the checked values of the options of a class that are stated."""
+    """Return the stated options of a class, converted and checked, by name."""
     return {
         name: option.convert(stated[name])
         for name, option in options_of(kind).items()
@@ -154,36 +170,37 @@ def options_of(*kinds: type[Options]) -> dict[str, DeclaredOption]:
 
 def _declared_by(kind: type[Options]) -> list[DeclaredOption]:
     """Return the options that are fields of a class."""
-    # annotations are text in modules that import `annotations`
+    # Annotations are text in modules that import `annotations`.
     types = get_type_hints(kind, include_extras=True)
-    parts = [part for part in kind.__mro__ if issubclass(part, Options)]
+    classes = [part for part in kind.__mro__ if issubclass(part, Options)]
     declared = []
     for each in fields(kind):
-        value = types[each.name]
-        if not hasattr(value, '__metadata__'):
+        if get_origin(types[each.name]) is not Annotated:
             continue
-        (help, *limits), value = value.__metadata__, value.__origin__
+        value, text, *limits = get_args(types[each.name])
         option = limits[0] if limits else Option()
-        value = get_args(value)[0] if type(None) in get_args(value) else value
+        if type(None) in get_args(value):
+            value = get_args(value)[0]
         choices = get_args(value) if get_origin(value) is Literal else option.choices
         declared.append(
             DeclaredOption(
                 each.name,
-                help,
+                text,
                 kind=type(choices[0]) if choices else value,
                 limits=option,
                 choices=choices,
                 default=each.default,
-                title=[x.title for x in parts if each in fields(x)][-1],
+                # The last class that has the field declares it.
+                title=[x.title for x in classes if each in fields(x)][-1],
             )
         )
     return declared
 
 
 def require_new_options(kind: type[Options], others: Iterable[type[Options]]) -> None:
-    """Raise ValueError if an option of a class has its name from another one.
+    """Raise ValueError if an option of a class has the name of another one.
 
-    The same declaration is shared.
+    Two classes may share an option, with the same declaration.
     """
     known = options_of(*others)
     for name, option in options_of(kind).items():
@@ -194,15 +211,21 @@ def require_new_options(kind: type[Options], others: Iterable[type[Options]]) ->
 class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
-    ``stated`` has the values by name, of which None is not stated; those of
-    :data:`RENAMED` get their names of today. A name that no dataclass has is a
-    TypeError with the nearest one.
+    Args:
+        stated (Mapping[str, Any]): Values by name; None counts as not stated. Old names
+            are replaced, see :data:`RENAMED`.
+        kinds (Sequence[type[Options]]): The dataclasses.
+
+    Raises:
+        TypeError: If no dataclass has an option of a name; with the nearest name.
+        ArgumentError: If a value is wrong.
     """
 
     def __init__(
         self, stated: Mapping[str, Any], kinds: Sequence[type[Options]]
     ) -> None:
-        self.kinds, declared = tuple(kinds), options_of(*kinds)
+        self.kinds = tuple(kinds)
+        declared = options_of(*kinds)
         self.stated: dict[str, Any] = {}
         for name, value in stated.items():
             new = RENAMED.get(name, name)
@@ -230,7 +253,7 @@ class Values:
     def files(self) -> list[Path]:
         """Existing files that the values name."""
         names = (x for x in self.stated.values() if isinstance(x, str | Path))
-        # isfile is False for names that are too long
+        # os.path.isfile is False for names that are too long; Path.is_file raises.
         return [Path(name) for name in names if os.path.isfile(name)]
 
     def of(self, kind: type[T]) -> T:
@@ -241,7 +264,7 @@ class Values:
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
-    """Return the hint of a class of options, or of one derived, that has an option."""
+    """Return the hint of the class that has an option, among a class and subclasses."""
     if name in options_of(kind) and kind.hint:
         return f': {kind.hint}'.replace('%s', name)
     hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
@@ -252,7 +275,7 @@ def _to(kind: type, value: Any) -> Any:
     """Convert text or a value to a plain type, without rounding."""
     if kind in (str, Path) and not isinstance(value, str | Path):
         raise TypeError
-    # converted, 'no' would be true, and True 1; NumPy has a bool of its own
+    # bool('no') is True, and int(True) is 1. NumPy has a bool of its own.
     if (type(value).__name__ in ('bool', 'bool_')) != (kind is bool):
         raise TypeError
     if kind is int and not isinstance(value, str):
@@ -261,7 +284,15 @@ def _to(kind: type, value: Any) -> Any:
 
 
 def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
-    """Split numbers: one, a sequence, or text such as '1,0.5'."""
+    """Convert a number, a sequence of numbers, or text such as '1,0.5' to a list.
+
+    >>> split_numbers('1920x1080', int, 'x')
+    [1920, 1080]
+
+    Raises:
+        ValueError: If a part is not a number of this kind.
+        TypeError: If a part is neither text nor a number of this kind.
+    """
     parts = value.split(sign) if isinstance(value, str) else value
     try:
         parts = [*parts]
@@ -271,7 +302,11 @@ def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
 
 
 def split_names(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Split names: a list, or text such as 'npz,mp4'; each is returned once."""
+    """Split names: a list, or text such as 'npz,mp4'; each is returned once.
+
+    >>> split_names('npz, mp4,npz')
+    ('npz', 'mp4')
+    """
     parts = value.split(',') if isinstance(value, str) else value
     return tuple(dict.fromkeys(str(part).strip() for part in parts))
 
@@ -284,7 +319,14 @@ def read_names(
 ) -> tuple[str, ...]:
     """Read the names of an option: a list, or text such as 'npz,mp4'.
 
-    ``hints`` answer other names.
+    Args:
+        name (str): The option.
+        value (str | Iterable[str]): The names.
+        choices (Iterable[str]): The names that exist.
+        hints (Mapping[str, str]): Answers to other names that people try.
+
+    Raises:
+        ArgumentError: If a name does not exist.
     """
     names = split_names(value)
     for part in names:

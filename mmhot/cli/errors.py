@@ -28,7 +28,7 @@ from mmhot.io.results import check_targets
 from mmhot.options import RENAMED
 from mmhot.progress import Line
 
-# Why output was not written.
+# Errors because of which output was not written
 _UNWRITTEN: list[OSError] = []
 
 
@@ -39,9 +39,17 @@ def run_safely(
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
-    The line starts with ``prog``; errors name the parser's options. The exit code is
-    that of the action, or 0 for None, 2 for a mistake in the input, 130 when
-    interrupted. With ``MMHOT_DEBUG=1`` errors are raised instead.
+    With ``MMHOT_DEBUG=1`` errors are raised instead.
+
+    Args:
+        prog (str): Name of the program, with which each line starts.
+        action (Callable): Does the work; returns an exit code, or None for 0.
+        parser (argparse.ArgumentParser, optional): Parser with the options that errors
+            name.
+
+    Returns:
+        int: Exit code of the action; 2 for a mistake in the input or output that cannot
+        be written, 130 when interrupted, 141 when the reader of a pipe has ended.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # Windows' code pages lack characters
@@ -67,8 +75,7 @@ def run_safely(
         logger.removeHandler(handler)
     if not _UNWRITTEN:
         return code
-    # the reader of a pipe has ended, as in `mmhot ... | head`
-    if isinstance(_UNWRITTEN[0], BrokenPipeError):
+    if isinstance(_UNWRITTEN[0], BrokenPipeError):  # `mmhot ... | head` has read enough
         return 141
     complain(_UNWRITTEN[0], 'error: the output cannot be written: ')
     return 2
@@ -79,16 +86,23 @@ def run_tool(
     main: Callable[[argparse.Namespace], int | None],
     prog: str = '',
 ) -> NoReturn:
-    """Run a script of ``tools/`` as :func:`run_safely`, and exit."""
+    """Run a script of ``tools/`` as :func:`run_safely`, and exit.
+
+    Args:
+        parse_args (Callable): Parses the command line.
+        main (Callable): Does the work; returns an exit code, or None for 0.
+        prog (str): Name of the program. Defaults to the name of the script.
+    """
     open_streams()
     args = parse_args()
     sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
 
 
 def open_streams() -> None:
-    """Replace standard streams that are closed, as in daemons.
+    """Open standard streams that are closed, as in daemons, on the null device.
 
-    Otherwise the next file that is opened gets their number, and all that is printed.
+    Otherwise the next file that is opened gets their number, and whatever C libraries
+    print.
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
         if getattr(sys, name) is None:
@@ -97,10 +111,10 @@ def open_streams() -> None:
 
 
 def keep_terminal() -> None:
-    """Leave stderr to Python, as OpenCV's libpng and libjpeg write to it.
+    """Silence C libraries: they write to the null device, and Python to stderr.
 
-    They do so for each damaged image, without its name. With ``MMHOT_DEBUG=1`` they
-    still do.
+    OpenCV's libpng and libjpeg complain about each damaged image without naming it.
+    With ``MMHOT_DEBUG=1`` they still do.
     """
     if is_debugging():
         return
@@ -121,7 +135,12 @@ def keep_terminal() -> None:
 def handling(
     handler: Callable[[int, FrameType | None], object], *names: str
 ) -> Iterator[None]:
-    """Handle signals in the main thread, by name, if no other program does."""
+    """Handle signals in a block, in the main thread, if no other program does.
+
+    Args:
+        handler (Callable): Receives the number of the signal and the frame.
+        *names (str): Names such as ``'SIGINT'``; missing ones are ignored.
+    """
     before = {}
     if threading.current_thread() is threading.main_thread():
         usual = (signal.SIG_DFL, signal.default_int_handler)
@@ -139,9 +158,15 @@ def handling(
 def complain_as(
     prog: str, parser: argparse.ArgumentParser | None = None
 ) -> Callable[..., None]:
-    """Return a function that prints an error or a text, and what comes before it.
+    """Return a function that prints an error or a text on stderr, in one line.
 
-    Errors in arguments name the options of the parser.
+    Args:
+        prog (str): Name of the program, with which lines start.
+        parser (argparse.ArgumentParser, optional): Parser with the options that errors
+            name.
+
+    Returns:
+        Callable: Receives the error, and optionally a text to print before it.
     """
     flags = _flags_of(parser) if parser else {}
 
@@ -176,7 +201,7 @@ def print_line(text: str, stream: TextIO | None = None) -> None:
 
 
 def print_as_is(text: str, stream: TextIO | None = None) -> None:
-    """Print text; where that fails, work goes on, and :func:`run_safely` reports it."""
+    """Print text; if that fails, work continues, and :func:`run_safely` reports it."""
     stream = sys.stdout if stream is None else stream
     try:
         print(text, end='', file=stream, flush=True)
@@ -186,13 +211,13 @@ def print_as_is(text: str, stream: TextIO | None = None) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print lines, of which each is escaped as by :func:`print_line`."""
+    """Print lines, each escaped as by :func:`print_line`."""
     for line in text.split('\n'):
         print_line(line)
 
 
 def output_file(text: str) -> Path:
-    """Return the path of a file to write; the type of such arguments of a parser."""
+    """Return the path of a file to write; as ``type`` of an argument, it marks one."""
     return Path(text)
 
 
@@ -227,7 +252,12 @@ class OneLineParser(argparse.ArgumentParser):
         return namespace
 
     def check(self, namespace: argparse.Namespace, extras: list[str]) -> None:
-        """Exit because of ``extras``, or if an input would be overwritten."""
+        """Exit with code 2 if there are ``extras``, or an input would be overwritten.
+
+        Args:
+            namespace (argparse.Namespace): The parsed arguments.
+            extras (list[str]): Arguments that the parser does not know.
+        """
         if extras:
             flag = extras[0].partition('=')[0]
             hint = did_you_mean(flag, self._option_string_actions)
@@ -235,17 +265,17 @@ class OneLineParser(argparse.ArgumentParser):
             if flag.isalnum() and lists & vars(namespace).keys():
                 hint = ' (lists have commas, such as npz,html)'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
+        self._refuse_overwriting(vars(namespace))
+
+    def _refuse_overwriting(self, values: dict[str, Any]) -> None:
+        """Exit if an :func:`output_file` is also among the other arguments."""
         outputs = {x.dest for x in self._actions if x.type is output_file}
-        written = []
+        written = [(x, [values[x]]) for x in sorted(outputs) if values.get(x)]
         read = []
-        for name, value in vars(namespace).items():
-            values = value if isinstance(value, list) else [value]
-            paths = [x for x in values if isinstance(x, str | Path)]
-            if name in outputs:
-                written.append((name, [Path(x) for x in paths]))
-            else:
-                read += paths
+        for name in values.keys() - outputs:
+            value = values[name]
+            read += value if isinstance(value, list) else [value]
         try:
-            check_targets(written, read)
+            check_targets(written, [x for x in read if isinstance(x, str | Path)])
         except (OSError, ValueError) as error:
             self.error(explain(error))
