@@ -1,7 +1,16 @@
-"""Reader of COCO keypoint results (a list of people) and annotations (a dict).
+"""COCO keypoints: annotations (a dict) and results (a list of people).
 
-Images become frames by :func:`number_frames`; results omit images without people.
-Objects of other categories than people are left out.
+CVAT, Label Studio and Roboflow export annotations, and mmhot writes them. Results, as
+AlphaPose writes them, are the list ``annotations`` alone; they omit images without
+people::
+
+    {"images": [{"id": 1, "file_name": "frame_000007.PNG", "width": 640, "height": 480}],
+     "annotations": [{"image_id": 1, "category_id": 1, "bbox": [571, 52, 117, 349],
+                      "keypoints": [612, 110, 2, ...], "attributes": {"track_id": 0}}],
+     "categories": [{"id": 1, "name": "person", "keypoints": ["nose", ...]}]}
+
+Images become frames by :func:`number_frames`. Objects of other categories than people
+are left out.
 """
 
 import logging
@@ -24,7 +33,7 @@ _PERSON_WORDS = re.compile(r'\b(persons?|people|humans?|pedestrians?)\b', re.IGN
 
 
 def is_coco(document: object) -> TypeGuard[list | dict]:
-    """Whether decoded JSON is COCO results or annotations."""
+    """Return whether decoded JSON is COCO results or annotations."""
     if isinstance(document, dict):
         return 'annotations' in document and 'images' in document
     return isinstance(document, list) and any(
@@ -34,13 +43,18 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
 
 
 def read_coco(document: list | dict, path: Path) -> Rows:
-    """Convert the decoded JSON of a file to rows; values are not checked."""
+    """Convert decoded annotations or results to rows; values are not checked.
+
+    Args:
+        document (list | dict): Decoded JSON, see :func:`is_coco`.
+        path (Path): Path of the file, for messages.
+    """
     if isinstance(document, list):
         images = [{'id': item['image_id']} for item in document]
         document = {'annotations': document, 'images': images}
     else:
         for item in document['annotations']:
-            item.pop('id', None)  # which numbers annotations
+            item.pop('id', None)  # It numbers annotations, not people.
     images = [{**x, 'id': _image_id(x['id'])} for x in document['images']]
     categories = document.get('categories') or [{}]
     persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
@@ -71,7 +85,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
 def _people_of(
     objects: list[dict], persons: list[dict], images: list[dict], path: Path
 ) -> list[dict]:
-    """Leave out objects of other categories than persons, and of unlisted images."""
+    """Return the objects of some categories, ``persons``, in images that are listed."""
     ids = {category.get('id', _PERSON_ID) for category in persons}
     people = [x for x in objects if x.get('category_id') in {None, *ids}]
     if lost := len(objects) - len(people):
@@ -94,7 +108,7 @@ def _people_of(
 
 
 def _image_id(value: object) -> int | str:
-    """Return a whole number, also of text, or a file name."""
+    """Convert an ID to a whole number, or to text if it is a file name."""
     text = str(value).strip()
     return int(text) if re.fullmatch(r'-?[0-9]+', text) else text
 
@@ -103,7 +117,7 @@ def _person(annotation: dict) -> Person:
     """Read an annotation or result; its box is x, y, width and height in pixels."""
     box = as_numbers(annotation.get('bbox') or [np.nan] * 4, 'bbox').ravel()
     box[2:] += box[:2]
-    # CVAT's IDs are attributes
+    # CVAT writes track IDs as attributes.
     attributes = annotation.get('attributes') or {}
     [person] = people_of([{**attributes, **annotation, 'bbox': box}])
     return person

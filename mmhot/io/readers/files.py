@@ -18,15 +18,15 @@ from mmhot.structures.clips_2d import Clip2D, check_clip
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
-_OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}
-_LOOKED_AT = 1 << 20  # bytes that are examined of a file that cannot be read
+_OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}  # keys that only files of mmhot have
+_SEARCHED = 1 << 20  # bytes of a file that cannot be read, in which SMPL is looked for
 # Names in files of AMASS, WHAM and GVHMR.
 _SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
 _OF_SMPL = (
     'has parameters of SMPL, not joints: save the 24 joints of the body model, '
     "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
 )
-_OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')
+_OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')  # files of a folder that are read
 
 Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
 
@@ -84,7 +84,7 @@ def register_reader(
 
 
 REGISTERED: dict[str, tuple[bytes, str, Callable[[Path], Clip2D | Clip3D]]] = {}
-"""First bytes, endings and functions of users' readers by name."""
+"""Users' readers by name: first bytes, ending of the file name, and function."""
 
 
 def _read_registered(
@@ -98,9 +98,18 @@ def _read_registered(
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     """Read the people of a file, of a folder with a file for each image, or of objects.
 
-    ``path`` is the path of the source, or a name for objects. If people have 2D and 3D
-    points, ``size`` (2 or 3) decides which are read. Values are not checked. Files of
-    mmhot, and of users' readers, are returned as clips.
+    Args:
+        source (Any): Path of a file or folder, or results in memory.
+        path (Path): The same path, or a name for results in memory.
+        size (int): Coordinates to read, 2 or 3, of people with points of both kinds.
+
+    Returns:
+        Rows | Clip2D | Clip3D: People, with values that are not checked; a clip for
+        files of mmhot, and of users' readers.
+
+    Raises:
+        ValueError: If the format is unknown, or the file is damaged.
+        OSError: If the file does not exist or cannot be read.
     """
     if not isinstance(source, str | Path):
         return source if isinstance(source, Clip3D) else read_people(source, path, size)
@@ -113,7 +122,7 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
             return read(path, size)
         except ValueError as error:
             with path.open('rb') as file:
-                if read is _read_objects and _SMPL.search(file.read(_LOOKED_AT)):
+                if read is _read_objects and _SMPL.search(file.read(_SEARCHED)):
                     raise ArgumentError(_OF_SMPL) from error
             raise
     if not path.stat().st_size:
@@ -156,7 +165,7 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
 
 
 def _read_folder(folder: Path, size: int) -> Rows:
-    """Read a folder of one file per image, which their names number."""
+    """Read a folder with one file for each image; their names number the frames."""
     files = [x for x in folder.glob('[!.]*') if x.suffix.lower() in _OF_FOLDERS]
     if not files:
         raise ValueError(

@@ -1,7 +1,14 @@
-"""MediaPipe's landmarks, and points of TensorFlow.js, which name their coordinates.
+"""MediaPipe 0.10: landmarks in memory or JSON; keypoints of TensorFlow.js.
 
-Landmarks are lists, dicts or objects: in shares of the image, and in meters from the
-middle of the hips.
+Results of ``PoseLandmarker`` and of the older ``solutions.pose`` have 33 landmarks: in
+shares of the image, and in meters from the middle of the hips. Points are dicts, lists
+or objects. TensorFlow.js writes pixels with the same names, and PoseNet nests them:
+
+    >>> from mmhot.io.readers.people import people_of
+    >>> people_of([{'keypoints': [{'x': 612, 'y': 110, 'score': 0.9, 'name': 'nose'}]}])
+    [{'points_2d': [[612, 110, 0.0, 0.9]], 'are_shares': True}]
+
+Such pixels are not taken as shares, as they are larger than an image.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Reader of 3D poses: of SAM 3D Body, MediaPipe, EasyMocap, arrays, our own files."""
+"""Reader of 3D poses in any supported format, with image size, rate and axes."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,11 +25,28 @@ def read_poses(
 ) -> Clip3D:
     """Read the 3D poses of a clip; the content decides which format it is.
 
-    The source is a file or folder, an array as for :meth:`mmhot.Clip3D.from_arrays`
-    (also with scores, or a list with one array for each frame), or a list with one
-    result of SAM 3D Body or MediaPipe for each frame. Arguments override what the
-    source states. Track IDs are -1 where they are unknown. Files of mmhot are returned
-    as they are.
+    Arguments override what the source states. Files of mmhot are returned as they are.
+
+    Args:
+        source (str | Path | np.ndarray | Iterable): A file or folder; an array as for
+            :meth:`mmhot.Clip3D.from_arrays`, also with scores, or a list with one array
+            for each frame; or a list with one result of SAM 3D Body or MediaPipe for
+            each frame.
+        skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`.
+        image_size (tuple[int, int] | None): Width and height in pixels.
+        fps (float | None): Frames per second.
+        axes (str | None): Axes of the positions, see ``--given-axes``.
+
+    Returns:
+        Clip3D: Poses in meters; track IDs are -1 where they are unknown.
+
+    Raises:
+        ValueError: If the file or an argument is invalid, or nothing states the rate.
+        OSError: If the file does not exist or cannot be read.
+
+    Example::
+
+        clip = read_poses('sam_3d_body.json', fps=30)
     """
     file = Path(source) if isinstance(source, str | Path) else Path('poses')
     with naming(file):
@@ -60,7 +77,10 @@ def read_poses(
 
 
 def _image_size(rows: Rows) -> tuple[int, int]:
-    """Return the image size, twice the point that the camera looks at."""
+    """Estimate the image size in pixels: twice the center of the projection.
+
+    It is the median over all joints of the pixel minus its offset from the center.
+    """
     if rows.root_3d is None or rows.focal_length is None or rows.keypoints_2d is None:
         raise ArgumentError('does not state the image size: give {image_size}')
     places = rows.points[..., :3] + rows.root_3d[..., None, :]

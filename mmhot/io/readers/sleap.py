@@ -1,4 +1,12 @@
-"""Readers of SLEAP's ``.csv`` and analysis files (HDF5)."""
+"""SLEAP 1: ``.csv``, and analysis files (HDF5).
+
+``sleap-convert --format analysis.csv`` writes a row for each instance, ``--format
+analysis`` arrays of people by frame: ``tracks`` (P, 2, K, T), ``point_scores``
+(P, K, T) and ``node_names`` (K,). The table::
+
+    track,frame_idx,instance.score,nose.x,nose.y,nose.score
+    track_0,0,0.9,612.0,110.5,0.93
+"""
 
 from pathlib import Path
 
@@ -12,7 +20,7 @@ _ARRAYS = {'tracks', 'node_names', 'point_scores'}
 
 
 def read_csv(path: Path) -> Rows:
-    """Read a row for each instance: x, y and score by joint."""
+    """Read the x, y and score of each joint; track IDs may be empty."""
     header, *lines = cells_of(path)
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     names = [f'{joint}.{axis}' for joint in joints for axis in ('x', 'y', 'score')]
@@ -26,7 +34,11 @@ def read_csv(path: Path) -> Rows:
 
 
 def read_hdf5(path: Path) -> Rows:
-    """Read an analysis file; needs h5py."""
+    """Read an analysis file.
+
+    Raises:
+        ValueError: If h5py is not installed, or the file is another HDF5 file.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -45,7 +57,7 @@ def read_hdf5(path: Path) -> Rows:
                 raise ValueError(
                     f'{name!r} may link to another file, which is not opened'
                 )
-        values = file['tracks'][()]  # people, coordinates, joints, frames
+        values = file['tracks'][()]  # (P, 2, K, T)
         names = file['node_names'][()].ravel()
         if 'point_scores' in file:
             values = np.append(values, file['point_scores'][()][:, None], 1)

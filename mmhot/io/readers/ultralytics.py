@@ -1,7 +1,18 @@
-"""Ultralytics' and supervision's results, Ultralytics' JSON, and its labels.
+"""Ultralytics 8: results, their JSON, labels; supervision's keypoints.
 
-RF-DETR returns supervision's ``KeyPoints``. Only attributes of the objects are used.
-The folder ``labels`` that ``save_txt`` writes has a file for each frame with people.
+Results of a model with ``-pose`` in its name are read in memory, without importing the
+package, and so are supervision's ``KeyPoints``, which RF-DETR returns. The list that
+``result.to_json()`` writes for a frame has columns of points:
+
+    >>> points = {'x': [612, 618], 'y': [110, 104], 'visible': [0.9, 0.8]}
+    >>> plain(points)
+    [[612.0, 110.0, 0.9], [618.0, 104.0, 0.8]]
+
+``save_txt`` writes a folder ``labels`` with a file for each frame with people. A line
+has a class, a box (center and size), and 17 keypoints in shares of the image size, then
+the confidence of the box (``save_conf``) and the track ID, if they were asked for::
+
+    0 0.49 0.31 0.09 0.48 0.478 0.153 0.93 0.482 0.144 0.88 ... 0.87 3
 """
 
 from collections.abc import Mapping
@@ -16,11 +27,10 @@ from mmhot.structures.rows import Rows
 
 _COLUMNS = ('x', 'y', 'visible')  # keys of all points' values in the JSON
 _SCORES = ('conf', 'keypoint_confidence', 'confidence')
-# COCO's keypoints, and the numbers before them in a line: class and box.
-_NUM_KEYPOINTS = 17
-_NUM_BEFORE = 5
-_LONGEST_LINE = 4000  # characters
-# The numbers of a keypoint, and of what comes after all, by the numbers in a line.
+_NUM_KEYPOINTS = 17  # keypoints of COCO in a line
+_NUM_BEFORE = 5  # numbers before the keypoints: class and box
+_LONGEST_LINE = 4000  # characters; more of a first line is not looked at
+# Numbers in a line: the numbers of each keypoint, and of what comes after all of them.
 _LAYOUTS = {
     _NUM_BEFORE + size * _NUM_KEYPOINTS + rest: (size, rest)
     for size in (3, 2)
@@ -28,14 +38,17 @@ _LAYOUTS = {
 }
 
 
-def is_result(value: Any) -> bool:
-    """Return whether a value is the result of a frame."""
-    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
-
-
 def plain(value: Any) -> Any:
-    """Convert a result to arrays and points of the JSON to lists, or keep a value."""
-    if is_result(value):
+    """Convert a result to arrays, and points of the JSON to lists; keep other values.
+
+    Args:
+        value (Any): Result of a frame, or any value in a document.
+
+    Returns:
+        Any: Arrays (P, ...) of the people in a frame with keys of people, points
+        (K, 3), or the value.
+    """
+    if hasattr(value, 'xy') or hasattr(value, 'orig_shape'):
         return _arrays_of(value)
     if isinstance(value, Mapping) and {*value} == {*_COLUMNS}:
         return np.stack([value[x] for x in _COLUMNS], -1).tolist()
@@ -74,11 +87,16 @@ def label_files(folder: Path) -> list[Path]:
 
 
 def read_labels(files: list[Path], folder: Path) -> Rows:
-    """Read people; coordinates are shares of the image size.
+    """Read the people of :func:`label_files`; coordinates are shares of the image size.
 
-    A line has a class, a box (center, size), keypoints and, if they were asked for, the
-    confidence of the box (``save_conf``) and the track ID, which people that the
-    tracker has not confirmed lack.
+    Only the track IDs of people that the tracker has confirmed are known.
+
+    Args:
+        files (list[Path]): The labels, one file for each frame.
+        folder (Path): Their folder, for messages.
+
+    Raises:
+        ValueError: If lines have other numbers than those of 17 keypoints.
     """
     people = [
         (file.stem, line.split())
