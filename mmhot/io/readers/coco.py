@@ -4,7 +4,7 @@ CVAT, Label Studio and Roboflow export annotations, and mmhot writes them. Resul
 AlphaPose writes them, are the list ``annotations`` alone; they omit images without
 people::
 
-    {"images": [{"id": 1, "file_name": "frame_000007.PNG", "width": 640, "height": 480}],
+    {"images": [{"id": 1, "file_name": "frame_07.png", "width": 640, "height": 480}],
      "annotations": [{"image_id": 1, "category_id": 1, "bbox": [571, 52, 117, 349],
                       "keypoints": [612, 110, 2, ...], "attributes": {"track_id": 0}}],
      "categories": [{"id": 1, "name": "person", "keypoints": ["nose", ...]}]}

@@ -1,4 +1,8 @@
-"""Frame numbers of images, from their ``frame_id``, name or ID."""
+"""Frame numbers of images from their ``frame_id``, name or ID, and of times.
+
+Names count frames by one of their numbers (:func:`read_numbers`), or state times, which
+are counted in their usual steps (:func:`count_frames`).
+"""
 
 import logging
 import re
@@ -30,23 +34,24 @@ _RADICES = 1, 12, 31, 24, 60, 60  # every month counts as 31 days
 # Numbers in names are times if at least two steps between them, and more than half of
 # all, have about one length.
 _SAME_STEP = 0.25  # relative difference of steps that count as equally long
-_MAX_STEP = 20  # median steps; longer ones are not of times, unless these have dates
+# Times without a date have no step longer than this many median steps. Higher values
+# take more numbers as times.
+_MAX_STEP = 20
 _MIN_STEP = 4  # smallest step of times; frame numbers have steps of 1, or 2 and 3
 _ONE_FRAME = 1.6  # median steps; longer steps are gaps of several frames
 _EXACT = 1e-6  # seconds; error of times that are not rounded
 _RATES = (1.0, 1000.0)  # frames per second; other rates show another unit than seconds
-_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}  # seconds of a unit that ends a key
+# Keys of other tools' files, as mmhot.io.readers.keys spells them
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
-"""Keys of other tools' files, in lower case without underscores."""
-# Numbers with a larger median gap belong to separate images, such as COCO's.
-_MEDIAN_GAP = 1000
+_MEDIAN_GAP = 1000  # numbers with a larger median step are of separate images (COCO)
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
 class Times(NamedTuple):
-    """Frame numbers and rate that the times of N rows state."""
+    """Frame numbers and rate of N rows, from their times."""
 
     frame: np.ndarray  # frame numbers, (N,)
     rate: float = 0.0  # frames per unit of time; 0 if it is not known
@@ -56,13 +61,26 @@ class Times(NamedTuple):
 def number_frames(
     images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
-    """Number the frames of one video by image ID; order and gaps of images are kept.
+    """Number the frames of one video; order and gaps of images are kept.
 
-    Images have an ``id``, a number or name, and possibly ``frame_id``, ``file_name``
-    and ``video_id``. Frame numbers are taken from ``frame_id``, else from file names,
-    else from IDs relative to the lowest one, with a warning if there are names. Images
-    without frame numbers become consecutive frames, with a warning. Images of several
-    videos are refused.
+    Frame numbers are taken from ``frame_id``, else from file names, else from IDs
+    relative to the lowest one, with a warning if there are names. Images without any
+    become consecutive frames, with a warning.
+
+    Args:
+        images (Sequence[Mapping]): Images with an ``id``, a number or name, and
+            possibly ``frame_id``, ``file_name`` and ``video_id``.
+        path (Path): Path of their file, for warnings.
+
+    Returns:
+        dict[int | str, int]: Frame numbers by image ID.
+
+    Raises:
+        ValueError: If the images are of several videos.
+
+    >>> images = [{'id': 1, 'file_name': 'a7.png'}, {'id': 2, 'file_name': 'a9.png'}]
+    >>> number_frames(images, Path('walk.json'))
+    {1: 7, 2: 9}
     """
     _check_videos({str(x[key]) for x in images for key in _VIDEO_KEYS if key in x})
     image_of = {image['id']: image for image in images}
@@ -94,7 +112,11 @@ def number_frames(
 
 
 def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
-    """Return the frame number of each label, the ID or name of an image."""
+    """Return the frame number of each label, the ID or name of an image.
+
+    >>> frames_of(['img_7.png', 'img_9.png', 'img_7.png'], Path('folder'))
+    [7, 9, 7]
+    """
     numbers = number_frames([{'id': label} for label in labels], path)
     return [numbers[label] for label in labels]
 
@@ -112,21 +134,25 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 
 def name_form(name: str) -> str:
-    """Return a name without its extension, with ``#`` for each number."""
+    """Return a name without its extension, with ``#`` for each number.
+
+    >>> name_form('cam2_frame_0007.png')
+    'cam#_frame_#'
+    """
     return _NUMBER.sub('#', _EXTENSION.sub('', name))
 
 
 def without_hashes(names: list[str]) -> list[str]:
-    """Return names without the words, in the same place, that are hashes.
+    """Return the names without the words, in the same place, that are hashes.
+
+    Hashes mix digits and letters, differ in all names, and most have another form than
+    others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
+    ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
 
     >>> without_hashes(['1a2b3c-frame_1.jpg', '9f8e7-frame_2.jpg', 'ab1-frame_3.jpg'])
     ['-frame_1.jpg', '-frame_2.jpg', '-frame_3.jpg']
-
-    These mix digits and letters, differ in all names, and most have another form than
-    others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
-    ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
     """
-    parts = [_WORD.split(name) for name in names]  # words are at odd places
+    parts = [_WORD.split(name) for name in names]  # Words are at odd places.
     if len(names) < 2 or len({*map(len, parts)}) > 1:
         return names
     for place, words in [*enumerate(zip(*parts, strict=True))][1::2]:
@@ -141,7 +167,14 @@ def without_hashes(names: list[str]) -> list[str]:
 
 
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
-    """Return the frame numbers (N,) of IDs or names, None if they have none."""
+    """Return the frame numbers (N,) of IDs or names; None if they have none.
+
+    Numbers that are about equal steps apart, such as milliseconds, are counted in these
+    steps, with a warning.
+
+    >>> read_numbers(['cam2_frame_07.png', 'cam2_frame_09.png'])
+    array([7, 9])
+    """
     if not values or not all(isinstance(x, int | str) for x in values):
         return None
     is_text = any(isinstance(x, str) for x in values)
@@ -166,9 +199,10 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
 
 
 def _counting_numbers(names: list[str]) -> np.ndarray | None:
-    """Read the number that counts up in names, (N,); None of separate images.
+    """Read the number that counts frames in names, (N,); None for separate images.
 
-    It differs in all names and has the smallest range, or else it is the last one.
+    It is the number that differs in all names and has the smallest range, or else the
+    last number of each name.
     """
     names = without_hashes(names)
     parts = [_NUMBER.split(_EXTENSION.sub('', name)) for name in names]
@@ -197,7 +231,11 @@ def _counting_numbers(names: list[str]) -> np.ndarray | None:
 
 
 def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
-    """Count the usual steps of times in names, (N,); None of other names."""
+    """Count frames by the usual step of times in names, (N,); None without times.
+
+    ``is_dated`` names differ in nothing but one number, which is a time only if it has
+    a date.
+    """
     for times, has_date, are_parts in find_times(names):
         unique = np.unique(times)
         if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
@@ -218,7 +256,7 @@ def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
 
 
 def _are_even(steps: np.ndarray) -> bool:
-    """Return whether two steps, and more than half of the (N,), have one length."""
+    """Return whether two steps, and more than half of all (N,), have one length."""
     is_usual = np.abs(steps / np.median(steps) - 1) < _SAME_STEP
     return 2 * int(is_usual.sum()) > max(len(steps), 2)
 
@@ -232,8 +270,16 @@ def read_times(
 ) -> Times | None:
     """Read times, dates, or times of day; seconds, unless the key ends in the unit.
 
-    Rows have frame numbers (N,), or each is a frame. Times that do not increase are
-    logged with the name; the result is then None.
+    Args:
+        name (str): Name of the file in warnings.
+        key (str): Key of the times, such as ``'timestampms'``.
+        values (Sequence): Numbers or texts of N rows.
+        frame (np.ndarray, optional): Frame numbers of the rows, (N,).
+        are_frames (bool): Whether each row is a frame if there are no frame numbers.
+
+    Returns:
+        Times | None: Frame numbers and rate; None if times do not increase, which is
+        logged.
     """
     texts = [str(value).replace(',', '.') for value in values]
     try:
@@ -257,10 +303,14 @@ def read_times(
 
 
 def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
-    """Count the frames of times in any unit, (N,), unless these have numbers.
+    """Count frames by the usual step of times.
 
-    Longer steps than usual are gaps. The rate is frames over time passed, whole if
-    rounded times do not tell them apart; it varies if times are more than a step off.
+    Longer steps are gaps. The rate is frames over time passed, whole if rounded times
+    are as close to a whole rate; it varies if times are more than a step off.
+
+    Args:
+        times (np.ndarray): Times in any unit, (N,), in any order.
+        frame (np.ndarray, optional): Frame numbers that are already known, (N,).
 
     >>> count_frames(np.array([0.0, 0.033, 0.067, 0.133]))
     Times(frame=array([0, 1, 2, 4]), rate=30.0, passed=None)
@@ -270,7 +320,8 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
     passed = times[first] - times[first[0]]
     steps = np.diff(passed)
     counts = np.ones(len(steps)) if frame is None else np.diff(frame[first])
-    usual = (each := steps / counts)[each <= _ONE_FRAME * np.median(each)].mean()
+    lengths = steps / counts
+    usual = lengths[lengths <= _ONE_FRAME * np.median(lengths)].mean()
     counts = np.rint(steps / usual).clip(1) if frame is None else counts
     numbers = np.append(0, counts.cumsum()).astype(int)
     frame = numbers[row.ravel()] if frame is None else frame
@@ -285,10 +336,14 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
 
 
 def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """Yield the times in texts, in seconds (N,), and whether they have dates and parts.
+    """Find times in texts, by each form of times and each place in the texts.
 
-    A number after seconds is a part of them, or a counter if all up to the highest
-    occur, as in ``20261103142231-07.jpg`` of Motion.
+    A number after the seconds is a part of them, or a counter if all numbers up to the
+    highest one occur, as in ``20261103142231-07.jpg`` of Motion.
+
+    Yields:
+        tuple[np.ndarray, bool, bool]: Seconds (N,), whether they have dates, and
+        whether they have parts of seconds.
     """
     stems = [_EXTENSION.sub('', name) for name in names]
     for pattern in _TIMES:

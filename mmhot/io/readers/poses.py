@@ -28,10 +28,10 @@ def read_poses(
     Arguments override what the source states. Files of mmhot are returned as they are.
 
     Args:
-        source (str | Path | np.ndarray | Iterable): A file or folder; an array as for
-            :meth:`mmhot.Clip3D.from_arrays`, also with scores, or a list with one array
-            for each frame; or a list with one result of SAM 3D Body or MediaPipe for
-            each frame.
+        source (str | Path | np.ndarray | Iterable): A file or folder; an array
+            (T, K, 3) as for :meth:`mmhot.Clip3D.from_arrays`, also with scores, or a
+            list with one array for each frame; or a list with one result of SAM 3D Body
+            or MediaPipe for each frame.
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
