@@ -60,8 +60,10 @@ _HEADER: dict[str, Any] = {
 }
 # Fields that some clips lack: frames share axes, there are several shots, steps have
 # run, the lifter predicts its errors, the 2D model has more joints.
-_OPTIONAL = {_PATH, 'cuts', 'steps', 'step_options', 'heights', _ERROR}
-_OPTIONAL |= {'detected_joints', 'detected_2d', 'detected_scores'}
+_OPTIONAL = {
+    *(_PATH, 'cuts', 'steps', 'step_options', 'heights', _ERROR),
+    *('detected_joints', 'detected_2d', 'detected_scores'),
+}
 # Keys of the arrays in files, which have the times of all clips.
 _KEYS = {name: 'time' if name == 'variable_time' else name for name in ARRAYS}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.

@@ -1,8 +1,23 @@
-"""Reader of named joints in tables: ``.csv``, ``.trc`` and ``.c3d``, in 3D.
+"""Named joints in tables: ``.csv``, ``.trc`` and ``.c3d``, in 3D.
 
-``.csv`` has a row for each frame, with columns ``NAME_x, NAME_y, NAME_z``, or one for
-each joint, with columns for its frame, name or number, x, y and z. Commas, semicolons
-or tabs separate cells, and lines may come before the header.
+Commas, semicolons or tabs separate the cells of a ``.csv``, and lines may come before
+the header. It has a row for each frame, as FreeMoCap and SAM3DBody-cpp write it, or for
+each joint, as mmhot and scripts around MediaPipe do::
+
+    timestamp,body_nose_x,body_nose_y,body_nose_z,...      frame,joint,x,y,z
+    0.0,12.1,-803.4,1641.9,...                             0,nose,12.1,-803.4,1641.9
+
+Pose2Sim, Sports2D, OpenCap and OpenSim write ``.trc``::
+
+    PathFileType<TAB>4<TAB>(X/Y/Z)<TAB>walk.trc
+    DataRate<TAB>CameraRate<TAB>NumFrames<TAB>NumMarkers<TAB>Units ...
+    60.0<TAB>60.0<TAB>120<TAB>22<TAB>m ...
+    Frame#<TAB>Time<TAB>RHip<TAB><TAB><TAB>RKnee ...
+    <TAB><TAB>X1<TAB>Y1<TAB>Z1<TAB>X2 ...
+
+    1<TAB>0.0167<TAB>0.0121<TAB>0.9034 ...
+
+``.c3d`` is the binary format of motion capture.
 """
 
 import csv
@@ -25,12 +40,13 @@ from mmhot.structures.rows import Rows, number_tracks
 
 _LOGGER = logging.getLogger(__name__)
 _METERS = {
-    **{'m': 1.0, 'meters': 1.0, 'cm': 0.01, 'centimeters': 0.01},
-    **{'mm': 0.001, 'millimeters': 0.001, 'in': 0.0254, 'inches': 0.0254},
-    **{'ft': 0.3048, 'feet': 0.3048},
+    **dict.fromkeys(('m', 'meters'), 1.0),
+    **dict.fromkeys(('cm', 'centimeters'), 0.01),
+    **dict.fromkeys(('mm', 'millimeters'), 0.001),
+    **dict.fromkeys(('in', 'inches'), 0.0254),
+    **dict.fromkeys(('ft', 'feet'), 0.3048),
 }
-# Relative difference of times from the stated rate, up to which it is a rounding error.
-_SAME_RATE = 0.01
+_SAME_RATE = 0.01  # relative difference of rates, by times and stated, by rounding
 # Columns of a joint: NAME_x or xNAME, and the unit.
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
 _COLUMNS = (
@@ -60,9 +76,17 @@ _LINES = 10  # lines at the start, one of which is the header
 
 
 def find_header(text: str) -> tuple[int, str] | None:
-    """Return the line number of a table's header, and the separator of its cells.
+    r"""Find the header of a ``.csv`` of 3D positions.
 
-    The result is None if the text is not the start of a ``.csv`` of 3D positions.
+    Args:
+        text (str): The start of a file.
+
+    Returns:
+        tuple[int, str] | None: Line number of the header, and the separator of its
+        cells; None for other text.
+
+    >>> find_header('Recorded by us\nframe;nose_x;nose_y;nose_z\n')
+    (1, ';')
     """
     for separator in ',;\t':
         lines = csv.reader(text.splitlines()[:_LINES], delimiter=separator)
@@ -73,7 +97,18 @@ def find_header(text: str) -> tuple[int, str] | None:
 
 
 def read_table(path: Path) -> Rows:
-    """Read ``.csv``; the rate is that of its times, if there are some."""
+    """Read a ``.csv`` with named joints.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Rows: One row per person and frame, with the rate of times if there are some.
+        MediaPipe's landmarks in shares of the image are 2D keypoints.
+
+    Raises:
+        ValueError: If the table has no rows, no frames, or no numbers.
+    """
     first, separator = find_header(_text_of(path)) or (0, ',')
     header, *lines = cells_of(path, separator)[first:]
     lines = _whole([line for line in lines if any(line)], path)
@@ -125,24 +160,19 @@ def _read_joints(
     if _names_of(joints) is None:
         joints.sort(key=lambda name: int(_PREFIX.sub('', name)))
     place = {name: n for n, name in enumerate(joints)}
+    roots = [x for x in ('rootx', 'rooty', 'rootz') if x in spelled]
+    scores = [x for x in ('score3d', 'visibility', 'confidence') if x in spelled][:1]
+    columns = [spelled.index(x) for x in (*'xyz', *roots, *scores)]
+    values = np.full((len(poses), len(joints), len(columns)), np.nan)
+    # Rows are in reverse order, so that the first of two equal joints is kept.
     at = row.ravel()[::-1], [place[name] for name in names[::-1]]
-
-    def table(*columns: str) -> np.ndarray:
-        """Return the numbers of C columns by pose and joint, (P, K, C)."""
-        wanted = [spelled.index(x) for x in columns]
-        values = np.full((len(poses), len(joints), len(wanted)), np.nan)
-        # Rows are in reverse order, so that the first of two equal joints is kept.
-        values[at] = numbers_of(lines, wanted)[::-1]
-        return values
-
-    root = 'rootx', 'rooty', 'rootz'
-    scores = [x for x in ('score3d', 'visibility', 'confidence') if x in spelled]
+    values[at] = numbers_of(lines, columns)[::-1]
     return Rows(
-        table(*'xyz'),
-        table(scores[0])[..., 0] if scores else None,
+        values[..., :3],
+        values[..., -1] if scores else None,
         poses[:, 0],
         poses[:, 1],
-        root_3d=table(*root)[:, 0] if {*root} <= {*spelled} else None,
+        root_3d=values[:, 0, 3:6] if len(roots) == 3 else None,
         joint_names=_names_of(joints),
     )
 
@@ -152,6 +182,9 @@ def read_trc(path: Path) -> Rows:
 
     The header states the unit and the rate, but not the axes. OpenSim, and programs
     that write files for it, have y up. Times count more than the rate of the header.
+
+    Raises:
+        ValueError: If the unit is unknown, or the file is damaged.
     """
     lines = cells_of(path, '\t' if '\t' in _text_of(path) else ',')
     header = dict(zip(lines[1], lines[2], strict=False))
@@ -180,7 +213,11 @@ def read_trc(path: Path) -> Rows:
 
 
 def read_c3d(path: Path) -> Rows:
-    """Read points of biomechanics, by ezc3d; files may state which axis is up."""
+    """Read points of motion capture (``.c3d``), which may state which axis is up.
+
+    Raises:
+        ValueError: If ezc3d is not installed, or the unit is unknown.
+    """
     ezc3d = import_extra('ezc3d', 'the format c3d', 'c3d')
     file = ezc3d.c3d(str(path))
     parameters = file['parameters']['POINT']
@@ -258,7 +295,12 @@ def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
 
 
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
-    """Convert some columns of lines to numbers (N, C), NaN where there is none."""
+    """Convert some columns of lines to numbers (N, C), NaN where there is none.
+
+    >>> numbers_of([['1.5', '#N/A'], ['-1,234.5', '7']], [0, 1])
+    array([[    1.5,     nan],
+           [-1234.5,     7. ]])
+    """
     columns = [*columns]
     cells = [[line[column] for column in columns] for line in lines]
     for (separator, decimal), pattern in _THOUSANDS.items():
@@ -279,14 +321,14 @@ def _text_of(path: Path) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """Decode UTF-16 by its mark, as Excel writes it, and else UTF-8."""
+    """Decode UTF-16 with a byte order mark, as Excel writes it, or else UTF-8."""
     return data.decode('utf-16' if data.startswith(WIDE) else 'utf-8-sig', 'replace')
 
 
 def _column(
     header: Sequence[str], lines: list[list[str]], pattern: re.Pattern[str]
 ) -> tuple[str, list[str]] | None:
-    """Return the letters of the first head that a pattern has, and its cells."""
+    """Return the first name, spelled, that a pattern allows, and the cells below it."""
     for column, name in enumerate(map(spell, header)):
         cells = [line[column] for line in lines]
         if pattern.fullmatch(name) and any(cells):

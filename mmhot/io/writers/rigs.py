@@ -84,17 +84,23 @@ class Rig:
         return replace(self, names={**self.names, **names}, hands=tuple(hands))
 
 
+# Joints of a humanoid without toes: the root, legs, trunk, head and arms.
+_TREE = """
+    root
+    left_hip<root left_knee<left_hip left_foot<left_knee
+    right_hip<root right_knee<right_hip right_foot<right_knee
+    spine_0<root spine_1<spine_0 spine_2<spine_1 thorax<spine_2
+    neck_base<thorax head<neck_base
+    left_clavicle<spine_2 left_shoulder<left_clavicle left_elbow<left_shoulder
+    left_wrist<left_elbow left_hand_end<left_wrist
+    right_clavicle<spine_2 right_shoulder<right_clavicle right_elbow<right_shoulder
+    right_wrist<right_elbow right_hand_end<right_wrist
+"""
+
+
 def _humanoid() -> tuple[Skeleton, np.ndarray]:
-    """Make the tree of a humanoid without toes, and its places (J, 17)."""
-    leg = '@hip<root @knee<@hip @foot<@knee'
-    trunk = 'spine_0<root spine_1<spine_0 spine_2<spine_1 thorax<spine_2'
-    arm = '@clavicle<spine_2 @shoulder<@clavicle @elbow<@shoulder @wrist<@elbow'
-    legs, arms = (
-        ' '.join(limb.replace('@', f'{side}_') for side in _SIDES)
-        for limb in (leg, f'{arm} @hand_end<@wrist')
-    )
-    tree = f'root {legs} {trunk} neck_base<thorax head<neck_base {arms}'
-    parents = dict(word.partition('<')[::2] for word in tree.split())
+    """Make the skeleton of a humanoid without toes, and its places (J, 17)."""
+    parents = dict(word.partition('<')[::2] for word in _TREE.split())
     joints = tuple(parents)
     places: dict[str, dict[str, float]] = {
         'spine_0': {'root': 0.5, 'spine': 0.5},
@@ -119,10 +125,16 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
 
 
 def _names(prefix: str = '', toe: str = 'ToeBase') -> dict[str, str]:
-    names = {'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'}
-    names |= {'spine_0': 'Spine', 'spine_1': 'Spine1', 'spine_2': 'Spine2'}
-    limbs = dict(hip='UpLeg', knee='Leg', foot='Foot', toe=toe)
-    limbs |= dict(clavicle='Shoulder', shoulder='Arm', elbow='ForeArm', wrist='Hand')
+    """Return HumanIK's names by joint, behind a prefix."""
+    names = {
+        **{'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'},
+        **{'spine_0': 'Spine', 'spine_1': 'Spine1', 'spine_2': 'Spine2'},
+    }
+    limbs = {
+        **{'hip': 'UpLeg', 'knee': 'Leg', 'foot': 'Foot', 'toe': toe},
+        **{'clavicle': 'Shoulder', 'shoulder': 'Arm'},
+        **{'elbow': 'ForeArm', 'wrist': 'Hand'},
+    }
     for side in _SIDES:
         names |= {f'{side}_{x}': side.capitalize() + name for x, name in limbs.items()}
     return {joint: prefix + name for joint, name in names.items()}
