@@ -4,7 +4,7 @@ from mmhot.datasets import (  # noqa: F401 registers
     data_loading,
     human36m_dataset,
     mocap_dataset,
+    mpi_inf_3dhp_dataset,
     multi_view,
-    other_skeletons,
     transforms,
 )

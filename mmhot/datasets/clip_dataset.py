@@ -13,12 +13,12 @@ from mmengine.dataset import BaseDataset, force_full_init
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmhot.datasets.h36m import h36m_metainfo
-from mmhot.errors import hint_at_names
+from mmhot.errors import require_choice
 from mmhot.geometry.windows import window_frames, window_starts
 
-# Possible sizes of a person in each unit, lowest and highest, far beyond usual ones. A
-# median size outside of them means that a file has another unit.
-_BODY_SIZES = dict(pixel=(3.0, 1e5), meter=(0.1, 10.0))
+# Smallest and largest plausible median size of a person in each unit. A size outside of
+# this range means that a file has another unit; a wider range accepts more files.
+_BODY_SIZES = dict(pixels=(3.0, 1e5), meters=(0.1, 10.0))
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Clip:
     subject: str  # person; samplers balance over subjects
     action: str  # label, '' if unknown; metrics average over actions
     fps: float  # frames per second
-    arrays: dict[str, np.ndarray]  # arrays (T, ...), which are cut into windows
+    arrays: dict[str, np.ndarray]  # arrays (T, ...) to be cut into windows
     # Entries that all windows share, such as the camera
     constants: dict = field(default_factory=dict)
     # Mask of the frames that are annotated and count as targets, (T,); all by default
@@ -53,13 +53,17 @@ class Clip:
 class ClipDataset(BaseDataset):
     """Base class of datasets of windows that are cut from clips.
 
-    A sample holds the clip's constants, ``seq_len`` frames of each of its arrays (the
-    first or last frame is repeated outside of the clip), their ``frame_numbers``,
-    ``target_frames`` (slice within the window), ``target_frame_numbers`` (within the
-    clip, (num_targets,); may lie outside of it), ``lifting_target_visible``
-    (num_targets, K; zero outside of the clip and where it is not annotated),
-    ``subject``, ``action``, ``clip``, ``clip_length``, ``fps`` and ``frame`` (of the
-    middle target). The array ``lifting_target`` is cut to the targets.
+    A sample holds the clip's constants, ``subject``, ``action``, ``clip``,
+    ``clip_length``, ``fps``, and
+
+    * ``seq_len`` frames of each of the clip's arrays, where the first or last frame is
+      repeated outside of the clip; ``lifting_target`` is cut to the targets,
+    * ``frame_numbers`` (T,), the frames within the clip,
+    * ``target_frames``, the slice of the targets within the window,
+    * ``target_frame_numbers`` (num_targets,), which may lie outside of the clip,
+    * ``frame``, the frame of the middle target,
+    * ``lifting_target_visible`` (num_targets, K), zero outside of the clip and where it
+      is not annotated.
 
     Args:
         ann_file (str or list[str]): File or files of the clips.
@@ -72,18 +76,19 @@ class ClipDataset(BaseDataset):
             Other targets of the window may then lie outside of the clip.
         times (int): Repetitions of each window in an epoch.
         dataset_name (str, optional): Name in metrics; by default the metainfo's.
-        subjects (Sequence[str], optional): The only subjects to use.
-        downsample (int): Every how many frames one is used; the frame rate decreases.
+        subjects (Sequence[str], optional): Subjects to use; by default all.
+        downsample (int): Step between the frames to use; 2 halves the frame rate.
         **kwargs: Arguments of MMEngine's ``BaseDataset``; ``metainfo`` is Human3.6M's
             by default, ``indices`` select windows.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged or does not fit the others, or lengths do not.
+        ValueError: If a file is damaged or does not fit the others, or if
+            ``num_targets`` does not fit ``seq_len``.
     """
 
     METAINFO: dict = h36m_metainfo()
-    # Where to get the data; completes the message about a missing file
+    # Where to get the data, at the end of the message about a missing file
     how_to_get = ''
     _fully_initialized: bool  # MMEngine's
 
@@ -101,6 +106,11 @@ class ClipDataset(BaseDataset):
         downsample: int = 1,
         **kwargs,
     ) -> None:
+        if not 0 < num_targets <= seq_len or (seq_len - num_targets) % 2:
+            raise ValueError(
+                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len}), '
+                'and both odd or both even, so that the targets are in the middle'
+            )
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride
@@ -112,7 +122,6 @@ class ClipDataset(BaseDataset):
         self._only_subjects = subjects
         # The paths have no root here; MMEngine would add it.
         self.files = [ann_file] if isinstance(ann_file, str) else list(ann_file)
-        self._check_lengths()
         super().__init__(data_prefix=dict(), serialize_data=False, **kwargs)
 
     @property
@@ -120,23 +129,16 @@ class ClipDataset(BaseDataset):
         """Name of the dataset in metrics."""
         return self._dataset_name or self._metainfo['dataset_name']
 
-    def _check_lengths(self) -> None:
-        seq_len, num_targets = self.seq_len, self.num_targets
-        if not 0 < num_targets <= seq_len or (seq_len - num_targets) % 2:
-            raise ValueError(
-                f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len}), '
-                'and both odd or both even, so that the targets are in the middle'
-            )
-        for name in ('stride', 'times', 'downsample'):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f'{name} ({value}) must be at least 1')
-
     @abstractmethod
     def load_clips(self) -> list[Clip]:
-        """Read the clips (all cameras of a recording are separate clips)."""
+        """Read the clips; each camera of a recording has its own clip."""
 
     def find_file(self, name: str) -> Path:
-        """Return the path of a file in ``data_root``, which must exist."""
+        """Return the path of a file in ``data_root``.
+
+        Raises:
+            FileNotFoundError: If the file does not exist.
+        """
         path = Path(self.data_root or '', name)
         if not path.is_file():
             raise FileNotFoundError(f'{path} does not exist; {self.how_to_get}')
@@ -151,31 +153,28 @@ class ClipDataset(BaseDataset):
         if self._fully_initialized:
             return
         clips = self.load_clips()
-        if not clips:
-            raise ValueError(f'{type(self).__name__}: no clip in {self.data_root}')
         if self._only_subjects is not None:
             present = sorted({clip.subject for clip in clips})
             for subject in self._only_subjects:
-                if subject not in present:
-                    raise ValueError(
-                        f'subjects: {subject!r} is not in the files'
-                        f'{hint_at_names(subject, present)}'
-                    )
+                require_choice('subjects', subject, present)
             clips = [clip for clip in clips if clip.subject in self._only_subjects]
+        if not clips:
+            raise ValueError(f'{type(self).__name__}: no clip in {self.files}')
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
-        counts = [len(of_clip) for of_clip in starts]
+        counts = [len(clip_starts) for clip_starts in starts]
         clip_of_window = np.repeat(np.arange(len(starts)), counts)
         self.clip_of_window = np.tile(clip_of_window, self.times)
         self.start_of_window = np.tile(np.concatenate(starts), self.times)
         if self._indices is not None:
-            chosen = self._indices
-            chosen = slice(chosen) if isinstance(chosen, int) else np.asarray(chosen)
-            self.clip_of_window = self.clip_of_window[chosen]
-            self.start_of_window = self.start_of_window[chosen]
+            rows = self._indices
+            rows = slice(rows) if isinstance(rows, int) else np.asarray(rows)
+            self.clip_of_window = self.clip_of_window[rows]
+            self.start_of_window = self.start_of_window[rows]
         self._fully_initialized = True
 
     def _starts(self, num_frames: int) -> np.ndarray:
+        """Return the first target frame of each window of a clip, (W,)."""
         if self.centered:
             centers = window_starts(num_frames, 1, self.stride)
             return centers - (self.num_targets - 1) // 2
@@ -197,7 +196,8 @@ class ClipDataset(BaseDataset):
     def frames_of_subject(self) -> Counter[str]:
         """Number of frames of each subject, over the clips that have a window."""
         frames: Counter[str] = Counter()
-        for clip in (self.clips[number] for number in np.unique(self.clip_of_window)):
+        for number in np.unique(self.clip_of_window):
+            clip = self.clips[number]
             frames[clip.subject] += clip.num_frames
         return frames
 
@@ -211,13 +211,13 @@ class ClipDataset(BaseDataset):
         first = start - frames[0]
         targets = slice(first, first + self.num_targets)
 
-        visible = inside == frames
-        if clip.valid is not None:
-            visible &= clip.valid[inside]
-        visible = visible[targets].astype(np.float32)
         info = {key: array[inside] for key, array in clip.arrays.items()}
         if 'lifting_target' in info:
             info['lifting_target'] = info['lifting_target'][targets]
+        visible = inside == frames
+        if clip.valid is not None:
+            visible &= clip.valid[inside]
+        visible = visible[targets, None].astype(np.float32)  # (num_targets, 1)
         facts = dict(
             id=int(idx),
             img_id=int(idx),
@@ -232,9 +232,7 @@ class ClipDataset(BaseDataset):
             frame_numbers=inside,
             target_frame_numbers=frames[targets],
             clip_length=clip.num_frames,
-            lifting_target_visible=np.repeat(
-                visible[:, None], self._metainfo['num_keypoints'], 1
-            ),
+            lifting_target_visible=visible.repeat(self._metainfo['num_keypoints'], 1),
             flip_indices=self._metainfo['flip_indices'],
         )
         return info | facts | clip.constants
@@ -247,14 +245,14 @@ def group_images(
 
     Args:
         images (np.ndarray): Names or paths of images, (N,) of str.
-        pattern (re.Pattern): Pattern of a name; the first group is the clip, the last
-            one the number of the frame.
+        pattern (re.Pattern): Pattern of a name. Its first group is the clip, its last
+            group the number of the frame.
 
     Yields:
-        tuple[re.Match[str], str, np.ndarray, float]: The first name of a clip; the name
-        of a part, which is the clip's if it is whole; its rows in the order of the
-        frames, (T,); and the step of their numbers, such as 5 in files of 10 frames per
-        second.
+        tuple[re.Match[str], str, np.ndarray, float]: Match of the clip's first image;
+        name of a part, equal to the clip's name if no frame is missing; rows of its
+        images in the order of the frames, (T,); and usual step of the frame numbers,
+        such as 5 in files with 10 of 50 frames per second.
 
     Raises:
         ValueError: If a name does not match the pattern.
@@ -263,7 +261,7 @@ def group_images(
     for row, image in enumerate(images.tolist()):
         match = pattern.match(basename(image))
         if match is None:
-            raise ValueError(f'{image} is not named as {pattern.pattern}')
+            raise ValueError(f'image {image} is not named like {pattern.pattern}')
         _, frames = clips.setdefault(match[1], (match, []))
         frames.append((int(match.groups()[-1]), row))
     for clip, (match, frames) in clips.items():
@@ -284,6 +282,9 @@ def split_rows(ends: np.ndarray) -> list[np.ndarray]:
 
     Returns:
         list[np.ndarray]: Indices of the rows of each run.
+
+    >>> [rows.tolist() for rows in split_rows(np.array([False, True, False]))]
+    [[0, 1], [2, 3]]
     """
     return np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
 
@@ -291,7 +292,7 @@ def split_rows(ends: np.ndarray) -> list[np.ndarray]:
 def pose_arrays(
     clip: str, keypoints: np.ndarray, joints: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Name a clip's arrays as transforms expect them.
+    """Check a clip's poses, and name them as transforms expect.
 
     Args:
         clip (str): Name of the clip, for messages.
@@ -304,7 +305,7 @@ def pose_arrays(
 
     Raises:
         ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
-            units are not pixels and meters; names the clip.
+            units are not pixels and meters.
     """
     joints = check_poses(f'joints of {clip}', joints)
     keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
@@ -312,12 +313,13 @@ def pose_arrays(
         raise ValueError(
             f'{clip} has {len(keypoints)} 2D poses for {len(joints)} 3D poses'
         )
-    for unit, array in (('pixel', keypoints[..., :2]), ('meter', joints)):
+    for unit, array in (('pixels', keypoints[..., :2]), ('meters', joints)):
         low, high = _BODY_SIZES[unit]
         size = np.median(np.ptp(array, axis=1).max(-1))
         if not low < size < high:
             raise ValueError(
-                f'{clip} has bodies of a size of {size:.3g}: its unit is not the {unit}'
+                f'the person in {clip} has a size of {size:.3g}, but {unit} are '
+                f'expected, from {low:g} to {high:g}: convert the unit'
             )
     scores = np.ones(keypoints.shape[:-1], np.float32)
     if keypoints.shape[-1] > 2:
@@ -330,7 +332,21 @@ def pose_arrays(
 def check_poses(
     name: str, poses: np.ndarray, num_keypoints: int = 17, sizes: Sequence[int] = (3,)
 ) -> np.ndarray:
-    """Return finite poses (T, K, C) as float32; raise a ValueError for others."""
+    """Check poses, and convert them to float32.
+
+    Args:
+        name (str): Name of the poses, for messages.
+        poses (np.ndarray): Poses, (T, K, C).
+        num_keypoints (int): Keypoints ``K``.
+        sizes (Sequence[int]): Possible numbers of coordinates ``C``.
+
+    Returns:
+        np.ndarray: The poses, (T, K, C), float32.
+
+    Raises:
+        ValueError: If the shape is wrong, there are no frames, or a number is not
+            finite.
+    """
     poses = np.asarray(poses, np.float32)
     if poses.shape not in [(len(poses) or 'T', num_keypoints, x) for x in sizes]:
         shape = f'(T, {num_keypoints}, {" or ".join(map(str, sizes))})'

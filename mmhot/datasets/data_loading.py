@@ -32,8 +32,8 @@ class SubjectBalancedSampler(Sampler):
     not repeated hundreds of times. Frames are counted, not windows, because a clip that
     is hardly longer than a window has few windows.
 
-    The order is a function of (seed, epoch) alone and is split over the ranks, all of
-    which draw the same number, as gradients are averaged over ranks.
+    The order depends on (seed, epoch) only. It is split over the ranks, which all draw
+    the same number of windows, as gradients are averaged over ranks.
 
     Args:
         dataset (ClipDataset | CombinedDataset): Has ``subject_of_window`` and
@@ -43,11 +43,11 @@ class SubjectBalancedSampler(Sampler):
         seed (int, optional): By default a random number shared by all ranks.
 
     Raises:
-        ValueError: If the dataset draws itself.
+        ValueError: If a CombinedDataset has ``sample_ratio_factor``.
     """
 
-    # Frames that a subject needs for its full share of an epoch. Higher values let
-    # subjects with many frames appear more often.
+    # Number of frames that gives a subject its full share of an epoch. Higher values
+    # draw more windows of subjects with many frames.
     full_share = 2000
 
     def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
@@ -79,7 +79,7 @@ class SubjectBalancedSampler(Sampler):
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Set the epoch; called by MMEngine's DistSamplerSeedHook before each."""
+        """Set the epoch; MMEngine's DistSamplerSeedHook calls this before each one."""
         self.epoch = epoch
 
 
@@ -88,8 +88,10 @@ def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
     if not hasattr(dataset, 'datasets'):
         return dataset.subject_of_window, dataset.frames_of_subject
     if getattr(dataset, 'resample', False):
-        text = 'sample_ratio_factor of CombinedDataset needs another sampler, '
-        raise ValueError(text + "dict(_delete_=True, type='DefaultSampler')")
+        raise ValueError(
+            'SubjectBalancedSampler cannot be combined with sample_ratio_factor of '
+            "CombinedDataset: use dict(_delete_=True, type='DefaultSampler')"
+        )
     subjects: list[str] = []
     frames: dict[str, int] = {}
     for number, part in enumerate(dataset.datasets):
@@ -103,15 +105,15 @@ def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
 class SeedTransforms(BaseTransform):
     """Seed a worker's generators once per epoch; first of a pipeline.
 
-    Python's, NumPy's and PyTorch's generators become a function of (seed, epoch,
-    rank, worker), so that a resumed training continues with the same samples. Where
-    joined datasets have pipelines of their own, the first one to run seeds.
+    The generators of Python, NumPy and PyTorch become a function of (seed, epoch, rank,
+    worker), so that a resumed training continues with the same samples. Where combined
+    datasets have pipelines of their own, the first one to run seeds.
     :class:`mmhot.engine.hooks.EpochSeedHook` announces the epoch through shared memory,
-    which reaches persistent workers too, and seeds the main process itself. Without
-    the hook nothing is seeded.
+    also to persistent workers, and seeds the main process itself. Without this hook
+    nothing is seeded.
     """
 
-    # Epoch for which the worker's process was seeded, by whichever pipeline
+    # Last epoch that a pipeline has seeded this process for
     _seeded_epoch: ClassVar[int] = 0
 
     def __init__(self) -> None:
@@ -142,7 +144,7 @@ def seed_everything(*key: int) -> None:
 
 @TRANSFORMS.register_module()
 class PackLiftingInputs(PackPoseInputs):
-    """MMPose's step for samples of :class:`ClipDataset`, with what metrics read.
+    """MMPose's ``PackPoseInputs`` for :class:`ClipDataset`, with metainfo for metrics.
 
     Args:
         meta_keys (Sequence[str]): Entries of the metainfo; missing ones are left out.
@@ -175,19 +177,25 @@ def topdown_collate(samples: Sequence[dict]) -> dict:
     return {
         'inputs': torch.stack([sample['inputs'] for sample in samples]),
         'data_samples': people,
-        'labels': {x: torch.cat([y[x] for y in labels]) for x in labels[0].all_keys()},
+        'labels': {
+            name: torch.cat([label[name] for label in labels])
+            for name in labels[0].all_keys()
+        },
     }
 
 
 @MODELS.register_module()
 class TopdownDataPreprocessor(PoseDataPreprocessor):
-    """MMPose's preprocessor, also of batches of :func:`topdown_collate`.
+    """MMPose's ``PoseDataPreprocessor``, also for batches of :func:`topdown_collate`.
 
-    It has the arguments of ``PoseDataPreprocessor``.
+    It has the same arguments.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Move a batch to the device of the model, and normalize it."""
+        """Move a batch to the device of the model, and normalize it.
+
+        Labels (B, ...) are split into the labels (1, ...) of each sample again.
+        """
         labels = self.cast_data(data.get('labels', {}))
         batch = {name: x for name, x in data.items() if name != 'labels'}
         batch = super().forward(batch, training)

@@ -8,12 +8,24 @@ from mmengine.config import Config
 
 IMAGE = re.compile(r'(([^_]+)_([^.]+)\.([^_]+))_(\d+)')
 """Clip, subject, take, camera and frame in the name of an image."""
-# Actions in the order of the original numbers, which begin with 2
-ACTIONS = (
-    *('Directions', 'Discussion', 'Eating', 'Greeting', 'Phoning', 'Posing'),
-    *('Purchases', 'Sitting', 'SittingDown', 'Smoking', 'Photo', 'Waiting'),
-    *('Walking', 'WalkDog', 'WalkTogether'),
-)
+ACTIONS = {
+    2: 'Directions',
+    3: 'Discussion',
+    4: 'Eating',
+    5: 'Greeting',
+    6: 'Phoning',
+    7: 'Posing',
+    8: 'Purchases',
+    9: 'Sitting',
+    10: 'SittingDown',
+    11: 'Smoking',
+    12: 'Photo',
+    13: 'Waiting',
+    14: 'Walking',
+    15: 'WalkDog',
+    16: 'WalkTogether',
+}
+"""Actions of the benchmark by their original numbers."""
 # Other names of these actions in the files of some subjects
 _ALIASES = {
     'Greet': 'Greeting',
@@ -30,9 +42,9 @@ def h36m_metainfo() -> dict:
     """Describe the 17 joints as MMPose's ``h36m.py``, with another ``stats_info``.
 
     MMPose's 3D inferencers move every person into the box of ``stats_info``, by default
-    where people stand in Human3.6M's images. Nobody can be in the box used here, which
-    has side one around zero, so that :class:`ProjectToVirtualCamera` detects keypoints
-    that were moved.
+    where people stand in Human3.6M's images. The box used here has side one around
+    zero. No person in pixels fits into it, so that :class:`ProjectToVirtualCamera`
+    recognizes keypoints that were moved.
     """
     path = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets/h36m.py'
     info = Config.fromfile(path).dataset_info.to_dict()
@@ -40,11 +52,15 @@ def h36m_metainfo() -> dict:
 
 
 def canonical_action(take: str) -> str:
-    """Return the action of 'WalkingDog 1' or 'WalkDog_1': one of ``ACTIONS``."""
+    """Return the action of a take, one of ``ACTIONS``.
+
+    >>> canonical_action('WalkingDog 1'), canonical_action('WalkDog_1')
+    ('WalkDog', 'WalkDog')
+    """
     action = re.split('[ _]', take)[0]
     return _ALIASES.get(action, action)
 
 
 def frame_size(camera: str) -> tuple[int, int]:
-    """Return width and height of a camera's images."""
+    """Return width and height of a camera's images, in pixels."""
     return 1000, 1002 if camera in (CAMERAS[0], CAMERAS[3]) else 1000

@@ -70,23 +70,32 @@ class Human36mClipDataset(ClipDataset):
         with naming(path):
             content = load_arrays(path, ('imgname', 'S', 'part'))
             recordings = [*group_images(content['imgname'], IMAGE)]
-            joints, keypoints = content['S'], content['part']
+            joints = content['S']
+            keypoints = content['part']
         if self.keypoint_2d_det_file is not None:
             path = self.find_file(self.keypoint_2d_det_file)
             with naming(path):
                 keypoints = np.load(path, allow_pickle=False)
+        clips = []
         with naming(path):
-            count = len(keypoints)
-            if count != len(joints):
-                raise ValueError(f'has {count} 2D poses for {len(joints)} images')
-            clips = []
+            if len(keypoints) != len(joints):
+                raise ValueError(
+                    f'has {len(keypoints)} 2D poses for {len(joints)} images: it must '
+                    'be made for the images of the annotations'
+                )
             for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
                 clip, subject, take, camera, _ = match.groups()
-                param = _camera(cameras, subject, camera, self.camera_param_file)
-                arrays = pose_arrays(clip, keypoints[rows], joints[rows, :, :3])
-                facts = name, subject, canonical_action(take), _FPS / step
-                clips.append(Clip(*facts, arrays, dict(camera_param=param)))
-            return clips
+                clips.append(
+                    Clip(
+                        name,
+                        subject,
+                        canonical_action(take),
+                        _FPS / step,
+                        pose_arrays(clip, keypoints[rows], joints[rows, :, :3]),
+                        dict(camera_param=cameras[subject, camera]),
+                    )
+                )
+        return clips
 
 
 @DATASETS.register_module()
@@ -115,24 +124,8 @@ class VideoPose3DDataset(ClipDataset):
 
     def load_clips(self) -> list[Clip]:
         """Read the recordings that both files have, and warn of the others."""
-        path = self.find_file(self.keypoint_2d_file)
-        content = load_objects(path)
-        left = get_skeleton('h36m-17').left
-        with naming(path):
-            metadata = content['metadata']
-            sides = metadata.get('keypoints_symmetry', [()])
-            if list(sides[0]) != left:
-                raise ValueError(
-                    f'has keypoints {metadata.get("layout_name", "")}, whose left ones '
-                    f"are {list(sides[0])}: wanted Human3.6M's, {left}"
-                )
-            takes = _by_take(content['positions_2d'])
-            keypoints = {take: [*map(_used_joints, views)] for take, views in takes}
-        path = self.find_file(self.files[0])
-        content = load_objects(path)
-        with naming(path):
-            takes = _by_take(content['positions_3d'])
-            joints = {take: _used_joints(poses) for take, poses in takes}
+        joints = self._read_joints(self.find_file(self.files[0]))
+        keypoints = self._read_keypoints(self.find_file(self.keypoint_2d_file))
         if missing := sorted(joints.keys() ^ keypoints.keys()):
             names = [' '.join(take) for take in missing[:5]]
             MMLogger.get_current_instance().warning(
@@ -144,14 +137,39 @@ class VideoPose3DDataset(ClipDataset):
         for subject, take in sorted(joints.keys() & keypoints.keys()):
             for camera, pixels in zip(CAMERAS, keypoints[subject, take], strict=True):
                 name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-                file = self.camera_param_file
-                param = _camera(cameras, subject, camera, file, 'RTfcwh')
-                place, axes = np.reshape(param['T'], 3), np.reshape(param['R'], (3, 3))
-                seen = (joints[subject, take] - place) @ axes
-                arrays = pose_arrays(name, pixels[: len(seen)], seen)
-                facts = name, subject, canonical_action(take), _FPS
-                clips.append(Clip(*facts, arrays, dict(camera_param=param)))
+                param = cameras[subject, camera]
+                place = np.reshape(param['T'], 3)
+                axes = np.reshape(param['R'], (3, 3))
+                in_camera = (joints[subject, take] - place) @ axes
+                arrays = pose_arrays(name, pixels[: len(in_camera)], in_camera)
+                action = canonical_action(take)
+                constants = dict(camera_param=param)
+                clips.append(Clip(name, subject, action, _FPS, arrays, constants))
         return clips
+
+    @staticmethod
+    def _read_joints(path: Path) -> dict[tuple[str, str], np.ndarray]:
+        """Read joints in world axes, meters, (T, 17, 3), by subject and take."""
+        content = load_objects(path)
+        with naming(path):
+            takes = _by_take(content['positions_3d'])
+            return {take: _used_joints(poses) for take, poses in takes}
+
+    @staticmethod
+    def _read_keypoints(path: Path) -> dict[tuple[str, str], list[np.ndarray]]:
+        """Read pixels of each camera, (T, 17, 2), by subject and take."""
+        content = load_objects(path)
+        wanted = get_skeleton('h36m-17').left
+        with naming(path):
+            metadata = content['metadata']
+            left = list(metadata.get('keypoints_symmetry', [()])[0])
+            if left != wanted:
+                raise ValueError(
+                    f'has keypoints {metadata.get("layout_name", "")} with left ones '
+                    f"{left}, but Human3.6M's are {wanted}: use a file with its joints"
+                )
+            takes = _by_take(content['positions_2d'])
+            return {take: [*map(_used_joints, views)] for take, views in takes}
 
 
 def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]:
@@ -162,7 +180,7 @@ def _by_take(subjects: dict[str, dict]) -> Iterator[tuple[tuple[str, str], Any]]
 
 
 def _used_joints(poses: object) -> np.ndarray:
-    """Select the used ones of recorded joints, (T, 17, ...)."""
+    """Select the joints of h36m-17, (T, 17, C), from recorded ones, (T, 32, C)."""
     poses = np.asarray(poses)
     return poses[:, _USED] if poses.shape[1] == len(_RECORDED.split()) else poses
 
@@ -173,12 +191,12 @@ class MotionBERTDataset(ClipDataset):
 
     The file has joints in image space (pixels, and depth at the same scale) and, for
     testing, millimeters per pixel. Samples have ``lifting_target`` in camera axes and
-    ``camera_param`` of a camera for which :class:`ImageSpacePoseLifting` gives back
-    the file's joints; otherwise they are as in :class:`Human36mClipDataset`. Clips are
-    named as in the file: 's_09_act_05_subact_02.ca_01'.
+    a ``camera_param`` with which :class:`ImageSpacePoseLifting` gives back the file's
+    joints; otherwise they are as in :class:`Human36mClipDataset`. Clips are named as in
+    the file: 's_09_act_05_subact_02.ca_01'.
 
     Args:
-        ann_file (str): ``h36m_sh_conf_cam_source_final.pkl`` or alike.
+        ann_file (str): ``h36m_sh_conf_cam_source_final.pkl``, or a file like it.
         split (str): 'train' or 'test'.
         millimeters_per_pixel (float, optional): Scale for splits of the file that have
             none, such as 'train'. The labels of :class:`ImageSpacePoseLifting` do not
@@ -189,7 +207,7 @@ class MotionBERTDataset(ClipDataset):
     """
 
     how_to_get = Human36mClipDataset.how_to_get
-    # Focal length in pixels, about Human3.6M's; it cancels out, see the class.
+    # Focal length in pixels, about Human3.6M's; the codec's labels do not depend on it.
     focal = 1145.0
 
     def __init__(
@@ -213,52 +231,64 @@ class MotionBERTDataset(ClipDataset):
             return list(self._read(content[self.split]))
 
     def _read(self, data: dict) -> Iterator[Clip]:
+        """Yield the recordings of the arrays of a split."""
         sources = np.asarray(data['source'])
-        pixels, scores, joints = (
-            np.asarray(data[name], np.float32)
-            for name in ('joint_2d', 'confidence', 'joint3d_image')
-        )
-        if self.ground_truth:
-            pixels, scores = joints, np.ones_like(scores)
-        scale = data.get('2.5d_factor')
-        scale = self.millimeters_per_pixel if scale is None else scale
+        joints = np.asarray(data['joint3d_image'], np.float32)
+        scale = data.get('2.5d_factor', self.millimeters_per_pixel)
         if scale is None:
             raise ValueError(
                 f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
             )
         meters = np.broadcast_to(np.asarray(scale, np.float32) / 1000, len(sources))
-        keypoints = np.dstack([pixels[..., :2], scores.reshape(pixels.shape[:2])])
+        pixels = joints[..., :2]
+        scores = np.ones_like(joints[..., 0])
+        if not self.ground_truth:
+            pixels = np.asarray(data['joint_2d'], np.float32)[..., :2]
+            scores = np.reshape(data['confidence'], scores.shape)
+        keypoints = np.dstack([pixels, scores]).astype(np.float32)
+        focal = np.full(2, self.focal, np.float32)
         for rows in split_rows(sources[1:] != sources[:-1]):
-            source = str(sources[rows[0]])
-            recording, _, number_of_camera = source.rpartition('_ca_')
+            # Such as s_09_act_05_subact_02_ca_01
+            recording, _, camera = str(sources[rows[0]]).rpartition('_ca_')
             _, subject, _, act, *_ = recording.split('_')
-            number, name = int(act) - 2, f'{recording}.ca_{number_of_camera}'
+            name = f'{recording}.ca_{camera}'
             width, height = frame_size(str(data['camera_name'][rows[0]]))
             center = np.array([width / 2, height / 2], np.float32)
-            unit, in_image = meters[rows, None], joints[rows]
-            depth = self.focal * unit + (in_image[..., 2] - in_image[:, :1, 2]) * unit
-            across = (in_image[..., :2] - center) / self.focal * depth[..., None]
-            in_camera = np.concatenate([across, depth[..., None]], -1)
-            focal = np.full(2, self.focal, np.float32)
-            action = ACTIONS[number] if 0 <= number < len(ACTIONS) else ''
-            arrays = pose_arrays(name, keypoints[rows], in_camera)
-            camera = dict(w=width, h=height, f=focal, c=center)
-            facts = name, f'S{int(subject)}', action, _FPS
-            yield Clip(*facts, arrays, dict(camera_param=camera))
+            in_camera = self._to_camera(joints[rows], meters[rows, None], center)
+            yield Clip(
+                name,
+                f'S{int(subject)}',
+                ACTIONS.get(int(act), ''),
+                _FPS,
+                pose_arrays(name, keypoints[rows], in_camera),
+                dict(camera_param=dict(w=width, h=height, f=focal, c=center)),
+            )
+
+    def _to_camera(
+        self, joints: np.ndarray, meters: np.ndarray, center: np.ndarray
+    ) -> np.ndarray:
+        """Move joints from image space to meters in camera axes, (T, 17, 3).
+
+        Args:
+            joints (np.ndarray): Pixels, and depth at the same scale, (T, 17, 3).
+            meters (np.ndarray): Meters per pixel, (T, 1).
+            center (np.ndarray): Principal point, pixels, (2,).
+        """
+        relative_depth = (joints[..., 2] - joints[:, :1, 2]) * meters
+        depth = self.focal * meters + relative_depth
+        across = (joints[..., :2] - center) / self.focal * depth[..., None]
+        return np.concatenate([across, depth[..., None]], -1)
 
 
 def read_h36m_cameras(path: Path) -> dict:
-    """Read MMPose's camera file, dicts of parameters by name."""
+    """Read MMPose's camera file.
+
+    Args:
+        path (Path): The file, ``.pkl``.
+
+    Returns:
+        dict: Camera parameters by subject and camera, or by video: ``w`` and ``h`` in
+        pixels, ``f`` (2,) and ``c`` (2,) in pixels, ``R`` (3, 3) and ``T`` in meters.
+    """
     with naming(path):
         return dict(load_objects(path))
-
-
-def _camera(
-    cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
-) -> dict:
-    param = cameras.get((subject, camera))
-    if not isinstance(param, dict) or not param.keys() >= set(names):
-        raise ValueError(
-            f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
-        )
-    return param

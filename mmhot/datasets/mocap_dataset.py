@@ -20,10 +20,10 @@ _CAMERA_SHAPES = dict(R=(3, 3), T=(3,), f=(2,), c=(2,))
 class MocapDataset(ClipDataset):
     """Motion capture clips in meters, z up.
 
-    Reads ``.npz`` files with one float array (T, K, 3) per clip, keyed
-    ``subject/take``, a JSON file of named splits (lists of such keys) and a JSON file
-    of cameras. The joints are Human3.6M's or follow ``metainfo``, root first. Samples
-    hold ``joints_world`` (T, K, 3) and, with cameras, ``camera_param``;
+    ``.npz`` files have one float array (T, K, 3) for each clip, with the key
+    ``subject/take``. One JSON file has named splits, which are lists of these keys,
+    another one has cameras. The joints are Human3.6M's or follow ``metainfo``, root
+    first. Samples hold ``joints_world`` (T, K, 3) and, with cameras, ``camera_param``;
     :class:`ProjectToVirtualCamera` projects them. For transforms that mix motions,
     ``draw_window()`` returns the joints of a random window.
 
@@ -34,9 +34,9 @@ class MocapDataset(ClipDataset):
             Clips that are in no split of that file form the split ``'unlisted'``.
         camera_file (str, optional): JSON of cameras; each camera sees each clip
             (evaluation). Without it the pipeline draws cameras (training).
-        sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy': each clip
-            is listed once per source, which becomes the sample's ``dataset_name``.
-            Transforms act on it, and metrics separate sources.
+        sources (list[str]): Names of 2D sources, such as 'gt' and 'noisy'. Each clip
+            is listed once for each source, with the source as ``dataset_name``.
+            Transforms depend on it, and metrics are separate.
         skip_subjects (list[str]): Subjects to leave out.
         actions (dict[str, str], optional): Action label of a clip, by its key.
         fps (float): Frames per second of the files.
@@ -74,21 +74,27 @@ class MocapDataset(ClipDataset):
             arrays |= read_mocap_clips(self.find_file(name), count)
         keys = self._chosen(list(arrays))
         keys = [key for key in keys if key.split('/')[0] not in self.skip_subjects]
-        if not keys:
-            raise ValueError(
-                f'no clip is left of {self.files} with split={self.split} and '
-                f'skip_subjects={sorted(self.skip_subjects)}'
-            )
         cameras: list[Any] = [None]
         if self.camera_file is not None:
             cameras = read_cameras(self.find_file(self.camera_file))
-        clips, sources = [], self.sources or [self.dataset_name]
+        sources = self.sources or [self.dataset_name]
+        clips = []
         for source, camera, key in product(sources, cameras, keys):
-            name = f'{key}.{camera["name"]}' if camera else key
-            facts = name, key.rpartition('/')[0], self.actions.get(key, ''), self.fps
-            constants = dict(camera_param=camera) if camera else {}
-            constants['dataset_name'] = source
-            clips.append(Clip(*facts, dict(joints_world=arrays[key]), constants))
+            constants = dict(dataset_name=source)
+            name = key
+            if camera is not None:
+                constants['camera_param'] = camera
+                name = f'{key}.{camera["name"]}'
+            clips.append(
+                Clip(
+                    name,
+                    subject=key.rpartition('/')[0],
+                    action=self.actions.get(key, ''),
+                    fps=self.fps,
+                    arrays=dict(joints_world=arrays[key]),
+                    constants=constants,
+                )
+            )
         return clips
 
     def get_data_info(self, idx: int) -> dict:
@@ -102,6 +108,7 @@ class MocapDataset(ClipDataset):
         return super().get_data_info(idx)['joints_world']
 
     def _chosen(self, keys: list[str]) -> list[str]:
+        """Select the clips of the splits, by their keys ``subject/take``."""
         if self.split_file is None:
             return keys
         path = self.find_file(self.split_file)
@@ -131,7 +138,7 @@ def read_mocap_clips(path: Path, num_keypoints: int = 17) -> dict[str, np.ndarra
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If its content is wrong, in one line.
+        ValueError: If its content is wrong.
     """
     require_file(path)
     with naming(path):

@@ -21,31 +21,31 @@ from mmhot.geometry.keypoint_arrays import mirror_poses
 class MultiViewDataset(Dataset):
     """Moments of a performance, each seen by several cameras.
 
-    Where the wrapped dataset has a clip for each camera (clips that are named alike up
-    to the last dot are one performance), views are the clips' windows of the same
-    frames. Where it has one clip a performance, its pipeline runs once a view, and a
-    transform in it, such as ``ProjectToRandomCamera``, draws the cameras. Errors of
-    detectors and frame rates are transforms of that pipeline, too
-    (``RandomDetectorNoise``, ``RandomFrameRate``), drawn for each view.
+    If the wrapped dataset has a clip for each camera, the views of a moment are the
+    clips' windows of the same frames. Clips with the same name up to the last dot are
+    one performance. If it has one clip for each performance, its pipeline runs once for
+    each view, and one of its transforms, such as ``ProjectToRandomCamera``, draws the
+    cameras. ``RandomDetectorNoise`` and ``RandomFrameRate`` in this pipeline draw
+    errors of detectors and frame rates for each view, too.
 
-    A sample holds ``inputs`` (V, T, K, 2), the query's view first and the others in
-    random order (with the wrapped dataset's ``test_mode``, views keep their order and
-    are not mirrored), and a ``PoseDataSample``. Its metainfo has ``performance`` (an
-    ID, another if mirrored), ``frame``, ``cameras`` (V,), numbered in the order of
-    their names, and ``subject``.
+    A sample holds ``inputs`` (V, T, K, 2) and a ``PoseDataSample``. The first view is
+    the query, the others are in random order; with the wrapped dataset's ``test_mode``,
+    views keep their order and are not mirrored. Metainfo of the sample are
+    ``performance`` (an ID, a different one if mirrored), ``frame``, ``cameras`` (V,),
+    numbered in the order of their names, and ``subject``.
 
     Args:
         dataset (dict): A :class:`ClipDataset` with its pipeline.
         num_views (int, optional): Views of a sample ``V``; moments that fewer cameras
-            see are left out. Defaults to None: as many as there are cameras, or 4 where
-            the pipeline draws them.
+            see are left out. Defaults to None: the number of cameras, or 4 if the
+            pipeline draws them.
         pipeline (list): Transforms of a window that all views share, such as
-            ``SeedTransforms`` and ``RandomBoneLengths``; the wrapped dataset's own
-            follow, once a view. With real cameras ``SeedTransforms`` alone.
-        mirror_prob (float): Share of moments of which all views are mirrored.
+            ``SeedTransforms`` and ``RandomBoneLengths``, before the wrapped dataset's
+            own transforms. With real cameras only ``SeedTransforms`` is possible.
+        mirror_prob (float): Probability that all views of a moment are mirrored.
 
     Raises:
-        ValueError: If no moment has as many views, or only one.
+        ValueError: If no moment has ``num_views`` views, or at least two.
     """
 
     def __init__(
@@ -83,21 +83,24 @@ class MultiViewDataset(Dataset):
             moments[self._performances[clip], start].append(window)
         self._moments = list(moments.values())
         self._draws_cameras = len(ids) == len(names)
-        if self._draws_cameras:
-            self._count = self.num_views or 4
-            return
+        self._count = self.num_views or 4
+        if not self._draws_cameras:
+            self._choose_moments()
+
+    def _choose_moments(self) -> None:
+        """Keep the moments that enough real cameras see."""
         kinds = {type(transform).__name__ for transform in self.pipeline.transforms}
         if kinds - {'SeedTransforms'}:
             raise ValueError(
-                f'pipeline must hold SeedTransforms alone where views are of real '
-                f'cameras, got {sorted(kinds)}'
+                f'pipeline: only SeedTransforms is possible for views of real cameras, '
+                f'got {sorted(kinds)}'
             )
         most = max(map(len, self._moments))
         self._count = self.num_views or most
         if most < max(2, self._count):
             raise ValueError(
-                f'num_views must be from 2 to {most}, the most cameras that see a '
-                f'moment, got {self.num_views}'
+                f'num_views must be from 2 to {most}, the largest number of cameras '
+                f'that see a moment, got {self.num_views}'
             )
         seen = [views for views in self._moments if len(views) >= self._count]
         if len(seen) < len(self._moments):
@@ -113,7 +116,7 @@ class MultiViewDataset(Dataset):
     @property
     def subject_of_window(self) -> np.ndarray:
         """Each moment's subject, (S,) of str; for samplers."""
-        return self.dataset.subject_of_window[[own[0] for own in self._moments]]
+        return self.dataset.subject_of_window[[views[0] for views in self._moments]]
 
     @property
     def frames_of_subject(self) -> dict[str, int]:
@@ -129,7 +132,7 @@ class MultiViewDataset(Dataset):
                 {k: v if callable(v) else deepcopy(v) for k, v in info.items()}
                 for _ in range(self._count)
             ]
-            cameras = list(range(len(infos)))
+            cameras = list(range(self._count))
         else:
             order = np.array(windows)
             if not self.dataset.test_mode:

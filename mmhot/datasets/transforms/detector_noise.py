@@ -11,10 +11,10 @@ from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
 
-# Noise of real detections on Human3.6M as fitted by MotionBERT (Apache-2.0,
-# params/synthetic_noise.pth), pixels at a person of 370 pixels: standard deviation of
-# the Gaussian in x and y, mean in y, and the share of samples that are uniform within
-# 15 pixels instead.
+# Noise of real detections on Human3.6M, fitted by MotionBERT (Apache-2.0,
+# params/synthetic_noise.pth), in pixels for a person of 370 pixels: the Gaussian's
+# standard deviations in x and y and its mean in y, and the share of samples that are
+# uniform within 15 pixels instead
 _FITTED = {
     'root': (1.8, 1.8, 0.0, 0.00),
     'hip': (3.5, 2.6, 0.0, 0.03),
@@ -36,11 +36,11 @@ _TABLE = np.array(
     ],
     np.float32,
 )
-# Height in pixels of a person with the noise of the table
+# Height in pixels of a person with the noise of the table, the "table's height"
 _NORMAL_HEIGHT = 370.0
 # Largest uniform error, pixels at that height, in x and in y
 _UNIFORM = 15.0
-_KEY_INTERVAL = 9  # frames between key times of slow errors: 27 per 243 frames
+_KEY_INTERVAL = 9  # frames between key times of slow errors, 27 key times in 243 frames
 _RUN = (1, 8)  # shortest and longest outlier, frames
 _SWAP = (3, 12)  # shortest and longest left/right swap, frames
 _ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
@@ -52,33 +52,31 @@ class RandomDetectorNoise(BaseTransform):
     """Add a 2D detector's errors to a window of keypoints.
 
     The errors are slow errors, white jitter, outliers of a few frames, left/right swaps
-    of a whole limb, and dropped joints that hold their last value. Slow errors have the
-    per-joint statistics of real detections at key times. In between they are linear,
-    which leaves 0.82 (the root of 2/3) of the deviation on average. As with top-down
-    detectors, errors scale with the person's height in pixels. Modified keys:
-    ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the detector's
-    confidence. Midpoints by :class:`RandomJointDefinition` are computed again from the
-    noisy joints.
+    of a whole limb, and dropped joints that hold their last value. At key times slow
+    errors have the statistics of real detections, for each joint. They are linear in
+    between, where 0.82 (the root of 2/3) of the deviation is left on average. Errors
+    scale with the person's height in pixels, as errors of top-down detectors do.
+
+    Modified keys: ``keypoints`` (T, 17, 2); ``keypoints_visible`` (T, 17) becomes the
+    detector's confidence. Midpoints by :class:`RandomJointDefinition` are computed
+    again from the noisy joints.
     """
 
     # Range of the factor of slow errors and jitter, drawn uniformly for each window
     strength: tuple[float, float] = (1.0, 1.0)
     prob: float = 1.0  # probability that a window has any noise
-    # ``dataset_name`` of the samples that get noise; by default all do
-    source: str | None = None
-    # Seed for evaluation: noise depends on it and the window's ``id`` only. By default
-    # noise is random.
+    source: str | None = None  # ``dataset_name`` of samples with noise; None for all
+    # Seed for evaluation. Noise depends on the seed and the window's ``id`` only; None
+    # draws it anew each time.
     seed: int | None = None
 
-    # Standard deviation of the white jitter, pixels at the table's height
-    jitter = 1.0
-    # Share of frames with an outlier, of most joints and of wrists and feet, and the
-    # standard deviation of outliers, pixels at the table's height
-    outlier, outlier_ends, outlier_std = 0.01, 0.03, 25.0
-    # Probability per frame that a swap of the legs, or of the arms, starts
-    swap_legs, swap_arms = 0.002, 0.001
-    # Share of dropped joints over all frames
-    drop = 0.02
+    jitter = 1.0  # standard deviation of the white jitter, pixels at the table's height
+    outlier = 0.01  # share of frames with an outlier, for most joints
+    outlier_ends = 0.03  # share of frames with an outlier, for wrists and feet
+    outlier_std = 25.0  # standard deviation of outliers, pixels at the table's height
+    swap_legs = 0.002  # probability per frame that a swap of the legs starts
+    swap_arms = 0.001  # probability per frame that a swap of the arms starts
+    drop = 0.02  # share of dropped joints over all frames
 
     def transform(self, results: dict) -> dict:
         """Add noise; see the class."""
@@ -108,7 +106,10 @@ class RandomDetectorNoise(BaseTransform):
         return results
 
     def offsets(self, rng, num_frames: int) -> np.ndarray:
-        """Draw all errors but swaps and drops, (T, 17, 2), in the table's pixels."""
+        """Draw slow errors, jitter and outliers, pixels at the table's height.
+
+        The result is (T, 17, 2).
+        """
         noise = slow_noise(rng, num_frames)
         noise += rng.standard_normal(noise.shape, np.float32) * self.jitter
         noise *= rng.uniform(*self.strength)
@@ -130,8 +131,11 @@ class RandomDetectorNoise(BaseTransform):
 
     def swap(self, rng, keypoints: np.ndarray) -> None:
         """Exchange left and right limbs in some frames of (T, K, 2), in place."""
-        pairs = (self.swap_legs, LIMBS[:2]), (self.swap_arms, LIMBS[2:])
-        for prob, (left, right) in pairs:
+        left_leg, right_leg, left_arm, right_arm = LIMBS
+        for prob, left, right in (
+            (self.swap_legs, left_leg, right_leg),
+            (self.swap_arms, left_arm, right_arm),
+        ):
             for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
                 frames = slice(frame, frame + rng.integers(_SWAP[0], _SWAP[1] + 1))
                 swapped = keypoints[frames, left].copy()

@@ -12,7 +12,8 @@ from mmhot.skeletons.joints import get_skeleton
 _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _THORAX = _H36M.index('thorax')
-# Cosine between trunk and vertical; below it in any frame a window is not recombined.
+# Least cosine of the angle between trunk and vertical in a window that is recombined.
+# Higher values recombine fewer windows.
 _UPRIGHT = 0.5
 _LEGS = ('root', 'hip', 'knee', 'foot')
 _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]
@@ -23,11 +24,13 @@ _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(
 class RandomBodyRecombination(BaseTransform):
     """Combine a window's legs with the trunk, head and arms of another window.
 
-    In each frame the upper body is turned about the vertical until both pelves face
-    the same way. Motion capture holds few motions, but legs and arms are nearly
-    independent. Windows in which a person is not upright stay as they are. Required
-    keys: ``joints_world`` (T, 17, 3), meters, z up, and ``draw_window``, a function
-    that returns another window's ``joints_world``. Modified key: ``joints_world``.
+    Motion capture has few motions, but legs and arms move almost independently. In each
+    frame the upper body is turned about the vertical until both pelves face the same
+    way. A window stays as it is if a person is not upright.
+
+    Required keys: ``joints_world`` (T, 17, 3), meters, z up, and ``draw_window``, a
+    function that returns another window's ``joints_world``. Modified key:
+    ``joints_world``.
     """
 
     prob: float = 0.3  # probability that a window is recombined
@@ -36,7 +39,8 @@ class RandomBodyRecombination(BaseTransform):
         """Recombine; see the class."""
         if np.random.rand() >= self.prob:
             return results
-        legs, upper = results['joints_world'], results['draw_window']()
+        legs = results['joints_world']
+        upper = results['draw_window']()
         if min(_uprightness(legs), _uprightness(upper)) < _UPRIGHT:
             return results
         turned = _turn(upper - upper[:, :1], _heading(legs) - _heading(upper))
@@ -91,8 +95,10 @@ class RandomFrameRate(BaseTransform):
     """Resample a window's 2D poses to another frame rate and back.
 
     Videos have 24 to 60 frames per second and are resampled linearly to the lifter's
-    rate. This simulates the loss, with a random phase. Rates above the window's own
-    change nothing. Required: ``fps``; modified: ``keypoints`` (T, K, 2),
+    rate. This transform simulates the loss of detail, with a random phase. Rates above
+    the window's own rate change nothing.
+
+    Required key: ``fps``. Modified keys: ``keypoints`` (T, K, 2),
     ``keypoints_visible`` (T, K).
     """
 

@@ -24,7 +24,8 @@ class InclusiveBBox(BaseTransform):
         """Replace the box; see the class."""
         x, y, width, height = results['raw_ann_info']['bbox']
         rows, columns = results['img_shape'][:2]
-        left, top = max(0, x), max(0, y)
+        left = max(0, x)
+        top = max(0, y)
         right = min(columns - 1, left + max(0, width - 1))
         bottom = min(rows - 1, top + max(0, height - 1))
         results['bbox'] = np.array([[left, top, right, bottom]], np.float32)
@@ -35,11 +36,13 @@ class InclusiveBBox(BaseTransform):
 class RandomHalfWholeBody(RandomHalfBody):
     """Crop the upper or the lower half of a person at random.
 
-    It differs from MMPose's transform in three ways. Joints that a dataset assigns to
-    neither half, COCO-WholeBody's faces and hands, are upper ones. The half that is
-    drawn is used if at least three of its joints are visible; otherwise the lower half
-    if it has as many, and else the upper one. A half of fewer than two joints, or
-    without extent, leaves the box as it is.
+    It differs from MMPose's transform in three ways:
+
+    * Joints that a dataset assigns to neither half, such as COCO-WholeBody's faces and
+      hands, belong to the upper half.
+    * The half that is drawn is used if at least three of its joints are visible;
+      otherwise the lower half if it has three, and else the upper half.
+    * A half of fewer than two joints, or without extent, leaves the box as it is.
 
     Args:
         prob (float): Probability.
@@ -74,7 +77,10 @@ class RandomHalfWholeBody(RandomHalfBody):
         upper_body_ids: list[int],
         lower_body_ids: list[int],
     ) -> list[list[int] | None]:
-        """Select joints of each person, None for all, by visibility (N, K)."""
+        """Select the visible joints of a half of each person, or None for all joints.
+
+        ``keypoints_visible`` is (N, K) or (N, K, 2).
+        """
         if keypoints_visible.ndim == 3:
             keypoints_visible = keypoints_visible[..., 0]
         halves = []

@@ -23,7 +23,8 @@ _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _SHOULDERS = _H36M.indices(['left_shoulder', 'right_shoulder'])
 _ROOT, _THORAX, _SPINE = _H36M.indices(['root', 'thorax', 'spine'])
 _NECK, _HEAD = _H36M.indices(['neck_base', 'head'])
-# Matrix (17, 17) that maps joints to the bones that end in them; the root stays.
+# Matrix (17, 17) that maps joints to the vectors of the bones that end in them, and the
+# root to itself
 _TO_BONES = np.eye(_H36M.num_keypoints, dtype=np.float32)
 for _parent, _joint in _H36M.bones:
     _TO_BONES[_joint, _parent] = -1
@@ -36,33 +37,35 @@ class RandomStraightLimbs(BaseTransform):
     """Straighten knees and elbows of a window, and hold some windows still.
 
     CMU's solved skeletons stand with knees that are bent by 20 to 35 degrees. Only 2 to
-    5 % of their knees are below 10 degrees, as in people who stand, and 3 % of their
-    elbows below 20. A front view does not show such bends, so that a lifter predicts
-    the usual angle. To learn both, limbs are straightened in windows where
-    :class:`RandomBoneLengths` has moved the arms or :class:`RandomJointDefinition` the
-    observed joints, which no longer look like CMU's skeleton.
+    5 % of their knees are bent by less than 10 degrees, as the knees of people who
+    stand, and 3 % of their elbows by less than 20. A front view does not show these
+    bends, so that a lifter predicts the usual angle. To learn both, limbs are
+    straightened in windows that no longer look like CMU's skeleton, because
+    :class:`RandomBoneLengths` has moved the arms, or :class:`RandomJointDefinition` the
+    observed joints.
 
-    Angles of knees, and of elbows, are reduced by one number of degrees in all frames,
-    less from 40 degrees on, not at all from 85. Bones keep their lengths, hips and
-    shoulders their places. Modified keys: ``joints_world`` (T, 17, 3) and, if it is
-    there, ``observed_world``.
+    All frames have the same reduction of the angles of knees, and of elbows. It fades
+    from 40 degrees on, and ends at 85. Bones keep their lengths, and hips and shoulders
+    their places. Modified keys: ``joints_world`` (T, 17, 3) and, if it is there,
+    ``observed_world``.
     """
 
-    prob: float = 0.9  # probability for windows with moved arms or observed joints
+    # Probability of straightening for windows with moved arms or observed joints
+    prob: float = 0.9
 
     # Range of the reduction of both knees' angles, degrees, drawn uniformly
     knee_reduction = (10.0, 35.0)
     elbow_reduction = (0.0, 35.0)  # range for both elbows, degrees
-    # Angle up to which the whole reduction applies, degrees; higher values straighten
-    # stronger bends.
+    # Largest angle with the whole reduction, degrees; higher values straighten stronger
+    # bends.
     max_reduced_angle = 40.0
-    # Angle from which on nothing is reduced, degrees; in between the reduction falls
-    # linearly.
+    # Smallest angle without a reduction, degrees; the reduction falls linearly in
+    # between.
     min_kept_angle = 85.0
-    # Share of its size that an angle keeps at least; higher values straighten less.
+    # Least share of its size that an angle keeps; higher values straighten less.
     min_angle_share = 0.2
-    cmu_prob = 0.1  # probability for windows with CMU's skeleton
-    still_prob = 0.05  # probability that one frame replaces all, as in a photo
+    cmu_prob = 0.1  # probability of straightening for windows with CMU's skeleton
+    still_prob = 0.05  # probability that one frame replaces all frames, as in a photo
 
     def transform(self, results: dict) -> dict:
         """Straighten; see the class."""
@@ -70,22 +73,20 @@ class RandomStraightLimbs(BaseTransform):
         if np.random.rand() < self.still_prob:
             frame = np.random.randint(len(results['joints_world']))
             for name in names:
-                results[name] = np.repeat(
-                    results[name][frame : frame + 1], len(results[name]), axis=0
-                )
-        is_other = len(names) > 1 or results.get('arms_moved', False)
-        if np.random.rand() < (self.prob if is_other else self.cmu_prob):
-            degrees = [
-                np.random.uniform(*x)
-                for x in (self.knee_reduction, self.elbow_reduction)
-            ]
-            joints = self.straighten(results['joints_world'], *degrees)
-            results['joints_world'] = joints
-            if 'observed_world' in results:
-                # Knees, elbows, feet and wrists are the same in both definitions.
-                observed = results['observed_world'].copy()
-                observed[:, _MOVED] = joints[:, _MOVED]
-                results['observed_world'] = observed
+                still = results[name][frame : frame + 1]
+                results[name] = still.repeat(len(results[name]), axis=0)
+        is_cmu = names == ['joints_world'] and not results.get('arms_moved', False)
+        if np.random.rand() >= (self.cmu_prob if is_cmu else self.prob):
+            return results
+        knees = np.random.uniform(*self.knee_reduction)
+        elbows = np.random.uniform(*self.elbow_reduction)
+        joints = self.straighten(results['joints_world'], knees, elbows)
+        results['joints_world'] = joints
+        if 'observed_world' in results:
+            # Knees, elbows, feet and wrists are the same in both definitions.
+            observed = results['observed_world'].copy()
+            observed[:, _MOVED] = joints[:, _MOVED]
+            results['observed_world'] = observed
         return results
 
     def straighten(self, joints: np.ndarray, knees: float, elbows: float) -> np.ndarray:
@@ -107,12 +108,12 @@ class RandomStraightLimbs(BaseTransform):
         for (start, bend, end), degrees in limbs:
             bones = joints[:, [bend, end]] - joints[:, [start, bend]]
             lengths = np.linalg.norm(bones, axis=-1, keepdims=True).clip(1e-6)
-            bones = bones / lengths
-            angle = np.degrees(np.arccos(bones.prod(1).sum(-1).clip(-1, 1)))
-            fades = self.min_kept_angle - self.max_reduced_angle
-            share = (self.min_kept_angle - angle) / fades
-            left = angle - degrees * share.clip(0, 1)
-            share = np.maximum(left, self.min_angle_share * angle) / angle.clip(1e-6)
+            bones = bones / lengths  # (T, 2, 3), upper and lower bone
+            angle = np.degrees(np.arccos(bones.prod(1).sum(-1).clip(-1, 1)))  # (T,)
+            fade = self.min_kept_angle - self.max_reduced_angle
+            reduction = degrees * ((self.min_kept_angle - angle) / fade).clip(0, 1)
+            kept = np.maximum(angle - reduction, self.min_angle_share * angle)
+            share = kept / angle.clip(1e-6)
             line = _unit(joints[:, end] - joints[:, start])[:, None]
             # Rotate each bone towards the line, in their common plane.
             along = (bones * line).sum(-1, keepdims=True)
@@ -129,24 +130,24 @@ class RandomStraightLimbs(BaseTransform):
 class RandomBoneLengths(BaseTransform):
     """Scale the bones of a window's person, keeping all angles.
 
-    Left and right stay alike. The root's path is scaled with the legs, so that feet
-    stay on the floor and skate no more than before. Modified key: ``joints_world``
-    (T, 17, 3); added: ``arms_moved``, whether the arms were moved away from CMU's
-    place.
+    Left and right bones have the same factor. The root's path is scaled with the legs,
+    so that feet stay on the floor and slide no more than before. Modified key:
+    ``joints_world`` (T, 17, 3); added key: ``arms_moved``, whether the arms were moved
+    away from CMU's place.
     """
 
     prob: float = 0.8  # probability that a window's bones are scaled
 
-    # Standard deviations of the logarithms of the whole body's scale and of each bone's
-    scale_std, bone_std = 0.04, 0.06
-    # Range of the factor on the hips' half width: hips are 7 to 10 cm from the middle
+    scale_std = 0.04  # standard deviation of the logarithm of the whole body's scale
+    bone_std = 0.06  # standard deviation of the logarithm of each bone's scale
+    # Range of the factor on the hips' half width. Hips are 7 to 10 cm from the middle
     # in motion capture, and 13 cm in Human3.6M.
     hip_width = (0.9, 1.5)
-    # Ranges of the shifts of the arms down the thorax and inwards, meters: CMU's
-    # shoulders are level with the thorax joint, others are 5 to 8 cm below it.
-    shoulder_drop, shoulder_inset = (0.0, 0.08), (-0.01, 0.03)
-    # Probability that the arms are shifted
-    drop_prob = 0.5
+    # Range of the shift of the arms down the thorax, meters. CMU's shoulders are level
+    # with the thorax joint, other shoulders are 5 to 8 cm below it.
+    shoulder_drop = (0.0, 0.08)
+    shoulder_inset = (-0.01, 0.03)  # range of the shift of the arms inwards, meters
+    drop_prob = 0.5  # probability that the arms are shifted
 
     def transform(self, results: dict) -> dict:
         """Scale the bones; see the class."""
@@ -188,11 +189,11 @@ class RandomJointDefinition(BaseTransform):
     """Move joints to where a detector of COCO's keypoints places them.
 
     The detector's hips, shoulders, neck and head differ from motion capture's by
-    offsets that depend on person and clothes (drawn once per window); root, thorax and
-    spine are midpoints of hips and shoulders, as in
+    offsets that depend on person and clothes; they are drawn once for each window.
+    Root, thorax and spine are midpoints of hips and shoulders, as in
     ``convert_keypoints(..., mapping='trained')``. The 3D target keeps the original
-    joints. Required: ``joints_world`` (T, 17, 3); added: ``observed_world``, for
-    :class:`ProjectToVirtualCamera`.
+    joints. Required key: ``joints_world`` (T, 17, 3); added key: ``observed_world``,
+    for :class:`ProjectToVirtualCamera`.
     """
 
     prob: float = 0.7  # probability that joints are moved
@@ -206,8 +207,9 @@ class RandomJointDefinition(BaseTransform):
         for frame, offsets in _OFFSETS.items():
             axes = frame(joints)
             for name, (mean, std) in offsets.items():
+                joint = _H36M.index(name)
                 offset = np.array(mean) + np.random.normal(size=3) * std
-                offset, joint = offset.astype(np.float32), _H36M.index(name)
+                offset = offset.astype(np.float32)
                 observed[:, joint] += offset @ axes
                 if name.startswith('left_'):
                     offset[0] *= -1

@@ -11,13 +11,13 @@ from mmhot.codecs.pose_lifting import look_at_rotation
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import HUMAN36M_FOCAL_RATIO
 
-# Least distance of a joint in front of a random camera, meters along the floor
+# Least distance of a joint in front of a random camera, meters along the floor. Higher
+# values move the camera back more often.
 _MIN_DEPTH = 1.0
 # Range of the focal length over the image width of random cameras
 _FOCAL_RATIOS = (1.03, 1.26)
-# Size of Human3.6M's images, and the box in which people stand there by MMPose's
-# `stats_info`, pixels
-_H36M_SIZE = 1000
+_H36M_SIZE = 1000  # width and height of Human3.6M's images, pixels
+# Box of people in these images by MMPose's `stats_info`, pixels
 _H36M_BOX_CENTER = np.array([528.0, 427.0], np.float32)
 _H36M_BOX_SIDE = 400.0
 # Largest coordinate of keypoints that were normalized to a box of side one. Joints may
@@ -87,12 +87,13 @@ def look_at_camera(place: np.ndarray, target: np.ndarray, roll: float) -> np.nda
 class ProjectToVirtualCamera(BaseTransform):
     """Project a motion capture window with the sample's own camera.
 
-    The window is moved so that its middle root is above the origin and its feet are on
-    the floor. Required keys: ``joints_world`` (T, K, 3), ``camera_param``,
-    ``target_frames``; optional: ``observed_world`` (T, K, 3), joints by a detector's
-    definition. Added keys:
-    ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target`` (T', K, 3)
-    meters in camera axes; for metrics of feet ``root_world`` (T', 3) and
+    The window is moved so that the root of its middle frame is above the origin and its
+    feet are on the floor.
+
+    Required keys: ``joints_world`` (T, K, 3), ``camera_param``, ``target_frames``;
+    optional key: ``observed_world`` (T, K, 3), joints by a detector's definition. Added
+    keys: ``keypoints`` (T, K, 2), ``keypoints_visible`` (T, K), ``lifting_target``
+    (T', K, 3), meters in camera axes; for metrics of feet ``root_world`` (T', 3) and
     ``camera_axes`` (3, 3), the rotation from the camera's axes to the world's.
 
     Samples of MMPose's 3D inferencers have ``keypoints`` and no ``joints_world``; see
@@ -181,11 +182,12 @@ def _log_uniform(low: float, high: float) -> float:
 def denormalize_inferencer_input(results: dict) -> dict:
     """Undo the normalization of keypoints by MMPose's 3D inferencers.
 
-    By default, an inferencer moves each person into the box of ``stats_info``. The unit
-    box of :func:`mmhot.datasets.h36m.h36m_metainfo` shows that this has happened. Then
-    the person is moved to where people stand in Human3.6M's images, and
-    ``keypoints`` (T, K, 2) and ``camera_param`` are replaced. The place in the user's
-    image is lost; ``disable_norm_pose_2d=True`` of the inferencer keeps it.
+    By default, an inferencer moves each person into the box of ``stats_info``. This has
+    happened if the keypoints fit the unit box of
+    :func:`mmhot.datasets.h36m.h36m_metainfo`. Then the person is moved to where people
+    stand in Human3.6M's images, and ``keypoints`` (T, K, 2) and ``camera_param`` are
+    replaced. The place in the user's image is lost, unless the inferencer has
+    ``disable_norm_pose_2d=True``.
     """
     keypoints = results['keypoints'][..., :2]
     scale = results.get('stats_info', {}).get('bbox_scale')

@@ -11,13 +11,13 @@ from mmhot.errors import naming
 from mmhot.io.pickles import load_objects
 from mmhot.skeletons.joints import convert_keypoints
 
-# Frames per second of most training videos; others have 50, and files do not say.
+# Frames per second of most training videos. Some have 50, and the files do not say.
 _FPS = 25.0
-# Video and frame in the name of an image.
+# Video and frame in the name of an image
 _IMAGE = re.compile(r'(S\d+_Seq\d+_Cam\d+|TS\d+)_(\d+)')
-_LARGE = (2048, 2048)
-# Width and height of the test videos that differ from all others.
-_IMAGE_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}
+_USUAL_SIZE = (2048, 2048)  # width and height of most videos, pixels
+_OTHER_SIZES = {'TS5': (1920, 1080), 'TS6': (1920, 1080)}  # sizes of the other videos
+_JOINTS = 'mpi-inf-3dhp-17', 'h36m-17'  # skeletons of files and samples
 
 
 @DATASETS.register_module()
@@ -60,7 +60,7 @@ class MPIINF3DHPClipDataset(ClipDataset):
 
 
 def _read_sequences(data: dict) -> dict[str, dict]:
-    """Return P-STMO's videos by name; sequences of training have cameras."""
+    """Return P-STMO's videos by name; training sequences have several cameras."""
     videos = {}
     for name, content in data.items():
         if isinstance(content, dict):
@@ -81,20 +81,23 @@ def _read_images(content: dict) -> dict[str, dict]:
 
 
 def _clip(name: str, view: dict, cameras: dict) -> Clip:
-    joints = np.asarray(view['data_3d']) / 1000
-    valid = view.get('valid')
-    valid = None if valid is None else np.asarray(valid).reshape(-1) > 0
-    names = 'mpi-inf-3dhp-17', 'h36m-17'
-    arrays = pose_arrays(name, view['data_2d'], joints)
+    """Make a clip of a video with Human3.6M's joints; files have millimeters."""
+    arrays = pose_arrays(name, view['data_2d'], np.asarray(view['data_3d']) / 1000)
     arrays['keypoints'], arrays['keypoints_visible'], _ = convert_keypoints(
-        arrays['keypoints'], arrays['keypoints_visible'], *names
+        arrays['keypoints'], arrays['keypoints_visible'], *_JOINTS
     )
     arrays['lifting_target'], *_ = convert_keypoints(
-        arrays['lifting_target'], None, *names
+        arrays['lifting_target'], None, *_JOINTS
     )
     video = name.split('.')[0]
-    # The size is not MMPose's, which has a mistyped height in training cameras.
-    width, height = _IMAGE_SIZES.get(video, _LARGE)
-    camera = dict(cameras.get(video, {}), w=width, h=height)
-    facts = name, video.split('_')[0], '', _FPS
-    return Clip(*facts, arrays, dict(camera_param=camera), valid)
+    # The size in MMPose's file has a mistyped height in training cameras.
+    width, height = _OTHER_SIZES.get(video, _USUAL_SIZE)
+    return Clip(
+        name,
+        subject=video.split('_')[0],
+        action='',
+        fps=_FPS,
+        arrays=arrays,
+        constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
+        valid=np.ravel(view['valid']) > 0 if 'valid' in view else None,
+    )
