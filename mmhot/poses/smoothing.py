@@ -1,4 +1,4 @@
-"""Temporal smoothing of keypoints: splines, Butterworth, Savitzky-Golay, 1€ filter."""
+"""Temporal smoothing of 3D poses: splines, Butterworth, Savitzky-Golay, 1€ filter."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
-import scipy  # its modules are loaded at first use: that of signals takes a second
+import scipy  # its modules are loaded at first use; scipy.signal takes a second
 
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
@@ -20,19 +20,24 @@ from mmhot.structures.clips_3d import Clip3D
 class FilterSettings:
     """Settings of the filters; ``docs/motion.md`` compares these."""
 
-    cutoff: float = 6.0  # Hz; human motion is slower, noise is faster
-    span: float = 0.3  # seconds; span of the polynomials of Savitzky-Golay
-    degree: int = 2  # degree of these polynomials
+    # Hz; cutoff of the Butterworth filter. Human motion is slower, noise is faster;
+    # higher values smooth less.
+    cutoff: float = 6.0
+    span: float = 0.3  # seconds; span of Savitzky-Golay's polynomials; higher: smoother
+    degree: int = 2  # degree of these polynomials; higher smooths less
     min_cutoff: float = 1.5  # Hz; 1€ filter, cutoff at rest; higher smooths less
     speed_cutoff: float = 1.0  # Hz; 1€ filter, cutoff of the speed
-    beta: float = 6.0  # Hz per m/s; 1€ filter, rise of the cutoff with the speed
+    # Hz per m/s; 1€ filter, rise of the cutoff with the speed. Higher values smooth
+    # fast motion less.
+    beta: float = 6.0
     order: int = 3  # derivative that a spline penalizes, in which noise shows
-    strengths: tuple[float, float] = (-12.0, 20.0)  # logarithms of a spline's penalties
-    steps: int = 33  # number of penalties that are tried between these
-    min_frames: int = 8  # number of frames; shorter motions are not fitted by splines
+    # Smallest and largest penalty of a spline that is tried, natural logarithms
+    strengths: tuple[float, float] = (-12.0, 20.0)
+    num_strengths: int = 33  # number of penalties from the smallest to the largest one
+    min_frames: int = 8  # shorter motions are not fitted by splines
     # Weight of interpolated positions in a spline, chosen on gaps of 1 to 25 frames in
     # 45 motions of CMU
-    interpolated: float = 0.001
+    interpolated_weight: float = 0.001
     # Distance by which a spline moves a position, in medians of its joint; motion that
     # would be moved farther is fast. Higher values smooth fast motion more.
     max_distance: float = 2.5
@@ -47,13 +52,19 @@ class FilterSettings:
 def butterworth(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Filter points (T, ...) without NaN at 6 Hz, forwards and backwards (no delay).
+    """Filter points forwards and backwards, without delay, at a cutoff of 6 Hz.
 
-    Points are returned unchanged if ``fps`` is at most twice the cutoff.
+    Args:
+        points (np.ndarray): Points without NaN, (T, ...).
+        fps (float): Frames per second; up to twice the cutoff, points stay as they are.
+        settings (FilterSettings): Cutoff.
+
+    Returns:
+        np.ndarray: Filtered points, (T, ...).
     """
     if fps <= 2 * settings.cutoff or len(points) < 2:
         return points.copy()
-    # both passes of second order together halve the power at the cutoff
+    # Both passes of second order together halve the power at the cutoff.
     widened = settings.cutoff / (np.sqrt(2) - 1) ** 0.25
     cutoff = min(widened, 0.99 * fps / 2)
     sections = scipy.signal.butter(2, cutoff, fs=fps, output='sos')
@@ -64,9 +75,16 @@ def butterworth(
 def savitzky_golay(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Fit a parabola to 0.3 seconds around every frame of points (T, ...) without NaN.
+    """Fit a parabola to 0.3 seconds around every frame.
 
-    Points are returned unchanged if there are too few frames.
+    Args:
+        points (np.ndarray): Points without NaN, (T, ...). Too few of them for a
+            parabola stay as they are.
+        fps (float): Frames per second.
+        settings (FilterSettings): Span and degree.
+
+    Returns:
+        np.ndarray: Smooth points, (T, ...).
     """
     window = 2 * round(settings.span * fps / 2) + 1
     window = min(window, len(points) - (len(points) + 1) % 2)
@@ -81,14 +99,22 @@ def spline(
     settings: FilterSettings = FilterSettings(),
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Fit smoothing splines to points (T, ..., 3) without NaN.
+    """Fit smoothing splines, each as strong as the noise of its point.
 
-    Each point has its own strength, with which frames that are left out would be
-    predicted best (generalized cross-validation): noise from frame to frame goes, and
-    points without any stay. Fast motions stay, too: no point moves by much more than in
-    most frames. Points are returned unchanged if there are too few frames, and at rates
-    up to twice the cutoff of motion, where motion looks like noise. Weights (T, ...) of
-    the points are 1 by default.
+    The strength is the one with which frames that are left out would be predicted best
+    (generalized cross-validation): noise from frame to frame goes, and points without
+    any stay. Fast motions stay, too: no point moves by much more than in most frames.
+
+    Args:
+        points (np.ndarray): Points without NaN, meters, (T, ..., 3). They stay as they
+            are if there are too few frames, and at rates up to twice the cutoff of
+            motion, where motion looks like noise.
+        fps (float): Frames per second.
+        settings (FilterSettings): Strengths and limits.
+        weights (np.ndarray, optional): Weights of the points, 1 by default, (T, ...).
+
+    Returns:
+        np.ndarray: Smooth points, (T, ..., 3).
     """
     count = len(points)
     if count < settings.min_frames or fps <= 2 * settings.cutoff:
@@ -96,49 +122,61 @@ def spline(
     flat = points.reshape(count, -1, 3)
     weights = np.ones(flat.shape[:2]) if weights is None else weights
     weights = weights.reshape(flat.shape[:2])
-    # a position astray is no noise, by which all others would be smoothed
-    is_astray = _find_astray(flat, settings.max_difference)
-    trusted = np.where(is_astray, weights.clip(max=settings.interpolated), weights)
+    # Single errors are no noise; all positions would be smoothed as much as they need.
+    is_error = _leaves_path(flat, settings.max_difference)
+    limit = settings.interpolated_weight
+    trusted = np.where(is_error, weights.clip(max=limit), weights)
     smooth = np.empty_like(flat)
+    # Points with the same weights are fitted together.
     kinds, kind = np.unique(trusted, axis=1, return_inverse=True)
     for number, shared in enumerate(kinds.T):
         chosen = kind == number
         smooth[:, chosen] = _fit_splines(flat[:, chosen], shared, settings)
     moved = smooth - flat
-    size = np.linalg.norm(moved, axis=-1)
-    is_sure = trusted == 1
-    is_sure |= ~is_sure.any(0)
-    noise = np.nanmedian(np.where(is_sure, size, np.nan), axis=0)
+    distance = np.linalg.norm(moved, axis=-1)
+    is_known = trusted == 1
+    is_known |= ~is_known.any(0)
+    noise = np.nanmedian(np.where(is_known, distance, np.nan), axis=0)
     noise = np.minimum(noise, settings.max_noise * np.median(noise))
-    share = np.minimum(settings.max_distance * noise / size.clip(1e-9), 1)
+    share = np.minimum(settings.max_distance * noise / distance.clip(1e-9), 1)
     share[weights < 1] = 1.0
     return (flat + moved * share[..., None]).reshape(points.shape)
 
 
-def _find_astray(points: np.ndarray, most: float) -> np.ndarray:
-    """Mark positions (T, K) of (T, K, 3) that leave the path of their neighbors.
+def _leaves_path(points: np.ndarray, max_difference: float) -> np.ndarray:
+    """Mark positions that leave the path of their neighbors, (T, K) bool.
 
-    Fourth differences there are ``most`` times those of eight in ten frames.
+    Fourth differences of points (T, K, 3) there are ``max_difference`` times those of
+    eight in ten frames.
     """
-    before, after = points[1:-3] + points[3:-1], points[:-4] + points[4:]
-    apart = np.linalg.norm(points[2:-2] - (4 * before - after) / 6, axis=-1)
-    is_astray = apart > most * np.quantile(apart, 0.8, axis=0)
-    return np.pad(is_astray, ((2, 2), (0, 0)))
+    near = points[1:-3] + points[3:-1]
+    far = points[:-4] + points[4:]
+    apart = np.linalg.norm(points[2:-2] - (4 * near - far) / 6, axis=-1)
+    leaves = apart > max_difference * np.quantile(apart, 0.8, axis=0)
+    return np.pad(leaves, ((2, 2), (0, 0)))
 
 
 def _fit_splines(
     points: np.ndarray, weights: np.ndarray, settings: FilterSettings
 ) -> np.ndarray:
-    """Fit smoothing splines to points (T, K, 3) that share their weights (T,)."""
-    count, order = len(points), settings.order
+    """Fit smoothing splines to points (T, K, 3) that share their weights (T,).
+
+    Each point gets the strength with the smallest score of generalized
+    cross-validation: its squared error over the squared share of the degrees of freedom
+    that the spline leaves.
+    """
+    count = len(points)
+    order = settings.order
     difference = np.diff(np.eye(order + 1), order, axis=0)[0]
     penalty = normal_bands(np.tile(difference[:, None], count - order), count)
-    # frames that count determine as many waves, the slowest ones
+    # Eigenvalues of the penalty. Frames with weight determine as many waves, the
+    # slowest ones.
     share = float(weights.mean())
     waves = (2 - 2 * np.cos(np.pi * np.arange(count * share) / count)) ** order
-    smooth, least = points.copy(), np.full(points.shape[1], np.inf)
+    smooth = points.copy()
+    least = np.full(points.shape[1], np.inf)
     weighted = (points * weights[:, None, None]).reshape(count, -1)
-    for strength in np.exp(np.linspace(*settings.strengths, settings.steps)):
+    for strength in np.exp(np.linspace(*settings.strengths, settings.num_strengths)):
         bands = strength * penalty
         bands[0] += weights
         fitted = scipy.linalg.solveh_banded(bands, weighted, lower=True)
@@ -147,7 +185,8 @@ def _fit_splines(
         errors = np.einsum('t,tki->k', weights, (points - fitted) ** 2)
         score = errors / left**2
         better = score < least
-        smooth[:, better], least[better] = fitted[:, better], score[better]
+        smooth[:, better] = fitted[:, better]
+        least[better] = score[better]
     return smooth
 
 
@@ -156,6 +195,13 @@ class OneEuro:
 
     `1€ Filter <https://gery.casiez.net/1euro/>`_ (CHI 2012): exponential smoothing
     whose cutoff rises with speed. Missing points (NaN) start anew when they are back.
+
+    Example:
+        A point jumps by a meter. Half a second later it has arrived:
+
+        >>> smooth = OneEuro()
+        >>> [float(smooth([x], t).round(2)[0]) for x, t in ((0, 0), (1, 0.1), (1, 0.5))]
+        [0.0, 0.94, 1.0]
     """
 
     def __init__(self, settings: FilterSettings = FilterSettings()) -> None:
@@ -163,7 +209,15 @@ class OneEuro:
         self._time: float | None = None
 
     def __call__(self, points: np.ndarray, time: float) -> np.ndarray:
-        """Smooth points (..., C) in meters, NaN if missing, of a later second."""
+        """Smooth the points of the next frame.
+
+        Args:
+            points (np.ndarray): Points in meters, NaN if missing, (..., C).
+            time (float): Seconds, not before the last frame.
+
+        Returns:
+            np.ndarray: Smooth points, (..., C).
+        """
         points = np.asarray(points, np.float64)
         if self._time is None:
             self._time = time
@@ -172,20 +226,23 @@ class OneEuro:
             return points
         step = max(time - self._time, 1e-6)  # two frames may have the same time
         self._time = time
-        new = np.isnan(self._points)
-        before = np.where(new, points, self._points)
+        is_new = np.isnan(self._points)
+        before = np.where(is_new, points, self._points)
         speed = np.nan_to_num((points - before) / step)
-        share = _share(self.settings.speed_cutoff, step)
-        self._speed = np.where(new, 0.0, self._speed + share * (speed - self._speed))
+        weight = _weight(self.settings.speed_cutoff, step)
+        speed = self._speed + weight * (speed - self._speed)
+        self._speed = np.where(is_new, 0.0, speed)
         pace = np.linalg.norm(self._speed, axis=-1, keepdims=True)
         cutoff = self.settings.min_cutoff + self.settings.beta * pace
-        share = _share(cutoff, step)
-        self._points = before + share * (points - before)
+        self._points = before + _weight(cutoff, step) * (points - before)
         return self._points
 
 
-def _share(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
-    """Compute the weight of a new value in exponential smoothing, (..., 1) or one."""
+def _weight(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
+    """Compute the weight of a new value in exponential smoothing.
+
+    ``cutoff`` is one or (..., 1) frequencies in Hz, ``step`` the time step in seconds.
+    """
     turn = 2 * np.pi * cutoff * step
     return turn / (turn + 1)
 
@@ -204,10 +261,19 @@ def smooth_uneven(
     seconds: np.ndarray,
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Apply a filter of even frames to points (T, ...) at any times (T,).
+    """Apply a filter for constant frame rates to frames at any times.
 
-    Points, and their weights if the filter has some, are interpolated linearly at an
-    even rate and back, so constant speeds stay.
+    Points and weights are interpolated linearly at a constant rate and back, so
+    constant speeds stay.
+
+    Args:
+        smooth (Callable): Filter such as :func:`spline`.
+        points (np.ndarray): Points without NaN, (T, ...).
+        seconds (np.ndarray): Timestamps, (T,).
+        weights (np.ndarray, optional): Weights of the points, if the filter has some.
+
+    Returns:
+        np.ndarray: Smooth points, (T, ...).
     """
     duration = float(np.ptp(seconds))
     if not duration:
@@ -221,7 +287,7 @@ def smooth_uneven(
     return resample(smoothed, ((seconds - seconds[0]) * steps / duration).round(6))
 
 
-_NOISE = 'noise'  # in the options of the step of given poses
+_NOISE = 'noise'  # key in ``clip.steps``
 SMOOTHERS: dict[str, Callable[..., np.ndarray]] = {
     'spline': spline,
     'butterworth': butterworth,
@@ -246,26 +312,36 @@ class SmoothPoses(PoseStep):
         return clip if self.smooth_3d == 'none' else self.smooth(clip)
 
     def smooth(self, clip: Clip3D) -> Clip3D:
-        """Smooth every person, between interruptions."""
-        poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+        """Smooth every person, between interruptions.
+
+        Args:
+            clip (Clip3D): Poses, with or without root positions.
+
+        Returns:
+            Clip3D: The clip with smooth poses and root positions.
+        """
+        poses = clip.keypoints_3d.copy()
+        root = clip.root_3d.copy()
         method = partial(SMOOTHERS[self.smooth_3d], settings=self.settings)
-        smooth = partial(smooth_uneven, method)
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
+            smooth = partial(smooth_uneven, method, seconds=seconds)
             is_placed = bool(np.isfinite(root[rows]).all())
-            if self.smooth_3d == 'spline':
-                weights = self._weights(clip.scores[rows])
-                if not is_placed:
-                    poses[rows] = smooth(poses[rows], seconds, weights=weights)
-                    continue
-                # the root has noise of its own, which is in all relative positions
-                places = np.append(root[rows, None], clip.places()[rows], axis=1)
-                weights = np.append(weights[:, :1], weights, axis=1)
-                places = smooth(places, seconds, weights=weights)
-                root[rows], poses[rows] = places[:, 0], places[:, 1:] - places[:, :1]
+            if self.smooth_3d != 'spline':
+                poses[rows] = smooth(points=poses[rows])
+                if is_placed:
+                    root[rows] = smooth(points=root[rows])
                 continue
-            for points in (poses, root) if is_placed else (poses,):
-                points[rows] = smooth(points[rows], seconds)
+            weights = self._weights(clip.scores[rows])
+            if not is_placed:
+                poses[rows] = smooth(points=poses[rows], weights=weights)
+                continue
+            # The root has noise of its own, which is in all relative positions.
+            places = np.append(root[rows, None], poses[rows] + root[rows, None], axis=1)
+            weights = np.append(weights[:, :1], weights, axis=1)
+            places = smooth(points=places, weights=weights)
+            root[rows] = places[:, 0]
+            poses[rows] = places[:, 1:] - places[:, :1]
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
     def _weights(self, scores: np.ndarray) -> np.ndarray:
@@ -277,7 +353,8 @@ class SmoothPoses(PoseStep):
 class SmoothStream(LiftedStep):
     """Step ``smoothing`` of streams: by a filter that needs no later frames."""
 
-    name, live = 'smoothing', True
+    name = 'smoothing'
+    live = True
 
     smooth_3d: Annotated[
         Literal['none', 'one-euro'],
@@ -286,19 +363,24 @@ class SmoothStream(LiftedStep):
     settings: FilterSettings = FilterSettings()
 
     def start(self, fps: float) -> Callable[[Clip3D, Lifted], Clip3D]:
-        """Return the filter of a stream; each person has one, which remembers."""
+        """Return a function that smooths the frames of a stream.
+
+        Each person has a filter, which starts anew after an interruption.
+        """
         filters: dict[int, OneEuro] = {}
 
         def smooth(clip: Clip3D, lifted: Lifted) -> Clip3D:
             if self.smooth_3d == 'none':
                 return clip
-            poses, root = clip.keypoints_3d.copy(), clip.root_3d.copy()
+            poses = clip.keypoints_3d.copy()
+            root = clip.root_3d.copy()
             [time] = lifted.keypoints.times_of(np.zeros(1, int))
             for row, track in enumerate(clip.track.tolist()):
                 if track not in filters or track in lifted.returned:
                     filters[track] = OneEuro(self.settings)
                 points = filters[track](np.vstack([poses[row], root[row]]), time)
-                poses[row], root[row] = points[:-1], points[-1]
+                poses[row] = points[:-1]
+                root[row] = points[-1]
             return replace(clip, keypoints_3d=poses, root_3d=root)
 
         return smooth
@@ -320,7 +402,9 @@ class SmoothGivenPoses(SmoothPoses):
         Joints that are never seen move with the body and count as much as it does.
         """
         is_seen = scores > 0
-        return np.where(is_seen | ~is_seen.any(0), 1.0, self.settings.interpolated)
+        return np.where(
+            is_seen | ~is_seen.any(0), 1.0, self.settings.interpolated_weight
+        )
 
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, and report how far joints move."""
@@ -337,9 +421,9 @@ class SmoothGivenPoses(SmoothPoses):
 
 
 def noise_of(clip: Clip3D) -> float:
-    """Return how far joints are from a smooth motion in half of the frames, meters.
+    """Measure the median distance of joints from a smooth motion, meters.
 
-    Clips of other tools that were smoothed remember it.
+    Clips of other tools that were smoothed have it in their ``steps``.
     """
     noise = clip.steps.get(SmoothGivenPoses.name, {}).get(_NOISE)
     if isinstance(noise, float):
@@ -348,7 +432,7 @@ def noise_of(clip: Clip3D) -> float:
 
 
 def _distance(clip: Clip3D, smoothed: Clip3D) -> float:
-    """Return the median distance of joints that are seen, meters."""
+    """Return the median distance by which joints that are seen moved, meters."""
     distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1)
     distance = distance[clip.scores > 0]
     return round(float(np.median(distance)), 4) if len(distance) else 0.0
