@@ -40,17 +40,15 @@ _SETTINGS = AppearanceSettings()
 _BINS = _SETTINGS.colors**2 + _SETTINGS.levels  # values that describe one part
 
 
-def appearance_of(footage: Footage | None) -> dict[str, np.ndarray] | None:
+def appearance_of(footage: Footage) -> dict[str, np.ndarray] | None:
     """Return what :class:`AppearanceObserver` recorded in a video, or None.
 
     Args:
-        footage (Footage, optional): The video and the people in it.
+        footage (Footage): The video and the people in it.
 
     Returns:
         dict[str, np.ndarray] | None: See :meth:`AppearanceObserver.arrays`.
     """
-    if footage is None:
-        return None
     return footage.people.observed.get(AppearanceObserver.name)
 
 
@@ -154,7 +152,8 @@ class AppearanceObserver(FrameObserver):
             middle = (joints['left_ear'] + joints['right_ear']) / 2
             neck = (joints[corners[0]] + joints[corners[1]]) / 2
             # The head is sampled from the chin to above the ears.
-            chin, top = middle + 0.3 * (neck - middle), middle + 0.6 * (middle - neck)
+            chin = middle + 0.3 * (neck - middle)
+            top = middle + 0.6 * (middle - neck)
             grids['head'] = [self._limb_grid(chin, top)]
         return {part: np.concatenate(limbs) for part, limbs in grids.items()}
 

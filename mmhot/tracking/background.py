@@ -5,6 +5,7 @@ so that errors do not add up from frame to frame. :mod:`mmhot.keypoints.camera_p
 turns the points into rotation and zoom.
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -58,13 +59,19 @@ class BackgroundSettings:
 
 
 _SETTINGS = BackgroundSettings()
-# A gray image (H, W), and the mask of its background (H, W), 255 outside of people
-_View = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
-class _ReferenceFrame:
-    """A keyframe: a frame and the points that are tracked from it."""
+class _View:
+    """A frame at reduced size."""
+
+    gray: np.ndarray  # gray image, (H, W) uint8
+    background: np.ndarray  # mask, (H, W) uint8: 255 outside of people's boxes
+
+
+@dataclass
+class _Keyframe:
+    """A frame, and the points that are tracked from it."""
 
     index: int  # row of the keyframe in the arrays of the tracker
     gray: np.ndarray  # gray image, (H, W) uint8
@@ -72,30 +79,64 @@ class _ReferenceFrame:
     to_first: np.ndarray  # homography from its gray pixels to the shot's first frame's
 
 
+@dataclass
+class _Match:
+    """Points of a keyframe that were tracked into a frame."""
+
+    key: _Keyframe
+    pairs: np.ndarray  # gray pixels in the keyframe and in the frame, (N, 4)
+    is_inlier: np.ndarray  # points that the homography explains, (N,) bool
+    homography: np.ndarray  # from the keyframe to the frame, (3, 3)
+
+    def is_far(self) -> bool:
+        """Return whether the frame has moved or zoomed too far from the keyframe."""
+        has_few = self.is_inlier.sum() < _SETTINGS.min_kept * len(self.key.points)
+        zoom = np.sqrt(abs(np.linalg.det(self.homography[:2, :2])))
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
+        is_aside = _overlap(self.homography, self.key.gray) < _SETTINGS.min_overlap
+        return has_few or is_zoomed or is_aside
+
+
 class BackgroundTracker(FrameObserver):
     """Track background points from keyframes to the frames of a video, in order.
+
+    A shot begins with a keyframe. Each further frame is matched with the current
+    keyframe, or with an earlier one that shows more of it. A frame that is too far from
+    its keyframe, or has no match, becomes the next keyframe.
 
     Args:
         interval (int): Every how many frames one is tracked. Defaults to 1.
     """
 
+    _first: _View  # first frame of the shot
+    _current: _Keyframe
+    _last: np.ndarray  # homography from the current keyframe to the last frame, (3, 3)
+
     def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
-        self._rows: list[tuple[np.ndarray, int, float]] = []
-        self._moved: list[float] = []
-        self._first: _View | None = None
-        self._keyframes: list[_ReferenceFrame] = []
-        self._current: _ReferenceFrame | None = None
-        # Homography from the current keyframe to the last frame, gray pixels
-        self._last = np.eye(3)
+        # Points (N, 4), keyframe, share of inliers and difference of edges by frame
+        self._rows: list[tuple[np.ndarray, int, float, float]] = []
+        self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
 
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
         """Track the background of a frame; see the parent class."""
-        if new_shot or index % self._interval == 0:
-            self._rows.append(self._track(image, people.bboxes, new_shot))
+        if not new_shot and index % self._interval:
+            return
+        zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
+        view = _reduce(image, people.bboxes, zoom)
+        if new_shot:
+            self._first = view
+            self._keyframes.clear()
+            self._begin_keyframe(view, np.eye(3))
+            tracked = np.zeros((0, 4)), len(self._rows), 1.0
+        else:
+            tracked = self._track(view)
+        points, keyframe, inliers = tracked
+        moved = _compare_edges(self._first, view)
+        self._rows.append((points / zoom, keyframe, inliers, moved))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the background points of the F frames that were tracked.
@@ -113,7 +154,7 @@ class BackgroundTracker(FrameObserver):
               frame, over the least such difference when shifted by a pixel; below 1 if
               the edges are still in place, NaN with too few edges.
         """
-        pairs, keyframe, inliers = [*zip(*self._rows, strict=True)] or [()] * 3
+        pairs, keyframe, inliers, moved = [*zip(*self._rows, strict=True)] or [()] * 4
         points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
         for row, pair in zip(points, pairs, strict=True):
             row[: len(pair)] = pair
@@ -121,86 +162,51 @@ class BackgroundTracker(FrameObserver):
             points=points,
             keyframe=np.array(keyframe, np.int64),
             inliers=np.array(inliers, np.float32),
-            moved=np.array(self._moved, np.float32),
+            moved=np.array(moved, np.float32),
         )
 
-    def _track(
-        self, image: np.ndarray, boxes: np.ndarray, new_shot: bool
-    ) -> tuple[np.ndarray, int, float]:
-        """Track one frame (H, W, 3) without the boxes (P, 4) of its people.
+    def _track(self, view: _View) -> tuple[np.ndarray, int, float]:
+        """Track one frame.
 
-        Returns its points (N, 4) in pixels, its keyframe and its share of inliers, as
-        in :meth:`arrays`.
+        Returns its points (N, 4) in gray pixels, its keyframe and its share of inliers,
+        as in :meth:`arrays`.
         """
-        zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
-        index = len(self._rows)
-        size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        free = _mask(size, boxes * zoom, _SETTINGS.margin)
-        view = gray, free
-        if new_shot or self._first is None or self._first[0].shape != gray.shape:
-            self._first = view
-        self._moved.append(_compare_edges(self._first, view))
-        key = self._current
-        if new_shot or key is None or key.gray.shape != gray.shape:
-            self._keyframes, self._last = [], np.eye(3)
-            self._add(index, gray, free, np.eye(3))
-            return np.zeros((0, 4)), index, 1.0
-        match = self._find(key, gray, free, self._last)
-        to_first = key.to_first @ np.linalg.inv(self._last)
-        earlier = self._overlapping(to_first, size)
-        if match is None or (earlier and _is_far(key, match, size)):
-            for other in earlier:
-                guess = np.linalg.inv(np.linalg.inv(other.to_first) @ to_first)
-                found = self._find(other, gray, free, guess)
-                if found is not None:
-                    match, key = found, other
-                    break
+        to_first = self._current.to_first @ np.linalg.inv(self._last)
+        match = self._find(self._current, view, self._last)
+        if match is None or match.is_far():
+            match = self._find_earlier(view, to_first) or match
         if match is None:
-            # Tracking is lost: from here on the camera's direction is unknown.
-            self._add(index, gray, free, to_first)
+            self._begin_keyframe(view, to_first)
             return np.zeros((0, 4)), -1, 0.0
-        pairs, is_inlier, homography = match
-        self._last, self._current = homography, key
-        to_first = key.to_first @ np.linalg.inv(homography)
-        if _is_far(key, match, size):
-            self._add(index, gray, free, to_first / to_first[2, 2])
-        chosen = np.flatnonzero(is_inlier)
+        self._current = match.key
+        self._last = match.homography
+        if match.is_far():
+            to_first = match.key.to_first @ np.linalg.inv(match.homography)
+            self._begin_keyframe(view, to_first / to_first[2, 2])
+        chosen = np.flatnonzero(match.is_inlier)
         chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
-        return pairs[np.unique(chosen)] / zoom, key.index, is_inlier.mean()
+        points = match.pairs[np.unique(chosen)]
+        return points, match.key.index, match.is_inlier.mean()
 
-    def _add(
-        self, index: int, gray: np.ndarray, free: np.ndarray, to_first: np.ndarray
-    ) -> None:
-        """Make a frame (h, w) the current keyframe, by its homography (3, 3)."""
+    def _begin_keyframe(self, view: _View, to_first: np.ndarray) -> None:
+        """Make a frame the current keyframe, with its homography (3, 3)."""
         corners = cv2.goodFeaturesToTrack(
-            gray, _SETTINGS.max_points, _SETTINGS.quality, _SETTINGS.distance, mask=free
+            view.gray,
+            _SETTINGS.max_points,
+            _SETTINGS.quality,
+            _SETTINGS.distance,
+            mask=view.background,
         )
         points = np.float32([] if corners is None else corners).reshape(-1, 2)
-        self._current = _ReferenceFrame(index, gray, points, to_first)
-        keyframes = self._keyframes[1 - _SETTINGS.max_keyframes :]
-        self._keyframes = [*keyframes, self._current]
+        self._current = _Keyframe(len(self._rows), view.gray, points, to_first)
+        self._keyframes.append(self._current)
         self._last = np.eye(3)
 
-    def _find(
-        self,
-        key: _ReferenceFrame,
-        gray: np.ndarray,
-        free: np.ndarray,
-        guess: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def _find(self, key: _Keyframe, view: _View, guess: np.ndarray) -> _Match | None:
         """Track the points of a keyframe into a frame by optical flow.
 
-        Args:
-            key (_ReferenceFrame): The keyframe.
-            gray (np.ndarray): Gray image of the frame, (H, W) uint8.
-            free (np.ndarray): Mask of its background, (H, W) uint8.
-            guess (np.ndarray): Expected homography from keyframe to frame, (3, 3).
-
-        Returns:
-            tuple | None: Gray pixels in the keyframe and in the frame, (N, 4), which of
-            them are inliers, (N,), and the homography, (3, 3); None with too few.
+        ``guess`` is the expected homography (3, 3) from keyframe to frame. Returns None
+        if too few points are found.
         """
         if len(key.points) < _SETTINGS.min_points:
             return None
@@ -208,7 +214,7 @@ class BackgroundTracker(FrameObserver):
         start = cv2.perspectiveTransform(key.points[:, None], guess)
         points, status, _ = cv2.calcOpticalFlowPyrLK(
             key.gray,
-            gray,
+            view.gray,
             key.points[:, None],
             start.astype(np.float32),
             winSize=(_SETTINGS.window, _SETTINGS.window),
@@ -216,53 +222,72 @@ class BackgroundTracker(FrameObserver):
             criteria=(kind, _SETTINGS.steps, _SETTINGS.precision),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         )
-        points, rows = points[:, 0], status[:, 0] > 0
+        points = points[:, 0]
+        is_found = status[:, 0] > 0
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
-        rows &= (pixels >= 0).all(1) & (pixels < gray.shape[::-1]).all(1)
-        rows[rows] = free[pixels[rows, 1], pixels[rows, 0]] > 0
-        if rows.sum() < _SETTINGS.min_points:
+        is_found &= ((pixels >= 0) & (pixels < view.gray.shape[::-1])).all(1)
+        columns, rows = pixels[is_found].T
+        is_found[is_found] = view.background[rows, columns] > 0
+        if is_found.sum() < _SETTINGS.min_points:
             return None
-        pairs = np.concatenate([key.points, points], 1)[rows]
+        pairs = np.concatenate([key.points, points], 1)[is_found]
         homography, inliers = cv2.findHomography(
             pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _SETTINGS.ransac_error
         )
         if homography is None or inliers.sum() < _SETTINGS.min_points:
             return None
-        return pairs, inliers[:, 0] > 0, homography
+        return _Match(key, pairs, inliers[:, 0] > 0, homography)
 
-    def _overlapping(
-        self, to_first: np.ndarray, size: tuple[int, int]
-    ) -> list[_ReferenceFrame]:
-        """Return up to two other keyframes that show most of a frame, best first.
+    def _find_earlier(self, view: _View, to_first: np.ndarray) -> _Match | None:
+        """Match a frame with one of the two other keyframes that show most of it.
 
-        The frame has ``size`` (w, h), and a homography to the shot's first frame.
+        ``to_first`` is the expected homography (3, 3) to the shot's first frame.
         """
         shares = [
-            (_overlap(np.linalg.inv(key.to_first) @ to_first, size), key)
+            (_overlap(np.linalg.inv(key.to_first) @ to_first, view.gray), key)
             for key in self._keyframes
             if key is not self._current
         ]
-        best = sorted(shares, key=lambda pair: -pair[0])[:2]
-        return [key for share, key in best if share > _SETTINGS.reused_overlap]
+        for share, key in sorted(shares, key=lambda pair: -pair[0])[:2]:
+            if share > _SETTINGS.reused_overlap:
+                guess = np.linalg.inv(np.linalg.inv(key.to_first) @ to_first)
+                match = self._find(key, view, guess)
+                if match is not None:
+                    return match
+        return None
 
 
-def _compare_edges(first: _View, second: _View) -> float:
+def _reduce(image: np.ndarray, boxes: np.ndarray, zoom: float) -> _View:
+    """Reduce a frame (h, w, 3) by a factor, and mask the boxes (P, 4) of its people."""
+    size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    background = np.full_like(gray, 255)
+    boxes = boxes * zoom
+    margin = _SETTINGS.margin * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    boxes = (boxes + margin * [-1, -1, 1, 1]).clip(0).astype(int)
+    for left, top, right, bottom in boxes:
+        background[top : bottom + 1, left : right + 1] = 0
+    return _View(gray, background)
+
+
+def _compare_edges(first: _View, now: _View) -> float:
     """Measure whether the edges of one image are in the same place in another.
 
     Returns the mean gray difference at the edges of the first image's background, over
     the least such difference when shifted by one pixel; NaN with too few edges.
     """
-    (before, free_before), (gray, free) = first, second
-    slopes = [cv2.Sobel(before, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1)]
+    slopes = [cv2.Sobel(first.gray, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1)]
     is_edge = np.hypot(*slopes) > _SETTINGS.min_slope
-    is_edge &= (free_before > 0) & (free > 0)
+    is_edge &= (first.background > 0) & (now.background > 0)
     is_edge[[0, -1]] = is_edge[:, [0, -1]] = False
     rows, columns = np.nonzero(is_edge)
     if len(rows) < _SETTINGS.min_edges:
         return float('nan')
-    here, image = before[rows, columns].astype(np.float32), gray.astype(np.float32)
+    before = first.gray[rows, columns].astype(np.float32)
+    gray = now.gray.astype(np.float32)
     differences = {
-        (y, x): float(abs(image[rows + y, columns + x] - here).mean())
+        (y, x): float(abs(gray[rows + y, columns + x] - before).mean())
         for y in (-1, 0, 1)
         for x in (-1, 0, 1)
     }
@@ -270,31 +295,9 @@ def _compare_edges(first: _View, second: _View) -> float:
     return in_place / max(min(differences.values()), 1e-6)
 
 
-def _is_far(key: _ReferenceFrame, match: tuple, size: tuple[int, int]) -> bool:
-    """Return whether a frame has moved or zoomed too far from its keyframe."""
-    _, is_inlier, homography = match
-    has_few = is_inlier.sum() < _SETTINGS.min_kept * len(key.points)
-    zoom = np.sqrt(abs(np.linalg.det(homography[:2, :2])))
-    is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
-    is_aside = _overlap(homography, size) < _SETTINGS.min_overlap
-    return has_few or is_zoomed or is_aside
-
-
-def _mask(size: tuple[int, int], boxes: np.ndarray, share: float) -> np.ndarray:
-    """Return a mask of the background, (H, W) uint8: 255 outside of people's boxes.
-
-    Boxes (P, 4) are enlarged on each side by a ``share`` of their size.
-    """
-    free = np.full(size[::-1], 255, np.uint8)
-    boxes = boxes[np.isfinite(boxes).all(1)]
-    margin = share * np.tile(boxes[:, 2:] - boxes[:, :2], 2) * [-1, -1, 1, 1]
-    for left, top, right, bottom in (boxes + margin).clip(0).astype(int):
-        free[top : bottom + 1, left : right + 1] = 0
-    return free
-
-
-def _overlap(homography: np.ndarray, size: tuple[int, int]) -> float:
-    """Return the share of an image (w, h) that a homography (3, 3) maps inside it."""
+def _overlap(homography: np.ndarray, gray: np.ndarray) -> float:
+    """Return the share of an image (H, W) that a homography (3, 3) maps inside it."""
+    size = gray.shape[::-1]
     grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
     moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
     return float(((moved >= 0) & (moved <= size)).all(1).mean())

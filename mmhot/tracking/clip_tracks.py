@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,11 +28,11 @@ class LinkLimits:
     # alarms, and more people who are seen briefly.
     min_duration: float = 0.25
     max_gap: float = 2.0  # longest occlusion, seconds; higher links more tracklets
-    # Seconds; a shorter tracklet has no reliable motion, and is only linked over a gap
-    # of ``no_gap``. Higher values link fewer.
+    # Seconds of detections; shorter tracklets have no reliable motion, and are only
+    # linked over a gap of ``max_short_gap``. Higher values link fewer.
     min_length: float = 0.2
     # Seconds; longest gap before or after a short tracklet. Higher values link more.
-    no_gap: float = 0.1
+    max_short_gap: float = 0.1
     # Overlap of the boxes on both sides of such a gap, as a share of the smaller box.
     # Higher values link fewer.
     min_shared: float = 0.5
@@ -80,10 +80,13 @@ def track_clip(
     tracks = []
     for begin, last in pairwise([first, *sorted(cuts), len(people)]):
         tracks += _track_shot(people[begin:last], begin, fps, progress, looks)
-    tracks.sort(key=lambda track: (track.frames[0], track.track))
-    for number, track in enumerate(tracks):
-        track.track = number
-    return tracks
+    return number_tracks(tracks)
+
+
+def number_tracks(tracks: list[Track2D]) -> list[Track2D]:
+    """Number tracks from 0, in order of their first frames and of their numbers."""
+    ordered = sorted(tracks, key=lambda track: (track.frames[0], track.track))
+    return [replace(track, track=number) for number, track in enumerate(ordered)]
 
 
 def _track_shot(
@@ -137,7 +140,8 @@ def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
     Returns:
         list[Track2D]: Tracks; a linked one has the number of its first tracklet.
     """
-    left, longest = dict(enumerate(tracklets)), _LIMITS.max_gap * fps
+    left = dict(enumerate(tracklets))
+    longest = _LIMITS.max_gap * fps
     misfits: dict[tuple[int, int], float] = {}
     while left:
         numbers, tracks = zip(*left.items(), strict=True)
@@ -162,14 +166,18 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     tracklets have no reliable motion, and are compared by the overlap of their boxes.
     """
     lengths = np.array([len(before.frames), len(after.frames)])
-    if (too_short := lengths < _LIMITS.min_length * fps).any():
-        follows = after.frames[0] - before.frames[-1] <= max(1, _LIMITS.no_gap * fps)
+    too_short = lengths < _LIMITS.min_length * fps
+    if too_short.any():
+        follows = after.frames[0] - before.frames[-1] <= max(
+            1, _LIMITS.max_short_gap * fps
+        )
         follows &= not too_short.all()
         shared = box_overlap(before.boxes[-1], after.boxes[0])
         return float((1 - shared) / (1 - _LIMITS.min_shared)) if follows else np.inf
     span = _LIMITS.motion_span * fps
-    end, center, speed, size = _motion(before, slice(None, None, -1), span)
-    start, next_center, next_speed, next_size = _motion(after, slice(None), span)
+    backwards = before.take(np.arange(len(before.frames))[::-1])
+    end, center, speed, size = _motion(backwards, span)
+    start, next_center, next_speed, next_size = _motion(after, span)
     if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
         return np.inf
     gap = start - end
@@ -180,21 +188,19 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
 
 
-def _motion(
-    track: Track2D, order: slice, span: float
-) -> tuple[int, np.ndarray, np.ndarray, float]:
-    """Estimate the motion at one end of a track from its boxes in ``span`` frames.
+def _motion(track: Track2D, span: float) -> tuple[int, np.ndarray, np.ndarray, float]:
+    """Estimate the motion in the first frame of a track, which may be reversed.
 
-    Returns the frame at that end, the center of its box (2,) in pixels, the velocity
-    (2,) in pixels per frame, and the person's size in pixels. ``order`` is a slice that
-    puts this end first.
+    Its boxes within ``span`` frames are used. Returns that frame, the center of its box
+    (2,) in pixels, the velocity (2,) in pixels per frame, and the person's size in
+    pixels.
     """
-    frames, boxes = track.frames[order], track.boxes[order]
-    near = abs(frames - frames[0]) <= max(1, span)
-    frames, boxes = frames[near], boxes[near].astype(np.float64)
+    near = abs(track.frames - track.frames[0]) <= max(1, span)
+    frames = track.frames[near]
+    boxes = track.boxes[near].astype(np.float64)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     size = float(box_size(boxes).mean())
-    if len(frames) < 3:
-        return int(frames[0]), centers[0], np.zeros(2), size
-    speed, _ = np.polyfit(frames - frames[0], centers, 1)
-    return int(frames[0]), centers[0], speed, size
+    velocity = np.zeros(2)
+    if len(frames) >= 3:
+        velocity, _ = np.polyfit(frames - frames[0], centers, 1)
+    return int(frames[0]), centers[0], velocity, size

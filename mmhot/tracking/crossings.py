@@ -23,7 +23,7 @@ class CrossingLimits:
     # Higher values examine fewer meetings.
     min_overlap: float = 0.35
     # Seconds before and after a meeting that give a person's appearance. Higher values
-    # average more views, also of other meetings.
+    # average more views, but may reach into other meetings.
     look_seconds: float = 1.5
     # Views of a body part, before and after the meeting; with fewer, it does not count.
     # Higher values need clearer views.
@@ -38,10 +38,11 @@ class CrossingLimits:
     # differs by more than this, and its box jumps. People behind objects reach 0.3
     # without a jump. Higher values end fewer tracks.
     min_change: float = 0.25
-    # Step of a box, person sizes per frame; smaller ones are no jump. Higher values end
-    # fewer tracks.
+    # Step of a box in person sizes per frame; smaller ones are no jump. Higher values
+    # end fewer tracks.
     min_jump: float = 0.2
-    # The same relative to the track's median step
+    # Step of a box as a multiple of the track's median step; smaller ones are no jump.
+    # Higher values end fewer tracks.
     min_jump_ratio: float = 3.0
 
 
@@ -52,9 +53,9 @@ class _Meeting(NamedTuple):
     """A span of frames in which the boxes of two tracks overlap."""
 
     before: int  # last frame before the boxes overlap
-    after: int  # first frame after it
-    first: int  # one track, by its place in the list
-    second: int  # the other one
+    after: int  # first frame in which they no longer overlap
+    first: int  # index of one track in the list
+    second: int  # index of the other track
 
 
 def uncross(
@@ -74,7 +75,8 @@ def uncross(
     Returns:
         list[Track2D]: The repaired tracks, without empty ones.
     """
-    tracks, waiting = list(tracks), _meetings(tracks)
+    tracks = list(tracks)
+    waiting = _meetings(tracks)
     while waiting:
         meeting = waiting.pop(0)
         first, second = meeting.first, meeting.second
@@ -105,10 +107,10 @@ def end_takeovers(
     Returns:
         list[Track2D]: The tracks. Both parts of a split one have its number.
     """
+    span = _LIMITS.look_seconds * fps
     ended = []
-    for number, track in enumerate(tracks):
-        others = [*tracks[:number], *tracks[number + 1 :]]
-        span = _LIMITS.look_seconds * fps
+    for track in tracks:
+        others = [other for other in tracks if other is not track]
         while (start := _find_takeover(track, others, looks, span)) is not None:
             ended.append(track.take(track.frames < start))
             track = track.take(track.frames >= start)
@@ -127,7 +129,8 @@ def _find_takeover(
     There the track meets another one, its box jumps, and its appearance in ``span``
     frames before and after differs.
     """
-    frames, boxes = track.frames, track.boxes
+    frames = track.frames
+    boxes = track.boxes
     meets = np.zeros(len(frames), bool)
     for other in others:
         near = (frames >= other.frames[0] - span) & (frames <= other.frames[-1] + span)
@@ -138,7 +141,8 @@ def _find_takeover(
     steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
     least = max(_LIMITS.min_jump, _LIMITS.min_jump_ratio * float(np.median(steps)))
     times, values = looks_of(track, looks)
-    best, start = _LIMITS.min_change, None
+    best = _LIMITS.min_change
+    start = None
     for last, first in pairwise(times):
         around = (frames > last - span / 2) & (frames <= first)
         between = (frames > last) & (frames <= first)
@@ -150,7 +154,8 @@ def _find_takeover(
         distance = look_distances(np.stack(pair[:1]), np.stack(pair[1:]))[0, 0]
         frame = frames[between][steps[between].argmax()]
         if distance > best and steps[between].max() > least:
-            best, start = distance, int(frame)
+            best = distance
+            start = int(frame)
     return start
 
 
@@ -193,6 +198,11 @@ def _find_exchange(
 
     Their appearance is compared within ``span`` frames before and after the meeting.
     Returns None unless each person looks like the other one after it.
+
+    The exchange happened where one person disappears or returns, if any frame of the
+    meeting has that. Among these frames, the one is chosen that agrees best with the
+    appearance during the meeting, and then the one that shortens the steps of the boxes
+    most.
     """
     seen = [looks_of(track, looks) for track in pair]
 
@@ -203,19 +213,8 @@ def _find_exchange(
 
     before = average(meeting.before - span, meeting.before)
     after = average(meeting.after, meeting.after + span)
-    # Rows are the people before the meeting, columns the people after it.
-    distances = look_distances(before, after)
-    columns = np.isfinite(distances).all(0)
-    same = np.diag(distances)[columns].sum()
-    exchanged = np.diag(distances[::-1])[columns].sum()
-    is_alike = exchanged < _LIMITS.max_ratio * same
-    if not is_alike or same - exchanged <= _LIMITS.min_gain * columns.sum():
+    if not are_exchanged(look_distances(before, after)):
         return None
-
-    # The exchange happened where one person disappears or returns, if any frame of the
-    # meeting has that. Among these frames, choose the one that agrees best with the
-    # appearance during the meeting (``doubt``), and then the one that shortens the
-    # steps of the boxes most (``moved``).
     frames = np.arange(meeting.before + 1, meeting.after + 1)
     doubt = np.zeros(len(frames))
     for row, (times, values) in enumerate(seen):
@@ -223,7 +222,41 @@ def _find_exchange(
         wrong = np.nan_to_num(distances[row] - distances[1 - row])
         inside = (times > meeting.before) & (times < meeting.after)
         doubt += np.where(times < frames[:, None], wrong, -wrong)[:, inside].sum(1)
-    changes, moved = np.zeros(len(frames), bool), np.zeros(len(frames))
+    changes, lengthened = _compare_steps(pair, frames)
+    possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
+    best = np.lexsort([lengthened[possible], doubt[possible].round(2)])[0]
+    return int(frames[possible[best]])
+
+
+def are_exchanged(distances: np.ndarray) -> bool:
+    """Return whether two people have exchanged their IDs.
+
+    ``distances`` (2, 2) compares the appearance before a meeting (rows) with the
+    appearance after it (columns), NaN if unknown. Here each person looks like the other
+    one after it:
+
+    >>> are_exchanged(np.array([[0.5, 0.1], [0.2, 0.4]]))
+    True
+    >>> are_exchanged(np.array([[0.1, 0.5], [0.4, 0.2]]))
+    False
+    """
+    known = np.isfinite(distances).all(0)
+    same = np.diag(distances)[known].sum()
+    exchanged = np.diag(distances[::-1])[known].sum()
+    is_alike = exchanged < _LIMITS.max_ratio * same
+    return bool(is_alike and same - exchanged > _LIMITS.min_gain * known.sum())
+
+
+def _compare_steps(
+    pair: tuple[Track2D, Track2D], frames: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compare the steps of two people into frames (F,) with exchanged ones.
+
+    Returns the frames in which one of them disappears or returns, (F,) bool, and by how
+    many pixels an exchange there lengthens the steps of their boxes, (F,).
+    """
+    changes = np.zeros(len(frames), bool)
+    lengthened = np.zeros(len(frames))
     for track, partner in (pair, pair[::-1]):
         was_there, is_there = np.isin([frames - 1, frames], track.frames)
         changes |= was_there != is_there
@@ -232,10 +265,8 @@ def _find_exchange(
             np.linalg.norm(now - _last_boxes(x, frames - 1), axis=-1)
             for x in (track, partner)
         )
-        moved += np.where(is_there, from_other - from_same, 0)
-    possible = np.flatnonzero(changes if changes.any() else np.ones_like(changes))
-    best = np.lexsort([moved[possible], doubt[possible].round(2)])[0]
-    return int(frames[possible[best]])
+        lengthened += np.where(is_there, from_other - from_same, 0)
+    return changes, lengthened
 
 
 def _last_boxes(track: Track2D, frames: np.ndarray) -> np.ndarray:

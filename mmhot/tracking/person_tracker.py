@@ -7,7 +7,9 @@ ones. A detection adds to a track's hits, and every frame without one costs a hi
 """
 
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass
+from dataclasses import dataclass
+from itertools import count
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,62 +55,78 @@ class TrackerSettings:
 _SETTINGS = TrackerSettings()
 
 
-@dataclass(eq=False)
-class TrackedPerson:
-    """A person with a Kalman filter of constant velocity for each point."""
+class Detection(NamedTuple):
+    """A person who was detected in a frame."""
 
-    points: np.ndarray  # predicted keypoints and box corners, pixels, (K + 2, 2)
-    known: np.ndarray  # whether a point was ever detected, (K + 2,) bool
-    row: int  # row of the last detection among the people in its frame
-    index: int  # frame of the last detection
-    number: int  # number among all tracks, tentative and confirmed
-    fps: InitVar[float]
-    delay: int  # a track with more hits is confirmed
-    hits: int  # frames without a detection after which the track ends
-    id: int = -1  # number among confirmed tracks; -1 for a tentative one
+    row: int  # row among the people in the frame
+    points: np.ndarray  # keypoints and two corners of the box, pixels, (K + 2, 2)
+    confident: np.ndarray  # points that are compared, (K + 2,) bool
 
-    def __post_init__(self, fps: float) -> None:
-        """Start at rest."""
-        self.velocity = np.zeros_like(self.points)  # pixels per frame
-        self._missed = 0
+
+class PointFilter:
+    """Kalman filter of constant velocity for each point of a person.
+
+    Position and velocity of a point have a covariance of three values: the variance of
+    the position, the covariance of both, and the variance of the velocity.
+
+    Attributes:
+        points (np.ndarray): Predicted points in pixels, (K + 2, 2).
+        velocity (np.ndarray): Their velocities in pixels per frame, (K + 2, 2).
+        known (np.ndarray): Points that were detected at least once, (K + 2,) bool.
+
+    Args:
+        points (np.ndarray): Keypoints and two corners of the box in pixels,
+            (K + 2, 2).
+        confident (np.ndarray): Points that were detected, (K + 2,) bool.
+        fps (float): Frames per second.
+
+    A box of 40 x 90 pixels moves by 5 pixels per frame, to x = 125:
+
+    >>> box = np.array([[100.0, 50.0], [140.0, 140.0]])
+    >>> person = PointFilter(box, np.ones(2, bool), fps=25.0)
+    >>> for step in range(1, 6):
+    ...     person.predict()
+    ...     person.update(box + [5 * step, 0], np.ones(2, bool))
+    >>> person.points[0].round(1).tolist(), person.velocity[0].round(1).tolist()
+    ([124.6, 50.0], [4.9, 0.0])
+    """
+
+    def __init__(self, points: np.ndarray, confident: np.ndarray, fps: float) -> None:
+        self.points = points.copy()
+        self.velocity = np.zeros_like(points)
+        self.known = confident
         # The noise is proportional to the size of the person.
-        size = box_size(box_of(self.points))
+        size = box_size(box_of(points))
         self._noise = (_SETTINGS.noise * size) ** 2
         self._drift = (_SETTINGS.acceleration * size) ** 2 / fps**3
-        # The covariance of position and velocity is kept per point: variance of the
-        # position, their covariance, and variance of the velocity, (K + 2, 1) each.
-        ones = np.ones((len(self.points), 1))
-        self._place_variance = self._noise * ones
-        self._covariance = 0 * ones
-        self._speed_variance = (_SETTINGS.initial_speed * size / fps) ** 2 * ones
+        shape = len(points), 1
+        self._place_variance = np.full(shape, self._noise)
+        self._covariance = np.zeros(shape)
+        self._speed_variance = np.full(
+            shape, (_SETTINGS.initial_speed * size / fps) ** 2
+        )
 
-    def predict(self) -> None:
-        """Predict the next frame; occluded people keep one rigid velocity."""
-        self.hits -= 1
-        if self._missed:
+    def predict(self, is_occluded: bool = False) -> None:
+        """Predict the next frame; the points of occluded people share one velocity."""
+        if is_occluded:
             self.velocity[:] = np.median(self.velocity, 0)
-        self._missed += 1
         self.points += self.velocity
 
-    def update(
-        self, points: np.ndarray, confident: np.ndarray, row: int, index: int
-    ) -> None:
+    def update(self, points: np.ndarray, confident: np.ndarray) -> None:
         """Correct the prediction by a detection (Kalman update).
 
         Args:
             points (np.ndarray): Detected points in pixels, (K + 2, 2).
             confident (np.ndarray): Points that are used, (K + 2,) bool.
-            row (int): Row of the detection among the people in its frame.
-            index (int): Number of that frame.
         """
-        self._missed, self.row, self.index = 0, row, index
         seen = confident[:, None]
         error = np.where(seen, points - self.points, 0)
         # Covariance of the prediction: the last frame's, moved on by one frame
         shared = self._covariance + self._speed_variance
         total = self._place_variance + self._covariance + shared
         total = total + self._drift + self._noise
-        place_gain, speed_gain = 1 - self._noise / total, shared / total
+        place_gain = 1 - self._noise / total
+        speed_gain = shared / total
         self.points += place_gain * error
         self.velocity += speed_gain * error
         left = np.where(seen, self._noise, total)
@@ -121,6 +139,19 @@ class TrackedPerson:
         self.points[first] = points[first]
         self.velocity[~self.known] = 0
         self.known = self.known | confident
+
+
+@dataclass(eq=False)
+class TrackedPerson:
+    """A person, tentative until they were detected in enough frames."""
+
+    filter: PointFilter
+    row: int  # row of the last detection among the people in its frame
+    index: int  # frame of the last detection
+    number: int  # number among all tracks, tentative and confirmed
+    delay: int  # a track with more hits is confirmed
+    hits: int  # frames without a detection after which the track ends
+    id: int = -1  # number among confirmed tracks; -1 for a tentative one
 
 
 class Tracker:
@@ -137,7 +168,8 @@ class Tracker:
         self._delay = max(1, round(_SETTINGS.confirmation * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._people: list[TrackedPerson] = []
-        self._num_tracks = self._num_confirmed = 0
+        self._numbers = count()
+        self._ids = count()
         self._index: int | None = None
 
     def update(self, people: People, index: int) -> list[TrackedPerson]:
@@ -153,82 +185,84 @@ class Tracker:
             have the ID -1.
         """
         steps = 1 if self._index is None else index - self._index
-        if steps >= self._max_gap:
-            self._people, steps = [], 1
-        # New tracks have few hits; keep them until the next detection, even if frames
-        # are skipped.
-        for person in self._detected_last():
-            person.hits = max(person.hits, steps)
-        for _ in range(steps):
-            self._people = [person for person in self._people if person.hits >= 0]
-            for person in self._people:
-                person.predict()
+        if steps >= self._max_gap:  # all tracks have ended
+            self._people = []
+            steps = 1
+        self._predict(steps)
         self._index = index
-        points, confident, rows = compared_points(people)
         tentative = [person for person in self._people if person.id < 0]
         confirmed = [person for person in self._people if person.id >= 0]
+        left = list_detections(people)
         for tracked in (confirmed, tentative):
-            rows = self._match(tracked, points, confident, rows, index, steps)
-        timing = self._fps, max(self._delay, steps), steps
-        for row in rows:
-            detected = points[row].copy(), confident[row], row, index
-            person = TrackedPerson(*detected, self._num_tracks, *timing)
-            self._num_tracks += 1
+            left = self._match(tracked, left, index, steps)
+        delay = max(self._delay, steps)
+        for row, points, confident in left:
+            new = PointFilter(points, confident, self._fps)
+            person = TrackedPerson(new, row, index, next(self._numbers), delay, steps)
             self._people.append(person)
             self._confirm(person)
         return self._detected_last()
 
+    def _predict(self, steps: int) -> None:
+        """Move all people on by a number of frames, and end tracks without hits."""
+        # New tracks have few hits; keep them until the next detection, even if frames
+        # are skipped.
+        for person in self._detected_last():
+            person.hits = max(person.hits, steps)
+        for step in range(steps):
+            self._people = [person for person in self._people if person.hits >= 0]
+            for person in self._people:
+                person.hits -= 1
+                person.filter.predict(step > 0 or person.index != self._index)
+
     def _match(
         self,
         people: Sequence[TrackedPerson],
-        points: np.ndarray,
-        confident: np.ndarray,
-        rows: list[int],
+        detections: list[Detection],
         index: int,
         steps: int,
-    ) -> list[int]:
-        """Match people with detections, the closest pairs first, and update them.
+    ) -> list[Detection]:
+        """Update people by their detections in a frame, the closest pairs first.
 
-        Points (P, K + 2, 2) and which of them are confident, (P, K + 2), are of all
-        detections; ``rows`` may be matched. Returns the rows without a match.
+        Returns the detections without a match.
         """
-        if not people or not rows:
-            return rows
-        detected, predicted = points[rows], np.stack([x.points for x in people])
-        both = confident[rows][:, None] & np.stack([x.known for x in people])
-        overlap, similarity = compare_people(detected[:, None], predicted, both)
+        if not people or not detections:
+            return detections
+        detected = np.stack([x.points for x in detections])
+        confident = np.stack([x.confident for x in detections])
+        predicted = np.stack([x.filter.points for x in people])
+        known = np.stack([x.filter.known for x in people])
+        overlap, similarity = compare_people(
+            detected[:, None], predicted, confident[:, None] & known
+        )
         share = _SETTINGS.box_share
         distances = 1 - share * overlap - (1 - share) * similarity
-        left = list(rows)
+        left = dict(enumerate(detections))
         while distances.min() < _SETTINGS.max_distance:
             place, column = divmod(int(distances.argmin()), len(people))
-            distances[place], distances[:, column] = np.inf, np.inf
-            row, person = rows[place], people[column]
+            distances[place] = np.inf
+            distances[:, column] = np.inf
+            person = people[column]
             person.hits = min(person.hits + 2 * steps, self._max_gap)
             self._confirm(person)
-            person.update(points[row], confident[row], row, index)
-            left.remove(row)
-        return left
+            person.index = index
+            person.row, points, confident = left.pop(place)
+            person.filter.update(points, confident)
+        return list(left.values())
 
     def _confirm(self, person: TrackedPerson) -> None:
         if person.id < 0 and person.hits > person.delay:
-            person.id = self._num_confirmed
-            self._num_confirmed += 1
+            person.id = next(self._ids)
 
     def _detected_last(self) -> list[TrackedPerson]:
         return [person for person in self._people if person.index == self._index]
 
 
-def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
-    """Return the points by which the people in a frame are compared.
-
-    Args:
-        people (People): P detected people.
+def list_detections(people: People) -> list[Detection]:
+    """List the people in a frame who are tracked.
 
     Returns:
-        tuple[np.ndarray, np.ndarray, list[int]]: Keypoints and two corners of the box
-        in pixels, (P, K + 2, 2); which of them are compared, (P, K + 2) bool; and the
-        rows of people to track, without duplicates and without people who have no
+        list[Detection]: The people, without duplicates and without people who have no
         keypoint.
     """
     most = _SETTINGS.max_keypoints
@@ -248,4 +282,4 @@ def compared_points(people: People) -> tuple[np.ndarray, np.ndarray, list[int]]:
         duplicate = similarity >= _SETTINGS.duplicate_similarity
         if not (duplicate & (overlap >= _SETTINGS.duplicate_overlap)).any():
             unique.append(row)
-    return points, confident, sorted(unique)
+    return [Detection(row, points[row], confident[row]) for row in sorted(unique)]

@@ -18,9 +18,10 @@ from mmhot.tracking.appearance import (
     look_distances,
     looks_of,
 )
+from mmhot.tracking.clip_tracks import number_tracks
 from mmhot.tracking.track import missing_frames
 
-_MOST_NAMED = 5  # people that one message lists
+_MOST_NAMED = 5  # people that one message lists, at most
 _FINDS_MORE = (
     '; {det_model} rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
     'person who fills the image'
@@ -52,14 +53,17 @@ class ReturnLimits:
 class MergeReturning(VideoStep):
     """Step ``returning``: merge the tracks of people who leave and return."""
 
-    name, part, of_people = 'returning', 'track', True
+    name = 'returning'
+    part = 'track'
+    of_people = True
 
     limits: ReturnLimits = ReturnLimits()
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Merge the tracks of people who return, and report people who are missing."""
         looks = appearance_of(footage)
-        clip = clip if looks is None else self.merge(clip, looks)
+        if looks is not None:
+            clip = self.merge(clip, looks)
         missing = missing_frames(clip, len(footage.people.people))
         if missing:
             total = len(footage.people.people) - footage.people.first
@@ -90,36 +94,33 @@ class MergeReturning(VideoStep):
         Returns:
             Clip2D: The clip with merged tracks, numbered from 0 by their first frame.
         """
-        limits, tracks = self.limits, clip.tracks
-        groups = [[track] for track in tracks]
-        looks = [looks_of(track, appearance)[1] for track in tracks]
-        starts = [track.frames[0] for track in tracks]
+        groups = [[track] for track in clip.tracks]
+        looks = [looks_of(track, appearance)[1] for track in clip.tracks]
+        starts = [track.frames[0] for track in clip.tracks]
         shots = np.searchsorted(sorted(clip.cuts), starts, 'right')
-        apart = _find_apart(tracks, shots)
-        least = max(math.ceil(limits.min_seconds * clip.fps), 2)
+        apart = _find_apart(clip.tracks, shots)
+        least = max(math.ceil(self.limits.min_seconds * clip.fps), 2)
         while True:
-            averages = np.stack([average_looks(x, limits.min_looks) for x in looks])
-            distances = look_distances(averages, averages, limits.max_part)
+            averages = [average_looks(x, self.limits.min_looks) for x in looks]
+            distances = look_distances(
+                np.stack(averages), np.stack(averages), self.limits.max_part
+            )
             lengths = [sum(len(track.frames) for track in group) for group in groups]
             short = np.array(lengths) < least  # too short to be recognized
             never = apart | short[:, None] | short
             pair = self._find_pair(distances, never, shots)
             if pair is None:
                 break
+            # The second group stays in its row, without tracks and appearance.
             first, second = pair
-            groups[first] += groups.pop(second)
-            looks[first] = np.concatenate([looks[first], looks.pop(second)])
+            groups[first] += groups[second]
+            groups[second] = []
+            looks[first] = np.concatenate([looks[first], looks[second]])
+            looks[second] = looks[second][:0]
             apart[first] |= apart[second]
             apart[:, first] = apart[first]
-            apart = np.delete(np.delete(apart, second, 0), second, 1)
-            shots = np.delete(shots, second)
-        merged = [
-            join_tracks(sorted(group, key=lambda track: track.frames[0]))
-            for group in groups
-        ]
-        merged.sort(key=lambda track: (track.frames[0], track.track))
-        numbered = [replace(track, track=number) for number, track in enumerate(merged)]
-        return replace(clip, tracks=numbered)
+        merged = [join_tracks(group) for group in groups if group]
+        return replace(clip, tracks=number_tracks(merged))
 
     def _find_pair(
         self, distances: np.ndarray, apart: np.ndarray, shots: np.ndarray
@@ -155,7 +156,7 @@ def _find_apart(tracks: list[Track2D], shots: np.ndarray) -> np.ndarray:
     Returns (N, N) bool; ``shots`` (N,) is the shot of each track.
     """
     frames = [track.frames for track in tracks]
-    begin, end = np.array([[x[0], x[-1]] for x in frames]).T
+    begin, end = np.array([x[[0, -1]] for x in frames]).T
     apart = shots[:, None] != shots
     overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
     for first, second in np.argwhere(np.triu(overlap, 1)):

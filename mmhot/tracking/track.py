@@ -24,7 +24,9 @@ _INSIDE = 2.0
 class TrackPeople(Step):
     """Step ``track``: assign track IDs to people, for a video or a stream."""
 
-    name, part, optional = 'track', 'track', False
+    name = 'track'
+    part = 'track'
+    optional = False
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of people's appearance."""
@@ -37,8 +39,9 @@ class TrackPeople(Step):
             Clip2D: Tracks, with the video's name, frame rate and cuts; with timestamps
             if the frame rate is not constant.
         """
-        people, frames = footage.people, footage.frames
-        num_frames, fps = len(people.people), frames.fps
+        people = footage.people
+        num_frames = len(people.people)
+        fps = footage.frames.fps
         tracks = track_clip(
             people.people,
             fps,
@@ -51,18 +54,20 @@ class TrackPeople(Step):
         even = np.abs(times * fps - np.arange(num_frames)).max() < _UNEVEN
         return replace(
             _untimed_clip(footage, tracks, fps),
-            source=frames.path,
+            source=footage.frames.path,
             times=None if even else times,
             cuts=tuple(people.cuts),
         )
 
     def start(self, fps: float) -> Callable[[Footage], Clip2D]:
         """Return a function that tracks the people in one frame of a stream."""
-        tracker, index = Tracker(fps), -1
+        tracker = Tracker(fps)
+        index = -1
 
         def track(footage: Footage) -> Clip2D:
             nonlocal index
-            [people], [time] = footage.people.people, footage.people.times
+            [people] = footage.people.people
+            [time] = footage.people.times
             # The tracker expects frame numbers at a constant rate.
             index = max(index + 1, round(time * fps))
             tracks = [
@@ -89,23 +94,26 @@ def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
     Returns:
         dict[int, np.ndarray]: Frame numbers by track ID.
     """
-    ends, missing = np.array([*clip.cuts, num_frames]), {}
-    most = np.subtract((clip.width, clip.height), _INSIDE)
+    ends = np.array([*clip.cuts, num_frames])
+    size = np.array([clip.width, clip.height])
+    missing = {}
     for track in clip.tracks:
-        frames, corners = track.frames, track.boxes.reshape(-1, 2, 2)
-        inside = ((corners > _INSIDE) & (corners < most)).all((1, 2))
-        stops = np.append(frames[1:], ends[np.searchsorted(ends, frames[-1], 'right')])
-        gaps = zip(frames[inside] + 1, stops[inside], strict=True)
-        found = np.concatenate([np.arange(*gap) for gap in gaps] or [frames[:0]])
-        if len(found):
-            missing[track.track] = found
+        end = ends[np.searchsorted(ends, track.frames[-1], 'right')]
+        absent = np.arange(track.frames[0], end)
+        absent = absent[~np.isin(absent, track.frames)]
+        last = np.searchsorted(track.frames, absent) - 1
+        corners = track.boxes[last].reshape(-1, 2, 2)
+        inside = ((corners > _INSIDE) & (corners < size - _INSIDE)).all((1, 2))
+        if inside.any():
+            missing[track.track] = absent[inside]
     return missing
 
 
 def _untimed_clip(footage: Footage, tracks: list[Track2D], fps: float) -> Clip2D:
     """Return a clip without timestamps, with the lens that the video's file states."""
-    frames, people = footage.frames, footage.people
-    focal = frames.focal_35mm
-    lens = None if focal is None else Lens.of_35mm(focal, *people.size)
-    clip = Clip2D(frames.name, people.skeleton, tracks, *people.size, fps)
-    return replace(clip, lens=lens)
+    frames = footage.frames
+    size = footage.people.size
+    clip = Clip2D(frames.name, footage.people.skeleton, tracks, *size, fps)
+    if frames.focal_35mm is None:
+        return clip
+    return replace(clip, lens=Lens.of_35mm(frames.focal_35mm, *size))

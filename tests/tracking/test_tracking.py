@@ -162,7 +162,10 @@ def test_tracks_are_those_of_norfair(seed):
         ids.append(np.full(len(people), -1))
         for person in detected:  # of the last seed with those of tentative tracks
             ids[-1][person.row] = person.number if seed == 2 else person.id
-        boxes += [box_of(person.points + 2 * person.velocity) for person in detected]
+        boxes += [
+            box_of(person.filter.points + 2 * person.filter.velocity)
+            for person in detected
+        ]
     with np.load(DATA / 'norfair_tracks.npz') as expected:
         assert np.array_equal(np.concatenate(ids), expected[f'ids_{seed}'])
         detected = np.array(boxes, np.float32)[::7]
