@@ -21,7 +21,7 @@ from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
 from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
-from mmhot.frames.part import PartOptions, take_part
+from mmhot.frames.part import PartOptions, take_frames, take_part
 from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.io.readers.poses import read_poses
@@ -234,8 +234,8 @@ def _open_frames(
     fps = values.of(RateOption).fps
     refuse_lists_of_paths('source', source)
     if isinstance(source, str | Path):
-        return take_part(open_clip(str(source), fps), values.of(PartOptions))
-    return take_part(FrameArrays(source, fps), values.of(PartOptions))
+        return take_frames(open_clip(str(source), fps), values.of(PartOptions))
+    return take_frames(FrameArrays(source, fps), values.of(PartOptions))
 
 
 def _read_keypoints(

@@ -14,7 +14,7 @@ from mmhot.chain.run import Runner
 from mmhot.chain.user_steps import users
 from mmhot.errors import ArgumentError
 from mmhot.frames.inputs import ClipInput
-from mmhot.frames.part import PartOptions, take_part
+from mmhot.frames.part import PartOptions, take_frames
 from mmhot.io.arrays import load_object
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_keypoints
@@ -80,7 +80,7 @@ class ClipWorker:
                 outcome.people, times.num_frames = before['people'], before['frames']
                 say(f'{item.name}: was finished before')
                 return
-        source = take_part(item.open(), self.values.of(PartOptions))
+        source = take_frames(item.open(), self.values.of(PartOptions))
         output, thumbnails = self._output, Thumbnails()
         video = self.values.of(VideoOptions)
         is_shown = 'html' in output.formats

@@ -56,14 +56,16 @@ class Capture:
         duration: float | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self.stream, self.reconnect, self.duration = stream, reconnect, duration
+        self.stream = stream
+        self.reconnect = reconnect
+        self.duration = duration or math.inf
         self.stop = stop or threading.Event()
-        self.seen = self.dropped = 0  # frames that arrived, and dropped frames
+        self.seen = 0  # frames that arrived
+        self.dropped = 0  # frames that were replaced by newer ones
         self.ended: str | None = None  # reason of the end, unless it was asked to stop
-        self._items: deque[Frame | str] = deque()
+        # Frames, reasons, an error of the thread, and None at the end
+        self._items: deque[Frame | str | Exception | None] = deque()
         self._changed = threading.Condition()
-        self._done = False
-        self._failure: Exception | None = None
         self._start = time.monotonic()
         self._shift = math.inf  # seconds that are added to timestamps
         self._last = -1.0  # time of the last frame in seconds; negative before it
@@ -72,45 +74,42 @@ class Capture:
         """Yield frames until the stream has ended or is stopped."""
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
-        start = time.monotonic()
+        end = time.monotonic() + self.duration
         try:
-            while not self.stop.is_set():
+            while not self.stop.is_set() and time.monotonic() < end:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._items or self._done, _POLL)
-                    item = self._items.popleft() if self._items else None
-                    is_done = self._done
-                if item is not None:
-                    yield item
-                elif is_done:
+                    if not self._changed.wait_for(lambda: self._items, _POLL):
+                        continue
+                    item = self._items.popleft()
+                if isinstance(item, Exception):
+                    raise item
+                if item is None:
                     break
-                if self.duration and time.monotonic() - start >= self.duration:
-                    break
+                yield item
         finally:
             self.stop.set()
             # A thread that waits for the network ends on its own.
             thread.join(timeout=1.0)
-        if self._failure is not None:
-            raise self._failure
 
     def _run(self) -> None:
         """Read and reconnect; runs in the thread."""
         try:
             self._reconnect()
+            self._put(None)
         except Exception as error:  # raised where frames are consumed
-            self._failure = error
-        finally:
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
+            self._put(error)
 
     def _reconnect(self) -> None:
         """Read until the stream ends, is stopped, or is lost for too long."""
         seen = -1  # frames that had arrived when the stream was lost before
         while not self.stop.is_set():
             reason = self._read()
-            if self.stream.finite or self.stop.is_set():
-                self.ended = None if self.stop.is_set() else reason
+            if self.stop.is_set():
                 return
+            if self.stream.finite:
+                self.ended = reason
+                return
+            reason = reason or 'it ended'
             is_new = self.seen > seen
             if is_new:
                 seen = self.seen
@@ -119,11 +118,11 @@ class Capture:
             if time.monotonic() + wait - lost_at > self.reconnect:
                 self.ended = (
                     f'{self.stream.label}: lost for {self.reconnect:g} s, given up: '
-                    f'{reason or "it ended"}'
+                    f'{reason}'
                 )
                 return
             if is_new:
-                self._put(reason or 'it ended')
+                self._put(reason)
             self.stop.wait(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -143,7 +142,7 @@ class Capture:
             return str(error)
         return self.stream.ended
 
-    def _put(self, item: Frame | str) -> None:
+    def _put(self, item: Frame | str | Exception | None) -> None:
         """Queue an item; a frame replaces one that was not taken."""
         with self._changed:
             if isinstance(item, Frame):

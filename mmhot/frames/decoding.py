@@ -24,22 +24,23 @@ VIDEO_SUFFIXES = {
     *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
     *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv', '.gif', '.mxf', '.y4m'),
 }
-"""Files of a folder that are videos."""
+"""Suffixes of files that are videos, where a folder is the input."""
 _SCHEMES = ('rtsp', 'rtsps', 'rtmp', 'rtmps', 'http', 'https', 'udp', 'rtp', 'srt')
 _RAW_FORMATS = {
     *('h264', 'hevc', 'vvc', 'obu', 'm4v', 'mpegvideo', 'h263', 'vc1', 'dirac'),
     *('mjpeg', 'mpjpeg', 'image2pipe', 'rawvideo'),
 }
-# FFmpeg's numbers of field orders, without unknown and progressive.
+# FFmpeg's numbers of field orders, without unknown and progressive
 _FIELD_ORDERS = range(2, 6)
-# Packets from which the rate of a video is measured.
-_RATE_PACKETS = 600
-# A stated rate is exact if it differs by less than this share from the measured one.
+_RATE_PACKETS = 600  # packets from which the rate of a video is measured
+# A stated rate is used if it differs by less than this share from the measured one.
+# Higher values trust more headers.
 _RATE_TOLERANCE = 0.05
 # The same share in .mov and .mp4. They state the mean rate of all frames, which pauses
 # change a little.
 _MEAN_TOLERANCE = 0.002
-# Steps between frames, in median ones; longer steps are pauses or dropped frames.
+# Range of the steps between frames, as multiples of the median step. Longer steps are
+# pauses or dropped frames.
 _USUAL_STEPS = 0.25, 1.75
 _MAX_PAUSE = 60.0  # seconds; timestamps that jump forward by more were reset
 _MAX_BACK = 2.0  # frames; timestamps that jump back by more were reset
@@ -51,7 +52,11 @@ _SQUARE = 0.01
 class FileClock:
     """Convert timestamps of a file to increasing seconds since the first frame.
 
-    Where timestamps restart, as in joined videos, the usual step is taken.
+    Where timestamps restart, as in joined videos, time goes on by one frame:
+
+    >>> clock = FileClock(fps=10)
+    >>> [round(clock(time), 1) for time in (5.0, 5.1, 0.0, 0.1)]
+    [0.0, 0.1, 0.2, 0.3]
     """
 
     jump = 0.0  # seconds by which the last timestamp jumped
@@ -106,7 +111,11 @@ class Address:
 
 
 def open_video(address: Address, **settings: object) -> av.container.InputContainer:
-    """Open a video with settings of ``av.open``.
+    """Open a video.
+
+    Args:
+        address (Address): Where it is.
+        **settings (object): Arguments of ``av.open``.
 
     Raises:
         ValueError: If it cannot be opened, in one line that begins with its label.
@@ -114,14 +123,15 @@ def open_video(address: Address, **settings: object) -> av.container.InputContai
     try:
         container = open_media(address.url, **settings)
     except (av.error.FFmpegError, OSError) as error:
-        reason = ffmpeg_reason(error)
+        hint = ''
         is_content = isinstance(error, av.error.InvalidDataError)
         if is_content and Path(address.url).suffix.lower() in VIDEO_SUFFIXES:
-            reason += ' (perhaps the recording or the copy was not finished)'
+            hint = ' (perhaps the recording or the copy was not finished)'
         elif is_content and address.url.startswith('http'):
-            reason += ' (the address of a video file is expected, not of a page)'
+            hint = ' (the address of a video file is expected, not of a page)'
+        reason = ffmpeg_reason(error)
         raise ValueError(
-            f'{address.label} is not a readable video: {reason}'
+            f'{address.label} is not a readable video: {reason}{hint}'
         ) from error
     if video_stream(container) is None:
         container.close()
@@ -136,8 +146,16 @@ def decode(
 
     Frames of interlaced videos are filtered by FFmpeg's bwdif, one frame late.
 
-    Yields frames with their images, BGR uint8 (H, W, 3), and errors of packets that
-    cannot be decoded. An error in reading packets is the last item.
+    Args:
+        container (av.container.InputContainer): The video, from :func:`open_video`.
+        label (str): Its name in messages.
+        threads (str): Threads of the decoder, 'AUTO' or 'SLICE'. Threads for whole
+            frames are faster, and delay the frames of a stream.
+
+    Yields:
+        tuple[av.VideoFrame, np.ndarray] | Exception: A frame with its image, BGR uint8
+        (H, W, 3), upright; or the error of a packet that cannot be decoded. An error in
+        reading packets is the last item.
 
     Raises:
         ValueError: If frames are too large, or the codec is unknown.
@@ -154,7 +172,7 @@ def decode(
     # Frames may become larger later, and decoders pad them.
     context.options = {**context.options, 'max_pixels': str(2 * MAX_PIXELS)}
     stream.thread_type = threads
-    whole = _weave(stream) if is_interlaced(container) else None
+    deinterlace = _deinterlacer(stream) if is_interlaced(container) else None
     try:
         for packet in container.demux(stream):
             try:
@@ -162,9 +180,9 @@ def decode(
             except av.error.InvalidDataError as error:
                 yield error
                 continue
-            if whole:
+            if deinterlace is not None:
                 end = [] if packet.size else [None]
-                frames = [x for frame in (*frames, *end) for x in whole(frame)]
+                frames = [x for frame in (*frames, *end) for x in deinterlace(frame)]
             for frame in frames:
                 yield frame, _upright(frame, aspect)
     except MemoryError:  # the only one of FFmpeg's errors that is not the file's fault
@@ -174,7 +192,7 @@ def decode(
 
 
 def video_stream(container: av.container.InputContainer) -> Any:
-    """Return the stream of a video, not that of its cover art, or None."""
+    """Return the video stream, rather than a cover picture, or None."""
     return container.streams.best('video')
 
 
@@ -184,8 +202,13 @@ def is_interlaced(container: av.container.InputContainer) -> bool:
     return context is not None and context.field_order in _FIELD_ORDERS
 
 
-def _weave(stream: Any) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFrame]]:
-    """Return a filter of frames with two fields, for a stream; None ends it."""
+def _deinterlacer(
+    stream: Any,
+) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFrame]]:
+    """Return a function that makes one frame of the two fields of a frame.
+
+    It yields frames with a delay; None, after the last one, makes it yield the rest.
+    """
     graph = av.filter.Graph()
     fields = graph.add('bwdif', 'mode=send_frame:deint=interlaced')
     graph.link_nodes(graph.add_buffer(stream), fields, graph.add('buffersink'))
@@ -193,7 +216,8 @@ def _weave(stream: Any) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFra
 
     def filtered(frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
         graph.vpush(frame)
-        with suppress(av.error.BlockingIOError, av.error.EOFError):  # no more for now
+        # BlockingIOError: the filter needs another frame before the next one
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
             while True:
                 yield graph.vpull()
 
@@ -201,7 +225,7 @@ def _weave(stream: Any) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFra
 
 
 def is_raw(container: av.container.InputContainer) -> bool:
-    """Return whether FFmpeg makes up the timestamps of a format without any."""
+    """Return whether a format has no timestamps, so that FFmpeg makes them up."""
     return not _RAW_FORMATS.isdisjoint(container.format.name.split(','))
 
 

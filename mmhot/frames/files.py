@@ -16,13 +16,14 @@ from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-# Seconds for opening an address and for the next frame.
+# Seconds for opening an address, and for the next frame
 _TIMEOUT = (10.0, 30.0)
-# A video may end this much earlier than its container says, as audio may last longer:
-# so many seconds, and this share of the duration besides.
+# A video may end this many seconds, and this share of its duration, earlier than its
+# container says, as audio may last longer.
 _EARLY = 0.5
 _EARLY_SHARE = 0.02
-# Relative difference of frame rates up to which a video is not slow motion.
+# Relative difference of the given rate from the file's, up to which a video is not slow
+# motion. Higher values rescale fewer videos.
 _SAME_RATE = 0.02
 
 
@@ -82,7 +83,7 @@ class VideoFile(FrameSource):
         self.num_damaged = 0
         index = 0
         clock = decoding.FileClock(self._rate)
-        end = 0.0
+        end = 0.0  # timestamp at which the last frame ends, seconds
         damage: list[Exception] = []  # errors since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -96,8 +97,9 @@ class VideoFile(FrameSource):
                 image = self._fitted(image)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                time = frame.time if self._has_timestamps else None
-                time = index / self._rate if time is None else time
+                time = index / self._rate
+                if self._has_timestamps and frame.time is not None:
+                    time = frame.time
                 end = time + 1 / self._rate
                 shown = clock(time) / self.slowed
                 if clock.jump:
@@ -134,15 +136,22 @@ class VideoFile(FrameSource):
         container = decoding.open_video(self._address, timeout=_TIMEOUT)
         if container.duration is None:
             container.close()
-            without = 'is a stream without an end: lift it with `mmhot stream'
-            raise ValueError(f'{self.label} {without} {self.label}`')
+            raise ValueError(
+                f'{self.label} is a stream without an end: lift it with `mmhot stream '
+                f'{self.label}`'
+            )
         return container
 
 
 class ImageSequence(FrameSource):
     """Read images, in their order, as the frames of a clip; damaged ones are left out.
 
-    Times follow from increasing frame numbers, by default consecutive ones.
+    Args:
+        paths (list[Path]): The images, at least one.
+        name (str): Name of the clip.
+        fps (float): Frames per second. Defaults to 25.
+        numbers (Sequence[int], optional): Frame numbers, increasing, which give the
+            times. By default consecutive ones.
     """
 
     def __init__(
@@ -158,7 +167,8 @@ class ImageSequence(FrameSource):
         super().__init__(name, path, fps, len(paths))
         self.names: list[str] = [path.name for path in paths]
         self.focal_35mm = read_focal_35mm(paths[0])
-        if (pages := count_pages(paths[0])) > 1:
+        pages = count_pages(paths[0])
+        if pages > 1:
             _LOGGER.warning(
                 '%s has %d frames or pages, of which the first is read: convert it '
                 'to a video',
@@ -187,7 +197,7 @@ class ImageSequence(FrameSource):
 
 
 def _is_early(end: float, expected: float) -> bool:
-    """Return whether an end in seconds is too early."""
+    """Return whether a video ends too early; both times are seconds."""
     return expected - end > _EARLY + _EARLY_SHARE * expected
 
 

@@ -29,13 +29,14 @@ from mmhot.structures.clips_2d import clip_name
 
 _LOGGER = logging.getLogger(__name__)
 
-# Images are frames of a sequence if their numbers are multiples of a step, which is at
-# most this number.
+# Images are frames of a sequence if their numbers are multiples of a step up to this.
+# Higher values take more images for frames.
 _MAX_STEP = 100
-_MAX_MEAN_GAP = 10  # steps between these numbers, at most, on average
+_MAX_MEAN_GAP = 10  # mean difference of these numbers, in steps, at most
 # Least share of a sequence, and of images with its numbers, in the images of a folder.
+# Higher values take more folders for separate images.
 _MIN_SHARE = 0.75
-# Names of what lies beside frames.
+# Words in the names of images that accompany the frames
 _BESIDE = re.compile('mask|depth', re.IGNORECASE)
 
 
@@ -45,7 +46,7 @@ class ClipInput:
 
     path: Path  # file, folder or address
     name: str  # name of the result files
-    # returns the frames. Raises ValueError or OSError if they cannot be read
+    # Function that returns the frames, or raises ValueError or OSError
     open: Callable[[], FrameSource]
 
 
@@ -84,19 +85,27 @@ def _refuse(error: Exception) -> FrameSource:
 
 
 def open_inputs(texts: list[str], fps: float | None = None) -> list[FrameSource]:
-    """Open the inputs of :func:`find_inputs`."""
+    """Open the inputs of :func:`find_inputs`, with the same arguments and errors."""
     return [item.open() for item in find_inputs(texts, fps)]
 
 
 def open_clip(text: str, fps: float | None = None) -> FrameSource:
     """Open one video or sequence of images.
 
+    Args:
+        text (str): An input of :func:`find_inputs`.
+        fps (float, optional): Frames per second of an image folder, or of the
+            recording.
+
     Raises:
-        ValueError: If there are several.
+        ValueError: If there are several clips, or it cannot be read.
     """
     inputs = find_inputs([text], fps)
     if len(inputs) != 1:
-        raise ValueError(f'source must be one clip, got {len(inputs)} in {text}')
+        raise ValueError(
+            f'source must be one clip, got the {len(inputs)} of {text}: give one of '
+            'them'
+        )
     return inputs[0].open()
 
 
@@ -136,44 +145,58 @@ def _open_file(path: Path, fps: float | None) -> FrameSource:
 
 
 def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
+    """Find the clips of a folder: a sequence of images, or single ones, and videos."""
     files = sorted(folder.glob('[!.]*'), key=lambda file: natural_key(file.name))
     images = [file for file in files if is_image(file)]
-    single = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
-    inputs = []
-    frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
-    is_numbered = numbers is not None
-    if images and (fps or is_numbered and len({*map(image_size, frames)} - {None}) < 2):
-        label = escape(folder)
-        if others := sorted({*images} - {*frames}):
-            _LOGGER.warning(
-                '%s: %d images with other names than the frames are left out: %.80s',
-                label,
-                len(others),
-                escape(', '.join(path.name for path in others)),
-            )
-        if fps is None:
-            _LOGGER.warning(
-                '%s: its numbered images are taken for a video of %g frames per '
-                "second; give another rate as fps, or use '%s/*' for separate images",
-                label,
-                DEFAULT_FPS,
-                folder,
-            )
-        elif not is_numbered and len(frames) > 1:
-            _LOGGER.warning(
-                '%s: names of images do not number the frames; read in order', label
-            )
-        name = clip_name(folder)
-        read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
-        inputs.append(ClipInput(folder, name, read))
-    else:
-        single = images + single
-    inputs += [_file_input(file, fps) for file in single]
-    if not inputs and has_keypoints(folder):
-        inputs.append(_file_input(folder, fps))
-    if not inputs:
+    videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+    if not images and not videos:
+        if has_keypoints(folder):
+            return [_file_input(folder, fps)]  # raises the error that says so
         raise FileNotFoundError(f'{folder} has no images, videos or 2D keypoints')
-    return inputs
+    sequence = _find_sequence(images, folder, fps)
+    if sequence is None:
+        return [_file_input(file, fps) for file in images + videos]
+    return [sequence, *(_file_input(file, fps) for file in videos)]
+
+
+def _find_sequence(
+    images: list[Path], folder: Path, fps: float | None
+) -> ClipInput | None:
+    """Find the sequence that the images of a folder are, or None for separate images.
+
+    Without a frame rate, a sequence has numbers in its names, and images of one size.
+    """
+    frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
+    is_assumed = fps is None
+    is_numbered = numbers is not None
+    if not frames or is_assumed and not is_numbered:
+        return None
+    if is_assumed and len({*map(image_size, frames)} - {None}) > 1:
+        return None
+    label = escape(folder)
+    others = sorted({*images} - {*frames})
+    if others:
+        _LOGGER.warning(
+            '%s: %d images with other names than the frames are left out: %.80s',
+            label,
+            len(others),
+            escape(', '.join(path.name for path in others)),
+        )
+    if is_assumed:
+        _LOGGER.warning(
+            '%s: its numbered images are taken for a video of %g frames per '
+            "second; give another rate as fps, or use '%s/*' for separate images",
+            label,
+            DEFAULT_FPS,
+            folder,
+        )
+    elif not is_numbered and len(frames) > 1:
+        _LOGGER.warning(
+            '%s: names of images do not number the frames; read in order', label
+        )
+    name = clip_name(folder)
+    read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
+    return ClipInput(folder, name, read)
 
 
 def _choose_frames(
@@ -186,15 +209,11 @@ def _choose_frames(
     same numbers.
     """
     forms: dict[str, list[Path]] = {}
-    for path, name in zip(
-        images, without_hashes([path.name for path in images]), strict=True
-    ):
+    names = without_hashes([path.name for path in images])
+    for path, name in zip(images, names, strict=True):
         forms.setdefault(name_form(name), []).append(path)
-    counts = {
-        form: numbers
-        for form, paths in forms.items()
-        if (numbers := _count(paths, has_gaps)) is not None
-    }
+    counted = {form: _count(paths, has_gaps) for form, paths in forms.items()}
+    counts = {form: x for form, x in counted.items() if x is not None}
     if not counts:
         return images, None
     chosen = min(
@@ -202,8 +221,8 @@ def _choose_frames(
     )
     numbers = counts[chosen]
     frames = forms[chosen]
-    beside = [x for x in counts if np.isin(counts[x], numbers).all()]
-    if sum(len(forms[x]) for x in beside) < _MIN_SHARE * len(images):
+    same = [form for form, x in counts.items() if np.isin(x, numbers).all()]
+    if sum(len(forms[form]) for form in same) < _MIN_SHARE * len(images):
         return images, None
     order = np.argsort(numbers, kind='stable')
     steps = np.diff(numbers[order])
@@ -222,9 +241,9 @@ def _choose_frames(
 
 
 def _count(images: list[Path], has_gaps: bool) -> np.ndarray | None:
-    """Return the numbers of images that count frames, (N,), or None.
+    """Return the frame numbers (N,) in the names of N images, or None.
 
-    Sparse ones are of separate images, unless the sequence ``has_gaps``.
+    Sparse numbers belong to separate images, unless the sequence ``has_gaps``.
     """
     numbers = None
     with suppress(ValueError):  # raised for images of several videos

@@ -3,22 +3,27 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Annotated, overload
+from typing import Annotated
 
 import numpy as np
 
 from mmhot.errors import ArgumentError
 from mmhot.frames.sources import Frame, FrameSource, FrameView
 from mmhot.options import Option, Options
-from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip, Clip3D
 
-# Times are rounded in files, seconds.
-_ROUNDING = 1e-4
+_ROUNDING = 1e-4  # seconds; times in files are rounded by at most this much
 
 
 def read_time(value: float | str) -> float:
-    """Read a time: seconds, or text such as '90.5', '1:30' and '0:01:30'."""
+    """Read a time in seconds, or as text.
+
+    >>> [read_time(text) for text in ('90.5', '1:30', '0:01:30')]
+    [90.5, 90.0, 90.0]
+
+    Raises:
+        ValueError: If it is not a time.
+    """
     parts = [float(part) for part in str(value).split(':')]
     are_times = all(0 <= part < inf for part in parts)
     if len(parts) > 3 or not are_times or max(parts[1:], default=0) >= 60:
@@ -52,27 +57,30 @@ class PartOptions(Options):
             )
 
 
-@overload
-def take_part(clip: FrameSource, options: PartOptions) -> FrameSource: ...
+def take_frames(source: FrameSource, options: PartOptions) -> FrameSource:
+    """Return the frames of a video from ``options.start`` to before ``options.end``.
 
-
-@overload
-def take_part(clip: Clip, options: PartOptions) -> Clip: ...
-
-
-def take_part(
-    clip: FrameSource | Clip2D | Clip3D, options: PartOptions
-) -> FrameSource | Clip2D | Clip3D:
-    """Return the frames from ``options.start`` to before ``options.end``.
-
-    Raises:
-        ArgumentError: If there is none; for a video, when its frames are read.
+    They keep their numbers and times. If there is none, reading raises an
+    :class:`~mmhot.errors.ArgumentError`.
     """
     span = options.start, options.end
-    if span == (0, inf):
-        return clip
-    if isinstance(clip, FrameSource):
-        return FramePart(clip, span)
+    return source if span == (0, inf) else FramePart(source, span)
+
+
+def take_part(clip: Clip, options: PartOptions) -> Clip:
+    """Return the frames from ``options.start`` to before ``options.end``.
+
+    Args:
+        clip (Clip2D | Clip3D): The whole clip; it is not changed.
+        options (PartOptions): Times in seconds.
+
+    Returns:
+        Clip2D | Clip3D: The part; its frames keep their numbers and times.
+
+    Raises:
+        ArgumentError: If there is none.
+    """
+    span = options.start, options.end
     if isinstance(clip, Clip3D):
         seconds = clip.seconds(clip.frame)
         rows = _within(seconds, span)
@@ -80,8 +88,9 @@ def take_part(
             raise _nothing(clip.name, seconds, options.start)
         return clip.take(rows)
     times = [clip.times_of(track.frames) for track in clip.tracks]
-    pairs = ((x, _within(y, span)) for x, y in zip(clip.tracks, times, strict=True))
-    tracks = [track.take(rows) for track, rows in pairs if rows.any()]
+    pairs = zip(clip.tracks, times, strict=True)
+    parts = [track.take(_within(seconds, span)) for track, seconds in pairs]
+    tracks = [track for track in parts if len(track.frames)]
     if not tracks:
         name = str(clip.source or clip.name)
         raise _nothing(name, np.concatenate(times), options.start)
@@ -89,7 +98,13 @@ def take_part(
 
 
 class FramePart(FrameView):
-    """Frames of another source, decoded from its beginning, between two times."""
+    """Frames of another source between two times; it is decoded from its beginning.
+
+    Args:
+        whole (FrameSource): The other source.
+        span (tuple[float, float]): First time, and the time before which the part ends,
+            in seconds.
+    """
 
     def __init__(self, whole: FrameSource, span: tuple[float, float]) -> None:
         super().__init__(whole)

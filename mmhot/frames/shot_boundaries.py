@@ -27,8 +27,12 @@ class CutSettings:
     # Least ratio of this difference to its mean in neighboring frames. Higher values
     # find fewer cuts.
     min_ratio: float = 2.5
-    neighbors: int = 2  # number of neighboring frames before, and after
-    max_flash: int = 3  # frames; a longer change is a cut and not a flash
+    neighbors: int = 2  # neighboring frames on each side; higher averages over more
+    # Frames; a longer change is a cut and not a flash. Higher values find fewer cuts.
+    max_flash: int = 3
+
+
+_SETTINGS = CutSettings()
 
 
 class CutDetector:
@@ -40,33 +44,30 @@ class CutDetector:
     change that is reverted soon is a flash. Dissolves are not detected.
     """
 
-    settings = CutSettings()
-
     def __init__(self) -> None:
-        # Indices of frames with which shots begin, without the first frame.
+        # Numbers of the frames with which shots begin, without the first frame
         self.cuts: list[int] = []
-        self._images: deque[_Small] = deque(maxlen=self.settings.max_flash + 2)
-        # Differences between frames and the ones before, by index.
+        self._images: deque[_Small] = deque(maxlen=_SETTINGS.max_flash + 2)
+        # Difference of each frame from the one before, by frame number
         self._differences: dict[int, float] = {}
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
         delayed: deque[Frame] = deque()
-        neighbors = self.settings.neighbors
         for frame in frames:
             self._compare(frame.index, frame.image)
-            self._verify(frame.index - neighbors)
+            self._verify(frame.index - _SETTINGS.neighbors)
             delayed.append(frame)
-            if len(delayed) > self.settings.max_flash:
+            if len(delayed) > _SETTINGS.max_flash:
                 yield delayed.popleft()
-        for frame in [*delayed][-neighbors:]:
+        for frame in [*delayed][-_SETTINGS.neighbors :]:
             self._verify(frame.index)
         yield from delayed
 
     def _compare(self, index: int, image: np.ndarray) -> None:
         """Append a frame, BGR (H, W, 3), to the cuts if its difference is large."""
-        now = _shrink(image, self.settings)
-        least = self.settings.min_difference
+        now = _shrink(image)
+        least = _SETTINGS.min_difference
         self._images.append(now)
         if len(self._images) == 1:
             return
@@ -75,7 +76,7 @@ class CutDetector:
             return
         is_back = (
             self.cuts
-            and index - self.cuts[-1] <= self.settings.max_flash
+            and index - self.cuts[-1] <= _SETTINGS.max_flash
             and _difference(self._images[self.cuts[-1] - index - 2], now) < least
         )
         if is_back:
@@ -87,25 +88,25 @@ class CutDetector:
         """Remove a cut if the neighboring differences are about as large."""
         if index not in self.cuts:
             return
-        count = self.settings.neighbors
-        near = {*range(index - count, index + count + 1)} - {index}
-        neighbors = [self._differences[x] for x in near & {*self._differences}]
-        least = self.settings.min_ratio * np.mean(neighbors or [0])
+        around = range(index - _SETTINGS.neighbors, index + _SETTINGS.neighbors + 1)
+        neighbors = [self._differences.get(x) for x in around if x != index]
+        known = [difference for difference in neighbors if difference is not None]
+        least = _SETTINGS.min_ratio * np.mean(known or [0])
         if self._differences[index] < least:
             self.cuts.remove(index)
 
 
-def _shrink(image: np.ndarray, settings: CutSettings) -> _Small:
+def _shrink(image: np.ndarray) -> _Small:
     """Shrink a BGR image (H, W, 3) to the size at which images are compared."""
     height, width = image.shape[:2]
-    zoom = min(1, settings.size / max(height, width))
-    size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    zoom = min(1, _SETTINGS.size / max(height, width))
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
     # Averaging four pixels is enough and avoids reading all pixels of a large image.
     few = cv2.resize(image, (2 * size[0], 2 * size[1]), interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(few, size, interpolation=cv2.INTER_AREA)
     channels = cv2.split(small)
     highest, lowest = (reduce(choose, channels) for choose in (cv2.max, cv2.min))
-    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < settings.max_gray
+    is_gray = cv2.mean(cv2.subtract(highest, lowest))[0] < _SETTINGS.max_gray
     return cv2.cvtColor(small, cv2.COLOR_BGR2HSV), is_gray
 
 

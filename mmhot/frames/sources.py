@@ -17,7 +17,7 @@ from mmhot.structures.people import People
 _LOGGER = logging.getLogger(__name__)
 
 DEFAULT_FPS = 25.0
-"""Frame rate of what has none: raw streams, folders of images."""
+"""Frames per second of sources that state no rate: raw streams, folders of images."""
 
 
 @dataclass
@@ -28,8 +28,9 @@ class Frame:
         index (int): Frame number, from 0.
         time (float): Seconds since the first frame; NaN if unknown.
         image (np.ndarray): BGR, uint8 (H, W, 3), upright.
-        skipped (Sequence[float]): Times of frames that were left out just before.
-        arrived (float): When it was read, seconds of `time.monotonic`.
+        skipped (Sequence[float]): Times in seconds of the frames that were left out
+            just before this one.
+        arrived (float): Time at which it was read, in seconds of `time.monotonic`.
     """
 
     index: int
@@ -53,7 +54,7 @@ class FrameSource(ABC):
     ended: str | None = None  # one line after reading that says why it ended early
     # Number of frames so far that were decoded from damaged data, or skipped.
     num_damaged = 0
-    once = False  # whether frames can be read a single time
+    once = False  # whether frames can be read only once
     in_memory = False  # whether the path is only a name, without a file
     span = (0.0, inf)  # seconds from which, and before which, frames are read
     names: Sequence[str] = ()  # names of the frames by number, if each is a file
@@ -62,10 +63,12 @@ class FrameSource(ABC):
     def __init__(
         self, name: str, path: Path, fps: float, num_frames: int | None = None
     ) -> None:
-        self.name, self.path, self.fps = name, path, fps
+        self.name = name
+        self.path = path
+        self.fps = fps
         self.label = escape(path)  # name in messages
         self.num_frames = num_frames
-        self._first: tuple[int, int] | None = None
+        self._first: tuple[int, int] | None = None  # height and width of the first
         self._said: set[str] = set()
 
     @abstractmethod
@@ -80,8 +83,10 @@ class FrameSource(ABC):
     def _fitted(self, image: np.ndarray) -> np.ndarray:
         """Scale and pad an image (H, W, 3) to the size of the first one, centered."""
         height, width = image.shape[:2]
-        rows, columns = self._first = self._first or (height, width)
-        if self._first == (height, width):
+        if self._first is None:
+            self._first = height, width
+        rows, columns = self._first
+        if (rows, columns) == (height, width):
             return image
         self._warn_once(
             '%s: frames of %dx%d pixels are scaled and padded to %dx%d',
@@ -95,14 +100,24 @@ class FrameSource(ABC):
         scale = min(rows / height, columns / width)
         inner = [max(round(scale * side), 1) for side in (width, height)]
         small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-        right, below = columns - inner[0], rows - inner[1]
-        left, top = right // 2, below // 2
-        borders = top, below - top, left, right - left
+        across = columns - inner[0]
+        down = rows - inner[1]
+        left = across // 2
+        top = down // 2
+        borders = top, down - top, left, across - left
         return cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT)
 
 
 def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
-    """Return an image, BGR uint8 (H, W, 3); raise ValueError if it is not one."""
+    """Return an image as an array, BGR uint8 (H, W, 3).
+
+    Args:
+        image (Any): The image.
+        what (str): Name of the image in the message.
+
+    Raises:
+        ValueError: If it has another shape or type.
+    """
     array = np.asarray(image)
     is_image = array.ndim == 3 and array.shape[2] == 3 and array.size > 0
     if array.dtype != np.uint8 or not is_image:

@@ -14,9 +14,9 @@ from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import DEFAULT_FPS, Frame, FrameSource
 
 _WEBCAM = re.compile(r'\d{1,2}|/dev/video\d+')
-# Seconds for opening and for the next frame before the connection counts as lost.
+# Seconds for opening, and for the next frame, before the connection counts as lost
 _TIMEOUT = (10.0, 10.0)
-# Consecutive damaged packets after which a stream counts as broken.
+# Consecutive damaged packets after which a stream counts as broken; higher waits longer
 _MAX_DAMAGED = 100
 
 
@@ -29,7 +29,11 @@ class VideoStream(FrameSource):
     """Read a stream without an end with FFmpeg, from its newest frame on.
 
     Each iteration connects and yields frames with the timestamps of the stream, NaN
-    where it has none. Damaged frames are left out. Settings are passed to ``av.open``.
+    where it has none. Damaged frames are left out.
+
+    Args:
+        address (Address): Where it is.
+        **settings (Any): Arguments of ``av.open``.
 
     Raises:
         ConnectionError: If it cannot be opened, and when it breaks while it is read.
@@ -49,7 +53,7 @@ class VideoStream(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Connect and decode."""
         with self._open() as container:
-            # FFmpeg makes timestamps up from a nominal rate: arrival times are used
+            # Arrival times replace timestamps that FFmpeg makes up from a nominal rate.
             is_timed = not decoding.is_raw(container)
             damaged = 0  # consecutive damaged packets
             # Decoding frames in several threads would delay them.
@@ -63,8 +67,8 @@ class VideoStream(FrameSource):
                     continue
                 damaged = 0
                 frame, image = item
-                time = frame.time if is_timed else None
-                yield Frame(index, np.nan if time is None else time, image)
+                is_known = is_timed and frame.time is not None
+                yield Frame(index, frame.time if is_known else np.nan, image)
 
     def _open(self) -> av.container.InputContainer:
         settings = dict(self._settings, timeout=_TIMEOUT)
@@ -81,7 +85,10 @@ class VideoStream(FrameSource):
 
 
 def open_stream(text: str) -> VideoStream | VideoFile:
-    """Open a webcam by number or device, an address, or a video file.
+    """Open a stream.
+
+    Args:
+        text (str): Number or device of a webcam, an address, or a video file.
 
     Raises:
         FileNotFoundError: If there is no such file or webcam.

@@ -12,7 +12,7 @@ from video_files import gray_image, write_video
 
 import mmhot
 from mmhot.frames.files import ImageSequence, VideoFile
-from mmhot.frames.part import PartOptions, read_time, take_part
+from mmhot.frames.part import PartOptions, read_time, take_frames, take_part
 from mmhot.pose2d.estimation import VideoPoseEstimator
 
 
@@ -24,7 +24,7 @@ def video(tmp_path_factory):
 
 
 def part_of(path, **options):
-    return take_part(VideoFile(path), PartOptions.read(options))
+    return take_frames(VideoFile(path), PartOptions.read(options))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_frames_of_a_part_have_the_names_of_their_images(tmp_path):
     for number, path in enumerate(paths):
         cv2.imwrite(str(path), gray_image(number))
     paths[1].write_bytes(b'damaged')
-    part = take_part(ImageSequence(paths, 'a', fps=10), PartOptions(start=0.3))
+    part = take_frames(ImageSequence(paths, 'a', fps=10), PartOptions(start=0.3))
     assert [part.names[x.index] for x in part] == ['3.png', '4.png', '5.png']
 
 
@@ -69,7 +69,7 @@ def test_number_of_frames_is_known():
 
 def test_a_part_without_limits_is_the_whole(video):
     whole = VideoFile(video)
-    assert take_part(whole, PartOptions()) is whole
+    assert take_frames(whole, PartOptions()) is whole
 
 
 def test_a_range_outside_is_one_line(video, caplog):
