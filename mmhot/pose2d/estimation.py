@@ -14,10 +14,11 @@ from mmhot.frames.capture import prefetch
 from mmhot.frames.shot_boundaries import CutDetector
 from mmhot.frames.sources import Frame, FrameObserver, FrameSource
 from mmhot.pose2d.cache import load_people, save_if_possible, save_people
-from mmhot.pose2d.chunks import ChunkTracker, KeyframeSettings, PoseSearch
+from mmhot.pose2d.chunks import ChunkTracker, KeyframeSettings
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.footage import ClipPeople
 from mmhot.pose2d.interfaces import Detector, Images, PoseEstimator, Prior
+from mmhot.pose2d.pose_search import PoseSearch
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code

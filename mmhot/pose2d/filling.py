@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from mmhot.pose2d.chunks import Keyframe, KeyframeSettings, PoseSearch, slides
+from mmhot.pose2d.chunks import Keyframe, KeyframeSettings
 from mmhot.pose2d.interfaces import Prior
+from mmhot.pose2d.pose_search import PoseSearch, slides
 from mmhot.structures.people import People, box_size
 
 

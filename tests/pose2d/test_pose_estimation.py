@@ -14,8 +14,8 @@ from mmhot.frames import files as frames
 from mmhot.frames.files import VideoFile
 from mmhot.frames.sources import Frame, FrameSource
 from mmhot.pose2d.cache import load_people, save_people
-from mmhot.pose2d.chunks import PoseSearch
 from mmhot.pose2d.estimation import VideoPoseEstimator
+from mmhot.pose2d.pose_search import PoseSearch
 from mmhot.pose2d.user_models import UserDetector, UserEstimator
 from mmhot.structures.people import People, round_boxes
 

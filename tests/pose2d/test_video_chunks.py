@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from mmhot.pose2d.chunks import ChunkTracker, PoseSearch
+from mmhot.pose2d.chunks import ChunkTracker
 from mmhot.pose2d.filling import Gaps, fill_chunk
 from mmhot.pose2d.interfaces import Prior
+from mmhot.pose2d.pose_search import PoseSearch
 from mmhot.structures.people import People, are_upright, box_iou, quarter_turns
 
 SIZE = (400, 300)
