@@ -158,7 +158,10 @@ class PoseSearch:
     def _follow_keypoints(
         self, places: np.ndarray, people: People, prior: Prior
     ) -> People:
-        """Estimate people with keypoints off their box in the box around these."""
+        """Estimate people with keypoints off their box in the box around these.
+
+        ``places`` (P,) are the frames of the people.
+        """
         around = self.boxes_of(people)
         off = box_iou(around, people.bboxes) < _SETTINGS.min_overlap
         rows = np.flatnonzero(off & self.are_certain(people))
@@ -168,6 +171,8 @@ class PoseSearch:
 
     def _look_around(self, places: np.ndarray, people: People, prior: Prior) -> People:
         """Estimate people with a doubtful pose in a larger box, which may hold limbs.
+
+        ``places`` (P,) are the frames of the people.
 
         The second pose must be most similar to the first pose of the same person. In a
         detected box, which has all limbs, it must also have a keypoint outside.
