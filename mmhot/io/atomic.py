@@ -12,9 +12,9 @@ from typing import TextIO
 from mmhot.errors import escape, one_line
 
 _TEMPORARY = re.compile(r'\.mmhot-[0-9a-f]{8}(\.|$)')
-_DAY = 86_400.0  # seconds
+_DAY = 86_400.0  # seconds; temporary files of older runs are deleted
 CACHE_FOLDER = '.mmhot-cache'
-"""Folder of intermediate results, in that of the results."""
+"""Folder of intermediate results, in the folder of results."""
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.touch(exist_ok=False)
         yield temporary
         with temporary.open('rb+') as file:
-            os.fsync(file.fileno())  # reports a full disk
+            os.fsync(file.fileno())  # It reports a full disk.
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(OSError):
@@ -51,7 +51,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Delete temporary files of killed runs, those older than a day."""
+    """Delete temporary files of killed runs that are older than a day."""
     for path in folder.glob('.mmhot-*'):
         with suppress(OSError):
             is_old = time.time() - path.stat().st_mtime > _DAY

@@ -1,4 +1,4 @@
-"""Image files: sizes from headers, decoding, writing. Opening of videos."""
+"""Image files: sizes from headers, decoding and writing. Opening of videos."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,9 +37,16 @@ def is_image(name: str | Path) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file upright (EXIF), as BGR uint8 (H, W, 3).
+    """Read an image file upright (EXIF).
+
+    Args:
+        path (str | Path): The file.
+
+    Returns:
+        np.ndarray: The image, BGR, uint8, (H, W, 3).
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If it is not an image, or too large according to its header.
     """
     import cv2
@@ -48,7 +55,7 @@ def read_image(path: str | Path) -> np.ndarray:
     name = escape(path)
     image = None
     size = image_size(path)
-    if size is not None:  # Pillow opens none of more than 179 million pixels
+    if size is not None:  # Pillow refuses images of more than 179 million pixels.
         check_pixels(*size, name)
         # imread cannot open names that the system's encoding lacks.
         image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
@@ -84,7 +91,7 @@ def check_pixels(width: float, height: float, name: str) -> None:
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Read width and height, upright, from an image's header; None if damaged."""
+    """Read width and height, upright, from an image's header; None if it is damaged."""
 
     def upright(image: Any) -> tuple[int, int]:
         is_turned = _exif_of(image).get(_EXIF_ORIENTATION, 1) > 4
@@ -96,7 +103,8 @@ def image_size(path: Path) -> tuple[int, int] | None:
 def count_pages(path: Path) -> int:
     """Count the frames of an animated image, or the pages of a TIFF file."""
 
-    def count(image: Any) -> int:  # JPEG files have previews
+    def count(image: Any) -> int:
+        """Count frames; further images in a JPEG file are previews."""
         return image.n_frames if image.format in ('PNG', 'TIFF', 'WEBP') else 1
 
     return _ask(path, count) or 1
@@ -105,11 +113,11 @@ def count_pages(path: Path) -> int:
 def read_focal_35mm(path: Path) -> float | None:
     """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
     focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
-    return focal or None  # 0 stands for unknown ones in files
+    return focal or None  # 0 stands for an unknown length.
 
 
 def _exif_of(image: Any) -> Any:
-    # The method of PNG files would decode them.
+    # PngImageFile.getexif would decode the image.
     return PIL.Image.Image.getexif(image)
 
 
@@ -122,10 +130,20 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
 
 
 def open_media(file: str, **settings: Any) -> Any:
-    """Open a video, sound or stream by ``av.open``, with titles of any encoding.
+    """Open a video, sound or stream by ``av.open``, with titles in any encoding.
 
-    A file names no others, and an address no files: playlists of addresses are read.
-    Lists of files are an OSError.
+    A file cannot open other files, and an address cannot open files; playlists of
+    addresses are read.
+
+    Args:
+        file (str): Path or address.
+        **settings: Arguments of ``av.open``.
+
+    Returns:
+        av.container.InputContainer: The opened file.
+
+    Raises:
+        OSError: If it cannot be read, or is a list of files.
     """
     import av
 

@@ -1,4 +1,12 @@
-"""Files of lifted 3D poses: ``.npz`` and JSON, written and read; of 2D keypoints."""
+"""Files of mmhot: 3D poses in ``.npz`` and JSON, written and read; 2D keypoints.
+
+``docs/output-formats.md`` has their keys. JSON has the structure of MMPose's 3D demo::
+
+    {"meta_info": {"name": "walk", "fps": 25.0, "axes": "world", ...},
+    "instance_info": [
+    {"frame_id": 0, "time": 0.0, "instances": [{"track_id": 0, "keypoints": [...]}]}
+    ]}
+"""
 
 import json
 import logging
@@ -81,7 +89,13 @@ _INSTANCE_KEYS = {
 
 
 def write_npz(clip: Clip3D, path: str | Path, export: object = None) -> None:
-    """Write a clip as ``.npz``, one array per field, without pickles."""
+    """Write a clip as ``.npz``, one array per field, without pickles.
+
+    Args:
+        clip (Clip3D): The clip, in any axes.
+        path (str | Path): The file.
+        export (object): Not used.
+    """
     timed = replace(clip, variable_time=clip.time)
     arrays = {
         _KEYS[name]: np.asarray(value, dtype)
@@ -92,7 +106,13 @@ def write_npz(clip: Clip3D, path: str | Path, export: object = None) -> None:
 
 
 def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
-    """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null."""
+    """Write a clip as JSON in the structure of MMPose's 3D demo; NaN becomes null.
+
+    Args:
+        clip (Clip3D): The clip, in any axes.
+        path (str | Path): The file.
+        export (object): Not used.
+    """
     header = {
         name: exact_list(value) if name == _PATH else value.tolist()
         for name, value in _header(clip).items()
@@ -123,6 +143,10 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     """Write 2D keypoints that cannot be lifted as ``.npz``, with the keys of results.
 
     Rows are sorted by frame and track.
+
+    Args:
+        clip (Clip2D): The keypoints.
+        path (str | Path): The file.
     """
     skeleton = get_skeleton(clip.skeleton)
     motions = [
@@ -143,7 +167,7 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
 
 
 def _header(clip: Clip3D) -> dict[str, np.ndarray]:
-    """Return the fields that are the same for all rows, those that the clip has."""
+    """Return the fields that are the same for all rows, as far as the clip has them."""
     values = {name: getattr(clip, name, None) for name in _HEADER} | {
         'steps': [*clip.steps],
         'step_options': [json.dumps(options) for options in clip.steps.values()],
@@ -160,13 +184,17 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
 
 
 def read_lifted(path: str | Path) -> Clip3D:
-    """Read a file of `write_npz`, `write_json` or a stream; the content decides which.
+    """Read 3D poses that mmhot has written as ``.npz``, JSON or a stream.
 
     Args:
-        path (str | Path): The file.
+        path (str | Path): The file; its content decides which format it is.
 
     Returns:
-        Clip3D: Equal to the written one bit for bit; of a stream the last session.
+        Clip3D: The written clip, equal to the bit; the last session of a stream.
+
+    Raises:
+        ValueError: If the file is damaged or has another format.
+        OSError: If the file does not exist or cannot be read.
 
     Example::
 
@@ -214,7 +242,11 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
 
 
 def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
-    """Make a clip of decoded JSON."""
+    """Make a clip of decoded JSON, see :func:`write_json`.
+
+    Raises:
+        ValueError: If a value is missing or wrong.
+    """
     fields = dict(document['meta_info'])
     frames = document['instance_info']
     counts = [len(frame['instances']) for frame in frames]
@@ -234,7 +266,11 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
 
 
 def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
-    """Make a clip of arrays, or lists, by the names of its fields."""
+    """Make a clip of its fields, arrays of any shape or lists by the names in files.
+
+    Raises:
+        ValueError: If a field is missing or wrong.
+    """
     if lacking := {*_KEYS.values(), *_HEADER} - _OPTIONAL - fields.keys():
         raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Folder of results, and what they must not overwrite."""
+"""Folder of results: what results must not overwrite, locks, cleaning."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +16,14 @@ def check_targets(
 ) -> None:
     """Refuse to write over an input, over a folder, or twice to one file.
 
-    ``targets`` are for each input its name in messages and the files to write.
+    Args:
+        targets (Iterable): For each input, its name in messages and the files that will
+            be written.
+        read (Iterable[str | Path]): All inputs.
+
+    Raises:
+        IsADirectoryError: If a file to write is a folder.
+        ValueError: If it is an input, or would be written twice.
     """
     inputs = {realpath(path) for path in read}
     sources: dict[str, object] = {}
@@ -39,9 +46,13 @@ def check_targets(
 
 
 def lock(file: RawIOBase, path: Path) -> None:
-    """Refuse a file to which another process appends; its end releases the lock.
+    """Lock a file until this process ends; refuse it if another process has locked it.
 
-    Windows has no such locks. There, the lines of both processes are in the file.
+    Windows does not have such locks. There, the file gets the lines of both processes.
+
+    Args:
+        file (RawIOBase): The opened file.
+        path (Path): Its path, for the message.
     """
     with suppress(ImportError):
         import fcntl
@@ -62,13 +73,21 @@ def results_folder(
 ) -> Iterator[None]:
     """Create a writable folder; remove it again if nothing was written to it.
 
-    The other arguments are passed to :func:`check_targets`.
+    Temporary files of killed runs in it are deleted.
+
+    Args:
+        folder (Path): The folder.
+        targets (Iterable): See :func:`check_targets`.
+        read (Iterable[str | Path]): See :func:`check_targets`.
+
+    Raises:
+        ValueError: If the folder cannot be written, or :func:`check_targets` refuses.
     """
     check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):  # permissions alone do not show it
+        with TemporaryFile(dir=folder):  # Permissions alone do not show it.
             pass
     except OSError as error:
         raise ArgumentError(
@@ -81,4 +100,4 @@ def results_folder(
     finally:
         for path in missing:
             with suppress(OSError):
-                path.rmdir()  # it fails, and is kept, unless it is empty
+                path.rmdir()  # It fails, and the folder stays, unless it is empty.

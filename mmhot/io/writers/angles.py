@@ -14,7 +14,7 @@ from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.structures.clips_3d import Clip3D
 
 _PLACES = ('pelvis_tx', 'pelvis_ty', 'pelvis_tz')
-# Joints of parts of the body that have another name in angles.
+# Joints of body parts that have another name in angles
 _JOINTS = dict(pelvis='root', lumbar='spine', ankle='foot', arm='shoulder')
 _HEADER = """\
 {name}
@@ -31,10 +31,15 @@ endheader
 
 
 def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write the angles of one person as motion of OpenSim's full-body model.
+    """Write the angles of one person as a motion of OpenSim's full-body model.
 
-    It begins with the first pose of the clip, one track in ``'world'`` axes; gaps
-    repeat the nearest pose. The header has the file's origin.
+    The file begins with the first pose, and frames without a pose repeat the nearest
+    one. The header has the origin.
+
+    Args:
+        clip (Clip3D): One track of Human3.6M's joints in ``'world'`` axes.
+        path (str | Path): The file.
+        export (Export): Rate and origin.
     """
     clip = at_rate(clip, export.of(OutputRate).out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
@@ -53,7 +58,7 @@ def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None
 
 
 def clip_angles(clip: Clip3D) -> dict[str, np.ndarray]:
-    """Return each angle in degrees, (N,) by name; the clip is in ``'world'`` axes."""
+    """Compute the joint angles of a clip in ``'world'`` axes, degrees, (N,) by name."""
     names = angle_names(len(clip.joint_names))
     angles = np.empty((len(clip), len(names)))
     for rows in clip.stretches():
@@ -62,14 +67,24 @@ def clip_angles(clip: Clip3D) -> dict[str, np.ndarray]:
 
 
 def joint_of(angle: str) -> str:
-    """Return the joint beside which an angle is shown: left_knee of knee_angle_l."""
+    """Return the joint beside which an angle is shown.
+
+    >>> joint_of('knee_angle_l')
+    'left_knee'
+    """
     part, _, *side = angle.split('_')
     sides = {'l': 'left_', 'r': 'right_'}
     return ''.join(sides[x] for x in side) + _JOINTS.get(part, part)
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
-    """Write the angles of all poses as a table; the clip is in ``'world'`` axes."""
+    """Write the angles of all poses, degrees, as a table with a row for each pose.
+
+    Args:
+        clip (Clip3D): People of Human3.6M's joints in ``'world'`` axes.
+        path (str | Path): The file.
+        export (object): Not used.
+    """
     times = cells(clip.seconds(clip.frame), '.6f')
     angles = {name: cells(x, '.4f') for name, x in clip_angles(clip).items()}
     write_columns(path, dict(frame=clip.frame, time=times, track=clip.track, **angles))

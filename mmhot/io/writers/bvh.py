@@ -25,9 +25,9 @@ _CENTIMETERS = 100.0
 # Length of the end site of a limb without an end joint, as a share of its last bone.
 # It is short, so that feet end above the floor.
 _END = 0.15
-# Degrees from frame to frame. Where an Euler angle changes by more than this, and by
-# more than its joint turns, the angles are near a pole (gimbal lock).
-_STEP = 30.0
+# Degrees per frame. An Euler angle that changes by more than this, and by more than its
+# joint turns, is near a pole (gimbal lock). Higher values accept more of them.
+_MAX_STEP = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,17 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
     """Write the motion of one person as ``.bvh``, with the rig of a profile.
 
     The format has neither frame numbers nor gaps: it begins with the video, has a
-    constant rate, and frames without a pose repeat the nearest one. The clip is one
-    track in ``'world'`` axes of ``h36m-17`` or ``h36m-24``, perhaps with fingers.
+    constant rate, and frames without a pose repeat the nearest one.
 
-    The note that is returned says how far joints are from the clip's joints, as bones
-    have constant lengths, and where the origin is, as the format has no field for it.
+    Args:
+        clip (Clip3D): One track of ``h36m-17`` or ``h36m-24``, perhaps with fingers, in
+            ``'world'`` axes.
+        path (str | Path): The file.
+        export (Export): Profile, rate and origin.
+
+    Returns:
+        str: How far joints are from the clip's joints, as bones have constant lengths,
+        and where the origin is, as the format has no field for it.
     """
     rig = BVH_PROFILES[export.of(BvhOptions).bvh_profile].with_fingers(clip.joint_names)
     clip = at_constant_rate(clip, export.of(OutputRate).out_fps or rig.fps)
@@ -64,9 +70,13 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
 
 
 def write_bvh(motion: RigidMotion, fps: float, path: str | Path, rig: Rig) -> None:
-    """Write a motion of ``rig.joints``, in meters, z up, as ``.bvh``.
+    """Write a motion as ``.bvh``: centimeters, y up, and degrees.
 
-    The file has centimeters, y up, and degrees.
+    Args:
+        motion (RigidMotion): Motion of ``rig.joints`` in meters, z up.
+        fps (float): Frames per second.
+        path (str | Path): The file.
+        rig (Rig): Names of the joints, their axes, and orders of Euler angles.
     """
     motion = _in_axes(motion, rig)
     channels, axes = _channels(motion, rig)
@@ -83,15 +93,16 @@ def write_bvh(motion: RigidMotion, fps: float, path: str | Path, rig: Rig) -> No
 def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, str]:
     """Return the angles of each joint, radians, (K, T, 3), and the order of their axes.
 
-    Near the poles of an order, where the second angle is a right angle, the others turn
-    much for little. Of several orders the one with the smallest steps is chosen.
+    Near the poles of an order, where the second angle is a right angle, the other two
+    change much while the joint turns little. The order with the smallest such steps is
+    chosen.
     """
     rotations = np.swapaxes(motion.rotations, 0, 1)
     same = (rotations[:, :-1] * rotations[:, 1:]).sum((-1, -2))  # 1 + 2 cos of turns
     turns = np.arccos(((same - 1) / 2).clip(-1, 1))
     angles = [smooth_angles(euler_angles(rotations, x), x) for x in rig.orders]
     steps = np.stack([np.abs(np.diff(x, axis=1)).max(-1) for x in angles])
-    excess = (steps - np.maximum(turns, np.radians(_STEP))).max((-2, -1), initial=0)
+    excess = (steps - np.maximum(turns, np.radians(_MAX_STEP))).max((-2, -1), initial=0)
     best = int(excess.argmin())
     return angles[best], rig.orders[best]
 

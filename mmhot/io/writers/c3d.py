@@ -14,25 +14,30 @@ from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips_3d import Clip3D
 
-_MILLIMETERS = 1000.0
-# Residuals by the format's rules: 0 for computed points, -1 for unknown ones.
-_COMPUTED = 0.0
-_UNKNOWN = -1.0
-# Number of lifted joints; the joints after them, such as toes, are computed from them.
-_NUM_LIFTED = 17
-# Header fields of frame numbers have 16 bits.
-_MAX_FRAMES = 65_535
-# Bytes; a file is blocks of this size.
-_BLOCK = 512
+_MILLIMETERS = 1000.0  # millimeters of a meter
+_COMPUTED = 0.0  # residual of computed points, by the rules of the format
+_UNKNOWN = -1.0  # residual of points that were not seen
+_NUM_LIFTED = 17  # joints after these, such as toes, are computed from them
+_MAX_FRAMES = 65_535  # frame numbers have 16 bits in the header
+_BLOCK = 512  # bytes; a file consists of blocks of this size
 
 
 def write_person(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
-    Residuals are the expected errors where they are known, and else 0, the format's
-    value for computed points. Joints with a score of 0 were not seen and are left out:
-    their residual is -1, as in frames without a pose. The clip is one track in
-    ``'world'`` axes; the file begins with its first pose.
+    The file begins with the first pose. Residuals are the expected errors where they
+    are known, and else 0, the format's value for computed points. Joints with a score
+    of 0 were not seen and are left out: their residual is -1, as in frames without a
+    pose.
+
+    Args:
+        clip (Clip3D): One track in ``'world'`` axes.
+        path (str | Path): The file.
+        export (object): Not used.
+
+    Raises:
+        ValueError: If the clip has more frames than the format allows.
+        OSError: If the file cannot be written.
     """
     import ezc3d
 
@@ -103,8 +108,8 @@ def _check_size(path: Path, num_values: int) -> None:
 
 
 def _residuals(clip: Clip3D) -> np.ndarray:
-    """Return the residuals of the joints of poses, which the format rounds, (N, K)."""
+    """Return the residuals of joints, in whole millimeters, (N, K)."""
     errors = np.nan if clip.expected_error is None else clip.expected_error
     residuals = np.nan_to_num(np.round(errors * _MILLIMETERS), nan=_COMPUTED)
-    # A pose between one with a joint and one without it has no such joint.
+    # Interpolated scores are below 1 between a pose with a joint and one without it.
     return np.where(clip.keypoint_scores_3d > 0.999, residuals, _UNKNOWN)

@@ -10,17 +10,22 @@ from mmhot.io.atomic import replacing_text
 from mmhot.io.writers.export import Export
 from mmhot.structures.clips_3d import Clip3D
 
-_PERSON = 1  # category
-_SAME = 0.01  # frames; times that are farther from whole frames are of a variable rate
+_PERSON = 1  # ID of the category
+_SAME = 0.01  # frames; times that are farther from whole frames have a variable rate
 
 
 def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
 
-    All keypoints of the 2D model are written, also the ones that are not lifted. Joints
-    that were filled in are not labeled. ``info`` has the frame rate and the steps that
-    have run; tools that drop ``info`` lose them. Images have the names of their files,
-    and frame numbers have gaps where times have gaps.
+    All keypoints of the 2D model are written, also keypoints that are not lifted.
+    Joints that were filled in are not labeled. ``info`` has the frame rate and the
+    steps that have run; tools that drop ``info`` lose them. Images have the names of
+    their files, and frame numbers have gaps where times have gaps.
+
+    Args:
+        clip (Clip3D): The clip, in any axes.
+        path (str | Path): The file.
+        export (Export): Names of the images.
     """
     if clip.detected_2d is not None and clip.detected_scores is not None:
         clip = replace(

@@ -11,9 +11,14 @@ from mmhot.structures.clips_3d import Clip3D
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
-    """Write a clip as a table; unknown values are left empty.
+    """Write a clip as a table with a row for each joint; unknown values are empty.
 
-    Columns ``x, y, z`` are root-relative, ``u, v`` in pixels.
+    Columns ``x, y, z`` are meters relative to the root, and ``u, v`` are pixels.
+
+    Args:
+        clip (Clip3D): The clip, in any axes.
+        path (str | Path): The file.
+        export (object): Not used.
     """
     columns: dict[str, Iterable] = dict(clip.table())
     for name in columns.keys() - {'frame', 'track', 'joint'}:
@@ -22,12 +27,16 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
 
 
 def write_columns(path: str | Path, columns: Mapping[str, Iterable]) -> None:
-    """Write a table with the names of its columns in the first row."""
+    """Write columns of equal lengths, with their names in the first row."""
     with replacing_text(path) as file:
         csv.writer(file).writerow(columns)
         csv.writer(file).writerows(zip(*columns.values(), strict=True))
 
 
 def cells(values: Iterable[float], form: str) -> list[str]:
-    """Format numbers; NaN is an empty cell."""
+    """Format numbers; NaN becomes an empty cell.
+
+    >>> cells([0.5, float('nan')], '.2f')
+    ['0.50', '']
+    """
     return ['' if np.isnan(value) else format(value, form) for value in values]

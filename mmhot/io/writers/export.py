@@ -1,4 +1,8 @@
-"""Interface of functions that write a clip in a format, and their inputs."""
+"""Interface of writers, functions that write a clip in a format, and their options.
+
+The table :data:`mmhot.chain.formats.FORMATS` says which axes and tracks the clip of a
+writer has, and which options act on it.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,11 +76,11 @@ class OriginOption(WriterOptions):
 
 
 class Image(Protocol):
-    """Frame of a video: its number, seconds, and BGR image, uint8 (H, W, 3)."""
+    """Frame of a video."""
 
-    index: int
-    time: float
-    image: np.ndarray
+    index: int  # frame number
+    time: float  # seconds
+    image: np.ndarray  # BGR, uint8, (H, W, 3)
 
 
 class Images(Protocol):
@@ -110,6 +114,9 @@ class Export:
 
     def of(self, kind: type[T]) -> T:
         """Return the options of a class that the format lists.
+
+        Args:
+            kind (type): Class of the options.
 
         Example::
 

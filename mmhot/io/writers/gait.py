@@ -23,15 +23,18 @@ _NUMBERS = (
     *('contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
-# Sine of the angle between a treadmill and the image, 30 degrees, from which on lifted
-# feet move too little in depth: half of their way from the front and from behind.
+# Sine of the angle between a treadmill and the image, 30 degrees. Beyond it, lifted
+# feet move too little in depth: half of their way if seen from the front or behind.
 _FRONT = 0.5
 
 
 def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
-    """Return the track and the strides of all people; axes are ``'world'``.
+    """Find the strides of all people in a clip in ``'world'`` axes.
 
-    Lengths of steps on treadmills are NaN unless these are seen from the side.
+    Lengths of steps on a treadmill are NaN unless it is seen from the side.
+
+    Returns:
+        list[tuple[int, Stride]]: Track ID and stride.
     """
     of_people = []
     for rows in clip.stretches():
@@ -54,8 +57,18 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | None:
     """Write the strides of all people, and below them the mean cycles of their angles.
 
-    Strides are in seconds, meters and steps per minute, angles in degrees. Returns a
-    note on what is unknown; NothingToWriteError if no person walks.
+    Strides are in seconds, meters and steps per minute, angles in degrees.
+
+    Args:
+        clip (Clip3D): People of Human3.6M's joints in ``'world'`` axes.
+        path (str | Path): The file.
+        export (object): Not used.
+
+    Returns:
+        str | None: A note on what is unknown, if something is.
+
+    Raises:
+        NothingToWriteError: If no person walks.
     """
     strides = clip_strides(clip)
     if not strides:

@@ -22,7 +22,7 @@ from mmhot.io.writers.rigs import HUMAN_IK, Rig
 from mmhot.structures.clips_3d import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
-_UNTURNED = 1e-6
+_UNTURNED = 1e-6  # quaternion part; joints that never turn by more have no channel
 _KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
 _COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
 _VERTICES = 34962  # target of arrays of a mesh that hold vertices
@@ -30,7 +30,15 @@ _INDICES = 34963  # target of arrays of a mesh that hold corners of triangles
 
 
 class _Gltf:
-    """Binary glTF 2.0 container under construction: a JSON document with arrays."""
+    """Binary glTF 2.0 file under construction: a JSON document with arrays.
+
+    Items of the document refer to each other by index:
+
+        >>> gltf = _Gltf()
+        >>> times = gltf.add_array(np.array([0, 0.04], np.float32), bounds=True)
+        >>> gltf.document['accessors'][times]['type'], gltf.document['bufferViews']
+        ('SCALAR', [{'buffer': 0, 'byteOffset': 0, 'byteLength': 8}])
+    """
 
     def __init__(self) -> None:
         self.document: dict[str, Any] = {
@@ -41,7 +49,7 @@ class _Gltf:
         self._size = 0
 
     def add(self, kind: str, **item: Any) -> int:
-        """Append an item to a list of the document, such as ``'nodes'``: its index."""
+        """Append to a list of the document, such as 'nodes', and return the index."""
         items = self.document.setdefault(kind, [])
         items.append(item)
         return len(items) - 1
@@ -49,7 +57,11 @@ class _Gltf:
     def add_array(
         self, array: np.ndarray, target: int | None = None, bounds: bool = False
     ) -> int:
-        """Append an array (N,) or (N, C), and return the index of its accessor."""
+        """Append an array (N,) or (N, C), and return the index of its accessor.
+
+        ``target`` says what the arrays of a mesh hold, and ``bounds`` adds the smallest
+        and largest value of each column.
+        """
         kind = array.dtype.newbyteorder('<')
         data = array.astype(kind, copy=False).tobytes()
         view = dict(buffer=0, byteOffset=self._size, byteLength=len(data))
@@ -72,7 +84,15 @@ class _Gltf:
     def add_channel(
         self, node: int, path: str, times: int, values: np.ndarray, way: str = 'LINEAR'
     ) -> None:
-        """Animate a node's 'translation', 'rotation' or 'scale', (T, C) float32."""
+        """Animate a property of a node.
+
+        Args:
+            node (int): Index of the node.
+            path (str): Property: 'translation', 'rotation' or 'scale'.
+            times (int): Index of the accessor of T times in seconds.
+            values (np.ndarray): Values at these times, float32, (T, C).
+            way (str): Interpolation between them, 'LINEAR' or 'STEP'.
+        """
         samplers = self.animation['samplers']
         target = dict(node=node, path=path)
         self.animation['channels'].append(dict(sampler=len(samplers), target=target))
@@ -98,10 +118,17 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
 
     The scene is in meters, y up (world x, z, -y). Each person has a root node, from
     ``Person 1`` on, and joints named as in HumanIK. People are scaled to zero in frames
-    that lack them. The extras of the scene state the origin of the file. The clip has
-    ``'world'`` axes and joints of Human3.6M, and may have fingers. The note that is
-    returned says how far joints are from the clip's joints, as bones have constant
-    lengths.
+    without them. The extras of the scene state the origin of the file.
+
+    Args:
+        clip (Clip3D): People of ``h36m-17`` or ``h36m-24``, perhaps with fingers, in
+            ``'world'`` axes.
+        path (str | Path): The file.
+        export (Export): Rate and origin.
+
+    Returns:
+        str | None: How far joints are from the clip's joints, as bones have constant
+        lengths; None if there are no people.
     """
     clip = at_rate(clip, export.of(OutputRate).out_fps)
     gltf = _Gltf()
@@ -139,7 +166,7 @@ def _add_joints(gltf: _Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
     offsets[0, 1] = motion.root[:, 2].mean()
     nodes = []
     for joint, offset in zip(rig.joints, offsets, strict=True):
-        # LeftToe_End, LeftHand_End
+        # Ends of limbs are called LeftToe_End, LeftHand_End.
         end = 'HeadTop_End' if joint == 'head' else joint.title().replace('_', '', 1)
         name = rig.names.get(joint, end)
         nodes.append(gltf.add('nodes', name=name, translation=offset.tolist()))

@@ -16,26 +16,28 @@ from mmhot.io.writers.rigid_skeleton import RigidMotion, least_rotation
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 
 TEMPLATE = Path(__file__).with_suffix('.npz')
-# All lengths below are centimeters of a typical adult, x left, y up, z forward.
+# Lengths of the template are centimeters of a typical adult, x left, y up, z forward.
 _SHIN = 100 * TYPICAL_SHIN
 _LOWERED = np.radians(45)  # angle of the template's arms below the rest pose
-_FLESH = 7.0  # beside hips and shoulders
+_FLESH = 7.0  # centimeters of flesh beside the joints of hips and shoulders
 # Parts of a limb, and the joints where their bones end.
 _ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')
 _LEG = dict(hip='knee', knee='foot')
 _TRUNK = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax')
-_METERS = 0.01  # a centimeter
-DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
-OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])  # back of the left hand
-ANKLE = np.array([9.3, -86.0, 0.0])
-SHOULDER = np.array([17.0, 50.3, -0.8])
-JOINTS = {
+_METERS = 0.01  # meters of a centimeter
+# Directions along the lowered left arm, and up from the back of its hand
+_DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
+_OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])
+_ANKLE = np.array([9.3, -86.0, 0.0])
+_SHOULDER = np.array([17.0, 50.3, -0.8])
+# Joints of the template; right joints are the mirrored left ones.
+_JOINTS = {
     'root': (0, 0, 0),
     'left_hip': (9.3, 0, 0),
-    'left_knee': (9.3, ANKLE[1] + _SHIN, 0),
-    'left_foot': ANKLE,
-    'left_toe': ANKLE + 100 * TOE,
-    'left_toe_end': ANKLE + 100 * (TOE + TOE_END),
+    'left_knee': (9.3, _ANKLE[1] + _SHIN, 0),
+    'left_foot': _ANKLE,
+    'left_toe': _ANKLE + 100 * TOE,
+    'left_toe_end': _ANKLE + 100 * (TOE + TOE_END),
     'spine_0': (0, 11, -1.5),
     'spine_1': (0, 22, -3),
     'spine_2': (0, 37, -1.5),
@@ -43,10 +45,10 @@ JOINTS = {
     'neck_base': (0, 66.5, 4.5),
     'head': (0, 77, 0),
     'left_clavicle': (4.3, 51.5, -0.2),
-    'left_shoulder': SHOULDER,
-    'left_elbow': SHOULDER + 29 * DOWN,
-    'left_wrist': SHOULDER + 54 * DOWN,
-    'left_hand_end': SHOULDER + 71.5 * DOWN,
+    'left_shoulder': _SHOULDER,
+    'left_elbow': _SHOULDER + 29 * _DOWN,
+    'left_wrist': _SHOULDER + 54 * _DOWN,
+    'left_hand_end': _SHOULDER + 71.5 * _DOWN,
 }
 
 
@@ -73,10 +75,20 @@ class Mannequin:
 def nearest_bones(
     vertices: np.ndarray, rest: np.ndarray, parents: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the bone that is nearest to each vertex (V, 3) in the rest pose (K, 3).
+    """Find the bone that is nearest to each vertex.
 
-    Returns the joints at both ends of the bone, the parent first, (V, 2), and how far
-    along it the vertex is, 0 to 1, (V,). Parents are of joints, -1 for the root.
+    Args:
+        vertices (np.ndarray): Vertices in the rest pose, (V, 3).
+        rest (np.ndarray): Joints in the rest pose, (K, 3).
+        parents (Sequence[int]): Parent of each joint, -1 for the root.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joints at both ends of the bone, the parent
+        first, (V, 2), and how far along the bone the vertex is, 0 to 1, (V,).
+
+    >>> line = np.array([[0.0, 0, 0], [0, 2, 0], [0, 4, 0]])
+    >>> nearest_bones(np.array([[1.0, 2.5, 0]]), line, (-1, 0, 1))
+    (array([[1, 2]]), array([0.25]))
     """
     ends = np.array(
         [(above, joint) for joint, above in enumerate(parents) if above >= 0]
@@ -91,8 +103,12 @@ def nearest_bones(
 def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
     """Make a mannequin with the proportions of a person.
 
-    Only the rest pose of the motion is used. The rig is a humanoid with three joints of
-    the spine. Faces, joints and weights are the same for all people.
+    Args:
+        motion (RigidMotion): Motion of the person; only its rest pose is used.
+        rig (Rig): Rig of the motion, a humanoid with three joints of the spine.
+
+    Returns:
+        Mannequin: The mesh; faces, joints and weights are the same for all people.
     """
     place = dict(zip(rig.joints, motion.rest(), strict=True))
     body = _Body(place)
@@ -147,7 +163,7 @@ class _Body:
         moved = (points - _joint(joint)) * scale @ turn.T
         if part not in _ARM:
             return moved + self.place[joint]
-        along = DOWN * ((-1 if side == 'right' else 1), 1, 1)
+        along = _DOWN * ((-1 if side == 'right' else 1), 1, 1)
         stretch = self._stretch(joint, f'{side}_{_ARM[part]}') / self.thickness - 1
         moved += stretch * (moved @ along)[:, None] * along
         above = self.place[f'{side}_shoulder']
@@ -174,13 +190,13 @@ class _Body:
 def _joint(name: str) -> np.ndarray:
     """Return the place of a joint of the template, arms lowered, (3,) centimeters."""
     if name.startswith('right'):
-        return np.array(JOINTS[name.replace('right', 'left')]) * (-1, 1, 1)
-    return np.array(JOINTS[name])
+        return np.array(_JOINTS[name.replace('right', 'left')]) * (-1, 1, 1)
+    return np.array(_JOINTS[name])
 
 
 def _turn(side: str) -> np.ndarray:
     """Return the matrix (3, 3) that lowers an arm."""
-    left = np.stack([DOWN, OVER, [0, 0, 1]], axis=1)
+    left = np.stack([_DOWN, _OVER, [0, 0, 1]], axis=1)
     return left if side == 'left' else left.T
 
 

@@ -1,4 +1,4 @@
-"""Frames of the formats that have one pose in each: other rates, and gaps."""
+"""Frames of formats with a pose in each frame: other rates, and gaps."""
 
 from dataclasses import replace
 
@@ -7,20 +7,25 @@ import numpy as np
 from mmhot.geometry.windows import resample
 from mmhot.structures.clips_3d import ARRAYS, Clip3D, join_rows
 
-_MOST_FRAMES = 1_000_000  # a whole working day at 30 frames per second
+_MOST_FRAMES = 1_000_000  # frames of a file without gaps; nine hours at 30 frames/s
 
 
 def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
-    """Interpolate the poses of a clip at a constant rate; None keeps the clip.
+    """Interpolate the poses of a clip at a constant rate.
 
     Frame 0 stays at 0 seconds. Gaps and pauses stay gaps.
+
+    Args:
+        clip (Clip3D): The clip.
+        fps (float | None): Frames per second; None keeps the clip.
     """
     if fps is None or not len(clip):
         return clip
     motions = []
     for rows in clip.stretches():
         times = clip.seconds(clip.frame[rows])
-        first, last = np.ceil(times[0] * fps - 1e-6), np.floor(times[-1] * fps + 1e-6)
+        first = np.ceil(times[0] * fps - 1e-6)
+        last = np.floor(times[-1] * fps + 1e-6)
         frames = np.arange(first, max(first, last) + 1)
         at = np.interp(frames / fps, times, np.arange(len(rows)))
         motion = {'frame': frames.astype(np.int64)}
@@ -43,10 +48,19 @@ def at_constant_rate(clip: Clip3D, fps: float | None = None) -> Clip3D:
 
 
 def fill_frames(person: Clip3D, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat the nearest pose in frames without one: numbers (T,), places (T, K, 3).
+    """Repeat the nearest pose in frames without one.
+
+    Args:
+        person (Clip3D): One track.
+        first (int): First frame number of the result, at most the first one of the
+            person.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Frame numbers (T,) and joints in meters
+        (T, K, 3).
 
     Raises:
-        ValueError: If these are too many.
+        ValueError: If there are too many frames.
     """
     if person.frame[-1] - first > _MOST_FRAMES:
         raise ValueError(

@@ -35,9 +35,14 @@ _JOINT_PIXELS = 3.0
 
 
 def write_recording(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write a clip in any axes as a recording for the Rerun viewer, by rerun-sdk.
+    """Write a clip as a recording for the Rerun viewer, by rerun-sdk.
 
     The video is stored as AV1 behind the 2D keypoints.
+
+    Args:
+        clip (Clip3D): The clip, in any axes.
+        path (str | Path): The file.
+        export (Export): Video.
     """
     import rerun as rr
 
@@ -71,7 +76,7 @@ def _layout(rr: ModuleType, clip: Clip3D) -> object:
 def _describe(rr: ModuleType, stream: 'RecordingStream', clip: Clip3D) -> None:
     axes = rr.ViewCoordinates.RDF if clip.axes == 'camera' else rr.ViewCoordinates.RFU
     stream.log(WORLD, axes, static=True, strict=True)
-    # static extents, to which the viewer fits its views: the image and all positions
+    # The viewer fits its views to static extents: the image and all positions.
     positions = clip.places().reshape(-1, 3)
     ends = np.stack([np.nanmin(positions, 0), np.nanmax(positions, 0)])
     stream.log(f'{WORLD}/ends', rr.Points3D(ends, radii=0.0), static=True, strict=True)
@@ -145,7 +150,7 @@ def _send_video(
     os.environ.setdefault('SVT_LOG', '1')
     count = int(clip.frame.max() - clip.frame.min()) + 1
     times: list[tuple[int, float]] = []
-    import av  # only here: this module is imported by the command's help
+    import av  # The command's help imports this module, but not PyAV.
     from av.video.reformatter import Colorspace
 
     file = BytesIO()

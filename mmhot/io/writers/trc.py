@@ -14,7 +14,12 @@ from mmhot.structures.clips_3d import Clip3D
 def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the joints of one person as markers, from the first pose on: meters, y up.
 
-    The clip is one track in ``'world'`` axes; gaps repeat the nearest pose.
+    Frames without a pose repeat the nearest one.
+
+    Args:
+        clip (Clip3D): One track in ``'world'`` axes.
+        path (str | Path): The file.
+        export (Export): Rate.
     """
     clip = at_rate(clip, export.of(OutputRate).out_fps)
     frames, positions = fill_frames(clip, first=clip.frame[0])
@@ -48,5 +53,9 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> N
 
 
 def in_y_up(positions: np.ndarray) -> np.ndarray:
-    """Turn positions (..., 3) from z up to y up."""
+    """Turn positions (..., 3) from z up to y up; x stays.
+
+    >>> in_y_up(np.array([1.0, 2.0, 3.0])).tolist()
+    [1.0, 3.0, -2.0]
+    """
     return positions[..., [0, 2, 1]] * (1, 1, -1)
