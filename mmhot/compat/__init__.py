@@ -1,7 +1,7 @@
-"""Shims: conditional, reversible patches of other packages.
+"""Shims: conditional and reversible patches of other packages.
 
-A :class:`Shim` is installed only where it is needed. Light ones, which import nothing,
-are installed by ``import mmhot``, the others by :func:`apply` in ``mmhot.plugin``.
+A :class:`Shim` is installed only where it is needed. ``import mmhot`` installs the
+light ones, which import nothing, and ``mmhot.plugin`` the others.
 """
 
 import os
@@ -14,17 +14,24 @@ from typing import Any
 from mmhot.compat import import_hooks
 
 Undo = Callable[[], object]
+"""Function that reverts a shim."""
 
 
 @dataclass(frozen=True)
 class Shim:
-    """A patch of another package."""
+    """Patch of another package.
+
+    Attributes:
+        name (str): Name in ``mmhot doctor``.
+        reason (str): Problem that it solves, in one line.
+        install (Callable): Function that installs it and returns one that reverts it,
+            or None if it is not needed.
+        light (bool): Whether it imports nothing, so that ``import mmhot`` installs it.
+    """
 
     name: str
-    reason: str  # problem that it solves, in one line
-    # Function that installs it and returns how to revert it, or None if not needed
+    reason: str
     install: Callable[[], Undo | None]
-    # Whether it imports nothing, so that `import mmhot` can install it
     light: bool = False
 
 
@@ -34,7 +41,14 @@ _undo: dict[str, Undo] = {}
 
 
 def apply(light: bool = False) -> tuple[str, ...]:
-    """Install all shims that are needed, or the light ones; return installed names."""
+    """Install all shims that are needed.
+
+    Args:
+        light (bool): Whether to install the light ones only. Defaults to False.
+
+    Returns:
+        tuple[str, ...]: Names of all installed shims.
+    """
     for shim in SHIMS:
         if shim.name not in _undo and (shim.light or not light):
             undo = shim.install()
@@ -44,7 +58,12 @@ def apply(light: bool = False) -> tuple[str, ...]:
 
 
 def revert(kept: int = 0) -> None:
-    """Revert all shims but the first ``kept``, in reverse order."""
+    """Revert installed shims, the last one first.
+
+    Args:
+        kept (int): Number of shims, in the order of their installation, that stay.
+            Defaults to 0.
+    """
     while len(_undo) > kept:
         _undo.popitem()[1]()
 
@@ -55,14 +74,24 @@ def applied() -> tuple[str, ...]:
 
 
 def states() -> dict[str, str]:
-    """Return by name whether each shim is installed, or when it will be."""
+    """Return the state of each shim by name: whether it is or will be installed."""
     later = {shim.name: 'not needed' if shim.light else _LATER for shim in SHIMS}
     return {**later, **dict.fromkeys(_undo, 'in place')}
 
 
 @contextmanager
 def shims() -> Iterator[tuple[str, ...]]:
-    """Install the shims for a block; revert those that were not installed before."""
+    """Install all shims that are needed for a block.
+
+    Yields:
+        tuple[str, ...]: Names of installed shims. Those that were not installed before
+        are reverted after the block.
+
+    Example::
+
+        with shims():
+            content = torch.load('epoch_1.pth')
+    """
     before = len(_undo)
     try:
         yield apply()
@@ -98,7 +127,7 @@ def restore_tostring_rgb() -> Undo | None:
 
 
 def pass_scalar_radius() -> Undo | None:
-    """Make MMPose's visualizer draw circles with scalar radii."""
+    """Pass radii of circles as numbers to OpenCV, in MMPose's visualizer."""
     import numpy as np
 
     if tuple(map(int, np.__version__.split('.')[:2])) < (2, 4):
@@ -112,20 +141,21 @@ def pass_scalar_radius() -> Undo | None:
             radius = np.asarray(radius).item()
         return original(self, center, radius, *args, **kwargs)
 
-    # The method is inherited from OpencvBackendVisualizer, so deleting it reverts this.
+    # Without this method the visualizer inherits that of OpencvBackendVisualizer again.
     PoseLocalVisualizer.draw_circles = draw_circles
     return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
 
 
 def train_on_cpus() -> Undo | None:
-    """Make MMEngine join the processes of torchrun on CPUs, if there is no GPU."""
+    """Make MMEngine's launcher 'pytorch' work on CPUs, if there is no GPU."""
     import torch
     from mmengine.dist import utils
     from mmengine.model import MMDistributedDataParallel
 
     if torch.cuda.is_available():
         return None
-    join, build = utils._init_dist_pytorch, MMDistributedDataParallel.__init__
+    join = utils._init_dist_pytorch
+    build = MMDistributedDataParallel.__init__
 
     def init_process_group(backend: str, **_: Any) -> None:
         torch.distributed.init_process_group('gloo')
@@ -157,7 +187,7 @@ SHIMS = (
     ),
     Shim(
         'mmcv._ext',
-        'mmcv-lite has no compiled operators; those of torchvision replace them',
+        "mmcv-lite has no compiled operators; torchvision's replace them",
         import_hooks.provide_mmcv_operators,
         light=True,
     ),

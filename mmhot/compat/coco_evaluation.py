@@ -1,9 +1,8 @@
 # ruff: noqa: N802, N803 - xtcocotools has these names
 """COCO keypoint evaluation with the interface of xtcocotools, on top of pycocotools.
 
-The classes select what pycocotools evaluates: parts of the whole body, CrowdPose's
-levels of crowding, other sigmas, areas of bounding boxes. The numbers equal
-xtcocotools 1.14.3's.
+pycocotools lacks the parts of the whole body, CrowdPose's levels of crowding, other
+sigmas, and areas of bounding boxes. All numbers equal those of xtcocotools 1.14.3.
 """
 
 import io
@@ -36,7 +35,7 @@ _CROWD_LEVELS = (0.2, 0.8)  # smallest crowd index of medium and of hard images
 
 
 class COCO(coco.COCO):
-    """COCO annotations; ``iscrowd`` is 0 by default, and results may be empty."""
+    """COCO annotations, in which ``iscrowd`` may be missing and results be empty."""
 
     def createIndex(self) -> None:
         """Index the annotations by ID, image and category."""
@@ -45,7 +44,7 @@ class COCO(coco.COCO):
         super().createIndex()
 
     def loadRes(self, resFile: str | list[dict]) -> coco.COCO:
-        """Return the results in a JSON file, or its content, as annotations."""
+        """Return results, a JSON file or its content, as annotations."""
         content = resFile
         if isinstance(resFile, str):
             content = json.loads(Path(resFile).read_text(encoding='utf-8'))
@@ -69,11 +68,18 @@ class COCOeval(cocoeval.COCOeval):
         sigmas (Sequence[float], optional): Sigmas of the evaluated keypoints, (K,);
             by default the sigmas of COCO's 17 keypoints.
         use_area (bool): Whether OKS uses the ``area`` of annotations, rather than 0.53
-            of the area of their bounding boxes.
+            of the area of their bounding boxes. Defaults to True.
 
     Raises:
-        ValueError: If ``iouType`` is unknown. Also by ``evaluate``, if an annotation
+        ValueError: If ``iouType`` is unknown. ``evaluate`` raises it if an annotation
             has a :func:`person_fault`, or a result is not finite.
+
+    Example::
+
+        evaluation = COCOeval(truth, truth.loadRes('results.json'), 'keypoints')
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()  # evaluation.stats[0] is the AP
     """
 
     def __init__(
@@ -112,9 +118,10 @@ class COCOeval(cocoeval.COCOeval):
     def _prepare(self) -> None:
         """Copy annotations with ``keypoints`` replaced by the evaluated ones.
 
-        IDs begin with 1, as the parent reads an ID of 0 as "no match".
+        IDs are numbers from 1, as the parent reads an ID of 0 as "no match".
         """
-        self._gts, self._dts = defaultdict(list), defaultdict(list)
+        self._gts = defaultdict(list)
+        self._dts = defaultdict(list)
         self.eval: dict[str, Any] = {}
         categories = self.params.catIds if self.params.useCats else []
         selection = dict(imgIds=self.params.imgIds, catIds=categories)
@@ -127,13 +134,14 @@ class COCOeval(cocoeval.COCOeval):
             keypoints = self._join(ann)
             if not _count_labeled(keypoints):
                 continue
-            if not np.isfinite(keypoints).all():  # would match any person
+            if not np.isfinite(keypoints).all():  # NaN would match any person
                 raise ValueError(f'a result of image {ann["image_id"]} is not finite')
             score = ann.get(self._score, ann['score'])
             person = dict(ann, id=number, keypoints=keypoints, score=score)
             self._dts[ann['image_id'], ann['category_id']].append(person)
 
     def _prepare_ground_truth(self, ann: Mapping[str, Any]) -> dict[str, Any]:
+        """Copy an annotation with what pycocotools reads; raise if it is wrong."""
         if fault := person_fault(ann, self._fields, self.use_area):
             field, text = fault
             text = text.format(ann.get(field))
@@ -147,10 +155,11 @@ class COCOeval(cocoeval.COCOeval):
         return dict(ann, keypoints=keypoints, area=area, ignore=ignore)
 
     def _join(self, ann: Mapping[str, Any]) -> np.ndarray:
-        """Return x, y and visibility of the evaluated keypoints, (K * 3,)."""
+        """Return x, y and visibility of evaluated keypoints, one by one, (K * 3,)."""
         return np.concatenate([ann[field] for field in self._fields])
 
     def _summarize_levels(self) -> list[float]:
+        """Return the AP of easy, medium and hard images of CrowdPose."""
         levels: list[list[int]] = [[], [], []]
         for image in self.cocoGt.dataset['images']:
             level = np.searchsorted(_CROWD_LEVELS, image['crowdIndex'], side='right')
@@ -176,13 +185,13 @@ class COCOeval(cocoeval.COCOeval):
 def person_fault(
     ann: Mapping[str, Any], fields: Sequence[str], use_area: bool = True
 ) -> tuple[str, str] | None:
-    """Find what makes an annotation count wrongly, without an error.
+    """Find what would make an annotation count wrongly, without an error.
 
     pycocotools and xtcocotools count NaN as a hit, and divide errors by the area.
 
     Args:
         ann (Mapping): Annotation in COCO's format.
-        fields (Sequence[str]): Fields that hold its keypoints.
+        fields (Sequence[str]): Names of its fields with keypoints.
         use_area (bool): Whether OKS uses the ``area`` of annotations. Defaults to True.
 
     Returns:
@@ -206,5 +215,5 @@ def person_fault(
 
 
 def _count_labeled(keypoints: Sequence[float] | np.ndarray) -> int:
-    """Count keypoints, x, y and visibility in turn, (K * 3,), that are labeled."""
+    """Count the labeled keypoints of x, y and visibility, one by one, (K * 3,)."""
     return int(np.count_nonzero(np.asarray(keypoints[2::3]) > 0))

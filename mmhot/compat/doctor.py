@@ -18,8 +18,8 @@ from mmhot.compat.installation import list_devices_of_driver, python_command
 from mmhot.errors import pip
 from mmhot.version import __version__
 
-# Module that is imported to see whether a distribution works, where it is not the
-# name of the distribution with `_` for `-`
+# Module that is imported to see whether a distribution works. By default it has the
+# name of the distribution, with `_` for `-`.
 _MODULES = {
     'mmcv-lite': 'mmcv.ops',
     'mmpose': 'mmpose.apis',
@@ -28,41 +28,50 @@ _MODULES = {
     'pycocotools': 'pycocotools.mask',
     'pyyaml': 'yaml',
 }
-# Distributions that bring the same module, and overwrite its files.
 _OPENCV = ('opencv-python', 'opencv-contrib-python', 'opencv-contrib-python-headless')
-_SAME = {
+# Other distributions of the same module. Two of them overwrite each other's files.
+_ALTERNATIVES = {
     'mmcv-lite': ('mmcv', 'onedl-mmcv'),
     'mmengine': ('onedl-mmengine',),
     'mmdet': ('onedl-mmdetection',),
     'opencv-python-headless': _OPENCV,
 }
-# Prefix of forks that continue OpenMMLab's packages under the same module names, see
-# docs/installation.md
-_ONEDL = 'onedl-'
-# Package that is installed without its requirements, because pip cannot build them or
-# would downgrade NumPy for them
-_ALONE = 'mmpose'
-# Python version for which markers are evaluated. The extra lists MMPose with a marker
-# that holds for no Python that mmhot supports, so that pip does not install it.
-_PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
-# Packages that show, each by itself, that the extra is wanted
-_SIGNS = ('torch', 'mmengine', 'mmdet', 'mmpose')
+# Start of the names of forks that continue OpenMMLab's packages with the same modules,
+# see docs/installation.md
+_FORK = 'onedl-'
+# Package that is installed without its requirements: pip cannot build them, or would
+# downgrade NumPy for them.
+_WITHOUT_REQUIREMENTS = 'mmpose'
+# Version of Python for the markers of requirements. The extra lists MMPose for Python
+# 3.9 alone, which mmhot does not support, so that pip does not install it.
+_MARKED_PYTHON = {'python_version': '3.9', 'python_full_version': '3.9.0'}
+# Packages of the extra. Each one shows that the extra is wanted.
+_OF_THE_EXTRA = ('torch', 'mmengine', 'mmdet', 'mmpose')
 _CHILD = 'from mmhot.compat.doctor import import_all; import_all(sys.argv[1:])'
 
 
 @dataclass(frozen=True)
 class PackageStatus:
-    """State of one distribution, or of Python."""
+    """State of one distribution, or of Python.
+
+    Attributes:
+        name (str): Name of the distribution.
+        found (str | None): Installed version.
+        allowed (str | None): Versions that mmhot accepts; None for all.
+        verdict (str): 'ok', 'missing', 'optional' if it is missing and not needed, or
+            'broken' if its version is not allowed or its import fails.
+        note (str): Reason of the verdict.
+        needed (bool): Whether mmhot or its extra `mmpose` needs it.
+        command (str | None): Command that repairs it, if there is one.
+    """
 
     name: str
-    found: str | None  # installed version
-    allowed: str | None = None  # versions that mmhot accepts; None for all
-    # 'ok'; 'broken', if the version is not allowed or the import fails; 'missing'; or
-    # 'optional', if it is missing and not needed
+    found: str | None
+    allowed: str | None = None
     verdict: str = 'ok'
-    note: str = ''  # reason of the verdict
-    needed: bool = True  # whether mmhot or its extra `mmpose` needs it
-    command: str | None = None  # command that repairs it, if there is one
+    note: str = ''
+    needed: bool = True
+    command: str | None = None
 
     @property
     def fails(self) -> bool:
@@ -71,7 +80,12 @@ class PackageStatus:
 
 
 def examine() -> tuple[list[PackageStatus], list[str]]:
-    """Judge Python, mmhot and every distribution it uses; list devices for models."""
+    """Judge Python, mmhot, its weights and every distribution that it uses.
+
+    Returns:
+        tuple[list[PackageStatus], list[str]]: The states, and the devices on which
+        models can run.
+    """
     listed = [Requirement(text) for text in metadata.requires('mmhot') or ()]
     extras = ('', 'mmpose') if has_extra() else ('',)
     needed = [x for x in listed if any(_applies(x, extra) for extra in extras)]
@@ -97,15 +111,18 @@ def examine() -> tuple[list[PackageStatus], list[str]]:
 
 def has_extra() -> bool:
     """Return whether the extra ``mmpose`` is installed, perhaps in part."""
-    return any(_version(name) for name in _SIGNS)
+    return any(_version(name) for name in _OF_THE_EXTRA)
 
 
 def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """Import modules in another process, because an import may crash.
 
+    Args:
+        modules (Sequence[str]): Names of modules, in this order.
+
     Returns:
         tuple[dict[str, str], list[str]]: The error of each module that was reached,
-        empty if it was imported, and the devices that models can run on.
+        empty if it was imported, and the devices on which models can run.
     """
     done = subprocess.run(
         python_command(_CHILD, *modules),
@@ -119,7 +136,11 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def import_all(modules: Sequence[str]) -> None:
-    """Import modules; print the outcome of each as JSON, and then the devices."""
+    """Import modules; print the outcome of each one as JSON, and then the devices.
+
+    Args:
+        modules (Sequence[str]): Names of modules.
+    """
     out = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
     os.dup2(2, 1)  # packages print to stdout
     for module in modules:
@@ -139,13 +160,16 @@ def import_all(modules: Sequence[str]) -> None:
 def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
     """List the commands that repair an installation, in order.
 
-    Imports often fail because of other packages: packages that are missing or of a
-    wrong version come first, then the first failed import.
+    Many imports fail because of other packages. So packages that are missing or of a
+    wrong version are repaired first, and then the first package that fails.
+
+    Args:
+        statuses (Sequence[PackageStatus]): States of :func:`examine`.
     """
-    broken = [x for x in statuses if x.fails and x.command]
-    first = [x for x in broken if '--force-reinstall' not in str(x.command)]
+    broken = [status for status in statuses if status.fails and status.command]
+    causes = [x for x in broken if '--force-reinstall' not in str(x.command)]
     commands: dict[str, list[str]] = {}
-    for status in first or broken[:1]:
+    for status in causes or broken[:1]:
         start, _, package = str(status.command).rpartition(' ')
         commands.setdefault(start, []).append(package)
     return [' '.join([start, *packages]) for start, packages in commands.items()]
@@ -153,18 +177,20 @@ def repair_commands(statuses: Sequence[PackageStatus]) -> list[str]:
 
 def _judge(item: Requirement, error: str) -> PackageStatus:
     """Judge a distribution; ``error`` is the error of its import, or empty."""
-    names = (item.name, *_SAME.get(item.name, ()))
+    names = (item.name, *_ALTERNATIVES.get(item.name, ()))
     versions = {name: version for name in names if (version := _version(name))}
     name, version = next(iter(versions.items()), ('', None))
     status = PackageStatus(item.name, version, str(item.specifier) or None)
     package = f'{item.name}{item.specifier}'
-    install = pip('install', *(['--no-deps'] if item.name == _ALONE else []), package)
+    install = pip('install', package)
+    if item.name == _WITHOUT_REQUIREMENTS:
+        install = pip('install', '--no-deps', package)
     if version is None:
         return replace(status, verdict='missing', command=install)
     if len(set(versions.values())) > 1:
         note = f'{" and ".join(versions)} overwrite each other'
         install = f'{pip("uninstall", "-y", *versions)} && {install}'
-    elif name.startswith(_ONEDL) and not error:
+    elif name.startswith(_FORK) and not error:
         return replace(status, allowed=None, note=f'{name}, see docs/installation.md')
     elif not item.specifier.contains(version, prereleases=True):
         note = f'mmhot needs {item.specifier}'
@@ -178,14 +204,13 @@ def _judge(item: Requirement, error: str) -> PackageStatus:
 
 
 def _judge_weights(folder: Path) -> PackageStatus:
-    """Compare the shipped weights with their checksums."""
+    """Compare the shipped weights in a folder with their checksums."""
     sums = (folder / 'SHA256SUMS').read_text(encoding='utf-8').splitlines()
-    wrong = [
-        name
-        for digest, name in map(str.split, sums)
-        if not (folder / name).is_file()
-        or sha256((folder / name).read_bytes()).hexdigest() != digest
-    ]
+    wrong = []
+    for digest, name in map(str.split, sums):
+        file = folder / name
+        if not file.is_file() or sha256(file.read_bytes()).hexdigest() != digest:
+            wrong.append(name)
     if not wrong:
         return PackageStatus('weights', None, note=str(folder))
     note = f'{", ".join(wrong)}: changed, cut off or missing; install mmhot again'
@@ -193,14 +218,18 @@ def _judge_weights(folder: Path) -> PackageStatus:
 
 
 def _applies(item: Requirement, extra: str) -> bool:
-    return item.marker is None or item.marker.evaluate({'extra': extra, **_PYTHON})
+    """Return whether mmhot with an extra needs a requirement."""
+    environment = {'extra': extra, **_MARKED_PYTHON}
+    return item.marker is None or item.marker.evaluate(environment)
 
 
 def _module(name: str) -> str:
+    """Return the module that is imported to see whether a distribution works."""
     return _MODULES.get(name, name.replace('-', '_'))
 
 
 def _version(name: str) -> str | None:
+    """Return the installed version of a distribution, or None."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,6 +1,6 @@
 """Import hooks: stand-ins for xtcocotools and mmcv._ext, and the scheme ``mmhot::``.
 
-Nothing is imported when a hook is installed.
+Installing a hook imports nothing: it acts when another package is imported.
 """
 
 import sys
@@ -14,10 +14,15 @@ from types import ModuleType
 from typing import Any
 
 Fill = Callable[[ModuleType], None]
+"""Function that fills an empty module."""
 
 
 class ModuleFinder(MetaPathFinder, Loader):
-    """Finder and loader of stand-in modules; a function fills each one."""
+    """Finder and loader of stand-in modules.
+
+    Args:
+        modules (Mapping[str, Fill]): Function that fills each module, by its name.
+    """
 
     def __init__(self, modules: Mapping[str, Fill]) -> None:
         self.modules = modules
@@ -48,9 +53,9 @@ class ModuleFinder(MetaPathFinder, Loader):
                 vars(sys.modules[parent]).pop(child, None)
 
 
-# MMEngine looks up the installed path of the distribution named here, and
-# pkg_resources returns a wrong one for editable installs. For the name of a module it
-# falls back to importlib, which is right for every kind of installation.
+# Scheme, and the "distribution" whose folder MMEngine looks up for it. For editable
+# installs MMEngine finds a wrong folder of the distribution `mmhot`. The name of a
+# module is not one of a distribution, and for these it finds the folder by importlib.
 _CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
 _CONFIG = 'mmengine.config.config'
 
@@ -59,13 +64,13 @@ class _ConfigLoader(SourceFileLoader):
     """Loader of MMEngine's configs that adds the config scheme."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code, and add the config scheme."""
+        """Run the code of MMEngine's module, then add the config scheme."""
         super().exec_module(module)
         _add_scheme(module)
 
 
 class _ConfigSchemeFinder(ModuleFinder):
-    """Adds the config scheme when MMEngine is imported later than mmhot."""
+    """Finder that adds the config scheme when MMEngine is imported after mmhot."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None):
         spec = PathFinder.find_spec(name, path) if name == _CONFIG else None
@@ -75,11 +80,11 @@ class _ConfigSchemeFinder(ModuleFinder):
 
 
 def _add_scheme(module: ModuleType) -> None:
-    """Make ``mmengine.config.config`` resolve ``mmhot::``, without marking a scope.
+    """Make ``mmengine.config.config`` resolve ``mmhot::``, and set no scope.
 
-    MMEngine writes ``_scope_='mmhot'`` into the dicts with a ``type`` of such a base.
-    Not all of them are built by a registry (``collate_fn``, ``worker_init_fn``), and
-    the mark would hide the base's own ``default_scope``, in which its names resolve.
+    For such a base MMEngine writes ``_scope_='mmhot'`` into all dicts with a ``type``.
+    Some of them are not built by a registry (``collate_fn``, ``worker_init_fn``), and
+    the names of others are known in the ``default_scope`` of the base alone.
     """
     import_module('mmengine.config.utils').MODULE2PACKAGE.setdefault(*_CONFIG_SCHEME)
     get_path = module.Config._get_cfg_path
@@ -93,7 +98,7 @@ def _add_scheme(module: ModuleType) -> None:
 
 
 def add_config_scheme() -> Callable[[], None]:
-    """Make MMEngine resolve ``_base_ = 'mmhot::...'``."""
+    """Make MMEngine resolve ``_base_ = 'mmhot::...'``; return how to revert it."""
     finder = _ConfigSchemeFinder({})
     if _CONFIG in sys.modules:
         _add_scheme(sys.modules[_CONFIG])
@@ -125,7 +130,10 @@ def _copy_of(source: str) -> Fill:
 def provide_xtcocotools() -> Callable[[], None] | None:
     """Provide ``xtcocotools``, on top of pycocotools, unless an installed one works.
 
-    Most installed versions are compiled for NumPy 1 and fail with NumPy 2.
+    Its wheels are compiled for NumPy 1 and fail with NumPy 2.
+
+    Returns:
+        Callable | None: Function that reverts this, or None if it is not needed.
     """
     is_working = find_spec('xtcocotools') is not None and find_spec('numpy') is not None
     if is_working:
@@ -145,10 +153,14 @@ def provide_xtcocotools() -> Callable[[], None] | None:
 
 
 def provide_mmcv_operators() -> Callable[[], None] | None:
-    """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision."""
+    """Provide ``mmcv._ext`` for mmcv-lite, on top of torchvision.
+
+    Returns:
+        Callable | None: Function that reverts this, or None if it is not needed.
+    """
     spec = find_spec('mmcv')
     folders = (spec and spec.submodule_search_locations) or ()
-    # A compiled module that fails to load keeps its own error.
+    # If a compiled module fails to load, its own error is shown.
     if spec is None or any(any(Path(folder).glob('_ext.*')) for folder in folders):
         return None
 

@@ -1,4 +1,4 @@
-"""Devices of this machine, and processes of this Python."""
+"""Devices of this machine, and commands of other Python processes."""
 
 import ctypes
 import json
@@ -9,9 +9,28 @@ from importlib.util import find_spec
 
 from mmhot.errors import ArgumentError
 
+# Start of the programs of `python_command`; limits the memory, if there is a limit.
+_SET_PATH = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
+_LIMIT_MEMORY = (
+    'import resource as r; lower = r.getrlimit(r.RLIMIT_AS); '
+    'limit = min([{memory}, *(x for x in lower if x >= 0)]); '
+    'r.setrlimit(r.RLIMIT_AS, (limit, limit)); '
+)
+
 
 def choose_device(name: str | None = None) -> str:
-    """Return a device that PyTorch can use; 'auto' is the GPU if there is one."""
+    """Return a device that PyTorch can use.
+
+    Args:
+        name (str, optional): 'cpu', 'cuda', 'cuda:N', 'mps', or 'auto' for a GPU if
+            there is one. Defaults to 'auto'.
+
+    Returns:
+        str: Its name for PyTorch.
+
+    Raises:
+        ValueError: If PyTorch has no such device here.
+    """
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -25,44 +44,57 @@ def choose_device(name: str | None = None) -> str:
 
 
 def check_device(name: str, devices: Sequence[str]) -> None:
-    """Raise a ValueError if a device is not listed; ``cuda`` stands for any GPU."""
-    if name in devices or (name == 'cuda' and 'cuda:0' in devices):
+    """Raise a ValueError unless there is a device.
+
+    Args:
+        name (str): Device that is asked for; ``cuda`` is the first GPU.
+        devices (Sequence[str]): Devices that there are.
+    """
+    has_gpu = 'cuda:0' in devices
+    if name in devices or (name == 'cuda' and has_gpu):
         return
     hint = ''
-    if name.startswith('cuda') and 'cuda:0' not in devices:
+    if name.startswith('cuda') and not has_gpu:
         hint = (
-            '; `nvidia-smi` and `mmhot doctor` say whether there is a GPU, and PyTorch '
-            'for it'
+            '; `nvidia-smi` shows whether there is a GPU, and `mmhot doctor` whether '
+            'PyTorch can use it'
         )
-    text = '{device} must be one of %s, got %r%s'
-    raise ArgumentError(text, ', '.join(devices), name, hint)
+    raise ArgumentError(
+        '{device} must be one of %s, got %r%s', ', '.join(devices), name, hint
+    )
 
 
 def python_command(code: str, *arguments: str, memory: int = 0) -> list[str]:
-    """Return the command of a Python process that imports from where this one does.
+    """Return a command that runs a program in another process of this Python.
 
-    It ignores the folder in which it starts and Python's environment variables.
+    The process imports from the same folders as this one. It ignores the folder in
+    which it starts, and Python's environment variables.
 
     Args:
         code (str): Program.
         *arguments: Its ``sys.argv[1:]``.
-        memory (int): Limit of the address space in bytes, unless this process has a
-            lower one; without effect on Windows. Defaults to 0, no limit.
+        memory (int): Limit of the address space in bytes; a lower limit of this process
+            stays. It has no effect on Windows. Defaults to 0, no limit.
 
     Returns:
         list[str]: Command for :mod:`subprocess`.
+
+    Example::
+
+        subprocess.run(python_command('import mmhot; print(sys.argv)', 'walk.mp4'))
     """
-    start = 'import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); '
+    start = _SET_PATH
     if memory and find_spec('resource'):
-        start += 'import resource as r; lower = r.getrlimit(r.RLIMIT_AS); '
-        start += f'limit = min([{memory}, *(x for x in lower if x >= 0)]); '
-        start += 'r.setrlimit(r.RLIMIT_AS, (limit, limit)); '
+        start = _SET_PATH + _LIMIT_MEMORY.format(memory=memory)
     path = json.dumps([folder for folder in sys.path if folder])
     return [sys.executable, '-I', '-c', start + code, path, *arguments]
 
 
 def list_devices_of_driver() -> list[str]:
-    """List devices as NVIDIA's driver reports them, without PyTorch."""
+    """List the CPU and the GPUs of NVIDIA's driver, as PyTorch names them.
+
+    PyTorch is not imported, and may lack support for the GPUs.
+    """
     count = ctypes.c_int(0)
     with suppress(OSError):
         name = 'nvcuda.dll' if sys.platform == 'win32' else 'libcuda.so.1'

@@ -1,9 +1,9 @@
 """Stand-in for MMCV's compiled operators (``mmcv._ext``), on top of torchvision.
 
-``mmcv-lite`` has the Python sources of :mod:`mmcv.ops` without the compiled module. The
-functions take what those sources pass, and return what MMCV 2.1.0 returns up to
-rounding, for inference of RTMDet, Faster R-CNN and others. Other operators raise an
-error when called.
+``mmcv-lite`` has the Python part of :mod:`mmcv.ops` without the compiled one. The
+functions here have the arguments of MMCV 2.1.0 and its results up to rounding. They are
+enough for inference of RTMDet, Faster R-CNN and others; the other operators raise an
+error when they are called.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     Returns:
         Tensor: Indices of the kept boxes, highest score first, (M,), int64.
     """
-    # Ranks instead of scores: equal scores stay in the order of MMCV's sort.
+    # torchvision gets ranks, so that equal scores stay in the order of MMCV's sort.
     order = scores.sort(0, descending=True).indices
     rank = torch.arange(len(order), 0, -1, device=boxes.device, dtype=torch.float32)
     sides = torch.tensor([0, 0, offset, offset], device=boxes.device)
@@ -48,7 +48,17 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 def roi_align_forward(
     input: Tensor, rois: Tensor, output: Tensor, *_: Tensor, **settings: Any
 ) -> None:
-    """Average regions (R, 5) of feature maps (B, C, H, W) into ``output``."""
+    """Average the features in regions.
+
+    Args:
+        input (Tensor): Feature maps, (B, C, H, W).
+        rois (Tensor): Index in the batch and corners x1, y1, x2, y2, (R, 5).
+        output (Tensor): Receives the averages, (R, C, h, w).
+        **settings: Settings of MMCV's operator.
+
+    Raises:
+        RuntimeError: If the largest features are wanted, not their average.
+    """
     if settings['pool_mode'] != _AVERAGE_POOLING:
         raise RuntimeError(f"roi_align with pool_mode='max' {_NEEDS}")
     size = settings['aligned_height'], settings['aligned_width']
@@ -59,7 +69,7 @@ def roi_align_forward(
 
 
 OPERATORS: dict[str, Callable] = {
-    # The versions are for logs of the environment.
+    # MMEngine logs these versions.
     'get_compiler_version': lambda: f'none, torchvision {torchvision.__version__}',
     'get_compiling_cuda_version': lambda: 'not available',
     'nms': nms,

@@ -1,7 +1,7 @@
-"""Networks on GPUs as CUDA graphs, captured once for each of a few batch sizes.
+"""CUDA graphs of networks, captured once for each of a few batch sizes.
 
-Small networks take as long as the launches of their kernels. A graph launches all of
-them at once, and always with the same shapes.
+A small network takes as long as the launches of its kernels. A graph launches all of
+them at once, but always with the same shapes.
 """
 
 import logging
@@ -15,24 +15,29 @@ from torch import Tensor
 _LOGGER = logging.getLogger(__name__)
 
 BATCH_SIZES = (1, 4, 16, 64)
-# Plain calls before a capture, in which libraries choose their kernels
-_WARM_UP = 2
+_WARM_UP = 2  # calls before a capture, in which libraries choose their kernels
 
 Network = Callable[[Tensor], Any]
 """Maps a batch (B, ...) to a tensor (B, ...), or to lists or tuples of these."""
 
 
 class CapturedGraphs:
-    """A network that is captured for each shape of its input.
+    """Network that runs as a CUDA graph for each shape of its input.
 
-    Batches are padded to the next of the sizes, and larger ones split. A network that
-    cannot be captured is called as it is, and a line says so.
+    A batch is padded to the next larger size, or split if it is larger than all. A
+    network that cannot be captured is called as it is, with a warning.
 
     Args:
         network (Callable): Maps a batch to tensors, see :data:`Network`.
-        batch_sizes (Sequence[int]): Sizes. Defaults to 1, 4, 16 and 64.
-        all_at_once (bool): Whether all sizes are captured in the first call, and not
-            each when it is needed. Defaults to False.
+        batch_sizes (Sequence[int]): Sizes of captured batches. Defaults to 1, 4, 16 and
+            64.
+        all_at_once (bool): Whether to capture all sizes in the first call, rather than
+            each one when it is needed. Defaults to False.
+
+    Example::
+
+        network = CapturedGraphs(model.backbone)
+        features = network(images)  # (B, 3, H, W) on a GPU
     """
 
     def __init__(
@@ -44,15 +49,16 @@ class CapturedGraphs:
         self._network = network
         self._sizes = sorted(batch_sizes)
         self._all_at_once = all_at_once
-        self._pool = None  # memory of activations, which all graphs share
+        self._pool = None  # memory for activations, which all graphs share
+        # Inputs, function that repeats the call, and outputs, by size, shape and type
         self._graphs: dict[tuple, tuple[Tensor, Callable[[], Any], Any]] = {}
         self._failed = False
-        # Calls must not overlap, as a graph has one memory for its inputs and outputs.
+        # Calls must not overlap: the inputs and outputs of a graph are always the same.
         self._lock = Lock()
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Any:
-        """Run the network on a batch (B, ...)."""
+        """Run the network on a batch (B, ...); return its outputs, (B, ...) each."""
         if self._failed:
             return self._network(x)
         with self._lock:
@@ -68,15 +74,16 @@ class CapturedGraphs:
             return parts[0] if len(parts) == 1 else _map(torch.cat, *parts)
 
     def _run(self, x: Tensor) -> Any:
-        """Replay the graph of the next size on a batch (B, ...)."""
-        sizes = [size for size in self._sizes if size >= len(x)]
+        """Replay the graph of the next larger size on a batch (B, ...)."""
+        padded = next(size for size in self._sizes if size >= len(x))
         is_first = self._all_at_once and not self._graphs
-        for size in self._sizes[::-1] if is_first else sizes[:1]:
+        # The largest graph comes first, so that the others fit into its memory.
+        for size in self._sizes[::-1] if is_first else [padded]:
             key = size, x.shape[1:], x.dtype
             if key not in self._graphs:
                 inputs = x.new_zeros(size, *x.shape[1:])
                 self._graphs[key] = inputs, *self._capture(inputs)
-        inputs, replay, outputs = self._graphs[sizes[0], x.shape[1:], x.dtype]
+        inputs, replay, outputs = self._graphs[padded, x.shape[1:], x.dtype]
         inputs[: len(x)].copy_(x)
         replay()
         return _map(lambda tensors: tensors[0][: len(x)].clone(), outputs)
@@ -88,8 +95,8 @@ class CapturedGraphs:
             inputs (Tensor): Batch, (B, ...), which later calls overwrite.
 
         Returns:
-            tuple[Callable, Any]: Function that repeats the call, and the outputs, which
-            it overwrites.
+            tuple[Callable, Any]: Function that repeats the call, and outputs, (B, ...)
+            each, which it overwrites.
         """
         with torch.cuda.device(inputs.device):
             stream = torch.cuda.Stream()
@@ -99,7 +106,7 @@ class CapturedGraphs:
                     self._network(inputs)
             torch.cuda.current_stream().wait_stream(stream)
             graph = torch.cuda.CUDAGraph()
-            # With this mode other threads may copy images meanwhile.
+            # In this mode other threads may copy images to the GPU meanwhile.
             with torch.cuda.graph(graph, self._pool, capture_error_mode='thread_local'):
                 outputs = self._network(inputs)
             self._pool = graph.pool()
@@ -107,7 +114,10 @@ class CapturedGraphs:
 
 
 def _map(function: Callable, *outputs: Any) -> Any:
-    """Apply a function to tuples of tensors at the same place of nested outputs."""
+    """Apply a function to the tensors (B, ...) at each place of nested outputs.
+
+    The function maps a tuple, which has a tensor for each of ``outputs``.
+    """
     if isinstance(outputs[0], Tensor):
         return function(outputs)
     parts = zip(*outputs, strict=True)

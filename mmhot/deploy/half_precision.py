@@ -11,22 +11,28 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 _HALF_DEVICE = 'cuda'
-# Back ends of attention without cuDNN's, which plans for a second in the first call of
-# each shape.
+# Back ends of attention. cuDNN's would plan for a second at each new shape.
 _ATTENTION = [
     SDPBackend.FLASH_ATTENTION,
     SDPBackend.EFFICIENT_ATTENTION,
     SDPBackend.MATH,
 ]
-_HALF_LAYERS = nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d
+_HALF_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
     """Move a 2D model, detector or lifter of MMPose or MMDetection to a device.
 
-    On a GPU, weights of layers that compute in 16-bit floats are stored so,
-    convolutions become ``channels_last``, and outputs that heads of MMPose and
-    MMDetection compute in :func:`half_precision` are decoded in float32.
+    On a GPU, the weights of linear layers and convolutions become 16-bit floats, except
+    those of ``full_precision_layers`` of a module, and convolutions ``channels_last``.
+    What heads compute in :func:`half_precision` is decoded in float32.
+
+    Args:
+        model (nn.Module): The model, which is changed.
+        device (str | torch.device): Device of PyTorch.
+
+    Returns:
+        nn.Module: The same model.
     """
     if torch.device(device).type != _HALF_DEVICE:
         return model.to(device)
@@ -51,27 +57,33 @@ def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
 
 @contextmanager
 def half_precision(device: str | torch.device) -> Iterator[None]:
-    """Compute matrix products and convolutions on a GPU in 16-bit floats.
+    """Compute matrix products and convolutions in 16-bit floats in a block.
 
-    Attention does not use cuDNN's, which plans anew for every shape. On other devices
-    this has no effect.
+    Args:
+        device (str | torch.device): Device of PyTorch. The block is as usual unless it
+            is a GPU.
+
+    Example::
+
+        with half_precision('cuda'), torch.no_grad():
+            features = model.extract_feat(images)
     """
     if torch.device(device).type != _HALF_DEVICE:
         yield
         return
-    # Weights are 16-bit already, so there is nothing to cache.
+    # The cache is for weights in 32 bits, and these have 16 already.
     half = torch.autocast(_HALF_DEVICE, torch.float16, cache_enabled=False)
     with half, sdpa_kernel(_ATTENTION):
         yield
 
 
 def _from_float32(decode: Callable) -> Callable:
-    """Return a codec's function that gets its arguments in float32."""
+    """Return a codec's method that converts its arguments to float32 first."""
     return lambda *encoded: decode(*_as_float32(encoded))
 
 
 def _as_float32(x: Any) -> Any:
-    """Convert floats to float32, also those in lists and tuples."""
+    """Convert floats (...) to float32, in lists and tuples, too."""
     if isinstance(x, Tensor):
         return x.float() if x.is_floating_point() else x
     if isinstance(x, np.ndarray):

@@ -1,7 +1,7 @@
-"""ONNX graphs of trained models: modules to export, and translations of operators.
+"""Export of models to ONNX: modules to export, and translations of operators.
 
-Models are exported as they are. PyTorch's operators that its exporter does not know, or
-translates without their order of equal values, get a translation here.
+Models are exported as they are. This module translates the operators of PyTorch that
+its exporter does not know, or for which ONNX has a faster or more exact way.
 """
 
 import logging
@@ -19,17 +19,20 @@ from mmhot.models.lifters.estimator import SequencePoseLifter
 
 OPSET = 23
 """Version of ONNX's operators."""
-_ATTENTION = 23  # first version of the operators with Attention
+_ATTENTION_OPSET = 23  # first version with the operator Attention
 _MAX_PEOPLE = 100  # boxes that a detector returns for an image
-_NMS_SCORE = 0.05  # score up to which boxes are dropped
-_INT64 = 7  # number of ONNX's data type
+_MIN_BOX_SCORE = 0.05  # boxes up to this score are left out of suppression
+_INT64 = 7  # ONNX's numbers of data types
 _BOOL = 9
 
 
 class LifterGraph(nn.Module):
-    """Graph of a lifter, from windows to 3D poses.
+    """Graph of a lifter, from windows of 2D keypoints to 3D poses.
 
-    For a flip test the caller mirrors windows and averages poses.
+    It has no flip test: who runs it mirrors windows and averages poses.
+
+    Args:
+        model (nn.Module): A lifter of mmhot or MMPose.
     """
 
     input_name = 'keypoints'
@@ -40,7 +43,7 @@ class LifterGraph(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map windows (B, T, K, C) to poses (B, T', K, 3)."""
+        """Map windows (B, T, K, C) to poses of T' frames, (B, T', K, 3)."""
         if isinstance(self.model, SequencePoseLifter):
             return (self.model.lift(x),)
         return (self.model(x, None, mode='tensor'),)
@@ -50,6 +53,9 @@ class PoseGraph(nn.Module):
     """Graph of a top-down model of MMPose, from crops to SimCC vectors or heatmaps.
 
     GTPT's vectors are probabilities, divided by the largest value of a label.
+
+    Args:
+        model (nn.Module): A top-down model of MMPose.
     """
 
     input_name = 'image'
@@ -61,7 +67,7 @@ class PoseGraph(nn.Module):
         self.output_names = ('simcc_x', 'simcc_y') if is_simcc else ('heatmaps',)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Map normalized crops (B, 3, H, W) to the outputs."""
+        """Map normalized crops (B, 3, H, W) to the outputs, (B, K, ...) each."""
         head = self.model.head
         outputs = head(self.model.extract_feat(x))
         if isinstance(head, GTPTHead):
@@ -75,7 +81,8 @@ class DetectorGraph(nn.Module):
     Args:
         model (nn.Module): A detector of MMDetection. Its head must predict distances
             from points to the sides of a box.
-        labels (Sequence[int]): Labels of people, or of the objects to find.
+        labels (Sequence[int]): Labels of the objects to find. Defaults to 0, people in
+            COCO.
     """
 
     input_name = 'image'
@@ -91,8 +98,8 @@ class DetectorGraph(nn.Module):
 
         Returns:
             tuple[Tensor, Tensor]: ``dets`` (B, 100, 5), corners x1, y1, x2, y2 in
-            pixels and scores, sorted by score; and ``labels`` (B, 100), all 0. Boxes of
-            score 0 fill up the number.
+            pixels and scores, sorted by score; and ``labels`` (B, 100), all 0. If there
+            are fewer boxes, the last ones have a score of 0.
         """
         head = self.model.bbox_head
         priors = head.prior_generator
@@ -103,8 +110,8 @@ class DetectorGraph(nn.Module):
         boxes = [_boxes(sides, stride[0], priors.offset) for sides, stride in levels]
         boxes = torch.cat(boxes, dim=1)
         iou = float(self.model.test_cfg.nms.iou_threshold)
-        chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _NMS_SCORE)
-        # Small images have fewer candidates than boxes that are returned.
+        chosen = torch.ops.mmhot.choose_boxes(boxes, scores, iou, _MIN_BOX_SCORE)
+        # Small images have fewer points than boxes that are returned.
         scores = nn.functional.pad(scores * chosen, (0, _MAX_PEOPLE))
         boxes = nn.functional.pad(boxes, (0, 0, 0, _MAX_PEOPLE))
         scores, index = scores.topk(_MAX_PEOPLE)
@@ -116,7 +123,9 @@ class DetectorGraph(nn.Module):
 def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
     """Convert distances to the sides of boxes (B, 4, H, W) to corners (B, N, 4).
 
-    Corners are clipped to the image before suppression, as by MMDetection.
+    Corners are in pixels, x1, y1, x2, y2, and clipped to the image, as by MMDetection.
+    The points from which distances are measured are ``stride`` pixels apart, and the
+    first one has the distance ``offset * stride`` from the image's corner.
     """
     height, width = sides.shape[2:]
     ys = (torch.arange(height, device=sides.device) + offset) * stride
@@ -135,8 +144,8 @@ def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Ten
     Args:
         boxes (Tensor): Corners x1, y1, x2, y2, (B, N, 4).
         scores (Tensor): Scores, (B, N).
-        iou (float): Boxes are dropped if a better one overlaps them by more than this.
-        least (float): Boxes are dropped if their score is not above this.
+        iou (float): Overlap; boxes are dropped if a better one overlaps them by more.
+        least (float): Score; boxes are dropped if theirs is not higher.
 
     Returns:
         Tensor: Mask of the chosen boxes, (B, N), bool.
@@ -164,25 +173,30 @@ def write_graph(
     metadata: dict[str, str],
     opset: int = OPSET,
 ) -> None:
-    """Export a graph, in evaluation mode, to an ONNX file.
+    """Export a graph to an ONNX file.
 
     The batch is dynamic, and for detectors the size of images, too.
 
     Args:
-        graph (nn.Module): One of the graphs of this module.
+        graph (nn.Module): One of the graphs of this module, in evaluation mode.
         example (Tensor): Example input, (B, ...).
         path (Path): File to write.
-        metadata (dict[str, str]): Entries of the file's metadata.
+        metadata (dict[str, str]): Texts to store in the file, by name.
         opset (int): Version of the operators. Defaults to 23.
 
     Raises:
         ValueError: If packages are missing, or PyTorch cannot export the model.
+
+    Example::
+
+        graph = LifterGraph(lifter.eval())
+        write_graph(graph, torch.zeros(2, 81, 17, 2), Path('lifter.onnx'), {})
     """
     program = trace_graph(graph, example, opset=opset)
     version = program.model.opset_imports.get('')
     if version != opset:
         raise ArgumentError(
-            '{opset=%s} cannot express this model; %s can', opset, version
+            '{opset=%s} lacks operators of this model, which %s has', opset, version
         )
     program.model.metadata_props.update(metadata)
     with _quietly():
@@ -192,12 +206,12 @@ def write_graph(
 def trace_graph(
     graph: nn.Module, example: Tensor, optimize: bool = True, opset: int = OPSET
 ) -> Any:
-    """Translate a graph to ONNX, see :func:`write_graph`.
+    """Translate a graph to ONNX, in memory; see :func:`write_graph`.
 
     Args:
-        graph (nn.Module): One of the graphs of this module.
+        graph (nn.Module): One of the graphs of this module, in evaluation mode.
         example (Tensor): Example input, (B, ...).
-        optimize (bool): Whether to fold constants. Defaults to True.
+        optimize (bool): Whether to compute constants in advance. Defaults to True.
         opset (int): Version of the operators. Defaults to 23.
 
     Returns:
@@ -229,17 +243,17 @@ def trace_graph(
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
             raise ValueError(
-                f'PyTorch cannot export it: {one_line(error):.200}'
+                f'PyTorch cannot export the model: {one_line(error):.200}'
             ) from error
     shape = program.model.graph.inputs[0].shape
     if isinstance(shape[0], int):
-        raise ValueError(f'PyTorch has fixed the batch of the graph to {shape[0]}')
+        raise ValueError(f'PyTorch exports this model for batches of {shape[0]} only')
     return program
 
 
 @contextmanager
 def _quietly():
-    """Silence the exporter, which warns of what it does not need."""
+    """Silence the exporter, which warns of packages that it does not need."""
     logging.disable(logging.WARNING)
     try:
         with ignored_warnings():
@@ -249,22 +263,22 @@ def _quietly():
 
 
 def _translations(opset: int) -> dict[Any, Any]:
-    """Return translations to operators of ONNX, by the operator of PyTorch.
+    """Return a function for each operator of PyTorch that is translated here.
 
-    A translation has the arguments of the operator, with values of the graph in place
-    of tensors, and returns the values that replace its outputs.
+    It gets the arguments of the operator, with values of the graph for tensors, and
+    returns the values that replace the operator's outputs.
     """
     import onnxscript
 
     op = getattr(onnxscript, f'opset{opset}')
     table = _translations_of_order(op) | _translations_of_layers(op)
-    if opset < _ATTENTION:
+    if opset < _ATTENTION_OPSET:
         del table[torch.ops.aten.scaled_dot_product_attention.default]
     return table
 
 
 def _translations_of_order(op: Any) -> dict[Any, Any]:
-    """Translate operators that sort, search and choose."""
+    """Return translations of operators that sort, search and choose."""
 
     def sort(x, stable=None, dim=-1, descending=False):
         """Sort values (..., N) stably: TopK breaks ties by the lower index."""
@@ -277,9 +291,10 @@ def _translations_of_order(op: Any) -> dict[Any, Any]:
         return op.ReduceSum(op.Cast(smaller, to=_INT64), [2], keepdims=0)
 
     def cumulative_max(x, dim):
-        """Return the largest value up to each index, (..., N), and where it is.
+        """Return the largest value up to each index, (..., N), and its index.
 
-        Row i has the values up to index i, and -1 behind it; indices count from 0.
+        The values, which are indices from 0, are repeated as rows of a matrix. Row i
+        has the values up to i, and -1 after them.
         """
         length = op.Shape(x, start=-1)
         ends = op.Range(0, op.Squeeze(length), 1)
@@ -289,7 +304,7 @@ def _translations_of_order(op: Any) -> dict[Any, Any]:
         return values, op.ArgMax(rows, axis=-1, keepdims=0)
 
     def choose(boxes, scores, iou, least):
-        """Mark the boxes (B, N) that non-maximum suppression keeps."""
+        """Mark the boxes (B, N, 4) that non-maximum suppression keeps, (B, N)."""
         chosen = op.NonMaxSuppression(
             boxes, op.Unsqueeze(scores, [1]), [_MAX_PEOPLE], [iou], [least]
         )
@@ -308,13 +323,14 @@ def _translations_of_order(op: Any) -> dict[Any, Any]:
 
 
 def _translations_of_layers(op: Any) -> dict[Any, Any]:
-    """Translate attention and linear layers."""
+    """Return translations of attention and of linear layers."""
 
     def attend(q, k, v, mask=None, dropout=0.0, is_causal=False, scale=None, **_):
         """Attend with queries, keys and values (B, H, N, D).
 
-        Tokens are (B, N, C), as before heads were split, so that transpositions cancel
-        out. The mask is given for keys, and holds for all queries.
+        The heads are joined to (B, N, C) first, as the model has split them just
+        before, and both transpositions cancel out. A mask of keys holds for all
+        queries.
         """
         heads = q.shape[1]
         dims = q.shape[3]
@@ -331,7 +347,7 @@ def _translations_of_layers(op: Any) -> dict[Any, Any]:
         return op.Transpose(op.Reshape(x, split), perm=[0, 2, 1, 3])
 
     def linear(x, weight, bias=None):
-        """Map rows (..., C); Gemm handles all rows and the bias in one operator."""
+        """Map vectors (..., C); Gemm multiplies and adds the bias in one operator."""
         if bias is None:
             return op.MatMul(x, op.Transpose(weight, perm=[1, 0]))
         rows = op.Reshape(x, op.Constant(value_ints=[-1, x.shape[-1]]))

@@ -12,25 +12,25 @@ if TYPE_CHECKING:  # the command line starts without it
     import numpy as np
 
 META_FILE = 'meta.json'
-"""Name of a model's metadata, in its ONNX file and beside it."""
+"""Name of a model's metadata, in its ONNX file and as a file beside it."""
 # First version of ONNX Runtime that opens no files outside of the model's folder.
-_OWN_FOLDER = (1, 27)
-# Word by which a model names other files. Shipped models name the checkpoint beside
-# them, which has their weights.
+_SAFE_VERSION = (1, 27)
+# Models with weights in other files contain this word.
 _LOCATION = b'location'
+# Shipped models read their weights from the checkpoint beside them.
 _SHIPPED = Path(__file__).parents[1] / 'weights'
-_QUIET = 4  # log level: fatal errors only, as others are raised, too
+_FATAL = 4  # log level; other errors are raised, too
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
 
 def count_threads() -> int:
-    """Return the number of threads for ONNX Runtime: OMP_NUM_THREADS, or all cores."""
+    """Return the number of threads for models: OMP_NUM_THREADS, or all cores."""
     threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
     return int(threads if threads.isdecimal() else 0) or os.cpu_count() or 1
 
 
 def is_on_cpu(session: Any) -> bool:
-    """Return whether ONNX Runtime runs a session on the CPU alone."""
+    """Return whether a session of ONNX Runtime uses the CPU alone."""
     return session.get_providers() == [_CPU_PROVIDER]
 
 
@@ -41,7 +41,7 @@ def open_session(
 
     Args:
         path (str | Path): The file.
-        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto', the GPU if ONNX Runtime can
+        device (str): 'cpu', 'cuda', 'cuda:N', or 'auto' for a GPU if ONNX Runtime can
             use one. Defaults to 'cpu'.
         threads (int, optional): Threads on a CPU. Defaults to :func:`count_threads`.
 
@@ -57,13 +57,13 @@ def open_session(
     path = require_file(path)
     release = tuple(map(int, onnxruntime.__version__.split('.')[:2]))
     is_shipped = path.parent.samefile(_SHIPPED)
-    if release < _OWN_FOLDER and not is_shipped and _LOCATION in path.read_bytes():
+    if release < _SAFE_VERSION and not is_shipped and _LOCATION in path.read_bytes():
         update = pip('install', '-U', 'onnxruntime')
         raise ValueError(f'{path} may have weights in other files: {update}')
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _QUIET
+    options.log_severity_level = _FATAL
     options.intra_op_num_threads = threads or count_threads()
-    # Threads that spin while they wait would take cores from the reading of frames.
+    # Threads that wait busily would take the cores that read frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     providers = _providers(device, onnxruntime.get_available_providers())
     try:
@@ -75,9 +75,15 @@ def open_session(
 
 
 def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
-    """Return the ``meta.json`` in files of ``mmhot export``; empty for others.
+    """Return the metadata of a model of ``mmhot export``.
 
-    Fields that are null are left out.
+    Args:
+        session (onnxruntime.InferenceSession): The session.
+        path (str | Path): Its file, for messages.
+
+    Returns:
+        dict[str, Any]: Fields of ``meta.json`` without null ones; empty for models of
+        other programs.
     """
     text = session.get_modelmeta().custom_metadata_map.get(META_FILE, '{}')
     with naming(Path(path)):
@@ -92,7 +98,7 @@ def run_session(
     Args:
         session (onnxruntime.InferenceSession): The session.
         path (str | Path): Its file, for messages.
-        inputs (np.ndarray): Batch, (B, ...); converted to the type of the input.
+        inputs (np.ndarray): Batch, (B, ...), of any type.
         outputs (Sequence[str]): Names of the outputs.
 
     Returns:
@@ -107,7 +113,7 @@ def run_session(
     kind = entry.type.removeprefix('tensor(').removesuffix(')')
     kind = {'float': 'float32', 'double': 'float64'}.get(kind, kind)
     options = onnxruntime.RunOptions()
-    options.log_severity_level = _QUIET
+    options.log_severity_level = _FATAL
     try:
         cast = inputs.astype(kind, copy=False)
         arrays = session.run(outputs, {entry.name: cast}, options)
@@ -117,6 +123,7 @@ def run_session(
 
 
 def _providers(device: str, available: Sequence[str]) -> list[Any]:
+    """Return ONNX Runtime's providers for a device, the preferred one first."""
     kind, _, number = device.partition(':')
     cuda = 'CUDAExecutionProvider'
     if kind == 'cpu' or (kind == 'auto' and cuda not in available):

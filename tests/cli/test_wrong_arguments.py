@@ -52,7 +52,7 @@ def refused(tmp_path, monkeypatch, capfd):
             '--skeleton: halpe-26 has 26 joints, but there are 17',
         ),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
-        ('lift --device cuda', "got 'cuda'; `nvidia-smi` and `mmhot doctor` say"),
+        ('lift --device cuda', "got 'cuda'; `nvidia-smi` shows whether there"),
         ('lift --formatz npz', '(did you mean --formats?)'),
         ('lift --out results', '(did you mean --out-dir?)'),
         ('infer --kpt-thr 2', '--kpt-thr must be from 0 to 1, got 2'),
