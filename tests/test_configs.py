@@ -364,10 +364,24 @@ def test_config_imports_the_plugin_and_can_be_resumed(config):
 
 # Settings that MMEngine's runner, MMPose's tools and inferencers, and mmhot read.
 NO_WEIGHTS = 'mmhot://no-weights-of-this-config'
-READ = {*inspect.signature(Runner).parameters, 'train_pipeline', 'val_pipeline'}
-READ |= {'codec', 'data_mode', 'data_root', 'dataset_type', 'lifting', 'model_path'}
-READ |= {'auto_scale_lr', 'backend_args', 'custom_imports', 'find_unused_parameters'}
-READ |= {'vis_backends', 'metainfo', 'test_size'}
+READ = {
+    *inspect.signature(Runner).parameters,
+    'train_pipeline',
+    'val_pipeline',
+    'codec',
+    'data_mode',
+    'data_root',
+    'dataset_type',
+    'lifting',
+    'model_path',
+    'auto_scale_lr',
+    'backend_args',
+    'custom_imports',
+    'find_unused_parameters',
+    'vis_backends',
+    'metainfo',
+    'test_size',
+}
 
 
 def test_config_dumps_no_variables_and_is_at_most_four_files_above_its_last_base(

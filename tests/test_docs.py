@@ -272,8 +272,10 @@ def test_metafile_marks_results_of_papers(path):
 
 def test_every_field_and_format_of_results_is_described():
     text = (ROOT / 'docs' / 'output-formats.md').read_text()
-    names = [field.name for field in fields(Clip3D)]
-    names += [f'.{name}' for name in FORMATS if name != 'json']
+    names = [
+        *(field.name for field in fields(Clip3D)),
+        *(f'.{name}' for name in FORMATS if name != 'json'),
+    ]
     assert not [name for name in names if f'`{name}`' not in text]
 
 

@@ -13,8 +13,16 @@ from mmhot.cli.dispatch import main
 
 def test_lift_writes_the_files_of_the_command(checkpoint, tmp_path):
     path = DATA / 'demo_2d_coco17.npz'
-    options = ['--pose3d-weights', checkpoint, '--out-dir', tmp_path / 'a']
-    options += ['--fov', 60, '--height', 1.7]
+    options = [
+        '--pose3d-weights',
+        checkpoint,
+        '--out-dir',
+        tmp_path / 'a',
+        '--fov',
+        60,
+        '--height',
+        1.7,
+    ]
     formats = ['--formats', 'npz,json,csv,bvh,trc,html,png']
     assert main(['lift', *map(str, [path, *options, *formats])]) == 0
     clip = mmhot.lift(path, pose3d_weights=checkpoint, fov=60, height=1.7)

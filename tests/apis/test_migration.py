@@ -139,6 +139,8 @@ def test_code_of_the_page_runs(title, code, folder, monkeypatch):
 
 def test_every_tool_has_code():
     text = ' '.join(title for title, _ in BLOCKS)
-    names = 'rtmlib Ultralytics MediaPipe OpenPose Sports2D HoT MotionBERT VideoPose3D '
-    names += 'SAM EasyMocap'
+    names = (
+        'rtmlib Ultralytics MediaPipe OpenPose Sports2D HoT MotionBERT VideoPose3D '
+        'SAM EasyMocap'
+    )
     assert not [name for name in names.split() if name not in text]

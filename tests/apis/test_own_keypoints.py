@@ -47,8 +47,16 @@ def draw_kites(count=12):
         cv2.imwrite(str(folder / name), image)
         images.append(dict(id=number, file_name=name, width=72, height=96))
         keypoints = np.c_[points, np.full(6, 2)].ravel().tolist()
-        person = dict(id=number, image_id=number, category_id=1, iscrowd=0, area=2000)
-        person |= dict(bbox=[0, 0, 72, 96], num_keypoints=6, keypoints=keypoints)
+        person = dict(
+            id=number,
+            image_id=number,
+            category_id=1,
+            iscrowd=0,
+            area=2000,
+            bbox=[0, 0, 72, 96],
+            num_keypoints=6,
+            keypoints=keypoints,
+        )
         annotations.append(person)
     document = dict(images=images, annotations=annotations)
     document['categories'] = [dict(id=1, name='kite')]

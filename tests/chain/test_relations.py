@@ -74,8 +74,9 @@ def test_missing_keypoints_may_be_marked_in_any_way(start):
 
 def rows_of(clip, rows, fps=1.0):
     """Take frames by their numbers, which become consecutive, at a multiple of fps."""
-    take = dict.fromkeys(('keypoints', 'scores'), lambda x: x[rows])
-    take |= dict(frames=lambda x: np.arange(len(rows)), bboxes=lambda x: None)
+    take = dict.fromkeys(('keypoints', 'scores'), lambda x: x[rows]) | dict(
+        frames=lambda x: np.arange(len(rows)), bboxes=lambda x: None
+    )
     return replace(changed(clip, **take), fps=fps * clip.fps)
 
 
@@ -150,10 +151,16 @@ def test_people_of_a_few_pixels_have_no_position(start, caplog, tmp_path):
 def test_height_is_what_was_asked_for(plain, height):
     lifted = scale_people(plain, height)
     names = lifted.joint_names
-    bones = [('root', 'spine'), ('spine', 'thorax'), ('thorax', 'neck_base')]
-    bones += [('neck_base', 'head')]
-    legs = [(f'{s}_hip', f'{s}_knee') for s in ('left', 'right')]
-    legs += [(f'{s}_knee', f'{s}_foot') for s in ('left', 'right')]
+    bones = [
+        ('root', 'spine'),
+        ('spine', 'thorax'),
+        ('thorax', 'neck_base'),
+        ('neck_base', 'head'),
+    ]
+    legs = [
+        *((f'{s}_hip', f'{s}_knee') for s in ('left', 'right')),
+        *((f'{s}_knee', f'{s}_foot') for s in ('left', 'right')),
+    ]
 
     def length(pair):
         start, end = (lifted.keypoints_3d[:, names.index(name)] for name in pair)

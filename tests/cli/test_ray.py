@@ -98,8 +98,13 @@ def importable(monkeypatch):
 def test_killed_worker_loses_nothing(videos, checkpoint, tmp_path, importable):
     """Two processes, of which one is killed in the middle of a video."""
     out, log = tmp_path / 'out', tmp_path / 'log.txt'
-    stated = dict(out_dir=out, pose3d_weights=checkpoint, device='cpu')
-    stated |= dict(runner='ray', num_workers=2)
+    stated = dict(
+        out_dir=out,
+        pose3d_weights=checkpoint,
+        device='cpu',
+        runner='ray',
+        num_workers=2,
+    )
     options = Values(stated, INFER_COMMAND.kinds)
     inputs = find_inputs([str(video) for video in videos])
     victims = []

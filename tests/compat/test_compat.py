@@ -138,9 +138,18 @@ def test_other_pickles_stay_refused(function, args, named):
 def test_objects_beside_weights_are_left_out(zipped, protocol, tmp_path):
     model = TinyModel()
     kept = {'epoch': 3, 'model_pos': model.state_dict(), 'errors': np.ones(3)}
-    others = [np.random.RandomState(0), np.random.default_rng(0), random.Random(0)]
-    others += [Namespace(path=tmp_path), defaultdict(list, a=[1]), {1}, deque([1])]
-    others += [ConfigDict(a=1), torch.optim.Adam(model.parameters()), frozenset([2])]
+    others = [
+        np.random.RandomState(0),
+        np.random.default_rng(0),
+        random.Random(0),
+        Namespace(path=tmp_path),
+        defaultdict(list, a=[1]),
+        {1},
+        deque([1]),
+        ConfigDict(a=1),
+        torch.optim.Adam(model.parameters()),
+        frozenset([2]),
+    ]
     torch.save(
         kept | {str(index): other for index, other in enumerate(others)},
         tmp_path / 'c.pth',

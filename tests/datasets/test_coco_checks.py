@@ -13,8 +13,16 @@ import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.coco_checks import annotation_faults
 from mmhot.skeletons.joints import get_skeleton
 
-PERSON = dict(id=7, image_id=1, category_id=1, iscrowd=0, num_keypoints=17, area=9e3)
-PERSON |= dict(bbox=[60, 40, 200, 220], keypoints=[90, 60, 2, *[150, 100, 1] * 16])
+PERSON = dict(
+    id=7,
+    image_id=1,
+    category_id=1,
+    iscrowd=0,
+    num_keypoints=17,
+    area=9e3,
+    bbox=[60, 40, 200, 220],
+    keypoints=[90, 60, 2, *[150, 100, 1] * 16],
+)
 IMAGE = dict(id=1, file_name='000001.png', width=360, height=270)
 FOLDER = str(Path(__file__).parents[1] / 'data/drawn_people')
 COCO17 = get_skeleton('coco-17').joints

@@ -44,8 +44,12 @@ WINDOWS = dict(seq_len=9, num_targets=9, stride=9)
 
 
 def videopose3d(folder, **settings):
-    files = dict(ann_file='data_3d_h36m.npz', keypoint_2d_file=CPN)
-    files |= dict(camera_param_file='cameras.pkl', data_root=str(folder))
+    files = dict(
+        ann_file='data_3d_h36m.npz',
+        keypoint_2d_file=CPN,
+        camera_param_file='cameras.pkl',
+        data_root=str(folder),
+    )
     return VideoPose3DDataset(**(files | WINDOWS | settings))
 
 

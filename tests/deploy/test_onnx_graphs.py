@@ -31,12 +31,27 @@ LIFTERS = [
 ]
 STEM = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
 # of MMPose, at the same resolution
-RESNET = dict(type='ResNet', depth=18, stem_channels=8, base_channels=8)
-RESNET |= dict(num_stages=1, out_indices=(0,), strides=(1,), dilations=(1,))
+RESNET = dict(
+    type='ResNet',
+    depth=18,
+    stem_channels=8,
+    base_channels=8,
+    num_stages=1,
+    out_indices=(0,),
+    strides=(1,),
+    dilations=(1,),
+)
 CROPS = dict(input_size=(48, 64))
-GATED_ATTENTION = dict(hidden_dims=16, s=8, expansion_factor=2, act_fn='SiLU')
-GATED_ATTENTION |= dict(dropout_rate=0.0, drop_path=0.0, use_rel_bias=False)
-GATED_ATTENTION |= dict(pos_enc=False)
+GATED_ATTENTION = dict(
+    hidden_dims=16,
+    s=8,
+    expansion_factor=2,
+    act_fn='SiLU',
+    dropout_rate=0.0,
+    drop_path=0.0,
+    use_rel_bias=False,
+    pos_enc=False,
+)
 SIMCC = dict(in_featuremap_size=(12, 16), simcc_split_ratio=2.0, **CROPS)
 SIMCC['gau_cfg'] = GATED_ATTENTION
 _LABEL = dict(type='SimCCLabel', sigma=(2.0, 2.0), simcc_split_ratio=2.0)

@@ -92,8 +92,15 @@ def test_resumed_training_is_the_uninterrupted_one(
 def test_settings_of_the_checkpoint_that_stay_are_named(
     config, tmp_path, run_tool, tool_error
 ):
-    train = ['train', config, '--work-dir', tmp_path / 'work', '--cfg-options']
-    train += ['train_cfg.max_epochs=1', 'log_level=WARNING']
+    train = [
+        'train',
+        config,
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+        'log_level=WARNING',
+    ]
     run_tool(*train)
     go_on = [*train, '--resume']
     out = run_tool(*go_on)
@@ -144,8 +151,15 @@ def test_weights_to_start_from_are_not_gone_on_from(config, tmp_path, run_tool):
 def test_checkpoints_that_nothing_names_are_not_replaced(
     config, tmp_path, run_tool, tool_error
 ):
-    train = ['train', config, '--resume', '--work-dir', tmp_path / 'work']
-    train += ['--cfg-options', 'train_cfg.max_epochs=1']
+    train = [
+        'train',
+        config,
+        '--resume',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+    ]
     run_tool(*train)
     (tmp_path / 'work' / 'last_checkpoint').unlink()
     assert 'no file last_checkpoint names the one to resume' in tool_error(*train)

@@ -74,8 +74,10 @@ def test_a_part_without_limits_is_the_whole(video):
 
 def test_a_range_outside_is_one_line(video, caplog):
     for start, end in ((3, {}), (3, {'end': 4}), (0.41, {'end': 0.43})):
-        text = r'clip.mkv: frames are from 0.00 to 1.16 s, none in the part that '
-        text += f'begins at start, {start} s$'
+        text = (
+            r'clip.mkv: frames are from 0.00 to 1.16 s, none in the part that '
+            f'begins at start, {start} s$'
+        )
         with pytest.raises(ValueError, match=text):
             [*part_of(video, start=start, **end)]
     with pytest.raises(ValueError, match='^end must be after start, 2 s; got 1 s'):

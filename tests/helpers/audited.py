@@ -18,17 +18,44 @@ from pathlib import Path
 FOLDER = Path(sys.argv[1])
 IN_OPEN = 0x20
 HARM = 'HARM'
-_PROCESSES = ('subprocess.', 'os.exec', 'os.posix_spawn', 'os.spawn', 'os.system')
-_PROCESSES += ('os.fork', 'pty.', 'os.startfile')
+_PROCESSES = (
+    'subprocess.',
+    'os.exec',
+    'os.posix_spawn',
+    'os.spawn',
+    'os.system',
+    'os.fork',
+    'pty.',
+    'os.startfile',
+)
 _NETWORK = ('socket.connect', 'socket.getaddrinfo', 'urllib.Request', 'socket.sendto')
-_CHANGES = ('os.remove', 'os.rename', 'os.rmdir', 'os.link', 'os.symlink', 'os.chmod')
-_CHANGES += ('os.mkdir', 'os.truncate', 'shutil.')
+_CHANGES = (
+    'os.remove',
+    'os.rename',
+    'os.rmdir',
+    'os.link',
+    'os.symlink',
+    'os.chmod',
+    'os.mkdir',
+    'os.truncate',
+    'shutil.',
+)
 found: set[str] = set()
 watching, own = False, FOLDER
 # installed files, and those of the system
-PLACES = [sys.prefix, sys.base_prefix, sysconfig.get_path('stdlib'), '/usr', '/lib']
-PLACES += ['/proc', '/sys', '/dev', '/etc', str(Path(__file__).parents[2])]
-PLACES += [path for path in (*sys.path[1:], sys.pycache_prefix) if path]
+PLACES = [
+    sys.prefix,
+    sys.base_prefix,
+    sysconfig.get_path('stdlib'),
+    '/usr',
+    '/lib',
+    '/proc',
+    '/sys',
+    '/dev',
+    '/etc',
+    str(Path(__file__).parents[2]),
+    *(path for path in (*sys.path[1:], sys.pycache_prefix) if path),
+]
 sys.dont_write_bytecode = True  # compiled modules are no files of cases
 
 

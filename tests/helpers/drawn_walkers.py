@@ -12,8 +12,16 @@ COCO = get_skeleton('coco-17')
 
 def standing(left, height=120):
     """Keypoints of a standing person, (17, 2)."""
-    rows = {'eye': (2, 4), 'ear': (5, 6), 'shoulder': (14, 22), 'elbow': (18, 42)}
-    rows |= {'wrist': (20, 58), 'hip': (9, 60), 'knee': (9, 88), 'ankle': (9, 115)}
+    rows = {
+        'eye': (2, 4),
+        'ear': (5, 6),
+        'shoulder': (14, 22),
+        'elbow': (18, 42),
+        'wrist': (20, 58),
+        'hip': (9, 60),
+        'knee': (9, 88),
+        'ankle': (9, 115),
+    }
     points = np.zeros((17, 2), np.float32)
     points[0] = 0, 6
     for name, (across, down) in rows.items():

@@ -50,10 +50,21 @@ def window(joints=None, **more):
 
 def standing_pose():
     """A standing pose (1, 17, 3) in CMU's axes: facing -y, left at +x."""
-    places = dict(root=(0, 0, 0.9), spine=(0, 0, 1.1), thorax=(0, 0, 1.4))
-    places |= dict(neck_base=(0, -0.07, 1.5), head=(0, 0, 1.65))
-    limbs = dict(hip=(0.1, 0.9), knee=(0.1, 0.5), foot=(0.1, 0.08))
-    limbs |= dict(shoulder=(0.2, 1.4), elbow=(0.3, 1.2), wrist=(0.3, 1.0))
+    places = dict(
+        root=(0, 0, 0.9),
+        spine=(0, 0, 1.1),
+        thorax=(0, 0, 1.4),
+        neck_base=(0, -0.07, 1.5),
+        head=(0, 0, 1.65),
+    )
+    limbs = dict(
+        hip=(0.1, 0.9),
+        knee=(0.1, 0.5),
+        foot=(0.1, 0.08),
+        shoulder=(0.2, 1.4),
+        elbow=(0.3, 1.2),
+        wrist=(0.3, 1.0),
+    )
     for part, (x, z) in limbs.items():
         places |= {f'left_{part}': (x, 0, z), f'right_{part}': (-x, 0, z)}
     return np.array([[places[joint] for joint in H36M.joints]], np.float32)

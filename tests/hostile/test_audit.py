@@ -32,8 +32,16 @@ INFER = ['infer', 'image.png', '--out-dir', '../out', '--device', 'cpu']
 DETECTOR = ['--det-model', 'rtmdet-nano_person_synth']
 LIFT = ['lift', 'good.npz', '--out-dir', '../out']
 STREAM = ['stream', '--duration', '2', '--reconnect', '0']
-PLANTED = ('note.txt', 'evil.py', 'h36m.py', 'GTPTLabel.py', 'numpy_.py', 'random.py')
-PLANTED += ('evilmod/__init__.py', 'evilmod/registry.py')
+PLANTED = (
+    'note.txt',
+    'evil.py',
+    'h36m.py',
+    'GTPTLabel.py',
+    'numpy_.py',
+    'random.py',
+    'evilmod/__init__.py',
+    'evilmod/registry.py',
+)
 
 
 class Calls:
@@ -367,8 +375,14 @@ def results(tmp_path_factory):
     server = socket.create_server(('127.0.0.1', 0))
     server.setblocking(False)
     cases = {}
-    made = [*checkpoints(folder, server.getsockname()), *onnx_files(), *archives()]
-    made += [*texts(folder, server.getsockname()), *hdf5_files(), *documents()]
+    made = [
+        *checkpoints(folder, server.getsockname()),
+        *onnx_files(),
+        *archives(),
+        *texts(folder, server.getsockname()),
+        *hdf5_files(),
+        *documents(),
+    ]
     make_video(folder / 'input.ts')
     made.append(('warm', 'x', '', LIFT))
     # what the hook must find

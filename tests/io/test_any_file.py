@@ -150,8 +150,11 @@ def seeds(folder):
     frame = {'frame_id': 0, 'instances': [person]}
     (folder / 'a.json').write_text(json.dumps({'instance_info': [frame]}))
     names = [joint for joint in get_skeleton('coco-17').joints for _ in range(3)]
-    rows = [['bodyparts', *names], ['coords', *['x', 'y', 'likelihood'] * 17]]
-    rows += [[frame, *[40, 30, 0.5] * 17] for frame in range(2)]
+    rows = [
+        ['bodyparts', *names],
+        ['coords', *['x', 'y', 'likelihood'] * 17],
+        *([frame, *[40, 30, 0.5] * 17] for frame in range(2)),
+    ]
     text = '\n'.join(','.join(map(str, row)) for row in [['scorer'] * 52, *rows])
     (folder / 'a.csv').write_text(text)
     (folder / 'lens.yml').write_text('fx: 900\nfy: 900\ncx: 32\ncy: 24\nk: [[1, 2]]\n')
@@ -161,8 +164,11 @@ def seeds(folder):
     people = People(*(np.ones((1, *x), 'f4') for x in ((4,), (), (17, 2), (17,))))
     save_people(ClipPeople([people], [0.0], (64, 48), True), folder / 'people.npz')
     keypoints = partial(read_keypoints, image_size=(64, 48), fps=25.0)
-    readers = {'lifted': read_lifted, 'lens': read_lens, 'people': people_of}
-    readers |= dict.fromkeys(('.jpg', '.tif', '.png'), read_image)
+    readers = {
+        'lifted': read_lifted,
+        'lens': read_lens,
+        'people': people_of,
+    } | dict.fromkeys(('.jpg', '.tif', '.png'), read_image)
     return {
         path: readers.get(path.stem) or readers.get(path.suffix, keypoints)
         for path in sorted(folder.iterdir())

@@ -16,8 +16,9 @@ from mmhot.lifting.world import place_people, to_world
 from tools.dataset_converters.motion_files import read_bvh
 
 # Joints of Human3.6M by their names in both profiles.
-LIMBS = dict(hip='UpLeg', knee='Leg', foot='Foot')
-LIMBS |= dict(shoulder='Arm', elbow='ForeArm', wrist='Hand')
+LIMBS = dict(
+    hip='UpLeg', knee='Leg', foot='Foot', shoulder='Arm', elbow='ForeArm', wrist='Hand'
+)
 NAMES = {
     f'{side}_{joint}': side.title() + name
     for side in ('left', 'right')

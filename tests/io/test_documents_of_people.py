@@ -172,8 +172,13 @@ def write_motions(folder, results):
         np.savez(folder / f'person_{track}.npz', frame_idx=NUMBERS, **arrays)
 
 
-WRITERS = write_images, write_people_of_images, write_numbers
-WRITERS += write_stacked_images, write_motions
+WRITERS = (
+    write_images,
+    write_people_of_images,
+    write_numbers,
+    write_stacked_images,
+    write_motions,
+)
 
 
 @pytest.mark.parametrize('write', WRITERS)
@@ -368,8 +373,19 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
 
     clip = rendered('walk').take(np.arange(COUNT))
     header = dict(type='header', stream='0', started='now', smooth_3d='one-euro')
-    names = ('width', 'height', 'fps', 'unit', 'axes', 'model', 'joint_names')
-    names += ('parents', 'focal_length', 'focal_assumed', 'intrinsics')
+    names = (
+        'width',
+        'height',
+        'fps',
+        'unit',
+        'axes',
+        'model',
+        'joint_names',
+        'parents',
+        'focal_length',
+        'focal_assumed',
+        'intrinsics',
+    )
     header |= {name: getattr(clip, name) for name in names}
     lines = []
     for start in (5.0, 0.3):

@@ -70,8 +70,9 @@ def test_csv_holds_every_joint(tmp_path):
     write_csv(clip, tmp_path / 'a.csv')
     with (tmp_path / 'a.csv').open(newline='') as file:
         rows = list(csv.DictReader(file))
-    names = 'frame time track joint x y z score_3d '
-    names += 'root_x root_y root_z u v score error_3d'
+    names = (
+        'frame time track joint x y z score_3d root_x root_y root_z u v score error_3d'
+    )
     assert list(rows[0]) == names.split()
     assert len(rows) == 17 * len(clip)
     assert rows[3]['joint'] == 'right_ankle'

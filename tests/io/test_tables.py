@@ -45,8 +45,10 @@ def write(path, header, rows):
 
 def wide(path, joints, ending='{}_{}', heads=(), scale=1.0):
     """Write a row for each frame."""
-    header = [name for name, _ in heads]
-    header += [ending.format(name, axis) for name in joints for axis in 'xyz']
+    header = [
+        *(name for name, _ in heads),
+        *(ending.format(name, axis) for name in joints for axis in 'xyz'),
+    ]
     table = scale * np.concatenate([*joints.values()], axis=1)
     columns = [np.array(values)[:, None] for _, values in heads]
     return write(path, header, np.concatenate([*columns, table], axis=1).tolist())
@@ -333,8 +335,9 @@ def test_markers_vary(clip, tmp_path):
 @pytest.mark.parametrize('kind', ['trc', 'csv'])
 def test_markers_of_two_subjects_are_two_people(kind, clip, tmp_path):
     one = joints_of(clip, 'openpose-25')
-    joints = {f'Ann:{name}': x for name, x in one.items()}
-    joints |= {f'Bob:{name}': x + (2, 0, 0) for name, x in one.items()}
+    joints = {f'Ann:{name}': x for name, x in one.items()} | {
+        f'Bob:{name}': x + (2, 0, 0) for name, x in one.items()
+    }
     joints |= dict.fromkeys(['*1', 'Ball:a', 'Ball:b'], np.zeros((COUNT, 3)))  # props
     path, options = tmp_path / f'a.{kind}', {}
     if kind == 'trc':

@@ -38,8 +38,10 @@ def write(path, shape, outputs, open_shapes=False, weights=()):
     The pixel is that of the first plane, at the right and bottom. ``weights`` are names
     of others in the graph.
     """
-    nodes = [helper.make_node('Slice', ['input', 'low', 'high'], ['corner'])]
-    nodes += [helper.make_node('Reshape', ['corner', 'one'], ['pixel'])]
+    nodes = [
+        helper.make_node('Slice', ['input', 'low', 'high'], ['corner']),
+        helper.make_node('Reshape', ['corner', 'one'], ['pixel']),
+    ]
     arrays = {
         'low': np.int64([0, 0, -1, -1]),
         'high': np.int64([1, 1, 1 << 31, 1 << 31]),
@@ -292,8 +294,10 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     assert_allclose(boxes[1][0], [[20, 20, 60, 120]])
     assert_allclose(boxes[1][1], [0.9])
     # the second box of the first image has nothing, and that of the second a doubtful
-    searched = [np.float32([[20, 20, 60, 96], [90, 0, 99, 9]])]
-    searched += [np.float32([[82, 20, 120, 110], [20, 20, 60, 120]])]
+    searched = [
+        np.float32([[20, 20, 60, 96], [90, 0, 99, 9]]),
+        np.float32([[82, 20, 120, 110], [20, 20, 60, 120]]),
+    ]
     poses = estimator(images, searched)
     assert len(runs) == 2
     assert_allclose(poses[0][0][0], [[40, 60]] * 17)

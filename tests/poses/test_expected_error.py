@@ -28,8 +28,10 @@ H36M = get_skeleton('h36m-17')
 WEIGHTS = WEIGHTS_FOLDER / f'{DEFAULT_LIFTER}.pth'
 
 
-OCCLUDED = [[f'{side}_knee', f'{side}_foot'] for side in ('left', 'right')]
-OCCLUDED += [[f'{side}_elbow', f'{side}_wrist'] for side in ('left', 'right')]
+OCCLUDED = [
+    *([f'{side}_knee', f'{side}_foot'] for side in ('left', 'right')),
+    *([f'{side}_elbow', f'{side}_wrist'] for side in ('left', 'right')),
+]
 
 
 def occlude(clip, rng):

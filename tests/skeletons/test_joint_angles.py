@@ -10,8 +10,13 @@ from mmhot.skeletons.joints import get_skeleton
 
 H36M = get_skeleton('h36m-17')
 # A person who stands straight and faces along x; y up, z to the right.
-STANDING = dict(root=(0, 0.9, 0), spine=(0, 1.1, 0), thorax=(0, 1.4, 0))
-STANDING |= dict(neck_base=(0.06, 1.5, 0), head=(0, 1.65, 0))
+STANDING = dict(
+    root=(0, 0.9, 0),
+    spine=(0, 1.1, 0),
+    thorax=(0, 1.4, 0),
+    neck_base=(0.06, 1.5, 0),
+    head=(0, 1.65, 0),
+)
 for name, y, z in (
     *(('hip', 0.9, 0.1), ('knee', 0.5, 0.1), ('foot', 0.08, 0.1)),
     *(('shoulder', 1.4, 0.18), ('elbow', 1.1, 0.18), ('wrist', 0.85, 0.18)),
@@ -178,8 +183,12 @@ def test_ankles_of_24_joints_bend_upwards(side):
 
 
 def test_trunk_and_pelvis():
-    upper = ['thorax', 'neck_base', 'head']
-    upper += [j for j in H36M.joints if j.endswith(('shoulder', 'elbow', 'wrist'))]
+    upper = [
+        'thorax',
+        'neck_base',
+        'head',
+        *(j for j in H36M.joints if j.endswith(('shoulder', 'elbow', 'wrist'))),
+    ]
     names = ('lumbar_extension', 'lumbar_bending', 'lumbar_rotation')
     for axis, name in zip('zxy', names, strict=True):
         assert_only(bent([('spine', axis, 15, upper)]), **{name: 15})

@@ -203,8 +203,9 @@ def write_pairs(folder):
     """Write random pairs of Human3.6M's joints and two toes, and their metainfo."""
     known = get_skeleton('h36m-17')
     joints = 'right_toe', 'left_toe', *known.joints
-    tree = {'right_toe': 'right_foot', 'left_toe': 'left_foot'}
-    tree |= {known.joints[joint]: known.joints[parent] for parent, joint in known.bones}
+    tree = {'right_toe': 'right_foot', 'left_toe': 'left_foot'} | {
+        known.joints[joint]: known.joints[parent] for parent, joint in known.bones
+    }
     sides = {'left': 'right', 'right': 'left'}
     swaps = [re.sub('left|right', lambda side: sides[side[0]], x) for x in joints]
     points = {
@@ -212,8 +213,13 @@ def write_pairs(folder):
         for index, (name, swap) in enumerate(zip(joints, swaps, strict=True))
     }
     links = {n: dict(link=(tree[joint], joint)) for n, joint in enumerate(tree)}
-    info = dict(dataset_name='own', keypoint_info=points, skeleton_info=links)
-    info |= dict(joint_weights=[1.0] * 19, sigmas=[0.05] * 19)
+    info = dict(
+        dataset_name='own',
+        keypoint_info=points,
+        skeleton_info=links,
+        joint_weights=[1.0] * 19,
+        sigmas=[0.05] * 19,
+    )
     Path('own19.py').write_text(f'dataset_info = {info!r}')
     rng = np.random.default_rng(0)
     folder.mkdir()
@@ -238,11 +244,21 @@ def test_pairs_of_your_own_train_from_weights_of_other_joints(
     meta = dict(dataset_meta=parse_pose_metainfo(h36m_metainfo()))
     save_checkpoint(dict(state_dict=before, meta=meta), Path('before.pth'))
     loaders = ('train', 'val', 'test')
-    alone = [f'{x}_dataloader.num_workers=0' for x in loaders]
-    alone += [f'{x}_dataloader.persistent_workers=False' for x in loaders]
-    command = ['own_pairs_config.py', '--work-dir', 'work', '--cfg-options']
-    command += [*SMALL.split(), *alone, 'load_from=before.pth']
-    command += ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.interval=1']
+    alone = [
+        *(f'{x}_dataloader.num_workers=0' for x in loaders),
+        *(f'{x}_dataloader.persistent_workers=False' for x in loaders),
+    ]
+    command = [
+        'own_pairs_config.py',
+        '--work-dir',
+        'work',
+        '--cfg-options',
+        *SMALL.split(),
+        *alone,
+        'load_from=before.pth',
+        'train_cfg.max_epochs=1',
+        'default_hooks.checkpoint.interval=1',
+    ]
     out = run_tool('train', *command, 'optim_wrapper.optimizer.lr=0')
     line = 'weights of 17 joints are taken by name; left_toe, right_toe start as'
     assert line in out

@@ -83,8 +83,9 @@ def test_every_tensor_is_converted(tiny):
 
 def test_files_of_the_training_script_are_converted(tiny, tmp_path):
     _, state_dict = tiny
-    later = {key: value + 1 for key, value in state_dict.items()}
-    later |= {key: state_dict[key] for key in state_dict if 'pos_emb' in key}
+    later = {key: value + 1 for key, value in state_dict.items()} | {
+        key: state_dict[key] for key in state_dict if 'pos_emb' in key
+    }
     bias = 'head.classify_x.1.bias'
     _, averaged = convert_published(state_dict)
     _, online = convert_published(state_dict, 'model')

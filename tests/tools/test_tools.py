@@ -49,13 +49,27 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
     train = ['train', config, '--work-dir', work_dir]
     run_tool(*train)
     assert (work_dir / 'epoch_1.pth').is_file()
-    options = ['--no-validate', '--auto-scale-lr']
-    options += ['--cfg-options', 'train_cfg.max_epochs=2']
+    options = [
+        '--no-validate',
+        '--auto-scale-lr',
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+    ]
     run_tool(*train, '--resume', *options)
     checkpoint = work_dir / 'epoch_2.pth'
-    files = ['--out', tmp_path / 'new/m.json', '--dump', tmp_path / 'p.pkl']
-    files += ['--table', 'joints', 'subjects', '--worst', tmp_path / 'w.png']
-    files += ['--cfg-options', 'test_evaluator.average=frames']
+    files = [
+        '--out',
+        tmp_path / 'new/m.json',
+        '--dump',
+        tmp_path / 'p.pkl',
+        '--table',
+        'joints',
+        'subjects',
+        '--worst',
+        tmp_path / 'w.png',
+        '--cfg-options',
+        'test_evaluator.average=frames',
+    ]
     run_tool('test', config, checkpoint, '--work-dir', work_dir, *files)
     assert (tmp_path / 'w.png').stat().st_size
     metrics = json.loads((tmp_path / 'new/m.json').read_text())

@@ -70,9 +70,11 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, work_folder):
 
 def test_bad_cases_of_images_are_collected(run_tool, work_folder):
     # MMPose's own configs have the hook's defaults
-    config = f"_base_ = '{CONFIGS / GTPT}.py'\n"
-    config += 'default_hooks = dict(badcase=dict(_delete_=True, '
-    config += "type='BadCaseAnalysisHook', out_dir='badcase'))\n"
+    config = (
+        f"_base_ = '{CONFIGS / GTPT}.py'\n"
+        'default_hooks = dict(badcase=dict(_delete_=True, '
+        "type='BadCaseAnalysisHook', out_dir='badcase'))\n"
+    )
     Path('config.py').write_text(config)
     weights = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
     options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=0']

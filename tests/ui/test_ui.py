@@ -192,8 +192,10 @@ def server(tmp_path_factory):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    code = 'from mmhot.cli import main; from mmhot.ui import page; '
-    code += 'page.MAX_UPLOAD = 1_000_000; raise SystemExit(main())'
+    code = (
+        'from mmhot.cli import main; from mmhot.ui import page; '
+        'page.MAX_UPLOAD = 1_000_000; raise SystemExit(main())'
+    )
     command = [sys.executable, '-c', code, 'ui', '--port', str(port)]
     environment = {**os.environ, 'TMPDIR': str(folder)}
     with subprocess.Popen(

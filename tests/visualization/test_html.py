@@ -135,8 +135,12 @@ def test_page_has_the_angles_of_the_table(page, clip, tmp_path):
     assert_allclose(angles, expected, atol=0.051)
     shown = {name: data['joints'][joint] for joint, name in data['angles']}
     assert tuple(shown) == names
-    expected = {'knee_angle_l': 'left knee', 'hip_adduction_r': 'right hip'}
-    expected |= {'arm_flex_l': 'left shoulder', 'pelvis_tilt': 'root'}
+    expected = {
+        'knee_angle_l': 'left knee',
+        'hip_adduction_r': 'right hip',
+        'arm_flex_l': 'left shoulder',
+        'pelvis_tilt': 'root',
+    }
     assert expected.items() <= shown.items()
     assert data['joints'][3] == 'right ankle'
 
@@ -640,8 +644,10 @@ def test_people_have_apart_names_heights_and_distances(clip, count, tmp_path):
 @pytest.mark.slow(reason='needs playwright and Chromium')
 def test_the_image_does_not_flicker(shown):
     with opened(shown) as tab:
-        corner = "document.getElementById('ghost').getContext('2d')"
-        corner += '.getImageData(2, 2, 1, 1).data[3]'
+        corner = (
+            "document.getElementById('ghost').getContext('2d')"
+            '.getImageData(2, 2, 1, 1).data[3]'
+        )
         tab.wait_for_function(f'{corner} === 255')
         # jumps to frames whose image is not decoded, looked at before it can be
         found = tab.evaluate(f'[100, 20, 130, 60].map(x => (mmhot.show(x), {corner}))')

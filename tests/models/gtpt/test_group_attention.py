@@ -87,8 +87,13 @@ def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):
 
 def test_keypoints_of_another_order_are_refused():
     names = [point['name'] for point in METAINFO['keypoint_info'].values()]
-    settings = dict(in_channels=8, out_channels=4, input_size=(12, 16))
-    settings |= dict(in_featuremap_size=(3, 4), metainfo=METAINFO)
+    settings = dict(
+        in_channels=8,
+        out_channels=4,
+        input_size=(12, 16),
+        in_featuremap_size=(3, 4),
+        metainfo=METAINFO,
+    )
     attention = dict(type='GroupAttention', num_heads=8)
     head = MODELS.build(dict(type='GroupRTMCCHead', **settings, attention=attention))
     known = dict(dataset_name='kite', num_keypoints=4)

@@ -60,8 +60,13 @@ def test_other_keypoints_start_as_the_saved_ones_in_turn():
     body = head((32, 48))
     joints = get_skeleton('coco-17').joints
     info = {n: dict(name=f'new_{name}', type='') for n, name in enumerate(joints[:9])}
-    metainfo = dict(dataset_name='own', keypoint_info=info, skeleton_info={})
-    metainfo |= dict(joint_weights=[1.0] * 9, sigmas=[0.05] * 9)
+    metainfo = dict(
+        dataset_name='own',
+        keypoint_info=info,
+        skeleton_info={},
+        joint_weights=[1.0] * 9,
+        sigmas=[0.05] * 9,
+    )
     own = head((32, 48), out_channels=9, metainfo=metainfo, groups=[list(range(9))])
     own.load_state_dict(body.state_dict())
     tokens = body.coarse_encoder.query_tokens

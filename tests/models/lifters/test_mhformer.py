@@ -41,8 +41,14 @@ def test_outputs_and_activations_are_the_published_models(name):
 def published_state(frames, channel, d_hid, seed=0):
     """State dict of the published network at another size."""
     meta, _ = load_fixture('mhformer')
-    sizes = {351: frames, 1053: 3 * frames, 702: 2 * frames}
-    sizes |= {512: channel, 1536: 3 * channel, 1024: d_hid}
+    sizes = {
+        351: frames,
+        1053: 3 * frames,
+        702: 2 * frames,
+        512: channel,
+        1536: 3 * channel,
+        1024: d_hid,
+    }
     state = {}
     for key, (shape, dtype) in meta['state'].items():
         shape = [sizes.get(size, size) for size in shape]

@@ -23,8 +23,14 @@ NANO = dict(
     graph_dims=16,
     branch_dims=4,
 )
-BERT = dict(type='MotionBERT', num_frames=NUM_FRAMES, in_channels=2)
-BERT |= dict(embed_dims=16, num_heads=2, depth=2)
+BERT = dict(
+    type='MotionBERT',
+    num_frames=NUM_FRAMES,
+    in_channels=2,
+    embed_dims=16,
+    num_heads=2,
+    depth=2,
+)
 MIXSTE = dict(type='MixSTE', num_frames=NUM_FRAMES, embed_dims=16, num_heads=2, depth=2)
 PRUNER = dict(type='UniformPruner', num_keep=3, depth=1)
 BACKBONES = {

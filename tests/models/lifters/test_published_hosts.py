@@ -61,8 +61,12 @@ def _record(model, meta, arrays, name):
         )
 
     inner = (INNER[name][key][0] for key in INNER[name] if f'inner__{key}' in arrays)
-    wanted = {'backbone.hourglass', 'backbone.hourglass.pruners.0', 'head.fc'}
-    wanted |= {module.format(**meta['config']) for module in inner}
+    wanted = {
+        'backbone.hourglass',
+        'backbone.hourglass.pruners.0',
+        'head.fc',
+        *(module.format(**meta['config']) for module in inner),
+    }
     for name, module in model.named_modules():
         if name in wanted:
             module.register_forward_hook(note(name))
