@@ -33,6 +33,7 @@ from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.people import People
 from mmhot.tracking.clip_tracks import make_track
 from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
@@ -146,7 +147,7 @@ class Inferencer(BaseMMPoseInferencer):
             if isinstance(inputs, np.ndarray | Sequence):
                 return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
             # Arrays are copied, as a generator may fill one buffer again and again.
-            return [np.array(x) if isinstance(x, np.ndarray) else x for x in inputs]
+            return [x.copy() if isinstance(x, np.ndarray) else x for x in inputs]
         sources = open_inputs([str(inputs)])
         images = [x for x in sources if isinstance(x, ImageSequence)]
         if images:
@@ -204,8 +205,7 @@ class Inferencer(BaseMMPoseInferencer):
     def _lift_images(
         self, inputs: list, models: VideoPoseEstimator, progress: CountStage
     ) -> Posed:
-        """Lift the people of images as clips of one frame."""
-        # Images are lifted by the chain for keypoints, each as a clip of one frame.
+        """Lift each image as a clip of one frame, with the steps of keypoints."""
         steps = list_steps(KEYPOINTS)
         kinds = (*KEYPOINTS.steps, StepChoice)
         values: dict[str, Any] = {'without': [x for x in self._without if x in steps]}
@@ -218,21 +218,25 @@ class Inferencer(BaseMMPoseInferencer):
                 check_image(x) if isinstance(x, np.ndarray) else read_image(x)
                 for x in batch
             ]
-            posed = zip(images, models.detect(images, video=False), strict=True)
-            for number, (image, people) in enumerate(posed, start):
-                source = inputs[number]
+            found = models.detect(images, video=False)
+            posed = zip(batch, images, found, strict=True)
+            for number, (source, image, people) in enumerate(posed, start):
                 is_array = isinstance(source, np.ndarray)
                 path = Path(_NAME.format(number) if is_array else source)
-                rows = range(len(people))
-                skeleton = self.estimator.skeleton
-                tracks = [make_track(row, [(0, people, row)]) for row in rows]
-                height, width = image.shape[:2]
-                clip = Clip2D(
-                    path.stem, skeleton, tracks, width, height, DEFAULT_FPS, source=path
-                )
+                clip = self._clip_of(path, image, people)
                 lifted = Runner().lift(plan, clip)
                 progress('2D', number + 1, len(inputs))
                 yield from self._split(clip, lifted, [str(path)], iter([image]))
+
+    def _clip_of(self, path: Path, image: np.ndarray, people: People) -> Clip2D:
+        """Return the people of an image (H, W, 3) as a clip of one frame."""
+        rows = range(len(people))
+        tracks = [make_track(row, [(0, people, row)]) for row in rows]
+        height, width = image.shape[:2]
+        skeleton = self.estimator.skeleton
+        return Clip2D(
+            path.stem, skeleton, tracks, width, height, DEFAULT_FPS, source=path
+        )
 
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
@@ -254,9 +258,10 @@ class Inferencer(BaseMMPoseInferencer):
         names: Sequence[str],
         images: Iterator[np.ndarray],
     ) -> Posed:
-        """Yield the named frames of a clip.
+        """Yield the sample and the image of each frame of a clip.
 
-        Images, BGR (H, W, 3), are read only if they are drawn.
+        ``names`` are the names of the frames; ``images``, BGR (H, W, 3), are read only
+        if they are drawn.
         """
         open_renderer = cache(partial(_open_renderer, lifted))
         seen: list[list[Track2D]] = [[] for _ in names]
@@ -271,10 +276,8 @@ class Inferencer(BaseMMPoseInferencer):
             if self._video_input:
                 numbers = () if poses is None else poses.track
                 sample.pred_instances.track_ids = np.array(numbers, int)
-            yield (
-                sample,
-                DrawnImage(partial(next, images), people, index, open_renderer),
-            )
+            drawn = DrawnImage(partial(next, images), people, index, open_renderer)
+            yield sample, drawn
 
     def forward(
         self, inputs: PoseDataSample, disable_rebase_keypoint: bool = False
@@ -331,9 +334,8 @@ class Inferencer(BaseMMPoseInferencer):
         skeleton = get_skeleton(self.estimator.skeleton)
         drawing['draw_ids'] = is_video
         image = draw_overlay(inputs.read_image(), inputs.people, skeleton, **drawing)
-        image = append_3d_view(
-            image, inputs.open_renderer(num_instances), inputs.frame_number
-        )
+        renderer = inputs.open_renderer(num_instances)
+        image = append_3d_view(image, renderer, inputs.frame_number)
         path = preds[0].img_path
         title = self.video_info['name'] if is_video else path
         if show:

@@ -19,6 +19,7 @@ from mmhot.weights.hub import META_FILE, MODEL_FILE
 # Largest accepted difference, as a share of the largest value: ONNX Runtime rounds in
 # another order. Higher values accept more.
 _TOLERANCE = 1e-4
+_BATCHES = (1, 3, 8)  # sizes of batches with which ONNX Runtime gets the inputs
 
 
 def export_onnx(
@@ -48,12 +49,16 @@ def export_onnx(
     Raises:
         ValueError: If an argument is wrong, the model cannot be exported, or the file
             does not compute what PyTorch does; then nothing is written.
+
+    Example::
+
+        export_onnx('gtpt-t', out='exported/gtpt-t', say=print)
     """
     out = Path(out)
     files = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if files and not {MODEL_FILE, META_FILE} <= files:
         raise ArgumentError(
-            '{out} must be a new or empty folder, or an exported one: %s is another',
+            '{out} must be new, empty, or the folder of an export: %s has other files',
             out,
         )
     opened = open_exportable(model, checkpoint, keep, inputs)
@@ -76,7 +81,18 @@ def export_onnx(
 
 
 def check_parity(opened: Exportable, file: Path) -> list[str]:
-    """Compare ONNX Runtime with PyTorch; return lines on the largest differences."""
+    """Compare ONNX Runtime with PyTorch on random and real inputs.
+
+    Args:
+        opened (Exportable): The model.
+        file (Path): Its ONNX file.
+
+    Returns:
+        list[str]: Lines with the largest differences.
+
+    Raises:
+        ValueError: If an output differs by more than rounding.
+    """
     session = open_session(file)
     graph = opened.graph
     lines = []
@@ -87,7 +103,7 @@ def check_parity(opened: Exportable, file: Path) -> list[str]:
         with torch.no_grad(), ignored_warnings():
             expected = [output.numpy() for output in graph(inputs)]
         worst = 0.0
-        for batch in (1, 3, 8):
+        for batch in _BATCHES:
             feeds = [{graph.input_name: x.numpy()} for x in inputs.split(batch)]
             parts = [session.run(graph.output_names, feed) for feed in feeds]
             outputs = map(np.concatenate, zip(*parts, strict=True))

@@ -35,6 +35,7 @@ from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, POSE, config_of, 
 
 Numbers = Sequence[float] | None
 NUM_INPUTS = 8
+"""Number of inputs on which ONNX Runtime and PyTorch are compared."""
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Exportable:
     # Content of ``meta.json``, which the ONNX file repeats. `mmhot.pose2d` and
     # `mmhot.lifting.networks` know nothing else about the model.
     meta: dict[str, Any]
-    real: Tensor  # inputs made from images or clips, (N, ...)
+    real: Tensor  # inputs made from images or clips, (NUM_INPUTS, ...)
 
 
 def open_exportable(
@@ -54,13 +55,16 @@ def open_exportable(
     keep: Numbers = None,
     inputs: str | None = None,
 ) -> Exportable:
-    """Load a lifter, 2D model or detector by name, and describe it.
+    """Load a lifter, 2D model or detector by name, with its description and inputs.
 
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to the weights of that name.
         keep (Sequence[float], optional): Frames or keep rates other than trained ones.
         inputs (str, optional): Video, images or 2D keypoints of the comparison.
+
+    Returns:
+        Exportable: The model.
 
     Raises:
         ValueError: If an argument is wrong, or the model cannot be exported.
@@ -86,6 +90,7 @@ def open_exportable(
 def _open_lifter(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
+    """Load a lifter; ``keep`` are frames of its pruners."""
     frames = None
     if keep is not None:
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
@@ -167,6 +172,7 @@ def _windows(lifter: Lifter, path: str) -> Tensor:
 def _open_pose_model(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
+    """Load a top-down 2D model; ``keep`` are keep rates of a GTPT."""
     plain, dataset, config = load_pose_model(resolve(model, POSE, checkpoint))
     is_gtpt = isinstance(plain.head, GTPTHead)
     _check_keep(keep, is_gtpt, model)
@@ -224,6 +230,7 @@ def _crop_settings(config: Config, model: str) -> dict[str, Any]:
 def _open_detector(
     model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
 ) -> Exportable:
+    """Load an RTMDet detector, which does not prune."""
     _check_keep(keep, False, model)
     detector = MMPoseDetector(resolve(model, DETECTOR, checkpoint))
     plain = detector.model.to(memory_format=torch.contiguous_format).eval()
@@ -255,14 +262,15 @@ def _open_detector(
 
 
 def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
+    """Raise ArgumentError if ``keep`` is given for a model that does not prune."""
     if keep is not None and not prunes:
         raise ArgumentError('{keep} needs a model that prunes, and %s does not', model)
 
 
 def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
     """Return color order, mean and deviation; refuse any but ImageNet's mean."""
-    buffers = (preprocessor.mean, preprocessor.std)
-    mean, std = ([round(float(x), 3) for x in values.flatten()] for values in buffers)
+    mean = [round(float(x), 3) for x in preprocessor.mean.flatten()]
+    std = [round(float(x), 3) for x in preprocessor.std.flatten()]
     swaps = preprocessor._channel_conversion
     expected = IMAGE_MEAN[:: 1 if order == 'RGB' else -1]
     if mean != list(expected) or swaps != (order == 'RGB'):

@@ -158,15 +158,18 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
 
     Args:
         name (str): Format and suffix, such as ``'bvh'``.
-        function (Write): Called with a clip, the path of a file, which gets its name
-            when the function succeeds, and an :class:`mmhot.io.writers.export.Export`;
-            may return a note for the user.
-        **needs (Any): Other arguments of :class:`Format`.
+        function (Write): Writes a file. It is called with a :class:`mmhot.Clip3D`, the
+            path of a temporary file, which gets its name when the function succeeds,
+            and an :class:`mmhot.io.writers.export.Export`. It may return a note for the
+            user.
+        **needs (Any): Other arguments of :class:`Format`, such as ``world=True``.
 
     Raises:
         ValueError: If the name is taken or not a suffix, or an option is invalid.
 
     Example::
+
+        import numpy as np
 
         def write_heads(clip, file, export):
             np.savetxt(file, clip.places()[:, clip.joint_names.index('head')])

@@ -39,7 +39,14 @@ class LivePoses:
 class LiveChain:
     """Run the steps of a stream, frame by frame, in bounded memory.
 
-    ``fps`` is approximate, as times count.
+    Args:
+        plan (LivePlan): Steps and models.
+        frames (FrameSource): The stream.
+        fps (float): Approximate frame rate; the times of the frames count.
+        placer (PeoplePlacer, optional): Places the people in the world.
+
+    Attributes:
+        lifter (LiveLifter): State of the lift, with the latency of the poses.
     """
 
     def __init__(
@@ -49,7 +56,9 @@ class LiveChain:
         fps: float,
         placer: PeoplePlacer | None = None,
     ) -> None:
-        self.plan, self.frames, self.fps = plan, frames, fps
+        self.plan = plan
+        self.frames = frames
+        self.fps = fps
         self.placer = PeoplePlacer(PlaceOptions()) if placer is None else placer
         self._estimate = plan.estimate.start(frames, plan.models)
         self._track = plan.track.start(fps)
@@ -57,12 +66,16 @@ class LiveChain:
         self._keypoints = [_started(step, step.start, fps) for step in plan.keypoints]
         self._poses = [_started(step, step.start, fps) for step in plan.poses]
         self._is_interrupted = False
-        self._last: Frame | None = None
+        self._shape: tuple[int, ...] | None = None  # shape of the last image
 
     def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
         """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
 
-        Text stands for an interruption.
+        Args:
+            items (Iterable[Frame | str]): Frames; a text stands for an interruption.
+
+        Yields:
+            LivePoses: The people of each frame.
         """
         for item in items:
             if isinstance(item, str):
@@ -72,15 +85,16 @@ class LiveChain:
         yield from self.flush()
 
     def update(self, frame: Frame) -> list[LivePoses]:
-        """Process the next frame; returns the poses of earlier frames that are due.
+        """Process the next frame; return the poses of earlier frames that are due.
 
         Usually that is one frame, none at first, and several after missing frames.
         """
-        last, self._last = self._last, frame
         poses: list[LivePoses] = []
-        if last is not None and last.image.shape != frame.image.shape:
+        if self._shape not in (None, frame.image.shape):
             poses = self.interrupt()
-        is_interrupted, self._is_interrupted = self._is_interrupted, False
+        self._shape = frame.image.shape
+        is_interrupted = self._is_interrupted
+        self._is_interrupted = False
         footage = self._estimate(frame, is_interrupted)
         clip = self._track(footage)
         for call in self._keypoints:
@@ -89,7 +103,7 @@ class LiveChain:
         return poses + [self._poses_of(earlier) for earlier in lifted]
 
     def interrupt(self) -> list[LivePoses]:
-        """Lift the pending frames; tracks that go on later are marked as broken."""
+        """Lift the pending frames; tracks that continue later are marked as broken."""
         self._is_interrupted = True
         return self.flush()
 
@@ -99,7 +113,8 @@ class LiveChain:
 
     def _poses_of(self, lifted: LiftedFrame) -> LivePoses:
         """Run the steps after lifting; return the people of a frame."""
-        clip, frame = lifted.poses, lifted.frame
+        clip = lifted.poses
+        frame = lifted.frame
         people: list[LivePerson] = []
         for call in self._poses:
             clip = call(clip, lifted.lifted) if clip else clip
@@ -112,6 +127,6 @@ class LiveChain:
 def _started(
     step: Step, start: Callable[[float], Callable[..., Clip]], fps: float
 ) -> Callable[..., Clip]:
-    """Start a step, which is called with each frame's clip and what is known of it."""
+    """Return the function to call with each frame's clip and what is known of it."""
     with user_code(f'the step {step.name!r}'):
         return guarded(step, start(fps))

@@ -21,12 +21,12 @@ from mmhot.structures.clips_3d import Clip3D
 class Outcome:
     """Result of processing one input."""
 
-    name: str
+    name: str  # name of the clip
     times: StageTimes = field(default_factory=StageTimes)  # stages that were reached
     people: int = 0  # number of lifted people
     error: ArgumentError | str = ''  # reason of a failure; empty on success
     skipped: bool = False  # whether an earlier run had finished the input
-    files: list[Path] = field(default_factory=list)  # the files that were written
+    files: list[Path] = field(default_factory=list)  # files that were written
 
     def write(
         self,
@@ -36,7 +36,16 @@ class Outcome:
         footage: Footage | None = None,
         thumbnails: Mapping[int, bytes] = {},
     ) -> None:
-        """Write poses in all chosen formats, and report the files."""
+        """Write poses in all chosen formats, and report the files.
+
+        Args:
+            clip (Clip3D): The poses.
+            values (Values): Options of formats, steps and videos.
+            report (Report): Receives lines and progress.
+            footage (Footage, optional): Video to show behind the keypoints.
+            thumbnails (Mapping[int, bytes]): Small images of it by frame, for
+                ``.html``.
+        """
         self.people = len(clip.track_ids)
         stem = values.of(OutputOptions).out_dir / clip.name
         with self.times.measure('write'):
@@ -51,6 +60,11 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
 
     If the block succeeds, results of an earlier run that it did not write again are
     removed.
+
+    Args:
+        outcome (Outcome): Receives the error; has the files that the block wrote.
+        options (OutputOptions): Folder and formats of the results.
+        report (Report): Receives a line on removed files.
     """
     try:
         yield

@@ -19,7 +19,7 @@ from mmhot.step import KeypointStep, PoseStep, Step
 
 Registered = TypeVar('Registered', bound=type[Step] | Step)
 _CALLS = INFER_COMMAND, LIFT_COMMAND, REFINE_COMMAND, STREAM_COMMAND
-# Arguments of mmhot.infer and mmhot.lift, whose names no option can have
+# Arguments of mmhot.infer and mmhot.lift; no option can have their names
 _ARGUMENTS = 'source', 'keypoints', 'cache', 'progress'
 
 
@@ -29,19 +29,19 @@ def register_step(step: Registered) -> Registered:
     Steps on keypoints run before ``camera``, steps on poses at the end.
 
     Args:
-        step (type | Step): A subclass of :class:`mmhot.KeypointStep`,
-            :class:`mmhot.VideoStep`, :class:`mmhot.PoseStep` or
-            :class:`mmhot.LiftedStep` with a ``name``, or an object of one. It is called
-            with a copy of the clip, and what it returns counts. Its annotated fields
-            are options like the ones of mmhot's own steps: flags of the commands,
-            keywords, and values in ``clip.steps``. If its attribute ``live`` is True,
-            streams run it, too, with clips of one frame.
+        step (type | Step): A subclass of :class:`mmhot.KeypointStep` (2D keypoints),
+            :class:`mmhot.VideoStep` (2D keypoints and the video),
+            :class:`mmhot.PoseStep` (3D poses) or :class:`mmhot.LiftedStep` (3D poses
+            and 2D keypoints) with a ``name``, or an object of one. It is called with a
+            copy of the clip and returns a clip. Its annotated fields become options:
+            flags of the commands, keywords, and values in ``clip.steps``. If its
+            attribute ``live`` is True, streams run it, too, with clips of one frame.
 
     Returns:
         type | Step: The step itself, so that this can be used as a decorator.
 
     Raises:
-        ValueError: If it is not such a step, or its name or an option is taken.
+        ValueError: If it is not a step, or its name or the name of an option is taken.
 
     Example::
 
@@ -69,8 +69,7 @@ def register_step(step: Registered) -> Registered:
         if '__annotations__' in vars(kind):
             dataclass(frozen=True, kw_only=True)(kind)  # changes the class in place
         require_new_options(kind, others)
-        for option in options_of(kind):
-            if option in _ARGUMENTS:
-                raise ValueError(f'an option cannot have the name {option!r}')
+        if taken := options_of(kind).keys() & {*_ARGUMENTS}:
+            raise ValueError(f'an option cannot have the name {taken.pop()!r}')
         REGISTERED[name] = step() if isinstance(step, type) else step
     return step

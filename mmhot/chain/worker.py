@@ -2,7 +2,6 @@
 
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +33,28 @@ _LOGGER = logging.getLogger(__name__)
 _ENDING = '.finished.json'
 
 
-@dataclass
 class ClipWorker:
-    """Open the models once; lift videos and write their results."""
+    """Open the models once; lift videos and write their results.
 
-    values: Values  # options of steps, frames, results and repeated runs
-    report: Report = Report()
+    Args:
+        values (Values): Options of steps, frames, results and repeated runs.
+        report (Report): Receives lines and progress.
+    """
 
-    def __post_init__(self) -> None:
-        """Read the options of the results, and open the models."""
-        self._output = self.values.of(OutputOptions)
-        self._repeat = self.values.of(BatchOptions)
-        cache = None if self._repeat.no_cache else self._output.out_dir
-        self._plan = VideoPlan(self.values, self.report, cache)
-        self.report.say(f'lifter: {self._plan.lifter.name}')
+    def __init__(self, values: Values, report: Report = Report()) -> None:
+        self._values = values
+        self._report = report
+        self._output = values.of(OutputOptions)
+        self._batch = values.of(BatchOptions)
+        cache = None if self._batch.no_cache else self._output.out_dir
+        self._plan = VideoPlan(values, report, cache)
+        report.say(f'lifter: {self._plan.lifter.name}')
         self._plan.models  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
         """Process an input; errors are returned in the outcome."""
         outcome = Outcome(item.name)
-        with processing(outcome, self._output, self.report):
+        with processing(outcome, self._output, self._report):
             try:
                 self._process(item, outcome)
             except NotLiftableError as error:
@@ -61,6 +62,7 @@ class ClipWorker:
         return outcome
 
     def _write_keypoints(self, error: NotLiftableError, outcome: Outcome) -> None:
+        """Write the keypoints of a clip that cannot be lifted, and warn."""
         outcome.people = len(error.clip.tracks)
         path = self._output.out_dir / f'{error.clip.name}.npz'
         write_keypoints(error.clip, path)
@@ -68,46 +70,58 @@ class ClipWorker:
         _LOGGER.warning('%s', error)
         left_out = [name for name in self._output.formats if name != 'npz']
         without = f', no .{", .".join(left_out)}' if left_out else ''
-        self.report.say(f'{path} (2D keypoints only{without})')
+        self._report.say(f'{path} (2D keypoints only{without})')
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
-        plan, say, times = self._plan, self.report.say, outcome.times
+        """Lift an input and write its results, unless an earlier run did so."""
         record = self._record_path(item)
-        if record is not None and self._repeat.resume:
+        if record is not None and self._batch.resume:
             before = _load_record(record, self._output.out_dir)
             if before is not None:
                 outcome.skipped = True
-                outcome.people, times.num_frames = before['people'], before['frames']
-                say(f'{item.name}: was finished before')
+                outcome.people = before['people']
+                outcome.times.num_frames = before['frames']
+                self._report.say(f'{item.name}: was finished before')
                 return
-        source = take_frames(item.open(), self.values.of(PartOptions))
-        output, thumbnails = self._output, Thumbnails()
-        video = self.values.of(VideoOptions)
-        is_shown = 'html' in output.formats
-        is_shown &= not (video.no_video or video.blur_heads)
-        with stage_bars(self.report.bars, source.name) as count:
-            runner = Runner(times, count)
-            observers = [thumbnails] if is_shown else []
+        self._lift(item, outcome)
+        content = {
+            'files': {file.name: describe_file(file)[1:] for file in outcome.files},
+            'frames': outcome.times.num_frames,
+            'people': outcome.people,
+        }
+        save_if_possible(_save_record, content, record)
+
+    def _lift(self, item: ClipInput, outcome: Outcome) -> None:
+        """Lift an input, write its results, and say what its camera is."""
+        plan = self._plan
+        say = self._report.say
+        source = take_frames(item.open(), self._values.of(PartOptions))
+        thumbnails = Thumbnails()
+        video = self._values.of(VideoOptions)
+        is_shown = not (video.no_video or video.blur_heads)
+        observers = [thumbnails] if 'html' in self._output.formats and is_shown else []
+        with stage_bars(self._report.bars, source.name) as count:
+            runner = Runner(outcome.times, count)
             keypoints, footage = runner.see(plan, source, observers)
             clip = runner.lift(plan, keypoints, footage)
         if clip is None:
-            missing = plan.estimate.no_person_found(times.num_frames)
+            missing = plan.estimate.no_person_found(outcome.times.num_frames)
             say(ArgumentError('%s: %s', item.name, missing))
-        else:
-            outcome.write(clip, self.values, self.report, footage, thumbnails.images)
-            say(_describe_focal(item.name, clip))
-            path = clip.camera_path
-            if path is not None and self.values.of(StabilizeCamera).camera == 'auto':
-                say(f'{item.name}: {describe_path(path)}')
-        files = {file.name: describe_file(file)[1:] for file in outcome.files}
-        counts = {'frames': times.num_frames, 'people': outcome.people}
-        save_if_possible(_save_record, {'files': files, **counts}, record)
+            return
+        outcome.write(clip, self._values, self._report, footage, thumbnails.images)
+        say(_describe_focal(item.name, clip))
+        path = clip.camera_path
+        if path is not None and self._values.of(StabilizeCamera).camera == 'auto':
+            say(f'{item.name}: {describe_path(path)}')
 
     def _record_path(self, item: ClipInput) -> Path | None:
-        """Name the record of a finished input by all that its results depend on."""
-        if self._repeat.no_cache or not item.path.exists():
-            return None  # the content of an address may change
-        options = options_of(*self.values.kinds)
+        """Name the record of a finished input by all that its results depend on.
+
+        Inputs without a file have none, as the content of an address may change.
+        """
+        if self._batch.no_cache or not item.path.exists():
+            return None
+        options = options_of(*self._values.kinds)
         facts = {
             'code': digest_of_code(),
             'name': item.name,
@@ -115,10 +129,10 @@ class ClipWorker:
             'lifter': self._plan.lifter.network.identity,
             'options': {
                 name: str(value)
-                for name, value in self.values.stated.items()
+                for name, value in self._values.stated.items()
                 if options[name].limits.decides
             },
-            'files': [describe_file(file) for file in self.values.files],
+            'files': [describe_file(file) for file in self._values.files],
             'steps': {
                 step.name: [digest_of_part(type(step)), _settings_of(step)]
                 for step in users(Step)
@@ -128,8 +142,7 @@ class ClipWorker:
                 for name in self._output.formats
             },
         }
-        folder = self._output.out_dir
-        return cache_path(folder, item.path, facts, _ENDING)
+        return cache_path(self._output.out_dir, item.path, facts, _ENDING)
 
 
 def _settings_of(step: Step) -> dict[str, str]:
@@ -138,15 +151,20 @@ def _settings_of(step: Step) -> dict[str, str]:
 
 
 def _describe_focal(name: str, clip: Clip3D) -> ArgumentError:
-    """Name the focal length of a clip and where it is from."""
+    """Describe the focal length of a clip, and how to set it if it is assumed."""
     share = clip.focal_length / max(clip.width, clip.height)
-    text = '%s: focal length %.0f px, %.2f of the longer side'
-    assumed = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
-    text = f'{text}{assumed if clip.focal_assumed else ""}'
-    return ArgumentError(text, name, clip.focal_length, share)
+    hint = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
+    return ArgumentError(
+        f'%s: focal length %.0f px, %.2f of the longer side'
+        f'{hint if clip.focal_assumed else ""}',
+        name,
+        clip.focal_length,
+        share,
+    )
 
 
 def _save_record(record: dict[str, Any], path: Path) -> None:
+    """Write the record of a finished input as JSON."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record), encoding='utf-8')
 
@@ -160,7 +178,7 @@ def list_results(folder: Path) -> set[Path]:
 
 
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
-    """Load the record of a finished input; None unless its results are whole."""
+    """Load the record of a finished input; return None if its results have changed."""
     try:
         record = load_object(require_own(path))
         files = record['files'].items()
