@@ -134,12 +134,12 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
         raise ValueError(f'is not valid JSON, or cut off: {error}') from error
 
 
-def as_numbers(values: object, name: str, *, of_text: bool = False) -> np.ndarray:
+def as_numbers(name: str, values: object, *, of_text: bool = False) -> np.ndarray:
     """Convert arrays, or nested lists, to float64 of any shape; None becomes NaN.
 
     Args:
-        values (object): Array, list of arrays or tensors, nested lists, or a number.
         name (str): Name of the values in messages.
+        values (object): Array, list of arrays or tensors, nested lists, or a number.
         of_text (bool): Whether text counts as numbers, for files that hold only text.
 
     Raises:
@@ -180,9 +180,9 @@ def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
     return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
 
 
-def as_number(value: object, name: str) -> Any:
+def as_number(name: str, value: object) -> Any:
     """Convert one number, which may be in a list or an array, to a float."""
-    array = as_numbers(value, name)
+    array = as_numbers(name, value)
     if array.size != 1:
         raise ValueError(f'{name} must be a number, got {array.size} numbers')
     return array.item()

@@ -59,7 +59,7 @@ _HEADER: dict[str, Any] = {
     'focal_length': float,
     'focal_assumed': bool,
     'intrinsics': [float],
-    _PATH: lambda x: as_numbers(x, _PATH).astype(np.float32),
+    _PATH: lambda x: as_numbers(_PATH, x).astype(np.float32),
     'cuts': [int],
     'detected_joints': [str],
     'steps': [str],
@@ -252,7 +252,7 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
     counts = [len(frame['instances']) for frame in frames]
     for name, key in (('frame', 'frame_id'), ('time', 'time')):
         fields[name] = np.repeat(
-            as_numbers([frame[key] for frame in frames], key), counts, axis=0
+            as_numbers(key, [frame[key] for frame in frames]), counts, axis=0
         )
     instances = [person for frame in frames for person in frame['instances']]
     for name, key in _INSTANCE_KEYS.items():
@@ -261,7 +261,7 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
         values = [person[key] for person in instances]
         # Not all track IDs are exact in float64.
         is_exact = name == 'track' and all(type(x) is int for x in values)
-        fields[name] = np.array(values) if is_exact else as_numbers(values, key)
+        fields[name] = np.array(values) if is_exact else as_numbers(key, values)
     return clip_of_arrays(fields)
 
 

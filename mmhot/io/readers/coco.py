@@ -115,7 +115,7 @@ def _image_id(value: object) -> int | str:
 
 def _person(annotation: dict) -> Person:
     """Read an annotation or result; its box is x, y, width and height in pixels."""
-    box = as_numbers(annotation.get('bbox') or [np.nan] * 4, 'bbox').ravel()
+    box = as_numbers('bbox', annotation.get('bbox') or [np.nan] * 4).ravel()
     box[2:] += box[:2]
     # CVAT writes track IDs as attributes.
     attributes = annotation.get('attributes') or {}

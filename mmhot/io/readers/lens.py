@@ -72,7 +72,7 @@ def read_lens(path: str | Path) -> Lens:
             )
         numbers = _numbers_of(content)
         # ROS writes 0 for sizes that it does not know.
-        width, height = (as_number(numbers.get(x, 0), x) for x in ('width', 'height'))
+        width, height = (as_number(x, numbers.get(x, 0)) for x in ('width', 'height'))
         size = (int(width), int(height)) if width and height else None
         fx, fy, cx, cy = _pinhole(numbers)
         return Lens((fx, fy), (cx, cy), _distortion(numbers), size)
@@ -119,7 +119,7 @@ def _numbers_of(content: Mapping[str, object]) -> dict[str, np.ndarray]:
             value = value['data']
         if value is not None:
             # YAML reads 1e-3 as text.
-            numbers[name] = as_numbers(value, key, of_text=True)
+            numbers[name] = as_numbers(key, value, of_text=True)
     return numbers
 
 
@@ -134,7 +134,7 @@ def _pinhole(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
         return fx, fy, cx, cy
     if missing := [name for name in _PINHOLE if name not in numbers]:
         raise ValueError(f'lacks {", ".join(missing)}: {_EXPECTED}')
-    return tuple(as_number(numbers[name], name) for name in _PINHOLE)
+    return tuple(as_number(name, numbers[name]) for name in _PINHOLE)
 
 
 def _distortion(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
@@ -142,7 +142,7 @@ def _distortion(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
 
     They are zero for terms that a file does not name. The arrays (...) have our names.
     """
-    named = [as_number(numbers.get(term, 0), term) for term in _TERMS]
+    named = [as_number(term, numbers.get(term, 0)) for term in _TERMS]
     terms = numbers.get('distortion', np.trim_zeros(np.array(named), 'b'))
     if not terms.any():
         return ()

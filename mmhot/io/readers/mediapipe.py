@@ -92,7 +92,7 @@ def _are_meters(points: list) -> bool:
     person = points[0] if depth_of(points) > 2 else points
     if len(person) != _NUM_LANDMARKS:
         return False
-    center = as_numbers(person[_HIPS], 'landmarks').mean(0)
+    center = as_numbers('landmarks', person[_HIPS]).mean(0)
     return bool((np.abs(center[:3]) < _MAX_ROOT).all())
 
 

@@ -102,7 +102,7 @@ def read_people(content: Any, path: Path, size: int) -> Rows:
     header, content = _unwrap(content)
     if _are_numbers(content):
         rows = rtmlib.read_people(content)
-        return rows or Rows(as_numbers(content, _TITLES[f'points_{size}d']))
+        return rows or Rows(as_numbers(_TITLES[f'points_{size}d'], content))
     if has_columns(content):
         return _rows_of_columns(content, size)
     frames, names = _split_frames(content, size)
@@ -212,7 +212,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     """Convert arrays by name, of rows (N, ...) or frames and people (T, P, ...)."""
     columns = {_column(str(name)): x for name, x in content.items()}
     arrays = {
-        x: as_numbers(columns.pop(x), _TITLES.get(x, x))
+        x: as_numbers(_TITLES.get(x, x), columns.pop(x))
         for x in _FIELDS
         if x in columns
     }
@@ -289,7 +289,7 @@ def _number(frames: Sequence[Any], path: Path, names: Sequence | None = None) ->
     if labels is not None:
         are_names = all(isinstance(label, str) for label in labels)
         numbers = np.asarray(
-            frames_of(labels, path) if are_names else as_numbers(labels, 'frames')
+            frames_of(labels, path) if are_names else as_numbers('frames', labels)
         )
     stated = _stated(frames, TIME)
     times = read_times(str(path), *stated, numbers, True) if stated else None
@@ -457,8 +457,8 @@ def _stack(people: Sequence[Person], field: str) -> np.ndarray | None:
     if known is None:
         return None
     title = _TITLES.get(field, field)
-    lost = np.full(as_numbers(known, title).shape, np.nan).tolist()
-    return as_numbers([lost if x is None else x for x in values], title)
+    lost = np.full(as_numbers(title, known).shape, np.nan).tolist()
+    return as_numbers(title, [lost if x is None else x for x in values])
 
 
 def _to_rows(
@@ -525,7 +525,7 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
     25.0
     """
     value = header.get(key)
-    return None if value is None else as_number(value, key)
+    return None if value is None else as_number(key, value)
 
 
 def _stack_tracks(people: Sequence[Person], frames: np.ndarray) -> np.ndarray | None:
