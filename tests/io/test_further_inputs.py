@@ -9,7 +9,7 @@ from mocap import KICK, joints_of
 
 import mmhot
 from mmhot.frames.inputs import find_inputs
-from mmhot.io.readers.people import read_people
+from mmhot.io.readers.documents import read_document
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 
@@ -229,6 +229,6 @@ def test_results_may_have_fewer_landmarks_of_one_kind(size):
         for points in places.values()
     )
     frame = {'pose_landmarks': [image, image], 'pose_world_landmarks': [world]}
-    rows = read_people([frame, frame], Path('a'), size)
+    rows = read_document([frame, frame], Path('a'), size)
     assert rows.frame.tolist() == ([0, 0, 1, 1] if size == 2 else [0, 1])
     np.testing.assert_allclose(rows.points[0, :, :2], places[size][:, :2])

@@ -12,8 +12,8 @@ from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers import deeplabcut, sleap, tables, ultralytics, videopose3d
 from mmhot.io.readers.coco import is_coco, read_coco
+from mmhot.io.readers.documents import columns_of, read_document, read_files
 from mmhot.io.readers.frame_numbers import natural_key
-from mmhot.io.readers.people import columns_of, read_files, read_people
 from mmhot.structures.clips_2d import Clip2D, check_clip
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
@@ -112,7 +112,9 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
         OSError: If the file does not exist or cannot be read.
     """
     if not isinstance(source, str | Path):
-        return source if isinstance(source, Clip3D) else read_people(source, path, size)
+        return (
+            source if isinstance(source, Clip3D) else read_document(source, path, size)
+        )
     if path.is_dir():
         if labels := ultralytics.label_files(path):
             return ultralytics.read_labels(labels, path)
@@ -152,7 +154,7 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
                 'has no array keypoints (T, K, 2) or keypoints_3d (T, K, 3)'
             )
         [content] = content.values()
-    return read_people(content, path, size)
+    return read_document(content, path, size)
 
 
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
@@ -161,7 +163,7 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
-    return read_people(document, path, size)
+    return read_document(document, path, size)
 
 
 def _read_folder(folder: Path, size: int) -> Rows:

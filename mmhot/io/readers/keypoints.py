@@ -34,7 +34,7 @@ def read_keypoints(
 
     Args:
         path (str | Path | Iterable): A file or folder; results of other packages, one
-            for each frame (:mod:`mmhot.io.readers.people`); or an array as in
+            for each frame (:mod:`mmhot.io.readers.documents`); or an array as in
             :meth:`mmhot.Clip2D.from_arrays`.
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
             default the one stated by the file, or the default one with as many joints.
