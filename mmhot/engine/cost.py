@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of a model, beside those without pruning."""
+"""Parameters and multiply-adds of a model, with and without pruning."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhot.weights.loading import build_model
 
-# Counts of sums in place with a product, which PyTorch lacks
+# Functions that count the operations of additions in place of a product, which
+# PyTorch's counter does not know
 SUMS_IN_PLACE = dict.fromkeys(
     (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
     lambda added, one, other, **_: 2 * math.prod(one) * other[-1],
@@ -28,9 +29,10 @@ def compare_cost(
     samples: Sequence[dict],
     measure: Callable[[nn.Module, tuple[int, ...]], float] | None = None,
 ) -> dict | None:
-    """Count a model's cost for one input as in its test, and without pruning.
+    """Count a model's cost for one input with the settings of its test.
 
-    Shapes alone are computed, which takes no time and no random numbers.
+    For models that prune, the cost without pruning is counted, too. Only shapes are
+    computed, so that it takes no time and draws no random numbers.
 
     Args:
         config (Config): Config of the model.
@@ -40,9 +42,10 @@ def compare_cost(
             an input of a shape. Defaults to None: not measured.
 
     Returns:
-        dict | None: ``parameters`` and ``macs``; for models that prune ``kept`` (frames
-        or patches in each layer) and ``host_macs``; ``milliseconds`` if measured. None
-        if the model is neither a lifter nor a GTPT.
+        dict | None: ``parameters`` and ``macs`` (multiply-adds); for models that prune
+        also ``kept`` (frames or patches in each layer) and ``host_macs``, the
+        multiply-adds without pruning; ``milliseconds`` if measured. None if the model
+        is neither a lifter nor a GTPT.
     """
     model = model.module if is_model_wrapper(model) else model
     prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
@@ -79,7 +82,7 @@ def compare_cost(
 
 
 def _count_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
-    """Count the multiply-accumulates of a pass of one input, by shapes alone."""
+    """Count the multiply-adds of a pass of one input, by shapes alone."""
     inputs = torch.zeros(1, *shape, device='meta')
     counter = FlopCounterMode(display=False, custom_mapping=SUMS_IN_PLACE)
     # PyTorch ignores fused attention on a CPU; its hooks fail without gradients

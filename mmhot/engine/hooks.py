@@ -26,11 +26,10 @@ from mmhot.weights.names import LIFTER, resolve
 class EpochSeedHook(Hook):
     """Seed each epoch, so that a resumed training equals an uninterrupted one.
 
-    The main process is seeded here; workers of the data loader need
-    :class:`SeedTransforms` in the pipeline, which receives the
-    epoch from this hook. Checkpoints also store the sampler's seed, which is random
-    where a config sets none. The size that ``BatchSyncRandomResize`` draws one step
-    early is not stored in checkpoints.
+    The main process is seeded here. Workers of the data loader need
+    :class:`SeedTransforms` in the pipeline; this hook announces the epoch to it.
+    Checkpoints also store the sampler's seed, which is random unless a config sets it.
+    They do not store the size that ``BatchSyncRandomResize`` draws one step early.
     """
 
     priority = 'VERY_HIGH'
@@ -77,7 +76,7 @@ def _transforms(dataset: Dataset) -> Iterator:
 
 
 def _datasets(dataset: Dataset) -> Iterator[Dataset]:
-    """Yield a dataset and those that it wraps."""
+    """Yield a dataset and the datasets that it wraps."""
     yield dataset
     for part in (getattr(dataset, 'dataset', None), *getattr(dataset, 'datasets', ())):
         if part is not None:
@@ -92,8 +91,8 @@ class FreezeHook(Hook):
     With several processes the config also needs ``find_unused_parameters=True``.
     """
 
-    modules: Sequence[str]  # names of the parts, such as 'backbone'
-    # Names of parts within these that are trained, such as
+    modules: Sequence[str]  # names of the frozen parts, such as 'backbone'
+    # Names of parts within the frozen ones that are trained, such as
     # 'backbone.hourglass.recoverer'
     trained: Sequence[str] = ()
 
@@ -123,8 +122,7 @@ class DistillHook(Hook):
     ground truth, ``mpjpe``, and against the teacher, ``mpjpe_to_teacher``.
 
     The teacher predicts all frames of the windows that the model receives, so both need
-    the same codec. It does not belong to the model, so that it is neither trained nor
-    saved.
+    the same codec. It is no part of the model, and is neither trained nor saved.
     """
 
     # Checkpoint that contains its config, as ``tools/train.py`` writes it, or
@@ -155,9 +153,11 @@ class DistillHook(Hook):
             if pose.shape != target.shape:
                 raise ValueError(
                     f'DistillHook: {self.teacher} predicts poses {tuple(pose.shape)}, '
-                    f'but the target is {tuple(target.shape)}'
+                    f'but the target is {tuple(target.shape)}: both need the same '
+                    'frames and joints'
                 )
-            labels.true_poses, labels.teacher_poses = target, pose.to(target)
+            labels.true_poses = target
+            labels.teacher_poses = pose.to(target)
             labels.lifting_target_label = target.lerp(pose.to(target), self.weight)
 
 
@@ -165,12 +165,11 @@ class DistillHook(Hook):
 class FiniteLossHook(Hook):
     """Stop a training when its loss is not finite, without saving the weights."""
 
-    # The hook runs before the one that saves checkpoints.
-    priority = 'LOW'
-    # Training stops after this many steps in a row without a finite loss. In mixed
+    priority = 'LOW'  # before CheckpointHook, which saves the weights
+    # Steps in a row without a finite loss after which the training stops. In mixed
     # precision a single step may overflow.
     patience = 10
-    streak = 0  # steps without a finite loss so far
+    streak = 0  # last steps in a row without a finite loss
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
@@ -188,6 +187,7 @@ class FiniteLossHook(Hook):
                 self._stop(f'{name} is not finite', runner)
 
     def _stop(self, what: str, runner: Runner) -> None:
+        """Raise a ValueError with advice and the last checkpoint."""
         saved = find_latest_checkpoint(runner.work_dir)
         raise ValueError(
             f'stopped in epoch {runner.epoch + 1}, {what}: lower '
@@ -200,9 +200,9 @@ class FiniteLossHook(Hook):
 class KeypointOrderHook(Hook):
     """Compare the keypoints of the head and of the datasets, before the run.
 
-    Heads of MMPose know the number of their keypoints; heads with groups know names and
-    order, too. Both agree if head and dataset have the same ``metainfo``. A model with
-    other keypoints would train without an error.
+    Heads of MMPose have the number of their keypoints, heads with groups also names and
+    order. They agree if head and dataset have the same ``metainfo``. Otherwise the
+    model would train on wrong keypoints without an error.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -210,9 +210,9 @@ class KeypointOrderHook(Hook):
         head = getattr(model_of(runner), 'head', None)
         for loop in _loops(runner):
             dataset = loop.dataloader.dataset
-            is_joined = hasattr(dataset, 'datasets')  # has the converted metainfo
             kinds = {type(transform).__name__ for transform in _transforms(dataset)}
-            if is_joined or 'KeypointConverter' not in kinds:
+            # A combined dataset has the metainfo of converted keypoints.
+            if hasattr(dataset, 'datasets') or 'KeypointConverter' not in kinds:
                 _compare_keypoints(head, dataset.metainfo)
 
 
@@ -239,32 +239,35 @@ def _loops(runner: Runner) -> list[BaseLoop]:
 
 
 def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
+    """Raise a ValueError if a head has other keypoints than a dataset."""
     dataset = metainfo.get('dataset_name')
-    of_dataset, of_head = metainfo.get('num_keypoints'), _count_keypoints(head)
-    if None not in (of_dataset, of_head) and of_dataset != of_head:
+    wanted = metainfo.get('num_keypoints')
+    count = _count_keypoints(head)
+    if None not in (wanted, count) and wanted != count:
         raise ValueError(
-            f'model.head has {of_head} keypoints, but the dataset {dataset!r} '
-            f'has {of_dataset}: give both the same metainfo'
+            f'model.head has {count} keypoints, but the dataset {dataset!r} has '
+            f'{wanted}: give both the same metainfo'
         )
-    names = metainfo.get('keypoint_id2name', {})
-    names = [names[index] for index in range(len(names))]
-    groups: Any = getattr(head, 'groups', None)
-    joints = groups.joints if isinstance(groups, KeypointGroups) and names else names
-    for index, (ours, theirs) in enumerate(zip(joints, names, strict=True)):
-        if ours != theirs:
+    names = metainfo.get('keypoint_id2name')
+    groups = getattr(head, 'groups', None)
+    if not names or not isinstance(groups, KeypointGroups):
+        return
+    for index, joint in enumerate(groups.joints):
+        if joint != names[index]:
             raise ValueError(
-                f'model.head has the keypoints of {groups.skeleton}, whose '
-                f'keypoint {index} is {ours}, but {theirs} in the dataset '
-                f'{dataset!r}: give both the same metainfo'
+                f'keypoint {index} is {joint} in model.head ({groups.skeleton}), but '
+                f'{names[index]} in the dataset {dataset!r}: give both the same '
+                'metainfo'
             )
 
 
 def _count_keypoints(head: nn.Module | None) -> int | None:
-    """Return the keypoints of a head; None if they are not known."""
+    """Return the number of keypoints of a head; None if it is not known."""
     decoder = getattr(head, 'decoder', None)
-    # The out_channels of lifters are coordinates, so they come last.
     counts = (
-        *(getattr(part, 'num_keypoints', None) for part in (head, decoder)),
+        getattr(head, 'num_keypoints', None),
+        getattr(decoder, 'num_keypoints', None),
+        # This is last, as lifters' out_channels are coordinates.
         getattr(head, 'out_channels', None),
     )
     count = next((count for count in counts if isinstance(count, int)), None)

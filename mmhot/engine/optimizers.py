@@ -23,14 +23,12 @@ class MuonAdamW(Optimizer):
     them a parameter group with ``muon=False`` (in MMEngine's
     ``paramwise_cfg.custom_keys``). Both share learning rate and weight decay, because
     Muon's steps are scaled to the size of AdamW's (``adjust_lr_fn='match_rms_adamw'``).
+    Muon needs PyTorch 2.9.
 
     Args:
         params (list): Parameters, or groups of them.
         lr (float): Learning rate.
         weight_decay (float): Decoupled weight decay.
-
-    Raises:
-        ImportError: If PyTorch is older than 2.9, which has no Muon.
     """
 
     def __init__(
@@ -39,7 +37,8 @@ class MuonAdamW(Optimizer):
         defaults = dict(lr=lr, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, muon=True))
         groups: dict[tuple, dict] = {}
-        for group in self.param_groups:  # MMEngine makes one of each parameter
+        # MMEngine makes a group of each parameter; large groups are faster.
+        for group in self.param_groups:
             settings = {key: group[key] for key in group if key != 'params'}
             for parameter in group['params']:
                 is_matrix = group['muon'] and parameter.ndim == 2
@@ -47,15 +46,10 @@ class MuonAdamW(Optimizer):
                     (is_matrix, repr(settings)), settings | {'params': []}
                 )
                 alike['params'].append(parameter)
-        matrices, others = (
-            [group for (is_matrix, _), group in groups.items() if is_matrix == of_muon]
-            for of_muon in (True, False)
-        )
+        matrices = [group for (is_matrix, _), group in groups.items() if is_matrix]
+        others = [group for (is_matrix, _), group in groups.items() if not is_matrix]
         self.parts: list[Optimizer] = []
         if matrices:
-            if not hasattr(torch.optim, 'Muon'):
-                version = torch.__version__
-                raise ImportError(f'Muon came with PyTorch 2.9, this is {version}')
             muon = dict(**defaults, adjust_lr_fn='match_rms_adamw')
             self.parts.append(torch.optim.Muon(matrices, **muon))
         if others:
@@ -77,7 +71,7 @@ class MuonAdamW(Optimizer):
         return {'parts': [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Load a state.
+        """Load the states of both optimizers.
 
         Raises:
             ValueError: If the state belongs to another optimizer or other parameters.
@@ -113,19 +107,19 @@ class BFloat16OptimWrapper(OptimWrapper):
 class CosineMomentumEMA(ExponentialMovingAverage):
     """Moving average of weights; the momentum falls to zero along half a cosine.
 
-    At step ``t`` of ``T``, counted from zero, the weight of the source is
-    ``momentum * (1 + cos(pi t / T)) / 2``. It is meant for MMEngine's ``EMAHook`` and
-    has the arguments of ``ExponentialMovingAverage``.
+    At step ``t`` of ``T``, counted from zero, the weight of the model in training is
+    ``momentum * (1 + cos(pi t / T)) / 2``. MMEngine's ``EMAHook`` builds it; it has the
+    arguments of ``ExponentialMovingAverage``.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.steps += 1  # at 0 MMEngine would copy the source
+        self.steps += 1  # at step 0 MMEngine would copy the model in training
 
     def avg_func(
         self, averaged_param: Tensor, source_param: Tensor, steps: Tensor
     ) -> None:
-        """Move an averaged tensor towards the source's, in place.
+        """Move an averaged tensor towards the tensor in training, in place.
 
         Args:
             averaged_param (Tensor): Tensor of this model, any shape.
@@ -135,6 +129,6 @@ class CosineMomentumEMA(ExponentialMovingAverage):
         averaged_param.lerp_(source_param, self.momentum_at(int(steps) - 1))
 
     def momentum_at(self, step: int) -> float:
-        """Return the source's weight at a step, counted from zero."""
+        """Return the weight of the model in training at a step, counted from 0."""
         total = MessageHub.get_current_instance().get_info('max_iters')
         return self.momentum * (1 + math.cos(math.pi * min(step / total, 1))) / 2

@@ -1,4 +1,4 @@
-"""The hook that logs what a training costs, and what a resumed one takes over."""
+"""Hook that logs the cost of a training, and settings that a resumed one keeps."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,7 +12,8 @@ from mmpose.registry import HOOKS
 
 from mmhot.engine.cost import compare_cost, describe_cost
 
-# Entries of states that change during a training, or with the machine.
+# Entries of states that are no settings: they change during a training, or with the
+# machine.
 _PROGRESS = {
     *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
     *('last_step', '_global_step', '_last_value'),
@@ -23,8 +24,8 @@ _PROGRESS = {
 class ReportHook(Hook):
     """Log the cost of a model, and the settings that a resumed training keeps.
 
-    The cost is :func:`mmhot.engine.cost.compare_cost`. A resumed training has the
-    optimizer and schedule of the checkpoint; settings that differ from the config are
+    :func:`mmhot.engine.cost.compare_cost` computes the cost. A resumed training has the
+    optimizer and schedules of the checkpoint; settings that differ from the config are
     logged in one line.
     """
 
@@ -36,30 +37,35 @@ class ReportHook(Hook):
             runner.logger.info(describe_cost(cost))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compare the states of a checkpoint that is resumed with the config's."""
+        """Warn of a training that is complete, and of settings that differ."""
         # A test of the config that a resumed training has written builds no optimizer.
         if not runner._resume or isinstance(runner.optim_wrapper, dict):
             return
-        name, loop = Path(runner._load_from).name, runner.train_loop
+        name = Path(runner._load_from).name
+        loop = runner.train_loop
         unit = 'iter' if isinstance(loop, IterBasedTrainLoop) else 'epoch'
-        done, total = checkpoint['meta'][unit], getattr(loop, f'max_{unit}s')
+        done = checkpoint['meta'][unit]
+        total = getattr(loop, f'max_{unit}s')
         if done >= total:
-            text = f'nothing left to train: {name} is of {unit} {done} of {total}'
-            runner.logger.warning(text)
-        optimizer = runner.optim_wrapper.state_dict().get('param_groups', ())
-        schedulers = runner.param_schedulers
-        if isinstance(schedulers, list) and isinstance(optimizer, list):
-            saved = checkpoint.get('optimizer', {}).get('param_groups', ())
-            configured = _settings([*optimizer, *(x.state_dict() for x in schedulers)])
-            resumed = _settings([*saved, *checkpoint.get('param_schedulers', ())])
-            differ = [
-                f'{key} {", ".join(values)} (config: {", ".join(configured[key])})'
-                for key, values in resumed.items()
-                if values != configured.get(key, values)
-            ]
-            if differ:
-                text = f'{name} goes on with its own {"; ".join(differ)}'
-                runner.logger.warning(text)
+            runner.logger.warning(
+                f'nothing left to train: {name} is of {unit} {done} of {total}'
+            )
+        if differ := _differences(runner, checkpoint):
+            runner.logger.warning(f'{name} keeps its own {"; ".join(differ)}')
+
+
+def _differences(runner: Runner, checkpoint: dict) -> list[str]:
+    """List the settings of a checkpoint that differ from the config's."""
+    groups = runner.optim_wrapper.state_dict().get('param_groups', ())
+    schedulers = [x.state_dict() for x in runner.param_schedulers or ()]
+    configured = _settings([*groups, *schedulers])
+    groups = checkpoint.get('optimizer', {}).get('param_groups', ())
+    resumed = _settings([*groups, *checkpoint.get('param_schedulers', ())])
+    return [
+        f'{key} {", ".join(values)} (config: {", ".join(configured[key])})'
+        for key, values in resumed.items()
+        if values != configured.get(key, values)
+    ]
 
 
 def _settings(groups: Iterable[dict]) -> dict[str, list[str]]:

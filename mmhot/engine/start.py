@@ -1,7 +1,7 @@
 """Checks before a run: intact weights of the same model, and known metrics."""
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,10 @@ from torch import nn
 from mmhot.engine.hooks import model_of
 from mmhot.errors import hint_at_names
 from mmhot.io.pickles import safe_load
-from mmhot.skeletons.joints import Skeleton, configured_skeleton
+from mmhot.skeletons.joints import configured_skeleton
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
-# Samples on which a validation is tried to list its metrics; more take longer.
+# Samples of the short validation that shows which metrics exist; more take longer.
 _SAMPLES = 16
 
 
@@ -28,7 +28,7 @@ _SAMPLES = 16
 class StartHook(Hook):
     """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
-    It refuses damaged checkpoints, weights of another model (also for a part with
+    These are damaged checkpoints, weights of another model (also for a part with
     ``init_cfg``), the state of another optimizer, monitored metrics that nothing
     measures, and two averages of the weights.
     """
@@ -48,40 +48,30 @@ class StartHook(Hook):
             if not runner._load_from and any(Path(runner.work_dir).glob('*.pth')):
                 raise ValueError(
                     f'{runner.work_dir} has checkpoints, but no file last_checkpoint '
-                    'names the one to resume: state it as load_from'
+                    'with the name of the one to resume: set it as load_from'
                 )
         source = runner._load_from
         if source is not None and '://' not in source:
             _check_whole(Path(source))
-        for module in runner.model.modules() if _is_training(runner) else ():
-            settings = getattr(module, 'init_cfg', None) or []
-            for start in [settings] if isinstance(settings, dict) else settings:
-                # init_weights of other packages may convert weights first.
-                package = type(module).init_weights.__module__.partition('.')[0]
-                is_plain = package in ('mmengine', 'mmhot')
-                if start.get('type') == 'Pretrained' and is_plain:
-                    prefix = start.get('prefix') or ''
-                    name = start['checkpoint']
-                    content = _load_checkpoint_with_prefix(prefix, name, 'cpu')
-                    _check_shapes(module, name, content)
+        if _is_training(runner):
+            for module in runner.model.modules():
+                _check_pretrained(module)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check the weights of ``load_from``, and the state of a resumed training."""
-        model, source = model_of(runner), runner._load_from
+        model = model_of(runner)
+        source = runner._load_from
         if not _is_training(runner):
             state = find_state(model, source, checkpoint)
             check_state(model, source, state, allows_more=True)
             return
         if runner._resume and not {'meta', 'optimizer'} <= checkpoint.keys():
-            text = "not the state of a training; weights start one as the config's"
-            raise ValueError(f'{source}: {text} load_from')
+            raise ValueError(
+                f'{source} has weights, but not the state of a training: to start from '
+                'them, set it as load_from, without --resume'
+            )
         if isinstance(model, PoseLifter) and not runner._resume:
-            known = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
-            names = [*(known.get('keypoint_id2name') or {}).values()]
-            metainfo = runner.train_dataloader.dataset.metainfo
-            if names and len(names) != metainfo.get('num_keypoints'):
-                state = checkpoint.get('state_dict', checkpoint)
-                _fit_joints(model, state, names, configured_skeleton(metainfo))
+            _fit_joints(model, checkpoint, runner.train_dataloader.dataset.metainfo)
         _check_shapes(model, source, checkpoint)
         if runner._resume:
             # MMEngine would execute the stored config as Python.
@@ -89,11 +79,12 @@ class StartHook(Hook):
             _check_optimizer(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse monitored metrics that are not measured on samples of validation."""
+        """Refuse monitored metrics that a short validation does not measure."""
         monitored = {*_monitored_metrics(runner)}
         if not monitored or runner.val_loop is None:
             return
-        loader, evaluator = runner.val_dataloader, runner.val_evaluator
+        loader = runner.val_dataloader
+        evaluator = runner.val_evaluator
         rows = np.linspace(0, len(loader.dataset) - 1, _SAMPLES).astype(int)
         batch = loader.collate_fn([loader.dataset[row] for row in np.unique(rows)])
         model = runner.model.eval()
@@ -101,8 +92,10 @@ class StartHook(Hook):
             evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
         measured = evaluator.evaluate(_SAMPLES)
         for name in monitored - measured.keys():
-            hint = hint_at_names(name, measured)
-            raise ValueError(f'{name!r} is monitored, but not measured{hint}')
+            raise ValueError(
+                f'{name!r} is monitored, but not measured'
+                f'{hint_at_names(name, measured)}'
+            )
 
 
 def _check_whole(path: Path) -> None:
@@ -119,6 +112,19 @@ def _is_training(runner: Runner) -> bool:
     return isinstance(runner._train_loop, BaseLoop)
 
 
+def _check_pretrained(module: nn.Module) -> None:
+    """Check the weights that ``init_cfg`` of a module loads into it."""
+    settings = getattr(module, 'init_cfg', None) or []
+    for start in [settings] if isinstance(settings, dict) else settings:
+        # init_weights of other packages may convert weights first.
+        package = type(module).init_weights.__module__.partition('.')[0]
+        if start.get('type') == 'Pretrained' and package in ('mmengine', 'mmhot'):
+            name = start['checkpoint']
+            prefix = start.get('prefix') or ''
+            content = _load_checkpoint_with_prefix(prefix, name, 'cpu')
+            _check_shapes(module, name, content)
+
+
 def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
     """Raise a ValueError if tensors have other shapes than a module's.
 
@@ -133,35 +139,45 @@ def _check_shapes(module: nn.Module, source: str, content: dict) -> None:
         raise ValueError(describe_differences(source, differences)) from error
 
 
-def _fit_joints(
-    model: nn.Module, state: dict, names: Sequence[str], skeleton: Skeleton
-) -> None:
+def _fit_joints(model: nn.Module, checkpoint: dict, metainfo: dict) -> None:
     """Fit a lifter's weights for other joints, in place.
 
-    Joints are matched by name; a new joint starts with the weights of the nearest joint
+    Joints are matched by name. A new joint starts with the weights of the nearest joint
     above it in the tree that the weights know, or else of the first joint.
 
     Args:
         model (nn.Module): The lifter.
-        state (dict): State dict of a lifter with other joints; tensors are replaced.
-        names (Sequence[str]): Joints of the state dict, in order.
-        skeleton (Skeleton): Joints of the model.
+        checkpoint (dict): Checkpoint of a lifter, maybe with other joints; its tensors
+            (...) are replaced.
+        metainfo (dict): Metainfo of the dataset, with the joints of the model.
     """
-    rows, joints, new = [], skeleton.joints, {*skeleton.joints} - {*names}
-    for joint in range(len(joints)):
-        while joints[joint] in new and skeleton.parents[joint] >= 0:
+    known = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+    names = [*(known.get('keypoint_id2name') or {}).values()]
+    if not names or len(names) == metainfo.get('num_keypoints'):
+        return
+    state = checkpoint.get('state_dict', checkpoint)
+    skeleton = configured_skeleton(metainfo)
+    rows = []  # row of the weights for each joint of the model
+    for joint in range(skeleton.num_keypoints):
+        while skeleton.joints[joint] not in names and skeleton.parents[joint] >= 0:
             joint = skeleton.parents[joint]
-        rows.append(names.index(joints[joint]) if joints[joint] not in new else 0)
+        name = skeleton.joints[joint]
+        rows.append(names.index(name) if name in names else 0)
     for key, expected in model.state_dict().items():
         if key in state and state[key].shape != expected.shape:
             for axis, size in enumerate(state[key].shape):
                 if (size, expected.shape[axis]) == (len(names), len(rows)):
                     state[key] = state[key].index_select(axis, torch.tensor(rows))
-    text = f'weights of {len(names)} joints are taken by name'
-    print_log(f'{text}; {", ".join(sorted(new))} start as their parents', 'current')
+    new = sorted({*skeleton.joints} - {*names})
+    print_log(
+        f'weights of {len(names)} joints are matched by name; new joints start as the '
+        f'joints above them: {", ".join(new) or "none"}',
+        'current',
+    )
 
 
 def _monitored_metrics(runner: Runner) -> Iterator[str]:
+    """Yield the metrics that stop a training early or choose its best checkpoint."""
     for hook in runner.hooks:
         if isinstance(hook, EarlyStoppingHook):
             yield hook.monitor
@@ -176,6 +192,6 @@ def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
     for group, other in zip(groups, saved, strict=False):
         if {*group} - {*other} and {*other} - {*group}:
             raise ValueError(
-                f'{runner._load_from} is of another optimizer than the config: take '
-                'its weights as load_from, without --resume'
+                f'{runner._load_from} is of another optimizer than the config: to '
+                'start from its weights, set it as load_from, without --resume'
             )

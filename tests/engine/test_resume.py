@@ -108,7 +108,7 @@ def test_settings_of_the_checkpoint_that_stay_are_named(
     changed = ['optim_wrapper.optimizer.lr=0.5', 'param_scheduler.0.start_factor=0.25']
     go_on[5:6] = ['train_cfg.max_epochs=2', *changed]
     out = run_tool(*go_on)
-    (line,) = [x for x in out.splitlines() if 'goes on with its own initial_lr' in x]
+    (line,) = [x for x in out.splitlines() if 'keeps its own initial_lr' in x]
     assert '(config: 0.5)' in line
     assert '(config: 0.25)' in line
     other = Config.fromfile(config)
@@ -162,4 +162,4 @@ def test_checkpoints_that_nothing_names_are_not_replaced(
     ]
     run_tool(*train)
     (tmp_path / 'work' / 'last_checkpoint').unlink()
-    assert 'no file last_checkpoint names the one to resume' in tool_error(*train)
+    assert 'no file last_checkpoint with the name' in tool_error(*train)

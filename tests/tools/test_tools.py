@@ -110,7 +110,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
         (['{config}', '--show-dir', '{folder}'], 'lifted poses have no images'),
         (
             ['{config}', '--resume', '{weights}'],
-            'not the state of a training; weights start one as',
+            'has weights, but not the state of a training: to start from',
         ),
         (
             ['{config}', '--cfg-options', 'train_dataloder.batch_size=4'],

@@ -100,5 +100,7 @@ def test_keypoints_of_another_order_are_refused():
     known['keypoint_id2name'] = dict(enumerate(names))
     _compare_keypoints(head, known)
     known['keypoint_id2name'] = dict(enumerate(names[::-1]))
-    with pytest.raises(ValueError, match='keypoint 0 is top, but tail in the dataset'):
+    with pytest.raises(
+        ValueError, match='keypoint 0 is top in model.head .*, but tail in'
+    ):
         _compare_keypoints(head, known)
