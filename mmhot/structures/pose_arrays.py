@@ -1,4 +1,22 @@
-"""Arrays of 3D poses of other tools: their axes, units and positions."""
+"""Arrays of 3D poses of other tools: their units, positions and axes.
+
+Tools write poses in meters, centimeters or millimeters, relative to the pelvis, to a
+camera or to a floor, with y down, y up or z up, right-handed or left-handed. Few files
+state which. :func:`arrange_poses` finds out in this order:
+
+1. Unit: a person's bones have the lengths of 1.7 m, 170 cm or 1,700 mm, whichever is
+   nearest in order of magnitude.
+2. Unit of translations: with 2D keypoints, people are as far away as their size in the
+   image says. Otherwise translations have the unit of the joints, unless people would
+   be closer than 2 cm or farther than 100 m.
+3. Axes: as stated, or those in which people stand
+   (:func:`mmhot.structures.conventions.up_axes`).
+4. Handedness: as stated, or right-handed if knees bend forwards.
+5. Positions: unknown for people whose pelvis stays at the origin, or who are behind the
+   camera that sees them.
+
+Each guess is logged, and arguments replace it.
+"""
 
 import logging
 
@@ -18,8 +36,7 @@ GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
 _PELVIS, *_FEET = _BODY.indices(['root', 'left_foot', 'right_foot'])
-# Bones of a person of 1.7 m, meters.
-_STATURE = 1.7
+_STATURE = 1.7  # meters; body height of a person with the following bones
 _LENGTHS = {
     ('root', 'thorax'): 0.52,
     **{
@@ -34,35 +51,35 @@ _LENGTHS = {
     },
 }
 _BONES = [_BODY.indices(bone) for bone in _LENGTHS]
-# Largest statures in each unit, and how many of it are a meter.
-_UNITS = (30, 'meters', 1), (500, 'centimeters', 100), (np.inf, 'millimeters', 1000)
-# Meters; smaller and taller people are said, as their scale may be wrong. CMU's motions
-# have 1.50 to 1.77, MotionBERT's X3D 1.89.
+_UNITS = {1: 'meters', 100: 'centimeters', 1000: 'millimeters'}
+"""Units by their number in a meter."""
+_LARGEST = (30, 500)  # largest body heights in meters, and in centimeters
+_SMOOTHED = 5  # frames; window of the median of body heights
+# Meters; the heights of shorter and taller people are logged, as their scale may be
+# wrong. CMU's motions have 1.50 to 1.77, MotionBERT's X3D 1.89.
 _USUAL = 1.4, 1.85
-# Meters; median distance of a pelvis from the origin, up to which it stays there.
+# Meters; the pelvis stays at the origin if its median distance is less. Higher values
+# know fewer positions.
 _CENTERED = 0.02
-_NEAREST = 0.5  # meters; least depth of people in front of a camera
-# Meters; least and largest distance of people from the origin, if their positions are
-# known. Other distances have another unit than the joints.
+# Meters; people who are seen in pixels are at least this far in front of the camera.
+# Higher values know fewer positions.
+_MIN_DEPTH = 0.5
+# Meters; smallest and largest distance of people from the origin in the unit that is
+# chosen for their translations.
 _PLACED = (1.0, 100.0)
 _STEP_FRAMES = 3  # frames over which steps are compared with the path of the pelvis
-# Largest part of a step that another unit of translations may leave to be asked for: of
-# the foot's way around the pelvis, and of what the unit that was read leaves. Higher
-# values ask more.
-_MOST_LEFT = 0.5
-_COLUMNS = {'camera': 2, 'y-up': 2}  # column that left-handed axes negate; x for others
+# Remaining motion of standing feet with another unit of translations, as a share of
+# their motion around the pelvis, and of what remains with the unit that was read. If it
+# is less, a line asks. Higher values ask more often.
+_MAX_REMAINING = 0.5
+# Column that is negated to make left-handed axes right-handed; x in other axes.
+_MIRRORED = {'camera': 2, 'y-up': 2}
 
 
 def arrange_poses(
     name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
 ) -> tuple[dict[str, np.ndarray], str]:
     """Convert the poses of another tool to the arrays of a clip.
-
-    Tools write poses in meters, centimeters or millimeters, relative to the pelvis, to
-    a camera or to a floor, with y down, y up or z up, right-handed or left-handed, and
-    few of them state which. So bones give the unit, people who stand the axis that is
-    up, knees the handedness, and the pelvis says whether positions are known. Each
-    guess is logged, and arguments replace it.
 
     Args:
         name (str): Name of the clip, for the log.
@@ -73,7 +90,8 @@ def arrange_poses(
 
     Returns:
         tuple[dict[str, np.ndarray], str]: Arrays (N, ...) of a :class:`Clip3D` by name,
-        sorted by frame and track, in meters and relative to the root; and their axes.
+        sorted by frame and track, in meters and relative to the root; and their axes:
+        'camera', 'z-up' or 'world'.
 
     Raises:
         ValueError: If no joint is known.
@@ -83,256 +101,291 @@ def arrange_poses(
     rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
     if not len(rows.points):
         raise ValueError('keypoints_3d has no joint that is finite')
-    body, *_ = convert_keypoints(
-        rows.points, None, skeleton.name, _BODY.name, 'trained'
-    )
-    meter = _meters(name, rows, body)
-    poses, body = (x / meter[:, None, None] for x in (rows.points, body))
-    pelvis = body[:, _PELVIS]
-    pelvis = np.where(np.isnan(pelvis), np.nanmean(poses, axis=1), pelvis)
-    given = axes or rows.axes
-    feet = body[:, _FEET] - pelvis[:, None]
-    roots = _roots(name, rows, pelvis, feet, meter, _depths(rows, poses, given))
-    if given is None:
-        is_centered = not np.nanmedian(np.linalg.norm(roots, axis=1)) > _CENTERED
-        places = None if is_centered else body + (roots - pelvis)[:, None]
-        axes = _axes_of(body, places, name, rows.usual_axes)
-        given = None if rows.usual_axes is None else axes
+    stated = axes or rows.axes
+    poses = _GivenPoses(name, rows, skeleton)
+    poses.to_meters()
+    poses.find_roots(stated)
+    if stated is None:
+        axes = poses.recognize_axes()
+        # File formats with usual axes are right-handed, and have a floor at zero.
+        stated = axes if rows.usual_axes is not None else None
     else:
-        axes = given.removesuffix(LEFT_HANDED)
-    if _is_left_handed(name, body, axes, given):
-        signs = np.where(np.arange(3) == _COLUMNS.get(axes, 0), -1, 1)
-        poses, pelvis, roots = (x * signs for x in (poses, pelvis, roots))
-    _forget_origin(rows, roots, axes)
+        axes = stated.removesuffix(LEFT_HANDED)
+    if poses.are_left_handed(axes, stated):
+        poses.multiply(np.where(np.arange(3) == _MIRRORED.get(axes, 0), -1, 1))
+    poses.forget_origin(axes)
     if axes == 'y-up':
-        poses, pelvis, roots = map(_with_z_up, (poses, pelvis, roots))
-        axes = 'world' if given else 'z-up'
-    poses = poses - pelvis[:, None]
-    pixels = rows.keypoints_2d
-    arrays = dict(
-        frame=rows.frame,
-        track=rows.track,
-        root_3d=roots,
-        keypoints_3d=poses,
-        keypoints_2d=poses[..., :2] * np.nan if pixels is None else pixels,
-        scores=rows.scores,
-        keypoint_scores_3d=rows.scores,
-    )
-    return arrays, axes
+        poses.turn_up()
+        axes = 'world' if stated else 'z-up'
+    return poses.arrays(), axes
 
 
-def _axes_of(
-    body: np.ndarray, places: np.ndarray | None, name: str, usual: str | None
-) -> str:
-    """Recognize axes by :func:`up_axes`, or return the usual ones of a format.
+class _GivenPoses:
+    """Poses of another tool, which are converted step by step.
 
-    Bodies, and their places if these are known, are (N, 17, 3) in meters.
+    Attributes:
+        points (np.ndarray): All joints, (N, K, 3).
+        body (np.ndarray): Human3.6M's joints, (N, 17, 3), in the unit of the points,
+            and in the axes that they have at first.
+        pelvis (np.ndarray): Human3.6M's pelvis or, where it is unknown, the mean of the
+            joints, (N, 3).
+        roots (np.ndarray): Positions of the pelvis, (N, 3); NaN where unknown.
+        meter (np.ndarray): Number of the joints' units in a meter, (N,).
     """
-    try:
-        axes = up_axes(body, places, name)
-    except ArgumentError:
-        if usual is None:
-            raise
-        _LOGGER.warning(
-            ArgumentError(
+
+    def __init__(self, name: str, rows: CheckedRows, skeleton: Skeleton) -> None:
+        self._name = name
+        self._rows = rows
+        self.points = rows.points
+        self.body, *_ = convert_keypoints(
+            rows.points, None, skeleton.name, _BODY.name, 'trained'
+        )
+
+    def to_meters(self) -> None:
+        """Find the unit of each pose by the lengths of its bones, and scale it."""
+        statures = self._statures()
+        counts = np.array([*_UNITS])
+        self.meter = np.ones(len(statures), int)
+        for track in np.unique(self._rows.track):
+            person = self._rows.track == track
+            window = min(_SMOOTHED, person.sum()) if track >= 0 else 1
+            steady = scipy.ndimage.median_filter(
+                statures[person], window, mode='nearest'
+            )
+            self.meter[person] = counts[np.searchsorted(_LARGEST, steady)]
+            height = np.median((statures / self.meter)[person])
+            if not _USUAL[0] <= height <= _USUAL[1]:
+                self._warn(
+                    '%s: %s are %s m high; {height} sets the scale',
+                    self._people(person),
+                    _digits(height),
+                )
+        for count in (100, 1000):
+            chosen = self.meter == count
+            if chosen.any():
+                self._warn(
+                    '%s: %s are %s high: read as %s',
+                    self._people(chosen),
+                    _digits(np.median(statures[chosen])),
+                    _UNITS[count],
+                )
+        self.points = self.points / self.meter[:, None, None]
+        self.body = self.body / self.meter[:, None, None]
+        pelvis = self.body[:, _PELVIS]
+        middle = np.nanmean(self.points, axis=1)
+        self.pelvis = np.where(np.isnan(pelvis), middle, pelvis)
+
+    def _statures(self) -> np.ndarray:
+        """Estimate body heights by bones or, without any, by the extent, (N,)."""
+        points = self._rows.points
+        with ignored_warnings():  # NumPy warns of people without bones
+            lengths = bone_lengths(self.body, _BONES) / [*_LENGTHS.values()]
+            stature = _STATURE * np.nanmedian(lengths, axis=1)
+            extent = (np.nanmax(points, 1) - np.nanmin(points, 1)).max(-1)
+        return np.where(np.isnan(stature), extent, stature)
+
+    def find_roots(self, axes: str | None) -> None:
+        """Add translations, which may have another unit than the joints, in meters.
+
+        ``axes`` are those that are stated.
+        """
+        depths = self._depths(axes)
+        rows = self._rows
+        nothing = np.zeros(self.pelvis.shape)
+        shifts = nothing if rows.root_3d is None else rows.root_3d
+        feet = self.body[:, _FEET] - self.pelvis[:, None]
+        self.roots = np.full(shifts.shape, np.nan)
+        for track, meter in {
+            *zip(rows.track.tolist(), self.meter.tolist(), strict=True)
+        }:
+            person = (rows.track == track) & (self.meter == meter)
+            unit = _unit_of_shifts(shifts[person], depths[person], meter)
+            if unit != meter:
+                self._warn(
+                    '%s: translations of %s are read as %s',
+                    self._people(person),
+                    _UNITS[unit],
+                )
+            self.roots[person] = self.pelvis[person] + shifts[person] / unit
+            fits = _unit_of_steps(shifts[person], feet[person], unit)
+            if fits != unit:
+                self._warn(
+                    '%s: steps of %s are as long as if translations are %s, not %s: '
+                    'convert them to the unit of the joints',
+                    self._people(person),
+                    _UNITS[fits],
+                    _UNITS[unit],
+                )
+
+    def _depths(self, axes: str | None) -> np.ndarray:
+        """Return the depths at which people are as large as in the image, (N,).
+
+        They are NaN without pixels, and in other axes than a camera's.
+        """
+        rows = self._rows
+        focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
+        if rows.keypoints_2d is None or not focal or axes not in (None, 'camera'):
+            return np.full(len(self.points), np.nan)
+        is_missing = np.isnan(rows.keypoints_2d)
+        with ignored_warnings():  # NumPy warns of people without joints
+            size, pixels = (
+                np.linalg.norm(np.nanstd(np.where(is_missing, np.nan, x), 1), axis=-1)
+                for x in (self.points[..., :2], rows.keypoints_2d)
+            )
+            return focal * size / pixels
+
+    def recognize_axes(self) -> str:
+        """Return the axes in which people stand, or the usual ones of a file format."""
+        usual = self._rows.usual_axes
+        distance = np.nanmedian(np.linalg.norm(self.roots, axis=1))
+        shifts = (self.roots - self.pelvis)[:, None]
+        places = self.body + shifts if distance > _CENTERED else None
+        try:
+            axes = up_axes(self.body, places, self._name)
+        except ArgumentError:
+            if usual is None:
+                raise
+            self._warn(
                 '%s: does not state its axes: read as %s; {given_axes} states others',
-                name,
                 usual,
             )
-        )
-        return usual
-    return 'world' if usual and axes == 'z-up' else axes
+            return usual
+        return 'world' if usual and axes == 'z-up' else axes
 
-
-def _is_left_handed(name: str, body: np.ndarray, axes: str, given: str | None) -> bool:
-    """Return whether axes are left-handed: as given, or by knees (N, 17, 3)."""
-    bend = bend_of_knees(body)
-    if given:
-        is_left = given.endswith(LEFT_HANDED)
-        if bend == (1 if is_left else -1):
-            _LOGGER.warning(
-                ArgumentError(
-                    '%s: knees bend backwards in {given_axes=%s}', name, given
-                )
-            )
-        return is_left
-    if not bend:
-        _LOGGER.warning(
-            ArgumentError(
+    def are_left_handed(self, axes: str, stated: str | None) -> bool:
+        """Return whether axes are left-handed, as stated or as knees show."""
+        bend = bend_of_knees(self.body)
+        if stated:
+            is_left = stated.endswith(LEFT_HANDED)
+            if bend == (1 if is_left else -1):
+                self._warn('%s: knees bend backwards in {given_axes=%s}', stated)
+            return is_left
+        if not bend:
+            self._warn(
                 '%s: knees hardly bend: whether axes are left-handed is not known, and '
-                '{given_axes} states it',
-                name,
+                '{given_axes} states it'
             )
-        )
-    elif bend < 0:
-        _LOGGER.warning(
-            '%s: knees bend backwards, as in left-handed axes: %s is negated',
-            name,
-            'xyz'[_COLUMNS.get(axes, 0)],
-        )
-    return bend < 0
-
-
-def _meters(name: str, rows: CheckedRows, body: np.ndarray) -> np.ndarray:
-    """Find how many units are a meter in each row, by bones of bodies (N, 17, 3)."""
-    with ignored_warnings():  # NumPy warns of people without bones
-        lengths = bone_lengths(body, _BONES) / [*_LENGTHS.values()]
-        stature = _STATURE * np.nanmedian(lengths, axis=1)
-        extent = (np.nanmax(rows.points, 1) - np.nanmin(rows.points, 1)).max(-1)
-    stature = np.where(np.isnan(stature), extent, stature)
-    unit = np.zeros(len(stature), int)
-    for track in np.unique(rows.track):
-        of_track = np.flatnonzero(rows.track == track)
-        window = min(5, len(of_track)) if track >= 0 else 1
-        steady = scipy.ndimage.median_filter(stature[of_track], window, mode='nearest')
-        unit[of_track] = np.searchsorted([most for most, _, _ in _UNITS], steady)
-    for index, (_, title, _) in enumerate(_UNITS):
-        chosen = unit == index
-        if index and chosen.any():
-            _LOGGER.warning(
-                '%s: %s are %s high: read as %s',
-                name,
-                _who(rows, chosen),
-                _digits(np.median(stature[chosen])),
-                title,
+        elif bend < 0:
+            self._warn(
+                '%s: knees bend backwards, as in left-handed axes: %s is negated',
+                'xyz'[_MIRRORED.get(axes, 0)],
             )
-    meter = np.array([count for _, _, count in _UNITS])[unit]
-    for track in np.unique(rows.track):
-        of_track = rows.track == track
-        high = np.median((stature / meter)[of_track])
-        if not _USUAL[0] <= high <= _USUAL[1]:
-            text = '%s: %s are %s m high; {height} sets the scale'
-            who = _who(rows, of_track)
-            _LOGGER.warning(ArgumentError(text, name, who, _digits(high)))
-    return meter
+        return bend < 0
 
+    def forget_origin(self, axes: str) -> None:
+        """Mark positions of people who stay at the origin as unknown, NaN.
 
-def _who(rows: CheckedRows, chosen: np.ndarray) -> str:
-    """Name the people of chosen rows (N,), and their frames if these are not all."""
-    tracks = np.unique(rows.track[chosen])
-    is_theirs = np.isin(rows.track, tracks)
-    who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
-    frames = rows.frame[chosen]
-    is_part = chosen.sum() < is_theirs.sum()
-    return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
+        With pixels, people who are not in front of the camera have no positions either.
+        """
+        rows = self._rows
+        is_seen = axes == 'camera' and rows.keypoints_2d is not None
+        for track in np.unique(rows.track):
+            person = rows.track == track
+            if rows.root_3d is not None and np.nan_to_num(rows.root_3d[person]).any():
+                continue
+            roots = self.roots[person]
+            stays = np.median(np.linalg.norm(roots, axis=1)) < _CENTERED
+            if stays or (is_seen and np.median(roots[:, 2]) < _MIN_DEPTH):
+                self.roots[person] = np.nan
+
+    def multiply(self, signs: np.ndarray) -> None:
+        """Change the signs of x, y and z, (3,)."""
+        self.points, self.pelvis, self.roots = (
+            x * signs for x in (self.points, self.pelvis, self.roots)
+        )
+
+    def turn_up(self) -> None:
+        """Turn y up to z up: x, -z, y."""
+        self.points, self.pelvis, self.roots = (
+            x[..., [0, 2, 1]] * (1, -1, 1)
+            for x in (self.points, self.pelvis, self.roots)
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of a :class:`Clip3D` by name, (N, ...)."""
+        rows = self._rows
+        poses = self.points - self.pelvis[:, None]
+        pixels = rows.keypoints_2d
+        return dict(
+            frame=rows.frame,
+            track=rows.track,
+            root_3d=self.roots,
+            keypoints_3d=poses,
+            keypoints_2d=poses[..., :2] * np.nan if pixels is None else pixels,
+            scores=rows.scores,
+            keypoint_scores_3d=rows.scores,
+        )
+
+    def _warn(self, text: str, *values: object) -> None:
+        """Log a line that begins with the clip's name."""
+        _LOGGER.warning(ArgumentError(text, self._name, *values))
+
+    def _people(self, chosen: np.ndarray) -> str:
+        """Name the people of chosen rows (N,), and the frames if they are not all."""
+        rows = self._rows
+        tracks = np.unique(rows.track[chosen])
+        is_theirs = np.isin(rows.track, tracks)
+        who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
+        frames = rows.frame[chosen]
+        is_part = chosen.sum() < is_theirs.sum()
+        return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
 
 
 def _digits(value: float) -> str:
+    """Format a number with three significant digits."""
     return np.format_float_positional(value, 3, fractional=False, trim='-')
 
 
-def _depths(rows: CheckedRows, poses: np.ndarray, axes: str | None) -> np.ndarray:
-    """Return the depths (N,) at which poses (N, K, 3) are as large as in the image.
+def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, meter: int) -> int:
+    """Choose the unit of translations.
 
-    They are NaN without pixels, and in other axes than a camera's.
+    Args:
+        shifts (np.ndarray): Translations of a person, (T, 3); NaN where unknown.
+        depths (np.ndarray): Distances from the camera that the size in the image shows,
+            meters, (T,); NaN where unknown.
+        meter (int): Number of the joints' units in a meter.
+
+    Returns:
+        int: Number of the units of translations in a meter.
     """
-    focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
-    if rows.keypoints_2d is None or not focal or axes not in (None, 'camera'):
-        return np.full(len(poses), np.nan)
-    with ignored_warnings():  # NumPy warns of people without joints
-        size, pixels = (
-            np.nanstd(np.where(np.isnan(rows.keypoints_2d), np.nan, x), axis=1)
-            for x in (poses[..., :2], rows.keypoints_2d)
-        )
-        return focal * np.linalg.norm(size, axis=-1) / np.linalg.norm(pixels, axis=-1)
+    with ignored_warnings():  # NumPy warns of people whose translations are unknown
+        far = np.nanmedian(np.linalg.norm(shifts, axis=1))
+        depth = np.nanmedian(depths)
+    units = meter, 1, 1000, 100
+    if far > 0 and depth > 0:
+        return min(units, key=lambda x: abs(np.log(far / x / depth)))
+    least, most = _PLACED
+    if far and not _CENTERED <= far / meter <= most:
+        return next((x for x in units[1:] if least <= far / x <= most), meter)
+    return meter
 
 
-def _roots(
-    name: str,
-    rows: CheckedRows,
-    pelvis: np.ndarray,
-    feet: np.ndarray,
-    meter: np.ndarray,
-    depths: np.ndarray,
-) -> np.ndarray:
-    """Return positions of the pelvis (N, 3) in meters.
-
-    Translations may have another unit than the joints. The unit is chosen so that they
-    agree with ``depths`` (N,), which follow from the size of people in the image, or,
-    if these are unknown, so that distances are plausible; a line asks for a unit in
-    which people do not walk as far as they step. ``pelvis`` (N, 3), and ``feet``
-    (N, 2, 3) relative to it, are in meters, and ``meter`` (N,) is the number of the
-    joints' units in a meter.
-    """
-    roots = np.zeros((len(pelvis), 3)) if rows.root_3d is None else rows.root_3d
-    places = np.full(roots.shape, np.nan)
-    for track, count in {*zip(rows.track.tolist(), meter.tolist(), strict=True)}:
-        of_track = (rows.track == track) & (meter == count)
-        with ignored_warnings():  # NumPy warns of people whose translations are unknown
-            far = np.nanmedian(np.linalg.norm(roots[of_track], axis=1))
-            depth = np.nanmedian(depths[of_track])
-        unit = count
-        units = count, 1, 1000, 100
-        if far > 0 and depth > 0:
-            unit = min(units, key=lambda x: abs(np.log(far / x / depth)))
-        elif far and not _CENTERED <= far / count <= _PLACED[1]:
-            others = (x for x in units[1:] if _PLACED[0] <= far / x <= _PLACED[1])
-            unit = next(others, count)
-        if unit != count:
-            title = next(title for _, title, x in _UNITS if x == unit)
-            _LOGGER.warning(
-                '%s: translations of %s are read as %s',
-                name,
-                _who(rows, of_track),
-                title,
-            )
-        places[of_track] = pelvis[of_track] + roots[of_track] / unit
-        fits = _unit_of_steps(roots[of_track], feet[of_track], unit)
-        if fits != unit:
-            titles = (next(y for _, y, x in _UNITS if x == z) for z in (fits, unit))
-            _LOGGER.warning(
-                '%s: steps of %s are as long as if translations are %s, not %s: '
-                'convert them to the unit of the joints',
-                name,
-                _who(rows, of_track),
-                *titles,
-            )
-    return places
-
-
-def _unit_of_steps(roots: np.ndarray, feet: np.ndarray, unit: int) -> int:
+def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
     """Return the unit of translations in which standing feet stay in place.
 
     A foot that stands moves around the pelvis as far as the pelvis moves, backwards.
 
     Args:
-        roots (np.ndarray): Translations, (T, 3).
+        shifts (np.ndarray): Translations of a person, (T, 3).
         feet (np.ndarray): Feet relative to the pelvis, meters, (T, 2, 3).
-        unit (int): The number of their units in a meter that is kept if none fits.
+        unit (int): Number of their units in a meter, which is kept if none fits better.
 
     Returns:
-        int: The number of their units in a meter.
+        int: Number of their units in a meter.
     """
-    way, steps = (x[_STEP_FRAMES:] - x[:-_STEP_FRAMES] for x in (roots, feet))
-    is_known = np.isfinite(way).all(-1) & np.isfinite(steps).all((1, 2))
+    path, steps = (x[_STEP_FRAMES:] - x[:-_STEP_FRAMES] for x in (shifts, feet))
+    is_known = np.isfinite(path).all(-1) & np.isfinite(steps).all((1, 2))
     if not is_known.any():
         return unit
-    way, steps = way[is_known, None], steps[is_known]
-    units = unit, 1, 100, 1000
-    left = np.stack([np.linalg.norm(steps + way / x, axis=-1) for x in units])
-    best = np.median(left.min(2), axis=1).argmin()
-    stands = np.arange(len(steps)), left[best].argmin(1)
-    lengths = np.linalg.norm(steps, axis=-1)
-    kept, moves, least = (np.median(x[stands]) for x in (left[0], lengths, left[best]))
-    return units[best] if least < _MOST_LEFT * min(kept, moves) else unit
-
-
-def _with_z_up(points: np.ndarray) -> np.ndarray:
-    """Turn points (..., 3) from y up to z up: x, -z, y."""
-    return points[..., [0, 2, 1]] * (1, -1, 1)
-
-
-def _forget_origin(rows: CheckedRows, roots: np.ndarray, axes: str) -> None:
-    """Mark positions (N, 3) as unknown, by NaN, of people who stay at the origin.
-
-    With pixels, people who are not in front of the camera have no positions either.
-    """
-    is_seen = axes == 'camera' and rows.keypoints_2d is not None
-    for track in np.unique(rows.track):
-        of_track = rows.track == track
-        moved = rows.root_3d is not None and np.nan_to_num(rows.root_3d[of_track]).any()
-        stays = np.median(np.linalg.norm(roots[of_track], axis=1)) < _CENTERED
-        if is_seen:
-            stays |= np.median(roots[of_track, 2]) < _NEAREST
-        if stays and not moved:
-            roots[of_track] = np.nan
+    path = path[is_known, None]
+    steps = steps[is_known]
+    units = unit, *_UNITS
+    remaining = np.stack([np.linalg.norm(steps + path / x, axis=-1) for x in units])
+    best = np.median(remaining.min(2), axis=1).argmin()
+    # The foot that moves less with the best unit stands.
+    stands = np.arange(len(steps)), remaining[best].argmin(1)
+    before, moved, after = (
+        np.median(x[stands])
+        for x in (remaining[0], np.linalg.norm(steps, axis=-1), remaining[best])
+    )
+    return units[best] if after < _MAX_REMAINING * min(before, moved) else unit
