@@ -26,8 +26,8 @@ if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
 # `make test-all` runs what other runs of the tests remember.
 WITHOUT_MEMOS = bool(os.environ.get('MMHOT_WITHOUT_MEMOS'))
 _deselected_slow = {}
+_known = {}
 WEIGHTS = ROOT / 'mmhot/weights'
-_graphs = {}
 
 # Collections of garbage walk through all modules' objects, a sixth of the time.
 gc.set_threshold(2_000, 10, 10)
@@ -99,36 +99,40 @@ def _open_shipped_graphs_once(monkeypatch):
         if not options or isinstance(path, bytes) or Path(path).parent != WEIGHTS:
             return open_any(path, *options, **more)
         key = path, options[0].intra_op_num_threads, str(more)
-        if key not in _graphs:
-            _graphs[key] = open_any(path, *options, **more)
-            _graphs[key].run = partial(_run_once, _graphs[key].run, {})
-        return _graphs[key]
+        return _once(key, lambda: remembering(open_any(path, *options, **more)))
+
+    def remembering(session):
+        session.run = partial(_run_once, session, session.run)
+        return session
 
     open_any = runtime.InferenceSession
     monkeypatch.setattr(runtime, 'InferenceSession', open_)
 
 
-def _run_once(run, known, names, inputs, *options):
+def _once(key, compute):
+    """Compute a value once in a process."""
+    if key not in _known:
+        _known[key] = compute()
+    return _known[key]
+
+
+def _run_once(session, run, names, inputs, *options):
     """Run a graph; the same inputs, to the bit, are computed once in a process."""
-    key = [str(names)]
-    for name, x in inputs.items():
-        key += [name, str((x.dtype, x.shape)), hashlib.sha256(x.tobytes()).digest()]
-    if tuple(key) not in known:
-        known[tuple(key)] = run(names, inputs, *options)
-    return [x.copy() for x in known[tuple(key)]]
+    given = tuple(
+        (name, x.dtype, x.shape, hashlib.sha256(x.tobytes()).digest())
+        for name, x in inputs.items()
+    )
+    key = session, str(names), given
+    return [x.copy() for x in _once(key, lambda: run(names, inputs, *options))]
 
 
 def _is_lazy_once(is_lazy, filename):
     status = os.stat(filename)
-    key = os.path.abspath(filename), status.st_mtime_ns, status.st_size
-    if key not in _lazy:
-        _lazy[key] = is_lazy(filename)
-    return _lazy[key]
+    key = 'lazy', os.path.abspath(filename), status.st_mtime_ns, status.st_size
+    return _once(key, lambda: is_lazy(filename))
 
 
 _cached = cache(cache)
-_lazy = {}
-_bases = {}
 
 
 def _read_once(read, filename, *args, **options):
@@ -137,9 +141,7 @@ def _read_once(read, filename, *args, **options):
     if not {'_base_', '.mim'} & {*Path(path).parts} or not os.path.isfile(path):
         return read(filename, *args, **options)
     key = path, os.stat(path).st_mtime_ns, args, *options.items()
-    if key not in _bases:
-        _bases[key] = read(filename, *args, **options)
-    return deepcopy(_bases[key])
+    return deepcopy(_once(key, lambda: read(filename, *args, **options)))
 
 
 @cache

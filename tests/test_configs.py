@@ -31,13 +31,13 @@ from tools.analysis.cost import count_cost
 from tools.runner import merge_options
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-LEAVES = sorted(CONFIGS.glob('[!_]*/*/*/*.py'))
-# MMPose's own data and hooks: see tests/models/lifters/test_mmpose_parts.py
-LEAVES = [path for path in LEAVES if not path.stem.endswith('-mmpose')]
+# Without MMPose's own data and hooks: see tests/models/lifters/test_mmpose_parts.py
+LEAVES = sorted({*CONFIGS.glob('[!_]*/*/*/*.py')} - {*CONFIGS.rglob('*-mmpose.py')})
 DETECTORS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'detection')]
 PRETRAINED = [path for path in LEAVES if path.stem.startswith('poseclr_')]
-LIFTERS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'body_3d_keypoint')]
-LIFTERS = [path for path in LIFTERS if path not in PRETRAINED]
+LIFTERS = sorted(
+    {*CONFIGS.glob('body_3d_keypoint/*/*/*.py')} & {*LEAVES} - {*PRETRAINED}
+)
 TOPDOWN = [path for path in LEAVES if path not in LIFTERS + PRETRAINED + DETECTORS]
 
 

@@ -37,16 +37,11 @@ def raised_errors():
     """Yield the place, class, text and number of values of errors of the package."""
     for path in sorted(PACKAGE.rglob('*.py')):
         nodes = ast.walk(ast.parse(path.read_text(encoding='utf-8')))
-        kinds = ast.Assign | ast.AugAssign | ast.Raise
-        known, assigned = [x for x in nodes if isinstance(x, kinds)], {}
+        known = [x for x in nodes if isinstance(x, ast.Assign | ast.Raise)]
+        assigned = {}
         for node in sorted(known, key=lambda x: x.lineno):
             if isinstance(node, ast.Assign):
                 assigned[ast.unparse(node.targets[0])] = node.value
-            elif isinstance(node, ast.AugAssign):
-                before = assigned.get(ast.unparse(node.target))
-                if isinstance(before, ast.Constant) and isinstance(before.value, str):
-                    text = before.value + getattr(node.value, 'value', '?')
-                    assigned[ast.unparse(node.target)] = ast.Constant(text)
             elif getattr(node.exc, 'args', None):
                 text, *values = node.exc.args
                 text = assigned.get(ast.unparse(text), text)

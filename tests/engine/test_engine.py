@@ -19,7 +19,6 @@ from mmhot.weights.names import LIFTER, resolve
 from tools.runner import build_runner
 
 TEACHER = 'mmhot://tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
-SHIPPED = 'nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 
 
 def test_wrapped_datasets_receive_the_epoch():

@@ -90,8 +90,8 @@ def test_lafan1_has_no_fingers(clip, tmp_path):
 def test_hands_without_extent_are_written(tmp_path):
     """All fingers of a person at one place."""
     places = mhr_places(joints_of(KICK, 10))
-    for name in MHR.groups['left_hand']:
-        places[:, MHR.index(name)] = places[:, MHR.index('left_wrist')]
+    wrist = MHR.indices(['left_wrist'])
+    places[:, MHR.indices('left_hand')] = places[:, wrist]
     given = Clip3D.from_arrays(places, FPS, skeleton='mhr-70', axes='world')
     mmhot.refine(given, without='feet').save(tmp_path / 'a.bvh')
     assert 'nan' not in (tmp_path / 'a.bvh').read_text()

@@ -8,10 +8,8 @@ from video_files import write_video
 import mmhot
 from mmhot.keypoints.people import ChoosePeople
 from mmhot.progress import Report
-from mmhot.skeletons.joints import get_skeleton
 
 SIZE = (640, 480)
-SKELETON = get_skeleton('coco-17')
 
 
 def person(height, first=0, count=20, track=0):

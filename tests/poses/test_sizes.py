@@ -96,9 +96,8 @@ def test_who_stands_on_a_stage_keeps_the_size_and_moves_nobody():
     three, _ = lifted(CHILD, ADULT, (*OTHER[:3], 0.9))
     alone, both = (ScalePeople()(clip) for clip in (two, three))
     assert both.heights[2].source == 'assumed'
-    for track in (0, 1):
-        apart = both.heights[track].meters - alone.heights[track].meters
-        assert abs(apart) < 0.05
+    first, second = ([x.heights[n].meters for n in (0, 1)] for x in (both, alone))
+    assert first == pytest.approx(second, abs=0.05)
 
 
 def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog):
@@ -155,10 +154,8 @@ def test_legs_that_nobody_sees_show_no_floor():
     scores[np.ix_(clip.track == 2, H36M.indices(LEGS))] = 0
     three = ScalePeople()(replace(clip, root_3d=root, scores=scores))
     assert three.heights[2].source == 'assumed'
-    for track in (0, 1):
-        assert three.heights[track].meters == pytest.approx(
-            two.heights[track].meters, abs=0.02
-        )
+    first, second = ([x.heights[n].meters for n in (0, 1)] for x in (three, two))
+    assert first == pytest.approx(second, abs=0.02)
     world = to_world(three, static_camera=True).places()
     lowest = world[..., 2].min(1)
     assert lowest[clip.track < 2] == pytest.approx(0.08, abs=0.03)

@@ -59,8 +59,8 @@ def test_a_description_gives_the_same_skeleton_and_names_are_unique(monkeypatch)
     hand = configured_skeleton(dict(from_file=str(HAND)))
     again = described_skeleton(hand.describe())
     assert (again.joints, again.parents) == (hand.joints, hand.parents)
-    for registered in SKELETONS.values():
-        assert described_skeleton(registered.describe()) is registered
+    known = [*SKELETONS.values()]
+    assert [described_skeleton(skeleton.describe()) for skeleton in known] == known
     other = described_skeleton({**again.describe(), 'skeleton': 'other'})
     changed = {**again.describe(), 'joints': other.joints[::-1]}
     assert add_skeleton(other) is other

@@ -6,9 +6,8 @@ import torch
 from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import Times, compare, time_in_turns
 
-_H36M, _CMU = '8xb128-160e_h36m', '1xb256-49e_cmu'
 SIMPLE = 'image-pose-lift_tcn_8xb64-200e_h36m'
-TCN = f'video-pose-lift_tcn-27frm-supv_{_H36M}'
+TCN = 'video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m'
 DSTFORMER = 'motionbert_dstformer-243frm_8xb32-240e_h36m'
 
 

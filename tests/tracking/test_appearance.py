@@ -66,6 +66,10 @@ def merged(visits, gains=None, cuts=()):
     return [sorted(begins & set(track.frames.tolist())) for track in result]
 
 
+def darker(frame):
+    return 1.0 if frame < 80 else 0.55
+
+
 BOTH = [(0, 60, 40, RED, GRAY), (1, 61, 160, BLUE, GREEN)]
 
 
@@ -79,28 +83,25 @@ def test_people_who_return_keep_their_track():
     np.testing.assert_array_equal(second.keypoints[:60], tracks[1].keypoints)
 
 
-def test_exposure_does_not_matter():
-    visits = [*BOTH, (100, 150, 200, RED, GRAY)]
-    assert len(merged(visits, lambda frame: 1.0 if frame < 80 else 0.55)) == 2
+AGAIN = (100, 150, 200, RED, GRAY)  # the first of both returns
+CASES = {
+    'another exposure': ([*BOTH, AGAIN], dict(gains=darker), 2),
+    'other clothes': ([*BOTH, (100, 150, 200, GREEN, BLUE)], {}, 3),
+    'another shirt': ([*BOTH, (100, 150, 200, BLUE, GRAY)], {}, 3),
+    'exchanged colors': ([*BOTH, (100, 150, 200, GRAY, RED)], {}, 3),
+    'twins': ([BOTH[0], (1, 61, 160, RED, GRAY), AGAIN], {}, 3),
+    'another shot': ([*BOTH, AGAIN], dict(cuts=(80,)), 3),
+    'a short track': ([*BOTH, (100, 104, 200, RED, GRAY)], {}, 3),
+}
 
 
-@pytest.mark.parametrize('clothes', [(GREEN, BLUE), (GRAY, RED), (BLUE, GRAY)])
-def test_others_get_a_track_of_their_own(clothes):
-    assert len(merged([*BOTH, (100, 150, 200, *clothes)])) == 3
-
-
-def test_people_in_the_same_clothes_stay_apart():
-    twins = [(0, 60, 40, RED, GRAY), (1, 61, 160, RED, GRAY)]
-    assert len(merged([*twins, (100, 150, 200, RED, GRAY)])) == 3
-
-
-def test_shots_and_short_tracks_stay_apart():
-    visits = [*BOTH, (100, 150, 200, RED, GRAY)]
-    assert len(merged(visits, cuts=[80])) == 3
-    assert len(merged([*BOTH, (100, 104, 200, RED, GRAY)])) == 3
+@pytest.mark.parametrize('case', CASES)
+def test_only_people_who_look_the_same_get_their_track_again(case):
+    visits, options, count = CASES[case]
+    assert len(merged(visits, **options)) == count
 
 
 def test_nothing_seen_is_no_reason_to_merge():
-    tracks, looks = make_clip(*BOTH, (100, 150, 200, RED, GRAY))
+    tracks, looks = make_clip(*BOTH, AGAIN)
     none = {name: values[:0] for name, values in looks.items()}
     assert len(merge(tracks, none)) == 3

@@ -47,25 +47,27 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
 
 
 @pytest.mark.parametrize(
-    ('test_cfg', 'message'),
+    ('host', 'pruner', 'setting', 'message'),
     [
-        (dict(keep=3), 'keep needs a backbone with a pruner'),
-        (dict(target='middle'), "target must be one of center, all, got 'middle'"),
+        ('MixSTE', None, dict(keep=3), 'keep needs a backbone with a pruner'),
+        ('MixSTE', None, dict(target='middle'), "one of center, all, got 'middle'"),
+        (
+            'MixSTE',
+            'ClusterPruner',
+            dict(keep=1000),
+            f'from 1 to {NUM_FRAMES}, got 1000',
+        ),
+        (
+            'MotionBERT',
+            'ClusterPruner',
+            dict(keep=[3, 2]),
+            'a number for each of 1 pruners',
+        ),
+        ('MotionAGFormer', 'ClusterPruner', dict(keep=3), 'keep=3 cannot be changed'),
     ],
 )
-def test_invalid_test_cfg_is_refused(test_cfg, message):
+def test_invalid_test_cfg_is_refused_when_the_model_is_built(
+    host, pruner, setting, message
+):
     with pytest.raises(ValueError, match=message):
-        build_lifter('MixSTE', test_cfg=test_cfg)
-
-
-@pytest.mark.parametrize(
-    ('host', 'keep', 'message'),
-    [
-        ('MixSTE', 1000, f'keep must be from 1 to {NUM_FRAMES}, got 1000'),
-        ('MotionBERT', [3, 2], 'keep must be a number for each of 1 pruners'),
-        ('MotionAGFormer', 3, 'keep=3 cannot be changed'),
-    ],
-)
-def test_invalid_keep_is_refused_when_the_model_is_built(host, keep, message):
-    with pytest.raises(ValueError, match=message):
-        build_lifter(host, 'ClusterPruner', test_cfg=dict(keep=keep))
+        build_lifter(host, pruner, test_cfg=setting)

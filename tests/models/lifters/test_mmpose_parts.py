@@ -21,7 +21,7 @@ MMPOSE = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint/motionber
 ORIGINAL = 'motionbert_dstformer-243frm_8xb32-240e_h36m.py'
 NAME = 'hot-motionbert_243frm-keep81_8xb32-240e_h36m-mmpose.py'
 FRAMES = 12
-TRA, TRI = dict(type='AttentionRecoverer'), dict(type='InterpolationRecoverer')
+TRI = dict(type='InterpolationRecoverer')
 
 
 def build(config):

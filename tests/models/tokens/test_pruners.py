@@ -25,9 +25,7 @@ EXACT = {'rtol': 0, 'atol': 0}
 def test_highest_scores_are_kept_in_ascending_order():
     scores = torch.tensor([[0.1, 0.9, 0.3, 0.8], [4.0, 3.0, 2.0, 1.0]])
     assert_close(keep_highest(scores, 2), torch.tensor([[1, 3], [0, 1]]))
-
-
-def test_lower_index_of_equal_scores_is_kept():
+    # Of equal scores the first ones are kept.
     assert_close(keep_highest(torch.zeros(2, 300), 3), torch.arange(3).expand(2, 3))
 
 
@@ -123,9 +121,7 @@ def test_uniform_pruner_keeps_both_ends_and_the_center():
     assert_close(kept, torch.tensor([0, 7, 13, 20, 26]).expand(2, 5))
     assert spread_frames(8, 1).tolist() == [3]
     assert spread_frames(6, 6).tolist() == list(range(6))
-
-
-def test_uniform_pruner_moves_its_nearest_frame_to_the_center():
+    # The nearest frame moves to the center.
     kept = UniformPruner(4, 1, keep_center=True)(frames_of(torch.zeros(1, 27, 1)))
     assert kept.tolist() == [[0, 13, 17, 26]]  # instead of 9
 
