@@ -121,7 +121,7 @@ def load_object(path: Path) -> dict[str, Any]:
     """Decode a JSON file that contains an object."""
     document = load_json(path)
     if not isinstance(document, dict):
-        raise ValueError('must be a JSON object')
+        raise ValueError(f'must be a JSON object, got {reprlib.repr(document)}')
     return document
 
 

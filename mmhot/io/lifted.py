@@ -272,7 +272,9 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
         ValueError: If a field is missing or wrong.
     """
     if lacking := {*_KEYS.values(), *_HEADER} - _OPTIONAL - fields.keys():
-        raise ValueError(f'is not a lifted clip: it lacks {", ".join(sorted(lacking))}')
+        raise ValueError(
+            f'is not a result of mmhot: it lacks {", ".join(sorted(lacking))}'
+        )
     values: dict[str, Any] = {}
     for name, kind in _HEADER.items():
         if name in fields:

@@ -475,8 +475,8 @@ def test_parameters_of_smpl_are_refused(kind, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('x,y,z\n1,2,3\n', 'but none of frames and joints'),
-        ('frame,nose_x,nose_y,nose_z\n', 'has no rows'),
+        ('x,y,z\n1,2,3\n', 'but no columns for the frame and the joint'),
+        ('frame,nose_x,nose_y,nose_z\n', 'has a header, but no rows'),
         ('frame,nose_x,nose_y,nose_z\n1,a,b,c\n', 'must be numbers'),
         ('frame,nose_x,nose_y,nose_z\n1,0,1,2\n', 'no skeleton has the joints'),
         ('PathFileType\t4\na\nb\nc\n', "has the unit '': it must be one of m, "),

@@ -90,7 +90,7 @@ def _people_of(
     people = [x for x in objects if x.get('category_id') in {None, *ids}]
     if lost := len(objects) - len(people):
         _LOGGER.warning(
-            '%s: %d of %d objects are left out: they are not people, category_id %s',
+            '%s: %d of %d objects are left out: people have category_id %s',
             path,
             lost,
             len(objects),

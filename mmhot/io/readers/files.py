@@ -78,7 +78,8 @@ def register_reader(
     """
     if not (start or ending) or name in REGISTERED:
         raise ValueError(
-            f'{name}: a reader needs a name that is not taken, and start or ending'
+            f'{name}: a reader needs a name that is not taken, and start or ending, '
+            'which choose its files'
         )
     REGISTERED[name] = start, ending.lower(), function
 

@@ -246,7 +246,7 @@ def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
             counted = count_frames(times)
             _LOGGER.warning(
                 ArgumentError(
-                    '%s: names of images are times, of %.3g frames/s: give it as {fps}',
+                    '%s: names of images are times of %.3g frames/s: give it as {fps}',
                     names[0],
                     counted.rate,
                 )

@@ -113,7 +113,7 @@ def read_table(path: Path) -> Rows:
     header, *lines = cells_of(path, separator)[first:]
     lines = _whole([line for line in lines if any(line)], path)
     if not lines:
-        raise ValueError('has no rows')
+        raise ValueError('has a header, but no rows below it')
     columns = _columns_of(header)
     is_long = {'x', 'y', 'z'} <= {*map(_spell, header)}
     frames, tracks, times = (_column(header, lines, x) for x in (FRAME, _PERSON, TIME))
@@ -150,7 +150,9 @@ def _read_joints(
     spelled = [*map(_spell, header)]
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
-        raise ValueError('has columns x, y, z, but none of frames and joints')
+        raise ValueError(
+            'has columns x, y and z, but no columns for the frame and the joint'
+        )
     # Names of joints say more than their numbers.
     column = max(named, key=lambda n: not lines[0][n].isdigit())
     names = [line[column] for line in lines]
