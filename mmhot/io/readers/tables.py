@@ -249,7 +249,8 @@ def _rows_of_markers(
     some markers have labels, the others are left out.
     """
     if named := [n for n, label in enumerate(labels) if label]:
-        points, labels = points[:, named], [labels[n] for n in named]
+        points = points[:, named]
+        labels = [labels[n] for n in named]
     markers: dict[str, dict[str, int]] = {}
     for marker, label in enumerate(labels):
         subject, _, name = label.rpartition(':')

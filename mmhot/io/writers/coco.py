@@ -35,9 +35,10 @@ def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
             joint_names=clip.detected_joints,
             parents=(-1,) * len(clip.detected_joints),
         )
-    names, parents = list(clip.joint_names), clip.parents
     limbs = [
-        [parent + 1, child + 1] for child, parent in enumerate(parents) if parent >= 0
+        [parent + 1, child + 1]
+        for child, parent in enumerate(clip.parents)
+        if parent >= 0
     ]
     people = dict(id=_PERSON, name='person', supercategory='person')
     size = dict(width=int(clip.width), height=int(clip.height))
@@ -56,7 +57,9 @@ def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> Non
     document = {
         'info': dict(description=clip.name, fps=clip.fps, steps=clip.steps),
         'licenses': [],
-        'categories': [{**people, 'keypoints': names, 'skeleton': limbs}],
+        'categories': [
+            {**people, 'keypoints': list(clip.joint_names), 'skeleton': limbs}
+        ],
         'images': images,
         'annotations': _annotations(clip),
     }
@@ -75,7 +78,8 @@ def _annotations(clip: Clip3D) -> list[dict]:
         if not labeled.any():
             continue
         points = pixels[row, labeled].astype(np.float64)
-        corner, extent = points.min(0), np.ptp(points, 0)
+        corner = points.min(0)
+        extent = np.ptp(points, 0)
         track = int(clip.track[row])
         people.append(
             {

@@ -93,7 +93,8 @@ def nearest_bones(
     ends = np.array(
         [(above, joint) for joint, above in enumerate(parents) if above >= 0]
     )
-    starts, bones = rest[ends[:, 0]], rest[ends[:, 1]] - rest[ends[:, 0]]
+    starts = rest[ends[:, 0]]
+    bones = rest[ends[:, 1]] - starts
     arms = vertices[:, None] - starts
     along = ((arms * bones).sum(-1) / (bones**2).sum(-1)).clip(0, 1)
     nearest = np.linalg.norm(arms - along[..., None] * bones, axis=-1).argmin(1)
@@ -204,5 +205,9 @@ def _turn(side: str) -> np.ndarray:
 def _template() -> tuple[np.ndarray, ...]:
     """Read vertices (V, 3), faces (F, 3), joints and weights (V, 3), arms lowered."""
     with np.load(TEMPLATE) as file:
-        faces, joints = file['faces'].astype(int), file['joints'].astype(int)
-        return file['vertices'].astype(np.float64), faces, joints, file['weights'] / 255
+        return (
+            file['vertices'].astype(np.float64),
+            file['faces'].astype(int),
+            file['joints'].astype(int),
+            file['weights'] / 255,
+        )
