@@ -86,7 +86,13 @@ def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
 def save_arrays(
     path: str | Path, arrays: Mapping[str, np.ndarray], compressed: bool = False
 ) -> None:
-    """Create or replace an ``.npz`` file of arrays of any shape, by name."""
+    """Create or replace an ``.npz`` file.
+
+    Args:
+        path (str | Path): The file.
+        arrays (Mapping[str, np.ndarray]): Arrays of any shape by name.
+        compressed (bool): Whether they are compressed. Defaults to False.
+    """
     # Write to memory first, as a ZipFile on a full disk raises again when destroyed.
     archive = BytesIO()
     save = np.savez_compressed if compressed else np.savez
@@ -113,12 +119,23 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def to_json(value: object) -> str:
-    """Encode plain values as one line of JSON; ValueError if a number is not finite."""
+    """Encode plain values as one line of JSON.
+
+    Raises:
+        ValueError: If a number is not finite.
+
+    >>> to_json({'name': 'Zoë', 'fps': 25.0})
+    '{"name": "Zoë", "fps": 25.0}'
+    """
     return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """Decode a JSON file that contains an object."""
+    """Decode a JSON file that contains an object.
+
+    Raises:
+        ValueError: If it is damaged, too large, or something else than an object.
+    """
     document = load_json(path)
     if not isinstance(document, dict):
         raise ValueError(f'must be a JSON object, got {reprlib.repr(document)}')
@@ -126,7 +143,11 @@ def load_object(path: Path) -> dict[str, Any]:
 
 
 def load_json(path: Path, limit: int = MAX_JSON) -> object:
-    """Decode a JSON file in UTF-8, UTF-16 or UTF-32, of at most ``limit`` bytes."""
+    """Decode a JSON file in UTF-8, UTF-16 or UTF-32.
+
+    Raises:
+        ValueError: If it is damaged, or has more bytes than ``limit``.
+    """
     data = read_limited(path, limit)
     try:
         return json.loads(data)
@@ -176,7 +197,11 @@ def depth_of(value: Any) -> int:
 
 
 def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
-    """Return whether a value is a dict with one of these keys."""
+    """Return whether a value is a dict with one of these keys.
+
+    >>> has_any({'people': []}, ('instances', 'people')), has_any([], ('people',))
+    (True, False)
+    """
     return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
 
 
@@ -192,6 +217,9 @@ def exact_list(array: np.ndarray) -> list:
     """Convert an array of any shape to nested lists for JSON.
 
     Floats have the fewest digits that read back as the same float32; NaN becomes None.
+
+    >>> exact_list(np.array([[0.1, np.nan]], np.float32))
+    [[0.1, None]]
     """
     if array.dtype.kind in 'iu':
         return array.tolist()

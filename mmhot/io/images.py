@@ -32,7 +32,11 @@ _REFUSED = 'it may be a list of other files, which are not opened: convert it to
 
 
 def is_image(name: str | Path) -> bool:
-    """Return whether a file name has the ending of an image."""
+    """Return whether a file name has the ending of an image.
+
+    >>> is_image('a.JPG'), is_image('a.mp4')
+    (True, False)
+    """
     return Path(name).suffix.lower() in _IMAGE_SUFFIXES
 
 
@@ -82,7 +86,16 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
 
 
 def check_pixels(width: float, height: float, name: str) -> None:
-    """Raise ValueError for images of too many pixels."""
+    """Refuse images of too many pixels.
+
+    Args:
+        width (float): Width in pixels.
+        height (float): Height in pixels.
+        name (str): Name of the image in the message.
+
+    Raises:
+        ValueError: If there are more than ``MAX_PIXELS``.
+    """
     if width * height > MAX_PIXELS:
         raise ValueError(
             f'{name} has {width:.0f}x{height:.0f} pixels: at most {MAX_PIXELS / 1e6:g} '

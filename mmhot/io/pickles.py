@@ -277,9 +277,12 @@ def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
 
 
 def save_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Save ``state_dict`` and ``meta`` in the format of the path's suffix.
+    """Save a checkpoint in the format of the path's suffix.
 
-    In ``.safetensors`` files, arrays of the latter become lists.
+    Args:
+        content (dict): Weights, ``state_dict``, and metadata, ``meta``. In a
+            ``.safetensors`` file, arrays of the latter become lists.
+        path (Path): The file, which is created or replaced.
     """
     if path.suffix != SAFETENSORS:
         import torch
