@@ -144,10 +144,16 @@ class _Body:
         self.thickness = (place['left_knee'] - place['left_foot'])[1] / _SHIN
 
     def fitted(self, points: np.ndarray, joint: str) -> np.ndarray:
-        """Move points (V, 3) of the template as a bone, arms lowered, to meters."""
+        """Move points (V, 3) of the template as the bone of a joint, in meters.
+
+        Arms stay lowered, as in the template.
+        """
         side, _, part = joint.rpartition('_')
+        if part in _ARM:
+            return self._fitted_arm(points, side, part)
         scale = np.full(3, self.thickness)
         turn = np.eye(3)
+        start = joint
         if joint in _TRUNK[:-1]:
             scale[:2] = self._trunk(_TRUNK.index(joint))
         elif part == 'clavicle':
@@ -159,17 +165,19 @@ class _Body:
         elif part in _LEG:
             scale[1] = self._stretch(joint, f'{side}_{_LEG[part]}')
         elif part in ('foot', 'toe'):
-            joint = f'{side}_foot'
-            scale[1] = _METERS  # ankles of all people are as high
-        moved = (points - _joint(joint)) * scale @ turn.T
-        if part not in _ARM:
-            return moved + self.place[joint]
+            start = f'{side}_foot'
+            scale[1] = _METERS  # The ankles of all people are equally high.
+        return (points - _joint(start)) * scale @ turn.T + self.place[start]
+
+    def _fitted_arm(self, points: np.ndarray, side: str, part: str) -> np.ndarray:
+        """Move points (V, 3) as the bone that begins at a joint of an arm."""
+        start = f'{side}_{part}'
+        shoulder = self.place[f'{side}_shoulder']
         along = _DOWN * ((-1 if side == 'right' else 1), 1, 1)
-        stretch = self._stretch(joint, f'{side}_{_ARM[part]}') / self.thickness - 1
+        stretch = self._stretch(start, f'{side}_{_ARM[part]}') / self.thickness - 1
+        moved = (points - _joint(start)) * self.thickness
         moved += stretch * (moved @ along)[:, None] * along
-        above = self.place[f'{side}_shoulder']
-        lowered = above + _turn(side) @ (self.place[joint] - above)
-        return moved + lowered
+        return moved + (shoulder + _turn(side) @ (self.place[start] - shoulder))
 
     def _stretch(self, start: str, end: str) -> float:
         """Return the length of a bone, meters, by the template's, centimeters."""
