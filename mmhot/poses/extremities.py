@@ -22,14 +22,15 @@ SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')
 _FACE = get_skeleton('coco-17')
 _ADDED = SKELETON.joints[_BODY.num_keypoints :]
-_EARS = 'left_ear', 'right_ear'
+_EARS = ('left_ear', 'right_ear')
+_SIDES = ('left_', 'right_')
 
 
 @dataclass(frozen=True)
 class Part:
     """Expected positions of the P points that hang on one joint.
 
-    Axes are side, up and forward, in units of the neighboring bone.
+    Axes are side, up and forward, in units of the neighboring bone's length.
     """
 
     points: tuple[str, ...]  # names of the points, without their side
@@ -42,8 +43,8 @@ class Part:
 class PartShapes:
     """Expected shapes of feet, hands and heads, and the fit of their lengths."""
 
-    # Mean and standard deviation over 17,000 rendered feet; the latter is rounded up.
-    # The unit is the shin.
+    # Mean and standard deviation (rounded up) over 17,000 rendered feet. The unit is
+    # the shin.
     foot: Part = Part(
         ('big_toe', 'heel'),
         ((-0.10, -0.07, 0.50), (0.0, -0.165, -0.063)),
@@ -64,14 +65,14 @@ class PartShapes:
     # Middle of the ears as a weighted mean of the head (joint 10) and of the middle of
     # the shoulders (11 and 14), see docs/mmpose.md
     ears: tuple[float, float] = (0.75, 0.25)
-    # Seconds; in a shorter stretch of frames foot contacts are not predicted.
+    # Seconds; foot contacts are not predicted for a shorter stretch of frames.
     min_seconds: float = 0.2
     # A frame shows a length if at least this share of it is across the line of sight.
     # Higher values measure in fewer frames.
-    side_view: float = 0.85
+    min_share_across: float = 0.85
     min_frames: int = 8  # frames that show a length; with fewer, the expected one stays
     percentile: float = 80  # percentile of the lengths in these frames that is used
-    # m; standard deviations of the lengths, one per round of the fit
+    # m; standard deviations of the lengths, one for each round of the fit
     length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)
     ray_error: float = 0.01  # m; noise of a 2D point in a clip too short to measure it
     ray_errors: tuple[float, float] = (0.002, 0.03)  # m; range of the measured noise
@@ -82,7 +83,8 @@ class PartShapes:
 class AddJoints(LiftedStep):
     """Step ``joints``: extend Human3.6M's 17 joints to the 24 of ``h36m-24``."""
 
-    name, of_people = 'joints', True
+    name = 'joints'
+    of_people = True
 
     joints: Annotated[
         Literal[17, 24],
@@ -111,19 +113,22 @@ class AddJoints(LiftedStep):
             Clip3D: Poses with 24 joints. New points without a 2D keypoint have a score
             of 0, and their projection as ``keypoints_2d``.
         """
-        lens = keypoints.lens and keypoints.lens.fitted(clip.width, clip.height)
-        center = np.array([clip.width, clip.height]) / 2
         points, scores = _detected(clip, keypoints, mapping)
         pixels = np.concatenate([clip.keypoints_2d, points], 1)
-        pixels = pixels if lens is None else lens.undistort(pixels)
+        if keypoints.lens is not None:
+            lens = keypoints.lens.fitted(clip.width, clip.height)
+            pixels = lens.undistort(pixels)
+        center = np.array([clip.width, clip.height]) / 2
         rays = (pixels - center) / clip.focal_length
         confidence = np.concatenate([clip.scores, scores], 1)
         confidence = relative_scores(confidence, clip.scores)
-        points, scores = points[:, : len(_ADDED)], scores[:, : len(_ADDED)]
         # Without a position, rays say nothing about a person.
         unplaced = np.isnan(clip.root_3d).any(-1)
         confidence[unplaced] = 0
         root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
+        # The ears only helped to find the nose.
+        points = points[:, : len(_ADDED)]
+        scores = scores[:, : len(_ADDED)]
         offsets = np.zeros((*scores.shape, 3))
         for rows in clip.stretches():
             stretch = replace(clip.take(rows), root_3d=root[rows])
@@ -131,9 +136,10 @@ class AddJoints(LiftedStep):
             offsets[rows] = person.extremities()
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
-        shown = added[..., :2] / added[..., 2:].clip(1e-3) * clip.focal_length + center
+        projected = added[..., :2] / added[..., 2:].clip(1e-3)
+        projected = projected * clip.focal_length + center
         is_seen = (scores > 0)[..., None]
-        shown = np.where(is_seen, points, shown).astype(np.float32)
+        points = np.where(is_seen, points, projected).astype(np.float32)
         errors = clip.expected_error
         if errors is not None:
             errors = np.pad(errors, ((0, 0), (0, len(_ADDED))), constant_values=np.nan)
@@ -143,7 +149,7 @@ class AddJoints(LiftedStep):
             parents=SKELETON.parents,
             keypoints_3d=poses,
             keypoint_scores_3d=np.concatenate([clip.keypoint_scores_3d, scores], 1),
-            keypoints_2d=np.concatenate([clip.keypoints_2d, shown], 1),
+            keypoints_2d=np.concatenate([clip.keypoints_2d, points], 1),
             scores=np.concatenate([clip.scores, scores], 1),
             expected_error=errors,
         )
@@ -152,7 +158,12 @@ class AddJoints(LiftedStep):
 def _detected(
     clip: Clip3D, seen: Clip2D, mapping: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Collect 2D points (N, 9, 2) and scores (N, 9) of the new joints and the ears."""
+    """Collect 2D points of the 7 new joints and the ears from detected keypoints.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Pixels (N, 9, 2), NaN where missing, and scores
+        (N, 9), 0 there.
+    """
     points = np.full((len(clip), len(_ADDED) + len(_EARS), 2), np.nan)
     scores = np.zeros(points.shape[:2], np.float32)
     for track in seen.tracks:
@@ -160,25 +171,28 @@ def _detected(
         frames = clip.frame[rows], track.frames
         _, at, of = np.intersect1d(*frames, return_indices=True)
         arrays = track.keypoints[of], track.scores[of], seen.skeleton
-        for skeleton, names, first in ((SKELETON, _ADDED, 0), (_FACE, _EARS, 7)):
-            pixels, confidence, _ = convert_keypoints(*arrays, skeleton.name, mapping)
-            columns = slice(first, first + len(names))
-            indices = skeleton.indices(names)
-            points[rows[at], columns] = pixels[:, indices]
-            scores[rows[at], columns] = confidence[:, indices]
+        converted, confidence, _ = convert_keypoints(*arrays, SKELETON.name, mapping)
+        added = slice(_BODY.num_keypoints, None)
+        points[rows[at], : len(_ADDED)] = converted[:, added]
+        scores[rows[at], : len(_ADDED)] = confidence[:, added]
+        face, confidence, _ = convert_keypoints(*arrays, _FACE.name, mapping)
+        ears = _FACE.indices(_EARS)
+        points[rows[at], len(_ADDED) :] = face[:, ears]
+        scores[rows[at], len(_ADDED) :] = confidence[:, ears]
     scores[~np.isfinite(points).all(-1)] = 0
     return points, scores
 
 
 @dataclass(frozen=True)
 class _PartFrame:
-    """Where a part of one person is, and how it is oriented, in T frames."""
+    """Position and orientation of a part of one person in T frames."""
 
     part: Part  # expected shape
     start: str  # name of the joint that the part hangs on, in the image
     joint: np.ndarray  # position of this joint relative to the root, meters, (T, 3)
     up: np.ndarray  # neighboring bone, meters, (T, 3); it points away from the part
     forward: np.ndarray  # approximate forward direction, (T, 3)
+    flat: np.ndarray  # confidence that the part is a foot flat on the floor, (T,)
     side: str = ''  # 'left_', 'right_' or ''
 
     @property
@@ -199,7 +213,8 @@ class _PartFrame:
 
         >>> up = np.array([[0.0, 0.4, 0.0]])
         >>> forward = np.array([[0.0, 0.3, 0.9]])
-        >>> frame = _PartFrame(PartShapes().foot, 'left_foot', up, up, forward, 'left_')
+        >>> flat = np.zeros(1)
+        >>> frame = _PartFrame(PartShapes().foot, 'left_foot', up, up, forward, flat)
         >>> frame.axes()[0].round(6).tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         """
@@ -243,43 +258,46 @@ class _Person:
 
     def extremities(self) -> np.ndarray:
         """Fit the new joints; return them relative to the root, meters, (T, 7, 3)."""
-        sides = 'left_', 'right_'
-        shapes = self.shapes
-        placed = {}
-        for model, prefixes, parts in (
-            (shapes.foot, sides, [self._foot(side) for side in sides]),
-            (shapes.hand, sides, [self._hand(side) for side in sides]),
-            (shapes.head, [''], [self._head()]),
+        placed: dict[str, np.ndarray] = {}
+        for frames in (
+            [self._foot(side) for side in _SIDES],
+            [self._hand(side) for side in _SIDES],
+            [self._head()],
         ):
-            fitted = self._fit(parts)
-            for prefix, part, offsets in zip(prefixes, parts, fitted, strict=True):
-                for point, name in enumerate(model.points):
-                    placed[prefix + name] = part.joints[:, point] + offsets[:, point]
+            parts = [self._offsets(frame) for frame in frames]
+            for frame, part, offsets in zip(
+                frames, parts, self._fit(parts), strict=True
+            ):
+                places = part.joints + offsets
+                placed |= zip(frame.points, places.swapaxes(0, 1), strict=True)
         return np.stack([placed[name] for name in _ADDED], 1) - self.root[:, None]
 
-    def _foot(self, side: str) -> Offsets:
+    def _foot(self, side: str) -> _PartFrame:
+        """Return the frame of a foot, which continues in the direction of the knee."""
         hip, knee, ankle = (self.joints[side + x] for x in ('hip', 'knee', 'foot'))
         bend = unit_vectors(knee - hip) + unit_vectors(knee - ankle)
         forward = 0.5 * self._forward() + bend
         up = knee - ankle
         joint = ankle + self.shapes.ankle_shift * up
+        stands = self.stands[:, 0 if side == 'right_' else 1]
         foot = self.shapes.foot
-        frame = _PartFrame(foot, f'{side}foot', joint, up, forward, side)
-        return self._offsets(frame, self.stands[:, 0 if side == 'right_' else 1])
+        return _PartFrame(foot, f'{side}foot', joint, up, forward, stands, side)
 
-    def _hand(self, side: str) -> Offsets:
+    def _hand(self, side: str) -> _PartFrame:
+        """Return the frame of a hand, which continues the forearm."""
         start = f'{side}wrist'
         wrist = self.joints[start]
         up = wrist - self.joints[f'{side}elbow']
+        flat = np.zeros(len(wrist))
         hand = self.shapes.hand
-        frame = _PartFrame(hand, start, wrist, up, self._forward(), side)
-        return self._offsets(frame, np.zeros(len(wrist)))
+        return _PartFrame(hand, start, wrist, up, self._forward(), flat, side)
 
-    def _head(self) -> Offsets:
+    def _head(self) -> _PartFrame:
+        """Return the frame of the head, which faces where the pelvis does."""
         ears = self.joints['ears']
         up = ears - self.joints['neck']
-        frame = _PartFrame(self.shapes.head, 'ears', ears, up, self._forward())
-        return self._offsets(frame, np.zeros(len(ears)))
+        flat = np.zeros(len(ears))
+        return _PartFrame(self.shapes.head, 'ears', ears, up, self._forward(), flat)
 
     def _forward(self) -> np.ndarray:
         """Return the forward direction of the pelvis, unit vectors (T, 3)."""
@@ -287,14 +305,8 @@ class _Person:
         across = joints['left_hip'] - joints['right_hip']
         return unit_vectors(np.cross(across, joints['thorax'] - joints['root']))
 
-    def _offsets(self, frame: _PartFrame, flat: np.ndarray) -> Offsets:
-        """Collect the evidence for a part: expected shape, rays, and contacts.
-
-        Args:
-            frame (_PartFrame): The part's joint and axes.
-            flat (np.ndarray): Confidence that a foot is flat on the floor, (T,); 0 for
-                other parts.
-        """
+    def _offsets(self, frame: _PartFrame) -> Offsets:
+        """Collect the evidence for a part: expected shape, rays, and contacts."""
         points = frame.points
         scale = frame.scale
         axes = scale * frame.axes()
@@ -323,7 +335,7 @@ class _Person:
             links=links,
             lengths=scale * np.linalg.norm(links @ mean, axis=-1),
             seconds=self.seconds,
-            flat=flat,
+            flat=frame.flat,
             up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
             ray_error=self._ray_error(rays * joint[:, None, 2:]),
@@ -366,7 +378,7 @@ class _Person:
             lines = links @ offsets
             across = side_view(lines, part.joints[:, :1])
             is_hidden = (part.weights == 0) @ (links != 0).T
-            is_shown = (across > shapes.side_view) & ~is_hidden
+            is_shown = (across > shapes.min_share_across) & ~is_hidden
             size = across * np.linalg.norm(lines, axis=-1)
             sizes.append(np.where(is_shown, size, np.nan))
         size = np.concatenate(sizes)
