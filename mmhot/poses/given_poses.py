@@ -1,4 +1,7 @@
-"""3D poses of other tools: tracks, gaps, joints and bones as lifted ones have them."""
+"""Preparation of 3D poses of other tools: tracks, joints, gaps and positions.
+
+Afterwards they are like lifted poses, for which all further steps are made.
+"""
 
 import logging
 from abc import ABC, abstractmethod
@@ -50,20 +53,26 @@ _LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1
 class VirtualImage:
     """Images in which people without 2D keypoints are tracked."""
 
-    focal: float = 1000.0  # focal length for people in front of a camera, pixels
-    scale: float = 250.0  # scale for people without a camera, pixels per meter
-    nearest: float = 1.0  # meters; people farther away are in front of a camera
+    focal: float = 1000.0  # pixels; focal length for people in front of a camera
+    scale: float = 250.0  # pixels per meter; scale for people without a camera
+    # m; people whose median depth is larger are in front of a camera.
+    min_depth: float = 1.0
 
 
 class GivenStep(PoseStep, ABC):
     """A step that prepares poses of other tools; ours stay as they are."""
 
-    title, optional = 'poses', False
+    title = 'poses'
+    optional = False
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """Prepare poses in 'camera' or level axes; refuse options of ours."""
-        is_up = clip.axes == 'world' or is_level(clip)
-        clip = clip if is_up else to_axes(clip, 'camera')
+        """Prepare poses of other tools, in camera axes if their floor is unknown.
+
+        Raises:
+            ArgumentError: If an option of the step is stated for poses of ours.
+        """
+        if clip.axes != 'world' and not is_level(clip):
+            clip = to_axes(clip, 'camera')
         if clip.model or clip.steps:  # mmhot lifted or refined it
             reason = 'is for poses of other tools, not ours'
             self.refuse(options_of(type(self)), reason)
@@ -84,7 +93,7 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
     image: VirtualImage = VirtualImage()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """Number and choose people; times are in seconds."""
+        """Number and choose people; times become seconds since the first frame."""
         if clip.variable_time is not None:
             passed = passed_seconds(clip.variable_time, clip.frame, clip.fps)
             clip = replace(clip, variable_time=passed + clip.frame[0] / clip.fps)
@@ -99,24 +108,26 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
             return replace(clip, track=np.zeros(len(clip), np.int64))
         if is_known:
             return clip
+        # The tracker needs keypoints: the corners of the boxes.
         boxes = boxes.astype(np.float32)
-        corners, ones = boxes.reshape(-1, 2, 2), np.ones((len(clip), 2), np.float32)
-        everyone = People(boxes, ones[:, 0], corners, ones)
-        bounds = np.flatnonzero(np.diff(clip.frame)) + 1
-        rows = np.split(np.arange(len(clip)), bounds)
+        scores = np.ones((len(clip), 2), np.float32)
+        everyone = People(boxes, scores[:, 0], boxes.reshape(-1, 2, 2), scores)
+        starts = np.flatnonzero(np.diff(clip.frame)) + 1
+        rows = np.split(np.arange(len(clip)), starts)
         people = [everyone.take(present) for present in rows]
-        numbered = np.full(len(clip), -1)
+        numbers = np.full(len(clip), -1)
         for track in track_clip(people, clip.fps):
             for frame, box in zip(track.frames, track.boxes, strict=True):
                 apart = np.abs(people[frame].bboxes - box).sum(1)
-                numbered[rows[frame][apart.argmin()]] = track.track
-        clip = replace(clip, track=numbered).take(np.lexsort((numbered, clip.frame)))
+                numbers[rows[frame][apart.argmin()]] = track.track
+        clip = replace(clip, track=numbers).take(np.lexsort((numbers, clip.frame)))
         return clip.take(clip.track >= 0)
 
     def _choose(self, clip: Clip3D) -> Clip3D:
         """Take the people that were chosen, or list them."""
-        boxes, spans = self._boxes(clip), []
+        boxes = self._boxes(clip)
         heights = boxes[:, 3] - boxes[:, 1]
+        spans = []
         for track in clip.track_ids:
             rows = clip.track == track
             times = clip.seconds(clip.frame[rows])
@@ -125,17 +136,22 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
-        """Return boxes (N, 4) around people, in pixels or in those of a stand-in."""
+        """Return boxes (N, 4) around people, pixels of their image or a virtual one."""
         pixels = clip.keypoints_2d.astype(np.float64)
         if np.isnan(pixels).all():
-            image, places = self.image, clip.places().astype(np.float64)
-            depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-            is_seen = clip.axes == 'camera' and np.median(depth) > image.nearest
-            scale = image.focal / depth if is_seen else np.array([image.scale])
-            up = places[..., 1] if clip.axes == 'camera' else -places[..., 2]
-            pixels = np.stack([places[..., 0], up], -1) * scale[:, None, None]
-        low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
-        return np.concatenate([low, high], 1)
+            pixels = self._project(clip)
+        return np.concatenate([np.nanmin(pixels, 1), np.nanmax(pixels, 1)], 1)
+
+    def _project(self, clip: Clip3D) -> np.ndarray:
+        """Project joints to a virtual image, pixels, (N, K, 2)."""
+        places = clip.places().astype(np.float64)
+        if clip.axes != 'camera':
+            return self.image.scale * places[..., [0, 2]] * [1, -1]
+        depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
+        scale = np.array([self.image.scale])
+        if np.median(depth) > self.image.min_depth:
+            scale = self.image.focal / depth
+        return places[..., :2] * scale[:, None, None]
 
 
 class _Conversion:
@@ -159,10 +175,10 @@ class _Conversion:
     def __call__(
         self, points: np.ndarray, scores: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Convert points (T, K, C) and scores (T, K)."""
+        """Convert points (T, K, C) and scores (T, K) to K' joints."""
         body, known, _ = convert_keypoints(points, scores, *self._names, _MAPPING)
-        added = points[:, self._fingers], scores[:, self._fingers]
-        return np.append(body, added[0], axis=1), np.append(known, added[1], axis=1)
+        points = np.append(body, points[:, self._fingers], axis=1)
+        return points, np.append(known, scores[:, self._fingers], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,13 +221,13 @@ class FillGiven(GivenStep):
             )
         if not motions:
             raise ValueError(f'{clip.name}: no pose of a person is left')
-        arrays, times = join_rows(motions), clip.variable_time
-        times = None if times is None else clip.seconds(arrays['frame'])
+        arrays = join_rows(motions)
+        times = clip.seconds(arrays['frame'])
         return replace(
             clip,
             **arrays,
             keypoint_scores_3d=arrays['scores'],
-            variable_time=times,
+            variable_time=None if clip.variable_time is None else times,
             joint_names=convert.joints,
             parents=convert.parents,
         )
@@ -238,18 +254,23 @@ class PlaceGiven(LensOptions, GivenStep):
     name = 'placement'
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """Return checked poses."""
+        """Place people, and check the clip.
+
+        Raises:
+            ArgumentError: If an option of the lens is stated that no position needs.
+        """
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
             reason = 'is for poses with 2D keypoints and without positions'
             self.refuse(options_of(LensOptions), reason)
         return super().__call__(clip).checked()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """State the positions and the focal length."""
+        """Add positions, and the focal length."""
         size = clip.width, clip.height
         if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
             clip = place_people(clip, self.lens_of(*size))
-        clip = to_world(clip) if is_level(clip) else clip
+        if is_level(clip):
+            clip = to_world(clip)
         return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
 
 
@@ -278,7 +299,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     missing. Roots that are unknown in some frames are interpolated; if they are unknown
     in all, places are relative to them.
     """
-    seconds, roots = person.seconds(person.frame), person.root_3d.astype(np.float64)
+    seconds = person.seconds(person.frame)
+    roots = person.root_3d.astype(np.float64)
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
     is_repeated = find_repeats(poses + np.nan_to_num(roots)[:, None], seconds)
     if is_repeated.any():
@@ -286,16 +308,16 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
             '%s: person %d: %d of %d frames repeat the one before; poses between the '
             'others are interpolated'
         )
-        counts = is_repeated.sum(), len(poses)
-        _LOGGER.warning(text, person.name, person.track[0], *counts)
+        count = is_repeated.sum()
+        _LOGGER.warning(text, person.name, person.track[0], count, len(poses))
         poses[is_repeated] = roots[is_repeated] = np.nan
-    is_known = np.isfinite(poses).all(-1)
-    wrong = find_outliers(np.append(poses, roots[:, None], axis=1), seconds)
-    wrong, is_lost = wrong[:, :-1], wrong[:, -1]
-    is_lost = is_lost | (wrong.sum(1) > is_known.sum(1) / 2)
+    num_known = np.isfinite(poses).all(-1).sum(1)
+    outliers = find_outliers(np.append(poses, roots[:, None], axis=1), seconds)
+    wrong = outliers[:, :-1]
+    is_lost = outliers[:, -1] | (wrong.sum(1) > num_known / 2)
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
-        names = *person.joint_names, 'whole poses'
+        names = (*person.joint_names, 'whole poses')
         listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
         _LOGGER.warning(
             '%s: person %d: positions that leave their path for a moment and come back '
@@ -311,10 +333,18 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
 
 
 def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.ndarray:
-    """Place joints that are never seen, (T, K, 3), as those of a standing person.
+    """Place joints that are never seen where a standing person has them.
 
     A leg is a copy of the other one if that is seen. Joints beyond the body are at
     their parents. Joints that are seen in few frames are not known, as in lifting.
+
+    Args:
+        places (np.ndarray): Joints, meters, NaN where unknown, (T, K, 3).
+        parents (Sequence[int]): Parent of each joint.
+        is_world (bool): Whether z is up; otherwise y is down.
+
+    Returns:
+        np.ndarray: Joints, each known in some frame, (T, K, 3).
     """
     body = _BODY.num_keypoints
     seen = np.isfinite(places).all(-1)
@@ -325,7 +355,8 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
     never = np.isnan(places).any(-1).all(0)
     if never[:body].any():
         full = interpolate_missing(places[:, :body].astype(np.float64))
-        _stand(full, never[:body], np.array([0, 0, 1] if is_world else [0, -1, 0]))
+        up = np.array([0, 0, 1] if is_world else [0, -1, 0])
+        _stand(full, never[:body], up)
         places[:, :body][:, never[:body]] = full[:, never[:body]]
     for joint in (body + np.flatnonzero(never[body:])).tolist():
         places[:, joint] = places[:, parents[joint]]
@@ -333,32 +364,56 @@ def _complete(places: np.ndarray, parents: Sequence[int], is_world: bool) -> np.
 
 
 def _stand(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> None:
-    """Place unknown joints of bodies (T, 17, 3) as in _STANDING, in place."""
-    bones = [x for x in _BODY.bones if not never[[*x]].any()]
-    lengths = bone_lengths(body, bones) / bone_lengths(_PLACES, bones)
-    scale = np.median(lengths) if bones else 1.0
-    across = np.array([[1.0, 0, 0]])
-    for side in (_HIPS, _SHOULDERS):
-        if not never[side].any():
-            across = body[:, side[0]] - body[:, side[1]]
-    across = unit_vectors(across - (across @ up)[:, None] * up)
-    axes = np.stack(np.broadcast_arrays(across, np.cross(up, across), up), 1)
-    placed, pairs = ~never, [*_BODY.bones, *(x[::-1] for x in _BODY.bones)]
+    """Place unknown joints of one person, in place.
+
+    A joint between two known joints is in their middle. The others have the offset from
+    a neighbor that a standing person of this size and direction has.
+
+    Args:
+        body (np.ndarray): Human3.6M's joints, meters, (T, 17, 3).
+        never (np.ndarray): Joints that are unknown in all frames, (17,) bool.
+        up (np.ndarray): Upward direction, (3,).
+    """
+    placed = ~never
     for above, joint in _BODY.bones:
         below = [child for parent, child in _BODY.bones if parent == joint]
         if placed[above] and not placed[joint] and len(below) == 1 and placed[below[0]]:
             body[:, joint] = (body[:, above] + body[:, below[0]]) / 2
             placed[joint] = True
+    scale = _relative_size(body, never)
+    axes = _body_axes(body, never, up)
+    neighbors = [*_BODY.bones, *(bone[::-1] for bone in _BODY.bones)]
     while not placed.all():
-        anchor, joint = next(x for x in pairs if placed[x[0]] and not placed[x[1]])
-        other = _BODY.flip_indices[joint], _BODY.flip_indices[anchor]
-        offset = scale * (_PLACES[joint] - _PLACES[anchor]) @ axes
-        if joint in _LEGS and not never[[*other]].any():
-            offset = body[:, other[0]] - body[:, other[1]]
-        body[:, joint], placed[joint] = body[:, anchor] + offset, True
+        anchor, joint = next(x for x in neighbors if placed[x[0]] and not placed[x[1]])
+        mirrored = [_BODY.flip_indices[anchor], _BODY.flip_indices[joint]]
+        if joint in _LEGS and not never[mirrored].any():
+            offset = body[:, mirrored[1]] - body[:, mirrored[0]]
+        else:
+            offset = scale * (_PLACES[joint] - _PLACES[anchor]) @ axes
+        body[:, joint] = body[:, anchor] + offset
+        placed[joint] = True
+
+
+def _relative_size(body: np.ndarray, never: np.ndarray) -> float:
+    """Return the size of bodies (T, 17, 3) relative to the standing person."""
+    bones = [bone for bone in _BODY.bones if not never[[*bone]].any()]
+    if not bones:
+        return 1.0
+    return np.median(bone_lengths(body, bones) / bone_lengths(_PLACES, bones))
+
+
+def _body_axes(body: np.ndarray, never: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Return axes of bodies (T, 17, 3) to the left, to the front and up, (T, 3, 3)."""
+    across = np.array([[1.0, 0, 0]])
+    for pair in (_HIPS, _SHOULDERS):
+        if not never[pair].any():
+            across = body[:, pair[0]] - body[:, pair[1]]
+    left = unit_vectors(across - (across @ up)[:, None] * up)
+    return np.stack(np.broadcast_arrays(left, np.cross(up, left), up), 1)
 
 
 def _skeleton_of(clip: Clip3D) -> Skeleton:
+    """Return the registered skeleton of the joints of a clip."""
     for skeleton in SKELETONS.values():
         if skeleton.joints == clip.joint_names:
             return skeleton
