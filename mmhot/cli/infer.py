@@ -12,14 +12,14 @@ import argparse
 import math
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from mmhot.cli.errors import OneLineParser, handling
 from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
 
-# Seconds in which another Ctrl-C does not interrupt saving.
-_SAVING = 3.0
+_SAVING = 3.0  # seconds in which another Ctrl-C does not interrupt saving
 
 
 def add_arguments(parser: OneLineParser) -> None:
@@ -37,24 +37,17 @@ def run(args: argparse.Namespace) -> int:
     from mmhot.frames.inputs import find_inputs
     from mmhot.io.results import results_folder
 
-    last = -math.inf
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        """Raise KeyboardInterrupt, but not while results so far are saved."""
-        nonlocal last
-        if time.monotonic() - last > _SAVING:
-            last = time.monotonic()
-            signal.default_int_handler(number, frame)
-
     values = args.values
     batch = values.of(BatchOptions)
     output = values.of(OutputOptions)
-    more = '; the same command with --resume continues from here'
-    more = '' if batch.no_cache else more
-    with handling(interrupt, 'SIGINT'):
+    resume = '; the same command with --resume continues from here'
+    with handling(_patient_interrupt(), 'SIGINT'):
         inputs = find_inputs(args.inputs, values.of(RateOption).fps)
-        own = list_results(output.out_dir)
-        inputs = [x for x in inputs if str(x.path) in args.inputs or x.path not in own]
+        results = list_results(output.out_dir)
+        # Files of earlier runs are inputs only if they are named.
+        inputs = [
+            x for x in inputs if str(x.path) in args.inputs or x.path not in results
+        ]
         paths = [x.path for x in inputs]
         files = [result_files(output.out_dir, x.name, output.formats) for x in inputs]
         targets = zip(paths, files, strict=True)
@@ -65,4 +58,18 @@ def run(args: argparse.Namespace) -> int:
                 outcomes = process_with_ray(inputs, values, args.report)
             else:  # a model that cannot be loaded fails for all inputs
                 outcomes = map(ClipWorker(values, args.report), inputs)
+            more = '' if batch.no_cache else resume
             return report_outcomes(args, outcomes, len(inputs), more)
+
+
+def _patient_interrupt() -> Callable[[int, FrameType | None], None]:
+    """Return a handler of Ctrl-C that ignores a second one while results are saved."""
+    last = -math.inf
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SAVING:
+            last = time.monotonic()
+            signal.default_int_handler(number, frame)
+
+    return interrupt

@@ -11,9 +11,13 @@ mmhot::TASK/ALGORITHM/DATASET/NAME.py, for `_base_`, our tools and `--pose3d`.
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from mmhot.cli.report import report
 from mmhot.errors import align, did_you_mean
+
+if TYPE_CHECKING:  # imported by `run`, as its imports take long
+    from mmhot.weights.index import IndexedModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,49 +36,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the tables or the JSON."""
-    from mmhot.weights.index import read_models, shipped_weights
+    from mmhot.weights.index import read_models
 
     models = read_models()
     pattern = args.pattern.lower()
     is_short = not (pattern or args.all or args.json)
     chosen = [
-        x
-        for x in models
-        if pattern in ' '.join([x.name, *x.aliases, x.algorithm, x.task]).lower()
-        and (x.weights or not is_short)
+        model
+        for model in models
+        if any(pattern in name.lower() for name in [*_names_of(model), model.task])
+        and (model.weights or not is_short)
     ]
     if not chosen:
-        names = [x for m in models for x in (m.name, *m.aliases, m.algorithm.lower())]
-        hint = did_you_mean(pattern, names)
+        hint = did_you_mean(pattern, [name for x in models for name in _names_of(x)])
         raise ValueError(f'pattern matches no model: {args.pattern}{hint}')
-    content: dict[str, list[dict]] = {'models': [], 'weights': []}
-    for model in chosen:
-        about = dict(
-            task=model.task,
-            config=model.config_name,
-            file=str(model.config),
-            weights=model.weights or None,
-        )
-        content['models'].append(asdict(model) | about)
-    for name, path in shipped_weights().items():
-        users = [model.name for model in chosen if model.weights.endswith(name)]
-        card = path.with_suffix('.md')
-        if users or not pattern:
-            content['weights'].append(
-                {
-                    'name': f'mmhot://{name}',
-                    'models': users,
-                    'file': str(path),
-                    'bytes': path.stat().st_size,
-                    'card': str(card) if card.is_file() else None,
-                }
-            )
+    content = {
+        'models': [_describe(model) for model in chosen],
+        'weights': _describe_weights(chosen, is_whole=not pattern),
+    }
     report(args, content, lambda: _tables(content, with_files=bool(pattern)))
     if is_short:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
 
 
+def _names_of(model: 'IndexedModel') -> list[str]:
+    """List the names that users may give, besides the task."""
+    return [model.name, *model.aliases, model.algorithm.lower()]
+
+
+def _describe(model: 'IndexedModel') -> dict:
+    """Describe a model in plain values."""
+    return asdict(model) | {
+        'task': model.task,
+        'config': model.config_name,
+        'file': str(model.config),
+        'weights': model.weights or None,
+    }
+
+
+def _describe_weights(models: 'list[IndexedModel]', is_whole: bool) -> list[dict]:
+    """Describe the shipped weights of models; ``is_whole`` adds weights of no model."""
+    from mmhot.weights.index import shipped_weights
+
+    described = []
+    for name, path in shipped_weights().items():
+        users = [model.name for model in models if model.weights.endswith(name)]
+        card = path.with_suffix('.md')
+        if users or is_whole:
+            about = {
+                'name': f'mmhot://{name}',
+                'models': users,
+                'file': str(path),
+                'bytes': path.stat().st_size,
+                'card': str(card) if card.is_file() else None,
+            }
+            described.append(about)
+    return described
+
+
 def _tables(content: dict, with_files: bool) -> Iterator[str]:
+    """Yield the table of models and, if wanted, lines on the weights."""
     head = ('alias', 'model', 'algorithm', 'task', 'parameters', 'MACs', 'weights')
     rows = [
         (
@@ -98,6 +119,7 @@ def _tables(content: dict, with_files: bool) -> Iterator[str]:
 
 
 def _readable(number: int | None) -> str:
+    """Return a number in millions or billions; a dash if it is unknown."""
     if number is None:
         return '-'
     return f'{number / 1e9:.2f} G' if number >= 1e9 else f'{number / 1e6:.2f} M'

@@ -11,16 +11,21 @@ from mmhot.errors import align
 if TYPE_CHECKING:  # importing them takes seconds
     from mmhot.chain.outcome import Outcome
 
-# Columns of times, in the order of the chain.
+# Stages that have a column, in the order of the chain
 _PARTS = ('2D', 'track', 'camera', '3D', 'write')
-# If there are more clips than this, only failed clips have a row.
-_MOST_ROWS = 40
+_MAX_ROWS = 40  # clips; if there are more, only failed ones have a row
 
 
 def report(
     args: argparse.Namespace, content: dict, tables: Callable[[], Iterable[str]]
 ) -> None:
-    """Print tables, or the content as JSON."""
+    """Print a result of a command as tables, or as JSON with ``--json``.
+
+    Args:
+        args (argparse.Namespace): Arguments, with ``json``.
+        content (dict): The result in plain values.
+        tables (Callable): Returns the tables.
+    """
     for part in [json.dumps(content, indent=1)] if args.json else tables():
         print_text(part)
 
@@ -28,12 +33,18 @@ def report(
 def report_outcomes(
     args: argparse.Namespace, outcomes: Iterable['Outcome'], count: int, more: str = ''
 ) -> int:
-    """Process inputs: print failures, times and the page to open; return the exit code.
+    """Process inputs; print failures, a table of times, and the page to open.
 
-    A failure does not stop other inputs, of which there are ``count``. ``more`` is
-    added when interrupted.
+    Args:
+        args (argparse.Namespace): Arguments, with ``say`` and ``complain``.
+        outcomes (Iterable[Outcome]): Outcomes, made while they are iterated.
+        count (int): Number of inputs.
+        more (str): Text that is added to the message when interrupted.
+
+    Returns:
+        int: Exit code: 1 if an input failed, 130 if interrupted, otherwise 0.
     """
-    done = []
+    done: list[Outcome] = []
     interrupted = False
     try:
         for outcome in outcomes:
@@ -62,7 +73,7 @@ def stage_table(outcomes: Sequence['Outcome']) -> str:
     stages = [part for part in _PARTS if part in taken]
     lines = [['clip', 'frames', 'people', *(f'{s}, s' for s in stages), 'frames/s', '']]
     for outcome in outcomes:
-        if outcome.error or len(outcomes) <= _MOST_ROWS:
+        if outcome.error or len(outcomes) <= _MAX_ROWS:
             note = 'finished before' if outcome.skipped else ''
             note = 'failed' if outcome.error else note
             lines.append(_sum(outcome.name, [outcome], stages, note))
@@ -83,7 +94,8 @@ def _sum(
     total = sum(seconds.values())
     people = [x.people for x in outcomes if not x.error]
     if seconds and not note:
-        note = f'slowest: {max(seconds, key=lambda stage: seconds[stage])}'
+        slowest = max(seconds, key=lambda stage: seconds[stage])
+        note = f'slowest: {slowest}'
     return [
         name,
         str(frames),
