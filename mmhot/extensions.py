@@ -1,4 +1,4 @@
-"""Packages that extend mmhot: modules that entry points of the group ``mmhot`` name."""
+"""Packages that extend mmhot, found by their entry points in the group ``mmhot``."""
 
 import logging
 from functools import cache
@@ -10,10 +10,11 @@ _LOGGER = logging.getLogger(__name__)
 
 @cache
 def load_extensions() -> None:
-    """Import them once; each registers its parts. One that fails is left out.
+    """Import the modules that entry points name, once; each registers its parts.
 
-    The command line, :mod:`mmhot.plugin` and Ray's workers call it. Like configs, these
-    modules are programs.
+    A module that fails is left out with a warning. The command line,
+    :mod:`mmhot.plugin` and Ray's workers call this. Like configs, these modules are
+    programs.
     """
     from importlib.metadata import entry_points  # takes 0.1 s
 
@@ -21,7 +22,7 @@ def load_extensions() -> None:
         try:
             with ignored_warnings():
                 point.load()
-        except (Exception, SystemExit) as error:  # whatever a package of others raises
+        except (Exception, SystemExit) as error:  # whatever a foreign package raises
             _LOGGER.warning(
                 f'the extension %s (%s) is left out: {type(error).__name__}: %s',
                 point.name,

@@ -31,11 +31,11 @@ def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
-    """Draw a bar in a terminal or notebook; files and pipes get one in 30 seconds."""
+    """Draw a bar in a terminal or notebook; write a line in 30 s to files and pipes."""
     is_notebook = 'ipykernel' in sys.modules
     is_closed = sys.stderr is None  # in processes without a terminal
     with ignored_warnings():  # tqdm warns of notebooks without widgets
-        # the former also imports asyncio
+        # tqdm.auto also imports asyncio.
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
     pace: dict[str, Any] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
     if is_closed:
@@ -53,13 +53,17 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 
 @contextmanager
 def stage_bars(bars: Bars, name: str) -> Iterator[CountStage]:
-    """Open a bar for each stage when it begins; titles have the clip's name."""
+    """Open a bar for each stage when it begins, with the clip's name in its title.
+
+    Yields:
+        CountStage: Receives the progress of a stage; a new stage closes the last bar.
+    """
     with ExitStack() as opened:
         shown = {}
 
         def show(stage: str, done: int, total: int) -> None:
             if stage not in shown:
-                opened.close()  # the stage before
+                opened.close()  # ends the bar of the last stage
                 shown[stage] = opened.enter_context(bars(f'{name}: {stage}'))
             shown[stage](done, total)
 

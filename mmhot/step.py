@@ -32,24 +32,26 @@ class Step(Options):
     """A step of a pipeline."""
 
     title = 'steps'
-    name: ClassVar[str]  # in ``--without`` and ``clip.steps``
+    name: ClassVar[str]  # name in ``--without`` and ``clip.steps``
     part: ClassVar[str] = '3D'  # stage of the progress bar and of the table of times
-    optional: ClassVar[bool] = True  # whether it can be left out by name
-    of_people: ClassVar[bool] = False  # whether it is not for other skeletons
-    live: ClassVar[bool] = False  # whether streams run it, on clips of one frame
+    optional: ClassVar[bool] = True  # whether the step can be left out by name
+    of_people: ClassVar[bool] = False  # whether the step is for people only
+    live: ClassVar[bool] = False  # whether streams run the step, on clips of one frame
 
     report: Report = field(default=Report(), repr=False, compare=False)
 
     def reporting_to(self: S, report: Report) -> S:
-        """Return the same step with another report."""
-        step = copy(self)  # classes of users may have a constructor of their own
+        """Return a copy of the step that reports elsewhere."""
+        step = copy(self)  # users' classes may have a constructor of their own
         object.__setattr__(step, 'report', report)
         return step
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
-        """Return what must look at the frames while people are detected.
+        """Return observers of the frames, which see them while people are detected.
 
-        People in the frames have a skeleton of this name.
+        Args:
+            frames (FrameSource): The video.
+            skeleton (str): Name of the skeleton of the people in it.
         """
         return ()
 
@@ -62,9 +64,12 @@ class KeypointStep(Step):
         raise NotImplementedError
 
     def start(self, fps: float) -> Callable[[Clip2D], Clip2D]:
-        """Return what is called with each frame of a stream of a mean rate.
+        """Return the function that processes a stream, frame by frame.
 
         Steps that remember earlier frames override this.
+
+        Args:
+            fps (float): Mean frames per second of the stream.
         """
         return self
 
@@ -77,5 +82,5 @@ class PoseStep(Step):
         raise NotImplementedError
 
     def start(self, fps: float) -> Callable[[Clip3D], Clip3D]:
-        """Return what is called with each frame, see :meth:`KeypointStep.start`."""
+        """Return the function for a stream, see :meth:`KeypointStep.start`."""
         return self

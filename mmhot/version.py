@@ -12,15 +12,17 @@ __version__ = '0.2.0'
 
 @cache
 def digest_of_code(*rooms: str) -> str:
-    """Return a digest of the sources of rooms of mmhot, by default of all.
+    """Return a digest of mmhot's sources, or of the sources of some of its rooms.
 
-    Whatever is kept for later runs is named by the sources that decide it.
+    Results that are kept for later runs are named by the sources that decide them.
+
+    Args:
+        *rooms (str): Names of subpackages, such as ``'tracking'``.
     """
     root = Path(__file__).parent
-    return _digest(
-        root,
-        (x for room in rooms or ('.',) for x in sorted((root / room).rglob('*.py'))),
-    )
+    folders = [root / room for room in rooms] or [root]
+    files = [x for folder in folders for x in sorted(folder.rglob('*.py'))]
+    return _digest(root, files)
 
 
 def digest_of_part(part: object) -> str:
@@ -35,6 +37,7 @@ def digest_of_part(part: object) -> str:
 
 @cache
 def _digest_of_package(name: str) -> str:
+    """Return a digest of the sources of a top-level package or module."""
     module = sys.modules[name]
     if not getattr(module, '__file__', None):
         return secrets.token_hex(8)  # a notebook's cells may change: nothing is reused
@@ -45,6 +48,7 @@ def _digest_of_package(name: str) -> str:
 
 
 def _digest(root: Path, files: Iterable[Path]) -> str:
+    """Return a digest of the names, relative to a root, and contents of files."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.relative_to(root).as_posix().encode())

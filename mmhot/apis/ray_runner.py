@@ -37,6 +37,9 @@ def process_with_ray(
         report (Report): Where lines and progress go.
         make_worker (Callable): Makes a worker from options and report.
 
+    Yields:
+        Outcome: The outcome of an input.
+
     Raises:
         ValueError: If an option is wrong, there is no cluster, or a model cannot be
             loaded.
@@ -63,14 +66,22 @@ def process_with_ray(
 
 
 class RemoteWorker:
-    """Worker in a process of Ray, and the lines and warnings that it prints."""
+    """Worker in a process of Ray, which returns its lines instead of printing them.
+
+    Args:
+        make_worker (Callable): Makes a worker from options and report.
+        values (Values): Options.
+        folder (str): Working directory, to which relative paths belong.
+    """
 
     def __init__(
         self, make_worker: Callable[..., ClipWorker], values: Values, folder: str
     ) -> None:
         load_extensions()  # options may name parts of extensions
         self._folder = folder
-        self._lines: list[tuple[Line, bool]] = []
+        self._lines: list[
+            tuple[Line, bool]
+        ] = []  # lines, and whether each is a warning
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._make_worker = partial(make_worker, values, report)
         handler = WarningHandler(lambda x: self._lines.append((x, True)))
@@ -82,16 +93,18 @@ class RemoteWorker:
         return self._make_worker()
 
     def prepare(self) -> list[tuple[Line, bool]]:
-        """Load the models; return lines, and whether each is a warning."""
+        """Load the models; return the lines that this printed."""
         self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, bool]]]:
-        """Process an input; return its outcome, and lines as :meth:`prepare`."""
+        """Process an input; return its outcome, and the lines that this printed."""
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[Line, bool]]:
-        taken, self._lines = self._lines, []
+        """Return the lines since the last call."""
+        taken = self._lines
+        self._lines = []
         return taken
 
 
@@ -120,13 +133,13 @@ def _connected() -> Iterator[Any]:
 def _start(
     ray: Any, values: Values, count: int, make_worker: Callable[..., ClipWorker]
 ) -> list[Any]:
-    """Start the workers, as many as fit unless their number is given."""
+    """Start workers for ``count`` inputs: the stated number, or as many as fit."""
     resources = ray.cluster_resources()
     device = values.of(DeviceOptions).device
     num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')
     most = int(resources.get('GPU' if num_gpus else 'CPU', 0))
     num_workers = values.of(BatchOptions).num_workers or max(1, min(most, count))
-    # A cluster may grow, so that its size is no limit.
+    # A cluster may grow, so its size is not a limit.
     if num_workers > most and 'RAY_ADDRESS' not in os.environ:
         raise ArgumentError(
             '{num_workers} must be at most %s on this machine, got %s',
@@ -149,6 +162,9 @@ def collect_outcomes(
         pool (ray.util.ActorPool): The workers.
         inputs (Sequence[ClipInput]): Inputs.
         say (Callable): Receives the lines of the workers.
+
+    Yields:
+        Outcome: The outcome of an input; also of inputs whose worker died.
     """
     waiting = {item.name: None for item in inputs}
     reason = ''

@@ -27,11 +27,10 @@ Stage = tuple[str, Clip2D | Clip3D]
 
 @dataclass
 class StageTimes:
-    """Seconds that the stages of a pipeline took for a clip, and what the clip is."""
+    """Seconds that the stages of a pipeline took for a clip, and its frames."""
 
     seconds: dict[str, float] = field(default_factory=dict)  # seconds by stage
-    num_frames: int = 0
-    size: tuple[int, int] = (0, 0)  # width and height of a video in pixels
+    num_frames: int = 0  # number of frames of the clip
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -82,7 +81,6 @@ class Runner:
             )
         people = footage.people
         self.times.num_frames = len(people.people) - people.first
-        self.times.size = people.size
         with self.times.measure(plan.track.part):
             clip = plan.track(footage)
         clip = _last(self._run(plan.returning, clip, {}, footage), clip)

@@ -8,12 +8,12 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_ALL = ('0.0.0.0', '::')
-_READING = ('GET', 'HEAD', 'OPTIONS')
+_ALL = ('0.0.0.0', '::')  # addresses of the whole network
+_READING = ('GET', 'HEAD', 'OPTIONS')  # methods of requests that change nothing
 
 
 class _SameOrigin:
-    """Refuse requests of other sites that change something."""
+    """Refuse requests that change something if another site sends them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -29,9 +29,12 @@ class _SameOrigin:
 
 
 def only_own(host: str) -> list[Middleware]:
-    """Return a check that refuses other host names than the address, and other sites.
+    """Return checks that refuse other sites, and host names that are not the page's.
 
     A page for the whole network may have any name.
+
+    Args:
+        host (str): Address at which the page listens.
     """
     hosts = ['*'] if host in _ALL else ['127.0.0.1', 'localhost', host]
     return [

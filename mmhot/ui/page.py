@@ -31,22 +31,26 @@ from mmhot.weights.index import FOLDER
 from mmhot.weights.names import NAMED_FILES, POSE
 
 _INPUTS = ['video', 'image', '.npz', '.json', '.csv', '.h5']
+# Program of a run: `mmhot` with progress bars in the file of its first argument
 _RUN = (
     'from pathlib import Path; from mmhot.cli.dispatch import main; '
     'from mmhot.ui.progress import bars_to_file; '
     'sys.exit(main(bars=bars_to_file(Path(sys.argv.pop(1)))))'
 )
-_SESSION = 'session-'
-_MINUTES = 60  # longest duration of a run
-# Bytes of addresses that a run may reserve. Only runs without a GPU are limited, as a
-# GPU's driver reserves more.
+_SESSION = 'session-'  # prefix of the folders of sessions
+_MINUTES = 60  # minutes after which a run is ended
+# Bytes of addresses that a run without a GPU may reserve, and that each of its threads
+# adds. A GPU's driver reserves more, so runs on GPUs are not limited.
 _MEMORY = 16 << 30
+_MEMORY_OF_THREAD = 1 << 28
 MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
 SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
-_UNTAKEN = 600.0  # seconds after which uploads that no page has taken are deleted
+_UNTAKEN = 600.0  # seconds after which uploads that no session has are deleted
 _IDLE = 86_400.0  # seconds without a run after which a session is deleted
+_PAUSE = 0.3  # seconds between two states of a run that the page shows
+_END = 10.0  # seconds that a run has to end by itself when it is stopped
 _NO_POSES = (
     '<div style="display: grid; place-items: center; height: 36vh">The people of the '
     'video appear here.</div>'
@@ -57,22 +61,36 @@ Upload a video of people, choose files for your programs, and press Lift. Everyt
 runs on this machine; files are deleted when you close the page."""
 CSS = '#messages textarea { font-family: monospace; word-break: normal; }'
 """Style of the page: columns of messages stand below each other."""
-# The page's names of options.
-_FIELDS = dict(height='Body height', start='Start', end='End', people='People to lift')
-_FIELDS |= dict(joints='24 joints', speed='Speed', formats='Files', pose2d='2D model')
+# Names of options on the page, for messages
+_FIELDS = dict(
+    height='Body height',
+    start='Start',
+    end='End',
+    people='People to lift',
+    joints='24 joints',
+    speed='Speed',
+    formats='Files',
+    pose2d='2D model',
+)
 _EXAMPLE = FOLDER / 'demo/walk.mp4'
-_STILL = 640  # pixels of the first frame
-_USERS = 2  # number of visitors with runs at the same time
-_PRIVATE = dict(api_visibility='private')
+_STILL = 640  # pixels of the longer side of the first frame
+_USERS = 2  # number of runs at the same time
+_PRIVATE = dict(api_visibility='private')  # for the page only, not for programs
 
 
 class Page:
-    """Build the page, and run ``mmhot infer`` for its visitors.
+    """Build the page, and run ``mmhot infer`` or ``mmhot lift`` for its visitors.
 
-    Each session has a folder for its upload and results, within Gradio's folder of
-    uploads. It is deleted when the session ends. Further ``options`` are passed to
-    ``mmhot infer``; visitors cannot name models, because configs are programs.
-    ``fields`` are the components of the options, by name.
+    Each session has a folder for its results, which is deleted when the session ends.
+    Visitors choose models from a list, because configs are programs.
+
+    Args:
+        folder (Path): Gradio's folder of uploads, in which sessions have theirs.
+        options (Mapping[str, str]): Options of all runs, such as models.
+
+    Attributes:
+        fields (dict[str, Any]): Components for options, by name.
+        blocks (gr.Blocks): The page.
     """
 
     def __init__(self, folder: Path, options: Mapping[str, str] = {}) -> None:
@@ -80,9 +98,8 @@ class Page:
         self._options = options
         self._memory = 0
         if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
-            # Each thread reserves addresses.
-            self._memory = _MEMORY + (os.cpu_count() or 1) * (1 << 28)
-        self._processes: dict[Path, subprocess.Popen] = {}
+            self._memory = _MEMORY + (os.cpu_count() or 1) * _MEMORY_OF_THREAD
+        self._processes: dict[Path, subprocess.Popen] = {}  # runs by folder of session
         self._uploads: dict[Path, Path] = {}  # uploads by folder of the session
         self.blocks = self._build()
 
@@ -150,7 +167,11 @@ class Page:
     def lift(
         self, request: gr.Request, source: str | None, *values: Any
     ) -> Iterator[tuple]:
-        """Lift the upload with values of the fields; yields viewer, messages, files."""
+        """Lift the upload with the values of the fields.
+
+        Yields:
+            tuple: HTML of the viewer, messages, and the paths of the results or None.
+        """
         session = self._folder_of(request)
         if source is None or not Path(source).is_file():
             yield _NO_POSES, 'Upload a video, an image or 2D keypoints first.', None
@@ -166,7 +187,7 @@ class Page:
             while process.poll() is None and time.monotonic() < deadline:
                 viewer = (progress_html(state) or _STARTING) + still
                 yield viewer, _read(logs, out), None
-                time.sleep(0.3)
+                time.sleep(_PAUSE)
         finally:
             _end(process)
             stopped = self._processes.pop(session, None) is None
@@ -226,7 +247,7 @@ class Page:
             _end(process)
 
     def sweep(self) -> None:
-        """Delete uploads, which pages have copied, and sessions without a run."""
+        """Delete old uploads that no session has, and old sessions without a run."""
         for path in self._folder.glob('*'):
             if path in self._processes:
                 continue
@@ -253,7 +274,7 @@ def _make_fields() -> dict[str, Any]:
     ]
     fields = {
         'formats': gr.Dropdown(
-            formats, label='Files', **dict(value=['npz', 'html'], multiselect=True)
+            formats, label='Files', value=['npz', 'html'], multiselect=True
         )
     }
     with gr.Row():
@@ -270,7 +291,7 @@ def _make_fields() -> dict[str, Any]:
         fields['joints'] = gr.Checkbox(label='24 joints, with feet and hands')
         fields['speed'] = gr.Radio([*SPEEDS], value='default', label='Speed')
         fields['pose2d'] = gr.Dropdown(
-            _models(), **dict(value='', label='2D model', filterable=False)
+            _models(), value='', label='2D model', filterable=False
         )
     return fields
 
@@ -325,16 +346,17 @@ def _first_frame(source: str) -> str:
 
 
 def _end(process: subprocess.Popen) -> None:
+    """Ask a process to end, and kill it if it does not."""
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(_END)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 def _read(logs: Iterable[Path], out: Path) -> str:
-    """Read the lines of a run, without those that name its files."""
+    """Read the lines of a run, except for lines that name its result files."""
     lines = []
     for log in logs:
         with suppress(FileNotFoundError):  # the session has ended
@@ -344,11 +366,14 @@ def _read(logs: Iterable[Path], out: Path) -> str:
 
 
 def _in_words(line: str) -> str:
-    """Name options as on the page, and leave out names of other things."""
-    # Visitors know neither the command nor its folders.
+    """Say a line of the command line as the page would.
+
+    Options get the names of the page's fields. Visitors know neither the command nor
+    its folders nor other options, so these are left out, with the clause around them.
+    """
     line = re.sub(r'^mmhot (infer|lift): (error: )?|(?<!\S)/\S*/', '', line)
     for name, field in _FIELDS.items():
         line = re.sub(rf'--{name}\b(?!-)', field, line)
-    parts = re.split(r'(?<=[;:,]) ', line)
-    kept = [part for part in parts if '--' not in part]
-    return line if kept == parts else ' '.join(kept).rstrip(';:, ')
+    clauses = re.split(r'(?<=[;:,]) ', line)
+    known = [clause for clause in clauses if '--' not in clause]
+    return line if known == clauses else ' '.join(known).rstrip(';:, ')

@@ -10,12 +10,11 @@ from pathlib import Path
 from mmhot.io.atomic import replacing
 from mmhot.progress import Bars, Count
 
-# Seconds between two states.
-_PACE = 0.2
+_PACE = 0.2  # seconds between two states
 
 
 def bars_to_file(path: Path) -> Bars:
-    """Return progress bars that write their state to a file."""
+    """Return progress bars that write their state to a file, as JSON."""
 
     @contextmanager
     def bar(title: str, unit: str = 'frame') -> Iterator[Count]:
@@ -39,7 +38,7 @@ def bars_to_file(path: Path) -> Bars:
 
 
 def progress_html(path: Path) -> str:
-    """Return a bar with the time left; empty before the first state."""
+    """Return HTML of a bar with the time left; empty before the first state."""
     try:
         state = json.loads(path.read_text(encoding='utf-8'))
     except (OSError, ValueError):
