@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmpose.datasets import CocoWholeBodyDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.structures.bbox import bbox_overlaps
 
 from mmhot.compat.coco_evaluation import PARTS, person_fault
 from mmhot.errors import naming
@@ -22,16 +24,17 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# A labeled keypoint may lie outside of the image by this share of its larger side.
+# Largest distance of a labeled keypoint from the image, as a share of its larger side.
 # Higher values refuse less.
 _MAX_OUTSIDE = 0.05
-# A box may end outside of the image by this share of its side. Higher values refuse
-# less.
+# Largest distance of a box's end from the image, as a share of its side. Higher values
+# refuse less.
 _MAX_BEYOND = 0.1
-# Boxes count as two corners if all of them overlap the keypoints better that way, the
-# median by at least this factor. Higher values refuse less.
+# Boxes are x1, y1, x2, y2 if all of them overlap the keypoints better that way, and
+# their median overlap grows by at least this factor. Higher values refuse less.
 _CORNER_GAIN = 1.25
-# They also need this median intersection over union. Higher values refuse less.
+# Least median intersection over union of these boxes and the keypoints. Higher values
+# refuse less.
 _CORNER_OVERLAP = 0.5
 
 
@@ -39,23 +42,26 @@ _CORNER_OVERLAP = 0.5
 class CocoNeeds:
     """Content that a dataset or metric needs in an annotation file."""
 
-    joints: Sequence[str] = ()  # names of the model's keypoints; none: boxes only
+    joints: Sequence[str] = ()  # names of the model's keypoints, () for detectors
     parts: Sequence[str] = ()  # fields that hold the keypoints
     fields: Sequence[str] = ()  # further fields that each annotation must have
     classes: Sequence[str] = ()  # names of the categories of a detector
 
 
 def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
-    """Return what a dataset needs, None if it does not read COCO's format.
+    """Return the content that a dataset needs in its annotation file.
 
     Args:
         dataset (Dataset): Dataset of MMPose or MMDetection.
-        metrics (Sequence[BaseMetric]): Metrics that evaluate it.
+        metrics (Sequence[BaseMetric]): Metrics of its evaluation.
+
+    Returns:
+        CocoNeeds | None: None if the dataset does not read COCO's format.
     """
     read = getattr(type(dataset), 'load_data_list', None)
-    # MMDetection's; LVIS, which inherits from it, has other fields.
+    # Of MMDetection's datasets only this one has COCO's fields; LVIS overrides it.
     if getattr(read, '__qualname__', '') == 'CocoDataset.load_data_list':
-        fields = ['area', *['iscrowd'] * dataset.test_mode]
+        fields = ['area', 'iscrowd'] if dataset.test_mode else ['area']
         return CocoNeeds(fields=fields, classes=dataset.metainfo['classes'])
     load = getattr(type(dataset), '_load_annotations', None)
     if load is not BaseCocoStyleDataset._load_annotations:
@@ -63,19 +69,29 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
     names = dataset.metainfo['keypoint_id2name']
     joints = tuple(names[index] for index in range(len(names)))
     if isinstance(dataset, CocoWholeBodyDataset):
-        needed = ('area', 'iscrowd', 'num_keypoints', 'segmentation')
-        return CocoNeeds(joints, PARTS, needed)
-    fields = ['area'] * any(getattr(x, 'use_area', False) for x in metrics)
-    crowds = any(getattr(x, 'iou_type', '') == 'keypoints_crowd' for x in metrics)
-    return CocoNeeds(joints, PARTS[:1], [*fields, *['num_keypoints'] * crowds])
+        fields = ['area', 'iscrowd', 'num_keypoints', 'segmentation']
+        return CocoNeeds(joints, PARTS, fields)
+    fields = []
+    if any(getattr(metric, 'use_area', False) for metric in metrics):
+        fields.append('area')
+    if any(getattr(x, 'iou_type', '') == 'keypoints_crowd' for x in metrics):
+        fields.append('num_keypoints')
+    return CocoNeeds(joints, PARTS[:1], fields)
 
 
 def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
     """Describe each kind of fault of a dataset's annotations.
 
     Args:
-        dataset (Dataset): Dataset; without a file in COCO's format it has no fault.
-        metrics (Sequence[BaseMetric]): Metrics that evaluate it.
+        dataset (Dataset): Dataset of MMPose or MMDetection.
+        metrics (Sequence[BaseMetric]): Metrics of its evaluation.
+
+    Returns:
+        list[str]: One line for each kind of fault; empty if the dataset does not read a
+        local file in COCO's format.
+
+    Raises:
+        ValueError: If the file is not JSON, or has another structure.
     """
     needs = needs_of(dataset, metrics)
     if needs is None or '://' in dataset.ann_file:
@@ -86,12 +102,12 @@ def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
 
 
 def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
-    """Yield one line for each kind of fault of a decoded file: annotation, field, text.
+    """Yield one line for each kind of fault of a decoded file.
 
     People that MMPose leaves out (crowds, no labeled keypoint) may have any numbers.
     """
     annotations = content['annotations']
-    if needs.parts:  # MMPose leaves out the others
+    if needs.parts:  # MMPose leaves out annotations without keypoints
         annotations = [ann for ann in annotations if needs.parts[0] in ann]
     if not annotations:
         yield f'no annotation has {" and ".join(("bbox", *needs.parts[:1]))}'
@@ -101,14 +117,14 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
         or _find_name_fault(annotations, content, needs)
         or _find_field_fault(annotations, content, needs)
     )
-    if fault:  # numbers cannot be computed
+    if fault:  # no arrays can be made of such annotations
         yield fault
     else:
         yield from _value_faults(annotations, content, needs)
 
 
 def find_entry_fault(content: dict) -> str | None:
-    """Describe the first fault of images and IDs, with its count."""
+    """Describe the first fault of images and IDs, with its number; None if none."""
     for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
         wrong = [x for x in content['images'] if not isinstance(x.get(field), kind)]
         if wrong:
@@ -126,9 +142,9 @@ def repeated(values: Iterable[Hashable]) -> list:
     return [value for value, count in Counter(values).items() if count > 1]
 
 
-def _more(things: Sequence[object], what: str) -> str:
-    """Count the things that a line does not name, as it names the first one only."""
-    return f' (and {len(things) - 1} more {what})' if len(things) > 1 else ''
+def _more(items: Sequence[object], noun: str) -> str:
+    """Count the items after the first one, such as ' (and 2 more images)'."""
+    return f' (and {len(items) - 1} more {noun})' if len(items) > 1 else ''
 
 
 def _find_name_fault(
@@ -136,8 +152,8 @@ def _find_name_fault(
 ) -> str | None:
     """Describe the first category with other keypoints than the model's.
 
-    Names may be spelled differently, and up to half of them may have synonyms, such as
-    top_head and head, as long as none is the name of another keypoint.
+    Names may be spelled differently, and up to half of them may be synonyms, such as
+    top_head and head, but none may be the name of another keypoint.
     """
     used = {ann['category_id'] for ann in annotations}
     for category in content.get('categories', ()):
@@ -152,7 +168,7 @@ def _find_name_fault(
         moved = any(a in ours or b in theirs for a, b in differ)
         if moved or len(theirs) != len(ours) or 2 * len(differ) > len(ours):
             return (
-                f"category {category.get('name')!r}, 'keypoints': are "
+                f"category {category.get('name')!r}, 'keypoints': has "
                 f"{', '.join(map(str, names))}, but the config's metainfo has "
                 f'{", ".join(needs.joints)}: use the same names and order in both, '
                 'see docs/own_keypoints.md'
@@ -172,11 +188,12 @@ def _find_field_fault(
                 return f'{name}, {field!r}: is missing'
         if ann['image_id'] not in images:
             return f"{name}, 'image_id': there is no image {ann['image_id']!r}"
-        total, count = sum(len(ann[part]) for part in needs.parts), len(needs.joints)
+        total = sum(len(ann[part]) for part in needs.parts)
+        count = len(needs.joints)
         if total != 3 * count:
             return (
                 f"{name}, '{'+'.join(needs.parts)}': has {total} numbers, wanted "
-                f'{3 * count}, for the {count} keypoints of the model'
+                f'{3 * count} (x, y, visibility) for the {count} keypoints of the model'
             )
     return None
 
@@ -186,20 +203,20 @@ def _value_faults(
 ) -> Iterator[str]:
     """Yield faults of boxes and keypoints; only the first one of each annotation."""
     sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
-    size = np.array([sizes[ann['image_id']] for ann in annotations], float)
-    boxes = np.array([ann['bbox'] for ann in annotations], float)
+    size = np.array([sizes[ann['image_id']] for ann in annotations], float)  # (N, 2)
+    boxes = np.array([ann['bbox'] for ann in annotations], float)  # (N, 4)
     numbers = [[x for part in needs.parts for x in ann[part]] for ann in annotations]
-    points = np.array(numbers, float).reshape(len(annotations), -1, 3)
+    points = np.array(numbers, float).reshape(len(annotations), -1, 3)  # (N, K, 3)
     used = _find_used(annotations, points[..., 2], content, needs)
     if not used.any():
         what = 'keypoint of visibility 1 or 2' if needs.parts else 'box of its classes'
         yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
         return
     use_area = 'area' in needs.fields
-    of_people = [person_fault(ann, needs.parts, use_area) for ann in annotations]
+    person_faults = [person_fault(ann, needs.parts, use_area) for ann in annotations]
     faults = [
-        (*fault, np.array([other == fault for other in of_people]))
-        for fault in dict.fromkeys(filter(None, of_people))
+        (*kind, np.array([fault == kind for fault in person_faults]))
+        for kind in dict.fromkeys(filter(None, person_faults))
     ]
     faults += _keypoint_faults(points, size, needs)
     faults += _box_faults(boxes, points, size, used)
@@ -215,79 +232,96 @@ def _value_faults(
 def _find_used(
     annotations: list[dict], visibility: np.ndarray, content: dict, needs: CocoNeeds
 ) -> np.ndarray:
-    """Return which annotations (N,) training uses, by visibility (N, K)."""
-    used = np.array([not ann.get('iscrowd') for ann in annotations], bool)
+    """Mark the annotations that training uses, (N,), by visibilities (N, K)."""
+    used = np.array([not ann.get('iscrowd') for ann in annotations])
     if needs.parts:
-        counted = [ann.get('num_keypoints', 1) != 0 for ann in annotations]
-        # NaN is a fault, which is reported
-        used &= ~(visibility <= 0).all(1) & np.array(counted, bool)
+        used &= [ann.get('num_keypoints', 1) != 0 for ann in annotations]
+        used &= ~(visibility <= 0).all(1)  # a visibility of NaN is used: it is a fault
     elif needs.classes:
         classes = {x['id'] for x in content['categories'] if x['name'] in needs.classes}
-        used &= np.array([ann['category_id'] in classes for ann in annotations], bool)
+        used &= [ann['category_id'] in classes for ann in annotations]
     return used
 
 
 def _keypoint_faults(
     points: np.ndarray, size: np.ndarray, needs: CocoNeeds
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield field, text and rows (N,) of the kinds of faults of keypoints (N, K, 3)."""
-    xy, codes = points[..., :2], points[..., 2]
-    is_code = np.isin(codes, (0, 1, 2)) if len(needs.parts) == 1 else codes >= 0
-    text = 'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)'
-    yield 'keypoints', text, ~is_code.all(1)
-    labeled, several = codes > 0, (codes > 0).sum(1) > 1
-    normalized = several & ((xy <= 1).all(-1) | ~labeled).all(1)
-    yield 'keypoints', 'are normalized to 0..1, or all 0: wanted pixels', normalized
-    at_zero = (labeled & (xy == 0).all(-1)).sum(1) > 1
-    text = 'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled'
-    yield 'keypoints', text, at_zero
+    """Yield field, text and mask (N,) of each kind of fault of keypoints (N, K, 3)."""
+    xy = points[..., :2]
+    visibility = points[..., 2]
+    labeled = visibility > 0
+    # COCO-WholeBody has confidences as visibilities.
+    is_wholebody = len(needs.parts) > 1
+    is_known = visibility >= 0 if is_wholebody else np.isin(visibility, (0, 1, 2))
+    yield (
+        'keypoints',
+        'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)',
+        ~is_known.all(1),
+    )
+    yield (
+        'keypoints',
+        'are normalized to 0..1, or all 0: wanted pixels',
+        ((xy <= 1).all(-1) | ~labeled).all(1) & (labeled.sum(1) > 1),
+    )
+    yield (
+        'keypoints',
+        'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled',
+        ((xy == 0).all(-1) & labeled).sum(1) > 1,
+    )
     margin = _MAX_OUTSIDE * size.max(1)[:, None, None]
-    outside = (xy < -margin) | (xy > size[:, None] + margin)
-    is_outside = (outside.any(-1) & labeled).any(1)
-    yield 'keypoints', 'a labeled one lies outside of the image', is_outside
+    is_outside = (xy < -margin) | (xy > size[:, None] + margin)
+    yield (
+        'keypoints',
+        'a labeled one lies outside of the image',
+        (is_outside.any(-1) & labeled).any(1),
+    )
 
 
 def _box_faults(
     boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield field, text and rows (N,) of the kinds of faults of boxes (N, 4).
+    """Yield field, text and mask (N,) of each kind of fault of boxes (N, 4).
 
     ``points`` are keypoints (N, K, 3), ``size`` the widths and heights of the images
-    (N, 2), and ``used`` marks the annotations that count, (N,).
+    (N, 2), and ``used`` marks the annotations that training uses, (N,).
     """
-    corner, sides = boxes[:, :2], boxes[:, 2:]
+    corner = boxes[:, :2]
+    sides = boxes[:, 2:]
+    end = corner + sides
     hint = ': wanted x, y, width, height in pixels'
     yield 'bbox', '{0} has no width or height' + hint, (sides <= 0).any(1)
     yield 'bbox', '{0} is normalized to 0..1' + hint, (boxes <= 1).all(1)
-    xy, labeled = points[..., :2], points[..., 2] > 0
-    beyond = corner + sides > (1 + _MAX_BEYOND) * size
-    corners = beyond.any(1) & ((sides > corner) & (sides <= size + 1)).all(1)
-    corners |= used & _are_corners(boxes[used], points[used])
-    yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, corners
-    near = np.abs(xy - (corner + sides / 2)[:, None]) <= sides[:, None]
-    away = ~(near.all(-1) & labeled).any(1) & (labeled.sum(1) > 1)
-    away |= (corner >= size).any(1) | (corner + sides <= 0).any(1)
-    text = '{0} is not around the person, or outside of the image' + hint
-    yield 'bbox', text, away
+    is_beyond = (end > (1 + _MAX_BEYOND) * size).any(1)
+    are_corners = is_beyond & ((sides > corner) & (sides <= size + 1)).all(1)
+    are_corners |= used & _fit_as_corners(boxes[used], points[used])
+    yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, are_corners
+    labeled = points[..., 2] > 0
+    distance = np.abs(points[..., :2] - (corner + sides / 2)[:, None])
+    is_near = (distance <= sides[:, None]).all(-1) & labeled
+    is_outside = (corner >= size).any(1) | (end <= 0).any(1)
+    yield (
+        'bbox',
+        '{0} is not around the person, or outside of the image' + hint,
+        ~is_near.any(1) & (labeled.sum(1) > 1) | is_outside,
+    )
 
 
-def _are_corners(boxes: np.ndarray, points: np.ndarray) -> bool:
-    """Whether all boxes (N, 4) fit their keypoints better as x1, y1, x2, y2."""
+def _fit_as_corners(boxes: np.ndarray, points: np.ndarray) -> bool:
+    """Whether all boxes (N, 4) fit keypoints (N, K, 3) better as x1, y1, x2, y2."""
     labeled = (points[..., 2:] > 0) & np.isfinite(points[..., :2])
     low = np.where(labeled, points[..., :2], np.inf).min(1, initial=np.inf)
     high = np.where(labeled, points[..., :2], -np.inf).max(1, initial=-np.inf)
-    rows = (high > low).all(1)  # several keypoints, not in a line
-    if not rows.any():
+    has_extent = (high > low).all(1)  # several keypoints, not in a line
+    if not has_extent.any():
         return False
-
-    def overlap(ends: np.ndarray) -> np.ndarray:
-        corner, area = boxes[rows, :2], (high - low)[rows].prod(1)
-        sides = np.minimum(ends, high[rows]) - np.maximum(corner, low[rows])
-        common = sides.clip(0).prod(1)
-        return common / ((ends - corner).clip(0).prod(1) + area - common)
-
-    as_corners = overlap(boxes[rows, 2:])
-    as_sides = overlap(boxes[rows, :2] + boxes[rows, 2:])
-    gain = np.median(as_corners / np.maximum(as_sides, 1e-9))
-    is_close = np.median(as_corners) >= _CORNER_OVERLAP
-    return bool((as_corners > as_sides).all() and gain >= _CORNER_GAIN and is_close)
+    extents = torch.from_numpy(np.hstack([low, high])[has_extent])
+    corners = torch.from_numpy(boxes[has_extent])
+    sides = torch.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]])
+    as_corners = bbox_overlaps(corners, extents, is_aligned=True)
+    as_sides = bbox_overlaps(sides, extents, is_aligned=True)
+    gain = as_corners / as_sides.clamp(min=1e-9)
+    return bool(
+        (as_corners > as_sides).all()
+        and gain.quantile(0.5) >= _CORNER_GAIN
+        and as_corners.quantile(0.5) >= _CORNER_OVERLAP
+    )

@@ -15,17 +15,17 @@ class ClipPrediction:
 
     pred: np.ndarray  # predicted poses, meters, (F, K, 3)
     target: np.ndarray  # true poses, meters, (F, K, 3); NaN where a joint is missing
-    frames: np.ndarray | None = None  # numbers within the clip, (F,)
+    frames: np.ndarray | None = None  # frame numbers within the clip, (F,)
     fps: float | None = None  # frames per second
     dataset: str = ''  # name of the dataset, or of the source of the 2D poses
-    subject: str = ''
+    subject: str = ''  # '' if unknown, as action and clip
     action: str = ''
-    clip: str = ''  # RECORDING.CAMERA; '' if unknown, like the others
+    clip: str = ''  # RECORDING.CAMERA
     # Number of frames that a pruner keeps, and number of frames of a window
     kept: tuple[int, int] | None = None
     weights: np.ndarray | None = None  # weights for overlapping windows, (F,)
     root_world: np.ndarray | None = None  # true path of the root, meters, z up, (F, 3)
-    # Rotation from the camera's axes, which poses have, to the world's, (3, 3)
+    # Rotation from the camera's axes, the axes of the poses, to the world's, (3, 3)
     camera_axes: np.ndarray | None = None
 
 
@@ -52,9 +52,9 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
     pred = np.asarray(sample['pred_instances']['keypoints'])
     if pred.size != target.size or pred.shape[-2:] != target.shape[-2:]:
         raise ValueError(
-            f'LiftingErrorMetric: predictions of {pred.shape} do not fit targets of '
-            f"{target.shape}; test_cfg.target ('center' or 'all') must agree with the "
-            'num_targets of the dataset'
+            f'LiftingErrorMetric: predictions {pred.shape} do not fit targets '
+            f"{target.shape}: use test_cfg.target='center' with num_targets=1 of the "
+            "dataset, and 'all' with more"
         )
     num_targets = len(target)
     inside = np.full(num_targets, True)
@@ -82,40 +82,49 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
 
 
 def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
-    """Join the parts of clips, in any order.
+    """Join the parts of clips.
 
     A frame that several windows predicted counts once, with the mean of its
     predictions, weighted by :func:`blend_weights` as in lifting. Frames of unknown
-    clips are assumed to be different. Clips are sorted by dataset, subject, action and
-    name, frames rise.
+    clips are assumed to be different.
+
+    Args:
+        parts (Iterable[ClipPrediction]): Parts of clips, in any order.
+
+    Returns:
+        list[ClipPrediction]: Clips, sorted by dataset, subject, action and name. Their
+        frames rise.
     """
-    of_clip = defaultdict(list)
+    parts_of_clip = defaultdict(list)
     for part in parts:
         clip = part.clip if part.frames is not None else ''
-        of_clip[part.dataset, part.subject, part.action, clip].append(part)
-    return [_join(of_clip[labels], clip=labels[-1]) for labels in sorted(of_clip)]
+        labels = part.dataset, part.subject, part.action, clip
+        parts_of_clip[labels].append(part)
+    return [_join(parts_of_clip[x], clip=x[-1]) for x in sorted(parts_of_clip)]
 
 
 def _join(parts: list[ClipPrediction], clip: str) -> ClipPrediction:
-    pred = np.concatenate([part.pred for part in parts])
-    target = np.concatenate([part.target for part in parts])
-    first, frames, root = parts[0], None, None
-    if clip:
-        frames = np.concatenate([part.frames for part in parts])
-        frames, where, place = np.unique(frames, return_index=True, return_inverse=True)
-        weights = np.concatenate([part.weights for part in parts])
-        total = np.zeros((len(frames), *pred.shape[1:]))
-        np.add.at(total, place, pred * weights[:, None, None])
-        pred = total / np.bincount(place, weights)[:, None, None]
-        target = target[where]
-        if first.root_world is not None:
-            root = np.concatenate([part.root_world for part in parts])[where]
-    return replace(
-        first,
-        pred=pred,
-        target=target,
-        frames=frames,
-        root_world=root,
+    """Join the parts of one clip, or of unknown clips ('')."""
+    joined = replace(
+        parts[0],
+        pred=np.concatenate([part.pred for part in parts]),
+        target=np.concatenate([part.target for part in parts]),
+        frames=None,
+        root_world=None,
         clip=clip,
         weights=None,
     )
+    if not clip:
+        return joined
+    frames = np.concatenate([part.frames for part in parts])
+    joined.frames, first, place = np.unique(
+        frames, return_index=True, return_inverse=True
+    )
+    weights = np.concatenate([part.weights for part in parts])
+    total = np.zeros((len(joined.frames), *joined.pred.shape[1:]))
+    np.add.at(total, place, joined.pred * weights[:, None, None])
+    joined.pred = total / np.bincount(place, weights)[:, None, None]
+    joined.target = joined.target[first]
+    if parts[0].root_world is not None:
+        joined.root_world = np.concatenate([part.root_world for part in parts])[first]
+    return joined

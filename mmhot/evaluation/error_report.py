@@ -24,8 +24,8 @@ class Measure:
     # Function that computes the error of each joint in meters, (F', K)
     joint_errors: Callable[..., np.ndarray] = pose_errors.joint_position_errors
     num_frames: int = 1  # consecutive frames that the measure needs
-    # Distances in meters. If given, the measure is the mean percentage of joints within
-    # these distances, and higher is better.
+    # Rising distances in meters. If given, the measure is the mean percentage of joints
+    # within these distances, and higher is better.
     thresholds: Sequence[float] = ()
 
     def per_joint(self, clip: ClipPrediction) -> tuple[np.ndarray, np.ndarray]:
@@ -39,17 +39,18 @@ class Measure:
         if not len(clip.pred) or (self.num_frames > 1 and clip.frames is None):
             none = np.zeros((0, clip.pred.shape[1]))
             return none, none > 0
-        target, order = clip.target, self.num_frames - 1
+        target = clip.target
+        order = self.num_frames - 1
         if order:
             errors = self.joint_errors(clip.pred, target, order, clip.frames)
             target = pose_errors.frame_changes(target, order, clip.frames)
         else:
             errors = self.joint_errors(clip.pred, target)
-        rates = 1000 * errors
+        values = 1000 * errors
         if self.thresholds:
-            not_above = np.searchsorted(np.sort(self.thresholds), errors, side='right')
-            rates = 100 * (1 - not_above / len(self.thresholds))
-        return rates, ~np.isnan(target[..., 0])
+            not_above = np.searchsorted(self.thresholds, errors, side='right')
+            values = 100 * (1 - not_above / len(self.thresholds))
+        return values, ~np.isnan(target[..., 0])
 
     def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
         """Return the indices of the joints that count."""
@@ -80,31 +81,31 @@ def get_measures(names: Sequence[str]) -> list[Measure]:
     Raises:
         ValueError: If a name is unknown.
     """
-    names = [names] if isinstance(names, str) else names
     for name in names:
         require_choice('measures', name, MEASURES)
     return [MEASURES[name] for name in names]
 
 
 class _Part(NamedTuple):
-    """A clip, and by measure each joint's sum over frames (K,) with their number."""
+    """A clip, and its values of each measure."""
 
     clip: ClipPrediction
-    sums: dict[str, tuple[np.ndarray, np.ndarray]]
+    sums: dict[str, np.ndarray]  # sum over frames of each joint, (K,), by measure
+    counts: dict[str, np.ndarray]  # frames in which a joint is known, (K,), by measure
 
 
 class ErrorReport:
     """Errors of clips, by dataset.
 
-    The errors of a joint are averaged over frames, and these means over actions, if
-    each clip of a dataset has an action. A measure is the mean over joints.
+    The errors of a joint are averaged over frames, then over actions if each clip of a
+    dataset has an action. A measure is the mean over joints.
 
     Args:
         clips (Sequence[ClipPrediction]): Clips of any datasets.
-        measures (Sequence[str]): Names of measures. Those that need consecutive
-            frames are left out if there are none.
-        skeleton (Skeleton, optional): Names joints and groups in tables, and selects
-            the joints of PCK and AUC; without it these are all.
+        measures (Sequence[str]): Names of measures. Measures of consecutive frames are
+            left out if there are none.
+        skeleton (Skeleton, optional): Names of joints and groups in tables, and joints
+            of PCK and AUC; without it these are all joints.
         average (str): 'actions' for the mean over actions, or 'frames' for the mean
             over all frames regardless of actions.
     """
@@ -122,13 +123,14 @@ class ErrorReport:
         self._parts = defaultdict(list)
         measured: set[str] = set()
         for clip in clips:
-            errors = {measure.name: measure.per_joint(clip) for measure in requested}
-            sums = {
-                name: (np.sum(x, 0, where=known), known.sum(0))
-                for name, (x, known) in errors.items()
-            }
-            self._parts[clip.dataset].append(_Part(clip, sums))
-            measured.update(name for name, (x, _) in errors.items() if len(x))
+            part = _Part(clip, {}, {})
+            for measure in requested:
+                values, known = measure.per_joint(clip)
+                part.sums[measure.name] = np.sum(values, 0, where=known)
+                part.counts[measure.name] = known.sum(0)
+                if len(values):
+                    measured.add(measure.name)
+            self._parts[clip.dataset].append(part)
         self.measures = [m for m in requested if m.name in measured]
         self.left_out = [m.name for m in requested if m.name not in measured]
 
@@ -162,21 +164,28 @@ class ErrorReport:
     def table(self, dataset: str, kind: str) -> dict[str, dict[str, float]]:
         """Compute each measure by joint, group, action, subject or clip.
 
-        Joints, groups and subjects are averaged over actions if the whole is; PCK and
-        AUC of groups are of all their joints. ``kind`` is one of ``TABLES``.
+        Joints, groups and subjects are averaged over actions if :meth:`overall` is. PCK
+        and AUC of a group are of all its joints.
+
+        Args:
+            dataset (str): Name of the dataset.
+            kind (str): One of ``TABLES``.
+
+        Returns:
+            dict[str, dict[str, float]]: Values of a row by measure, by name of the row.
         """
         require_choice('kind', kind, TABLES)
-        parts, over_actions = self._parts[dataset], bool(self.actions(dataset))
-        if kind == 'joints':
+        parts = self._parts[dataset]
+        over_actions = bool(self.actions(dataset))
+        if kind in ('joints', 'groups'):
             rows = {name: [joint] for joint, name in enumerate(self.joints)}
-        elif kind == 'groups':
-            rows = pose_errors.error_groups(self.skeleton) if self.skeleton else {}
-        else:
-            by_label = _split(parts, kind.removesuffix('s'))
-            over_actions = over_actions and kind == 'subjects'
-            labels = sorted(label for label in by_label if label)
-            return {name: self._row(by_label[name], over_actions) for name in labels}
-        return {name: self._row(parts, over_actions, rows[name]) for name in rows}
+            if kind == 'groups':
+                rows = pose_errors.error_groups(self.skeleton) if self.skeleton else {}
+            return {name: self._row(parts, over_actions, rows[name]) for name in rows}
+        by_label = _split(parts, kind.removesuffix('s'))
+        over_actions = over_actions and kind == 'subjects'
+        labels = sorted(label for label in by_label if label)
+        return {name: self._row(by_label[name], over_actions) for name in labels}
 
     @property
     def joints(self) -> Sequence[str]:
@@ -191,19 +200,20 @@ class ErrorReport:
         over_actions: bool,
         joints: Sequence[int] | None = None,
     ) -> dict[str, float]:
-        groups = list(_split(parts, 'action').values()) if over_actions else [parts]
+        """Average each measure over frames, then actions, then joints."""
+        groups = _split(parts, 'action').values() if over_actions else [parts]
         row = {}
         for measure in self.measures:
-            sums, counts = (
-                np.array([sum(x.sums[measure.name][i] for x in xs) for xs in groups])
-                for i in range(2)
-            )
-            means = sums / np.maximum(counts, 1)
+            name = measure.name
+            sums = np.array([sum(x.sums[name] for x in group) for group in groups])
+            counts = np.array([sum(x.counts[name] for x in group) for group in groups])
+            means = sums / np.maximum(counts, 1)  # (actions, K)
             known = counts > 0
             mean = np.sum(means, 0, where=known) / np.maximum(known.sum(0), 1)
             chosen = joints or measure.joints(self.skeleton)
-            if (is_known := np.any(known, axis=0)[chosen]).any():
-                row[measure.name] = float(np.mean(mean[chosen], where=is_known))
+            is_known = np.any(known, axis=0)[chosen]
+            if is_known.any():
+                row[name] = float(np.mean(mean[chosen], where=is_known))
         return row
 
 

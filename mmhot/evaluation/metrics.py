@@ -19,7 +19,7 @@ from mmhot.evaluation.clip_predictions import (
     read_sample,
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
-from mmhot.models.lifters.poseclr import describe_embeddings
+from mmhot.models.lifters.poseclr import are_near, describe_embeddings
 from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
 _PRECISIONS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
@@ -30,11 +30,11 @@ _STATISTICS = *_PRECISIONS, *(name.replace('AP', 'AR') for name in _PRECISIONS)
 class LiftingErrorMetric(BaseMetric):
     """Measure errors of root-relative poses, as defined in ``docs/training.md``.
 
-    Samples of several datasets (by ``dataset_name`` in their metainfo, such as ground
-    truth and noisy 2D) are kept apart, and metrics are named ``NAME/MPJPE``. Windows
-    may come in any order; a frame that several of them predict counts once, with the
-    mean of its predictions, weighted as in lifting. After an evaluation, ``report`` has
-    the tables, on the main process.
+    Samples of several datasets have separate metrics, named ``NAME/MPJPE``, by
+    ``dataset_name`` in their metainfo, such as ground truth and noisy 2D. Windows may
+    come in any order. A frame in several windows counts once, with the mean of its
+    predictions, weighted as in lifting. After an evaluation, ``report`` has the tables,
+    on the main process.
 
     Args:
         measures (Sequence[str]): Some of 'MPJPE', 'P-MPJPE', 'N-MPJPE' (mm), 'MPJVE'
@@ -44,8 +44,9 @@ class LiftingErrorMetric(BaseMetric):
         average (str): 'actions' averages over frames, then over actions, if each
             sample has an action (Human3.6M's protocol), else over frames; 'frames'
             always averages over frames.
-        count_padding (bool): Whether frames outside of a clip, which repeat its first
-            or last, count as well. MixSTE's and HoT's published numbers count them.
+        count_padding (bool): Whether frames outside of a clip count as well; they
+            repeat its first or last frame. MixSTE's and HoT's published numbers count
+            them.
         skip_list (Sequence[str]): Recordings to leave out, without their camera, as
             in MMPose's metric: 'S9_Greeting'.
         **kwargs: Arguments of MMEngine's ``BaseMetric``.
@@ -97,8 +98,8 @@ class LiftingErrorMetric(BaseMetric):
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(
-                f'LiftingErrorMetric: no {", ".join(self.report.left_out)}: no frames '
-                'are consecutive: set dataset.stride to at most num_targets'
+                f'LiftingErrorMetric leaves out {", ".join(self.report.left_out)}: no '
+                'frames are consecutive; set dataset.stride to at most num_targets'
             )
         several = len(self.report.datasets) > 1
         return {
@@ -156,12 +157,12 @@ class ViewRetrievalMetric(BaseMetric):
     """Measure embeddings of views by :func:`describe_embeddings`.
 
     The first view of each moment is compared with its other views. Negatives are the
-    last views of all moments of other performances, and of moments that are more than
+    last views of moments of other performances, and of moments that are more than
     ``radius`` frames away.
 
     Args:
-        radius (int): Distance in frames from a moment up to which frames of the same
-            performance are not used as negatives.
+        radius (int): Largest distance of frames of the same performance that are not
+            used as negatives of each other.
         **kwargs: Arguments of MMEngine's ``BaseMetric``.
     """
 
@@ -180,12 +181,13 @@ class ViewRetrievalMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Compute the means over moments."""
-        embeddings, performances, frames = map(np.array, zip(*results, strict=True))
-        embeddings = torch.from_numpy(embeddings)  # (N, V, D)
-        queries, keys = embeddings[:, 0], embeddings[:, 1:]
-        same = performances[:, None] == performances
-        near = np.abs(frames[:, None] - frames) <= self.radius
-        negatives = queries @ keys[:, -1].T
-        negatives.masked_fill_(torch.from_numpy(same & near), -torch.inf)
+        embeddings, performances, frames = (
+            torch.from_numpy(np.array(values)) for values in zip(*results, strict=True)
+        )
+        queries = embeddings[:, 0]  # (N, D)
+        keys = embeddings[:, 1:]  # (N, V - 1, D)
+        moments = performances, frames
+        near = are_near(moments, moments, self.radius)
+        negatives = (queries @ keys[:, -1].T).masked_fill(near, -torch.inf)
         values = describe_embeddings(queries, keys, negatives)
         return {name: value.item() for name, value in values.items()}

@@ -1,9 +1,9 @@
 """Errors of 3D poses: MPJPE and its relatives, PCK, AUC, and groups of joints.
 
-All functions are batched. Results are in the unit of the input (PCK and AUC: percent).
-Functions called ``*_errors`` return one error per joint; the others return the mean
-over the joints. A joint is missing if its target is NaN: it is not aligned, does not
-count, and has the error NaN. ``docs/training.md`` defines each measure.
+All functions are batched. Results are in the unit of the input, PCK and AUC in percent.
+Functions with names ``*_errors`` return one error for each joint, others the mean over
+the joints. A joint is missing if its target is NaN: it is not aligned, does not count,
+and has the error NaN. ``docs/training.md`` defines each measure.
 """
 
 import numpy as np
@@ -69,7 +69,9 @@ def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Compute each joint's distance after scaling poses about the root, (..., K)."""
-    pred, target = relative(pred, 0), relative(target, 0)
+    pred = relative(pred, 0)
+    target = relative(target, 0)
+    # Missing joints are left out of the sums.
     known = np.where(np.isnan(target), 0, target)
     seen = np.where(np.isnan(target), 0, pred)
     size = (seen**2).sum((-2, -1), keepdims=True)
@@ -147,34 +149,48 @@ def _has_body(skeleton: Skeleton) -> bool:
 def error_groups(skeleton: Skeleton) -> dict[str, list[int]]:
     """Group joints by body part, by side and by distance from the trunk.
 
-    Limbs must have three joints. ``ends`` are wrists, feet (or ankles) and the top of
-    the head, where HTNet's paper claims its gain. Skeletons without limbs, torso and
-    head have no groups.
+    ``ends`` are wrists, feet (or ankles) and the top of the head, where HTNet's paper
+    claims its gain.
+
+    Args:
+        skeleton (Skeleton): Skeleton; its limbs have three joints.
+
+    Returns:
+        dict[str, list[int]]: Indices of the joints of each group; empty if the skeleton
+        lacks limbs, torso or head.
     """
     if not _has_body(skeleton):
         return {}
     limbs = {name: skeleton.indices(name) for name in _LIMBS}
-    groups = {name: skeleton.indices(name) for name in ('torso', 'head')}
-    groups = {name: joints for name, joints in groups.items() if joints}
-    for name in ('arm', 'leg'):
-        groups[f'{name}s'] = limbs[f'right_{name}'] + limbs[f'left_{name}']
-    groups['left'], groups['right'] = skeleton.left, skeleton.right
-    for place, name in enumerate(('hips, shoulders', 'knees, elbows')):
-        groups[name] = [joints[place] for joints in limbs.values()]
-    groups['limb ends'] = [joints[-1] for joints in limbs.values()]
-    groups['ends'] = groups['limb ends'] + groups.get('head', [])[-1:]
-    return groups
+    limb_ends = [joints[-1] for joints in limbs.values()]
+    head = skeleton.indices('head')
+    return {
+        'torso': skeleton.indices('torso'),
+        'head': head,
+        'arms': limbs['right_arm'] + limbs['left_arm'],
+        'legs': limbs['right_leg'] + limbs['left_leg'],
+        'left': skeleton.left,
+        'right': skeleton.right,
+        'hips, shoulders': [joints[0] for joints in limbs.values()],
+        'knees, elbows': [joints[1] for joints in limbs.values()],
+        'limb ends': limb_ends,
+        'ends': [*limb_ends, head[-1]],
+    }
 
 
 def pck_joints(skeleton: Skeleton) -> list[int]:
     """Select the joints of PCK and AUC on MPI-INF-3DHP: limbs, neck, top of the head.
 
-    These are 14, rising, without root and spine. The torso must end with the neck, the
-    head with the top. All joints of a skeleton without these groups are selected.
+    Args:
+        skeleton (Skeleton): Skeleton; its torso ends with the neck, its head with the
+            top.
+
+    Returns:
+        list[int]: Rising indices of these 14 joints; all joints if the skeleton lacks
+        limbs, torso or head.
     """
     if not _has_body(skeleton):
         return list(range(skeleton.num_keypoints))
-    joints = {joint for name in _LIMBS for joint in skeleton.indices(name)}
-    for name in ('torso', 'head'):
-        joints.update(skeleton.indices(name)[-1:])
-    return sorted(joints)
+    limbs = [joint for name in _LIMBS for joint in skeleton.indices(name)]
+    ends = [skeleton.indices(name)[-1] for name in ('torso', 'head')]
+    return sorted({*limbs, *ends})

@@ -52,8 +52,14 @@ def faults_of(tmp_path):
         (dict(bbox=None), "annotation 7, 'bbox': is missing"),
         (dict(iscrowd=1), 'no usable person'),
         (dict(image_id=2), "annotation 7, 'image_id': there is no image 2"),
-        (dict(keypoints=[9, 9, 2] * 6), 'has 18 numbers, wanted 51, for the'),
-        (dict(keypoints=[[90, 60, 2]] * 17), 'has 17 numbers, wanted 51, for the'),
+        (
+            dict(keypoints=[9, 9, 2] * 6),
+            r'has 18 numbers, wanted 51 \(x, y, visibility\) for the',
+        ),
+        (
+            dict(keypoints=[[90, 60, 2]] * 17),
+            r'has 17 numbers, wanted 51 \(x, y, visibility\) for the',
+        ),
         (dict(keypoints=[90, 60, 3] * 17), "'keypoints': visibility must be 0"),
         (dict(keypoints=[0.3, 0.4, 2] * 17), "'keypoints': are normalized to 0..1"),
         (dict(keypoints=[0, 0, 2] * 8 + [90, 60, 2] * 9), 'several labeled ones lie'),

@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import get_skeleton
 
 _H36M = get_skeleton('h36m-17')
@@ -114,10 +115,10 @@ class RandomStraightLimbs(BaseTransform):
             reduction = degrees * ((self.min_kept_angle - angle) / fade).clip(0, 1)
             kept = np.maximum(angle - reduction, self.min_angle_share * angle)
             share = kept / angle.clip(1e-6)
-            line = _unit(joints[:, end] - joints[:, start])[:, None]
+            line = unit_vectors(joints[:, end] - joints[:, start], 1e-6)[:, None]
             # Rotate each bone towards the line, in their common plane.
             along = (bones * line).sum(-1, keepdims=True)
-            across = _unit(bones - along * line)
+            across = unit_vectors(bones - along * line, 1e-6)
             turn = share[:, None, None] * np.arccos(along.clip(-1, 1))
             bones = lengths * (np.cos(turn) * line + np.sin(turn) * across)
             joints[:, bend] = joints[:, start] + bones[:, 0]
@@ -264,15 +265,9 @@ def _axes(along: np.ndarray, beside: np.ndarray) -> tuple[np.ndarray, ...]:
     The first is along ``along``, the second perpendicular to both directions, and the
     third perpendicular to the first two.
     """
-    first = _unit(along)
-    second = _unit(np.cross(first, beside))
+    first = unit_vectors(along, 1e-6)
+    second = unit_vectors(np.cross(first, beside), 1e-6)
     return first, second, np.cross(second, first)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale vectors (..., 3) to the length 1."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.maximum(length, 1e-6)
 
 
 # Offsets of COCO-17 keypoints, converted with mapping='trained', from motion capture's

@@ -128,18 +128,13 @@ class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
     Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest of
-    ``i``'s products. Products of frames that are equal up to rounding are made equal,
-    so that results do not depend on the batch: then a frame of a still clip has more
-    than n neighbors.
+    ``i``'s products. Frames that are equal up to rounding get equal products, so that
+    results do not depend on the batch; a frame of a still clip has more than n
+    neighbors.
     """
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
         super().__init__(embed_dims, num_frames)
-        if not 1 <= num_neighbors <= num_frames:
-            raise ValueError(
-                f'num_neighbors must be from 1 to the number of frames that a layer '
-                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbors}'
-            )
         self.num_neighbors = num_neighbors
 
     def forward(self, x: Tensor) -> Tensor:
@@ -161,10 +156,11 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
 
 def first_of_same(tracks: Tensor) -> Tensor:
-    """Map each frame to the first one, in the order of sums, that equals it.
+    """Map each frame to the first of the frames that equal it.
 
-    Frames are sorted by their first sum of channels, and a run of sorted frames without
-    a step in any sum is one group of equal frames.
+    Channels are summed in groups. Frames are sorted by their first sum; a run of sorted
+    frames with the same sums is a group of equal frames, and its first frame stands for
+    all of them.
 
     Args:
         tracks (Tensor): Features of frames, (..., T, C).

@@ -57,8 +57,8 @@ class ProjectionHead(nn.Module):
 class MomentQueue(nn.Module):
     """The paper's memory bank: the newest keys, and the moments that they show.
 
-    A moment is a frame of a performance; entries that no key has replaced yet are
-    random unit vectors of performance -1.
+    A moment is a frame of a performance. Entries that no key has replaced yet are
+    random unit vectors with the performance -1.
     """
 
     def __init__(self, size: int, num_features: int) -> None:
@@ -67,23 +67,6 @@ class MomentQueue(nn.Module):
         self.register_buffer('performances', torch.full((size,), -1))
         self.register_buffer('frames', torch.zeros(size, dtype=torch.int64))
         self.register_buffer('position', torch.zeros((), dtype=torch.int64))
-
-    def allowed(self, performances: Tensor, frames: Tensor, radius: int) -> Tensor:
-        """Mark the entries of the queue that are negatives of moments.
-
-        Negatives show another performance, or a frame that is more than ``radius``
-        frames away.
-
-        Args:
-            performances (Tensor): Performance of each moment, (B,).
-            frames (Tensor): Frame of each moment, (B,).
-            radius (int): Distance in frames.
-
-        Returns:
-            Tensor: Mask, (B, N), bool.
-        """
-        other = performances[:, None] != self.performances
-        return other | ((frames[:, None] - self.frames).abs() > radius)
 
     @torch.no_grad()
     def write(self, keys: Tensor, performances: Tensor, frames: Tensor) -> None:
@@ -176,12 +159,10 @@ class PoseCLR(BaseModel):
             return self.embed(inputs)
         if mode == 'loss':
             return self.loss(inputs, data_samples)
-        if mode == 'predict':
-            embedded = self.embed(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
-            for sample, embeddings in zip(data_samples, embedded, strict=True):
-                sample.set_field(embeddings.cpu().numpy(), 'embeddings')
-            return data_samples
-        raise ValueError(f"mode must be 'tensor', 'predict' or 'loss', got {mode!r}")
+        embedded = self.embed(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        for sample, embeddings in zip(data_samples, embedded, strict=True):
+            sample.set_field(embeddings.cpu().numpy(), 'embeddings')
+        return data_samples
 
     def embed(self, windows: Tensor, network: nn.ModuleDict | None = None) -> Tensor:
         """Map windows ``(B, T, K, C)`` to unit vectors ``(B, D)``."""
@@ -216,20 +197,22 @@ class PoseCLR(BaseModel):
         )
         radius = self.exclusion_radius
         radius = (inputs.shape[2] - 1) // 2 if radius is None else radius
-        allowed = self.queue.allowed(performances, frames, radius)
+        moments = performances, frames
+        known = self.queue.performances, self.queue.frames
+        near = are_near(moments, known, radius)  # (B, N)
         positives = (queries[:, None] * keys).sum(-1)  # (B, V - 1)
         # The queue is written to before gradients are computed.
         bank = self.queue.keys.clone()
-        negatives = (queries @ bank.T).masked_fill(~allowed, -torch.inf)
+        negatives = (queries @ bank.T).masked_fill(near, -torch.inf)
         losses = dict(loss=info_nce(positives, negatives, self.temperature))
         with torch.no_grad():
             losses.update(describe_embeddings(queries, keys, negatives))
             if (self.queue.performances < 0).any():  # random vectors are far away
                 del losses['retrieval_top1']
         if self.training:
-            moments = keys[:, 0].contiguous(), performances, frames
+            entries = keys[:, 0].contiguous(), performances, frames
             # Several processes write in the order of one process with the joint batch.
-            gathered = (torch.stack(all_gather(part), 1) for part in moments)
+            gathered = (torch.stack(all_gather(part), 1) for part in entries)
             self.queue.write(*(part.flatten(0, 1) for part in gathered))
         return losses
 
@@ -246,6 +229,26 @@ class PoseCLR(BaseModel):
                 keys[name].lerp_(query, 1 - momentum)
             else:
                 keys[name].copy_(query)
+
+
+Moments = tuple[Tensor, Tensor]
+"""Performance and frame of each moment, (N,) each."""
+
+
+def are_near(moments: Moments, others: Moments, radius: int) -> Tensor:
+    """Compare moments; near ones are no negatives of each other.
+
+    Args:
+        moments (tuple[Tensor, Tensor]): Performance and frame of each moment, (B,).
+        others (tuple[Tensor, Tensor]): Performance and frame of others, (N,).
+        radius (int): Largest distance in frames.
+
+    Returns:
+        Tensor: Whether two moments are of the same performance and at most ``radius``
+        frames apart, (B, N), bool.
+    """
+    same = moments[0][:, None] == others[0]
+    return same & ((moments[1][:, None] - others[1]).abs() <= radius)
 
 
 def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:

@@ -1,5 +1,6 @@
 """Frame recoverers, for tokens and for poses, and the features that they complete."""
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from mmhot.models.tokens.selection import gather_tokens
 _SHARPNESS = 3.0
 
 
-class TokenRecoverer(nn.Module):
+class TokenRecoverer(nn.Module, ABC):
     """Base class of recoverers of tokens, between the last layer and the head.
 
     With :class:`PoseRecoverer` it is H2OT's token recovering module (TRM). Subclasses
@@ -24,6 +25,7 @@ class TokenRecoverer(nn.Module):
     ``qkv_bias``.
     """
 
+    @abstractmethod
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover the tokens of all frames, (B, T, ..., C).
 
@@ -32,19 +34,19 @@ class TokenRecoverer(nn.Module):
             kept (Tensor): Indices of these frames, sorted, (B, t).
             num_frames (int): Frames ``T`` of the window.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def initial_slots(self, count: int) -> Tensor:
         """Return the initial embedding of the kept slots, (count, C)."""
-        raise NotImplementedError
 
     def restart(self) -> None:
         """Initialize again, after the host has initialized all linear layers."""
 
 
-class PoseRecoverer(nn.Module):
+class PoseRecoverer(nn.Module, ABC):
     """Base class of recoverers of poses, after the head."""
 
+    @abstractmethod
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover the poses of all frames, (B, T, K, 3).
 
@@ -53,7 +55,6 @@ class PoseRecoverer(nn.Module):
             kept (Tensor): Indices of these frames, sorted, (B, t).
             num_frames (int): Frames ``T`` of the window.
         """
-        raise NotImplementedError
 
 
 class PrunedFeatures(NamedTuple):

@@ -1,7 +1,7 @@
 """Selection of tokens: by score, at equal distances, and their distances."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmhot.models.layers.blocks import full_precision
 
@@ -62,7 +62,7 @@ def spread_frames(
 def pairwise_distances(features: Tensor) -> Tensor:
     """Compute Euclidean distances of frames, divided by the root of ``F``.
 
-    They are exactly symmetric, zero on the diagonal and between equal frames, and
+    Distances are exactly symmetric, zero on the diagonal and between equal frames, and
     accurate to the rounding of float32. Mutual nearest neighbors have exactly equal
     densities, 52 to 58 of 243 frames in the published fixtures. Computing
     ``|a|^2 - 2ab + |b|^2`` in float32 breaks these ties, so that other frames are kept.
@@ -80,24 +80,10 @@ def pairwise_distances(features: Tensor) -> Tensor:
     # Removing the mean leaves distances as they are, and saves digits.
     features = features - features.mean(1, keepdim=True)
     with full_precision(features):
-        products = _upper_products(features)
+        products = features @ features.mT
     squares = products.diagonal(dim1=1, dim2=2)
     squares = squares[:, :, None] + squares[:, None, :]
     squared = squares - 2 * products
     squared = squared.where(squared > 1e-13 * squares, 0)
     distance = (squared / features.shape[-1]).sqrt().float().triu(1)
     return distance + distance.mT
-
-
-def _upper_products(x: Tensor) -> Tensor:
-    """Compute dot products of tokens (B, T, F) with themselves and later tokens.
-
-    The result is (B, T, T). Rows are computed in blocks of a quarter of the tokens, at
-    least 64, and products before the first token of a block are left zero.
-    """
-    step = max(64, -(-x.shape[1] // 4))
-    blocks = [
-        nn.functional.pad(x[:, first : first + step] @ x[:, first:].mT, (first, 0))
-        for first in range(0, x.shape[1], step)
-    ]
-    return torch.cat(blocks, dim=1)

@@ -10,7 +10,7 @@ from mmpose.structures import PoseDataSample
 from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.models.lifters.poseclr import MomentQueue, info_nce
+from mmhot.models.lifters.poseclr import MomentQueue, are_near, info_nce
 
 NUM_FRAMES = 9
 NANO = dict(
@@ -123,8 +123,9 @@ def test_queue_wraps_and_excludes_near_moments():
     queue.write(keys[:2], torch.tensor([8, 9]), torch.zeros(2, dtype=torch.int64))
     assert queue.position == 1
     assert queue.performances.tolist() == [9, 1, 2, 3, 8]
-    allowed = queue.allowed(torch.tensor([1, 1]), torch.tensor([14, 15]), radius=4)
-    assert allowed.tolist() == [[True, False, True, True, True], [True] * 5]
+    known = queue.performances, queue.frames
+    near = are_near((torch.tensor([1, 1]), torch.tensor([14, 15])), known, radius=4)
+    assert near.tolist() == [[False, True, False, False, False], [False] * 5]
 
 
 @pytest.mark.parametrize('name', BACKBONES)
