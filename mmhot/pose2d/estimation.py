@@ -23,9 +23,9 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, round_boxes
 from mmhot.version import digest_of_code
 
-# Replacement for the invalid box of a person. The results are dropped.
+# Replacement for the invalid box of a person, x1, y1, x2, y2; the results are dropped.
 _ANY_BOX = np.array([0, 0, 8, 8], np.float32)
-# Packages in which a change of code may change the results.
+# Packages whose code decides the results; a change makes the cache invalid.
 _ROOMS = (
     *('skeletons', 'geometry', 'structures', 'io', 'deploy', 'frames'),
     *('pose2d', 'tracking'),
@@ -36,33 +36,44 @@ _ROOMS = (
 class DetectionSettings:
     """Intervals between detections, and limits of the frames kept between them."""
 
-    max_interval: int = 30  # most frames from one detection to the next in videos
+    # Frames from one detection to the next in videos, at most. Higher values find new
+    # people later, and are faster.
+    max_interval: int = 30
     # Frames from one detection to the next in streams. It is shorter, as new people
     # cannot be searched backwards there.
     stream_interval: int = 12
     # Frames; in videos that are shorter, people are detected in every frame.
     short_video: int = 15
-    # Least number of frames of a chunk in which people are detected at its end, if the
-    # interval is not over. Higher values skip more such detections.
+    # Frames of a chunk that ends early, as at a cut. In shorter ones, people are not
+    # detected at the end. Higher values skip more such detections.
     min_rest: int = 5
     max_bytes: float = 200e6  # bytes; a chunk ends where its frames take more memory
-    cpu_read_ahead: int = (
-        4  # frames read ahead if a CPU estimates; a GPU reads a chunk ahead
-    )
+    # Frames that are read ahead if a CPU estimates; for a GPU it is a chunk. Higher
+    # values take more memory.
+    cpu_read_ahead: int = 4
 
 
 @dataclass
 class VideoPoseEstimator:
-    """Estimate the 2D poses of all people in videos."""
+    """Estimate the 2D poses of all people in videos.
+
+    Attributes:
+        detector (Detector): Person detector.
+        estimator (PoseEstimator): 2D pose estimator.
+        det_every (int, optional): Frames from one detection to the next. In the frames
+            between them, people are tracked by their keypoints. By default, see
+            :meth:`detection_interval`.
+        batch_size (int): Frames per batch if every frame is detected.
+        gaps (Gaps): Gaps between keyframes that are interpolated.
+        det_factor (float): Factor of the detector's usual interval.
+    """
 
     detector: Detector
     estimator: PoseEstimator
-    # Frames from one detection to the next. In the frames between them, people are
-    # tracked by their keypoints. The default is that of `detection_interval`.
     det_every: int | None = None
-    batch_size: int = 8  # frames per batch if every frame is detected
-    gaps: Gaps = Gaps()  # gaps between keyframes that are interpolated
-    det_factor: float = 1.0  # factor of the detector's usual interval
+    batch_size: int = 8
+    gaps: Gaps = Gaps()
+    det_factor: float = 1.0
 
     detections = DetectionSettings()
 
@@ -221,33 +232,52 @@ class VideoPoseEstimator:
     def track(
         self, frames: list[Frame], previous: list[People], interval: int
     ) -> list[People]:
-        """Estimate the poses in frames of one shot, given people of frames before."""
-        begun = []
+        """Estimate the poses in frames of one shot, in which people are tracked.
+
+        Args:
+            frames (list[Frame]): The frames.
+            previous (list[People]): People of the frame before, last, and of an earlier
+                one; none at the beginning of a shot.
+            interval (int): Frames from one detection to the next.
+
+        Returns:
+            list[People]: People of each frame.
+        """
+        if not frames:
+            return []
         if not previous:
-            boxes = self._redetect(frames[0], People.none(self._num_keypoints))
-            places = np.zeros(len(boxes[0]), int)
-            begun = previous = [self._estimate([frames[0].image], places, boxes)]
-        rest = frames[len(begun) :]
-        if not rest:
-            return begun
-        images, times = ([getattr(x, name) for x in rest] for name in ('image', 'time'))
+            image = frames[0].image
+            boxes = self._redetect(image, People.none(self._num_keypoints))
+            first = self._estimate([image], np.zeros(len(boxes[0]), int), boxes)
+            return [first, *self.track(frames[1:], [first], interval)]
+        images = [frame.image for frame in frames]
+        times = [frame.time for frame in frames]
         search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
-        is_long = len(rest) >= self.detections.min_rest
         tracker = ChunkTracker(
             times,
             previous,
             search,
-            lambda place, tracked: self._redetect(rest[place], tracked),
+            lambda place, tracked: self._redetect(images[place], tracked),
         )
-        is_end = is_long or rest[-1].index % interval == 0
+        is_long = len(frames) >= self.detections.min_rest
+        is_end = is_long or frames[-1].index % interval == 0
         keyframes = tracker.track(self.gaps.max_step(times), is_end)
-        return begun + fill_chunk(times, keyframes, search, self.gaps)
+        return fill_chunk(times, keyframes, search, self.gaps)
 
-    def _redetect(self, frame: Frame, tracked: People) -> Boxes:
-        return _valid_boxes(self.detector.redetect(frame.image, tracked))
+    def _redetect(self, image: np.ndarray, tracked: People) -> Boxes:
+        """Detect all people of a BGR image (H, W, 3), given the tracked ones in it."""
+        return _valid_boxes(self.detector.redetect(image, tracked))
 
     def detect(self, images: Images, video: bool = True) -> list[People]:
-        """Estimate the poses in BGR images (H, W, 3), of a video or independent."""
+        """Detect people in all images, and estimate their poses.
+
+        Args:
+            images (Images): BGR images, uint8 (H, W, 3).
+            video (bool): Whether they are frames of a video, see ``_estimate``.
+
+        Returns:
+            list[People]: People of each image, in pixels.
+        """
         boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
         places = np.repeat(np.arange(len(images)), [len(x) for x, _ in boxes])
         corners, scores = map(np.concatenate, zip(*boxes, strict=True))
@@ -277,19 +307,22 @@ class VideoPoseEstimator:
             return People.none(self._num_keypoints)
         valid = _are_valid(corners)[:, None]
         crops = np.where(valid, corners, _ANY_BOX)
-        crops = round_boxes(crops) if video else crops
+        if video:
+            crops = round_boxes(crops)
         rows = [np.flatnonzero(places == place) for place in np.unique(places)]
         people = [images[places[x[0]]] for x in rows], [crops[x] for x in rows]
         if video:
             prior = prior or Prior.unknown(len(crops))
-            priors = [prior.take(x) for x in rows]
-            poses = self.estimator.estimate_video(*people, priors)
+            poses = self.estimator.estimate_video(
+                *people, [prior.take(x) for x in rows]
+            )
         else:
             poses = self.estimator(*people)
-        points = np.zeros((len(crops), self._num_keypoints, 2), np.float32)
-        scores = np.zeros(points.shape[:2], np.float32)
-        for x, pose in zip(rows, poses, strict=True):
-            points[x], scores[x] = pose
+        order = np.argsort(np.concatenate(rows))
+        points, scores = (
+            np.concatenate(values)[order].astype(np.float32)
+            for values in zip(*poses, strict=True)
+        )
         finite = np.isfinite(points).all(-1) & np.isfinite(scores) & valid
         points = np.where(finite[..., None], points, np.float32(np.nan))
         return People(corners, box_scores, points, np.where(finite, scores, 0))
@@ -302,7 +335,18 @@ def show_again(
     observer: FrameObserver,
     progress: Callable[[int], None] = lambda done: None,
 ) -> dict[str, np.ndarray]:
-    """Run a single observer over a video, unless its arrays are cached; return them."""
+    """Run a single observer over a video, unless its arrays are cached.
+
+    Args:
+        source (FrameSource): The video.
+        clip (ClipPeople): Its people; the arrays are added to it.
+        cache (Path, optional): File in which the clip is cached.
+        observer (FrameObserver): The observer.
+        progress (Callable): Called with the number of frames done.
+
+    Returns:
+        dict[str, np.ndarray]: Arrays of the observer, (T, ...), by name.
+    """
     if observer.name not in clip.observed:
         with closing(prefetch(source)) as frames:
             count = len(clip.people) - clip.first
@@ -317,7 +361,7 @@ def show_again(
 def show_frames(
     frames: Iterable[Frame], clip: ClipPeople, observers: Sequence[FrameObserver]
 ) -> None:
-    """Pass frames and their people, which the clip has, on to observers."""
+    """Pass frames, and their people in the clip, on to observers."""
     for frame in frames:
         people = clip.people[frame.index]
         is_cut = frame.index in (clip.first, *clip.cuts)
@@ -326,6 +370,7 @@ def show_frames(
 
 
 def _valid_boxes(boxes: Boxes) -> Boxes:
+    """Select the boxes of a detector that are finite and larger than a pixel."""
     corners = np.asarray(boxes[0], np.float32).reshape(-1, 4)
     scores = np.asarray(boxes[1], np.float32).reshape(-1)
     valid = _are_valid(corners) & np.isfinite(scores)

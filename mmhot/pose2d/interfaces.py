@@ -13,9 +13,9 @@ Images = list[np.ndarray]
 BoxArrays = list[np.ndarray]
 """Bounding boxes (P, 4), xyxy pixels, of each image, without scores."""
 Crop = tuple[np.ndarray, np.ndarray]
-"""An image and the box (4,) of one person in it."""
-EstimatePoses = Callable[[Images, BoxArrays], list[Pose]]
-"""Maps images and the boxes (P, 4) of each to their poses."""
+"""An image, and the box (4,) of one person in it, xyxy pixels."""
+PoseFunction = Callable[[Images, BoxArrays], list[Pose]]
+"""Function that estimates the poses in the boxes (P, 4) of each image."""
 
 
 class Prior(NamedTuple):
@@ -146,7 +146,7 @@ class CropEstimator(PoseEstimator):
 
 
 def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
-    """List image and box of each person of all images."""
+    """List the image and the box (4,) of each person in all images."""
     pairs = zip(images, boxes, strict=True)
     return [(image, box) for image, of_image in pairs for box in of_image]
 
@@ -156,7 +156,7 @@ def split_poses(
 ) -> list[Pose]:
     """Split keypoints (P, K, 2) and scores (P, K) of all people by image.
 
-    ``boxes`` has the boxes of each image, which give the number of its people.
+    The boxes of each image, (P, 4), give the number of its people.
     """
     ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
     return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -15,9 +15,9 @@ from mmhot.geometry.crops import map_points, unmap_points, warp_smoothly
 from mmhot.pose2d.interfaces import (
     BoxArrays,
     Crop,
-    EstimatePoses,
     Images,
     PoseEstimator,
+    PoseFunction,
     Prior,
     crops_of,
     split_poses,
@@ -32,7 +32,7 @@ from mmhot.structures.people import (
 )
 
 _NUM_TURNS = 4
-_LEFT = np.array([[0, 1], [-1, 0]])  # quarter turn
+_LEFT = np.array([[0, 1], [-1, 0]])  # quarter turn to the left of points (x, y)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,9 @@ class TurnSettings:
     min_video_tilt: float = 30.0  # degrees; the same threshold in videos
     patch_size: float = 1.8  # side of a turned patch, in longer sides of the box
     aligned_size: float = 2.2  # side of an aligned patch, in longer sides of the box
-    max_side: int = 768  # pixels; larger aligned patches are scaled down to this side
+    # Pixels; aligned patches with a longer side are scaled down to it. Higher values
+    # keep more detail, and are slower.
+    max_side: int = 768
     # Margin between the keypoints and the new box, as a share of the longer side of
     # their extent.
     margin: float = 0.15
@@ -128,84 +130,100 @@ class TurnedCrops(PoseEstimator):
 
     def _estimate(
         self,
-        estimate: EstimatePoses,
+        estimate: PoseFunction,
         images: Images,
         boxes: BoxArrays,
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Pose]:
+        """Estimate people as before, in turned crops and in aligned crops.
+
+        Args:
+            estimate (PoseFunction): The other estimator, with or without flip test.
+            images (Images): BGR images, uint8 (H, W, 3).
+            boxes (BoxArrays): Boxes (P, 4) of each image, xyxy pixels.
+            priors (list[Prior]): Results of the same people in other frames.
+            min_tilt (float): Degrees between torso and crop from which it is aligned.
+        """
         people = crops_of(images, boxes)
-        if not people:
-            return estimate(images, boxes)
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
-        poses = points, scores = self._estimate_first(estimate, people, turns)
-        # Comparisons are False where the confidence in other frames is unknown (NaN).
-        as_before = scores.mean(1) >= confidence - _SETTINGS.max_drop
+        poses, turns = self._estimate_first(estimate, people, turns)
+        points, scores = poses
         is_turned = quarter_turns(points) > 0
         needed = np.where(is_turned, _SETTINGS.good_turned, _SETTINGS.good_upright)
+        # Comparisons are False where the confidence in other frames is unknown (NaN).
+        as_before = scores.mean(1) >= confidence - _SETTINGS.max_drop
         uncertain = np.flatnonzero((mean_confidence(scores) < needed) & ~as_before)
         if len(uncertain):
-            self._turn_further(estimate, people, poses, turns, uncertain)
+            poses = self._turn_further(estimate, people, poses, turns, uncertain)
         poses = align_tilted(estimate, people, poses, min_tilt, turns)
         return split_poses(*poses, boxes)
 
     def _estimate_first(
-        self, estimate: EstimatePoses, people: list[Crop], turns: np.ndarray
-    ) -> Pose:
+        self, estimate: PoseFunction, people: list[Crop], turns: np.ndarray
+    ) -> tuple[Pose, np.ndarray]:
         """Estimate people in crops that are turned as before, and in upright crops.
 
-        Where the upright crop wins, the person's entry in ``turns`` (P,) is set to 0.
+        Returns their poses, and the turns (P,): 0 where the upright crop wins.
         """
         turned = np.flatnonzero(turns)
-        pairs = [*zip(people, turns, strict=True), *((people[x], 0) for x in turned)]
-        crops = [_turn(*crop, turn) for crop, turn in pairs]
-        (points, upright), (scores, upright_scores) = (
-            np.split(values, [len(people)])
-            for values in _estimate_crops(estimate, crops)
-        )
+        crops = [_turn(x, turn) for x, turn in zip(people, turns, strict=True)]
+        crops += [_turn(people[row], 0) for row in turned]
+        points, scores = _estimate_crops(estimate, crops)
+        points, upright = np.split(points, [len(people)])
+        scores, upright_scores = np.split(scores, [len(people)])
         least = mean_confidence(scores[turned]) - _SETTINGS.max_loss
         least = np.maximum(_SETTINGS.upright_again, least)
         wins = (mean_confidence(upright_scores) >= least) & are_upright(upright)
-        rows = turned[wins]
-        points[rows], scores[rows] = upright[wins], upright_scores[wins]
-        turns[rows] = 0
-        return points, scores
+        points[turned[wins]] = upright[wins]
+        scores[turned[wins]] = upright_scores[wins]
+        return (points, scores), np.where(
+            np.isin(range(len(people)), turned[wins]), 0, turns
+        )
 
     def _turn_further(
         self,
-        estimate: EstimatePoses,
+        estimate: PoseFunction,
         people: list[Crop],
         poses: Pose,
         turns: np.ndarray,
         uncertain: np.ndarray,
-    ) -> None:
+    ) -> Pose:
         """Try the other quarter turns of uncertain people, and keep better poses.
 
-        ``poses`` is updated in place: keypoints (P, K, 2) in pixels of the image, and
-        scores (P, K). ``turns`` (P,) are the turns already tried, and ``uncertain``
-        (U,) the indices of the people to try.
+        Args:
+            estimate (PoseFunction): The estimator of the poses that are kept. The turns
+                are tried without flip test.
+            people (list[Crop]): Image and box (4,) of each person.
+            poses (Pose): First estimates, keypoints (P, K, 2) in pixels of the image,
+                and scores (P, K).
+            turns (np.ndarray): Quarter turns that were tried already, (P,).
+            uncertain (np.ndarray): Indices of the people, (U,).
+
+        Returns:
+            Pose: Keypoints (P, K, 2) and scores (P, K).
         """
         crops = [
-            _turn(image, box, turn)
+            _turn(people[person], turn)
             for person in uncertain
-            for image, box in [people[person]]
             for turn in range(_NUM_TURNS)
             if turn != turns[person]
         ]
         fast = self.estimator.estimate_fast
-        (points, scores) = poses
-        turned_points, turned_scores = _estimate_crops(fast, crops)
-        confidence = turned_scores[:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
+        points, scores = (values.copy() for values in poses)
+        turned = _estimate_crops(fast, crops)
+        confidence = turned[1][:, :NUM_BODY].mean(1).reshape(len(uncertain), -1)
         least = scores[uncertain, :NUM_BODY].mean(1) + _SETTINGS.min_gain
         least = np.maximum(least, _SETTINGS.min_turned)
         better = np.flatnonzero(confidence.max(1) > least)
         if not len(better):
-            return
+            return poses
         rows = better * confidence.shape[1] + confidence[better].argmax(1)
-        chosen = turned_points[rows], turned_scores[rows]
+        chosen = turned[0][rows], turned[1][rows]
         if estimate != fast:
             chosen = _estimate_crops(estimate, [crops[row] for row in rows])
         points[uncertain[better]], scores[uncertain[better]] = chosen
+        return points, scores
 
 
 class _TurnedCrop(NamedTuple):
@@ -220,7 +238,7 @@ class _TurnedCrop(NamedTuple):
     matrix: np.ndarray
 
 
-def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Pose:
+def _estimate_crops(estimate: PoseFunction, crops: Sequence[_TurnedCrop]) -> Pose:
     """Estimate the person of each crop: keypoints in the image, and scores."""
     poses = estimate(
         [crop.pixels for crop in crops],
@@ -232,8 +250,9 @@ def _estimate_crops(estimate: EstimatePoses, crops: Sequence[_TurnedCrop]) -> Po
     return points, scores
 
 
-def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
-    """Crop the surroundings of a box (4,), and turn them to the left ``turn`` times."""
+def _turn(person: Crop, turn: int) -> _TurnedCrop:
+    """Crop the surroundings of a person, and turn them to the left ``turn`` times."""
+    image, box = person
     matrix = np.eye(2, 3)
     if not turn:
         return _TurnedCrop(image, box, matrix)
@@ -255,7 +274,7 @@ def _turn(image: np.ndarray, box: np.ndarray, turn: int) -> _TurnedCrop:
 
 
 def align_tilted(
-    estimate: EstimatePoses,
+    estimate: PoseFunction,
     people: list[Crop],
     poses: Pose,
     min_tilt: float,
@@ -270,7 +289,7 @@ def align_tilted(
     kept. Scores are the means of both.
 
     Args:
-        estimate (EstimatePoses): Estimates poses in boxes of images.
+        estimate (PoseFunction): Estimates poses in boxes of images.
         people (list[Crop]): Image and box (4,) of each person.
         poses (Pose): First estimates, keypoints (P, K, 2) in pixels of the image, and
             scores (P, K).
@@ -305,19 +324,20 @@ def _align(
 ) -> _TurnedCrop:
     """Rotate the surroundings of a person by ``tilt`` degrees, and find the new box.
 
-    ``points`` (K, 2) are the person's keypoints in pixels, and ``scores`` (K,) theirs.
+    The person has keypoints (K, 2) in pixels of the image, and their scores (K,).
     """
     low, high, center, side = _measure(box)
     side *= _SETTINGS.aligned_size
     zoom = min(_SETTINGS.max_side / side, 1.0)
-    side = int(np.ceil(zoom * side))
+    side = int(np.ceil(zoom * side))  # of the patch, in pixels
     matrix: np.ndarray = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
     reliable = scores > _SETTINGS.min_score
     if reliable.sum() < _SETTINGS.min_keypoints:
         reliable[:] = True
     extent = map_points(matrix, points[reliable])
-    first, last = extent.min(0), extent.max(0)
+    first = extent.min(0)
+    last = extent.max(0)
     margin = _SETTINGS.margin * (last - first).max()
     # The new box stays within the corners of the rotated box.
     box_corners = [(x, y) for x in (low[0], high[0]) for y in (low[1], high[1])]
