@@ -112,6 +112,7 @@ def _shrink(image: np.ndarray) -> _Small:
 
 def _difference(first: _Small, second: _Small) -> float:
     """Compute the mean absolute difference in HSV, or V if both are gray, 0 to 255."""
-    (one, one_is_gray), (other, other_is_gray) = first, second
+    one, one_is_gray = first
+    other, other_is_gray = second
     means = cv2.mean(cv2.absdiff(one, other))[:3]
     return means[2] if one_is_gray and other_is_gray else sum(means) / 3

@@ -29,9 +29,13 @@ class Verification:
 
     # Least score of the detector's boxes. Higher values verify fewer candidates.
     candidate_score: float = 0.05
-    max_candidates: int = 60  # candidates that are verified in an image, at most
-    max_new: int = 8  # candidates at most in a frame of a video with tracked people
-    min_new: float = 0.2  # least score of the detector's boxes in such a frame
+    # Candidates that are verified in an image, at most. Higher values find more people
+    # in crowds, slower.
+    max_candidates: int = 60
+    max_new: int = 8  # the same limit in frames of a video with tracked people
+    # Least score of the detector's boxes in frames of a video with tracked people.
+    # Higher values verify fewer candidates.
+    min_new: float = 0.2
     # Mean confidence from which tracked people are not verified again. Higher values
     # verify more people.
     min_tracked: float = 0.6
@@ -57,7 +61,8 @@ class Verification:
     duplicate_overlap: float = 0.6
     # Keypoint similarity from which such boxes do. Higher values keep more people.
     duplicate_similarity: float = 0.2
-    # The same threshold for two tracked people, as one may be in front of the other.
+    # The same threshold for two tracked people, of whom one may be in front of the
+    # other.
     tracked_similarity: float = 0.75
 
 
@@ -88,7 +93,8 @@ class BoxFilter(Detector):
     def __init__(
         self, detector: Detector, bbox_thr: float = 0.3, nms_thr: float | None = None
     ) -> None:
-        self.detector, self.bbox_thr = detector, bbox_thr
+        self.detector = detector
+        self.bbox_thr = bbox_thr
         self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
         self.name = detector.name
         self.interval = detector.interval
@@ -132,7 +138,8 @@ class PoseVerifiedDetector(Detector):
     redetects = True
 
     def __init__(self, estimator: PoseEstimator, detector: Detector) -> None:
-        self.estimator, self.detector = estimator, detector
+        self.estimator = estimator
+        self.detector = detector
         self.name = f'{detector.name}, verified by {estimator.name}'
         models = {'model': estimator.identity, 'detector': detector.identity}
         self.identity = identify('pose-verified', '', **models)
@@ -184,8 +191,8 @@ class PoseVerifiedDetector(Detector):
         scores = scores[best] ** limits.detector_power * sizes
         # Confidences are at most 1, so that they can only lower the score.
         possible = scores >= limits.min_score
-        boxes, scores = boxes[possible], scores[possible]
-        people = self._estimate(image, boxes, scores)
+        boxes = boxes[possible]
+        people = self._estimate(image, boxes, scores[possible])
         is_person = people.bbox_scores >= limits.min_score
         if tracked is not None:
             is_person &= ~self._duplicates(people, tracked).any(1)
@@ -229,7 +236,7 @@ class PoseVerifiedDetector(Detector):
         return people.bboxes[rows], people.bbox_scores[rows]
 
     def _duplicates(self, first: People, second: People) -> np.ndarray:
-        """Mark pairs (P, Q) that show the same person."""
+        """Mark pairs (P, Q) of two lists of people that are the same person."""
         shared = box_overlap(first.bboxes[:, None], second.bboxes[None])
         similar = compare_all(first, second) >= self.limits.duplicate_similarity
         return (shared > self.limits.duplicate_overlap) & similar

@@ -14,14 +14,16 @@ from mmhot.structures.people import People, box_size
 
 @dataclass(frozen=True)
 class Gaps:
-    """Limits for gaps between two poses of a person that are interpolated."""
+    """Gaps between two poses of a person that are interpolated."""
 
     # Largest distance of a keypoint in the middle of the gap from the mean of its
     # positions before and after, as a share of the person's size. Higher values
     # interpolate more frames; 0 estimates all frames in one batch.
     tolerance: float = 0.05
-    seconds: float = 0.35  # longest gap that is interpolated
-    # Most frames from one keyframe to the next, if they take at most `seconds`.
+    # Seconds; longest gap that is interpolated. Higher values interpolate more frames.
+    seconds: float = 0.35
+    # Frames from one keyframe to the next, at most, if they take at most `seconds`.
+    # Higher values are faster and less accurate.
     frames: int = KeyframeSettings.max_step
     # Confidence from which keypoints must be within the tolerance. Higher values
     # interpolate more frames.
@@ -29,8 +31,8 @@ class Gaps:
 
     def max_step(self, times: Sequence[float]) -> int:
         """Return the most frames between keyframes, given frame times in seconds."""
-        seconds = (times[-1] - times[0]) / max(len(times) - 1, 1)
-        is_near = self.frames * seconds <= self.seconds
+        step = (times[-1] - times[0]) / max(len(times) - 1, 1)
+        is_near = self.frames * step <= self.seconds
         return self.frames if is_near else KeyframeSettings.max_step
 
 
@@ -65,21 +67,10 @@ def fill_chunk(
         ],
         int,
     ).reshape(-1, 3)
-    if not gaps.tolerance:
-        spans = paths.select_open(spans)
-        steps = spans[:, 2] - spans[:, 1] - 1
-        places = [np.arange(first + 1, last) for _, first, last in spans.tolist()]
-        if places:
-            paths.estimate(np.repeat(spans, steps, 0), np.concatenate(places))
-        spans = spans[:0]
-    while len(spans := paths.select_open(spans)):
-        middle = spans[:, 1:].sum(1) // 2
-        fits = paths.estimate(spans, middle)
-        for span in spans[fits].tolist():
-            paths.interpolate(*span)
-        before, after = spans.copy(), spans.copy()
-        before[:, 2] = after[:, 1] = middle
-        spans = np.concatenate([before[~fits], after[~fits]])
+    if gaps.tolerance:
+        paths.fill(spans)
+    else:
+        paths.estimate_all(spans)
     return [paths.people_at(place) for place in range(len(times))]
 
 
@@ -129,14 +120,34 @@ class _Paths:
         rows = self._rows(np.arange(self._count), place)
         return self._poses.take(rows[self._known[rows]])
 
-    def select_open(self, spans: np.ndarray) -> np.ndarray:
+    def estimate_all(self, spans: np.ndarray) -> None:
+        """Estimate all frames inside spans (S, 3) in one batch."""
+        spans = self._select_open(spans)
+        places = [np.arange(first + 1, last) for _, first, last in spans.tolist()]
+        if places:
+            steps = spans[:, 2] - spans[:, 1] - 1
+            self._estimate(np.repeat(spans, steps, 0), np.concatenate(places))
+
+    def fill(self, spans: np.ndarray) -> None:
+        """Estimate the middles of spans (S, 3); interpolate or halve the spans."""
+        while len(spans := self._select_open(spans)):
+            middle = spans[:, 1:].sum(1) // 2
+            fits = self._estimate(spans, middle)
+            for person, first, last in spans[fits].tolist():
+                self._interpolate(person, first, last)
+            person, first, last = spans[~fits].T
+            middle = middle[~fits]
+            halves = (person, first, middle), (person, middle, last)
+            spans = np.concatenate([np.stack(half, 1) for half in halves])
+
+    def _select_open(self, spans: np.ndarray) -> np.ndarray:
         """Select spans (S, 3) with frames inside and a known pose at an end or both."""
         person, first, last = spans.T
         is_known = self._known[self._rows(person, first)]
         is_known |= self._known[self._rows(person, last)]
         return spans[is_known & (last - first > 1)]
 
-    def estimate(self, spans: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def _estimate(self, spans: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Estimate the people of spans (S, 3) at one place (S,) in each span.
 
         Returns:
@@ -151,11 +162,12 @@ class _Paths:
         before, after = map(self._poses.take, np.where(is_known, ends, ends[::-1]))
         start, now, end = (self._times[x + 1] for x in (first, places, last))
         share = ((now - start) / (end - start)).astype(np.float32)[:, None]
-        low, high = search.boxes_of(before), search.boxes_of(after)
+        boxes = search.boxes_of(before)
+        moved = after.keypoints - before.keypoints
         guess = People(
-            low + share * (high - low),
+            boxes + share * (search.boxes_of(after) - boxes),
             before.bbox_scores,
-            before.keypoints + share[..., None] * (after.keypoints - before.keypoints),
+            before.keypoints + share[..., None] * moved,
             np.minimum(before.scores, after.scores),
         )
         # The prior confidence is -inf only if the person is upright at all known ends.
@@ -178,9 +190,9 @@ class _Paths:
     def _keep_apart(
         self, places: np.ndarray, people: People, expected: People
     ) -> tuple[People, np.ndarray]:
-        """Search people at places (S,) again who were found on another's body there.
+        """Search people at places (S,) again if they share the body of another one.
 
-        Returns the people, and marks those who still share a body, (S,).
+        Returns the people, and which of them still share a body, (S,) bool.
         """
         slid = np.zeros(len(people), bool)
         for place in np.unique(places) if self._count > 1 else ():
@@ -192,13 +204,16 @@ class _Paths:
             people = people.with_rows(rows, found.take(np.arange(len(rows))))
         return people, slid
 
-    def interpolate(self, person: int, first: int, last: int) -> None:
-        """Add the other frames, on the parabola through the ends and the middle."""
+    def _interpolate(self, person: int, first: int, last: int) -> None:
+        """Add the other frames, on the parabola through the ends and the middle.
+
+        ``first`` and ``last`` are the places of the ends.
+        """
         nodes = np.array([first, (first + last) // 2, last])
         places = np.setdiff1d(np.arange(first + 1, last), nodes)
         times = self._times[nodes + 1]
         now = self._times[places + 1, None]
-        # weights of Lagrange's interpolation
+        # Weights of Lagrange's interpolation, (N, 3)
         weights = np.empty((len(places), 3), np.float32)
         for node in range(3):
             others = np.delete(times, node)

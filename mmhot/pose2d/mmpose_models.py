@@ -49,8 +49,8 @@ _USUAL_STEPS = ['LoadImage', 'GetBBoxCenterScale', 'TopdownAffine']
 class MMPoseDetector(Detector):
     """Detect people with a detector of MMDetection or mmhot.
 
-    One that does not know people finds objects of its own classes, which are named by
-    the checkpoint or else by the config's ``test_dataloader.dataset.metainfo``.
+    A detector without a class 'person' finds objects of all its classes. The checkpoint
+    names the classes, or else the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
         model (Model): Its names, see :func:`mmhot.weights.names.resolve`.
@@ -84,7 +84,7 @@ class MMPoseDetector(Detector):
         move_to_device(self.model, device)
         _capture(self.model, 'bbox_head', device, (1,))
         self.min_score = min_score
-        # videos of any shape are then one shape: cuDNN prepares each for seconds
+        # Padding gives videos one shape, as cuDNN takes seconds to prepare for each.
         self.pads_to_squares = torch.device(device).type == 'cuda'
         if self.pads_to_squares:
             self([_BLANK])  # captures the graph
@@ -137,7 +137,7 @@ class MMPoseEstimator(CropEstimator):
         self.model, self._meta, config = load_pose_model(model)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
-        # without the last step, which packs samples: most of its time is theirs
+        # The last step packs samples, which takes longer than all others: left out.
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline[:-1])
         self._affine = read_affine(pipeline)
@@ -173,12 +173,13 @@ class MMPoseEstimator(CropEstimator):
                 yield points, np.minimum(person.keypoint_scores[0, chosen], 1)
 
     def _cut(self, crop: Crop) -> dict:
+        """Cut a person out: the image (h, w, 3), and its place in the original."""
         image, box = crop
         box = np.asarray(box, np.float32)
         if self._affine is None:
             facts = dict(img=image, bbox=box[None], bbox_score=np.ones(1, np.float32))
             return self._pipeline(facts | self._meta)
-        # This does the same, while other threads wait for less time.
+        # This does the same, and holds Python's lock for less time.
         size, padding = self._affine
         aspect = size[0] / size[1]
         width, height = (box[2:] - box[:2]) * padding
@@ -198,7 +199,7 @@ class MMPoseEstimator(CropEstimator):
         device = next(self.model.parameters()).device
         images = torch.from_numpy(np.stack([cut['img'] for cut in cuts]))
         images = images.to(device).permute(0, 3, 1, 2)
-        # what heads read to average predictions of mirror images
+        # Heads read these to average the predictions of mirrored images.
         facts = {key: cuts[0].get(key) for key in ('input_size', 'flip_indices')}
         samples = [PoseDataSample(metainfo=facts)] * len(cuts)
         with half_precision(device):
@@ -212,7 +213,15 @@ class MMPoseEstimator(CropEstimator):
 
 
 def read_affine(pipeline: list[dict]) -> tuple[tuple[int, int], float] | None:
-    """Return size and padding of crops if the steps are MMPose's usual ones."""
+    """Return size and padding of crops, or None for steps other than MMPose's usual.
+
+    Args:
+        pipeline (list[dict]): Steps of a test pipeline.
+
+    Returns:
+        tuple | None: Width and height in pixels, and the factor by which boxes are
+        enlarged.
+    """
     kinds = [str(step['type']).removeprefix('mmpose.') for step in pipeline]
     used = {name for step in pipeline for name, value in step.items() if value}
     if kinds[:-1] != _USUAL_STEPS or used & {'use_udp', 'to_float32'}:
@@ -228,7 +237,7 @@ def _capture(
         return
     from mmdet.models import SingleStageDetector
 
-    # others have several heads, or one that uses features twice, or not them alone
+    # Other models have several heads, or a head that uses features twice or with more.
     is_plain = isinstance(model, SingleStageDetector | TopdownPoseEstimator)
     if not is_plain or isinstance(getattr(model, name), VisPredictHead):
         return
@@ -246,15 +255,23 @@ def _capture(
 def load_pose_model(model: Model) -> tuple[nn.Module, dict, Config]:
     """Build a top-down 2D model in evaluation mode and load its weights.
 
-    Returns the model, the metadata of its keypoints, and the config.
+    Args:
+        model (Model): Its names, see :func:`mmhot.weights.names.resolve`.
+
+    Returns:
+        tuple[nn.Module, dict, Config]: The model, the metadata of its keypoints, and
+        the config.
+
+    Raises:
+        ValueError: If it is not a top-down model, or has no weights.
     """
     from mmpose.apis import init_model
 
     built, meta, config = _open(model, 'pose2d_weights', init_model, 'mmpose')
     if not isinstance(built, TopdownPoseEstimator):
         raise ValueError(
-            f'{config.filename} must be a top-down 2D model, got a '
-            f'{type(built).__name__}'
+            f'{config.filename} must be a top-down 2D model (TopdownPoseEstimator), '
+            f'got a {type(built).__name__}'
         )
     return built, meta if 'flip_indices' in meta else built.dataset_meta, config
 
@@ -262,7 +279,11 @@ def load_pose_model(model: Model) -> tuple[nn.Module, dict, Config]:
 def _open(
     model: Model, argument: str, init: Callable[..., nn.Module], scope: str
 ) -> tuple[nn.Module, dict, Config]:
-    """Build a model and load its weights; return it, their metadata, and the config."""
+    """Build a model, and load its weights.
+
+    Returns the model, the metadata of the weights' dataset, and the config. Messages
+    name ``argument`` as the one that gives the weights.
+    """
     if model.config is None:
         raise ValueError(f'{model.name} is an ONNX model, which PyTorch cannot run')
     source = str(model.weights)
@@ -272,8 +293,8 @@ def _open(
             model.config.stem,
         )
     config = read_config_file(model.config, scope=scope)
-    # warnings that it has no weights yet are recorded, and so not shown: MMDetection
-    # sets filters of its own
+    # Warnings of missing weights are recorded instead of ignored, as MMDetection resets
+    # filters.
     with (
         DefaultScope.overwrite_default_scope(scope),
         naming_failures(model.config),
@@ -288,7 +309,7 @@ def _open(
     load_strictly(built.eval(), source, content, allows_more=True)
     meta = content.get('meta')
     meta = meta if isinstance(meta, dict) else {}
-    # checkpoints of older versions hold a part of it, one level higher
+    # Checkpoints of older versions have the classes alone, one level higher.
     return built, meta.get('dataset_meta') or {'classes': meta.get('CLASSES')}, config
 
 
@@ -297,5 +318,8 @@ def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
     if 'keypoint_id2name' in meta:
         return add_skeleton(configured_skeleton(meta))
     if not isinstance(meta.get('dataset_name'), str):
-        raise ValueError(f'{model} has weights whose metadata name no keypoints')
+        raise ValueError(
+            f'the weights of {model} do not state their keypoints: metadata with a '
+            'dataset_name or keypoint_id2name is expected'
+        )
     return get_skeleton(meta['dataset_name'])

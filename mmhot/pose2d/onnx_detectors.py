@@ -14,13 +14,12 @@ from mmhot.structures.people import Boxes, People, Pose, box_iou, match_boxes
 _GRAY = (114, 114, 114)  # color of margins
 _PERSON = 0  # label of people
 _STRIDE = 32  # pixels; exported detectors need sides that are multiples of this
-# Least overlap (IoU) of a box with the box of a pose that shows the same person.
+# Intersection over union of a box with the box of a pose, from which both are the same
+# person. Higher values leave more boxes without a pose.
 _SAME_PERSON = 0.3
-# Longer side of the input in pixels where the file leaves it open: RTMDet-nano has the
-# first, models that take raw images the second.
-_SIZE = 320
-_RAW_SIZE = 640
-_YOLOX = 'yolox'  # detectors with this in their name take images as they are
+_SIZE = 320  # pixels; longer side of the input if the file leaves it open (RTMDet-nano)
+_RAW_SIZE = 640  # pixels; the same for models that do not normalize images
+_YOLOX = 'yolox'  # detectors with this in their name do not normalize images
 
 
 class OnnxDetector(Detector):
@@ -63,7 +62,10 @@ class OnnxDetector(Detector):
                 'not dets (B, N, 5), and labels (B, N) or keypoints (B, N, K, 3)'
             )
         if not file.is_image:
-            raise ValueError(f'{path} takes {file.input.shape}, not images')
+            raise ValueError(
+                f'{path} has an input of shape {file.input.shape}: images (B, 3, H, W) '
+                'are expected'
+            )
         is_raw = self.has_poses or _YOLOX in self.name.lower()
         self._colors = file.pipeline.colors or (RAW_BGR if is_raw else IMAGENET_BGR)
         self._resize = file.meta.get('resize', {})  # empty unless exported by mmhot
@@ -83,10 +85,10 @@ class OnnxDetector(Detector):
 
         With poses, images with the content of the last call are not processed again.
         """
-        # MMDeploy's NMS supports one image, even where the file declares a batch
+        # MMDeploy's NMS supports one image, even where the file declares a batch.
         if not self.has_poses:
             return [self._find(image) for image in images]
-        # Cameras refill buffers, so that the same object may have another content.
+        # Results are kept by content, as cameras refill the same array.
         contents = [(image.shape, image.tobytes()) for image in images]
         self._last = {
             content: self._last.get(content) or self._find(image)
@@ -109,7 +111,10 @@ class OnnxDetector(Detector):
             return People(boxes, scores[rows], poses[..., :2], poses[..., 2])
 
     def _prepare(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Resize, pad at the right and bottom; (1, 3, H, W) and both scales."""
+        """Resize an image, and pad it at the right and bottom.
+
+        Returns the planes (1, 3, H, W), and the scales (2,) of x and y.
+        """
         height, width = image.shape[:2]
         padded = self.size
         zoom = min(padded[1] / height, padded[0] / width)
@@ -128,8 +133,12 @@ class OneStageEstimator(PoseEstimator):
     Each box gets the pose with the most overlapping box of its own. Where no pose
     overlaps, keypoints are NaN and scores 0.
 
-    Arguments are the same as for :class:`OnnxPoseEstimator` and :class:`OnnxDetector`.
-    The same model, which runs once for both, is the ``detector``.
+    The same model is the ``detector``, and runs once for both.
+
+    Args:
+        path, device, skeleton: As for
+            :class:`~mmhot.pose2d.onnx_models.OnnxPoseEstimator`.
+        min_score (float): Least score of the detector's boxes.
     """
 
     def __init__(

@@ -14,14 +14,14 @@ import numpy as np
 from mmhot.deploy.onnx_sessions import count_threads, is_on_cpu
 from mmhot.geometry.crops import crop_matrix, find_peaks, unmap_points
 from mmhot.pose2d.interfaces import Crop, CropEstimator, Images
-from mmhot.pose2d.onnx_formats import IMAGENET_RGB, RAW_RGB, OnnxFile, normalize
+from mmhot.pose2d.onnx_formats import IMAGENET_RGB, RAW_RGB, Colors, OnnxFile, normalize
 from mmhot.structures.people import Pose
 
 ONE_STAGE = {'dets', 'keypoints'}
 """Outputs of models that detect people and estimate their poses in one run."""
-# Kernel of the blur before heatmaps are refined, for Gaussians of two cells.
+# Kernel of the blur before heatmaps are refined, for Gaussians of two cells
 _BLUR = (11, 11)
-_GPU_BATCH = 64
+_GPU_BATCH = 64  # crops per run on a GPU
 
 
 class OneStageModelError(ValueError):
@@ -36,7 +36,8 @@ class _Layout(NamedTuple):
     decode: Callable[..., Pose]
     # Factor by which boxes are enlarged for crops, unless the file states another
     padding: float = 1.25
-    is_raw: bool = False  # whether inputs are RGB from 0 to 255, and outputs points
+    colors: Colors = IMAGENET_RGB  # normalization, unless the file states another
+    keypoint_axis: int = 1  # axis of the first output that counts keypoints
     is_udp: bool = False  # whether corner pixels are mapped by their centers
 
 
@@ -58,41 +59,39 @@ class OnnxPoseEstimator(CropEstimator):
     def __init__(
         self, path: str | Path, device: str = 'cpu', skeleton: str | None = None
     ) -> None:
-        # networks for single people have layers too small to be shared among threads
+        # The layers of models for crops are too small to be shared among threads.
         self._file = file = OnnxFile(path, device, threads=1)
         if file.outputs.keys() >= ONE_STAGE:
             raise OneStageModelError(f'{path} is a model of whole images, not of crops')
-        shape = file.input.shape
+        size = file.input_size()
         layout = _find_layout(file)
-        width, height = file.input_size()
-        if layout is None or not file.is_image or not (width and height):
+        if layout is None or not file.is_image or not all(size):
             raise ValueError(
-                f'{path} is not a supported pose model: input {shape}, outputs '
-                f'{[*file.outputs.values()]}; SimCC, heatmaps or MoveNet expected'
+                f'{path} is not a supported pose model: input {file.input.shape}, '
+                f'outputs {[*file.outputs.values()]}; SimCC, heatmaps or MoveNet '
+                'expected'
             )
         self._layout = layout
-        self._size = np.array([width, height])
+        self._size = np.array(size)
         on_cpu = is_on_cpu(file.session)
         self._threads = count_threads() if on_cpu else 1
         self.prefers_batches = not on_cpu
-        # A CPU's caches hold the activations of one crop.
-        batch = 1 if on_cpu else _GPU_BATCH
-        self._batch = shape[0] if isinstance(shape[0], int) else batch
-        outputs = file.output_shapes((width, height))
-        self.num_keypoints = outputs[0][-2] if layout.is_raw else outputs[0][1]
+        self._batch = file.input.shape[0]
+        if not isinstance(self._batch, int):
+            # A CPU's caches hold the activations of one crop.
+            self._batch = 1 if on_cpu else _GPU_BATCH
+        self.num_keypoints = file.output_shapes(size)[0][layout.keypoint_axis]
         joints = file.find_skeleton(self.num_keypoints, skeleton)
         self.skeleton = joints.name
         self._flip_indices = list(joints.flip_indices)
-        usual = RAW_RGB if layout.is_raw else IMAGENET_RGB
-        self._colors = file.pipeline.colors or usual
+        self._colors = file.pipeline.colors or layout.colors
         # UDP's crops map the centers of the corner pixels, not their corners.
         self._scale = (self._size - layout.is_udp) / self._size
         padding = file.pipeline.padding or layout.padding
         self._padding = file.meta.get('crop', {}).get('padding', padding)
         self._flips = file.meta.get('flip_test', False)
-        curve = np.array(file.meta.get('score_curve', [[], []]), np.float64)
-        self._curve = curve.reshape(2, -1)
-        self.has_score_curve = self._curve.size > 0
+        self._curve = file.meta.get('score_curve')
+        self.has_score_curve = self._curve is not None
         self.name = file.name
         self.identity = file.identify(
             skeleton=self.skeleton, padding=self._padding, udp=layout.is_udp
@@ -129,7 +128,7 @@ class OnnxPoseEstimator(CropEstimator):
         poses = []
         for matrix, *of_crop in zip(matrices, *outputs, strict=True):
             points, scores = self._layout.decode(*of_crop, self._size)
-            if self.has_score_curve:
+            if self._curve is not None:
                 scores = np.interp(scores, *self._curve)
             poses.append((unmap_points(matrix, points), scores))
         return poses
@@ -170,8 +169,8 @@ def _find_layout(file: OnnxFile) -> _Layout | None:
     if axes != [4]:
         return None
     if shapes[0][-1] == 3:
-        # The model was trained with tight boxes, and neighbors confuse it.
-        return _Layout(_decode_points, padding=1.0, is_raw=True)
+        # MoveNet was trained with tight boxes, and neighbors in the crop confuse it.
+        return _Layout(_decode_points, 1.0, RAW_RGB, keypoint_axis=-2)
     if file.has_udp_heatmaps():
         return _Layout(decode_udp_heatmaps, is_udp=True)
     return _Layout(_decode_heatmaps)
@@ -202,13 +201,18 @@ def _decode_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
 
 
 def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
-    """Decode UDP heatmaps (K, h, w): corner cells are the corner pixels of the crop.
-
-    ``size`` (2,) is the width and height of the crop in pixels.
+    """Decode UDP heatmaps, whose corner cells are the corner pixels of the crop.
 
     Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
     Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and
     Huang et al., Unbiased Data Processing (UDP), CVPR 2020.
+
+    Args:
+        heatmaps (np.ndarray): Heatmaps (K, h, w).
+        size (np.ndarray): Width and height of the crop in pixels, (2,).
+
+    Returns:
+        Pose: Keypoints (K, 2) in pixels of the crop, and scores (K,).
     """
     joint, row, column, _ = _find_peaks(heatmaps)
     edge = cv2.BORDER_CONSTANT
@@ -238,8 +242,8 @@ def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
 def _find_peaks(heatmaps: np.ndarray) -> tuple[np.ndarray, ...]:
     """Find the highest cells of heatmaps (K, h, w).
 
-    Returns their joint, row and column indices (K,) in the padded heatmaps, and the
-    heatmaps padded by one cell, (K, h + 2, w + 2).
+    Returns the joint, row and column indices (K,) of these cells in padded heatmaps,
+    and the heatmaps padded by one cell on each side, (K, h + 2, w + 2).
     """
     count, _, width = heatmaps.shape
     row, column = np.divmod(heatmaps.reshape(count, -1).argmax(-1), width)

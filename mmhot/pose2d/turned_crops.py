@@ -329,7 +329,7 @@ def _align(
     low, high, center, side = _measure(box)
     side *= _SETTINGS.aligned_size
     zoom = min(_SETTINGS.max_side / side, 1.0)
-    side = int(np.ceil(zoom * side))  # of the patch, in pixels
+    side = int(np.ceil(zoom * side))
     matrix: np.ndarray = cv2.getRotationMatrix2D(center.tolist(), float(tilt), zoom)
     matrix[:, 2] += side / 2 - center
     reliable = scores > _SETTINGS.min_score

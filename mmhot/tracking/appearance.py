@@ -172,7 +172,8 @@ class AppearanceObserver(FrameObserver):
             np.linspace(0.1, 0.9, _SETTINGS.along),
             np.linspace(margin, 1 - margin, _SETTINGS.across),
         )
-        down, right = down.reshape(-1, 1), right.reshape(-1, 1)
+        down = down.reshape(-1, 1)
+        right = right.reshape(-1, 1)
         upper = corners[0] * (1 - right) + corners[1] * right
         lower = corners[2] * (1 - right) + corners[3] * right
         return upper * (1 - down) + lower * down

@@ -79,7 +79,8 @@ def uncross(
     waiting = _meetings(tracks)
     while waiting:
         meeting = waiting.pop(0)
-        first, second = meeting.first, meeting.second
+        first = meeting.first
+        second = meeting.second
         pair = tracks[first], tracks[second]
         start = _find_exchange(pair, looks, meeting, _LIMITS.look_seconds * fps)
         if start is None:

@@ -161,7 +161,9 @@ def test_exported_detectors_state_their_size(use):
         assert session.batches[0].shape == batch
         assert_allclose(boxes, [[0, 0, 1024, 288]])
     use(Session(['b', 17, 2], DETECTIONS, answer))
-    with pytest.raises(ValueError, match=r"takes \['b', 17, 2\], not images"):
+    with pytest.raises(
+        ValueError, match=r"shape \['b', 17, 2\]: images \(B, 3, H, W\)"
+    ):
         OnnxDetector('a.onnx')
 
 
