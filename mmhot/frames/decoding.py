@@ -135,7 +135,9 @@ def open_video(address: Address, **settings: object) -> av.container.InputContai
         ) from error
     if video_stream(container) is None:
         container.close()
-        raise ValueError(f'{address.label} has no video stream')
+        raise ValueError(
+            f'{address.label} has no pictures: a video is expected, not sound alone'
+        )
     return container
 
 

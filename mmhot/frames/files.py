@@ -88,13 +88,14 @@ class VideoFile(FrameSource):
         with self._open() as container:
             expected = _expected_end(container)
             if decoding.is_interlaced(container):
-                self._warn_once('%s: interlaced: fields are interpolated to frames')
+                self._warn_once(
+                    '%s is interlaced: its fields are interpolated to frames'
+                )
             for item in decoding.decode(container, self.label, 'AUTO'):
                 if isinstance(item, Exception):
                     damage.append(item)
                     continue
                 frame, image = item
-                image = self._fitted(image)
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
                 time = index / self._rate
@@ -109,7 +110,7 @@ class VideoFile(FrameSource):
                         clock.jump,
                         index,
                     )
-                yield Frame(index, shown, image)
+                yield Frame(index, shown, self._fitted(image))
                 index += 1
         if damage:
             reason = decoding.ffmpeg_reason(damage[-1])

@@ -141,7 +141,8 @@ class FrameArrays(FrameSource):
         self._images = [images] if is_single else images
         if not isinstance(self._images, Iterable):
             raise TypeError(
-                f'source must be a path, an address, or images, got {type(images)}'
+                'source must be a path, an address, or images, got '
+                f'{type(images).__name__}'
             )
         if fps is None and not is_single:
             raise ArgumentError('{fps} must be given with frames in memory')

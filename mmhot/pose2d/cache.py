@@ -19,7 +19,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Bytes of an input's name within the name of a file; most systems allow 255 in all.
 _LONGEST_NAME = 120
-_SAMPLE = 4096  # bytes that are hashed, as files may have equal sizes and dates
+# Bytes of each sample of a file that is hashed, as files may have equal sizes and dates
+_SAMPLE = 4096
 _STATE = ('size', 'complete', 'ended', 'first')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 
@@ -27,7 +28,13 @@ _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
 def save_if_possible(
     save: Callable[[Any, Path], None], content: Any, path: Path | None
 ) -> None:
-    """Save what can be computed again, if there is a path; warn of an OSError."""
+    """Save a file that can be computed again; an OSError is only a warning.
+
+    Args:
+        save (Callable): Saves the content under a path.
+        content (Any): The content.
+        path (Path, optional): The file; None to save nothing.
+    """
     if path is None:
         return
     try:
@@ -40,7 +47,11 @@ def save_if_possible(
 def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') -> Path:
     """Name a file that is kept in the folder of results for an input.
 
-    ``facts`` are plain values on which its content depends, besides the input.
+    Args:
+        folder (Path): Folder of the results.
+        source (Path): File, folder or address of the input.
+        facts (object): Plain values on which the content depends, besides the input.
+        suffix (str): Suffix of the file.
     """
     stem = escape(source.resolve().stem, '_').encode()
     name = stem[:_LONGEST_NAME].decode(errors='ignore')
@@ -49,13 +60,6 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     text = json.dumps([content or [str(source)], facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
-
-
-def require_own(path: Path) -> Path:
-    """Return the path of a kept file; ValueError if it is a link to another one."""
-    if path.is_symlink():
-        raise ValueError(f'{escape(path)} is a link')
-    return path
 
 
 def describe_file(file: Path) -> list:
@@ -73,7 +77,10 @@ def describe_file(file: Path) -> list:
 def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
     """Describe a model by plain values that differ if its file was changed.
 
-    ``weights`` is the file or a digest; options are all else that changes its results.
+    Args:
+        name (str): Name of the model.
+        weights (str | Path): File of the weights, or their digest.
+        **options (Any): Everything else that changes the results.
     """
     path = Path(weights)
     content = describe_file(path) if path.is_file() else str(weights)
@@ -81,7 +88,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 
 def save_people(clip: ClipPeople, path: Path) -> None:
-    """Save the frames so far, at least one; the file is never there in part."""
+    """Save the frames so far, at least one, as a whole file or not at all."""
     # An interruption may come between a frame's people and its time.
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]
@@ -98,11 +105,14 @@ def save_people(clip: ClipPeople, path: Path) -> None:
 
 
 def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
-    """Load a clip of this skeleton; None if it is missing or damaged."""
+    """Load a clip; None if the file is missing, or damaged, which is a warning.
+
+    ``skeleton`` is the joint order of its keypoints.
+    """
     if not path.is_file():
         return None
     try:
-        arrays = load_arrays(require_own(path))
+        arrays = load_arrays(path)
         everyone = People(*(arrays[name] for name in _PEOPLE))
         counts = arrays['counts']
         rows = np.split(np.arange(len(everyone)), counts.cumsum())[: len(counts)]

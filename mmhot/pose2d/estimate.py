@@ -1,5 +1,6 @@
 """Step ``estimate``: from frames to the people of each frame."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -58,7 +59,7 @@ class EstimatePoses(Pose2DOptions, Step):
         )
 
     def _fetch(self, name: str) -> None:
-        """Download a named model, unless it is there."""
+        """Download a named model, unless its file exists."""
         file = NAMED_FILES[name]
         if not file.path(name).exists():
             host = urlsplit(file.url).hostname
@@ -75,9 +76,14 @@ class EstimatePoses(Pose2DOptions, Step):
         cache: Path | None = None,
         count: CountStage = no_count,
     ) -> Footage:
-        """Find the people of all frames, which observers see, too.
+        """Find the people of all frames.
 
-        ``cache`` is the folder of results, in which 2D keypoints are cached.
+        Args:
+            frames (FrameSource): The video.
+            models (VideoPoseEstimator): Detector and 2D model, see :meth:`open`.
+            observers (Sequence[FrameObserver]): Observers of the frames and people.
+            cache (Path, optional): Folder of results, in which 2D keypoints are cached.
+            count (CountStage): Receives the progress.
         """
         from mmhot.pose2d.detectors import PoseVerifiedDetector
         from mmhot.pose2d.estimation import show_again
@@ -106,21 +112,21 @@ class EstimatePoses(Pose2DOptions, Step):
     def start(
         self, frames: FrameSource, models: 'VideoPoseEstimator'
     ) -> Callable[[Frame, bool], Footage]:
-        """Return the estimation of a stream, which follows people between frames.
+        """Return a function that finds the people in each frame of a stream.
 
-        It is called with each frame, and whether frames were lost before.
+        People are followed from frame to frame. The function is called with a frame,
+        and whether frames before it were lost.
         """
         previous: list[People] = []
-        count = 0
+        numbers = itertools.count()
         interval = models.detection_interval()
         skeleton = models.estimator.skeleton
 
         def estimate(frame: Frame, interrupted: bool) -> Footage:
-            nonlocal previous, count
-            numbered = replace(frame, index=count)
+            nonlocal previous
+            numbered = replace(frame, index=next(numbers))
             before = [] if interrupted else previous
             previous = models.track([numbered], before, interval)
-            count += 1
             size = frame.image.shape[1::-1]
             people = ClipPeople(previous, [frame.time], size, skeleton=skeleton)
             return Footage(frames, people)

@@ -53,6 +53,9 @@ class DetectionSettings:
     cpu_read_ahead: int = 4
 
 
+_SETTINGS = DetectionSettings()
+
+
 @dataclass
 class VideoPoseEstimator:
     """Estimate the 2D poses of all people in videos.
@@ -75,8 +78,6 @@ class VideoPoseEstimator:
     gaps: Gaps = Gaps()
     det_factor: float = 1.0
 
-    detections = DetectionSettings()
-
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
         if self.batch_size < 1:
@@ -89,17 +90,20 @@ class VideoPoseEstimator:
     ) -> int:
         """Return the number of frames from one detection to the next.
 
-        ``fps`` is None for a stream. In short videos every frame is detected.
+        Args:
+            fps (float, optional): Frames per second of a video; None for a stream.
+            num_frames (int, optional): Length of the video, if known. In each frame of
+                a short video, people are detected.
         """
         if self.det_every is not None:
             return self.det_every
-        interval = self.detector.interval
-        limits = self.detections
-        if not interval or (num_frames or limits.short_video) < limits.short_video:
+        is_short = num_frames and num_frames < _SETTINGS.short_video
+        if not self.detector.interval or is_short:
             return 1
         if fps is None:
-            return limits.stream_interval
-        frames = min(max(round(interval * fps), 1), limits.max_interval)
+            return _SETTINGS.stream_interval
+        frames = round(self.detector.interval * fps)
+        frames = min(max(frames, 1), _SETTINGS.max_interval)
         return round(self.det_factor * frames)
 
     @property
@@ -175,7 +179,7 @@ class VideoPoseEstimator:
         if not clip.complete:
             clip.cuts = shots.cuts
         chunk = interval if self.estimator.prefers_batches else 0
-        ahead = max(chunk, self.detections.cpu_read_ahead)
+        ahead = max(chunk, _SETTINGS.cpu_read_ahead)
         reading = closing(prefetch(shots(source), ahead))
         with ThreadPoolExecutor(1) as pool, reading as frames:
             shown = pool.submit(show_frames, [], clip, observers)
@@ -209,7 +213,7 @@ class VideoPoseEstimator:
             yield batch
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
-        if len(batch) * batch[0].image.nbytes > self.detections.max_bytes:
+        if len(batch) * batch[0].image.nbytes > _SETTINGS.max_bytes:
             return True
         if interval > 1:
             return batch[-1].index % interval == 0
@@ -259,7 +263,7 @@ class VideoPoseEstimator:
             search,
             lambda place, tracked: self._redetect(images[place], tracked),
         )
-        is_long = len(frames) >= self.detections.min_rest
+        is_long = len(frames) >= _SETTINGS.min_rest
         is_end = is_long or frames[-1].index % interval == 0
         keyframes = tracker.track(self.gaps.max_step(times), is_end)
         return fill_chunk(times, keyframes, search, self.gaps)

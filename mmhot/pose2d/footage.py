@@ -12,7 +12,11 @@ from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import People
 
 LookAgain = Callable[[FrameObserver, Callable[[int], None]], dict[str, np.ndarray]]
-"""Takes an observer, and a function that receives the number of frames done."""
+"""Function that reads the video again.
+
+It is called with an observer, and a function that receives the number of frames done,
+and returns the arrays of the observer.
+"""
 
 
 @dataclass
@@ -24,11 +28,11 @@ class ClipPeople:
     size: tuple[int, int] = (0, 0)  # width and height of the frames in pixels
     complete: bool = False  # whether all frames were processed
     ended: str = ''  # reason why reading ended early, or empty
-    # Frames with which another shot begins.
+    # Numbers of the frames with which another shot begins
     cuts: list[int] = field(default_factory=list)
-    # Arrays of each observer by key.
+    # Arrays of each observer by its name
     observed: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
-    # first frame that was processed, of a part of a video: those before have no people
+    # Number of the first frame that was processed; frames before it have no people
     first: int = 0
     skeleton: str = ''  # joint order of the keypoints; not stored
 
@@ -39,7 +43,7 @@ class Footage:
 
     frames: FrameSource
     people: ClipPeople = field(default_factory=ClipPeople)
-    tracked: Clip2D | None = None  # all people that were tracked, of a whole video
+    tracked: Clip2D | None = None  # all people who were tracked in the whole video
     look_again: LookAgain | None = None  # function that reads the video again
     count: CountStage = no_count  # function that receives the progress
     finds_more: bool = False  # whether there is a detector that finds more people
@@ -53,9 +57,9 @@ class VideoStep(Step):
         raise NotImplementedError
 
     def start(self, fps: float) -> Callable[[Clip2D, Footage], Clip2D]:
-        """Return a function to call with each frame of a stream of a mean rate.
+        """Return a function that does the step for each frame of a stream.
 
-        Its ``footage`` has the people of this frame. Steps that remember earlier frames
-        override this.
+        ``fps`` is the mean frame rate. The function is called with a clip and footage
+        of a single frame. Steps that remember earlier frames override this.
         """
         return self

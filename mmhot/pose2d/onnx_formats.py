@@ -133,7 +133,7 @@ class OnnxFile:
             if skeleton.num_keypoints != num_keypoints:
                 raise ValueError(
                     f'has {num_keypoints} keypoints, but skeleton {skeleton.name!r} '
-                    f'has {skeleton.num_keypoints}'
+                    f'has {skeleton.num_keypoints}: choose one with as many'
                 )
         return skeleton
 

@@ -13,11 +13,16 @@ from mmhot.weights.names import Backend
 class Speed:
     """Settings of one preset; models without a setting stay as they are."""
 
-    keep_rates: tuple[float, ...] | None = None  # GTPT's keep rates; None as trained
-    det_factor: float = 1.0  # factor of the interval between two detections
+    # Shares of the patches that GTPT keeps; None as trained. Higher is slower and more
+    # accurate.
+    keep_rates: tuple[float, ...] | None = None
+    # Factor of the interval between two detections. Higher is faster, and finds new
+    # people later.
+    det_factor: float = 1.0
     gaps: Gaps = Gaps()  # gaps between 2D poses that are interpolated
     flip_3d: bool = True  # whether the lifter has the flip test
-    # frames of a window that the shipped lifter for clips keeps; None as trained
+    # Frames of a window that the shipped lifter for clips keeps; None as trained.
+    # Higher is slower and more accurate.
     keep: int | None = None
 
 
@@ -91,7 +96,10 @@ class Pose2DOptions(RuntimeOptions):
     ] = None
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
-        """Say that no person was found, and which models find more."""
+        """Make the error of a clip in which no person was found.
+
+        It names the models that find more people.
+        """
         text = 'no person was found in %s frames'
         fill_image = find_more = ''
         if self.det_model is None:

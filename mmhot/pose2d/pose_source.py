@@ -33,7 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 POSE_VERIFIED = 'pose-verified'
 PoseOpener = Callable[[Pose2DOptions], PoseEstimator]
 DetectorOpener = Callable[[Pose2DOptions, float, PoseEstimator], Detector]
-"""Opens a detector by the options, the least score of its boxes, and the 2D model."""
+"""Function of the options, the least score of boxes, and the 2D model."""
 POSE_ESTIMATORS: dict[str, tuple[PoseOpener, str]] = {}
 """Registered 2D pose estimators, each with the name of its default detector."""
 DETECTORS: dict[str, DetectorOpener] = {WholeImage.name: lambda *_: WholeImage()}
@@ -94,7 +94,8 @@ def open_pose_source(
         usual_detector = name if is_both else POSE_VERIFIED
     if options.pose2d_skeleton not in (None, estimator.skeleton):
         raise ArgumentError(
-            '{pose2d_skeleton} is %r, but %s predicts the keypoints of %r',
+            '{pose2d_skeleton} is %r, but %s predicts the keypoints of %r: leave it '
+            'out',
             options.pose2d_skeleton,
             name,
             estimator.skeleton,
@@ -108,7 +109,7 @@ def open_pose_source(
 def _fetch_models(
     options: Pose2DOptions, fetch: Callable[[str], object]
 ) -> Pose2DOptions:
-    """Download the named models; return options with a detector and skeleton."""
+    """Download the named models, and return options with detector and skeleton."""
     skeleton = options.pose2d_skeleton
     det_model = options.det_model
     if file := named_file(options.pose2d, POSE):
@@ -136,13 +137,20 @@ def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
 
 
 def _refuse_weights(role: str, name: str, weights: str | None) -> None:
+    """Raise ArgumentError if weights are given for a registered model.
+
+    ``role`` is the beginning of the argument, 'pose2d' or 'det'.
+    """
     if weights is not None:
         raise ArgumentError(
-            f'{{{role}_weights}} is %s, but %s has its own weights', weights, name
+            f'{{{role}_weights}} is %s, but %s has weights of its own: leave it out',
+            weights,
+            name,
         )
 
 
 def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
+    """Open the 2D model of a file, config or index."""
     model = resolve(options.pose2d, POSE, options.pose2d_weights)
     device = options.device
     keep_rates = SPEEDS[options.speed].keep_rates
@@ -162,6 +170,10 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
 def _open_detector(
     options: Pose2DOptions, min_score: float, estimator: PoseEstimator
 ) -> Detector:
+    """Open a registered detector, the shipped one with verification, or that of a file.
+
+    A one-stage 2D model is its own detector.
+    """
     name = options.det_model
     if name in DETECTORS:
         _refuse_weights('det', name, options.det_weights)

@@ -14,7 +14,7 @@ from mmhot.version import digest_of_part
 
 
 class UserDetector(Detector):
-    """Runs a detector of a user."""
+    """Run a detector of a user, and check the shapes of its boxes and scores."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -49,7 +49,7 @@ class UserDetector(Detector):
 
 
 class UserEstimator(PoseEstimator):
-    """Runs a 2D model of a user."""
+    """Run a 2D model of a user, and check the shapes of its keypoints and scores."""
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator
@@ -99,7 +99,7 @@ def _identity_of(model: Detector | PoseEstimator) -> dict:
 
 
 def _shapes_of(found: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return the shapes of pairs of arrays; none of anything else."""
+    """Return the shapes of pairs of arrays; an empty list for anything else."""
     try:
         return [(np.shape(first), np.shape(second)) for first, second in found]
     except (TypeError, ValueError):
@@ -107,7 +107,10 @@ def _shapes_of(found: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 
 def _require(found: Any, wanted: list | None, text: str) -> None:
-    """Raise ValueError unless pairs of arrays have the wanted shapes."""
+    """Raise ValueError unless pairs of arrays have the wanted shapes.
+
+    ``text`` describes these shapes; ``wanted`` is None if the number of pairs is wrong.
+    """
     shapes = _shapes_of(found)
     if shapes != wanted:
         got = reprlib.repr(shapes) if shapes else f'a {type(found).__name__}'
