@@ -571,7 +571,7 @@ def test_fields_of_interlaced_videos_become_frames(options, tmp_path, caplog):
     assert [x.index for x in frames] == [*range(8)]
     assert_allclose([x.time for x in frames], np.arange(8) / 25, atol=1e-6)
     assert (max(combed[1:-1]) < 50) == is_interlaced
-    assert caplog.text.count('interlaced: fields are interpolated') == is_interlaced
+    assert caplog.text.count('interlaced: its fields are interpolated') == is_interlaced
 
 
 def test_gaps_of_a_sequence_stay_gaps(tmp_path, caplog):
