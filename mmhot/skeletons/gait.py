@@ -2,10 +2,12 @@
 
 A foot touches the ground where it is farthest in front of the pelvis, and leaves it
 where it is farthest behind (Zeni et al. 2008,
-https://doi.org/10.1016/j.gaitpost.2007.07.007). Lengths are distances between contacts
-of the feet. On a treadmill, or where the path of the root is unknown, they are
-distances between the ankles at a contact, which are a seventh shorter as the rear foot
-rolls.
+https://doi.org/10.1016/j.gaitpost.2007.07.007). A stride is the time from a contact of
+a foot to its next one, and a step the time from there to the contact of the other foot.
+
+Lengths are distances between contacts of the feet. On a treadmill, or where the path of
+the root is unknown, they are distances between the ankles at a contact, which are a
+seventh shorter as the rear foot rolls.
 """
 
 from collections.abc import Sequence
@@ -23,40 +25,41 @@ class GaitLimits:
     """Thresholds for walking, chosen on CMU's subjects 07 and 08 at 25 frames/s."""
 
     smoothing: float = 0.05  # seconds; standard deviation of a Gaussian over positions
-    # Seconds; the same over the direction of the pelvis.
-    heading: float = 0.5
-    # Meters; least movement of a foot between its foremost and rearmost positions,
-    # relative to the root. Higher values find fewer steps.
-    swing: float = 0.2
+    # Seconds; standard deviation of a Gaussian over the pelvis's direction.
+    heading_smoothing: float = 0.5
+    # Meters; movement of a foot between its foremost and rearmost positions, relative
+    # to the root. Higher values find fewer steps.
+    min_swing: float = 0.2
     # Seconds; shortest and longest time between the contacts of both feet.
     step_time: tuple[float, float] = (0.25, 1.2)
-    # Least and largest share of a stride in which the foot is on the ground.
+    # Smallest and largest share of a stride in which the foot is on the ground.
     stance: tuple[float, float] = (0.35, 0.85)
-    # Median share of a stride in which the foot is on the ground. Below it people run,
-    # without a time with both feet on the ground. The share is 0.58 to 0.66 in CMU's
-    # walks and 0.49 to 0.51 in its runs. Higher values find fewer walks.
-    walks: float = 0.54
-    # Meters; median fall of the hips between contacts, above which people run. Over a
-    # standing leg they rise, in CMU's walks by up to 0.07, or fall by up to 0.014; in
-    # its runs they fall by 0.014 to 0.09. Higher values find more walks.
-    falls: float = 0.016
-    # Meters per second; largest mean speed of an ankle from contact to lift-off. No
-    # stride of CMU's walks exceeds 0.6. Higher values find more strides.
-    slides: float = 0.8
-    # Least number of contacts of alternating feet in a row. Higher values find fewer
-    # walks.
-    contacts: int = 3
-    # Median step times after which another contact of the same foot shows that the
-    # other foot's contact was missed.
-    late: float = 1.5
-    # Meters; largest height of an ankle at a contact above the lowest ankle around.
-    height: float = 0.25
+    # Median of that share; people with less run, without a time with both feet on the
+    # ground. It is 0.58 to 0.66 in CMU's walks and 0.49 to 0.51 in its runs. Higher
+    # values find fewer walks.
+    min_walking_stance: float = 0.54
+    # Meters; median fall of the hips between contacts, with more of which people run.
+    # Over a standing leg they rise, in CMU's walks by up to 0.07, or fall by up to
+    # 0.014; in its runs they fall by 0.014 to 0.09. Higher values find more walks.
+    max_fall: float = 0.016
+    # Meters per second; mean speed of an ankle from contact to lift-off. No stride of
+    # CMU's walks exceeds 0.6. Higher values find more strides.
+    max_slide: float = 0.8
+    # Contacts of alternating feet in a row. Higher values find fewer walks.
+    min_contacts: int = 3
+    # Median step times; if another contact of the same foot comes later, the contact of
+    # the other foot was missed. Higher values find longer runs of steps.
+    max_same_foot: float = 1.5
+    # Meters; height of an ankle at a contact above the lowest ankle around it. Higher
+    # values find more contacts.
+    max_height: float = 0.25
     around: float = 0.3  # seconds before and after, to search the lowest ankle in
-    # Median step in the world, as a share of the distance between the feet, up to which
-    # people walk in place. Higher values find more treadmills.
-    treadmill: float = 0.5
-    # Share of a clip's time that people on a treadmill walk. Higher values find fewer.
-    walking: float = 0.6
+    # Median step in the world, as a share of the distance between the feet. People with
+    # less walk in place. Higher values find more treadmills.
+    max_in_place: float = 0.5
+    # Share of a clip's time in which people on a treadmill walk. Higher values find
+    # fewer treadmills.
+    min_walking: float = 0.6
 
 
 _LIMITS = GaitLimits()
@@ -64,32 +67,45 @@ _LIMITS = GaitLimits()
 
 @dataclass(frozen=True)
 class Stride:
-    """One foot from a contact to its next one."""
+    """One foot from a contact to its next one.
 
-    foot: str  # 'left' or 'right'
-    contact: float  # seconds of the contact
-    lift_off: float  # seconds when it leaves the ground
-    next_contact: float  # seconds of the next contact
-    step_time: float  # seconds until the other foot's contact
-    # Meters; distance from this contact to the other foot's in walking direction.
+    Attributes:
+        foot (str): 'left' or 'right'.
+        contact (float): Time at which the foot touches the ground, seconds.
+        lift_off (float): Time at which it leaves the ground, seconds.
+        next_contact (float): Time at which it touches the ground again, seconds.
+        step_time (float): Time until the contact of the other foot, seconds.
+        step_length (float): Distance from this contact to the other foot's in walking
+            direction, meters.
+        step_width (float): The same distance across the walking direction, meters.
+        stride_length (float): Distance from this contact to the foot's next one,
+            meters.
+        in_place (bool): Whether the root stays, or its path is unknown.
+    """
+
+    foot: str
+    contact: float
+    lift_off: float
+    next_contact: float
+    step_time: float
     step_length: float
-    step_width: float  # meters; the same distance across the walking direction
-    stride_length: float  # meters; distance from this contact to the foot's next one
-    in_place: bool  # whether the root stays, or its path is unknown
+    step_width: float
+    stride_length: float
+    in_place: bool
 
     @property
     def stride_time(self) -> float:
-        """Seconds."""
+        """Time from a contact to the next one, seconds."""
         return self.next_contact - self.contact
 
     @property
     def speed(self) -> float:
-        """Meters per second."""
+        """Walking speed, meters per second."""
         return self.stride_length / self.stride_time
 
     @property
     def cadence(self) -> float:
-        """Steps per minute."""
+        """Cadence, steps per minute."""
         return 120 / self.stride_time
 
     @property
@@ -105,42 +121,42 @@ def find_strides(
 
     Args:
         poses (np.ndarray): Joints relative to the root, in meters, z up, (T, K, 3).
-        root (np.ndarray): Positions of the root, (T, 3); NaN where unknown.
+        root (np.ndarray): Positions of the root in meters, z up, (T, 3); NaN where
+            unknown.
         seconds (np.ndarray): Increasing timestamps, (T,).
         names (Sequence[str]): Names of the joints: Human3.6M's 17, or 24.
 
     Returns:
-        list[Stride]: By contact; empty if the person does not walk.
+        list[Stride]: Strides by contact; empty if the person does not walk.
     """
     if len(seconds) < 3:
         return []
-    steps = _find_contacts(poses, root, seconds, names)
-    runs = _steps_in_a_row(steps.seconds, steps.feet)
-    return [stride for run in runs for stride in _strides_of(steps, run)]
+    contacts = _find_contacts(poses, root, seconds, names)
+    runs = _steps_in_a_row(contacts.seconds, contacts.feet)
+    return [stride for run in runs for stride in _strides_of(contacts, run)]
 
 
 @dataclass(frozen=True)
 class _Contacts:
-    """Contacts of both feet (C,) in order, and their lift-offs."""
+    """Contacts of both feet (C,), sorted by time, and lift-offs of both feet (L,).
 
-    seconds: np.ndarray
-    feet: np.ndarray  # 0 left, 1 right
-    ahead: np.ndarray  # direction of the pelvis, (C, 2)
-    path: np.ndarray  # positions of the root on the floor, (C, 2); NaN where unknown
-    falls: np.ndarray  # fall of the root between contacts, meters, (C - 1,); or NaN
+    Positions are in meters, and NaN where the path of the root is unknown.
+    """
+
+    seconds: np.ndarray  # time of each contact, (C,)
+    feet: np.ndarray  # 0 left, 1 right, (C,)
+    ahead: np.ndarray  # direction of the pelvis on the floor, unit vectors, (C, 2)
+    path: np.ndarray  # positions of the root on the floor, (C, 2)
+    falls: np.ndarray  # fall of the root between contacts, (C - 1,)
     ankles: np.ndarray  # left and right ankle, relative to the root, (C, 2, 2)
-    lift_offs: np.ndarray  # seconds of the lift-offs of both feet, (L,)
-    lifted: np.ndarray  # left and right ankle at lift-offs, (L, 2, 2); or NaN
+    lift_offs: np.ndarray  # time of each lift-off, (L,)
+    lifted: np.ndarray  # left and right ankle at lift-offs, (L, 2, 2)
 
 
 def _find_contacts(
     poses: np.ndarray, root: np.ndarray, seconds: np.ndarray, names: Sequence[str]
 ) -> _Contacts:
-    """Find where feet near the ground are farthest ahead.
-
-    ``poses`` (T, K, 3), ``root`` (T, 3) and ``seconds`` (T,) are those of
-    :func:`find_strides`.
-    """
+    """Find where feet near the ground are farthest ahead; see :func:`find_strides`."""
     step = float(np.median(np.diff(seconds)))
     times = np.arange(seconds[0], seconds[-1] + step / 2, step)
     ends = ('heel', 'big_toe') if 'left_heel' in names else ('foot', 'foot')
@@ -150,64 +166,78 @@ def _find_contacts(
     smooth = partial(scipy.ndimage.gaussian_filter1d, axis=0, mode='nearest')
     even = smooth(_resample(times, seconds, flat), _LIMITS.smoothing / step)
     hips, ankles, heels, toes = even.reshape(len(times), -1, 2, 3).swapaxes(0, 1)
-    across = smooth((hips[:, 0] - hips[:, 1])[:, :2], _LIMITS.heading / step)
+    # The pelvis faces ahead, across the line between the hips.
+    across = (hips[:, 0] - hips[:, 1])[:, :2]
+    across = smooth(across, _LIMITS.heading_smoothing / step)
     across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
     ahead = np.stack([across[:, 1], -across[:, 0]], 1)
     heel, toe = ((x[..., :2] * ahead[:, None]).sum(-1).T for x in (heels, toes))
-    peaks = [_peaks(side) for side in heel]
+    foremost = [_peaks(side) for side in heel]
     lift_offs = np.concatenate([_peaks(-side) for side in toe])
-    at = np.concatenate(peaks)
-    feet = np.repeat([0, 1], [*map(len, peaks)])
+    at = np.concatenate(foremost)
+    feet = np.repeat([0, 1], [*map(len, foremost)])
+    order = np.lexsort((feet, at))
+    at = at[order]
+    feet = feet[order]
     near = at.round().astype(int)
-    heights = ankles[..., 2] + np.nan_to_num(path[:, 2:])
-    size = 2 * round(_LIMITS.around / step) + 1
-    floor = scipy.ndimage.minimum_filter1d(heights.min(1), size, mode='nearest')
-    low = heights < floor[:, None] + _LIMITS.height
-    rows = np.lexsort((feet, at))
-    rows = rows[low[near[rows], feet[rows]]]
-    near = near[rows]
+    is_low = _are_low(ankles[..., 2] + np.nan_to_num(path[:, 2:]), step)[near, feet]
+    near = near[is_low]
     left = lift_offs.round().astype(int)
-    lifted = ankles[left][..., :2] + path[left, None, :2]
-    middle = (near[1:] + near[:-1]) // 2
     height = path[:, 2]
-    falls = (height[near[1:]] + height[near[:-1]]) / 2 - height[middle]
+    middle = (near[1:] + near[:-1]) // 2
     return _Contacts(
-        *(times[0] + at[rows] * step, feet[rows], ahead[near], path[near, :2], falls),
-        *(ankles[near][..., :2], times[0] + lift_offs * step, lifted),
+        seconds=times[0] + at[is_low] * step,
+        feet=feet[is_low],
+        ahead=ahead[near],
+        path=path[near, :2],
+        falls=(height[near[1:]] + height[near[:-1]]) / 2 - height[middle],
+        ankles=ankles[near][..., :2],
+        lift_offs=times[0] + lift_offs * step,
+        lifted=ankles[left][..., :2] + path[left, None, :2],
     )
 
 
+def _are_low(heights: np.ndarray, step: float) -> np.ndarray:
+    """Mark ankles that are near the lowest one around them, (T, 2) bool.
+
+    Heights (T, 2) are in meters, and ``step`` is the time between frames in seconds.
+    """
+    size = 2 * round(_LIMITS.around / step) + 1
+    floor = scipy.ndimage.minimum_filter1d(heights.min(1), size, mode='nearest')
+    return heights < floor[:, None] + _LIMITS.max_height
+
+
 def _resample(times: np.ndarray, seconds: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Interpolate values (T, V) at seconds (T,) linearly at other times."""
+    """Interpolate values (T, V), which are given at seconds (T,), at other times."""
     return np.column_stack([np.interp(times, seconds, column) for column in values.T])
 
 
 def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     """Return the strides of a run of :func:`_steps_in_a_row`, rows of contacts (R,)."""
-    count = len(run)
     detected = contacts.feet[run]
     when = contacts.seconds[run]
     sides = _alternating(detected)
-    ahead = contacts.ahead[run]
+    ahead = contacts.ahead[run][1:]
     ankles = contacts.ankles[run]
-    landing, other = (ankles[np.arange(count), x] for x in (detected, 1 - detected))
+    rows = np.arange(len(run))
+    landing = ankles[rows, detected]
     landed = landing + contacts.path[run]
-    apart = (landing - other)[1:]
     steps = np.diff(landed, axis=0)
-    moved, between = (np.abs((x * ahead[1:]).sum(1)) for x in (steps, apart))
+    apart = (landing - ankles[rows, 1 - detected])[1:]
+    moved, between = (np.abs((x * ahead).sum(1)) for x in (steps, apart))
     # An unknown path (NaN) counts as walking in place, too.
-    in_place = not np.median(moved) > _LIMITS.treadmill * np.median(between)
+    in_place = not np.median(moved) > _LIMITS.max_in_place * np.median(between)
     if in_place:
         steps = apart
         moved = between
-    widths = np.abs(steps[:, 0] * ahead[1:, 1] - steps[:, 1] * ahead[1:, 0])
+    widths = np.abs(steps[:, 0] * ahead[:, 1] - steps[:, 1] * ahead[:, 0])
     strides: list[Stride] = []
     for index, side in enumerate(sides[:-2]):
         start, end = when[[index, index + 2]]
         for row in _lift_offs_in(contacts, start, end)[-1:]:
             lift_off = contacts.lift_offs[row]
             way = np.linalg.norm(contacts.lifted[row, detected[index]] - landed[index])
-            if not in_place and way > _LIMITS.slides * (lift_off - start):
+            if not in_place and way > _LIMITS.max_slide * (lift_off - start):
                 continue
             strides.append(
                 Stride(
@@ -223,12 +253,13 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
                 )
             )
     stance = np.median([x.stance for x in strides] or 0)
-    falls = np.median(contacts.falls[run[:-1]])
-    return [] if stance < _LIMITS.walks or falls > _LIMITS.falls else strides
+    fall = np.median(contacts.falls[run[:-1]])
+    runs = stance < _LIMITS.min_walking_stance or fall > _LIMITS.max_fall
+    return [] if runs else strides
 
 
 def _alternating(detected: np.ndarray) -> np.ndarray:
-    """Let feet (R,) alternate, beginning so that most detected contacts agree.
+    """Return alternating feet (R,) that agree with most detected ones.
 
     >>> _alternating(np.array([1, 0, 0, 0, 1])).tolist()
     [1, 0, 1, 0, 1]
@@ -238,9 +269,10 @@ def _alternating(detected: np.ndarray) -> np.ndarray:
 
 
 def _lift_offs_in(contacts: _Contacts, start: float, end: float) -> np.ndarray:
-    """Return the rows of a foot's lift-offs (L,) between its contacts, in seconds.
+    """Return the rows of a foot's lift-offs between two of its contacts.
 
-    Lift-offs of the other foot are outside the limits of stance.
+    ``start`` and ``end`` are the seconds of the contacts. Lift-offs (L,) of the other
+    foot are outside the limits of stance.
     """
     share = (contacts.lift_offs - start) / (end - start)
     low, high = _LIMITS.stance
@@ -252,7 +284,7 @@ def mean_cycle(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average angles over gait cycles, from a contact (0 %) to the next one (100 %).
 
-    Values between frames are those of a cubic spline, so that the frame rate does not
+    A cubic spline interpolates between frames, so that a low frame rate does not
     flatten peaks.
 
     Args:
@@ -276,18 +308,26 @@ def mean_cycle(
 def is_on_treadmill(strides: Sequence[Stride], seconds: np.ndarray) -> bool:
     """Return whether a person walks most of the time, and always in place.
 
-    ``seconds`` (T,) are the times of the frames.
+    Args:
+        strides (Sequence[Stride]): Strides of the person.
+        seconds (np.ndarray): Increasing timestamps of the person's frames, (T,).
     """
     if not strides or not all(stride.in_place for stride in strides):
         return False
     walked = max(x.next_contact for x in strides) - min(x.contact for x in strides)
-    return walked > _LIMITS.walking * (seconds[-1] - seconds[0])
+    return walked > _LIMITS.min_walking * (seconds[-1] - seconds[0])
 
 
 def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return the mean direction that the pelvis faces, a unit vector (2,) on the floor.
+    """Return the mean direction that the pelvis faces.
 
-    ``poses`` (T, K, 3) have z up and joints with these names.
+    Args:
+        poses (np.ndarray): Joints, z up, (T, K, 3).
+        names (Sequence[str]): Names of the joints, 'left_hip' and 'right_hip' among
+            them.
+
+    Returns:
+        np.ndarray: Unit vector x, y on the floor, (2,).
     """
     left, right = (poses[:, names.index(f'{side}_hip'), :2] for side in SIDES)
     across = (left - right).mean(0)
@@ -295,10 +335,10 @@ def walking_direction(poses: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
-    """Split contacts at seconds (C,), of feet (C,), into runs at walking pace.
+    """Split contacts into runs at walking pace, rows of contacts.
 
     Feet alternate in at least a part of each run. In the rest, the 2D model may have
-    confused left and right.
+    confused left and right. ``contacts`` (C,) are seconds, and ``feet`` (C,) 0 or 1.
     """
     low, high = _LIMITS.step_time
     passed = np.diff(contacts)
@@ -306,15 +346,15 @@ def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
     if not len(usual):
         return []
     is_same = np.diff(feet) == 0
-    late = min(_LIMITS.late * np.median(usual), high)
+    late = min(_LIMITS.max_same_foot * np.median(usual), high)
     is_apart = (passed <= low) | (passed >= np.where(is_same, late, high))
     runs = np.split(np.arange(len(feet)), np.flatnonzero(is_apart) + 1)
-    alternating = (np.flatnonzero(np.diff(feet[run]) == 0) for run in runs)
-    return [
-        run
-        for run, ends in zip(runs, alternating, strict=True)
-        if np.diff([-1, *ends, len(run) - 1]).max() >= _LIMITS.contacts
-    ]
+    kept = []
+    for run in runs:
+        ends = np.flatnonzero(np.diff(feet[run]) == 0)  # last ones of alternating parts
+        if np.diff([-1, *ends, len(run) - 1]).max() >= _LIMITS.min_contacts:
+            kept.append(run)
+    return kept
 
 
 def _peaks(values: np.ndarray) -> np.ndarray:
@@ -325,7 +365,7 @@ def _peaks(values: np.ndarray) -> np.ndarray:
     """
     middle = values[1:-1]
     candidates = np.flatnonzero((values[:-2] < middle) & (middle > values[2:])) + 1
-    is_high = [_prominence(values, x) >= _LIMITS.swing for x in candidates.tolist()]
+    is_high = [_prominence(values, x) >= _LIMITS.min_swing for x in candidates.tolist()]
     peaks = candidates[np.array(is_high, bool)]
     before, at, after = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = np.minimum(before - 2 * at + after, -1e-9)

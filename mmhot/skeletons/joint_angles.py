@@ -2,10 +2,14 @@
 
 Segments have the axes of the International Society of Biomechanics: x forward, y up,
 z to the right (https://doi.org/10.1016/S0021-9290(01)00222-6). Names, signs and the
-order of rotations (z, x, y, each about the axis that the former ones have turned) are
+order of rotations (z, x, y, each about the axis that the previous ones have turned) are
 as in OpenSim's full-body model (https://doi.org/10.1109/TBME.2016.2586891). All
-angles are 0 for people who stand straight, with hanging arms, and face along x; knees
+angles are 0 for people who stand straight, with hanging arms, and face along x. Knees
 and elbows beyond straight are negative.
+
+Three angles (a, b, c) are the same rotation as (a + 180, 180 - b, c + 180), and whole
+turns of each change nothing. The choice is continuous, and in the ranges of people
+where possible.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,33 +24,37 @@ _SKELETONS = {17: get_skeleton('h36m-17'), 24: get_skeleton('h36m-24')}
 _SIDES = {'right': 1.0, 'left': -1.0}
 # Weight of the neighbor's axis in the hinge of a knee or elbow, as straight limbs do
 # not determine their hinge. At a bend of 9 degrees the limb's own axis counts as much.
-_STRAIGHT = 0.15
-# Degrees that a knee or elbow may bend beyond straight. If it bends further, its limb
-# is turned. In CMU's motions knees never do, and elbows by up to 20 degrees.
-_BEYOND = 30.0
+# Higher values turn hinges less.
+_STRAIGHT_WEIGHT = 0.15
+# Degrees; knees and elbows bend at most this far beyond straight, otherwise their limb
+# is turned. In CMU's motions knees never do, and elbows by up to 20 degrees. Higher
+# values turn fewer limbs.
+_MAX_BEYOND = 30.0
 _BALL = {
     'pelvis': ('pelvis_tilt', 'pelvis_list', 'pelvis_rotation'),
     'trunk': ('lumbar_extension', 'lumbar_bending', 'lumbar_rotation'),
     'hip': ('hip_flexion', 'hip_adduction', 'hip_rotation'),
     'shoulder': ('arm_flex', 'arm_add', 'arm_rot'),
 }
-# Ranges of people's joints in degrees. Pelvis and trunk are not limited further.
+# Degrees; ranges of people's joints. Pelvis and trunk are not limited further.
 _RANGES = {
     'shoulder': np.array([(-60, 180), (-180, 60), (-120, 120)]),
     'hip': np.array([(-45, 140), (-100, 60), (-90, 90)]),
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
-# Degrees by which another triple of angles must be less outside the range, on average,
-# to replace the first triple, or the one before a pole.
-_KEEPS = 5.0
-_POLE = 0.2  # cosine of the second angle; below, the other two angles are noise
+# Degrees; another triple replaces the first triple, or the one before a pole, if its
+# mean distance from the range is smaller by this much. Higher values change less often.
+_MIN_GAIN = 5.0
+# Cosine of the second angle; frames with less are near a pole, where the other two
+# angles are noise. Higher values allow changes in more frames.
+_POLE = 0.2
 
 
 class _Limb(NamedTuple):
-    """Leg or arm: a ball joint, and a hinge in its middle."""
+    """Leg or arm: a ball joint at the trunk, and a hinge in its middle."""
 
     joints: tuple[str, str, str]  # from the trunk outwards
-    ball: str  # part whose angles are those of the ball joint
+    ball: str  # key of _BALL for the angles of the ball joint
     hinge: str  # name of the angle of the hinge
     forward: float  # 1 if the hinge bends forward, -1 if it bends backward
 
@@ -64,7 +72,7 @@ ANGLES = (
         for name in (*_BALL[limb.ball], limb.hinge)
     ),
 )
-"""Names of the angles of ``h36m-17``, as in OpenSim."""
+"""Names of the angles of ``h36m-17``, as in OpenSim: r is right, l is left."""
 _ANKLES = ('ankle_angle_r', 'ankle_angle_l')
 
 
@@ -76,20 +84,38 @@ def angle_names(num_joints: int) -> tuple[str, ...]:
 def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
     """Compute joint angles.
 
-    Knees and elbows bend about one axis, which in straight limbs is that of the least
-    rotation from pelvis or trunk.
+    Knees and elbows bend about one axis. Straight limbs do not show it; there it is the
+    axis of pelvis or trunk, turned by the least rotation to the limb.
 
     Args:
         positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24``, y up, in any unit,
             (T, K, 3).
-        before (np.ndarray, optional): Angles of the first pose, with which the others
-            go on, (A,).
+        before (np.ndarray, optional): Angles of the first pose, (A,) in degrees, which
+            the others continue.
 
     Returns:
-        np.ndarray: Degrees, in the order of :func:`angle_names`, (T, A). Angles of
+        np.ndarray: Degrees, (T, A), in the order of :func:`angle_names`. Angles of
         shoulders and hips are within half a turn of the middle of people's ranges, so
         that circling arms do not wind up. Angles of pelvis and trunk continue beyond a
         full turn.
+
+    Example:
+        A person faces along x and bends the right knee by 90 degrees.
+
+        >>> joints = dict(
+        ...     root=(0, 0, 0), spine=(0, 25, 0), thorax=(0, 50, 0),
+        ...     neck_base=(0, 60, 0), head=(0, 75, 0),
+        ...     right_hip=(0, 0, 13), right_knee=(0, -43, 13),
+        ...     right_foot=(-42, -43, 13),
+        ...     left_hip=(0, 0, -13), left_knee=(0, -43, -13), left_foot=(0, -85, -13),
+        ...     right_shoulder=(0, 48, 17), right_elbow=(0, 20, 17),
+        ...     right_wrist=(0, -5, 17),
+        ...     left_shoulder=(0, 48, -17), left_elbow=(0, 20, -17),
+        ...     left_wrist=(0, -5, -17))
+        >>> pose = np.array([joints[name] for name in get_skeleton('h36m-17').joints])
+        >>> angles = dict(zip(ANGLES, joint_angles(pose[None])[0].round(), strict=True))
+        >>> {name: float(angle) for name, angle in angles.items() if angle}
+        {'knee_angle_r': 90.0}
     """
     names = angle_names(positions.shape[1])
     place = {
@@ -104,8 +130,8 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
         place['right_shoulder'] - place['left_shoulder'],
     )
     known = {} if before is None else dict(zip(names, before, strict=True))
-    angles = _turn_angles('pelvis', pelvis, known)
-    angles |= _turn_angles('trunk', np.swapaxes(pelvis, -1, -2) @ trunk, known)
+    angles = _ball_angles('pelvis', pelvis, known)
+    angles |= _ball_angles('trunk', np.swapaxes(pelvis, -1, -2) @ trunk, known)
     for side in _SIDES:
         for limb, above in zip(_LIMBS, (pelvis, trunk), strict=True):
             joints = [place[f'{side}_{joint}'] for joint in limb.joints]
@@ -118,22 +144,22 @@ def joint_angles(positions: np.ndarray, before: np.ndarray | None = None) -> np.
     return np.stack([angles[name] for name in names], axis=1)
 
 
-def _turn_angles(
+def _ball_angles(
     part: str, axes: np.ndarray, known: Mapping[str, float], side: str = ''
 ) -> dict[str, np.ndarray]:
     """Return the three angles of a part by name, degrees, (T,).
 
-    ``axes`` (T, 3, 3) are relative to the neighbor's. ``known`` has the angles of the
-    first pose, or nothing.
+    ``axes`` (T, 3, 3) are relative to those of the neighbor. ``known`` has the angles
+    of the first pose, or nothing.
     """
     values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
     # Adduction and rotation are positive towards the middle on both sides.
     sign = _SIDES.get(side, 1.0)
     values *= (1, sign, sign)
-    listed = [f'{name}_{side[0]}' if side else name for name in _BALL[part]]
-    start = [known[name] for name in listed] if known else None
-    values = _in_range(values, _RANGES.get(part, _ANY), start)
-    return dict(zip(listed, values.T, strict=True))
+    names = [f'{name}_{side[0]}' if side else name for name in _BALL[part]]
+    first = [known[name] for name in names] if known else None
+    values = _in_range(values, _RANGES.get(part, _ANY), first)
+    return dict(zip(names, values.T, strict=True))
 
 
 def _limb_angles(
@@ -143,10 +169,10 @@ def _limb_angles(
     above: np.ndarray,
     known: Mapping[str, float],
 ) -> dict[str, np.ndarray]:
-    """Return the angles of a limb's ball and hinge by name, degrees, (T,).
+    """Return the angles of a limb's ball joint and hinge by name, degrees, (T,).
 
-    ``joints`` are three positions (T, 3) from the trunk outwards, and ``above`` (T, 3,
-    3) are the axes of pelvis or trunk.
+    ``joints`` are three positions (T, 3) from the trunk outwards, ``above`` (T, 3, 3)
+    are the axes of pelvis or trunk, and ``known`` are the angles of the first pose.
     """
     first, middle, last = joints
     upper = unit_vectors(first - middle)
@@ -155,47 +181,64 @@ def _limb_angles(
     degrees = np.degrees(np.arccos((upper * lower).sum(-1).clip(-1, 1)))
     hinge = limb.forward * np.cross(upper, lower)
     bends = _bend_signs(hinge, straight, degrees)
-    hinge = bends[:, None] * hinge + _STRAIGHT * straight
+    hinge = bends[:, None] * hinge + _STRAIGHT_WEIGHT * straight
     axes = np.swapaxes(above, -1, -2) @ _axes(upper, hinge, along=True)
-    angles = _turn_angles(limb.ball, axes, known, side)
+    angles = _ball_angles(limb.ball, axes, known, side)
     return angles | {f'{limb.hinge}_{side[0]}': bends * degrees}
 
 
 def _in_range(
-    angles: np.ndarray, ranges: np.ndarray, before: list[float] | None
+    angles: np.ndarray, ranges: np.ndarray, first: list[float] | None
 ) -> np.ndarray:
-    """Choose triples (T, 3) or the others of their rotations, and whole turns.
+    """Choose among the triples of angles that are the same rotations.
 
-    They are within the ranges (3, 2) of people as far as possible. They change only
-    near a pole of the second angle, where both triples meet, and turns do not show;
-    whole turns of limbs also half a turn from the middle of their range. If the first
-    triple is known, from ``before``, each frame near a pole may change.
+    The choice is within the ranges of people as far as possible. It changes only near
+    poles, where both triples meet; whole turns of limbs also change half a turn from
+    the middle of their range.
+
+    Args:
+        angles (np.ndarray): Continuous angles of a joint, degrees, (T, 3).
+        ranges (np.ndarray): Smallest and largest angles of people, degrees, (3, 2).
+        first (list[float] | None): Angles of the first pose if they are known. Then the
+            choice may change in each frame near a pole.
+
+    Returns:
+        np.ndarray: Degrees, (T, 3).
     """
     cosines = np.abs(np.cos(np.radians(angles[:, 1])))
-    is_near = cosines < _POLE
-    edges = np.flatnonzero(np.diff(is_near, prepend=False, append=False))
-    poles = [x + cosines[x:end].argmin() for x, end in edges.reshape(-1, 2).tolist()]
-    if before is not None:
-        poles = np.flatnonzero(is_near).tolist()
     chosen: list[np.ndarray] = []
-    choices: list[tuple[int, np.ndarray]] = []
-    for rows in np.split(np.arange(len(angles)), [x for x in poles if x]):
-        part = angles[rows]
+    choices: list[tuple[int, np.ndarray]] = []  # number of the triple, and its turns
+    for rows in _split_at_poles(cosines, everywhere=first is not None):
+        triples = angles[rows], angles[rows] * (1, -1, 1) + 180
+        goal = ranges if first is None or chosen else np.stack([first, first], 1)
         start = np.argmax(cosines[rows] > _POLE)
-        triples = part, part * (1, -1, 1) + 180
-        goal = ranges if before is None or chosen else np.stack([before, before], 1)
         for number, triple in enumerate(triples):
             turns = (triple[start] - goal.mean(1)) / 360
             choices.append((number, 360 * turns.round()))
-        inside = [triples[number] - turns for number, turns in choices]
+        turned = [triples[number] - turns for number, turns in choices]
         if ranges is not _ANY:
-            inside = [x - 360 * ((x - ranges.mean(1)) / 360).round() for x in inside]
-        outside = [np.abs(x - x.clip(*goal.T)).mean() for x in inside]
-        outside[0] -= _KEEPS
+            turned = [x - 360 * ((x - ranges.mean(1)) / 360).round() for x in turned]
+        outside = [np.abs(x - x.clip(*goal.T)).mean() for x in turned]
+        outside[0] -= _MIN_GAIN
         best = int(np.argmin(outside))
-        chosen.append(inside[best])
-        choices = [choices[best]]
+        chosen.append(turned[best])
+        choices = [choices[best]]  # the next part prefers it
     return np.concatenate(chosen)
+
+
+def _split_at_poles(cosines: np.ndarray, everywhere: bool) -> list[np.ndarray]:
+    """Split frames (T,) at the one nearest to each pole, or at all near ``everywhere``.
+
+    ``cosines`` (T,) are those of the second angle, 0 at a pole.
+    """
+    is_near = cosines < _POLE
+    if everywhere:
+        poles = np.flatnonzero(is_near).tolist()
+    else:
+        edges = np.flatnonzero(np.diff(is_near, prepend=False, append=False))
+        spans = edges.reshape(-1, 2).tolist()
+        poles = [start + int(cosines[start:end].argmin()) for start, end in spans]
+    return np.split(np.arange(len(cosines)), [pole for pole in poles if pole])
 
 
 def _bend_signs(
@@ -203,17 +246,26 @@ def _bend_signs(
 ) -> np.ndarray:
     """Return -1 where a limb is bent beyond straight, else 1, (T,).
 
-    Its hinge (T, 3) changes sides there, and is then against the neighbor's, (T, 3).
+    There its hinge changes sides, and points against that of a straight limb.
+
+    Args:
+        hinges (np.ndarray): Axes of the hinge, (T, 3).
+        straight (np.ndarray): Axes that it has if the limb is straight, (T, 3).
+        degrees (np.ndarray): Bend of the limb in either direction, (T,).
     """
     turns_back = (hinges[1:] * hinges[:-1]).sum(-1) < 0
     part = np.cumsum(np.append([False], turns_back)[: len(hinges)])
     agrees = np.bincount(part, (hinges * straight).sum(-1)) >= 0
-    is_far = np.bincount(part, degrees > _BEYOND) > 0
+    is_far = np.bincount(part, degrees > _MAX_BEYOND) > 0
     return np.where(agrees | is_far, 1.0, -1.0)[part]
 
 
 def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:
-    """Make axes (T, 3, 3), as columns; y is exactly up if ``along``, else z right."""
+    """Make axes x forward, y up, z right, which are the columns, (T, 3, 3).
+
+    Vectors (T, 3) up and right need not be at right angles: y is exactly up if
+    ``along``, else z is exactly right.
+    """
     forward = unit_vectors(np.cross(up, right))
     if along:
         up = unit_vectors(up)
@@ -225,7 +277,7 @@ def _axes(up: np.ndarray, right: np.ndarray, along: bool = False) -> np.ndarray:
 
 
 def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Turn vectors (T, 3) by the least rotation from unit vectors to others."""
+    """Turn vectors by the least rotation from unit vectors to others, all (T, 3)."""
     both = source + target
     scale = (vectors * both).sum(-1) / np.maximum((both * both).sum(-1) / 2, 1e-9)
     ahead = 2 * (vectors * source).sum(-1)
@@ -233,5 +285,5 @@ def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
 
 
 def unit_vectors(vectors: np.ndarray, least: float = 1e-12) -> np.ndarray:
-    """Scale vectors (..., 3) to length one, shorter ones than ``least`` to less."""
+    """Scale vectors (..., 3) to length 1; those shorter than ``least`` stay shorter."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(least)

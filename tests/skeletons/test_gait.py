@@ -260,6 +260,6 @@ def test_who_does_not_walk_is_one_line_and_other_files_are_written(tmp_path):
 
 def test_peaks_are_those_of_scipy():
     values = np.random.default_rng(0).normal(size=500).cumsum() / 20
-    expected, _ = scipy.signal.find_peaks(values, prominence=_LIMITS.swing)
+    expected, _ = scipy.signal.find_peaks(values, prominence=_LIMITS.min_swing)
     assert len(expected) > 5
     np.testing.assert_array_equal(np.round(_peaks(values)), expected)
