@@ -115,12 +115,9 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 def count_pages(path: Path) -> int:
     """Count the frames of an animated image, or the pages of a TIFF file."""
-
-    def count(image: Any) -> int:
-        """Count frames; further images in a JPEG file are previews."""
-        return image.n_frames if image.format in ('PNG', 'TIFF', 'WEBP') else 1
-
-    return _ask(path, count) or 1
+    # Further images in a JPEG file are previews.
+    kinds = ('PNG', 'TIFF', 'WEBP')
+    return _ask(path, lambda x: x.n_frames if x.format in kinds else 1) or 1
 
 
 def read_focal_35mm(path: Path) -> float | None:

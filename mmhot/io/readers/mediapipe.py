@@ -29,19 +29,17 @@ KEYS = {
     'landmarks': Key('points_2d', _SHARES),
 }
 _NUM_LANDMARKS = 33
-_HIPS = slice(23, 25)
-# Meters, or shares of the image: the middle of the hips is closer to the origin of
-# landmarks in meters; in shares of the image, its depth is closer to 0.
+_HIPS = slice(23, 25)  # both hips among the landmarks
+# Distance of the middle of the hips from the origin of landmarks in meters, and its
+# depth in shares of the image. Higher values take more points as landmarks.
 _MAX_ROOT = 0.02
 _MIN_VISIBILITY = 1e-3  # replaces visibilities of 0, which would mark missing points
-# Coordinates in shares of the image that are within the image or near it, and the share
-# of all that must be.
-_NEAR = (-0.5, 1.5)
-_MOST = 0.9
+_NEAR = (-0.5, 1.5)  # shares of the image; lowest and highest coordinate of landmarks
+_MOST = 0.9  # share of the points of a table to which these limits apply
 
 
 def plain(value: Any) -> Any:
-    """Convert a result to a dict and wrapped landmarks to lists; keep other values."""
+    """Convert a result to a dict, and wrapped landmarks to lists; keep other values."""
     if hasattr(value, 'pose_landmarks'):
         names = ('pose_world_landmarks', 'pose_landmarks')
         return {name: getattr(value, name, None) for name in names}
@@ -51,7 +49,11 @@ def plain(value: Any) -> Any:
 
 
 def is_landmark(value: Any) -> bool:
-    """Return whether a value has named coordinates."""
+    """Return whether a value is a point with named coordinates.
+
+    >>> is_landmark({'x': 0.4, 'y': 0.6}), is_landmark([0.4, 0.6])
+    (True, False)
+    """
     is_object = hasattr(value, 'x') and hasattr(value, 'y')
     return has_any(value, ('x', 'position')) or is_object
 
@@ -62,7 +64,12 @@ def are_landmarks(value: Any) -> bool:
 
 
 def read_landmarks(points: Any, field: str) -> dict[str, Any]:
-    """Return landmarks of a person, or of people, by the field that has such points.
+    """Return the points of a person, or of people, and in which unit they are.
+
+    Args:
+        points (Any): List of landmarks, or a list of people with such lists.
+        field (str): Field of their key, ``'points_2d'`` or ``'points_3d'``. Landmarks
+            in meters are 3D whatever their key.
 
     >>> point = {'x': 0.4, 'y': 0.6, 'z': -0.1, 'visibility': 0.9}
     >>> read_landmarks([point], 'points_2d')

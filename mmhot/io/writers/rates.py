@@ -28,12 +28,13 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
         last = np.floor(times[-1] * fps + 1e-6)
         frames = np.arange(first, max(first, last) + 1)
         at = np.interp(frames / fps, times, np.arange(len(rows)))
-        motion = {'frame': frames.astype(np.int64)}
-        motion['track'] = np.full(len(frames), clip.track[rows[0]])
-        for name in ARRAYS.keys() - {'frame', 'track', 'variable_time'}:
-            if (values := getattr(clip, name)) is not None:
-                motion[name] = resample(values[rows], at)
-        motions.append(motion)
+        motion = {
+            name: resample(values[rows], at)
+            for name in ARRAYS.keys() - {'frame', 'track', 'variable_time'}
+            if (values := getattr(clip, name)) is not None
+        }
+        track = np.full(len(frames), clip.track[rows[0]])
+        motions.append({'frame': frames.astype(np.int64), 'track': track, **motion})
     arrays = join_rows(motions)
     return replace(
         clip, **arrays, variable_time=None, fps=fps, camera_path=None, cuts=()
