@@ -157,10 +157,11 @@ def without_hashes(names: list[str]) -> list[str]:
         return names
     for place, words in [*enumerate(zip(*parts, strict=True))][1::2]:
         forms = [_NUMBER.sub('#', word) for word in words]
-        mixed = sum('#' in form and form != '#' for form in forms)
-        most = max(Counter(forms).values())
-        are_different = len({*words}) == len({*names})
-        if are_different and 2 * mixed > len(names) and 2 * most < max(len(names), 3):
+        num_mixed = sum('#' in form and form != '#' for form in forms)
+        num_alike = max(Counter(forms).values())
+        are_mixed = 2 * num_mixed > len(names)
+        are_unlike = 2 * num_alike < max(len(names), 3)
+        if len({*words}) == len({*names}) and are_mixed and are_unlike:
             for part in parts:
                 part[place] = ''
     return [*map(''.join, parts)]
@@ -205,36 +206,51 @@ def _counting_numbers(names: list[str]) -> np.ndarray | None:
     last number of each name.
     """
     names = without_hashes(names)
+    count = len({*names})
+    # Text is at even places, numbers are at odd ones.
     parts = [_NUMBER.split(_EXTENSION.sub('', name)) for name in names]
-    if min(map(len, parts)) == 1:
+    if min(map(len, parts)) == 1:  # a name without a number
         return None
-    ranges: dict[int, int] = {}
-    if len({*map(len, parts)}) == 1:
-        for place in range(1, len(parts[0]), 2):
-            values = {int(part[place]) for part in parts}
-            if len(values) == len({*names}):
-                ranges[place] = max(values) - min(values)
-    column = min(reversed(ranges), key=ranges.__getitem__, default=-2)
-    numbers = np.array([int(part[column]) for part in parts])
+    ranges = _ranges(parts, count)
+    place = min(reversed(ranges), key=ranges.__getitem__, default=-2)
+    numbers = np.array([int(part[place]) for part in parts])
     for part in parts:
-        for place in [*ranges, column]:
-            part[place] = '#'
+        for counting in (*ranges, place):
+            part[counting] = '#'
     forms = {''.join(part) for part in parts}
     if len(forms) > 1 or len(ranges) == 1:
         times = _frames_of_times(names, is_dated=len(forms) == 1)
         if times is not None:
             return times
-    if len(forms) > 1 and 2 * len(forms) > len({*names}):
+    if len(forms) > 1 and 2 * len(forms) > count:
         return None
     _check_videos(forms)
     return numbers
 
 
+def _ranges(parts: list[list[str]], count: int) -> dict[int, int]:
+    """Return the ranges of the numbers that differ in all names, by their place.
+
+    ``parts`` are names that are split at their numbers, ``count`` of them different.
+
+    >>> _ranges([['cam', '2', '_', '07', ''], ['cam', '2', '_', '09', '']], count=2)
+    {3: 2}
+    """
+    ranges: dict[int, int] = {}
+    if len({*map(len, parts)}) > 1:
+        return ranges
+    for place in range(1, len(parts[0]), 2):
+        values = {int(part[place]) for part in parts}
+        if len(values) == count:
+            ranges[place] = max(values) - min(values)
+    return ranges
+
+
 def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
     """Count frames by the usual step of times in names, (N,); None without times.
 
-    ``is_dated`` names differ in nothing but one number, which is a time only if it has
-    a date.
+    If ``is_dated``, only times with a date count: these names differ in one number
+    alone, which else is a frame number.
     """
     for times, has_date, are_parts in find_times(names):
         unique = np.unique(times)
