@@ -15,8 +15,8 @@ from mmhot.errors import one_line
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.atomic import replacing
 
+# First bytes of an .npz file, with arrays and without
 SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
-"""First bytes of an ``.npz`` file, with arrays and without."""
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """White space and byte order marks, also in UTF-16."""
 _START = 1024  # bytes at the start of a file that show its format

@@ -30,7 +30,8 @@ _TIMES = tuple(
     re.compile(rf'(?<!\d)(?={form}(?!\d))')
     for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
 )
-_RADICES = 1, 12, 31, 24, 60, 60  # every month counts as 31 days
+# Seconds of a year, month, day, hour, minute and second; every month has 31 days.
+_UNITS = np.cumprod([1, 60, 60, 24, 31, 12])[::-1]
 # Numbers in names are times if at least two steps between them, and more than half of
 # all, have about one length.
 _SAME_STEP = 0.25  # relative difference of steps that count as equally long
@@ -338,9 +339,11 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
     counts = np.ones(len(steps)) if frame is None else np.diff(frame[first])
     lengths = steps / counts
     usual = lengths[lengths <= _ONE_FRAME * np.median(lengths)].mean()
-    counts = np.rint(steps / usual).clip(1) if frame is None else counts
+    if frame is None:
+        counts = np.rint(steps / usual).clip(1)
     numbers = np.append(0, counts.cumsum()).astype(int)
-    frame = numbers[row.ravel()] if frame is None else frame
+    if frame is None:
+        frame = numbers[row.ravel()]
     rate = float(numbers[-1] / passed[-1])
     whole = float(round(rate)) or rate
     off, off_whole = (np.ptp(passed - numbers / x) for x in (rate, whole))
@@ -365,15 +368,15 @@ def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
     for pattern in _TIMES:
         for column in zip(*map(pattern.finditer, stems), strict=False):
             fields = [match.groups() for match in column]
-            *date, part = np.array([[int(x or 0) for x in each] for each in fields]).T
-            seconds = np.zeros(len(names), np.int64)
-            for value, radix in zip(date, _RADICES, strict=True):
-                seconds = seconds * radix + value
-            has_date = bool(date[1].all())
+            values = np.array([[int(x or 0) for x in each] for each in fields])
+            seconds = values[:, :-1] @ _UNITS
+            part = values[:, -1]
+            has_date = bool(values[:, 1].all())
             is_counter = has_date and len({*part.tolist()}) >= part.max()
             share = part / [10 ** len(each[-1] or '') for each in fields]
             are_parts = has_date and not is_counter and bool(share.max() > 0.5)
-            share = part / (part.max() + 1) if is_counter else share
+            if is_counter:
+                share = part / (part.max() + 1)
             yield seconds + share, has_date, are_parts
 
 

@@ -25,8 +25,8 @@ from mmhot.io.arrays import (
 from mmhot.structures.lens import DISTORTIONS, Lens
 
 _PINHOLE = ('fx', 'fy', 'cx', 'cy')
+# Terms of the distortion in OpenCV's order, for files that name each number
 _TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
-"""Terms of the distortion in OpenCV's order, for files that name each number."""
 # Keys of calibration programs for the same numbers.
 _KEYS = {
     'matrix': ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx'),

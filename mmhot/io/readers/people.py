@@ -31,16 +31,16 @@ _PROGRAMS = mmpose, openpose, sam_3d_body, easymocap, panoptic, mediapipe, video
 # programs with one spelling counts.
 _EXACT = {name: key for program in _PROGRAMS for name, key in program.KEYS.items()}
 _SPELLED = {spell(name): key for name, key in reversed(_EXACT.items())}
+# Fields of people that some program has a key for
 FIELDS = tuple(dict.fromkeys(key.field for key in _EXACT.values()))
-"""Fields of people that some program has a key for."""
 _POINTS = ('points_2d', 'points_3d')
+# Names of the points in messages
 TITLES = {'points_3d': 'keypoints_3d', 'points_2d': 'keypoints'}
-"""Names of the points in messages."""
 _EXPECTED = 'pred_keypoints_3d, keypoints_3d, keypoints or pose_landmarks'
+# Keys of the people of a frame
 PEOPLE = (
     *('instances', 'people', 'persons', 'outputs', 'detections', 'humans', 'bodies'),
 )
-"""Keys of the people of a frame."""
 _PARTS = ('skeleton', 'pose', 'camera')  # keys of dicts within a person
 # Keys of track IDs: first MMPose's and our own, then other tools', such as AlphaPose's
 _TRACKS = (*mmpose.TRACKS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
