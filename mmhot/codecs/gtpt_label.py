@@ -1,7 +1,7 @@
 """Codec of GTPT: SimCC labels.
 
-Group-based Token Pruning Transformer for Efficient Human Pose Estimation, ECCV 2024
-(https://arxiv.org/abs/2407.10756).
+`Group-based Token Pruning Transformer for Efficient Human Pose Estimation
+<https://arxiv.org/abs/2407.10756>`_ (ECCV 2024).
 """
 
 import math
@@ -21,18 +21,19 @@ class GTPTLabel(SimCCLabel):
     """Encode keypoints by SimCC labels with means between bins and a margin.
 
     The mean of a label is the joint's position, not rounded to a whole bin. A joint may
-    lie up to three ``sigma`` outside of the crop; ``sigma`` is a number of bins, but
-    the released code uses it as pixels for this margin. Labels are densities, which sum
-    to less than one near the border. The score is the lower one of the highest
-    probabilities of both axes.
+    lie outside of the crop by up to three ``sigma``, in pixels; elsewhere ``sigma`` is
+    a number of bins, and the margin follows the released code. Labels are densities,
+    which sum to less than one near the border. The score is the smaller one of the
+    highest probabilities of both axes.
 
     Args:
         input_size (tuple[int, int]): Width and height of the crop.
         sigma (float): Standard deviation of the labels, in bins.
         simcc_split_ratio (float): Bins per pixel.
-        absent_weight (float): Weight of the flat labels of absent keypoints, which lie
-            beyond the margin or have the visibility -1, outside of the image (0 is
-            unknown). They teach low confidence. Defaults to 0, as published.
+        absent_weight (float): Weight of absent keypoints, whose labels are flat to
+            teach low confidence. Absent keypoints lie beyond the margin, or have the
+            visibility -1, outside of the image (0 is unknown). Defaults to 0, as
+            published.
         smoothing (float): Standard deviation in bins of the Gaussian by which
             probabilities are smoothed to decode positions between bins, see
             :func:`mmhot.geometry.crops.find_peaks`. Defaults to 0, the bin with the
@@ -123,17 +124,17 @@ class GTPTLabel(SimCCLabel):
         # zero as in the released code.
         low = np.trunc(keypoints - self.margin)
         high = np.trunc(keypoints + self.margin + 1)
-        near = ((low < self.input_size) & (high >= 0)).all(axis=-1)
-        weights = np.where(near, keypoints_visible, 0).astype(np.float32)
-        used = (weights >= 0.5)[..., None]
+        is_near = ((low < self.input_size) & (high >= 0)).all(axis=-1)
+        weights = np.where(is_near, keypoints_visible, 0).astype(np.float32)
+        is_used = (weights >= 0.5)[..., None]
         # Absent keypoints that count have a uniform density.
         flat = self.absent_weight > 0
         labels = [
-            np.where(used, self._density(keypoints[..., axis], bins), flat / bins)
+            np.where(is_used, self._density(keypoints[..., axis], bins), flat / bins)
             for axis, bins in enumerate(self.num_bins)
         ]
-        absent = (keypoints_visible < 0) | (~near & (keypoints_visible > 0))
-        weights[absent] = self.absent_weight
+        is_absent = (keypoints_visible < 0) | (~is_near & (keypoints_visible > 0))
+        weights[is_absent] = self.absent_weight
         return labels[0], labels[1], weights
 
     def _density(self, positions: np.ndarray, bins: int) -> np.ndarray:

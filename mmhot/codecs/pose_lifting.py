@@ -1,7 +1,7 @@
-"""Encodings of lifters: as published, of MotionBERT, and person-centered.
+"""Encodings of lifters: in camera axes, in image space, and person-centered.
 
-Any axes may lead, so that all windows of a clip are encoded at once. MMPose is not
-imported, as lifters also run without it; its codecs are in
+Any axes may lead, so that all windows of a clip are encoded at once. Lifters also run
+without MMPose, so it is not imported; its codecs are in
 :mod:`mmhot.codecs.lifting_codecs`.
 """
 
@@ -12,10 +12,15 @@ import numpy as np
 
 from mmhot.structures.lens import camera_intrinsics
 
-# The virtual camera points at the mean joint of this many middle frames; the second
-# number is the mean distance of joints from their frame's mean in its image.
-_CENTER_FRAMES = 9  # frames in the middle of a window, which show where the person is
-_PERSON_SIZE = 0.5  # mean distance of joints from their frame's mean, in virtual images
+# Frames in the middle of a window. The virtual camera points at their mean joint; the
+# mean of fewer frames is noisier.
+_CENTER_FRAMES = 9
+# Mean distance of joints from their frame's mean in the virtual image, without unit.
+# Higher values zoom in more.
+_PERSON_SIZE = 0.5
+# Least depth in the virtual camera of a joint with depth 1 in the real one. No real
+# image has joints more than 84 degrees off the axis; higher values allow fewer degrees.
+_MIN_DEPTH = 0.1
 
 
 @dataclass(eq=False)
@@ -103,8 +108,9 @@ class CameraEncoding:
         self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
     ) -> dict:
         """Encode pixels (..., T, K, 2) as network input, ``keypoint_labels``."""
-        w, h = camera_param['w'], camera_param['h']
-        labels = keypoints[..., :2] * (2 / w) - np.array([1, h / w])
+        width = camera_param['w']
+        height = camera_param['h']
+        labels = keypoints[..., :2] * (2 / width) - np.array([1, height / width])
         return dict(keypoint_labels=labels.astype(np.float32))
 
     def encode_targets(
@@ -144,8 +150,8 @@ class ImageSpaceEncoding(CameraEncoding):
     Inputs are encoded as by :class:`CameraEncoding`, with scores as third coordinate.
     Targets are the projections of the 3D joints in the same units, relative to the
     projected root, and their depth at the scale of the root. MotionBERT and
-    MotionAGFormer are trained on these. Decoding needs the scale, ``unit_size``, in
-    meters per image unit; a unit is half the image width.
+    MotionAGFormer are trained on these targets. Decoding needs the scale,
+    ``unit_size``, in meters per image unit; a unit is half the image width.
     """
 
     # Scale for unknown cameras, meters per half image width: about Human3.6M's, as in
@@ -200,23 +206,38 @@ class ImageSpaceEncoding(CameraEncoding):
         target_root: np.ndarray | None = None,
         unit_size: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output; ``unit_size`` (..., T', 1) is meters per unit."""
+        """Decode network output (..., T', K, 3); see :class:`CameraEncoding`.
+
+        ``unit_size`` is meters per image unit, (..., T', 1).
+        """
         if unit_size is None:
             return super().decode(encoded * self.unit_size, target_root)
         return super().decode(encoded * np.asarray(unit_size)[..., None], target_root)
 
 
 def look_at_rotation(direction: np.ndarray) -> np.ndarray:
-    """Compute the rotation (..., 3, 3) of a camera towards a direction, without roll.
+    """Compute the rotation of a camera towards a direction, without roll.
 
-    Directions (..., 3) are in camera axes (x right, y down, z away), of any length. The
-    columns are the rotated camera's axes: ``p_camera = rotation @ p_rotated``.
+    Args:
+        direction (np.ndarray): Directions of any length in camera axes (x right,
+            y down, z away), (..., 3).
+
+    Returns:
+        np.ndarray: Rotations, (..., 3, 3). Columns are the rotated camera's axes:
+        ``p_camera = rotation @ p_rotated``.
+
+    A camera that turns to the right, towards x, then looks along x:
+
+    >>> look_at_rotation(np.array([2.0, 0.0, 0.0])) @ [0, 0, 1]
+    array([1., 0., 0.])
     """
-    x, y, z = direction[..., 0], direction[..., 1], direction[..., 2]
+    x, y, z = np.moveaxis(direction, -1, 0)
     level = np.hypot(x, z)
     length = np.hypot(level, y)
-    sin_yaw, cos_yaw = x / level, z / level
-    sin_pitch, cos_pitch = y / length, level / length
+    sin_yaw = x / level
+    cos_yaw = z / level
+    sin_pitch = y / length
+    cos_pitch = level / length
     zero = np.zeros_like(x)
     axes = np.array(
         [
@@ -233,9 +254,9 @@ def frame_person(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Project windows of keypoints by virtual cameras centered on their persons.
 
-    The camera points at the mean joint of the window's nine middle frames, as fewer
-    are noisier. The mean distance of the joints from their frame's mean, over the whole
-    window, becomes 0.5; motion within the window, also towards the camera, is kept.
+    The camera points at the mean joint of the window's nine middle frames. Its zoom
+    makes the mean distance of the joints from their frame's mean 0.5, over the whole
+    window; motion within the window, also towards the camera, is kept.
 
     Args:
         keypoints (np.ndarray): Finite pixels, (..., T, K, 2).
@@ -253,13 +274,11 @@ def frame_person(
     rays = np.concatenate([places, np.ones_like(places[..., :1])], -1)  # (..., T, K, 3)
     rotation = look_at_rotation(rays[..., middle, :, :].mean((-3, -2)))
     turned = rays @ rotation[..., None, :, :]
-    # The depth has a lower limit: no real image has joints more than 84 degrees off the
-    # axis.
-    framed = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
+    framed = turned[..., :2] / np.maximum(turned[..., 2:], _MIN_DEPTH)
 
     offsets = framed - framed.mean(-2, keepdims=True)
-    away = np.linalg.norm(offsets, axis=-1).mean((-2, -1))
-    zoom = _PERSON_SIZE / np.maximum(away, 1e-6)
+    distance = np.linalg.norm(offsets, axis=-1).mean((-2, -1))  # (...)
+    zoom = _PERSON_SIZE / np.maximum(distance, 1e-6)
     framed = framed * zoom[..., None, None, None]
     return framed.astype(np.float32), rotation.astype(np.float32)
 
@@ -270,8 +289,8 @@ class PersonCenteredEncoding(CameraEncoding):
     Position in the image, size and focal length carry no information about the pose.
     The virtual camera removes them: its optical axis points at the person (yaw, then
     pitch, no roll, so that vertical directions stay vertical), and its zoom normalizes
-    the person's size. The network reads and predicts in its axes; ``decode`` rotates
-    poses back to the real camera's.
+    the person's size. The network reads and predicts poses in the axes of the virtual
+    camera; ``decode`` rotates them to the axes of the real camera.
     """
 
     auxiliary_decode_keys = ('framing', 'target_root')
@@ -301,10 +320,10 @@ class PersonCenteredEncoding(CameraEncoding):
         target_root: np.ndarray | None = None,
         framing: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output to the real camera's axes, rotated by ``framing``.
+        """Decode network output (..., T', K, 3), rotated by ``framing`` (..., 3, 3).
 
         Raises:
-            ValueError: If ``framing`` (..., 3, 3) is missing.
+            ValueError: If ``framing`` is missing.
         """
         if framing is None:
             raise ValueError(

@@ -37,7 +37,7 @@ train_dataloader = dict(
         ann_file=['cmu_h36m17.npz', 'cmu_h36m17_more.npz'],
         split_file='cmu_split.json',
         split=['train', 'unlisted'],
-        # This subject has a third party's rig with other joints of spine and neck.
+        # This subject's rig is from a third party, with other joints of spine and neck.
         skip_subjects=['S85'],
         seq_len=243,
         num_targets=9,
@@ -77,6 +77,6 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# Errors are averaged over frames: a few actions of one subject are no benchmark.
+# Errors are averaged over frames, as a few actions of one subject are not a benchmark.
 test_evaluator = dict(type='LiftingErrorMetric', average='frames')
 val_evaluator = [dict(measures=['MPJPE', 'P-MPJPE'], **test_evaluator)]

@@ -1,4 +1,4 @@
-# Windows of 81 frames, all of which are predicted.
+# Windows of 81 frames; all of them are predicted.
 _base_ = './cmu_mocap_wild.py'
 
 train_dataloader = dict(

@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='RandomFlip', direction='horizontal'),
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='GenerateTarget', encoder=codec),
-    # Fewer keys have to be sent between processes.
+    # Only a few keys, as sending them between processes takes time
     dict(type='PackPoseInputs', meta_keys=('id', 'img_id', 'img_path', 'flip_indices')),
 ]
 val_pipeline = [
@@ -50,7 +50,7 @@ val_dataloader = dict(
         data_root=data_root,
         data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
-        # None takes the annotated boxes.
+        # None for the annotated boxes
         bbox_file=data_root + 'person_detection_results/'
         'COCO_val2017_detections_AP_H_56_person.json',
         data_prefix=dict(img='val2017/'),
@@ -60,7 +60,7 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-# Scores are relative to the peak of a label: 0.1 is 0.01 in the released code.
+# Scores are relative to the peak of a label: 0.1 here is 0.01 in the released code.
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/person_keypoints_val2017.json',

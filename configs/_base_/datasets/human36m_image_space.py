@@ -14,7 +14,7 @@ train_dataloader = dict(
         data_root=data_root,
         ann_file='h36m_sh_conf_cam_source_final.pkl',
         split='train',
-        # True takes the true 2D poses, here and below.
+        # True for the true 2D poses instead of detections, here and below
         ground_truth=False,
         # The file has no scale for training, and labels in image space need none.
         millimeters_per_pixel=4.4,

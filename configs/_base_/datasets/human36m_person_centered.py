@@ -1,5 +1,5 @@
-# Human3.6M as the shipped lifters see people: true 2D poses, person-centered encoding,
-# frames beyond a clip's end do not count.
+# Human3.6M for the shipped lifters: true 2D poses, person-centered encoding, and frames
+# beyond a clip's end that do not count.
 _base_ = ['./human36m.py']
 
 codec = dict(type='PersonCenteredPoseLifting')

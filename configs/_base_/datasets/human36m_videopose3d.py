@@ -1,4 +1,5 @@
-# Human3.6M in VideoPose3D's files, with 2D poses of a fine-tuned CPN; else human36m.py.
+# Human3.6M in VideoPose3D's files, with 2D poses of a fine-tuned CPN; otherwise as
+# human36m.py.
 _base_ = ['./lifting_windows.py']
 
 dataset_type = 'VideoPose3DDataset'

@@ -1,6 +1,6 @@
-# Windows of 243 frames, all of which are predicted. Beyond a clip's end frames are
-# repeated and counted, as in the released evaluations, but not in weighted losses.
-# Datasets add their files.
+# Windows of 243 frames; all of them are predicted. Frames beyond the end of a clip
+# repeat its last one. They count in metrics, as in the released evaluations, but not in
+# weighted losses. Datasets add their files.
 data_mode = 'topdown'  # for MMPose's inferencer
 codec = dict(type='CameraPoseLifting')
 train_pipeline = [

@@ -1,5 +1,5 @@
 # MPI-INF-3DHP in P-STMO's files, ground-truth 2D poses, windows of 81 frames. Invalid
-# test frames are in windows but do not count; means are over all other frames, as in
+# test frames are in windows but do not count. Means are over all other frames, as in
 # the official evaluation.
 _base_ = ['./lifting_windows.py']
 

@@ -1,4 +1,4 @@
-# The released training, of all sizes.
+# The released training, for all sizes.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.01, fused=True)
 )

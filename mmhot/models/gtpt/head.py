@@ -1,7 +1,7 @@
 """Head of GTPT: keypoints from coarse to fine, in groups, with pruned patches.
 
 `Group-based Token Pruning Transformer for Efficient Human Pose Estimation
-<https://arxiv.org/abs/2407.10756>`_ (ECCV 2024). It takes the feature map of any
+<https://arxiv.org/abs/2407.10756>`_ (ECCV 2024). Its input is the feature map of any
 backbone. The slot that the published code adds to fill the first group is masked here.
 """
 
@@ -28,8 +28,8 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 Counts = tuple[int, ...]
 
-# Distance from the label, as a share of the image size, within which a keypoint counts
-# as correct in the log
+# Largest distance of a correct keypoint from the label, as a share of the image size,
+# for the accuracy in the log. Higher values accept more.
 _PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
@@ -42,36 +42,37 @@ class GTPTHead(BaseHead):
     :func:`mmhot.models.gtpt.warm_start.fit_weights`.
 
     Args:
-        in_channels (int): Channels of the feature map, the last one given.
-        out_channels (int): Keypoints ``K`` of ``skeleton`` or ``metainfo``.
-        input_size (tuple[int, int]): Width and height of the image.
+        in_channels (int): Channels of the backbone's last feature map.
+        out_channels (int): Number of keypoints ``K`` of ``skeleton`` or ``metainfo``.
+        input_size (tuple[int, int]): Width and height of the image, pixels.
         in_featuremap_size (tuple[int, int]): Width and height of the feature map.
         simcc_split_ratio (float): Bins per pixel.
-        patch_size (tuple[int, int]): Width and height of a patch of the feature map,
-            which they divide.
-        embed_dims (int): Channels of a token.
+        patch_size (tuple[int, int]): Width and height of a patch, in pixels of the
+            feature map. They divide ``in_featuremap_size``.
+        embed_dims (int): Channels ``C`` of a token.
         num_heads (int): Heads of the attention.
         coarse_depth (int): Layers before keypoints are grouped.
-        fine_depth (int): Layers after.
-        keypoint_layer (int): Coarse layer in which the human token becomes keypoints.
+        fine_depth (int): Layers after keypoints are grouped.
+        keypoint_layer (int): Coarse layer, counted from 0, in which the human token
+            becomes keypoint tokens.
         mlp_ratio (float): Hidden channels of the MLPs, as a multiple of ``embed_dims``.
-        keep_rates (Sequence[float], optional): Share of the patches kept, each for
-            an equal number of layers; see :attr:`keep_rates`. Defaults to None: all.
-        skeleton (str): Name of the skeleton, see `mmhot.skeletons`.
+        keep_rates (Sequence[float], optional): Shares of the patches that are kept,
+            each for an equal number of layers; see :attr:`keep_rates`. None keeps all.
+        skeleton (str): Name of the skeleton, see :mod:`mmhot.skeletons`.
         metainfo (dict, optional): Metainfo of the dataset, such as
             ``dict(from_file='my.py')``, in place of ``skeleton``.
         groups (str | Sequence[Sequence]): Names or indices of the keypoints of each
             group, names of groups of the skeleton, or 'auto'; see
             :class:`KeypointGroups`. Defaults to head, upper and lower body.
         scale_by_head (bool): Whether attention is scaled by the channels of a head, as
-            usual, and not by ``embed_dims``, as published.
-        share_slots (bool): Whether fine layers are the paper's group attention, and not
+            usual, or by ``embed_dims``, as published.
+        share_slots (bool): Whether fine layers have the paper's group attention, or
             plain attention in each group.
-        loss (dict): Loss of both passes, the labels and weights.
+        loss (dict): Loss, called as :class:`GTPTLoss`.
         guidance (dict, optional): Loss between the attention of keypoint tokens and the
             labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
-        decoder (dict, optional): Codec that turns probabilities into keypoints;
-            :meth:`predict` needs one.
+        decoder (dict, optional): Codec that converts probabilities to keypoints;
+            required by :meth:`predict`.
     """
 
     test_settings = (
@@ -110,7 +111,8 @@ class GTPTHead(BaseHead):
         self.simcc_split_ratio = simcc_split_ratio
         self.groups = KeypointGroups(metainfo or skeleton, groups)
         self.groups.check_count(out_channels)
-        self.coarse_depth, self.fine_depth = coarse_depth, fine_depth
+        self.coarse_depth = coarse_depth
+        self.fine_depth = fine_depth
         (width, height) = in_featuremap_size
         (columns, rows) = patch_size
         if width % columns or height % rows:
@@ -149,10 +151,10 @@ class GTPTHead(BaseHead):
 
     @property
     def keep_rates(self) -> KeepRates:
-        """Share of the patches kept, each for an equal number of layers.
+        """Shares of the patches that are kept, each for an equal number of layers.
 
-        Can be set at any time, to numbers that do not grow, or None to keep all.
-        Each layer must keep a patch beside its dense keypoints.
+        They can be set at any time, to numbers that do not grow, or None to keep all.
+        Each layer must keep at least one patch besides its dense keypoints.
         """
         return self._keep_rates
 
@@ -162,7 +164,7 @@ class GTPTHead(BaseHead):
         self._keep_rates = keep_rates
 
     def count_tokens(self, keep_rates: KeepRates) -> Counts:
-        """Return the private tokens of each layer; raise ValueError on wrong rates."""
+        """Return the private tokens of each layer; see :func:`count_tokens`."""
         columns, rows = self.grid
         return count_tokens(
             keep_rates,
@@ -174,7 +176,7 @@ class GTPTHead(BaseHead):
 
     @property
     def full_precision_layers(self) -> tuple[nn.Module, ...]:
-        """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
+        """Layers that stay in float32 when weights are converted to half precision."""
         return self.classify_x[-1], self.classify_y[-1]
 
     def forward(self, feats: Features, counts: Counts | None = None) -> SimCC:
@@ -188,19 +190,24 @@ class GTPTHead(BaseHead):
         wanted = *self.in_featuremap_size, self.patch_embed.norm.num_features
         if size != wanted:
             raise ValueError(
-                f'in_featuremap_size and in_channels are {wanted}, but width, height '
-                f'and channels of the feature map are {size}'
+                f'width, height and channels of the feature map are {size}, but '
+                f'in_featuremap_size and in_channels are {wanted}'
             )
         return self.patch_embed(feature_map)
 
     def encode(
         self, patches: Tensor, counts: Counts
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode patch tokens (B, N, C), with as many tokens in each layer as counted.
+        """Encode patch tokens.
 
-        Returns keypoint tokens (B, K, C), and the patches that left each layer, by
-        index and in ascending order: (B, N) in coarse layers, then (B, G, N), where
-        dense keypoints are -1.
+        Args:
+            patches (Tensor): Patch tokens, (B, N, C).
+            counts (tuple[int, ...]): Private tokens that each layer keeps.
+
+        Returns:
+            tuple[Tensor, tuple[Tensor, ...]]: Keypoint tokens, (B, K, C), and sorted
+            indices of the patches that each layer kept: (B, n) in coarse layers,
+            (B, G, n) in fine layers, where dense keypoints are -1.
         """
         tokens, kept, _ = self._encode_from(self.coarse_encoder.begin(patches), counts)
         return tokens, tuple(rows - 1 for rows in kept)
@@ -208,11 +215,11 @@ class GTPTHead(BaseHead):
     def _encode_from(
         self, state: CoarseState, counts: Counts
     ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-        """Run the remaining layers.
+        """Run the layers after a state.
 
         Returns:
-            tuple: Keypoint tokens (B, K, C), the rows of the patches that left each
-            layer in the table of positions, and the last coarse layer's logits between
+            tuple: Keypoint tokens (B, K, C); rows in the table of positions of the
+            patches that each layer kept; and the last coarse layer's logits between
             keypoint tokens and patches, (B, J, H, N).
         """
         coarse_counts = counts[len(state.kept) : self.coarse_depth]
@@ -234,7 +241,7 @@ class GTPTHead(BaseHead):
         batch_data_samples: SampleList,
         train_cfg: ConfigType = {},  # noqa: B006 (MMPose's signature)
     ) -> dict[str, Tensor]:
-        """Compare a pass with pruning and, if it counts, one without with the labels.
+        """Compute the loss of a pass with pruning and, if needed, of one without.
 
         Args:
             feats (tuple[Tensor]): Feature maps, (B, C', H, W).
@@ -267,7 +274,8 @@ class GTPTHead(BaseHead):
         )
         if self.guidance is not None:
             losses['loss_guidance'] = self._guide(passes, (x, y), weights)
-        valid = (x.amax(-1) > x.amin(-1)) & (weights > 0)  # labels are flat outside
+        # Labels of keypoints outside of the image are flat.
+        valid = (x.amax(-1) > x.amin(-1)) & (weights > 0)
         losses['acc_pose'] = _accuracy(logits[0], (x, y), valid)
         return losses
 
@@ -312,9 +320,10 @@ class GTPTHead(BaseHead):
 
         Returns:
             list[InstanceData]: ``keypoints`` (1, K, 2) in crop pixels and
-            ``keypoint_scores`` (1, K) of each sample, the published ones divided by
-            the largest value of a label, so that they are about 1; then a list of
-            :class:`PixelData` if heatmaps are requested.
+            ``keypoint_scores`` (1, K) of each sample. Scores are the published ones
+            divided by the largest value of a label, so that they are about 1. If
+            heatmaps are requested, a tuple of this list and a list of
+            :class:`PixelData`, (K, Hy, Wx).
         """
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
@@ -359,7 +368,7 @@ class GTPTHead(BaseHead):
 
 
 def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
-    """Layers that map tokens to logits of bins."""
+    """Build the layers that map tokens (..., C) to logits of bins."""
     return nn.Sequential(nn.LayerNorm(embed_dims), nn.Linear(embed_dims, num_bins))
 
 
@@ -367,9 +376,9 @@ def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
 def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
     """Return the share of valid keypoints near the label, averaged over keypoints.
 
-    It equals MMPose's ``simcc_pck_accuracy``, which divides x by the height and y by
-    the width. It is computed on the device of the logits, so that nothing waits for a
-    GPU.
+    As in MMPose's ``simcc_pck_accuracy``, x is divided by the height and y by the
+    width. Unlike there, all is computed on the device of the logits, so that nothing
+    waits for a GPU.
 
     Args:
         logits (tuple[Tensor, Tensor]): Logits of x (B, K, Wx) and y (B, K, Hy).
@@ -389,10 +398,10 @@ def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
 
 
 def _mirror_bins(logits: Tensor, shift: int) -> Tensor:
-    """Mirror logits (B, K, Wx) as pixels are: pixel x of W becomes W - 1 - x.
+    """Mirror logits (B, K, Wx) like pixels: pixel x of W becomes W - 1 - x.
 
-    Reversed bins are off by ``shift``, one less than the bins of a pixel. The last
-    ones have no partner and keep their value.
+    Reversed bins are off by ``shift``, the bins of a pixel minus one. The last bins
+    have no partner and keep their value.
     """
     mirrored = logits.flip(-1)
     end = mirrored.shape[-1] - shift

@@ -28,16 +28,16 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 class FlattenedPoseBackbone(BaseModule):
     """Adapter for networks on flattened poses, such as MMPose's ``TCN``.
 
-    With it the fully convolutional lifters of MMPose, `VideoPose3D
+    With this adapter the fully convolutional lifters of MMPose, `VideoPose3D
     <https://arxiv.org/abs/1811.11742>`_ and, with one frame, `SimpleBaseline3D
-    <https://arxiv.org/abs/1705.03098>`_, take part in whatever is made for sequences
-    of poses: codecs, heads, training data, lifting of whole clips.
+    <https://arxiv.org/abs/1705.03098>`_, have the codecs, heads, training data and
+    lifting of whole clips that are made for sequences of poses.
 
     Args:
         net (dict): Config of a backbone that maps ``(B, K * C, T)`` to features
-            ``(B, C', T')``, or to a tuple that ends with them.
+            ``(B, C', T')``, or to a tuple with these features last.
         num_frames (int): Input frames ``T``.
-        num_keep_frames (int): Output frames ``T'``, in their middle.
+        num_keep_frames (int): Output frames ``T'``, in the middle of the input frames.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class SequencePoseLifter(PoseLifter):
     ``PoseLifter`` mirrors its input in place and computes ``-x`` as ``(1 - x) - 1``,
     which costs digits. Here the input is not changed, ``-x`` is exact, and a window
     and its mirror image are one batch. Trajectory models are not supported. Without a
-    recoverer the mirror image reuses the frames that were kept of the window, as
-    published; with one each image chooses its own.
+    recoverer the mirror image keeps the same frames as the window, as published; with a
+    recoverer both choose their own frames.
 
     ``test_cfg`` has the settings of the head and
 
@@ -83,8 +83,8 @@ class SequencePoseLifter(PoseLifter):
         if not isinstance(self.head, PoseLiftingHead):
             raise ValueError(
                 'SequencePoseLifter needs PoseLiftingHead or a subclass, got '
-                f"{type(self.head).__name__}: heads of MMPose are for 'PoseLifter', "
-                'with a recoverer of tokens where frames are pruned'
+                f"{type(self.head).__name__}: use MMPose's heads with PoseLifter, and "
+                'with a recoverer of tokens if frames are pruned'
             )
         require_choice('target', self.target, TARGETS)
         keep = self.test_cfg.get('keep')

@@ -58,7 +58,7 @@ class PoseLiftingHead(BaseHead):
 
     @property
     def full_precision_layers(self) -> tuple[nn.Module, ...]:
-        """Layers that :func:`mmhot.deploy.half_precision.move_to_device` leaves."""
+        """Layers that stay in float32 when weights are converted to half precision."""
         return (self.fc,)
 
     def forward(self, feats: Features) -> Tensor:
@@ -90,8 +90,8 @@ class PoseLiftingHead(BaseHead):
             batch_data_samples (list[PoseDataSample]): B samples.
             test_cfg (dict): ``flip_test`` (bool, defaults to False) averages both
                 images; ``target`` ('center' or 'all', defaults to 'center') selects
-                the output frames. A sample with one target frame, as MMPose's
-                inferencers make, always gets the center frame.
+                the output frames. A sample with one target frame, such as the samples
+                of MMPose's inferencers, always gets the center frame.
 
         Returns:
             list[InstanceData]: ``keypoints`` (T, K, 3) and ``keypoint_scores``
@@ -156,8 +156,8 @@ class PoseLiftingHead(BaseHead):
         """
         if self.decoder is None:
             raise RuntimeError(
-                'PoseLiftingHead needs a decoder for predictions: set head.decoder '
-                'in the config to a codec'
+                'PoseLiftingHead needs a decoder to predict poses: set head.decoder in '
+                'the config to a codec'
             )
         target = data_sample.get('gt_instances', {}).get('lifting_target')
         if target is not None and len(target) == 1:

@@ -88,6 +88,6 @@ def test_map_of_another_size_is_refused():
     model = build('mobilenetv2')
     with (
         torch.no_grad(),
-        pytest.raises(ValueError, match=r'are \(12, 16, 96\), .* \(16, 16, 96\)'),
+        pytest.raises(ValueError, match=r'are \(16, 16, 96\), .* \(12, 16, 96\)'),
     ):
         model(torch.randn(1, 3, 256, 256), None)

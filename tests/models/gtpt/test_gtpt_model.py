@@ -259,6 +259,6 @@ def test_result_of_an_image_does_not_depend_on_its_batch():
 
 
 def test_a_wrong_number_of_channels_is_named():
-    message = r'in_channels are \(32, 48, 4\), but .* are \(32, 48, 5\)'
+    message = r'are \(32, 48, 5\), but .* in_channels are \(32, 48, 4\)'
     with pytest.raises(ValueError, match=message):
         build_head()((torch.zeros(1, 5, 48, 32),))

@@ -1,5 +1,5 @@
-# MMPose's own MotionBERT with another host; its codec, head, data and metric stay. See
-# docs/mmpose.md.
+# MMPose's own training of MotionBERT with an hourglass in the backbone; codec, head,
+# data and metric are MMPose's. See docs/mmpose.md.
 _base_ = (
     'mmpose::body_3d_keypoint/motionbert/h36m/'
     'motionbert_dstformer-243frm_8xb32-240e_h36m.py'

@@ -6,7 +6,8 @@ model = dict(
         recoverer=dict(type='AttentionRecoverer'),
     ),
 )
-# Subjects of both are drawn evenly. Each dataset does all but packing.
+# Subjects of both datasets are drawn evenly. Each dataset has its own transforms; only
+# packing is shared.
 __steps = _base_.train_dataloader.dataset.pipeline
 train_dataloader = dict(
     dataset=dict(

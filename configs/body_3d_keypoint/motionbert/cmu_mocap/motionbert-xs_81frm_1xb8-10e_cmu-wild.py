@@ -9,7 +9,7 @@ model = dict(
     backbone=dict(in_channels=2, embed_dims=64, num_heads=4, num_frames=81),
     head=dict(
         in_channels=64,
-        # If the fit may reflect poses, some seeds never leave poses of zero.
+        # If the fitted scale may be negative, some seeds never leave poses of zero.
         loss=dict(min_scale=0.0),
         decoder=dict(_delete_=True, **_base_.codec),
     ),

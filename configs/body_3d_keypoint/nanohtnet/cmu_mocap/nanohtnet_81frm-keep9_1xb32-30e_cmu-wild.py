@@ -17,8 +17,7 @@ model = dict(
 train_dataloader = dict(batch_size=32, dataset=dict(seq_len=81))
 val_dataloader = dict(dataset=dict(seq_len=81))
 test_dataloader = val_dataloader
-# Clips are lifted at the frame rate of the training, with this stride of windows, and
-# with this conversion of COCO's joints.
+# Lifting uses the frame rate of the training, and this conversion of COCO's joints.
 lifting = dict(fps=50.0, mapping='trained')
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=4e-3, weight_decay=0.01, fused=True)

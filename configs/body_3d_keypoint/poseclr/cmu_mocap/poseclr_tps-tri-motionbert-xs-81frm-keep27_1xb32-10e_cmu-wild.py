@@ -1,7 +1,6 @@
 _base_ = './poseclr_motionbert-xs-81frm_1xb64-30e_cmu-wild.py'
 
-# In the 700 steps, a slower average would hardly move, and a longer queue would not
-# fill.
+# In these 700 steps a slower average hardly moves, and a longer queue does not fill.
 model = dict(
     backbone=dict(
         pruner=dict(type='UniformPruner', num_keep=27, depth=1),

@@ -1,5 +1,6 @@
 # Shipped weights mmhot://gtpt-t_wholebody133_synth, trained on rendered people, with
-# the calibration of their scores. Trains and tests on COCO-WholeBody as it is.
+# the calibration of their scores. Without changes it trains and tests on
+# COCO-WholeBody.
 _base_ = [
     '../../../_base_/schedules/gtpt_300e.py',
     '../../../_base_/datasets/coco_wholebody_topdown.py',
@@ -15,7 +16,8 @@ model = dict(
         input_size=__size,
         in_featuremap_size=(36, 48),
         keep_rates=(1.0, 0.7, 0.6, 0.5),
-        decoder=dict(input_size=__size, smoothing=4.0),  # the labels have it, too
+        # Smoothing has the standard deviation of labels, in bins.
+        decoder=dict(input_size=__size, smoothing=4.0),
     ),
     test_cfg=dict(
         score_curve=(
@@ -29,7 +31,7 @@ codec = dict(input_size=__size)
 train_pipeline, val_pipeline = _base_.train_pipeline, _base_.val_pipeline
 train_pipeline[7].input_size = train_pipeline[8].encoder.input_size = __size
 val_pipeline[2].input_size = __size
-# Crops are tighter than in training: real images are then localized with higher
+# Crops are tighter than in training, as keypoints of real images then have a higher
 # confidence.
 val_pipeline[1].padding = 1.1
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
