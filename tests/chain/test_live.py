@@ -5,13 +5,11 @@ import pytest
 from lifters import save_lifter
 from numpy.testing import assert_allclose, assert_array_equal
 from steps import live_chain
+from tracks import H36M
 from walkers import Walkers, frames
 
 from mmhot.lifting.lifter import Lifter
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
-
-H36M = get_skeleton('h36m-17')
 
 
 @pytest.fixture(scope='module')

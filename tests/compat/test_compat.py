@@ -18,6 +18,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, load_checkpoint
+from pickled_calls import PickledCall
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -101,14 +102,6 @@ def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
         torch.load(checkpoint)
 
 
-class Evil:
-    def __init__(self, function, *args):
-        self.reduced = (function, args)
-
-    def __reduce__(self):
-        return self.reduced
-
-
 @pytest.mark.parametrize(
     ('function', 'args', 'named'),
     [
@@ -121,13 +114,16 @@ class Evil:
 )
 @pytest.mark.usefixtures('work_folder')
 def test_other_pickles_stay_refused(function, args, named):
-    torch.save({'state_dict': Evil(function, *args)}, 'evil.pth')
+    torch.save({'state_dict': PickledCall(function, *args)}, 'evil.pth')
     with compat.shims(), pytest.raises(pickle.UnpicklingError):
         torch.load('evil.pth')
     with pytest.raises(ValueError, match=f'^evil.pth: refused.*{named}') as caught:
         pickles.safe_load('evil.pth')
     assert '\n' not in str(caught.value)
-    content = {'state_dict': {'fc': torch.ones(2)}, 'more': Evil(function, *args)}
+    content = {
+        'state_dict': {'fc': torch.ones(2)},
+        'more': PickledCall(function, *args),
+    }
     torch.save(content, 'evil.pth')
     assert list(pickles.safe_load('evil.pth')) == ['state_dict']
     assert not Path('MARK').exists()

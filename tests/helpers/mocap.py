@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from tracks import H36M
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.mocap_dataset import MocapDataset
-from mmhot.skeletons.joints import get_skeleton
 
 FOLDER = Path(__file__).parents[1] / 'data' / 'cmu_mocap'
 CONFIGS = Path(__file__).parents[2] / 'configs'
 JUMP, KICK = 'S02/02_04', 'S11/11_01'
-H36M = get_skeleton('h36m-17')
 FILES = dict(ann_file='cmu_h36m17.npz', data_root=str(FOLDER))
 CAMERAS = [
     {

@@ -8,11 +8,10 @@ from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch.overrides import TorchFunctionMode
+from tracks import H36M
 
-from mmhot.skeletons.joints import get_skeleton
 from tools.model_converters.conversion import convert_published
 
-H36M = get_skeleton('h36m-17')
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16

@@ -4,12 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tracks import H36M
 
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
 
 DATA = Path(__file__).parents[1] / 'data'
-H36M = get_skeleton('h36m-17')
 
 
 def make_clip(keypoints_3d, keypoints_2d, size=(1280, 720), **fields):

@@ -20,6 +20,7 @@ import pytest
 import torch
 from hostile_configs import CONFIGS, HARM, UNREAD, write
 from local_servers import Handler, served_by
+from pickled_calls import PickledCall
 
 ROOT = Path(__file__).parents[2]
 HELPERS = ROOT / 'tests/helpers'
@@ -42,16 +43,6 @@ PLANTED = (
     'evilmod/__init__.py',
     'evilmod/registry.py',
 )
-
-
-class Calls:
-    """An object whose pickle calls a function."""
-
-    def __init__(self, *call):
-        self.call = call
-
-    def __reduce__(self):
-        return self.call[0], self.call[1:]
 
 
 def make_keypoints(path):
@@ -103,7 +94,7 @@ def checkpoints(folder, address):
         for use, arguments in uses.items():
 
             def maker(path, function=function):
-                hostile = Calls(*function)
+                hostile = PickledCall(*function)
                 content = dict(state_dict={'a': torch.zeros(1)}, meta=hostile)
                 torch.save(content, path)
 
@@ -111,7 +102,7 @@ def checkpoints(folder, address):
                 yield f'{call}-{use}', 'a.pth', maker, arguments
 
         def legacy(path, function=function):
-            path.write_bytes(pickle.dumps(dict(state_dict=Calls(*function))))
+            path.write_bytes(pickle.dumps(dict(state_dict=PickledCall(*function))))
 
         yield f'{call}-pickle', 'a.pth', legacy, uses['lifter']
     script = torch.jit.script(torch.nn.Linear(1, 1))
@@ -278,7 +269,7 @@ def texts(folder, address):
 
         def maker(path, kind=kind):
             arrays = dict(keypoints=np.ones((3, 17, 2)), width=9, height=9, fps=9)
-            hostile = [Calls(exec, HARM)] * 3
+            hostile = [PickledCall(exec, HARM)] * 3
             np.savez(path, **arrays | {kind: np.array(hostile, object)})
 
         yield f'npz-{kind}', 'a.npz', maker, ['lift', 'a.npz', '--out-dir', '../out']
@@ -334,7 +325,7 @@ def caches(folder):
     """Run a clip of each case and plant files in its cache; yield the next run."""
     from mmhot.cli import main
 
-    secret, objects = folder / 'secret', np.array([Calls(exec, HARM)] * 3, object)
+    secret, objects = folder / 'secret', np.array([PickledCall(exec, HARM)] * 3, object)
     plant = {
         'objects': lambda people, record: np.savez(people, keypoints=objects),
         'pickle': lambda people, record: people.write_bytes(pickle.dumps(objects)),

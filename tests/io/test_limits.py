@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from clip_files import assert_refused, lifted_clip, save, walk
+from pickled_calls import PickledCall
 
 import mmhot
 from mmhot.io.arrays import load_arrays, load_json
@@ -38,14 +39,9 @@ def test_track_ids_are_limited(tmp_path):
     assert_refused(path, f'has {count} track IDs: at most {MAX_TRACKS} are read')
 
 
-class ManyBytes:
-    def __reduce__(self):
-        return bytes, (7_800_000_000,)
-
-
 def test_pickles_of_few_bytes_become_few_values(tmp_path):
     path = tmp_path / 'a.pkl'
-    path.write_bytes(pickle.dumps(ManyBytes()))
+    path.write_bytes(pickle.dumps(PickledCall(bytes, 7_800_000_000)))
     with pytest.raises(ValueError, match='a.pkl') as info:
         mmhot.lift(path, image_size=(640, 480), fps=25)
     assert '\n' not in str(info.value)

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from pickled_calls import PickledCall
 
 from mmhot.io.pickles import load_objects
 
@@ -18,16 +19,6 @@ CONTENT = {
     'none': np.zeros((0, 3)),
     'nested': np.array([{'x': np.ones(2)}, [1]], object),
 }
-
-
-class Hostile:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f'touch {self.path}',)
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
@@ -56,7 +47,7 @@ def test_object_arrays_of_archives_are_loaded(tmp_path):
 @pytest.mark.parametrize('suffix', ['npz', 'pkl'])
 def test_hostile_pickles_are_refused_and_run_nothing(tmp_path, suffix):
     path, touched = tmp_path / f'data.{suffix}', tmp_path / 'touched'
-    content = {'S1': [Hostile(touched)]}
+    content = {'S1': [PickledCall(os.system, f'touch {touched}')]}
     if suffix == 'npz':
         np.savez(path, data=content)
     else:
@@ -67,22 +58,17 @@ def test_hostile_pickles_are_refused_and_run_nothing(tmp_path, suffix):
     assert '\n' not in str(info.value)
 
 
-class Pointers:
-    """An array of objects whose addresses are in the file."""
-
-    def __reduce__(self):
-        state = 1, (1,), np.dtype(object), False, b'\1' * 8
-        return np.zeros(0).__reduce__()[0], (np.ndarray, (0,), b'b'), state
-
-
-class Structure:
-    def __reduce__(self):
-        return np.dtype, ('V8',)
+# An array of objects whose addresses are in the file.
+POINTERS = PickledCall(np.zeros(0).__reduce__()[0], np.ndarray, (0,), b'b')
+POINTERS.reduced += ((1, (1,), np.dtype(object), False, b'\1' * 8),)
 
 
 @pytest.mark.parametrize(
     ('content', 'held'),
-    [(Pointers(), 'an array of pointers'), (Structure(), 'the data type V8')],
+    [
+        (POINTERS, 'an array of pointers'),
+        (PickledCall(np.dtype, 'V8'), 'the data type V8'),
+    ],
     ids=['pointers', 'structure'],
 )
 def test_arrays_that_numpy_would_trust_are_refused(tmp_path, content, held):

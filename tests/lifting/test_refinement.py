@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
-from tracks import clip_of, track, wiggling
+from tracks import H36M, clip_of, track, wiggling
 
 from mmhot.lifting.lifter import Lifter
 from mmhot.lifting.refinement import BoneErrors, keep_bone_lengths
-from mmhot.skeletons.joints import get_skeleton
 
-H36M = get_skeleton('h36m-17')
 BONES = [(joint, parent) for joint, parent in enumerate(H36M.parents) if parent >= 0]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of
 from rendered_clips import rendered
-from tracks import clip_of, track, wiggling
+from tracks import H36M, clip_of, track, wiggling
 
 import mmhot
 from mmhot.datasets.transforms.detector_noise import person_height
@@ -20,11 +20,9 @@ from mmhot.poses.expected_error import (
     read_coefficients,
 )
 from mmhot.poses.extremities import AddJoints
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.weights.index import DEFAULT_LIFTER, WEIGHTS_FOLDER
 from tools.analysis.motions import project_motion
 
-H36M = get_skeleton('h36m-17')
 WEIGHTS = WEIGHTS_FOLDER / f'{DEFAULT_LIFTER}.pth'
 
 

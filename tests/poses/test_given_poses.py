@@ -14,7 +14,7 @@ from given_poses import (
     sam_results,
     spoil,
 )
-from mocap import JUMP, KICK, joints_of
+from mocap import H36M, JUMP, KICK, joints_of
 from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter1d
 
@@ -24,7 +24,6 @@ from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.measure_harm import resampled
 from tools.motion_quality import bone_length_variation
 
-H36M = get_skeleton('h36m-17')
 QUIET = dict(without='bones')
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mocap import standing_pose
+from mocap import H36M, standing_pose
 
 import mmhot
 from mmhot.chain.options import ExportOptions
@@ -12,11 +12,9 @@ from mmhot.geometry.rotations import rotation_matrices
 from mmhot.keypoints.camera_path import static_path
 from mmhot.lifting.world import scale_people, to_world
 from mmhot.poses.sizes import ScalePeople
-from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 
 FRAMES, TALL = 40, 1.65
-H36M = get_skeleton('h36m-17')
 LEGS = 'left_knee', 'right_knee', 'left_foot', 'right_foot'
 CAMERA = np.array([0, 0, 1.6])
 # Right and away of a camera, meters; body size relative to the lifted one; meters above

@@ -33,7 +33,7 @@ from mmhot.pose2d.estimation import show_again
 from mmhot.pose2d.footage import ClipPeople, Footage
 from mmhot.poses.camera import RestoreCamera, stable_keypoints
 from mmhot.poses.foot_lock import LockFeet
-from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.lens import Lens
 from mmhot.structures.people import People
 from mmhot.tracking.background import NUM_POINTS, BackgroundTracker
@@ -390,8 +390,7 @@ def panned_walk():
     )
     pixels = seen[..., :2] / seen[..., 2:] * (focal * zooms)[:, None, None] + [640, 360]
     path = np.column_stack([rotations.as_rotvec(), zooms]).astype(np.float32)
-    track = Track2D(0, np.arange(COUNT), pixels, np.ones(pixels.shape[:2]))
-    clip = Clip2D('walk', 'h36m-17', [track], 1280, 720, 25.0)
+    clip = Clip2D.from_arrays(pixels, (1280, 720), 25.0, skeleton='h36m-17')
     return clip, joints, path, Lens((focal, focal), (640, 360), size=(1280, 720))
 
 

@@ -215,6 +215,13 @@ def content_of(folder):
     return [x for x in folder.rglob('*') if x.is_file() and x.stat().st_size]
 
 
+def status_of(request):
+    try:
+        return urlopen(request).status
+    except HTTPError as error:
+        return error.code
+
+
 @pytest.mark.slow(reason='needs Gradio')
 def test_large_uploads_are_refused(server):
     address, folder = server
@@ -222,11 +229,8 @@ def test_large_uploads_are_refused(server):
     header = {'Content-Type': 'multipart/form-data; boundary=x'}
     for size, code in ((900_000, 200), (1_100_000, 413)):
         body = start + b'\r\n' + bytes(size) + b'\r\n--x--\r\n'
-        try:
-            found = urlopen(Request(f'{address}gradio_api/upload', body, header)).status
-        except HTTPError as error:
-            found = error.code
-        assert found == code
+        asked = Request(f'{address}gradio_api/upload', body, header)
+        assert status_of(asked) == code
     assert [file.name for file in content_of(folder)] == ['a.mp4']
     content_of(folder)[0].unlink()
 
@@ -244,11 +248,7 @@ def test_other_sites_are_refused(server):
     }
     for code, header in cases.items():
         asked = Request(f'{own}/gradio_api/upload', body + b'1\r\n--x--', kind | header)
-        try:
-            found = urlopen(asked).status
-        except HTTPError as error:
-            found = error.code
-        assert found == code
+        assert status_of(asked) == code
     [file] = content_of(folder)
     file.unlink()
 

@@ -1,7 +1,6 @@
 """The weights that come with the package."""
 
 import hashlib
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +15,10 @@ from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 
 ROOT = Path(__file__).parents[2]
-H36M = get_skeleton('h36m-17')
 GTPT = 'gtpt-t_coco17_synth'
 WHOLE_BODY = 'gtpt-t_wholebody133_synth'
 DETECTOR = 'rtmdet-nano_person_synth'
@@ -48,11 +45,8 @@ def lifter(request):
 def project_clip(camera, joints):
     """Project a clip of one person; return it and the ground truth in camera axes."""
     pixels, in_camera = project(joints + floor_offset(joints), camera)
-    count = len(joints)
-    track = Track2D(0, np.arange(count), pixels, np.ones((count, 17), np.float32))
-    clip = Clip2D(
-        'clip', H36M.name, [track], camera['w'], camera['h'], 50.0, Path('clip.npz')
-    )
+    size = camera['w'], camera['h']
+    clip = Clip2D.from_arrays(pixels, size, 50.0, skeleton='h36m-17')
     return clip, in_camera - in_camera[:, :1]
 
 
@@ -140,23 +134,19 @@ def test_error_on_real_clips_is_unchanged(lifter, key):
     np.testing.assert_allclose(measured, of_lifter(lifter, ON_CLIPS[key]), atol=0.5)
 
 
-def part_of_clip(clip, begin, end):
-    (track,) = clip.tracks
-    rows = slice(begin, end)
-    frames = np.arange(end - begin)
-    return replace(
-        clip, tracks=[Track2D(0, frames, track.keypoints[rows], track.scores[rows])]
-    )
-
-
 @pytest.mark.parametrize('key', ON_CLIPS)
 def test_poses_hardly_depend_on_where_a_clip_begins(key):
     """Windows of the rest are others; 5 to 8 mm when they stood 54 frames apart."""
-    lifter, (clip, _) = Lifter(), project_clip(CAMERAS[0], joints_of(key, 150))
+    lifter, joints = Lifter(), joints_of(key, 150)
+    clip, _ = project_clip(CAMERAS[0], joints)
     poses = lifter(clip).keypoints_3d
     for removed in (1, 2, 3):
-        rest = lifter(part_of_clip(clip, removed, 150)).keypoints_3d
-        assert 1000 * mpjpe(rest, poses[removed:]).mean() < 4
+        points = clip.tracks[0].keypoints[removed:]
+        rest = Clip2D.from_arrays(
+            points, (clip.width, clip.height), 50.0, skeleton='h36m-17'
+        )
+        poses_of_rest = lifter(rest).keypoints_3d
+        assert 1000 * mpjpe(poses_of_rest, poses[removed:]).mean() < 4
 
 
 @pytest.mark.parametrize('name', ON_RENDERED)
@@ -164,9 +154,7 @@ def test_error_on_rendered_people_is_unchanged(lifter, name):
     """From COCO-17 keypoints; training had these movements, not bodies or cameras."""
     with np.load(ROOT / 'tests' / 'data' / f'rendered_{name}.npz') as person:
         seen, truth = person['keypoints_2d'], person['h36m_cam3d']
-    scores = np.ones(seen.shape[:2], np.float32)
-    track = Track2D(0, np.arange(len(seen)), seen.astype(np.float32), scores)
-    clip = Clip2D(name, 'coco-17', [track], 1280, 720, 25.0, Path('clip.npz'))
+    clip = Clip2D.from_arrays(seen, (1280, 720), 25.0, skeleton='coco-17')
     lifted = lifter(clip).keypoints_3d
     errors = [mpjpe(lifted, truth).mean(), p_mpjpe(lifted, truth).mean()]
     expected = of_lifter(lifter, ON_RENDERED[name])
