@@ -81,8 +81,8 @@ def open_exportable(
         opened = _open_detector
     else:
         raise ValueError(
-            f'{model} is {kind or "no model"}: lifters, top-down 2D models and RTMDet '
-            'can be exported'
+            f'{model} cannot be exported ({kind or "its config has no model"}): only '
+            'lifters, top-down 2D models and RTMDet can'
         )
     return opened(model, checkpoint, keep, inputs)
 

@@ -123,7 +123,7 @@ def _connected() -> Iterator[Any]:
         ray.init(log_to_driver=False, logging_level='ERROR')
     except (OSError, RuntimeError, ValueError) as error:
         place = os.environ.get('RAY_ADDRESS', 'this machine')
-        raise ValueError(f'no Ray cluster at {place}: {error}') from error
+        raise ValueError(f'Ray does not start or answer ({place}): {error}') from error
     try:
         yield ray
     finally:

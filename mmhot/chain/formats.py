@@ -177,7 +177,9 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         mmhot.register_writer('heads', write_heads, world=True)
     """
     if not name.isalnum() or name in FORMATS:
-        raise ValueError(f'name must be a new suffix of letters, got {name!r}')
+        raise ValueError(
+            f'name must be letters and digits, and not a format yet, got {name!r}'
+        )
     for kind in needs.get('options', ()):
         if not (isinstance(kind, type) and issubclass(kind, Options)):
             raise ValueError(f'options must be subclasses of Options, got {kind!r}')

@@ -61,7 +61,9 @@ def register_step(step: Registered) -> Registered:
         raise ValueError(f'a step must be a subclass of {kinds}, got {step}')
     name = getattr(kind, 'name', None)
     if not (isinstance(name, str) and re.fullmatch(r'[\w-]+', name)):
-        raise ValueError(f'a step needs a name of letters and digits, got {name!r}')
+        raise ValueError(
+            f'a step needs a name of letters, digits, - and _, got {name!r}'
+        )
     others = [kind for call in _CALLS for kind in call.kinds]
     if name in {x.name for x in others if issubclass(x, Step)}:
         raise ValueError(f'there is a step {name!r} already')
