@@ -99,7 +99,7 @@ class PlaceOptions(Options):
 
 @dataclass
 class LivePerson:
-    """One person in one frame of a stream.
+    """One person in one frame of a stream, see :func:`mmhot.stream`.
 
     Attributes:
         track (int): Track ID.
@@ -131,20 +131,37 @@ class LivePerson:
         Bones have their mean length so far, and the floor is below the lowest foot of
         the last two seconds.
 
+        Args:
+            profile (str): Names and rest axes of the bones: ``'default'``,
+                ``'lafan1'`` or ``'mixamo'``. Defaults to ``'lafan1'``.
+
         Returns:
             dict[str, tuple[np.ndarray, np.ndarray]]: Position (3,) in meters, z up, and
-            quaternion w, x, y, z (4,) by bone: what GMR's retargeters take. Signs of
-            quaternions continue.
+            quaternion w, x, y, z (4,) of each bone by name, as GMR's retargeters expect
+            them. Signs of quaternions do not jump from frame to frame.
+
+        Raises:
+            ValueError: If there is no profile of that name.
+
+        Example::
+
+            place, quaternion = person.bones('lafan1')['Hips']
         """
         require_choice('profile', profile, tuple(BVH_PROFILES))
         return self._body.rig.place(self._motion, BVH_PROFILES[profile])
 
     @cached_property
     def _motion(self) -> RigidMotion:
+        """Joint rotations of this frame, fitted when they are first needed."""
         return self._body.rig.fit(self.places, self._time, self._rest)
 
     def angles(self) -> dict[str, float]:
-        """Return the angles of :meth:`mmhot.Clip3D.angles` in this frame, degrees."""
+        """Return joint angles in degrees by name, as :meth:`mmhot.Clip3D.angles`.
+
+        Example::
+
+            person.angles()['knee_angle_l']
+        """
         return self._body.angles(self.places)
 
 
