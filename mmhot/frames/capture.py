@@ -143,7 +143,7 @@ class Capture:
         return self.stream.ended
 
     def _put(self, item: Frame | str | Exception | None) -> None:
-        """Queue an item; a frame replaces one that was not taken."""
+        """Queue an item; a frame replaces the waiting frame."""
         with self._changed:
             if isinstance(item, Frame):
                 self.seen += 1

@@ -49,7 +49,7 @@ class VideoFile(FrameSource):
         self._is_remote = address is not None
         if address is None:
             path = require_file(str(source))
-            # FFmpeg takes the beginning of a relative path such as 'a:b' for a protocol
+            # In a relative path such as 'a:b', FFmpeg would see the protocol 'a'.
             address = Address(str(path.absolute()), clip_name(path), escape(path))
         else:
             path = Path(address.label)

@@ -43,26 +43,26 @@ class KeyframeSettings:
     """
 
     max_step: int = 8  # frames between keyframes; higher is faster and less accurate
-    # Overlap of boxes with their prediction, from which all people are predictable.
-    # Higher values take smaller steps.
+    # Least overlap of each person's box with its prediction, if all are predictable.
+    # Higher values go in smaller steps.
     predictable_overlap: float = 0.75
     # Frames between the last frame of the previous chunk and the earlier one that shows
     # how fast all people move. Higher values average the speed over more frames.
     history: int = 5
-    # Overlap with a tracked person's box, from which a detected person is the same one.
+    # Least overlap of a detected box with a tracked person's, if it is the same person.
     # Higher values start more tracks.
     same_person_overlap: float = 0.3
-    # Overlap with the detected box, from which the tracked pose is kept. Higher values
-    # estimate more people again.
+    # Least overlap of a tracked pose with the detected box, if it is kept. Higher
+    # values estimate more people again.
     same_box_overlap: float = 0.7
-    # A new person is tracked backwards while the mean confidence is at least this share
-    # of its value at the detection. Higher values start tracks later.
+    # A new person is tracked backwards while the confidence is at least this share of
+    # its value at the detection. Higher values start tracks later.
     min_backward_share: float = 0.6
-    # Keypoint similarity to a tracked person from which a new person is dropped as a
-    # duplicate. Higher values start more tracks.
+    # A new person is a duplicate if the keypoints are at least this similar to a
+    # tracked person's. Higher values start more tracks.
     duplicate_similarity: float = 0.5
-    # Seconds after a person was lost at which people are detected again. More of them
-    # find more people, slower.
+    # Seconds after the loss of a person at which people are detected again. More of
+    # them find more people, slower.
     redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
 
 
@@ -130,9 +130,8 @@ class ChunkTracker:
         self._end = len(times) - 1
         # Lost people in the boxes where they are expected
         self._lost = Keyframe(-1, _NOBODY, previous[-1].take(_NOBODY))
-        self._looks: list[
-            int
-        ] = []  # positions of the frames in which they are searched
+        # Positions of the frames in which people are detected to find them again
+        self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
         for people in before:  # none, or the people of one earlier frame

@@ -36,14 +36,14 @@ class Verification:
     # Least score of the detector's boxes in frames of a video with tracked people.
     # Higher values verify fewer candidates.
     min_new: float = 0.2
-    # Mean confidence from which tracked people are not verified again. Higher values
+    # Least mean confidence of tracked people who are not verified again. Higher values
     # verify more people.
     min_tracked: float = 0.6
-    # Intersection over union with a tracked person's box, from which a candidate is
+    # Least intersection over union of a candidate with a tracked person's box, if it is
     # that person. Higher values verify more candidates.
     tracked_overlap: float = 0.6
-    # Least score of people; higher values find fewer people and fewer false positives.
-    # docs/video.md says on which data it was chosen.
+    # Least score of people, chosen on the data in docs/video.md. Higher values find
+    # fewer people and fewer false positives.
     min_score: float = 0.392
     detector_power: float = 0.4  # exponent of the detector's score in a person's score
     pose_power: float = 0.5  # exponent of the mean confidence in each of both passes
@@ -56,10 +56,11 @@ class Verification:
     # Up to this value, the box around the keypoints is kept. Higher values keep more.
     loose_overlap: float = 0.6
     tight_overlap: float = 0.8  # from this overlap, the detector's box replaces it
-    # Shared area of two boxes, as a share of the smaller one, above which the boxes may
-    # show one person. Higher values keep more people.
+    # Two boxes may show one person if they share more than this part of the smaller
+    # one. Higher values keep more people.
     duplicate_overlap: float = 0.6
-    # Keypoint similarity from which such boxes do. Higher values keep more people.
+    # They do if the keypoints are at least this similar. Higher values keep more
+    # people.
     duplicate_similarity: float = 0.2
     # The same threshold for two tracked people, of whom one may be in front of the
     # other.
@@ -86,8 +87,8 @@ class BoxFilter(Detector):
     Args:
         detector (Detector): The detector.
         bbox_thr (float): Boxes with this score or less are dropped.
-        nms_thr (float, optional): Intersection over union with a better box, above
-            which a box is dropped. Default: the detector's ``nms_thr``.
+        nms_thr (float, optional): Boxes with a larger intersection over union with a
+            better box are dropped. Default: the detector's ``nms_thr``.
     """
 
     def __init__(

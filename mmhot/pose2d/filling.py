@@ -25,8 +25,8 @@ class Gaps:
     # Frames from one keyframe to the next, at most, if they take at most `seconds`.
     # Higher values are faster and less accurate.
     frames: int = KeyframeSettings.max_step
-    # Confidence from which keypoints must be within the tolerance. Higher values
-    # interpolate more frames.
+    # Keypoints with at least this confidence must be within the tolerance. Higher
+    # values interpolate more frames.
     min_score: float = 0.3
 
     def max_step(self, times: Sequence[float]) -> int:

@@ -23,8 +23,8 @@ class Prior(NamedTuple):
 
     Attributes:
         confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf if upright.
-        turns (np.ndarray): Quarter turns to the left after which people are most
-            upright, 0 to 3, int (P,).
+        turns (np.ndarray): Quarter turns to the left that make people most upright, 0
+            to 3, int (P,).
     """
 
     confidence: np.ndarray
@@ -49,7 +49,7 @@ class Detector(ABC):
             name the cache file.
         interval (float): Seconds of video between two frames that a slow detector
             wants to see; 0 for every frame.
-        nms_thr (float): Intersection over union from which two boxes are one person.
+        nms_thr (float): Boxes with a larger intersection over union are one person.
         redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
 
     Example::

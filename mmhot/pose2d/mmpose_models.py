@@ -137,7 +137,7 @@ class MMPoseEstimator(CropEstimator):
         self.model, self._meta, config = load_pose_model(model)
         pipeline = config.test_dataloader.dataset.pipeline
         content = fingerprint(self.model, config.model, pipeline)
-        # The last step packs samples, which takes longer than all others: left out.
+        # The last step is left out: it packs samples, and takes longer than all others.
         with DefaultScope.overwrite_default_scope('mmpose'):
             self._pipeline = Compose(pipeline[:-1])
         self._affine = read_affine(pipeline)

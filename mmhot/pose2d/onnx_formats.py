@@ -93,7 +93,7 @@ class OnnxFile:
         return identify(self.name, self.path, **options)
 
     def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
-        """Run the model on planes (B, 3, H, W); returns all outputs or those named."""
+        """Run the model on planes (B, 3, H, W), and return all or the named outputs."""
         if self._is_last:
             batch = batch.transpose(0, 2, 3, 1)
         return run_session(self.session, self.path, batch, outputs or [*self.outputs])

@@ -201,7 +201,7 @@ def _decode_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
 
 
 def decode_udp_heatmaps(heatmaps: np.ndarray, size: np.ndarray) -> Pose:
-    """Decode UDP heatmaps, whose corner cells are the corner pixels of the crop.
+    """Decode UDP heatmaps: their corner cells are the corner pixels of the crop.
 
     Peaks are refined by the Taylor expansion of the blurred heatmap's logarithm, as in
     Zhang et al., Distribution-Aware Coordinate Representation (DARK), CVPR 2020, and

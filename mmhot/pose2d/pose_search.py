@@ -35,62 +35,62 @@ Estimate = Callable[[np.ndarray, Boxes, Prior], People]
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Boxes in which people are searched, and when they are searched again.
+    """Boxes in which people are searched, and reasons to search them again.
 
-    Overlaps are intersections over unions of boxes. Wrists that are lost or jump are
-    searched in larger boxes, as arms may leave the box around the previous pose.
+    Overlaps are intersections over unions of boxes. Confidences of people are means
+    over their keypoints. Wrists that are lost or jump are searched in larger boxes, as
+    arms may leave the box around the previous pose.
     """
 
     # Margin of boxes around keypoints, as a share of the keypoints' longer side. Higher
     # values search larger boxes.
     padding: float = 0.15
-    # Mean confidence from which a person is tracked. Higher values track fewer people.
+    # Least confidence of a tracked person. Higher values track fewer people.
     min_confidence: float = 0.2
-    # Mean confidence from which a person is reliable. Higher values turn more crops.
+    # Least confidence of a reliable person. Higher values turn more crops.
     reliable_confidence: float = 0.6
-    # Overlap of the box around the estimated keypoints with the box that was searched,
-    # below which the keypoints are off the box. Higher values estimate more people
-    # again.
+    # Least overlap of the box around the estimated keypoints with the box that was
+    # searched; with less, the keypoints are off the box. Higher values estimate more
+    # people again.
     min_overlap: float = 0.6
     # People who are not upright or not reliable are also searched in a larger box, if
-    # their mean confidence is below this: a limb that was missed once stays outside of
-    # the box around the other keypoints. Higher values search more people twice.
+    # their confidence is below this: a limb that was missed once stays outside of the
+    # box around the other keypoints. Higher values search more people twice.
     certain_confidence: float = 0.8
     # Margin of the larger box around the keypoints, as a share of their longer side.
     # Higher values search larger boxes.
     wide_margin: float = 0.5
-    # Sides of the larger box as a multiple of the box, at least. Higher values search
+    # Least size of the larger box, as a multiple of the box. Higher values search
     # larger boxes.
     wide_scale: float = 1.6
-    # Rise of the mean confidence for which the pose in the larger box is accepted.
-    # Higher values accept fewer.
-    wide_gain: float = 0.02
-    # Confidence of a keypoint outside of a detected box, for which the pose in the
-    # larger box is accepted: there, confidences are higher, and keypoints less exact.
-    # Higher values accept fewer.
-    wide_seen: float = 0.3
-    # Drop of the mean confidence from frame to frame for which upright people are
-    # searched in a larger box. Higher values search fewer people twice.
-    wide_drop: float = 0.1
-    # Keypoint similarity of two people from which one has slid onto the other, unless
-    # they were as similar before. Higher values let more people share a body.
+    # Least rise of the confidence by the larger box. Higher values accept fewer poses.
+    min_wide_gain: float = 0.02
+    # A larger box around a detected box must show a keypoint outside of that box with
+    # at least this confidence: in larger boxes, confidences are higher, and keypoints
+    # less exact. Higher values accept fewer poses.
+    min_outside_score: float = 0.3
+    # Upright people are searched in a larger box if their confidence drops by more than
+    # this from frame to frame. Higher values search fewer people twice.
+    max_drop: float = 0.1
+    # Two people share a body if their keypoints are at least this similar, unless they
+    # were as similar before. Higher values let more people share a body.
     slid_similarity: float = 0.6
-    # Confidence below which a wrist is lost. Higher values search more arms again.
+    # Wrists with a lower confidence are lost. Higher values search more arms again.
     lost_wrist: float = 0.3
-    # Confidence that a wrist must have in the expected pose, if it is to be searched
-    # when it is lost or jumps. Higher values search fewer arms again.
-    expected_wrist: float = 0.5
-    # Distance of a wrist from where it is expected, in arm lengths, above which it
-    # jumps. Higher values search fewer arms again.
+    # Wrists are searched again only if their expected pose has at least this
+    # confidence. Higher values search fewer arms again.
+    min_expected_wrist: float = 0.5
+    # A wrist jumps if it is farther than this from where it is expected, in arm
+    # lengths. Higher values search fewer arms again.
     wrist_jump: float = 0.5
     # Margin of the box in which arms are searched, as a share of its longer side.
     # Higher values search larger boxes.
     arm_margin: float = 0.35
-    # Rise of the confidence of an elbow or wrist for which its second estimate is
-    # accepted. Higher values accept fewer.
-    joint_gain: float = 0.3
-    # Confidence that a wrist that jumped may lose, if its second estimate is less than
-    # half as far from where it is expected. Higher values accept more.
+    # Least rise of the confidence of an elbow or wrist by its second estimate. Higher
+    # values accept fewer.
+    min_joint_gain: float = 0.3
+    # Largest drop of the confidence of a wrist that jumped, if its second estimate is
+    # less than half as far from where it is expected. Higher values accept more.
     max_wrist_loss: float = 0.2
 
 
@@ -178,14 +178,14 @@ class PoseSearch:
         detected box, which has all limbs, it must also have a keypoint outside.
         """
         confidence = people.scores.mean(1)
-        as_before = confidence >= prior.confidence - _SETTINGS.wide_drop
+        as_before = confidence >= prior.confidence - _SETTINGS.max_drop
         as_before |= self.are_reliable(people)
         doubtful = ~(are_upright(people.keypoints) & as_before)
         doubtful &= (confidence < _SETTINGS.certain_confidence) & (confidence > 0)
         rows = np.flatnonzero(doubtful)
         wide = self._wide_boxes(people)
         second = self._estimate_again(places, people, rows, wide, prior)
-        better = second.scores.mean(1) >= confidence[rows] + _SETTINGS.wide_gain
+        better = second.scores.mean(1) >= confidence[rows] + _SETTINGS.min_wide_gain
         similarity = compare_all(second, people)
         similarity[places[rows][:, None] != places] = 0
         better &= similarity[:, rows].diagonal() >= similarity.max(1, initial=0)
@@ -226,7 +226,7 @@ class PoseSearch:
         """Mark people (P,) with a keypoint that is seen outside of their box (P, 4)."""
         low, high = np.split(boxes[:, None], 2, axis=-1)
         outside = ((people.keypoints < low) | (people.keypoints > high)).any(-1)
-        outside &= people.scores >= _SETTINGS.wide_seen
+        outside &= people.scores >= _SETTINGS.min_outside_score
         return np.asarray(outside.any(1))
 
     def find_beside(
@@ -279,7 +279,7 @@ class PoseSearch:
             return people
         is_lost = people.scores[:, _WRISTS] < _SETTINGS.lost_wrist
         is_lost |= _arm_distances(people, expected) > _SETTINGS.wrist_jump
-        is_lost &= expected.scores[:, _WRISTS] >= _SETTINGS.expected_wrist
+        is_lost &= expected.scores[:, _WRISTS] >= _SETTINGS.min_expected_wrist
         confidence = mean_confidence(people.scores)
         is_reliable = confidence >= _SETTINGS.reliable_confidence
         rows = np.flatnonzero(is_lost.any(1) & is_reliable)
@@ -314,7 +314,7 @@ def _better_joints(
     after = _arm_distances(second, expected)
     is_nearer = (before > _SETTINGS.wrist_jump) & (after < before / 2)
     is_nearer &= gain[..., 1] >= -_SETTINGS.max_wrist_loss
-    is_better = (gain >= _SETTINGS.joint_gain) | is_nearer[..., None]
+    is_better = (gain >= _SETTINGS.min_joint_gain) | is_nearer[..., None]
     row, arm, joint = np.nonzero(is_better)
     return row, _ARMS[arm, joint + 1]
 
@@ -333,10 +333,10 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
 
 
 def slides(found: People, expected: People) -> np.ndarray:
-    """Mark people who were found on the body of another one, (P, P).
+    """Mark pairs (P, P) in which one person was found on the body of the other.
 
-    Two people who are alike, but were expected not to be, share a body. The one who is
-    less similar to the expected pose (the row) has slid onto the other (the column).
+    Two people who are alike, but were expected not to be, share a body. The person who
+    is less similar to the expected pose (row) has slid onto the other one (column).
     """
     least = _SETTINGS.slid_similarity
     is_alike = compare_all(found, found) >= least

@@ -1,6 +1,6 @@
 """2D pose estimator and person detector by name.
 
-Other packages add theirs with :func:`register_pose_estimator` and :data:`DETECTORS`.
+Other packages add models with :func:`register_pose_estimator` and :data:`DETECTORS`.
 All other names are files, configs, and models of indexes.
 """
 

@@ -48,8 +48,8 @@ class TurnSettings:
     # Drop of a person's mean confidence, compared with other frames of the video, that
     # triggers more turns. Higher values turn fewer crops.
     max_drop: float = 0.2
-    # Mean confidence of the body from which a pose with a turned torso is kept without
-    # further turns. Higher values turn more crops.
+    # A pose with a turned torso is kept without further turns if the mean confidence of
+    # the body is at least this. Higher values turn more crops.
     good_turned: float = 0.85
     good_upright: float = 0.65  # the same threshold for poses with an upright torso
     # The upright crop replaces a crop that is turned as before if its mean confidence
@@ -60,12 +60,12 @@ class TurnSettings:
     # The turned crop is kept if its mean confidence is higher than the upright one's by
     # more than this. Higher values keep fewer turns.
     max_loss: float = 0.2
-    # Rise of the body's mean confidence for which another turn is accepted. Higher
-    # values accept fewer turns.
+    # Least rise of the body's mean confidence by another turn. Higher values accept
+    # fewer turns.
     min_gain: float = 0.15
     min_turned: float = 0.6  # mean confidence that another turn must exceed, too
-    # Degrees between the torso and the axis of its crop, from which the crop is aligned
-    # with the torso. Higher values align fewer people.
+    # Degrees; a crop is aligned with the torso if the angle between both is at least
+    # this. Higher values align fewer people.
     min_tilt: float = 15.0
     min_video_tilt: float = 30.0  # degrees; the same threshold in videos
     patch_size: float = 1.8  # side of a turned patch, in longer sides of the box
@@ -76,12 +76,14 @@ class TurnSettings:
     # Margin between the keypoints and the new box, as a share of the longer side of
     # their extent.
     margin: float = 0.15
-    min_score: float = 0.3  # confidence above which a keypoint determines the new box
+    # The new box encloses keypoints with a higher confidence than this. Higher values
+    # make smaller boxes.
+    min_score: float = 0.3
     # If fewer keypoints are this confident, all of them determine the box.
     min_keypoints: int = 6
-    # Distance between the two estimates of a keypoint, in torso lengths, up to which
-    # they are averaged. Higher values average more keypoints.
-    near: float = 0.15
+    # Largest distance between two estimates of a keypoint that are averaged, in torso
+    # lengths. Higher values average more keypoints.
+    max_averaged: float = 0.15
 
 
 _SETTINGS = TurnSettings()
@@ -96,10 +98,10 @@ class TurnedCrops(PoseEstimator):
 
     In videos, people are first estimated in the crop turned like their last pose, and
     in the upright crop. The upright crop wins if it shows an upright person with a
-    confidence of at least ``upright_again``, and at most ``max_loss`` below the other
-    one's. Crops are turned further only if the confidence of a person falls. People who
-    are still tilted are estimated again, see :func:`align_tilted`. Confidences of the
-    estimator must be calibrated.
+    confidence of at least ``upright_again``, and at most ``max_loss`` below that of the
+    turned crop. Crops are turned further only if the confidence of a person falls.
+    People who are still tilted are estimated again, see :func:`align_tilted`.
+    Confidences of the estimator must be calibrated.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:
@@ -143,7 +145,8 @@ class TurnedCrops(PoseEstimator):
             images (Images): BGR images, uint8 (H, W, 3).
             boxes (BoxArrays): Boxes (P, 4) of each image, xyxy pixels.
             priors (list[Prior]): Results of the same people in other frames.
-            min_tilt (float): Degrees between torso and crop from which it is aligned.
+            min_tilt (float): Least angle between torso and crop for an alignment,
+                degrees.
         """
         people = crops_of(images, boxes)
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
@@ -293,8 +296,8 @@ def align_tilted(
         people (list[Crop]): Image and box (4,) of each person.
         poses (Pose): First estimates, keypoints (P, K, 2) in pixels of the image, and
             scores (P, K).
-        min_tilt (float): Degrees between torso and crop from which people are estimated
-            again.
+        min_tilt (float): Least angle between torso and crop of people who are estimated
+            again, degrees.
         turns (np.ndarray): Quarter turns to the left of the first crops, (P,).
 
     Returns:
@@ -360,7 +363,7 @@ def _combine(first: Pose, second: Pose) -> Pose:
     best = scores.argmax(0)
     rows = np.arange(len(best))
     distance = np.linalg.norm(points - points[best, rows], axis=-1)
-    near = distance <= _SETTINGS.near * np.linalg.norm(torso_of(points[0]))
+    near = distance <= _SETTINGS.max_averaged * np.linalg.norm(torso_of(points[0]))
     near[best, rows] = True
     weights = np.maximum(scores, 1e-6) ** 2 * near
     mean = (points * weights[..., None]).sum(0) / weights.sum(0)[:, None]

@@ -244,7 +244,7 @@ def look_distances(
 
 
 def _sample(image: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return the BGR colors (N', 3) at those of the points (N, 2) inside an image."""
+    """Return the BGR colors (N', 3) at the points (N, 2) that are inside an image."""
     pixels = points.round().astype(int)
     inside = ((pixels >= 0) & (pixels < image.shape[1::-1])).all(1)
     pixels = pixels[inside]
