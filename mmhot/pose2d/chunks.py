@@ -115,6 +115,22 @@ class ChunkTracker:
     Attributes:
         keyframes (list[Keyframe]): People before the chunk, at negative positions, and
             of some of its frames. After :meth:`track`, the last frame is one of them.
+
+    A person stands still for 25 frames. The first step is 4 frames, the next ones 8;
+    one keyframe is 5 frames before the next chunk, and one in the last frame:
+
+    >>> box = np.float32([[100, 50, 140, 140]])
+    >>> pose = np.linspace((102, 54), (138, 136), 17, dtype=np.float32)
+    >>> def estimate(places, boxes, prior):
+    ...     poses = np.repeat(pose[None], len(places), 0)
+    ...     return People(*boxes, poses, np.full((len(places), 17), 0.9))
+    >>> def detect(place, tracked):
+    ...     return box, np.ones(1)
+    >>> before = estimate([0], (box, np.ones(1)), None)
+    >>> search = PoseSearch(estimate, size=(400, 300))
+    >>> tracker = ChunkTracker(np.arange(25) / 25, [before, before], search, detect)
+    >>> [key.position for key in tracker.track(max_step=8)]
+    [-5, -1, 3, 11, 19, 20, 24]
     """
 
     def __init__(

@@ -230,6 +230,13 @@ def look_distances(
     Returns:
         np.ndarray: Distances from 0 to 1, (M, N); NaN where two people have fewer than
         two parts in common.
+
+    Two people have the same head and trunk, and different thighs and shins:
+
+    >>> black, white = np.eye(2)
+    >>> people = np.array([[black] * 4, [black, black, white, white]])
+    >>> look_distances(people, people).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
     """
     roots = [np.sqrt(averages) for averages in (first, second)]
     alike = np.einsum('apb,cpb->acp', *map(np.nan_to_num, roots))

@@ -106,8 +106,8 @@ def _track_shot(
     # frame are ordered by it.
     tracklets = [make_track(x[0][2], x) for x in detections.values()]
     tracks = link_tracklets(tracklets, fps)
-    least = math.ceil(_LIMITS.min_duration * fps)
-    least = max(1, min(least, len(people) // 2))
+    usual = math.ceil(_LIMITS.min_duration * fps)
+    least = max(1, min(usual, len(people) // 2))  # shorter in very short shots
     tracks = [track for track in tracks if len(track.frames) >= least]
     if looks is None:
         return tracks

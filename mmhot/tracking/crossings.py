@@ -142,22 +142,20 @@ def _find_takeover(
     steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
     least = max(_LIMITS.min_jump, _LIMITS.min_jump_ratio * float(np.median(steps)))
     times, values = looks_of(track, looks)
-    best = _LIMITS.min_change
-    start = None
+    changes: dict[int, float] = {}  # appearance distances by frame
     for last, first in pairwise(times):
         around = (frames > last - span / 2) & (frames <= first)
-        between = (frames > last) & (frames <= first)
-        if not meets[around].any():
+        between = np.flatnonzero((frames > last) & (frames <= first))
+        jump = between[steps[between].argmax()]
+        if not meets[around].any() or steps[jump] <= least:
             continue
         before = values[(times <= last) & (times >= last - span)]
         after = values[(times >= first) & (times <= first + span)]
-        pair = [average_looks(x, _LIMITS.min_looks) for x in (before, after)]
-        distance = look_distances(np.stack(pair[:1]), np.stack(pair[1:]))[0, 0]
-        frame = frames[between][steps[between].argmax()]
-        if distance > best and steps[between].max() > least:
-            best = distance
-            start = int(frame)
-    return start
+        pair = np.stack([average_looks(x, _LIMITS.min_looks) for x in (before, after)])
+        distance = look_distances(pair[:1], pair[1:])[0, 0]
+        if distance > _LIMITS.min_change:
+            changes[int(frames[jump])] = distance
+    return max(changes, key=lambda frame: changes[frame], default=None)
 
 
 def _meetings(tracks: list[Track2D]) -> list[_Meeting]:
