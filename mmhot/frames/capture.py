@@ -21,7 +21,15 @@ _POLL = 0.1  # seconds between checks whether iterating was stopped
 
 
 def prefetch(frames: Iterable[T], count: int = 4) -> Generator[T, None, None]:
-    """Make up to ``count`` items ahead in a thread; its errors are raised here."""
+    """Make items ahead in a thread.
+
+    Args:
+        frames (Iterable): Frames, or other items than None.
+        count (int): Items that are made ahead, at most. Defaults to 4.
+
+    Yields:
+        The items in their order. Errors of the thread are raised here.
+    """
     unread = iter(frames)
     pool = ThreadPoolExecutor(1)
     try:

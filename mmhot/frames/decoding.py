@@ -271,7 +271,14 @@ def measure_rate(container: av.container.InputContainer) -> float:
     """Return the frame rate, measured where the header only has a guess.
 
     Browsers and screen recorders write timestamps, but no rate or a wrong one. Pauses
-    do not count. The container must be opened again afterwards.
+    do not count.
+
+    Args:
+        container (av.container.InputContainer): The video. It must be opened again
+            before it is decoded.
+
+    Returns:
+        float: Frames per second.
     """
     stream = video_stream(container)
     stated = stated_rate(container)

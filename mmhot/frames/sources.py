@@ -181,7 +181,14 @@ class FrameObserver(ABC):
     def observe(
         self, index: int, image: np.ndarray, people: People, new_shot: bool
     ) -> None:
-        """Look at the next frame: its number, BGR image (H, W, 3) and people."""
+        """Look at the next frame.
+
+        Args:
+            index (int): Number of the frame.
+            image (np.ndarray): BGR image, uint8 (H, W, 3).
+            people (People): The people in it.
+            new_shot (bool): Whether a shot begins with it, as with the first frame.
+        """
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return arrays of all frames, (T, ...), by name, to be cached."""
@@ -189,7 +196,12 @@ class FrameObserver(ABC):
 
 
 def warn_of_damage(source: FrameSource, ended: str | None = None) -> None:
-    """Log why reading ended early, now or in an earlier run, and damaged frames."""
+    """Log why reading a video ended early, and how many frames are damaged.
+
+    Args:
+        source (FrameSource): The video, after it was read.
+        ended (str, optional): Reason of an earlier run, if frames are cached.
+    """
     if ended or source.ended:
         _LOGGER.warning('%s', ended or source.ended)
     if source.num_damaged:

@@ -63,7 +63,11 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
 
 
 def describe_file(file: Path) -> list:
-    """Describe a file by its path, size, date and samples of its content."""
+    """Describe a file by plain values that differ if it is changed.
+
+    Returns:
+        list: Path, size in bytes, date in nanoseconds and a digest of samples.
+    """
     status = file.stat()
     digest = hashlib.sha256()
     with file.open('rb') as content:
@@ -105,9 +109,15 @@ def save_people(clip: ClipPeople, path: Path) -> None:
 
 
 def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
-    """Load a clip; None if the file is missing, or damaged, which is a warning.
+    """Load a clip that was saved by :func:`save_people`.
 
-    ``skeleton`` is the joint order of its keypoints.
+    Args:
+        path (Path): The file.
+        skeleton (str): Joint order of the keypoints.
+
+    Returns:
+        ClipPeople | None: The clip; None if the file is missing, or damaged, which is a
+        warning.
     """
     if not path.is_file():
         return None

@@ -69,10 +69,26 @@ class Detector(ABC):
 
     @abstractmethod
     def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
+        """Detect the people of images.
+
+        Args:
+            images (Images): BGR images, uint8 (H, W, 3), upright.
+
+        Returns:
+            list[Boxes]: For each image, boxes (P, 4) and scores (P,) from 0 to 1. Boxes are
+            x1, y1, x2, y2 in pixels, from the top left of the image.
+        """
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
+        """Detect all people of an image, given the tracked ones in it.
+
+        Args:
+            image (np.ndarray): BGR image, uint8 (H, W, 3).
+            tracked (People): People who were found in the image by tracking.
+
+        Returns:
+            Boxes: Boxes (P, 4) and scores (P,), as for a call.
+        """
         return self([image])[0]
 
 
@@ -103,7 +119,16 @@ class PoseEstimator(ABC):
 
     @abstractmethod
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
-        """Estimate the poses in boxes (P, 4) of each BGR image."""
+        """Estimate the poses of people in boxes.
+
+        Args:
+            images (Images): BGR images, uint8 (H, W, 3), upright.
+            boxes (BoxArrays): For each image, boxes (P, 4), x1, y1, x2, y2 in pixels.
+
+        Returns:
+            list[Pose]: For each image, keypoints (P, K, 2) in pixels of the image, NaN
+            where missing, and scores (P, K) from 0 to 1.
+        """
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses faster and less accurately."""
@@ -112,7 +137,17 @@ class PoseEstimator(ABC):
     def estimate_video(
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Pose]:
-        """Estimate poses in frames of a video, given their results in other frames."""
+        """Estimate poses in frames of a video.
+
+        Args:
+            images (Images): BGR images, uint8 (H, W, 3).
+            boxes (BoxArrays): For each image, boxes (P, 4) in pixels.
+            priors (list[Prior]): For each image, results of the same people in other
+                frames.
+
+        Returns:
+            list[Pose]: Keypoints (P, K, 2) and scores (P, K) of each image.
+        """
         return self.estimate_fast(images, boxes)
 
 
@@ -127,7 +162,16 @@ class CropEstimator(PoseEstimator):
 
     @abstractmethod
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterable[Pose]:
-        """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
+        """Estimate the pose of one person in each crop.
+
+        Args:
+            crops (list[Crop]): Pairs of an image and a box (4,).
+            flip_test (bool): Whether to average with the mirrored crop, if the model
+                has a flip test.
+
+        Returns:
+            Iterable[Pose]: Keypoints (K, 2) in pixels of the image, and scores (K,).
+        """
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses without flip test, in half the time."""

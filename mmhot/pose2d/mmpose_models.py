@@ -314,7 +314,15 @@ def _open(
 
 
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
-    """Return the skeleton of a model's dataset, and register it if it is a new one."""
+    """Return the skeleton of a model's dataset, and register it if it is a new one.
+
+    Args:
+        meta (dict): Metadata of the dataset.
+        model (str | Path): Name of the model in messages.
+
+    Raises:
+        ValueError: If the metadata does not state the keypoints.
+    """
     if 'keypoint_id2name' in meta:
         return add_skeleton(configured_skeleton(meta))
     if not isinstance(meta.get('dataset_name'), str):

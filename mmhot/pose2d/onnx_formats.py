@@ -154,7 +154,15 @@ class OnnxFile:
 
 
 def normalize(images: Images, colors: Colors) -> np.ndarray:
-    """Normalize BGR images (H, W, 3) to planes (B, 3, H, W)."""
+    """Normalize images of one size.
+
+    Args:
+        images (Images): BGR images, uint8 (H, W, 3).
+        colors (Colors): Channels of the planes, with their means and deviations.
+
+    Returns:
+        np.ndarray: Planes (B, 3, H, W) float32.
+    """
     batch = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
     # One plane after the other is ten times as fast as all at once.
     for planes, image in zip(batch, images, strict=True):

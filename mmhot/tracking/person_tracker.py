@@ -261,6 +261,9 @@ class Tracker:
 def list_detections(people: People) -> list[Detection]:
     """List the people in a frame who are tracked.
 
+    Args:
+        people (People): All P people in the frame.
+
     Returns:
         list[Detection]: The people, without duplicates and without people who have no
         keypoint.
