@@ -75,8 +75,8 @@ class Detector(ABC):
             images (Images): BGR images, uint8 (H, W, 3), upright.
 
         Returns:
-            list[Boxes]: For each image, boxes (P, 4) and scores (P,) from 0 to 1. Boxes are
-            x1, y1, x2, y2 in pixels, from the top left of the image.
+            list[Boxes]: For each image, boxes (P, 4) and scores (P,) from 0 to 1. Boxes
+            are x1, y1, x2, y2 in pixels, from the top left of the image.
         """
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
