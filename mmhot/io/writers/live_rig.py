@@ -58,7 +58,16 @@ class RunningMean:
 
 
 class LiveRig:
-    """Fit the humanoid of all rigs to one person, frame after frame."""
+    """Fit the humanoid of all rigs to one person, frame after frame.
+
+    Example::
+
+        rig = LiveRig()
+        for time, joints in poses:
+            rest = rig.learn(joints, time)
+            motion = rig.fit(joints, time, rest)
+            bones = rig.place(motion, BVH_PROFILES['lafan1'])
+    """
 
     def __init__(self) -> None:
         self._rest = RunningMean()
@@ -68,19 +77,32 @@ class LiveRig:
         self._feet = _FootFilter()
 
     def learn(self, joints: np.ndarray, time: float) -> np.ndarray:
-        """Update the bone lengths by the next frame, and return the rest pose (K, 3).
+        """Update the bone lengths by the next frame.
 
-        ``joints`` (17, 3) are Human3.6M's in meters, z up from the floor, at ``time``
-        in seconds. All frames are learned from, so that no motion depends on which
-        frames are fitted.
+        All frames are learned from, so that no motion depends on which frames are
+        fitted.
+
+        Args:
+            joints (np.ndarray): Human3.6M's joints in meters, z up from the floor,
+                (17, 3).
+            time (float): Time of the frame in seconds.
+
+        Returns:
+            np.ndarray: Offsets of the rest pose in meters, (K, 3).
         """
         self._unfitted = [*self._unfitted[1 - _MOST_UNFITTED :], (time, joints)]
         return self._rest(lambda: _even_offsets(joints[None]), time)
 
     def fit(self, joints: np.ndarray, time: float, rest: np.ndarray) -> RigidMotion:
-        """Fit joints (17, 3) of a frame that was learned from, with its rest pose.
+        """Fit a frame that was learned from.
 
-        ``time`` is in seconds, and ``rest`` (K, 3) the result of :meth:`learn`.
+        Args:
+            joints (np.ndarray): The joints that were learned, (17, 3).
+            time (float): Time of the frame in seconds.
+            rest (np.ndarray): Result of :meth:`learn`, (K, 3).
+
+        Returns:
+            RigidMotion: Motion of one frame.
         """
         earlier = [pose for moment, pose in self._unfitted if moment < time]
         self._unfitted = [x for x in self._unfitted if x[0] > time]
@@ -91,9 +113,15 @@ class LiveRig:
     def place(
         self, motion: RigidMotion, rig: Rig
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return the bones of a motion of one frame, see :func:`place_bones`.
+        """Return where the bones of a rig are in one frame.
 
-        Positions are (3,), and quaternions (4,) without jumps of sign between calls.
+        Args:
+            motion (RigidMotion): Result of :meth:`fit`.
+            rig (Rig): Names and rest axes of the bones.
+
+        Returns:
+            dict: Position (3,) and quaternion (4,) by bone, see :func:`place_bones`,
+            without jumps of sign between calls.
         """
         bones = {}
         for name, ((place,), (turn,)) in place_bones(motion, rig).items():
