@@ -20,7 +20,13 @@ from typing import Any
 import numpy as np
 
 from mmhot.io.arrays import as_numbers, depth_of, first_of, has_any
-from mmhot.io.readers import easy_vitpose, mediapipe, openpose, rtmlib
+from mmhot.io.readers import (
+    easy_vitpose,
+    mediapipe,
+    openpose,
+    rtmlib,
+    ultralytics,
+)
 from mmhot.io.readers.frame_numbers import (
     FRAME,
     TIME,
@@ -73,6 +79,8 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
     Raises:
         ValueError: If there are no people with keypoints.
     """
+    if ultralytics.is_result(content):  # the only frame
+        content = [content]
     if not isinstance(content, Iterable):
         raise ValueError(
             'keypoints must be an array, or a list of results of each frame, '

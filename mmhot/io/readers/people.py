@@ -102,9 +102,16 @@ def is_person(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Convert tensors, arrays of objects, results of packages to lists and dicts."""
-    is_tensor = hasattr(value, 'requires_grad')
-    if is_tensor or (isinstance(value, np.ndarray) and value.dtype.hasobject):
+    """Convert tensors, arrays of objects and results of packages to lists and dicts.
+
+    Other values are kept, and so are arrays of numbers. Only one level is converted.
+
+    >>> plain(np.array(25.0)), plain(np.array([None, 1]))
+    (25.0, [None, 1])
+    """
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.dtype.hasobject or not value.ndim else value
+    if hasattr(value, 'requires_grad'):
         return value.tolist()
     return mediapipe.plain(ultralytics.plain(value))
 

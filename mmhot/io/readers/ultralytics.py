@@ -38,6 +38,11 @@ _LAYOUTS = {
 }
 
 
+def is_result(value: Any) -> bool:
+    """Return whether a value is the result of a frame, in memory."""
+    return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
+
+
 def plain(value: Any) -> Any:
     """Convert a result to arrays, and points of the JSON to lists; keep other values.
 
@@ -48,7 +53,7 @@ def plain(value: Any) -> Any:
         Any: Arrays (P, ...) of the people in a frame with keys of people, points
         (K, 3), or the value.
     """
-    if hasattr(value, 'xy') or hasattr(value, 'orig_shape'):
+    if is_result(value):
         return _arrays_of(value)
     if isinstance(value, Mapping) and {*value} == {*_COLUMNS}:
         return np.stack([value[x] for x in _COLUMNS], -1).tolist()
