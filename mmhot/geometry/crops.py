@@ -14,10 +14,20 @@ IMAGE_STD = (58.395, 57.12, 57.375)
 def crop_matrix(
     box: np.ndarray, size: tuple[int, int], padding: float = 1.25
 ) -> np.ndarray:
-    """Compute the affine matrix (2, 3) from an image to a crop around a bounding box.
+    """Compute the affine matrix from an image to a crop around a bounding box.
 
-    The box, x1, y1, x2, y2 in pixels, is enlarged by ``padding``, and its narrower side
-    widened. ``size`` is width and height of the crop in pixels.
+    Args:
+        box (np.ndarray): x1, y1, x2, y2 in pixels, (4,). Its narrower side is widened
+            to the shape of the crop.
+        size (tuple[int, int]): Width and height of the crop in pixels.
+        padding (float): Factor that enlarges the box. Defaults to 1.25.
+
+    Returns:
+        np.ndarray: Matrix, (2, 3).
+
+    >>> matrix = crop_matrix(np.array([100, 100, 200, 300]), (96, 192), padding=1)
+    >>> map_points(matrix, np.array([200, 300])).round(3).tolist()  # the lower corner
+    [96.0, 192.0]
     """
     # Round as MMPose's get_warp_matrix does: equal matrices make equal crops.
     box = np.asarray(box, np.float32)
@@ -47,16 +57,24 @@ def warp_smoothly(
 ) -> np.ndarray:
     """Warp an image as ``cv2.warpAffine`` does, without aliasing when it shrinks.
 
-    ``cv2.warpAffine`` interpolates between four pixels at any scale. Here the image,
-    (H, W, C) or (H, W), is first averaged over blocks of whole pixels. The matrix is
-    (2, 3), and ``size`` width and height of the result.
+    ``cv2.warpAffine`` interpolates between four pixels at any scale. Here the image is
+    first averaged over blocks of whole pixels.
+
+    Args:
+        image (np.ndarray): Image, (H, W, C) or (H, W).
+        matrix (np.ndarray): Affine matrix from the image to the result, (2, 3).
+        size (tuple[int, int]): Width and height of the result.
+
+    Returns:
+        np.ndarray: Warped image, (height, width, C) or (height, width).
     """
     zoom = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     block = int(min(1 / max(zoom, 1e-6), *image.shape[:2]))
     if block > 1:
         # Pad to whole blocks, so that each pixel of the small image is a square.
         height, width = image.shape[:2]
-        bottom, right = -height % block, -width % block
+        bottom = -height % block
+        right = -width % block
         image = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
         small = (image.shape[1] // block, image.shape[0] // block)
         image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
@@ -67,12 +85,19 @@ def warp_smoothly(
 
 
 def find_peaks(vectors: np.ndarray, smoothing: float) -> np.ndarray:
-    """Find the peaks (...) of SimCC vectors (..., bins), in bins.
+    """Find the peaks of SimCC vectors.
 
     The highest bin jumps where two bins are almost equal. So vectors are smoothed by a
-    Gaussian, which joins peaks that are close, and the peak is that of the parabola
-    through the highest bin and its neighbors. ``smoothing`` is the Gaussian's standard
-    deviation in bins; with 0, the highest bin is returned.
+    Gaussian, which joins peaks that are close. The result is the peak of the parabola
+    through the highest bin and its neighbors.
+
+    Args:
+        vectors (np.ndarray): Scores of the bins, (..., bins).
+        smoothing (float): Standard deviation of the Gaussian in bins; with 0, the
+            result is the highest bin.
+
+    Returns:
+        np.ndarray: Positions in bins, (...).
     """
     if not smoothing:
         return vectors.argmax(-1)

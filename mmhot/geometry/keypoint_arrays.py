@@ -19,51 +19,59 @@ _LOGGER = logging.getLogger(__name__)
 Poses = TypeVar('Poses', np.ndarray, 'Tensor')
 T = TypeVar('T')
 
-# Longest side of an image, in pixels.
-_MAX_SIDE = 100_000
+_MAX_SIDE = 100_000  # pixels; longest side of an image
 
 
 @dataclass(frozen=True)
 class KeypointLimits:
-    """Limits of plausible keypoints in pixels with frames as the first axis."""
+    """Limits of keypoints that may be pixels, in arrays with frames as first axis."""
 
-    # Largest coordinate, in longer sides of the image. Models predict joints outside
-    # the image, but not farther. Higher values accept more.
-    image_sizes: float = 100
-    # Largest coordinate of keypoints that may be meters or shares of the image. Higher
-    # values suspect more clips.
-    meters: float = 10
+    # Longer image sides; largest coordinate. Models predict joints outside the image,
+    # but not farther. Higher values accept more clips.
+    max_coordinate: float = 100
+    # Meters, or shares of the image; if all coordinates are smaller, they are not
+    # pixels. Higher values refuse more clips.
+    max_meters: float = 10
     # Share of keypoints that are farther outside the image than a quarter of its size.
-    # Close-ups without scores have up to 0.7. Higher values accept more.
-    outside: float = 0.75
-    # Median movement along the second axis, in person sizes, below which this axis may
-    # be time. Higher values suspect more arrays.
-    still: float = 0.15
+    # Close-ups without scores have up to 0.7. Higher values accept more clips.
+    max_outside: float = 0.75
+    # Person sizes; if the median movement along the second axis is smaller, this axis
+    # may be time. Higher values refuse more arrays.
+    min_distance: float = 0.15
 
 
 _LIMITS = KeypointLimits()
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
-    """Raise ValueError for keypoints (..., 2) that cannot be pixels of the image."""
+    """Refuse keypoints that cannot be pixels of an image.
+
+    Args:
+        keypoints (np.ndarray): Pixels, NaN where missing, (..., 2).
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+
+    Raises:
+        ValueError: If they are too large, too small, or mostly outside the image.
+    """
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     if not len(points):
         return
     size = np.array([width, height])
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest > _LIMITS.image_sizes * size.max():
+    if farthest > _LIMITS.max_coordinate * size.max():
         raise ValueError(
             f'keypoints lie up to {farthest:,.0f} pixels away from {image}'
         )
-    if farthest <= _LIMITS.meters and size.min() > 4 * max(farthest, 2):
+    if farthest <= _LIMITS.max_meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
             f'normalized, or in meters: pixels of {image} are expected; 3D poses are '
             'for mmhot refine'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
-    if outside.mean() > _LIMITS.outside:
+    if outside.mean() > _LIMITS.max_outside:
         x, y = np.median(points, axis=0)
         raise ValueError(
             f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
@@ -72,9 +80,10 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
 
 
 def check_time_first(keypoints: np.ndarray) -> None:
-    """Raise ValueError for (P, T, K, C) instead of (T, P, K, C).
+    """Refuse keypoints (P, T, K, C), people before frames, by a ValueError.
 
-    A person hardly moves from one frame to the next, while people are apart.
+    The first axis must be time, (T, P, K, C). A person hardly moves from one frame to
+    the next, while people are apart from each other.
     """
     num_frames, num_people = keypoints.shape[:2]
     if num_people <= max(num_frames, 2):
@@ -83,7 +92,7 @@ def check_time_first(keypoints: np.ndarray) -> None:
         size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
         moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
         steps = [np.nanmedian(x) for x in moved]
-    if steps[1] < _LIMITS.still * size and not steps[0] < 2 * steps[1]:
+    if steps[1] < _LIMITS.min_distance * size and not steps[0] < 2 * steps[1]:
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '
             'is frames, people, joints; use keypoints.swapaxes(0, 1)'
@@ -91,7 +100,14 @@ def check_time_first(keypoints: np.ndarray) -> None:
 
 
 def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
-    """Return the given value, or else the one a source states; log a difference."""
+    """Return the given value or, if it is None, the one that a source states.
+
+    Args:
+        label (object): Name of the source, for the warning if both differ.
+        name (str): Name of the value.
+        stated (T | None): Value that the source states.
+        given (T | None): Value that the user gives.
+    """
     if given is not None and stated not in (None, given):
         _LOGGER.warning(
             '%s states %s %s; the given %s is used instead', label, name, stated, given
@@ -100,9 +116,12 @@ def choose(label: object, name: str, stated: T | None, given: T | None) -> T | N
 
 
 def warn_of_steps(name: object, frames: Any) -> None:
-    """Log that frame numbers (N,) of a clip leave out frames between all of them."""
+    """Warn if frame numbers (N,) have steps, as milliseconds do.
+
+    ``name`` is the name of the clip.
+    """
     steps = np.diff(np.unique(frames))
-    if len(steps) and steps.min() > 1:  # milliseconds have steps such as 33, 34, 33
+    if len(steps) and steps.min() > 1:  # such as 33, 34, 33
         _LOGGER.warning(
             '%s: frames are numbered in steps of %d or more: are they milliseconds?',
             name,
@@ -111,7 +130,12 @@ def warn_of_steps(name: object, frames: Any) -> None:
 
 
 def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
-    """Return width and height; raise ValueError if they are not whole numbers."""
+    """Return width and height as integers.
+
+    Raises:
+        ArgumentError: If these are not two numbers.
+        ValueError: If a number is not whole, or out of range.
+    """
     if len(values) != 2:
         raise ArgumentError('{image_size} must be width and height, got %s', values)
     for name, value in zip(('width', 'height'), values, strict=True):
@@ -123,12 +147,24 @@ def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number."""
+    """Return whether a value is a finite number."""
     return isinstance(value, Real) and math.isfinite(value)
 
 
 def to_numbers(name: str, values: Any) -> np.ndarray:
-    """Convert to an array (...) of numbers, which may be NaN but not infinite."""
+    """Convert values to an array of numbers, which may be NaN but not infinite.
+
+    Args:
+        name (str): Name of the argument, for errors.
+        values (Any): Array, tensor, masked array, or nested lists of these; masked
+            values become NaN.
+
+    Returns:
+        np.ndarray: Numbers, (...).
+
+    Raises:
+        ValueError: If values are not numbers, or lists have different lengths.
+    """
     kind = type(values).__name__
     try:
         values = _without_tensors(values)
@@ -161,7 +197,11 @@ def _without_tensors(values: Any) -> Any:
 
 
 def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert values (...) to int64; raise ValueError if they are not whole numbers."""
+    """Convert values (...) to int64.
+
+    Raises:
+        ValueError: If a value is not a whole number.
+    """
     values = np.asarray(values)
     with np.errstate(invalid='ignore'):
         whole = values.astype(np.int64)
@@ -174,12 +214,19 @@ def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
 def mark_missing(
     points: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return points (..., K, 2 or 3) and scores (..., K), NaN and 0 where missing.
+    """Mark missing points by NaN and a score of 0.
 
-    A point is missing if it is NaN, or its score is not above zero. Pixels at (0, 0)
-    and (-1, -1) are missing, as COCO and several models mark them, and so are 3D poses
-    with all joints at one point. 3D joints at these numbers are missing, too, unless a
-    joint is there mostly, as roots are, or only once, as at the start of a path.
+    A point is missing if it is NaN, or its score is not above zero. Points at 0 and -1
+    in all coordinates are missing, as COCO and several models mark them. A 3D joint
+    there is known if it is there in most frames, as roots are, or only once, as at the
+    start of a path. 3D poses with all joints at one point are missing.
+
+    Args:
+        points (np.ndarray): Pixels or positions, (..., K, 2 or 3).
+        scores (np.ndarray): Confidence, (..., K).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Points and scores of the same shapes.
     """
     missing = (points == 0).all(-1) | (points == -1).all(-1)
     if points.shape[-1] == 3:
@@ -192,10 +239,18 @@ def mark_missing(
 
 
 def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
-    """Scale scores (...) so that joints that are clearly seen have a score of 1.
+    """Scale scores so that clearly seen keypoints have a score of 1.
 
-    2D models differ in the scores of such joints. The 95th percentile of the positive
-    scores in ``among`` (default: the same scores) becomes 1; higher ones are clipped.
+    2D models differ in the scores of such keypoints. The 95th percentile of positive
+    scores becomes 1, and higher ones are clipped.
+
+    Args:
+        scores (np.ndarray): Confidence, (...).
+        among (np.ndarray, optional): Scores with the percentile, in any shape. Defaults
+            to ``scores``.
+
+    Returns:
+        np.ndarray: Confidence from 0 to 1, (...).
     """
     among = scores if among is None else among
     seen = among[among > 0]
@@ -204,21 +259,43 @@ def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.n
 
 
 def bone_lengths(points: np.ndarray, bones: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return the lengths (..., B) of bones, pairs of points (..., K, C)."""
+    """Return the lengths of bones, (..., B).
+
+    Args:
+        points (np.ndarray): Positions, (..., K, C).
+        bones (Sequence[Sequence[int]]): Two indices of points for each of B bones.
+    """
     starts, ends = np.asarray(bones, int).reshape(-1, 2).T
     return np.linalg.norm(points[..., ends, :] - points[..., starts, :], axis=-1)
 
 
 def largest_rows(frames: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the row of the largest person of each frame, by frame numbers (N,)."""
+    """Find the largest person of each frame.
+
+    Args:
+        frames (np.ndarray): Frame number of each row, (N,).
+        sizes (np.ndarray): Size of the person, (N,) in any unit.
+
+    Returns:
+        np.ndarray: Rows, (F,), sorted by frame.
+
+    >>> largest_rows(np.array([5, 5, 6]), np.array([1.0, 2.0, 0.5])).tolist()
+    [1, 2]
+    """
     order = np.lexsort((-sizes, frames))
     return order[np.r_[True, np.diff(frames[order]) > 0]]
 
 
 def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
-    """Return 2D or 3D poses (..., K, C), x first, mirrored left to right about x = 0.
+    """Mirror 2D or 3D poses left to right, about x = 0.
 
-    ``flip_indices`` has each keypoint's partner on the other side, or itself.
+    Args:
+        poses (np.ndarray | Tensor): Positions, x first, (..., K, C).
+        flip_indices (Sequence[int]): Index of each keypoint's counterpart on the other
+            side, or its own.
+
+    Returns:
+        np.ndarray | Tensor: Mirrored copy.
     """
     if isinstance(poses, np.ndarray):
         mirrored = poses[..., list(flip_indices), :]
@@ -234,9 +311,16 @@ def mirror_poses(poses: Poses, flip_indices: Sequence[int]) -> Poses:
 def interpolate_missing(
     keypoints: np.ndarray, seconds: np.ndarray | None = None
 ) -> np.ndarray:
-    """Interpolate keypoints (T, K, C) linearly in time, constant at the ends.
+    """Interpolate missing keypoints linearly in time.
 
-    Those that are never known are zero.
+    Args:
+        keypoints (np.ndarray): Positions, NaN where missing, (T, K, C).
+        seconds (np.ndarray, optional): Increasing timestamps, (T,). Defaults to a
+            constant frame rate.
+
+    Returns:
+        np.ndarray: Positions, (T, K, C); constant before the first and after the last
+        known one, and zero where a keypoint is never known.
     """
     filled = keypoints.copy()
     times = np.arange(len(keypoints)) if seconds is None else seconds

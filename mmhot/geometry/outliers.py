@@ -1,4 +1,9 @@
-"""Errors of single frames: positions that leave the path of a motion and come back."""
+"""Errors of single frames: positions that leave the path of a motion and come back.
+
+An excursion is a jump away from the path and a jump back, within a fraction of a
+second. It is found where both jumps are much faster than the motion around them. Frames
+that repeat the pose before them are found, too.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its modules are loaded at first use
 
-_MOST_LISTED = 6
+_MOST_LISTED = 6  # joints or spans in a message
 
 
 @dataclass(frozen=True)
@@ -18,26 +23,29 @@ class Excursion:
     than one in 3,000 is marked (``tools/analysis/measure_harm.py``).
     """
 
-    # Ratio of the speed of the jumps out and back to the highest speed before, after
-    # and across the excursion. Higher values find fewer excursions.
+    # Ratio of the speed of both jumps to the highest speed before, after and across the
+    # excursion. Higher values find fewer excursions.
     speed_ratio: float = 4.0
     # Ratio of the distance from the path to the same distance of usual frames. Higher
     # values find fewer excursions.
     noise_ratio: float = 4.0
-    # Meters; least distance from the path. Higher values find fewer excursions.
+    # Meters; distance from the path. Higher values find fewer excursions.
     min_distance: float = 0.1
     # Length of both jumps, as a share of the largest distance from the path. Higher
     # values find fewer excursions.
     min_jump: float = 0.8
-    # Seconds from the frame before an excursion to the frame after it, at most. Higher
-    # values find longer excursions.
+    # Seconds from the frame before an excursion to the frame after it. Higher values
+    # find longer excursions.
     max_duration: float = 0.17
-    # Meters per second; least speed of a jump to the first or last frames, from which
-    # nothing comes back. Higher values find fewer.
+    # Meters per second; speed of a jump to the first or last frames, from which no jump
+    # leads back. Higher values find fewer excursions.
     end_speed: float = 25.0
-    # Seconds; window in which eight in ten frames are assumed to be usual.
+    # Seconds; length of the window in which usual distances from the path are measured.
     window: float = 1.0
-    # Excursions per frame, at most. More are noise, which is left to the filters.
+    # Share of frames in this window that are assumed to be usual.
+    usual_share: float = 0.8
+    # Excursions per frame; more of them are noise, which is left to the filters. Higher
+    # values mark more frames.
     max_share: float = 0.03
 
 
@@ -45,17 +53,17 @@ class Excursion:
 class Repeats:
     """Thresholds for equal poses that are repeated frames."""
 
-    # Meters; step of the fastest joint up to which a frame repeats the one before.
-    # Higher values find more repeats.
+    # Meters; step of the fastest joint to a frame that repeats the one before. Higher
+    # values find more repeats.
     max_step: float = 1e-5
-    # Meters; the same step before and after a repeated pose must exceed this. Higher
+    # Meters; the same step before and after a repeated pose, while people move. Higher
     # values find fewer repeats.
     min_motion: float = 0.005
     # Seconds for which a pose may be repeated. People who keep it for longer stand
     # still. Higher values find more repeats.
     max_duration: float = 0.25
-    # Share of the frames in motion that must repeat others. Higher values find fewer
-    # repeats, as single ones are no sign of a wrong frame rate.
+    # Share of the frames in motion that repeat others, as single ones are no sign of a
+    # wrong frame rate. Higher values find fewer repeats.
     min_share: float = 0.03
 
 
@@ -65,8 +73,8 @@ def find_outliers(
     """Mark positions that leave the path of a motion and come back to it.
 
     The path is the line between the frames before and after. The turning point of a
-    motion is no excursion, however fast it is. If a joint has many excursions, they are
-    noise, and none is marked.
+    motion is not an excursion, however fast it is. If a joint has many excursions, they
+    are noise, and none is marked.
 
     Args:
         points (np.ndarray): Positions in meters, NaN where unknown, (T, K, 2 or 3).
@@ -74,9 +82,10 @@ def find_outliers(
         limits (Excursion): Thresholds for excursions.
 
     Returns:
-        np.ndarray: (T, K) bool, False where unknown.
+        np.ndarray: Positions in excursions, (T, K) bool; False where unknown.
 
-    A point that moves by 1 cm per frame jumps by 30 cm in frame 4, and back:
+    Example:
+        A point that moves by 1 cm per frame jumps by 30 cm in frame 4, and back.
 
         >>> frames = np.arange(30)
         >>> points = 0.01 * frames[:, None, None] * [1.0, 0.0]
@@ -108,7 +117,7 @@ def find_repeats(
         limits (Repeats): Thresholds for repeated frames.
 
     Returns:
-        np.ndarray: Mask of repeated frames, (T,).
+        np.ndarray: Repeated frames, (T,) bool.
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     steps = np.where(np.isnan(steps).all(1), np.inf, np.nan_to_num(steps).max(1))
@@ -126,7 +135,15 @@ def find_repeats(
 
 
 def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
-    """List in how many frames joints are wrong, by ``counts`` (K,), highest first."""
+    """List in how many frames joints are wrong, the most frequent one first.
+
+    Args:
+        names (Sequence[str]): Names of the K joints.
+        counts (np.ndarray): Number of wrong frames of each joint, (K,).
+
+    >>> list_frames(['nose', 'left_knee', 'left_wrist'], np.array([2, 0, 7]))
+    'left_wrist in 7, nose in 2'
+    """
     order = [x for x in np.argsort(-counts, kind='stable').tolist() if counts[x]]
     listed = [f'{names[x]} in {counts[x]}' for x in order[:_MOST_LISTED]]
     more = len(order) - len(listed)
@@ -148,58 +165,94 @@ def list_spans(frames: np.ndarray) -> str:
 def _find_excursions(
     points: np.ndarray, seconds: np.ndarray, limits: Excursion
 ) -> np.ndarray:
-    """Mark positions (N,) that leave the path of the positions around them.
+    """Mark positions of one joint that leave the path of the positions around them.
 
-    ``points`` (N, 3) are the positions of one joint in meters, at ``seconds`` (N,).
+    ``points`` (N, 2 or 3) are in meters, at ``seconds`` (N,). Returns (N,) bool.
     """
     found = np.zeros(len(points), bool)
     if len(points) < 4:
         return found
     rate = 1 / float(np.median(np.diff(seconds)))
-    rows = np.arange(len(points))
-    reach = int(limits.max_duration * rate) - 1
-    usual = np.zeros(len(points))
-    apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
-    window = min(max(round(limits.window * rate), 5), len(apart))
-    ranked = scipy.ndimage.rank_filter(apart, int(0.8 * window), window)
-    # The first and last frames use the nearest window that is complete.
-    first, last = window // 2, len(apart) - 1 - (window - 1) // 2
-    usual[1:-1] = ranked[np.arange(len(apart)).clip(first, last)]
+    reach = int(limits.max_duration * rate) - 1  # frames of the longest excursion
+    usual = _usual_distances(points, seconds, limits, rate)
     least = np.maximum(limits.noise_ratio * usual, limits.min_distance)
     # A position that comes back may be the turning point of a motion, or be next to
     # another error. So the path and its speed are measured between the other frames.
     is_candidate = _find_returns(points, seconds, least, reach, limits.min_jump)
-    clean, wrong = rows[~is_candidate], rows[is_candidate]
+    clean = np.flatnonzero(~is_candidate)
+    wrong = np.flatnonzero(is_candidate)
     after = np.searchsorted(clean, wrong)
-    wrong, after = (x[(after > 0) & (after < len(clean))] for x in (wrong, after))
-    start, end = clean[after - 1], clean[after]
-    ends = clean[(after - 2).clip(0)], clean[(after + 1).clip(max=len(clean) - 1)]
-    around = (start, end), (ends[0], start), (end, ends[1])
+    is_inside = (after > 0) & (after < len(clean))
+    wrong = wrong[is_inside]
+    after = after[is_inside]
+    start = clean[after - 1]
+    end = clean[after]
+    before_start = clean[(after - 2).clip(0)]
+    after_end = clean[(after + 1).clip(max=len(clean) - 1)]
+    around = (start, end), (before_start, start), (end, after_end)
     pace = np.max([_speed(points, seconds, *pair) for pair in around], axis=0)
     jumps = (start, start + 1), (end - 1, end)
     jump = np.min([_speed(points, seconds, *pair) for pair in jumps], axis=0)
     apart = _from_path(points, seconds, start, wrong, end)
     is_wrong = (jump > limits.speed_ratio * pace) & (apart > limits.min_distance)
     found[wrong[is_wrong & (end - start <= 2 * (reach + 1))]] = True
-    # At the ends of a clip, positions jump away but do not come back.
-    for kept in (rows[~found], rows[~found][::-1]):
-        speeds = _speed(points, seconds, kept[:-1], kept[1:])
-        for length in range(1, min(reach, len(speeds) - 1) + 1):
-            fast = max(
-                limits.end_speed, limits.noise_ratio * usual[kept[length]] * rate
-            )
-            if speeds[length - 1] > max(fast, limits.speed_ratio * speeds[length]):
-                found[kept[:length]] = True
+    noise_speeds = limits.noise_ratio * usual * rate
+    kept = np.flatnonzero(~found)
+    found |= _find_ends(points, seconds, kept, noise_speeds, reach, limits)
+    # The same backwards in time, for the last positions
+    found |= _find_ends(points, seconds, kept[::-1], noise_speeds, reach, limits)
+    return found
+
+
+def _usual_distances(
+    points: np.ndarray, seconds: np.ndarray, limits: Excursion, rate: float
+) -> np.ndarray:
+    """Return the distance from the path of usual frames around each frame, (N,).
+
+    It is a high quantile in a window, as most of its frames are usual. Positions are
+    (N, 2 or 3), ``seconds`` (N,), and ``rate`` is in frames per second.
+    """
+    rows = np.arange(len(points))
+    apart = _from_path(points, seconds, rows[:-2], rows[1:-1], rows[2:])
+    window = min(max(round(limits.window * rate), 5), len(apart))
+    rank = int(limits.usual_share * window)
+    ranked = scipy.ndimage.rank_filter(apart, rank, window)
+    # The first and last frames use the nearest window that is complete.
+    first = window // 2
+    last = len(apart) - 1 - (window - 1) // 2
+    return np.pad(ranked[rows[:-2].clip(first, last)], 1)
+
+
+def _find_ends(
+    points: np.ndarray,
+    seconds: np.ndarray,
+    kept: np.ndarray,
+    noise_speeds: np.ndarray,
+    reach: int,
+    limits: Excursion,
+) -> np.ndarray:
+    """Mark the first positions that jump away and do not come back, (N,) bool.
+
+    ``kept`` are rows in no other excursion, ``noise_speeds`` (N,) are in m/s, and
+    ``reach`` is the number of frames of the longest excursion.
+    """
+    found = np.zeros(len(points), bool)
+    speeds = _speed(points, seconds, kept[:-1], kept[1:])
+    for length in range(1, min(reach, len(speeds) - 1) + 1):
+        usual = limits.speed_ratio * speeds[length]
+        fast = max(limits.end_speed, noise_speeds[kept[length]], usual)
+        if speeds[length - 1] > fast:
+            found[kept[:length]] = True
     return found
 
 
 def _find_returns(
     points: np.ndarray, seconds: np.ndarray, least: np.ndarray, reach: int, jump: float
 ) -> np.ndarray:
-    """Mark positions (N,) between two jumps, off the line from before to after.
+    """Mark positions between two jumps, off the line from before to after, (N,) bool.
 
-    Each position is farther from the line than ``least`` (N,) meters, for at most
-    ``reach`` frames, and both jumps are longer than the share ``jump`` of the largest
+    For at most ``reach`` frames each position is farther from the line than ``least``
+    (N,) meters, and both jumps are longer than the share ``jump`` of the largest
     distance.
     """
     found = np.zeros(len(points), bool)
@@ -208,8 +261,8 @@ def _find_returns(
     for length in range(1, min(reach, len(points) - 2) + 1):
         start = large[np.isin(large + length, large, assume_unique=True)]
         inside = start[:, None] + np.arange(1, length + 1)
-        ends = start[:, None], start[:, None] + length + 1
-        apart = _from_path(points, seconds, ends[0], inside, ends[1])
+        before = start[:, None]
+        apart = _from_path(points, seconds, before, inside, before + length + 1)
         is_back = (apart > least[inside]).all(1)
         is_back &= np.minimum(steps[start], steps[start + length]) > jump * apart.max(1)
         found[inside[is_back]] = True
@@ -219,7 +272,7 @@ def _find_returns(
 def _speed(
     points: np.ndarray, seconds: np.ndarray, start: np.ndarray, end: np.ndarray
 ) -> np.ndarray:
-    """Compute mean speeds (...) between frames (...), 0 from a frame to itself."""
+    """Compute mean speeds (...) between frames (...); 0 from a frame to itself."""
     way = np.linalg.norm(points[end] - points[start], axis=-1)
     return way / np.where(end == start, 1, np.abs(seconds[end] - seconds[start]))
 

@@ -24,15 +24,22 @@ def quaternions_of(matrices: np.ndarray) -> np.ndarray:
 
 
 def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
-    """Convert rotation matrices (..., 3, 3) to angles (..., 3) about three axes.
+    """Convert rotation matrices to Euler angles about three different axes.
 
-    Each turn, in radians, is about the axes that the one before has turned. If the
-    second is a right angle, the third is zero. Unlike SciPy's, limbs without a length
-    have some angles, too.
+    Each rotation is about an axis that the previous ones have turned. If the second
+    angle is a right one, the third is 0. SciPy's function raises an error for matrices
+    that are not rotations, such as those of limbs without a length; this one does not.
 
     Args:
         matrices (np.ndarray): Rotation matrices, (..., 3, 3).
-        order (str): The axes, each once, such as 'ZXY'.
+        order (str): The three axes, each once, such as 'ZXY'.
+
+    Returns:
+        np.ndarray: Angles in radians, (..., 3).
+
+    >>> quarter = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])  # about z
+    >>> euler_angles(quarter, 'ZXY').round(3)
+    array([ 1.571,  0.   , -0.   ])
     """
     m = matrices
     first, second, third = ('XYZ'.index(axis) for axis in order)
@@ -55,10 +62,19 @@ def _sign(order: str) -> int:
 
 
 def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
-    """Choose the angles of :func:`euler_angles`, (..., T, 3), with the smallest steps.
+    """Choose the Euler angles of a motion that change least from frame to frame.
 
-    Two triples, and whole turns of each angle, are the same rotation. Where the second
-    is a right angle, the third keeps its value, and the first makes up for it.
+    Two triples of angles, and whole turns of each angle, are the same rotation. Where
+    the second angle is a right one, the third keeps its value, and the first makes up
+    for it.
+
+    Args:
+        angles (np.ndarray): Angles of :func:`euler_angles`, radians, (..., T, 3).
+        order (str): Their order, such as 'ZXY'.
+
+    Returns:
+        np.ndarray: Angles of the same rotations, (..., T, 3), continuous beyond whole
+        turns.
     """
     angles = angles.copy()
     sines = np.sin(angles[..., 1]).round(12)
@@ -75,9 +91,9 @@ def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
         return np.abs((steps + np.pi) % (2 * np.pi) - np.pi).max(-1)
 
     before = angles[..., :-1, :]
+    own_steps = largest(angles[..., 1:, :] - before)
+    other_steps = largest(other[..., 1:, :] - before)
     changes = np.zeros(angles.shape[:-1], bool)
-    changes[..., 1:] = largest(other[..., 1:, :] - before) < largest(
-        angles[..., 1:, :] - before
-    )
+    changes[..., 1:] = other_steps < own_steps
     is_other = np.cumsum(changes, axis=-1)[..., None] % 2 == 1
     return np.unwrap(np.where(is_other, other, angles), axis=-2)

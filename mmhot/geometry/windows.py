@@ -1,4 +1,9 @@
-"""Windows of frames: starts, resampling, blended predictions of clips."""
+"""Windows of frames: starts, resampling, blended predictions of clips.
+
+A window has ``seq_len`` frames, of which ``num_targets`` in the middle are predicted.
+Seq2seq models predict all frames of a window, seq2frame models one. Windows overlap,
+and the predictions of a frame are averaged.
+"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,10 +15,9 @@ import numpy as np
 def window_starts(
     num_frames: int, num_targets: int, stride: int, keep_rest: bool = True
 ) -> np.ndarray:
-    """Return the first target frames (W,) of the windows that cover a clip.
+    """Plan windows that cover a clip, with targets beyond both of its ends.
 
-    With ``stride <= num_targets`` every frame is a target of some window, and targets
-    beyond the clip are split between both ends.
+    With ``stride <= num_targets`` every frame is a target of some window.
 
     Args:
         num_frames (int): Frames of the clip.
@@ -24,9 +28,11 @@ def window_starts(
             is shorter than one window. Defaults to True.
 
     Returns:
-        np.ndarray: int64, (W,); the first may be negative.
+        np.ndarray: First target frame of each window, (W,) int64; the first one may be
+        negative.
 
-    Windows of 4 targets cover 10 frames:
+    Example:
+        Windows of 4 targets cover 10 frames.
 
         >>> window_starts(10, 4, stride=4).tolist()
         [-1, 3, 7]
@@ -46,15 +52,22 @@ def window_starts(
 def chunk_starts(
     num_frames: int, seq_len: int, stride: int, shifted: bool = False, beyond: int = 0
 ) -> np.ndarray:
-    """Return the first frames (W,) of evenly spread chunks that cover a clip.
+    """Plan evenly spread chunks that cover a clip.
 
-    Chunks have ``seq_len`` frames, and start at most ``stride`` frames apart. The first
-    and the last chunk reach ``beyond`` frames beyond the clip. With ``shifted``, the
-    chunks between them start in the middle between two chunks of the plan without it. A
-    clip shorter than a chunk, without frames beyond it, has one negative start, which
-    centers the clip in the chunk.
+    Args:
+        num_frames (int): Frames of the clip.
+        seq_len (int): Frames of a chunk.
+        stride (int): Largest number of frames from one chunk to the next.
+        shifted (bool): Whether the chunks between the first and the last one start in
+            the middle between two chunks of the plan without it.
+        beyond (int): Frames of the first and the last chunk that are beyond the clip.
 
-    Chunks of 4 frames cover 10 frames, and more between them with ``shifted``:
+    Returns:
+        np.ndarray: First frame of each chunk, (W,) int64. A chunk that is longer than
+        the clip, and the frames beyond it, has the clip in its middle.
+
+    Example:
+        Chunks of 4 frames cover 10 frames, and with ``shifted`` there is one more.
 
         >>> chunk_starts(10, 4, stride=3).tolist()
         [0, 3, 6]
@@ -71,10 +84,13 @@ def chunk_starts(
 
 
 def blend_weights(num_targets: int) -> np.ndarray:
-    """Return triangular weights (T',) for averaging overlapping windows.
+    """Return triangular weights for averaging overlapping windows, (T,).
 
-    Frames in the middle of a window have as much context on either side, and the
-    triangle makes seams fade.
+    Frames in the middle of a window have most context on both sides, and the triangle
+    blends seams.
+
+    >>> blend_weights(5).tolist()
+    [1.0, 2.0, 3.0, 2.0, 1.0]
     """
     ramp = np.arange(num_targets) + 1
     return np.minimum(ramp, ramp[::-1]).astype(np.float32)
@@ -83,9 +99,18 @@ def blend_weights(num_targets: int) -> np.ndarray:
 def window_frames(
     starts: np.ndarray | Sequence[int], seq_len: int, num_targets: int
 ) -> np.ndarray:
-    """Return the frame numbers (S, seq_len) of windows, not yet limited to the clip.
+    """Return the frame numbers of windows, which may be beyond the clip.
 
-    Targets, which begin at ``starts`` (S,), are in the middle of the window.
+    Args:
+        starts (np.ndarray | Sequence[int]): First target frame of each window, (W,).
+        seq_len (int): Frames of a window.
+        num_targets (int): Target frames in its middle.
+
+    Returns:
+        np.ndarray: Frame numbers, (W, seq_len).
+
+    >>> window_frames([0, 4], seq_len=5, num_targets=3).tolist()
+    [[-1, 0, 1, 2, 3], [3, 4, 5, 6, 7]]
     """
     first = np.asarray(starts)[:, None] - (seq_len - num_targets) // 2
     return first + np.arange(seq_len)
@@ -96,8 +121,8 @@ def frames_inside(
 ) -> np.ndarray:
     """Replace frame numbers (...) beyond the ends of a clip by frames of the clip.
 
-    As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' plays the
-    clip backward and forward again.
+    As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' repeats the
+    clip, backward and forward in turn.
 
     >>> frames_inside(np.array([-2, 0, 9, 11]), 10).tolist()
     [0, 0, 9, 9]
@@ -112,7 +137,18 @@ def frames_inside(
 
 
 def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Interpolate values (T, ...) linearly at frame numbers (S,), constant outside."""
+    """Interpolate values linearly in time; they are constant outside of the clip.
+
+    Args:
+        values (np.ndarray): Values of each frame, (T, ...).
+        times (np.ndarray): Frame numbers, which may be fractions, (S,).
+
+    Returns:
+        np.ndarray: Values, (S, ...).
+
+    >>> resample(np.array([0.0, 10.0, 40.0]), np.array([0.5, 1.5, 9.0])).tolist()
+    [5.0, 25.0, 40.0]
+    """
     times = np.clip(times, 0, len(values) - 1)
     before = np.minimum(times.astype(int), max(len(values) - 2, 0))
     after = np.minimum(before + 1, len(values) - 1)
@@ -121,9 +157,16 @@ def resample(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Interpolate values (T, ...) at frame numbers (S,), constant outside.
+    """Interpolate values as :func:`resample`, but by Catmull-Rom splines.
 
-    Unlike in :func:`resample`, speeds do not jump: curves are Catmull-Rom splines.
+    With these, speeds do not jump at frames.
+
+    Args:
+        values (np.ndarray): Values of each frame, (T, ...).
+        times (np.ndarray): Frame numbers, which may be fractions, (S,).
+
+    Returns:
+        np.ndarray: Values, (S, ...).
     """
     times = np.clip(times, 0, len(values) - 1)
     first = np.minimum(times.astype(int), max(len(values) - 2, 0))
@@ -138,9 +181,16 @@ def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
-    """Average frames (T, ...) that are less than ``width`` apart, triangular weights.
+    """Average each frame with its neighbors, by triangular weights.
 
-    At the ends fewer are averaged, so that constant speeds stay.
+    Fewer are averaged at the ends of the clip, so that constant speeds stay.
+
+    Args:
+        values (np.ndarray): Values of each frame, (T, ...).
+        width (float): Distance from which frames have no weight, frames.
+
+    Returns:
+        np.ndarray: Averages, (T, ...).
     """
     frames = np.arange(len(values))
     reach = np.minimum(width, np.minimum(frames, frames[::-1]) + 1)
@@ -156,11 +206,11 @@ def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:
-    """Return a stride that averages enough windows.
+    """Return the stride of windows with which enough predictions are averaged.
 
-    Nine windows of seq2frame models predict each frame, and five of seq2seq models:
-    their error in the demo and in motion capture is within 0.1 mm of that with ten. A
-    multiple of 3 would average less, as many models keep every third frame.
+    Seq2seq models predict each frame in five windows, others in nine. Their errors in
+    the demo and in motion capture are within 0.1 mm of those with ten windows. Strides
+    are no multiples of 3, as many models keep every third frame.
     """
     if num_targets == seq_len > 1:
         stride = max(seq_len // 5, 1)
@@ -184,18 +234,25 @@ def plan_windows(
     shifted: bool = False,
     ends: Sequence[str] = ('edge',),
 ) -> list[Window]:
-    """Plan windows that predict every frame of clips of these lengths.
+    """Plan windows that predict every frame of several clips.
 
-    Windows start ``stride`` frames apart, at most ``num_targets``. For seq2seq models,
-    where all frames are targets, windows reach beyond the ends of the clip by half a
-    window, so that about half as many windows predict the first frame as a frame in the
-    middle. With ``shifted``, each window starts in the middle between two windows of
-    the plan without it.
+    Windows of seq2seq models, where all frames are targets, reach beyond the ends of
+    the clip by half a window, so that about half as many windows predict the first
+    frame as a frame in the middle. With a second value of ``ends``, there are as many.
 
-    The first of ``ends`` says what windows contain beyond the ends of the clip. With a
-    second one, windows of the other value of ``shifted`` that reach beyond the ends are
-    added, and contain that there. Then as many windows predict the first frame as a
-    frame in the middle.
+    Args:
+        lengths (Sequence[int]): Frames of each clip.
+        seq_len (int): Frames of a window.
+        num_targets (int): Target frames of a window.
+        stride (int): Frames from one window to the next, at most ``num_targets``.
+        shifted (bool): Whether windows of seq2seq models start in the middle between
+            two windows of the plan without it.
+        ends (Sequence[str]): Content of windows beyond the ends of the clip, see
+            :func:`frames_inside`. For a second value, the windows that reach beyond the
+            ends in the plan with the other value of ``shifted`` are added.
+
+    Returns:
+        list[Window]: Windows of the first clip, of the second, and so on.
 
     Raises:
         ValueError: If the stride would skip frames.
@@ -228,16 +285,15 @@ class BlendedMean:
         self._sums = np.zeros(())  # replaced when the shape of a frame is known
 
     def add(self, start: int, part: np.ndarray) -> None:
-        """Add values (T, ...) from a frame on; those outside are left out."""
-        inside = slice(max(-start, 0), len(self._weights) - start)
+        """Add values (T, ...) from a frame on; values beyond the clip are left out."""
+        frames = start + np.arange(len(part))
+        inside = (frames >= 0) & (frames < len(self._weights))
         weights = blend_weights(len(part))[inside]
-        part = part[inside]
-        place = slice(start + inside.start, start + inside.start + len(part))
         if not self._sums.ndim:
             shape = len(self._weights), *part.shape[1:]
             self._sums = np.zeros(shape, self._weights.dtype)
-        self._sums[place] += part * _align(weights, part.ndim)
-        self._weights[place] += weights
+        self._sums[frames[inside]] += part[inside] * _align(weights, part.ndim)
+        self._weights[frames[inside]] += weights
 
     def mean(self) -> np.ndarray:
         """Return the mean of all parts, (F, ...)."""
@@ -253,11 +309,20 @@ def lift_windows(
     batch_size: int = 64,
     progress: Callable[[float], None] | None = None,
 ) -> list[np.ndarray]:
-    """Predict every frame of clips (T, ...) with batches of planned windows.
+    """Predict every frame of several clips, and average overlapping predictions.
 
-    Overlapping predictions are averaged. A batch contains windows of any clips, which
-    ``predict`` maps from (B, seq_len, ...) to (B, num_targets, ...). ``progress`` is
-    called with the share of windows that are done.
+    Args:
+        predict (Callable): Model that maps a batch of windows, (B, seq_len, ...), to
+            the values of their targets, (B, num_targets, ...).
+        clips (Sequence[np.ndarray]): Inputs of each clip, (T, ...).
+        windows (Sequence[Window]): Plan that covers the clips.
+        seq_len (int): Frames of a window.
+        num_targets (int): Target frames of a window.
+        batch_size (int): Windows of a batch, which may be of several clips.
+        progress (Callable, optional): Receives the share of windows that are done.
+
+    Returns:
+        list[np.ndarray]: Predictions of each clip, (T, ...).
     """
     blends = [BlendedMean(len(clip)) for clip in clips]
     for first in range(0, len(windows), batch_size):

@@ -20,8 +20,11 @@ def read_intrinsics(value: Lens | str | Path) -> Lens:
     if isinstance(value, Lens):
         return value
     if not isinstance(value, str | Path):
-        text = '{intrinsics} must be a calibration file or a mmhot.structures.lens.Lens'
-        raise ArgumentError(f'{text}, got %s', type(value).__name__)
+        raise ArgumentError(
+            '{intrinsics} must be a calibration file or a mmhot.structures.lens.Lens, '
+            'got %s',
+            type(value).__name__,
+        )
     from mmhot.io.readers.lens import read_lens
 
     try:
@@ -53,7 +56,7 @@ class LensOptions(Options):
             raise ArgumentError('{fov} cannot be combined with {intrinsics}: give one')
 
     def lens_of(self, width: int, height: int) -> Lens | None:
-        """Return the lens for images of this size in pixels, or None if unknown."""
+        """Return the lens for images of this size in pixels, or None if not stated."""
         if self.intrinsics is not None:
             return self.intrinsics.fitted(width, height)
         return None if self.fov is None else Lens.of_view(self.fov, width, height)
@@ -63,7 +66,9 @@ class LensOptions(Options):
 class SetLens(LensOptions, KeypointStep):
     """Step ``lens``: set the lens of the images."""
 
-    name, optional, live = 'lens', False, True
+    name = 'lens'
+    optional = False
+    live = True
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Set the lens that the options give; without one, the clip keeps its own."""

@@ -12,13 +12,20 @@ from mmhot.progress import Line
 from mmhot.step import KeypointStep
 from mmhot.structures.clips_2d import Clip2D
 
-# Share of the longest track's frames; a shorter track is never the largest person, as
-# it may be a false detection.
+# Share of the longest track's frames. A shorter track is never the largest person, as
+# it may be a false detection. Higher values exclude more tracks.
 _MIN_SHARE = 0.25
 
 
 def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
-    """Read the choice of people: a word, track IDs, or text such as '0,2'.
+    """Read the choice of people.
+
+    Args:
+        value (int | str | Iterable[int]): 'all', 'largest', 'longest', or track IDs,
+            also as text such as '0,2'.
+
+    Returns:
+        str | tuple[int, ...]: The word, or different track IDs.
 
     Raises:
         ValueError: If there is no ID, or a negative one.
@@ -65,22 +72,28 @@ class PeopleOption(Options):
 class ChoosePeople(PeopleOption, KeypointStep):
     """Step ``people``: keep some tracks; without a choice, list them."""
 
-    name, part, optional = 'people', 'track', False
+    name = 'people'
+    part = 'track'
+    optional = False
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Keep the chosen tracks."""
         spans = []
         for track in clip.tracks:
-            height = 0.0
-            rows = track.keypoints[..., 1]
-            rows = rows[np.isfinite(rows).any(1)]
-            if len(rows):
-                height = float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
             times = clip.times_of(track.frames)
+            height = _median_height(track.keypoints[..., 1])
             spans.append(PersonSpan(track.track, times, height))
         chosen = choose_people(clip.name, spans, self.people, self.report.say)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(clip, tracks=tracks)
+
+
+def _median_height(rows: np.ndarray) -> float:
+    """Return a person's median extent, in rows (T, K) of the image; 0 if unknown."""
+    rows = rows[np.isfinite(rows).any(1)]
+    if not len(rows):
+        return 0.0
+    return float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
 
 
 @dataclass(frozen=True)
@@ -104,8 +117,8 @@ def choose_people(
         name (str): Name of the clip, for messages.
         spans (Sequence[PersonSpan]): Duration and size of each person.
         people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
-        say (Callable): Receives the lines of a table of people, if all of several
-            people are chosen.
+        say (Callable): Receives the lines of a table of people if there are several
+            and all are chosen.
 
     Returns:
         list[int]: Track IDs of the chosen people.
