@@ -8,9 +8,8 @@ from mmpose.registry import METRICS
 
 from mmhot.errors import align
 
-# Part of the box's area that COCO's people cover, where a file has no area.
-_COVERED = 0.53
-_COLUMNS = 'keypoint', 'labeled', 'mean error', 'PCK@0.1', 'OKS'
+_BOX_COVERAGE = 0.53  # area of COCO's people over that of their boxes
+_COLUMNS = ('keypoint', 'labeled', 'mean error', 'PCK@0.1', 'OKS')
 
 
 @METRICS.register_module()
@@ -27,19 +26,18 @@ class KeypointErrorMetric(BaseMetric):
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         """Keep the distances (K,) of a batch, NaN if not labeled, and sizes."""
         for sample in data_samples:
-            truth, found = sample['gt_instances'], sample['pred_instances']
+            truth = sample['gt_instances']
             if 'keypoints' not in truth:
                 raise ValueError(
                     '--table: samples have no labels; take annotated boxes, '
                     '--cfg-options test_dataloader.dataset.bbox_file=None'
                 )
-            apart = np.linalg.norm(
-                found['keypoints'][0] - truth['keypoints'][0], axis=1
-            )
+            found = sample['pred_instances']['keypoints'][0]
+            apart = np.linalg.norm(found - truth['keypoints'][0], axis=1)
             is_labeled = truth['keypoints_visible'][0].reshape(len(apart), -1)[:, 0] > 0
             sides = np.ptp(np.reshape(truth['bboxes'][0], (2, 2)), axis=0)
             area = (sample.get('raw_ann_info') or {}).get('area')
-            area = area or _COVERED * sides.prod()
+            area = area or _BOX_COVERAGE * sides.prod()
             distances = np.where(is_labeled, apart, np.nan)
             self.results.append((distances, sides.max(), area))
 

@@ -23,13 +23,13 @@ MOTION_UNITS = {
     'jitter': 'm/s^2',
 }
 """Units of the numbers of :func:`measure_motion`."""
-# An ankle stands if it is slower than this, m/s, and at most this much above the lowest
-# ankle around the frame, meters. Higher values find more contacts.
-_SPEED, _HEIGHT = 0.25, 0.08
-# Seconds: over which a speed is measured; before and after a frame in which the lowest
-# ankle is searched; and of the shortest contact or gap
-_STEP, _AROUND, _SHORTEST = 0.08, 1.0, 0.1
-_ANKLES = 'right_foot', 'left_foot'
+# An ankle stands if it is slow and low. Higher values find more contacts.
+_MAX_SPEED = 0.25  # m/s
+_MAX_HEIGHT = 0.08  # meters above the lowest ankle around the frame
+_SPEED_SECONDS = 0.08  # time over which a speed is measured
+_FLOOR_SECONDS = 1.0  # before and after a frame, where the lowest ankle is searched
+_MIN_SECONDS = 0.1  # shortest contact, and shortest gap between two
+_ANKLES = ('right_foot', 'left_foot')
 
 
 def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str, float]:
@@ -69,18 +69,18 @@ def report_motion(report: ErrorReport, dataset: str) -> dict[str, float]:
 
 def find_contacts(ankles: np.ndarray, fps: float) -> np.ndarray:
     """Find standing ankles (T, 2) by speed and height; they are in meters (T, 2, 3)."""
-    half = max(round(_STEP * fps / 2), 1)
+    half = max(round(_SPEED_SECONDS * fps / 2), 1)
     padded = np.pad(ankles, ((half, half), (0, 0), (0, 0)), mode='edge')
     steps = np.full(len(ankles), 2.0 * half)
     index = np.arange(len(ankles))
     steps -= (half - index).clip(0) + (half - index[::-1]).clip(0)
     moved = np.linalg.norm(padded[2 * half :] - padded[: -2 * half], axis=-1)
-    slow = moved * fps < _SPEED * steps.clip(1)[:, None]
-    size = 2 * round(_AROUND * fps) + 1
+    is_slow = moved * fps < _MAX_SPEED * steps.clip(1)[:, None]
+    size = 2 * round(_FLOOR_SECONDS * fps) + 1
     floor = minimum_filter1d(ankles[..., 2].min(1), size, mode='nearest')
-    stands = slow & (ankles[..., 2] < floor[:, None] + _HEIGHT)
-    run = np.ones((max(round(_SHORTEST * fps), 1), 1), bool)
-    # The mask is padded, as SciPy takes frames beyond the ends for gaps.
+    stands = is_slow & (ankles[..., 2] < floor[:, None] + _MAX_HEIGHT)
+    run = np.ones((max(round(_MIN_SECONDS * fps), 1), 1), bool)
+    # For SciPy the frames beyond the ends are gaps, so the mask is padded.
     wide = np.pad(stands, ((len(run), len(run)), (0, 0)), mode='edge')
     return binary_opening(binary_closing(wide, run), run)[len(run) : -len(run)]
 
@@ -108,7 +108,8 @@ def height_errors(heights: np.ndarray) -> tuple[float, float]:
     """
     if not len(heights):
         return float('nan'), float('nan')
-    above, below = heights.clip(0).mean(), -heights.clip(None, 0).mean()
+    above = heights.clip(0).mean()
+    below = -heights.clip(None, 0).mean()
     return 100 * float(above), 100 * float(below)
 
 

@@ -29,7 +29,8 @@ from mmhot.weights.names import config_of
 from tools.benchmark.timing import run_whole, time_in_turns
 from tools.runner import add_config_options, merge_options, setting
 
-_COLUMNS = 'part', 'parameters', 'multiply-adds', 'share', 'products'
+_COLUMNS = ('part', 'parameters', 'multiply-adds', 'share', 'products')
+# Operators of PyTorch that multiply batches of matrices, which are no weights.
 _PRODUCTS = ('bmm', 'baddbmm', 'baddbmm_')
 
 
@@ -49,9 +50,10 @@ class Cost:
 
 
 class _ChildCounter(FlopCounterMode):
-    """Counts an operation once for the model's direct child in which it runs.
+    """Counter that counts an operation once for the child of the model that runs it.
 
-    Estimators call methods of a child, which run no hooks; its parts call each other.
+    PyTorch's counter finds children by hooks. Estimators call methods of a child, which
+    run none, and parts of a child call each other.
     """
 
     def _count_flops(self, *operation: Any) -> Any:
@@ -83,23 +85,25 @@ def count_parts(
         *inputs: Arguments of the call; a batch of one gives the usual figures.
         **kwargs: Keyword arguments of the call.
     """
-    owner = model if isinstance(model, nn.Module) else getattr(model, '__self__', None)
-    owner = owner if isinstance(owner, nn.Module) else nn.Module()
+    owner = getattr(model, '__self__', model)
+    if not isinstance(owner, nn.Module):
+        owner = nn.Module()
     counter = _ChildCounter(display=False, custom_mapping=SUMS_IN_PLACE)
     owner.eval()
-    # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
+    # PyTorch does not count fused attention on a CPU, and its hooks need gradients.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model(*inputs, **kwargs)
-    counts, root = counter.get_flop_counts(), type(owner).__name__
+    counts = counter.get_flop_counts()
     costs = {'': _cost(owner, counts.get('Global', {}))}
     for name, child in owner.named_children():
-        cost = _cost(child, counts.get(f'{root}.{name}', {}))
+        cost = _cost(child, counts.get(f'{type(owner).__name__}.{name}', {}))
         if cost.parameters or cost.macs:
             costs[name] = cost
     return costs
 
 
 def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
+    """Return the cost of a module with these floating-point operations by operator."""
     parameters = sum(parameter.numel() for parameter in module.parameters())
     products = sum(counts[op] for op in counts if op.__name__ in _PRODUCTS)
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
@@ -117,13 +121,13 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
         return 3, height, width
     backbone = config.model.backbone
     dataset = config.get('train_dataloader', {}).get('dataset', {})
-    if backbone.type == 'TCN':  # whole poses, channels first
+    if backbone.type == 'TCN':  # the channels are all coordinates of a pose
         return backbone.in_channels, dataset.get('seq_len', 1)
     if backbone.type == 'FlattenedPoseBackbone':
         return dataset.get('seq_len', 1), model.head.num_keypoints, 2
     backbone = model.backbone
     if hasattr(backbone, 'temp_embed') and hasattr(backbone, 'spat_embed'):
-        # MMPose's DSTFormer stores its sizes in its embeddings only
+        # MMPose's DSTFormer has its sizes in its embeddings alone.
         sizes = backbone.temp_embed.shape[1], backbone.spat_embed.shape[1]
         return *sizes, backbone.in_channels
     names = ('num_frames', 'num_keypoints', 'in_channels')
@@ -135,7 +139,7 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
 def compare_time(
     config: Config, model: nn.Module, samples: Sequence[dict]
 ) -> dict | None:
-    """Count a model's cost as :func:`compare_cost`, and time a pass of one input."""
+    """Compare costs as :func:`compare_cost` does, and time a pass of one input."""
 
     def measure(pruned: nn.Module, shape: tuple[int, ...]) -> float:
         inputs = next(pruned.parameters()).new_zeros(1, *shape)
@@ -168,15 +172,12 @@ def main(args: argparse.Namespace) -> None:
     if shape is None:
         raise ValueError(f'{path} does not define the shape of an input')
     parts = count_parts(model, torch.randn(1, *shape), None, mode='tensor')
-    rows, total = [_COLUMNS], parts.pop('')
+    total = parts.pop('')
+    rows = [_COLUMNS]
     for name, cost in [*parts.items(), ('total', total)]:
-        counts = (
-            f'{cost.parameters:,}',
-            f'{cost.macs:,}',
-            f'{cost.macs / max(total.macs, 1):.1%}',
-            f'{cost.product_macs:,}',
-        )
-        rows.append((name, *counts))
+        share = f'{cost.macs / max(total.macs, 1):.1%}'
+        counts = f'{cost.parameters:,}', f'{cost.macs:,}', share
+        rows.append((name, *counts, f'{cost.product_macs:,}'))
     print_text(f'{path}, input {tuple(shape)}\n{align(rows)}')
 
 

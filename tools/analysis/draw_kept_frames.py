@@ -26,8 +26,11 @@ from mmhot.visualization.video import write_video
 from mmhot.weights.names import POSE, resolve
 from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning
 
-_KEPT, _DROPPED, _NOW = (222, 111, 47), (70, 64, 60), (48, 140, 255)
-_WIDTH, _ROW = 480, 36
+_KEPT = (222, 111, 47)  # BGR
+_DROPPED = (70, 64, 60)
+_NOW = (48, 140, 255)  # the frame above the row
+_WIDTH = 480  # pixels
+_ROW = 36  # pixels; height of the row of kept frames
 
 
 def parse_args() -> argparse.Namespace:
@@ -59,16 +62,24 @@ def main(args: argparse.Namespace) -> None:
 def draw_video(
     video: Path, person: Clip3D, lifter: Lifter, pose2d: str
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """Yield an image, BGR (H, W, 3) uint8, and the time of each of a person's frames.
+    """Draw the frames of a person.
 
-    The lifter's model has a pruner; ``pose2d`` is a config or name of a GTPT.
+    Args:
+        video (Path): The video.
+        person (Clip3D): Poses of one person.
+        lifter (Lifter): Its model has a pruner.
+        pose2d (str): Config or name of a GTPT.
+
+    Yields:
+        tuple[np.ndarray, float]: An image, BGR (H, W, 3) uint8, and its time.
     """
     estimator, estimator.dataset_meta, _ = load_pose_model(resolve(pose2d, POSE))
     track = Track2D(0, person.frame, person.keypoints_2d, person.scores)
-    skeleton, size = 'h36m-17', (person.width, person.height)
-    clip = Clip2D(person.name, skeleton, [track], *size, person.fps)
+    clip = Clip2D(
+        person.name, 'h36m-17', [track], person.width, person.height, person.fps
+    )
     row_of = {frame: row for row, frame in enumerate(person.frame.tolist())}
-    start = -1
+    start = -1  # first frame of the window whose kept frames are known
     for frame in open_clip(str(video)):
         if frame.index not in row_of:
             continue
@@ -76,7 +87,8 @@ def draw_video(
         place = round(elapsed * lifter.fps) % lifter.seq_len
         first = round(elapsed * lifter.fps) - place
         if first != start:
-            start, kept = first, trace_frames(lifter, clip, first)
+            start = first
+            kept = trace_frames(lifter, clip, first)
         points = person.keypoints_2d[row_of[frame.index]]
         box = [*np.nanmin(points, axis=0), *np.nanmax(points, axis=0)]
         patches = draw_pruning(trace_pruning(estimator, frame.image, box), zoom=1.0)
@@ -127,9 +139,9 @@ def draw_kept_frames(
     ends = np.linspace(0, _WIDTH, num_frames + 1).round().astype(int)
     for index in range(num_frames):
         color = _KEPT if index in kept else _DROPPED
-        row[20:32, ends[index] : ends[index + 1] - 1] = (
-            _NOW if index == place else color
-        )
+        if index == place:
+            color = _NOW
+        row[20:32, ends[index] : ends[index + 1] - 1] = color
     return np.concatenate([shown, row])
 
 

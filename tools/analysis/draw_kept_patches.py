@@ -26,9 +26,10 @@ from mmhot.pose2d.mmpose_models import load_pose_model
 from mmhot.visualization import drawing
 from mmhot.weights.names import POSE, resolve
 
-# Head, upper and lower body; repeated for further groups.
+# BGR of the head, the upper and the lower body, and of one more group; further groups
+# repeat them.
 _GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))
-_COARSE = (226, 222, 218)
+_COARSE = (226, 222, 218)  # patches before keypoints are grouped
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class PruningTrace:
     crop: np.ndarray  # the input image, BGR, uint8 (H, W, 3)
     grid: tuple[int, int]  # columns and rows of patches
     stages: tuple[PruningStage, ...]
-    groups: tuple[str, ...]
-    keypoints: np.ndarray  # predicted keypoints in crop pixels, (K, 2)
-    group_of: np.ndarray  # group of each keypoint, (K,)
+    groups: tuple[str, ...]  # names of the groups
+    keypoints: np.ndarray  # predicted keypoints in pixels of the crop, (K, 2)
+    group_of: np.ndarray  # index of the group of each keypoint, (K,)
 
 
 def parse_args() -> argparse.Namespace:
@@ -91,7 +92,8 @@ def main(args: argparse.Namespace) -> None:
 def find_person(image: Path) -> list[float]:
     """Return the box around the keypoints of the largest person of an image."""
     points = mmhot.infer(image).keypoints_2d  # (N, K, 2)
-    low, high = np.nanmin(points, axis=1), np.nanmax(points, axis=1)
+    low = np.nanmin(points, axis=1)
+    high = np.nanmax(points, axis=1)
     largest = (high - low).prod(axis=1).argmax()
     return [*low[largest].tolist(), *high[largest].tolist()]
 
@@ -102,8 +104,10 @@ def trace_pruning(
 ) -> PruningTrace:
     """Run a GTPT on one person and record the patches that each layer keeps.
 
-    The model has ``cfg`` and ``dataset_meta``, as of MMPose's ``init_model``; the image
-    is BGR, (H, W, 3) uint8. The box of the person is left, top, right, bottom.
+    Args:
+        model (TopdownPoseEstimator): A GTPT of :func:`load_pose_model`.
+        image (np.ndarray): BGR, (H, W, 3) uint8.
+        bbox (Sequence[float]): Box of the person: left, top, right, bottom.
     """
     head = model.head
     if not isinstance(head, GTPTHead):
@@ -137,10 +141,11 @@ def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
     """Merge consecutive layers that keep the same patches of the first image."""
     stages: list[PruningStage] = []
     for layer, patches in enumerate(kept):
-        patches, first = patches[0].cpu().numpy(), layer
-        if stages and np.array_equal(stages[-1].kept, patches):
+        first = layer
+        of_image = patches[0].cpu().numpy()
+        if stages and np.array_equal(stages[-1].kept, of_image):
             first = stages.pop().first
-        stages.append(PruningStage(first, layer, patches))
+        stages.append(PruningStage(first, layer, of_image))
     return tuple(stages)
 
 
@@ -152,24 +157,27 @@ def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
     size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
     crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
     width, height = size
-    gap, font = max(3, height // 40), max(9, height // 22)
-    header, rows, title = round(3.4 * font), len(trace.groups), round(1.6 * font)
+    gap = max(3, height // 40)
+    font = max(9, height // 22)
+    header = round(3.4 * font)
+    title = round(1.6 * font)
     pitch = title + height + gap
+    rows = len(trace.groups)
     shape = (header + rows * pitch, gap + len(trace.stages) * (width + gap), 3)
     image = np.full(shape, drawing.BACKGROUND, np.uint8)
     for column, stage in enumerate(trace.stages):
         x = gap + column * (width + gap)
         _write_header(image, trace, stage, (x, font), font)
-        grouped = stage.kept.ndim == 2
-        for row, kept in enumerate(stage.kept if grouped else stage.kept[None]):
-            y = header + row * pitch + title
-            if not grouped:
-                y += (rows - 1) * pitch // 2
-            group = row if grouped else None
+        if stage.kept.ndim == 1:  # no groups yet: the panel is in the middle
+            y = header + title + (rows - 1) * pitch // 2
+            panel = _draw_panel(crop, trace, stage.kept, None, zoom)
+            image[y : y + height, x : x + width] = panel
+            continue
+        for group, kept in enumerate(stage.kept):
+            y = header + group * pitch + title
+            corner = (x, y - title // 2)
+            drawing.draw_text(image, trace.groups[group], corner, round(0.85 * font))
             panel = _draw_panel(crop, trace, kept, group, zoom)
-            if grouped:
-                corner = (x, y - title // 2)
-                drawing.draw_text(image, trace.groups[row], corner, round(0.85 * font))
             image[y : y + height, x : x + width] = panel
     return image
 
@@ -181,16 +189,19 @@ def _write_header(
     corner: tuple[int, int],
     font: int,
 ) -> None:
+    """Write the layers of a stage and the number of kept patches above its column."""
     x, y = corner
     layers = f'layers {stage.first + 1} to {stage.last + 1}'
     if stage.first == stage.last:
         layers = f'layer {stage.first + 1}'
     drawing.draw_text(image, layers, (x, y), font)
     counts = (np.atleast_2d(stage.kept) >= 0).sum(-1).tolist()
-    counts = counts[:1] if len(set(counts)) == 1 else counts
-    text = f'{", ".join(map(str, counts))} of {trace.grid[0] * trace.grid[1]} patches'
-    if stage.kept.ndim == 2 and len(counts) == 1:
-        text += ' each'
+    each = ''
+    if len(set(counts)) == 1:
+        each = ' each' if stage.kept.ndim == 2 else ''
+        counts = counts[:1]
+    columns, rows = trace.grid
+    text = f'{", ".join(map(str, counts))} of {columns * rows} patches{each}'
     small = round(0.8 * font)
     drawing.draw_text(image, text, (x, y + 1.3 * font), small, drawing.FAINT_TEXT)
 
@@ -202,12 +213,13 @@ def _draw_panel(
     group: int | None,
     zoom: float,
 ) -> np.ndarray:
-    """Draw a crop with kept patches (N,), and the keypoints of a group."""
+    """Draw a crop (H, W, 3) with kept patches (N,), and the keypoints of a group."""
     columns, rows = trace.grid
     alive = np.zeros(columns * rows, np.uint8)
     alive[kept[kept >= 0]] = 1
-    shape, nearest = crop.shape[1::-1], cv2.INTER_NEAREST
-    mask = cv2.resize(alive.reshape(rows, columns), shape, interpolation=nearest)
+    mask = cv2.resize(
+        alive.reshape(rows, columns), crop.shape[1::-1], interpolation=cv2.INTER_NEAREST
+    )
     gray = crop.mean(-1, keepdims=True)
     panel = np.where(mask[..., None] > 0, crop, 0.22 * gray + 0.03 * crop)
     panel = panel.astype(np.uint8)

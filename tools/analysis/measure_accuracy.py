@@ -42,11 +42,15 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-# Lengths of the pieces of a motion that are lifted alone, frames
-_PIECES = 10, 30, 60
-# Speed of a wrist above which a peak is a punch or throw, m/s; seconds before and after
-# the peak; and least seconds between two peaks
-_FAST, _AROUND, _APART = 3.0, 0.1, 0.4
+_PIECES = (
+    10,
+    30,
+    60,
+)  # frames; lengths of the pieces of a motion that are lifted alone
+# A peak of a wrist's speed is a punch or a throw.
+_MIN_PEAK_SPEED = 3.0  # m/s
+_PEAK_SECONDS = 0.1  # before and after a peak, where the lifted speed may have its own
+_MIN_PEAK_GAP = 0.4  # seconds between two peaks
 
 
 def parse_args() -> argparse.Namespace:
@@ -103,7 +107,8 @@ def compare_angles(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:
 
 def angle(poses: np.ndarray, start: int, joint: int, end: int) -> np.ndarray:
     """Return the angle at a joint of (T, 17, 3) in degrees, (T,)."""
-    first, second = poses[:, start] - poses[:, joint], poses[:, end] - poses[:, joint]
+    first = poses[:, start] - poses[:, joint]
+    second = poses[:, end] - poses[:, joint]
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     return np.degrees(np.arccos(((first * second).sum(-1) / lengths).clip(-1, 1)))
 
@@ -117,7 +122,7 @@ def compare_pieces(
         errors = []
         for clip, truth in clips:
             count = len(truth.poses)
-            # at most four of a motion
+            # A motion has four pieces at most.
             for start in range(0, count - length + 1, max(length, count // 4)):
                 piece = slice(start, start + length)
                 poses = lifter(take_frames(clip, piece)).keypoints_3d
@@ -135,10 +140,12 @@ def take_frames(clip: Clip2D, frames: slice) -> Clip2D:
 
 def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:
     """Return rows of the errors of filtered clips, and of the wrists' peak speeds."""
-    heads = 'filter', 'noisy MPJPE', 'acceleration error', 'peaks kept'
-    rows, unfiltered = [[*heads]], 0.0
+    rows = [['filter', 'noisy MPJPE', 'acceleration error', 'peaks kept']]
+    unfiltered = 0.0
     for name in ('none', *SMOOTHERS):
-        errors, accelerations, peaks = [], [], 0.0
+        errors = []
+        accelerations = []
+        peaks = 0.0
         for clip, truth in lifted:
             if name != 'none':
                 clip = SmoothPoses(smooth_3d=name).smooth(clip)
@@ -155,17 +162,17 @@ def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]
 
 def wrist_peaks(poses: np.ndarray, truth: np.ndarray, fps: float) -> float:
     """Sum up the wrists' speeds of (T, 17, 3) where the ground truth is fast."""
-    speeds, true = (
-        fps * np.linalg.norm(np.gradient(x[:, _WRISTS], axis=0), axis=-1)
-        for x in (poses, truth)
+    speeds, true_speeds = (
+        fps * np.linalg.norm(np.gradient(motion[:, _WRISTS], axis=0), axis=-1)
+        for motion in (poses, truth)
     )
-    reach = round(_AROUND * fps)
-    apart = round(_APART * fps)
-    return sum(
-        speeds[max(peak - reach, 0) : peak + reach + 1, wrist].max()
-        for wrist in range(len(_WRISTS))
-        for peak in find_peaks(true[:, wrist], height=_FAST, distance=apart)[0]
-    )
+    reach = round(_PEAK_SECONDS * fps)
+    apart = round(_MIN_PEAK_GAP * fps)
+    total = 0.0
+    for speed, true_speed in zip(speeds.T, true_speeds.T, strict=True):
+        for peak in find_peaks(true_speed, _MIN_PEAK_SPEED, distance=apart)[0]:
+            total += speed[max(peak - reach, 0) : peak + reach + 1].max()
+    return total
 
 
 def with_true_keypoints(clip: Clip2D, truth: GroundTruth) -> Clip2D:

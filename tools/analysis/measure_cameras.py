@@ -33,20 +33,24 @@ from tools.analysis.measure_accuracy import angle
 from tools.analysis.motions import rows_of_person
 
 _H36M = get_skeleton('h36m-17')
-_PARTS = 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'foot'
+_PARTS = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'foot')
 _LIMBS = _H36M.indices(
     f'{side}_{part}' for side in ('left', 'right') for part in _PARTS
 )
 _NAMES = [_H36M.joints[joint] for joint in _LIMBS]
 _ANGLES = {'knee': ('hip', 'knee', 'foot'), 'elbow': ('shoulder', 'elbow', 'wrist')}
-# Markers whose mean is a joint of the trunk.
 _HIPS = [_NAMES.index(f'{side}_hip') for side in ('left', 'right')]
-_TRUNK = {'root': ['LHip', 'RHip'], 'spine': ['LHip', 'RHip', 'Neck', 'Neck']}
-_TRUNK |= {'thorax': ['Neck'], 'neck_base': ['Nose'], 'head': ['Head']}
-# Degrees by which a peak of bending stands out, and seconds around it.
-_PROMINENCE, _AROUND = 20.0, 0.1
-# Axes of a .trc, y up, in which z is up.
-_Z_UP = [2, 0, 1]
+# Joints of the trunk as means of markers.
+_TRUNK = {
+    'root': ['LHip', 'RHip'],
+    'spine': ['LHip', 'RHip', 'Neck', 'Neck'],
+    'thorax': ['Neck'],
+    'neck_base': ['Nose'],
+    'head': ['Head'],
+}
+_MIN_PROMINENCE = 20.0  # degrees by which a peak of bending stands out
+_PEAK_SECONDS = 0.1  # before and after a peak, where the lifted angle may have its own
+_Z_UP = [2, 0, 1]  # order of a .trc's axes, y up, in which z is up
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def main(args: argparse.Namespace) -> None:
     if not len(videos) == len(cameras) > 0:
         raise ValueError(f'{len(videos)} videos, but {len(cameras)} cameras')
     files = sorted(args.folder.glob('*.trc'))
-    people, markers = [x.stem for x in files], np.stack([*map(read_markers, files)])
+    people = [file.stem for file in files]
+    markers = np.stack([read_markers(file) for file in files])
     heads = ['2D', 'person', 'camera', 'missing', '2D error', 'MPJPE']
     heads += ['after one rotation', 'PA']
     lines = [heads + [f'{name}, {x}' for name in _ANGLES for x in ('mean', 'peaks')]]
@@ -118,6 +123,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _cells(numbers: np.ndarray) -> list[str]:
+    """Format the numbers (9,) of :meth:`View.measure`."""
     units = ['', ' px', ' mm', ' mm', ' mm', *[' deg'] * 4]
     signs = ['', '', '', '', '', '', '+', '', '+']
     columns = zip(numbers, signs, units, strict=True)
@@ -126,7 +132,7 @@ def _cells(numbers: np.ndarray) -> list[str]:
 
 @dataclass(frozen=True)
 class View:
-    """A lifted video, and the markers, of P people in T frames, in camera axes.
+    """Lifted video and markers of P people in T frames, in camera axes.
 
     Attributes:
         pixels (np.ndarray): 2D keypoints of the limbs, (P, T, 12, 2).
@@ -147,10 +153,11 @@ class View:
 
     def turned(self, person: int) -> np.ndarray:
         """Return a person's poses after one rotation of all frames, (T, 12, 3)."""
-        poses, truth = around_hips(self.places)[person], around_hips(self.true_places)
-        points = truth[person].reshape(-1, 3), poses.reshape(-1, 3)
-        turn, _ = Rotation.align_vectors(*points)
-        return turn.apply(points[1]).reshape(poses.shape)
+        poses = around_hips(self.places[person])
+        truth = around_hips(self.true_places[person])
+        points = poses.reshape(-1, 3)
+        turn, _ = Rotation.align_vectors(truth.reshape(-1, 3), points)
+        return turn.apply(points).reshape(poses.shape)
 
     def joint_errors(self) -> np.ndarray:
         """Return the mean errors of the joints in pixels and millimeters, (2, 12)."""
@@ -161,24 +168,26 @@ class View:
 
     def measure(self, person: int) -> np.ndarray:
         """Return the numbers of a line of the table, (9,)."""
-        poses, truth = around_hips(self.places)[person], around_hips(self.true_places)
-        pairs = [(x, truth[person]) for x in (poses, self.turned(person))]
+        poses = around_hips(self.places[person])
+        truth = around_hips(self.true_places[person])
         offsets = self.pixels[person] - self.true_pixels[person]
         numbers = [self.missing[person], np.linalg.norm(offsets, axis=-1).mean()]
-        numbers += [1000 * mpjpe(*pair, None).mean() for pair in pairs]
-        numbers.append(1000 * p_mpjpe(*pairs[0]).mean())
+        for compared in (poses, self.turned(person)):
+            numbers.append(1000 * mpjpe(compared, truth, None).mean())
+        numbers.append(1000 * p_mpjpe(poses, truth).mean())
         for parts in _ANGLES.values():
-            numbers += compare_angles(*pairs[0], parts, self.fps)
+            numbers += compare_angles(poses, truth, parts, self.fps)
         return np.array(numbers)
 
     def compare_vector(self, first: int, second: int) -> tuple[float, float, float]:
         """Return mean distance of two people, the true one, and the vector's error."""
         seen, true = (
-            x[second][:, _HIPS].mean(1) - x[first][:, _HIPS].mean(1)
-            for x in (self.places, self.true_places)
+            places[second][:, _HIPS].mean(1) - places[first][:, _HIPS].mean(1)
+            for places in (self.places, self.true_places)
         )
         return tuple(
-            float(np.linalg.norm(x, axis=-1).mean()) for x in (seen, true, seen - true)
+            float(np.linalg.norm(vector, axis=-1).mean())
+            for vector in (seen, true, seen - true)
         )
 
 
@@ -201,8 +210,9 @@ def lift(
     pixels, truth = camera.project(markers)
     lens = None if assume_lens else camera.lens
     if pose2d == 'true':
-        size, frames = (width, height), pixels.swapaxes(0, 1)
-        clip = Clip2D.from_arrays(frames, size, footage.fps, skeleton='h36m-17')
+        clip = Clip2D.from_arrays(
+            pixels.swapaxes(0, 1), (width, height), footage.fps, skeleton='h36m-17'
+        )
         lifted = mmhot.lift(clip, intrinsics=lens, static_camera=True)
     else:
         lifted = mmhot.infer(video, pose2d=pose2d, intrinsics=lens, camera='static')
@@ -219,28 +229,31 @@ def compare_angles(
     poses: np.ndarray, truth: np.ndarray, parts: tuple[str, ...], fps: float
 ) -> tuple[float, float]:
     """Return an angle's mean error, and its mean difference at the peaks of bending."""
-    errors, peaks, around = [], [], round(_AROUND * fps)
+    errors = []
+    peaks = []
+    around = round(_PEAK_SECONDS * fps)
     for side in ('left', 'right'):
         joints = [_NAMES.index(f'{side}_{part}') for part in parts]
         bent, real = (180 - angle(x, *joints) for x in (poses, truth))
         errors.append(np.abs(bent - real))
-        for peak in find_peaks(real, prominence=_PROMINENCE)[0]:
+        for peak in find_peaks(real, prominence=_MIN_PROMINENCE)[0]:
             near = bent[max(peak - around, 0) : peak + around + 1]
             peaks.append(near.max() - real[peak])
     return np.concatenate(errors).mean(), np.mean(peaks) if peaks else np.nan
 
 
 def read_cameras(folder: Path) -> list[Camera]:
-    """Read the calibration of a folder."""
+    """Read the calibration of a folder, of Qualisys or else of Pose2Sim."""
     for path in folder.glob('*.qca.txt'):
         return [_qualisys(x) for x in ElementTree.parse(path).iter('camera')]
-    texts = [path.read_text() for path in folder.glob('*.toml')]
-    cameras = [camera for text in texts for camera in tomllib.loads(text).values()]
+    cameras = []
+    for path in folder.glob('*.toml'):
+        cameras += tomllib.loads(path.read_text()).values()
     return [_pose2sim(camera) for camera in cameras if 'matrix' in camera]
 
 
 def _qualisys(camera: ElementTree.Element) -> Camera:
-    """Camera whose y axis points up and z axis backwards, in 1/64 pixels and mm."""
+    """Convert a camera in 1/64 pixels and mm, y axis up and z axis backwards."""
     size, place, lens = (
         {name: float(text) for name, text in found.attrib.items()}
         for name in ('fov_video', 'transform', 'intrinsic')
@@ -259,6 +272,7 @@ def _qualisys(camera: ElementTree.Element) -> Camera:
 
 
 def _pose2sim(camera: dict) -> Camera:
+    """Convert a camera in pixels and meters, y axis down and z axis forward."""
     (fx, _, cx), (_, fy, cy), _ = camera['matrix']
     width, height = map(round, camera['size'])
     lens = Lens((fx, fy), (cx, cy), tuple(camera['distortions']), (width, height))

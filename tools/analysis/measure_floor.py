@@ -30,14 +30,16 @@ from tools.analysis.motions import add_motion_arguments, select_motions
 
 _BODY = get_skeleton('h36m-17')
 _LENS = Lens((1100.0, 1100.0), (640.0, 360.0), size=(1280, 720))
-_FRAMES, _FPS = 60, 25.0
+_FRAMES = 60
+_FPS = 25.0
 _SCENES = 12  # scenes of each kind
 _LEGS = [
     _BODY.indices(f'{side}_{joint}' for joint in ('hip', 'knee', 'foot'))
     for side in ('left', 'right')
 ]
-# Thigh and height of the ankle of people who sit, and thickness of who lies, meters
-_THIGH, _ANKLE, _THICKNESS = 0.42, 0.08, 0.1
+_THIGH = 0.42  # meters; thigh of people who sit
+_ANKLE = 0.08  # meters; height of their ankles
+_THICKNESS = 0.1  # meters; height of the lowest joint of people who lie
 _WORSE = 0.01  # rise of the error of relative depth, above which a scene is worse
 
 
@@ -64,7 +66,7 @@ def _raised(height: Callable[[np.ndarray], np.ndarray]) -> Callable:
     return lambda places: places + np.multiply.outer(rise, [0, 0, 1])[:, None]
 
 
-# How the motion of the last person, or of all, is changed
+# Changes of the motion of the last person, or of all
 _KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'all on the floor': np.asarray,
     'on a stage': _raised(lambda t: 0 * t + 0.6),
@@ -89,7 +91,8 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Print the errors of each kind of scenes without and with the sizes."""
     motions = select_motions(args.data_root, args.motions, args.subjects)
-    bodies = [x for motion, _ in motions if len(x := motion[::2]) >= _FRAMES]
+    bodies = [motion[::2] for motion, _ in motions]
+    bodies = [body for body in bodies if len(body) >= _FRAMES]
     lines = [['last person', 'relative depth', 'vector', 'worse by .01']]
     for kind, change in _KINDS.items():
         rows = [
@@ -98,8 +101,8 @@ def main(args: argparse.Namespace) -> None:
         ]
         (depth, vector), (new_depth, new_vector) = np.mean(rows, axis=0)
         worse = np.mean([after[0] > before[0] + _WORSE for before, after in rows])
-        lines.append([kind, f'{depth:.1%} -> {new_depth:.1%}'])
-        lines[-1] += [f'{vector:.2f} -> {new_vector:.2f} m', f'{worse:.0%}']
+        vectors = f'{vector:.2f} -> {new_vector:.2f} m'
+        lines.append([kind, f'{depth:.1%} -> {new_depth:.1%}', vectors, f'{worse:.0%}'])
     print_text(align(lines, left=1))
 
 
@@ -135,15 +138,19 @@ def place(rng: np.random.Generator, body: np.ndarray) -> np.ndarray:
 
 
 def errors(clip: Clip3D, true: np.ndarray) -> tuple[float, float]:
-    """Return errors of relative depth and of vectors in meters; ``true`` (P, T, 3)."""
+    """Return errors of relative depth, and of vectors between people in meters.
+
+    ``true`` are the roots of P people in camera axes, (P, T, 3).
+    """
     roots = np.stack([clip.root_3d[clip.track == track] for track in clip.track_ids])
     apart = np.log(roots[..., 2] / true[..., 2])
     roots = roots * (roots * true).sum() / (roots**2).sum()
-    off = [
-        np.linalg.norm((roots - true)[y] - (roots - true)[x], axis=-1).mean()
-        for x, y in combinations(range(len(roots)), 2)
+    offsets = roots - true
+    vectors = [
+        np.linalg.norm(second - first, axis=-1).mean()
+        for first, second in combinations(offsets, 2)
     ]
-    return float(abs(apart - apart.mean(0)).mean()), float(np.mean(off))
+    return float(abs(apart - apart.mean(0)).mean()), float(np.mean(vectors))
 
 
 if __name__ == '__main__':

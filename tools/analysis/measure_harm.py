@@ -13,7 +13,9 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
@@ -40,31 +42,37 @@ _NOISE = {
     '2 cm': (0.02, 0.02, 0.02),
     '20 cm of depth': (0.0, 0.2, 0.0),
 }
-_RATES, _SPEEDS = (25.0, 50.0, 100.0, 240.0), (1.0, 1.6)
-# Frames of the shortest motion, and distance in meters above which a frame is moved
-_SHORTEST, _MOVED = 12, 0.005
-_NEAREST = 1.0  # depth, meters: nearer people are not in the image
-# Guesses get every fourth frame, and are right if joints are this close, meters.
-_STRIDE, _SAME = 4, 1e-3
-_ASKS = re.compile(' not? ')
-_SIZE = 1000, 1000  # width and height of images, pixels
+_RATES = (25.0, 50.0, 100.0, 240.0)  # frames per second
+_SPEEDS = (1.0, 1.6)  # relative to the recording
+_MIN_FRAMES = 12  # shortest motion
+_MIN_MOVE = 0.005  # meters; a frame is moved if a joint is farther from its place
+_MIN_DEPTH = 1.0  # meters; nearer people are not in the image
+_STRIDE = 4  # guesses get every fourth frame
+_MAX_ERROR = 1e-3  # meters; a guess is right if all joints are closer
+_ASKS = re.compile(' not? ')  # a line with "no" or "not" asks the user
+_SIZE = (1000, 1000)  # width and height of images, pixels
+# Function that returns whether a guess is right for a motion, None if it cannot be.
+_Guess = Callable[[np.ndarray], bool | None]
 _Change = Callable[[np.ndarray], np.ndarray]
 _Size = tuple[int, int]
 _View = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, _Size] | None]
 _Conversion = Callable[[np.ndarray, _Size], np.ndarray]
-# Sizes of images; depth of the nearest joint, meters; noise of keypoints, as a share of
-# the person's size
-_SIZES = (1920, 1080), (1280, 720), (640, 480), (1080, 1920), (1000, 1000), (720, 1280)
-_CLOSE, _PIXEL_NOISE = 0.3, 0.008
+# Sizes of images of random cameras.
+_SIZES = (
+    *((1920, 1080), (1280, 720), (640, 480)),
+    *((1080, 1920), (1000, 1000), (720, 1280)),
+)
+_MIN_JOINT_DEPTH = 0.3  # meters
+_PIXEL_NOISE = 0.008  # standard deviation, as a share of the person's size
 _BODY = get_skeleton('h36m-17')
 _ARMS = [
     _BODY.indices(f'{x}_{y}' for y in ('shoulder', 'elbow', 'wrist'))
     for x in ('left', 'right')
 ]
-# Length of a raised upper arm and forearm, height of the bar, and height of the lowest
-# joint of a person who lies, meters
-_UPPER_ARM, _BAR, _THICKNESS = 0.28, 2.3, 0.08
-# Columns and signs, in z-up axes, of people who lie with the head to y, -y, x and -x
+_ARM = 0.28  # meters; raised upper arm, and forearm
+_BAR = 2.3  # meters; height of a bar to hang on
+_THICKNESS = 0.08  # meters; height of the lowest joint of people who lie
+# Columns and signs of z-up axes that lay people down, their heads to y, -y, x and -x.
 _SIDES = (
     ([0, 2, 1], (1, 1, -1)),
     ([0, 2, 1], (1, -1, 1)),
@@ -90,32 +98,50 @@ def main(args: argparse.Namespace) -> None:
         for motion in read_mocap_clips(path).values()
     ]
     cameras = read_cameras(args.data_root / 'virtual_cameras.json')
-    kinds = *_NOISE, '2D', 'refine'
-    lines = [['frames/s', 'speed', 'frames', *kinds]]
-    for fps in _RATES:
-        for speed in _SPEEDS:
-            frames, found = 0, dict.fromkeys(kinds, 0)
-            for places, seconds in resampled(motions, fps, speed):
-                frames += len(places)
-                camera = cameras[frames % len(cameras)]
-                pixels, in_camera = project(places + floor_offset(places), camera)
-                pixels[in_camera[..., 2].min(1) < _NEAREST] = np.nan
-                jumps = find_jumps(pixels, _BODY, seconds, DropUncertain.jumps)
-                found['2D'] += int(jumps.sum())
-                given = Clip3D.from_arrays(places, fps, axes='world')
-                moved = mmhot.refine(given, static_camera=True).places() - places
-                moved = np.linalg.norm(moved, axis=-1).max(1)
-                found['refine'] += int((moved > _MOVED).sum())
-                for kind, size in _NOISE.items():
-                    noise = np.random.default_rng(frames).normal(0, size, places.shape)
-                    points = places + noise
-                    points[:, 1:] -= points[:, :1]
-                    found[kind] += int(find_outliers(points, seconds).sum())
-            lines.append(
-                [f'{fps:g}', f'{speed:g}', f'{frames:,}', *map(str, found.values())]
-            )
+    lines = [['frames/s', 'speed', 'frames', *_NOISE, '2D', 'refine']]
+    for fps, speed in product(_RATES, _SPEEDS):
+        frames = 0
+        found = Counter[str]()
+        for places, seconds in resampled(motions, fps, speed):
+            frames += len(places)
+            camera = cameras[frames % len(cameras)]
+            found.update(count_repairs(places, seconds, fps, camera, seed=frames))
+        counts = [str(found[kind]) for kind in lines[0][3:]]
+        lines.append([f'{fps:g}', f'{speed:g}', f'{frames:,}', *counts])
     print_text(align(lines, left=0))
     print_text(align(count_guesses(motions), left=1))
+
+
+def count_repairs(
+    places: np.ndarray, seconds: np.ndarray, fps: float, camera: dict, seed: int
+) -> dict[str, int]:
+    """Count the frames of a motion that are repaired, though they have no error.
+
+    Args:
+        places (np.ndarray): The motion, meters, z up, (T, 17, 3).
+        seconds (np.ndarray): Its times, (T,).
+        fps (float): Frames per second.
+        camera (dict): Camera of the keypoints.
+        seed (int): Seed of the noise.
+
+    Returns:
+        dict[str, int]: Outliers by noise, jumps of keypoints, and frames that
+        ``refine`` moves.
+    """
+    found = {}
+    for kind, size in _NOISE.items():
+        points = places + np.random.default_rng(seed).normal(0, size, places.shape)
+        points[:, 1:] -= points[:, :1]
+        found[kind] = int(find_outliers(points, seconds).sum())
+    pixels, in_camera = project(places + floor_offset(places), camera)
+    pixels[in_camera[..., 2].min(1) < _MIN_DEPTH] = np.nan
+    jumps = find_jumps(pixels, _BODY, seconds, DropUncertain.jumps)
+    found['2D'] = int(jumps.sum())
+    given = Clip3D.from_arrays(places, fps, axes='world')
+    moves = mmhot.refine(given, static_camera=True).places() - places
+    is_moved = np.linalg.norm(moves, axis=-1).max(1) > _MIN_MOVE
+    found['refine'] = int(is_moved.sum())
+    return found
 
 
 def resampled(
@@ -125,52 +151,68 @@ def resampled(
     for motion in motions:
         times = np.arange(len(motion))
         places = CubicSpline(times, motion)(np.arange(0, times[-1], FPS * speed / fps))
-        if len(places) >= _SHORTEST:
+        if len(places) >= _MIN_FRAMES:
             yield places, np.arange(len(places)) / fps
 
 
 def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
     """Return a table: how many guesses of each kind are right, ask, or are wrong."""
     lines = [['guess', 'inputs', 'right', 'asked', 'wrong']]
-    logger, said = logging.getLogger('mmhot'), BufferingHandler(sys.maxsize)
-    logger.addHandler(said)
-    logger.propagate = False
     for title, is_right in _GUESSES.items():
-        count = Counter[str]()
-        for motion in motions:
-            said.flush()
-            try:
-                found = is_right(motion[::_STRIDE].astype(float))
-            except ArgumentError:
-                count['asked'] += 1
-                continue
-            if found is None:
-                continue
-            answer = 'right' if found else 'wrong'
-            is_asked = any(_ASKS.search(record.getMessage()) for record in said.buffer)
-            count['asked' if is_asked else answer] += 1
-        numbers = count.total(), *(count[x] for x in lines[0][2:])
+        answers = [_answer(is_right, motion) for motion in motions]
+        count = Counter(answer for answer in answers if answer)
+        numbers = count.total(), *(count[answer] for answer in lines[0][2:])
         lines.append([title, *map(str, numbers)])
     return lines
 
 
+def _answer(is_right: _Guess, motion: np.ndarray) -> str | None:
+    """Return the outcome of a guess for a motion (T, 17, 3); None if it has none."""
+    with _messages() as said:
+        try:
+            found = is_right(motion[::_STRIDE].astype(float))
+        except ArgumentError:
+            return 'asked'
+    if found is None:
+        return None
+    if any(_ASKS.search(record.getMessage()) for record in said):
+        return 'asked'
+    return 'right' if found else 'wrong'
+
+
+@contextmanager
+def _messages() -> Iterator[list[logging.LogRecord]]:
+    """Yield the list of the lines that mmhot logs in a block, and do not show them."""
+    logger = logging.getLogger('mmhot')
+    said = BufferingHandler(sys.maxsize)
+    logger.addHandler(said)
+    logger.propagate = False
+    try:
+        yield said.buffer
+    finally:
+        logger.removeHandler(said)
+
+
 def _reads_poses(lay: _Change, form: _Change, motion: np.ndarray) -> bool:
+    """Return whether the axes of poses (T, 17, 3) in a form are guessed."""
     world = lay(motion)
     poses = to_axes(Clip3D.from_arrays(form(world), FPS), 'z-up').keypoints_3d
-    return bool(np.abs(poses - _centered(world)).max() < _SAME)
+    return bool(np.abs(poses - _centered(world)).max() < _MAX_ERROR)
 
 
 def _reads_translations(joints: float, roots: float, world: np.ndarray) -> bool:
+    """Return whether the unit of roots is guessed; both factors are from meters."""
     clip = Clip3D.from_arrays(
         joints * _centered(world),
         FPS / _STRIDE,
         root_3d=roots * world[:, 0],
         axes='world',
     )
-    return bool(np.abs(clip.root_3d - world[:, 0]).max() < _SAME)
+    return bool(np.abs(clip.root_3d - world[:, 0]).max() < _MAX_ERROR)
 
 
 def _reads_motion(fps: float, world: np.ndarray) -> bool:
+    """Return whether one person in images at a low rate is found to be one."""
     images = world[:: round(FPS / _STRIDE / fps)]
     pixels = 500 + 200 * (_in_camera(images) - (0, 0, 5))[..., :2]
     clip = Clip2D.from_arrays(pixels, _SIZE, fps, skeleton=_BODY.name)
@@ -178,6 +220,7 @@ def _reads_motion(fps: float, world: np.ndarray) -> bool:
 
 
 def _reads_order(world: np.ndarray) -> bool:
+    """Return whether the order of 17 keypoints is found to be Human3.6M's."""
     pixels = 500 + 200 * _centered(_in_camera(world))[..., :2]
     return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
@@ -185,28 +228,27 @@ def _reads_order(world: np.ndarray) -> bool:
 def _asks_for_pixels(
     view: _View, change: _Conversion, world: np.ndarray
 ) -> bool | None:
-    """Return whether keypoints of a view are a line; None if no camera shows it."""
+    """Return whether changed keypoints of a view are refused or lead to a line.
+
+    The result is None if no camera shows the motion (T, 17, 3).
+    """
     rng = np.random.default_rng(len(world))
     projected = view(world, rng)
     if projected is None:
         return None
     pixels, size = projected
-    pixels = pixels + rng.normal(
-        0, _PIXEL_NOISE * np.ptp(pixels, 1).max(), pixels.shape
-    )
-    logger, said = logging.getLogger('mmhot'), BufferingHandler(sys.maxsize)
-    logger.addHandler(said)
-    try:
-        keypoints = change(pixels, size)
-        Clip2D.from_arrays(keypoints, size, FPS / _STRIDE, skeleton=_BODY.name)
-    except ValueError:  # refused
-        return True
-    finally:
-        logger.removeHandler(said)
-    return bool(said.buffer)
+    noise = _PIXEL_NOISE * np.ptp(pixels, 1).max()
+    keypoints = change(pixels + rng.normal(0, noise, pixels.shape), size)
+    with _messages() as said:
+        try:
+            Clip2D.from_arrays(keypoints, size, FPS / _STRIDE, skeleton=_BODY.name)
+        except ValueError:
+            return True
+    return bool(said)
 
 
 def _says_nothing(view: _View, world: np.ndarray) -> bool | None:
+    """Return whether keypoints of a view lead to no line; None without a camera."""
     asks = _asks_for_pixels(view, lambda pixels, size: pixels, world)
     return None if asks is None else not asks
 
@@ -234,7 +276,8 @@ def _project(
         points = look.apply(around.apply(world.reshape(-1, 3)) - camera)
         pixels = focal * points[:, :2] / points[:, 2:] + np.array(size) / 2
         inside = ((pixels > 0) & (pixels < size)).all(-1).mean()
-        if points[:, 2].min() > _CLOSE and share[0] <= inside <= share[1]:
+        is_near = points[:, 2].min() <= _MIN_JOINT_DEPTH
+        if share[0] <= inside <= share[1] and not is_near:
             return pixels.reshape(*world.shape[:-1], 2), size
     return None
 
@@ -242,7 +285,7 @@ def _project(
 def _project_lying(
     world: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, _Size] | None:
-    """Return the same of people who lie on the floor and rest on their hips."""
+    """Project, as :func:`_project`, people who lie on the floor."""
     poses = _lying(world)
     poses = poses - poses[:, :1] + np.median(poses[:, :1], axis=0)
     return _project(poses, rng, (2, 10))
@@ -250,29 +293,32 @@ def _project_lying(
 
 def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
     """Convert to pixels of crops of 288x384 around each person."""
-    low, high = pixels.min(1, keepdims=True), pixels.max(1, keepdims=True)
+    low = pixels.min(1, keepdims=True)
+    high = pixels.max(1, keepdims=True)
     scale = ((high - low) / (288, 384)).max(-1, keepdims=True)
     return (pixels - (low + high) / 2) / scale / 1.25 + (144, 192)
 
 
 def _reads_names(form: str, world: np.ndarray) -> bool:
-    """Read frame numbers with gaps from names of images, some with random hashes.
+    """Return whether frame numbers with gaps are read from names of images.
 
-    Times begin at any time of a day and are 80 ms apart.
+    Some names have random hashes. Times begin at any time of a day and are 80 ms apart.
     """
-    rng, count = np.random.default_rng(len(world)), len(world)
+    count = len(world)
+    rng = np.random.default_rng(count)
     frames = rng.integers(0, 2000) + np.cumsum(rng.choice([1, 1, 1, 5], count))
     fixed = {'take': rng.integers(100), 'day': rng.integers(20200101, 20261231)}
     times = np.datetime64('2026-11-03', 'ms') + rng.integers(86_000_000) + 80 * frames
     names = [
-        form.format(x, hash=rng.bytes(16).hex(), time=time, **fixed)
-        for x, time in zip(frames, times.tolist(), strict=True)
+        form.format(frame, hash=rng.bytes(16).hex(), time=time, **fixed)
+        for frame, time in zip(frames, times.tolist(), strict=True)
     ]
     read = frames_of(names, Path('images'))
     return np.array_equal(np.diff(read), np.diff(frames))
 
 
 def _y_up(world: np.ndarray) -> np.ndarray:
+    """Convert from z up to y up."""
     return world[..., [0, 2, 1]] * (1, 1, -1)
 
 
@@ -294,17 +340,18 @@ def _hanging(world: np.ndarray) -> np.ndarray:
     """Raise both arms to a bar."""
     poses = world.copy()
     for shoulder, elbow, wrist in _ARMS:
-        poses[:, elbow] = poses[:, shoulder] + (0, 0, _UPPER_ARM)
-        poses[:, wrist] = poses[:, elbow] + (0, 0, _UPPER_ARM)
+        poses[:, elbow] = poses[:, shoulder] + (0, 0, _ARM)
+        poses[:, wrist] = poses[:, elbow] + (0, 0, _ARM)
     hands = poses[:, [wrist for *_, wrist in _ARMS]].mean(1, keepdims=True)
     return poses - hands + hands[len(hands) // 2] * (1, 1, 0) + (0, 0, _BAR)
 
 
 def _centered(poses: np.ndarray) -> np.ndarray:
+    """Return poses relative to their hips."""
     return poses - poses[:, :1]
 
 
-# Changes of motions to inputs in which something must be guessed
+# Changes of motions to inputs in which something must be guessed.
 _AXES = {'z-up': np.asarray, 'y-up': _y_up, 'camera': _in_camera}
 _FORMS = {
     **{f'axes: positions, {title}': turn for title, turn in _AXES.items()},
@@ -328,7 +375,7 @@ _NAMES = {
     'time': 'frame_{time:%H%M%S.%f}.png',
     'hash': '{hash}.jpg',
 }
-# Views, whose keypoints are pixels of the image, and changes after which they are not
+# Views with keypoints in pixels of the image, and changes to what is no pixels.
 _VIEWS: dict[str, _View] = {
     '3 to 20 m away': _project,
     '12 to 40 m away': partial(_project, distances=(12, 40)),
@@ -345,8 +392,7 @@ _NO_PIXELS: dict[str, _Conversion] = {
     },
     'y before x': lambda pixels, size: pixels[..., ::-1],
 }
-# Functions that return whether a guess is right for a motion, by the name of the guess
-_GUESSES: dict[str, Callable[[np.ndarray], bool | None]] = {
+_GUESSES: dict[str, _Guess] = {
     **{x: partial(_reads_poses, np.asarray, form) for x, form in _FORMS.items()},
     **{
         f'axes: {body.__name__[1:]}, {title}': partial(_reads_poses, body, form)

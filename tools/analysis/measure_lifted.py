@@ -30,10 +30,20 @@ from tools.motion_quality import (
     jitter,
 )
 
-_UNITS = {'pixels': 'px', 'MPJPE': 'mm', 'P-MPJPE': 'mm'}
-_UNITS |= {'root path': 'cm', 'foot slide': 'cm/s', 'true slide': 'cm/s'}
-_UNITS |= {'floating': 'cm', 'penetration': 'cm', 'precision': '%', 'recall': '%'}
-_UNITS |= {'knee peaks': 'degrees', 'true peaks': 'degrees'}
+_UNITS = {
+    'pixels': 'px',
+    'MPJPE': 'mm',
+    'P-MPJPE': 'mm',
+    'root path': 'cm',
+    'foot slide': 'cm/s',
+    'true slide': 'cm/s',
+    'floating': 'cm',
+    'penetration': 'cm',
+    'precision': '%',
+    'recall': '%',
+    'knee peaks': 'degrees',
+    'true peaks': 'degrees',
+}
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
@@ -83,12 +93,15 @@ def print_plausibility(clips: list[Clip3D]) -> None:
             rows = clip.track == track
             poses = clip.keypoints_3d[rows].astype(np.float64)
             variation = bone_length_variation(poses, clip.parents)
-            shake = jitter(poses, clip.frame[rows], clip.fps)
-            shake = f'{shake:.1f} {clip.unit}/s^2' if shake >= 0 else 'needs 3 frames'
+            acceleration = jitter(poses, clip.frame[rows], clip.fps)
+            shake = 'needs 3 frames'
+            if acceleration >= 0:
+                shake = f'{acceleration:.1f} {clip.unit}/s^2'
             worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
             mean = f'{variation.mean():.1%}'
             person = clip.take(rows)
-            ankles, stands = person.places()[:, ANKLES], predicted_contacts(person)
+            ankles = person.places()[:, ANKLES]
+            stands = predicted_contacts(person)
             slide = foot_slide(ankles, stands, person.frame, person.fps)
             cells = [clip.name, str(track), str(len(poses)), mean, worst, shake]
             lines.append([*cells, f'{slide:.1f} cm/s'])
@@ -124,7 +137,8 @@ def measure(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
         raise ValueError(f"{lifted.name}: axes must be 'camera', got {lifted.axes!r}")
     rows = rows_of_person(lifted, truth.pixels)
     frames = lifted.frame[rows]
-    poses, target = lifted.keypoints_3d[rows], truth.poses[frames]
+    poses = lifted.keypoints_3d[rows]
+    target = truth.poses[frames]
     limbs = [name.endswith(_LIMBS) for name in lifted.joint_names]
     offsets = lifted.keypoints_2d[rows] - truth.pixels[frames]
     row = {
@@ -180,7 +194,7 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
 
 
 def _knee_peaks(poses: np.ndarray) -> float:
-    """Return the mean of both knees' largest angles, of poses in camera axes."""
+    """Return the mean of both knees' largest angles, camera axes (T, 17, 3)."""
     angles = joint_angles(poses * (1, -1, -1))
     knees = [ANGLES.index(f'knee_angle_{side}') for side in 'lr']
     return float(angles[:, knees].max(0).mean())

@@ -26,8 +26,8 @@ from tools.benchmark.page import describe_machine
 from tools.motion_quality import jitter
 
 _LIFTERS = {'NanoHTNet': LIVE_LIFTER, 'hourglass': DEFAULT_LIFTER}
-_FILTERS = 'none', 'one-euro'
-_LOOKAHEADS = 0, 1, 2, 4, 8
+_FILTERS = ('none', 'one-euro')
+_LOOKAHEADS = (0, 1, 2, 4, 8)  # frames
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,19 +43,19 @@ def main(args: argparse.Namespace) -> None:
     lines = [[*heads, 'latency, ms']]
     for lifter, smooth_3d, lookahead in product(_LIFTERS, _FILTERS, _LOOKAHEADS):
         options = dict(pose3d=_LIFTERS[lifter], smooth_3d=smooth_3d)
-        columns = zip(
-            *(measure(x, lookahead=lookahead, **options) for x in args.videos),
-            strict=True,
-        )
-        texts = [[f'{x:.1f}' for x in column] for column in columns]
-        cells = [' / '.join(column) for column in texts]
+        rows = [measure(x, lookahead=lookahead, **options) for x in args.videos]
+        cells = [
+            ' / '.join(f'{number:.1f}' for number in column)
+            for column in zip(*rows, strict=True)
+        ]
         lines.append([lifter, smooth_3d, str(lookahead), *cells])
     print_text(f'{align(lines, left=2)}\n\n{describe_machine(1, 1)}')
 
 
 def measure(video: Path, **options: str | int) -> tuple[float, float, float]:
     """Lift a video as a stream; return MPJPE in mm, jitter and latency in ms."""
-    footage, truth = VideoFile(video), GroundTruth.read(video.with_suffix('.npz'))
+    footage = VideoFile(video)
+    truth = GroundTruth.read(video.with_suffix('.npz'))
     stream = mmhot.stream(_play(footage), fps=footage.fps, **options)
     live = [x for x in stream if x.people]
     frames = np.array([x.frame.index for x in live])
@@ -67,7 +67,7 @@ def measure(video: Path, **options: str | int) -> tuple[float, float, float]:
 
 
 def _play(footage: VideoFile) -> Iterator[np.ndarray]:
-    """Yield the images of a video when their time has come."""
+    """Yield the images of a video, (H, W, 3), in real time."""
     begin = time.monotonic()
     for frame in footage:
         time.sleep(max(begin + frame.time - time.monotonic(), 0))
