@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from mmhot.datasets.coco_checks import annotation_faults
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
@@ -51,22 +51,15 @@ class EpochSeedHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Store the sampler's seed, which determines the order of samples."""
-        for sampler in _seeded_samplers(runner):
+        sampler = runner.train_dataloader.batch_sampler.sampler
+        if hasattr(sampler, 'seed'):
             checkpoint['meta']['sampler_seed'] = sampler.seed
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Restore the sampler's seed."""
         seed = checkpoint.get('meta', {}).get('sampler_seed')
         if runner._resume and seed is not None:
-            for sampler in _seeded_samplers(runner):
-                sampler.seed = seed
-
-
-def _seeded_samplers(runner: Runner) -> Iterator[Sampler]:
-    """Yield the samplers of the training data that have a seed."""
-    for holder in (runner.train_dataloader, runner.train_dataloader.batch_sampler):
-        if hasattr(getattr(holder, 'sampler', None), 'seed'):
-            yield holder.sampler
+            runner.train_dataloader.batch_sampler.sampler.seed = seed
 
 
 def _transforms(dataset: Dataset) -> Iterator:

@@ -52,11 +52,9 @@ class Measure:
             values = 100 * (1 - not_above / len(self.thresholds))
         return values, ~np.isnan(target[..., 0])
 
-    def joints(self, skeleton: Skeleton | None) -> list[int] | slice:
+    def joints(self, skeleton: Skeleton) -> list[int] | slice:
         """Return the indices of the joints that count."""
-        if self.thresholds and skeleton is not None:
-            return pose_errors.pck_joints(skeleton)
-        return slice(None)
+        return pose_errors.pck_joints(skeleton) if self.thresholds else slice(None)
 
 
 MEASURES = {
@@ -102,10 +100,10 @@ class ErrorReport:
 
     Args:
         clips (Sequence[ClipPrediction]): Clips of any datasets.
+        skeleton (Skeleton): Skeleton of the poses, for tables and joints of PCK and
+            AUC.
         measures (Sequence[str]): Names of measures. Measures of consecutive frames are
             left out if there are none.
-        skeleton (Skeleton, optional): Names of joints and groups in tables, and joints
-            of PCK and AUC; without it these are all joints.
         average (str): 'actions' for the mean over actions, or 'frames' for the mean
             over all frames regardless of actions.
     """
@@ -113,8 +111,8 @@ class ErrorReport:
     def __init__(
         self,
         clips: Sequence[ClipPrediction],
+        skeleton: Skeleton,
         measures: Sequence[str] = DEFAULT_MEASURES,
-        skeleton: Skeleton | None = None,
         average: str = 'actions',
     ) -> None:
         requested = get_measures(measures)
@@ -178,21 +176,14 @@ class ErrorReport:
         parts = self._parts[dataset]
         over_actions = bool(self.actions(dataset))
         if kind in ('joints', 'groups'):
-            rows = {name: [joint] for joint, name in enumerate(self.joints)}
-            if kind == 'groups':
-                rows = pose_errors.error_groups(self.skeleton) if self.skeleton else {}
+            rows = pose_errors.error_groups(self.skeleton)
+            if kind == 'joints':
+                rows = {x: [joint] for joint, x in enumerate(self.skeleton.joints)}
             return {name: self._row(parts, over_actions, rows[name]) for name in rows}
         by_label = _split(parts, kind.removesuffix('s'))
         over_actions = over_actions and kind == 'subjects'
         labels = sorted(label for label in by_label if label)
         return {name: self._row(by_label[name], over_actions) for name in labels}
-
-    @property
-    def joints(self) -> Sequence[str]:
-        """Names of the joints."""
-        if self.skeleton is not None:
-            return self.skeleton.joints
-        return [f'joint {joint}' for joint in range(self.clips[0].pred.shape[1])]
 
     def _row(
         self,

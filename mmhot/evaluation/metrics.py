@@ -1,7 +1,6 @@
 """Evaluator metrics: lifting errors, retrieval of views, COCO-WholeBody by part."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -20,7 +19,7 @@ from mmhot.evaluation.clip_predictions import (
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
 from mmhot.models.lifters.poseclr import are_near, describe_embeddings
-from mmhot.skeletons.joints import configured_skeleton, get_skeleton
+from mmhot.skeletons.joints import configured_skeleton
 
 _PRECISIONS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
 _STATISTICS = *_PRECISIONS, *(name.replace('AP', 'AR') for name in _PRECISIONS)
@@ -85,16 +84,11 @@ class LiftingErrorMetric(BaseMetric):
             raise ValueError(
                 'LiftingErrorMetric got no frame that counts: check skip_list'
             )
-        meta = self.dataset_meta or {}
-        skeleton = None
-        with suppress(ValueError):  # the dataset may be unknown
-            named = 'keypoint_id2name' in meta
-            name = meta.get('dataset_name', '')
-            skeleton = configured_skeleton(meta) if named else get_skeleton(name)
-        if skeleton and skeleton.num_keypoints != parts[0].pred.shape[1]:
-            skeleton = None
         self.report = ErrorReport(
-            join_predictions(parts), self.measures, skeleton, self.average
+            join_predictions(parts),
+            configured_skeleton(self.dataset_meta),
+            self.measures,
+            self.average,
         )
         if self.report.left_out:
             MMLogger.get_current_instance().warning(

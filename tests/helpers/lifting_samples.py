@@ -1,11 +1,13 @@
 """Windows as evaluators receive them, and results of LiftingErrorMetric."""
 
 import numpy as np
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
 
 import mmhot.plugin  # noqa: F401 registers
+from mmhot.datasets.h36m import h36m_metainfo
 
-H36M = dict(dataset_name='h36m')
+H36M = parse_pose_metainfo(h36m_metainfo())
 
 
 def poses(num_frames=40, seed=0):

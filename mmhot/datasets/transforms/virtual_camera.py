@@ -25,6 +25,10 @@ _H36M_BOX_SIDE = 400.0
 _MAX_NORMALIZED = 10.0
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['right_foot', 'left_foot'])
+_ANKLE_HEIGHT = 0.08  # height of an ankle joint above the floor, meters
+# Share of the lowest heights of a window that may be below the floor. Higher values
+# place the floor higher.
+_FLOOR_QUANTILE = 0.02
 
 
 def floor_offset(joints: np.ndarray) -> np.ndarray:
@@ -39,10 +43,9 @@ def floor_offset(joints: np.ndarray) -> np.ndarray:
     """
     root = joints[len(joints) // 2, 0]
     if joints.shape[1] == len(_H36M.joints):
-        # An ankle joint is about 8 cm above the floor.
-        floor = np.quantile(joints[:, _ANKLES, 2], 0.02) - 0.08
+        floor = np.quantile(joints[:, _ANKLES, 2], _FLOOR_QUANTILE) - _ANKLE_HEIGHT
     else:
-        floor = np.quantile(joints[..., 2].min(1), 0.02)
+        floor = np.quantile(joints[..., 2].min(1), _FLOOR_QUANTILE)
     return np.array([-root[0], -root[1], -floor], np.float32)
 
 

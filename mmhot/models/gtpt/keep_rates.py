@@ -46,7 +46,8 @@ def count_tokens(
         )
     if depth % len(rates):
         raise ValueError(
-            f'keep_rates: {len(rates)} rates do not split the {depth} layers evenly'
+            f'keep_rates must have a number of rates that divides the {depth} layers, '
+            f'got {len(rates)}'
         )
     rates = [rate for rate in rates for _ in range(depth // len(rates))]
     counts = tuple(int(num_patches * rate) for rate in rates)

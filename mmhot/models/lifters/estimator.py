@@ -89,8 +89,6 @@ class SequencePoseLifter(PoseLifter):
         require_choice('target', self.target, TARGETS)
         keep = self.test_cfg.get('keep')
         if keep is not None:
-            if not self.pruners:
-                raise ValueError('test_cfg.keep needs a backbone with a pruner')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
 
     @property

@@ -7,7 +7,6 @@ several prune depths, the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -265,11 +264,10 @@ def _build_recoverer(
 
 
 def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
-    """Return counts as integers; raise unless they fall, from at most ``T`` to 1."""
+    """Return counts; raise unless they fall, from at most ``T`` to at least 1."""
     most = num_frames
     for keep in keeps:
-        is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
-        if not is_count or not 1 <= keep <= most:
+        if not (isinstance(keep, int) and 1 <= keep <= most):
             raise ArgumentError(
                 f'{{{name}}} must be from 1 to %s, got %r for %s frames',
                 most,
@@ -277,7 +275,7 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
                 num_frames,
             )
         most = keep - 1
-    return [int(keep) for keep in keeps]
+    return list(keeps)
 
 
 def _resample(table: Tensor, count: int) -> Tensor:

@@ -15,6 +15,9 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
 
     Returns:
         Tensor: Indices in ascending order, (..., num_keep).
+
+    >>> keep_highest(torch.tensor([0.1, 0.9, 0.5, 0.9, 0.9]), 2)
+    tensor([1, 3])
     """
     # torch.topk leaves the order of equal scores to the device.
     order = scores.sort(dim=-1, descending=True, stable=True).indices
@@ -35,7 +38,7 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
     rest = x.shape[index.ndim :]
     first = torch.arange(index[..., 0].numel(), device=index.device) * num_tokens
     flat_index = (index.reshape(first.shape[0], -1) + first[:, None]).flatten()
-    # Whole tokens are copied; torch.gather would look up every element.
+    # Whole tokens are copied, while torch.gather would look up every element.
     return x.reshape(-1, *rest).index_select(0, flat_index).reshape(*index.shape, *rest)
 
 

@@ -49,7 +49,7 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
 @pytest.mark.parametrize(
     ('host', 'pruner', 'setting', 'message'),
     [
-        ('MixSTE', None, dict(keep=3), 'keep needs a backbone with a pruner'),
+        ('MixSTE', None, dict(keep=3), 'keep=3 needs a pruner, and this model has'),
         ('MixSTE', None, dict(target='middle'), "one of center, all, got 'middle'"),
         (
             'MixSTE',
