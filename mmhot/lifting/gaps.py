@@ -47,7 +47,7 @@ _HANGING = [
     for joint in limb[:2]
 ]
 _LEGS = _H36M.indices(['left_knee', 'right_knee', 'left_foot', 'right_foot'])
-_LONGEST_GAP = 1.0  # seconds; a longer gap is not filled
+_MAX_GAP = 1.0  # seconds; a longer gap is not filled
 _DOWN = np.array([0, 1, 0], np.float32)  # downward direction in camera axes
 # Torso height in pixels if a single joint gives no scale; codecs normalize it.
 _DEFAULT_TORSO = 100.0
@@ -55,7 +55,7 @@ _DEFAULT_TORSO = 100.0
 
 @dataclass(frozen=True)
 class KnownJoints:
-    """Limits of joints that are known, so that their gaps are interpolated.
+    """Limits of known joints, whose gaps are interpolated.
 
     They were chosen on standing and seated people of motion capture, cut at the waist,
     with up to 5 % false knees, and on videos in which hands were taken for a knee in
@@ -83,13 +83,13 @@ _LIMITS = KnownJoints()
 
 @dataclass
 class Segment:
-    """Complete 2D keypoints of one person in consecutive frames."""
+    """Complete keypoints of one person in consecutive frames."""
 
     track: int  # track ID
     frames: np.ndarray  # consecutive frame numbers, (T,)
     keypoints: np.ndarray  # pixels, all finite, (T, 17, 2)
     scores: np.ndarray  # confidence; 0 where filled in, (T, 17)
-    known: np.ndarray  # how well joints are known, 0 to 1, see find_known, (T, 17)
+    known: np.ndarray  # how well joints are known, 0 to 1, see `find_known`, (T, 17)
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class GapFiller:
         """Split a track at long gaps, and fill short ones.
 
         All frames of the track are kept, and the missing frames of short gaps are
-        added. In a longer gap, frames repeat the nearest detected pose, and the track
-        is split in the middle.
+        added. If no joint is detected for longer, frames repeat the nearest detected
+        pose, and the track is split in the middle.
 
         Args:
             track (int): Track ID.
@@ -119,6 +119,34 @@ class GapFiller:
             list[Segment]: Segments in temporal order; empty if no joint is ever
             detected.
         """
+        frames, keypoints, scores = self._add_frames(frames, keypoints, scores)
+        detected = frames[np.isfinite(keypoints).all(-1).any(-1)]
+        if len(detected) == 0:
+            return []
+        # A frame is in the same part as the nearest frame with a detection.
+        middles = (detected[:-1] + detected[1:]) / 2
+        parts = np.r_[0, np.cumsum(self._is_long(detected))]
+        part = parts[np.searchsorted(middles, frames)]
+        starts = np.flatnonzero(np.diff(part)) + 1
+        times = self.seconds_of(frames)
+        joints = [
+            fill_joints(keypoints[rows], self.is_person, times[rows])
+            for rows in np.split(np.arange(len(frames)), starts)
+        ]
+        filled, known = map(np.concatenate, zip(*joints, strict=True))
+        scores[(filled != keypoints).any(-1)] = 0
+        is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
+        cuts = np.flatnonzero(is_cut | (np.diff(times) > LONGEST_STEP)) + 1
+        columns = (np.split(x, cuts) for x in (frames, filled, scores, known))
+        return [Segment(track, *arrays) for arrays in zip(*columns, strict=True)]
+
+    def _add_frames(
+        self, frames: np.ndarray, keypoints: np.ndarray, scores: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Add the missing frames of short gaps, without keypoints; see :meth:`split`.
+
+        Returns frames (T',), keypoints (T', K, C), and scores (T', K), float32.
+        """
         steps = np.append(np.where(self._is_long(frames), 1, np.diff(frames)), 1)
         rows = np.cumsum(steps) - steps
         full = np.full((steps.sum(), *keypoints.shape[1:]), np.nan, np.float32)
@@ -126,26 +154,11 @@ class GapFiller:
         confidence = np.zeros(full.shape[:2], np.float32)
         confidence[rows] = np.where(np.isfinite(keypoints).all(-1), scores, 0)
         frames = np.repeat(frames - rows, steps) + np.arange(len(full))
-
-        detected = frames[np.isfinite(full).all(-1).any(-1)]
-        if len(detected) == 0:
-            return []
-        part_of_detected = np.r_[0, np.cumsum(self._is_long(detected))]
-        middles = (detected[:-1] + detected[1:]) / 2
-        part = part_of_detected[np.searchsorted(middles, frames)]
-        times = self.seconds_of(frames)
-        parts = np.split(np.arange(len(full)), np.flatnonzero(np.diff(part)) + 1)
-        joints = [fill_joints(full[x], self.is_person, times[x]) for x in parts]
-        filled, share = map(np.concatenate, zip(*joints, strict=True))
-        confidence[(filled != full).any(-1)] = 0
-        is_cut = (np.diff(part) > 0) | (np.diff(frames) > 1)
-        cuts = np.flatnonzero(is_cut | (np.diff(times) > LONGEST_STEP)) + 1
-        columns = (np.split(x, cuts) for x in (frames, filled, confidence, share))
-        return [Segment(track, *arrays) for arrays in zip(*columns, strict=True)]
+        return frames, full, confidence
 
     def _is_long(self, frames: np.ndarray) -> np.ndarray:
         """Find the steps between frames (T,) that are too long to fill, (T - 1,)."""
-        is_long = np.diff(frames) > int(_LONGEST_GAP * self.fps) + 1
+        is_long = np.diff(frames) > int(_MAX_GAP * self.fps) + 1
         return is_long | (np.diff(self.seconds_of(frames)) > LONGEST_STEP)
 
 
@@ -170,16 +183,16 @@ def fill_joints(
         joints are known, 0 to 1, (T, K).
     """
     keypoints = keypoints.astype(np.float32)
-    share = np.ones(keypoints.shape[:2], np.float32)
+    known = np.ones(keypoints.shape[:2], np.float32)
     if np.isfinite(keypoints).all():
-        return keypoints, share
+        return keypoints, known
     if seconds is None or not np.ptp(seconds):
         seconds = np.arange(len(keypoints))
     if is_person:
-        shares = find_known(keypoints, seconds)
-        if (shares[np.isfinite(keypoints).all(-1)] > 0).any():
-            share = shares
-            keypoints[share == 0] = np.nan
+        rated = find_known(keypoints, seconds)
+        if (rated[np.isfinite(keypoints).all(-1)] > 0).any():  # any joint is left
+            known = rated
+            keypoints[known == 0] = np.nan
     never = ~np.isfinite(keypoints).all(-1).any(0)
     filled = interpolate_missing(keypoints)
     if never.any():
@@ -192,8 +205,8 @@ def fill_joints(
     seen = np.isfinite(keypoints).all(-1, keepdims=True)
     filled = np.where(seen, keypoints, filled)
     if is_person:
-        _hang_limbs(filled, share, _torso_height(filled, seconds))
-    return filled, share
+        _hang_limbs(filled, known, _torso_height(filled, seconds))
+    return filled, known
 
 
 def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
@@ -213,61 +226,65 @@ def find_known(keypoints: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     seen = np.isfinite(keypoints).all(-1)
     present = seen.any(1)
     times = seconds[present]
+    # A joint is reliable in a frame if it is seen there, and in half of the window.
     begin = np.searchsorted(times, times - _LIMITS.window - 1e-6)
     end = np.searchsorted(times, times + _LIMITS.window + 1e-6)
     counts = np.pad(seen[present].cumsum(0), ((1, 0), (0, 0)))
-    often = counts[end] - counts[begin] >= (end - begin)[:, None] / 2
-    often &= seen[present]
+    reliable = counts[end] - counts[begin] >= (end - begin)[:, None] / 2
+    reliable &= seen[present]
     for upper, lower, *mirrored in _LIMBS:
         pair = seen[present][:, [upper, lower]]
         supported = pair[:, ::-1] | seen[present][:, mirrored]
-        few = often[:, [upper, lower]].mean(0) < _LIMITS.min_limb_share
-        often[:, [upper, lower]] &= supported | ~few
-    share = np.ones(seen.shape, np.float32)
-    for joint in np.flatnonzero(often.mean(0) < _LIMITS.min_share):
-        sightings = np.r_[-np.inf, times[often[:, joint]], np.inf]
+        is_rare = reliable[:, [upper, lower]].mean(0) < _LIMITS.min_limb_share
+        reliable[:, [upper, lower]] &= supported | ~is_rare
+    known = np.ones(seen.shape, np.float32)
+    for joint in np.flatnonzero(reliable.mean(0) < _LIMITS.min_share):
+        sightings = np.r_[-np.inf, times[reliable[:, joint]], np.inf]
         after = np.searchsorted(sightings, seconds)
         distance = np.abs(sightings[[after - 1, after]] - seconds).min(0)
-        share[:, joint] = np.clip(1 - distance / _LIMITS.fade, 0, 1)
-    return share
+        known[:, joint] = np.clip(1 - distance / _LIMITS.fade, 0, 1)
+    return known
 
 
 def _torso_height(filled: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Measure the height of the torso of (T, 17, 2) over time, pixels (T,).
+    """Measure the height of the torso over time, pixels, (T,).
 
     It is an upper quartile over some seconds, as torsos look shorter while people lean
-    forward.
+    forward. Keypoints are (T, 17, 2), timestamps (T,).
     """
     height = np.linalg.norm(filled[:, _THORAX] - filled[:, _ROOT], axis=-1)
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
     window = len(height)
+    step = float(np.median(np.diff(seconds))) if window > 1 else 0.0
     if step:
-        window = min(round(_LIMITS.torso_window / step), window)
-    window = max(window, 1)
+        window = max(min(round(_LIMITS.torso_window / step), window), 1)
     height = scipy.ndimage.rank_filter(height, window * 3 // 4, window, mode='nearest')
-    height = scipy.ndimage.uniform_filter1d(height, max(window // 4, 1), mode='nearest')
-    return height
+    size = max(window // 4, 1)
+    return scipy.ndimage.uniform_filter1d(height, size, mode='nearest')
 
 
-def _hang_limbs(filled: np.ndarray, share: np.ndarray, height: np.ndarray) -> None:
-    """Blend limbs of (T, 17, 2) with hanging ones, in place.
+def _hang_limbs(filled: np.ndarray, known: np.ndarray, height: np.ndarray) -> None:
+    """Blend limbs with hanging ones, the more the less they are known, in place.
 
-    ``share`` (T, 17) says how well joints are known, ``height`` (T,) is the torso's in
-    pixels. If only one leg is known, the other one copies it: people sit with both.
+    If only one leg is known, the other one copies it: people sit with both.
+
+    Args:
+        filled (np.ndarray): Joints, pixels, (T, 17, 2).
+        known (np.ndarray): How well joints are known, 0 to 1, (T, 17).
+        height (np.ndarray): Height of the torso, pixels, (T,).
     """
     detected = filled.copy()
     for parent, joint, mirrored in _HANGING:
         offset = (_TEMPLATE[joint] - _TEMPLATE[parent]) * height[:, None]
         if joint in _LEGS:
             other = detected[:, mirrored] - detected[:, _H36M.parents[mirrored]]
-            offset += share[:, mirrored, None] * (other - offset)
+            offset += known[:, mirrored, None] * (other - offset)
         hanging = filled[:, parent] + offset
-        weight = share[:, joint, None]
+        weight = known[:, joint, None]
         filled[:, joint] = weight * filled[:, joint] + (1 - weight) * hanging
 
 
-def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Let lifted legs hang straight down the image if none of their joints is known.
+def hang_legs(poses: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Make lifted legs hang straight down the image if none of their joints is known.
 
     A lifter bends the knees of hanging legs by 8 to 19 degrees, measured on motion
     capture without its legs. There, down the image is closer to the true direction of
@@ -275,12 +292,12 @@ def hang_legs(poses: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
     Args:
         poses (np.ndarray): Human3.6M's joints in camera axes, meters, (T, 17, 3).
-        shares (np.ndarray): How well joints are known, 0 to 1, (T, 17).
+        known (np.ndarray): How well joints are known, 0 to 1, (T, 17).
 
     Returns:
         np.ndarray: Poses with hanging legs, meters, (T, 17, 3).
     """
-    hanging = 1 - shares[:, _LEGS].max(1)[:, None]
+    hanging = 1 - known[:, _LEGS].max(1)[:, None]
     if not hanging.any():
         return poses
     new = poses.copy()
@@ -306,7 +323,8 @@ def _place_standing(known: np.ndarray, is_known: np.ndarray) -> np.ndarray:
         np.ndarray: The other joints, pixels, (T, 17 - K', 2).
     """
     model = _TEMPLATE[is_known]
-    center, model_center = known.mean(1, keepdims=True), model.mean(0)
+    center = known.mean(1, keepdims=True)
+    model_center = model.mean(0)
     spread = np.sqrt(((known - center) ** 2).sum((1, 2)).mean())
     model_spread = np.sqrt(((model - model_center) ** 2).sum())
     scale = spread / model_spread if spread > 1 else _DEFAULT_TORSO

@@ -25,13 +25,17 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class NotLiftableError(ValueError):
-    """Error: keypoints lack the joints that a 3D pose needs; ``clip`` keeps them."""
+    """Error for keypoints that lack the joints that a 3D pose needs.
+
+    Attributes:
+        clip (Clip2D): The keypoints, which can still be saved in 2D.
+    """
 
     def __init__(self, clip: Clip2D) -> None:
         super().__init__(
             f'{clip.name}: the keypoints of {clip.skeleton} cannot be lifted to 3D: '
-            'neither both shoulders nor both hips can be found by name, see '
-            'mmhot.convert_keypoints'
+            'that needs both shoulders or both hips, see mmhot.convert_keypoints for '
+            'the names of joints'
         )
         self.clip = clip
 
@@ -39,7 +43,10 @@ class NotLiftableError(ValueError):
 def check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
     """Check that a clip has the joints that a lifter needs.
 
-    People need both shoulders or both hips; other skeletons need any joint.
+    Args:
+        clip (Clip2D): Keypoints. People need both shoulders or both hips; other
+            skeletons need any joint.
+        skeleton (Skeleton): Skeleton of the lifter.
 
     Raises:
         NotLiftableError: If the clip lacks them.
@@ -63,7 +70,9 @@ def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
 class LiftingStep(RuntimeOptions, Step):
     """The lift, between the steps for keypoints and the steps for poses."""
 
-    name, title, optional = 'lift', 'lifter', False
+    name = 'lift'
+    title = 'lifter'
+    optional = False
     default: ClassVar[str | None] = None  # name of the default lifter; None: for clips
 
     pose3d: Annotated[
@@ -81,11 +90,14 @@ class LiftingStep(RuntimeOptions, Step):
     keep: Keep | None = None  # frames of a window that each pruner keeps
 
     def open(self) -> Lifter:
-        """Open the lifter."""
-        speed, model, keep = SPEEDS[self.speed], self.pose3d, self.keep
+        """Open the lifter; the frames kept at a speed are those of the default one."""
+        speed = SPEEDS[self.speed]
+        model = self.pose3d
+        keep = self.keep
         if model is None and self.pose3d_weights is None:
             model = self.default
-            keep = speed.keep if keep is None and model is None else keep
+            if model is None and keep is None:
+                keep = speed.keep
         return Lifter(
             model,
             self.pose3d_weights,
@@ -135,7 +147,7 @@ class Lift(LiftingStep):
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
-        """Add all detected keypoints to the clip if there are more than are lifted."""
+        """Add all detected keypoints to the clip if more than ``lifted`` exist."""
         skeleton = get_skeleton(clip.skeleton)
         count = skeleton.num_keypoints
         if count <= lifted:
@@ -144,10 +156,11 @@ class Lift(LiftingStep):
         scores = np.zeros((len(poses), count), np.float32)
         for track in clip.tracks:
             rows = np.flatnonzero(poses.track == track.track)
-            frames = poses.frame[rows], track.frames
-            _, at, of = np.intersect1d(*frames, return_indices=True)
-            keypoints[rows[at]] = track.keypoints[of]
-            scores[rows[at]] = track.scores[of]
+            _, shown, detected = np.intersect1d(
+                poses.frame[rows], track.frames, return_indices=True
+            )
+            keypoints[rows[shown]] = track.keypoints[detected]
+            scores[rows[shown]] = track.scores[detected]
         self.report.say(
             f'{clip.name}: of {count} keypoints {lifted} joints are lifted; .npz, '
             '.json and .coco.json keep all in 2D'
@@ -161,7 +174,7 @@ class Lift(LiftingStep):
 
 
 def _warn_of_unseen_legs(poses: Clip3D) -> None:
-    """Warn which people have legs that are visible in none of their frames."""
+    """Warn of people whose legs are visible in none of their frames."""
     unseen = legs_unseen(poses)
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:

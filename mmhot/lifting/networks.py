@@ -16,7 +16,7 @@ USUAL_BATCH_SIZE = 64
 
 
 class LiftingNetwork(Protocol):
-    """A model that maps encoded windows to encoded poses."""
+    """A model that maps windows of encoded keypoints to encoded poses."""
 
     name: str  # name in results
     weights: Path  # file of the weights as trained

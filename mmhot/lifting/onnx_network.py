@@ -46,14 +46,15 @@ class OnnxNetwork:
         try:
             codec = dict(meta['codec'])
             self.codec = LIFTING_CODECS[codec.pop('type')](**codec)
-            num_keep, self.settings = meta.get('keep'), meta['lifting']
+            num_keep = meta.get('keep')
+            self.settings = meta['lifting']
             self.skeleton = described_skeleton(meta)
             self.num_frames = self.settings['num_frames']
             self.num_targets = self.settings['num_targets']
-            self.name, self.weights = meta['name'], weights
+            self.name = meta['name']
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f'{path} is not a lifter, or is one of another version of mmhot: '
+                f'{path} is not a lifter, or was exported by another version of mmhot: '
                 'export it again with mmhot export'
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != num_keep:
@@ -70,6 +71,7 @@ class OnnxNetwork:
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE
         self._path = path
+        self.weights = weights
         self.identity = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def __call__(
@@ -83,7 +85,7 @@ class OnnxNetwork:
         return (poses + mirror_poses(mirrored, flip_indices)) / 2
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
-        """Lift windows (B, T, 17, C), a part of them on each thread."""
+        """Lift windows (B, T, 17, C) to (B, T', 17, 3), a part of them per thread."""
 
         def run(part: np.ndarray) -> np.ndarray:
             return run_session(self._session, self._path, part, ['poses'])[0]

@@ -18,7 +18,7 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 class RootErrors:
     """Standard deviations of the fit of root positions, and its limits."""
 
-    ray: float = 0.025  # m; distance of a joint from its ray; higher trusts rays less
+    ray: float = 0.025  # m; distance of a joint from its ray; higher smooths more
     acceleration: float = 4.0  # m/s^2; acceleration of the root; lower smooths more
     rounds: int = 4  # iterations of the robust fit
     # px; people get no position if the longer side of their keypoints is shorter: one
@@ -105,7 +105,6 @@ def place_roots(
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
         two known joints.
     """
-    # Memory of long clips: do not allocate another array (T, K, 3).
     rays = (np.asarray(keypoints, np.float64) - center) / focal
     visible = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
     weights = np.where(visible, np.clip(scores, 0, 1), 0.0)
@@ -120,10 +119,11 @@ def place_roots(
     for _ in range(errors.rounds):
         root = _solve(rays, targets, robust / errors.ray**2, differences)
         # Weights of a heavy-tailed (Cauchy) error
+        # In place, as the arrays (T, K, 2) of long clips are large
         apart = rays * -root[:, None, 2:]
         apart += root[:, None, :2]
         apart -= targets
-        apart = np.hypot(*np.moveaxis(apart, -1, 0)) / (3 * errors.ray)
+        apart = np.hypot(apart[..., 0], apart[..., 1]) / (3 * errors.ray)
         robust = weights / (1 + apart**2)
     return root
 

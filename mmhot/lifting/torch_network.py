@@ -24,9 +24,9 @@ from mmhot.weights.names import Model
 
 _LOGGER = logging.getLogger(__name__)
 
-# Activations between two layers of a video lifter that fit into a CPU's caches;
-# MotionBERT with 256 channels takes 1.4 to 1.8 times as long per window in batches of
-# four to eight as alone.
+# Activations between two layers of a video lifter that fit into a CPU's caches. In
+# batches of four to eight, MotionBERT with 256 channels takes 1.4 to 1.8 times as long
+# per window as alone.
 _CACHED_VALUES = 1_000_000
 
 
@@ -49,18 +49,20 @@ class TorchNetwork:
     ) -> None:
         self._device = choose_device(device)
         self.title, self.weights, config, self.model = load_lifter(files)
-        self.name, self.config = self.title, config
+        self.name = self.title
+        self.config = config
         self.codec = self.model.head.decoder
         self.settings = config.get('lifting', {})
         self.skeleton = lifter_skeleton(config)
         self.num_frames = self.model.backbone.num_frames
         self.num_targets = self.model.backbone.num_keep_frames
         self._set_keep(keep)
-        # The fingerprint is of the weights as trained; the name has the kept frames.
+        # The weights are fingerprinted as trained; the name has the kept frames.
         self.identity = fingerprint(self.model, self.name)
         move_to_device(self.model, self._device)
         self._is_on_gpu = torch.device(self._device).type == 'cuda'
-        self.usual_batch_size, backbone = USUAL_BATCH_SIZE, self.model.backbone
+        self.usual_batch_size = USUAL_BATCH_SIZE
+        backbone = self.model.backbone
         if not self._is_on_gpu and isinstance(backbone, Host):
             values = self.num_frames * backbone.values_per_frame
             self.usual_batch_size = max(1, _CACHED_VALUES // values)
@@ -68,7 +70,12 @@ class TorchNetwork:
         self._networks: dict[tuple[int, ...] | None, Network] = {}
 
     def _set_keep(self, keep: Keep | None) -> None:
-        """Set the number of kept frames, and append it to the name."""
+        """Set the number of kept frames, and append it to the name.
+
+        Raises:
+            ArgumentError: If it is given for a model without a pruner.
+            ValueError: If it does not fit the pruners.
+        """
         backbone = self.model.backbone
         if not isinstance(backbone, Host) or not backbone.hourglass.pruners:
             if keep is not None:
@@ -78,15 +85,15 @@ class TorchNetwork:
                     self.name,
                 )
             return
-        count, trained = backbone.hourglass.keep_counts, self.model.test_cfg.get('keep')
-        counts = count(trained if keep is None else keep, self.num_frames)
-        trained = count(trained, self.num_frames)
-        if [*counts] != [*trained]:
+        count = backbone.hourglass.keep_counts
+        trained = count(self.model.test_cfg.get('keep'), self.num_frames)
+        counts = trained if keep is None else count(keep, self.num_frames)
+        if counts != trained:
             _LOGGER.warning(
                 '%s was trained to keep %s frames, not %s: expect larger errors',
                 escape(self.name),
-                [*trained],
-                [*counts],
+                trained,
+                counts,
             )
         self.model.test_cfg['keep'] = counts
         listed = ', then '.join(map(str, counts))
@@ -97,7 +104,8 @@ class TorchNetwork:
         self, inputs: np.ndarray, flip_indices: Sequence[int] | None = None
     ) -> np.ndarray:
         """Lift windows; see :class:`mmhot.lifting.networks.LiftingNetwork`."""
-        if os.getpid() != self._process:  # after a fork the parent has the threads
+        if os.getpid() != self._process:
+            # A fork does not have its parent's threads, and would wait for them.
             torch.set_num_threads(1)
             self._process = os.getpid()
         flips = None if flip_indices is None else tuple(flip_indices)
@@ -108,6 +116,7 @@ class TorchNetwork:
         return self._networks[flips](windows).float().cpu().numpy()
 
     def _lift(self, windows: Tensor, flip_indices: Sequence[int] | None) -> Tensor:
+        """Lift windows (B, T, K, C) to encoded poses (B, T', K, 3) on the device."""
         with half_precision(self._device):
             if isinstance(self.model, SequencePoseLifter):
                 return self.model.lift(windows, flip_indices)

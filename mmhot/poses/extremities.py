@@ -168,8 +168,7 @@ def _detected(
     scores = np.zeros(points.shape[:2], np.float32)
     for track in seen.tracks:
         rows = np.flatnonzero(clip.track == track.track)
-        frames = clip.frame[rows], track.frames
-        _, at, of = np.intersect1d(*frames, return_indices=True)
+        _, at, of = np.intersect1d(clip.frame[rows], track.frames, return_indices=True)
         arrays = track.keypoints[of], track.scores[of], seen.skeleton
         converted, confidence, _ = convert_keypoints(*arrays, SKELETON.name, mapping)
         added = slice(_BODY.num_keypoints, None)
