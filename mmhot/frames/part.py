@@ -81,6 +81,8 @@ def take_part(clip: Clip, options: PartOptions) -> Clip:
         ArgumentError: If there is none.
     """
     span = options.start, options.end
+    if span == (0, inf):
+        return clip
     if isinstance(clip, Clip3D):
         seconds = clip.seconds(clip.frame)
         rows = _within(seconds, span)
