@@ -211,8 +211,9 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
         rows.root_3d = rows.root_3d.reshape(*rows.points.shape[:-2], 3)
     frame = columns.get('frame')
     are_images = depth_of(frame) > 2
-    track = columns.get('track')
-    return replace(rows, frame=None if are_images else frame, track=track)
+    return replace(
+        rows, frame=None if are_images else frame, track=columns.get('track')
+    )
 
 
 def _unwrap(content: Any) -> tuple[dict, Any]:

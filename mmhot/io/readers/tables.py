@@ -260,8 +260,14 @@ def _rows_of_markers(
     subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
     if len(subjects) < 2 or track is not None:
         scores = points[..., 3] if points.shape[-1] > 3 else None
-        joints = _names_of(labels)
-        return Rows(points[..., :3], scores, frame, track, joint_names=joints, **stated)
+        return Rows(
+            points[..., :3],
+            scores,
+            frame,
+            track,
+            joint_names=_names_of(labels),
+            **stated,
+        )
     names = [*dict.fromkeys(name for x in subjects for name in markers[x])]
     places = [[markers[x].get(name, -1) for name in names] for x in subjects]
     lacking = np.full_like(points[:, :1], np.nan)

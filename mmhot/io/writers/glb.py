@@ -96,8 +96,9 @@ class _Gltf:
         samplers = self.animation['samplers']
         target = dict(node=node, path=path)
         self.animation['channels'].append(dict(sampler=len(samplers), target=target))
-        accessor = self.add_array(values)
-        samplers.append(dict(input=times, output=accessor, interpolation=way))
+        samplers.append(
+            dict(input=times, output=self.add_array(values), interpolation=way)
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the file at a path, which is created or replaced."""
@@ -148,13 +149,18 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
         joints = _add_joints(gltf, motion, rig)
         mesh = _add_mesh(gltf, make_mannequin(motion, rig), name)
         skin = _add_skin(gltf, motion, joints, name)
-        root = gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
-        roots.append(root)
+        roots.append(
+            gltf.add('nodes', name=name, mesh=mesh, skin=skin, children=[joints[0]])
+        )
         _animate(gltf, motion, joints, person)
         _hide(gltf, joints[0], person, clip)
     gltf.document['animations'] = [{'name': clip.name, **gltf.animation}]
-    extras = {'origin': export.origin.tolist()}
-    gltf.add('scenes', name=clip.name, nodes=roots, extras=extras)
+    gltf.add(
+        'scenes',
+        name=clip.name,
+        nodes=roots,
+        extras={'origin': export.origin.tolist()},
+    )
     gltf.document['scene'] = 0
     gltf.save(path)
     return describe_errors(np.concatenate(errors)) if errors else None
@@ -222,6 +228,5 @@ def _hide(gltf: _Gltf, hips: int, person: Clip3D, clip: Clip3D) -> None:
     if len(keys) == 1:
         return
     scales = np.repeat(is_shown[keys, None], 3, axis=1).astype(np.float32)
-    seconds = clip.seconds(frames[keys]).astype(np.float32)
-    times = gltf.add_array(seconds, bounds=True)
+    times = gltf.add_array(clip.seconds(frames[keys]).astype(np.float32), bounds=True)
     gltf.add_channel(hips, 'scale', times, scales, 'STEP')
