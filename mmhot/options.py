@@ -272,7 +272,7 @@ def _hint_elsewhere(name: str, kind: type[Options]) -> str:
 
 
 def _to(kind: type, value: Any) -> Any:
-    """Convert text or a value to a plain type, without rounding."""
+    """Convert text or a value to a plain type; raise an error rather than round."""
     if kind in (str, Path) and not isinstance(value, str | Path):
         raise TypeError
     # bool('no') is True, and int(True) is 1. NumPy has a bool of its own.
@@ -296,7 +296,7 @@ def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
     parts = value.split(sign) if isinstance(value, str) else value
     try:
         parts = [*parts]
-    except TypeError:  # also an array without axes
+    except TypeError:  # a number, or an array without axes
         parts = [parts]
     return [_to(kind, part) for part in parts]
 

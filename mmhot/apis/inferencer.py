@@ -39,6 +39,7 @@ from mmhot.visualization.clip_renderer import ClipRenderer
 from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
+# These are the axes of clips in MMPose's order, and their signs.
 _AXES = [0, 2, 1]
 _SIGNS = np.array([-1, 1, -1], np.float32)
 # MMPose's file name for an array or frame
@@ -47,13 +48,18 @@ _NAME = '{:06}.jpg'
 
 @dataclass(frozen=True)
 class DrawnImage:
-    """Image or frame, and the people that are drawn into it."""
+    """Image or frame, and the people that are drawn into it.
 
-    # Function that returns the image, BGR, (H, W, 3)
+    Args:
+        read_image (Callable): Returns the image, BGR, (H, W, 3).
+        people (list[Track2D]): People who were detected in this frame.
+        frame_number (int): Number of the frame; 0 for an image.
+        open_renderer (Callable): Returns the renderer of a number of lifted people.
+    """
+
     read_image: Callable[[], np.ndarray]
-    people: list[Track2D]  # people who were detected in this frame
-    frame_number: int  # 0 for an image
-    # Function that returns the renderer of a number of lifted people
+    people: list[Track2D]
+    frame_number: int
     open_renderer: Callable[[int], ClipRenderer | None]
 
 
@@ -141,17 +147,17 @@ class Inferencer(BaseMMPoseInferencer):
         self._video_input = False
 
     def _inputs_to_list(self, inputs: str | Path | np.ndarray | Iterable) -> Any:
-        """Open a video, or list the files and arrays (H, W, 3) of images."""
+        """Return a video, or a list of images: paths and arrays (H, W, 3)."""
         self._video_input = False
+        if isinstance(inputs, np.ndarray):
+            inputs = [inputs]
         if not isinstance(inputs, str | Path):
-            if isinstance(inputs, np.ndarray | Sequence):
-                return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
             # Arrays are copied, as a generator may fill one buffer again and again.
             return [x.copy() if isinstance(x, np.ndarray) else x for x in inputs]
         sources = open_inputs([str(inputs)])
-        images = [x for x in sources if isinstance(x, ImageSequence)]
-        if images:
-            return [path for sequence in images for path in sequence.paths]
+        folders = [x for x in sources if isinstance(x, ImageSequence)]
+        if folders:
+            return [path for folder in folders for path in folder.paths]
         if len(sources) > 1:
             raise ValueError(f'{inputs} contains {len(sources)} videos: give one')
         (video,) = sources

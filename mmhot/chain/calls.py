@@ -15,10 +15,7 @@ Kinds = tuple[type[Options], ...]
 
 @dataclass(frozen=True)
 class Call:
-    """A function or command: its pipeline, and the classes with its options.
-
-    They include users' steps and formats, even if these are registered later.
-    """
+    """A function or command: its pipeline, and the classes with its options."""
 
     pipeline: Pipeline
     before: Kinds = ()  # options of inputs and outputs, first in the help
@@ -27,12 +24,15 @@ class Call:
 
     @property
     def kinds(self) -> Kinds:
-        """The classes with options, in the order of the help."""
+        """The classes with options, in the order of the help.
+
+        They include users' steps and formats, even if these are registered later.
+        """
         written = writer_options() if self.writes else []
         return (*self.before, *written, *self.pipeline.steps, *self.after)
 
     def command(self, *more: type[Options]) -> 'Call':
-        """Return the call of the command, which also writes files.
+        """Return the call of the command for a function; commands write files.
 
         Args:
             *more (type[Options]): Options that only the command has.

@@ -82,7 +82,7 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
 
 
 def _results(name: str, options: OutputOptions) -> list[Path]:
-    """List the existing result files of a clip in the chosen formats."""
+    """List the result files of a clip in the chosen formats that exist."""
     found: list[Path] = []
     for form in options.formats:
         person = r'(_person\d+)?' if FORMATS[form].per_person else ''

@@ -28,7 +28,19 @@ COMMANDS = 'infer', 'lift', 'refine', 'stream', 'ui', 'export', 'list', 'doctor'
 
 
 def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
-    """Run ``mmhot`` with arguments, by default the process's; return the exit code."""
+    """Run ``mmhot``.
+
+    Args:
+        argv (Sequence[str], optional): Arguments. Defaults to the process's.
+        bars (Bars): Progress bars. Defaults to bars in the terminal.
+
+    Returns:
+        int: The exit code, see the end of ``mmhot --help``.
+
+    Example::
+
+        main(['lift', 'demo/skating_2d_coco17.npz', '--out-dir', 'results'])
+    """
     if argv is None:
         open_streams()
         keep_terminal()
@@ -36,10 +48,10 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     if argv[:1] == ['help']:  # the form `mmhot help [COMMAND]`
         argv = [*argv[1:2], '--help']
     named = next((name for name in COMMANDS if name in argv), None)
-    # Options of users' steps and formats are flags, too.
+    # Extensions register steps and formats, whose options are flags.
     if named and (code := run_safely(f'mmhot {named}', load_extensions)):
         return code
-    # The options of other commands need not be imported.
+    # Importing the options of other commands would take long.
     parser, commands = build_parser(argv)
     if {'-v', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
@@ -59,6 +71,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
 
 def _run(args: argparse.Namespace) -> int | None:
+    """Read the options of a command, and run it."""
     # Warnings of other packages have several lines, and do not name our options.
     with nullcontext() if is_debugging() or sys.warnoptions else ignored_warnings():
         if 'kinds' in args:
@@ -69,9 +82,14 @@ def _run(args: argparse.Namespace) -> int | None:
 def build_parser(
     used: Iterable[str] = COMMANDS,
 ) -> tuple[OneLineParser, dict[str, OneLineParser]]:
-    """Build the parser of ``mmhot`` and, by name, the parsers of its commands.
+    """Build the parser of ``mmhot``.
 
-    Commands that are not ``used`` have no options.
+    Args:
+        used (Iterable[str]): Commands that get their options. Defaults to all.
+
+    Returns:
+        tuple[OneLineParser, dict[str, OneLineParser]]: The parser, and the parsers of
+        the commands by name.
     """
     parser = OneLineParser(
         prog='mmhot',
@@ -96,7 +114,7 @@ def build_parser(
         )
         if name in used:
             module.add_arguments(command)
-        # These options may follow the command, too. If absent, they change nothing.
+        # Global options may also follow the command; there they have no default.
         group = command.add_argument_group('general')
         group.add_argument('-h', '--help', action='help', help='print this text')
         _add_global_options(group, argparse.SUPPRESS, argparse.SUPPRESS)
@@ -106,6 +124,7 @@ def build_parser(
 
 
 def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
+    """Declare the options of all commands, with the defaults of two of them."""
     about_device = help_of(options_of(DeviceOptions)['device'])
     about_quiet = 'print errors only, no progress and no summary'
     about_version = 'print the versions of mmhot, PyTorch, MMPose and MMCV'

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tables(statuses, content: dict, quiet: bool):
-    """Yield tables for the terminal; with ``quiet`` only failures and commands."""
+    """Yield tables for the terminal; ``quiet`` leaves only failures and commands."""
     shown = [x for x in statuses if x.fails or not quiet]
     if shown:
         rows = [

@@ -11,7 +11,14 @@ from mmhot.options import RENAMED, DeclaredOption, Options, Values, options_of
 def add_inputs(
     parser: OneLineParser, text: str, *kinds: type[Options], **settings: Any
 ) -> None:
-    """Declare the inputs of a command, with a help text, and its options."""
+    """Declare the inputs and options of a command.
+
+    Args:
+        parser (OneLineParser): Parser of the command.
+        text (str): Help text of the inputs.
+        *kinds (type[Options]): Dataclasses of options.
+        **settings (Any): Further arguments of ``add_argument`` for the inputs.
+    """
     parser.usage = '%(prog)s INPUT [INPUT ...] [OPTION ...]'
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help=text, **settings)
     add_options(parser, *kinds)
@@ -20,13 +27,16 @@ def add_inputs(
 def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> None:
     """Declare a flag for every option of dataclasses.
 
-    Values are converted and checked by the dataclass, which has the defaults, too: an
-    option that is not given is absent from the parsed arguments. Options of classes
-    with a title form a section of the help.
+    The dataclasses convert and check values, and have the defaults: an option that is
+    not given is absent from the parsed arguments.
+
+    Args:
+        parser (argparse._ActionsContainer): Parser of the command.
+        *kinds (type[Options]): Dataclasses; one with a title has a section of the help.
     """
     groups: dict[str, argparse._ActionsContainer] = {'': parser}
     for name, option in options_of(*kinds).items():
-        if name == 'device':  # see mmhot.cli.dispatch
+        if name == 'device':  # a global option, see mmhot.cli.dispatch
             continue
         if option.title not in groups:
             groups[option.title] = parser.add_argument_group(option.title)

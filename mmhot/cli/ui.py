@@ -82,10 +82,10 @@ def run(args: argparse.Namespace) -> None:
     if find_spec('gradio') is not None:  # loading Gradio takes seconds
         args.say('the page opens in a few seconds')
     with tempfile.TemporaryDirectory(prefix='mmhot-ui-') as folder:
-        # Gradio reads them when it is imported
+        # Gradio reads these variables when it is imported.
         os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
         os.environ['GRADIO_TEMP_DIR'] = folder
-        # Seconds after which a closed page is noticed.
+        # A closed page is noticed after this many seconds.
         os.environ.setdefault('GRADIO_HEARTBEAT_INTERVAL', '5')
         gradio = import_extra('gradio', 'mmhot ui', 'ui')
         from mmhot.ui.origins import only_own
