@@ -28,6 +28,7 @@ from mmhot.pose2d.mmpose_models import (
     model_skeleton,
     read_affine,
 )
+from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import FOLDER, shipped_models
@@ -174,34 +175,14 @@ def _open_pose_model(
 ) -> Exportable:
     """Load a top-down 2D model; ``keep`` are keep rates of a GTPT."""
     plain, dataset, config = load_pose_model(resolve(model, POSE, checkpoint))
-    is_gtpt = isinstance(plain.head, GTPTHead)
-    _check_keep(keep, is_gtpt, model)
+    _check_keep(keep, isinstance(plain.head, GTPTHead), model)
     if keep is not None:
         plain.head.keep_rates = list(keep)
     skeleton = model_skeleton(dataset, model)
     crop = _crop_settings(config, model)
-    width, height = crop['size']
+    colors = _check_colors(plain.data_preprocessor, 'RGB', model)
     graph = PoseGraph(plain)
-    decoding = 'as the head returns them'
-    if is_gtpt:
-        decoding = 'probabilities of bins, divided by the largest of a label'
-    meta = dict(
-        kind='pose2d',
-        name=Path(config.filename).stem,
-        input=dict(
-            name=PoseGraph.input_name,
-            shape=['batch', 3, height, width],
-            **_check_colors(plain.data_preprocessor, 'RGB', model),
-        ),
-        crop=crop,
-        outputs=dict.fromkeys(graph.output_names, decoding),
-        **skeleton.describe(),
-        codec=config.model.head.decoder.to_dict(),
-        keep_rates=plain.head.keep_rates if is_gtpt else None,
-        score_curve=plain.test_cfg.get('score_curve'),
-        # Only models that return probabilities have a flip test; it averages logits.
-        flip_test=is_gtpt and plain.test_cfg.get('flip_test', False),
-    )
+    meta = _describe_pose_model(graph, config, skeleton, crop, colors)
     shipped = resolve(shipped_models(DETECTOR.folders)[0].name, DETECTOR)
     detect = MMPoseDetector(shipped, min_score=0.0)
     crops = []
@@ -210,6 +191,40 @@ def _open_pose_model(
         warped = cv2.warpAffine(image, matrix, crop['size'], flags=cv2.INTER_LINEAR)
         crops.append(torch.from_numpy(warped.transpose(2, 0, 1)))
     return Exportable(graph, meta, _normalize(crops, plain))
+
+
+def _describe_pose_model(
+    graph: PoseGraph,
+    config: Config,
+    skeleton: Skeleton,
+    crop: dict[str, Any],
+    colors: dict[str, Any],
+) -> dict[str, Any]:
+    """Describe a top-down model in plain values."""
+    width, height = crop['size']
+    test = graph.model.test_cfg
+    keep_rates = None
+    flip_test = False
+    decoding = 'as the head returns them'
+    if isinstance(graph.model.head, GTPTHead):
+        keep_rates = graph.model.head.keep_rates
+        # Only models that return probabilities have a flip test; it averages logits.
+        flip_test = test.get('flip_test', False)
+        decoding = 'probabilities of bins, divided by the largest of a label'
+    return dict(
+        kind='pose2d',
+        name=Path(config.filename).stem,
+        input=dict(
+            name=PoseGraph.input_name, shape=['batch', 3, height, width], **colors
+        ),
+        crop=crop,
+        outputs=dict.fromkeys(graph.output_names, decoding),
+        **skeleton.describe(),
+        codec=config.model.head.decoder.to_dict(),
+        keep_rates=keep_rates,
+        score_curve=test.get('score_curve'),
+        flip_test=flip_test,
+    )
 
 
 def _crop_settings(config: Config, model: str) -> dict[str, Any]:
