@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from rendered_clips import joined, rendered
+from rendered_clips import TILT, joined, rendered
 from scipy.spatial.transform import Rotation
 
 import mmhot
@@ -83,10 +83,6 @@ JOINTS = dict(
     LeftArm='Spine2', RightArm='Spine2', LeftForeArm='LeftArm',
     RightForeArm='RightArm', LeftHand='LeftForeArm', RightHand='RightForeArm',
 )  # fmt: skip
-
-
-# Degrees that the cameras of the clips look down.
-TILT = {'walk': 5.86, 'dance': 8.23}
 
 
 @pytest.mark.parametrize('name', TILT)

@@ -1,6 +1,7 @@
 """``mmhot doctor``: versions, imports and repairs of the installed packages."""
 
 import json
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_imports_go_on_after_failures_until_the_process_ends(tmp_path, monkeypat
 def test_no_other_hint_at_pip():
     """Plain ``pip`` may be that of another Python: ``mmhot.errors.pip`` names ours."""
     modules = Path(mmhot.__file__).parent.rglob('*.py')
-    assert not [x for x in modules if 'pip install' in x.read_text('utf-8')]
+    assert not [x for x in modules if re.search(r'pip install\b', x.read_text('utf-8'))]
 
 
 def test_command_prints_tables_or_failures_or_json(site, outcomes, capsys):

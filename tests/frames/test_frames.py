@@ -574,14 +574,6 @@ def test_fields_of_interlaced_videos_become_frames(options, tmp_path, caplog):
     assert caplog.text.count('interlaced: its fields are interpolated') == is_interlaced
 
 
-def test_gaps_of_a_sequence_stay_gaps(tmp_path, caplog):
-    folder = folder_of(tmp_path / 'a', *(f'f{n:03d}.png' for n in (0, 1, 2, 400, 401)))
-    (source,) = open_inputs([str(folder)], fps=25)  # without fps they are photos
-    assert_allclose([x.time for x in source], [0, 0.04, 0.08, 16, 16.04])
-    assert not caplog.records
-    assert len(open_inputs([str(folder)])) == 5
-
-
 @pytest.mark.parametrize('start', [0, 1_762_180_000_000])
 def test_milliseconds_in_names_count_frames(start, tmp_path, caplog):
     frames = np.delete(np.arange(20), [5, 6, 7])

@@ -9,6 +9,8 @@ from tracks import H36M
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
 
 DATA = Path(__file__).parents[1] / 'data'
+# Degrees that the cameras of the clips look down.
+TILT = {'walk': 5.86, 'dance': 8.23}
 
 
 def make_clip(keypoints_3d, keypoints_2d, size=(1280, 720), **fields):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of, standing_pose
 from numpy.testing import assert_allclose
-from rendered_clips import DATA, H36M, joined, rendered
+from rendered_clips import DATA, H36M, TILT, joined, rendered
 
 from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ExportOptions
@@ -19,9 +19,7 @@ from mmhot.structures.clips_3d import Clip3D, to_axes
 from mmhot.structures.lens import Lens
 
 ANKLES = H36M.indices(['left_foot', 'right_foot'])
-# The cameras that rendered the clips: degrees they look down, meters above the floor.
-TILT = {'walk': 5.86, 'dance': 8.23}
-CAMERA_HEIGHT = 1.55
+CAMERA_HEIGHT = 1.55  # above the floor, of the cameras that rendered the clips
 
 
 def ground_truth(name):
@@ -157,7 +155,7 @@ def test_lowest_joint_is_on_the_floor_of_a_moving_camera():
     lowest = (world.keypoints_3d + world.root_3d[:, None])[..., 2].min(1)
     assert np.abs(lowest - ANKLE_HEIGHT).max() < 0.03
     assert world.axes == 'world'
-    with pytest.raises(ValueError, match="'world' axes cannot be converted"):
+    with pytest.raises(ValueError, match="'world' axes, .* cannot be converted"):
         to_axes(world, 'camera')
 
 

@@ -242,17 +242,23 @@ def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, seen):
     assert sorted(people.keypoints[..., 0].mean(1).round()) == [285, 300]
 
 
-def test_new_people_are_searched_backwards():
-    world = World(lambda n: (60, 100), lambda n: (300, 150) if n >= 9 else None)
-    assert [len(found) for found in world.run()] == [1] * 9 + [2] * 16
-    assert world.num_detections == 1
-
-
-def test_without_people_only_the_last_frame_is_looked_at():
-    world = World(lambda n: None)
-    assert [len(found) for found in world.run()] == [0] * 25
-    assert sum(world.calls) == 0
-    assert world.num_detections == 1
+@pytest.mark.parametrize(
+    ('is_there', 'detections'),
+    [
+        (lambda n: n >= 9, 1),  # new people are searched backwards
+        (lambda n: False, 1),  # only the last frame is looked at
+        # lost in the middle of a gap, of keyframes 6 and 14: searched in its others
+        (lambda n: n not in (9, 10), 1),
+    ],
+    ids=['new', 'nobody', 'lost in a gap'],
+)
+def test_people_are_found_in_all_frames_with_them(is_there, detections):
+    world = World(lambda n: (100, 100) if is_there(n) else None)
+    assert [len(found) for found in world.run()] == [
+        int(is_there(n)) for n in range(25)
+    ]
+    assert world.num_detections == detections
+    assert any(world.calls) == is_there(24)
 
 
 def test_new_people_are_not_searched_before_the_chunk():
@@ -343,13 +349,6 @@ def test_every_frame_is_estimated_if_wanted():
     world = Moving(lambda n: OFFSETS)
     world.run(gaps=Gaps(tolerance=0))
     assert sum(world.calls) == 25
-
-
-def test_people_lost_in_the_middle_of_a_gap_are_searched_in_its_other_frames():
-    # the middle of the keyframes 6 and 14
-    world = World(lambda n: (100, 100) if n not in (9, 10) else None)
-    counts = [len(found) for found in world.run()]
-    assert counts == [0 if n in (9, 10) else 1 for n in range(25)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy
-from rendered_clips import DATA, rendered
+from rendered_clips import DATA, H36M, rendered
 
 from mmhot.chain.calls import LIFT_COMMAND
 from mmhot.chain.outcome import Outcome
@@ -23,10 +23,9 @@ from mmhot.skeletons.gait import (
     mean_cycle,
     walking_direction,
 )
-from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.motions import GroundTruth
 
-NAMES = get_skeleton('h36m-17').joints
+NAMES = H36M.joints
 STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
 
 
@@ -183,7 +182,7 @@ def test_mean_cycles_are_those_of_the_motion_at_any_frame_rate(fps, missing):
 def test_mean_cycles_of_the_table_are_of_their_sides(tmp_path):
     clip = turn(rendered('walk'), 'world', True)
     flip = np.float32([-1, 1, 1])
-    poses = clip.keypoints_3d[:, get_skeleton('h36m-17').flip_indices] * flip
+    poses = clip.keypoints_3d[:, H36M.flip_indices] * flip
     mirrored = replace(clip, keypoints_3d=poses, root_3d=clip.root_3d * flip)
     means = {}
     for each, sides in ((clip, ('left', 'right')), (mirrored, ('right', 'left'))):

@@ -52,14 +52,6 @@ Frame Time: 0.02
 """
 
 
-def test_joint_names_may_have_spaces(tmp_path):
-    text = BVH.replace('JOINT Leg\n  {', 'JOINT Left Up Leg {')
-    motion = read_bvh(write(tmp_path / 'a.bvh', text))
-    assert motion.names == ('Hips', 'Left Up Leg', 'Left Up Leg.end', 'Arm')
-    plain = read_bvh(write(tmp_path / 'b.bvh', BVH))
-    assert_allclose(motion.positions, plain.positions)
-
-
 def write(path, text):
     path.write_text(text)
     return path
@@ -82,10 +74,24 @@ def test_bvh_has_the_hand_computed_positions(tmp_path):
     assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
 
 
-@pytest.mark.parametrize('colon', [':', ' :\t'])
-def test_header_of_bvh_may_have_no_spaces(tmp_path, colon):
-    text = BVH.replace('Frames: ', f'Frames{colon}').replace('Time: ', f'Time{colon}')
+LEGS = 'JOINT Leg\n  {', 'JOINT Left Up Leg {'
+
+
+@pytest.mark.parametrize(
+    ('changes', 'leg'),
+    [
+        ([LEGS], 'Left Up Leg'),
+        ([('Frames: ', 'Frames:'), ('Time: ', 'Time:')], 'Leg'),
+        ([('Frames: ', 'Frames :\t'), ('Time: ', 'Time :\t')], 'Leg'),
+    ],
+    ids=['spaces in a name', 'no space', 'tabs'],
+)
+def test_spaces_of_bvh_vary(changes, leg, tmp_path):
+    text = BVH
+    for old, new in changes:
+        text = text.replace(old, new)
     motion = read_bvh(write(tmp_path / 'a.bvh', text))
+    assert motion.names == ('Hips', leg, f'{leg}.end', 'Arm')
     plain = read_bvh(write(tmp_path / 'b.bvh', BVH))
     assert_allclose(motion.positions, plain.positions)
 
