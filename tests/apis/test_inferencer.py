@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from mmpose.apis import MMPoseInferencer
-from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, use_stand_ins
 from steps import lift_video, plan_of
 from video_files import gray_image
@@ -105,16 +104,18 @@ def test_lifted_videos_are_those_of_the_whole_clip(lifting, models, video, check
         assert person['track_id'] == 0
         # as MMPose's Pose3DInferencer.forward does it
         expected = clip.keypoints_3d[row][:, [0, 2, 1]] * [-1, 1, -1]
-        assert_array_equal(np.float32(person['keypoints']), expected)
+        np.testing.assert_array_equal(np.float32(person['keypoints']), expected)
         expected = clip.root_3d[row][[0, 2, 1]] * [-1, 1, -1]
-        assert_array_equal(np.float32(person['root']), expected)
-        assert_array_equal(np.float32(person['keypoints_2d']), clip.keypoints_2d[row])
-        assert_allclose(person['bbox'], BOX + [row, 0, row, 0])
+        np.testing.assert_array_equal(np.float32(person['root']), expected)
+        np.testing.assert_array_equal(
+            np.float32(person['keypoints_2d']), clip.keypoints_2d[row]
+        )
+        np.testing.assert_allclose(person['bbox'], BOX + [row, 0, row, 0])
     assert np.ptp(clip.keypoints_3d, 0).max() > 0
     for result, person in zip(lifting(video), found, strict=True):
         heights = np.array(person['keypoints'])[:, 2]
         rebased = np.array(people(result)[0]['keypoints'])[:, 2]
-        assert_allclose(rebased, heights - heights.min(), atol=1e-6)
+        np.testing.assert_allclose(rebased, heights - heights.min(), atol=1e-6)
 
 
 def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
@@ -128,7 +129,7 @@ def test_people_are_lifted_in_frames_without_detection(lifting, models, video):
 def test_images_are_separate(lifting, images_folder, tmp_path):
     out = tmp_path / 'out'
     results = list(lifting(images_folder, out_dir=str(out), batch_size=2))
-    assert_allclose(
+    np.testing.assert_allclose(
         boxes(results), np.concatenate([BOX + [2, 0] * 2, BOX + [10, 0] * 2])
     )
     assert all('track_id' not in person for x in results for person in people(x))
@@ -149,7 +150,7 @@ def test_images_are_separate(lifting, images_folder, tmp_path):
 
     for mixed in ([gray_image(4), images_folder / 'shot2.png'], refill()):
         expected = [BOX[0] + [4, 0] * 2, BOX[0] + [2, 0] * 2]
-        assert_allclose(boxes(lifting(mixed)), expected)
+        np.testing.assert_allclose(boxes(lifting(mixed)), expected)
     with pytest.raises(ValueError, match='would be overwritten'):
         list(lifting(images_folder, vis_out_dir=images_folder))
 
@@ -159,8 +160,8 @@ def test_datasamples_hold_arrays(lifting, video):
     assert sample.pred_instances.keypoints.shape == (1, 17, 3)
     assert sample.pred_instances.keypoint_scores.shape == (1, 17)
     assert sample.metainfo['ori_shape'] == (48, 64)
-    assert_allclose(sample.pred_instances.bboxes, BOX)
-    assert_array_equal(sample.pred_instances.track_ids, [0])
+    np.testing.assert_allclose(sample.pred_instances.bboxes, BOX)
+    np.testing.assert_array_equal(sample.pred_instances.track_ids, [0])
 
 
 def test_images_without_people_give_empty_lists(lifting, models, video):
@@ -193,7 +194,7 @@ def test_drawings_are_rgb_and_keep_colors(lifting):
     (result,) = lifting(image, return_vis=True)
     (drawn,) = result['visualization']
     assert drawn.shape == (48, 64 + 48, 3)
-    assert_array_equal(drawn[0, 0], [10, 30, 200])
+    np.testing.assert_array_equal(drawn[0, 0], [10, 30, 200])
     assert (drawn[:, :64] != drawn[0, 0]).any()
     (result,) = lifting(image, return_vis=True, black_background=True)
     assert not result['visualization'][0][:5, :64].any()

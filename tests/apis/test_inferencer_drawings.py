@@ -5,7 +5,6 @@ import json
 import cv2
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 
 from mmhot.apis import Inferencer
@@ -77,10 +76,10 @@ def test_keypoints_and_colors_are_right_in_any_aspect_ratio(run, tmp_path, portr
     out, opened = run(tmp_path / 'a.png', 'some.onnx', draw_bbox=True)
     assert opened == [('some.onnx', None, 'cpu', 0.0)]
     (person,) = json.loads((out / 'a.json').read_text())
-    assert_allclose(person['bbox'], [BOX])
-    assert_allclose(person['keypoints_2d'], [SPOT] * 17, atol=4)
+    np.testing.assert_allclose(person['bbox'], [BOX])
+    np.testing.assert_allclose(person['keypoints_2d'], [SPOT] * 17, atol=4)
     drawn = read_image(out / 'a.png')[:, : image.shape[1]]
-    assert_allclose(drawn[:8], image[:8])
+    np.testing.assert_allclose(drawn[:8], image[:8])
     assert (drawn[48:53, 58:63] == BLUE).all()
     changed = np.flatnonzero((drawn != image).any((0, 2)))
     assert (changed[0], changed[-1]) == (BOX[0], BOX[2])

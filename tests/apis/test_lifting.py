@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import DATA, SKATER
-from numpy.testing import assert_allclose, assert_array_equal
 
 import mmhot
 from mmhot.cli.dispatch import main
@@ -86,11 +85,13 @@ def test_all_keypoints_of_whole_bodies_are_kept_in_2d(tmp_path):
     for name in ('a.npz', 'a.json'):
         clip.save(tmp_path / name)
         read = mmhot.read_lifted(tmp_path / name)
-        assert_array_equal(read.detected_2d, expected)
-        assert_array_equal(read.detected_scores, np.isfinite(expected[..., 0]))
+        np.testing.assert_array_equal(read.detected_2d, expected)
+        np.testing.assert_array_equal(
+            read.detected_scores, np.isfinite(expected[..., 0])
+        )
         assert read.detected_joints[91:93] == ('left_hand_root', 'left_thumb1')
     clip.save(tmp_path / 'a.coco.json')
     [track] = mmhot.read_keypoints(tmp_path / 'a.coco.json').tracks
-    assert_array_equal(track.frames, frames)
-    assert_array_equal(track.keypoints, keypoints[frames])
-    assert_allclose(clip.time, np.arange(30) / 25)
+    np.testing.assert_array_equal(track.frames, frames)
+    np.testing.assert_array_equal(track.keypoints, keypoints[frames])
+    np.testing.assert_allclose(clip.time, np.arange(30) / 25)

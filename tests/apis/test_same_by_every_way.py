@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import cut_skater
-from numpy.testing import assert_allclose
 from steps import lift_video, live_chain, plan_of
 
 import mmhot
@@ -25,7 +24,9 @@ LIMIT = 1e-4
 def assert_same(clip, other):
     assert clip.steps == other.steps
     for name in ('keypoints_3d', 'root_3d'):
-        assert_allclose(getattr(clip, name), getattr(other, name), atol=LIMIT)
+        np.testing.assert_allclose(
+            getattr(clip, name), getattr(other, name), atol=LIMIT
+        )
 
 
 def run(command, source, folder, options):
@@ -103,7 +104,9 @@ def test_camera_that_is_known_to_be_static_only_when_it_is_saved(tmp_path, skate
         mmhot.lift(skater, static_camera=True),
     )
     for name in ('keypoints_3d', 'root_3d', 'camera_path'):
-        assert_allclose(getattr(late, name), getattr(early, name), atol=LIMIT)
+        np.testing.assert_allclose(
+            getattr(late, name), getattr(early, name), atol=LIMIT
+        )
 
 
 def test_video(tmp_path):

@@ -8,7 +8,6 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from rendered_clips import TILT, joined, rendered
 from scipy.spatial.transform import Rotation
 
@@ -42,7 +41,7 @@ def test_bones_are_those_of_the_file(clip, tmp_path, profile):
         if name not in bones:
             continue  # ends of limbs
         places, turns = bones[name]
-        assert_allclose(motion.positions[:, number], places, atol=1e-4)
+        np.testing.assert_allclose(motion.positions[:, number], places, atol=1e-4)
         wanted = Rotation.from_matrix(motion.axes[:, number]).as_quat(scalar_first=True)
         assert degrees_apart(turns, wanted).max() < 0.01
         assert (turns[1:] * turns[:-1]).sum(-1).min() > 0.9
@@ -50,8 +49,8 @@ def test_bones_are_those_of_the_file(clip, tmp_path, profile):
     toe = 'Toe' if profile == 'lafan1' else 'ToeBase'
     for side in ('Left', 'Right'):
         place, turn = bones[f'{prefix}{side}FootMod']
-        assert_allclose(place, bones[f'{prefix}{side}Foot'][0])
-        assert_allclose(turn, bones[f'{prefix}{side}{toe}'][1])
+        np.testing.assert_allclose(place, bones[f'{prefix}{side}Foot'][0])
+        np.testing.assert_allclose(turn, bones[f'{prefix}{side}{toe}'][1])
 
 
 def test_people_are_chosen_by_their_id(clip):
@@ -121,7 +120,7 @@ def test_a_robot_gets_the_same_from_a_stream_and_from_its_file(name):
     lifted = [
         height_over_ankles(x.keypoints_3d[None], clip.joint_names) for x in people
     ]
-    assert_allclose(np.mean(lifted[25:]), 1.75 - ANKLE_HEIGHT, atol=0.01)
+    np.testing.assert_allclose(np.mean(lifted[25:]), 1.75 - ANKLE_HEIGHT, atol=0.01)
 
 
 @pytest.mark.parametrize('asked', [slice(None, None, 5), slice(100, None)], ids=str)
@@ -131,7 +130,7 @@ def test_bones_of_a_frame_are_the_same_whichever_others_are_asked_for(clip, aske
     )
     for one, other in zip(some, every[asked], strict=True):
         for bone, (place, turn) in one.items():
-            assert_allclose(place, other[bone][0], atol=1e-4)
+            np.testing.assert_allclose(place, other[bone][0], atol=1e-4)
             assert degrees_apart(turn, other[bone][1]) < 0.05
 
 
@@ -139,11 +138,11 @@ def test_the_camera_of_a_stream_may_be_stated(clip):
     level, *_ = stream(clip, tilt=0, origin='camera')
     person = level[0]
     camera = person.keypoints_3d + person.root_3d
-    assert_allclose(person.places[:, :2], camera[:, [0, 2]], atol=1e-5)
+    np.testing.assert_allclose(person.places[:, :2], camera[:, [0, 2]], atol=1e-5)
     down, placer, said = stream(clip, tilt=5.9)
     assert (placer.level.tilt, said) == (5.9, [])
     lean = degrees_apart(down[0].bones()['Hips'][1], level[0].bones()['Hips'][1])
-    assert_allclose(lean, 5.9, atol=0.01)
+    np.testing.assert_allclose(lean, 5.9, atol=0.01)
 
 
 @pytest.mark.parametrize('name', TILT)
@@ -160,7 +159,7 @@ def test_the_world_of_a_stream_turns_slowly_once_its_tilt_is_known(name):
     ]
     tilts = -np.degrees(np.arcsin([turn[2, 1] for turn in turns]))
     before = clip.time < LevelSettings().standing_seconds - 0.1
-    assert_allclose(tilts[before], 0, atol=1e-3)
+    np.testing.assert_allclose(tilts[before], 0, atol=1e-3)
     assert (np.diff(tilts) > -1e-3).all()
     assert np.diff(tilts).max() * clip.fps < 0.51
     assert tilts[-1] == pytest.approx(placer.level.tilt, abs=0.03)
@@ -180,7 +179,7 @@ def test_two_people_of_a_stream_stand_on_one_floor(clip):
         row = both.take(both.frame == frame)
         people = placer(row, frozenset(), frame / 25)
     first, second = (person.root_3d for person in people)
-    assert_allclose(first, clip.root_3d[-1], atol=1e-6)
+    np.testing.assert_allclose(first, clip.root_3d[-1], atol=1e-6)
     before = np.linalg.norm(root[-1] - clip.root_3d[-1] - apart)
     assert np.linalg.norm(second - first - apart) < 0.25 * before
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from lifters import save_lifter
-from numpy.testing import assert_allclose, assert_array_equal
 from steps import live_chain
 from tracks import H36M
 from walkers import Walkers, frames
@@ -61,11 +60,13 @@ def test_poses_are_those_of_a_clip(make_lifter, fps, lookahead):
     lifted = np.stack([each.people[0].keypoints_3d for each in poses])
     # where the newest frame has no detection, a stream repeats the one before it
     whole = ~np.isin(given + first + lookahead, [10, 17])
-    assert_allclose(lifted[whole], clip.keypoints_3d[given][whole], atol=1e-5)
+    np.testing.assert_allclose(
+        lifted[whole], clip.keypoints_3d[given][whole], atol=1e-5
+    )
     pixels = np.stack([each.people[0].keypoints_2d for each in poses])
-    assert_allclose(pixels, clip.keypoints_2d[given], atol=1e-3)
+    np.testing.assert_allclose(pixels, clip.keypoints_2d[given], atol=1e-3)
     scores = np.stack([each.people[0].scores for each in poses])
-    assert_array_equal(scores, clip.scores[given])
+    np.testing.assert_array_equal(scores, clip.scores[given])
 
 
 @pytest.mark.parametrize('lookahead', [0, 1, 3, 4])
@@ -101,7 +102,9 @@ def test_people_are_broken_across_interruptions(lifter):
     assert broken == [25]
     # nothing of before is mixed into what comes after: it is as of a clip of its own
     clip = lift_clip(lifter, Walkers(), shown[25:], 50.0)
-    assert_allclose(poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2)
+    np.testing.assert_allclose(
+        poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2
+    )
 
 
 class Waists(Walkers):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.lifting.world import scale_people
@@ -50,8 +49,10 @@ def test_a_common_factor_of_scores_changes_nothing(
     plain = mmhot.lift(clip, **options) if options else plain
     scaled = mmhot.lift(changed(clip, scores=lambda x: x * factor), **options)
     for name in ('keypoints_3d', 'root_3d', 'expected_error'):
-        assert_allclose(getattr(scaled, name), getattr(plain, name), atol=1e-5)
-    assert_allclose(scaled.scores, plain.scores * factor, rtol=1e-5)
+        np.testing.assert_allclose(
+            getattr(scaled, name), getattr(plain, name), atol=1e-5
+        )
+    np.testing.assert_allclose(scaled.scores, plain.scores * factor, rtol=1e-5)
     assert ('are not probabilities' in caplog.text) == (factor > 1)
 
 
@@ -68,7 +69,9 @@ def test_missing_keypoints_may_be_marked_in_any_way(start):
     }
     for mark, change in marks.items():
         found = lifter(changed(start, **change))
-        assert_allclose(found.keypoints_3d, expected.keypoints_3d, 0, 1e-6, mark)
+        np.testing.assert_allclose(
+            found.keypoints_3d, expected.keypoints_3d, 0, 1e-6, mark
+        )
         assert (found.scores[20:40, 13] == expected.scores[20:40, 13]).all()
 
 

@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets import Human36mDataset as MMPoseHuman36m
 from mmpose.registry import METRICS, MODELS
-from numpy.testing import assert_array_equal, assert_equal
 
 from mmhot.datasets.human36m_dataset import Human36mClipDataset
 
@@ -79,8 +78,8 @@ def test_windows_equal_mmposes(tmp_path, windows, mmpose_settings):
     assert len(found) == len(wanted) > 4
     for mine, other in zip(found, wanted, strict=True):
         for key in ('keypoints', 'keypoints_visible', 'lifting_target'):
-            assert_array_equal(mine[key], other[key])
-        assert_equal(mine['camera_param'], other['camera_param'])
+            np.testing.assert_array_equal(mine[key], other[key])
+        np.testing.assert_equal(mine['camera_param'], other['camera_param'])
         assert mine['flip_indices'] == other['flip_indices']
         image = Path(other['target_img_path'][0]).stem
         assert image == f'{mine["clip"]}_{mine["target_frame_numbers"][0] + 1:06}'
@@ -101,7 +100,7 @@ def test_frames_are_ordered_and_split_by_their_names(tmp_path):
     assert [clip.num_frames for clip in clips] == [5, 13, 12]
     for clip, rows in zip(clips, (range(5), range(8, 21), range(21, 33)), strict=True):
         joints = arrays['S'][rows, :, :3].astype(np.float32)
-        assert_array_equal(clip.arrays['lifting_target'], joints)
+        np.testing.assert_array_equal(clip.arrays['lifting_target'], joints)
 
 
 def test_steps_of_frames_are_their_rate(tmp_path):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from mocap import H36M, JUMP, KICK, joints_of, window
-from numpy.testing import assert_allclose, assert_array_equal
 
 from mmhot.datasets.transforms.motion_augmentation import (
     RandomBodyRecombination,
@@ -30,10 +29,10 @@ def recombined(other, **settings):
 def test_legs_stay_and_bones_keep_their_lengths():
     legs, other = joints_of(JUMP), joints_of(KICK)
     joints = recombined(other)
-    assert_array_equal(joints[:, LEGS + PELVIS], legs[:, LEGS + PELVIS])
+    np.testing.assert_array_equal(joints[:, LEGS + PELVIS], legs[:, LEGS + PELVIS])
     assert not np.allclose(joints[:, UPPER], legs[:, UPPER], atol=0.05)
     of_upper = [bone for bone, (_, child) in enumerate(H36M.bones) if child in UPPER]
-    assert_allclose(
+    np.testing.assert_allclose(
         lengths(joints)[:, of_upper], lengths(other)[:, of_upper], atol=1e-5
     )
 
@@ -49,14 +48,14 @@ def test_recombination_with_the_rotated_pose_restores_it():
         ],
         np.float32,
     )
-    assert_allclose(recombined(joints @ turn), joints, atol=1e-5)
+    np.testing.assert_allclose(recombined(joints @ turn), joints, atol=1e-5)
 
 
 def test_time_reversal_reverses_frames_and_visibility():
     visible = np.arange(51, dtype=np.float32).reshape(3, 17)
     sample = RandomTimeReversal(prob=1.0)(window(lifting_target_visible=visible))
-    assert_array_equal(sample['joints_world'], joints_of()[::-1])
-    assert_array_equal(sample['lifting_target_visible'], visible[::-1])
+    np.testing.assert_array_equal(sample['joints_world'], joints_of()[::-1])
+    np.testing.assert_array_equal(sample['lifting_target_visible'], visible[::-1])
 
 
 def at_rate(keypoints, fps):
@@ -69,7 +68,7 @@ def at_rate(keypoints, fps):
 def test_linear_motion_is_unchanged_at_any_frame_rate(fps):
     keypoints = np.arange(81.0)[:, None, None] * np.ones((1, 17, 2))
     for _ in range(10):
-        assert_allclose(at_rate(keypoints, fps), keypoints, atol=1e-6)
+        np.testing.assert_allclose(at_rate(keypoints, fps), keypoints, atol=1e-6)
 
 
 def test_low_frequencies_survive_and_high_ones_are_lost():

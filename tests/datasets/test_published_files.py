@@ -12,7 +12,6 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpose.registry import KEYPOINT_CODECS, METRICS, MODELS
 from mocap import CONFIGS, FILES
-from numpy.testing import assert_allclose, assert_array_equal
 from published_files import (
     CPN,
     SH,
@@ -72,10 +71,12 @@ def test_videopose3d_files_give_the_samples_of_mmposes(tmp_path):
     assert len(found) == len(wanted) == 4 * (3 + 4 + 2)
     for ours, theirs in zip(found, wanted, strict=True):
         for key in ('keypoints', 'keypoints_visible', 'lifting_target'):
-            assert_allclose(ours[key], theirs[key], rtol=0, atol=1e-4)
+            np.testing.assert_allclose(ours[key], theirs[key], rtol=0, atol=1e-4)
         for key in ('clip', 'subject', 'action', 'clip_length', 'fps'):
             assert ours[key] == theirs[key]
-        assert_array_equal(ours['camera_param']['R'], theirs['camera_param']['R'])
+        np.testing.assert_array_equal(
+            ours['camera_param']['R'], theirs['camera_param']['R']
+        )
     assert {sample['action'] for sample in found} == {'WalkDog', 'Directions', 'Photo'}
 
 
@@ -86,7 +87,7 @@ def test_subjects_are_split_and_frames_left_out(tmp_path):
     half = videopose3d(tmp_path, subjects=['S9'], downsample=2)
     assert [clip.num_frames for clip in half.clips] == [15] * 4 + [6] * 4
     assert half[0]['fps'] == 25
-    assert_array_equal(
+    np.testing.assert_array_equal(
         half.clips[0].arrays['keypoints'], whole.clips[0].arrays['keypoints'][::2]
     )
     with pytest.raises(ValueError, match="subjects must be one of S1, S9, got 'S11'"):
@@ -152,16 +153,18 @@ def test_motionbert_file_gives_its_own_labels_and_millimeters(tmp_path):
     assert (last['subject'], last['action']) == ('S11', 'WalkTogether')
     assert (first['camera_param']['h'], last['camera_param']['h']) == (1002, 1000)
     true = motionbert(tmp_path, ground_truth=True, keep_rest=False)[0]
-    assert_allclose(true['keypoints'], data['joint3d_image'][:9, :, :2], atol=1e-3)
+    np.testing.assert_allclose(
+        true['keypoints'], data['joint3d_image'][:9, :, :2], atol=1e-3
+    )
     assert (true['keypoints_visible'] == 1).all()
     found = encoded(first)
     label = data['joint3d_image'][:9] - data['joint3d_image'][:9, :1]
-    assert_allclose(found['lifting_target_label'], label / 500, atol=1e-5)
+    np.testing.assert_allclose(found['lifting_target_label'], label / 500, atol=1e-5)
     millimeters = data['joints_2.5d_image'][:9]
     millimeters = millimeters - millimeters[:, :1]
-    assert_allclose(1000 * found['lifting_target'], millimeters, atol=0.01)
+    np.testing.assert_allclose(1000 * found['lifting_target'], millimeters, atol=0.01)
     scores = found['keypoint_labels'][..., 2]
-    assert_allclose(scores, data['confidence'][:9], atol=1e-6)
+    np.testing.assert_allclose(scores, data['confidence'][:9], atol=1e-6)
 
 
 def test_motionbert_training_needs_a_scale(tmp_path):
@@ -169,7 +172,9 @@ def test_motionbert_training_needs_a_scale(tmp_path):
     with pytest.raises(ValueError, match='train has no 2.5d_factor; set millimeters'):
         motionbert(tmp_path, 'train')
     both = [motionbert(tmp_path, 'train', millimeters_per_pixel=x)[1] for x in (4, 5)]
-    assert_allclose(*(encoded(x)['lifting_target_label'] for x in both), atol=1e-5)
+    np.testing.assert_allclose(
+        *(encoded(x)['lifting_target_label'] for x in both), atol=1e-5
+    )
 
 
 def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
@@ -189,7 +194,9 @@ def test_3dhp_has_human36ms_joints_and_two_image_sizes(tmp_path):
     )
     # millimeters in the file, meters in samples
     order = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
-    assert_allclose(1000 * train[0]['lifting_target'][0, :, 0], order, atol=1e-4)
+    np.testing.assert_allclose(
+        1000 * train[0]['lifting_target'][0, :, 0], order, atol=1e-4
+    )
     test = MPIINF3DHPClipDataset(ann_file=TEST, data_root=str(tmp_path), **WINDOWS)
     sizes = {
         s['subject']: (s['camera_param']['w'], s['camera_param']['h']) for s in test

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 
 from mmhot.geometry.windows import (
     average_neighbors,
@@ -55,7 +54,7 @@ def test_smooth_interpolation_keeps_frames_and_constant_speed(count):
         resample_smoothly(line, times), times[:, None] * [3, -1], atol=1e-12
     )
     values = np.random.default_rng(0).normal(size=(count, 2, 3))
-    assert_array_equal(resample_smoothly(values, np.arange(count)), values)
+    np.testing.assert_array_equal(resample_smoothly(values, np.arange(count)), values)
 
 
 def test_smooth_interpolation_is_nearer_to_motion_than_a_linear_one():

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
@@ -31,14 +30,14 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     assert motion.fps == 25
     assert motion.positions.shape == (80, 17, 3)
     reference = np.isin(np.arange(10, 90), clip.frame)
-    assert_allclose(motion.positions[reference], clip.places(), atol=1e-4)
+    np.testing.assert_allclose(motion.positions[reference], clip.places(), atol=1e-4)
     assert np.isnan(motion.positions[~reference]).all()
     content = ezc3d.c3d(str(tmp_path / 'a.c3d'))
     assert content['parameters']['POINT']['UNITS']['value'] == ['mm']
     assert content['header']['points']['first_frame'] == 10
     residuals = content['data']['meta_points']['residuals'][0]
-    assert_allclose(residuals[:, reference], 0)
-    assert_allclose(residuals[:, ~reference], -1)
+    np.testing.assert_allclose(residuals[:, reference], 0)
+    np.testing.assert_allclose(residuals[:, ~reference], -1)
     errors = np.linspace(0.01, 0.2, 17 * len(clip)).reshape(-1, 17)
     errors[0, 3] = np.nan  # unknown
     scores = clip.keypoint_scores_3d.copy()
@@ -48,9 +47,9 @@ def test_c3d_has_the_joints_and_marks_gaps(clip, tmp_path):
     content = ezc3d.c3d(str(tmp_path / 'b.c3d'))
     residuals = content['data']['meta_points']['residuals'][0]
     expected = np.where(scores > 0, np.nan_to_num(1000 * errors), -1)
-    assert_allclose(residuals[:, reference], expected.T, atol=0.51)
+    np.testing.assert_allclose(residuals[:, reference], expected.T, atol=0.51)
     assert np.isnan(read_c3d(tmp_path / 'b.c3d').positions[:20, 5]).all()
-    assert_allclose(residuals[:, ~reference], -1)
+    np.testing.assert_allclose(residuals[:, ~reference], -1)
 
 
 def test_c3d_has_a_constant_rate(clip, tmp_path):
@@ -59,7 +58,9 @@ def test_c3d_has_a_constant_rate(clip, tmp_path):
     replace(clip, variable_time=(clip.frame + late) / 25).save(tmp_path / 'a.c3d')
     motion = read_c3d(tmp_path / 'a.c3d')
     assert len(motion.positions) == 50 + 2 * 29 + 1
-    assert_allclose(motion.positions[50:108:2], clip.places()[40:69], atol=1e-3)
+    np.testing.assert_allclose(
+        motion.positions[50:108:2], clip.places()[40:69], atol=1e-3
+    )
 
 
 @pytest.mark.parametrize(('count', 'first'), [(65_536, 0), (2, 65_536)])
@@ -95,11 +96,13 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
         *('pelvis_tx', 'pelvis_ty', 'pelvis_tz'),
     ]
     assert table.shape == (80, 26)
-    assert_allclose(table[:, 0], np.arange(10, 90) / 25, atol=1e-6)
+    np.testing.assert_allclose(table[:, 0], np.arange(10, 90) / 25, atol=1e-6)
     root = in_y_up(clip.root_3d)
-    assert_allclose(table[:30, 4:7], root[:30], atol=1e-5)
+    np.testing.assert_allclose(table[:30, 4:7], root[:30], atol=1e-5)
     expected = joint_angles(in_y_up(clip.places()[:30]))
-    assert_allclose(table[:30, [1, 2, 3, *range(7, 26)]], expected, atol=1e-4)
+    np.testing.assert_allclose(
+        table[:30, [1, 2, 3, *range(7, 26)]], expected, atol=1e-4
+    )
     # the knees of a walking person
     knee = table[:, names.index('knee_angle_r')]
     assert 0 < knee.min() < 25
@@ -112,7 +115,7 @@ def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
     even = at_constant_rate(paused)
     _, positions = fill_frames(even, even.frame[0])
     rows = np.round((time - time[0]) * 25).astype(int)
-    assert_allclose(positions[rows], clip.places(), atol=1e-6)
+    np.testing.assert_allclose(positions[rows], clip.places(), atol=1e-6)
     assert (even.frame - even.frame[0]).tolist() == rows.tolist()
     held = positions[rows[19] : rows[20] + 1]
     assert (np.abs(np.diff(held, axis=0)).max((1, 2)) > 0).sum() == 1
@@ -128,4 +131,6 @@ def test_table_of_angles_has_every_pose(clip, tmp_path):
     assert [int(row['frame']) for row in rows] == clip.frame.tolist()
     assert {row['track'] for row in rows} == {'2'}
     result = np.array([[float(row[name]) for name in ANGLES] for row in rows])
-    assert_allclose(result[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3)
+    np.testing.assert_allclose(
+        result[30:], joint_angles(in_y_up(clip.places()[30:])), atol=1e-3
+    )

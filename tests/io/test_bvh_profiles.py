@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 from mocap import KICK, joints_of
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 from scipy.spatial.transform import Rotation
 
@@ -66,7 +65,7 @@ def test_loaders_of_lafan1_find_the_joints(clip, tmp_path):
     for name in ('LeftLeg', 'RightFoot', 'LeftForeArm', 'RightHand'):
         x, *rest = map(float, dict(joints)[name].split())
         assert x > 20
-        assert_allclose(rest, 0, atol=1e-3)
+        np.testing.assert_allclose(rest, 0, atol=1e-3)
     left = places['LeftUpLeg'] - places['RightUpLeg']
     left /= np.linalg.norm(left, axis=-1, keepdims=True)
     assert (axes['Hips'][..., 2] * left).sum(-1).min() > 0.99
@@ -119,4 +118,6 @@ def test_angles_of_lafan1_step_no_further_than_joints_turn(tmp_path):
     result, expected = read_bvh(tmp_path / 'a.bvh'), motion.positions()
     for joint in joints:
         row = result.names.index(rig.names[rig.joints[joint]])
-        assert_allclose(result.positions[:, row], expected[:, joint], atol=1e-5)
+        np.testing.assert_allclose(
+            result.positions[:, row], expected[:, joint], atol=1e-5
+        )

@@ -11,7 +11,6 @@ import pytest
 from clip_files import SIZE, dump, walk
 from given_poses import FPS, landmarks, sam_results
 from mocap import KICK, joints_of
-from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
@@ -74,11 +73,11 @@ def test_frames_without_people_may_be_absent(form, wrap, tmp_path):
     known, clip = read_poses(RESULTS, fps=FPS), read_poses(path, fps=FPS)
     there = np.setdiff1d(np.arange(COUNT), ABSENT)
     assert clip.frame.tolist() == there.tolist()
-    assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
+    np.testing.assert_allclose(clip.keypoints_3d, known.keypoints_3d[there], atol=1e-4)
     if form == 'by ID':
         assert {*clip.track.tolist()} == {7}
     elif form != 'by joint':
-        assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
+        np.testing.assert_allclose(clip.root_3d, known.root_3d[there], atol=1e-4)
 
 
 def test_one_frame_has_a_time(caplog):
@@ -134,7 +133,9 @@ def test_files_of_sam_3d_body(name, tmp_path):
     assert clip.frame.tolist() == list(range(COUNT))
     assert clip.focal_length == 1100
     for field in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, field), getattr(known, field), atol=1e-4)
+        np.testing.assert_allclose(
+            getattr(clip, field), getattr(known, field), atol=1e-4
+        )
 
 
 def write_images(folder, results):
@@ -193,7 +194,9 @@ def test_folders_of_sam_3d_body(write, tmp_path):
     numbers = NUMBERS if write is write_motions else np.arange(COUNT)
     assert clip.frame.tolist() == np.repeat(numbers, 2).tolist()
     for name in ('keypoints_3d', 'root_3d', 'keypoints_2d'):
-        assert_allclose(getattr(clip, name), getattr(reference, name), atol=1e-4)
+        np.testing.assert_allclose(
+            getattr(clip, name), getattr(reference, name), atol=1e-4
+        )
     has_ids = write in (write_people_of_images, write_numbers, write_motions)
     assert clip.track.tolist() == ([0, 1] * COUNT if has_ids else [-1] * 2 * COUNT)
 
@@ -262,20 +265,20 @@ def test_landmarks_of_mediapipe_in_2d_and_3d(form, absent, is_numbered, tmp_path
     [track] = read_keypoints(path, image_size=(1280, 720)).tracks
     assert track.frames.tolist() == there.tolist()
     pixels = IMAGE[there, :, :2] * SIZE['image_size']
-    assert_allclose(track.keypoints, pixels, rtol=1e-5)
-    assert_allclose(track.scores, 0.9, rtol=1e-6)
+    np.testing.assert_allclose(track.keypoints, pixels, rtol=1e-5)
+    np.testing.assert_allclose(track.scores, 0.9, rtol=1e-6)
     for size in (None, (1280, 720)):
         clip = read_poses(path, image_size=size)
         assert clip.joint_names == MEDIAPIPE.joints
         assert (clip.axes, clip.frame.tolist()) == ('camera', there.tolist())
-        assert_allclose(clip.keypoints_3d, WORLD[there], atol=1e-5)
+        np.testing.assert_allclose(clip.keypoints_3d, WORLD[there], atol=1e-5)
         assert np.isnan(clip.keypoints_2d).all() == (size is None)
 
 
 def test_lists_of_landmarks_alone_are_in_meters_around_hips(tmp_path):
     world, image = ([listed(x) for x in points] for points in (WORLD, IMAGE))
     clip = read_poses(dump(tmp_path / 'a.json', world), fps=25)
-    assert_allclose(clip.keypoints_3d, WORLD, atol=1e-5)
+    np.testing.assert_allclose(clip.keypoints_3d, WORLD, atol=1e-5)
     path = dump(tmp_path / 'b.json', [None, *image[1:]])
     [track] = read_keypoints(path, **SIZE).tracks
     assert track.frames.tolist() == [*range(1, COUNT)]
@@ -316,8 +319,8 @@ def test_keypoints_of_tensorflow_js_and_easy_vitpose(point, tmp_path):
         document = [[dict(score=0.8, keypoints=person)] for person in people]
     [track] = read_keypoints(dump(tmp_path / 'a.json', document), **SIZE).tracks
     assert track.track == (4 if point is None else 0)
-    assert_allclose(track.keypoints, points, rtol=1e-6)
-    assert_allclose(track.scores, 0.7, rtol=1e-6)
+    np.testing.assert_allclose(track.keypoints, points, rtol=1e-6)
+    np.testing.assert_allclose(track.scores, 0.7, rtol=1e-6)
 
 
 @pytest.mark.parametrize('form', ['pairs', 'arrays', 'dicts of MMPose'])
@@ -331,16 +334,18 @@ def test_arrays_of_rtmlib_have_the_people_of_each_frame(form):
     frames = [x[0] for x in frames] if form == 'arrays' else frames
     one, two = read_keypoints(frames, **SIZE).tracks
     assert two.frames.tolist() == [*range(5, COUNT)]
-    assert_allclose(one.keypoints, points, rtol=1e-6)
-    assert_allclose(two.keypoints, points[5:] + 300, rtol=1e-6)
-    assert_allclose(two.scores, 1 if form == 'arrays' else 0.7, rtol=1e-6)
+    np.testing.assert_allclose(one.keypoints, points, rtol=1e-6)
+    np.testing.assert_allclose(two.keypoints, points[5:] + 300, rtol=1e-6)
+    np.testing.assert_allclose(two.scores, 1 if form == 'arrays' else 0.7, rtol=1e-6)
 
 
 def test_arrays_in_json(tmp_path):
     poses = joints_of(KICK, COUNT)
     path = dump(tmp_path / 'a.json', poses.tolist())
     reference = read_poses(poses, fps=25)
-    assert_allclose(read_poses(path, fps=25).keypoints_3d, reference.keypoints_3d)
+    np.testing.assert_allclose(
+        read_poses(path, fps=25).keypoints_3d, reference.keypoints_3d
+    )
     lost = poses.astype(object)
     lost[3, 5] = None
     clip = read_poses(dump(tmp_path / 'b.json', lost.tolist()), fps=25)
@@ -355,7 +360,7 @@ def test_arrays_of_hot_and_mhformer(tmp_path):
     np.savez(tmp_path / 'keypoints.npz', reconstruction=pixels[None])
     clip = read_keypoints(tmp_path / 'keypoints.npz', **SIZE)
     assert clip.skeleton == 'h36m-17'
-    assert_allclose(clip.tracks[0].keypoints, pixels)
+    np.testing.assert_allclose(clip.tracks[0].keypoints, pixels)
     true = joints_of(KICK, 20)
     relative = true - true[:, :1]
     relative[..., 2] -= relative[..., 2].min(1, keepdims=True)
@@ -363,8 +368,8 @@ def test_arrays_of_hot_and_mhformer(tmp_path):
     clip = read_poses(tmp_path / 'output_keypoints_3d.npz', fps=25)
     assert clip.axes == 'z-up'
     # the path is unknown, the height is not
-    assert_allclose(clip.root_3d, relative[:, 0], atol=1e-5)
-    assert_allclose(clip.keypoints_3d, true - true[:, :1], atol=1e-5)
+    np.testing.assert_allclose(clip.root_3d, relative[:, 0], atol=1e-5)
+    np.testing.assert_allclose(clip.keypoints_3d, true - true[:, :1], atol=1e-5)
 
 
 def test_lines_of_streams_are_clips(tmp_path, caplog):
@@ -404,9 +409,9 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
     there = np.setdiff1d(np.arange(COUNT), 6)
     assert (read.name, read.frame.tolist()) == ('camera', there.tolist())
     assert [*read.steps.items()] == [('smoothing', {'smooth_3d': 'one-euro'})]
-    assert_allclose(read.keypoints_3d, clip.keypoints_3d[there], atol=1e-6)
+    np.testing.assert_allclose(read.keypoints_3d, clip.keypoints_3d[there], atol=1e-6)
     assert np.flatnonzero(np.isnan(read.root_3d).any(-1)).tolist() == [3]
-    assert_allclose(read.time, 0.3 + there / 25)
+    np.testing.assert_allclose(read.time, 0.3 + there / 25)
     assert 'the session before the one that started at now is left out' in caplog.text
     refined = mmhot.refine(path)
     assert {*there.tolist()} <= {*refined.frame.tolist()}

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from glb_files import Glb
-from numpy.testing import assert_allclose
 from rendered_clips import joined, rendered
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -64,10 +63,10 @@ def test_joints_move_as_those_of_the_rigid_skeleton(clip, glb):
         assert glb.nodes[joints[0]]['name'] == 'Hips'
         expected = in_y_up(motion.positions())
         times = channels[joints[0], 'translation'][0]
-        assert_allclose(times, person.frame / 25, atol=1e-6)
+        np.testing.assert_allclose(times, person.frame / 25, atol=1e-6)
         for frame in (0, 17, len(person) - 1):
             result = [glb.matrices(x, channels, frame)[:3, 3] for x in joints]
-            assert_allclose(result, expected[frame], atol=1e-3)
+            np.testing.assert_allclose(result, expected[frame], atol=1e-3)
     lifted = person.places()[:, HUMAN_IK.joints.index('root')]
     assert np.linalg.norm(motion.root - lifted, axis=-1).mean() < 0.01
 
@@ -76,17 +75,17 @@ def test_quaternions_do_not_jump(glb):
     turns = [x for (_, way), (_, x) in glb.channels().items() if way == 'rotation']
     assert len(turns) > 30
     for turn in turns:
-        assert_allclose(np.linalg.norm(turn, axis=-1), 1, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(turn, axis=-1), 1, atol=1e-5)
         assert (turn[1:] * turn[:-1]).sum(-1).min() > 0
 
 
 def test_people_are_hidden_while_the_clip_lacks_them(glb):
     hips = [each['joints'][0] for each in glb.document['skins']]
     shown = [glb.channels()[node, 'scale'] for node in hips]
-    assert_allclose(shown[0][0], [0, 60 / 25])
-    assert_allclose(shown[0][1], [[1] * 3, [0] * 3])
-    assert_allclose(shown[1][0] * 25, [0, 20, 50, 70], atol=1e-5)
-    assert_allclose(shown[1][1][:, 0], [0, 1, 0, 1])
+    np.testing.assert_allclose(shown[0][0], [0, 60 / 25])
+    np.testing.assert_allclose(shown[0][1], [[1] * 3, [0] * 3])
+    np.testing.assert_allclose(shown[1][0] * 25, [0, 20, 50, 70], atol=1e-5)
+    np.testing.assert_allclose(shown[1][1][:, 0], [0, 1, 0, 1])
     samplers = glb.document['animations'][0]['samplers']
     assert sum(each['interpolation'] == 'STEP' for each in samplers) == 2
 
@@ -97,11 +96,11 @@ def test_mesh_is_bound_to_the_rest_pose(glb):
     inverse = np.swapaxes(inverse, 1, 2)  # columns first
     hips = glb.matrices(skin['joints'][0], {}, 0)
     for joint, matrix in zip(skin['joints'], inverse, strict=True):
-        assert_allclose(glb.matrices(joint, {}, 0) @ matrix, hips, atol=1e-5)
+        np.testing.assert_allclose(glb.matrices(joint, {}, 0) @ matrix, hips, atol=1e-5)
     attributes = glb.document['meshes'][0]['primitives'][0]['attributes']
     weights, normals = (glb.array(attributes[name]) for name in ('WEIGHTS_0', 'NORMAL'))
-    assert_allclose(weights.sum(1), 1, atol=1e-6)
-    assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(weights.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-5)
     assert glb.array(attributes['JOINTS_0']).max() < 27
 
 
@@ -115,7 +114,7 @@ def test_mannequin_has_the_proportions_of_the_person(clip):
     assert low[1] == pytest.approx(feet - 0.08, abs=0.005)
     assert high[1] == pytest.approx(rest['head'][1], abs=0.04)
     assert high[0] == pytest.approx(rest['left_hand_end'][0], abs=0.02)
-    assert_allclose(low[0], -high[0], atol=0.03)
+    np.testing.assert_allclose(low[0], -high[0], atol=0.03)
     assert mannequin.vertices[:, 2].max() < 0.25
     first, second, third = mannequin.vertices[mannequin.faces].swapaxes(0, 1)
     volume = (first * np.cross(second, third)).sum() / 6

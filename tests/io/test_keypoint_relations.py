@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from clip_files import DATA, SIZE, coco_result, dump, instance
 from mocap import KICK, joints_of
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 import mmhot
@@ -71,7 +70,7 @@ def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, ca
     clip = way(poses, tmp_path / 'a.json')
     assert clip.skeleton == order
     seen = np.isfinite(poses)
-    assert_allclose(clip.tracks[0].keypoints[seen], poses[seen], rtol=1e-6)
+    np.testing.assert_allclose(clip.tracks[0].keypoints[seen], poses[seen], rtol=1e-6)
     (line,) = caplog.messages
     assert f'17 joints without names are read as {order}, as people stand' in line
 
@@ -180,7 +179,7 @@ def test_missing_joints_may_be_marked_in_any_way(mark):
     (track,) = clip.tracks
     assert (np.isnan(track.keypoints).all(-1) == lost).all()
     assert ((track.scores == 0) == lost).all()
-    assert_allclose(track.keypoints[~lost], BODY[~lost], rtol=1e-6)
+    np.testing.assert_allclose(track.keypoints[~lost], BODY[~lost], rtol=1e-6)
 
 
 def test_shuffled_people_of_arrays_are_followed(caplog):
@@ -190,7 +189,7 @@ def test_shuffled_people_of_arrays_are_followed(caplog):
         shuffled[frame] = shuffled[frame, ::-1]
     caplog.clear()
     clip = Clip2D.from_arrays(shuffled, (1920, 1080), 25)
-    assert_allclose(points_of(clip), points_of(reference))
+    np.testing.assert_allclose(points_of(clip), points_of(reference))
     assert 'people change places in 18 of 40 frames' in caplog.text
     absent = TWO.copy()
     absent[10:20, 0] = np.nan
@@ -198,7 +197,7 @@ def test_shuffled_people_of_arrays_are_followed(caplog):
     clip = Clip2D.from_arrays(absent, (1920, 1080), 25)
     for one, other in zip(clip.tracks, reference.tracks, strict=True):
         assert len(one.frames) == (30 if one.track == 0 else 40)
-        assert_allclose(one.keypoints, other.keypoints[one.frames])
+        np.testing.assert_allclose(one.keypoints, other.keypoints[one.frames])
 
 
 @pytest.mark.parametrize('apart', [0.3, 1.0])
@@ -237,7 +236,7 @@ def test_people_who_change_places_are_followed_where_they_pass_each_other():
     known = Clip2D.from_arrays(passing, (4000, 3000), 25, skeleton='h36m-17')
     shuffled = np.stack([passing[0], *(rng.permutation(x) for x in passing[1:])])
     clip = Clip2D.from_arrays(shuffled, (4000, 3000), 25, skeleton='h36m-17')
-    assert_allclose(points_of(clip), points_of(known))
+    np.testing.assert_allclose(points_of(clip), points_of(known))
 
 
 # --- track IDs ------------------------------------------------------------------------
@@ -268,7 +267,7 @@ def test_ids_may_be_names(kind, tmp_path, caplog):
     clip = read_keypoints(path, skeleton='h36m-17', **SIZE)
     is_named = kind not in ('numbers', 'text')
     assert [x.track for x in clip.tracks] == ([0, 1] if is_named else [3, 7])
-    assert_allclose(points_of(clip), TWO.swapaxes(0, 1), rtol=1e-5)
+    np.testing.assert_allclose(points_of(clip), TWO.swapaxes(0, 1), rtol=1e-5)
     assert ('track IDs are names' in caplog.text) == is_named
 
 

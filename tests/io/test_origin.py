@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.lifting.world import place_people, to_world
@@ -41,19 +40,21 @@ def test_first_person_starts_at_the_origin(clip, tmp_path):
     assert abs(moved[0][0, first, :2].mean(0)).max() < 0.03
     for one, other in zip(moved, kept, strict=True):
         shift = other - one
-        assert_allclose(shift, np.broadcast_to([*feet(clip), 0], one.shape), atol=1e-4)
+        np.testing.assert_allclose(
+            shift, np.broadcast_to([*feet(clip), 0], one.shape), atol=1e-4
+        )
     assert np.linalg.norm(feet(clip)) > 5
 
     clip.save(tmp_path / 'a.glb')
     data = (tmp_path / 'a.glb').read_bytes()
     size = struct.unpack('<I', data[12:16])[0]
     origin = json.loads(data[20 : 20 + size])['scenes'][0]['extras']['origin']
-    assert_allclose(origin, [*feet(clip), 0], atol=1e-5)
+    np.testing.assert_allclose(origin, [*feet(clip), 0], atol=1e-5)
 
     clip.save(tmp_path / 'a.mot')
     text = (tmp_path / 'a_person1.mot').read_text()
     result = [*map(float, re.search(r'^origin=(.*)$', text, re.M)[1].split())]
-    assert_allclose(result, origin, atol=1e-5)
+    np.testing.assert_allclose(result, origin, atol=1e-5)
     head, rows = text.split('endheader\n')
     columns, *values = rows.splitlines()
     start = dict(zip(columns.split('\t'), values[0].split('\t'), strict=True))

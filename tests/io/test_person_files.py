@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from glb_files import Glb
 from mocap import H36M, KICK, joints_of
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 from mmhot.chain.calls import SAVE
@@ -30,7 +29,7 @@ def test_bvh_contains_the_motion_that_was_written(tmp_path):
     assert result.fps == pytest.approx(50)
     rows = {HUMAN_IK.joints.index(x): name for x, name in HUMAN_IK.names.items()}
     positions = result.positions[:, [result.names.index(x) for x in rows.values()]]
-    assert_allclose(positions, motion.positions()[:, [*rows]], atol=5e-4)
+    np.testing.assert_allclose(positions, motion.positions()[:, [*rows]], atol=5e-4)
     lines = (tmp_path / 'a.bvh').read_text().splitlines()[-len(positions) :]
     angles = np.loadtxt(lines)[:, 3:]
     assert np.abs(np.diff(angles, axis=0)).max() < 180
@@ -57,9 +56,11 @@ def test_trc_holds_the_markers(tmp_path):
     assert (header['NumFrames'], header['NumMarkers']) == ('10', '17')
     assert (header['Units'], header['OrigDataStartFrame']) == ('m', '5')
     assert names == [x.replace('foot', 'ankle') for x in H36M.joints]
-    assert_allclose(frames, np.arange(5, 15))
-    assert_allclose(times, np.arange(4, 14) / 25)
-    assert_allclose(markers, clip.places()[..., [0, 2, 1]] * (1, 1, -1), atol=1e-6)
+    np.testing.assert_allclose(frames, np.arange(5, 15))
+    np.testing.assert_allclose(times, np.arange(4, 14) / 25)
+    np.testing.assert_allclose(
+        markers, clip.places()[..., [0, 2, 1]] * (1, 1, -1), atol=1e-6
+    )
 
 
 def test_csv_holds_every_joint(tmp_path):
@@ -79,7 +80,7 @@ def test_csv_holds_every_joint(tmp_path):
     assert (rows[3]['u'], rows[3]['v'], rows[3]['error_3d']) == ('', '', '')
     assert rows[4]['error_3d'] == '0.05'
     table = np.array([[float(row[axis]) for axis in 'xyz'] for row in rows])
-    assert_allclose(table.reshape(-1, 17, 3), clip.keypoints_3d, rtol=1e-5)
+    np.testing.assert_allclose(table.reshape(-1, 17, 3), clip.keypoints_3d, rtol=1e-5)
     assert float(rows[17]['time']) == pytest.approx(1 / 25)
     assert float(rows[17]['root_z']) == pytest.approx(clip.root_3d[1, 2], rel=1e-5)
 
@@ -102,13 +103,15 @@ def test_each_person_gets_a_file(tmp_path, suffix):
     first, later = (positions_of(tmp_path / f'a_person{t}.{suffix}') for t in (4, 7))
     assert len(first) == 100
     near = 1e-2 if suffix == 'bvh' else 1e-6  # feet turn slowly
-    assert_allclose(first[50:55], first[49:50].repeat(5, 0), atol=near)
-    assert_allclose(first[55:60], first[60:61].repeat(5, 0), atol=near)
+    np.testing.assert_allclose(first[50:55], first[49:50].repeat(5, 0), atol=near)
+    np.testing.assert_allclose(first[55:60], first[60:61].repeat(5, 0), atol=near)
     if suffix == 'trc':
         assert len(later) == clip.frame[-1] + 1 - 100
     else:  # which begins with the video
         assert len(later) == clip.frame[-1] + 1
-        assert_allclose(later[:100], later[100:101].repeat(100, 0), atol=near)
+        np.testing.assert_allclose(
+            later[:100], later[100:101].repeat(100, 0), atol=near
+        )
 
 
 @pytest.fixture
@@ -133,12 +136,12 @@ def test_bvh_of_a_varying_rate_is_resampled(uneven, tmp_path):
     assert result.fps == pytest.approx(uneven.fps)
     places = result.positions
     assert len(places) == round(uneven.time[-1] * uneven.fps) + 1 == 136 + 67
-    assert_allclose(places[:68], expected.positions[:68], atol=3e-3)
-    assert_allclose(places[68::2], expected.positions[68:], atol=3e-3)
+    np.testing.assert_allclose(places[:68], expected.positions[:68], atol=3e-3)
+    np.testing.assert_allclose(places[68::2], expected.positions[68:], atol=3e-3)
     places = later.positions
     assert len(places) == 136 + 67
     begin = round(late.time[0] * late.fps)
-    assert_allclose(
+    np.testing.assert_allclose(
         places[:begin], places[begin : begin + 1].repeat(begin, 0), atol=0.01
     )
 
@@ -158,13 +161,15 @@ def test_files_have_another_rate(uneven, tmp_path, suffix, rate):
         header, _, _, times, markers = read_trc(path)
         assert header['DataRate'] == f'{rate}'
         root, expected = markers[:, 0, 0], uneven.places()[:, 0, 0]
-        assert_allclose(root, np.interp(times, uneven.time, expected), atol=1e-5)
+        np.testing.assert_allclose(
+            root, np.interp(times, uneven.time, expected), atol=1e-5
+        )
     elif suffix == 'mot':
         rows = path.read_text().split('endheader\n')[1].splitlines()[1:]
         times = np.array([float(row.split('\t')[0]) for row in rows])
     else:
         times = max((x for x, _ in Glb(path).channels().values()), key=len)
-    assert_allclose(times, np.arange(len(times)) / rate, atol=1e-5)
+    np.testing.assert_allclose(times, np.arange(len(times)) / rate, atol=1e-5)
     assert duration - 1 / rate < times[-1] <= duration + 1e-6
 
 
@@ -174,5 +179,5 @@ def test_gaps_stay_gaps_at_another_rate(tmp_path):
     clip.save(tmp_path / 'a.glb', out_fps=50)
     found = Glb(tmp_path / 'a.glb')
     (shown,) = [x for (_, path), x in found.channels().items() if path == 'scale']
-    assert_allclose(shown[0], [0, 99 / 50, 150 / 50], atol=1e-6)
-    assert_allclose(shown[1][:, 0], [1, 0, 1])
+    np.testing.assert_allclose(shown[0], [0, 99 / 50, 150 / 50], atol=1e-6)
+    np.testing.assert_allclose(shown[1][:, 0], [1, 0, 1])

@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 from pickled_calls import PickledCall
 
 from mmhot.io.pickles import load_objects
@@ -29,8 +28,8 @@ def test_arrays_and_containers_are_loaded(tmp_path, protocol):
     loaded = load_objects(path)
     assert {key: loaded[key] for key in plain} == plain
     for name in list(CONTENT)[:-1]:
-        assert_array_equal(loaded[name], CONTENT[name])
-    assert_array_equal(loaded['nested'][0]['x'], [1, 1])
+        np.testing.assert_array_equal(loaded[name], CONTENT[name])
+    np.testing.assert_array_equal(loaded['nested'][0]['x'], [1, 1])
     again = pickle.loads(pickle.dumps(loaded))
     assert type(again['C']) is np.ndarray
 

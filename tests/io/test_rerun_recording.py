@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import rendered
 from video_files import write_video
 
@@ -52,15 +51,15 @@ def test_recording_holds_poses_keypoints_and_video(clip, tmp_path):
         assert {frame for frame, points in joints.items() if not points} == gone
         there = [points for points in joints.values() if points]
         expected = clip.keypoints_3d[rows] + clip.root_3d[rows, None]
-        assert_allclose(there, expected, atol=1e-6)
+        np.testing.assert_allclose(there, expected, atol=1e-6)
         assert sorted(set(joints) - gone) == clip.frame[rows].tolist()
         pixels = column(recording, f'image/person{track}', 'Points2D:positions')
         pixels = [points for points in pixels.values() if points]
-        assert_allclose(pixels, clip.keypoints_2d[rows], atol=1e-4)
+        np.testing.assert_allclose(pixels, clip.keypoints_2d[rows], atol=1e-4)
     bones = np.array(column(recording, 'world/person3/bones', 'LineStrips3D:strips')[0])
     pose = clip.keypoints_3d[0] + clip.root_3d[0]
-    assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
-    assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
+    np.testing.assert_allclose(bones[:, 0], pose[list(clip.parents[1:])], atol=1e-6)
+    np.testing.assert_allclose(bones[:, 1], pose[1:], atol=1e-6)
 
     shown = column(recording, 'image', 'VideoFrameReference:timestamp')
     assert sorted(shown) == list(range(10))
@@ -81,10 +80,12 @@ def test_recording_holds_axes_and_timestamps(tmp_path, axes, code):
     write_recording(clip, path)
     coordinates = column(path, 'world', 'ViewCoordinates:xyz')[None]
     expected = [item.value for item in getattr(rerun.ViewCoordinates, code).coordinates]
-    assert_array_equal(np.ravel(coordinates), expected)
+    np.testing.assert_array_equal(np.ravel(coordinates), expected)
     joints = column(path, 'world/person0', 'Points3D:positions', 'seconds')
     seconds = np.array(sorted(joints), 'timedelta64[ns]')
-    assert_allclose(seconds[:136] / np.timedelta64(1, 's'), np.arange(136) / 25)
+    np.testing.assert_allclose(
+        seconds[:136] / np.timedelta64(1, 's'), np.arange(136) / 25
+    )
     (colors,) = column(path, 'world/person0', 'Points3D:colors').values()
     left = int(SIDE_COLORS['left'][1:] + 'ff', 16)
     assert colors[clip.joint_names.index('left_hip')] == left
@@ -103,7 +104,7 @@ def test_recording_holds_expected_errors(clip, tmp_path):
         curves = column(path, f'expected_error/person{track}', 'Scalars:scalars')
         curves = {frame: values for frame, values in curves.items() if values}
         assert sorted(curves) == clip.frame[rows].tolist()
-        assert_array_equal(np.float32(list(curves.values())), errors[rows])
+        np.testing.assert_array_equal(np.float32(list(curves.values())), errors[rows])
     names = column(path, 'expected_error/person3', 'SeriesLines:names')[None]
     assert names == list(clip.joint_names)
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from rendered_clips import rendered
 
 import mmhot
@@ -101,7 +100,7 @@ def assert_body(read, clip, axes):
         places = places - places[:, [1, 4]].mean(1, keepdims=True)
     if axes == 'camera':
         places = places[..., [0, 2, 1]] * (1, -1, 1)
-    assert_allclose(body[:, limbs], places[:, limbs], atol=1e-4)
+    np.testing.assert_allclose(body[:, limbs], places[:, limbs], atol=1e-4)
 
 
 def freemocap(folder, clip):
@@ -188,7 +187,7 @@ def test_files_of_other_programs(make, options, skeleton, axes, clip, tmp_path):
     read = read_poses(make(tmp_path, clip), **options)
     assert read.joint_names == get_skeleton(skeleton).joints
     assert read.fps == options.get('fps', 60)
-    assert_allclose(read.frame, range(COUNT))
+    np.testing.assert_allclose(read.frame, range(COUNT))
     assert_body(read, clip, axes)
 
 
@@ -248,7 +247,7 @@ def test_tables_vary(kind, clip, tmp_path, caplog):
     read = read_poses(path)
     kept = np.delete(range(COUNT), {'lost': [4], 'cut off': [-1]}.get(kind, []))
     assert ('last line is cut off' in caplog.text) == (kind == 'cut off')
-    assert_allclose(read.frame, kept)
+    np.testing.assert_allclose(read.frame, kept)
     assert (read.fps, read.joint_names) == (25, get_skeleton('mediapipe-33').joints)
     assert_body(read, clip.take(kept), 'z-up')
 
@@ -277,14 +276,16 @@ def test_times_of_a_variable_rate_are_kept(clip, has_frames, tmp_path):
     heads = [('frame', np.arange(COUNT)), ('timestamp', times)][not has_frames :]
     path = wide(tmp_path / 'a.csv', joints, heads=heads)
     read = mmhot.refine(path, given_axes='z-up')
-    assert_allclose(read.time, times, atol=1e-6)
+    np.testing.assert_allclose(read.time, times, atol=1e-6)
     people = [
         dict(timestamp_ms=1000 * t, keypoints_3d=p.tolist())
         for t, p in zip(times, np.stack([*joints.values()], 1), strict=True)
     ]
-    assert_allclose(read_poses(people, skeleton='mediapipe-33').time, times, atol=1e-6)
+    np.testing.assert_allclose(
+        read_poses(people, skeleton='mediapipe-33').time, times, atol=1e-6
+    )
     stated = read_poses(path, fps=25, axes='z-up')  # an option counts more
-    assert_allclose(stated.time, np.arange(COUNT) / 25)
+    np.testing.assert_allclose(stated.time, np.arange(COUNT) / 25)
 
 
 @pytest.mark.parametrize('times', [np.arange(COUNT) // 25, [np.nan] * COUNT])
@@ -307,7 +308,7 @@ def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, ca
         line[1] = f'{time:.3f}'
     path.write_text('\n'.join(map(separator.join, lines)))
     read = read_poses(path)
-    assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
+    np.testing.assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
     assert 'times are of 25 frames/s, but DataRate is 60: times are used' in caplog.text
 
 
@@ -363,7 +364,7 @@ def test_landmarks_in_shares_of_the_image_are_lifted(clip, tmp_path):
     write(path, header.split(','), shares)
     read = mmhot.read_keypoints(path, image_size=(1000, 500), fps=25)
     wanted = np.array([x[2:4] for x in shares]).reshape(COUNT, 33, 2) * (1000, 500)
-    assert_allclose(read.tracks[0].keypoints, wanted, atol=1e-2)
+    np.testing.assert_allclose(read.tracks[0].keypoints, wanted, atol=1e-2)
     with pytest.raises(ValueError, match='2D keypoints are for mmhot lift'):
         read_poses(path, fps=25)
 
@@ -376,7 +377,7 @@ def test_panoptic(clip, tmp_path):
         text = json.dumps(dict(version=0.7, bodies=[person] * (frame > 0)))
         (tmp_path / f'body3DScene_{frame:08}.json').write_text(text)
     read = read_poses(tmp_path, fps=25)
-    assert_allclose(read.frame, range(1, COUNT))
+    np.testing.assert_allclose(read.frame, range(1, COUNT))
     assert {*read.track} == {3}
     assert_body(read, clip.take(np.arange(1, COUNT)), 'camera')
 
@@ -389,7 +390,7 @@ def test_fingers_are_those_of_sam(clip, tmp_path):
     assert 'right_thumb_tip_3DX' in header
     thumb = joints_of(clip, 'mhr-70')['left_forefinger4']
     index = read.joint_names.index('left_forefinger4')
-    assert_allclose(
+    np.testing.assert_allclose(
         read.places()[:, index], thumb[:, [0, 2, 1]] * (1, -1, 1), atol=1e-4
     )
 
@@ -406,8 +407,8 @@ def test_our_own_csv(axes, clip, tmp_path):
     places = read.places()
     if read.axes != axes:  # 'world' is not stated
         assert (read.axes, axes) == ('z-up', 'world')
-    assert_allclose(places, wanted.places(), atol=1e-4)
-    assert_allclose(read.frame, wanted.frame)
+    np.testing.assert_allclose(places, wanted.places(), atol=1e-4)
+    np.testing.assert_allclose(read.frame, wanted.frame)
 
 
 @pytest.mark.parametrize('suffix', ['trc', 'c3d'])
@@ -418,8 +419,8 @@ def test_our_own_markers(suffix, clip, tmp_path):
     given.save(tmp_path / f'walk.{suffix}')
     read = read_poses(tmp_path / f'walk.{suffix}')
     assert (read.axes, read.fps) == ('world', 25)
-    assert_allclose(read.frame, given.frame)
-    assert_allclose(read.places(), given.places(), atol=1e-4)
+    np.testing.assert_allclose(read.frame, given.frame)
+    np.testing.assert_allclose(read.places(), given.places(), atol=1e-4)
 
 
 def test_markers_without_labels_and_in_inches(clip, tmp_path):
@@ -436,7 +437,7 @@ def test_markers_without_labels_and_in_inches(clip, tmp_path):
     content.write(str(tmp_path / 'b.c3d'))
     read = read_poses(tmp_path / 'b.c3d', axes='world')
     assert read.joint_names == read_poses(tmp_path / 'a.c3d').joint_names
-    assert_allclose(read.places(), clip.places(), atol=1e-4)
+    np.testing.assert_allclose(read.places(), clip.places(), atol=1e-4)
 
 
 def test_skeletons_by_name(clip, tmp_path):

@@ -5,7 +5,6 @@ import tracemalloc
 import numpy as np
 import pytest
 from mocap import CAMERAS, KICK, joints_of
-from numpy.testing import assert_allclose
 
 from mmhot.lifting.placement import place_roots
 
@@ -30,7 +29,7 @@ def place(poses, pixels, scores=None, seconds=None):
 @pytest.mark.parametrize('num_frames', [1, 2])
 def test_single_frames_are_placed_exactly(num_frames):
     poses, pixels, root = kick(num_frames)
-    assert_allclose(place(poses, pixels), root, atol=1e-4)
+    np.testing.assert_allclose(place(poses, pixels), root, atol=1e-4)
 
 
 def test_noisy_pixels_make_no_jumps():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mocap import CAMERAS, JUMP, KICK, joints_of, standing_pose
-from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, TILT, joined, rendered
 
 from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
@@ -58,7 +57,7 @@ def test_people_and_runs_of_frames_are_placed_independently():
     moved = np.where(np.arange(len(clip)) < half, 0, 100)
     apart = place_people(replace(clip, frame=clip.frame + moved), lens)
     alone = place_people(replace(clip, track=np.where(moved, 1, 0)), lens)
-    assert_allclose(apart.root_3d, alone.root_3d, atol=1e-6)
+    np.testing.assert_allclose(apart.root_3d, alone.root_3d, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +144,7 @@ def test_each_shot_has_its_own_floor():
     both = replace(joined(walk, later), cuts=(count,))
     world = to_world(both, static_camera=True)
     alone = [to_world(clip, static_camera=True).places() for clip in (walk, dance)]
-    assert_allclose(world.places(), np.concatenate(alone), atol=1e-5)
+    np.testing.assert_allclose(world.places(), np.concatenate(alone), atol=1e-5)
     one = to_world(replace(both, cuts=()), static_camera=True)
     assert abs(one.places() - world.places()).max() > 0.05
 
@@ -176,7 +175,7 @@ def test_people_on_boxes_do_not_tilt_the_floor(name):
     up = np.linalg.lstsq(poses, leveled.reshape(-1, 3), rcond=None)[0][:, 2]
     assert np.degrees(np.arccos(-up @ [0, np.cos(tilt), np.sin(tilt)])) < 3
     heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 5, axis=1)
-    assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
+    np.testing.assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
 
 
 def seated(poses):
@@ -211,7 +210,7 @@ def test_people_who_do_not_stand_straight_do_not_level_the_floor(posture, caplog
     poses += [0, 5, 0]
     clip = Clip3D.from_arrays(poses, 25, axes='z-up')
     world = to_world(clip, static_camera=True)
-    assert_allclose(world.keypoints_3d, clip.keypoints_3d, atol=1e-4)
+    np.testing.assert_allclose(world.keypoints_3d, clip.keypoints_3d, atol=1e-4)
     assert 'the camera is taken to be level' in caplog.text
 
 
@@ -221,14 +220,14 @@ def test_people_of_wrong_sizes_stand_on_one_floor():
     larger = clip.root_3d * 1.1, clip.keypoints_3d * 1.1
     world = to_world(with_second_person(clip, *larger), static_camera=True)
     heights = np.percentile(world.places()[:, ANKLES, 2].reshape(2, -1), 10, axis=1)
-    assert_allclose(heights, ANKLE_HEIGHT, atol=0.015)
+    np.testing.assert_allclose(heights, ANKLE_HEIGHT, atol=0.015)
 
 
 def test_jumps_leave_the_floor_of_a_person():
     seconds = np.arange(200) / 50
     drift = 0.2 + 0.05 * np.sin(seconds)
     jump = np.maximum(4.9 * (0.3**2 - (seconds - 2) ** 2), 0)
-    assert_allclose(find_own_floor(drift + jump, seconds), drift, atol=0.03)
+    np.testing.assert_allclose(find_own_floor(drift + jump, seconds), drift, atol=0.03)
 
 
 @pytest.mark.parametrize('camera', CAMERAS)
@@ -251,8 +250,8 @@ def test_each_person_may_have_a_height():
     for track, height in ((0, 2.0), (3, 1.0)):
         expected = scale_people(clip, height)
         person = scaled.take(scaled.track == track)
-        assert_allclose(person.keypoints_3d, expected.keypoints_3d)
-        assert_allclose(person.root_3d, expected.root_3d)
+        np.testing.assert_allclose(person.keypoints_3d, expected.keypoints_3d)
+        np.testing.assert_allclose(person.root_3d, expected.root_3d)
     with pytest.raises(ValueError, match='one for each of the people 0, 3 of'):
         scale_people(both, (2.0, 1.0, 1.5))
     assert ExportOptions.read({'height': '1.80,1.20'}).height == (1.8, 1.2)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from video_files import gray_image
 
 from mmhot.geometry.crops import crop_matrix, map_points, unmap_points
@@ -106,8 +105,8 @@ def test_keypoints_are_in_pixels_of_the_image(use, kind):
     assert [len(keypoints) for keypoints, _ in poses] == [1, 0, 2]
     for keypoints, scores in poses:
         expected = np.tile([20.0, 30.0], (*keypoints.shape[:2], 1))
-        assert_allclose(keypoints, expected, atol=tolerance)
-        assert_allclose(scores, score, rtol=1e-6)
+        np.testing.assert_allclose(keypoints, expected, atol=tolerance)
+        np.testing.assert_allclose(scores, score, rtol=1e-6)
     lengths = [len(batch) for batch in session.batches]
     assert lengths == ([1, 1, 1] if is_single else [3])
     expected = [x if isinstance(x, int) else len(session.batches[0]) for x in shape]
@@ -159,7 +158,7 @@ def test_exported_detectors_state_their_size(use):
         sides = (288, 512)
         batch = (1, 3, *sides) if shape[1] == 3 else (1, *sides, 3)
         assert session.batches[0].shape == batch
-        assert_allclose(boxes, [[0, 0, 1024, 288]])
+        np.testing.assert_allclose(boxes, [[0, 0, 1024, 288]])
     use(Session(['b', 17, 2], DETECTIONS, answer))
     with pytest.raises(
         ValueError, match=r"shape \['b', 17, 2\]: images \(B, 3, H, W\)"
@@ -205,5 +204,5 @@ def test_exported_models_state_padding_smoothing_and_score_curve(use, smoothing)
     keypoints, scores = model([gray_image(size=(64, 64))], [BOX])[0]
     matrix = crop_matrix(BOX[0], (192, 256), 1.1)
     peak = np.array([50.25 if smoothing else 50, 60])
-    assert_allclose(keypoints[0, 0], unmap_points(matrix, peak), rtol=1e-4)
-    assert_allclose(scores, 0.8)
+    np.testing.assert_allclose(keypoints[0, 0], unmap_points(matrix, peak), rtol=1e-4)
+    np.testing.assert_allclose(scores, 0.8)

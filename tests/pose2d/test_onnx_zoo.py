@@ -10,7 +10,6 @@ import pytest
 from local_servers import served
 from mmpose.codecs import UDPHeatmap
 from mmpose.datasets.transforms import GetBBoxCenterScale, TopdownAffine
-from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from mmhot.pose2d.estimate import EstimatePoses
@@ -201,8 +200,10 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     _, estimator = open_whole(str(path))
     assert estimator.name == 'rtmpose-m'
     [(keypoints, scores)] = estimator([IMAGE], [BOX])
-    assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
-    assert_allclose(scores, 1)  # 0.9 times 3, red 30 by 10, and no more than 1
+    np.testing.assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
+    np.testing.assert_allclose(
+        scores, 1
+    )  # 0.9 times 3, red 30 by 10, and no more than 1
     assert estimator._padding == 1.5
     folder = cache / 'mmhot'
     unpacked = sorted(file.name for file in folder.rglob('*') if file.is_file())
@@ -257,8 +258,8 @@ def test_normalization_is_that_of_the_pipeline_or_the_name(tmp_path, name, text,
         path.with_name('pipeline.json').write_text(text)
     detector = OnnxDetector(path, min_score=1e-6)
     boxes, scores = detector([np.zeros((60, 128, 3), np.uint8)])[0]
-    assert_allclose(boxes[0], [16, 32, 80, 60])
-    assert_allclose(scores, [score, score / 10], rtol=1e-5)
+    np.testing.assert_allclose(boxes[0], [16, 32, 80, 60])
+    np.testing.assert_allclose(scores, [score, score / 10], rtol=1e-5)
 
 
 # --- one-stage models -----------------------------------------------------------------
@@ -290,9 +291,9 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     )
     images = [np.zeros((96, 128, 3), np.uint8), np.zeros((128, 128, 3), np.uint8)]
     boxes = detector(images)
-    assert_allclose(boxes[0][0], [[20, 20, 60, 96]])
-    assert_allclose(boxes[1][0], [[20, 20, 60, 120]])
-    assert_allclose(boxes[1][1], [0.9])
+    np.testing.assert_allclose(boxes[0][0], [[20, 20, 60, 96]])
+    np.testing.assert_allclose(boxes[1][0], [[20, 20, 60, 120]])
+    np.testing.assert_allclose(boxes[1][1], [0.9])
     # the second box of the first image has nothing, and that of the second a doubtful
     searched = [
         np.float32([[20, 20, 60, 96], [90, 0, 99, 9]]),
@@ -300,11 +301,11 @@ def test_one_stage_models_run_once_for_boxes_and_poses(rtmo, monkeypatch):
     ]
     poses = estimator(images, searched)
     assert len(runs) == 2
-    assert_allclose(poses[0][0][0], [[40, 60]] * 17)
-    assert_allclose(poses[0][1][0], 0.5)  # gray 114: not normalized
+    np.testing.assert_allclose(poses[0][0][0], [[40, 60]] * 17)
+    np.testing.assert_allclose(poses[0][1][0], 0.5)  # gray 114: not normalized
     assert np.isnan(poses[0][0][1]).all()
     assert not poses[0][1][1].any()
-    assert_allclose(poses[1][0][:, 0], [[100, 60], [40, 60]])
+    np.testing.assert_allclose(poses[1][0][:, 0], [[100, 60], [40, 60]])
     assert len(detector([images[1].copy()])[0][0]) == 1
     assert len(runs) == 2
     images[1][:] = 9  # a buffer that is filled again
@@ -330,10 +331,10 @@ def test_udp_heatmaps_are_decoded_as_by_mmpose(noise):
     ours, scores = decode_udp_heatmaps(maps, np.array([192, 256]))
     theirs, confidence = codec.decode(maps)
     # its heads expect a crop of 192 x 256 units, and ours has pixels
-    assert_allclose(ours, theirs[0] * (191 / 192, 255 / 256), atol=1e-3)
-    assert_allclose(scores, confidence[0].clip(0, 1))
+    np.testing.assert_allclose(ours, theirs[0] * (191 / 192, 255 / 256), atol=1e-3)
+    np.testing.assert_allclose(scores, confidence[0].clip(0, 1))
     if not noise:
-        assert_allclose(ours, points, atol=0.1)
+        np.testing.assert_allclose(ours, points, atol=0.1)
 
 
 HUB = 'vitpose/onnx/model.onnx'
@@ -381,4 +382,4 @@ def test_the_pipeline_states_the_size_of_open_inputs(tmp_path):
     )
     path.with_name('pipeline.json').write_text(text)
     [(keypoints, _)] = OnnxPoseEstimator(path)([IMAGE], [BOX])
-    assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
+    np.testing.assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
 from pose_sources import BOX, Detector, Estimator, FunctionDetector, FunctionEstimator
 from video_files import gray_image, write_video
 
@@ -29,9 +28,9 @@ def test_every_frame_has_its_people(video, poses_2d):
     done = []
     found = poses_2d(VideoFile(video), progress=done.append)
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 0, 1, 1]
-    assert_allclose(found.people[5].bboxes, BOX + [5, 0, 5, 0])
-    assert_allclose(found.people[5].keypoints[0].mean(0), [25, 26])
-    assert_allclose(found.times, np.arange(10) / 25, atol=1e-6)
+    np.testing.assert_allclose(found.people[5].bboxes, BOX + [5, 0, 5, 0])
+    np.testing.assert_allclose(found.people[5].keypoints[0].mean(0), [25, 26])
+    np.testing.assert_allclose(found.times, np.arange(10) / 25, atol=1e-6)
     assert (found.size, found.complete, found.ended) == ((64, 48), True, '')
     assert done[-1] == 10
 
@@ -43,7 +42,7 @@ def test_detector_skips_frames(video):
     # frame 3 is empty; the person of frame 6 is searched backwards to frame 4
     assert [len(people) for people in found.people] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
     around = PoseSearch(None, (64, 48)).boxes_of(found.people[0])
-    assert_array_equal(poses_2d.estimator.boxes[1], round_boxes(around))
+    np.testing.assert_array_equal(poses_2d.estimator.boxes[1], round_boxes(around))
 
 
 KEYPOINTS, SCORES = np.zeros((1, 17, 2)), np.ones((1, 17))
@@ -88,15 +87,17 @@ def test_models_get_rounded_boxes_in_videos(poses_2d):
     image = gray_image(size=(1600, 1600))
     poses_2d.detector = FunctionDetector(lambda _: [(boxes, np.ones(400))])
     poses_2d.detect([image])
-    assert_array_equal(poses_2d.estimator.boxes[-1], rounded)
+    np.testing.assert_array_equal(poses_2d.estimator.boxes[-1], rounded)
     poses_2d.detect([image], video=False)
-    assert_array_equal(poses_2d.estimator.boxes[-1], boxes)
+    np.testing.assert_array_equal(poses_2d.estimator.boxes[-1], boxes)
 
 
 def test_boxes_are_padded_around_confident_keypoints():
     keypoints = np.float32([[[10, 10], [20, 50], [500, 500]]])
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.9, 0.9, 0.1]]))
-    assert_allclose(PoseSearch(None, (64, 58)).boxes_of(people), [[4, 4, 26, 56]])
+    np.testing.assert_allclose(
+        PoseSearch(None, (64, 58)).boxes_of(people), [[4, 4, 26, 56]]
+    )
     people = People(BOX, np.ones(1), keypoints, np.float32([[0.01, 0.02, 0.1]]))
     assert np.isfinite(PoseSearch(None, (64, 58)).boxes_of(people)).all()
 
@@ -136,7 +137,7 @@ def test_tracked_people_are_redetected(video):
     assert poses_2d.detector.calls == [0, 9]
     [row] = np.flatnonzero(found.people[9].bbox_scores == 0.5)
     tracked = poses_2d.detector.tracked.keypoints[0]
-    assert_array_equal(tracked, found.people[9].keypoints[row])
+    np.testing.assert_array_equal(tracked, found.people[9].keypoints[row])
 
 
 def test_every_frame_of_short_videos_is_detected(tmp_path):
@@ -190,7 +191,7 @@ def test_interrupted_run_is_resumed(video, poses_2d, tmp_path):
     clip = poses_2d(VideoFile(video), cache)
     assert poses_2d.detector.calls == [6, 7, 8, 9]
     assert [len(people) for people in clip.people] == [1, 1, 1, 0, 1, 1, 1, 0, 1, 1]
-    assert_allclose(clip.times, np.arange(10) / 25, atol=1e-6)
+    np.testing.assert_allclose(clip.times, np.arange(10) / 25, atol=1e-6)
 
 
 def test_end_of_a_damaged_video_is_cached(video, poses_2d, tmp_path, monkeypatch):

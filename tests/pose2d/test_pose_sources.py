@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from numpy.testing import assert_allclose
 from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from torch import nn
 
@@ -66,12 +65,12 @@ def test_mmpose_models_get_colors_and_positions_right(tmp_path):
         (1, 17, 2),
     ]
     # a cell of the heatmap is at most 6 pixels
-    assert_allclose(poses[0][0][0], [[40, 30]] * 17, atol=4)
-    assert_allclose(poses[0][0][1], [[100, 60]] * 17, atol=4)
-    assert_allclose(poses[2][0][0], [[20, 70]] * 17, atol=4)
+    np.testing.assert_allclose(poses[0][0][0], [[40, 30]] * 17, atol=4)
+    np.testing.assert_allclose(poses[0][0][1], [[100, 60]] * 17, atol=4)
+    np.testing.assert_allclose(poses[2][0][0], [[20, 70]] * 17, atol=4)
     assert poses[0][1].min() > 0.5
     alone = model(images[:1], [np.float32(boxes[0][1:])])
-    assert_allclose(alone[0][0][0], poses[0][0][1], atol=1e-4)
+    np.testing.assert_allclose(alone[0][0][0], poses[0][0][1], atol=1e-4)
 
 
 def test_usual_crops_are_cut_as_by_mmposes_transforms():
@@ -131,16 +130,18 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
     detections = detector_of(path, weights)([spotted((60, 45, RED))] * 2)
     for boxes, scores in detections:
-        assert_allclose(boxes, [[1, 2, 120, 40]])
-        assert_allclose(scores, [0.9])
+        np.testing.assert_allclose(boxes, [[1, 2, 120, 40]])
+        np.testing.assert_allclose(scores, [0.9])
     ((first, _),) = stand_in.seen
     assert first.shape == (3, 48, 64)
     assert first[:, 24, 32].tolist() == [0, 0, 255]  # still BGR, as MMDetection wants
     meta['dataset_meta']['classes'] = ('dog', 'cat')
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
     ((boxes, scores),) = detector_of(path, weights)([spotted((60, 45, RED))])
-    assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])  # of own objects all
-    assert_allclose(scores, [0.9, 0.8])
+    np.testing.assert_allclose(
+        boxes, [[1, 2, 120, 40], [0, 0, 8, 8]]
+    )  # of own objects all
+    np.testing.assert_allclose(scores, [0.9, 0.8])
     config = deepcopy(DETECTOR)  # the names of weights alone are in the config
     config['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']
     path, weights = write(tmp_path, config, stand_in.state_dict(), {})

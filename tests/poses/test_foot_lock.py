@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from feet import slow_errors
 from mocap import KICK, joints_of, standing_pose
-from numpy.testing import assert_allclose
 from rendered_clips import DATA, H36M, rendered
 
 from mmhot.io.lifted import read_lifted
@@ -99,7 +98,9 @@ def test_locked_legs_have_constant_bones_and_bend_forward():
         ahead = forward - (forward * line).sum(-1, keepdims=True) * line
         assert (bend * ahead).sum(-1).min() > -1e-8  # or straight
     others = [joint for joint in range(17) if joint not in {*LEGS[0][1:], *LEGS[1][1:]}]
-    assert_allclose(poses[:, others], clip.keypoints_3d[:, others], atol=1e-7)
+    np.testing.assert_allclose(
+        poses[:, others], clip.keypoints_3d[:, others], atol=1e-7
+    )
 
 
 @pytest.mark.parametrize('speed', [0.0, 0.05, 0.1, 0.3, 2.0])
@@ -111,7 +112,7 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
     clip = Clip3D.from_arrays(poses, 25.0, axes='world')
     for limits in (FootLockLimits(), FootLockLimits(min_noise=0 if speed else 1)):
         places = LockFeet(limits=limits).lock(clip).places()
-        assert_allclose(places, clip.places(), atol=1e-5)
+        np.testing.assert_allclose(places, clip.places(), atol=1e-5)
 
 
 @pytest.mark.parametrize('depth', [0.3, 0.5])
@@ -131,7 +132,7 @@ def test_feet_on_a_treadmill_are_not_held_if_lifted_too_flat(depth, caplog):
 def test_steps_of_a_fast_kick_are_not_held():
     [(places, _)] = resampled([joints_of(KICK, 150)], 25.0, 1.6)
     clip = Clip3D.from_arrays(places, 25.0, axes='world')
-    assert_allclose(LockFeet().lock(clip).places(), clip.places(), atol=1e-5)
+    np.testing.assert_allclose(LockFeet().lock(clip).places(), clip.places(), atol=1e-5)
 
 
 def test_clips_without_contacts_or_places_are_untouched():
@@ -140,10 +141,12 @@ def test_clips_without_contacts_or_places_are_untouched():
     none = no_contacts.lock(clip)
     unknown = rendered('walk')  # without root positions
     for before, after in ((clip, none), (unknown, LockFeet().lock(unknown))):
-        assert_allclose(after.keypoints_3d, before.keypoints_3d, atol=0)
-        assert_allclose(after.root_3d, before.root_3d, atol=0)
+        np.testing.assert_allclose(after.keypoints_3d, before.keypoints_3d, atol=0)
+        np.testing.assert_allclose(after.root_3d, before.root_3d, atol=0)
     short = clip.take(np.arange(2))
-    assert_allclose(LockFeet().lock(short).keypoints_3d, short.keypoints_3d, atol=0)
+    np.testing.assert_allclose(
+        LockFeet().lock(short).keypoints_3d, short.keypoints_3d, atol=0
+    )
 
 
 def test_people_are_locked_independently():
@@ -154,7 +157,7 @@ def test_people_are_locked_independently():
     )
     step = LockFeet(contacts=lambda x, *_: contacts[len(x)])
     alone, together = step.lock(clip), step.lock(both)
-    assert_allclose(together.root_3d[1::2], alone.root_3d, atol=1e-6)
+    np.testing.assert_allclose(together.root_3d[1::2], alone.root_3d, atol=1e-6)
 
 
 def test_exports_of_static_cameras_have_locked_feet(tmp_path):
@@ -165,7 +168,7 @@ def test_exports_of_static_cameras_have_locked_feet(tmp_path):
     locked, lifted = map(read_lifted, paths)
     assert [*locked.steps] == ['camera', 'feet']
     assert [*lifted.steps] == ['camera']
-    assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
+    np.testing.assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
     assert slide(locked, truth) < slide(lifted, truth) / 3
     with pytest.raises(ValueError, match="without='feet' comes too late"):
         locked.save(paths[0], without='feet')
@@ -182,7 +185,7 @@ def test_knees_of_people_who_bend_over_stay_where_they_are():
     for leg in LEGS:
         bones = np.linalg.norm(np.diff(pose[0, leg], axis=0), axis=-1)
         bent = bend_knee(pose[:, leg], pose[:, leg[2]], hinge, bones)
-        assert_allclose(bent, pose[:, leg[1:]], atol=1e-6)
+        np.testing.assert_allclose(bent, pose[:, leg[1:]], atol=1e-6)
 
 
 def test_legs_that_would_be_too_long_become_straighter_without_a_flat_piece():
@@ -192,7 +195,7 @@ def test_legs_that_would_be_too_long_become_straighter_without_a_flat_piece():
     hinge = np.tile([1.0, 0, 0], (7, 1))
     _, moved = bend_knee(lifted, ankle, hinge, np.array([0.5, 0.5])).swapaxes(0, 1)
     bent = np.linalg.norm(moved, axis=-1)
-    assert_allclose(bent[:3], lengths[:3], atol=1e-3)
+    np.testing.assert_allclose(bent[:3], lengths[:3], atol=1e-3)
     assert (np.diff(bent) > 1e-5).all()
     assert bent.max() <= 1
 
@@ -205,5 +208,5 @@ def test_the_speed_of_a_treadmill_moves_who_walks_in_place(pelvis, caplog):
     root = own[:, 0] if pelvis == 'free' else root
     clip = Clip3D.from_arrays(poses - poses[:, :1], 25.0, root_3d=root, axes='world')
     places = LockFeet(treadmill=1.2).lock(clip).root_3d
-    assert_allclose(places, own[:, 0], atol=1e-5)
+    np.testing.assert_allclose(places, own[:, 0], atol=1e-5)
     assert ('people 0 walk through the room' in caplog.text) == (pelvis == 'free')

@@ -15,7 +15,6 @@ from given_poses import (
     spoil,
 )
 from mocap import H36M, JUMP, KICK, joints_of
-from numpy.testing import assert_allclose
 from scipy.ndimage import gaussian_filter1d
 
 import mmhot
@@ -172,10 +171,10 @@ def test_nothing_runs_twice(tmp_path):
     assert [*clip.steps] == ['smoothing', 'bones', 'camera', 'feet']
     clip.save(tmp_path / 'a.npz')
     again = mmhot.refine(tmp_path / 'a.npz')
-    assert_allclose(again.places(), clip.places(), atol=1e-6)
+    np.testing.assert_allclose(again.places(), clip.places(), atol=1e-6)
     lifted = mmhot.lift('demo/skating_2d_coco17.npz', static_camera=True)
     same = mmhot.refine(lifted, smooth_3d='none')
-    assert_allclose(same.places(), lifted.places(), atol=1e-6)
+    np.testing.assert_allclose(same.places(), lifted.places(), atol=1e-6)
 
 
 def test_people_without_ids_are_followed():
@@ -208,7 +207,9 @@ def test_joints_and_fingers(tmp_path):
     assert clip.joint_names[:24] == all_joints
     assert len(clip.joint_names) == 24 + 40
     toe = clip.joint_names.index('left_big_toe')
-    assert_allclose(clip.places()[:, toe], mhr_places(true)[:, 15], atol=0.02)
+    np.testing.assert_allclose(
+        clip.places()[:, toe], mhr_places(true)[:, 15], atol=0.02
+    )
     tip, base = (clip.joint_names.index(f'left_thumb{x}') for x in (4, 1))
     assert clip.joint_names[clip.parents[base]] == 'left_wrist'
     assert clip.joint_names[clip.parents[tip]] == 'left_thumb3'
@@ -294,5 +295,5 @@ def test_axes():
     added = Clip3D.from_arrays(true - hips, FPS, root_3d=hips[:, 0], axes='world')
     for clip in (turned, added):
         assert clip.axes == 'world'
-        assert_allclose(clip.places(), plain.places(), atol=1e-6)
+        np.testing.assert_allclose(clip.places(), plain.places(), atol=1e-6)
     assert np.isnan(Clip3D.from_arrays(true - hips, FPS).root_3d).all()

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from mocap import H36M, KICK, joints_of
-from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.poses.smoothing import SMOOTHERS, OneEuro, SmoothGivenPoses, SmoothPoses
@@ -38,7 +37,7 @@ def test_jitter_falls_and_motion_stays(method):
 def test_files_are_smoothed_without_delay(method):
     slow = wave(1.0)
     smooth = SMOOTHERS[method](slow, FPS)
-    assert_allclose(smooth[20:-20], slow[20:-20], atol=0.02)
+    np.testing.assert_allclose(smooth[20:-20], slow[20:-20], atol=0.02)
     lags = [
         (slow[50:-50, 0] * np.roll(smooth, lag)[50:-50, 0]).sum() for lag in (-1, 0, 1)
     ]
@@ -47,7 +46,9 @@ def test_files_are_smoothed_without_delay(method):
 
 def test_butterworth_halves_the_power_at_its_cutoff():
     smooth = SMOOTHERS['butterworth'](wave(6.0), FPS)[50:-50]
-    assert_allclose(smooth.std(), wave(6.0)[50:-50].std() / np.sqrt(2), rtol=0.05)
+    np.testing.assert_allclose(
+        smooth.std(), wave(6.0)[50:-50].std() / np.sqrt(2), rtol=0.05
+    )
     assert SMOOTHERS['butterworth'](wave(15.0), FPS)[50:-50].std() < 0.05
 
 
@@ -63,7 +64,7 @@ def test_stream_starts_anew_after_a_gap():
     smooth = OneEuro()
     smooth(np.array([[10.0, 10.0]]), 0.0)
     assert np.isnan(smooth(np.full((1, 2), np.nan), 0.1)).all()
-    assert_allclose(smooth(np.array([[500.0, 0.0]]), 0.2), [[500.0, 0.0]])
+    np.testing.assert_allclose(smooth(np.array([[500.0, 0.0]]), 0.2), [[500.0, 0.0]])
 
 
 def test_long_steps_in_time_are_gaps_of_every_step():
@@ -88,7 +89,7 @@ def test_filters_use_the_times_of_frames(method):
         clip = replace(clip, variable_time=times - times[0])
         return SmoothPoses(smooth_3d=method).smooth(clip).places()
 
-    assert_allclose(smooth(moving), moving, atol=0.001)  # 1 mm
+    np.testing.assert_allclose(smooth(moving), moving, atol=0.001)  # 1 mm
     # noise falls nevertheless
     assert np.abs(smooth(moving + noise) - moving).mean() < 0.8 * np.abs(noise).mean()
 
@@ -116,4 +117,4 @@ def test_interpolated_positions_hardly_count():
     )
     assert after < 0.75 * before
     others = np.delete(np.arange(17), seen)
-    assert_allclose(weighted[:, others], plain[:, others], atol=1e-6)
+    np.testing.assert_allclose(weighted[:, others], plain[:, others], atol=1e-6)

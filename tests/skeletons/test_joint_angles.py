@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joint_angles import ANGLES, angle_names, joint_angles
@@ -111,7 +110,7 @@ def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
     raised = {f'arm_add_{side[0]}', f'hip_adduction_{side[0]}'}
     for name, values in named_angles(poses).items():
         wanted = -degrees if name in raised else 0 * degrees
-        assert_allclose(values, wanted, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(values, wanted, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize('side', ['right', 'left'])
@@ -129,8 +128,8 @@ def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
         poses.append(posed((f'{side}_shoulder', turn, arm)))
     angles = named_angles(poses)
     raising, flexing = (angles[f'arm_{x}_{side[0]}'] for x in ('add', 'flex'))
-    assert_allclose(raising, -np.linspace(raised, last, 40), atol=1e-4)
-    assert_allclose(flexing, np.linspace(flexed, 0, 40), atol=1e-4)
+    np.testing.assert_allclose(raising, -np.linspace(raised, last, 40), atol=1e-4)
+    np.testing.assert_allclose(flexing, np.linspace(flexed, 0, 40), atol=1e-4)
 
 
 @pytest.mark.parametrize('width', [8, 40])
@@ -146,10 +145,10 @@ def test_arms_that_circle_and_hang_again_do_not_wind_up(side, width):
     streamed = [joint_angles(poses[:1])[0]]
     for frame in range(1, len(poses)):
         both = joint_angles(poses[frame - 1 : frame + 1], streamed[-1])
-        assert_allclose(both[0], streamed[-1], atol=1e-4)
+        np.testing.assert_allclose(both[0], streamed[-1], atol=1e-4)
         streamed.append(both[1])
     for angles in (joint_angles(poses), np.array(streamed)):
-        assert_allclose(angles[[0, -1]], 0, atol=1e-4)
+        np.testing.assert_allclose(angles[[0, -1]], 0, atol=1e-4)
         assert np.abs(angles).max() < 271
 
 
@@ -207,6 +206,8 @@ def test_angles_do_not_jump_and_ignore_place_and_size():
     turns = np.linspace(0, 720, 50)
     poses = [Rotation.from_euler('y', a, degrees=True).apply(posed()) for a in turns]
     angles = joint_angles(np.array(poses))
-    assert_allclose(angles[:, ANGLES.index('pelvis_rotation')], turns, atol=1e-6)
+    np.testing.assert_allclose(
+        angles[:, ANGLES.index('pelvis_rotation')], turns, atol=1e-6
+    )
     moved = joint_angles(np.array(poses) * 3 + [5, 1, 2])
-    assert_allclose(moved, angles, atol=1e-6)
+    np.testing.assert_allclose(moved, angles, atol=1e-6)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from lifters import save_lifter
 from mocap import CAMERAS, KICK, joints_of
-from numpy.testing import assert_allclose
 from rendered_clips import make_clip
 from tracks import clip_of, track
 
@@ -131,7 +130,7 @@ def test_straight_pixels_are_those_of_an_ideal_lens():
     points = np.stack([draw(-3, 3, 500), draw(-1.8, 1.8, 500), np.full(500, 5)], -1)
     pixels = distorted(points)
     assert np.linalg.norm(pixels - ideal(points), axis=-1).max() > 50
-    assert_allclose(LENS.undistort(pixels), ideal(points), atol=0.02)
+    np.testing.assert_allclose(LENS.undistort(pixels), ideal(points), atol=0.02)
 
 
 def test_unknown_pixels_stay_nan_and_distant_ones_finite():
@@ -145,7 +144,9 @@ def test_lens_is_scaled_to_the_image():
     half = LENS.fitted(640, 360)
     assert half.parameters[:4] == (450, 460, 327.5, 170)
     pixels = distorted(np.array([[1.0, 0.5, 5.0]]))
-    assert_allclose(half.undistort(pixels / 2), LENS.undistort(pixels) / 2, atol=1e-3)
+    np.testing.assert_allclose(
+        half.undistort(pixels / 2), LENS.undistort(pixels) / 2, atol=1e-3
+    )
 
 
 def test_images_of_another_aspect_ratio_are_refused():
@@ -167,7 +168,7 @@ def test_images_of_another_aspect_ratio_are_refused():
 def test_assumed_lenses_are_those_of_usual_cameras(size, true, error):
     assert assumed_focal(*size) == pytest.approx(true, rel=error)
     focal, _ = camera_intrinsics(ideal_camera(*size))
-    assert_allclose(focal, assumed_focal(*size), rtol=1e-6)
+    np.testing.assert_allclose(focal, assumed_focal(*size), rtol=1e-6)
 
 
 @pytest.mark.parametrize('size', [(3000, 2000), (2000, 3000)])
@@ -200,9 +201,9 @@ def test_distorted_camera_gives_the_same_poses_as_an_ideal_one(lifter):
     seen = distorted(points)
     wanted = lifter(clip_with(IDEAL, ideal(points)))
     lifted = lifter(clip_with(LENS, seen))
-    assert_allclose(lifted.keypoints_3d, wanted.keypoints_3d, atol=1e-5)
-    assert_allclose(lifted.root_3d, wanted.root_3d, atol=1e-4)
-    assert_allclose(lifted.keypoints_2d, seen, atol=1e-3)
+    np.testing.assert_allclose(lifted.keypoints_3d, wanted.keypoints_3d, atol=1e-5)
+    np.testing.assert_allclose(lifted.root_3d, wanted.root_3d, atol=1e-4)
+    np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=1e-3)
 
 
 @pytest.mark.parametrize(('lens', 'least', 'most'), [(LENS, 0, 0.02), (IDEAL, 0.1, 1)])

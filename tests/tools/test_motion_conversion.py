@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mocap import FOLDER, H36M, JUMP, KICK, joints_of
-from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from mmhot.geometry.keypoint_arrays import bone_lengths
@@ -63,15 +62,15 @@ def test_bvh_has_the_hand_computed_positions(tmp_path):
     assert motion.fps == pytest.approx(50)
     # x, -z, y: y up becomes z up, centimeters become meters
     rest = [[0, 0, 1], [0, 0, 0.9], [0, -0.05, 0.9], [0.04, 0, 1]]
-    assert_allclose(motion.positions[0], rest, atol=1e-9)
+    np.testing.assert_allclose(motion.positions[0], rest, atol=1e-9)
     # turned by 90 degrees about z, the leg points along x; bent by 90 degrees about
     # its own x, its end, along z at rest, then points back, along -y: also along +x
     turned = [[0.1, -0.2, 1], [0.2, -0.2, 1], [0.25, -0.2, 1], [0.1, -0.2, 1.04]]
-    assert_allclose(motion.positions[1], turned, atol=1e-9)
+    np.testing.assert_allclose(motion.positions[1], turned, atol=1e-9)
     # in the file's axes
     ours = Rotation.from_euler('x', 90, degrees=True).as_matrix()
     arm = Rotation.from_euler('yz', [30, 90], degrees=True).as_matrix()
-    assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
+    np.testing.assert_allclose(motion.axes[1, 3], ours @ arm, atol=1e-9)
 
 
 LEGS = 'JOINT Leg\n  {', 'JOINT Left Up Leg {'
@@ -93,7 +92,7 @@ def test_spaces_of_bvh_vary(changes, leg, tmp_path):
     motion = read_bvh(write(tmp_path / 'a.bvh', text))
     assert motion.names == ('Hips', leg, f'{leg}.end', 'Arm')
     plain = read_bvh(write(tmp_path / 'b.bvh', BVH))
-    assert_allclose(motion.positions, plain.positions)
+    np.testing.assert_allclose(motion.positions, plain.positions)
 
 
 # The first two frames of the training data's clip S11/11_01.
@@ -114,7 +113,7 @@ def test_cmus_files_give_the_training_data():
     assert joints.dtype == np.float32
     assert joints.shape == (2, 17, 3)
     for name, places in CMU_FRAMES.items():
-        assert_allclose(joints[:, H36M.index(name)], places, atol=6e-6)
+        np.testing.assert_allclose(joints[:, H36M.index(name)], places, atol=6e-6)
 
 
 def c3d_file(path, labels, positions, **more):
@@ -135,7 +134,7 @@ def test_c3d_gives_the_joints_at_the_clips_frame_rate(tmp_path):
     c3d_file(tmp_path / 'jump.c3d', labels, 1000 * joints)
     motion = read_c3d(tmp_path / 'jump.c3d')
     assert motion.fps == 100
-    assert_allclose(motion.positions, joints, atol=1e-6)
+    np.testing.assert_allclose(motion.positions, joints, atol=1e-6)
     layout = write(
         tmp_path / 'joints.json',
         json.dumps(dict(zip(H36M.joints, labels, strict=True))),
@@ -143,7 +142,7 @@ def test_c3d_gives_the_joints_at_the_clips_frame_rate(tmp_path):
     places, path = read_layout(layout), tmp_path / 'jump.c3d'
     (name, clip), *_ = convert_motion(motion, path, places, min_frames=1).items()
     assert name == f'{tmp_path.name}/jump'
-    assert_allclose(clip, joints[::2], atol=1e-5)
+    np.testing.assert_allclose(clip, joints[::2], atol=1e-5)
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
@@ -160,19 +159,19 @@ def test_layouts_are_recognized_by_their_joints(layout):
         wanted = positions[:, [names.index(name) for name in place.names]].mean(1)
         if place.forward:
             wanted += 0.065 * axes[:, names.index(place.axes)] @ [0, 0, 1]
-        assert_allclose(joints[:, index], wanted)
+        np.testing.assert_allclose(joints[:, index], wanted)
 
 
 def test_resampled_limbs_keep_their_lengths():
     joints = joints_of(KICK, 121).astype(np.float64)
     resampled = resample_joints(joints, 120, 50)
     assert len(resampled) == 51
-    assert_allclose(resampled[10], joints[24], atol=1e-4)
+    np.testing.assert_allclose(resampled[10], joints[24], atol=1e-4)
     limbs = [
         j - 1 for group in ('right_leg', 'left_arm') for j in H36M.indices(group)[1:]
     ]
     lengths = bone_lengths(resampled, H36M.bones)[:, limbs]
-    assert_allclose(lengths, lengths[:1].repeat(51, 0), atol=1e-4)
+    np.testing.assert_allclose(lengths, lengths[:1].repeat(51, 0), atol=1e-4)
 
 
 def test_pieces_are_numbered():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from identity_errors import count_identity_errors
 from mocap import FOLDER
-from numpy.testing import assert_allclose
 
 from mmhot.frames.sources import FrameArrays
 from mmhot.pose2d.footage import ClipPeople, Footage
@@ -73,7 +72,7 @@ def test_people_who_pass_each_other_are_not_swapped():
     tracks = track_clip(people, FPS)
     assert len(tracks) == 2
     for track, way in zip(tracks, ways, strict=True):
-        assert_allclose(middles(track), way[track.frames], atol=1e-3)
+        np.testing.assert_allclose(middles(track), way[track.frames], atol=1e-3)
     assert sorted(len(track.frames) for track in tracks) == [52, 60]
 
 
@@ -129,7 +128,7 @@ def test_duplicate_boxes_are_one_person():
         twice.bbox_scores[0] = 0.5
         people.append(twice)
     (track,) = track_clip(people, FPS)
-    assert_allclose(track.bboxes[:, 0], walk(20)[:, 0] - 22, rtol=1e-5)
+    np.testing.assert_allclose(track.bboxes[:, 0], walk(20)[:, 0] - 22, rtol=1e-5)
 
 
 def crowd(seed):

@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import pytest
 from browser import open_tab
-from numpy.testing import assert_allclose, assert_array_equal
 from rendered_clips import H36M, joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
@@ -86,10 +85,10 @@ def test_page_holds_the_clip_to_the_millimeter(page, clip):
     (person,) = data['people']
     positions = array(person['positions'], '<i2', 17, 3) / 1000 + person['origin']
     expected = clip.keypoints_3d + clip.root_3d[:, None]
-    assert_allclose(positions, expected, atol=6e-4)
+    np.testing.assert_allclose(positions, expected, atol=6e-4)
     pixels = array(person['pixels'], '<i2', 17, 2) / data['pixelSteps']
-    assert_allclose(pixels, clip.keypoints_2d, atol=0.13)
-    assert_array_equal(array(person['frames'], '<i4'), clip.frame)
+    np.testing.assert_allclose(pixels, clip.keypoints_2d, atol=0.13)
+    np.testing.assert_array_equal(array(person['frames'], '<i4'), clip.frame)
     assert (data['first'], data['count'], data['fps']) == (0, 136, 25.0)
     assert data['sides'][:5] == [0, 2, 2, 2, 1]
 
@@ -101,11 +100,11 @@ def test_page_has_expected_errors(clip, page, tmp_path):
     write_html(clip, tmp_path / 'page.html')
     data = content(tmp_path / 'page.html')
     shown = array(data['people'][0]['doubts'], 'u1', 17) / 255
-    assert_allclose(shown, doubts(clip, slice(None)), atol=0.002)
+    np.testing.assert_allclose(shown, doubts(clip, slice(None)), atol=0.002)
     assert 0 < shown.mean() < 1
     errors = array(data['people'][0]['errors'], 'u1', 17) * float(data['errorStep'])
     in_videos = 1800 * np.nan_to_num(clip.expected_error)
-    assert_allclose(errors, in_videos, atol=1.6)
+    np.testing.assert_allclose(errors, in_videos, atol=1.6)
     assert data['facts']['Expected error'].startswith('27.0 cm on average, 1.8 times')
 
 
@@ -132,7 +131,7 @@ def test_page_has_the_angles_of_the_table(page, clip, tmp_path):
     names = table.dtype.names[3:]
     expected = np.stack([table[name] for name in names], axis=1)
     angles = array(data['people'][0]['angles'], '<i2', len(names)) / 10
-    assert_allclose(angles, expected, atol=0.051)
+    np.testing.assert_allclose(angles, expected, atol=0.051)
     shown = {name: data['joints'][joint] for joint, name in data['angles']}
     assert tuple(shown) == names
     expected = {
@@ -178,7 +177,7 @@ def test_vertices_fade_with_the_nearest_bone(page, clip):
         bone = rest[parent] * (1 - points) + rest[child] * points
         others = np.linalg.norm(mesh.vertices[:, None] - bone, axis=-1).min(1)
         assert (others > distances - 2e-3).all()
-    assert_array_equal(np.array(clip.parents)[ends[:, 1]], ends[:, 0])
+    np.testing.assert_array_equal(np.array(clip.parents)[ends[:, 1]], ends[:, 0])
     # the tip of the left hand has the wrist's error
     tip = mesh.vertices[:, 0].argmax()
     assert (clip.joint_names[ends[tip, 1]], along[tip]) == ('left_wrist', 1)
@@ -199,14 +198,14 @@ def test_page_holds_the_mannequins(page, clip):
         array(body['root'], '<i2', 3) / 1000 + data['people'][0]['origin'] @ Y_UP.T,
         matrices.reshape(len(clip), 27, 3, 3),
     )
-    assert_allclose(read.positions(), motion.positions() @ Y_UP.T, atol=2e-3)
+    np.testing.assert_allclose(read.positions(), motion.positions() @ Y_UP.T, atol=2e-3)
     mesh = make_mannequin(motion, HUMAN_IK)
     vertices = array(body['vertices'], '<i2', 3) / 1000
-    assert_allclose(vertices, mesh.vertices, atol=6e-4)
-    assert_array_equal(array(shared['faces'], '<u2', 3), mesh.faces)
-    assert_array_equal(array(shared['joints'], 'u1', 3), mesh.joints)
+    np.testing.assert_allclose(vertices, mesh.vertices, atol=6e-4)
+    np.testing.assert_array_equal(array(shared['faces'], '<u2', 3), mesh.faces)
+    np.testing.assert_array_equal(array(shared['joints'], 'u1', 3), mesh.joints)
     weights = array(shared['weights'], 'u1', 3)
-    assert_allclose(weights / 255, mesh.weights, atol=5e-3)
+    np.testing.assert_allclose(weights / 255, mesh.weights, atol=5e-3)
     # or people would be drawn towards the origin
     assert (weights.sum(1, dtype=int) == 255).all()
     assert shared['sides'][1:6] == [1] * 3 + [2] * 2
@@ -217,7 +216,7 @@ def test_page_holds_the_timestamps_of_a_variable_frame_rate(clip, page, tmp_path
     times = np.cumsum(np.linspace(0.02, 0.06, len(clip)))
     write_html(replace(clip, variable_time=times), tmp_path / 'uneven.html')
     written = array(content(tmp_path / 'uneven.html')['times'], '<f4')
-    assert_allclose(written, times, atol=1e-5)
+    np.testing.assert_allclose(written, times, atol=1e-5)
 
 
 @pytest.fixture
@@ -323,9 +322,9 @@ def test_page_plays_in_a_browser(page, clip, width):
             x, y, z = tab.evaluate('mmhot.joint(0, 10)')
             heads.append([x, -z, y])
         expected = (clip.keypoints_3d + clip.root_3d[:, None])[[0, 100], 10]
-        assert_allclose(heads, expected, atol=2e-3)
+        np.testing.assert_allclose(heads, expected, atol=2e-3)
         hips = fit_rig(clip.places(), HUMAN_IK).root[100] @ Y_UP.T
-        assert_allclose(tab.evaluate('mmhot.bone(0, 0)'), hips, atol=2e-3)
+        np.testing.assert_allclose(tab.evaluate('mmhot.bone(0, 0)'), hips, atol=2e-3)
         tab.keyboard.press('b')
         assert tab.locator('#body').get_attribute('aria-pressed') == 'false'
 
@@ -539,7 +538,9 @@ def test_curves_of_angles(shown, clip, size, tmp_path):
         file.value.save_as(tmp_path / 'saved.csv')
         saved = np.genfromtxt(tmp_path / 'saved.csv', delimiter=',', names=True)
         assert saved.dtype.names == ('frame', 'time', 'track', *names)
-        assert_allclose(saved['knee_angle_r'], table[:, names.index('knee_angle_r')])
+        np.testing.assert_allclose(
+            saved['knee_angle_r'], table[:, names.index('knee_angle_r')]
+        )
         with tab.expect_download() as file:
             tab.keyboard.press('p')
         file.value.save_as(tmp_path / 'saved.png')
@@ -608,7 +609,7 @@ def test_mean_cycles_are_those_of_the_table(page, clip, tmp_path):
             texts = ' '.join(tab.locator('.curve').all_inner_texts())
             shown = [float(x) for x in re.findall(r'-?[0-9]+', texts)]
             expected = [row[name] for row in (right, left) for name in names]
-            assert_allclose(shown, expected, atol=0.8)
+            np.testing.assert_allclose(shown, expected, atol=0.8)
         tab.evaluate('mmhot.show(70)')
         tab.keyboard.press('.')  # leaves one cycle, or none
         texts = tab.locator('.curve').all_inner_texts()

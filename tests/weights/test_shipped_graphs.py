@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.testing import assert_allclose
 
 import mmhot
 from mmhot.frames.inputs import open_inputs
@@ -66,8 +65,10 @@ def test_lifters_give_the_poses_of_pytorch(name, flip_test):
     )
     assert (torch.name, torch.stride, torch.fps) == (onnx.name, onnx.stride, onnx.fps)
     expected, found = torch(clip), onnx(clip)
-    assert_allclose(found.keypoints_3d, expected.keypoints_3d, atol=2e-5)  # meters
-    assert_allclose(found.root_3d, expected.root_3d, atol=1e-4)
+    np.testing.assert_allclose(
+        found.keypoints_3d, expected.keypoints_3d, atol=2e-5
+    )  # meters
+    np.testing.assert_allclose(found.root_3d, expected.root_3d, atol=1e-4)
 
 
 @pytest.mark.parametrize('flip_test', [True, False])
@@ -80,7 +81,7 @@ def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
         sizes.append(lifter.batch_size)
         poses.append(lifter(clip).keypoints_3d)
     assert sizes == [1, 3, 4]
-    assert_allclose(poses[1:], poses[:1] * 2, atol=1e-6)
+    np.testing.assert_allclose(poses[1:], poses[:1] * 2, atol=1e-6)
 
 
 def test_2d_models_give_the_keypoints_of_pytorch(images):
@@ -94,8 +95,8 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
         expected(images), detector.detector(images), strict=True
     ):
         assert len(boxes) > 0
-        assert_allclose(ours, boxes, atol=0.01)
-        assert_allclose(our_scores, scores, atol=1e-5)
+        np.testing.assert_allclose(ours, boxes, atol=0.01)
+        np.testing.assert_allclose(our_scores, scores, atol=1e-5)
     boxes = [own[:1] for own, _ in detector(images)]
     expected = TurnedCrops(MMPoseEstimator(resolve('gtpt-t', POSE)))
     assert estimator.name == expected.name
@@ -104,8 +105,8 @@ def test_2d_models_give_the_keypoints_of_pytorch(images):
     for own, other in pairs:
         both = (estimate(images, boxes) for estimate in (own, other))
         for (points, scores), (wanted, wanted_scores) in zip(*both, strict=True):
-            assert_allclose(points, wanted, atol=1e-3)
-            assert_allclose(scores, wanted_scores, atol=1e-4)
+            np.testing.assert_allclose(points, wanted, atol=1e-3)
+            np.testing.assert_allclose(scores, wanted_scores, atol=1e-4)
 
 
 @pytest.mark.slow(reason='lifts two videos twice')
@@ -117,8 +118,10 @@ def test_videos_have_the_poses_of_pytorch(name):
         mmhot.infer(DEMO / f'{name}.mp4', backend=backend, **options)
         for backend in ('onnx', 'torch')
     )
-    assert_allclose(onnx.keypoints_3d, torch.keypoints_3d, atol=1e-4)  # meters
-    assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
+    np.testing.assert_allclose(
+        onnx.keypoints_3d, torch.keypoints_3d, atol=1e-4
+    )  # meters
+    np.testing.assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
 
 
 @pytest.fixture
