@@ -79,6 +79,7 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         )
 
 
+@ignored_warnings()  # NumPy warns of people without keypoints
 def check_time_first(keypoints: np.ndarray) -> None:
     """Refuse keypoints (P, T, K, C), people before frames, by a ValueError.
 
@@ -88,10 +89,9 @@ def check_time_first(keypoints: np.ndarray) -> None:
     num_frames, num_people = keypoints.shape[:2]
     if num_people <= max(num_frames, 2):
         return
-    with ignored_warnings():  # NumPy warns of people without keypoints
-        size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
-        moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
-        steps = [np.nanmedian(x) for x in moved]
+    size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
+    moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
+    steps = [np.nanmedian(x) for x in moved]
     if steps[1] < _LIMITS.min_distance * size and not steps[0] < 2 * steps[1]:
         raise ValueError(
             f'keypoints {keypoints.shape} seem to be people before frames: the order '

@@ -30,12 +30,13 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StabilizeCamera(VideoStep):
-    """Map keypoints to the image of a static camera.
+    """Step ``camera``: map keypoints to the image of a static camera.
 
     Poses of all frames then share the axes of the camera in the shot's first frame.
     """
 
-    name, part = 'camera', 'camera'
+    name = 'camera'
+    part = 'camera'
 
     # 'auto' checks some frames for a static camera, then all frames for a rotating one.
     # Otherwise the camera is moving: each frame has axes of its own.
@@ -59,7 +60,7 @@ class StabilizeCamera(VideoStep):
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Map keypoints, and record the camera and its lens.
 
-        The lens is the one in the first frame of each shot. A moving camera is not
+        The lens is that of the first frame of each shot. A moving camera is not
         recorded, as its frames have no common axes.
         """
         path, lens = self.solve(clip, footage)
@@ -87,8 +88,8 @@ class StabilizeCamera(VideoStep):
         is static.
 
         Returns:
-            tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and zooms
-            (F, 4), and the lens; each is None if it is unknown.
+            tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and
+            zooms, (F, 4), and the lens of the first frame; each is None if unknown.
         """
         size = clip.width, clip.height
         name = str(clip.source or clip.name)
@@ -125,21 +126,26 @@ class StabilizeCamera(VideoStep):
 
 
 def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
-    """Return whether sparse frames show a static camera; warn if they only seem to.
+    """Return whether the frames of the sparse pass show a static camera.
 
-    ``seen`` has what :class:`mmhot.tracking.background.BackgroundTracker` observed,
-    such as points (F, N, 4) in pixels and differences of edges (F,).
+    ``seen`` are the arrays of :class:`mmhot.tracking.background.BackgroundTracker`,
+    such as points (F, N, 4) in pixels and differences of edges (F,). If the camera only
+    seems static, a line in the log says so.
     """
     path = solve_camera_path(**seen, size=(clip.width, clip.height), lens=clip.lens)
     if shows_static(path, seen['keyframe']):
         return True
     if not seems_static(path, seen['moved'], _ankle_paths(clip)):
         return False
-    text = (
-        '%s: the background has little texture, and what is seen of it, or of standing '
-        'feet, is still: the camera counts as static; {camera=%r} if it is carried'
+    _LOGGER.warning(
+        ArgumentError(
+            '%s: the background has little texture, but it, or the feet of standing '
+            'people, do not move: the camera counts as static; give {camera=%r} if it '
+            'is carried',
+            clip.source or clip.name,
+            'moving',
+        )
     )
-    _LOGGER.warning(ArgumentError(text, clip.source or clip.name, 'moving'))
     return True
 
 
@@ -148,13 +154,13 @@ def _ankle_paths(clip: Clip2D) -> np.ndarray:
     joints = get_skeleton(clip.skeleton).joints
     span = max(round(clip.fps / 2), 1)
     ankles = [index for index, x in enumerate(joints) if part_of(x) == 'ankle']
-    paths = []
+    paths = [np.empty(0)]
     for track in clip.tracks:
         rows = track.keypoints[:, ankles]
         passed = np.linalg.norm(rows[span:] - rows[:-span], axis=-1)
         heights = np.ptp(track.boxes[:, 1::2], axis=1)
         paths.append((passed / np.median(heights)).ravel())
-    return np.concatenate([*paths, []])
+    return np.concatenate(paths)
 
 
 def stabilize(

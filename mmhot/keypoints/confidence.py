@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 # Parts that move against the trunk, which shoulders and hips do not.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 _MOST_LISTED = 5  # people that one message lists
-_TORSO = 0.5  # assumed distance from hips to shoulders, meters
+_TORSO = 0.5  # meters; assumed distance from hips to shoulders
 
 
 def find_jumps(
@@ -50,9 +50,9 @@ def find_jumps(
 def find_cut(
     keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
 ) -> np.ndarray:
-    """Find joints of limbs at the border of the image; most are really beyond it.
+    """Find joints of limbs at the border of the image, most of which are beyond it.
 
-    2D models place them at the border with a high confidence, which would bend knees.
+    2D models place them at the border with high confidence, which would bend knees.
 
     Args:
         keypoints (np.ndarray): Pixels, (..., K, 2).
@@ -63,30 +63,27 @@ def find_cut(
     Returns:
         np.ndarray: Joints at the border, (..., K) bool.
     """
-    limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
-    cut = np.zeros(keypoints.shape[:-1], bool)
-    points = keypoints[..., limbs, :]
-    inside = np.minimum(points, size - points).min(-1)
+    is_limb = [part_of(joint) in _LIMBS for joint in skeleton.joints]
+    distances = np.minimum(keypoints, size - keypoints).min(-1)
     lengths = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
-    cut[..., limbs] = inside < margin * lengths[..., None]
-    return cut
+    return is_limb & (distances < margin * lengths[..., None])
 
 
 @dataclass(frozen=True)
 class DoubtLimits:
     """Limits of bodies that a 2D model may not know, such as inverted ones.
 
-    docs/output-formats.md says how often that happens.
+    docs/output-formats.md says how often a doubt is right.
     """
 
-    # Torso lengths; limbs jump if their mean distance from the middle of the frames
-    # before and after is larger. CMU's motions at 25 frames/s stay below 0.19. Higher
-    # values doubt less.
+    # Torso lengths; mean distance of the limbs from the middle of the frames before and
+    # after. With more, they jump. CMU's motions at 25 frames/s stay below 0.19. Higher
+    # values doubt fewer frames.
     max_jump: float = 0.3
     rate: float = 25.0  # frames/s to which max_jump applies; it grows at lower rates
     # Mean body score; people who lie or are inverted are in doubt below it. Higher
-    # values doubt more.
-    certain: float = 0.8
+    # values doubt more frames.
+    min_score: float = 0.8
     span: int = 2  # frames before and after a jump that are in doubt, too
     factor: float = 0.5  # factor of the scores in doubtful frames
 
@@ -99,7 +96,7 @@ def find_doubtful(
 ) -> np.ndarray:
     """Find frames in which a 2D model may not know the body.
 
-    The person lies or is inverted and has low scores, or the limbs jump.
+    In these, the person lies or is inverted with a low score, or the limbs jump.
 
     Args:
         track (Track2D): Keypoints of a 2D model, none missing.
@@ -109,9 +106,11 @@ def find_doubtful(
     Returns:
         np.ndarray: Doubtful frames, (T,) bool.
     """
-    torso, points = torso_of(track.keypoints, skeleton), track.keypoints
-    body = track.scores[:, :NUM_BODY].mean(1)
-    doubtful = (abs(torso[:, 0]) > -torso[:, 1]) & (body < _DOUBT.certain)
+    points = track.keypoints
+    torso = torso_of(points, skeleton)
+    score = track.scores[:, :NUM_BODY].mean(1)
+    # Comparisons with NaN are False: people without a torso are not in doubt.
+    doubtful = (abs(torso[:, 0]) > -torso[:, 1]) & (score < _DOUBT.min_score)
     if len(points) < 3 or not np.isfinite(torso).any():
         return doubtful
     limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
@@ -133,31 +132,32 @@ class DropUncertain(KeypointStep):
     for a moment and come back.
     """
 
-    name, live = 'confidence', True
+    name = 'confidence'
+    live = True
 
     kpt_thr: Annotated[
         float | None,
         'minimum confidence of keypoints; lower ones count as missing (default: none)',
         Option(low=0, high=1),
     ] = None
-    # Torso lengths; joints of limbs closer to the image's border are dropped. The value
-    # is less than an ankle's distance from the sole. Higher values drop more.
+    # Torso lengths; joints of limbs closer to the image's border are dropped. An ankle
+    # is farther from the sole. Higher values drop more joints.
     border: float = 0.08
-    # Limits of jumps: errors of motion capture itself reach 0.1 m, and a crop that was
-    # turned by mistake stays turned for 0.28 s.
+    # Errors of motion capture itself reach 0.1 m, and a crop that was turned by mistake
+    # stays turned for 0.28 s.
     jumps: Excursion = Excursion(min_distance=0.15, max_duration=0.3)
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Drop keypoints; if none is left in the clip, drop all people and warn."""
-        clip, limit = self.drop(clip), self.kpt_thr
+        clip = self.drop(clip)
         is_empty = not any(np.isfinite(x.keypoints).any() for x in clip.tracks)
-        if limit is not None and is_empty and clip.tracks:
+        if self.kpt_thr is not None and is_empty and clip.tracks:
             _LOGGER.warning(
                 ArgumentError(
                     '%s: no score exceeds {kpt_thr=%r}: lower it, or change the 2D '
                     'model',
                     clip.source or clip.name,
-                    limit,
+                    self.kpt_thr,
                 )
             )
             clip = replace(clip, tracks=[])
@@ -168,43 +168,48 @@ class DropUncertain(KeypointStep):
         return self.drop
 
     def drop(self, clip: Clip2D) -> Clip2D:
-        """Set keypoints to NaN that have scores below the limit, or that jump.
+        """Mark keypoints as missing that have low scores, or that jump.
 
         Without a limit and without jumps the clip itself is returned.
         """
         skeleton = get_skeleton(clip.skeleton)
-        limit = self.kpt_thr
         tracks = []
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
-            points, scores = track.keypoints, track.scores
-            low = np.zeros(scores.shape, bool)
-            if limit is not None:
-                size = clip.width, clip.height
-                low = ~(scores >= limit) | find_cut(points, skeleton, size, self.border)
-            known = np.where(low[..., None], np.nan, points)
+            low = self._low(track, skeleton, (clip.width, clip.height))
+            known = np.where(low[..., None], np.nan, track.keypoints)
             seconds = clip.times_of(track.frames)
             found = find_jumps(known, skeleton, seconds, self.jumps)
             jumps += (found & np.isfinite(known).all(-1)).sum(0)
-            low |= found
-            points = np.where(low[..., None], np.nan, points)
-            scores = np.where(low, 0, scores)
+            points = np.where(found[..., None], np.nan, known)
+            scores = np.where(low | found, 0, track.scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
         if jumps.any():
-            text = (
-                '%s: keypoints jump away for a moment and come back; they count as '
-                'missing (frames: %s); {without=%r} keeps them'
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: keypoints jump away for a moment and come back; they count as '
+                    'missing (frames: %s); {without=%r} keeps them',
+                    clip.source or clip.name,
+                    list_frames(skeleton.joints, jumps),
+                    self.name,
+                )
             )
-            listed = list_frames(skeleton.joints, jumps)
-            values = clip.source or clip.name, listed, self.name
-            _LOGGER.warning(ArgumentError(text, *values))
-        is_same = limit is None and not jumps.any()
+        is_same = self.kpt_thr is None and not jumps.any()
         return clip if is_same else replace(clip, tracks=tracks)
+
+    def _low(
+        self, track: Track2D, skeleton: Skeleton, size: tuple[int, int]
+    ) -> np.ndarray:
+        """Mark keypoints with low scores or at the border of the image, (T, K)."""
+        if self.kpt_thr is None:
+            return np.zeros(track.scores.shape, bool)
+        is_cut = find_cut(track.keypoints, skeleton, size, self.border)
+        return ~(track.scores >= self.kpt_thr) | is_cut
 
 
 @dataclass(frozen=True, kw_only=True)
 class DropUncertainDetections(DropUncertain):
-    """Step ``confidence`` for 2D models: their scores are comparable."""
+    """Step ``confidence`` for keypoints of 2D models, whose scores are comparable."""
 
     kpt_thr: Annotated[
         float,
@@ -223,7 +228,8 @@ class DropUncertainDetections(DropUncertain):
 
     def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
         """Find the doubtful frames (T,) of each track, by track ID, and log them."""
-        skeleton, found = get_skeleton(clip.skeleton), {}
+        skeleton = get_skeleton(clip.skeleton)
+        found = {}
         for track in clip.tracks:
             rows = find_doubtful(track, skeleton, clip.times_of(track.frames))
             if rows.any():
@@ -234,10 +240,10 @@ class DropUncertainDetections(DropUncertain):
                 f'{track} in {rows.sum()} frames ({list_spans(frames[track][rows])})'
                 for track, rows in found.items()
             ]
-            text = (
+            _LOGGER.warning(
                 '%s: bodies that the 2D model may not know, as they lie, are inverted '
-                'or jump: person %s; scores of these frames are halved'
+                'or jump: person %s; scores of these frames are halved',
+                clip.source or clip.name,
+                ', person '.join(listed[:_MOST_LISTED]),
             )
-            values = clip.source or clip.name, ', person '.join(listed[:_MOST_LISTED])
-            _LOGGER.warning(text, *values)
         return found

@@ -1,16 +1,16 @@
 """Skeletons: joints by name, trees, mirror pairs, groups, and conversions.
 
-Joint names are as in MMPose's dataset metainfos and MediaPipe's documentation.
-:func:`get_skeleton` reads skeletons of such metainfos, and :func:`register_skeleton`
-adds one by name; the built-in ones are defined in :mod:`mmhot.skeletons.definitions`.
-The weights of conversions are in :mod:`mmhot.skeletons.mappings`;
-``docs/mmpose.md`` reports their errors.
+Joint names are as in MMPose's dataset metainfos and MediaPipe's documentation. The
+built-in skeletons are defined in :mod:`mmhot.skeletons.definitions`, and
+:func:`register_skeleton` adds others. The weights of conversions are in
+:mod:`mmhot.skeletons.mappings`; ``docs/mmpose.md`` reports their errors.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -28,21 +28,34 @@ ANKLE_HEIGHT = 0.08
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """Named joints, the tree they form, and their left/right pairs."""
+    """Named joints, the tree they form, and their left/right pairs.
 
-    name: str  # name for :func:`get_skeleton`
-    joints: tuple[str, ...]  # names of the K joints in order
-    parents: tuple[int, ...]  # index of each joint's parent, -1 for the root
-    flip_pairs: tuple[tuple[int, int], ...]  # (left, right), by left index
-    # Joint names of each body part. Limbs run from the trunk outwards. ``torso`` holds
-    # the joints on the midline of the trunk or, if there are none, the shoulders and
-    # hips. ``head``, ``upper_body`` and ``lower_body`` are disjoint where they exist.
+    Attributes:
+        name (str): Name for :func:`get_skeleton`.
+        joints (tuple[str]): Names of the K joints, in order.
+        parents (tuple[int]): Index of each joint's parent, -1 for the root.
+        flip_pairs (tuple[tuple[int, int]]): Indices (left, right) of joints that
+            exchange their places in a mirrored image, sorted.
+        groups (Mapping[str, tuple[str, ...]]): Joint names of each body part. Limbs run
+            from the trunk outwards. ``torso`` holds the joints on the midline of the
+            trunk or, if there are none, the shoulders and hips. ``head``,
+            ``upper_body`` and ``lower_body`` are disjoint where they exist.
+        meanings (Mapping[str, str]): Names that joints have in all skeletons, for
+            joints whose own name differs, such as Human3.6M's ``left_foot``, which is
+            ``left_ankle``.
+        dataset_names (tuple[str]): ``dataset_name`` of MMPose's metainfos with these
+            keypoints.
+        by_count (bool): Whether this is the skeleton of files and models with K
+            keypoints that name none.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    parents: tuple[int, ...]
+    flip_pairs: tuple[tuple[int, int], ...]
     groups: Mapping[str, tuple[str, ...]]
-    # Names that joints have across skeletons, where a joint's own name differs.
     meanings: Mapping[str, str] = field(default_factory=dict)
-    # ``dataset_name`` of MMPose's metainfos with these keypoints.
     dataset_names: tuple[str, ...] = ()
-    # Whether files and models that name no keypoints have this skeleton if K agrees.
     by_count: bool = False
 
     def __reduce__(self) -> tuple:
@@ -65,7 +78,7 @@ class Skeleton:
 
     @property
     def left(self) -> list[int]:
-        """Indices of the left joints; ``right`` has their partners in order."""
+        """Indices of the left joints; ``right`` has their counterparts in order."""
         return [left for left, _ in self.flip_pairs]
 
     @property
@@ -76,24 +89,38 @@ class Skeleton:
     @property
     def flip_indices(self) -> list[int]:
         """Index of each joint's counterpart in a mirrored image."""
-        indices = list(range(self.num_keypoints))
-        for left, right in self.flip_pairs:
-            indices[left], indices[right] = right, left
-        return indices
+        partners = dict(
+            zip(self.left + self.right, self.right + self.left, strict=True)
+        )
+        return [partners.get(index, index) for index in range(self.num_keypoints)]
 
     @property
     def bones(self) -> list[tuple[int, int]]:
-        """Pairs (parent, child) of indices, in the order of the children."""
-        return [(p, child) for child, p in enumerate(self.parents) if p >= 0]
+        """Index pairs (parent, child), in the order of the children."""
+        return [(parent, x) for x, parent in enumerate(self.parents) if parent >= 0]
 
     def index(self, name: str) -> int:
-        """Return the index of one joint."""
+        """Return the index of one joint.
+
+        Raises:
+            ValueError: If there is no joint of this name.
+        """
         if name not in self.joints:
             raise ValueError(_unknown(f'joint of {self.name}', name, self.joints))
         return self.joints.index(name)
 
     def indices(self, names: str | Iterable[str]) -> list[int]:
-        """Return the indices of joints, by their names or that of a group."""
+        """Return the indices of joints.
+
+        Args:
+            names (str | Iterable[str]): Name of a group, or names of joints.
+
+        Raises:
+            ValueError: If there is no group or joint of this name.
+
+        >>> get_skeleton('coco-17').indices('left_leg')
+        [11, 13, 15]
+        """
         if isinstance(names, str):
             if names not in self.groups:
                 raise ValueError(_unknown(f'group of {self.name}', names, self.groups))
@@ -123,8 +150,9 @@ def register_skeleton(
     ``right_leg`` are derived from joint names that contain 'left' and 'right'.
 
     Args:
-        name (str): A new name.
-        tree (str): Joints in order as ``joint<parent`` words; the root is ``joint``.
+        name (str): Name of the skeleton.
+        tree (str): Words ``joint<parent`` in the order of the joints; the root is
+            ``joint``.
         groups (Mapping[str, str]): Joint names of each body part, separated by spaces.
             ``head`` and ``torso`` are required.
         flip_pairs (Mapping[str, str], optional): Right counterparts of left joints
@@ -132,6 +160,9 @@ def register_skeleton(
         meanings (Mapping[str, str], optional): See :class:`Skeleton`.
         dataset_names (Sequence[str]): See :class:`Skeleton`.
         by_count (bool): See :class:`Skeleton`. Defaults to False.
+
+    Returns:
+        Skeleton: The registered skeleton.
 
     Raises:
         ValueError: If another skeleton has the name, or a joint or group is missing.
@@ -143,9 +174,9 @@ def register_skeleton(
     """
     words = [word.partition('<') for word in tree.split()]
     joints = tuple(joint for joint, _, _ in words)
+    named_parents = [parent for _, _, parent in words]
     parts = {group: tuple(names.split()) for group, names in groups.items()}
-    mentioned = [parent for _, _, parent in words if parent] + [*(meanings or ())]
-    for joint in sum(map(list, parts.values()), mentioned):
+    for joint in chain(filter(None, named_parents), meanings or (), *parts.values()):
         if joint not in joints:
             raise ValueError(_unknown(f'joint of {name}', joint, joints))
     if not {'head', 'torso'} <= {*groups}:
@@ -156,7 +187,7 @@ def register_skeleton(
         for left, right in (mirror | dict(flip_pairs or {})).items()
         if right in joints
     )
-    parents = tuple(joints.index(parent) if parent else -1 for _, _, parent in words)
+    parents = tuple(joints.index(x) if x else -1 for x in named_parents)
     return add_skeleton(
         replace(
             _build(name, joints, parents, range(len(joints)), parts),
@@ -169,14 +200,23 @@ def register_skeleton(
 
 
 def part_of(joint: str) -> str:
-    """Return the name of a joint without its side."""
+    """Return the name of a joint without its side.
+
+    >>> part_of('left_knee')
+    'knee'
+    """
     return joint.removeprefix('left_').removeprefix('right_')
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """Return a skeleton by a name in ``SKELETONS`` or a ``dataset_name`` of MMPose.
+    """Return a registered skeleton.
 
-    Names may come from files. For configs' metainfos, see :func:`configured_skeleton`.
+    Args:
+        name (str): Its name, or the ``dataset_name`` of MMPose's metainfo, such as
+            'coco'. For metainfos themselves, see :func:`configured_skeleton`.
+
+    Raises:
+        ValueError: If there is none of this name.
 
     Example::
 
@@ -195,8 +235,15 @@ def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skelet
     Args:
         skeleton_or_metainfo (str | Mapping): A name, or a metainfo (see
             :func:`mmhot.skeletons.metainfo.read_metainfo`) such as
-            ``dict(from_file='my.py')``. The skeleton of a metainfo is not registered,
-            and is a registered one if that has the same joints.
+            ``dict(from_file='my.py')``.
+
+    Returns:
+        Skeleton: The registered skeleton with the name, or with the joints and mirror
+        pairs of the metainfo. If there is none, a new one, which is not registered.
+
+    Raises:
+        FileNotFoundError: If the metainfo names a missing file.
+        ValueError: If the name is unknown, or the metainfo is damaged.
     """
     if not isinstance(skeleton_or_metainfo, Mapping):
         return get_skeleton(skeleton_or_metainfo)
@@ -211,7 +258,14 @@ def configured_skeleton(skeleton_or_metainfo: str | Mapping[str, Any]) -> Skelet
 
 
 def described_skeleton(description: Mapping[str, Any]) -> Skeleton:
-    """Return the skeleton of a :meth:`Skeleton.describe`, registered if it is new."""
+    """Return the skeleton of a description, and register it if it is new.
+
+    Args:
+        description (Mapping[str, Any]): Values of :meth:`Skeleton.describe`.
+
+    Raises:
+        ValueError: If another skeleton has its name.
+    """
     names = ('joints', 'parents', 'flip_indices')
     joints, parents, swaps = (tuple(description[name]) for name in names)
     return add_skeleton(_build(description['skeleton'], joints, parents, swaps))
@@ -224,7 +278,11 @@ def _build(
     swaps: Sequence[int],
     parts: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Skeleton:
-    """Build a skeleton, and find its limbs by the names of its joints."""
+    """Build a skeleton, and find its limbs by the names of its joints.
+
+    ``swaps`` has the index of each joint's counterpart in a mirrored image, and
+    ``parts`` the joint names of further groups.
+    """
     ankle = 'ankle' if 'left_ankle' in joints else 'foot'
     limbs = {}
     for limb, names in ('leg', f'hip knee {ankle}'), ('arm', 'shoulder elbow wrist'):
@@ -232,19 +290,27 @@ def _build(
             of_side = (f'{side}_{part}' for part in names.split())
             if of_limb := tuple(x for x in of_side if x in joints):
                 limbs[f'{side}_{limb}'] = of_limb
-    pairs = [(index, other) for index, other in enumerate(swaps) if index < other]
-    # the left one first
-    pairs = [(b, a) if 'left' in joints[b].lower() else (a, b) for a, b in pairs]
+    pairs = [
+        (other, index) if 'left' in joints[other].lower() else (index, other)
+        for index, other in enumerate(swaps)
+        if index < other
+    ]
     body = {group: parts[group] for group in ('head', 'torso') if group in parts}
     groups = MappingProxyType(body | limbs | dict(parts))
     return Skeleton(name, joints, parents, tuple(sorted(pairs)), groups)
 
 
 def add_skeleton(skeleton: Skeleton) -> Skeleton:
-    """Register a skeleton, unless it is registered, so that it is found by name.
+    """Register a skeleton, so that it is found by name.
+
+    Args:
+        skeleton (Skeleton): A new skeleton, or one that is registered already.
+
+    Returns:
+        Skeleton: The registered skeleton of this name.
 
     Raises:
-        ValueError: If its name is that of another skeleton.
+        ValueError: If a skeleton of this name has other joints.
     """
     same = _REGISTRY.setdefault(skeleton.name, skeleton)
     if (same.joints, same.flip_indices) != (skeleton.joints, skeleton.flip_indices):
@@ -256,10 +322,14 @@ def add_skeleton(skeleton: Skeleton) -> Skeleton:
 
 
 def skeleton_with(count: int, argument: str = 'skeleton') -> str:
-    """Return the skeleton of unnamed keypoints by their number.
+    """Return the name of the skeleton of unnamed keypoints.
+
+    Args:
+        count (int): Number of keypoints.
+        argument (str): Argument that states the skeleton, for the error.
 
     Raises:
-        ValueError: If there is none.
+        ArgumentError: If there is none, or it could be one of several.
     """
     names = {x.num_keypoints: x.name for x in SKELETONS.values() if x.by_count}
     if count not in names:
@@ -280,21 +350,22 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     hips must be among the names, or all joints of a skeleton. If several skeletons fit,
     the one with most joints is returned.
 
+    Args:
+        names (Sequence[str]): Names of the joints of a file.
+
     Returns:
-        tuple[Skeleton, list[int]] | None: The skeleton, and the index of the name of
-        each of its joints, -1 if there is none; None if no skeleton fits.
+        tuple[Skeleton, list[int]] | None: The skeleton, and the index of each of its
+        joints among the names, -1 if it is missing; None if no skeleton fits.
     """
     # Names are in reverse order, so that the first of two equal names is kept.
     index_of = {spell_joint(x): index for index, x in [*enumerate(names)][::-1]}
     best = None
     most = 0, False
     for skeleton in SKELETONS.values():
-        order = [
-            index_of.get(
-                spell_joint(joint), index_of.get(skeleton.meanings.get(joint, ''), -1)
-            )
-            for joint in skeleton.joints
-        ]
+        order = []
+        for joint in skeleton.joints:
+            meaning = skeleton.meanings.get(joint, '')
+            order.append(index_of.get(spell_joint(joint), index_of.get(meaning, -1)))
         named = {x for x, n in zip(skeleton.joints, order, strict=True) if n >= 0}
         fits = len(named), order == [*range(len(names))]
         if fits > most and (named >= _TRUNK or len(named) == len(order)):
@@ -304,7 +375,11 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
 
 
 def spell_joint(joint: str) -> str:
-    """Spell the name of a joint in one way: words by underscores, the side first."""
+    """Spell the name of a joint in one way: the side first, words with underscores.
+
+    >>> [spell_joint(name) for name in ('LShoulder', 'shoulder_left', 'Big Toe R')]
+    ['left_shoulder', 'left_shoulder', 'right_big_toe']
+    """
     words = re.findall(r'[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+', joint)
     words = [{'l': 'left', 'r': 'right'}.get(x.lower(), x.lower()) for x in words]
     return '_'.join(sorted(words, key=lambda word: word not in ('left', 'right')))
@@ -317,11 +392,11 @@ def convert_keypoints(
     target: str,
     mapping: str = 'mmpose',
 ) -> tuple[np.ndarray, _Scores, np.ndarray]:
-    """Convert poses from one skeleton to another, joint by joint name.
+    """Convert poses from one skeleton to another by the names of joints.
 
-    A joint that both skeletons have is copied, others are weighted sums of source
-    joints. Weights may differ between the x and y axis of the image; a third axis has
-    the weights of x.
+    Joints of both skeletons are copied, others are weighted sums of source joints.
+    Weights may differ between the x and y axis of the image; a third axis has the
+    weights of x.
 
     Args:
         keypoints (np.ndarray): Positions, (..., K, 2) or (..., K, 3). A derived
@@ -335,7 +410,12 @@ def convert_keypoints(
 
     Returns:
         tuple: Positions (..., K', C), NaN where a joint cannot be derived; scores
-        (..., K'), 0 there, or None; and ``measured`` (K',), True for copied joints.
+        (..., K'), 0 there, or None; and ``measured`` (K',) bool, True for copied
+        joints.
+
+    Raises:
+        ValueError: If a skeleton or mapping is unknown, or keypoints have another
+            shape.
 
     Example::
 
@@ -365,23 +445,26 @@ def convert_keypoints(
 def _conversion(
     source: str, target: str, mapping: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compile one conversion: indices (K', M), weights (K', M, 2), measured (K',).
+    """Compile a conversion, see :func:`convert_keypoints`.
 
-    Rows with fewer than M source joints repeat the first one with weight 0, so that NaN
-    comes only from source joints. Underivable joints have the weight NaN.
+    Returns:
+        tuple: Indices of the M source joints of each joint, (K', M); their weights for
+        x and y, (K', M, 2); and whether a joint is copied, (K',). Rows with fewer than
+        M source joints repeat the first one with the weight 0, so that NaN comes only
+        from source joints. Joints that cannot be derived have the weight NaN.
     """
     if mapping not in MAPPINGS:
         raise ValueError(_unknown('mapping', mapping, MAPPINGS))
-    start, end = get_skeleton(source), get_skeleton(target)
-    # joints by the names that are the same in all skeletons
+    start = get_skeleton(source)
+    end = get_skeleton(target)
+    # Joints by the names that are the same in all skeletons
     available = {start.meanings.get(joint, joint): joint for joint in start.joints}
     names = [end.meanings.get(joint, joint) for joint in end.joints]
-    recipes = [
-        next((x for x in choices if x.keys() <= available.keys()), None)
-        for choices in (
-            [{name: 1.0}, *MAPPINGS[mapping].get(name, ())] for name in names
-        )
-    ]
+    recipes = []
+    for name in names:
+        choices = [{name: 1.0}, *MAPPINGS[mapping].get(name, ())]
+        possible = (x for x in choices if x.keys() <= available.keys())
+        recipes.append(next(possible, None))
     most = max(len(recipe or ()) for recipe in recipes)
     indices = np.zeros((len(recipes), max(most, 1)), dtype=np.int64)
     weights = np.zeros((*indices.shape, 2))
@@ -396,6 +479,7 @@ def _conversion(
 
 
 def _unknown(kind: str, got: str, known: Iterable[str]) -> str:
+    """Compose a message about an unknown name, with a hint at known ones."""
     return f'unknown {kind}: {got!r}{hint_at_names(got, known)}'
 
 

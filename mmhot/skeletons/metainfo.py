@@ -21,19 +21,28 @@ _HEAD = {
 
 
 class Metainfo(NamedTuple):
-    """Keypoints of a dataset."""
+    """Keypoints of a dataset.
 
-    name: str  # ``dataset_name``
-    joints: tuple[str, ...]  # names in order, K of them
-    swaps: tuple[int, ...]  # index of each keypoint's counterpart in a mirrored image
-    links: tuple[tuple[int, int], ...]  # pairs of linked keypoints
-    parts: Mapping[str, tuple[str, ...]]  # names of 'head', 'upper_body', 'lower_body'
+    Attributes:
+        name (str): ``dataset_name``.
+        joints (tuple[str]): Names of the K keypoints, in order.
+        swaps (tuple[int]): Index of each keypoint's counterpart in a mirrored image.
+        links (tuple[tuple[int, int]]): Pairs of linked keypoints.
+        parts (Mapping[str, tuple[str, ...]]): Names of the keypoints of 'head',
+            'upper_body' and 'lower_body'.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    swaps: tuple[int, ...]
+    links: tuple[tuple[int, int], ...]
+    parts: Mapping[str, tuple[str, ...]]
 
     def tree(self, start: int | None = None) -> tuple[int, ...]:
-        """Return the parent of each keypoint in a tree of links, -1 for roots.
+        """Return the parent of each keypoint in a tree of links, (K,); -1 for roots.
 
-        Roots are ``start``, then the keypoints on the midline with most links.
-        Keypoints that are not linked to each other are in separate trees.
+        Keypoints that are not linked to each other are in separate trees. Roots are
+        ``start``, or else the keypoints on the midline with most links.
         """
         neighbors: list[list[int]] = [[] for _ in self.joints]
         for first, second in self.links:
@@ -41,6 +50,7 @@ class Metainfo(NamedTuple):
             neighbors[second].append(first)
         parents: dict[int, int] = {}
         indices = range(len(self.joints))
+        # The start comes first, then joints on the midline with most links.
         for root in sorted(
             indices, key=lambda i: (i != start, self.swaps[i] != i, -len(neighbors[i]))
         ):
@@ -68,7 +78,7 @@ class Metainfo(NamedTuple):
 
 
 def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
-    """Read a metainfo as datasets of MMPose take it, or as they return it.
+    """Read a metainfo as MMPose's datasets accept it, or as they return it.
 
     Args:
         metainfo (Mapping): ``dict(from_file=...)``, with the path of a Python file or
@@ -77,7 +87,7 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file or the metainfo is damaged, with its name.
+        ValueError: If the file or the metainfo is damaged; it names the file.
     """
     path = None if 'keypoint_id2name' in metainfo else metainfo.get('from_file')
     file = None if path is None else Path(path)
@@ -88,7 +98,10 @@ def read_metainfo(metainfo: Mapping[str, Any]) -> Metainfo:
 
 
 def find_shipped_file(name: str) -> Path | None:
-    """Return MMPose's file of a name such as ``configs/_base_/datasets/coco.py``."""
+    """Return the path of a file that MMPose ships, or None if there is none.
+
+    ``name`` is relative to MMPose, such as ``configs/_base_/datasets/coco.py``.
+    """
     spec = find_spec('mmpose')
     if spec is None or spec.origin is None:
         return None

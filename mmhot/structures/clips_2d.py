@@ -285,9 +285,7 @@ def _number_photos(
     if np.isfinite(points[:, legs]).mean() > _KNOWN_LEGS:
         interval = np.median(frames[2:] - frames[:-2]) / 2 / fps
         limit = np.clip(_MAX_SPEED * interval, _MIN_CHANGE, _MAX_CHANGE)
-    with ignored_warnings():  # NumPy warns of people without keypoints
-        are_photos = np.nanmedian(_change_of_frames(points, frames)) > limit
-    if not are_photos:
+    if not np.nanmedian(_change_of_frames(points, frames)) > limit:
         return rows
     _LOGGER.warning(
         '%s: poses have nothing in common with the ones before and after: each of the '
@@ -299,6 +297,7 @@ def _number_photos(
     return replace(rows, track=np.argsort(order))
 
 
+@ignored_warnings()  # NumPy warns of people without keypoints
 def _change_of_frames(points: np.ndarray, frames: np.ndarray) -> np.ndarray:
     """Measure how far a person is from the middle of the frames before and after.
 

@@ -219,6 +219,7 @@ def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
     return levels
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _stand(heights: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> np.ndarray:
     """Mark poses (N,) with head, shoulders, hips, knees and ankles above each other.
 
@@ -226,10 +227,9 @@ def _stand(heights: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> np.nd
     ``min_steps`` of the four steps from level to level must be known.
     """
     levels = _by_level(heights, skeleton)
-    with ignored_warnings():  # NumPy warns of people without joints
-        span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
-        steps = -np.diff([level.mean(1) for level in levels], axis=0) / span
-        is_level = [~(np.ptp(x, axis=1) > _MAX_TILT * span) for x in levels[1:3]]
+    span = np.nanmax(heights, 1) - np.nanmin(heights, 1)
+    steps = -np.diff([level.mean(1) for level in levels], axis=0) / span
+    is_level = [~(np.ptp(x, axis=1) > _MAX_TILT * span) for x in levels[1:3]]
     is_known = np.isfinite(steps)
     is_down = (steps > _MIN_STEP) | ~is_known
     return is_down.all(0) & np.all(is_level, axis=0) & (is_known.sum(0) >= min_steps)
@@ -313,33 +313,33 @@ def _share_outside(
     return 0.0 if is_usual else outside
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _is_on_feet(points: np.ndarray, skeleton: Skeleton, lag: int) -> bool:
     """Return whether a person's hips move farther than the stiller foot.
 
     Keypoints (T, K, 2) are compared with themselves ``lag`` frames later.
     """
-    with ignored_warnings():  # NumPy warns of people without keypoints
-        size = np.nanmedian(np.nanmax(points, 1) - np.nanmin(points, 1), 0).max()
-        steps = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) / size
-        _, _, hips, _, feet = _by_level(steps, skeleton)
-        hip = np.nanmedian(hips)
-        foot = np.nanmedian(np.nanmin(feet, 1))
+    size = np.nanmedian(np.nanmax(points, 1) - np.nanmin(points, 1), 0).max()
+    steps = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) / size
+    _, _, hips, _, feet = _by_level(steps, skeleton)
+    hip = np.nanmedian(hips)
+    foot = np.nanmedian(np.nanmin(feet, 1))
     return bool(hip > _PIXELS.min_movement and foot < _PIXELS.max_foot_movement * hip)
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _crop_of(points: np.ndarray) -> np.ndarray | None:
     """Return width and height of the crops that keypoints (N, K, 2) seem to come from.
 
     In crops, people move but stay in one place, with one size, and fill the crop. If
     they do not, the result is None.
     """
-    with ignored_warnings():  # NumPy warns of people without keypoints
-        low = np.nanmin(points, 1)
-        high = np.nanmax(points, 1)
-        size = (high - low).max(1)
-        crop = np.nanmedian(low + high, 0)  # as people are in the middle of crops
-        shift = np.nanstd(low + high, 0).max() / 2 / np.nanmedian(size)
-        zoom = np.nanstd(np.log(size))
+    low = np.nanmin(points, 1)
+    high = np.nanmax(points, 1)
+    size = (high - low).max(1)
+    crop = np.nanmedian(low + high, 0)  # as people are in the middle of crops
+    shift = np.nanstd(low + high, 0).max() / 2 / np.nanmedian(size)
+    zoom = np.nanstd(np.log(size))
     least, most = _PIXELS.aspects
     is_crop = (
         len(points) >= _PIXELS.min_poses
@@ -407,24 +407,24 @@ def _votes_by_direction(body: np.ndarray, may_hang: bool) -> dict[str, int]:
     return votes
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _is_before_camera(places: np.ndarray) -> bool:
     """Return whether people (N, 17, 3) are mostly in the view of a camera."""
-    with ignored_warnings():  # NumPy warns of people without joints
-        is_level = np.nanmax(places[..., 1], 1) < _MAX_BELOW
+    is_level = np.nanmax(places[..., 1], 1) < _MAX_BELOW
     pelvis = places[:, _PELVIS]
     depth = pelvis[:, 2]
     is_seen = (np.abs(pelvis) < _VIEW * depth[:, None]).all(-1) & (depth > _MIN_DEPTH)
     return bool((is_seen & is_level).mean() > 0.5)
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _is_on_floor(heights: np.ndarray, stand: bool) -> bool:
     """Return whether the lowest of joints at heights (N, 17) are mostly at zero.
 
     People who jump are rarely there. So it suffices that their feet are there now and
     then if people ``stand`` along this axis; in any other axes feet pass zero, too.
     """
-    with ignored_warnings():  # NumPy warns of people without joints
-        lowest = np.nanmin(heights, 1)
+    lowest = np.nanmin(heights, 1)
     least, most = _FLOOR
     is_on = (lowest > least) & (lowest < most)
     touches = least < np.nanpercentile(lowest, 5) < most
@@ -495,15 +495,16 @@ def bend_of_knees(body: np.ndarray) -> int:
     return int(np.sign(agreement)) if abs(agreement) > _MIN_AGREEMENT else 0
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def _has_nose(body: np.ndarray) -> bool:
     """Return whether joint 9 of bodies (N, 17, 3) is as far ahead as a nose."""
     nose = body[:, _NOSE] - body[:, _THORAX]
     head = body[:, _HEAD] - body[:, _THORAX]
-    with ignored_warnings():  # NumPy warns of people without heads
-        ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
-        return bool(np.nanmedian(ahead) > _MIN_NOSE)
+    ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
+    return bool(np.nanmedian(ahead) > _MIN_NOSE)
 
 
+@ignored_warnings()  # NumPy warns of people without joints
 def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     """Follow people who change places in an array, by distance.
 
@@ -522,23 +523,22 @@ def follow_people(points: np.ndarray, name: str) -> np.ndarray:
     order = np.tile(people, (len(points), 1))
     last = points[0].copy()
     last_frames = np.full(len(people), -1)
-    with ignored_warnings():  # NumPy warns of people without points
-        extent = np.nanmax(points, 2) - np.nanmin(points, 2)
-        size = np.nanmedian(extent, (0, 1)).max()
-        for frame, found in enumerate(points):
-            apart = np.linalg.norm(last[:, None] - found, axis=-1)
-            moved = np.nanmedian(apart, -1) / size
-            moved = np.where(np.isnan(moved), _UNSEEN_MOTION, moved)
-            speeds = moved / (frame - last_frames[:, None])
-            costs = speeds - _MIN_GAIN * (people[:, None] == places)
-            _, nearest = scipy.optimize.linear_sum_assignment(costs)
-            changed, kept = (speeds[people, x].sum() for x in (nearest, places))
-            if changed < _MAX_MOTION * kept:
-                places = nearest
-            order[frame] = places
-            is_seen = np.isfinite(found[places]).any((1, 2))
-            last[is_seen] = found[places][is_seen]
-            last_frames[is_seen] = frame
+    extent = np.nanmax(points, 2) - np.nanmin(points, 2)
+    size = np.nanmedian(extent, (0, 1)).max()
+    for frame, found in enumerate(points):
+        apart = np.linalg.norm(last[:, None] - found, axis=-1)
+        moved = np.nanmedian(apart, -1) / size
+        moved = np.where(np.isnan(moved), _UNSEEN_MOTION, moved)
+        speeds = moved / (frame - last_frames[:, None])
+        costs = speeds - _MIN_GAIN * (people[:, None] == places)
+        _, nearest = scipy.optimize.linear_sum_assignment(costs)
+        changed, kept = (speeds[people, x].sum() for x in (nearest, places))
+        if changed < _MAX_MOTION * kept:
+            places = nearest
+        order[frame] = places
+        is_seen = np.isfinite(found[places]).any((1, 2))
+        last[is_seen] = found[places][is_seen]
+        last_frames[is_seen] = frame
     is_changed = (order != people).any(1)
     if is_changed.any():
         _LOGGER.warning(

@@ -9,33 +9,31 @@ HUMAN36M_FOCAL_RATIO = 1.145
 """Human3.6M's focal length over its image width (1145 / 1000 pixels)."""
 # Diagonal to which 35 mm equivalent focal lengths refer (CIPA DC-008), mm.
 _DIAGONAL_35MM = math.hypot(36, 24)
-# Numbers of distortion coefficients in OpenCV's model.
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
-# Largest reprojection error, in pixels, of a point whose distortion was removed.
+"""Possible numbers of distortion coefficients in OpenCV's model."""
+# Pixels; largest reprojection error of a point whose distortion was removed. Where it
+# is larger, the distortion is not invertible and stays.
 _MAX_ERROR = 0.5
-_FOCAL_RANGE = (0.01, 1000.0)  # longer image sides; least and largest focal length
-# Longer image sides; largest distance of the principal point from the center of the
-# image.
+_FOCAL_RANGE = (0.01, 1000.0)  # longer image sides; shortest and longest focal length
+# Longer image sides; largest distance of the principal point from the image's center.
 _MAX_SHIFT = 10.0
 _MAX_DISTORTION = 1e6  # largest distortion coefficient
 _MAX_SIDE = 100_000  # pixels; largest image side
-# Largest distance of the principal point from the middle of an image, in half sides.
-_MIDDLE = 0.2
+# Half image sides; largest distance of the principal point from the center if the
+# calibration does not state the size of its images.
+_MAX_OFF_CENTER = 0.2
 # Largest relative difference between the aspect ratios of images and calibration.
 _ASPECT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
 class UsualFocals:
-    """Focal lengths that are assumed for unknown lenses, in longer image sides.
+    """Focal lengths that are assumed for unknown lenses, in longer image sides."""
 
-    The comments name the cameras on which they were chosen.
-    """
-
-    square: float = HUMAN36M_FOCAL_RATIO  # Human3.6M
-    landscape: float = 0.87  # MPI-INF-3DHP outdoors has 0.88
+    square: float = HUMAN36M_FOCAL_RATIO  # Human3.6M's cameras
+    landscape: float = 0.87  # MPI-INF-3DHP's outdoor cameras have 0.88
     portrait: float = 0.8  # phones have 0.72 to 0.78, pose2sim's four cameras 0.87
-    aspect: float = 1.1  # largest ratio of longer to shorter side of a square image
+    max_aspect: float = 1.1  # longer over shorter side of images that count as square
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,19 @@ class Lens:
 
     @classmethod
     def of_view(cls, degrees: float, width: int, height: int) -> 'Lens':
-        """Build a pinhole camera with a horizontal angle of view, 1 to 170 degrees."""
+        """Build a pinhole camera with a horizontal angle of view.
+
+        Args:
+            degrees (float): Angle of view, 1 to 170 degrees.
+            width (int): Image width in pixels.
+            height (int): Image height in pixels.
+
+        Raises:
+            ValueError: If the angle is out of range.
+
+        >>> Lens.of_view(90, 1280, 720).focal
+        (640.0000000000001, 640.0000000000001)
+        """
         if not 1 <= degrees <= 170:
             raise ValueError(
                 f'the angle of view must be from 1 to 170 degrees, got {degrees:g}'
@@ -89,39 +99,49 @@ class Lens:
 
     @classmethod
     def pinhole(cls, focal: float, width: int, height: int) -> 'Lens':
-        """Build a pinhole camera with a focal length in pixels."""
+        """Build a pinhole camera for images of this size; all numbers are pixels."""
         return cls((focal, focal), (width / 2, height / 2), size=(width, height))
 
     @classmethod
     def of_35mm(cls, millimeters: float, width: int, height: int) -> 'Lens':
-        """Build a pinhole camera with a 35 mm equivalent focal length."""
+        """Build a pinhole camera with a 35 mm equivalent focal length in millimeters.
+
+        Width and height of the images are in pixels.
+        """
         return cls.pinhole(
             millimeters / _DIAGONAL_35MM * math.hypot(width, height), width, height
         )
 
     @property
     def parameters(self) -> tuple[float, ...]:
-        """fx, fy, cx, cy and the distortion."""
+        """Intrinsics in OpenCV's order: fx, fy, cx, cy in pixels, k1, k2, p1, ..."""
         return (*self.focal, *self.center, *self.distortion)
 
     def fitted(self, width: int, height: int) -> 'Lens':
         """Scale the intrinsics to images of another resolution.
 
+        Args:
+            width (int): Image width in pixels.
+            height (int): Image height in pixels.
+
         Raises:
-            ValueError: If the aspect ratio differs from that of the calibrated images,
-                or the principal point is far from the middle of the image.
+            ValueError: If these images have another aspect ratio than the calibrated
+                ones or, if the size of these is unknown, the principal point is far
+                from the middle of the image.
         """
         if self.size is None:
             shift = 2 * np.divide(self.center, (width, height)) - 1
-            if np.abs(shift).max() > _MIDDLE:
+            if np.abs(shift).max() > _MAX_OFF_CENTER:
                 x, y = self.center
                 raise ValueError(
                     f'the principal point ({x:g}, {y:g}) of the intrinsics is far from '
-                    f'the middle of the {width}x{height} image: if they are of other '
-                    'images, or these are cut out, add image_width and image_height'
+                    f'the middle of the {width}x{height} image: if the camera was '
+                    'calibrated with images of another size, or these are cropped, add '
+                    'image_width and image_height'
                 )
             return replace(self, size=(width, height))
-        wider, higher = width / self.size[0], height / self.size[1]
+        wider = width / self.size[0]
+        higher = height / self.size[1]
         if abs(higher / wider - 1) > _ASPECT_TOLERANCE:
             raise ValueError(
                 f'the intrinsics are for images of {self.size[0]}x{self.size[1]}, '
@@ -135,11 +155,17 @@ class Lens:
         )
 
     def undistort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels (..., 2) to an ideal pinhole camera's, float32; NaN stays.
+        """Map pixels to those of an ideal pinhole camera.
 
         The ideal camera has the focal length ``focal[0]`` for both axes, its principal
-        point in the center of the image, and no distortion. Far outside the image,
-        where the distortion is not invertible, it is left in.
+        point in the center of the image, and no distortion. Where the distortion is not
+        invertible, far outside the image, it stays.
+
+        Args:
+            points (np.ndarray): Pixels, NaN where missing, (..., 2).
+
+        Returns:
+            np.ndarray: Pixels, (..., 2) float32.
         """
         import cv2
 
@@ -168,7 +194,7 @@ class Lens:
         return ideal.astype(np.float32)
 
     def distort(self, points: np.ndarray) -> np.ndarray:
-        """Map pixels (..., 2) of the ideal pinhole camera to pixels of the lens."""
+        """Map pixels (..., 2) of the ideal pinhole camera to the lens's, float32."""
         import cv2
 
         rays = np.asarray(points, np.float64) - np.array(self.size) / 2
@@ -185,16 +211,25 @@ class Lens:
 
 @dataclass(frozen=True)
 class Camera:
-    """Camera that turns and zooms; all frames share the axes of the first one."""
+    """Camera that keeps its place, and turns and zooms.
 
-    path: np.ndarray  # rotation vector and zoom of each frame, (F, 4)
-    lens: Lens | None  # lens of the images, if it is known
+    Attributes:
+        path (np.ndarray): Rotation vector in radians and zoom of each frame, relative
+            to the first frame of the shot, (F, 4).
+        lens (Lens | None): Lens in that frame; None if unknown.
+    """
+
+    path: np.ndarray
+    lens: Lens | None
 
 
 def assumed_focal(width: float, height: float) -> float:
-    """Return the focal length in pixels that is assumed for an unknown lens."""
+    """Return the focal length in pixels that is assumed for an unknown lens.
+
+    Width and height are in pixels.
+    """
     longer = max(width, height)
-    if longer <= UsualFocals.aspect * min(width, height):
+    if longer <= UsualFocals.max_aspect * min(width, height):
         return UsualFocals.square * longer
     return (UsualFocals.landscape if width > height else UsualFocals.portrait) * longer
 
@@ -202,10 +237,17 @@ def assumed_focal(width: float, height: float) -> float:
 def ideal_pixels(
     points: np.ndarray, size: tuple[int, int], lens: Lens | None
 ) -> tuple[np.ndarray, float]:
-    """Map pixels (..., 2) to an ideal pinhole camera, and return its focal length.
+    """Map pixels to those of an ideal pinhole camera.
 
-    The lens has been scaled to images of this size (width and height in pixels). If it
-    is None, pixels stay and the focal length is :func:`assumed_focal`.
+    Args:
+        points (np.ndarray): Pixels, (..., 2).
+        size (tuple[int, int]): Width and height of the images.
+        lens (Lens | None): Lens for images of this size. Pixels stay as they are if it
+            is unknown.
+
+    Returns:
+        tuple[np.ndarray, float]: Pixels (..., 2), and the focal length in pixels, which
+        is :func:`assumed_focal` for an unknown lens.
     """
     if lens is None:
         return points, assumed_focal(*size)
@@ -213,19 +255,22 @@ def ideal_pixels(
 
 
 def ideal_camera(width: int, height: int, lens: Lens | None = None) -> dict:
-    """Return ``camera_param`` of the pinhole camera of :meth:`Lens.undistort`.
+    """Describe the pinhole camera of :meth:`Lens.undistort` as MMPose does.
 
-    It has ``w`` and ``h`` in pixels and, if the lens is known, ``f``.
+    Returns:
+        dict: ``camera_param`` in pixels: ``w``, ``h`` and, if the lens is known, ``f``
+        (two numbers).
     """
     camera = dict(w=width, h=height)
     return camera if lens is None else camera | dict(f=(lens.focal[0],) * 2)
 
 
 def camera_intrinsics(camera_param: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Return focal lengths and principal point in pixels, (2,) each.
+    """Return focal lengths and principal point in pixels, (2,) float32 each.
 
-    ``camera_param`` has ``w`` and ``h`` and, if known, ``f`` and ``c`` (two numbers
-    each, pixels), as in mmpose's camera files.
+    Args:
+        camera_param (dict): ``w`` and ``h`` and, if known, ``f`` and ``c`` (two numbers
+            each), all in pixels, as in MMPose's camera files.
     """
     size = np.array([camera_param['w'], camera_param['h']], np.float32)
     focal = camera_param.get('f')

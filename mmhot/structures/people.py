@@ -8,23 +8,24 @@ import scipy  # its modules are loaded at first use
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 
 Boxes = tuple[np.ndarray, np.ndarray]
-"""Detections of one image: bounding boxes (P, 4), xyxy pixels, with scores (P,)."""
+"""Detections of one image: bounding boxes (P, 4), x1, y1, x2, y2 in pixels, and their
+scores (P,)."""
 Pose = tuple[np.ndarray, np.ndarray]
-"""Keypoints (P, K, 2) in pixels and scores (P, K) of the people of one image.
-
-Of a crop, which shows one person: (K, 2) and (K,).
-"""
-# Tolerance of the keypoint similarity (COCO's sigma), as a share of the box size.
+"""Keypoints (P, K, 2) in pixels and scores (P, K) of the people of one image, or (K, 2)
+and (K,) of a crop, which shows one person."""
+# Share of the box size; tolerance of the keypoint similarity (COCO's sigma). Higher
+# values make people more similar.
 _SIGMA = 0.1
-_MIN_COMMON_KEYPOINTS = 3
-# Boxes enclose keypoints with at least this share of the person's highest score.
+_MIN_COMMON_KEYPOINTS = 3  # with fewer, boxes are compared instead of keypoints
+# Share of the person's highest score; boxes enclose keypoints with at least this score.
+# Higher values make boxes smaller.
 _ENCLOSED_SHARE = 0.4
-# Steps of rounded boxes in their longer side, at least.
-_STEPS = 32
-# Most of the body's keypoints count, the most confident, as images truncate people.
+_MIN_STEPS = 32  # steps of rounded boxes in their longer side, at least
+# Body keypoints of the mean confidence, the most confident ones, as images truncate
+# people.
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
-"""Keypoints of the body, the first of COCO's and of COCO-WholeBody's."""
+"""Number of body keypoints, the first ones of COCO and COCO-WholeBody."""
 _BODY = get_skeleton('coco-17')
 _SHOULDERS = ('left_shoulder', 'right_shoulder')
 _HIPS = ('left_hip', 'right_hip')
@@ -32,19 +33,27 @@ _HIPS = ('left_hip', 'right_hip')
 
 @dataclass
 class People:
-    """The people of one frame."""
+    """The P people of one frame.
 
-    bboxes: np.ndarray  # x1, y1, x2, y2 in pixels, (P, 4) float32
-    bbox_scores: np.ndarray  # (P,) float32
-    keypoints: np.ndarray  # pixels, (P, K, 2) float32
-    scores: np.ndarray  # confidence of the keypoints, (P, K) float32
+    Attributes:
+        bboxes (np.ndarray): Bounding boxes x1, y1, x2, y2 in pixels, (P, 4) float32.
+        bbox_scores (np.ndarray): Confidence of the boxes, (P,) float32.
+        keypoints (np.ndarray): Pixels, (P, K, 2) float32.
+        scores (np.ndarray): Confidence of the keypoints, (P, K) float32.
+    """
+
+    bboxes: np.ndarray
+    bbox_scores: np.ndarray
+    keypoints: np.ndarray
+    scores: np.ndarray
 
     def __len__(self) -> int:
+        """Return the number of people."""
         return len(self.bboxes)
 
     @classmethod
     def none(cls, num_keypoints: int) -> 'People':
-        """Return no people, of K keypoints."""
+        """Make an empty frame for people with K keypoints."""
         shapes = (0, 4), (0,), (0, num_keypoints, 2), (0, num_keypoints)
         return cls(*(np.zeros(shape, np.float32) for shape in shapes))
 
@@ -53,12 +62,12 @@ class People:
         return People(*(values[rows] for values in vars(self).values()))
 
     def join(self, *others: 'People') -> 'People':
-        """Append other people."""
+        """Return these people, then the others."""
         columns = zip(*(vars(x).values() for x in (self, *others)), strict=True)
         return People(*map(np.concatenate, columns))
 
     def with_rows(self, rows: np.ndarray, others: 'People') -> 'People':
-        """Replace the people in some rows (Q,) by Q others, in this order."""
+        """Return the people with those in rows (Q,) replaced by Q others, in order."""
         order = np.arange(len(self))
         order[rows] = len(self) + np.arange(len(others))
         return self.join(others).take(order)
@@ -67,10 +76,18 @@ class People:
 def compare_people(
     first: np.ndarray, second: np.ndarray, valid: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compare people, given as keypoints and two box corners, (..., K + 2, 2).
+    """Compare people by their boxes and keypoints.
 
-    Returns the intersection over union of the boxes (...), and COCO's object keypoint
-    similarity (...) of those that are ``valid``, or again the former if these are few.
+    Args:
+        first (np.ndarray): Keypoints, then two corners of the box, in pixels,
+            (..., K + 2, 2).
+        second (np.ndarray): The same of other people.
+        valid (np.ndarray): Points that are compared, (..., K + 2) bool.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, (...), and
+        COCO's object keypoint similarity, (...). If fewer than 3 keypoints are valid,
+        that is the intersection over union, too.
     """
     overlap = box_iou(box_of(first), box_of(second))
     size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
@@ -83,7 +100,7 @@ def compare_people(
 
 
 def compare_all(first: People, second: People) -> np.ndarray:
-    """Compute similarities (P, Q) of all pairs of people."""
+    """Compute the keypoint similarity of each of P people to each of Q, (P, Q)."""
     one, other = (
         np.concatenate([people.keypoints, people.bboxes.reshape(-1, 2, 2)], 1)
         for people in (first, second)
@@ -94,11 +111,18 @@ def compare_all(first: People, second: People) -> np.ndarray:
 def boxes_around(
     keypoints: np.ndarray, scores: np.ndarray, padding: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """Compute boxes (P, 4) around the confident keypoints of people, float32.
+    """Compute boxes around the confident keypoints of people.
 
-    Keypoints are pixels (P, K, 2) with scores (P, K); keypoints that are not finite are
-    ignored. Boxes have a margin as a share of their longer side, are clipped to the
-    image's width and height, and are NaN without a keypoint.
+    Args:
+        keypoints (np.ndarray): Pixels, (P, K, 2); those that are not finite are
+            ignored.
+        scores (np.ndarray): Confidence, (P, K).
+        padding (float): Margin of a box, as a share of its longer side.
+        size (tuple[int, int]): Width and height of the image, to which boxes are
+            clipped.
+
+    Returns:
+        np.ndarray: x1, y1, x2, y2 in pixels, (P, 4) float32; NaN without a keypoint.
     """
     finite = np.isfinite(keypoints).all(-1)
     scores = np.where(finite, scores, -np.inf)
@@ -117,11 +141,11 @@ def boxes_around(
 def round_boxes(boxes: np.ndarray) -> np.ndarray:
     """Round boxes (P, 4) to a 32nd to a 64th of their longer side.
 
-    Models place keypoints a bit differently in other crops, and the next boxes are
-    those around the keypoints: otherwise small differences grow from frame to frame.
+    Keypoints depend slightly on the crop, and the next box is the one around the
+    keypoints. Without rounding, small differences grow from frame to frame.
     """
     side = (boxes[:, 2:] - boxes[:, :2]).max(1, keepdims=True)
-    step = 2 ** np.floor(np.log2(side / _STEPS))
+    step = 2 ** np.floor(np.log2(side / _MIN_STEPS))
     return (np.round(boxes / step) * step).astype(np.float32)
 
 
@@ -131,25 +155,33 @@ def mean_confidence(scores: np.ndarray) -> np.ndarray:
 
 
 def are_upright(keypoints: np.ndarray) -> np.ndarray:
-    """Mark people (P,) with hips below their shoulders; False if these are missing.
+    """Mark people with hips below their shoulders, (P,) bool.
 
-    ``keypoints`` (P, K, 2) are pixels.
+    ``keypoints`` (P, K, 2) are pixels. People without hips or shoulders are not marked.
     """
     right, up = torso_of(keypoints).T * [[1], [-1]]
     return up > abs(right)
 
 
 def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
-    """Return the quarter turns to the left (P,) after which torsos are most upright."""
+    """Return the quarter turns to the left after which torsos are most upright, (P,).
+
+    ``keypoints`` (P, K, 2) are pixels.
+    """
     x, y = torso_of(keypoints).T
     turns = np.round(np.arctan2(x, -y) / (np.pi / 2))
     return np.nan_to_num(turns).astype(int) % 4
 
 
 def torso_of(keypoints: np.ndarray, skeleton: Skeleton = _BODY) -> np.ndarray:
-    """Return vectors (..., 2) from the hips to the shoulders of keypoints (..., K, 2).
+    """Return vectors from the middle of the hips to that of the shoulders, (..., 2).
 
-    The body's keypoints come first in COCO's skeletons; NaN without them.
+    Args:
+        keypoints (np.ndarray): Pixels, (..., K, 2).
+        skeleton (Skeleton): Skeleton of the first keypoints, such as COCO's body.
+
+    Returns:
+        np.ndarray: Pixels; NaN if the skeleton has no hips and shoulders.
     """
     is_known = {*_SHOULDERS, *_HIPS} <= {*skeleton.joints}
     if not is_known or keypoints.shape[-2] < skeleton.num_keypoints:
@@ -178,13 +210,18 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def match_boxes(
     overlap: np.ndarray, least: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows and columns of pairs with the largest sum of overlaps (P, Q).
+    """Match boxes so that the sum of overlaps is largest.
 
-    Pairs with less than the ``least`` overlap are left out.
+    Args:
+        overlap (np.ndarray): Overlap of each of P boxes with each of Q, (P, Q).
+        least (float): Pairs with less overlap are left out.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Row and column of each pair, (M,) each.
     """
     rows, columns = scipy.optimize.linear_sum_assignment(overlap, maximize=True)
-    same = overlap[rows, columns] >= least
-    return rows[same], columns[same]
+    is_pair = overlap[rows, columns] >= least
+    return rows[is_pair], columns[is_pair]
 
 
 def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:

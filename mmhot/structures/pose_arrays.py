@@ -175,13 +175,13 @@ class _GivenPoses:
         middle = np.nanmean(self.points, axis=1)
         self.pelvis = np.where(np.isnan(pelvis), middle, pelvis)
 
+    @ignored_warnings()  # NumPy warns of people without bones
     def _statures(self) -> np.ndarray:
         """Estimate body heights by bones or, without any, by the extent, (N,)."""
         points = self._rows.points
-        with ignored_warnings():  # NumPy warns of people without bones
-            lengths = bone_lengths(self.body, _BONES) / [*_LENGTHS.values()]
-            stature = _STATURE * np.nanmedian(lengths, axis=1)
-            extent = (np.nanmax(points, 1) - np.nanmin(points, 1)).max(-1)
+        lengths = bone_lengths(self.body, _BONES) / [*_LENGTHS.values()]
+        stature = _STATURE * np.nanmedian(lengths, axis=1)
+        extent = (np.nanmax(points, 1) - np.nanmin(points, 1)).max(-1)
         return np.where(np.isnan(stature), extent, stature)
 
     def find_roots(self, axes: str | None) -> None:
@@ -217,6 +217,7 @@ class _GivenPoses:
                     _UNITS[unit],
                 )
 
+    @ignored_warnings()  # NumPy warns of people without joints
     def _depths(self, axes: str | None) -> np.ndarray:
         """Return the depths at which people are as large as in the image, (N,).
 
@@ -227,12 +228,11 @@ class _GivenPoses:
         if rows.keypoints_2d is None or not focal or axes not in (None, 'camera'):
             return np.full(len(self.points), np.nan)
         is_missing = np.isnan(rows.keypoints_2d)
-        with ignored_warnings():  # NumPy warns of people without joints
-            size, pixels = (
-                np.linalg.norm(np.nanstd(np.where(is_missing, np.nan, x), 1), axis=-1)
-                for x in (self.points[..., :2], rows.keypoints_2d)
-            )
-            return focal * size / pixels
+        size, pixels = (
+            np.linalg.norm(np.nanstd(np.where(is_missing, np.nan, x), 1), axis=-1)
+            for x in (self.points[..., :2], rows.keypoints_2d)
+        )
+        return focal * size / pixels
 
     def recognize_axes(self) -> str:
         """Return the axes in which people stand, or the usual ones of a file format."""
@@ -336,6 +336,7 @@ def _digits(value: float) -> str:
     return np.format_float_positional(value, 3, fractional=False, trim='-')
 
 
+@ignored_warnings()  # NumPy warns of people without translations
 def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, meter: int) -> int:
     """Choose the unit of translations.
 
@@ -348,9 +349,8 @@ def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, meter: int) -> int:
     Returns:
         int: Number of the units of translations in a meter.
     """
-    with ignored_warnings():  # NumPy warns of people whose translations are unknown
-        far = np.nanmedian(np.linalg.norm(shifts, axis=1))
-        depth = np.nanmedian(depths)
+    far = np.nanmedian(np.linalg.norm(shifts, axis=1))
+    depth = np.nanmedian(depths)
     units = meter, 1, 1000, 100
     if far > 0 and depth > 0:
         return min(units, key=lambda x: abs(np.log(far / x / depth)))
