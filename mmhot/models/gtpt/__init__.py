@@ -2,7 +2,7 @@
 
 The paper's terms and ours, with B images, G groups and C channels:
 
-* visual tokens: *patches*, (B, N, C); ``rows`` are theirs in the table of positions
+* visual tokens: *patches*, (B, N, C); ``rows`` are their rows in the position table
 * human token: the only query token up to the layer ``keypoint_layer`` (H2K), (B, 1, C)
 * keypoint tokens: *query tokens*, parts before sparse keypoints, (B, J, C)
 * body keypoints: *sparse*; in the *slots* of their group, (B, G, S, C), seen by all

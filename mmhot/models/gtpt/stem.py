@@ -44,10 +44,10 @@ class ConvNorm(nn.Module):
 
 
 class ShuffleBlock(nn.Module):
-    """Block of ShuffleNet v2: half of the channels are transformed, then all mixed.
+    """Block of ShuffleNet v2: half of the channels are transformed, then all are mixed.
 
-    With stride 2 both halves are made from all channels. Unlike torchvision's, its
-    convolutions have biases.
+    With stride 2 both halves are computed from all channels. Unlike in torchvision's
+    block, convolutions have biases.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
@@ -92,7 +92,7 @@ class UpSample(nn.Module):
 
 
 class Merge(nn.Module):
-    """Merging of a map with a map of half its size."""
+    """Merging of a feature map with a map of half its size."""
 
     def __init__(self, low_channels: int, out_channels: int, depth: int) -> None:
         super().__init__()
@@ -109,10 +109,10 @@ class Merge(nn.Module):
 
 @MODELS.register_module()
 class GTPTStem(BaseModule):
-    """Stem of GTPT, which returns a map of a quarter of the image's size.
+    """Stem of GTPT: a feature map of a quarter of the image's size.
 
-    Each stage halves the map's size. With more than one stage it is U-shaped: maps of
-    later stages are upsampled again and merged with those before.
+    Each stage halves the map's size. With more than one stage the stem is U-shaped:
+    maps of later stages are upsampled again and merged with earlier ones.
 
     Args:
         in_channels (int): Channels of the image.

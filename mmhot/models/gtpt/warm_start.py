@@ -37,9 +37,9 @@ def fit_weights(
         key = prefix + name
         length = len(parameter)
         saved = state_dict.get(key)
-        if saved is None or saved.ndim != parameter.ndim:
+        if saved is None or len(saved) == length:
             continue
-        if saved.shape[0] == length or saved.shape[1:] != parameter.shape[1:]:
+        if saved.shape[1:] != parameter.shape[1:]:
             continue
         if name.startswith(_BINS):
             bins = saved.reshape(len(saved), -1).T[None].float()

@@ -8,8 +8,14 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Multi-head self-attention over the second-last axis.
 
-    Any axes may lead, so that attention over keypoints and over frames are the same
-    module: ``attention(x)`` and ``attention(x.transpose(1, 2))``.
+    Any axes may lead, so that the same module attends over keypoints,
+    ``attention(x)``, and over frames, ``attention(x.transpose(1, 2))``.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H``; must divide ``embed_dims``.
+        qkv_bias (bool): Whether queries, keys and values have a bias.
+        proj_drop (float): Dropout rate of the output.
     """
 
     def __init__(
@@ -56,11 +62,12 @@ class CrossAttention(nn.Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Attend with queries (..., N, C) to keys and values (..., M, C).
 
-        Queries of shape (N, C) serve all leading axes, and are projected once.
+        Queries of shape (N, C) are used for all leading axes, and projected once.
         """
         lead = key.shape[:-2]
         q = self._split(self.query(query))
-        k, v = self._split(self.key(key)), self._split(self.value(value))
+        k = self._split(self.key(key))
+        v = self._split(self.value(value))
         q = q.expand(k.shape[0], -1, -1, -1)
         x = F.scaled_dot_product_attention(q, k, v)  # (B', H, N, D)
         x = self.proj(x.transpose(1, 2).flatten(2))
@@ -73,7 +80,7 @@ class CrossAttention(nn.Module):
 
 
 def check_heads(embed_dims: int, num_heads: int, parts: int = 1) -> None:
-    """Raise a ValueError unless channels, or parts of them, can be split into heads."""
+    """Raise a ValueError unless channels can be split into parts, and into heads."""
     if embed_dims % (parts * num_heads):
         factor = f'{parts} * ' if parts > 1 else ''
         raise ValueError(
@@ -94,10 +101,11 @@ def received_attention(attention: Attention, x: Tensor) -> Tensor:
         Tensor: Mean attention weight of each token as a key, (..., N).
     """
     qkv = attention.qkv
-    wanted = 2 * x.shape[-1]
-    bias = None if qkv.bias is None else qkv.bias[:wanted]
-    qk = F.linear(x, qkv.weight[:wanted], bias)
-    q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)
-    q, k = q.transpose(-3, -2), k.transpose(-3, -2)  # (..., H, N, D)
+    rows = 2 * x.shape[-1]  # rows of the projections of queries and keys
+    bias = None if qkv.bias is None else qkv.bias[:rows]
+    qk = F.linear(x, qkv.weight[:rows], bias)
+    q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)  # (..., N, H, D)
+    q = q.transpose(-3, -2)
+    k = k.transpose(-3, -2)
     weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1)
     return weights.mean((-3, -2))

@@ -29,7 +29,7 @@ class MLP(nn.Module):
 
 
 class ResidualMLP(nn.Module):
-    """Pre-norm MLP with a residual sum and stochastic depth; ends a block."""
+    """Pre-norm MLP with a residual sum and stochastic depth, at the end of a block."""
 
     def __init__(
         self,
@@ -77,9 +77,15 @@ class TransformerBlock(nn.Module):
 
 
 def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
-    """Average two streams (..., C) with weights predicted for each token.
+    """Average two streams with weights that are predicted for each token.
 
-    ``fusion`` maps both streams' channels, 2 * C, to two logits.
+    Args:
+        fusion (nn.Linear): Layer from the channels of both streams, 2 * C, to 2 logits.
+        first (Tensor): First stream, (..., C).
+        second (Tensor): Second stream, (..., C).
+
+    Returns:
+        Tensor: Weighted mean, (..., C).
     """
     weights = fusion(torch.cat([first, second], -1)).softmax(-1)
     # Under autocast the streams are float32 and the weights 16-bit.
@@ -99,9 +105,17 @@ class PositionTable(nn.Module):
 
 
 def sine_positions(num_rows: int, num_columns: int, embed_dims: int) -> Tensor:
-    """Encode the cells of a grid by sines and cosines, row by row, (rows * columns, C).
+    """Encode the cells of a grid by sines and cosines.
 
-    The first half of the channels, a multiple of 4, encodes rows, the second columns.
+    The first half of the channels encodes rows, the second half columns.
+
+    Args:
+        num_rows (int): Rows of the grid.
+        num_columns (int): Columns of the grid.
+        embed_dims (int): Channels ``C``, a multiple of 4.
+
+    Returns:
+        Tensor: Cells row by row, (num_rows * num_columns, C).
     """
     rows = _encode_axis(num_rows, embed_dims // 2)[:, None]
     columns = _encode_axis(num_columns, embed_dims // 2)[None]
@@ -118,9 +132,15 @@ def _encode_axis(length: int, channels: int) -> Tensor:
 
 
 def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
-    """Encode moments (N,) by sines and cosines with periods of 0.1 to 2.5 durations.
+    """Encode moments by sines and cosines with periods of 0.1 to 2.5 durations.
 
-    ``duration`` is the length of the sequence, in the unit of the moments.
+    Args:
+        moments (Tensor): Moments in any unit, such as frames, (N,).
+        duration (float): Length of the sequence in this unit.
+        embed_dims (int): Channels ``C``.
+
+    Returns:
+        Tensor: Sines, then cosines, (N, C).
     """
     periods = duration * torch.logspace(-1, 0.4, (embed_dims + 1) // 2)
     angles = 2 * math.pi * moments[:, None] / periods
@@ -128,9 +148,15 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
 
 
 def check_windows(model: nn.Module, x: Tensor, *sizes: int | None) -> None:
-    """Raise a ValueError unless poses (B, T, K, C) fit a model.
+    """Check the shape of poses that a model gets.
 
-    Sizes are ``T``, ``K`` and ``C``; None allows any.
+    Args:
+        model (nn.Module): The model, for the message.
+        x (Tensor): Poses, (B, T, K, C).
+        *sizes (int, optional): Needed ``T``, ``K`` and ``C``; None allows any number.
+
+    Raises:
+        ValueError: If the shape does not fit.
     """
     given = x.shape[1:]
     fits = [size in (None, length) for size, length in zip(sizes, given, strict=False)]

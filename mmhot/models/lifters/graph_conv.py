@@ -1,7 +1,7 @@
 """Graph convolutions of HTNet and NanoHTNet (modulated), and of MotionAGFormer.
 
-MotionAGFormer's compute what the published network does, except that degrees scale
-adjacencies directly instead of through diagonal matrices.
+In MotionAGFormer's graph convolutions degrees scale adjacencies directly, instead of
+through diagonal matrices as in the published code; results are the same.
 """
 
 import math
@@ -23,7 +23,7 @@ class ModulatedGraphConv(nn.Module):
     .. math:: y_i = Q_{ii}\, m_i \circ W_0 x_i
                     + \sum_{j \neq i} Q_{ij}\, m_j \circ W_1 x_j + b
 
-    so that the modulation :math:`m` belongs to the node a feature comes from.
+    so that the modulation :math:`m` belongs to the node from which a feature comes.
     """
 
     def __init__(self, in_dims: int, out_dims: int, adjacency: Tensor) -> None:
@@ -86,10 +86,11 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
-# Channels are summed in this many groups to compare frames: sums are cheaper.
+# Number of groups of channels. Frames are compared by the sums of these groups, which
+# is cheaper than by all channels; higher values compare more precisely.
 _NUM_SUMS = 8
-# Two frames are equal if no sum differs by more than this share of the largest sum.
-# Higher values treat more frames as equal.
+# Largest difference of sums of equal frames, as a share of the largest sum. Higher
+# values treat more frames as equal.
 _ROUNDING = 1e-5
 
 

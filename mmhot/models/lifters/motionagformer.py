@@ -95,7 +95,7 @@ class MotionAGFormer(Host):
     """MotionAGFormer without its last two linear layers; see also :class:`Host`.
 
     Its normalization has one channel for each frame, so that the number of frames in
-    each layer is fixed; behind a pruner the channels follow the order of kept frames.
+    each layer is fixed. Behind a pruner the channels follow the order of kept frames.
 
     Args:
         num_neighbors (int): Neighbors of a frame in the temporal graphs, usually
@@ -158,9 +158,9 @@ class MotionAGFormer(Host):
 def _fit_norms(
     backbone: MotionAGFormer, state_dict: dict[str, Tensor], prefix: str, *_: object
 ) -> None:
-    """Take channels of evenly spread frames from norms trained on more frames.
+    """Fit the norms of weights that were trained on more frames, before loading.
 
-    Norms have values (T,), one for each frame.
+    Norms have one value for each frame, (T,); values of evenly spread frames are kept.
     """
     for name, module in backbone.named_modules():
         if not isinstance(module, SimilarFrameGraphConv):
@@ -174,5 +174,8 @@ def _fit_norms(
                 before = len(values)
                 state_dict[key] = values[spread_frames(before, length)]
         if before:
-            text = f'{length} of {before} frames taken, spread evenly'
-            print_log(f'{prefix}{name}.norm: {text}', 'current')
+            print_log(
+                f'{prefix}{name}.norm: values of {length} of {before} frames are kept, '
+                'spread evenly',
+                'current',
+            )

@@ -1,8 +1,8 @@
 """PoseCLR: contrastive pre-training of lifters on 2D poses of several views.
 
 From *NanoHTNet and PoseCLR* (Cai et al., IEEE TIP 2025,
-https://arxiv.org/abs/2501.15763). The authors released no code for it; where the paper
-leaves a choice open, the arguments' defaults follow MoCo (He et al., CVPR 2020,
+https://arxiv.org/abs/2501.15763). The authors released no code for PoseCLR. Where the
+paper leaves a choice open, defaults of arguments follow MoCo (He et al., CVPR 2020,
 https://arxiv.org/abs/1911.05722).
 """
 
@@ -83,11 +83,11 @@ class MomentQueue(nn.Module):
 class PoseCLR(BaseModel):
     """Pre-train any lifter's backbone by aligning views of the same moment.
 
-    A query (the first view) is compared by InfoNCE with the key of every other view
-    of its moment, each against a queue of keys of other moments. Keys come from a
-    moving average of the network, without dropout. The ``backbone.*`` weights of its
-    checkpoints fit the backbone of a :class:`SequencePoseLifter`: fine-tuning loads
-    them by ``load_from``.
+    InfoNCE compares a query (the first view) with the key of each other view of its
+    moment, against a queue of keys of other moments. A moving average of the network
+    computes the keys, without dropout. The ``backbone.*`` weights of checkpoints fit
+    the backbone of a :class:`SequencePoseLifter`: fine-tuning loads them by
+    ``load_from``.
 
     Args:
         backbone (dict): Backbone of a lifter, pruned or not.
@@ -95,9 +95,9 @@ class PoseCLR(BaseModel):
         momentum (float): Share of its weights that the key network keeps in each step.
         queue_size (int): Keys in the queue ``N``.
         temperature (float): Temperature of InfoNCE.
-        exclusion_radius (int, optional): Frames before and after a moment. Keys of the
-            same performance within this distance are not used as negatives. Defaults
-            to None: half a window.
+        exclusion_radius (int, optional): Largest distance, in frames, of keys of the
+            same performance that are not used as negatives. Defaults to None: half a
+            window.
     """
 
     def __init__(
@@ -271,7 +271,7 @@ def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor
 def describe_embeddings(
     queries: Tensor, keys: Tensor, negatives: Tensor
 ) -> dict[str, Tensor]:
-    """Measure what shows whether embeddings collapse.
+    """Compute measures that show whether embeddings collapse.
 
     Args:
         queries (Tensor): Unit vectors, (B, D).

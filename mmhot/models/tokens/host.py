@@ -1,6 +1,6 @@
-"""Host: interface of backbones in which frames can be pruned, and of their layers.
+"""Host: base class of backbones between whose layers frames can be pruned.
 
-A host from outside the package subclasses :class:`Host`; then every pruner, recoverer,
+A host from outside the package subclasses :class:`Host`. Then every pruner, recoverer,
 :class:`~mmhot.models.lifters.estimator.SequencePoseLifter` and
 :class:`~mmhot.lifting.lifter.Lifter` work with it.
 """
@@ -17,26 +17,26 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 class Host(BaseModule):
-    """Base class of backbones in which frames can be pruned.
+    """Base class of backbones between whose layers frames can be pruned.
 
-    A subclass calls this constructor first, which builds ``self.hourglass``, then
-    builds its own modules, and implements :meth:`tokenize`. Unless its modules
-    ``layers`` are the layers, it implements :meth:`get_layers`, too.
+    A subclass first calls this constructor, which builds ``self.hourglass``. Then it
+    builds its own modules, and implements :meth:`tokenize`. It also implements
+    :meth:`get_layers`, unless ``self.layers`` are its layers.
 
-    Subclasses document only arguments of their own, or that mean something else there;
-    ``**host`` are further arguments of this class. Two arguments of subclasses mean the
-    same in all: ``drop_rate``, the dropout rate after attention and in MLPs, and
-    ``drop_path_rate``, the stochastic depth rate of the last layer; the rates of the
+    Subclasses document only their own arguments, and arguments with another meaning;
+    ``**host`` are further arguments of this class. Two arguments have the same meaning
+    in all subclasses: ``drop_rate`` is the dropout rate after attention and in MLPs,
+    ``drop_path_rate`` the stochastic depth rate of the last layer. The rates of the
     layers rise to it linearly from 0.
 
     Args:
         num_frames (int): Frames ``T`` of a window.
         num_keypoints (int): Keypoints ``K``.
-        in_channels (int): Channels of an input keypoint: its coordinates, and with 3
-            its score.
-        num_layers (int): Number of layers, ``depth`` of most hosts.
+        in_channels (int): Channels of an input keypoint: 2 for its coordinates, 3 for
+            its score, too.
+        num_layers (int): Number of layers; ``depth`` of most hosts.
         embed_dims (int): Channels ``C`` of the tokens; a multiple of ``num_heads``.
-        tokens_per_frame (int, optional): Tokens of a frame.
+        tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
         pruner (dict or list[dict], optional): Configs of pruners, see
             :mod:`mmhot.models.tokens.pruners`.
         recoverer (dict, optional): Config of a recoverer, see
@@ -45,9 +45,9 @@ class Host(BaseModule):
         qkv_bias (bool): Whether queries, keys and values of both have a bias.
 
     Attributes:
-        num_keep_frames (int): Frames that always have a pose.
-        values_per_frame (int): Numbers that represent a frame between layers.
-        first_depth (int): First layer before which frames can be pruned.
+        num_keep_frames (int): Number of frames that always have a pose.
+        values_per_frame (int): Values that represent a frame between layers.
+        first_depth (int): Least ``depth`` of a pruner, counted in layers from 0.
         fixed_lengths (bool): Whether layers accept only the number of frames that
             they were built for, see ``hourglass.lengths``.
         takes_fewer_frames (bool): Whether windows may be shorter than ``T``.
@@ -100,9 +100,9 @@ class Host(BaseModule):
         """
         if self.hourglass.pruners and not self.hourglass.recovers_tokens:
             raise ValueError(
-                f'{type(self).__name__} drops frames and does not recover their tokens:'
-                ' give it a recoverer of tokens, such as AttentionRecoverer, or use '
-                'SequencePoseLifter with PoseLiftingHead'
+                f'{type(self).__name__} prunes frames and does not recover their '
+                'tokens: set backbone.recoverer to a recoverer of tokens, such as '
+                'AttentionRecoverer, or use SequencePoseLifter with PoseLiftingHead'
             )
         feats = self.encode(x)
         return feats.feats if isinstance(feats, PrunedFeatures) else feats
@@ -142,8 +142,9 @@ class Host(BaseModule):
     def get_layers(self) -> Sequence[Callable[[Tensor], Tensor]]:
         """Return ``num_layers`` layers, each from (B, t, ..., C) to the same shape.
 
-        A pruner that reads attention follows a layer with a method ``watch``, from x to
-        the output and the temporal attention that each frame receives, (B, T).
+        A pruner that reads attention needs a method ``watch`` of the layer before it.
+        ``watch`` maps x to the layer's output and the temporal attention that each
+        frame receives, (B, t).
         """
         return self.layers
 

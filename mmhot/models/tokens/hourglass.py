@@ -23,7 +23,7 @@ Keep = int | Sequence[int]
 
 
 class Hourglass(nn.Module):
-    """Run a host's layers, prune frames before some of them, and recover them.
+    """Run a host's layers, prune frames before some of them, and recover the frames.
 
     Without a pruner it has no parameters and only runs the layers. With a recoverer of
     tokens it adds a learned embedding to the kept tokens, by their order. Without a
@@ -39,13 +39,13 @@ class Hourglass(nn.Module):
         recoverer (dict, optional): Config of a recoverer of tokens or poses.
         num_heads (int): Heads of the recoverer's attention.
         qkv_bias (bool): Whether its queries, keys and values have a bias.
-        first_depth (int): First layer before which frames can be pruned.
+        first_depth (int): Least ``depth`` of a pruner.
         fixed_lengths (bool): Whether layers accept only the number of frames that they
             were built for.
 
     Raises:
-        ValueError: If pruners do not fit each other or the host, or a recoverer has no
-            pruner.
+        ValueError: If pruners do not fit each other or the host, or if there is a
+            recoverer without a pruner.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Hourglass(nn.Module):
 
     @property
     def lengths(self) -> list[int]:
-        """Number of frames in each layer."""
+        """Number of frames in each layer, ``num_layers`` numbers."""
         lengths = [self.num_frames] * self.num_layers
         for pruner in self.pruners:
             lengths[pruner.depth :] = [pruner.num_keep] * (
@@ -116,13 +116,13 @@ class Hourglass(nn.Module):
 
         Args:
             x (Tensor): Tokens, (B, T, ..., C).
-            layers (Sequence[Callable]): See :mod:`mmhot.models.tokens.host`.
-            frame_features (Callable): Maps tokens to features of frames, (B, T, F).
-            poses (Tensor): The host's input, (B, T, K, C).
-            kept (Sequence[Tensor], optional): Frames that an earlier call kept, (B, t)
-                for each pruner, to keep again.
-            keep (int or Sequence[int], optional): Overrides ``num_keep`` of the
-                pruners.
+            layers (Sequence[Callable]): See :meth:`Host.get_layers`.
+            frame_features (Callable): Maps tokens to features of frames, (B, t, F).
+            poses (Tensor): Input of the host, (B, T, K, C).
+            kept (Sequence[Tensor], optional): Frames that each pruner keeps, (B, t),
+                instead of choosing them, as kept by an earlier call.
+            keep (int or Sequence[int], optional): Number of frames that each pruner
+                keeps, instead of its ``num_keep``.
 
         Returns:
             tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
@@ -132,7 +132,7 @@ class Hourglass(nn.Module):
         keeps = self.keep_counts(keep, num_frames)
         index = torch.arange(num_frames, device=x.device).expand(batch, -1)
         kept_by_pruner = []
-        first = 0  # next layer
+        first = 0  # first layer that has not run yet
         for place, pruner in enumerate(self.pruners):
             received = None
             watched = pruner.depth - int(pruner.reads_attention)
@@ -159,7 +159,7 @@ class Hourglass(nn.Module):
     def recover(
         self, x: Tensor, kept_by_pruner: tuple[Tensor, ...], num_frames: int
     ) -> Tensor | PrunedFeatures:
-        """Recover tokens, or leave the recovery of poses to the head.
+        """Recover tokens; a recoverer of poses runs after the head.
 
         Args:
             x (Tensor): Tokens of the kept frames, (B, t, ..., C).
@@ -167,7 +167,8 @@ class Hourglass(nn.Module):
             num_frames (int): Frames ``T`` of the window.
 
         Returns:
-            Tensor | PrunedFeatures: The tokens alone if the model has no pruner.
+            Tensor | PrunedFeatures: Tokens, (B, T', ..., C), and what was kept; only
+            the tokens if the model has no pruner.
         """
         if not self.pruners:
             return x
@@ -179,7 +180,11 @@ class Hourglass(nn.Module):
         return PrunedFeatures(x, kept_by_pruner, num_frames, frames, after_head)
 
     def keep_counts(self, keep: Keep | None, num_frames: int) -> list[int]:
-        """Return how many frames each pruner keeps; ``keep`` overrides its number.
+        """Return how many frames each pruner keeps.
+
+        Args:
+            keep (int or Sequence[int], optional): Numbers instead of ``num_keep``.
+            num_frames (int): Frames ``T`` of the window.
 
         Raises:
             ValueError: If the numbers do not fit the pruners or the window.
@@ -250,7 +255,7 @@ def _split_pyramid(pruner: dict) -> list[dict]:
 def _build_recoverer(
     config: dict, sizes: dict[str, int]
 ) -> TokenRecoverer | PoseRecoverer:
-    """Build a recoverer; one of tokens is built with the sizes of the host."""
+    """Build a recoverer; a recoverer of tokens also needs the sizes of the host."""
     kind = config.get('type')
     found = MODELS.get(kind) if isinstance(kind, str) else kind
     if isinstance(found, type) and issubclass(found, TokenRecoverer):

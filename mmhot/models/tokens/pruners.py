@@ -31,10 +31,10 @@ class Frames(NamedTuple):
 
 
 class Pruner(nn.Module):
-    """Base class of pruners (H2OT's TPM): keep the frames of highest score.
+    """Base class of pruners (H2OT's TPM): keep the frames with the highest scores.
 
-    A subclass implements :meth:`score` and is registered in ``MODELS``. Its
-    ``reads_attention`` says whether it needs ``Frames.received``.
+    A subclass implements :meth:`score` and is registered in ``MODELS``. It sets
+    ``reads_attention`` if it needs ``Frames.received``.
 
     Args:
         num_keep (int): Frames to keep.
@@ -67,7 +67,7 @@ class Pruner(nn.Module):
         return keep_highest(scores, num_keep or self.num_keep)
 
     def score(self, frames: Frames) -> Tensor:
-        """Score each frame, (B, T)."""
+        """Score each frame, (B, T); frames with higher scores are kept."""
         raise NotImplementedError
 
 
@@ -79,9 +79,10 @@ class ClusterPruner(Pruner):
     to the nearest frame of higher density. For other arguments see :class:`Pruner`.
 
     Args:
-        num_neighbors (int): Neighbors that define the density, with the frame itself.
-        noise (float): Scale of the uniform noise added to densities in training; the
-            published code has 1e-6, also in evaluation.
+        num_neighbors (int): Neighbors that define the density, including the frame
+            itself.
+        noise (float): Scale of the uniform noise added to densities in training. The
+            published code adds 1e-6, also in evaluation.
     """
 
     def __init__(
@@ -104,10 +105,10 @@ class ClusterPruner(Pruner):
     def score(self, frames: Frames) -> Tensor:
         """Multiply density and separation, (B, T).
 
-        With the distances ``d_ij`` of frames, the score is ``rho_i * delta_i``:
-        ``rho_i = exp(-mean of d_ij ** 2 over the k nearest j)`` and
-        ``delta_i = min of d_ij over the denser j``, the largest distance of all if
-        there is none.
+        With the distances ``d_ij`` of frames, the score is ``rho_i * delta_i``. The
+        density is ``rho_i = exp(-mean of d_ij ** 2 over the k nearest j)``. The
+        separation is ``delta_i = min of d_ij over the denser j``, or the largest of all
+        distances if no frame is denser.
         """
         distance = pairwise_distances(frames.features)
         count = min(self.num_neighbors, distance.shape[-1])
@@ -119,14 +120,16 @@ class ClusterPruner(Pruner):
 
     @staticmethod
     def _separation(distance: Tensor, density: Tensor) -> Tensor:
-        """Compute the distance to the nearest frame that is denser, or ties earlier.
+        """Compute the distance to the nearest denser frame.
 
         Distances are (B, T, T), densities and the result (B, T).
         """
-        own, other = density[:, :, None], density[:, None, :]
+        own = density[:, :, None]
+        other = density[:, None, :]
         index = torch.arange(density.shape[-1], device=density.device)
         earlier = index[None, :] < index[:, None]
-        # Ties are frequent, as mutual nearest neighbors have equal densities.
+        # Of equally dense frames the earlier one counts as denser. They are frequent,
+        # as mutual nearest neighbors have equal densities.
         denser = (other > own) | ((other == own) & earlier)
         farthest = distance.amax((1, 2), keepdim=True)
         return distance.where(denser, farthest).amin(-1)

@@ -1,4 +1,4 @@
-"""Frame recoverers, for tokens and for poses, and the features that they complete."""
+"""Recoverers of tokens and of poses of pruned frames, and features of kept frames."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -12,8 +12,8 @@ from mmhot.models.layers.blocks import sine_moments
 from mmhot.models.tokens.selection import gather_tokens
 
 # Gain of the initial projections of queries and keys. Higher values concentrate the
-# attention of a frame on its nearest neighbors. With 2 to 6 the poses of a trained
-# MotionBERT change equally little.
+# attention of a frame on its nearest kept frames. With gains of 2 to 6 the poses of a
+# trained MotionBERT change equally little.
 _SHARPNESS = 3.0
 
 
@@ -40,7 +40,7 @@ class TokenRecoverer(nn.Module, ABC):
         """Return the initial embedding of the kept slots, (count, C)."""
 
     def restart(self) -> None:
-        """Initialize again, after the host has initialized all linear layers."""
+        """Initialize again, after the host has initialized all its linear layers."""
 
 
 class PoseRecoverer(nn.Module, ABC):
@@ -102,9 +102,9 @@ class PrunedFeatures(NamedTuple):
 class AttentionRecoverer(TokenRecoverer):
     """Token recovering attention (TRA): a learned query for every frame.
 
-    The queries do not depend on the input and are projected once for all keypoints
-    and samples. The indices of the kept frames are not used. With queries ``q`` (T, C)
-    and kept tokens ``x`` (t, C) the result is ``q + attention(q, x, x)``.
+    With queries ``q`` (T, C) and kept tokens ``x`` (t, C) the result is
+    ``q + attention(q, x, x)``. The queries do not depend on the input and are projected
+    once for all keypoints and samples. The indices of the kept frames are not used.
 
     Args:
         num_frames (int): Frames ``T``; set by the host.
@@ -114,7 +114,8 @@ class AttentionRecoverer(TokenRecoverer):
             by default.
         sine_start (bool): Whether queries and slot embeddings start as sines of their
             time, with equal projections of queries and keys, so that each frame attends
-            to its neighbors from the start. In the published code all start with zeros.
+            to its neighbors from the start. By default they start with zeros, as
+            published.
     """
 
     def __init__(
@@ -134,13 +135,14 @@ class AttentionRecoverer(TokenRecoverer):
             self._equalize_projections()
 
     def restart(self) -> None:
-        """Draw the projections again; nothing happens without ``sine_start``."""
+        """Draw the projections again if ``sine_start`` is set."""
         if self.sine_start:
             # The host's small weights would make all logits alike.
             self.attention.query.reset_parameters()
             self._equalize_projections()
 
     def _equalize_projections(self) -> None:
+        """Copy the projection of queries to keys."""
         self.attention.key.load_state_dict(self.attention.query.state_dict())
 
     def initial_slots(self, count: int) -> Tensor:
@@ -167,11 +169,11 @@ class TimedAttentionRecoverer(AttentionRecoverer):
     """TRA that knows the times of the kept frames, and starts as an interpolation.
 
     Each key is the sum of a token and the query of its frame, and queries are not added
-    to the result. Queries start as sines of the time, keys are projected as queries,
-    and values are not changed at first, so that each recovered frame is a mean of the
-    kept frames around it: a trained host keeps its accuracy. It has the parameters of
-    :class:`AttentionRecoverer`, and its arguments except ``sine_start``; the papers
-    have neither times nor this start.
+    to the result. At the start queries are sines of the time, keys have the projection
+    of queries, and values are not changed. Each recovered frame is then a mean of the
+    kept frames around it, so that a trained host keeps its accuracy. Parameters and
+    arguments are the same as for :class:`AttentionRecoverer`, except ``sine_start``.
+    The papers have neither times nor this start.
     """
 
     def __init__(
@@ -210,7 +212,7 @@ class TimedAttentionRecoverer(AttentionRecoverer):
 class InterpolationRecoverer(PoseRecoverer):
     """Token recovering interpolation (TRI): interpolate poses between kept frames.
 
-    Frames before the first and after the last kept one repeat its pose.
+    Frames before the first kept frame and after the last one repeat its pose.
     """
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:

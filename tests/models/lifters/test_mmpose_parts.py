@@ -104,5 +104,5 @@ def test_mmposes_lifter_trains_and_predicts_all_frames_of_an_hourglass():
 @pytest.mark.parametrize('recoverer', [None, TRI])
 def test_features_with_missing_frames_are_not_for_mmposes_lifter(recoverer):
     model = hourglass(recoverer=recoverer)
-    with pytest.raises(ValueError, match='drops frames and does not recover'):
+    with pytest.raises(ValueError, match='prunes frames and does not recover'):
         model.loss(windows(), labeled())

@@ -128,7 +128,7 @@ def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
     own = started.layers[1].graph[1].mixer.norm
     spread = [0, 2, 4] if before else [0, 4, 8]
     assert_close(own.weight, norm.weight[spread])
-    frames = f'3 of {before or 9} frames taken, spread evenly'
+    frames = f'values of 3 of {before or 9} frames are kept, spread evenly'
     assert f'layers.1.graph.1.mixer.norm: {frames}' in logged
 
 
