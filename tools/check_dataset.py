@@ -45,21 +45,22 @@ from tools.training_data import (
 )
 
 _H36M = get_skeleton('h36m-17')
-_MAX_SHOWN = 8
-# Speed of the root, m/s, above which people mostly look ahead, and the least number of
-# such frames for a warning. Higher values warn less often.
-_WALKING, _MIN_MOVING = 0.7, 50
+_MAX_SHOWN = 8  # faults of a dataset, or places of a warning
+# People mostly look ahead if their root is faster. A warning needs so many frames of
+# it. Higher values warn less often.
+_WALKING = 0.7  # m/s
+_MIN_WALKING_FRAMES = 50
 LIMBS = ('right_leg', 'left_leg', 'right_arm', 'left_arm')
-# Limits of human joints relative to the root, m/s and m/s^2. Faster joints are
-# glitches; higher values find fewer.
-_MAX_SPEED = 12.0
-_MAX_ACCELERATION = 450.0
-# Frames before and after a glitch that are not trusted either
-_MARGIN = 3
-# Largest change of a bone's length, as a share of its median, that soft tissue explains
+# Limits of joints relative to the root. Faster joints are glitches; higher values find
+# fewer.
+_MAX_SPEED = 12.0  # m/s
+_MAX_ACCELERATION = 450.0  # m/s^2
+_MARGIN = 3  # frames before and after a glitch that are glitches, too
+# Difference of a bone's length from its median that soft tissue explains, as a share.
 _MAX_STRETCH = 0.1
-# Lengths of a leg, hip to knee to foot, meters: from small children to tall adults
-LEG_LENGTHS = (0.4, 1.3)
+# Difference of a left and a right bone, as a share; above, sides may be mixed up.
+_MAX_ASYMMETRY = 0.1
+LEG_LENGTHS = (0.4, 1.3)  # meters, hip to knee to foot; small children to tall adults
 
 
 def parse_args() -> argparse.Namespace:
@@ -95,8 +96,9 @@ def main(args: argparse.Namespace) -> int:
 def coco_datasets(config: Config) -> list[tuple[Any, list[ConfigDict]]]:
     """List the datasets of a config in COCO's format, each file once.
 
-    They are built without reading their files. With each come the settings of the
-    metrics that evaluate it.
+    Returns:
+        list[tuple]: Datasets, built without reading their files, and the settings of
+        the metrics that evaluate each of them.
     """
     datasets = {}
     DefaultScope.get_instance('check', scope_name=config.get('default_scope', 'mmpose'))
@@ -107,8 +109,9 @@ def coco_datasets(config: Config) -> list[tuple[Any, list[ConfigDict]]]:
             if str(settings.get('ann_file')).endswith('.json'):
                 unread = {**settings, 'pipeline': [], 'lazy_init': True}
                 dataset = DATASETS.build(unread)
-                datasets[dataset.ann_file] = dataset, metrics
-    return [x for x in datasets.values() if needs_of(x[0])]
+                if needs_of(dataset):
+                    datasets[dataset.ann_file] = dataset, metrics
+    return [*datasets.values()]
 
 
 def report_coco(dataset: Any, metrics: Sequence[Any]) -> int:
@@ -132,7 +135,8 @@ def image_faults(content: dict, folder: Path) -> Iterator[str]:
     """Yield a line for each annotated image that is missing or cannot be read."""
     ids = {ann['image_id'] for ann in content['annotations']}
     for image in (image for image in content['images'] if image['id'] in ids):
-        path, size = folder / image['file_name'], (image['width'], image['height'])
+        path = folder / image['file_name']
+        size = image['width'], image['height']
         if not path.is_file():
             yield f"image {image['id']}, 'file_name': {path} does not exist"
             continue
@@ -165,14 +169,14 @@ def lifting_datasets(path: Path) -> list[tuple[str, dict]]:
 
 
 def report(settings: dict) -> int:
-    """Print what a dataset holds; return the number of warnings."""
+    """Print what a dataset contains; return the number of warnings."""
     if settings['type'] == 'MocapDataset':
-        # each clip once, not for each camera
+        # Without cameras the dataset has each clip once.
         settings = settings | dict(camera_file=None, sources=())
     try:
         clips = DATASETS.build(settings).clips
     except (AttributeError, KeyError, TypeError) as error:
-        # Names and arguments come from the config; the message has the wrong one.
+        # The config has a wrong name or argument, and the message says which.
         raise ValueError(f'the dataset: {error}') from error
     frames = np.array([clip.num_frames for clip in clips])
     seconds = sum(clip.num_frames / clip.fps for clip in clips)
@@ -206,7 +210,7 @@ def joints_of(clip: Clip) -> np.ndarray:
 
 
 def valid_frames(clip: Clip) -> np.ndarray:
-    """Return the mask of the frames that are annotated, (T,)."""
+    """Return which frames of a clip are annotated, (T,) bool."""
     return np.full(clip.num_frames, True) if clip.valid is None else clip.valid
 
 
@@ -215,17 +219,16 @@ def warn_of_bodies(clips: Sequence[Clip]) -> Iterator[str]:
     joints = np.concatenate([joints_of(clip)[valid_frames(clip)] for clip in clips])
     leg = leg_length(joints)
     lengths = np.median(bone_lengths(joints, _H36M.bones), axis=0)
-    of_joint = dict(zip(_H36M.joints[1:], lengths, strict=True))
+    length_to = dict(zip(_H36M.joints[1:], lengths, strict=True))
     print(f'  leg {leg:.3f} m; bones, median mm, to the joint:')
-    print(
-        '   ', ', '.join(f'{name} {1000 * size:.0f}' for name, size in of_joint.items())
-    )
+    sizes = (f'{name} {1000 * size:.0f}' for name, size in length_to.items())
+    print('   ', ', '.join(sizes))
     if not LEG_LENGTHS[0] < leg < LEG_LENGTHS[1]:
         yield f'legs of {leg:.3g} m: the unit is not the meter'
     for left, right in _H36M.flip_pairs:
         names = _H36M.joints[left], _H36M.joints[right]
-        one, other = (of_joint[name] for name in names)
-        if abs(one - other) > 0.1 * max(one, other):
+        one, other = (length_to[name] for name in names)
+        if abs(one - other) > _MAX_ASYMMETRY * max(one, other):
             yield f'bones to {names[0]}, {one:.3f} m, and {names[1]}, {other:.3f} m'
     axis, sign = (2, 1) if 'joints_world' in clips[0].arrays else (1, -1)
     upright = sign * (joints[:, _H36M.index('head')] - joints[:, 0])[:, axis] > 0
@@ -245,7 +248,7 @@ def warn_of_direction(clips: Sequence[Clip]) -> Iterator[str]:
         is_moving = np.linalg.norm(velocity, axis=-1) > _WALKING
         ahead.append((velocity * forward).sum(-1)[is_moving] > 0)
     ahead = np.concatenate(ahead)
-    if len(ahead) < _MIN_MOVING:
+    if len(ahead) < _MIN_WALKING_FRAMES:
         return
     print(f'  facing the direction of travel in {ahead.mean():.1%} of moving frames')
     if ahead.mean() < 0.5:
@@ -256,11 +259,12 @@ def warn_of_frames(clips: Sequence[Clip], has_scale: bool) -> Iterator[str]:
     """Yield warnings that name the frames of impossible motion and stretched bones."""
     glitches = [find_glitches(joints_of(clip), clip.fps) for clip in clips]
     found = {'joints faster than 12 m/s or 450 m/s^2': glitches}
-    if has_scale:  # otherwise bones change with depth
+    if has_scale:  # otherwise the lengths of bones change with the depth
         stretched = [find_stretched(joints_of(clip)) for clip in clips]
         found['limb bones that differ by 10 %'] = stretched
     for what, frames_of_clips in found.items():
-        total, places = 0, []
+        total = 0
+        places = []
         for clip, frames in zip(clips, frames_of_clips, strict=True):
             runs = good_stretches(frames & valid_frames(clip), 1)
             total += sum(run.stop - run.start for run in runs)

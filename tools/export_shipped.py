@@ -1,9 +1,9 @@
 """Write the ONNX graphs of the shipped weights, beside these.
 
-A checkpoint of PyTorch is an uncompressed archive, and ONNX's external tensors are a
-file, an offset and a length: a graph refers to the weights, which are stored once.
-Graphs of the speed presets have their kept patches and frames. Run it after weights
-were replaced. Example::
+A checkpoint of PyTorch is an uncompressed archive, and an external tensor of ONNX is a
+file, an offset and a length. So graphs read their weights from the checkpoint, which
+are stored once. The speed presets have graphs of their own. Run it after weights were
+replaced. Example::
 
     python -m tools.export_shipped
 """
@@ -29,8 +29,7 @@ from mmhot.weights.names import graph_with_keep
 
 WEIGHTS_KEY = 'weights_sha256'
 """Metadata of a graph: digest of the file of its tensors."""
-# Smaller tensors are stored in the graph: their bytes could be found by chance.
-_LEAST_SIZE = 32
+_MIN_SIZE = 32  # numbers; the bytes of smaller tensors could be found by chance
 _HALF = '.half'
 _GTPT = 'gtpt-t_coco17_synth'
 
@@ -76,7 +75,8 @@ def write_sharing_graph(
     Tensors stay in half precision in the file, and are converted when it is opened. The
     graph is as PyTorch exports it, not optimized.
     """
-    content, graph = weights.read_bytes(), model.graph
+    graph = model.graph
+    content = weights.read_bytes()
     casts = [
         _refer(graph, value, place, weights)
         for value in [*graph.initializers.values()]
@@ -93,7 +93,7 @@ def write_sharing_graph(
 
 def _find(tensor: np.ndarray, content: bytes) -> int | None:
     """Return where a tensor is in a file, in half precision; None if it is not."""
-    if tensor.dtype != np.float32 or tensor.size < _LEAST_SIZE:
+    if tensor.dtype != np.float32 or tensor.size < _MIN_SIZE:
         return None
     half = tensor.astype(np.float16)
     place = content.find(half.tobytes()) if (half == tensor).all() else -1
@@ -101,19 +101,26 @@ def _find(tensor: np.ndarray, content: bytes) -> int | None:
 
 
 def _refer(graph: ir.Graph, value: ir.Value, place: int, weights: Path) -> ir.Node:
-    """Replace an initializer by the conversion of one in a file; returns its node."""
-    name, kind = f'{value.name}{_HALF}', ir.DataType.FLOAT16
+    """Replace an initializer by one in a file and its conversion; return the latter."""
+    name = f'{value.name}{_HALF}'
+    kind = ir.DataType.FLOAT16
     shape = ir.Shape(value.const_value.shape)
-    stored_at = weights.name, place, 2 * value.const_value.size
     tensor = ir.ExternalTensor(
-        *stored_at, kind, shape=shape, name=name, base_dir=str(weights.parent)
+        weights.name,
+        place,
+        2 * value.const_value.size,
+        kind,
+        shape=shape,
+        name=name,
+        base_dir=str(weights.parent),
     )
     stored = ir.Value(
         name=name, shape=shape, type=ir.TensorType(kind), const_value=tensor
     )
     node = ir.node('Cast', [stored], attributes={'to': ir.DataType.FLOAT.value})
     (converted,) = node.outputs
-    converted.shape, converted.type = value.shape, value.type
+    converted.shape = value.shape
+    converted.type = value.type
     del graph.initializers[value.name]
     converted.name = value.name
     ir.convenience.replace_all_uses_with(value, converted)

@@ -11,7 +11,8 @@ from pathlib import Path
 from mmhot.chain.calls import INFER, LIFT, REFINE, SAVE, STREAM
 from mmhot.options import DeclaredOption, Options, options_of
 
-PAGE, KEYWORDS = Path('docs/api.md'), Path('mmhot/apis/keywords.py')
+PAGE = Path('docs/api.md')
+KEYWORDS = Path('mmhot/apis/keywords.py')
 CALLS: dict[str, tuple[type[Options], ...]] = {
     'infer': INFER.kinds,
     'lift': LIFT.kinds,
@@ -35,7 +36,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from mmhot.structures.lens import Lens'''
-# Base classes of what calls share, by their initials.
+# Base class of the options that several calls have, by the initials of the calls.
 _SHARED = {
     'ilrs': '_Any',
     'ilr': '_Clips',
@@ -68,6 +69,7 @@ def option_table() -> str:
 
 
 def _default_of(option: DeclaredOption) -> str:
+    """Return the default as Markdown, in words if the help has some."""
     stated = re.search(r'\(default:? ([^()]*)\)', option.help)
     if stated:
         return stated[1]
@@ -75,6 +77,7 @@ def _default_of(option: DeclaredOption) -> str:
 
 
 def _meaning_of(option: DeclaredOption) -> str:
+    """Return the help as Markdown, with names of arguments for flags."""
     text = _FLAG.sub(lambda flag: flag[1].replace('-', '_'), option.help)
     text = re.sub(r' ?\(default:? [^()]*\)', '', text)
     choices = ', '.join(f'`{choice}`' for choice in option.choices)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, t
 
 from tools.runner import setting
 
-# Settings of training and its paths are left out.
+# Settings that are stored. Others are of the training.
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
 
 
@@ -65,7 +65,8 @@ def main(args: argparse.Namespace) -> None:
     """Write the reduced checkpoint, and print its size."""
     checkpoint = safe_load(args.source)
     try:
-        state, meta = checkpoint['state_dict'], checkpoint['meta']
+        state = checkpoint['state_dict']
+        meta = checkpoint['meta']
         published_meta = {key: meta[key] for key in ('dataset_meta', 'epoch', 'iter')}
         trained = parse_config_text(meta['cfg'])
     except (KeyError, TypeError) as error:
@@ -73,7 +74,8 @@ def main(args: argparse.Namespace) -> None:
             f'{args.source} is not a checkpoint of an MMEngine training: '
             f'it lacks {error}'
         ) from error
-    if args.config:  # the training's may name types that only its project registers
+    # The training's config may name types that only its project registers.
+    if args.config:
         config = read_config_file(args.config)
     else:
         config = Config({**trained, **config_within(args.source, checkpoint)})

@@ -34,15 +34,20 @@ from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
 from tools.training_data import import_modules_of, use_sample_data
 
-# Parameters of mallopt from malloc.h of the GNU C library, and a value for them
-_TRIM_THRESHOLD, _MMAP_MAX, _NEVER = -1, -4, -1
-# Settings that are not MMEngine's runner's, and that a config need not have already
-_OTHER_SETTINGS = 'auto_scale_lr', 'custom_imports', 'find_unused_parameters'
-_OF_SETTINGS = AssertionError, AttributeError, ImportError, LookupError, TypeError
-_OF_SETTINGS += (RuntimeError,)
-_HOOKS = StartHook, ReportHook, KeypointOrderHook, AnnotationHook, FiniteLossHook
+# Parameters of mallopt in malloc.h of the GNU C library, and a value that never trims.
+_TRIM_THRESHOLD = -1
+_MMAP_MAX = -4
+_NEVER = -1
+# Settings that others than MMEngine's runner read, and that a config may lack.
+_OTHER_SETTINGS = ('auto_scale_lr', 'custom_imports', 'find_unused_parameters')
+# Errors that packages raise for wrong settings.
+_SETTING_ERRORS = (
+    *(AssertionError, AttributeError, ImportError),
+    *(LookupError, TypeError, RuntimeError),
+)
+_HOOKS = (StartHook, ReportHook, KeypointOrderHook, AnnotationHook, FiniteLossHook)
 _LOOPS = loops.__file__
-# Environment variable of each launcher, and a command that sets it
+# Environment variable of each launcher, and the start of a command that sets it.
 _STARTS = {
     'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
     'slurm': ('SLURM_PROCID', 'srun --ntasks 2 python'),
@@ -59,9 +64,11 @@ class KeyValueAction(DictAction):
                 parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
         try:
             super().__call__(parser, namespace, values, option_string)
-        except (AssertionError, RecursionError):  # lists are not parsed as Python
-            text = 'lists are [a,b], their elements numbers or names; put others'
-            parser.error(f'{option_string}: {text} into a config')
+        except (AssertionError, RecursionError):
+            parser.error(
+                f'{option_string}: lists are [a,b], their elements numbers or names; '
+                'put others into a config'
+            )
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,14 +148,18 @@ def apply_arguments(
         config.work_dir = str(Path('work_dirs', name))
     if args.sample:
         use_sample_data(config)
-    shows, badcase = args.show or args.show_dir, getattr(args, 'badcase', False)
-    if (shows or badcase) and 'Lifter' in str((config.get('model') or {}).get('type')):
-        text = '--show, --show-dir, --badcase: lifted poses have no images; '
-        raise ValueError(f'{text}--worst of tools/test.py draws them')
-    if shows:
+    draws = args.show or args.show_dir
+    has_badcase = getattr(args, 'badcase', False)
+    is_lifter = 'Lifter' in str((config.get('model') or {}).get('type'))
+    if is_lifter and (draws or has_badcase):
+        raise ValueError(
+            '--show, --show-dir, --badcase: lifted poses have no images; --worst of '
+            'tools/test.py draws them'
+        )
+    if draws:
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
-        hook.show = args.show and not badcase
+        hook.show = args.show and not has_badcase
         hook.out_dir = args.show_dir
         hook.interval = args.interval
         if args.show:
@@ -156,9 +167,13 @@ def apply_arguments(
 
 
 def describe_options(options: dict[str, Any] | None) -> str:
-    """Describe options in the name of a folder, such as ``_pruner.type=UniformPruner``.
+    """Describe options in the name of a folder.
 
     Paths are left out: the same training may read its files elsewhere.
+
+    Example:
+        >>> describe_options({'model.backbone.pruner.type': 'UniformPruner'})
+        '_pruner.type=UniformPruner'
     """
     named = {k: v for k, v in (options or {}).items() if '/' not in str(v)}
     parts = ('.'.join(key.split('.')[-2:]) + f'={named[key]}' for key in named)
@@ -200,12 +215,12 @@ def find_setting(config: Config, key: str) -> Any:
 def _drop_arguments(config: Config, key: str, options: dict[str, Any]) -> None:
     """Drop the arguments of a replaced class that the new one does not have.
 
-    So ``model.backbone.recoverer.type=InterpolationRecoverer`` says enough.
+    Then ``model.backbone.recoverer.type=InterpolationRecoverer`` is enough.
     """
     import_modules_of(config)
     settings = find_setting(config, key)
-    kinds = filter(None, (registry.get(settings.type) for registry in _registries()))
-    kind = next(kinds, None)
+    kinds = (registry.get(settings.type) for registry in _registries())
+    kind = next(filter(None, kinds), None)
     if not isinstance(kind, type):
         return
     for name in {*settings} - {*arguments_of(kind), 'type'}:
@@ -254,7 +269,8 @@ def build_runner(config: Config) -> Any:
     with naming_config(config):
         build = RUNNERS.build if 'runner_type' in config else Runner.from_cfg
         runner = build(config)
-    model, name = model_of(runner), f'{config.filename}: model.test_cfg'
+    model = model_of(runner)
+    name = f'{config.filename}: model.test_cfg'
     _check_test_settings(model, name)
     # Metrics compare the poses of all frames.
     if getattr(model, 'drops_frames', False) and model.target == 'all':
@@ -293,13 +309,14 @@ def naming_config(config: Config) -> Iterator:
     """
     try:
         yield
-    except _OF_SETTINGS as error:
+    except _SETTING_ERRORS as error:
         codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
         is_hook = Path(codes[-1].co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         runs = any(x.co_name == 'run' and x.co_filename == _LOOPS for x in codes)
         if (runs and not is_hook) or is_user_error(error):
             raise
-        text, hint = str(error), ''
+        text = str(error)
+        hint = ''
         if unknown := re.search(r'(\w+) is not in the \S+ registry', text):
             names = {name for x in _registries() for name in x.module_dict}
             text = f'nothing is registered as {unknown[1]!r}'

@@ -5,21 +5,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmhot.cli.errors import print_text
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 
-_SWEPT = 'keep', 'keep_rates'
+_SWEPT = ('keep', 'keep_rates')
 
 
 def read_sweep(text: str) -> tuple[str, list[Any]]:
-    """Read ``keep=81,54,27`` or ``keep_rates=[1,0.5],[1,0.3]``.
+    """Read a setting and its values.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If the text is of another form.
+
+    Example:
+        >>> read_sweep('keep=81,54,27')
+        ('keep', [81, 54, 27])
     """
     name, _, values = text.partition('=')
     try:
@@ -39,22 +42,31 @@ def run_sweep(
 ) -> list[dict]:
     """Test a model with each value of a setting, and print the table.
 
-    ``test`` maps a value to the cost of one test, see
-    :func:`tools.analysis.cost.compare_cost`, and its ``metrics`` by name.
+    Args:
+        name (str): Name of the setting.
+        values (Sequence): Its values.
+        test (Callable): Maps a value to the cost of a test, see
+            :func:`mmhot.engine.cost.compare_cost`, and its ``metrics`` by name.
+
+    Returns:
+        list[dict]: A row for each value.
     """
     rows = [{name: value, **test(value)} for value in values]
     metrics = list(rows[0]['metrics'])
     lines = [[name, 'tokens', 'G', 'share', 'ms', *metrics]]
     for row in rows:
-        cells = [str(row[name]), str(row['kept'][-1]), f'{row["macs"] / 1e9:.3f}']
-        cells += [f'{row["macs"] / row["host_macs"]:.1%}', f'{row["milliseconds"]:.1f}']
-        lines.append(cells + [f'{row["metrics"][metric]:.4g}' for metric in metrics])
+        macs = f'{row["macs"] / 1e9:.3f}'
+        share = f'{row["macs"] / row["host_macs"]:.1%}'
+        time = f'{row["milliseconds"]:.1f}'
+        measured = [f'{row["metrics"][metric]:.4g}' for metric in metrics]
+        kept = str(row['kept'][-1])
+        lines.append([str(row[name]), kept, macs, share, time, *measured])
     print_text(align(lines))
     return rows
 
 
 def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
-    """Plot the first metric against multiply-adds and milliseconds."""
+    """Plot the first metric against multiply-adds and milliseconds, to a .png file."""
     metric = next(iter(rows[0]['metrics']))
     figure = Figure(figsize=(8, 3.2), dpi=150, layout='constrained')
     panels = figure.subplots(1, 2, sharey=True)
@@ -69,5 +81,5 @@ def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
         panel.set(xlabel=label)
         panel.spines[['top', 'right']].set_visible(False)
     panels[0].set(ylabel=f'{metric}, {unit}' if unit else metric)
-    with replacing(target) as temporary, temporary.open('wb') as file:
-        FigureCanvasAgg(figure).print_png(file, metadata={'Software': None})
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format='png', metadata={'Software': None})

@@ -66,7 +66,9 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Print the tables."""
-    units, higher, rows = {}, set(), {}
+    units = {}
+    higher = set()
+    rows = {}
     for name, path in zip(args.names, args.results, strict=True):
         with naming(path):
             content = load_json(path)
@@ -79,10 +81,13 @@ def main(args: argparse.Namespace) -> None:
         if name not in units:
             raise ValueError(f'--measures: no result has {name!r}; {[*units]} exist')
     rows = dict(sorted(rows.items(), key=lambda row: row[0][0]))
-    over = {(key[0], x['frames'], str(x['average'])) for key, x in rows.items()}
-    if len(over) > len({dataset for dataset, _ in rows}):
-        text = 'results of a dataset are means over different frames or actions'
-        print_line(f'table.py: warning: {text}', sys.stderr)
+    averaged = {(key[0], x['frames'], str(x['average'])) for key, x in rows.items()}
+    if len(averaged) > len({dataset for dataset, _ in rows}):
+        print_line(
+            'table.py: warning: results of a dataset are means over different frames '
+            'or actions',
+            sys.stderr,
+        )
     tables = [args.measures or [*units]]
     if args.columns != 'measures':
         tables = [[measure] for measure in args.measures or ['MPJPE']]
@@ -97,16 +102,20 @@ def make_table(
     higher: Collection[str],
     args: argparse.Namespace,
 ) -> str:
-    """Make one table, in which results are rows."""
+    """Make one table, in which results are rows.
+
+    Args:
+        rows (Mapping): Errors and costs of each dataset and name.
+        measures (Sequence[str]): Names of the measures in the table.
+        units (Mapping[str, str]): Unit of each measure.
+        higher (Collection[str]): Measures of which higher values are better.
+        args (argparse.Namespace): Arguments of the command line.
+
+    Returns:
+        str: The table in Markdown or LaTeX.
+    """
     values = {
-        row: {
-            (part, measure): round(errors[measure], 1)
-            for part, errors in (
-                content.get(args.columns, {}) | {'mean': content['overall']}
-            ).items()
-            for measure in measures
-            if measure in errors
-        }
+        row: _values_of(content, args.columns, measures)
         for row, content in rows.items()
     }
     columns = dict.fromkeys(column for row in values.values() for column in row)
@@ -119,32 +128,49 @@ def make_table(
         raise ValueError(f'--columns {args.columns}: no result has them')
     signs = str.maketrans(_LATEX if args.latex else _MARKDOWN)
     bold = '\\textbf{%s}' if args.latex else '**%s**'
-
-    def cell(row: tuple[str, str], column: tuple[str, str]) -> str:
-        if column not in values[row]:
-            return '-'
-        of_dataset = [values[x] for x in values if x[0] == row[0]]
-        found = [x[column] for x in of_dataset if column in x]
-        best = (max if column[1] in higher else min)(found)
-        value = values[row][column]
-        is_best = value == best and len(of_dataset) > 1
-        return (bold if is_best else '%s') % f'{value:.1f}'
-
     costs = [*_COSTS] if args.cost else []
-    lines = [
-        [
-            *(name.translate(signs) for name in row),
-            *(cost_cell(rows[row]['cost'], head) for head in costs),
-            *(cell(row, column) for column in columns),
-        ]
-        for row in rows
-    ]
+    lines = []
+    for row in rows:
+        others = [values[other] for other in rows if other[0] == row[0]]
+        cells = [_cell(values[row], column, others, higher, bold) for column in columns]
+        names = [name.translate(signs) for name in row]
+        found = [cost_cell(rows[row]['cost'], head) for head in costs]
+        lines.append([*names, *found, *cells])
     head = [x.translate(signs) for x in ('dataset', heads[0], *costs, *heads[1:])]
     if len({dataset for dataset, _ in rows}) == 1:
         head, *lines = ([*line[1:]] for line in (head, *lines))
     return (to_latex if args.latex else to_markdown)(
         head, lines, len(costs) + len(columns)
     )
+
+
+def _values_of(
+    content: Mapping[str, dict], kind: str, measures: Sequence[str]
+) -> dict[tuple[str, str], float]:
+    """Return the rounded errors of a result by part, such as a joint, and measure."""
+    parts = content.get(kind, {}) | {'mean': content['overall']}
+    return {
+        (part, measure): round(errors[measure], 1)
+        for part, errors in parts.items()
+        for measure in measures
+        if measure in errors
+    }
+
+
+def _cell(
+    values: Mapping[tuple[str, str], float],
+    column: tuple[str, str],
+    rows: Sequence[Mapping[tuple[str, str], float]],
+    higher: Collection[str],
+    bold: str,
+) -> str:
+    """Format an error, in bold if it is the best of several rows of its dataset."""
+    if column not in values:
+        return '-'
+    found = [row[column] for row in rows if column in row]
+    best = max(found) if column[1] in higher else min(found)
+    text = f'{values[column]:.1f}'
+    return bold % text if len(rows) > 1 and values[column] == best else text
 
 
 def cost_cell(cost: Mapping[str, float], head: str) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine import fileio
 from mmengine.config import Config
@@ -169,7 +168,7 @@ def find_lifting_error(
 ) -> LiftingErrorMetric | KeypointErrorMetric | None:
     """Return the evaluator's metric with tables; None if it has none."""
     metrics = runner.test_loop.evaluator.metrics
-    kinds = LiftingErrorMetric, KeypointErrorMetric
+    kinds = (LiftingErrorMetric, KeypointErrorMetric)
     metrics = [metric for metric in metrics if isinstance(metric, kinds)]
     is_2d = bool(metrics) and isinstance(metrics[0], KeypointErrorMetric)
     for option in ('table', 'worst'):
@@ -244,31 +243,32 @@ def draw_worst(report: ErrorReport, target: Path, count: int = 6) -> None:
     figure = Figure(figsize=(12, 3 * len(worst)), layout='constrained')
     rows = figure.subplots(len(worst), 3, squeeze=False, width_ratios=[2, 1, 1])
     for (curve, *views), place in zip(rows, worst, strict=True):
-        clip, of_clip = report.clips[place], errors[place]
-        frames = np.arange(len(of_clip)) if clip.frames is None else clip.frames
-        row = int(of_clip.argmax())
-        curve.plot(frames, of_clip, '.', markersize=3)
+        clip = report.clips[place]
+        error = errors[place]
+        frames = np.arange(len(error)) if clip.frames is None else clip.frames
+        row = int(error.argmax())
+        curve.plot(frames, error, '.', markersize=3)
         curve.set(xlabel='frame', ylabel='MPJPE, mm', ylim=(0, None))
         name = clip.clip or f'{clip.subject} {clip.action}'
-        curve.set_title(f'{clip.dataset} {name}: mean {of_clip.mean():.1f} mm'.strip())
+        curve.set_title(f'{clip.dataset} {name}: mean {error.mean():.1f} mm'.strip())
         for axes, side, x in zip(views, ('front', 'side'), (0, 2), strict=True):
-            for poses, style in ((clip.target, '#b0b0b0'), (clip.pred, None)):
+            for poses, color in ((clip.target, '#b0b0b0'), (clip.pred, None)):
                 pose = poses[row] - poses[row, 0]
-                _draw_pose(axes, pose[:, [x, 1]], skeleton, style)
-            axes.set_title(f'frame {frames[row]}, {side}: {of_clip[row]:.1f} mm')
+                _draw_pose(axes, pose[:, [x, 1]], skeleton, color)
+            axes.set_title(f'frame {frames[row]}, {side}: {error[row]:.1f} mm')
     with replacing(target) as temporary:
-        FigureCanvasAgg(figure).print_png(temporary)
+        figure.savefig(temporary, format='png')
 
 
 def _draw_pose(
     axes: Axes, pose: np.ndarray, skeleton: Skeleton | None, color: str | None
 ) -> None:
-    """Draw joints (K, 2) and bones, by default in the colors of body sides."""
+    """Draw joints (K, 2) and bones in a color, by default in those of body sides."""
     axes.plot(*pose.T, '.', color=color or '#404040', markersize=3)
     if skeleton is not None:
         style = skeleton_style(skeleton.joints, skeleton.parents)
-        for bone, of_side in zip(style.bones, style.colors, strict=True):
-            axes.plot(*pose[bone].T, color=color or of_side[::-1] / 255)
+        for bone, side_color in zip(style.bones, style.colors, strict=True):
+            axes.plot(*pose[bone].T, color=color or side_color[::-1] / 255)
     axes.set_aspect('equal', adjustable='datalim')
     axes.yaxis.set_inverted(True)
 
@@ -282,13 +282,14 @@ def collect_bad_cases(config: Config, args: argparse.Namespace) -> None:
     hook.enable = True
     hook.show = args.show
     hook.interval = args.interval
-    # MMPose puts the folder into itself again, batch by batch, if it is relative
+    # MMPose would put a relative folder into itself again, batch by batch.
     folder = Path(config.work_dir, hook.get('out_dir') or 'badcase')
     hook.out_dir = str(folder.resolve())
     if args.show:
         hook.wait_time = args.wait_time
     if not hook.get('metric'):
-        hook.metric_type, hook.badcase_thr = 'loss', 400
+        hook.metric_type = 'loss'
+        hook.badcase_thr = 400  # squared pixels
         hook.metric = dict(type='KeypointMSELoss')
 
 
@@ -317,18 +318,17 @@ def format_errors(report: ErrorReport, tables: Sequence[str] = ()) -> str:
 def _dataset_title(report: ErrorReport, dataset: str) -> str:
     """Describe the samples that the numbers of a dataset are averaged over."""
     over = f'{report.num_frames(dataset)} frames'
-    actions = report.actions(dataset)
-    if actions:
+    if actions := report.actions(dataset):
         over = f'{len(actions)} actions ({over})'
-    kept = report.kept(dataset)
-    if kept:
-        over += f', {kept[0]} of {kept[1]} kept of each window'
+    if kept := report.kept(dataset):
+        over = f'{over}, {kept[0]} of {kept[1]} kept of each window'
     return f'{dataset}: mean over {over}'.removeprefix(': ')
 
 
 def _error_table(
     title: str, rows: Mapping[str, Mapping[str, float]], units: Mapping[str, str]
 ) -> str:
+    """Tabulate rows of numbers by the units that some row has."""
     units = {key: units[key] for key in units if any(key in r for r in rows.values())}
     lines = [[title, *units], ['', *units.values()]]
     for name, row in rows.items():

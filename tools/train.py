@@ -86,7 +86,7 @@ def main(args: argparse.Namespace) -> None:
     with naming_config(config):
         kind = find_setting(config, 'optim_wrapper.optimizer.type')
         if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-            # MMEngine does not name it
+            # The error of MMEngine does not name it.
             raise KeyError(f'{kind} is not in the optimizer registry')
         runner.train()
 
@@ -99,10 +99,12 @@ def resume(config: Config, checkpoint: str) -> None:
     interruption.
     """
     if checkpoint != 'auto':
-        # MMEngine would resume from load_from
-        config.resume, config.load_from = True, checkpoint
+        # MMEngine resumes from load_from.
+        config.resume = True
+        config.load_from = checkpoint
     elif any(Path(config.work_dir).glob('*.pth')):
-        config.resume, config.load_from = True, None
+        config.resume = True
+        config.load_from = None
 
 
 def use_mixed_precision(optim_wrapper: dict) -> None:

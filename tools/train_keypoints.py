@@ -32,13 +32,16 @@ from mmhot.skeletons.joints import spell_joint
 
 _TOOLS = Path(__file__).resolve().parent
 _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
-_SIGMA = 0.05  # of every keypoint, in OKS
-_VALIDATION = 10  # every tenth image
-_BATCHES = {100: 8, 1000: 16}  # sizes of batches for fewer objects than this
+_SIGMA = 0.05  # OKS's sigma of every keypoint
+_VALIDATION = 10  # every tenth image is for validation
+_BATCHES = {100: 8, 1000: 16}  # batch size for fewer objects than these
+_LARGE_BATCH = 32  # batch size for more
 # Learning rate for batches of 8; it grows with the root of the batch size. The table of
 # docs/own_keypoints.md was measured with it.
 _RATE = 1e-3
-_MIN_STEPS = 150
+_MIN_STEPS = 150  # a training with fewer steps gets more epochs
+_CHECKPOINTS = 20  # a training validates and saves about so often
+_AVERAGED = 20  # the averaged weights are of this part of the steps
 _CONFIG = """\
 _base_ = 'mmhot::body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
 
@@ -125,8 +128,10 @@ def main(args: argparse.Namespace) -> int:
 
 def run_tools(args: argparse.Namespace, image: Path, guess: dict[str, float]) -> None:
     """Check, draw, train, test and export; raise CalledProcessError if a tool fails."""
-    config, work = args.folder / 'config.py', args.folder / 'work'
-    weights, out = work / f'epoch_{args.epochs}.pth', args.folder / 'onnx'
+    config = args.folder / 'config.py'
+    work = args.folder / 'work'
+    out = args.folder / 'onnx'
+    weights = work / f'epoch_{args.epochs}.pth'
     crops = ['--not-show', '--output-dir', args.folder / 'crops']
 
     def run(*words: str | Path) -> None:
@@ -136,11 +141,10 @@ def run_tools(args: argparse.Namespace, image: Path, guess: dict[str, float]) ->
             subprocess.run(command, check=True)
 
     def test(weights: Path) -> dict:
-        out = weights.with_suffix('.json')
-        tool = _TOOLS / 'test.py'
-        table = ['--table', 'joints', '--out', out]
-        run(tool, config, weights, '--work-dir', work, *table)
-        return {} if args.only_write else load_json(out)
+        result = weights.with_suffix('.json')
+        table = ['--table', 'joints', '--out', result]
+        run(_TOOLS / 'test.py', config, weights, '--work-dir', work, *table)
+        return {} if args.only_write else load_json(result)
 
     run(_TOOLS / 'check_dataset.py', config)
     run('-m', 'mmhot.compat', _BROWSE, config, *crops)
@@ -165,8 +169,14 @@ def choose_weights(
     Raises:
         ValueError: If neither is better than a guess, :func:`guess_errors`.
     """
-    average = safe_load(averaged)['ema_state_dict']  # despite its name the last ones
-    state = {name[7:]: x for name, x in average.items() if name[:7] == 'module.'}
+    # MMEngine swaps both: this one has the last weights, in spite of its name.
+    content = safe_load(averaged)['ema_state_dict']
+    prefix = 'module.'
+    state = {
+        name.removeprefix(prefix): tensor
+        for name, tensor in content.items()
+        if name.startswith(prefix)
+    }
     last = averaged.with_name('last.pth')
     save_checkpoint(dict(state_dict=state), last)
     results = {path: test(path) for path in (averaged, last)}
@@ -176,10 +186,10 @@ def choose_weights(
     }
     rows = [['mean error', 'guess', averaged.name, last.name]]
     for name, error in guess.items():
-        values = [error, *(of_path.get(name, np.nan) for of_path in errors.values())]
-        rows.append([name or 'all', *(f'{value:.3f}' for value in values)])
-    values = [f'{result["coco/AP"]:.3f}' for result in results.values()]
-    rows.append(['AP', '', *values])
+        measured = [found.get(name, np.nan) for found in errors.values()]
+        rows.append([name or 'all', *(f'{value:.3f}' for value in (error, *measured))])
+    precisions = [f'{result["coco/AP"]:.3f}' for result in results.values()]
+    rows.append(['AP', '', *precisions])
     print_text(
         f'{align(rows)}\nmean error: share of the longer side of the box; guess: the '
         'mean place in the box'
@@ -199,39 +209,46 @@ def guess_errors(
 ) -> dict[str, float]:
     """Measure a guess: each keypoint at its mean place in the boxes of the training.
 
-    Returns the mean error as a share of the box's longer side by keypoint, and of all
-    as ''.
+    Args:
+        train (Sequence[dict]): Annotations of the training.
+        val (Sequence[dict]): Annotations of the validation.
+        names (Sequence[str]): Names of the keypoints.
+
+    Returns:
+        dict[str, float]: Mean error by keypoint, as a share of the longer side of the
+        box, and of all as ''.
     """
+    known, _ = _in_boxes(train)
+    wanted, sides = _in_boxes(val)
+    offsets = (wanted - _mean(known)) * sides
+    errors = np.linalg.norm(offsets, axis=-1) / sides.max(-1)
+    by_name = dict(zip(names, _mean(errors).tolist(), strict=True))
+    return by_name | {'': float(_mean(errors.ravel()))}
 
-    def split(people: Sequence[dict]) -> tuple[np.ndarray, np.ndarray]:
-        points = np.array([x['keypoints'] for x in people], float)
-        points = points.reshape(len(people), -1, 3)
-        boxes = np.array([x['bbox'] for x in people], float)[:, None]
-        points[points[..., 2] == 0] = np.nan
-        return (points[..., :2] - boxes[..., :2]) / boxes[..., 2:], boxes[..., 2:]
 
-    (known, _), (wanted, sides) = split(train), split(val)
-    apart = (wanted - _mean(known)) * sides
-    errors = np.linalg.norm(apart, axis=-1) / sides.max(-1)
-    of_joint = dict(zip(names, _mean(errors).tolist(), strict=True))
-    return of_joint | {'': float(_mean(errors.ravel()))}
+def _in_boxes(people: Sequence[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """Return keypoints relative to boxes, (P, K, 2), and their sides, (P, 1, 2)."""
+    points = np.array([person['keypoints'] for person in people], float)
+    points = points.reshape(len(people), -1, 3)
+    boxes = np.array([person['bbox'] for person in people], float)[:, None]
+    points[points[..., 2] == 0] = np.nan
+    return (points[..., :2] - boxes[..., :2]) / boxes[..., 2:], boxes[..., 2:]
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Average over the first axis without NaN; NaN where there is nothing else."""
+    """Average values (N, ...) over the first axis without NaN; NaN if all are NaN."""
     with np.errstate(invalid='ignore'):
         return np.nansum(values, 0) / (~np.isnan(values)).sum(0)
 
 
 def find_category(content: dict, name: str | None) -> dict:
-    """Return the category of the keypoints."""
+    """Return the category of the keypoints, by default the only one."""
     categories = {x['name']: x for x in content['categories'] if x.get('keypoints')}
-    name = next(iter(categories)) if name is None and len(categories) == 1 else name
+    if name is None and len(categories) == 1:
+        (name,) = categories
     if name not in categories:
-        categories = ', '.join(categories) or 'none'
-        raise ValueError(
-            f'category must be one with keypoints: {categories}; got {name!r}'
-        )
+        known = ', '.join(categories) or 'none'
+        raise ValueError(f'category must be one with keypoints: {known}; got {name!r}')
     return categories[name]
 
 
@@ -250,11 +267,14 @@ def check_category(category: dict) -> None:
 
 
 def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
-    """Return the category's annotations, with the fields that annotators leave out.
+    """Return the annotations of a category, with fields that annotators omit.
 
-    Those that are left out are counted by the reason.
+    Returns:
+        tuple[list[dict], Counter]: The annotations, and numbers of annotations that are
+        left out, by the reason.
     """
-    people, left_out = [], Counter[str]()
+    people = []
+    left_out = Counter[str]()
     for ann in content['annotations']:
         if ann['category_id'] != category['id'] or not ann.get('keypoints'):
             continue
@@ -266,8 +286,8 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if ann.get('iscrowd'):
             left_out['which are crowds (iscrowd 1)'] += 1
             continue
-        low, high = labeled.min(0), labeled.max(0)
-        box = ann.get('bbox') or [*low.tolist(), *(high - low).tolist()]
+        low = labeled.min(0)
+        box = ann.get('bbox') or [*low.tolist(), *np.ptp(labeled, 0).tolist()]
         if not all(box[2:]):
             left_out['whose boxes have no size'] += 1
             continue
@@ -278,7 +298,7 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
 
 
 def locate_images(images: Sequence[dict], folder: Path) -> None:
-    """Make file names relative to the folder; annotators write other prefixes."""
+    """Make file names relative to the folder, in place; annotators prefix others."""
     by_name = defaultdict(list)
     for path in folder.rglob('*'):
         by_name[path.name].append(path)
@@ -303,73 +323,99 @@ def write_files(
 ) -> tuple[str, dict[str, float]]:
     """Write metainfo, config, and the annotations of training and validation.
 
-    Returns the name of the first image of validation, and :func:`guess_errors`.
+    Returns:
+        tuple[str, dict[str, float]]: Name of the first image of validation, and
+        :func:`guess_errors`.
     """
+    parts = split_images(images, annotations)
+    if not parts['train']['images']:
+        raise ValueError(
+            f'{args.annotations}: {len(parts["val"]["images"])} images with labeled '
+            'keypoints'
+        )
+    text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
+    (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
+    for split, part in parts.items():
+        content = json.dumps(part | {'categories': [category]})
+        (args.folder / f'{split}.json').write_text(content, encoding='utf-8')
+    train = parts['train']['annotations']
+    val = parts['val']['annotations']
+    schedule = choose_schedule(len(train), args)
+    print_line(
+        f'train_keypoints.py: {len(train)} objects to train on, {len(val)} to '
+        f'validate; {schedule["steps"]} steps of {schedule["batch_size"]} in '
+        f'{args.epochs} epochs, learning rate {schedule["lr"]:.2g}'
+    )
+    config = _CONFIG.format(
+        folder=repr(f'{args.folder.resolve()}/'),
+        images=repr(f'{args.images.resolve()}/'),
+        count=len(category['keypoints']),
+        **schedule,
+    )
+    (args.folder / 'config.py').write_text(config, encoding='utf-8')
+    names = [str(name) for name in category['keypoints']]
+    return parts['val']['images'][0]['file_name'], guess_errors(train, val, names)
+
+
+def split_images(images: list[dict], annotations: list[dict]) -> dict[str, dict]:
+    """Split the images with people, and their annotations, into 'val' and 'train'."""
     of_image = defaultdict(list)
     for person in annotations:
         of_image[person['image_id']].append(person)
     used = [image for image in images if image['id'] in of_image]
-    if len(used) < 2:
-        raise ValueError(
-            f'{args.annotations}: {len(used)} images with labeled keypoints'
+    every = min(_VALIDATION, max(len(used), 1))
+    train = [image for number, image in enumerate(used) if number % every]
+    return {
+        split: dict(
+            images=part,
+            annotations=[person for image in part for person in of_image[image['id']]],
         )
-    text = f'dataset_info = {pformat(metainfo, sort_dicts=False)}\n'
-    (args.folder / 'metainfo.py').write_text(text, encoding='utf-8')
-    every, people = min(_VALIDATION, len(used)), {}
-    for split, chosen in (
-        ('val', used[::every]),
-        ('train', [x for number, x in enumerate(used) if number % every]),
-    ):
-        people[split] = [person for image in chosen for person in of_image[image['id']]]
-        part = dict(images=chosen, annotations=people[split], categories=[category])
-        (args.folder / f'{split}.json').write_text(json.dumps(part), encoding='utf-8')
-    train, val = len(people['train']), len(people['val'])
+        for split, part in (('val', used[::every]), ('train', train))
+    }
+
+
+def choose_schedule(num_objects: int, args: argparse.Namespace) -> dict[str, float]:
+    """Choose the settings of the training; ``args.epochs`` grow if they are too few.
+
+    Returns:
+        dict[str, float]: Fields of ``_CONFIG``.
+    """
     batch_size = args.batch_size or next(
-        (size for most, size in _BATCHES.items() if train < most), 32
+        (size for most, size in _BATCHES.items() if num_objects < most), _LARGE_BATCH
     )
-    per_epoch = ceil(train / batch_size)
+    per_epoch = ceil(num_objects / batch_size)
     if args.epochs * per_epoch < _MIN_STEPS:
         print_line(
             f'train_keypoints.py: {args.epochs} epochs are {args.epochs * per_epoch} '
             f'steps, which are too few, so there are {_MIN_STEPS}'
         )
         args.epochs = ceil(_MIN_STEPS / per_epoch)
-    interval = ceil(args.epochs / 20)
+    interval = ceil(args.epochs / _CHECKPOINTS)
     while args.epochs % interval:  # the last epoch has a checkpoint
         interval -= 1
     steps = args.epochs * per_epoch
-    lr = _RATE * sqrt(batch_size / 8)
-    print_line(
-        f'train_keypoints.py: {train} objects to train on, {val} to validate; {steps} '
-        f'steps of {batch_size} in {args.epochs} epochs, learning rate {lr:.2g}'
-    )
-    settings = dict(
-        folder=repr(f'{args.folder.resolve()}/'),
-        images=repr(f'{args.images.resolve()}/'),
-        count=len(category['keypoints']),
+    return dict(
         epochs=args.epochs,
         interval=interval,
         batch_size=batch_size,
         steps=steps,
-        lr=lr,
-        momentum=min(20 / steps, 0.5),
+        lr=_RATE * sqrt(batch_size / 8),
+        momentum=min(_AVERAGED / steps, 0.5),
     )
-    config = _CONFIG.format(**settings)
-    (args.folder / 'config.py').write_text(config, encoding='utf-8')
-    names = [str(name) for name in category['keypoints']]
-    return used[0]['file_name'], guess_errors(people['train'], people['val'], names)
 
 
 def describe(category: dict) -> dict:
-    """Return MMPose's metainfo; names with left and right are swapped in mirrors."""
+    """Return MMPose's metainfo, in which names with left and right swap in mirrors."""
     names = [str(name) for name in category['keypoints']]
     spelled = {spell_joint(name): name for name in names}
     swaps = {'left_': 'right_', 'right_': 'left_'}
     points = {}
     for index, name in enumerate(names):
         side, _, rest = spell_joint(name).partition('_')
-        swap = spelled.get(swaps.get(f'{side}_', '') + rest, '') if rest else ''
-        points[index] = dict(name=name, type='', swap=swap if swap != name else '')
+        swap = ''
+        if rest and f'{side}_' in swaps:
+            swap = spelled.get(swaps[f'{side}_'] + rest, '')
+        points[index] = dict(name=name, type='', swap=swap)
     links = category.get('skeleton') or ()
     start = 0 if any(0 in link for link in links) else 1  # as in COCO
     return dict(

@@ -15,9 +15,9 @@ _FILES = {
     'CocoWholeBodyDataset': _COCO,
 }
 SPLITS = ('train', 'val', 'test')
-# Samples of one step, and of an epoch
-_BATCH, _SAMPLES_PER_EPOCH = 2, 4
-_STRIDE = 10_000
+_BATCH_SIZE = 2  # samples of a step
+_SAMPLES_PER_EPOCH = 4
+_STRIDE = 10_000  # frames; longer than all clips, so that each one has one window
 
 
 def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
@@ -26,15 +26,17 @@ def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
     It names the page about data, and the option that reads the file elsewhere.
     """
     for split in splits:
-        loader, files = f'{split}_dataloader', []
+        loader = f'{split}_dataloader'
+        files = []  # name, path and option of each file and folder
         for option, dataset in _datasets(config.get(loader), loader):
-            root, key = dataset.get('data_root') or '', f'{option}.data_root'
-            files += [(x, Path(root, x), key) for x in _file_names(dataset)]
-            folders, key = dataset.get('data_prefix') or {}, f'{option}.data_prefix'
-            files += [(x, Path(root, x), key) for x in folders.values()]
+            root = dataset.get('data_root') or ''
+            for name in _file_names(dataset):
+                files.append((name, Path(root, name), f'{option}.data_root'))
+            for name in (dataset.get('data_prefix') or {}).values():
+                files.append((name, Path(root, name), f'{option}.data_prefix'))
         for evaluator in evaluators_of(config, split):
-            option = f'{split}_evaluator.ann_file'
-            files += [(x, Path(x), option) for x in _file_names(evaluator)]
+            for name in _file_names(evaluator):
+                files.append((name, Path(name), f'{split}_evaluator.ann_file'))
         for name, path, option in files:
             if '://' not in name and not path.exists() and not Path(name).exists():
                 raise FileNotFoundError(
@@ -63,17 +65,19 @@ def evaluators_of(config: Config, split: str) -> list[ConfigDict]:
 
 
 def _datasets(loader: dict | None, option: str) -> Iterator[tuple[str, ConfigDict]]:
-    """Yield a loader's datasets, also wrapped ones, with their options."""
-    for key in ('dataset', 'datasets'):
-        within = (loader or {}).get(key, [])
-        for number, dataset in enumerate([within] if key == 'dataset' else within):
-            name = f'{option}.{key}' + ('' if key == 'dataset' else f'.{number}')
-            if isinstance(dataset, dict):
-                yield name, dataset
-                yield from _datasets(dataset, name)
+    """Yield the option and the settings of a loader's datasets, wrapped ones, too."""
+    loader = loader or {}
+    within = {f'{option}.dataset': loader.get('dataset')}
+    for number, dataset in enumerate(loader.get('datasets', [])):
+        within[f'{option}.datasets.{number}'] = dataset
+    for name, dataset in within.items():
+        if isinstance(dataset, dict):
+            yield name, dataset
+            yield from _datasets(dataset, name)
 
 
 def _file_names(settings: dict) -> Iterator[str]:
+    """Yield the names of the files in the settings of a dataset or a metric."""
     for key, value in settings.items():
         if key.endswith('_file'):
             names = value if isinstance(value, list | tuple) else [value]
@@ -81,10 +85,10 @@ def _file_names(settings: dict) -> Iterator[str]:
 
 
 def use_sample_data(config: Config) -> None:
-    """Make a training config read the sample data of the tests, for two steps.
+    """Make a config read the sample data of the tests, for two steps of training.
 
     Raises:
-        ValueError: If there are no sample data for a dataset of it.
+        ValueError: If there are no sample data for one of its datasets.
     """
     if not _SAMPLES.is_dir():
         raise ValueError(
@@ -117,7 +121,7 @@ def innermost_datasets(loader: dict | None) -> Iterator[ConfigDict]:
 
 def shorten(config: Config) -> None:
     """Shorten a training to one epoch of two small batches, in one process."""
-    small = dict(batch_size=_BATCH, num_workers=0, persistent_workers=False)
+    small = dict(batch_size=_BATCH_SIZE, num_workers=0, persistent_workers=False)
     for split in SPLITS:
         loader = config.get(f'{split}_dataloader')
         if not loader:

@@ -61,7 +61,8 @@ def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     # Sessions of ONNX Runtime, which are opened later, read this variable.
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
-    rows, facts = PARTS[args.part].measure(args), ''
+    rows = PARTS[args.part].measure(args)
+    facts = ''
     if args.part != 'costs':
         facts = page.describe_machine(args.threads, args.rounds)
     print_text(page.as_markdown(rows, facts))

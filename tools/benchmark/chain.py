@@ -36,8 +36,8 @@ _HEADS = (
     *('video', 'people per frame', 'frames/s', 'decoded alone'),
     *('ratio to the network (quartiles)', 'of processor time'),
 )
-_BATCH = 16
-_CROP = (3, 256, 192)
+_BATCH = 16  # crops
+_CROP = (3, 256, 192)  # shape of a crop
 _MODEL = 'gtpt-t'
 
 
@@ -78,7 +78,8 @@ class TimedChain:
         if poses is None:
             raise ValueError(f'{self.video}: no person was found')
         Outcome(poses.name).write(poses, self.values)
-        self.frames, self.people = runner.times.num_frames, len(poses.frame)
+        self.frames = runner.times.num_frames
+        self.people = len(poses.frame)
 
 
 @dataclass
@@ -97,7 +98,8 @@ class _Metered:
 def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
     """Time chains, the decoding of their videos, and the network alone, in turns.
 
-    Returns the header, and a row of cells for each chain.
+    Returns:
+        list[list[str]]: The header, and a row of cells for each chain.
     """
     calls = {('chain', chain.video): _Metered(chain) for chain in chains}
     for chain in chains:
@@ -109,12 +111,14 @@ def time_chains(chains: Sequence[TimedChain], rounds: int) -> list[list[str]]:
     rows = [list(_HEADS)]
     for chain in chains:
         key = 'chain', chain.video
-        # per frame, over the network's time for the people of a frame
+        # Time of the chain over that of the network for as many people.
         scale = _BATCH / max(chain.people, 1)
         ratio = compare(times[key], times['network'])
         scaled = Ratio(*(scale * value for value in astuple(ratio)))
-        turns = (Times(calls[x].seconds[-rounds:]) for x in (key, 'network'))
-        processor = compare(*turns)
+        processor = compare(
+            Times(calls[key].seconds[-rounds:]),
+            Times(calls['network'].seconds[-rounds:]),
+        )
         rows.append(
             [
                 chain.video.stem,

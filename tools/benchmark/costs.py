@@ -25,7 +25,7 @@ from tools.analysis.cost import Cost, count_cost, input_shape
 from tools.runner import merge_options
 
 MOST = 0.02
-"""Relative difference from the paper's number above which a cause is stated."""
+"""Relative difference from the paper's number; above, its cause is stated."""
 _PAPERS = Path(__file__).with_name('papers.csv')
 _CONVOLUTIONS = nn.modules.conv._ConvNd
 _LAYERS = (nn.Linear, _CONVOLUTIONS, nn.LayerNorm, nn.modules.batchnorm._BatchNorm)
@@ -108,6 +108,7 @@ def count_published(published: Published) -> Count:
 
 
 def _add_macs(macs: list[int], layer: nn.Module, _: Any, output: Tensor) -> None:
+    """Append the multiply-adds of a layer with an output (...) to a list, as a hook."""
     if isinstance(layer, nn.Linear):
         macs.append(output.numel() * layer.in_features)
     elif isinstance(layer, _CONVOLUTIONS):
@@ -141,6 +142,7 @@ def measure(_: argparse.Namespace) -> list[list[str]]:
 
 
 def _compare(ours: float, theirs: float | None) -> str:
+    """Format a paper's number with our difference from it, empty if it has none."""
     return '' if theirs is None else f'{theirs:g} ({difference(ours, theirs):+.1%})'
 
 

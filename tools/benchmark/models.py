@@ -19,11 +19,11 @@ from tools.benchmark.page import number_cell, ratio_cell
 from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import compare, run_whole, time_in_turns
 
-_HEADS = 'model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)', 'of'
+_HEADS = ('model', 'batch', 'M multiply-adds', 'ms', 'ratio (quartiles)', 'of')
 _NANOHTNET = 'nanohtnet_81frm-keep9_1xb256-49e_cmu'
 _TRIANGLES = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
 _RTMPOSE = 'rtmpose-{}_8xb256-420e_coco-256x192:onnx'
-# Heads and neighbors as in the pruned MotionAGFormer
+# Heads and neighbors of the pruned MotionAGFormer.
 _AS_PRUNED = 'model.backbone.num_heads=4:model.backbone.num_neighbors=4'
 GROUPS = {
     'models': (
@@ -95,14 +95,16 @@ def compare_models(names: Sequence[str], args: argparse.Namespace) -> list[list[
     # it, times would depend on the models built before.
     torch.empty(31 * 2**20, dtype=torch.uint8)
     times = time_in_turns(calls, args.rounds, args.seconds)
-    rows, reference = [], _short(models[0].name)
+    rows = []
     for place, size in calls:
-        model, turns = models[place], times[place, size]
+        model = models[place]
+        turns = times[place, size]
         milliseconds = number_cell(1e3 * median(turns.turns))
-        cells = [str(size), number_cell(model.macs / 1e6), milliseconds, '', '']
+        compared = ['', '']
         if place > 0:
             ratio = compare(turns, times[0, size])
-            cells[3:] = ratio_cell(ratio), reference
+            compared = [ratio_cell(ratio), _short(models[0].name)]
+        cells = [str(size), number_cell(model.macs / 1e6), milliseconds, *compared]
         rows.append([_short(model.name), *cells])
     return rows
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 
 Key = TypeVar('Key', bound=Hashable)
-_WARM_UP = 2
+_WARM_UP = 2  # calls
 
 
 @dataclass
@@ -44,14 +44,22 @@ def time_in_turns(
 ) -> dict[Key, Times]:
     """Time calls in interleaved rounds.
 
-    A turn lasts at least ``seconds``, which sets the number of its calls. With 0 it is
-    one call, without warm-up.
+    Args:
+        calls (Mapping): Functions by key.
+        rounds (int): Number of rounds.
+        seconds (float): Time of a turn, which sets the number of its calls. With 0 a
+            turn is one call, without warm-up. Defaults to 0.2.
+        clock (Callable): Returns the time in seconds.
+
+    Returns:
+        dict: Times by key.
     """
     counts = {key: _calls_in(seconds, call, clock) for key, call in calls.items()}
-    order, shuffle = list(calls), random.Random(0).shuffle
+    order = list(calls)
+    rng = random.Random(0)
     times = {key: Times() for key in calls}
     for _ in range(rounds):
-        shuffle(order)
+        rng.shuffle(order)
         for key in order:
             turn = [_time(calls[key], clock) for _ in range(counts[key])]
             times[key].turns.append(statistics.median(turn))
@@ -80,6 +88,7 @@ def compare(times: Times, reference: Times) -> Ratio:
 def _calls_in(
     seconds: float, call: Callable[[], object], clock: Callable[[], float]
 ) -> int:
+    """Return the number of calls that last a time, after a warm-up."""
     if not seconds:
         return 1
     for _ in range(_WARM_UP):
@@ -88,6 +97,7 @@ def _calls_in(
 
 
 def _time(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return the duration of a call."""
     start = clock()
     call()
     return clock() - start

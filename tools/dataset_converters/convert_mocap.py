@@ -37,14 +37,13 @@ _H36M = get_skeleton('h36m-17')
 class Place:
     """Definition of a joint by the joints of a file."""
 
-    names: tuple[str, ...]  # joints of the file; the joint is their mean
-    # Distance from that mean along the z axis of the joint `axes`, meters
-    forward: float = 0.0
-    axes: str = ''  # joint of the file that has the axes
+    names: tuple[str, ...]  # joints of the file; the joint is at their mean
+    forward: float = 0.0  # meters from that mean along the z axis of the joint `axes`
+    axes: str = ''  # joint of the file
 
 
-# Distance from the neck to Human3.6M's joint at the nose, meters; CMU has none there.
-_NOSE = 0.065
+_NOSE = 0.065  # meters from CMU's neck to Human3.6M's joint at the nose
+_LEG = 0.85  # meters; usual length of a leg
 _BONES = {**HUMAN_IK.names, 'spine': HUMAN_IK.names['spine_1'], 'head': 'Head.end'}
 LAYOUTS: dict[str, dict[str, Place]] = {
     'h36m': {joint: Place((joint,)) for joint in _H36M.joints},
@@ -187,7 +186,8 @@ def convert_motion(
         ValueError: If the file lacks joints or has another unit.
     """
     with naming(path):
-        clips, joints = [], select_joints(motion, layout)
+        clips = []
+        joints = select_joints(motion, layout)
         for run in good_stretches(np.isfinite(joints).all((1, 2)), 2):
             clip = resample_joints(joints[run], motion.fps, fps)
             good = np.ones(len(clip), bool)
@@ -196,11 +196,12 @@ def convert_motion(
             clips += [clip[part] for part in good_stretches(good, min_frames)]
         if not clips:
             raise ValueError(f'has no {min_frames} frames with all joints')
-        length, (low, high) = leg_length(np.concatenate(clips)), LEG_LENGTHS
+        low, high = LEG_LENGTHS
+        length = leg_length(np.concatenate(clips))
         if not low < length < high:
             raise ValueError(
                 f'legs of {length:.3g} m, wanted {low} to {high}: the unit of the file '
-                f'is about {0.85 / max(length, 1e-9):.2g} times the assumed one, set '
+                f'is about {_LEG / max(length, 1e-9):.2g} times the assumed one, set '
                 'meters'
             )
     subject, _, take = path.stem.partition('_')
@@ -256,7 +257,7 @@ def resample_joints(joints: np.ndarray, fps: float, target_fps: float) -> np.nda
     """Interpolate joints (T, 17, 3) at another frame rate; limbs keep their lengths."""
     if fps == target_fps:
         return joints
-    # The tolerance is needed because files have rounded frame times.
+    # The tolerance is for files, which have rounded frame times.
     count = int((len(joints) - 1) * target_fps / fps + 1e-3) + 1
     times = np.arange(count) * (fps / target_fps)
     moved = resample(joints, times)

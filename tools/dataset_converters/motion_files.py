@@ -1,7 +1,4 @@
-"""Readers of motion capture: BVH, Acclaim's ASF/AMC, and C3D.
-
-All give joints by name in meters, z up.
-"""
+"""Readers of motion capture in BVH, Acclaim's ASF/AMC and C3D files."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +13,11 @@ from mmhot.errors import import_extra, naming, require_file
 SUFFIXES = ('.amc', '.bvh', '.c3d')
 _INCH = 0.0254
 _CENTIMETER = 0.01
-# A joint's name ends with its line; numbers may follow colons at once.
+# Words of a file. Names of joints are whole lines, and colons end words.
 _BVH_WORDS = re.compile(
     r'(?<=\bROOT)[ \t][^\n{]+|(?<=\bJOINT)[ \t][^\n{]+|(?i:frames|time)[ \t]*:|\S+'
 )
-# Frame rate of CMU's recordings, as .amc files do not state it
-AMC_FPS = 120.0
+AMC_FPS = 120.0  # frame rate of CMU's recordings, which .amc files do not state
 _C3D_UNITS = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 _Z_UP = {
     'z': np.eye(3),
@@ -102,10 +98,12 @@ def read_bvh(
 
 @dataclass
 class _Joint:
+    """Joint of a BVH file."""
+
     name: str
-    parent: int
-    offset: np.ndarray
-    channels: list[str]
+    parent: int  # index of the parent, -1 for the root
+    offset: np.ndarray  # position relative to the parent in the rest pose, (3,)
+    channels: list[str]  # moving coordinates and angles, such as 'Xrotation'
 
 
 def _read_hierarchy(words: Iterator[str]) -> Iterator[_Joint]:
@@ -172,7 +170,8 @@ def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMoti
             else:
                 turn = turn @ _rotation('xyz'[axis], value[:, None])
         if joint.parent < 0:
-            positions[:, index], axes[:, index] = place, turn
+            positions[:, index] = place
+            axes[:, index] = turn
             continue
         above = axes[:, joint.parent]
         positions[:, index] = positions[:, joint.parent] + _apply(above, place)
@@ -187,6 +186,7 @@ def _rotation(order: str, degrees: np.ndarray) -> np.ndarray:
 
 
 def _apply(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Apply matrices (T, 3, 3) to vectors (T, 3) or (3,)."""
     return (matrices @ vectors[..., None])[..., 0]
 
 
@@ -209,12 +209,14 @@ def read_asf_amc(
 
 @dataclass
 class _Bone:
+    """Bone of an Acclaim skeleton."""
+
     name: str
-    parent: int
-    vector: np.ndarray
-    axes: np.ndarray
-    order: str
-    channels: list[str]
+    parent: int  # index of the parent, -1 for the root
+    vector: np.ndarray  # from its start to its end in the rest pose, (3,)
+    axes: np.ndarray  # axes of its rotations as columns, (3, 3)
+    order: str  # order of its rotations, such as 'xyz'
+    channels: list[str]  # moving coordinates and angles, such as 'rx'
 
 
 def _read_asf(text: str) -> tuple[list[_Bone], float]:
@@ -234,7 +236,8 @@ def _read_asf(text: str) -> tuple[list[_Bone], float]:
         parent, *children = line.split() or ['']
         if parent not in ('begin', 'end'):
             parents |= dict.fromkeys(children, parent)
-    parents['root'], order = '', ['root']
+    parents['root'] = ''
+    order = ['root']
     for name in order:
         order += [child for child, parent in parents.items() if parent == name]
     bones = []
@@ -245,11 +248,13 @@ def _read_asf(text: str) -> tuple[list[_Bone], float]:
 
 
 def _fields(block: str) -> dict[str, list[str]]:
+    """Return the words of each line after the first one, by the first one."""
     lines = [line.split() for line in block.splitlines() if line.strip()]
     return {key: values for key, *values in lines}
 
 
 def _bone(name: str, parent: int, fields: dict[str, list[str]]) -> _Bone:
+    """Read a bone from the fields of its block."""
     is_root = parent < 0
     angles = fields.get('orientation' if is_root else 'axis', ['0', '0', '0'])[:3]
     order = fields.get('axis', ['XYZ'])[-1].lower()

@@ -148,6 +148,7 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
 
 
 def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
+    """Return the published model with such keys."""
     for model in PUBLISHED_MODELS:
         if all(any(key.startswith(x) for key in tensors) for x in model.marks):
             return model

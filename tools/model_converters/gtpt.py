@@ -84,6 +84,7 @@ _DATASETS: dict[str, dict[str, Any]] = {
         'keep_rates': [1.0, 0.7, 0.5, 0.3],
     },
 }
+# Size by the kind of stem, its channels and the width of tokens.
 _SIZES = {('single', 128, 128): 't', ('single', 256, 192): 's', ('unet', 256, 192): 'b'}
 
 
@@ -101,6 +102,7 @@ def convert(tensors: Tensors, settings: Settings) -> Converted:
 
 
 def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """Return the published settings of a GTPT, from tensors (...) and the user."""
     settings = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
@@ -134,19 +136,24 @@ def _sizes(state: Tensors, settings: dict[str, Any], dataset: str) -> dict[str, 
     return merge_settings(settings, from_shapes, defaults, _NAME)
 
 
-def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
-    input_size = tuple(round(length) for length in sizes['input_size'])
+def _backbone(state: Tensors) -> dict[str, Any]:
+    """Return the config of the stem with tensors (...)."""
     stage_channels = [
         2 * len(state[f'backbone.stages.{stage}.0.right.2.conv.bias'])
         for stage in range(count_blocks(state, 'backbone.stages'))
     ]
-    backbone = {
+    return {
         'type': 'GTPTStem',
         'stem_channels': len(state['backbone.conv.conv.bias']),
         'stage_channels': tuple(stage_channels),
         'stage_depth': count_blocks(state, 'backbone.stages.0'),
         'merge_depth': count_blocks(state, 'backbone.merges.0.blocks'),
     }
+
+
+def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
+    """Return the config of the model with tensors (...) and published settings."""
+    input_size = tuple(round(length) for length in sizes['input_size'])
     ratio = sizes['simcc_split_ratio']
     head = {
         'type': 'GTPTHead',
@@ -173,7 +180,7 @@ def _config(state: Tensors, sizes: dict[str, Any]) -> dict:
     return {
         'type': 'TopdownPoseEstimator',
         'data_preprocessor': dict(_PREPROCESSOR),
-        'backbone': backbone,
+        'backbone': _backbone(state),
         'head': head,
         'test_cfg': {'flip_test': True},
     }

@@ -64,7 +64,8 @@ _MOTIONAGFORMER: Rules = (
 def convert_mixste(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MixSTE."""
     state = rename_keys(tensors, _MIXSTE)
-    recovery, depth = recovery_sizes(state), count_blocks(tensors, 'STEblocks')
+    recovery = recovery_sizes(state)
+    depth = count_blocks(tensors, 'STEblocks')
     joints, channel = state['backbone.spatial_position.table'].shape[-2:]
     from_shapes = {
         'frames': state['backbone.temporal_position.table'].shape[-2],
@@ -79,8 +80,10 @@ def convert_mixste(tensors: Tensors, settings: Settings) -> Converted:
     if recovery or 'token_num' in settings:
         # The released code of pruned models ignores this option.
         settings = {key: settings[key] for key in settings if key != 'd_hid'}
-    layer, defaults = 3 if recovery else depth - 1, {'num_heads': 8}
-    sizes, pruning = merge_pruning(settings, from_shapes, defaults, 'MixSTE', layer)
+    layer = 3 if recovery else depth - 1
+    sizes, pruning = merge_pruning(
+        settings, from_shapes, {'num_heads': 8}, 'MixSTE', layer
+    )
     backbone = {
         'type': 'MixSTE',
         'num_frames': sizes['frames'],
@@ -110,10 +113,11 @@ def convert_motionbert(tensors: Tensors, settings: Settings) -> Converted:
         'in_channels': state['backbone.joints_embed.weight'].shape[1],
         **recovery_sizes(state),
     }
-    defaults, name = {'num_heads': 8}, 'MotionBERT'
-    sizes, pruning = merge_pruning(settings, from_shapes, defaults, name, layer=1)
+    sizes, pruning = merge_pruning(
+        settings, from_shapes, {'num_heads': 8}, 'MotionBERT', layer=1
+    )
     backbone = {
-        'type': name,
+        'type': 'MotionBERT',
         'in_channels': sizes['in_channels'],
         'embed_dims': channels,
         'depth': depth,
@@ -137,36 +141,14 @@ def convert_motionbert(tensors: Tensors, settings: Settings) -> Converted:
 def convert_motionagformer(tensors: Tensors, settings: Settings) -> Converted:
     """Return the config and our state dict of a published MotionAGFormer."""
     state = rename_keys(tensors, _MOTIONAGFORMER)
-    recovery, depth = recovery_sizes(state), count_blocks(tensors, 'layers')
-    layers = [f'backbone.layers.{layer}' for layer in range(depth)]
-    lengths = [len(state[f'{layer}.graph.1.mixer.norm.weight']) for layer in layers]
-    joints, channels = state['backbone.position.table'].shape[-2:]
-    hidden = len(state[f'{layers[0]}.attention.0.mlp.fc1.bias'])
-    from_shapes = {
-        'n_layers': depth,
-        'dim_feat': channels,
-        'dim_rep': len(state['head.pre_logits.fc.bias']),
-        'mlp_ratio': hidden // channels,
-        'frames': lengths[0],
-        'n_joints': joints,
-        'in_channels': state['backbone.embed.weight'].shape[1],
-        **recovery,
-    }
-    # Settings that shapes do not determine; HoT's copy of the host has others.
-    defaults, name = {'num_heads': 8, 'neighbour_num': 2}, 'MotionAGFormer'
-    if recovery:
-        if from_shapes['frames'] != lengths[-1]:
-            from_shapes['layer_index'] = lengths.index(lengths[-1])
-        defaults = {'num_heads': 4, 'neighbour_num': 4}
-        sizes, pruning = merge_pruning(settings, from_shapes, defaults, name, layer=7)
-    else:
-        sizes, pruning = merge_settings(settings, from_shapes, defaults, name), {}
+    sizes, pruning = _motionagformer_sizes(state, settings)
+    channels = sizes['dim_feat']
     backbone = {
-        'type': name,
+        'type': 'MotionAGFormer',
         'num_frames': sizes['frames'],
         'in_channels': sizes['in_channels'],
         'embed_dims': channels,
-        'depth': depth,
+        'depth': sizes['n_layers'],
         'num_heads': sizes['num_heads'],
         'num_neighbors': sizes['neighbour_num'],
         'mlp_ratio': sizes['mlp_ratio'],
@@ -178,6 +160,37 @@ def convert_motionagformer(tensors: Tensors, settings: Settings) -> Converted:
         'decoder': {'type': 'ImageSpacePoseLifting'},
     }
     return lifter_config(backbone, channels, 'all', **head), state
+
+
+def _motionagformer_sizes(
+    state: Tensors, settings: Settings
+) -> tuple[Settings, dict[str, dict]]:
+    """Return the settings of a MotionAGFormer and its pruning, from tensors (...)."""
+    depth = count_blocks(state, 'backbone.layers')
+    layers = [f'backbone.layers.{layer}' for layer in range(depth)]
+    lengths = [len(state[f'{layer}.graph.1.mixer.norm.weight']) for layer in layers]
+    joints, channels = state['backbone.position.table'].shape[-2:]
+    hidden = len(state[f'{layers[0]}.attention.0.mlp.fc1.bias'])
+    recovery = recovery_sizes(state)
+    from_shapes = {
+        'n_layers': depth,
+        'dim_feat': channels,
+        'dim_rep': len(state['head.pre_logits.fc.bias']),
+        'mlp_ratio': hidden // channels,
+        'frames': lengths[0],
+        'n_joints': joints,
+        'in_channels': state['backbone.embed.weight'].shape[1],
+        **recovery,
+    }
+    name = 'MotionAGFormer'
+    # Shapes do not determine these defaults, and HoT's copy of the host has others.
+    if not recovery:
+        defaults = {'num_heads': 8, 'neighbour_num': 2}
+        return merge_settings(settings, from_shapes, defaults, name), {}
+    if from_shapes['frames'] != lengths[-1]:
+        from_shapes['layer_index'] = lengths.index(lengths[-1])
+    defaults = {'num_heads': 4, 'neighbour_num': 4}
+    return merge_pruning(settings, from_shapes, defaults, name, layer=7)
 
 
 MIXSTE = PublishedModel(

@@ -22,10 +22,11 @@ from tools.model_converters.published_model import (
 )
 
 _NAME = 'MHFormer'
+_HYPOTHESIS = 'Transformer_hypothesis'
 _STACKS = (
     'Transformer_encoder_1.blocks',
-    'Transformer_hypothesis.SHR_blocks',
-    'Transformer_hypothesis.CHI_blocks',
+    f'{_HYPOTHESIS}.SHR_blocks',
+    f'{_HYPOTHESIS}.CHI_blocks',
 )
 
 
@@ -70,14 +71,13 @@ def _follow(embedding: str) -> Callable[[re.Match], str]:
 
 def _rules(generation_depth: int, depth: int) -> Rules:
     """Return rules that rename keys; layers of interaction follow refinement layers."""
-    hypothesis, numbers = 'Transformer_hypothesis', range(1, 4)
     rules: list[Rule] = [
-        (rf'^{hypothesis}\.norm\.', 'backbone.norm.'),
+        (rf'^{_HYPOTHESIS}\.norm\.', 'backbone.norm.'),
         (r'^regression\.0\.', 'backbone.batch_norm.'),
         (r'^regression\.1\.', 'head.fc.'),
-        (rf'^{hypothesis}\.SHR_blocks\.', 'backbone.layers.'),
+        (rf'^{_HYPOTHESIS}\.SHR_blocks\.', 'backbone.layers.'),
         (
-            rf'^{hypothesis}\.CHI_blocks\.(\d+)\.',
+            rf'^{_HYPOTHESIS}\.CHI_blocks\.(\d+)\.',
             lambda match: f'backbone.layers.{int(match[1]) + depth}.',
         ),
         (r'(layers\.\d+)\.norm2\.', r'\1.mix.norm.'),
@@ -86,32 +86,38 @@ def _rules(generation_depth: int, depth: int) -> Rules:
         (r'\.linear_k\.', '.key.'),
         (r'\.linear_v\.', '.value.'),
     ]
-    for index, number in enumerate(numbers):
-        encoder = f'backbone.generate.encoders.{index}'
-        published = f'^Transformer_encoder_{number}'
-        embed = f'backbone.embeds.{index}'
-        rules += [
-            (rf'^norm_{number}\.', f'backbone.generate.norms.{index}.'),
-            (rf'{published}\.pos_embed$', f'{encoder}.0.table'),
-            (rf'{published}\.norm\.', f'{encoder}.{generation_depth + 2}.'),
-            (rf'{published}\.blocks\.(\d+)\.', _follow(encoder)),
-            (rf'^{hypothesis}\.pos_embed_{number}$', f'position.{index}'),
-            (rf'^embedding_{number}\.0\.', f'{embed}.proj.'),
-            (rf'^embedding_{number}\.1\.', f'{embed}.norm.'),
-            (rf'^embedding_{number}\.', f'{embed}.'),
-            (rf'(layers\.\d+)\.norm1_{number}\.', rf'\1.norms.{index}.'),
-            (rf'(layers\.\d+)\.attn_{number}\.', rf'\1.attns.{index}.'),
-        ]
-        rules += [
-            (
-                rf'(layers\.\d+)\.norm3_{number}{role}\.',
-                rf'\1.norms.{index}.{role - 1}.',
-            )
-            for role in numbers
-        ]
+    for index in range(3):
+        rules += _hypothesis_rules(index, generation_depth)
     return rules
 
 
+def _hypothesis_rules(index: int, generation_depth: int) -> Rules:
+    """Return rules for one of three hypotheses, which published keys count from 1."""
+    number = index + 1
+    encoder = f'backbone.generate.encoders.{index}'
+    published = f'^Transformer_encoder_{number}'
+    embed = f'backbone.embeds.{index}'
+    return [
+        (rf'^norm_{number}\.', f'backbone.generate.norms.{index}.'),
+        (rf'{published}\.pos_embed$', f'{encoder}.0.table'),
+        (rf'{published}\.norm\.', f'{encoder}.{generation_depth + 2}.'),
+        (rf'{published}\.blocks\.(\d+)\.', _follow(encoder)),
+        (rf'^{_HYPOTHESIS}\.pos_embed_{number}$', f'position.{index}'),
+        (rf'^embedding_{number}\.0\.', f'{embed}.proj.'),
+        (rf'^embedding_{number}\.1\.', f'{embed}.norm.'),
+        (rf'^embedding_{number}\.', f'{embed}.'),
+        (rf'(layers\.\d+)\.norm1_{number}\.', rf'\1.norms.{index}.'),
+        (rf'(layers\.\d+)\.attn_{number}\.', rf'\1.attns.{index}.'),
+        *(
+            (
+                rf'(layers\.\d+)\.norm3_{number}{role + 1}\.',
+                rf'\1.norms.{index}.{role}.',
+            )
+            for role in range(3)
+        ),
+    ]
+
+
 MHFORMER = PublishedModel(
-    _NAME, marks=('Transformer_hypothesis.', 'Transformer_encoder_1.'), convert=convert
+    _NAME, marks=(f'{_HYPOTHESIS}.', 'Transformer_encoder_1.'), convert=convert
 )

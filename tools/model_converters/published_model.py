@@ -15,7 +15,8 @@ Rules = Sequence[Rule]
 """Patterns and their replacements in keys, applied one after the other."""
 
 _HOURGLASS = 'backbone.hourglass'
-_SLOTS, _QUERIES = f'{_HOURGLASS}.slot_embeddings.0', f'{_HOURGLASS}.recoverer.queries'
+_SLOTS = f'{_HOURGLASS}.slot_embeddings.0'
+_QUERIES = f'{_HOURGLASS}.recoverer.queries'
 RECOVERY: Rules = (
     (r'^pos_embed_token$', _SLOTS),
     (r'^x_token$', _QUERIES),
@@ -33,13 +34,13 @@ class PublishedModel:
 
     name: str  # name in its paper
     marks: tuple[str, ...]  # prefixes; each one begins some key of its checkpoints
-    # Function that maps published tensors and the user's settings to the config for
-    # `MODELS.build` and tensors under our keys. Shapes may lack axes of length one.
+    # Function that maps published tensors and the user's settings to a config for
+    # `MODELS.build` and tensors under our keys, perhaps without axes of length one.
     convert: Callable[[Tensors, Settings], Converted]
 
 
 def rename_keys(tensors: Tensors, rules: Rules) -> Tensors:
-    """Rename tensors to our keys; unknown keys stay, for the check of the result."""
+    """Rename tensors (...) to our keys; unknown keys stay, and are refused later."""
     renamed = {}
     for key, tensor in tensors.items():
         for pattern, replacement in rules:
@@ -51,7 +52,14 @@ def rename_keys(tensors: Tensors, rules: Rules) -> Tensors:
 def lifter_config(
     backbone: dict[str, Any], in_channels: int, target: str = 'center', **head: Any
 ) -> dict:
-    """Build the config of a lifter with the flip test, as in the papers."""
+    """Build the config of a lifter with the flip test, as in the papers.
+
+    Args:
+        backbone (dict[str, Any]): Config of the backbone.
+        in_channels (int): Channels of the backbone's output.
+        target (str): Frames with poses, 'all' or 'center'. Defaults to 'center'.
+        **head: Further settings of the head.
+    """
     return {
         'type': 'SequencePoseLifter',
         'backbone': backbone,
