@@ -28,7 +28,7 @@ from mmhot.errors import ArgumentError, did_you_mean, require_choice
 T = TypeVar('T', bound='Options')
 _LOGGER = logging.getLogger(__name__)
 RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
-"""Options of mmhot 0.2, which still work, and their names of today."""
+"""Options that were renamed after mmhot 0.2, and their names of today."""
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
 _KINDS |= dict.fromkeys((str, Path), 'a name or file')
 
@@ -108,7 +108,7 @@ class Options:
     """
 
     title: ClassVar[str] = ''  # section of the command line's help
-    # Answer to somebody who gives the options to a call that does not have them
+    # Hint for users who give the options to a call that does not have them
     hint: ClassVar[str] = ''
 
     # Names of the options that a user stated

@@ -1,7 +1,7 @@
 """What a step is, and what it is called with.
 
-A step is a frozen dataclass, whose options are its fields. Its class says where it
-stands in a pipeline and what it needs:
+A step is a frozen dataclass; its annotated fields are its options. Its base class says
+where it stands in a pipeline and what it needs:
 
 * :class:`KeypointStep`: ``step(clip)``, 2D keypoints before the lift
 * :class:`mmhot.pose2d.footage.VideoStep`: ``step(clip, footage)``, the same, and needs
@@ -10,7 +10,7 @@ stands in a pipeline and what it needs:
 * :class:`mmhot.lifting.lifted.LiftedStep`: ``step(clip, lifted)``, the same, and needs
   the keypoints that were lifted
 
-A step returns a clip of the same class, which may be the one that it got.
+A step returns a clip of the same class; this may be its argument, unchanged.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ S = TypeVar('S', bound='Step')
 
 @dataclass(frozen=True, kw_only=True)
 class Step(Options):
-    """A step of a pipeline."""
+    """A step of a pipeline; users derive from the classes that the module lists."""
 
     title = 'steps'
     name: ClassVar[str]  # name in ``--without`` and ``clip.steps``
@@ -57,7 +57,22 @@ class Step(Options):
 
 
 class KeypointStep(Step):
-    """A step before the lift."""
+    """A step before the lift, see :func:`mmhot.register_step`.
+
+    Example::
+
+        class Shift(mmhot.KeypointStep):
+            name = 'shift'
+            pixels: Annotated[float, 'pixels to the right'] = 5.0
+
+            def __call__(self, clip):
+                shift = np.float32([self.pixels, 0])
+                tracks = [
+                    replace(track, keypoints=track.keypoints + shift)
+                    for track in clip.tracks
+                ]
+                return replace(clip, tracks=tracks)
+    """
 
     def __call__(self, clip: Clip2D, /) -> Clip2D:
         """Return the clip after the step."""
@@ -75,7 +90,7 @@ class KeypointStep(Step):
 
 
 class PoseStep(Step):
-    """A step after the lift."""
+    """A step after the lift, or on poses of other tools; see :class:`KeypointStep`."""
 
     def __call__(self, clip: Clip3D, /) -> Clip3D:
         """Return the clip after the step."""

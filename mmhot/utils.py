@@ -1,10 +1,11 @@
-"""What MMEngine imports of a package by this name: ``PACKAGE.utils``."""
+"""Registration for MMEngine, which imports ``PACKAGE.utils`` by this name."""
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
-    """Register all components with MMPose's registries, perhaps as default scope.
+    """Register all components with MMPose's registries, for ``mmengine.hub.get_model``.
 
-    ``mmengine.hub.get_model`` calls it.
+    Args:
+        init_default_scope (bool): Whether MMPose becomes the default scope.
     """
     from mmengine.registry import init_default_scope as set_scope
 

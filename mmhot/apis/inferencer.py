@@ -1,4 +1,4 @@
-"""Inferencer with the interface of MMPose's, which lifts whole clips."""
+"""Inferencer with MMPose's interface; it lifts whole clips."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -63,7 +63,7 @@ def infer(
     Raises:
         FileNotFoundError: If the input does not exist.
         ValueError: If an option or the input is wrong, or no person is found.
-        TypeError: If there is no option of a name.
+        TypeError: If an option does not exist; names the nearest one.
 
     Example::
 
@@ -106,12 +106,12 @@ def lift(
             ``single`` is for files and results only.
 
     Returns:
-        Clip3D: One row for each person and frame, as of :func:`infer`.
+        Clip3D: One row for each person and frame, as :func:`infer` returns it.
 
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the keypoints are wrong, or no keypoint is left.
-        TypeError: If there is no option of a name.
+        TypeError: If an option does not exist; names the nearest one.
 
     Example::
 
@@ -151,7 +151,7 @@ def refine(
     Raises:
         FileNotFoundError: If a file does not exist.
         ValueError: If an option or the source is wrong.
-        TypeError: If there is no option of a name.
+        TypeError: If an option does not exist; names the nearest one.
 
     Example::
 

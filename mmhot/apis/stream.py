@@ -61,7 +61,7 @@ def stream(
     Raises:
         ConnectionError: If a stream is lost for good.
         ValueError: If an option is wrong or needs a whole clip.
-        TypeError: If there is no option of a name.
+        TypeError: If an option does not exist; names the nearest one.
 
     Example::
 

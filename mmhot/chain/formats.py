@@ -26,17 +26,17 @@ from mmhot.visualization.html import write_html
 
 @dataclass(frozen=True)
 class Format:
-    """A format of files.
+    """A format of files, see :func:`register_writer`.
 
     Args:
         write (Write): Writes a file, see :class:`mmhot.io.writers.export.Write`.
         purpose (str): What the file has, and what opens it.
-        world (bool): Whether people stand on a floor, in ``'world'`` axes, whatever
-            axes the user chose.
-        per_person (bool): Whether each person gets a file.
-        of_people (bool): Whether the joints must be Human3.6M's, or 24.
-        fingers (bool): Whether joints beyond the 24 are written; otherwise the function
-            gets a clip without them.
+        world (bool): Whether the clip is always in ``'world'`` axes, where people stand
+            on a floor.
+        per_person (bool): Whether each person has a file.
+        of_people (bool): Whether the clip must have the joints of ``h36m-17``.
+        fingers (bool): Whether fingers are written; otherwise the function gets a clip
+            without them.
         options (tuple[type[Options], ...]): Classes of options that act on this format,
             see :meth:`Export.of <mmhot.io.writers.export.Export.of>`. With
             :class:`OriginOption` the function gets a clip at the chosen origin.
@@ -54,7 +54,12 @@ class Format:
     requires: tuple[str, str] | None = None
 
     def files(self, path: Path, tracks: Sequence[int]) -> dict[int | None, Path]:
-        """Name the files of a clip by track ID; None stands for all people."""
+        """Name the files of a clip by track ID; None stands for all people.
+
+        >>> files = FORMATS['bvh'].files(Path('walk.bvh'), [0, 2])
+        >>> [(track, file.name) for track, file in files.items()]
+        [(0, 'walk_person0.bvh'), (2, 'walk_person2.bvh')]
+        """
         if not self.per_person:
             return {None: path}
         if len(tracks) == 1:

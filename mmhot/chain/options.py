@@ -29,7 +29,11 @@ _Axes = Annotated[
 
 
 def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
-    """Read an image size: (width, height), or text such as '1920x1080'."""
+    """Read an image size: (width, height), or text.
+
+    >>> read_image_size('1920x1080')
+    (1920, 1080)
+    """
     width, height = split_numbers(value, int, 'x')
     if min(width, height) < 1:
         raise ValueError
@@ -94,7 +98,7 @@ class PoseFileOptions(FileOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(WriterOptions, HeightOption):
-    """Options of output files: formats, axes, scale and floor."""
+    """Options of output files: formats, axes and scale."""
 
     formats: Annotated[
         tuple[str, ...],
@@ -117,9 +121,8 @@ class ExportOptions(WriterOptions, HeightOption):
             self.refuse({'axes', 'height'}, reason)
         if self.axes != 'world' and all(FORMATS[x].world for x in self.formats):
             names = ', '.join(self.formats)
-            self.refuse(
-                {'axes'}, f'must be world for {names}: people stand on a floor there'
-            )
+            reason = f'must be world for {names}, where people stand on a floor'
+            self.refuse({'axes'}, reason)
 
     def check_beside(self, values: Values) -> None:
         """Raise ArgumentError for an option that acts on no chosen format."""

@@ -40,7 +40,7 @@ from mmhot.tracking.track import TrackPeople
 class Pipeline:
     """Step classes by section."""
 
-    # Kinds of steps that can run: the pipeline has all that they need.
+    # Classes of users' steps that can run, as the pipeline has all that they need
     runs: ClassVar[tuple[type[Step], ...]]
 
     @property
@@ -182,20 +182,24 @@ SAVED = Poses(poses=(HoldCamera, LockFeet))
 
 
 def list_steps(*pipelines: Pipeline) -> list[str]:
-    """List the names of steps that can be left out, by default of all pipelines."""
+    """List the names of the steps that users can leave out.
+
+    Args:
+        *pipelines (Pipeline): The pipelines. Defaults to all.
+    """
     kinds = [kind for each in pipelines or (VIDEO, POSES) for kind in each.steps]
     names = dict.fromkeys(kind.name for kind in kinds if kind.optional)
     return [*names, *(name for name in REGISTERED if name not in names)]
 
 
 def keypoint_steps() -> list[str]:
-    """List the names of the steps that files of 2D keypoints have been through.
+    """List the names of the steps that act on files of 2D keypoints.
 
-    ``camera`` is not one of them: these files are in pixels of the video, and it is
-    undone.
+    ``camera`` is not one of them: a step after the lift undoes it, and files are in
+    pixels of the video.
     """
     kinds: list[type[Step]] = [VIDEO.returning, *VIDEO.keypoints]
-    back = {kind.name for kind in VIDEO.poses if kind not in PLACES}
+    undone = {kind.name for kind in VIDEO.poses if kind not in PLACES}
     own = [kind for kind in kinds if kind not in PLACES and kind.optional]
-    names = [kind.name for kind in own if kind.name not in back]
+    names = [kind.name for kind in own if kind.name not in undone]
     return [*names, *(step.name for step in users(*PLACES[UserKeypoints]))]

@@ -26,9 +26,9 @@ PLACES: dict[type[Step], tuple[type[Step], ...]] = {
     UserKeypoints: (KeypointStep, VideoStep),
     UserPoses: (PoseStep, LiftedStep),
 }
-"""Kinds of users' steps by their place."""
+"""Classes of the users' steps that run at a place."""
 REGISTERED: dict[str, Step] = {}
-"""Steps of users by name, in their order."""
+"""Steps of users by name, in the order of registration."""
 
 
 def users(*kinds: type[S]) -> list[S]:
@@ -37,11 +37,14 @@ def users(*kinds: type[S]) -> list[S]:
 
 
 def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
-    """Return the call of a step, with a clip and what else is known of it.
+    """Return the function of a step, to call with a clip and what else is known of it.
 
     Steps that do not need the footage or the lifted keypoints are called without them.
-    A user's step gets a copy of the clip, and its result is checked: whatever the step
-    does with its copy, what it returns counts.
+    A user's step gets a copy of the clip, and its result is checked.
+
+    Args:
+        step (Step): The step.
+        call (Callable): What it does: the step itself, or the result of its ``start``.
     """
     needs_more = isinstance(step, VideoStep | LiftedStep)
     is_users = step.name in REGISTERED

@@ -146,7 +146,7 @@ class ClipWorker:
 
 
 def _settings_of(step: Step) -> dict[str, str]:
-    """Return the attributes of a step as text, which decide what it does."""
+    """Return the attributes of a step as text; they decide what it does."""
     return {k: repr(value) for k, value in vars(step).items() if k != 'report'}
 
 

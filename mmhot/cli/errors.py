@@ -180,7 +180,7 @@ def complain_as(
 
 
 def say_as(parser: argparse.ArgumentParser) -> Callable[[Line], None]:
-    """Return a function that prints lines, which name the options of a parser."""
+    """Return a function that prints lines, and names options as a parser does."""
     flags = _flags_of(parser)
 
     def say(line: Line) -> None:
