@@ -179,7 +179,7 @@ def as_numbers(name: str, values: object, *, of_text: bool = False) -> np.ndarra
 
 
 def first_of(values: object) -> object:
-    """Return the first value of nested lists, or of one that is empty, the list."""
+    """Return the first value of nested lists; an empty list is returned itself."""
     while isinstance(values, list | tuple) and values:
         values = values[0]
     return values

@@ -178,7 +178,7 @@ def _load_archive(path: Path) -> dict[str, Any]:
 
 
 def _load_array(file: Any) -> Any:
-    """Load an array of ``.npy``; one that holds one object is that object."""
+    """Load an array of ``.npy``; an array of one object is returned as that object."""
     np.lib.format.read_magic(file)
     _, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
@@ -196,9 +196,16 @@ def _unpickle(file: BinaryIO) -> Any:
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
     """Load a checkpoint without executing what it holds.
 
-    The file was written by ``torch.save``, or is a ``.safetensors`` file; the metadata
-    of the latter may have ``meta`` in JSON. Objects beside the weights, such as the
-    random generator of a training script, are left out.
+    Objects beside the weights, such as the random generator of a training script, are
+    left out.
+
+    Args:
+        path (str | Path): A file of ``torch.save``, or a ``.safetensors`` file, which
+            may have ``meta`` in JSON in its metadata.
+        map_location (Any): Device of the tensors, as for ``torch.load``.
+
+    Returns:
+        Any: What was saved; ``meta`` and ``state_dict`` of a ``.safetensors`` file.
 
     Raises:
         FileNotFoundError: If there is no such file.

@@ -123,7 +123,7 @@ def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a sort key by which numbers in names count.
+    """Return a sort key that orders numbers in names by their value.
 
     >>> sorted(['img10', 'img9'], key=natural_key)
     ['img9', 'img10']
@@ -250,8 +250,8 @@ def _ranges(parts: list[list[str]], count: int) -> dict[int, int]:
 def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
     """Count frames by the usual step of times in names, (N,); None without times.
 
-    If ``is_dated``, only times with a date count: these names differ in one number
-    alone, which else is a frame number.
+    Names that differ in a single number are ``is_dated``: the number is a time only if
+    it has a date, and otherwise a frame number.
     """
     for times, has_date, are_parts in find_times(names):
         unique = np.unique(times)

@@ -1,4 +1,4 @@
-"""Keys by which programs write people."""
+"""Keys of people in the files of programs."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Reader of camera intrinsics: JSON, YAML of OpenCV and ROS, ``.npz``.
 
-ROS writes ``camera_info`` as below, and so does OpenCV, whose matrices have a tag::
+ROS writes ``camera_info`` as below. OpenCV's files are alike; matrices have a tag::
 
     image_width: 1280
     image_height: 720

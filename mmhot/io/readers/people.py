@@ -89,7 +89,7 @@ def names_points(name: object) -> bool:
 
 
 def _items(person: Any) -> list[tuple[str, Any]]:
-    """List the keys and values of a person, those of nested parts first."""
+    """List the keys and values of a person; nested parts come first."""
     parts = (*map(person.get, _PARTS), person) if isinstance(person, Mapping) else ()
     return [
         item for part in parts if isinstance(part, Mapping) for item in part.items()

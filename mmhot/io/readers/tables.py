@@ -46,7 +46,7 @@ _METERS = {
     **dict.fromkeys(('in', 'inches'), 0.0254),
     **dict.fromkeys(('ft', 'feet'), 0.3048),
 }
-_SAME_RATE = 0.01  # relative difference of rates, by times and stated, by rounding
+_SAME_RATE = 0.01  # relative difference of stated rate and times due to rounding
 # Columns of a joint: NAME_x or xNAME, and the unit.
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
 _COLUMNS = (
@@ -359,10 +359,11 @@ def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[i
     for number, name in enumerate(names):
         if match := pattern.fullmatch(_UNIT.sub('', name.strip())):
             axis = match['axis'].lower()
-            key = axis if axis in 'xyz' else '~'  # after z
+            key = axis if axis in 'xyz' else 'score'
             columns.setdefault(match['name'], {})[key] = number
     joints = {name: x for name, x in columns.items() if {*'xyz'} <= x.keys()}
-    keys = 'xyz~' if all('~' in x for x in joints.values()) else 'xyz'
+    has_scores = all('score' in x for x in joints.values())
+    keys = (*'xyz', 'score') if has_scores else 'xyz'
     return {name: [x[key] for key in keys] for name, x in joints.items()}
 
 

@@ -101,7 +101,7 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
         folder (Path): Their folder, for messages.
 
     Raises:
-        ValueError: If lines have other numbers than those of 17 keypoints.
+        ValueError: If the lines do not have 17 keypoints.
     """
     people = [
         (file.stem, line.split())

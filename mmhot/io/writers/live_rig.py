@@ -71,9 +71,10 @@ class LiveRig:
 
     def __init__(self) -> None:
         self._rest = RunningMean()
-        # Times and joints of the latest frames since the last one that was fitted.
+        # Times and joints of the latest frames after the one that was fitted last
         self._unfitted: list[tuple[float, np.ndarray]] = []
-        self._before: dict[tuple[Rig, str], np.ndarray] = {}  # quaternions
+        # Quaternions of the last frame, by rig and bone
+        self._before: dict[tuple[Rig, str], np.ndarray] = {}
         self._feet = _FootFilter()
 
     def learn(self, joints: np.ndarray, time: float) -> np.ndarray:

@@ -86,7 +86,7 @@ class Turner:
     """Turn joints of a motion, in place, to directions in the world.
 
     Args:
-        motion (RigidMotion): The motion, whose rotations are changed.
+        motion (RigidMotion): The motion; its rotations are changed.
 
     Attributes:
         positions (np.ndarray): Joints before they were turned, meters, (T, K, 3).
