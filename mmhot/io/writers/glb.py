@@ -140,7 +140,7 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
     roots = []
     errors = []
     rig = HUMAN_IK.with_fingers(clip.joint_names)
-    for number, track in enumerate(np.unique(clip.track), 1):
+    for number, track in enumerate(clip.track_ids, 1):
         person = clip.take(clip.track == track)
         places = person.places()
         motion = fit_rig(places, rig, clip.joint_names)

@@ -52,7 +52,7 @@ def write_recording(clip: Clip3D, path: str | Path, export: Export = Export()) -
             stream.save(temporary, default_blueprint=_layout(rr, clip))
             stream.send_recording_name(clip.name)
             _describe(rr, stream, clip)
-            for track in np.unique(clip.track).tolist():
+            for track in clip.track_ids:
                 _send_person(rr, stream, clip, track)
             _send_video(rr, stream, clip, export)
             stream.flush()
