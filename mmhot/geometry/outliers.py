@@ -181,15 +181,11 @@ def _find_excursions(
     is_candidate = _find_returns(points, seconds, least, reach, limits.min_jump)
     clean = np.flatnonzero(~is_candidate)
     wrong = np.flatnonzero(is_candidate)
-    after = np.searchsorted(clean, wrong)
-    is_inside = (after > 0) & (after < len(clean))
-    wrong = wrong[is_inside]
-    after = after[is_inside]
-    start = clean[after - 1]
-    end = clean[after]
-    before_start = clean[(after - 2).clip(0)]
-    after_end = clean[(after + 1).clip(max=len(clean) - 1)]
-    around = (start, end), (before_start, start), (end, after_end)
+    # The two clean frames before each candidate, and the two after it. The first and
+    # the last frame are clean.
+    places = np.searchsorted(clean, wrong) + np.array([[-2], [-1], [0], [1]])
+    before, start, end, after = clean[places.clip(0, len(clean) - 1)]
+    around = (start, end), (before, start), (end, after)
     pace = np.max([_speed(points, seconds, *pair) for pair in around], axis=0)
     jumps = (start, start + 1), (end - 1, end)
     jump = np.min([_speed(points, seconds, *pair) for pair in jumps], axis=0)

@@ -170,7 +170,7 @@ def stabilize(
     focal: float,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """Map pixels to the image of a camera that stays as it is in the first frame.
+    """Map pixels to the image of the camera in the first frame.
 
     Args:
         pixels (np.ndarray): Undistorted pixels, NaN where missing, (T, K, 2).

@@ -75,8 +75,8 @@ class SwapCosts:
 
 
 _COSTS = SwapCosts()
-# Joint pairs of a part whose motion is compared. More, such as those of fingers, toes
-# and the face, add nothing.
+# Joint pairs that show the motion of a part. Further ones, such as fingers, toes and
+# the face, add nothing.
 _COMPARED_PAIRS = 2
 _Pairs = list[tuple[int, int]]  # pairs of a left and a right joint
 
@@ -306,9 +306,11 @@ class _Motion:
         Kind 2 is a swap before the second of three frames, kind 1 a swap after it, 3
         both, and 0 neither.
         """
-        facts = map(self.pair_costs, pairs[:_COMPARED_PAIRS])
-        sums = [weight[:, None] * x.sum(-1).reshape(-1, 4) for x, weight in facts]
-        return np.sum(sums, axis=0)
+        weighted = [
+            weight[:, None] * costs.sum(-1).reshape(-1, 4)
+            for costs, weight in map(self.pair_costs, pairs[:_COMPARED_PAIRS])
+        ]
+        return np.sum(weighted, axis=0)
 
 
 # The six states of a copy: whether left and right are exchanged, and which side is
@@ -367,8 +369,8 @@ def find_copies(
         single = motion.swapped * np.tile(_EXCHANGED, (len(seconds), 1))
         is_apart = ~is_near[:, :_COMPARED_PAIRS].any(1)
         single[np.ix_(is_apart, _OCCLUDED != _NEITHER)] = np.inf
-        facts = [motion.pair_costs(pair) for pair in pairs[:_COMPARED_PAIRS]]
-        path = _most_probable(change, single, _copy_costs(facts, is_near))
+        of_pairs = [motion.pair_costs(pair) for pair in pairs[:_COMPARED_PAIRS]]
+        path = _most_probable(change, single, _copy_costs(of_pairs, is_near))
         occluded = _OCCLUDED[path]
         if (occluded != _NEITHER).any():
             for pair, is_copied in zip(pairs, is_near.T, strict=True):
@@ -424,13 +426,13 @@ def _most_probable(
 
 
 def _copy_costs(
-    facts: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
+    of_pairs: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
 ) -> np.ndarray:
     """Compute costs of motion by the states of a copy in three frames.
 
     Args:
-        facts (list[tuple[np.ndarray, np.ndarray]]): Costs and weights of each pair of
-            joints, see :meth:`_Motion.pair_costs`.
+        of_pairs (list[tuple[np.ndarray, np.ndarray]]): Costs and weights of each pair
+            of joints, see :meth:`_Motion.pair_costs`.
         is_near (np.ndarray): Whether both joints of a pair are in one place, (T, P).
 
     Returns:
@@ -440,7 +442,7 @@ def _copy_costs(
     count = len(_OCCLUDED)
     total = np.zeros((len(is_near) - 2, count, count, count))
     changes = _EXCHANGED[:, None] ^ _EXCHANGED
-    for (costs, weight), near in zip(facts, is_near.T, strict=False):
+    for (costs, weight), near in zip(of_pairs, is_near.T, strict=False):
         for side in (0, 1):
             absent = near[:, None] & (side == _OCCLUDED)
             start, here, end = absent[:-2], absent[1:-1], absent[2:]

@@ -229,7 +229,7 @@ def _in_range(
 def _split_at_poles(cosines: np.ndarray, everywhere: bool) -> list[np.ndarray]:
     """Split frames (T,) at the one nearest to each pole, or at all near ``everywhere``.
 
-    ``cosines`` (T,) are those of the second angle, 0 at a pole.
+    ``cosines`` (T,) of the second angle are 0 at a pole.
     """
     is_near = cosines < _POLE
     if everywhere:

@@ -1,9 +1,9 @@
-"""Tables of weights that approximate the joints of one skeleton by another's.
+"""Tables of weights that approximate the joints of one skeleton by those of another.
 
 Joints are named by their meaning, which is the same in all skeletons. A recipe maps
-source joints to weights; a pair of weights is for the x and y axis of the image. The
-first recipe with joints that all exist is used. ``docs/mmpose.md`` reports the errors
-of recipes.
+source joints to weights; a pair of weights is for the x and y axis of the image. A
+joint may have several recipes, of which the first one with existing joints is used.
+``docs/mmpose.md`` reports the errors of recipes.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ _GENERAL: dict[str, list[Recipe]] = {
             ('big_toe', '{side}_foot_index'),
         )
     },
-    # the middle of the knuckles
+    # The middle of the hand is that of its knuckles.
     **{
         f'{side}_hand': [
             {f'{side}_{finger}1': 0.25 for finger in _FINGERS},
@@ -73,6 +73,7 @@ _GENERAL: dict[str, list[Recipe]] = {
 
 
 def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
+    """Add recipes of the neck's base and of the top of the head."""
     return _GENERAL | {
         'neck_base': [{'head_center': 1.0}, nose],
         'head_center': [{'neck_base': 1.0}, nose],
@@ -80,10 +81,10 @@ def _with_head(nose: Recipe, top: Recipe) -> dict[str, list[Recipe]]:
     }
 
 
-# mmpose.apis.convert_keypoint_definition.
+# The conversion of mmpose.apis.convert_keypoint_definition
 _MMPOSE = _with_head(nose=_NOSE, top=_MID_EYES)
 
-# The conversion in the demos of the HoT family, as one linear map per axis.
+# The conversion in the demos of the HoT family, as one linear map per axis
 _HOT = _with_head(
     nose=_mix((3 / 4, _NOSE), (1 / 4, _MID_SHOULDERS)),
     top=_mix(
@@ -104,7 +105,7 @@ _HOT = _with_head(
     ],
 }
 
-# Fitted to rendered people; the shipped weights were trained with it.
+# A conversion that was fitted to rendered people; shipped weights were trained with it
 _TRAINED = _with_head(
     nose=_mix((0.5, _NOSE), (0.4, _MID_EARS), (0.1, _MID_SHOULDERS)),
     top=_mix((4 / 3, _MID_EARS), (-1 / 3, _MID_SHOULDERS)),

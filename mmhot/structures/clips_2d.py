@@ -36,9 +36,9 @@ _SAME_RATE = 0.3, 3.0
 # One of CMU's 458 motions changes that much at 2 frames/s, and none from 3 frames/s on.
 # Higher values recognize fewer photos.
 _MAX_CHANGE = 0.8
-# People whose legs are visible change less between close frames. Person sizes per
-# second; this speed is 4 m/s for 1.7 m, and CMU's motions reach 2.3 m/s. Higher values
-# recognize fewer photos.
+# Person sizes per second; with visible legs, images that change faster are photos at
+# high frame rates, too. It is 4 m/s for 1.7 m, and CMU's motions reach 2.3 m/s. Higher
+# values recognize fewer photos.
 _MAX_SPEED = 4.0 / 1.7
 # Person sizes; lower bound of the limit by speed. Real photos change by 0.2 and more.
 # Higher values recognize fewer photos.

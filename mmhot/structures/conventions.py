@@ -53,10 +53,10 @@ _LEVELS = (
     ),
 )
 # Share of the body's height; people stand if each level is at least this much below the
-# one before. Higher values find fewer people who stand.
+# one before. Higher values find fewer standing people.
 _MIN_STEP = 0.05
-# Share of the body's height; shoulders, and hips, of people who stand differ by at most
-# this. Higher values find more people who stand.
+# Share of the body's height; shoulders, and hips, of standing people differ by at most
+# this. Higher values find more standing people.
 _MAX_TILT = 0.12
 # Share of frames in which people stand; an order of joints with more is kept. Higher
 # values examine more orders.
@@ -65,14 +65,14 @@ _KEPT_SHARE = 0.05
 # Higher values recognize fewer.
 _FOUND_SHARE = 0.5
 # Degrees; largest angles between trunk and legs, and between thighs and shins, of
-# people who stand. Larger angles count more people who bend and sit. A bend of 60
+# standing people. Larger angles count more people who bend and sit. A bend of 60
 # degrees is never counted; 435 of 458 motions of CMU stand in a tenth of their frames.
 _MAX_BENDS = (25.0, 50.0)
-# Tangent of the angle by which the neck of people who stand is ahead of their ankles:
+# Tangent of the angle by which the neck of standing people is ahead of their ankles:
 # the median of 382 motions of CMU, in nine of ten between -0.3 and 8.4 degrees.
 _LEAN = np.tan(np.radians(3.1))
-# Cosine of the angle between people who stand and the camera's up, which may be tilted.
-# Higher values find fewer people who stand.
+# Cosine of the angle between standing people and the camera's up, which may be tilted.
+# Higher values find fewer standing people.
 _MIN_UPRIGHT = 0.7
 # Vertical axes by name: column and sign of up.
 _UP = {'camera': (1, -1), 'y-up': (1, 1), 'z-up': (2, 1)}
@@ -143,7 +143,7 @@ class _PixelLimits:
     min_filled: float = 0.65
     aspects: tuple[float, float] = (0.65, 1.1)  # smallest and largest width / height
     min_poses: int = 8  # fewest poses from which crops are recognized
-    # Seconds in which people who stand move their hips farther than their feet, while
+    # Seconds in which standing people move their hips farther than their feet, while
     # people who lie rest on their hips.
     lag: float = 0.5
     # Person sizes; movement of the hips that shows whether feet carry a person. Higher
@@ -164,7 +164,7 @@ def _warn(text: str, *values: object) -> None:
 
 
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
-    """Recognize the skeleton of unnamed joints by people who stand.
+    """Recognize the skeleton of unnamed joints by standing people.
 
     Args:
         points (np.ndarray): Pixels (N, K, 2), or positions with any axis up, (N, K, 3).
@@ -206,7 +206,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
 
 
 def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
-    """Split values (N, K) of joints by the levels of people who stand, (N, 1 to 4).
+    """Split values (N, K) of joints by the levels of standing people, (N, 1 to 4).
 
     Levels without a joint of the skeleton are NaN, (N, 1).
     """
@@ -390,8 +390,9 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
 def _votes_by_direction(body: np.ndarray, may_hang: bool) -> dict[str, int]:
     """Return 1 for axes along which most bodies (N, 17, 3) stand, 0 for others.
 
-    People with both hands beyond the head may hang, or stand on their hands. They do
-    not vote, or, if nobody else is seen and they ``may_hang``, for both directions.
+    People with both hands beyond the head may hang, or stand on their hands, and do not
+    vote. If hardly anybody else is seen, and they ``may_hang``, they vote for both
+    directions.
     """
     _, directions, has_hands_up = _segments(body)
     is_known = np.isfinite(directions).all(-1)
@@ -434,14 +435,14 @@ def _is_on_floor(heights: np.ndarray, stand: bool) -> bool:
 def standing_axes(
     body: np.ndarray, max_bends: tuple[float, float] = _MAX_BENDS
 ) -> np.ndarray:
-    """Estimate the direction up from people who stand.
+    """Estimate the direction up from standing people.
 
     Standing people have trunk and legs in about one direction, and not both hands
     beyond the head. Up is slightly behind their line from feet to neck.
 
     Args:
         body (np.ndarray): Human3.6M's joints, z about up, (T, 17, 3).
-        max_bends (tuple[float, float]): Largest angles of people who stand, in degrees:
+        max_bends (tuple[float, float]): Largest angles of standing people, in degrees:
             between trunk and legs, and between thighs and shins.
 
     Returns:
@@ -482,11 +483,10 @@ def bend_of_knees(body: np.ndarray) -> int:
         int: 1 if they bend forwards; -1 if they bend backwards, as in left-handed axes
         of Unity and of MMPose's 3D demo; 0 if they hardly bend, or both ways.
     """
-    hips = body[:, _HIPS]
-    feet = body[:, _FEET]
+    hips, knees, feet = (body[:, pair] for pair in (_HIPS, _KNEES, _FEET))
     across = hips[:, :1] - hips[:, 1:]
     leg = hips - feet
-    forwards = (np.cross(across, leg) * (body[:, _KNEES] - feet)).sum(-1)
+    forwards = (np.cross(across, leg) * (knees - feet)).sum(-1)
     size = np.linalg.norm(across, axis=-1) * (leg**2).sum(-1)
     bend = forwards[size > 0] / size[size > 0]
     if not len(bend) or np.percentile(np.abs(bend), 95) < _MIN_BEND:
@@ -498,8 +498,7 @@ def bend_of_knees(body: np.ndarray) -> int:
 @ignored_warnings()  # NumPy warns of people without joints
 def _has_nose(body: np.ndarray) -> bool:
     """Return whether joint 9 of bodies (N, 17, 3) is as far ahead as a nose."""
-    nose = body[:, _NOSE] - body[:, _THORAX]
-    head = body[:, _HEAD] - body[:, _THORAX]
+    nose, head = (body[:, joint] - body[:, _THORAX] for joint in (_NOSE, _HEAD))
     ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
     return bool(np.nanmedian(ahead) > _MIN_NOSE)
 

@@ -11,7 +11,7 @@ HUMAN36M_FOCAL_RATIO = 1.145
 _DIAGONAL_35MM = math.hypot(36, 24)
 DISTORTIONS = (0, 4, 5, 8, 12, 14)
 """Possible numbers of distortion coefficients in OpenCV's model."""
-# Pixels; largest reprojection error of a point whose distortion was removed. Where it
+# Pixels; largest reprojection error of a point without its distortion. Where the error
 # is larger, the distortion is not invertible and stays.
 _MAX_ERROR = 0.5
 _FOCAL_RANGE = (0.01, 1000.0)  # longer image sides; shortest and longest focal length

@@ -4,16 +4,17 @@ Tools write poses in meters, centimeters or millimeters, relative to the pelvis,
 camera or to a floor, with y down, y up or z up, right-handed or left-handed. Few files
 state which. :func:`arrange_poses` finds out in this order:
 
-1. Unit: a person's bones have the lengths of 1.7 m, 170 cm or 1,700 mm, whichever is
-   nearest in order of magnitude.
+1. Unit of joints: bones show the height of a body. Up to 30 it is in meters, up to 500
+   in centimeters, and above in millimeters.
 2. Unit of translations: with 2D keypoints, people are as far away as their size in the
-   image says. Otherwise translations have the unit of the joints, unless people would
-   be closer than 2 cm or farther than 100 m.
+   image says. Otherwise it is the unit of the joints, unless people would be nearer
+   than 2 cm or farther than 100 m; then it is one in which they are 1 to 100 m away.
+   If standing feet would move, a line in the log asks.
 3. Axes: as stated, or those in which people stand
    (:func:`mmhot.structures.conventions.up_axes`).
-4. Handedness: as stated, or right-handed if knees bend forwards.
-5. Positions: unknown for people whose pelvis stays at the origin, or who are behind the
-   camera that sees them.
+4. Handedness: as stated, or such that knees bend forwards.
+5. Positions: unknown for people without translations whose pelvis stays at the origin,
+   or who are behind the camera that sees them.
 
 Each guess is logged, and arguments replace it.
 """
@@ -130,7 +131,7 @@ class _GivenPoses:
         pelvis (np.ndarray): Human3.6M's pelvis or, where it is unknown, the mean of the
             joints, (N, 3).
         roots (np.ndarray): Positions of the pelvis, (N, 3); NaN where unknown.
-        meter (np.ndarray): Number of the joints' units in a meter, (N,).
+        units_per_meter (np.ndarray): Number of the joints' units in a meter, (N,).
     """
 
     def __init__(self, name: str, rows: CheckedRows, skeleton: Skeleton) -> None:
@@ -145,15 +146,15 @@ class _GivenPoses:
         """Find the unit of each pose by the lengths of its bones, and scale it."""
         statures = self._statures()
         counts = np.array([*_UNITS])
-        self.meter = np.ones(len(statures), int)
+        self.units_per_meter = np.ones(len(statures), int)
         for track in np.unique(self._rows.track):
             person = self._rows.track == track
             window = min(_SMOOTHED, person.sum()) if track >= 0 else 1
             steady = scipy.ndimage.median_filter(
                 statures[person], window, mode='nearest'
             )
-            self.meter[person] = counts[np.searchsorted(_LARGEST, steady)]
-            height = np.median((statures / self.meter)[person])
+            self.units_per_meter[person] = counts[np.searchsorted(_LARGEST, steady)]
+            height = np.median((statures / self.units_per_meter)[person])
             if not _USUAL[0] <= height <= _USUAL[1]:
                 self._warn(
                     '%s: %s are %s m high; {height} sets the scale',
@@ -161,7 +162,7 @@ class _GivenPoses:
                     _digits(height),
                 )
         for count in (100, 1000):
-            chosen = self.meter == count
+            chosen = self.units_per_meter == count
             if chosen.any():
                 self._warn(
                     '%s: %s are %s high: read as %s',
@@ -169,8 +170,8 @@ class _GivenPoses:
                     _digits(np.median(statures[chosen])),
                     _UNITS[count],
                 )
-        self.points = self.points / self.meter[:, None, None]
-        self.body = self.body / self.meter[:, None, None]
+        self.points = self.points / self.units_per_meter[:, None, None]
+        self.body = self.body / self.units_per_meter[:, None, None]
         pelvis = self.body[:, _PELVIS]
         middle = np.nanmean(self.points, axis=1)
         self.pelvis = np.where(np.isnan(pelvis), middle, pelvis)
@@ -195,12 +196,12 @@ class _GivenPoses:
         shifts = nothing if rows.root_3d is None else rows.root_3d
         feet = self.body[:, _FEET] - self.pelvis[:, None]
         self.roots = np.full(shifts.shape, np.nan)
-        for track, meter in {
-            *zip(rows.track.tolist(), self.meter.tolist(), strict=True)
+        for track, usual in {
+            *zip(rows.track.tolist(), self.units_per_meter.tolist(), strict=True)
         }:
-            person = (rows.track == track) & (self.meter == meter)
-            unit = _unit_of_shifts(shifts[person], depths[person], meter)
-            if unit != meter:
+            person = (rows.track == track) & (self.units_per_meter == usual)
+            unit = _unit_of_shifts(shifts[person], depths[person], usual)
+            if unit != usual:
                 self._warn(
                     '%s: translations of %s are read as %s',
                     self._people(person),
@@ -337,27 +338,32 @@ def _digits(value: float) -> str:
 
 
 @ignored_warnings()  # NumPy warns of people without translations
-def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, meter: int) -> int:
+def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, usual: int) -> int:
     """Choose the unit of translations.
 
     Args:
         shifts (np.ndarray): Translations of a person, (T, 3); NaN where unknown.
         depths (np.ndarray): Distances from the camera that the size in the image shows,
             meters, (T,); NaN where unknown.
-        meter (int): Number of the joints' units in a meter.
+        usual (int): Number of the joints' units in a meter.
 
     Returns:
-        int: Number of the units of translations in a meter.
+        int: Number of the translations' units in a meter.
+
+    People who are 4,000 of an unknown unit away are at 4 m if that is millimeters.
+
+    >>> _unit_of_shifts(np.array([[0.0, 0.0, 4000.0]]), np.array([np.nan]), usual=1)
+    1000
     """
-    far = np.nanmedian(np.linalg.norm(shifts, axis=1))
+    distance = np.nanmedian(np.linalg.norm(shifts, axis=1))
     depth = np.nanmedian(depths)
-    units = meter, 1, 1000, 100
-    if far > 0 and depth > 0:
-        return min(units, key=lambda x: abs(np.log(far / x / depth)))
+    units = usual, 1, 1000, 100
+    if distance > 0 and depth > 0:
+        return min(units, key=lambda x: abs(np.log(distance / x / depth)))
     least, most = _PLACED
-    if far and not _CENTERED <= far / meter <= most:
-        return next((x for x in units[1:] if least <= far / x <= most), meter)
-    return meter
+    if distance and not _CENTERED <= distance / usual <= most:
+        return next((x for x in units[1:] if least <= distance / x <= most), usual)
+    return usual
 
 
 def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
@@ -368,10 +374,11 @@ def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
     Args:
         shifts (np.ndarray): Translations of a person, (T, 3).
         feet (np.ndarray): Feet relative to the pelvis, meters, (T, 2, 3).
-        unit (int): Number of their units in a meter, which is kept if none fits better.
+        unit (int): Number of the translations' units in a meter, which is kept if none
+            fits much better.
 
     Returns:
-        int: Number of their units in a meter.
+        int: Number of the translations' units in a meter.
     """
     path, steps = (x[_STEP_FRAMES:] - x[:-_STEP_FRAMES] for x in (shifts, feet))
     is_known = np.isfinite(path).all(-1) & np.isfinite(steps).all((1, 2))
