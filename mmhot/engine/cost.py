@@ -53,10 +53,10 @@ def compare_cost(
         return None
     shape = tuple(samples[0]['inputs'].shape)
     model = deepcopy(model).eval()
-    host = None
     cost: dict[str, Any] = {}
     settings = model.test_cfg or {}
     hourglass = getattr(model.backbone, 'hourglass', None)
+    host = None  # the model without pruning
     if prunes_patches:
         model.head.keep_rates = settings.get('keep_rates', model.head.keep_rates)
         cost['kept'] = [*model.head.counts]
@@ -67,11 +67,11 @@ def compare_cost(
         for pruner, count in zip(hourglass.pruners, counts, strict=True):
             pruner.num_keep = count
         cost['kept'] = hourglass.lengths
-        whole = deepcopy(config.model)
-        whole.backbone.update(pruner=None, recoverer=None)
-        whole.test_cfg = None
+        host_config = deepcopy(config.model)
+        host_config.backbone.update(pruner=None, recoverer=None)
+        host_config.test_cfg = None
         with torch.random.fork_rng(devices=[]):
-            host = build_model(whole, config.filename)
+            host = build_model(host_config, config.filename)
     if measure is not None:
         cost['milliseconds'] = measure(model, shape)
     cost['parameters'] = sum(parameter.numel() for parameter in model.parameters())
@@ -85,7 +85,7 @@ def _count_macs(model: nn.Module, shape: tuple[int, ...]) -> int:
     """Count the multiply-adds of a pass of one input, by shapes alone."""
     inputs = torch.zeros(1, *shape, device='meta')
     counter = FlopCounterMode(display=False, custom_mapping=SUMS_IN_PLACE)
-    # PyTorch ignores fused attention on a CPU; its hooks fail without gradients
+    # PyTorch does not count fused attention on a CPU, and its hooks need gradients.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model.to('meta').eval()(inputs, None, mode='tensor')
     return counter.get_total_flops() // 2

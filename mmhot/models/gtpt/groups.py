@@ -78,10 +78,12 @@ class KeypointGroups(nn.Module):
         is_real = place >= 0
         index = counts.cumsum(0) - counts + place.clamp(min=0)
         sparse = [joint for group in slots for joint in group]
-        self._register('sparse', torch.tensor(sparse))  # (J, ), in the skeleton
-        self._register('slots', index.flatten())  # (G * S, )
-        self._register('real_slots', is_real.flatten().nonzero().squeeze(1))  # (M, )
-        self._register('slot_mask', is_real)  # (G, S)
+        self._set_tables(
+            sparse=torch.tensor(sparse),  # (J, ), in the skeleton
+            slots=index.flatten(),  # (G * S, )
+            real_slots=is_real.flatten().nonzero().squeeze(1),  # (M, )
+            slot_mask=is_real,  # (G, S)
+        )
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
@@ -95,8 +97,10 @@ class KeypointGroups(nn.Module):
         rows = [torch.cat(group) for group in own]
         table = pad_sequence(rows, batch_first=True, padding_value=-1)
         valid = table >= 0
-        self._register('scorers', table.where(valid, table[:, :1]))  # (G, R)
-        self._register('scorers_valid', valid)  # (G, R)
+        self._set_tables(
+            scorers=table.where(valid, table[:, :1]),  # (G, R)
+            scorers_valid=valid,  # (G, R)
+        )
 
     def _register_dense(self, parts: list) -> None:
         """Register the part of each dense token, and the tokens that score with slots.
@@ -111,9 +115,11 @@ class KeypointGroups(nn.Module):
         in_group = of_group == torch.arange(self.num_groups)[:, None]
         is_dense = torch.arange(max(self.dense_counts)) < counts[:, None]
         valid = torch.cat([self.slot_mask, is_dense], dim=1)
-        self._register('part_of_dense', part_of_dense)  # (num_dense, )
-        self._register('dense_scores', torch.where(in_group, torch.inf, -torch.inf))
-        self._register('fine_scorers_valid', valid)  # (G, S + most dense)
+        self._set_tables(
+            part_of_dense=part_of_dense,  # (num_dense, )
+            dense_scores=torch.where(in_group, torch.inf, -torch.inf),  # (G, num_dense)
+            fine_scorers_valid=valid,  # (G, S + most dense)
+        )
 
     def _register_places(self, slots: list, parts: list) -> None:
         """Register each keypoint's group and place in it, in the skeleton's order."""
@@ -123,12 +129,15 @@ class KeypointGroups(nn.Module):
             joints = sparse + [joint for part in dense for joint in part]
             places |= {joint: (group, padding + i) for i, joint in enumerate(joints)}
         table = torch.tensor([places[joint] for joint in range(self.num_keypoints)])
-        self._register('group_of_keypoint', table[:, 0].clone())  # (K, )
-        self._register('place_in_group', table[:, 1].clone())  # (K, )
+        self._set_tables(
+            group_of_keypoint=table[:, 0].clone(),  # (K, )
+            place_in_group=table[:, 1].clone(),  # (K, )
+        )
 
-    def _register(self, name: str, table: Tensor) -> None:
-        """Register a table (...), which is not saved."""
-        self.register_buffer(name, table, persistent=False)
+    def _set_tables(self, **tables: Tensor) -> None:
+        """Register tables (...) that are not saved."""
+        for name, table in tables.items():
+            self.register_buffer(name, table, persistent=False)
 
     def take_keypoints(self, x: Tensor) -> Tensor:
         """Take the keypoints ``(B, K, C)`` out of all groups' tokens (B, G, N, C)."""

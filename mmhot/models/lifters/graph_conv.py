@@ -33,8 +33,8 @@ class ModulatedGraphConv(nn.Module):
         self.modulation = nn.Parameter(torch.empty(num_nodes, out_dims))
         self.adjacency_offset = nn.Parameter(torch.empty(num_nodes, num_nodes))
         self.bias = nn.Parameter(torch.empty(out_dims))
-        symmetric = (adjacency + adjacency.T) / 2
-        self.register_buffer('adjacency', symmetric, persistent=False)
+        adjacency = (adjacency + adjacency.T) / 2
+        self.register_buffer('adjacency', adjacency, persistent=False)
         self.register_buffer('others', 1 - torch.eye(num_nodes), persistent=False)
         self.reset_parameters()
 

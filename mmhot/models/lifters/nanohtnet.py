@@ -122,8 +122,7 @@ class NanoHTNet(BaseModule):
         # Rows of the lowest T' frequencies of the type-II DCT, (T', T). Following
         # SciPy, coefficients are twice the sum and not normalized.
         cosines = scipy.fft.dct(np.eye(num_frames), axis=0)[:num_keep_frames]
-        dct = torch.tensor(cosines, dtype=torch.float32)
-        self.register_buffer('dct', dct, persistent=False)
+        self.register_buffer('dct', torch.tensor(cosines).float(), persistent=False)
         self.temporal_embed = nn.Linear(in_channels * num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_keep_frames, embed_dims)
         chain = chain_adjacency(num_keep_frames)

@@ -232,8 +232,9 @@ class RepresentationHead(PoseLiftingHead):
 
     def __init__(self, in_channels: int, rep_dims: int = 512, **head: Any) -> None:
         super().__init__(rep_dims, **head)
-        fc = nn.Linear(in_channels, rep_dims)
-        self.pre_logits = nn.Sequential(OrderedDict(fc=fc, act=nn.Tanh()))
+        self.pre_logits = nn.Sequential(
+            OrderedDict(fc=nn.Linear(in_channels, rep_dims), act=nn.Tanh())
+        )
 
     def coordinates(self, feats: Tensor) -> Tensor:
         """Map features ``(B, T', K, C)`` to poses ``(B, T', K, 3)``."""
