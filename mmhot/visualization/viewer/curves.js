@@ -1,12 +1,12 @@
 // Curves of angles and distances over the frames of a clip or over a gait cycle.
 
-const STEPS = { '°': [5, 10, 15, 30, 45, 90], ' m': [0.1, 0.2, 0.5, 1, 2, 5, 10] }; // between lines, by unit
-const LINES = 4; // the most of them
-const SIZE = 10; // pixels of their numbers
+const STEPS = { '°': [5, 10, 15, 30, 45, 90], ' m': [0.1, 0.2, 0.5, 1, 2, 5, 10] }; // steps between lines, by unit
+const LINES = 4; // most lines of a chart
+const SIZE = 10; // font size of their numbers, pixels
 export const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]];
 export const STYLES = ['solid', 'dashed', 'dotted', 'double'];
 
-// Fit a canvas to its place in the page; returns its brush and its pixels per CSS pixel.
+// Fit a canvas to its place in the page; return its context and its pixels per CSS pixel.
 export function fit(canvas) {
   const ratio = window.devicePixelRatio;
   canvas.width = canvas.clientWidth * ratio;
@@ -14,8 +14,8 @@ export function fit(canvas) {
   return [canvas.getContext('2d'), ratio];
 }
 
-// Draw { values, spread, color, dash, unit } by frame between margins in pixels; NaN breaks a
-// curve, and each unit has an axis of its own. Marks are names of places between the ends, evenly.
+// Draw curves { values, spread, color, dash, unit } by frame, within margins in pixels. NaN breaks
+// a curve, and each unit has its own axis. Marks are names at even distances along the time axis.
 export function drawCurves(canvas, curves, margin, { ink, faint, panel }, marks) {
   const [brush, ratio] = fit(canvas);
   brush.font = `${SIZE * ratio}px system-ui, sans-serif`;
@@ -47,7 +47,7 @@ export function drawCurves(canvas, curves, margin, { ink, faint, panel }, marks)
   marks.forEach((mark, index) => write(mark, places[index], canvas.height - 0.5 * SIZE * ratio));
 }
 
-// Lowest and highest line and the step between lines; nothing without values.
+// Return the lowest and highest line and the step between lines; nothing without values.
 function scaleOf(curves, steps) {
   let [low, high] = [Infinity, -Infinity];
   for (const { values, spread } of curves) values.forEach((value, index) => {
@@ -61,7 +61,7 @@ function scaleOf(curves, steps) {
   return [low, Math.max(Math.ceil(high / step) * step, low + step), step];
 }
 
-// A curve over a band of its spread, if it has one.
+// Draw a curve, and a band of its spread if it has one.
 function drawCurve(brush, { values, spread, color, dash }, xOf, yOf, ratio) {
   const at = (index) => xOf(index / Math.max(values.length - 1, 1));
   [brush.strokeStyle, brush.fillStyle] = [color, color];
@@ -79,7 +79,7 @@ function drawCurve(brush, { values, spread, color, dash }, xOf, yOf, ratio) {
   brush.beginPath();
   let before = NaN;
   values.forEach((value, index) => {
-    // angles go round: 179 and -179 degrees are neighbors
+    // Angles are periodic: 179 and -179 degrees are neighbors.
     if (Math.abs(value - before) < 180) brush.lineTo(at(index), yOf(value));
     else brush.moveTo(at(index), yOf(value));
     before = value;

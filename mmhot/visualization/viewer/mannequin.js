@@ -4,21 +4,21 @@ import {
 } from 'three';
 
 const MILLIMETERS = 1000;
-const FADED = 0.8; // largest share of the background's color
+const FADED = 0.8; // share of the background's color in joints that fade entirely
 
 export function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
   return new Type(bytes.buffer);
 }
 
-// shared: what all people have in common; body: the proportions and motion of one.
+// Make a mannequin: shared has the data of all people, body the proportions and motion of one.
 export function makeMannequin(shared, body, origin) {
   const vertices = Float32Array.from(decode(body.vertices, Int16Array), (value) => value / MILLIMETERS);
   const count = vertices.length / 3;
   const pairs = decode(shared.joints, Uint8Array);
   const shares = decode(shared.weights, Uint8Array);
   const [joints, weights] = [new Uint16Array(4 * count), new Float32Array(4 * count)];
-  const sides = new Float32Array(3 * count); // shares of the middle, left and right
+  const sides = new Float32Array(3 * count); // weights of the middle, left and right color
   const influences = pairs.length / count;
   pairs.forEach((joint, at) => {
     const [vertex, k] = [Math.floor(at / influences), at % influences];
@@ -26,7 +26,7 @@ export function makeMannequin(shared, body, origin) {
     weights[4 * vertex + k] = shares[at] / 255;
     sides[3 * vertex + shared.sides[joint]] += shares[at] / 255;
   });
-  // sharper than the skin's
+  // The borders of colors are sharper than the weights of the skin.
   for (let at = 0; at < sides.length; at += 3) {
     const own = sides.subarray(at, at + 3).map((share) => share ** 4);
     sides.set(own.map((share) => share / (own[0] + own[1] + own[2])), at);
@@ -69,12 +69,12 @@ export function makeMannequin(shared, body, origin) {
   const color = geometry.getAttribute('color');
   const [ends, along] = [decode(shared.ends, Uint8Array), decode(shared.along, Uint8Array)];
   const doubts = new Float32Array(Math.max(...ends) + 1);
-  const shades = new Float32Array(3 * count); // of the vertices
+  const shades = new Float32Array(3 * count); // colors of the vertices
   let background;
 
-  // Colors of the sides, the background's last; fades nothing yet.
+  // Set the colors of the sides, then the background's; nothing is faded yet.
   function paint(colors) {
-    // square roots: blends then are about as bright as they look
+    // Colors are blended as square roots, so that mixtures are about as bright as they look.
     const roots = colors.map((each) => each.toArray().map(Math.sqrt));
     background = roots.at(-1);
     shades.forEach((_, at) => {
@@ -85,7 +85,7 @@ export function makeMannequin(shared, body, origin) {
     blend();
   }
 
-  // Blend with the background where the doubt(joint) of the clip's joints, 0 to 1, is large.
+  // Fade into the background by the doubt(joint) of the clip's joints, from 0 to 1.
   function fade(doubt) {
     const before = doubts.slice();
     doubts.forEach((_, joint) => { doubts[joint] = doubt(joint); });

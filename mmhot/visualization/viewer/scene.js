@@ -1,5 +1,5 @@
-// A lit scene with a floor, skeletons of balls and rods, and mannequins, bundled with
-// three.js into the global mmhotScene by `make viewer`.
+// A lit scene with a floor, skeletons of balls and rods, and mannequins. `make viewer` bundles it
+// with three.js into the global mmhotScene.
 import {
   BufferGeometry, Color, CylinderGeometry, DirectionalLight, Float32BufferAttribute,
   HemisphereLight, InstancedMesh, LineBasicMaterial, LineSegments, Matrix4,
@@ -18,7 +18,7 @@ const GRID = { light: '#d3d8df', dark: '#2c333e' };
 
 export const bonesOf = (parents) => parents.flatMap((parent, child) => (parent < 0 ? [] : [[parent, child]]));
 
-// Draw bones in an image's canvas, between at(joint); style(child) sets the colors.
+// Draw bones on a canvas: at(joint) is the place of a joint, style(child) sets the color of a bone.
 export function drawBones(brush, bones, at, style) {
   brush.lineCap = 'round';
   for (const [parent, child] of bones) {
@@ -71,7 +71,7 @@ function grid({ low, high }) {
   const [far, near] = [Math.floor(low.z - 2), Math.ceil(high.z + 2)];
   const step = Math.max(1, Math.ceil(Math.max(right - left, near - far) / 60)) / 2;
   const lines = [];
-  // short lines: some renderers lose those that begin behind the camera
+  // Lines are short, as some renderers lose those that begin behind the camera.
   for (let x = left; x < right + 1e-6; x += step) {
     for (let z = far; z < near + 1e-6; z += step) lines.push(x, 0, z, x, 0, Math.min(z + step, near), x, 0, z, Math.min(x + step, right), 0, z);
   }
@@ -94,7 +94,7 @@ export class Skeleton {
     }
   }
 
-  // Colors by side of the body, sides by joint.
+  // Set the colors, by side of the body; sides are by joint.
   paint(colors, sides) {
     const shades = colors.map((color) => new Color(color));
     sides.forEach((side, joint) => this.balls.setColorAt(joint, shades[side]));
@@ -102,8 +102,8 @@ export class Skeleton {
     this.balls.instanceColor.needsUpdate = this.rods.instanceColor.needsUpdate = true;
   }
 
-  // Move the joints to jointAt(joint, target), in meters, y up; hidden without it.
-  // Bones get thin with the doubt(joint) of their outer joint, 0 to 1.
+  // Move the joints to jointAt(joint, target), in meters, y up, or hide them without it.
+  // Bones are thinner for a doubt(joint) of their outer joint, from 0 to 1.
   pose(jointAt, doubt = () => 0) {
     this.balls.visible = this.rods.visible = Boolean(jointAt);
     if (!jointAt) return;

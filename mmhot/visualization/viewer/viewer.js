@@ -1,18 +1,18 @@
-// Plays a lifted clip.
+// Player of a lifted clip.
 const {
   bonesOf, Color, DASHES, decode, drawBones, drawCurves, fit, makeMannequin, Skeleton, Stage, STYLES, Vector3,
 } = mmhotScene;
 const MILLIMETERS = 1000;
-const MARGIN = 0.15; // meters around joints
-const REACH = 18; // pixels from a joint that is pointed at
-const THUMB = 8; // pixels of half the time line's handle, which stays inside
+const MARGIN = 0.15; // meters of the view around joints
+const REACH = 18; // pixels from the pointer to a joint that is pointed at
+const THUMB = 8; // pixels; half the width of the time line's handle
 const DIRECTIONS = { front: [0, 0.18, 1], side: [1, 0.18, 0], top: [0, 1, 0.001] };
 
 const clip = JSON.parse(document.getElementById('clip').textContent);
-const [LEFT, RIGHT] = [1, 2]; // numbers in clip.sides and clip.colors
+const [LEFT, RIGHT] = [1, 2]; // indices of clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
 
-// People: positions in meters, y up, by row; which row a frame has.
+// People: arrays by row and joint, and the row of each frame.
 const people = clip.people.map((person, index) => {
   const frames = decode(person.frames, Int32Array);
   return {
@@ -24,11 +24,11 @@ const people = clip.people.map((person, index) => {
     origin: person.origin,
     pixels: decode(person.pixels, Int16Array),
     detected: decode(person.detected, Uint8Array),
-    doubts: decode(person.doubts, Uint8Array), // how much joints fade, of 255
+    doubts: decode(person.doubts, Uint8Array), // how much joints fade, from 0 to 255
     errors: person.errors && decode(person.errors, Uint8Array),
     angles: decode(person.angles, Int16Array),
     contacts: person.contacts,
-    strides: person.strides, // number of the side, seconds of a contact and of the next one
+    strides: person.strides, // index of the side, seconds of a contact and of the next one
     height: person.height,
     visible: true,
     body: makeMannequin(clip.mannequin, person.body, person.origin),
@@ -37,8 +37,8 @@ const people = clip.people.map((person, index) => {
 const joints = clip.joints.length;
 const bones = bonesOf(clip.parents);
 const HEAD = clip.joints.indexOf('head');
-const ABOVE = new Vector3(0, 0.12, 0); // of a name
-const NAME = 22; // pixels of its height
+const ABOVE = new Vector3(0, 0.12, 0); // from the head to the name, meters
+const NAME = 22; // height of a name, pixels
 
 function jointAt(person, row, joint, target = new Vector3()) {
   const at = 3 * (row * joints + joint);
@@ -71,12 +71,12 @@ function extent() {
 }
 
 const times = clip.times && decode(clip.times, Float32Array);
-const part = { first: clip.first, last: clip.first + clip.count - 1 }; // frames that are shown
+const part = { first: clip.first, last: clip.first + clip.count - 1 }; // first and last frame that are shown
 const { last } = part;
 const state = { frame: clip.first, playing: false, speed: 1, follow: people.length === 1, joint: -1, pointed: null };
 const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 
-// Seconds of the video. Frame numbers may have fractions, and times may be uneven.
+// Return the time of a frame in seconds. Frames may have fractions, and times may be uneven.
 function secondsAt(frame) {
   if (!times) return frame / clip.fps;
   const position = frame - clip.first;
@@ -131,7 +131,7 @@ function paint() {
   stage.paint(document.documentElement.dataset.theme);
 }
 
-// Marks below the time line: while the left and the right foot of a person stand.
+// Mark, below the time line, when the left and the right foot of a person stand.
 function drawContacts() {
   const canvas = element('contacts');
   const person = followed();
@@ -148,7 +148,7 @@ function drawContacts() {
   canvas.ariaLabel = canvas.title = `While feet of ${person.name} stand: left above right`;
 }
 
-// Angles: joint, name in the table, name to read such as "left knee".
+// Angles: their joint, name in tables, and name for readers, such as "left knee".
 const SIDES = { l: 'left ', r: 'right ' };
 const angles = clip.angles.map(([joint, name]) => {
   const [part, angle, side] = name.split('_');
@@ -156,7 +156,7 @@ const angles = clip.angles.map(([joint, name]) => {
 });
 const valueOf = (person, row, number) => person.angles[row * angles.length + number] / 10;
 
-// Curves may be of all of these: angles, and distances of the pelvis from another person's.
+// What curves can show: angles, and distances of the pelvis from another person's.
 const measures = [...angles, ...(people.length > 1 ? people : []).map((other) => ({ other, text: `distance to ${other.name}` }))];
 const unitOf = (number) => (measures[number].other ? ' m' : '°');
 const inUnit = (value, number) => `${measures[number].other ? value.toFixed(2) : Math.round(value)}${unitOf(number)}`;
@@ -166,20 +166,20 @@ function measure(person, frame, number) {
   return rootAt(measures[number].other, frame)?.distanceTo(rootAt(person, frame)) ?? NaN;
 }
 
-// The mode of the chart that shows gait cycles. Only clips with two of a foot have its button.
+// The chart has a mode for gait cycles, with a button if a foot has two of them.
 const cycles = () => element('cycle')?.ariaPressed === 'true';
-const CYCLE = 101; // points from a contact of a foot, 0 %, to its next one, 100 %
+const CYCLE = 101; // points of a cycle, from a contact of a foot, 0 %, to its next one, 100 %
 const stridesOf = (person, side) => person.strides.filter(
   ([foot, contact, next]) => foot === side && contact >= secondsAt(part.first) && next <= secondsAt(part.last));
 
-// Values at the points of a stride, by cubic curves through four frames each.
+// Interpolate values at the points of a stride, by cubic curves through four frames each.
 function sampled(person, number, [, contact, next]) {
   let [frame, before] = [clip.first, null];
   return Float32Array.from({ length: CYCLE }, (_, index) => {
     const seconds = contact + (index / (CYCLE - 1)) * (next - contact);
     frame = frameAfter(frame, seconds - secondsAt(frame));
     const share = frame - Math.floor(frame);
-    const near = (value) => value + 360 * Math.round(((before ?? value) - value) / 360); // angles go round
+    const near = (value) => value + 360 * Math.round(((before ?? value) - value) / 360); // angles are periodic
     const own = near(measure(person, Math.floor(frame), number));
     if (!Number.isNaN(own)) before = own;
     const [last, after, later] = [-1, 1, 2].map((step) => near(measure(person, Math.floor(frame) + step, number)));
@@ -188,7 +188,7 @@ function sampled(person, number, [, contact, next]) {
   });
 }
 
-// Mean and standard deviation over the cycles of a foot in the part that is shown.
+// Return mean and standard deviation over the cycles of a foot in the shown part.
 function meanCycle(person, number, side) {
   const all = stridesOf(person, side).map((stride) => sampled(person, number, stride));
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -198,7 +198,7 @@ function meanCycle(person, number, side) {
   const spread = values.map((value, index) => Math.sqrt(mean(at(index).map((each) => (each - value) ** 2)) * all.length / (all.length - 1)));
   return { values, spread, color: clip.colors[side], count: all.length };
 }
-const curves = new Map(); // by person and number of the angle
+const curves = new Map(); // shown curves by person and index of the angle
 
 function toggleCurve(number, person = followed()) {
   const key = `${person.name} ${number}`;
@@ -220,14 +220,14 @@ function toggleCurve(number, person = followed()) {
   else plotCurves();
 }
 
-// Show or hide the first angle of a joint, if it has one, for a person.
+// Show or hide the first angle of a joint of a person, if it has one.
 function toggleJoint([person, joint]) {
   const number = angles.findIndex((each) => each.joint === joint);
   choose(person);
   if (number >= 0) toggleCurve(number);
 }
 
-// Choose the person of contacts and ranges, and which person the camera follows.
+// Choose the person whose contacts and ranges are shown, and whom the camera follows.
 function choose(person) {
   state.person = person;
   drawContacts();
@@ -239,7 +239,7 @@ function plotCurves() {
   const count = part.last - part.first + 1;
   for (const curve of curves.values()) {
     const { person, number, side } = curve;
-    // the trunk has a cycle of each foot
+    // The trunk has a cycle for each foot.
     if (cycles()) curve.drawn = (side ? [side] : [LEFT, RIGHT]).map((foot) => meanCycle(person, number, foot));
     else curve.drawn = [{ values: Float32Array.from({ length: count }, (_, index) => measure(person, part.first + index, number)), color: clip.colors[side] }];
   }
@@ -259,11 +259,11 @@ function plotCurves() {
 const axis = () => (cycles() ? [0, CYCLE - 1] : [part.first, part.last]);
 const spanOf = () => (element('plot').clientWidth - 2 * THUMB) / Math.max(axis()[1] - axis()[0], 1);
 
-// Frames and values of an angle in the part that is shown.
+// Return the frames and values of an angle in the shown part.
 const valuesIn = (person, number) => [...person.rows].filter(([frame]) => frame >= part.first && frame <= part.last)
   .map(([frame, row]) => [frame, valueOf(person, row, number)]);
 
-// Columns of the table of ranges: numbers of the left and the right angle, or of one.
+// Columns of the table of ranges: indices of the left and the right angle, or of one angle.
 const columns = [];
 function addRanges() {
   const [head, ...rows] = document.querySelectorAll('#ranges tr');
@@ -271,7 +271,7 @@ function addRanges() {
     const left = angles.findIndex((each) => each.name === name.replace(/_r$/, '_l'));
     return name.endsWith('_l') ? [] : [[...new Set([left, right])]];
   });
-  // limbs, then the trunk
+  // Limbs come first, then the trunk.
   for (const numbers of pairs.sort((one, other) => other.length - one.length)) {
     const title = document.createElement('th');
     title.scope = 'col';
@@ -290,7 +290,7 @@ function fillRanges() {
     const spans = numbers.map((number) => {
       let [low, high, before] = [Infinity, -Infinity, 0];
       for (const [, value] of valuesIn(followed(), number)) {
-        before = value + 360 * Math.round((before - value) / 360); // angles go round
+        before = value + 360 * Math.round((before - value) / 360); // angles are periodic
         [low, high] = [Math.min(low, before), Math.max(high, before)];
       }
       return [low, high].map(Math.round);
@@ -301,7 +301,7 @@ function fillRanges() {
   }
 }
 
-// Show a part of the clip; playing repeats it.
+// Show a part of the clip, which playing repeats.
 function showPart(first, end) {
   if (first > end) return;
   Object.assign(part, { first, last: end });
@@ -312,7 +312,7 @@ function showPart(first, end) {
   show(state.frame);
 }
 
-// Show the values at the pointed frame, or else the current one; at the pointed part of a cycle.
+// Show values at the frame under the pointer, or else the current one, or at the point of a cycle.
 function readCurves() {
   if (!shows('angles')) return;
   const at = state.pointed ?? (cycles() ? 0 : state.shown);
@@ -342,7 +342,7 @@ function save(name, blob) {
   URL.revokeObjectURL(link.href);
 }
 
-// All angles of all people, as .angles.csv has them.
+// Return all angles of all people, as in .angles.csv.
 function saveAngles() {
   const rows = people.flatMap((person) => [...person.rows].map(([frame, row]) => [
     frame, secondsAt(frame).toFixed(6), person.track, ...angles.map((_, number) => valueOf(person, row, number).toFixed(1)),
@@ -351,7 +351,7 @@ function saveAngles() {
   save('.angles.csv', new Blob(lines, { type: 'text/csv' }));
 }
 
-// What is seen: the image, the 3D view, names and curves.
+// Return an image of the page: the video, the 3D view, names and curves.
 function saveImage() {
   stage.render();
   const boxOf = (each) => each.getBoundingClientRect();
@@ -368,7 +368,7 @@ function saveImage() {
   brush.fillRect(0, top, canvas.width, canvas.height);
   const seen = (selector) => [...document.querySelectorAll(selector)].filter((each) => each.checkVisibility());
   for (const part of seen('main canvas, #curves')) {
-    const box = boxOf(part); // of which the image fills a part
+    const box = boxOf(part); // the image may fill only a part of it
     const scale = Math.min(box.width / part.width, box.height / part.height);
     const [width, height] = [part.width * scale, part.height * scale];
     brush.drawImage(part, box.x + (box.width - width) / 2, box.y + (box.height - height) / 2, width, height);
@@ -389,11 +389,11 @@ function saveImage() {
   canvas.toBlob((blob) => save(`-${state.shown}.png`, blob));
 }
 
-// Frames of the video, if the page has them: the one before a frame, decoded with the next.
+// Images of the video, if the page has them. The ones after a frame are decoded ahead.
 const numbers = Object.keys(clip.images).map(Number);
 const images = new Map();
 const AHEAD = 8;
-let decoded = [null, null]; // the last one and its frame, shown until the next is decoded
+let decoded = [null, null]; // the last image and its frame, shown until the next is decoded
 
 function imageAt(frame) {
   const index = numbers.findLastIndex((number) => number <= frame);
@@ -409,7 +409,7 @@ function imageAt(frame) {
   return [decoded[0], decoded[1] ?? frame];
 }
 
-// The image with its 2D keypoints; joints that were filled in are pale.
+// Draw the image with its 2D keypoints. Joints that were not detected are pale.
 function drawFlat(current) {
   const canvas = element('ghost');
   if (!shows('flat')) return;
@@ -435,13 +435,13 @@ function drawFlat(current) {
   for (const each of labels) write(brush, ...each, taken);
 }
 
-// Move a label to the nearest place inside of the view that overlaps none of those taken before.
+// Move a label to the nearest place in the view that overlaps no label placed before.
 function freePlace([x, y], width, height, view, taken) {
   const free = (low) => low >= height && low <= view.height && !taken.some(
     (each) => Math.abs(each.x - x) < (each.width + width) / 2 && Math.abs(each.low - low) < height - 0.1);
   x = Math.min(Math.max(x, width / 2), view.width - width / 2);
   const places = [Math.max(y, height), ...taken.flatMap(({ low }) => [low - height, low + height])].filter(free);
-  const far = (low) => Math.max(y - low, 3 * (low - y)); // below are faces
+  const far = (low) => Math.max(y - low, 3 * (low - y)); // below a label may be a face
   const low = places.sort((one, other) => far(one) - far(other))[0] ?? y;
   taken.push({ x, low, width });
   return [x, low];
@@ -461,7 +461,7 @@ function write(brush, text, x, y, taken) {
   }
 }
 
-// The person whose curves are shown, and which person the camera follows: the last one that was
+// Return the person whose curves are shown and whom the camera follows: the last one that was
 // clicked, or else the first that is shown.
 const followed = () => [state.person, ...people].find((person) => person?.visible) || people[0];
 
@@ -470,7 +470,7 @@ function rootAt(person, frame) {
   return row === undefined ? null : jointAt(person, row, 0);
 }
 
-// Joints of all frames: of all people, or of the followed one relative to its root.
+// Return the joints of all frames, of all people or of the followed one relative to its root.
 function points() {
   const found = [];
   for (const person of state.follow ? [followed()] : people) {
@@ -483,7 +483,7 @@ function points() {
   return found;
 }
 
-// Show the points from a direction, as large as the window allows.
+// Look at points from a direction, as close as the window allows.
 function view(name) {
   const toward = new Vector3(...DIRECTIONS[name]).normalize();
   const right = new Vector3(0, 1, 0).cross(toward).normalize();
@@ -503,7 +503,7 @@ function view(name) {
   mark(name);
 }
 
-// Mark the button of the chosen view; null once the user has moved the camera.
+// Mark the button of a view, or none (null) once the user has moved the camera.
 function mark(name) {
   state.view = name;
   document.querySelectorAll('[data-view]').forEach((button) => { button.ariaPressed = String(button.dataset.view === name); });
@@ -513,7 +513,7 @@ function resize() {
   for (const name of ['flat', 'large', 'info']) document.querySelector('main').classList.toggle(name, shows(name));
   const [box, flat] = [element('stage'), element('ghost')];
   flat.hidden = element('large').hidden = !shows('flat');
-  // on upright phones the image is as wide as the window
+  // On upright phones the image is as wide as the window.
   element('large').hidden ||= 0.3 * window.innerHeight > (window.innerWidth * clip.height) / clip.width;
   stage.resize(box.clientWidth, box.clientHeight);
   const scale = Math.min(flat.clientWidth / clip.width, flat.clientHeight / clip.height) * window.devicePixelRatio;
@@ -524,7 +524,7 @@ function resize() {
   show(state.frame);
 }
 
-// Where a joint is in the 3D view, in pixels; null behind the camera.
+// Return the place of a joint in the 3D view, in pixels; null if it is behind the camera.
 function pixelOf(place) {
   const at = place.project(camera);
   const { clientWidth, clientHeight } = element('stage');
@@ -533,7 +533,7 @@ function pixelOf(place) {
 
 const rowOf = (person) => (person.visible ? person.rows.get(Math.round(state.frame)) : undefined);
 
-// The joint at the pointer, or the one chosen by keys: [person, joint], or null.
+// Return the joint at the pointer, or the one chosen by keys: [person, joint], or null.
 function chosen() {
   if (state.joint >= 0) return rowOf(followed()) === undefined ? null : [followed(), state.joint];
   let [best, found] = [REACH, null];
@@ -548,7 +548,7 @@ function chosen() {
   return found;
 }
 
-// Name, angles and expected error of a joint.
+// Return the name, angles and expected error of a joint.
 function describe(person, joint) {
   const row = rowOf(person);
   const lines = [(people.length > 1 ? `${person.name}, ` : '') + clip.joints[joint]];
@@ -575,7 +575,7 @@ function label() {
     if (!person.label) continue;
     const at = row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE));
     place(person.label, at, '-100%');
-    // names of people whose heads are seen stay inside of the view
+    // Names stay in the view if the heads of their people are there.
     if (at && at[1] > -NAME && at[0] > 0 && at[0] < view.width) place(person.label, freePlace(at, person.label.offsetWidth, NAME, view, taken), '-100%');
   }
   const found = chosen();
@@ -583,7 +583,7 @@ function label() {
   if (at) element('hint').textContent = describe(...found);
   place(element('hint'), at && [at[0], at[1] - 12], '-100%');
   if (!at) return;
-  // inside of the view
+  // Keep it in the view.
   const [box, hint] = ['stage', 'hint'].map((name) => element(name).getBoundingClientRect());
   const across = Math.max(box.left - hint.left, 0) + Math.min(box.right - hint.right, 0);
   place(element('hint'), [at[0] + across, at[1] - 12 + Math.max(box.top - hint.top, 0)], '-100%');
@@ -667,7 +667,7 @@ element('facts').append(facts);
 measures.forEach(({ text }, number) => element('add').append(new Option(text, number)));
 const walker = people.find((person) => [LEFT, RIGHT].some((side) => stridesOf(person, side).length > 1));
 if (walker) {
-  state.person = walker; // the chart opens on somebody who has a cycle
+  state.person = walker; // the chart opens with a person who has a cycle
   const button = document.createElement('button');
   Object.assign(button, { id: 'cycle', textContent: 'Gait cycle', ariaPressed: 'false' });
   button.title = 'Mean and standard deviation from a contact of the foot, 0 %, to its next one, in the part that is shown';
@@ -708,7 +708,7 @@ let pointer = null;
 for (const kind of ['pointerdown', 'pointermove']) {
   element('scene').addEventListener(kind, (event) => { [pointer, state.joint] = [[event.offsetX, event.offsetY], -1]; });
 }
-let pressed = null; // where, so that drags are no clicks
+let pressed = null; // place of the press, as drags are not clicks
 element('scene').addEventListener('pointerdown', (event) => { pressed = [event.offsetX, event.offsetY]; });
 element('scene').addEventListener('click', (event) => {
   const found = Math.hypot(event.offsetX - pressed[0], event.offsetY - pressed[1]) < 4 && chosen();
@@ -758,7 +758,7 @@ window.addEventListener('keydown', (event) => {
   const number = event.shiftKey && /^Digit[1-9]$/.test(event.code) ? Number(event.code[5]) : 0;
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === 'SELECT') return;
   if (event.target.type === 'checkbox' && event.key === 'Enter') event.target.click();
-  // controls do what they do; the time line does nothing with the space bar
+  // Controls keep their keys; the time line has no use for the space bar.
   if (['Enter', ' '].includes(event.key) && event.target.matches('button, input:not([type=range])')) return;
   if (number && people[number - 1]) people[number - 1].box.click();
   else if (keys[event.key]) keys[event.key](event.shiftKey);
@@ -766,7 +766,7 @@ window.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-// Move the camera by a share of its way to the followed person.
+// Move the camera a part of the way to the followed person.
 function followOn(share) {
   const goal = state.follow && rootAt(followed(), Math.round(state.frame));
   if (!goal) return;
@@ -795,12 +795,12 @@ element('follow').ariaPressed = String(state.follow);
 mark('front');
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 resize();
-// a view that the user changed stays when the window changes
+// A view that the user has changed stays when the window changes.
 controls.addEventListener('start', () => mark(null));
 setPlaying(!still);
 requestAnimationFrame(tick);
 
-// For tests and scripts.
+// Access for tests and scripts.
 window.mmhot = {
   clip, state, show,
   bone: (person, joint) => people[person].body.bone(joint),
