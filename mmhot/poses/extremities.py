@@ -17,6 +17,7 @@ from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.lens import Lens
 
 SKELETON = get_skeleton('h36m-24')
 _BODY = get_skeleton('h36m-17')
@@ -114,30 +115,14 @@ class AddJoints(LiftedStep):
             of 0, and their projection as ``keypoints_2d``.
         """
         points, scores = _detected(clip, keypoints, mapping)
-        pixels = np.concatenate([clip.keypoints_2d, points], 1)
-        if keypoints.lens is not None:
-            lens = keypoints.lens.fitted(clip.width, clip.height)
-            pixels = lens.undistort(pixels)
-        center = np.array([clip.width, clip.height]) / 2
-        rays = (pixels - center) / clip.focal_length
-        confidence = np.concatenate([clip.scores, scores], 1)
-        confidence = relative_scores(confidence, clip.scores)
-        # Without a position, rays say nothing about a person.
-        unplaced = np.isnan(clip.root_3d).any(-1)
-        confidence[unplaced] = 0
-        root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
-        # The ears only helped to find the nose.
-        points = points[:, : len(_ADDED)]
-        scores = scores[:, : len(_ADDED)]
-        offsets = np.zeros((*scores.shape, 3))
-        for rows in clip.stretches():
-            stretch = replace(clip.take(rows), root_3d=root[rows])
-            person = _Person(stretch, rays[rows], confidence[rows], self.shapes)
-            offsets[rows] = person.extremities()
+        offsets = self._fit(clip, keypoints.lens, points, scores)
         poses = np.concatenate([clip.keypoints_3d, offsets], 1).astype(np.float32)
         added = poses[:, _BODY.num_keypoints :] + clip.root_3d[:, None]
         projected = added[..., :2] / added[..., 2:].clip(1e-3)
+        center = np.array([clip.width, clip.height]) / 2
         projected = projected * clip.focal_length + center
+        points = points[:, : len(_ADDED)]  # The ears only helped to find the nose.
+        scores = scores[:, : len(_ADDED)]
         is_seen = (scores > 0)[..., None]
         points = np.where(is_seen, points, projected).astype(np.float32)
         errors = clip.expected_error
@@ -153,6 +138,37 @@ class AddJoints(LiftedStep):
             scores=np.concatenate([clip.scores, scores], 1),
             expected_error=errors,
         )
+
+    def _fit(
+        self, clip: Clip3D, lens: Lens | None, points: np.ndarray, scores: np.ndarray
+    ) -> np.ndarray:
+        """Fit the new joints of all people.
+
+        Args:
+            clip (Clip3D): Lifted poses in ``'camera'`` axes, 17 joints.
+            lens (Lens | None): Lens of the images.
+            points (np.ndarray): Pixels of the new joints and the ears, (N, 9, 2).
+            scores (np.ndarray): Their scores, (N, 9).
+
+        Returns:
+            np.ndarray: New joints relative to the root, meters, (N, 7, 3).
+        """
+        pixels = np.concatenate([clip.keypoints_2d, points], 1)
+        if lens is not None:
+            pixels = lens.fitted(clip.width, clip.height).undistort(pixels)
+        rays = (pixels - np.array([clip.width, clip.height]) / 2) / clip.focal_length
+        confidence = np.concatenate([clip.scores, scores], 1)
+        confidence = relative_scores(confidence, clip.scores)
+        # Without a position, rays say nothing about a person.
+        unplaced = np.isnan(clip.root_3d).any(-1)
+        confidence[unplaced] = 0
+        root = np.where(unplaced[:, None], [0, 0, 1], clip.root_3d)
+        offsets = np.zeros((len(clip), len(_ADDED), 3))
+        for rows in clip.stretches():
+            stretch = replace(clip.take(rows), root_3d=root[rows])
+            person = _Person(stretch, rays[rows], confidence[rows], self.shapes)
+            offsets[rows] = person.extremities()
+        return offsets
 
 
 def _detected(
@@ -198,11 +214,6 @@ class _PartFrame:
     def points(self) -> list[str]:
         """Names of the part's points."""
         return [self.side + name for name in self.part.points]
-
-    @property
-    def scale(self) -> float:
-        """Unit of the shape: the median length of the neighboring bone, meters."""
-        return float(np.median(np.linalg.norm(self.up, axis=-1)))
 
     def axes(self) -> np.ndarray:
         """Compute unit vectors to the side, up and forward, (T, 3, 3).
@@ -307,7 +318,7 @@ class _Person:
     def _offsets(self, frame: _PartFrame) -> Offsets:
         """Collect the evidence for a part: expected shape, rays, and contacts."""
         points = frame.points
-        scale = frame.scale
+        scale = float(np.median(np.linalg.norm(frame.up, axis=-1)))
         axes = scale * frame.axes()
         joint = frame.joint + self.root
         # A lifted joint does not project exactly onto its pixel. Shift the points with

@@ -1,7 +1,7 @@
 """Positions of points near known joints, from rays, lengths and expected shapes.
 
-Toes, heels, hands and faces hang on joints that a lifter has placed. Their offsets from
-these joints are found by banded nonlinear least squares over all frames of a person.
+Toes, heels, hands and faces hang on joints that a lifter has placed. Banded nonlinear
+least squares over all frames of a person find their offsets from these joints.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,10 @@ from mmhot.geometry.smooth_fits import (
 )
 from mmhot.skeletons.joint_angles import unit_vectors
 
+# Normal equations and their right side, (T, P, 3). Equations within a frame are
+# (T, P, 3, P, 3): frame, point and axis, point and axis.
+_Terms = tuple[np.ndarray, np.ndarray]
+
 
 @dataclass(frozen=True)
 class OffsetErrors:
@@ -29,7 +33,7 @@ class OffsetErrors:
     flat: float = 0.02  # m; difference in height of two points flat on the floor
     slide: float = 0.05  # m/s; velocity of a resting point
     # m/s; a contact has half its weight at this speed. Higher values hold more points.
-    robust: float = 0.15
+    half_weight_speed: float = 0.15
     rounds: int = 6  # iterations of the fit, which is linearized and reweighted
 
 
@@ -63,49 +67,102 @@ def fit_offsets(facts: Offsets, errors: OffsetErrors = OffsetErrors()) -> np.nda
 
     Returns:
         np.ndarray: Offsets in camera axes, meters, (T, P, 3).
+
+    Example:
+        A toe is expected 10 cm beside its ankle, plus or minus 5 cm. The image shows it
+        20 cm beside the ankle, plus or minus 1 cm:
+
+        >>> ones = np.ones((5, 1))
+        >>> facts = Offsets(
+        ...     mean=ones[..., None] * [0.1, 0, 0],
+        ...     precision=ones[..., None, None] * np.eye(3) / 0.05**2,
+        ...     joints=ones[..., None] * [0, 0, 4.0],
+        ...     rays=ones[..., None] * [0.2 / 4, 0],
+        ...     weights=ones,
+        ...     links=np.zeros((0, 1)),
+        ...     lengths=np.zeros(0),
+        ...     seconds=np.arange(5) / 25,
+        ...     flat=np.zeros(5),
+        ...     up=np.array([0, -1.0, 0]),
+        ...     rests=0 * ones,
+        ... )
+        >>> fit_offsets(facts)[0].round(3).tolist()
+        [[0.196, 0.0, -0.005]]
     """
-    joints, seconds, links = facts.joints, facts.seconds, facts.links
-    matrix = np.einsum('pq,tpij->tpiqj', np.eye(joints.shape[1]), facts.precision)
-    right = np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
+    expected, expected_sums = _expectation(facts, errors)
+    differences = second_differences(facts.seconds, errors.acceleration)
+    smooth = normal_bands(differences, len(facts.seconds))
+    offsets = facts.mean
+    for _ in range(errors.rounds):
+        bands, rest_sums = _rests(facts, offsets, errors)
+        rays, ray_sums = _rays(facts, offsets)
+        lengths, length_sums = _lengths(facts, offsets)
+        sums = expected_sums + rest_sums + ray_sums + length_sums
+        size = sums[0].size
+        offsets = solve_blocks(
+            (expected + rays + lengths).reshape(-1, size, size),
+            (smooth[..., None, None] + bands).reshape(3, -1),
+            sums,
+        )
+    return offsets
+
+
+def _expectation(facts: Offsets, errors: OffsetErrors) -> _Terms:
+    """Offsets are as expected; on a flat foot toe and heel have the same height."""
+    equations = _within_points(facts.precision)
     if facts.flat.any():
-        rows, tilt = np.zeros_like(facts.mean), facts.up / errors.flat
-        rows[:, 0], rows[:, 1] = tilt, -tilt
-        matrix += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
-    # The point, joint + offset, lies on its ray: x - ray_x * z = 0, and the same in y.
+        rows = np.zeros_like(facts.mean)
+        rows[:, 0] = facts.up / errors.flat
+        rows[:, 1] = -facts.up / errors.flat
+        equations += np.einsum('t,tpi,tqj->tpiqj', facts.flat, rows, rows)
+    return equations, np.einsum('tpij,tpj->tpi', facts.precision, facts.mean)
+
+
+def _rays(facts: Offsets, offsets: np.ndarray) -> _Terms:
+    """Points are on their rays: x - ray_x * z = 0, and the same in y."""
     lines = np.zeros((*facts.rays.shape, 3))
     lines[..., 0, 0] = lines[..., 1, 1] = 1
     lines[..., 2] = -facts.rays
-    targets = -np.einsum('tpai,tpi->tpa', lines, joints)
-    index = np.arange(joints.shape[1])
-    offsets, weights = facts.mean, facts.weights / facts.ray_error**2
-    differences = second_differences(seconds, errors.acceleration)
-    differences = normal_bands(differences, len(seconds))
-    smooth = np.tile(differences[..., None, None], right.shape[1:])
+    targets = -np.einsum('tpai,tpi->tpa', lines, facts.joints)
+    apart = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
+    # Weights of a heavy-tailed (Cauchy) error
+    weights = facts.weights / facts.ray_error**2
+    weights = weights / (1 + (apart**2).sum(-1) / (3 * facts.ray_error) ** 2)
+    equations = np.einsum('tp,tpai,tpaj->tpij', weights, lines, lines)
+    sums = np.einsum('tp,tpai,tpa->tpi', weights, lines, targets)
+    return _within_points(equations), sums
+
+
+def _lengths(facts: Offsets, offsets: np.ndarray) -> _Terms:
+    """Distances are constant; they are linearized around the offsets so far."""
+    links = facts.links
     pairs = np.einsum('lp,lq->lpq', links, links) / facts.length_error**2
-    for _ in range(errors.rounds):
-        total, sums, bands = matrix.copy(), right.copy(), smooth.copy()
-        rests = rest_weights(facts.rests, joints + offsets, seconds, errors.robust)
-        for point, rest in enumerate(rests.T):
-            places = joints[:, point]
-            stiff, force = rest_equations(places, rest, seconds, errors.slide)
-            bands[:2, :, point] += stiff[..., None]
-            sums[:, point] += force
-        apart = np.einsum('tpai,tpi->tpa', lines, offsets) - targets
-        # Weights of a heavy-tailed (Cauchy) error
-        robust = weights / (1 + (apart**2).sum(-1) / (3 * facts.ray_error) ** 2)
-        seen = np.einsum('tp,tpai,tpaj->tpij', robust, lines, lines)
-        total[:, index, :, index] += seen.swapaxes(0, 1)
-        sums += np.einsum('tp,tpai,tpa->tpi', robust, lines, targets)
-        # Distances are linearized around the offsets so far.
-        units = unit_vectors(links @ offsets)
-        outer = units[..., None] * units[..., None, :]
-        total += np.einsum('lpq,tlij->tpiqj', pairs, outer)
-        forces = units * facts.lengths[:, None] / facts.length_error**2
-        sums += links.T @ forces
-        size = sums[0].size
-        blocks = total.reshape(-1, size, size)
-        offsets = solve_blocks(blocks, bands.reshape(3, -1), sums)
-    return offsets
+    units = unit_vectors(links @ offsets)
+    outer = units[..., None] * units[..., None, :]
+    forces = units * facts.lengths[:, None] / facts.length_error**2
+    return np.einsum('lpq,tlij->tpiqj', pairs, outer), links.T @ forces
+
+
+def _rests(facts: Offsets, offsets: np.ndarray, errors: OffsetErrors) -> _Terms:
+    """Resting points do not move.
+
+    These equations are between frames: bands (3, T, P, 3), as of ``normal_bands``.
+    """
+    places = facts.joints + offsets
+    speed = errors.half_weight_speed
+    rests = rest_weights(facts.rests, places, facts.seconds, speed)
+    bands = np.zeros((3, *places.shape))
+    sums = np.zeros(places.shape)
+    for point, rest in enumerate(rests.T):
+        joint = facts.joints[:, point]
+        stiff, sums[:, point] = rest_equations(joint, rest, facts.seconds, errors.slide)
+        bands[:2, :, point] = stiff[..., None]
+    return bands, sums
+
+
+def _within_points(equations: np.ndarray) -> np.ndarray:
+    """Expand equations of single points, (T, P, 3, 3), to (T, P, 3, P, 3)."""
+    return np.einsum('pq,tpij->tpiqj', np.eye(equations.shape[1]), equations)
 
 
 def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
