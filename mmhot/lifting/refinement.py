@@ -29,10 +29,10 @@ class BoneErrors:
     across: float = 0.25
     length: float = 0.7  # deviation of bone lengths; higher keeps them less constant
     rounds: int = 2  # Gauss-Newton steps
-    halfway: bool = False  # whether the root must be halfway between the hips
-    # Whether it stays then, so that errors of the limbs do not move the whole body
+    halfway: bool = False  # whether the root is kept halfway between the hips
+    # Whether the root itself stays, too, so that errors of limbs do not move the body
     rooted: bool = True
-    chunk: int = 4000  # frames that are computed at once, which limits the memory
+    chunk: int = 4000  # number of frames computed at once, which limits the memory
 
 
 def keep_bone_lengths(
@@ -82,7 +82,10 @@ def _fit_lengths(
     errors: BoneErrors,
     weights: np.ndarray | None,
 ) -> np.ndarray:
-    """Move joints (T, 17, 3) so that bones have these lengths (16,), meters."""
+    """Move joints so that bones have these lengths, see :func:`keep_bone_lengths`.
+
+    Poses are (T, 17, 3), directions (T, 3), lengths (16,) and weights (T, 17).
+    """
     directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
     along = directions[:, :, None] * directions[:, None]
     variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
@@ -92,7 +95,8 @@ def _fit_lengths(
         links = _BONES @ halfway
         poses = halfway @ poses
     spread = links.T if weights is None else weights[..., None] * links.T
-    shared, noise = links @ spread, np.eye(len(lengths)) * errors.length**2
+    shared = links @ spread
+    noise = np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)
     for _ in range(errors.rounds):

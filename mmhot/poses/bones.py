@@ -35,22 +35,24 @@ class KeepBones(PoseStep):
     body is corrected around its middle.
     """
 
-    name, of_people = 'bones', True
+    name = 'bones'
+    of_people = True
 
     # Errors of poses from a camera, where depth is least certain
     errors: BoneErrors = BoneErrors()
     # Errors of the second fit, which makes the lengths constant
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
-    growth: float = 1.0  # seconds over which the size of a person is measured
-    # Meters; a limb is wrong if a bone's length is farther from its median in a tenth
-    # of the frames. CMU's motions have less than .001, and the noise filter raises that
-    # to .003. Higher values correct fewer limbs.
-    change: float = 0.004
-    # Difference of the variances of a limb's two bones, relative to the smaller one; if
-    # it is smaller, only the joint between them moves.
-    alike: float = 0.4
-    # Least variance of a limb's end, as a share of the middle joint's
-    reach: float = 0.01
+    size_window: float = 1.0  # seconds; window of the median of a person's size
+    # m; deviation of a bone's length from its median that a tenth of the frames exceed;
+    # limbs with a larger one are wrong. CMU's motions have less than .001, and the
+    # noise filter raises that to .003. Higher values correct fewer limbs.
+    max_change: float = 0.004
+    # Difference of the variances of a limb's two bones, relative to the smaller one;
+    # below it, only the joint between them moves.
+    min_difference: float = 0.4
+    # Variance of a limb's end, as a share of the middle joint's variance; higher values
+    # move wrists and ankles more.
+    end_variance: float = 0.01
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Move joints so that bones have constant lengths.
@@ -58,18 +60,18 @@ class KeepBones(PoseStep):
         Poses of other tools in a camera's axes move mainly along the line of sight.
         """
         poses = clip.keypoints_3d.astype(np.float64)
-        places = clip.root_3d.copy()
+        root = clip.root_3d.copy()
         count = _BODY.num_keypoints
-        above_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
-        order = TopologicalSorter(above_of).static_order()
-        outwards = [joint for joint in order if joint in above_of]
+        parents_of = {x: [clip.parents[x]] for x in range(count, len(clip.parents))}
+        order = TopologicalSorter(parents_of).static_order()
+        outwards = [joint for joint in order if joint in parents_of]
         for track in clip.track_ids:
             rows = clip.track == track
             new = self._keep_person(clip.take(rows), outwards)
             if new is not None:
-                places[rows] += new[:, 0]
+                root[rows] += new[:, 0]
                 poses[rows] = new - new[:, :1]
-        kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=places)
+        kept = replace(clip, keypoints_3d=poses.astype(np.float32), root_3d=root)
         if not clip.model:
             _say_moves(clip, kept)
         return kept
@@ -96,7 +98,7 @@ class KeepBones(PoseStep):
         if not person.model:
             weights = self._variances(old[:, :count], is_seen[:, :count])
             if weights is None:
-                old = old / _growth(old[:, :count], person.fps, self.growth)
+                old = old / _growth(old[:, :count], person.fps, self.size_window)
                 rigid = replace(rigid, rooted=False)
             else:
                 rigid = replace(rigid, halfway=False)
@@ -140,10 +142,10 @@ class KeepBones(PoseStep):
             for bone, ends in enumerate(pairwise(joints)):
                 lengths = bone_lengths(body[is_seen[:, ends].all(1)], [ends])
                 if len(lengths):
-                    off = np.abs(lengths - np.median(lengths))
-                    changes[limb, bone] = np.quantile(off, 0.9)
+                    deviations = np.abs(lengths - np.median(lengths))
+                    changes[limb, bone] = np.quantile(deviations, 0.9)
         is_known = np.isfinite(changes)
-        is_wrong = changes >= self.change
+        is_wrong = changes >= self.max_change
         if is_wrong.any() and (is_wrong.any(1) == is_known.any(1)).all():
             return None
         variances = np.zeros(body.shape[:2])
@@ -151,17 +153,17 @@ class KeepBones(PoseStep):
         for joints, (upper, lower) in zip(_LIMBS, squares, strict=True):
             shared = min(upper, lower)
             outer = np.array([upper, lower]) - shared
-            outer[outer < self.alike * shared] = 0
-            outer[1] += self.reach * shared
+            outer[outer < self.min_difference * shared] = 0
+            outer[1] += self.end_variance * shared
             variances[:, joints] = outer[0], shared, outer[1]
-        variances /= max(squares.max(), self.change**2)
+        variances /= max(squares.max(), self.max_change**2)
         variances[~is_seen] = 1.0
         variances[:, 0] = 0.0  # poses are relative to the root
         return variances
 
 
 def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
-    """Warn how far the joints that are seen moved, and which ones."""
+    """Warn how far joints that are seen moved, and which ones."""
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
     moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
@@ -172,9 +174,10 @@ def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:
-    """Measure the size of a body (T, 17, 3) over time, relative to its median.
+    """Measure the size of a body over time, relative to its median, (T, 1, 1).
 
-    Root-relative poses without a scale grow as people approach. Returns (T, 1, 1).
+    Root-relative poses (T, 17, 3) without a scale grow as people approach. Sizes are
+    medians over some ``seconds``.
     """
     lengths = bone_lengths(body, _BODY.bones)
     usual = np.median(lengths, axis=0).clip(1e-6)

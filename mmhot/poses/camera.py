@@ -19,7 +19,8 @@ from mmhot.structures.lens import Lens
 class RestoreCamera(LiftedStep):
     """Step ``camera``: map 2D keypoints back to pixels of the video."""
 
-    name, part = 'camera', 'camera'
+    name = 'camera'
+    part = 'camera'
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
         """Undo :class:`mmhot.keypoints.camera.StabilizeCamera`.
@@ -29,16 +30,19 @@ class RestoreCamera(LiftedStep):
         camera = lifted.keypoints.camera
         if camera is None:
             return clip
-        clip, lens = replace(clip, camera_path=camera.path), camera.lens
+        clip = replace(clip, camera_path=camera.path)
         if is_static(camera.path):
             return clip
-        focal, center = clip.focal_length, np.array([clip.width, clip.height]) / 2
+        lens = camera.lens
+        center = np.array([clip.width, clip.height]) / 2
         path = camera.path[clip.frame].astype(np.float64)
+        zoom = path[:, 3, None, None]
 
         def restore(keypoints: np.ndarray) -> np.ndarray:
-            rays = (keypoints - center) / focal
-            flat = turn_rays(rays, rotation_matrices(-path[:, :3]))
-            pixels = focal * path[:, 3, None, None] * flat + center
+            """Map stabilized keypoints (N, K, 2) to pixels of their frames."""
+            rays = (keypoints - center) / clip.focal_length
+            turned = turn_rays(rays, rotation_matrices(-path[:, :3]))
+            pixels = clip.focal_length * zoom * turned + center
             return (pixels if lens is None else lens.distort(pixels)).astype(np.float32)
 
         seen = clip.detected_2d
@@ -81,10 +85,19 @@ class HoldCamera(PoseStep):
 
 
 def stable_keypoints(clip: Clip3D) -> np.ndarray:
-    """Return a clip's 2D keypoints (N, K, 2) as a static camera would see them."""
+    """Return the 2D keypoints of a clip as a static camera would see them.
+
+    Args:
+        clip (Clip3D): Poses with 2D keypoints. Without a camera path, these stay as
+            they are.
+
+    Returns:
+        np.ndarray: Pixels, without distortion by the lens, (N, K, 2).
+    """
+    points = clip.keypoints_2d
     if clip.camera_path is None:
-        return clip.keypoints_2d
-    points, size = clip.keypoints_2d, (clip.width, clip.height)
+        return points
+    size = (clip.width, clip.height)
     if clip.intrinsics:
         fx, fy, cx, cy, *distortion = clip.intrinsics
         lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)

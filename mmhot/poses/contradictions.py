@@ -34,14 +34,15 @@ _BONES = [
 class Contradictions:
     """Limits that no person exceeds; higher values find fewer contradictions."""
 
-    # Meters; sides change places if the joints of a limb step farther than this on
-    # average, ...
+    # m; mean step of a limb's joints from frame to frame, above which sides may have
+    # changed places
     min_step: float = 0.1
-    # ... and by this many times their step with left and right exchanged.
+    # The same step, relative to the step with left and right exchanged; above it, they
+    # have
     min_step_ratio: float = 3.0
     max_growth: float = 1.15  # ratio of the largest to the smallest size in a motion
     max_unit_growth: float = 5.0  # a larger ratio suggests that the unit changes
-    window: float = 0.5  # seconds; window of the median of sizes, which must last
+    window: float = 0.5  # seconds; window of the median of sizes; shorter changes pass
 
 
 def find_contradictions(
@@ -63,17 +64,16 @@ def find_contradictions(
     """
     relative = body - body[:, :1]
     for limb, joints in _LIMBS.items():
-        now, others = relative[1:, joints], relative[1:, _BODY.flip_indices][:, joints]
-        keep, swap = (
-            np.linalg.norm(x - relative[:-1, joints], axis=-1).mean(1)
-            for x in (now, others)
-        )
-        is_swapped = keep > np.maximum(limits.min_step, limits.min_step_ratio * swap)
+        before = relative[:-1, joints]
+        mirrored = relative[:, _BODY.flip_indices]
+        step = np.linalg.norm(relative[1:, joints] - before, axis=-1).mean(1)
+        swapped = np.linalg.norm(mirrored[1:, joints] - before, axis=-1).mean(1)
+        is_swapped = step > np.maximum(limits.min_step, limits.min_step_ratio * swapped)
         if is_swapped.any():
             begins = list_spans(frames[1:][is_swapped])
             yield f'left and right of {limb} change places in frame {begins}'
     lengths = bone_lengths(body, _BONES)
-    with ignored_warnings():  # bones and frames may be unknown in all of an axis
+    with ignored_warnings():  # all lengths of a bone, or in a frame, may be unknown
         ratios = lengths / np.nanmedian(lengths, axis=0)
         sizes = np.nanmedian(ratios, axis=1)
     known = np.isfinite(sizes)

@@ -2,7 +2,7 @@
 
 There is a generalized linear model for each joint: the logarithm of the expected
 distance from the ground truth is linear in the evidence. Both sides of the body share
-coefficients. They are fitted for the weights of a lifter, and lie beside them.
+coefficients. These are fitted for the weights of one lifter, in a file beside them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,9 +46,9 @@ class EvidenceScales:
     """
 
     smoothing: float = 0.08  # seconds; standard deviation of the filter over time
-    offset: float = 0.002  # meters that are added to distances before their logarithm
+    offset: float = 0.002  # m; added to distances before their logarithm
     confident: float = 0.8  # higher scores count as this: 2D models differ above it
-    # Meters; largest expected error, as evidence may be far from what the fit has seen
+    # m; largest expected error, as evidence may be far from what the fit has seen
     max_error: float = 0.5
 
 
@@ -61,14 +61,15 @@ class ExpectErrors(LiftedStep):
     scales: EvidenceScales = EvidenceScales()
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
-        """Add the errors if the lifter has coefficients and gave evidence."""
-        weights, evidence = lifted.weights, lifted.evidence
-        coefficients = weights and read_coefficients(weights)
-        if not coefficients or evidence is None:
+        """Add the expected errors if the lifter has coefficients and gave evidence."""
+        if lifted.evidence is None or lifted.weights is None:
+            return clip
+        coefficients = read_coefficients(lifted.weights)
+        if coefficients is None:
             return clip
         errors = np.zeros(clip.scores.shape, np.float32)
         for rows in clip.stretches():
-            numbers = gather_evidence(clip, evidence, rows, self.scales)
+            numbers = gather_evidence(clip, lifted.evidence, rows, self.scales)
             errors[rows] = predict_errors(numbers, coefficients, self.scales)
         return replace(clip, expected_error=errors)
 
@@ -121,25 +122,31 @@ def gather_evidence(
     Returns:
         np.ndarray: Numbers in the order of :data:`EVIDENCE`, (T, 17, E).
     """
-    poses, directions = clip.keypoints_3d[rows], evidence.directions[rows]
-    scores = np.minimum(clip.confidence[rows], scales.confident)
-    sigma = scales.smoothing * clip.fps
-    disagreement, correction, scores = (
-        scipy.ndimage.gaussian_filter1d(
-            x.astype(np.float64), sigma, axis=0, mode='nearest'
-        )
-        for x in (evidence.disagreement[rows], evidence.correction[rows], scores)
-    )
+
+    def smooth(values: np.ndarray) -> np.ndarray:
+        sigma = scales.smoothing * clip.fps
+        values = values[rows].astype(np.float64)
+        return scipy.ndimage.gaussian_filter1d(values, sigma, axis=0, mode='nearest')
+
+    disagreement = np.log(smooth(evidence.disagreement) + scales.offset)
+    correction = np.log(smooth(evidence.correction) + scales.offset)
+    confidence = smooth(np.minimum(clip.confidence, scales.confident))
+    poses = clip.keypoints_3d[rows]
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
-    doubts = *(np.log(x + scales.offset) for x in (disagreement, correction)), scores
+    directions = evidence.directions[rows]
     numbers = [
-        *(values for x in doubts for values in (x, x.mean(1, keepdims=True))),
+        disagreement,
+        disagreement.mean(1, keepdims=True),
+        correction,
+        correction.mean(1, keepdims=True),
+        confidence,
+        confidence.mean(1, keepdims=True),
         np.linalg.norm(poses, axis=-1),
         _share_along(poses - poses[:, _PARENTS], directions),
         _share_along((left - right)[:, None], directions),
         np.ones(1),
     ]
-    return np.stack([np.broadcast_to(x, scores.shape) for x in numbers], -1)
+    return np.stack([np.broadcast_to(x, poses.shape[:2]) for x in numbers], -1)
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:

@@ -188,7 +188,8 @@ class FootSolver:
 
         They are (3, T, 3, 3): band, frame, displaced point, axis.
         """
-        root, ankle = self.errors.root_acceleration, self.errors.ankle_acceleration
+        root = self.errors.root_acceleration
+        ankle = self.errors.ankle_acceleration
         precision = np.repeat(np.array([root, ankle, ankle])[:, None] ** -2.0, 3, 1)
         differences = second_differences(self.seconds, 1.0)
         bands = normal_bands(differences, len(self.seconds))

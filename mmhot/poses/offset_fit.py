@@ -119,7 +119,10 @@ def _expectation(facts: Offsets, errors: OffsetErrors) -> _Terms:
 
 
 def _rays(facts: Offsets, offsets: np.ndarray) -> _Terms:
-    """Points are on their rays: x - ray_x * z = 0, and the same in y."""
+    """Points are on their rays, x - ray_x * z = 0, and the same in y.
+
+    Outliers by the offsets so far, (T, P, 3), count less.
+    """
     lines = np.zeros((*facts.rays.shape, 3))
     lines[..., 0, 0] = lines[..., 1, 1] = 1
     lines[..., 2] = -facts.rays
@@ -134,7 +137,7 @@ def _rays(facts: Offsets, offsets: np.ndarray) -> _Terms:
 
 
 def _lengths(facts: Offsets, offsets: np.ndarray) -> _Terms:
-    """Distances are constant; they are linearized around the offsets so far."""
+    """Distances are constant, linearized around the offsets so far, (T, P, 3)."""
     links = facts.links
     pairs = np.einsum('lp,lq->lpq', links, links) / facts.length_error**2
     units = unit_vectors(links @ offsets)

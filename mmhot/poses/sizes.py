@@ -21,7 +21,14 @@ Heights = tuple[float, ...] | dict[int, float]
 
 
 def read_heights(value: float | str | Iterable[float] | Mapping[int, float]) -> Heights:
-    """Read body heights in meters: '1.8', a list '1.8,1.2', or by person '0:1.8'.
+    """Read body heights in meters.
+
+    Args:
+        value (float | str | Iterable[float] | Mapping[int, float]): One height such as
+            1.8 or '1.8', several such as '1.8,1.2', or by track ID such as '0:1.8'.
+
+    Returns:
+        tuple[float, ...] | dict[int, float]: Heights, in order or by track ID.
 
     Raises:
         ValueError: If a height is not between 0.3 and 3 meters.
@@ -67,7 +74,8 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
     floor shows who is taller, unless too few feet rest on it.
     """
 
-    name, of_people = 'sizes', True
+    name = 'sizes'
+    of_people = True
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Scale poses and root positions, and list the heights of several people."""
