@@ -92,7 +92,7 @@ def write_sharing_graph(
 
 
 def _find(tensor: np.ndarray, content: bytes) -> int | None:
-    """Return where a tensor is in a file, in half precision; None if it is not."""
+    """Return where a tensor (...) is in a file, in half precision, or None."""
     if tensor.dtype != np.float32 or tensor.size < _MIN_SIZE:
         return None
     half = tensor.astype(np.float16)

@@ -52,6 +52,6 @@ def list_faults(path: Path) -> list[str]:
 
 
 if __name__ == '__main__':
-    files = sorted(Path('mmhot').rglob('*.py'))
-    found = [fault for file in files for fault in list_faults(file)]
+    files = [*Path('mmhot').rglob('*.py'), *Path('tools').rglob('*.py')]
+    found = [fault for file in sorted(files) for fault in list_faults(file)]
     sys.exit('\n'.join(found) or None)

@@ -98,13 +98,16 @@ def draw_video(
 
 @torch.no_grad()
 def trace_frames(lifter: Lifter, clip: Clip2D, start: int = 0) -> np.ndarray:
-    """Return the frames, 0 to T - 1, that a lifter keeps of a window.
+    """Return the frames that a lifter keeps of a window.
 
     Args:
         lifter (Lifter): Its model has a pruner.
         clip (Clip2D): 2D keypoints of one person.
         start (int): First frame of the window, at the model's frame rate. The clip's
             last frame is repeated after its end.
+
+    Returns:
+        np.ndarray: Indices in the window of T frames, (N,).
 
     Raises:
         ValueError: If the model keeps all frames.
@@ -146,7 +149,7 @@ def draw_kept_frames(
 
 
 def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Join two images at the top; height and width are even, as H.264 needs."""
+    """Join two images (H, W, 3); height and width are even, as H.264 needs."""
     height = max(len(left), len(right)) + 1 & ~1
     width = left.shape[1] + right.shape[1] + 1 & ~1
     image = np.full((height, width, 3), BACKGROUND, np.uint8)

@@ -138,7 +138,10 @@ def trace_pruning(
 
 
 def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
-    """Merge consecutive layers that keep the same patches of the first image."""
+    """Merge consecutive layers that keep the same patches, (B, N) or (B, G, N).
+
+    Only the first image of the batch counts.
+    """
     stages: list[PruningStage] = []
     for layer, patches in enumerate(kept):
         first = layer
@@ -189,7 +192,10 @@ def _write_header(
     corner: tuple[int, int],
     font: int,
 ) -> None:
-    """Write the layers of a stage and the number of kept patches above its column."""
+    """Write the layers and kept patches of a stage on an image (H, W, 3).
+
+    The upper left corner of the text is a pixel (x, y).
+    """
     x, y = corner
     layers = f'layers {stage.first + 1} to {stage.last + 1}'
     if stage.first == stage.last:

@@ -228,7 +228,12 @@ def lift(
 def compare_angles(
     poses: np.ndarray, truth: np.ndarray, parts: tuple[str, ...], fps: float
 ) -> tuple[float, float]:
-    """Return an angle's mean error, and its mean difference at the peaks of bending."""
+    """Compare an angle of poses with the ground truth, both (T, 12, 3).
+
+    Returns:
+        tuple[float, float]: Mean error, and mean difference at the peaks of bending, in
+        degrees.
+    """
     errors = []
     peaks = []
     around = round(_PEAK_SECONDS * fps)

@@ -44,7 +44,7 @@ _WORSE = 0.01  # rise of the error of relative depth, above which a scene is wor
 
 
 def _seated(places: np.ndarray) -> np.ndarray:
-    """Sit down on a chair, with level thighs and upright shins."""
+    """Seat people (T, 17, 3) on a chair, with level thighs and upright shins."""
     seated = places.copy()
     for hip, knee, foot in _LEGS:
         shin = np.linalg.norm(places[:, knee] - places[:, foot], axis=-1)
@@ -55,13 +55,13 @@ def _seated(places: np.ndarray) -> np.ndarray:
 
 
 def _lying(places: np.ndarray) -> np.ndarray:
-    """Lie down on the floor, face up."""
+    """Lay people (T, 17, 3) on the floor, face up."""
     lying = places[..., [0, 2, 1]] * (1, 1, -1)
     return lying + [0, 0, 1] * (_THICKNESS - lying[..., 2].min(1))[:, None, None]
 
 
 def _raised(height: Callable[[np.ndarray], np.ndarray]) -> Callable:
-    """Return a change of motions by a height in meters over seconds."""
+    """Return a change of motions (T, 17, 3): a height in meters by time in seconds."""
     rise = height(np.arange(_FRAMES) / _FPS)
     return lambda places: places + np.multiply.outer(rise, [0, 0, 1])[:, None]
 
@@ -130,7 +130,7 @@ def measure(
 
 
 def place(rng: np.random.Generator, body: np.ndarray) -> np.ndarray:
-    """Return a motion on the floor, of a random size and heading, around z."""
+    """Return a motion (T, 17, 3) on the floor, of a random size and heading."""
     body = body[:_FRAMES] + floor_offset(body)
     body = body - body[:, 0].mean(0) * [1, 1, 0]
     turn = rotation_matrices([0, 0, rng.uniform(0, 2 * np.pi)])

@@ -156,7 +156,14 @@ def resampled(
 
 
 def count_guesses(motions: list[np.ndarray]) -> list[list[str]]:
-    """Return a table: how many guesses of each kind are right, ask, or are wrong."""
+    """Count the guesses that are right, ask the user, or are wrong.
+
+    Args:
+        motions (list[np.ndarray]): Motions, (T, 17, 3) each.
+
+    Returns:
+        list[list[str]]: The header, and a row for each kind of guess.
+    """
     lines = [['guess', 'inputs', 'right', 'asked', 'wrong']]
     for title, is_right in _GUESSES.items():
         answers = [_answer(is_right, motion) for motion in motions]
@@ -201,7 +208,10 @@ def _reads_poses(lay: _Change, form: _Change, motion: np.ndarray) -> bool:
 
 
 def _reads_translations(joints: float, roots: float, world: np.ndarray) -> bool:
-    """Return whether the unit of roots is guessed; both factors are from meters."""
+    """Return whether the unit of roots of a motion (T, 17, 3) is guessed.
+
+    Joints and roots are multiplied by factors first.
+    """
     clip = Clip3D.from_arrays(
         joints * _centered(world),
         FPS / _STRIDE,
@@ -212,7 +222,7 @@ def _reads_translations(joints: float, roots: float, world: np.ndarray) -> bool:
 
 
 def _reads_motion(fps: float, world: np.ndarray) -> bool:
-    """Return whether one person in images at a low rate is found to be one."""
+    """Return whether a motion (T, 17, 3) at a low rate is found to be one person."""
     images = world[:: round(FPS / _STRIDE / fps)]
     pixels = 500 + 200 * (_in_camera(images) - (0, 0, 5))[..., :2]
     clip = Clip2D.from_arrays(pixels, _SIZE, fps, skeleton=_BODY.name)
@@ -220,7 +230,7 @@ def _reads_motion(fps: float, world: np.ndarray) -> bool:
 
 
 def _reads_order(world: np.ndarray) -> bool:
-    """Return whether the order of 17 keypoints is found to be Human3.6M's."""
+    """Return whether the order of keypoints (T, 17, 2) is found to be Human3.6M's."""
     pixels = 500 + 200 * _centered(_in_camera(world))[..., :2]
     return Clip2D.from_arrays(pixels, _SIZE, FPS).skeleton == _BODY.name
 
@@ -248,7 +258,7 @@ def _asks_for_pixels(
 
 
 def _says_nothing(view: _View, world: np.ndarray) -> bool | None:
-    """Return whether keypoints of a view lead to no line; None without a camera."""
+    """Return whether a view of a motion (T, 17, 3) leads to no line, or None."""
     asks = _asks_for_pixels(view, lambda pixels, size: pixels, world)
     return None if asks is None else not asks
 
@@ -285,14 +295,14 @@ def _project(
 def _project_lying(
     world: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, _Size] | None:
-    """Project, as :func:`_project`, people who lie on the floor."""
+    """Project people (T, 17, 3) who lie on the floor, see :func:`_project`."""
     poses = _lying(world)
     poses = poses - poses[:, :1] + np.median(poses[:, :1], axis=0)
     return _project(poses, rng, (2, 10))
 
 
 def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
-    """Convert to pixels of crops of 288x384 around each person."""
+    """Convert pixels (T, 17, 2) to pixels of crops of 288x384 around the person."""
     low = pixels.min(1, keepdims=True)
     high = pixels.max(1, keepdims=True)
     scale = ((high - low) / (288, 384)).max(-1, keepdims=True)
@@ -302,7 +312,8 @@ def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
 def _reads_names(form: str, world: np.ndarray) -> bool:
     """Return whether frame numbers with gaps are read from names of images.
 
-    Some names have random hashes. Times begin at any time of a day and are 80 ms apart.
+    There is an image for each pose (T, 17, 3). Some names have random hashes. Times
+    begin at any time of a day and are 80 ms apart.
     """
     count = len(world)
     rng = np.random.default_rng(count)
@@ -318,18 +329,18 @@ def _reads_names(form: str, world: np.ndarray) -> bool:
 
 
 def _y_up(world: np.ndarray) -> np.ndarray:
-    """Convert from z up to y up."""
+    """Convert from z up to y up, (..., 3)."""
     return world[..., [0, 2, 1]] * (1, 1, -1)
 
 
 def _in_camera(world: np.ndarray) -> np.ndarray:
-    """Convert to the axes of a level camera 5 m away and 1.2 m high."""
+    """Convert (T, 17, 3) to the axes of a level camera 5 m away and 1.2 m high."""
     middle = world[len(world) // 2, 0]
     return (world - [middle[0], middle[1] - 5, 1.2])[..., [0, 2, 1]] * (1, -1, 1)
 
 
 def _lying(world: np.ndarray) -> np.ndarray:
-    """Lay people on the floor, their heads to one of four sides."""
+    """Lay people (T, 17, 3) on the floor, their heads to one of four sides."""
     order, signs = _SIDES[len(world) % len(_SIDES)]
     poses = _centered(world)[..., order] * signs + world[:, :1]
     poses[..., 2] += _THICKNESS - poses[..., 2].min(1, keepdims=True)
@@ -337,7 +348,7 @@ def _lying(world: np.ndarray) -> np.ndarray:
 
 
 def _hanging(world: np.ndarray) -> np.ndarray:
-    """Raise both arms to a bar."""
+    """Raise both arms of people (T, 17, 3) to a bar."""
     poses = world.copy()
     for shoulder, elbow, wrist in _ARMS:
         poses[:, elbow] = poses[:, shoulder] + (0, 0, _ARM)
@@ -347,7 +358,7 @@ def _hanging(world: np.ndarray) -> np.ndarray:
 
 
 def _centered(poses: np.ndarray) -> np.ndarray:
-    """Return poses relative to their hips."""
+    """Return poses (T, 17, 3) relative to their hips."""
     return poses - poses[:, :1]
 
 

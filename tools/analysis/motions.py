@@ -80,8 +80,15 @@ def select_motions(
 ) -> list[tuple[np.ndarray, dict]]:
     """Select evenly spaced motions, each with one camera, for :func:`project_motion`.
 
-    They are of some subjects, such as 'S85', by default of the validation split;
-    docs/data.md describes their folder.
+    Args:
+        data_root (str | Path): Folder of motion capture, see docs/data.md.
+        count (int): Number of motions.
+        subjects (Sequence[str]): Subjects, such as 'S85'. Defaults to the validation
+            split.
+        fps (float): Frames per second. Defaults to 50.
+
+    Returns:
+        list[tuple[np.ndarray, dict]]: Joints in meters, z up, (T, 17, 3), and camera.
     """
     settings: dict[str, Any] = dict(ann_file='cmu_h36m17.npz', split='val')
     if subjects:

@@ -56,7 +56,7 @@ class RunnableModel:
     run: Callable[[Tensor], Any]
 
     def inputs(self, batch_size: int) -> Tensor:
-        """Draw a random batch on the model's device."""
+        """Draw a random batch (B, ...) on the model's device."""
         device = next(self.model.parameters()).device
         return torch.randn(batch_size, *self.shape, device=device)
 
@@ -103,7 +103,11 @@ def open_model(
 def _export(
     model: nn.Module, shape: tuple[int, ...], is_image: bool
 ) -> Callable[[Tensor], Any]:
-    """Export a model, and open the file with as many threads as PyTorch has."""
+    """Export a model, and open the file with as many threads as PyTorch has.
+
+    Returns:
+        Callable: Function that runs it on a batch (B, ...).
+    """
     graph = (PoseGraph if is_image else LifterGraph)(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

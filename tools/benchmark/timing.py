@@ -69,7 +69,7 @@ def time_in_turns(
 
 @torch.inference_mode()
 def run_whole(network: Callable[[torch.Tensor], object], x: torch.Tensor) -> None:
-    """Run a network on a batch, and wait for the GPU."""
+    """Run a network on a batch (B, ...), and wait for the GPU."""
     network(x)
     if x.is_cuda:
         torch.cuda.synchronize()

@@ -152,7 +152,7 @@ def _read_motion(words: Iterator[str], num_channels: int) -> tuple[float, np.nda
 
 
 def _move_bvh(joints: list[_Joint], values: np.ndarray, fps: float) -> JointMotion:
-    """Compute positions and axes of all joints."""
+    """Compute positions and axes of J joints from channels (T, C)."""
     positions = np.empty((len(values), len(joints), 3))
     axes = np.empty((len(values), len(joints), 3, 3))
     column = 0

@@ -55,8 +55,8 @@ def convert_published(
     The model is recognized by its keys, and its sizes are read off the shapes.
 
     Args:
-        state_dict (Mapping): Tensors or arrays by published key, or the checkpoint of
-            a training script around them. A prefix ``module.`` is ignored.
+        state_dict (Mapping): Tensors or arrays (...) by published key, or a checkpoint
+            with them, of a training script. A prefix ``module.`` is ignored.
         weights (str): Which copy to take if there are two: ``'ema'``, the moving
             average, or ``'model'``, the trained weights. Defaults to 'ema'.
         **settings: Settings under their published names that shapes do not determine,
@@ -120,7 +120,7 @@ def convert_file(
 
 
 def _as_tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Check the values, and remove the prefix of data-parallel modules."""
+    """Return tensors (...) by key, without the prefix of data-parallel modules."""
     tensors = {}
     for key, value in state_dict.items():
         if not isinstance(value, Tensor | np.ndarray | np.generic):
@@ -136,7 +136,7 @@ def _as_tensors(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
-    """Choose between ``KEY`` and ``ema_KEY`` where a state dict holds both."""
+    """Choose tensors (...) between ``KEY`` and ``ema_KEY``, if there are both."""
     averaged = {
         key.removeprefix('ema_'): value
         for key, value in tensors.items()
@@ -148,7 +148,7 @@ def _choose_copy(tensors: dict[str, Tensor], weights: str) -> dict[str, Tensor]:
 
 
 def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
-    """Return the published model with such keys."""
+    """Return the published model whose tensors (...) have such keys."""
     for model in PUBLISHED_MODELS:
         if all(any(key.startswith(x) for key in tensors) for x in model.marks):
             return model
@@ -167,7 +167,7 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
 def _fit(
     config: dict, state_dict: dict[str, Tensor], published: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Bring tensors to the shapes of the model, which may lack axes of length one."""
+    """Bring tensors (...) to the shapes of the model, which have axes of length one."""
     expected = MODELS.build(config).state_dict()
     fitting = {
         key: value.reshape(expected[key].shape)
@@ -189,7 +189,7 @@ def _fit(
 def _published_names(
     state_dict: dict[str, Tensor], published: dict[str, Tensor]
 ) -> dict[str, str]:
-    """Find the published key of each of our keys, by the memory of the tensors."""
+    """Find the published key of each of our keys, by the memory of tensors (...)."""
     keys = {x.untyped_storage().data_ptr(): key for key, x in published.items()}
     found = {key: x.untyped_storage().data_ptr() for key, x in state_dict.items()}
     return {key: keys[place] for key, place in found.items() if place in keys}
