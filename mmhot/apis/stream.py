@@ -237,7 +237,7 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
     # The rate of a live stream may be a guess, so only files state theirs.
     stated = frames.fps if frames.finite and not frames.in_memory else None
     fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
-    said: list[Line] = []
+    said: list[Line] = []  # our lines, until stdout is ours again
     with redirect_stdout(sys.stderr):  # some models print
         plan = LivePlan(values, replace(report, say=said.append))
         placer = PeoplePlacer(values.of(PlaceOptions), report.say)
