@@ -279,7 +279,9 @@ def test_keypoints_of_head_and_dataset_in_another_order_stop_the_run(page, tool_
     Path('other.py').write_text(text)
     options = ['--cfg-options', 'model.head.metainfo.from_file=other.py']
     error = tool_error('train', 'small.py', '--work-dir', 'work', *options)
-    assert 'keypoint 0 is bottom, but top in the dataset' in error
+    assert (
+        'keypoint 0 is bottom in model.head (kite-6), but top in the dataset' in error
+    )
 
 
 ARM = ['base', 'elbow', 'wrist', 'tip']
