@@ -117,7 +117,9 @@ class StabilizeCamera(VideoStep):
             return None, lens
         if lens is None and not clip.cuts:  # shots may differ
             lens = find_lens(seen['points'], seen['keyframe'], size)
-        path = solve_camera_path(**seen, size=size, lens=lens)
+        path = solve_camera_path(
+            seen['points'], seen['keyframe'], seen['inliers'], size, lens
+        )
         chosen = choose_path(path, name, self.camera == 'rotating')
         if chosen is not None:  # frames before the first one were not tracked
             chosen = np.concatenate([static_path(people.first), chosen])
@@ -132,7 +134,10 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
     such as points (F, N, 4) in pixels and differences of edges (F,). If the camera only
     seems static, a line in the log says so.
     """
-    path = solve_camera_path(**seen, size=(clip.width, clip.height), lens=clip.lens)
+    size = clip.width, clip.height
+    path = solve_camera_path(
+        seen['points'], seen['keyframe'], seen['inliers'], size, clip.lens
+    )
     if shows_static(path, seen['keyframe']):
         return True
     if not seems_static(path, seen['moved'], _ankle_paths(clip)):

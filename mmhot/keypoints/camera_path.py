@@ -137,7 +137,6 @@ def solve_camera_path(
     inliers: np.ndarray,
     size: tuple[int, int],
     lens: Lens | None = None,
-    moved: np.ndarray | None = None,
 ) -> CameraPath:
     """Fit rotation and zoom to background points, frame by frame.
 
@@ -148,8 +147,6 @@ def solve_camera_path(
         inliers (np.ndarray): Share of the points that fit one homography, (F,).
         size (tuple[int, int]): Width and height of the images.
         lens (Lens, optional): Lens in the first frame of each shot.
-        moved (np.ndarray, optional): Unused; accepted so that all arrays of the
-            background can be passed.
 
     Returns:
         CameraPath: Path of the camera. Frames without enough points repeat the frame
@@ -191,7 +188,7 @@ def find_lens(
 
     Returns:
         Lens | None: A pinhole lens; None if other focal lengths explain the background
-        nearly as well, as if the camera hardly turns.
+        nearly as well, which they do if the camera hardly turns.
     """
     step = -(-len(points) // _SEARCH.num_frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
@@ -215,7 +212,7 @@ def find_lens(
 
 
 class _Fits(NamedTuple):
-    """Rotation and zoom of each frame that are fitted to its background."""
+    """Rotations and zooms that are fitted to the background of each frame."""
 
     rotations: np.ndarray  # relative to the shot's first frame, (F, 3, 3)
     zooms: np.ndarray  # relative to the shot's first frame, (F,)
@@ -228,7 +225,8 @@ def _solve(
 ) -> _Fits:
     """Fit rotation and zoom of each frame relative to its keyframe.
 
-    Points (F, N, 4) and the focal length are in pixels; ``keyframe`` (F,) has rows.
+    ``points`` (F, N, 4) and ``focal`` are in pixels, and ``keyframe`` (F,) is the row
+    of each frame's keyframe. Keyframes come before their frames.
     """
     count = len(points)
     scale = float(max(size))

@@ -216,25 +216,12 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     """Return the strides of a run of :func:`_steps_in_a_row`, rows of contacts (R,)."""
     detected = contacts.feet[run]
     when = contacts.seconds[run]
-    sides = _alternating(detected)
-    ahead = contacts.ahead[run][1:]
-    ankles = contacts.ankles[run]
-    rows = np.arange(len(run))
-    landing = ankles[rows, detected]
-    landed = landing + contacts.path[run]
-    steps = np.diff(landed, axis=0)
-    apart = (landing - ankles[rows, 1 - detected])[1:]
-    moved, between = (np.abs((x * ahead).sum(1)) for x in (steps, apart))
-    # An unknown path (NaN) counts as walking in place, too.
-    in_place = not np.median(moved) > _LIMITS.max_in_place * np.median(between)
-    if in_place:
-        steps = apart
-        moved = between
-    widths = np.abs(steps[:, 0] * ahead[:, 1] - steps[:, 1] * ahead[:, 0])
+    landed = contacts.ankles[run, detected] + contacts.path[run]
+    lengths, widths, in_place = _step_sizes(contacts, run)
     strides: list[Stride] = []
-    for index, side in enumerate(sides[:-2]):
+    for index, side in enumerate(_alternating(detected)[:-2]):
         start, end = when[[index, index + 2]]
-        for row in _lift_offs_in(contacts, start, end)[-1:]:
+        for row in _lift_offs_in(contacts, start, end)[-1:]:  # the last one, if any
             lift_off = contacts.lift_offs[row]
             way = np.linalg.norm(contacts.lifted[row, detected[index]] - landed[index])
             if not in_place and way > _LIMITS.max_slide * (lift_off - start):
@@ -246,9 +233,9 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
                     lift_off=float(lift_off),
                     next_contact=float(end),
                     step_time=float(when[index + 1] - start),
-                    step_length=float(moved[index]),
+                    step_length=float(lengths[index]),
                     step_width=float(widths[index]),
-                    stride_length=float(moved[index] + moved[index + 1]),
+                    stride_length=float(lengths[index] + lengths[index + 1]),
                     in_place=in_place,
                 )
             )
@@ -256,6 +243,30 @@ def _strides_of(contacts: _Contacts, run: np.ndarray) -> list[Stride]:
     fall = np.median(contacts.falls[run[:-1]])
     runs = stance < _LIMITS.min_walking_stance or fall > _LIMITS.max_fall
     return [] if runs else strides
+
+
+def _step_sizes(
+    contacts: _Contacts, run: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Measure the steps of a run, rows of contacts (R,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray, bool]: Lengths and widths in meters, (R - 1,)
+        each, and whether the person walks in place.
+    """
+    detected = contacts.feet[run]
+    ahead = contacts.ahead[run[1:]]
+    landing = contacts.ankles[run, detected]
+    steps = np.diff(landing + contacts.path[run], axis=0)
+    apart = (landing - contacts.ankles[run, 1 - detected])[1:]
+    lengths, between = (np.abs((x * ahead).sum(1)) for x in (steps, apart))
+    # An unknown path (NaN) counts as walking in place, too.
+    in_place = not np.median(lengths) > _LIMITS.max_in_place * np.median(between)
+    if in_place:
+        steps = apart
+        lengths = between
+    widths = np.abs(steps[:, 0] * ahead[:, 1] - steps[:, 1] * ahead[:, 0])
+    return lengths, widths, in_place
 
 
 def _alternating(detected: np.ndarray) -> np.ndarray:

@@ -43,7 +43,8 @@ _MAX_SPEED = 4.0 / 1.7
 # Person sizes; lower bound of the limit by speed. Real photos change by 0.2 and more.
 # Higher values recognize fewer photos.
 _MIN_CHANGE = 0.12
-# Share of leg joints that must be known to use the limit by speed.
+# Share of leg joints that are known if legs are visible. Higher values recognize fewer
+# photos.
 _KNOWN_LEGS = 0.5
 _LEGS = 'knee', 'ankle', 'foot'
 _FEWEST_PHOTOS = 4  # images; fewer are never separate photos

@@ -127,7 +127,9 @@ class _PixelLimits:
     # Share of width and height that people of an image exceed, else they are in its
     # upper left corner. Higher values log more clips.
     min_extent: float = 0.2
-    percent: float = 101  # pixels; larger images may have keypoints in percent
+    # Pixels; if all coordinates are smaller, in an image at least twice as large, they
+    # are percent. Higher values log more clips.
+    max_percent: float = 101
     # Share of width and height; smaller crops that people fill are logged. Higher
     # values log more clips.
     max_crop: float = 0.85
@@ -266,7 +268,7 @@ def warn_of_other_pixels(
     size = np.array(image_size)
     corner = np.nanpercentile(points, _PIXELS.nearly_all, axis=(0, 1))
     is_corner = (corner < _PIXELS.min_extent * size).all()
-    is_percent = corner.max() <= min(_PIXELS.percent, size.min() / 2)
+    is_percent = corner.max() <= min(_PIXELS.max_percent, size.min() / 2)
     crop = _crop_of(points)
     is_crop = crop is not None and (crop < _PIXELS.max_crop * size).all()
     if is_corner or is_percent or is_crop:

@@ -120,7 +120,9 @@ def observe(video, cuts=(), interval=1):
 
 
 def solve(arrays, focal=FOCAL):
-    return solve_camera_path(**arrays, size=SIZE, lens=Lens.pinhole(focal, *SIZE))
+    points, keyframe, inliers = (arrays[x] for x in ('points', 'keyframe', 'inliers'))
+    lens = Lens.pinhole(focal, *SIZE)
+    return solve_camera_path(points, keyframe, inliers, SIZE, lens)
 
 
 @pytest.fixture(scope='module')
