@@ -26,6 +26,10 @@ MAX_JSON = 256 << 20
 # bytes. Noise is hardly compressed, so that a larger ratio shows an invented file.
 _MAX_ARRAYS = 512 << 20  # bytes of all arrays
 _MAX_RATIO = 4  # bytes of all arrays by bytes of the file
+# A file of nested lists is read if it holds no more values than the larger of these.
+# Lists that share one object use little memory until they become an array.
+_MAX_VALUES = 1_000_000  # values of a file, repeated ones included
+_MAX_DENSITY = 10  # values by bytes of the file
 
 
 def load_arrays(
@@ -176,6 +180,42 @@ def as_numbers(name: str, values: object, *, of_text: bool = False) -> np.ndarra
     is_number = isinstance(first, int | float)
     got = 'lists of different lengths' if is_number else reprlib.repr(first)
     raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
+
+
+def check_count(value: object, size: int) -> None:
+    """Raise ValueError if a file repeats its values too often, or without end.
+
+    Args:
+        value (object): Content of the file: nested dicts, lists and arrays (...).
+        size (int): Size of the file in bytes.
+    """
+    if _count(value, {}) > max(_MAX_VALUES, _MAX_DENSITY * size):
+        raise ValueError(
+            'repeats the same values, or lists within themselves, too often to be read'
+        )
+
+
+def _count(value: object, counts: dict[int, float]) -> float:
+    """Count nested values, infinitely many in a list that contains itself.
+
+    Args:
+        value (object): Nested dicts, lists and arrays (...).
+        counts (dict[int, float]): Counts of containers that were met, by identity.
+    """
+    if isinstance(value, np.ndarray):
+        if not value.dtype.hasobject:
+            return value.size
+        parts = value.ravel().tolist()
+    elif isinstance(value, dict):
+        parts = list(value.values())
+    elif isinstance(value, list | tuple):
+        parts = list(value)
+    else:
+        return 1
+    if id(value) not in counts:
+        counts[id(value)] = np.inf  # until all parts are counted
+        counts[id(value)] = sum(_count(part, counts) for part in parts)
+    return counts[id(value)]
 
 
 def first_of(values: object) -> object:

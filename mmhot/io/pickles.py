@@ -24,7 +24,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.io.arrays import check_sizes
+from mmhot.io.arrays import check_count, check_sizes
 
 SAFETENSORS = '.safetensors'
 """Suffix of files that hold tensors and text alone."""
@@ -164,7 +164,9 @@ def _load(path: Path) -> Any:
         file.seek(0)
         if start == b'PK':
             return _load_archive(path)
-        return _load_array(file) if start == b'\x93N' else _unpickle(file)
+        content = _load_array(file) if start == b'\x93N' else _unpickle(file)
+    check_count(content, path.stat().st_size)
+    return content
 
 
 def _load_archive(path: Path) -> dict[str, Any]:
@@ -174,6 +176,7 @@ def _load_archive(path: Path) -> dict[str, Any]:
         for name in archive.files:
             with archive.zip.open(f'{name}.npy') as file:
                 values[name] = _load_array(file)
+        check_count(values, sum(x.file_size for x in archive.zip.infolist()))
     return values
 
 

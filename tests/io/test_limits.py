@@ -11,6 +11,7 @@ from pickled_calls import PickledCall
 
 import mmhot
 from mmhot.io.arrays import load_arrays, load_json
+from mmhot.io.readers.lens import read_lens
 from mmhot.structures.clips_2d import MAX_TRACKS
 
 POSE = walk(1)[0]
@@ -39,12 +40,36 @@ def test_track_ids_are_limited(tmp_path):
     assert_refused(path, f'has {count} track IDs: at most {MAX_TRACKS} are read')
 
 
-def test_pickles_of_few_bytes_become_few_values(tmp_path):
+def times_1000(depth):
+    """A list of 1000 ** depth numbers, of which few are stored."""
+    values = [1.0] * 1000
+    for _ in range(depth - 1):
+        values = [values] * 1000
+    return values
+
+
+def endless():
+    values = []
+    values.append(values)
+    return values
+
+
+@pytest.mark.parametrize(
+    'content', [times_1000(3), endless(), PickledCall(bytes, 7_800_000_000)]
+)
+def test_pickles_of_few_bytes_become_few_values(tmp_path, content):
     path = tmp_path / 'a.pkl'
-    path.write_bytes(pickle.dumps(PickledCall(bytes, 7_800_000_000)))
+    path.write_bytes(pickle.dumps(content))
     with pytest.raises(ValueError, match='a.pkl') as info:
         mmhot.lift(path, image_size=(640, 480), fps=25)
     assert '\n' not in str(info.value)
+
+
+def test_aliases_of_yaml_end(tmp_path):
+    path = tmp_path / 'camera.yml'
+    path.write_text('K: &matrix [*matrix]')
+    with pytest.raises(ValueError, match='repeats the same values'):
+        read_lens(path)
 
 
 @pytest.mark.parametrize('form', ['bvh', 'trc'])

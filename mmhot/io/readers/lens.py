@@ -18,6 +18,7 @@ from mmhot.errors import naming
 from mmhot.io.arrays import (
     as_number,
     as_numbers,
+    check_count,
     load_arrays,
     load_json,
     read_limited,
@@ -104,9 +105,11 @@ def _load_yaml(path: Path) -> object:
     text = read_limited(path, _MAX_TEXT).decode('utf-8')
     text = text.removeprefix('%YAML:1.0')  # OpenCV's header, which is not valid YAML
     try:
-        return yaml.load(text, Loader)
+        content = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(f'is not valid YAML: {error}') from error
+    check_count(content, len(text))
+    return content
 
 
 def _numbers_of(content: Mapping[str, object]) -> dict[str, np.ndarray]:
