@@ -64,6 +64,7 @@ class KeypointGroups(nn.Module):
         self.num_slots = max(map(len, slots))
         self.num_sparse = sum(map(len, slots))
         self.num_parts = sum(map(len, parts))
+        self.num_queries = self.num_parts + self.num_sparse
         self.dense_counts = tuple(sum(map(len, group)) for group in parts)
         self.num_dense = sum(self.dense_counts)
         self._register_slots(slots)
@@ -87,7 +88,7 @@ class KeypointGroups(nn.Module):
 
     def _register_scorers(self, slots: list, parts: list) -> None:
         """Register the query tokens, parts then keypoints, that score for a group."""
-        tokens = torch.arange(self.num_parts + self.num_sparse)
+        tokens = torch.arange(self.num_queries)
         of_parts, of_slots = tokens.tensor_split([self.num_parts])
         own = zip(
             of_parts.split([*map(len, parts)]),

@@ -126,14 +126,13 @@ class GTPTHead(BaseHead):
         scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
         attention = partial(GroupAttention, embed_dims, num_heads, scale)
         sizes = embed_dims, round(mlp_ratio * embed_dims)
-        num_queries = self.groups.num_parts + self.groups.num_sparse
         self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
         table = sine_positions(rows, columns, embed_dims)
         table = nn.functional.pad(table, (0, 0, 1, 0))  # row 0 for tokens without one
         self.register_buffer('positions', table, persistent=False)
         blocks = (GroupBlock(attention(), *sizes) for _ in range(coarse_depth))
         self.coarse_encoder = CoarseEncoder(
-            blocks, embed_dims, num_queries, keypoint_layer
+            blocks, embed_dims, self.groups.num_queries, keypoint_layer
         )
         self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
         blocks = (GroupBlock(attention(share_slots), *sizes) for _ in range(fine_depth))

@@ -5,6 +5,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from mmhot.models.gtpt.groups import KeypointGroups
+
 _BINS = 'classify_x.1.', 'classify_y.1.'
 _DENSE = 'coarse_to_fine.dense_tokens'
 _QUERIES = 'coarse_encoder.query_tokens'
@@ -30,32 +32,47 @@ def fit_weights(
         state_dict (dict[str, Tensor]): Saved weights (...), changed in place.
         prefix (str): Prefix of the names of the head's weights.
     """
-    num_sparse = head.groups.num_sparse
-    num_parts = head.groups.num_parts
-    drops_parts = not num_parts and state_dict.pop(prefix + _DENSE, None) is not None
+    groups = head.groups
+    has_parts = groups.num_parts > 0
+    drops_parts = not has_parts and state_dict.pop(prefix + _DENSE, None) is not None
     for name, parameter in head.named_parameters():
         key = prefix + name
-        length = len(parameter)
         saved = state_dict.get(key)
-        if saved is None or len(saved) == length:
+        if saved is None or len(saved) == len(parameter):
             continue
         if saved.shape[1:] != parameter.shape[1:]:
             continue
-        if name.startswith(_BINS):
-            bins = saved.reshape(len(saved), -1).T[None].float()
-            bins = interpolate(bins, length, mode='linear')[0].T
-            state_dict[key] = bins.reshape(parameter.shape).to(saved.dtype)
-            change = f'{len(saved)} bins interpolated to {length}'
-        elif name == _QUERIES and drops_parts and len(saved) > num_sparse:
-            state_dict[key] = saved[-num_sparse:]
-            change = f'{len(saved) - num_sparse} tokens of parts left out'
-        elif name == _QUERIES and len(saved) == num_sparse:
-            new = parameter[:num_parts].detach().to(saved)
-            state_dict[key] = torch.cat([new, saved])
-            change = f'{num_parts} new tokens'
-        elif name in (_QUERIES, *_GATES):
-            state_dict[key] = saved[torch.arange(length) % len(saved)]
-            change = f'{len(saved)} rows copied in turn, as the keypoints differ'
-        else:
-            continue
-        print_log(f'{key}: fitted to this model: {change}', 'current')
+        fitted = _fit(name, parameter, saved, groups, drops_parts)
+        if fitted is not None:
+            state_dict[key], change = fitted
+            print_log(f'{key}: fitted to this model: {change}', 'current')
+
+
+def _fit(
+    name: str,
+    parameter: Tensor,
+    saved: Tensor,
+    groups: KeypointGroups,
+    drops_parts: bool,
+) -> tuple[Tensor, str] | None:
+    """Fit saved weights (N', ...) to a parameter (N, ...), and describe the change.
+
+    None if the parameter does not depend on image size or keypoints.
+    """
+    length = len(parameter)
+    count = len(saved)
+    num_sparse = groups.num_sparse
+    if name.startswith(_BINS):
+        bins = saved.reshape(count, -1).T[None].float()
+        bins = interpolate(bins, length, mode='linear')[0].T
+        bins = bins.reshape(parameter.shape).to(saved.dtype)
+        return bins, f'{count} bins interpolated to {length}'
+    if name == _QUERIES and drops_parts and count > num_sparse:
+        return saved[-num_sparse:], f'{count - num_sparse} tokens of parts left out'
+    if name == _QUERIES and count == num_sparse:
+        new = parameter[: groups.num_parts].detach().to(saved)
+        return torch.cat([new, saved]), f'{groups.num_parts} new tokens'
+    if name in (_QUERIES, *_GATES):
+        rows = torch.arange(length) % count
+        return saved[rows], f'{count} rows copied in turn, as the keypoints differ'
+    return None

@@ -1,7 +1,9 @@
 """Transformer blocks, position embeddings, and execution modes of PyTorch."""
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from mmcv.cnn.bricks import DropPath
@@ -60,8 +62,8 @@ class TransformerBlock(nn.Module):
         embed_dims: int,
         num_heads: int,
         mlp_dims: int,
-        drop_rate: float = 0.0,
-        drop_path: float = 0.0,
+        drop_rate: float,
+        drop_path: float,
     ) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(embed_dims, eps=1e-6)
@@ -74,6 +76,24 @@ class TransformerBlock(nn.Module):
         """Map ``(..., N, C)`` to ``(..., N, C)``."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+def build_blocks(
+    block: Callable[..., nn.Module],
+    depth: int,
+    drop_path_rates: tuple[float, float],
+    **settings: Any,
+) -> list[nn.Module]:
+    """Build blocks with stochastic depth rates that rise linearly over the depth.
+
+    Args:
+        block (Callable): Class of the blocks, with an argument ``drop_path``.
+        depth (int): Number of blocks.
+        drop_path_rates (tuple[float, float]): Rates of the first and the last block.
+        **settings: Further arguments of all blocks.
+    """
+    rates = torch.linspace(*drop_path_rates, depth).tolist()
+    return [block(**settings, drop_path=rate) for rate in rates]
 
 
 def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:

@@ -14,7 +14,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, check_heads
-from mmhot.models.layers.blocks import PositionTable, ResidualMLP, check_windows
+from mmhot.models.layers.blocks import (
+    PositionTable,
+    ResidualMLP,
+    build_blocks,
+    check_windows,
+)
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv, tree_adjacency
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
@@ -203,11 +208,19 @@ class HTNet(BaseModule):
         self.in_channels = in_channels
         self.embed = nn.Linear(in_channels, embed_dims)
         self.position = PositionTable(tree.num_keypoints, embed_dims)
-        sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
-        rates = (drop_rate, proj_drop_rate)
-        drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
         self.blocks = nn.Sequential(
-            *(SpatialBlock(*sizes, tree, *rates, rate) for rate in drop_paths)
+            *build_blocks(
+                SpatialBlock,
+                depth,
+                drop_path_rates,
+                embed_dims=embed_dims,
+                num_heads=num_heads,
+                mlp_dims=mlp_dims,
+                graph_dims=graph_dims,
+                skeleton=tree,
+                drop_rate=drop_rate,
+                proj_drop=proj_drop_rate,
+            )
         )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
 

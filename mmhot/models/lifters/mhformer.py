@@ -14,7 +14,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, CrossAttention, received_attention
-from mmhot.models.layers.blocks import PositionTable, ResidualMLP, TransformerBlock
+from mmhot.models.layers.blocks import (
+    PositionTable,
+    ResidualMLP,
+    TransformerBlock,
+    build_blocks,
+)
 from mmhot.models.tokens.host import Host
 
 NUM_HYPOTHESES = 3
@@ -126,13 +131,19 @@ class HypothesisGenerator(nn.Module):
         hypotheses = range(NUM_HYPOTHESES)
         # These norms have PyTorch's default eps, unlike the others.
         self.norms = nn.ModuleList(nn.LayerNorm(num_frames) for _ in hypotheses)
-        sizes = (num_frames, num_heads, 2 * num_frames)
-        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
         self.encoders = nn.ModuleList(
             nn.Sequential(
                 PositionTable(num_tokens, num_frames),
                 nn.Dropout(drop_rate),
-                *(TransformerBlock(*sizes, drop_rate, rate) for rate in drop_paths),
+                *build_blocks(
+                    TransformerBlock,
+                    depth,
+                    (0, drop_path_rate),
+                    embed_dims=num_frames,
+                    num_heads=num_heads,
+                    mlp_dims=2 * num_frames,
+                    drop_rate=drop_rate,
+                ),
                 nn.LayerNorm(num_frames, eps=1e-6),
             )
             for _ in hypotheses

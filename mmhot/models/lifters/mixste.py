@@ -6,12 +6,11 @@
 
 from typing import Any
 
-import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import received_attention
-from mmhot.models.layers.blocks import PositionTable, TransformerBlock
+from mmhot.models.layers.blocks import PositionTable, TransformerBlock, build_blocks
 from mmhot.models.tokens.host import Host
 
 
@@ -91,8 +90,15 @@ class MixSTE(Host):
         self.temporal_position = PositionTable(num_frames, embed_dims)
         self.spatial_blocks, self.temporal_blocks = (
             nn.ModuleList(
-                TransformerBlock(embed_dims, num_heads, mlp_dims, drop_rate, drop_path)
-                for drop_path in torch.linspace(0, drop_path_rate, depth).tolist()
+                build_blocks(
+                    TransformerBlock,
+                    depth,
+                    (0, drop_path_rate),
+                    embed_dims=embed_dims,
+                    num_heads=num_heads,
+                    mlp_dims=mlp_dims,
+                    drop_rate=drop_rate,
+                )
             )
             for _ in range(2)
         )

@@ -14,7 +14,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, received_attention
-from mmhot.models.layers.blocks import fuse_streams
+from mmhot.models.layers.blocks import build_blocks, fuse_streams
 from mmhot.models.tokens.host import Host
 
 
@@ -145,13 +145,19 @@ class MotionBERT(Host):
         nn.init.trunc_normal_(self.temp_embed, std=0.02)
         nn.init.trunc_normal_(self.spat_embed, std=0.02)
         self.pos_drop = nn.Dropout(drop_rate)
-        sizes = (embed_dims, num_heads, int(embed_dims * mlp_ratio))
-        drop_paths = torch.linspace(0, drop_path_rate, depth).tolist()
-        self.blocks_st = nn.ModuleList(
-            SpaceTimeBlock(*sizes, drop_rate, drop_path) for drop_path in drop_paths
-        )
-        self.blocks_ts = nn.ModuleList(
-            TimeSpaceBlock(*sizes, drop_rate, drop_path) for drop_path in drop_paths
+        self.blocks_st, self.blocks_ts = (
+            nn.ModuleList(
+                build_blocks(
+                    kind,
+                    depth,
+                    (0, drop_path_rate),
+                    embed_dims=embed_dims,
+                    num_heads=num_heads,
+                    mlp_dims=int(embed_dims * mlp_ratio),
+                    drop_rate=drop_rate,
+                )
+            )
+            for kind in (SpaceTimeBlock, TimeSpaceBlock)
         )
         self.attn_regress = nn.ModuleList(
             nn.Linear(2 * embed_dims, 2) for _ in range(depth)

@@ -5,6 +5,8 @@
 paper's efficient temporal-spatial tokenization (ETST). The spatial blocks are HTNet's.
 """
 
+from functools import partial
+
 import numpy as np
 import scipy.fft
 import torch
@@ -13,7 +15,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import check_heads
-from mmhot.models.layers.blocks import PositionTable, ResidualMLP, check_windows
+from mmhot.models.layers.blocks import (
+    PositionTable,
+    ResidualMLP,
+    build_blocks,
+    check_windows,
+)
 from mmhot.models.lifters.graph_conv import chain_adjacency
 from mmhot.models.lifters.htnet import (
     GlobalBodyInteraction,
@@ -102,19 +109,25 @@ class NanoHTNet(BaseModule):
             )
         check_heads(embed_dims, num_heads, parts=6)  # thirds and halves are split
         tree = configured_skeleton(skeleton)
-        num_keypoints = tree.num_keypoints
         self.num_frames = num_frames
         self.num_keep_frames = num_keep_frames
-        self.num_keypoints = num_keypoints
+        self.num_keypoints = tree.num_keypoints
         self.in_channels = in_channels
-        drop_paths = torch.linspace(*drop_path_rates, depth).tolist()
-        sizes = (embed_dims, num_heads, mlp_dims, graph_dims)
+        build = partial(
+            build_blocks,
+            depth=depth,
+            drop_path_rates=drop_path_rates,
+            embed_dims=embed_dims,
+            num_heads=num_heads,
+            mlp_dims=mlp_dims,
+            graph_dims=graph_dims,
+            proj_drop=proj_drop_rate,
+        )
 
         self.spatial_embed = nn.Linear(num_frames * in_channels, embed_dims)
-        self.spatial_position = PositionTable(num_keypoints, embed_dims)
-        rates = (spatial_drop_rate, proj_drop_rate)
+        self.spatial_position = PositionTable(self.num_keypoints, embed_dims)
         self.spatial_blocks = nn.Sequential(
-            *(SpatialBlock(*sizes, tree, *rates, rate) for rate in drop_paths)
+            *build(SpatialBlock, skeleton=tree, drop_rate=spatial_drop_rate)
         )
         self.spatial_norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.spatial_proj = nn.Linear(embed_dims, num_keep_frames * branch_dims)
@@ -123,15 +136,14 @@ class NanoHTNet(BaseModule):
         # SciPy, coefficients are twice the sum and not normalized.
         cosines = scipy.fft.dct(np.eye(num_frames), axis=0)[:num_keep_frames]
         self.register_buffer('dct', torch.tensor(cosines).float(), persistent=False)
-        self.temporal_embed = nn.Linear(in_channels * num_keypoints, embed_dims)
+        self.temporal_embed = nn.Linear(in_channels * self.num_keypoints, embed_dims)
         self.temporal_position = PositionTable(num_keep_frames, embed_dims)
         chain = chain_adjacency(num_keep_frames)
-        rates = (temporal_drop_rate, proj_drop_rate)
         self.temporal_blocks = nn.Sequential(
-            *(TemporalBlock(*sizes, chain, *rates, rate) for rate in drop_paths)
+            *build(TemporalBlock, adjacency=chain, drop_rate=temporal_drop_rate)
         )
         self.temporal_norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.temporal_proj = nn.Linear(embed_dims, num_keypoints * branch_dims)
+        self.temporal_proj = nn.Linear(embed_dims, self.num_keypoints * branch_dims)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map 2D poses to features of center frames, (B, T', K, 2 * branch_dims).
