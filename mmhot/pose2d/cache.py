@@ -128,7 +128,7 @@ def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
         rows = np.split(np.arange(len(everyone)), counts.cumsum())[: len(counts)]
         width, height = arrays['size'].tolist()
         clip = ClipPeople(
-            [everyone.take(of_frame) for of_frame in rows],
+            [everyone.take(frame_rows) for frame_rows in rows],
             arrays['times'].tolist(),
             (width, height),
             bool(arrays['complete']),

@@ -192,7 +192,7 @@ class CropEstimator(PoseEstimator):
 def crops_of(images: Images, boxes: BoxArrays) -> list[Crop]:
     """List the image and the box (4,) of each person in all images."""
     pairs = zip(images, boxes, strict=True)
-    return [(image, box) for image, of_image in pairs for box in of_image]
+    return [(image, box) for image, image_boxes in pairs for box in image_boxes]
 
 
 def split_poses(
@@ -202,5 +202,5 @@ def split_poses(
 
     The boxes of each image, (P, 4), give the number of its people.
     """
-    ends = np.cumsum([len(of_image) for of_image in boxes])[:-1]
+    ends = np.cumsum([len(image_boxes) for image_boxes in boxes])[:-1]
     return list(zip(np.split(keypoints, ends), np.split(scores, ends), strict=True))

@@ -77,8 +77,8 @@ class OnnxDetector(Detector):
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""
-        crowds = [x.take(x.bbox_scores >= self.min_score) for x in self.find(images)]
-        return [(people.bboxes, people.bbox_scores) for people in crowds]
+        found = [x.take(x.bbox_scores >= self.min_score) for x in self.find(images)]
+        return [(people.bboxes, people.bbox_scores) for people in found]
 
     def find(self, images: Images) -> list[People]:
         """Find people with any score, and K keypoints if the model estimates poses.
@@ -154,8 +154,8 @@ class OneStageEstimator(PoseEstimator):
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        crowds = self.detector.find(images)
-        return [self._match(*pair) for pair in zip(boxes, crowds, strict=True)]
+        found = self.detector.find(images)
+        return [self._match(*pair) for pair in zip(boxes, found, strict=True)]
 
     def _match(self, boxes: np.ndarray, people: People) -> Pose:
         """Give each box (P, 4) the pose whose box overlaps it most."""

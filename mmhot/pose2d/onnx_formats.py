@@ -57,8 +57,16 @@ class OnnxFile:
     """An ONNX file in ONNX Runtime, with all that is known of its model.
 
     Arguments and errors: see :func:`mmhot.deploy.onnx_sessions.open_session`.
-    ``meta`` is ``meta.json`` of ``mmhot export``, or empty, and ``outputs`` has the
-    shapes of the outputs.
+
+    Attributes:
+        path (Path): The file.
+        name (str): Name of the model.
+        session: Session of ONNX Runtime.
+        meta (dict): ``meta.json`` of ``mmhot export``, or empty.
+        pipeline (PipelineFile): ``pipeline.json`` of MMDeploy, or empty.
+        input: The input of the session.
+        is_image (bool): Whether the input is images of three channels.
+        outputs (dict): Shapes of the outputs by name; open sides are text.
     """
 
     def __init__(
@@ -71,18 +79,21 @@ class OnnxFile:
         self.session = open_session(path, device, threads)
         self.meta = read_meta(self.session, path)
         self.pipeline = _read_pipeline(self.path.with_name(PIPELINE_FILE))
-        is_any = self.path.name in (MODEL_FILE, SDK_FILE)
-        self.name = self.meta.get('name', folder.name if is_any else self.path.stem)
+        has_common_name = self.path.name in (MODEL_FILE, SDK_FILE)
+        name = folder.name if has_common_name else self.path.stem
+        self.name = self.meta.get('name', name)
         inputs = self.session.get_inputs()
         if len(inputs) != 1:
             names = ', '.join(entry.name for entry in inputs)
             raise ValueError(f'{path} has the inputs {names}: one image is expected')
         self.input = inputs[0]
         shape = [*self.input.shape, None, None, None][:4]
-        self._is_last = shape[3] == 3 != shape[1]  # channels last, as in MoveNet
-        sides = shape[1:3] if self._is_last else shape[2:]
+        self._channels_last = shape[3] == 3 != shape[1]  # as in MoveNet
+        sides = shape[1:3] if self._channels_last else shape[2:]
         self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
-        has_planes = self._is_last or shape[1] == 3 or not isinstance(shape[1], int)
+        has_planes = (
+            self._channels_last or shape[1] == 3 or not isinstance(shape[1], int)
+        )
         self.is_image = len(self.input.shape) in (0, 4) and has_planes
         self.outputs = {entry.name: entry.shape for entry in self.session.get_outputs()}
 
@@ -94,17 +105,23 @@ class OnnxFile:
 
     def run(self, batch: np.ndarray, outputs: list[str] | None = None) -> list:
         """Run the model on planes (B, 3, H, W), and return all or the named outputs."""
-        if self._is_last:
+        if self._channels_last:
             batch = batch.transpose(0, 2, 3, 1)
         return run_session(self.session, self.path, batch, outputs or [*self.outputs])
 
     def input_size(self, side: int = 0) -> tuple[int, int]:
-        """Return width and height of the input, by graph, pipeline or default side."""
+        """Return width and height of the input in pixels.
+
+        The graph states them, or else the pipeline. Otherwise both are ``side``.
+        """
         width, height = self.pipeline.size or (side, side)
         return self._width or width, self._height or height
 
     def output_shapes(self, size: tuple[int, int]) -> list[tuple[int, ...]]:
-        """Return the shapes of outputs, from a run where the file leaves them open."""
+        """Return the shapes of the outputs for an input of a size (width, height).
+
+        If the file leaves them open, a run of the model shows them.
+        """
         shapes = [tuple(shape) for shape in self.outputs.values()]
         if all(isinstance(side, int) for shape in shapes for side in shape[1:]):
             return shapes
@@ -112,7 +129,15 @@ class OnnxFile:
         return [output.shape for output in self.run(zeros)]
 
     def find_skeleton(self, num_keypoints: int, name: str | None) -> Skeleton:
-        """Choose the skeleton by argument, metadata, or number of keypoints."""
+        """Choose the skeleton by argument, metadata, or number of keypoints.
+
+        Args:
+            num_keypoints (int): Keypoints that the model predicts.
+            name (str, optional): Skeleton that the user has given.
+
+        Raises:
+            ValueError: If the skeleton has another number of keypoints.
+        """
         metadata = self.session.get_modelmeta().custom_metadata_map
         with naming(self.path):
             if name is None and 'joints' in self.meta:  # an export has its own
@@ -147,8 +172,9 @@ class OnnxFile:
             return self.pipeline.udp
         if 'udp' in self.name.lower():
             return True
-        # Graphs keep the names of weights. Plain vision transformers embed patches, and
-        # unlike Swin have no stages; only ViTPose estimates heatmaps with one.
+        # Graphs keep the names of weights. ViTPose is the only model with heatmaps that
+        # is a plain vision transformer: it embeds patches, and has no stages like
+        # Swin's.
         graph = self.path.read_bytes()
         return b'patch_embed' in graph and b'.stages.' not in graph
 

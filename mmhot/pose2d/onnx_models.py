@@ -126,8 +126,8 @@ class OnnxPoseEstimator(CropEstimator):
             mirrored = self._run([crop[:, ::-1] for crop in crops])
             outputs = self._average(outputs, mirrored)
         poses = []
-        for matrix, *of_crop in zip(matrices, *outputs, strict=True):
-            points, scores = self._layout.decode(*of_crop, self._size)
+        for matrix, *crop_outputs in zip(matrices, *outputs, strict=True):
+            points, scores = self._layout.decode(*crop_outputs, self._size)
             if self._curve is not None:
                 scores = np.interp(scores, *self._curve)
             poses.append((unmap_points(matrix, points), scores))

@@ -114,7 +114,7 @@ class TurnedCrops(PoseEstimator):
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
-        priors = [Prior.unknown(len(of_image)) for of_image in boxes]
+        priors = [Prior.unknown(len(image_boxes)) for image_boxes in boxes]
         tilt = _SETTINGS.min_tilt
         return self._estimate(self.estimator, images, boxes, priors, tilt)
 

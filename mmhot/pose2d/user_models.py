@@ -83,7 +83,7 @@ class UserEstimator(PoseEstimator):
         with user_code(f'the 2D model {self.name!r}'):
             found = estimate(images, boxes, *more)
             count = get_skeleton(self.skeleton).num_keypoints
-            sizes = [(len(of_image), count) for of_image in boxes]
+            sizes = [(len(image_boxes), count) for image_boxes in boxes]
             first = f'{(*sizes[0], 2)} and {sizes[0]}' if sizes else 'none'
             _require(
                 found,

@@ -16,23 +16,48 @@ from mmhot.structures.people import People, box_iou
 
 _PARTS = ('head', 'trunk', 'thighs', 'shins')
 _SIDES = ('left', 'right')
+_TRUNK = ('left_shoulder', 'right_shoulder', 'left_hip', 'right_hip')
 
 
 @dataclass(frozen=True)
 class AppearanceSettings:
-    """Frames, sample points and histogram bins that describe people."""
+    """Frames, points and histogram bins that describe people.
+
+    A part of the body is sampled on a grid of points.
+    """
 
     interval: int = 5  # frames between descriptions; higher describes people less often
-    # Largest IoU with another box; more overlap would mix the colors of two people.
+    # Largest intersection over union with another box; more would mix the colors of two
+    # people. Higher values describe people more often.
     max_overlap: float = 0.2
-    min_score: float = 0.3  # keypoint score; parts with a lower one count as not seen
-    limb_width: float = 0.22  # sampled width of limbs and heads, share of their length
+    # Least keypoint score of a part's joints; with less, it counts as not seen. Higher
+    # values describe fewer parts.
+    min_score: float = 0.3
+    # Width of limbs and heads that is sampled, as a share of their length. Higher
+    # values see more clothes, and more background.
+    limb_width: float = 0.22
+    # Margin of the trunk's sides that is not sampled, as a share of its width. Higher
+    # values see less of the arms before it.
+    trunk_margin: float = 0.2
+    # The head is sampled from the chin, below the ears, to its top, above them. Both
+    # are distances as a share of the distance from the ears to the neck.
+    chin: float = 0.3
+    top: float = 0.6
+    # Ends of a part that are not sampled, as a share of its length. Higher values see
+    # less of its neighbors.
+    end_margin: float = 0.1
     along: int = 10  # samples along a part
     across: int = 5  # samples across a part
+    # Samples of a part inside the image; with fewer, it counts as not seen. Higher
+    # values describe fewer parts.
+    min_samples: int = 20
+    # Gray levels that are added before the logarithm. Higher values let noise in dark
+    # clothes count less.
+    dark_level: float = 4.0
     colors: int = 7  # bins of each opponent color
     levels: int = 6  # bins of brightness
     # Range of the histograms: log colors are clipped to +-limit, log brightness to
-    # twice that.
+    # twice that. Higher values separate similar colors less.
     limit: float = 0.9
 
 
@@ -117,18 +142,22 @@ class AppearanceObserver(FrameObserver):
         seen = (scores >= _SETTINGS.min_score) & np.isfinite(keypoints).all(-1)
         names = self._skeleton.joints
         grids = self._part_grids({names[x]: keypoints[x] for x in np.flatnonzero(seen)})
-        logs = {part: np.log(_sample(image, x) + 4.0) for part, x in grids.items()}
-        logs = {part: x for part, x in logs.items() if len(x) >= 2 * _SETTINGS.along}
+        samples = {part: _sample(image, points) for part, points in grids.items()}
+        logs = {
+            part: np.log(colors + _SETTINGS.dark_level)
+            for part, colors in samples.items()
+            if len(colors) >= _SETTINGS.min_samples
+        }
         if not logs:
             return values
         level = np.median(np.concatenate(list(logs.values())).mean(-1))
-        for part, of_part in logs.items():
-            blue, green, red = of_part.T
-            limit = _SETTINGS.limit
+        limit = _SETTINGS.limit
+        for part, colors in logs.items():
+            blue, green, red = colors.T
             across = _bin(red - green, _SETTINGS.colors, limit)
             along = _bin(blue - green, _SETTINGS.colors, limit)
-            levels = _bin(of_part.mean(-1) - level, _SETTINGS.levels, 2 * limit)
-            histogram = across.T @ along / len(of_part)
+            levels = _bin(colors.mean(-1) - level, _SETTINGS.levels, 2 * limit)
+            histogram = across.T @ along / len(colors)
             values[_PARTS.index(part)] = [*histogram.ravel(), *levels.mean(0)]
         return values / 2
 
@@ -141,7 +170,9 @@ class AppearanceObserver(FrameObserver):
         grids: dict[str, list[np.ndarray]] = {}
         corners = [f'{side}_{x}' for x in ('shoulder', 'hip') for side in _SIDES]
         if joints.keys() >= {*corners}:
-            grids['trunk'] = [self._grid([joints[name] for name in corners], 0.2)]
+            grids['trunk'] = [
+                self._grid([joints[name] for name in corners], _SETTINGS.trunk_margin)
+            ]
         for part, *ends in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
             for side in _SIDES:
                 first, second = (f'{side}_{end}' for end in ends)
@@ -150,10 +181,9 @@ class AppearanceObserver(FrameObserver):
                     grids.setdefault(part, []).append(grid)
         if joints.keys() >= {'left_ear', 'right_ear'} and 'trunk' in grids:
             middle = (joints['left_ear'] + joints['right_ear']) / 2
-            neck = (joints[corners[0]] + joints[corners[1]]) / 2
-            # The head is sampled from the chin to above the ears.
-            chin = middle + 0.3 * (neck - middle)
-            top = middle + 0.6 * (middle - neck)
+            neck = (joints['left_shoulder'] + joints['right_shoulder']) / 2
+            chin = middle + _SETTINGS.chin * (neck - middle)
+            top = middle + _SETTINGS.top * (middle - neck)
             grids['head'] = [self._limb_grid(chin, top)]
         return {part: np.concatenate(limbs) for part, limbs in grids.items()}
 
@@ -169,7 +199,9 @@ class AppearanceObserver(FrameObserver):
         Corners (2,) are upper left, upper right, lower left and lower right.
         """
         down, right = np.meshgrid(
-            np.linspace(0.1, 0.9, _SETTINGS.along),
+            np.linspace(
+                _SETTINGS.end_margin, 1 - _SETTINGS.end_margin, _SETTINGS.along
+            ),
             np.linspace(margin, 1 - margin, _SETTINGS.across),
         )
         down = down.reshape(-1, 1)
