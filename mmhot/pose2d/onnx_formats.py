@@ -91,9 +91,8 @@ class OnnxFile:
         self._channels_last = shape[3] == 3 != shape[1]  # as in MoveNet
         sides = shape[1:3] if self._channels_last else shape[2:]
         self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
-        has_planes = (
-            self._channels_last or shape[1] == 3 or not isinstance(shape[1], int)
-        )
+        is_open = not isinstance(shape[1], int)  # the number of channels is not stated
+        has_planes = self._channels_last or is_open or shape[1] == 3
         self.is_image = len(self.input.shape) in (0, 4) and has_planes
         self.outputs = {entry.name: entry.shape for entry in self.session.get_outputs()}
 

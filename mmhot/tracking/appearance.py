@@ -168,11 +168,9 @@ class AppearanceObserver(FrameObserver):
             joints (dict[str, np.ndarray]): Pixels (2,) of the joints that are seen.
         """
         grids: dict[str, list[np.ndarray]] = {}
-        corners = [f'{side}_{x}' for x in ('shoulder', 'hip') for side in _SIDES]
-        if joints.keys() >= {*corners}:
-            grids['trunk'] = [
-                self._grid([joints[name] for name in corners], _SETTINGS.trunk_margin)
-            ]
+        if joints.keys() >= {*_TRUNK}:
+            corners = [joints[name] for name in _TRUNK]
+            grids['trunk'] = [self._grid(corners, _SETTINGS.trunk_margin)]
         for part, *ends in (('thighs', 'hip', 'knee'), ('shins', 'knee', 'ankle')):
             for side in _SIDES:
                 first, second = (f'{side}_{end}' for end in ends)
