@@ -183,7 +183,7 @@ def decode(
                 yield error
                 continue
             if deinterlace is not None:
-                end = [] if packet.size else [None]
+                end = [] if packet.size else [None]  # the last packet is empty
                 frames = [x for frame in (*frames, *end) for x in deinterlace(frame)]
             for frame in frames:
                 yield frame, _upright(frame, aspect)

@@ -102,10 +102,12 @@ class OnnxDetector(Detector):
         dets, other = self.file.run(batch, self._outputs)
         with naming(self.path):  # raised for shapes that the file leaves open
             scores = dets[0, :, 4]
-            # Boxes without a score are padding. One-stage models detect only people.
-            rows = scores > 0 if self.has_poses else other[0] == _PERSON
-            no_poses = np.zeros((len(rows), 0, 3))
-            poses = (other[0] if self.has_poses else no_poses)[rows] / (*zoom, 1)
+            if self.has_poses:  # of people only; boxes without a score are padding
+                rows = scores > 0
+                poses = other[0, rows] / (*zoom, 1)
+            else:
+                rows = other[0] == _PERSON
+                poses = np.zeros((rows.sum(), 0, 3))
             boxes = dets[0, rows, :4] / np.tile(zoom, 2)
             boxes = boxes.clip(0, image.shape[1::-1] * 2).astype(np.float32)
             return People(boxes, scores[rows], poses[..., :2], poses[..., 2])

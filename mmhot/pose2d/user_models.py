@@ -84,11 +84,11 @@ class UserEstimator(PoseEstimator):
             found = estimate(images, boxes, *more)
             count = get_skeleton(self.skeleton).num_keypoints
             sizes = [(len(image_boxes), count) for image_boxes in boxes]
-            first = f'{(*sizes[0], 2)} and {sizes[0]}' if sizes else 'none'
             _require(
                 found,
                 [((*size, 2), size) for size in sizes],
-                f'{first} of {self.skeleton}, for each of {len(boxes)} images',
+                f'keypoints (P, {count}, 2) and scores (P, {count}) of {self.skeleton} '
+                f'for the P boxes of each of {len(boxes)} images',
             )
         return found
 

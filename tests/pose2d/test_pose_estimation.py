@@ -70,7 +70,7 @@ def test_wrong_boxes_of_own_detectors_are_one_line(found):
 @pytest.mark.parametrize('found', WRONG_POSES)
 def test_wrong_poses_of_own_models_are_one_line(found):
     model = UserEstimator(FunctionEstimator(lambda images, boxes: found))
-    text = r"the 2D model 'function': .* pairs, \(1, 17, 2\) .* it returned "
+    text = r"the 2D model 'function': .* pairs, keypoints \(P, 17, 2\) .* it returned "
     with pytest.raises(StepError, match=text):
         model([gray_image(), gray_image()], [BOX, BOX])
 
