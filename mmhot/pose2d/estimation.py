@@ -172,12 +172,15 @@ class VideoPoseEstimator:
         progress: Callable[[int], None],
         observers: Sequence[FrameObserver],
     ) -> None:
-        """Process all frames that an interrupted run has not processed."""
+        """Process all frames that an interrupted run has not processed.
+
+        Observers see all frames. They see a batch while the next one is estimated.
+        """
         interval = self.detection_interval(source.fps, source.num_frames)
         shots = CutDetector()
         num_cached = len(clip.people)
         if not clip.complete:
-            clip.cuts = shots.cuts
+            clip.cuts = shots.cuts  # this list grows while frames are read
         chunk = interval if self.estimator.prefers_batches else 0
         ahead = max(chunk, _SETTINGS.cpu_read_ahead)
         reading = closing(prefetch(shots(source), ahead))
@@ -193,7 +196,7 @@ class VideoPoseEstimator:
                     clip.people += self._estimate_batch(batch, clip, interval)
                     clip.times += [frame.time for frame in batch]
                     progress(len(clip.people) - clip.first)
-                shown.result()  # observers saw the last batch in the meantime
+                shown.result()  # waits for the batch before; raises its errors
                 shown = pool.submit(show_frames, batch, clip, observers)
             shown.result()
 

@@ -13,7 +13,7 @@ import numpy as np
 from mmhot.structures.clips_2d import Track2D, join_tracks
 from mmhot.structures.people import People, box_overlap, box_size
 from mmhot.tracking.crossings import end_takeovers, uncross
-from mmhot.tracking.person_tracker import Tracker
+from mmhot.tracking.person_tracker import TrackedPerson, Tracker
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ def _track_shot(
     looks: dict[str, np.ndarray] | None,
 ) -> list[Track2D]:
     tracker = Tracker(fps, _LIMITS.max_gap)
-    detections: dict[int, list[tuple[int, People, int]]] = {}
+    detections: dict[TrackedPerson, list[tuple[int, People, int]]] = {}
     for index, frame in enumerate(people, first):
         for person in tracker.update(frame, index):
-            detections.setdefault(person.number, []).append((index, frame, person.row))
+            detections.setdefault(person, []).append((index, frame, person.row))
         progress(index + 1)
     # A tracklet's number is its row in the first frame: tracks that begin in the same
     # frame are ordered by it.

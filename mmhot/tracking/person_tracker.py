@@ -148,7 +148,6 @@ class TrackedPerson:
     filter: PointFilter
     row: int  # row of the last detection among the people in its frame
     index: int  # frame of the last detection
-    number: int  # number among all tracks, tentative and confirmed
     delay: int  # a track with more hits is confirmed
     hits: int  # frames without a detection after which the track ends
     id: int = -1  # number among confirmed tracks; -1 for a tentative one
@@ -168,7 +167,6 @@ class Tracker:
         self._delay = max(1, round(_SETTINGS.confirmation * fps))
         self._max_gap = max(self._delay + 1, round(max_gap * fps))
         self._people: list[TrackedPerson] = []
-        self._numbers = count()
         self._ids = count()
         self._index: int | None = None
 
@@ -198,7 +196,7 @@ class Tracker:
         delay = max(self._delay, steps)
         for row, points, confident in left:
             new = PointFilter(points, confident, self._fps)
-            person = TrackedPerson(new, row, index, next(self._numbers), delay, steps)
+            person = TrackedPerson(new, row, index, delay, steps)
             self._people.append(person)
             self._confirm(person)
         return self._detected_last()

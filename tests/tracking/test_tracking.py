@@ -156,11 +156,13 @@ def test_tracks_are_those_of_norfair(seed):
     Norfair mixes up which keypoints are new, so that a few boxes differ.
     """
     tracker, ids, boxes = Tracker(FPS, 0.7 if seed == 1 else 2.0), [], []
+    numbers = {}
     for index, people in crowd(seed):
         detected = tracker.update(people, index)
         ids.append(np.full(len(people), -1))
         for person in detected:  # of the last seed with those of tentative tracks
-            ids[-1][person.row] = person.number if seed == 2 else person.id
+            number = numbers.setdefault(person, len(numbers))
+            ids[-1][person.row] = number if seed == 2 else person.id
         boxes += [
             box_of(person.filter.points + 2 * person.filter.velocity)
             for person in detected
