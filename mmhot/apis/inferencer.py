@@ -26,7 +26,7 @@ from mmhot.keypoints.confidence import DropUncertainDetections
 from mmhot.lifting.lifter import Lifter
 from mmhot.options import Values
 from mmhot.pose2d import pose_source
-from mmhot.pose2d.detectors import BoxFilter
+from mmhot.pose2d.detectors import filter_boxes
 from mmhot.pose2d.estimation import VideoPoseEstimator
 from mmhot.pose2d.options import Pose2DOptions
 from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
@@ -139,7 +139,7 @@ class Inferencer(BaseMMPoseInferencer):
         )
         self._without = without
         self.lifter = Lifter(pose3d, pose3d_weights, device=device)
-        # Thresholds differ from call to call; BoxFilter applies them.
+        # Thresholds differ from call to call; filter_boxes applies them.
         opened = pose_source.open_pose_source(models, min_score=0.0)
         self.detector, self.estimator = opened
         self.bars = text_bar if show_progress else no_bar
@@ -196,8 +196,14 @@ class Inferencer(BaseMMPoseInferencer):
             detection), ``keypoints_2d`` (P, K, 2), ``roots`` (P, 3), and of videos
             ``track_ids`` (P,); and what :meth:`visualize` needs.
         """
-        detector = BoxFilter(self.detector, bbox_thr, nms_thr)
-        models = VideoPoseEstimator(detector, self.estimator, batch_size=batch_size)
+        if nms_thr is None:
+            nms_thr = self.detector.nms_thr
+        models = VideoPoseEstimator(
+            self.detector,
+            self.estimator,
+            batch_size=batch_size,
+            filter_boxes=partial(filter_boxes, bbox_thr=bbox_thr, nms_thr=nms_thr),
+        )
         if isinstance(inputs, FrameSource):
             self._read_files = {inputs.path.resolve()}
             with stage_bars(self.bars, inputs.name) as progress:

@@ -1,4 +1,4 @@
-"""Person detectors: whole image, filtered and verified boxes."""
+"""Person detectors: whole image, verified boxes; filter of boxes."""
 
 from dataclasses import dataclass, replace
 
@@ -81,44 +81,24 @@ class WholeImage(Detector):
         ]
 
 
-class BoxFilter(Detector):
-    """Filter the boxes of a detector by score and NMS, as MMPose's inferencer does.
+def filter_boxes(boxes: Boxes, bbox_thr: float, nms_thr: float) -> Boxes:
+    """Filter the boxes of an image by score and NMS, as MMPose's inferencer does.
 
     Args:
-        detector (Detector): The detector.
+        boxes (Boxes): Boxes (P, 4), xyxy pixels, and their scores (P,).
         bbox_thr (float): Boxes with this score or less are dropped.
-        nms_thr (float, optional): Boxes with a larger intersection over union with a
-            better box are dropped. Default: the detector's ``nms_thr``.
+        nms_thr (float): Boxes with a larger intersection over union with a better box
+            are dropped.
+
+    Returns:
+        Boxes: The remaining boxes and scores.
     """
+    from mmpose.evaluation.functional import nms
 
-    def __init__(
-        self, detector: Detector, bbox_thr: float = 0.3, nms_thr: float | None = None
-    ) -> None:
-        self.detector = detector
-        self.bbox_thr = bbox_thr
-        self.nms_thr = detector.nms_thr if nms_thr is None else nms_thr
-        self.name = detector.name
-        self.interval = detector.interval
-        self.redetects = detector.redetects
-        thresholds = {'bbox_thr': self.bbox_thr, 'nms_thr': self.nms_thr}
-        self.identity = detector.identity | thresholds
-
-    def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
-        return [self._filter(*boxes) for boxes in self.detector(images)]
-
-    def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
-        return self._filter(*self.detector.redetect(image, tracked))
-
-    def _filter(self, boxes: np.ndarray, scores: np.ndarray) -> Boxes:
-        """Filter boxes (P, 4) with scores (P,)."""
-        from mmpose.evaluation.functional import nms
-
-        scored = np.column_stack([np.reshape(boxes, (-1, 4)), scores])
-        scored = scored[scored[:, 4] > self.bbox_thr]
-        scored = scored[nms(scored, self.nms_thr)]
-        return scored[:, :4], scored[:, 4]
+    scored = np.column_stack(boxes)
+    scored = scored[scored[:, 4] > bbox_thr]
+    scored = scored[nms(scored, nms_thr)]
+    return scored[:, :4], scored[:, 4]
 
 
 class PoseVerifiedDetector(Detector):

@@ -69,6 +69,7 @@ class VideoPoseEstimator:
         batch_size (int): Frames per batch if every frame is detected.
         gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval.
+        filter_boxes (Callable): Selects from the valid boxes of a detector.
     """
 
     detector: Detector
@@ -77,6 +78,7 @@ class VideoPoseEstimator:
     batch_size: int = 8
     gaps: Gaps = Gaps()
     det_factor: float = 1.0
+    filter_boxes: Callable[[Boxes], Boxes] = lambda boxes: boxes
 
     def __post_init__(self) -> None:
         """Check the size of batches; estimate all frames where that is as fast."""
@@ -273,7 +275,8 @@ class VideoPoseEstimator:
 
     def _redetect(self, image: np.ndarray, tracked: People) -> Boxes:
         """Detect all people of a BGR image (H, W, 3), given the tracked ones in it."""
-        return _valid_boxes(self.detector.redetect(image, tracked))
+        boxes = self.detector.redetect(image, tracked)
+        return self.filter_boxes(_valid_boxes(boxes))
 
     def detect(self, images: Images, video: bool = True) -> list[People]:
         """Detect people in all images, and estimate their poses.
@@ -285,7 +288,8 @@ class VideoPoseEstimator:
         Returns:
             list[People]: People of each image, in pixels.
         """
-        boxes = [_valid_boxes(boxes) for boxes in self.detector(images)]
+        found = self.detector(images)
+        boxes = [self.filter_boxes(_valid_boxes(boxes)) for boxes in found]
         places = np.repeat(np.arange(len(images)), [len(x) for x, _ in boxes])
         corners, scores = map(np.concatenate, zip(*boxes, strict=True))
         people = self._estimate(images, places, (corners, scores), video=video)

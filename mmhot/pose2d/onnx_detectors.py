@@ -102,7 +102,7 @@ class OnnxDetector(Detector):
         dets, other = self.file.run(batch, self._outputs)
         with naming(self.path):  # raised for shapes that the file leaves open
             scores = dets[0, :, 4]
-            if self.has_poses:  # of people only; boxes without a score are padding
+            if self.has_poses:  # all are people; boxes without a score are padding
                 rows = scores > 0
                 poses = other[0, rows] / (*zoom, 1)
             else:

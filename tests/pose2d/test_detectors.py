@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from pose_sources import FunctionDetector
 
 from mmhot.pose2d import interfaces
-from mmhot.pose2d.detectors import BoxFilter, PoseVerifiedDetector, Verification
+from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification, filter_boxes
 from mmhot.structures.people import People, compare_all
 
 WIDTH, HEIGHT = 320, 240
@@ -90,8 +89,9 @@ def test_overlapping_people_are_both_kept():
     [(boxes, _)] = detector([IMAGE])
     assert sorted(boxes[:, 3].round()) == [210, 234]
     # their boxes overlap by 0.15
-    assert len(BoxFilter(detector)([IMAGE])[0][0]) == 2
-    assert len(BoxFilter(detector, nms_thr=0.12)([IMAGE])[0][0]) == 1
+    found = detector([IMAGE])[0]
+    assert len(filter_boxes(found, 0.3, detector.nms_thr)[0]) == 2
+    assert len(filter_boxes(found, 0.3, nms_thr=0.12)[0]) == 1
 
 
 @pytest.mark.parametrize(('width', 'size'), [(WIDTH, 110 / WIDTH), (900, 0.25)])
@@ -137,20 +137,12 @@ def test_boxes_are_left_out_as_in_mmpose():
         [[0, 0, 10, 10], [1, 0, 11, 10], [50, 0, 60, 10], [90, 0, 99, 9]]
     )
     scores = np.float32([0.5, 0.9, 0.3, 0.31])
-    detector = BoxFilter(FunctionDetector(lambda _: [(boxes, scores), ([], [])]))
-    (filtered, filtered_scores), (none, _) = detector([None, None])
+    filtered, filtered_scores = filter_boxes((boxes, scores), 0.3, nms_thr=0.3)
     np.testing.assert_allclose(filtered, boxes[[1, 3]])
     np.testing.assert_allclose(filtered_scores, [0.9, 0.31])
+    assert len(filter_boxes((boxes, scores), 0.3, nms_thr=0.9)[0]) == 3
+    none, _ = filter_boxes((boxes[:0], scores[:0]), 0.3, nms_thr=0.3)
     assert none.shape == (0, 4)
-    detector.nms_thr = 0.9
-    assert len(detector([None, None])[0][0]) == 3
-
-
-def test_boxes_of_tracked_people_are_filtered_too():
-    bare = FunctionDetector(None)
-    boxes, scores = np.float32([[0, 0, 9, 9], [1, 0, 9, 9]]), np.float32([0.8, 0.6])
-    bare.redetect = lambda image, tracked: (boxes, scores)
-    assert BoxFilter(bare).redetect(None, boxes)[0].tolist() == [[0, 0, 9, 9]]
 
 
 def test_tracked_people_in_front_of_others_are_kept():
