@@ -187,7 +187,7 @@ class VideoPoseEstimator:
         ahead = max(chunk, _SETTINGS.cpu_read_ahead)
         reading = closing(prefetch(shots(source), ahead))
         with ThreadPoolExecutor(1) as pool, reading as frames:
-            shown = pool.submit(show_frames, [], clip, observers)
+            shown = pool.submit(show_frames, [], clip, observers)  # nothing yet
             for batch in self._batches(frames, clip, interval):
                 if not clip.people:
                     clip.times = [*batch[0].skipped]
@@ -218,6 +218,10 @@ class VideoPoseEstimator:
             yield batch
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
+        """Return whether a batch takes no more frames.
+
+        With an interval, its last frame is one in which people are detected.
+        """
         if len(batch) * batch[0].image.nbytes > _SETTINGS.max_bytes:
             return True
         if interval > 1:
@@ -227,7 +231,7 @@ class VideoPoseEstimator:
     def _estimate_batch(
         self, frames: list[Frame], clip: ClipPeople, interval: int
     ) -> list[People]:
-        """Estimate the poses in the next frames of a clip, which are of one shot."""
+        """Estimate the poses in the next frames of a clip, a batch of one shot."""
         first = frames[0].index
         shot = max((cut for cut in clip.cuts if cut <= first), default=clip.first)
         if interval == 1 and not self.detector.redetects:
