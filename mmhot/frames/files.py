@@ -132,6 +132,7 @@ class VideoFile(FrameSource):
         return last
 
     def _open(self) -> av.container.InputContainer:
+        """Open the file, or an address of a video with an end."""
         if not self._is_remote:
             return decoding.open_video(self._address)
         container = decoding.open_video(self._address, timeout=_TIMEOUT)

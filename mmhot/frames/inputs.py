@@ -81,6 +81,7 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
 
 
 def _refuse(error: Exception) -> FrameSource:
+    """Raise the error of an input when it is opened."""
     raise error
 
 
@@ -110,6 +111,7 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
 
 
 def _find(text: str, fps: float | None) -> list[ClipInput]:
+    """Find the clips of one input."""
     path = Path(text)
     if address := Address.read(text):
         read = partial(VideoFile, address, fps)
@@ -128,6 +130,7 @@ def _find(text: str, fps: float | None) -> list[ClipInput]:
 
 
 def _file_input(path: Path, fps: float | None) -> ClipInput:
+    """Describe a video or image, which is opened later."""
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
     if has_keypoints(path):
@@ -137,6 +140,7 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
 
 
 def _open_file(path: Path, fps: float | None) -> FrameSource:
+    """Open a video, or an image as a clip of one frame."""
     if is_image(path):
         return ImageSequence([path], clip_name(path), fps or DEFAULT_FPS)
     if path.suffix.lower() == '.heic':  # FFmpeg would decode a tile of it

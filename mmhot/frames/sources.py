@@ -76,6 +76,7 @@ class FrameSource(ABC):
         """Read from the start."""
 
     def _warn_once(self, text: str, *values: object) -> None:
+        """Log a warning that begins with the label, unless it was logged before."""
         if text not in self._said:
             self._said.add(text)
             _LOGGER.warning(text, self.label, *values)

@@ -71,6 +71,7 @@ class VideoStream(FrameSource):
                 yield Frame(index, frame.time if is_known else np.nan, image)
 
     def _open(self) -> av.container.InputContainer:
+        """Connect to the stream."""
         settings = dict(self._settings, timeout=_TIMEOUT)
         try:
             container = decoding.open_video(self._address, **settings)

@@ -110,6 +110,7 @@ class VideoPoseEstimator:
 
     @property
     def _num_keypoints(self) -> int:
+        """Number of keypoints ``K`` of the 2D model."""
         return get_skeleton(self.estimator.skeleton).num_keypoints
 
     @property

@@ -199,6 +199,7 @@ def normalize(images: Images, colors: Colors) -> np.ndarray:
 
 
 def _read_pipeline(path: Path) -> PipelineFile:
+    """Read ``pipeline.json`` of MMDeploy; empty if there is none."""
     if not path.is_file():
         return PipelineFile()
     with naming(path):

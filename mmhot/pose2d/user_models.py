@@ -36,6 +36,7 @@ class UserDetector(Detector):
         return found
 
     def _check(self, detect: Callable[[Images], Any], images: Images) -> list[Boxes]:
+        """Call the detector, and check the shapes (P, 4) and (P,) that it returns."""
         with user_code(f'the detector {self.name!r}'):
             found = detect(images)
             counts = [sizes[0] for _, sizes in _shapes_of(found) if len(sizes) == 1]
@@ -80,6 +81,7 @@ class UserEstimator(PoseEstimator):
         boxes: BoxArrays,
         *more: list[Prior],
     ) -> list[Pose]:
+        """Call the 2D model, and check the shapes that it returns."""
         with user_code(f'the 2D model {self.name!r}'):
             found = estimate(images, boxes, *more)
             count = get_skeleton(self.skeleton).num_keypoints

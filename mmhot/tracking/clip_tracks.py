@@ -96,6 +96,7 @@ def _track_shot(
     progress: Callable[[int], None],
     looks: dict[str, np.ndarray] | None,
 ) -> list[Track2D]:
+    """Track the people in the frames of one shot; see :func:`track_clip`."""
     tracker = Tracker(fps, _LIMITS.max_gap)
     detections: dict[TrackedPerson, list[tuple[int, People, int]]] = {}
     for index, frame in enumerate(people, first):

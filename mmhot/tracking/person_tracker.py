@@ -249,10 +249,12 @@ class Tracker:
         return list(left.values())
 
     def _confirm(self, person: TrackedPerson) -> None:
+        """Give a tentative track an ID if it has enough hits."""
         if person.id < 0 and person.hits > person.delay:
             person.id = next(self._ids)
 
     def _detected_last(self) -> list[TrackedPerson]:
+        """List the people who were detected in the last frame."""
         return [person for person in self._people if person.index == self._index]
 
 
