@@ -159,6 +159,22 @@ def checkpoint(tmp_path_factory):
     return save_lifter(tmp_path_factory.mktemp('lifter') / 'tiny.pth')
 
 
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """Replace the shipped lifters by two tiny ones."""
+    from lifters import save_lifter
+
+    from mmhot.weights import index
+
+    folder = tmp_path / 'weights'
+    folder.mkdir()
+    monkeypatch.setattr(index, 'WEIGHTS_FOLDER', folder)
+    save_lifter(folder / 'tiny-a.pth')
+    save_lifter(folder / 'tiny-b.pth', num_frames=27)
+    monkeypatch.setattr(index, 'DEFAULT_LIFTER', 'tiny-b')
+    return folder
+
+
 @pytest.fixture(scope='session')
 def skater(tmp_path_factory):
     """The first 20 2D poses of the demo's skater."""

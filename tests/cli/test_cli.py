@@ -15,6 +15,7 @@ from subprocess import PIPE
 from types import ModuleType
 
 import pytest
+from pose_sources import run_main
 
 import mmhot
 from mmhot.cli import dispatch, doctor
@@ -117,10 +118,7 @@ print(code, *(heavy & set(sys.modules)))
 
 @pytest.mark.parametrize('argv', [['help'], ['help', 'lift'], ['lift', '-v']])
 def test_help_and_versions_by_their_other_names(argv, capsys):
-    try:
-        code = main(argv)
-    except SystemExit as left:
-        code = left.code
+    code = run_main(argv)
     start = f'mmhot {mmhot.__version__}' if '-v' in argv else 'usage: mmhot'
     assert code == 0
     assert capsys.readouterr().out.startswith(start)

@@ -1,7 +1,6 @@
 """``mmhot lift``: its files, and one line for each error."""
 
 import re
-import shutil
 from functools import partial
 
 import pytest
@@ -9,9 +8,7 @@ from clip_files import SKATER, dump, save
 from lifters import lifter_config
 from pose_sources import infer
 
-from mmhot.chain.formats import FORMATS, Format
 from mmhot.io.lifted import read_lifted
-from mmhot.weights import index as model_index
 
 
 @pytest.fixture
@@ -72,27 +69,21 @@ def test_options_complete_a_file(lift_it, out, tmp_path, refused):
 # wrong models
 
 
-@pytest.fixture
-def shipped(tmp_path, checkpoint, monkeypatch):
-    """One lifter in the place of what is shipped."""
-    folder = tmp_path / 'weights'
-    folder.mkdir()
-    shutil.copy(checkpoint, folder / 'tiny-lifter.pth')
-    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
-
-
 def test_models_go_by_name(lift_it, shipped, out):
-    assert lift_it(SKATER, pose3d='tiny-lifter', pose3d_weights=None) == 0
-    assert read_lifted(out / f'{SKATER.stem}.npz').model == 'tiny-lifter'
+    assert lift_it(SKATER, pose3d='tiny-a', pose3d_weights=None) == 0
+    assert read_lifted(out / f'{SKATER.stem}.npz').model == 'tiny-a'
 
 
 @pytest.mark.parametrize(
     ('model', 'message'),
     [
-        ('tiny-liftr', 'neither a config file nor a shipped model .did you mean tiny-'),
+        (
+            'tiny-lifter',
+            'neither a config file nor a shipped model .did you mean tiny-',
+        ),
         ('none.py', 'none.py does not exist'),
         ('tiny.pth', 'checkpoints are given as --pose3d-weights'),
-        ('config.py', 'a config has no weights.* tiny-lifter'),
+        ('config.py', 'a config has no weights.* tiny-a'),
         ('empty.py', 'empty.py is not a config of a lifter'),
     ],
 )
@@ -103,7 +94,7 @@ def test_wrong_models_are_refused(model, message, refused, shipped, tmp_path):
     is_alone = model == 'config.py'
     if model.endswith(('.py', '.pth')):
         model = tmp_path / model
-    weights = None if is_alone else tmp_path / 'weights/tiny-lifter.pth'
+    weights = None if is_alone else tmp_path / 'weights/tiny-a.pth'
     refused(message, SKATER, pose3d=model, pose3d_weights=weights)
 
 
@@ -124,24 +115,6 @@ def test_folders_that_cannot_be_written_to_are_refused(
 ):
     (tmp_path / 'file').touch()
     refused(message, SKATER, out_dir=tmp_path / folder)
-
-
-def test_a_format_that_fails_stops_no_other_clip(lift_it, out, monkeypatch, capfd):
-    """As in `mmhot infer`; pages are named."""
-
-    def fail(clip, *_, **__):
-        raise ValueError(f'{clip.name} has no place')
-
-    monkeypatch.setitem(FORMATS, 'csv', Format(fail))
-    clips = [save(out.parents[1] / f'{name}.npz') for name in 'ab']
-    assert lift_it(*clips, formats='csv,html,npz', without='confidence') == 1
-    assert sorted(x.name for x in out.iterdir()) == [
-        *(f'{name}.{ending}' for name in 'ab' for ending in ('html', 'npz'))
-    ]
-    output, errors = capfd.readouterr()
-    assert f'open {out / "a.html"} in a browser (and 1 more)' in output
-    lines = [f'mmhot lift: {name}: {name} has no place' for name in 'ab']
-    assert errors.splitlines() == lines
 
 
 def test_a_refused_input_fails_alone(lift_it, out, tmp_path, capfd):

@@ -41,8 +41,12 @@ def infer_it(checkpoint, out, monkeypatch):
     return run
 
 
-def test_streams_get_the_lifter_for_streams(infer_it, tmp_path, capfd):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+@pytest.fixture
+def video(tmp_path):
+    return write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+
+
+def test_streams_get_the_lifter_for_streams(infer_it, video, capfd):
     assert infer_it(video, pose3d_weights=None) == 0
     assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().out
 
@@ -58,8 +62,7 @@ def lines(path):
     return found
 
 
-def test_a_file_that_another_stream_writes_is_refused(infer_it, out, tmp_path, capfd):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+def test_a_file_that_another_stream_writes_is_refused(infer_it, out, video, capfd):
     out.mkdir()
     with (out / 'clip.jsonl').open('ab', buffering=0) as file:
         lock(file, out)
@@ -69,8 +72,7 @@ def test_a_file_that_another_stream_writes_is_refused(infer_it, out, tmp_path, c
     assert infer_it(video) == 0
 
 
-def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+def test_a_played_file_gives_a_line_a_frame(infer_it, out, video, capfd):
     assert infer_it(video, lookahead=1, reconnect=0) == 0
     found = lines(out / 'clip.jsonl')
     (header,), (summary,) = found['header'], found['summary']
@@ -92,8 +94,7 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, tmp_path, capfd):
     assert f'10 frames seen, {len(numbers)} lifted' in said
 
 
-def test_a_stream_in_world_axes_stands_on_a_floor(infer_it, out, tmp_path):
-    video = write_video(tmp_path / 'clip.mkv', codec='ffv1', rate=10)
+def test_a_stream_in_world_axes_stands_on_a_floor(infer_it, out, video):
     options = dict(axes='world', tilt=6, height=1.8, lookahead=1)
     assert infer_it(video, reconnect=0, **options) == 0
     found = lines(out / 'clip.jsonl')

@@ -4,8 +4,7 @@ import sys
 
 import pytest
 from clip_files import SKATER, save
-
-from mmhot.cli.dispatch import main
+from pose_sources import run_main
 
 
 @pytest.fixture
@@ -15,10 +14,7 @@ def refused(tmp_path, monkeypatch, capfd):
 
     def check(message, *words):
         before = sorted(tmp_path.rglob('*'))
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as left:
-            code = left.code
+        code = run_main([str(word) for word in words])
         output, errors = capfd.readouterr()
         assert (code, output) == (2, '')
         assert errors.startswith(f'mmhot {words[0]}: error: ')

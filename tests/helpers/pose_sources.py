@@ -55,27 +55,26 @@ class Estimator(interfaces.PoseEstimator):
         ]
 
 
-class FunctionDetector(interfaces.Detector):
-    """A detector that calls a function."""
+class Function:
+    """A function as a model; it may have a name and an identity."""
 
     def __init__(self, function):
         self.function = function
         self.name = getattr(function, 'name', 'function')
         self.identity = getattr(function, 'identity', {'name': self.name})
+
+
+class FunctionDetector(Function, interfaces.Detector):
+    """A detector that calls a function."""
 
     def __call__(self, images):
         return self.function(images)
 
 
-class FunctionEstimator(interfaces.PoseEstimator):
+class FunctionEstimator(Function, interfaces.PoseEstimator):
     """A 2D pose estimator that calls a function."""
 
     skeleton = 'coco-17'
-
-    def __init__(self, function):
-        self.function = function
-        self.name = getattr(function, 'name', 'function')
-        self.identity = getattr(function, 'identity', {'name': self.name})
 
     def __call__(self, images, boxes):
         return self.function(images, boxes)
@@ -104,6 +103,11 @@ def infer(*inputs, command='infer', **options):
         flag = f'--{name.replace("_", "-")}'
         if value is not None:
             argv += [flag] if value is True else [flag, str(value)]
+    return run_main(argv)
+
+
+def run_main(argv):
+    """Run a command of ``mmhot``; return its exit code."""
     try:
         return main(argv)
     except SystemExit as left:

@@ -13,7 +13,6 @@ from published import load_fixture
 from tracks import clip_of, track
 
 from mmhot.lifting.lifter import Lifter
-from mmhot.weights import index as model_index
 from tools.model_converters.conversion import convert_file
 
 
@@ -29,18 +28,6 @@ def test_config_and_checkpoint_are_named_in_the_result(tmp_path):
     clip = clip_of(track([0]))
     assert Lifter(checkpoint=checkpoint)(clip).model == 'best'
     assert Lifter(config, checkpoint)(clip).model == 'tiny (best.pth)'
-
-
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """Replace the shipped lifters by two tiny ones."""
-    folder = tmp_path / 'weights'
-    folder.mkdir()
-    monkeypatch.setattr(model_index, 'WEIGHTS_FOLDER', folder)
-    save_lifter(folder / 'tiny-a.pth')
-    save_lifter(folder / 'tiny-b.pth', num_frames=27)
-    monkeypatch.setattr(model_index, 'DEFAULT_LIFTER', 'tiny-b')
-    return folder
 
 
 def test_shipped_lifters_are_loaded_by_name(shipped):
