@@ -77,10 +77,7 @@ def test_models_go_by_name(lift_it, shipped, out):
 @pytest.mark.parametrize(
     ('model', 'message'),
     [
-        (
-            'tiny-lifter',
-            'neither a config file nor a shipped model .did you mean tiny-',
-        ),
+        ('tiny-aa', 'neither a config file nor a shipped model .did you mean tiny-a'),
         ('none.py', 'none.py does not exist'),
         ('tiny.pth', 'checkpoints are given as --pose3d-weights'),
         ('config.py', 'a config has no weights.* tiny-a'),

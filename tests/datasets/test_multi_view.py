@@ -37,13 +37,12 @@ def views(mirror_prob=0.0, **settings):
 def test_views_of_cameras_are_windows_of_the_same_frames():
     dataset = views()
     single = dataset.dataset
+    assert len(single.clips) == 8
     assert len(dataset) == len(single) / 4
-    np.random.seed(0)
     sample = dataset[3]
     assert sample['inputs'].shape == (4, 27, 17, 2)
     meta = sample['data_samples'].metainfo
     assert sorted(meta['cameras']) == [0, 1, 2, 3]
-    clips = len(single.clips) // 4
     for view, camera in zip(sample['inputs'], meta['cameras'], strict=True):
         infos = (single.get_data_info(i) for i in range(len(single)))
         (own,) = (
@@ -54,12 +53,10 @@ def test_views_of_cameras_are_windows_of_the_same_frames():
             and info['camera_param']['name'] == mocap.CAMERAS[camera]['name']
         )
         assert_close(view, single[own]['inputs'])
-    assert clips == 2
 
 
 def test_drawn_cameras_differ_and_performances_are_numbered():
     dataset = views(dataset=wrapped('ProjectToRandomCamera'), num_views=3)
-    np.random.seed(0)
     first, last = dataset[0], dataset[len(dataset) - 1]
     assert first['inputs'].shape == (3, 27, 17, 2)
     assert (first['inputs'][0] - first['inputs'][1]).abs().max() > 0.02
@@ -68,7 +65,6 @@ def test_drawn_cameras_differ_and_performances_are_numbered():
 
 def test_a_mirrored_moment_has_all_views_mirrored_and_another_performance():
     kept, mirrored = views(), views(mirror_prob=1.0)
-    np.random.seed(0)
     plain = kept[0]
     np.random.seed(0)
     flipped = mirrored[0]

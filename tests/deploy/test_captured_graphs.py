@@ -6,7 +6,6 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.registry import DefaultScope
 from torch import Tensor
-from torch.testing import assert_close
 from torch.utils._pytree import tree_leaves
 
 from mmhot.deploy.captured_graphs import CapturedGraphs
@@ -52,7 +51,7 @@ def test_batches_are_padded_and_split_without_changing_results(size, sizes):
     graphs = CapturedGraphs(network, (1, 4, 8))
     batches = torch.randn(2, size, 3)
     found = [graphs(x) for x in batches]
-    assert_close(found, [network(x) for x in batches], rtol=0, atol=0)
+    torch.testing.assert_close(found, [network(x) for x in batches], rtol=0, atol=0)
 
 
 def test_sizes_are_captured_once_for_each_shape_or_all_at_once(sizes):
@@ -77,7 +76,7 @@ def test_networks_that_cannot_be_captured_run_plainly(caplog, monkeypatch):
     graphs = CapturedGraphs(network, (4,))
     x = torch.randn(2, 3)
     for _ in range(2):
-        assert_close(graphs(x), network(x), rtol=0, atol=0)
+        torch.testing.assert_close(graphs(x), network(x), rtol=0, atol=0)
     [record] = caplog.records
     assert record.getMessage().endswith('when stream is capturing')
 
@@ -90,7 +89,7 @@ def test_captured_2d_models_find_what_they_found(flip_test, sizes):
     estimate = estimator if flip_test else estimator.estimate_fast
     expected = estimate([*images], boxes)
     mmpose_models._capture(estimator.model, 'head', 'cuda', (1, 4))
-    assert_close(estimate([*images], boxes), expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(estimate([*images], boxes), expected, rtol=0, atol=1e-3)
 
 
 def test_captured_detectors_find_what_they_found(sizes):
@@ -100,7 +99,7 @@ def test_captured_detectors_find_what_they_found(sizes):
     expected = detector([image])
     mmpose_models._capture(detector.model, 'bbox_head', 'cuda', (1,))
     detector.pads_to_squares = True
-    assert_close(detector([image]), expected, rtol=0, atol=1e-3)
+    torch.testing.assert_close(detector([image]), expected, rtol=0, atol=1e-3)
     assert len(detector([image[:120]])) == 1
     assert len(sizes) == 1  # images are padded to one shape
 

@@ -7,7 +7,6 @@ import mmpose
 import pytest
 import torch
 from mocap import CONFIGS
-from torch.testing import assert_close
 
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
@@ -70,7 +69,7 @@ def test_weights_are_equal_to_the_bit(config, run_both):
         for folder in ('ours', 'theirs')
     )
     for key in ('state_dict', 'ema_state_dict'):
-        assert_close(ours.get(key), theirs.get(key), rtol=0, atol=0)
+        torch.testing.assert_close(ours.get(key), theirs.get(key), rtol=0, atol=0)
     assert run_both('test', 'tiny.py', 'ours/epoch_1.pth') == (None, None)
 
 

@@ -6,7 +6,6 @@ import mocap
 import pytest
 import torch
 from mmengine.config import Config
-from torch.testing import assert_close
 
 from mmhot.engine.hooks import EpochSeedHook
 
@@ -54,9 +53,11 @@ def the_same_training(whole, resumed, epochs=2):
         for folder in (whole, resumed)
     )
     exact = dict(rtol=0, atol=0)
-    assert_close(other['state_dict'], one['state_dict'], **exact)
-    assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
-    assert_close(other['optimizer']['state'], one['optimizer']['state'], **exact)
+    torch.testing.assert_close(other['state_dict'], one['state_dict'], **exact)
+    torch.testing.assert_close(other['ema_state_dict'], one['ema_state_dict'], **exact)
+    torch.testing.assert_close(
+        other['optimizer']['state'], one['optimizer']['state'], **exact
+    )
     assert other['param_schedulers'] == one['param_schedulers']
     assert one['ema_state_dict']['steps'] == 2 * epochs
     return one['state_dict'], one['ema_state_dict']

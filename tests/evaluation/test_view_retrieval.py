@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from mmpose.registry import METRICS
-from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.models.lifters.poseclr import describe_embeddings
@@ -48,6 +47,10 @@ def test_near_frames_of_a_performance_are_no_negatives():
 def test_collapse_is_seen():
     same = torch.nn.functional.normalize(torch.ones(8, 4))
     found = describe_embeddings(same, same[:, None], torch.ones(8, 3))
-    assert_close(found['effective_rank'], torch.tensor(1.0), atol=1e-2, rtol=0)
-    assert_close(found['uniformity'], torch.tensor(0.0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        found['effective_rank'], torch.tensor(1.0), atol=1e-2, rtol=0
+    )
+    torch.testing.assert_close(
+        found['uniformity'], torch.tensor(0.0), atol=1e-5, rtol=0
+    )
     assert found['retrieval_top1'] == 0

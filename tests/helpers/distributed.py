@@ -23,7 +23,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import runner as runner_module
 from torch.multiprocessing import start_processes
-from torch.testing import assert_close
 
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from tools.runner import build_runner
@@ -140,10 +139,12 @@ def assert_two_processes_equal_one(
         mean = sum(part['losses'][step] for part in two) / 2
         assert mean == pytest.approx(one['losses'][step], rel=tolerance)
         for part in two:
-            assert_close(part['gradients'][step], one['gradients'][step], **exact)
+            torch.testing.assert_close(
+                part['gradients'][step], one['gradients'][step], **exact
+            )
     for part in two:
         assert len(part['samples']) == len(one['samples'])
-        assert_close(part['weights'], one['weights'], **exact)
+        torch.testing.assert_close(part['weights'], one['weights'], **exact)
         if 'metrics' in one:
             assert part['metrics'] == pytest.approx(one['metrics'], rel=1e-4)
     return one

@@ -10,6 +10,7 @@ from mmpose.structures import PoseDataSample
 from torch.overrides import TorchFunctionMode
 from tracks import H36M
 
+import mmhot.plugin  # noqa: F401 (registers what configs name)
 from tools.model_converters.conversion import convert_published
 
 FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'

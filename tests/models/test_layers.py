@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from torch.testing import assert_close
 
 from mmhot.models.layers.attention import Attention
 from mmhot.models.lifters.graph_conv import ModulatedGraphConv
@@ -32,7 +31,7 @@ def test_attention_is_softmax_of_scaled_products(num_tokens, grad):
     x = torch.randn(num_tokens, 24)
     expected = plain_attention(attn, x, 6**-0.5)
     with torch.set_grad_enabled(grad):
-        assert_close(attn(x), expected, **CLOSE)
+        torch.testing.assert_close(attn(x), expected, **CLOSE)
 
 
 @pytest.mark.parametrize('lead', [(), (2,), (2, 3), (2, 1, 3)])
@@ -41,7 +40,7 @@ def test_attention_lets_any_axes_lead(lead):
     attn = Attention(16, num_heads=2).eval()
     x = torch.randn(*lead, 5, 16)
     expected = torch.stack([attn(seq) for seq in x.reshape(-1, 5, 16)])
-    assert_close(attn(x), expected.reshape(x.shape), **CLOSE)
+    torch.testing.assert_close(attn(x), expected.reshape(x.shape), **CLOSE)
 
 
 def test_graph_conv_is_the_sum_over_nodes():
@@ -57,7 +56,7 @@ def test_graph_conv_is_the_sum_over_nodes():
         for j in range(5):
             kernel = conv.weight[0 if i == j else 1]
             expected[:, i] += graph[i, j] * conv.modulation[j] * (x[:, j] @ kernel)
-    assert_close(conv(x), expected, **CLOSE)
+    torch.testing.assert_close(conv(x), expected, **CLOSE)
 
 
 @pytest.mark.parametrize('channels', [2, 3, 5])

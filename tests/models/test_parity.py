@@ -4,9 +4,7 @@ import official_weights
 import pytest
 import torch
 from published import H36M, PARITY, build_published, load_fixture, samples
-from torch.testing import assert_close
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.graph_conv import tree_adjacency
 
 pytestmark = pytest.mark.parity
@@ -61,7 +59,7 @@ def published(request):
 def test_output_is_the_published_models(published, name):
     _, _, arrays, model = published
     output = model(arrays[f'input__{name}'], mode='tensor')
-    assert_close(output, arrays[f'output__{name}'], **PARITY)
+    torch.testing.assert_close(output, arrays[f'output__{name}'], **PARITY)
 
 
 @torch.no_grad()
@@ -75,11 +73,11 @@ def test_every_inner_activation_is_the_published_models(published):
     model(arrays['input__pose'])
     inner = {key[7:]: value for key, value in arrays.items() if key[:5] == 'inner'}
     assert set(inner) - CONSTANTS == set(MODULES[fixture])
-    assert_close(tree_adjacency(H36M.parents), inner['adj'])
+    torch.testing.assert_close(tree_adjacency(H36M.parents), inner['adj'])
     for name, ours in MODULES[fixture].items():
         # Frequencies are hundreds, and float32 has seven digits.
         size = max(1, inner[name].abs().max().item())
-        assert_close(seen[ours] / size, inner[name] / size, **PARITY)
+        torch.testing.assert_close(seen[ours] / size, inner[name] / size, **PARITY)
 
 
 @torch.no_grad()
@@ -94,7 +92,7 @@ def test_predictions_are_the_published_evaluation(published, target):
     if target == 'all':
         expected = arrays['output__pose_tta'].clone()
         expected[:, :, 0] = 0
-    assert_close(keypoints, expected, **PARITY)
+    torch.testing.assert_close(keypoints, expected, **PARITY)
 
 
 def test_loss_is_the_published_models(published):
@@ -113,6 +111,8 @@ def test_loss_is_the_published_models(published):
         len(pose), lifting_target_label=target, lifting_target_weight=weight
     )
     losses = model(pose, batch, mode='loss')
-    assert_close(losses['loss_pose3d'].double(), arrays['output__loss'][0], **PARITY)
-    assert_close(losses['mpjpe'] / 1000, losses['loss_pose3d'])
+    torch.testing.assert_close(
+        losses['loss_pose3d'].double(), arrays['output__loss'][0], **PARITY
+    )
+    torch.testing.assert_close(losses['mpjpe'] / 1000, losses['loss_pose3d'])
     assert not losses['mpjpe'].requires_grad

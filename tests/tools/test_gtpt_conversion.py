@@ -10,7 +10,6 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
 from published import load_fixture
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from tools.model_converters.conversion import convert_file, convert_published
 from tools.model_converters.gtpt import _RULES
 from tools.model_converters.published_model import rename_keys

@@ -4,7 +4,6 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 from topdown_configs import small_training
-from torch.testing import assert_close
 
 from mmhot.engine.hooks import _compare_keypoints
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -55,7 +54,7 @@ def test_group_attention_is_a_loop_over_groups_and_heads():
     wanted = [
         loop_over_groups_and_heads(attention, part, groups) for part in x.chunk(2)
     ]
-    assert_close(attention(x, groups)[0], torch.cat(wanted))
+    torch.testing.assert_close(attention(x, groups)[0], torch.cat(wanted))
 
 
 def test_plain_attention_is_within_each_group():
@@ -69,7 +68,7 @@ def test_plain_attention_is_within_each_group():
         attention(group[None, mask])[0] for group, mask in zip(x, VALID, strict=True)
     ]
     for group, mask, alone in zip(found, VALID, wanted, strict=True):
-        assert_close(group[mask], alone[0])
+        torch.testing.assert_close(group[mask], alone[0])
 
 
 def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):

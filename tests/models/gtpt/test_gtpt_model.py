@@ -5,7 +5,6 @@ import pytest
 import torch
 from gtpt_models import WHOLEBODY, labeled_samples, random_people
 from mmpose.registry import MODELS
-from torch.testing import assert_close
 
 from mmhot.models.gtpt.groups import KeypointGroups
 from mmhot.models.gtpt.stem import GTPTStem
@@ -140,7 +139,7 @@ def test_groups_of_names_and_indices_are_those_of_the_skeletons_parts():
         build_head(groups='auto', metainfo=metainfo),
     ]
     outputs = [head(random_maps()) for head in heads]
-    assert_close(outputs[1:], outputs[:1] * 3, rtol=0, atol=0)
+    torch.testing.assert_close(outputs[1:], outputs[:1] * 3, rtol=0, atol=0)
 
 
 @torch.no_grad()
@@ -191,7 +190,7 @@ def test_empty_slot_influences_nothing():
     # the first group has five keypoints, and its first slot is empty
     assert head.groups.slots[0] == 0
     head.groups.slots[0] = 13
-    assert_close(head(random_maps()), expected, rtol=0, atol=0)
+    torch.testing.assert_close(head(random_maps()), expected, rtol=0, atol=0)
 
 
 @torch.no_grad()
@@ -217,8 +216,8 @@ def test_flip_test_averages_logits_of_the_mirror_image():
     (logits_x, logits_y), (other_x, other_y) = head(maps), head(mirrored)
     other_x, other_y = other_x[:, flip].flip(-1), other_y[:, flip]
     other_x = torch.cat([other_x[..., 1:], other_x[..., -1:]], dim=-1)
-    assert_close(x, ((logits_x + other_x) / 2).softmax(-1))
-    assert_close(y, ((logits_y + other_y) / 2).softmax(-1))
+    torch.testing.assert_close(x, ((logits_x + other_x) / 2).softmax(-1))
+    torch.testing.assert_close(y, ((logits_y + other_y) / 2).softmax(-1))
 
 
 @torch.no_grad()
@@ -243,7 +242,7 @@ def test_heatmaps_peak_at_the_keypoints():
     assert field.heatmaps.shape == (17, 256, 192)
     place = field.heatmaps.flatten(1).argmax(-1)
     found = torch.stack([place % 192, place // 192], dim=-1) / 2
-    assert_close(torch.from_numpy(prediction.keypoints[0]), found)
+    torch.testing.assert_close(torch.from_numpy(prediction.keypoints[0]), found)
 
 
 @torch.no_grad()
@@ -255,7 +254,7 @@ def test_result_of_an_image_does_not_depend_on_its_batch():
     for index in (0, 6):
         alone = head(stem(images[index : index + 1]))
         own = tuple(axis[index : index + 1] for axis in together)
-        assert_close(alone, own, atol=1e-5, rtol=0)
+        torch.testing.assert_close(alone, own, atol=1e-5, rtol=0)
 
 
 def test_a_wrong_number_of_channels_is_named():

@@ -8,7 +8,6 @@ import torch
 from gtpt_models import fixture_images, labeled_samples
 from mmpose.evaluation.functional import simcc_pck_accuracy
 from published import build_published, load_fixture
-from torch.testing import assert_close
 
 from mmhot.models.gtpt.head import _accuracy
 from tools.model_converters.gtpt import _RULES
@@ -35,15 +34,21 @@ def published(request):
 def test_outputs_and_activations_are_the_published_models(published):
     _, meta, arrays, model = published
     (stem_map,) = model.extract_feat(fixture_images(meta))
-    assert_close(stem_map.mean((2, 3)), arrays['inner__stem_mean'], **PARITY)
-    assert_close(stem_map.abs().mean((2, 3)), arrays['inner__stem_abs'], **PARITY)
+    torch.testing.assert_close(
+        stem_map.mean((2, 3)), arrays['inner__stem_mean'], **PARITY
+    )
+    torch.testing.assert_close(
+        stem_map.abs().mean((2, 3)), arrays['inner__stem_abs'], **PARITY
+    )
 
     head = model.head
     table = head.positions[1:].view(16, 16, 2, -1)
-    assert_close(table[:, 3, 0], arrays['inner__pos_1d'], **PARITY)
-    assert_close(table[3, :, 1], arrays['inner__pos_1d'], **PARITY)
+    torch.testing.assert_close(table[:, 3, 0], arrays['inner__pos_1d'], **PARITY)
+    torch.testing.assert_close(table[3, :, 1], arrays['inner__pos_1d'], **PARITY)
     patches = head.embed(stem_map)
-    assert_close(patches.abs().mean(-1), arrays['inner__patch_abs'], **PARITY)
+    torch.testing.assert_close(
+        patches.abs().mean(-1), arrays['inner__patch_abs'], **PARITY
+    )
 
     seen = []
     hook = head.coarse_encoder.register_forward_hook(
@@ -51,15 +56,17 @@ def test_outputs_and_activations_are_the_published_models(published):
     )
     tokens, kept = head.encode(patches, head.counts)
     hook.remove()
-    assert_close(seen[0].queries, arrays['inner__coarse_query'], **PARITY)
-    assert_close(seen[0].patches, arrays['inner__coarse_visual'].float(), **HALF)
-    assert_close(tokens, arrays['inner__keypoint_tokens'].float(), **HALF)
+    torch.testing.assert_close(seen[0].queries, arrays['inner__coarse_query'], **PARITY)
+    torch.testing.assert_close(
+        seen[0].patches, arrays['inner__coarse_visual'].float(), **HALF
+    )
+    torch.testing.assert_close(tokens, arrays['inner__keypoint_tokens'].float(), **HALF)
     assert torch.equal(kept[3], arrays['inner__kept_coarse3'].long())
     assert_same_patches(kept[6], arrays['inner__kept_expand'])
     assert_same_patches(kept[9], arrays['inner__kept_fine9'])
 
     logits = tuple(arrays[f'output__pred_{axis}'] for axis in 'xy')
-    assert_close(head.classify(tokens), logits, **PARITY)
+    torch.testing.assert_close(head.classify(tokens), logits, **PARITY)
 
 
 def assert_same_patches(kept, expected):
@@ -136,11 +143,11 @@ def test_gradients_are_the_published_ones(trained):
     norms = [parameters[names[key]].grad.norm().double() for key in meta['grad_keys']]
     expected = arrays['output__grad_norm']
     # a bias before a batch normalization has none but by rounding
-    assert_close(torch.stack(norms), expected, rtol=2e-3, atol=1e-7)
+    torch.testing.assert_close(torch.stack(norms), expected, rtol=2e-3, atol=1e-7)
 
 
 def test_batch_statistics_are_updated_once(trained):
     _, arrays, model, _ = trained
     norm = model.head.patch_embed.norm
-    assert_close(norm.running_mean, arrays['output__bn_mean'], **PARITY)
-    assert_close(norm.running_var, arrays['output__bn_var'], **PARITY)
+    torch.testing.assert_close(norm.running_mean, arrays['output__bn_mean'], **PARITY)
+    torch.testing.assert_close(norm.running_var, arrays['output__bn_var'], **PARITY)

@@ -12,7 +12,6 @@ from mmengine.runner import Runner
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
 from topdown_configs import FOLDER, build_dataset, dataset_config
-from torch.testing import assert_close
 
 from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.datasets.data_loading import TopdownDataPreprocessor, seed_everything
@@ -256,11 +255,11 @@ def test_batches_arrive_as_they_were_made(num_workers):
     inputs = torch.cat([batch['inputs'] for batch in batches])
     samples = [sample for batch in batches for sample in batch['data_samples']]
     for image, sample, wanted in zip(inputs, samples, expected, strict=True):
-        assert_close(image, wanted['inputs'].float(), rtol=0, atol=0)
+        torch.testing.assert_close(image, wanted['inputs'].float(), rtol=0, atol=0)
         wanted = wanted['data_samples']
         assert sample.metainfo.keys() >= wanted.metainfo.keys()
         assert sample.img_path == wanted.img_path
         assert (sample.gt_instances.bboxes == wanted.gt_instances.bboxes).all()
         labels = dict(sample.gt_instance_labels.items())
         wanted = dict(wanted.gt_instance_labels.items())
-        assert_close(labels, wanted, rtol=0, atol=0)
+        torch.testing.assert_close(labels, wanted, rtol=0, atol=0)

@@ -5,7 +5,6 @@ from gtpt_models import WHOLEBODY
 from mmpose.registry import MODELS
 from torch.nn.functional import interpolate
 
-import mmhot.plugin  # noqa: F401 (registers what is built)
 from mmhot.skeletons.joints import get_skeleton
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hosts import NUM_FRAMES, TRA, TRI, build_lifter, windows
 from published import H36M, samples
-from torch.testing import assert_close
 
 from mmhot.models.lifters.pose_head import mirror_poses
 
@@ -17,7 +16,9 @@ def test_loss_is_of_the_kept_frames():
     batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
     losses = model(windows(), batch, mode='loss')
     wanted = torch.stack([x[index] for x, index in zip(target, kept, strict=True)])
-    assert_close(losses['loss_pose3d'], (poses - wanted).norm(dim=-1).mean())
+    torch.testing.assert_close(
+        losses['loss_pose3d'], (poses - wanted).norm(dim=-1).mean()
+    )
 
 
 def predict(model, inputs):
@@ -35,7 +36,7 @@ def test_flip_test_prunes_each_image_separately_with_a_recoverer(recoverer):
     mirrored = model(mirror_poses(windows(), H36M.flip_indices))
     expected = (model(windows()) + mirror_poses(mirrored, H36M.flip_indices)) / 2
     expected[:, :, 0] = 0
-    assert_close(predicted, expected)
+    torch.testing.assert_close(predicted, expected)
     assert batch[0].kept_frames.shape == (4,)
 
 

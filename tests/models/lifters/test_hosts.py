@@ -5,7 +5,6 @@ import torch
 from hosts import HOSTS, NUM_FRAMES, PRUNER, PRUNERS, TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 from published import samples
-from torch.testing import assert_close
 
 
 @torch.no_grad()
@@ -16,8 +15,8 @@ def test_hourglass_that_keeps_all_frames_equals_the_plain_host(host):
     pruned = build_lifter(host, pruner)
     pruned.load_state_dict(plain.state_dict(), strict=True)
     poses, kept = pruned(windows())
-    assert_close(poses, plain(windows()))
-    assert_close(kept, torch.arange(NUM_FRAMES).expand(2, -1))
+    torch.testing.assert_close(poses, plain(windows()))
+    torch.testing.assert_close(kept, torch.arange(NUM_FRAMES).expand(2, -1))
 
 
 @pytest.mark.parametrize('host', HOSTS)
@@ -29,10 +28,14 @@ def test_sine_start_survives_init_weights(host):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     model.init_weights()
     attention = model.hourglass.recoverer.attention
-    assert_close(attention.key.weight, attention.query.weight, rtol=0, atol=0)
-    assert_close(attention.key.bias, attention.query.bias, rtol=0, atol=0)
+    torch.testing.assert_close(
+        attention.key.weight, attention.query.weight, rtol=0, atol=0
+    )
+    torch.testing.assert_close(attention.key.bias, attention.query.bias, rtol=0, atol=0)
     for key in ('recoverer.queries', 'slot_embeddings.0'):
-        assert_close(model.state_dict()[f'hourglass.{key}'], before[f'hourglass.{key}'])
+        torch.testing.assert_close(
+            model.state_dict()[f'hourglass.{key}'], before[f'hourglass.{key}']
+        )
     # unlike MMPose's deviation of 0.02, with which all frames are alike
     bound = attention.query.in_features**-0.5
     assert 0.4 * bound < attention.query.weight.std() < 0.8 * bound
@@ -49,12 +52,12 @@ def test_batch_gives_the_same_as_single_samples(host, pruner, recoverer):
     if recoverer is None:
         poses, kept = together
         assert (kept == NUM_FRAMES // 2).any(1).all()
-        assert_close(kept, torch.cat([each[1] for each in alone]))
+        torch.testing.assert_close(kept, torch.cat([each[1] for each in alone]))
         alone = [each[0] for each in alone]
     else:
         poses = together
         assert poses.shape == (2, NUM_FRAMES, 17, 3)
-    assert_close(poses, torch.cat(alone))
+    torch.testing.assert_close(poses, torch.cat(alone))
 
 
 @torch.no_grad()
@@ -67,8 +70,8 @@ def test_attention_pruner_keeps_frames_of_highest_attention(host):
     )
     model(windows())
     ((received, kept),) = seen
-    assert_close(received.sum(1), torch.ones(2))
-    assert_close(received.topk(4).indices.sort().values, kept)
+    torch.testing.assert_close(received.sum(1), torch.ones(2))
+    torch.testing.assert_close(received.topk(4).indices.sort().values, kept)
 
 
 @pytest.mark.parametrize('host', HOSTS)

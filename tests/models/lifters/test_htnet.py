@@ -3,9 +3,7 @@
 import official_weights
 import torch
 from published import load_fixture
-from torch.testing import assert_close
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.htnet import HTNet
 from tools.model_converters.conversion import convert_published
 
@@ -18,7 +16,7 @@ def test_frames_are_independent_and_keep_their_axis():
     model = HTNet(**TINY).eval()
     x = torch.randn(3, 5, 17, 2)
     alone = torch.stack([model(x[:, frame : frame + 1])[:, 0] for frame in range(5)], 1)
-    assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
 
 
 def test_both_published_names_of_the_head_are_converted():
@@ -28,4 +26,4 @@ def test_both_published_names_of_the_head_are_converted():
     for part in ('weight', 'bias'):
         state[f'fc.{part}'] = state.pop(f'fcn.{part}')
     _, found = convert_published(state)
-    assert_close(found, wanted, rtol=0, atol=0)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)

@@ -5,7 +5,6 @@ import official_weights
 import pytest
 import torch
 from mmpose.codecs.utils import camera_to_image_coord
-from torch.testing import assert_close
 
 from mmhot.codecs.lifting_codecs import ImageSpacePoseLifting
 from mmhot.models.lifters.losses import PoseSequenceLoss
@@ -38,7 +37,7 @@ def fixed_poses():
 )
 def test_losses_equal_the_published_ones(settings, published):
     loss = PoseSequenceLoss(**settings)(*fixed_poses())
-    assert_close(loss.item(), published, rtol=0, atol=2e-7)
+    torch.testing.assert_close(loss.item(), published, rtol=0, atol=2e-7)
 
 
 def test_reflected_poses_do_not_fit_with_a_least_scale():
@@ -47,12 +46,14 @@ def test_reflected_poses_do_not_fit_with_a_least_scale():
     loss = PoseSequenceLoss(scale_weight=1.0, min_scale=0.0)
     output = (-0.1 * target).requires_grad_()
     distance = target.norm(dim=-1).mean()
-    assert_close(published(output, target), 1.1 * distance)
-    assert_close(loss(output, target), 2.1 * distance)
+    torch.testing.assert_close(published(output, target), 1.1 * distance)
+    torch.testing.assert_close(loss(output, target), 2.1 * distance)
     (gradient,) = torch.autograd.grad(loss(output, target), output)
     (of_mpjpe,) = torch.autograd.grad(PoseSequenceLoss()(output, target), output)
-    assert_close(gradient, of_mpjpe)
-    assert_close(loss(0.1 * target, target), published(0.1 * target, target))
+    torch.testing.assert_close(gradient, of_mpjpe)
+    torch.testing.assert_close(
+        loss(0.1 * target, target), published(0.1 * target, target)
+    )
 
 
 def test_unknown_poses_and_their_velocities_do_not_count():
@@ -63,13 +64,15 @@ def test_unknown_poses_and_their_velocities_do_not_count():
     weight = torch.ones(2, 9, 17, 1)
     weight[:, :2] = weight[:, -1:] = 0
     shorter = loss(output[:, 2:-1], target[:, 2:-1])
-    assert_close(loss(output, target, weight), shorter)
+    torch.testing.assert_close(loss(output, target, weight), shorter)
 
 
 def test_a_single_frame_has_no_velocity():
     loss = PoseSequenceLoss(velocity_weight=2.0, smooth_weight=0.5)
     output, target = (poses[:, :1] for poses in fixed_poses())
-    assert_close(loss(output, target), (output - target).norm(dim=-1).mean())
+    torch.testing.assert_close(
+        loss(output, target), (output - target).norm(dim=-1).mean()
+    )
 
 
 CAMERA = dict(w=1000, h=1002, f=np.array([1145.0, 1144.0]), c=np.array([512.0, 515.0]))

@@ -5,9 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from published import H36M, HALF, PARITY, build_published, load_fixture, samples
-from torch.testing import assert_close
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.lifters.mhformer import FewFramesEmbed
 from tools.model_converters.conversion import convert_published
@@ -29,13 +27,15 @@ def test_outputs_and_activations_are_the_published_models(name):
         assert torch.equal(kept, arrays['output__index'][:1])
         mirrored = mirror_poses(arrays['input__x'][:1], H36M.flip_indices)
         again = model.head(model.extract_feat(mirrored, (kept,)))
-        assert_close(again, arrays['output__y_flip'][:1], **PARITY)
-    assert_close(poses, arrays['output__y'][:1], **PARITY)
+        torch.testing.assert_close(again, arrays['output__y_flip'][:1], **PARITY)
+    torch.testing.assert_close(poses, arrays['output__y'][:1], **PARITY)
     embedded = embedded - model.backbone.position.table
     embedded = embedded[:, [0, 175, 350]].unflatten(-1, (3, -1)).transpose(1, 2)
-    assert_close(embedded, arrays['inner__hypotheses'][:1].float(), **HALF)
+    torch.testing.assert_close(
+        embedded, arrays['inner__hypotheses'][:1].float(), **HALF
+    )
     fused = fused[:, [0, poses.shape[1] // 2, -1]]
-    assert_close(fused, arrays['inner__fused'][:1].float(), **HALF)
+    torch.testing.assert_close(fused, arrays['inner__fused'][:1].float(), **HALF)
 
 
 def published_state(frames, channel, d_hid, seed=0):
@@ -84,7 +84,7 @@ def test_other_sizes_are_converted_and_few_frames_are_normalized(
         y = F.linear(x.flatten(0, 1), own['0.weight'].flatten(1), own['0.bias'])
         statistics = own['1.running_mean'], own['1.running_var']
         y = F.batch_norm(y, *statistics, own['1.weight'], own['1.bias']).relu()
-        assert_close(embed(x), y.unflatten(0, (2, -1)), rtol=0, atol=1e-9)
+        torch.testing.assert_close(embed(x), y.unflatten(0, (2, -1)), rtol=0, atol=1e-9)
 
 
 def build(config, state):
@@ -110,5 +110,7 @@ def test_flip_test_reuses_the_kept_frames_and_predicts_the_center():
     expected[:, 0] = 0
     predicted = model.predict(x, samples(2))
     for sample, pose, frames in zip(predicted, expected, kept, strict=True):
-        assert_close(torch.from_numpy(sample.pred_instances.keypoints[0]), pose)
+        torch.testing.assert_close(
+            torch.from_numpy(sample.pred_instances.keypoints[0]), pose
+        )
         assert sample.kept_frames.tolist() == frames.tolist()

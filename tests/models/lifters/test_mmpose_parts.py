@@ -12,9 +12,6 @@ from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from published import H36M, WithoutValues
-from torch.testing import assert_close
-
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 
 CONFIGS = Path(__file__).parents[3] / 'configs/body_3d_keypoint/hot/h36m'
 MMPOSE = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint/motionbert/h36m'
@@ -84,7 +81,7 @@ def test_weights_of_mmposes_config_load_strictly_and_give_its_numbers():
     plain.load_state_dict(published, strict=True)
     x = windows(1, 27).double()
     expected = original.double()(x, None)
-    assert_close(plain.double()(x, None), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(plain.double()(x, None), expected, rtol=0, atol=1e-6)
     missing, unexpected = hourglass.load_state_dict(published, strict=False)
     assert not unexpected
     assert all(key.startswith('backbone.hourglass.') for key in missing)

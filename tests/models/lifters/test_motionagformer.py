@@ -5,9 +5,7 @@ import pytest
 import torch
 from published import HALF, PARITY, build_published, load_fixture
 from torch import nn
-from torch.testing import assert_close
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters import motionagformer
 from mmhot.models.lifters.graph_conv import SimilarFrameGraphConv
 from mmhot.models.lifters.motionagformer import MotionAGFormer
@@ -41,13 +39,13 @@ def test_outputs_and_activations_are_the_published_models(name):
     model.backbone.hourglass.register_forward_hook(
         lambda _, args, output: seen.update(kept=output[1][-1:])
     )
-    assert_close(model(arrays['input__x']), arrays['output__y'], **PARITY)
+    torch.testing.assert_close(model(arrays['input__x']), arrays['output__y'], **PARITY)
     if 'output__index' in arrays:
         assert torch.equal(*seen['kept'], arrays['output__index'])
     for key in {key[7:] for key in arrays if key[:5] == 'inner'} & set(places):
         x = seen[key]
         x = x[:, [0, x.shape[1] // 2, -1]]
-        assert_close(x, arrays[f'inner__{key}'].float(), **HALF)
+        torch.testing.assert_close(x, arrays[f'inner__{key}'].float(), **HALF)
 
 
 def published_state(frames, dims, layers, pruning=None):
@@ -92,7 +90,9 @@ def test_equal_frames_are_all_neighbors(neighbors, still, with_gradients):
                     weight = (degrees[frame] * degrees[other]) ** -0.5
                     update[frame] += weight * mixer.neighbor(track[other])
             expected = (track + update / (1 + 1e-5) ** 0.5).relu()
-            assert_close(found[sample, :, joint], expected, rtol=0, atol=1e-4)
+            torch.testing.assert_close(
+                found[sample, :, joint], expected, rtol=0, atol=1e-4
+            )
 
 
 @pytest.mark.parametrize('num_frames', [5, 7, 9, 27])
@@ -108,10 +108,10 @@ def test_still_windows_give_the_same_alone_and_in_a_batch(num_frames, neighbors)
     with torch.no_grad():
         together = mixer(x)
         alone = torch.cat([mixer(window[None]) for window in x])
-    assert_close(together, alone, rtol=0, atol=2e-5)
-    assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
+    torch.testing.assert_close(together, alone, rtol=0, atol=2e-5)
+    torch.testing.assert_close(together[:3, -1], together[:3, 0], rtol=0, atol=2e-5)
     with_gradients = mixer(x.requires_grad_()).detach()
-    assert_close(with_gradients, together, rtol=0, atol=2e-5)
+    torch.testing.assert_close(with_gradients, together, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize('before', [None, 5])
@@ -127,7 +127,7 @@ def test_weights_of_more_frames_start_an_hourglass(before, monkeypatch):
     started.load_state_dict(source.state_dict(), strict=False)
     own = started.layers[1].graph[1].mixer.norm
     spread = [0, 2, 4] if before else [0, 4, 8]
-    assert_close(own.weight, norm.weight[spread])
+    torch.testing.assert_close(own.weight, norm.weight[spread])
     frames = f'values of 3 of {before or 9} frames are kept, spread evenly'
     assert f'layers.1.graph.1.mixer.norm: {frames}' in logged
 

@@ -4,9 +4,6 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 from published import samples
-from torch.testing import assert_close
-
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 
 TINY = {
     'num_frames': 9,
@@ -55,7 +52,7 @@ def test_result_of_a_window_does_not_depend_on_its_batch():
     model = tiny_model()
     x = torch.randn(5, 9, 17, 2)
     alone = torch.cat([model(window[None]) for window in x])
-    assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model(x), alone, rtol=1e-5, atol=1e-5)
 
 
 def test_loss_can_ignore_keypoints_of_weight_zero():
@@ -72,4 +69,4 @@ def test_loss_can_ignore_keypoints_of_weight_zero():
         batch = samples(2, lifting_target_label=target, lifting_target_weight=weight)
         losses = model(torch.zeros(2, 9, 17, 2), batch, mode='loss')
         results.append(torch.stack(list(losses.values())))
-    assert_close(*results)
+    torch.testing.assert_close(*results)

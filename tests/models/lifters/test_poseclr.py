@@ -7,7 +7,6 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
-from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.models.lifters.poseclr import MomentQueue, are_near, info_nce
@@ -79,14 +78,14 @@ def test_loss_is_that_of_the_definition():
             own = math.exp(positive / 0.5)
             terms.append(-math.log(own / (own + rest)))
     expected = torch.tensor(sum(terms) / len(terms))
-    assert_close(info_nce(positives, negatives, 0.5), expected)
+    torch.testing.assert_close(info_nce(positives, negatives, 0.5), expected)
 
 
 @pytest.mark.parametrize('name', BACKBONES)
 def test_embeddings_are_unit_vectors_of_any_backbone(name):
     embedded = build(name).eval()(views()[0][:, 0])
     assert embedded.shape == (6, 17 * 8)
-    assert_close(embedded.norm(dim=1), torch.ones(6))
+    torch.testing.assert_close(embedded.norm(dim=1), torch.ones(6))
 
 
 def test_training_starts_near_log_n_and_no_gradient_reaches_keys_or_queue():
@@ -111,7 +110,7 @@ def test_key_network_moves_by_the_momentum_rule_alone():
             parameter.add_(0.5)
     model(*views(), mode='loss')
     wanted = [before + 0.05 for before in start]
-    assert_close([*model.key_network.parameters()], wanted)
+    torch.testing.assert_close([*model.key_network.parameters()], wanted)
 
 
 def test_queue_wraps_and_excludes_near_moments():
@@ -119,7 +118,7 @@ def test_queue_wraps_and_excludes_near_moments():
     before = queue.keys.clone()
     keys = torch.nn.functional.normalize(torch.arange(1.0, 9).view(4, 2))
     queue.write(keys, torch.arange(4), torch.arange(0, 40, 10))
-    assert_close(queue.keys, torch.cat([keys, before[4:]]))
+    torch.testing.assert_close(queue.keys, torch.cat([keys, before[4:]]))
     queue.write(keys[:2], torch.tensor([8, 9]), torch.zeros(2, dtype=torch.int64))
     assert queue.position == 1
     assert queue.performances.tolist() == [9, 1, 2, 3, 8]
@@ -143,4 +142,6 @@ def test_finetuning_starts_from_every_encoder_weight(name, tmp_path):
     )
     lifter = MODELS.build(dict(type='SequencePoseLifter', backbone=backbone, head=head))
     lifter.init_weights()
-    assert_close(lifter.backbone.state_dict(), model.backbone.state_dict())
+    torch.testing.assert_close(
+        lifter.backbone.state_dict(), model.backbone.state_dict()
+    )

@@ -9,9 +9,7 @@ import torch
 from mmengine.config import Config
 from mmpose.registry import MODELS
 from published import H36M, HALF, PARITY, build_published, load_fixture, samples
-from torch.testing import assert_close
 
-import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.lifters.pose_head import mirror_poses
 from tools.model_converters.conversion import convert_published
 
@@ -77,7 +75,9 @@ def _check_inner(name, meta, arrays, calls, count):
     wanted = {key[7:]: value for key, value in arrays.items() if key[:5] == 'inner'}
     if 'pooled' in wanted:
         pooled = calls['backbone.hourglass.pruners.0'][0]['input'].features
-        assert_close(pooled[..., :128], wanted.pop('pooled')[:count].float(), **HALF)
+        torch.testing.assert_close(
+            pooled[..., :128], wanted.pop('pooled')[:count].float(), **HALF
+        )
     for key, value in wanted.items():
         module, call, side = INNER[name][key]
         x = calls[module.format(**meta['config'])][call][side]
@@ -85,7 +85,9 @@ def _check_inner(name, meta, arrays, calls, count):
             x = x.unflatten(0, (count, -1))
             x = x.transpose(1, 2) if x.shape[1] == 17 else x
         x = x[:, [0, x.shape[1] // 2, -1]]  # what fixtures hold
-        assert_close(x, value[:count].float(), **HALF, msg=lambda m, k=key: f'{k}: {m}')
+        torch.testing.assert_close(
+            x, value[:count].float(), **HALF, msg=lambda m, k=key: f'{k}: {m}'
+        )
 
 
 @torch.no_grad()
@@ -96,11 +98,11 @@ def test_outputs_frames_and_activations_are_the_published_models(name):
     model = build_published(meta)
     calls = _record(model, meta, arrays, name)
     poses = model(arrays['input__x'][:1])
-    assert_close(poses, arrays['output__y'][:1], **PARITY)
+    torch.testing.assert_close(poses, arrays['output__y'][:1], **PARITY)
     _check_inner(name, meta, arrays, calls, 1)
     if 'output__index' in arrays:
         _, kept = calls['backbone.hourglass'][0]['output']
-        assert_close(kept[-1], arrays['output__index'][:1])
+        torch.testing.assert_close(kept[-1], arrays['output__index'][:1])
 
 
 @torch.no_grad()
@@ -112,7 +114,7 @@ def test_a_batch_gives_the_published_numbers(name):
     if name.startswith('tpc'):
         poses, kept = poses
         assert torch.equal(kept, arrays['output__index'])
-    assert_close(poses, arrays['output__y'], **PARITY)
+    torch.testing.assert_close(poses, arrays['output__y'], **PARITY)
 
 
 @torch.no_grad()
@@ -123,17 +125,19 @@ def test_flip_test_of_tpc_reuses_the_frames_of_the_plain_pass():
     calls, batch = _record(model, meta, arrays, 'tpc_mixste'), samples(1)
     (sample,) = model.predict(arrays['input__x'][:1], batch)
     plain, mirrored = (call['output'] for call in calls['head.fc'])
-    assert_close(plain, arrays['output__y'][:1], **PARITY)
-    assert_close(mirrored, arrays['output__y_flip'][:1], **PARITY)
+    torch.testing.assert_close(plain, arrays['output__y'][:1], **PARITY)
+    torch.testing.assert_close(mirrored, arrays['output__y_flip'][:1], **PARITY)
     kept = arrays['output__index'][:1]
-    assert_close(torch.from_numpy(sample.kept_frames), kept[0])
+    torch.testing.assert_close(torch.from_numpy(sample.kept_frames), kept[0])
     for call in calls['backbone.hourglass']:
-        assert_close(call['output'][1][-1], kept)
+        torch.testing.assert_close(call['output'][1][-1], kept)
     _check_inner('tpc_mixste', meta, arrays, calls, 1)
     expected = (plain + mirror_poses(mirrored, H36M.flip_indices)) / 2
     expected[:, :, 0] = 0
     assert 121 in kept[0]
-    assert_close(torch.from_numpy(sample.pred_instances.keypoints), expected[0])
+    torch.testing.assert_close(
+        torch.from_numpy(sample.pred_instances.keypoints), expected[0]
+    )
 
 
 def _renamed(meta, **shapes):

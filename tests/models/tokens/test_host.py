@@ -4,7 +4,6 @@ import pytest
 import torch
 from mmpose.registry import MODELS
 from torch import nn
-from torch.testing import assert_close
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from mmhot.models.tokens.host import Host
@@ -81,8 +80,10 @@ def test_toy_host_is_pruned_and_recovered(pruner, recoverer):
     assert (kept == NUM_FRAMES // 2).any(1).all()
     # layers do not mix frames, so that pruning changes no pose
     wanted = build()(windows())
-    assert_close(poses, wanted[torch.arange(2)[:, None], kept])
-    assert_close(model.lift(windows()), wanted[:, NUM_FRAMES // 2][:, None])
+    torch.testing.assert_close(poses, wanted[torch.arange(2)[:, None], kept])
+    torch.testing.assert_close(
+        model.lift(windows()), wanted[:, NUM_FRAMES // 2][:, None]
+    )
 
 
 @torch.no_grad()

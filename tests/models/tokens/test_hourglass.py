@@ -3,7 +3,6 @@
 import pytest
 import torch
 from torch import nn
-from torch.testing import assert_close
 
 from mmhot.models.tokens import hourglass
 from mmhot.models.tokens.hourglass import Hourglass
@@ -58,7 +57,7 @@ def test_given_frames_are_kept_instead():
     first = torch.tensor([[0, 5, 6, 20, 26], [1, 2, 3, 4, 5]])
     second = first[:, [0, 2]]
     feats = run(hourglass, torch.randn(2, 27, 4, 8), kept=(first, second))
-    assert_close(feats.kept_by_pruner, (first, second))
+    torch.testing.assert_close(feats.kept_by_pruner, (first, second))
 
 
 @pytest.mark.parametrize('keep', [9.0, '9', 0, 28, [5, 3]])
@@ -78,7 +77,7 @@ def test_keep_count_changes_after_building():
     assert feats.feats.shape == (2, 27, 4, 8)
     # of nine places in time every second is left
     stretched = hourglass._embed_slots(torch.zeros(1, 5, 4, 8), 0)[0, :, 0]
-    assert_close(stretched, hourglass.slot_embeddings[0][::2])
+    torch.testing.assert_close(stretched, hourglass.slot_embeddings[0][::2])
 
 
 @torch.no_grad()
@@ -125,9 +124,11 @@ def test_weights_of_another_keep_count_are_resampled(monkeypatch):
     nn.init.normal_(trained.slot_embeddings[0])
     weights = trained.state_dict()
     fewer.load_state_dict(weights)
-    assert_close(fewer.slot_embeddings[0], trained.slot_embeddings[0][::2])
+    torch.testing.assert_close(
+        fewer.slot_embeddings[0], trained.slot_embeddings[0][::2]
+    )
     x = torch.randn(2, 27, 4, 8)
-    assert_close(run(fewer, x).feats, run(trained, x, keep=5).feats)
+    torch.testing.assert_close(run(fewer, x).feats, run(trained, x, keep=5).feats)
     assert said == ['slot_embeddings.0: 9 slots resampled to the 5 kept frames']
     # the checkpoint itself stays as it is
     assert len(weights['slot_embeddings.0']) == 9
@@ -153,4 +154,4 @@ def test_poses_are_recovered_after_the_head():
     assert feats.feats.shape == (2, 9, 4, 8)
     assert feats.frames is None
     poses = feats.recover(feats.feats)
-    assert_close(poses[0, :, 0, 0], torch.arange(27.0))
+    torch.testing.assert_close(poses[0, :, 0, 0], torch.arange(27.0))

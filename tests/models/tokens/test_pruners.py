@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 from mmhot.models.tokens.pruners import (
     ClusterPruner,
@@ -24,9 +23,11 @@ EXACT = {'rtol': 0, 'atol': 0}
 
 def test_highest_scores_are_kept_in_ascending_order():
     scores = torch.tensor([[0.1, 0.9, 0.3, 0.8], [4.0, 3.0, 2.0, 1.0]])
-    assert_close(keep_highest(scores, 2), torch.tensor([[1, 3], [0, 1]]))
+    torch.testing.assert_close(keep_highest(scores, 2), torch.tensor([[1, 3], [0, 1]]))
     # Of equal scores the first ones are kept.
-    assert_close(keep_highest(torch.zeros(2, 300), 3), torch.arange(3).expand(2, 3))
+    torch.testing.assert_close(
+        keep_highest(torch.zeros(2, 300), 3), torch.arange(3).expand(2, 3)
+    )
 
 
 @pytest.mark.parametrize('rest', [(), (3,), (3, 2)])
@@ -34,7 +35,9 @@ def test_gathered_tokens_are_those_of_torch_gather(rest):
     x = torch.rand(2, 4, 9, *rest)
     index = torch.rand(2, 4, 9).argsort()[..., :5]
     wanted = index.reshape(2, 4, 5, *[1] * len(rest)).expand(2, 4, 5, *rest)
-    assert_close(gather_tokens(x, index), x.gather(2, wanted), rtol=0, atol=0)
+    torch.testing.assert_close(
+        gather_tokens(x, index), x.gather(2, wanted), rtol=0, atol=0
+    )
 
 
 def frames_of(features, poses=None):
@@ -88,16 +91,20 @@ def test_cluster_pruner_follows_the_papers_rule(num_frames, num_keep, neighbors)
 def test_distances_are_symmetric_and_accurate():
     features = torch.randn(2, 60, 64) + 1000
     distance = pairwise_distances(features)
-    assert_close(distance, distance.transpose(1, 2), **EXACT)
-    assert_close(distance.diagonal(dim1=1, dim2=2), torch.zeros(2, 60), **EXACT)
+    torch.testing.assert_close(distance, distance.transpose(1, 2), **EXACT)
+    torch.testing.assert_close(
+        distance.diagonal(dim1=1, dim2=2), torch.zeros(2, 60), **EXACT
+    )
     pairs = features.double()[:, :, None] - features.double()[:, None]
-    assert_close(distance, (pairs.norm(dim=-1) / 8).float())
+    torch.testing.assert_close(distance, (pairs.norm(dim=-1) / 8).float())
 
 
 def test_earlier_of_equally_dense_frames_counts_as_denser():
     # two pairs of mutual nearest neighbors: four equal densities
     features = torch.tensor([[[0.0], [1.0], [10.0], [11.0]]])
-    assert_close(ClusterPruner(2, 1)(frames_of(features)), torch.tensor([[0, 2]]))
+    torch.testing.assert_close(
+        ClusterPruner(2, 1)(frames_of(features)), torch.tensor([[0, 2]])
+    )
 
 
 def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
@@ -105,7 +112,7 @@ def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
     places = torch.arange(18) // 2 * 10 + torch.arange(18) % 2
     frames = frames_of(places[None, :, None].float())
     pruner = ClusterPruner(9, 1, noise=1e-6).eval()
-    assert_close(pruner(frames), torch.arange(0, 18, 2)[None])
+    torch.testing.assert_close(pruner(frames), torch.arange(0, 18, 2)[None])
     pruner.train()
     torch.manual_seed(3)
     first = pruner(frames)
@@ -113,12 +120,12 @@ def test_noise_is_drawn_from_torchs_generator_and_only_in_training():
     assert (first % 2).any()
     assert not torch.equal(pruner(frames), first)
     torch.manual_seed(3)
-    assert_close(pruner(frames), first)
+    torch.testing.assert_close(pruner(frames), first)
 
 
 def test_uniform_pruner_keeps_both_ends_and_the_center():
     kept = UniformPruner(5, 1)(frames_of(torch.zeros(2, 27, 1)))
-    assert_close(kept, torch.tensor([0, 7, 13, 20, 26]).expand(2, 5))
+    torch.testing.assert_close(kept, torch.tensor([0, 7, 13, 20, 26]).expand(2, 5))
     assert spread_frames(8, 1).tolist() == [3]
     assert spread_frames(6, 6).tolist() == list(range(6))
     # The nearest frame moves to the center.
