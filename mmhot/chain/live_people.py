@@ -330,7 +330,14 @@ class Body:
         self.size = (height - ANKLE_HEIGHT) / float(self._height(measure, time))
 
     def approach_size(self, max_change: float) -> None:
-        """Change the size toward the one that was found, by a logarithm at most."""
+        """Change the size toward the one that was found, by a logarithm at most.
+
+        >>> body = Body()
+        >>> body.wanted_size = 1.1
+        >>> body.approach_size(0.02)
+        >>> print(f'{body.size:.4f}')
+        1.0202
+        """
         limit = np.exp(max_change)
         self.size *= min(max(self.wanted_size / self.size, 1 / limit), limit)
 

@@ -92,6 +92,7 @@ def _held(clip: Clip3D, values: Values) -> Clip3D:
     without = values.of(StepChoice).without
     feet = values.of(LockFeet)
     is_static = values.of(HoldCamera).static_camera
+    # Steps run here only with a static camera, so otherwise none can be left out.
     refuse_late(without, clip.steps if is_static else without)
     _require_person(clip, *feet.stated)
     if not is_static:

@@ -47,7 +47,7 @@ MAX_UPLOAD = 1_000_000_000
 """Largest upload in bytes."""
 SWEEP = 60.0
 """Seconds from one deletion of unused files to the next."""
-_UNTAKEN = 600.0  # seconds after which uploads that no session has are deleted
+_UNTAKEN = 600.0  # seconds after which an upload that no page has taken is deleted
 _IDLE = 86_400.0  # seconds without a run after which a session is deleted
 _PAUSE = 0.3  # seconds between two states of a run that the page shows
 _END = 10.0  # seconds that a run has to end by itself when it is stopped
@@ -190,9 +190,11 @@ class Page:
                 time.sleep(_PAUSE)
         finally:
             _end(process)
+            # `stop` and `leave` have removed the run from the table.
             stopped = self._processes.pop(session, None) is None
         files = sorted(path for path in out.glob('*') if path.is_file())
         if process.returncode and (stopped or not files):
+            # The last line on stderr is the error.
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
             if time.monotonic() > deadline:
                 reason = f'ended after {_MINUTES} minutes'
@@ -224,11 +226,12 @@ class Page:
         """Compose the command of a run with the values of the page's fields."""
         is_lift = has_keypoints(Path(source))
         kinds = LIFT_COMMAND.kinds if is_lift else INFER_COMMAND.kinds
-        # The page shows .html, and commands read .npz.
+        # The page shows .html, and other commands read .npz.
         formats = dict.fromkeys([*given['formats'], 'npz', 'html'])
         values = given | {'formats': formats, 'joints': ['24'] * bool(given['joints'])}
         if given['pose2d'] not in dict(_models()).values():
             values['pose2d'] = ''
+        # Empty fields leave the options with which the page was started.
         texts = dict(self._options)
         for name, value in values.items():
             text = value if isinstance(value, str) else ','.join(value or ())
@@ -247,7 +250,7 @@ class Page:
             _end(process)
 
     def sweep(self) -> None:
-        """Delete old uploads that no session has, and old sessions without a run."""
+        """Delete old uploads, which pages have copied, and old sessions without a run."""
         for path in self._folder.glob('*'):
             if path in self._processes:
                 continue
