@@ -250,7 +250,7 @@ class Page:
             _end(process)
 
     def sweep(self) -> None:
-        """Delete old uploads, which pages have copied, and old sessions without a run."""
+        """Delete old uploads, which pages have copied, and sessions without a run."""
         for path in self._folder.glob('*'):
             if path in self._processes:
                 continue
