@@ -62,9 +62,12 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             clip.seconds(clip.frame[rows]),
         )
     if too_small:
-        text = '%s: people %s are smaller than %d pixels: their positions are unknown'
-        listed = ', '.join(map(str, sorted(too_small)))
-        _LOGGER.warning(text, clip.name, listed, ROOT_ERRORS.min_size)
+        _LOGGER.warning(
+            '%s: people %s are smaller than %d pixels: their positions are unknown',
+            clip.name,
+            ', '.join(map(str, sorted(too_small))),
+            ROOT_ERRORS.min_size,
+        )
     return replace(
         clip,
         root_3d=root,
@@ -104,18 +107,18 @@ def stated_heights(
                     track,
                 )
         return dict(heights)
-    of_tracks = np.atleast_1d(heights).astype(float).tolist()
-    if len(of_tracks) not in (1, len(tracks)):
+    meters = np.atleast_1d(heights).astype(float).tolist()
+    if len(meters) == 1:
+        meters *= len(tracks)
+    if len(meters) != len(tracks):
         raise ArgumentError(
             '{height} must be one number, or one for each of the people %s of %s, '
             'got %s of them',
             listed,
             name,
-            len(of_tracks),
+            len(meters),
         )
-    if len(of_tracks) == 1:
-        of_tracks *= len(tracks)
-    return dict(zip(tracks, of_tracks, strict=True))
+    return dict(zip(tracks, meters, strict=True))
 
 
 def scale_people(
@@ -152,23 +155,31 @@ def scale_people(
 
 
 def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
-    """Multiply poses, root positions and heights of people by a factor per track ID."""
-    names = ['keypoints_3d', 'root_3d']
-    names += ['expected_error'] if clip.expected_error is not None else []
-    scaled = {name: getattr(clip, name).copy() for name in names}
+    """Multiply poses, root positions and heights of people by factors.
+
+    Args:
+        clip (Clip3D): Poses; heights over the ankles are scaled.
+        sizes (Mapping[int, float]): Factors by track ID.
+
+    Returns:
+        Clip3D: The clip with the new sizes.
+    """
+    names = ('keypoints_3d', 'root_3d', 'expected_error')
+    given = [name for name in names if getattr(clip, name) is not None]
+    arrays = {name: getattr(clip, name).copy() for name in given}
     for track, size in sizes.items():
         rows = clip.track == track
-        for array in scaled.values():
+        for array in arrays.values():
             array[rows] *= size
     heights = {
         track: BodyHeight(
-            (height.meters - ANKLE_HEIGHT) * sizes.get(track, 1.0) + ANKLE_HEIGHT,
-            height.error * sizes.get(track, 1.0),
-            height.source,
+            (meters - ANKLE_HEIGHT) * sizes.get(track, 1.0) + ANKLE_HEIGHT,
+            error * sizes.get(track, 1.0),
+            source,
         )
-        for track, height in clip.heights.items()
+        for track, (meters, error, source) in clip.heights.items()
     }
-    return replace(clip, heights=heights, **scaled)
+    return replace(clip, heights=heights, **arrays)
 
 
 def lifted_height(clip: Clip3D, track: int) -> float:
@@ -340,14 +351,17 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
         if floor is not None:
             return floor.up[None], FLOOR.shared_floor_error
     if is_running.mean() > FLOOR.max_running_share:
-        text = '%s: people run: their feet show the floor, and thus where up is'
-        _LOGGER.warning(text, seen.name)
+        _LOGGER.warning(
+            '%s: people run: their feet show the floor, and thus where up is', seen.name
+        )
         return _NO_AXES, FLOOR.running_tilt_error
     bodies = standing_axes(seen.keypoints_3d[~is_running, _BODY].astype(np.float64))
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
-        text = '%s: hardly anybody stands upright: the camera is taken to be level'
-        _LOGGER.warning(text, seen.name)
+        _LOGGER.warning(
+            '%s: hardly anybody stands upright: the camera is taken to be level',
+            seen.name,
+        )
         return _NO_AXES, FLOOR.level_tilt_error
     return bodies, FLOOR.body_axis_error
 

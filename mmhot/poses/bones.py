@@ -167,10 +167,12 @@ def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
     moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
-        text = '%s: bones of constant lengths: joints move by %.1f mm on average (%s)'
-        means = 1000 * moved.mean(0)
-        listed = list_frames(clip.joint_names, (moved > 0).sum(0))
-        _LOGGER.warning(text, clip.name, means.mean(), listed)
+        _LOGGER.warning(
+            '%s: bones of constant lengths: joints move by %.1f mm on average (%s)',
+            clip.name,
+            1000 * moved.mean(0).mean(),
+            list_frames(clip.joint_names, (moved > 0).sum(0)),
+        )
 
 
 def _growth(body: np.ndarray, fps: float, seconds: float) -> np.ndarray:

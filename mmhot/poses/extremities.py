@@ -207,8 +207,9 @@ class _PartFrame:
     joint: np.ndarray  # position of this joint relative to the root, meters, (T, 3)
     up: np.ndarray  # neighboring bone, meters, (T, 3); it points away from the part
     forward: np.ndarray  # approximate forward direction, (T, 3)
-    flat: np.ndarray  # confidence that the part is a foot flat on the floor, (T,)
     side: str = ''  # 'left_', 'right_' or ''
+    # Probability that a foot stands flat on the floor, (T,); None for other parts
+    stands: np.ndarray | None = None
 
     @property
     def points(self) -> list[str]:
@@ -223,8 +224,7 @@ class _PartFrame:
 
         >>> up = np.array([[0.0, 0.4, 0.0]])
         >>> forward = np.array([[0.0, 0.3, 0.9]])
-        >>> flat = np.zeros(1)
-        >>> frame = _PartFrame(PartShapes().foot, 'left_foot', up, up, forward, flat)
+        >>> frame = _PartFrame(PartShapes().foot, 'left_foot', up, up, forward)
         >>> frame.axes()[0].round(6).tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
         """
@@ -291,23 +291,21 @@ class _Person:
         joint = ankle + self.shapes.ankle_shift * up
         stands = self.stands[:, 0 if side == 'right_' else 1]
         foot = self.shapes.foot
-        return _PartFrame(foot, f'{side}foot', joint, up, forward, stands, side)
+        return _PartFrame(foot, f'{side}foot', joint, up, forward, side, stands)
 
     def _hand(self, side: str) -> _PartFrame:
         """Return the frame of a hand, which continues the forearm."""
         start = f'{side}wrist'
         wrist = self.joints[start]
         up = wrist - self.joints[f'{side}elbow']
-        flat = np.zeros(len(wrist))
         hand = self.shapes.hand
-        return _PartFrame(hand, start, wrist, up, self._forward(), flat, side)
+        return _PartFrame(hand, start, wrist, up, self._forward(), side)
 
     def _head(self) -> _PartFrame:
         """Return the frame of the head, which faces where the pelvis does."""
         ears = self.joints['ears']
         up = ears - self.joints['neck']
-        flat = np.zeros(len(ears))
-        return _PartFrame(self.shapes.head, 'ears', ears, up, self._forward(), flat)
+        return _PartFrame(self.shapes.head, 'ears', ears, up, self._forward())
 
     def _forward(self) -> np.ndarray:
         """Return the forward direction of the pelvis, unit vectors (T, 3)."""
@@ -345,7 +343,7 @@ class _Person:
             links=links,
             lengths=scale * np.linalg.norm(links @ mean, axis=-1),
             seconds=self.seconds,
-            flat=frame.flat,
+            flat=np.zeros(len(joint)) if frame.stands is None else frame.stands,
             up=unit_vectors(np.median(unit_vectors(trunk), axis=0)),
             rests=np.zeros(weights.shape),
             ray_error=self._ray_error(rays * joint[:, None, 2:]),

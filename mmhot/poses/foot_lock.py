@@ -6,7 +6,6 @@ to rest.
 """
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -37,21 +36,6 @@ _BODY = slice(_H36M.num_keypoints)
 _KNEES_AND_ANKLES = np.array(LEGS)[:, 1:]
 
 
-@dataclass(frozen=True)
-class FootLockLimits:
-    """Limits of the poses that are changed."""
-
-    # m; poses of other tools with less noise are exact, and their feet are not held.
-    # CMU's motions have up to .0017 at 25 to 240 frames/s, and .0025 with noise of .002
-    # along each axis. Higher values hold fewer feet.
-    min_noise: float = 0.002
-    # m; a person who moves ahead farther than this, and than half the treadmill's path,
-    # is not on a treadmill. Higher values move more people.
-    max_own_path: float = 0.5
-    # m; assumed distance to the nearest person if the poses are not from a camera
-    viewpoint: float = 5.0
-
-
 @dataclass(frozen=True, kw_only=True)
 class LockFeet(PoseStep):
     """Step ``feet``: keep standing feet in place.
@@ -71,7 +55,15 @@ class LockFeet(PoseStep):
         'feet of people who walk in place are not held)',
         Option(low=0, metavar='M/S'),
     ] = None
-    limits: FootLockLimits = FootLockLimits()
+    # m; poses of other tools with less noise are exact, and their feet are not held.
+    # CMU's motions have up to .0017 at 25 to 240 frames/s, and .0025 with noise of .002
+    # along each axis. Higher values hold fewer feet.
+    min_noise: float = 0.002
+    # m; a person who moves ahead farther than this, and than half the treadmill's path,
+    # is not on a treadmill. Higher values move more people.
+    max_own_path: float = 0.5
+    # m; assumed distance to the nearest person if the poses are not from a camera
+    viewpoint: float = 5.0
     contact_limits: ContactLimits = ContactLimits()
     errors: FootErrors = FootErrors()
     toe_errors: ToeErrors = ToeErrors()
@@ -139,11 +131,12 @@ class LockFeet(PoseStep):
                 poses[rows] = locked
                 root[rows] = path - offset
         if gliding:
-            text = (
+            _warn(
                 '%s: feet of people %s glide and are not held; if they walk on a '
-                'treadmill, {treadmill} states its speed'
+                'treadmill, {treadmill} states its speed',
+                clip,
+                gliding,
             )
-            _LOGGER.warning(ArgumentError(text, clip.name, _listed(gliding)))
         return replace(
             clip,
             keypoints_3d=poses.astype(np.float32),
@@ -156,7 +149,7 @@ class LockFeet(PoseStep):
         It is zero for poses that are from a camera.
         """
         depth = np.nanmin(root[:, 2], initial=np.inf)
-        away = 0.0 if depth > 0 else self.limits.viewpoint - depth
+        away = 0.0 if depth > 0 else self.viewpoint - depth
         return np.array([0.0, 0.0, away])
 
     def _walk_ahead(self, clip: Clip3D, speed: float) -> Clip3D:
@@ -175,13 +168,16 @@ class LockFeet(PoseStep):
             seconds = clip.seconds(clip.frame[rows])
             path = speed * (seconds - seconds[0])
             own_path = (root[rows[-1]] - root[rows[0]]) @ ahead
-            if own_path > max(path[-1] / 2, self.limits.max_own_path):
+            if own_path > max(path[-1] / 2, self.max_own_path):
                 walking.add(int(clip.track[rows[0]]))
             else:
                 root[rows] += np.outer(path, ahead)
         if walking:
-            text = '%s: people %s walk through the room: {treadmill} does not move them'
-            _LOGGER.warning(ArgumentError(text, clip.name, _listed(walking)))
+            _warn(
+                '%s: people %s walk through the room: {treadmill} does not move them',
+                clip,
+                walking,
+            )
         return replace(clip, root_3d=root)
 
     def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
@@ -193,7 +189,7 @@ class LockFeet(PoseStep):
         if clip.model:
             return self
         noise = noise_of(clip)
-        if noise < self.limits.min_noise:
+        if noise < self.min_noise:
             self.report.say(f'{clip.name}: poses have no noise: feet are not held')
             return None
         both = noise, noise
@@ -262,6 +258,7 @@ class LockFeet(PoseStep):
             poses[:, ends] = held - root[:, None]
 
 
-def _listed(people: Iterable[int]) -> str:
-    """List track IDs."""
-    return ', '.join(map(str, sorted(people)))
+def _warn(text: str, clip: Clip3D, people: set[int]) -> None:
+    """Warn of people, by track ID, with a text about the clip and them."""
+    listed = ', '.join(map(str, sorted(people)))
+    _LOGGER.warning(ArgumentError(text, clip.name, listed))

@@ -304,12 +304,14 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
     is_repeated = find_repeats(poses + np.nan_to_num(roots)[:, None], seconds)
     if is_repeated.any():
-        text = (
+        _LOGGER.warning(
             '%s: person %d: %d of %d frames repeat the one before; poses between the '
-            'others are interpolated'
+            'others are interpolated',
+            person.name,
+            person.track[0],
+            is_repeated.sum(),
+            len(poses),
         )
-        count = is_repeated.sum()
-        _LOGGER.warning(text, person.name, person.track[0], count, len(poses))
         poses[is_repeated] = roots[is_repeated] = np.nan
     num_known = np.isfinite(poses).all(-1).sum(1)
     outliers = find_outliers(np.append(poses, roots[:, None], axis=1), seconds)
@@ -318,13 +320,13 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
         names = (*person.joint_names, 'whole poses')
-        listed = list_frames(names, np.append(wrong.sum(0), is_lost.sum()))
+        counts = np.append(wrong.sum(0), is_lost.sum())
         _LOGGER.warning(
             '%s: person %d: positions that leave their path for a moment and come back '
             'were replaced (frames: %s)',
             person.name,
             person.track[0],
-            listed,
+            list_frames(names, counts),
         )
     poses[wrong | is_lost[:, None]] = np.nan
     roots[is_lost] = np.nan

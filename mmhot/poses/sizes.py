@@ -99,20 +99,21 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
     def _say(self, clip: Clip3D) -> None:
         """List the heights of people, and warn if some of them are assumed."""
         rows = [('ID', 'height, m', 'error, m', 'from')]
-        for track, known in clip.heights.items():
-            sizes = f'{known.meters:.2f}', f'{known.error:.2f}'
-            rows.append((str(track), *sizes, known.source))
+        for track, (meters, error, source) in clip.heights.items():
+            rows.append((str(track), f'{meters:.2f}', f'{error:.2f}', source))
         self.report.say(f'{clip.name}: body heights:')
         for line in align(rows, left=0).split('\n'):
             self.report.say(line)
         assumed = [x for x, y in clip.heights.items() if y.source == 'assumed']
         if assumed:
-            text = (
-                '%s: no common floor shows the sizes of people %s: they are taken '
-                'to be about equally tall; {height} states heights'
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: no common floor shows the sizes of people %s: they are taken '
+                    'to be about equally tall; {height} states heights',
+                    clip.name,
+                    ', '.join(map(str, assumed)),
+                )
             )
-            listed = ', '.join(map(str, assumed))
-            _LOGGER.warning(ArgumentError(text, clip.name, listed))
 
 
 def share_floor(clip: Clip3D) -> Clip3D:

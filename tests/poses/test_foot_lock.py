@@ -14,7 +14,7 @@ from mmhot.poses.contacts import (
     load_contact_weights,
     predict_contacts,
 )
-from mmhot.poses.foot_lock import FootLockLimits, LockFeet
+from mmhot.poses.foot_lock import LockFeet
 from mmhot.poses.foot_solver import LEGS, bend_knee
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.measure_harm import resampled
@@ -110,8 +110,8 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
     sway = 0.02 * np.sin(np.arange(135) / 20)[:, None, None] * np.eye(3)[0]
     poses = standing_pose() + way[:, None] + sway * (standing_pose()[..., 2:] > 0.1)
     clip = Clip3D.from_arrays(poses, 25.0, axes='world')
-    for limits in (FootLockLimits(), FootLockLimits(min_noise=0 if speed else 1)):
-        places = LockFeet(limits=limits).lock(clip).places()
+    for step in (LockFeet(), LockFeet(min_noise=0 if speed else 1)):
+        places = step.lock(clip).places()
         np.testing.assert_allclose(places, clip.places(), atol=1e-5)
 
 
