@@ -1,19 +1,34 @@
-"""Least squares over frames: equations of neighboring frames, rest, lines of sight."""
+"""Least squares over frames: equations of neighboring frames, rest, lines of sight.
+
+Normal equations couple few neighboring frames, so their matrix has few diagonals, which
+``scipy.linalg.solveh_banded`` solves.
+"""
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 
 def time_steps(seconds: np.ndarray) -> np.ndarray:
-    """Return steps (T - 1,), none near zero, of times (T,), which may repeat."""
+    """Return the steps (T - 1,) of timestamps (T,), none of them near zero.
+
+    >>> time_steps(np.array([0.0, 0.1, 0.2, 0.2])).round(3).tolist()  # one repeats
+    [0.1, 0.1, 0.02]
+    """
     steps = np.diff(seconds)
     return np.maximum(steps, 0.2 * np.median(steps))
 
 
 def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
-    """Return weights (3, T - 2) of accelerations in a unit of m/s^2.
+    """Return the weights of positions in three frames for their acceleration.
 
-    Time steps of the timestamps (T,) may vary (Fornberg 1988).
+    Time steps may vary (Fornberg 1988).
+
+    Args:
+        seconds (np.ndarray): Timestamps, (T,).
+        unit (float): Unit of the accelerations, m/s^2.
+
+    Returns:
+        np.ndarray: Weights, (3, T - 2).
     """
     if len(seconds) < 3:
         return np.zeros((3, 0))
@@ -26,8 +41,14 @@ def second_differences(seconds: np.ndarray, unit: float) -> np.ndarray:
 def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
     """Compute the diagonals of normal equations: the main one and N - 1 lower ones.
 
-    ``rows`` (N, R) are R equations, each with coefficients of N consecutive frames. The
-    diagonals are (N, T), as ``scipy.linalg.solveh_banded(lower=True)`` expects them.
+    Args:
+        rows (np.ndarray): Coefficients of R equations, each of N consecutive frames,
+            (N, R).
+        num_frames (int): Number of frames T.
+
+    Returns:
+        np.ndarray: Diagonals, (N, T), as ``scipy.linalg.solveh_banded(lower=True)``
+        expects them.
     """
     count, width = rows.shape
     bands = np.zeros((count, num_frames))
@@ -40,10 +61,16 @@ def normal_bands(rows: np.ndarray, num_frames: int) -> np.ndarray:
 def rest_weights(
     rests: np.ndarray, places: np.ndarray, seconds: np.ndarray, robust: float
 ) -> np.ndarray:
-    """Return weights (T - 1, P) of the rest between frames.
+    """Return the weight of each point's rest between frames.
 
-    ``rests`` (T, P) is the probability that each point rests. From the speed
-    ``robust``, m/s, it rather does not, by its places so far, (T, P, 3).
+    Args:
+        rests (np.ndarray): Probability that a point rests, (T, P).
+        places (np.ndarray): Positions so far, meters, (T, P, 3).
+        seconds (np.ndarray): Timestamps, (T,).
+        robust (float): Speed at which the weight is halved, m/s.
+
+    Returns:
+        np.ndarray: Weights, (T - 1, P).
     """
     speeds = np.linalg.norm(np.diff(places, axis=0), axis=-1)
     speeds /= time_steps(seconds)[:, None]
@@ -56,8 +83,8 @@ def rest_equations(
     """Return normal equations of movements that bring a point to rest.
 
     Args:
-        places (np.ndarray): Its positions without these movements, (T, 3).
-        weights (np.ndarray): Of its rest between frames, (T - 1,).
+        places (np.ndarray): Positions without these movements, meters, (T, 3).
+        weights (np.ndarray): Weight of the rest between frames, (T - 1,).
         seconds (np.ndarray): Timestamps, (T,).
         error (float): Standard deviation of a resting point's velocity, m/s.
 
@@ -73,9 +100,14 @@ def rest_equations(
 
 
 def sight_precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarray:
-    """Return inverse covariances (T, 3, 3) of errors across and along lines of sight.
+    """Return inverse covariances of errors across and along lines of sight.
 
-    Places (T, 3) are in camera axes; errors are the standard deviations.
+    Args:
+        places (np.ndarray): Positions in camera axes, meters, (T, 3).
+        errors (tuple[float, float]): Standard deviations across and along, meters.
+
+    Returns:
+        np.ndarray: Inverse covariances, (T, 3, 3).
     """
     sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
     along = sight[:, :, None] * sight[:, None]
@@ -89,9 +121,9 @@ def solve_blocks(
 
     Args:
         blocks (np.ndarray): Coefficients within each frame, (T, P, P).
-        bands (np.ndarray): More of each variable with itself in the same, the next and
-            the second next frame, (3, T * P).
-        right (np.ndarray): Right side, (T, ...), of P numbers in each frame.
+        bands (np.ndarray): Coefficients of each variable and itself in the same, the
+            next and the second next frame, which are added, (3, T * P).
+        right (np.ndarray): Right side, (T, ...) with P numbers in each frame.
 
     Returns:
         np.ndarray: The variables, of the shape of ``right``.

@@ -144,9 +144,9 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
         return False
     _LOGGER.warning(
         ArgumentError(
-            '%s: the background has little texture, but it, or the feet of standing '
-            'people, do not move: the camera counts as static; give {camera=%r} if it '
-            'is carried',
+            '%s: the background has little texture, but it stays in place, or the feet '
+            'of standing people do: the camera counts as static; give {camera=%r} if '
+            'it is carried',
             clip.source or clip.name,
             'moving',
         )
@@ -157,8 +157,8 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
 def _ankle_paths(clip: Clip2D) -> np.ndarray:
     """Measure how far ankles move in half a second, in heights of the person, (N,)."""
     joints = get_skeleton(clip.skeleton).joints
-    span = max(round(clip.fps / 2), 1)
     ankles = [index for index, x in enumerate(joints) if part_of(x) == 'ankle']
+    span = max(round(clip.fps / 2), 1)  # frames of half a second
     paths = [np.empty(0)]
     for track in clip.tracks:
         rows = track.keypoints[:, ankles]

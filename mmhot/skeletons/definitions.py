@@ -216,7 +216,7 @@ DEFINITIONS = (
         meanings=_H36M_MEANINGS,
         dataset_names=('h36m',),
     ),
-    # Human3.6M's own joints, and those of lifters that were trained on it.
+    # Human3.6M itself, and lifters that were trained on it, have the nose as joint 9.
     dict(
         name='h36m-17-nose',
         tree=_H36M.replace('neck_base', 'nose'),
