@@ -43,12 +43,12 @@ def crop_matrix(
 
 
 def map_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Map points (..., 2) from the image into the crop."""
+    """Map points (..., 2) from an image into the crop of a :func:`crop_matrix`."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def unmap_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Map points (..., 2) from the crop back into the image."""
+    """Map points (..., 2) from the crop of a :func:`crop_matrix` into the image."""
     return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 
 

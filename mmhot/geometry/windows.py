@@ -119,10 +119,16 @@ def window_frames(
 def frames_inside(
     frames: np.ndarray, num_frames: int, ends: str = 'edge'
 ) -> np.ndarray:
-    """Replace frame numbers (...) beyond the ends of a clip by frames of the clip.
+    """Replace frame numbers beyond the ends of a clip by frames of the clip.
 
-    As in ``np.pad``, 'edge' repeats the first and last frame, and 'reflect' repeats the
-    clip, backward and forward in turn.
+    Args:
+        frames (np.ndarray): Frame numbers, (...).
+        num_frames (int): Frames of the clip.
+        ends (str): As in ``np.pad``, 'edge' repeats the first and last frame, and
+            'reflect' the clip, backward and forward in turn.
+
+    Returns:
+        np.ndarray: Frame numbers, (...).
 
     >>> frames_inside(np.array([-2, 0, 9, 11]), 10).tolist()
     [0, 0, 9, 9]

@@ -254,7 +254,6 @@ def clip_2d(
     rows = _number_photos(rows, label, fps, skeleton)
     tracks = _split_tracks(rows, label)
     size = check_image_size(image_size)
-    times = rows.seconds(np.arange(rows.frame.max() + 1), fps)
     clip = _check_numbers(
         Clip2D(
             name,
@@ -263,7 +262,7 @@ def clip_2d(
             *size,
             fps,
             source=source,
-            times=times,
+            times=rows.seconds(np.arange(rows.frame.max() + 1), fps),
             steps=rows.steps,
         )
     )

@@ -585,7 +585,16 @@ def clip_3d(
     image_size: tuple[int, int] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
-    """Make a clip of rows in 3D; arguments are as in :meth:`Clip3D.from_arrays`.
+    """Make a clip of rows in 3D.
+
+    Args:
+        rows (Rows): One row per person and frame.
+        name (str): Name of the clip.
+        fps (float): Frames per second.
+        skeleton (str, optional): Joint order; see :meth:`Clip3D.from_arrays` for the
+            default, here and below.
+        image_size (tuple[int, int], optional): Width and height in pixels.
+        axes (str, optional): Axes of the positions.
 
     Raises:
         ValueError: If an argument or array is invalid.

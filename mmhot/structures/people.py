@@ -192,12 +192,12 @@ def torso_of(keypoints: np.ndarray, skeleton: Skeleton = _BODY) -> np.ndarray:
 
 
 def box_of(points: np.ndarray) -> np.ndarray:
-    """Return the box (..., 4) at the end of points (..., K + 2, 2)."""
+    """Return the box (..., 4) whose corners are the last of points (..., K + 2, 2)."""
     return points[..., -2:, :].reshape(*points.shape[:-2], 4)
 
 
 def box_size(boxes: np.ndarray) -> np.ndarray:
-    """Return the square root of the area of boxes (..., 4)."""
+    """Return the size of boxes (..., 4): the square root of their area, (...)."""
     return np.sqrt((boxes[..., 2:] - boxes[..., :2]).clip(1).prod(-1))
 
 
