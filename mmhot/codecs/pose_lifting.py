@@ -81,8 +81,8 @@ class CameraEncoding:
             )
         if keypoints.shape[-2] != self.num_keypoints:
             raise ValueError(
-                f'{type(self).__name__} is for {self.num_keypoints} keypoints, '
-                f'got {keypoints.shape[-2]}'
+                f'{type(self).__name__} is for {self.num_keypoints} keypoints, got '
+                f'{keypoints.shape[-2]}: convert them, or set num_keypoints'
             )
         if keypoints_visible is None:
             keypoints_visible = np.ones(keypoints.shape[:-1], np.float32)

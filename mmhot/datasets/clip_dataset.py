@@ -311,7 +311,8 @@ def pose_arrays(
     keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
     if len(keypoints) != len(joints):
         raise ValueError(
-            f'{clip} has {len(keypoints)} 2D poses for {len(joints)} 3D poses'
+            f'{clip} has {len(keypoints)} 2D poses for {len(joints)} 3D poses: each '
+            'frame needs both'
         )
     for unit, array in (('pixels', keypoints[..., :2]), ('meters', joints)):
         low, high = _BODY_SIZES[unit]
@@ -353,5 +354,6 @@ def check_poses(
         raise ValueError(f'{name} must be {shape}, got {poses.shape}')
     is_finite = np.isfinite(poses).all((1, 2))
     if not is_finite.all():
-        raise ValueError(f'{name}: frame {is_finite.argmin()} is not finite')
+        frame = is_finite.argmin()
+        raise ValueError(f'{name}: frame {frame} has NaN or infinite coordinates')
     return poses

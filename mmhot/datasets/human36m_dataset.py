@@ -237,7 +237,8 @@ class MotionBERTDataset(ClipDataset):
         scale = data.get('2.5d_factor', self.millimeters_per_pixel)
         if scale is None:
             raise ValueError(
-                f'{self.split} has no 2.5d_factor; set millimeters_per_pixel'
+                f'{self.split} has no 2.5d_factor, the millimeters per pixel: set '
+                'millimeters_per_pixel of the dataset'
             )
         meters = np.broadcast_to(np.asarray(scale, np.float32) / 1000, len(sources))
         pixels = joints[..., :2]

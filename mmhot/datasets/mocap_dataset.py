@@ -119,8 +119,8 @@ class MocapDataset(ClipDataset):
         unknown = set(self.split or []) - set(splits)
         if unknown or not self.split:
             raise ValueError(
-                f'split={self.split} of {self.split_file} must name some of '
-                f'{sorted(splits)}'
+                f'split must name some of {sorted(splits)}, which {self.split_file} '
+                f'has, got {self.split}'
             )
         chosen = {key for name in self.split for key in splits[name]}
         return [key for key in keys if key in chosen]

@@ -78,7 +78,10 @@ class MuonAdamW(Optimizer):
         """
         states = state_dict.get('parts', ())
         if len(states) != len(self.parts):
-            raise ValueError('the state is of another optimizer than MuonAdamW')
+            raise ValueError(
+                'the state is of another optimizer than MuonAdamW: to start from the '
+                'weights, set the checkpoint as load_from, without --resume'
+            )
         for part, state in zip(self.parts, states, strict=True):
             part.load_state_dict(state)
         self._share_groups()

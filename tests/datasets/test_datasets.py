@@ -186,7 +186,7 @@ def test_ranks_share_an_epoch_without_overlap(monkeypatch):
     [
         (dict(walk=np.zeros((9, 17, 2))), 'walk must be (T, 17, 3), got (9, 17, 2)'),
         (dict(walk=np.zeros((0, 17, 3))), 'walk must be (T, 17, 3), got (0, 17, 3)'),
-        (dict(walk=np.full((2, 17, 3), np.nan)), 'walk: frame 0 is not finite'),
+        (dict(walk=np.full((2, 17, 3), np.nan)), 'walk: frame 0 has NaN'),
         (b'text', 'cannot be read'),
     ],
 )

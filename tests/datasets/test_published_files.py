@@ -169,7 +169,9 @@ def test_motionbert_file_gives_its_own_labels_and_millimeters(tmp_path):
 
 def test_motionbert_training_needs_a_scale(tmp_path):
     write_motionbert(tmp_path, **{'2.5d_factor': None})
-    with pytest.raises(ValueError, match='train has no 2.5d_factor; set millimeters'):
+    with pytest.raises(
+        ValueError, match='train has no 2.5d_factor, .* set millimeters_per'
+    ):
         motionbert(tmp_path, 'train')
     both = [motionbert(tmp_path, 'train', millimeters_per_pixel=x)[1] for x in (4, 5)]
     np.testing.assert_allclose(

@@ -33,7 +33,9 @@ def check_groups(
     indices = [_find_parts(skeleton, names) for names in groups]
     counts = Counter(index for parts in indices for part in parts for index in part)
     wrong = [
-        f'{x} ({counts[i]})' for i, x in enumerate(skeleton.joints) if counts[i] != 1
+        f'{joint} {counts[index]} times'
+        for index, joint in enumerate(skeleton.joints)
+        if counts[index] != 1
     ]
     if wrong:
         raise ValueError(

@@ -104,8 +104,8 @@ class NanoHTNet(BaseModule):
         is_odd = num_frames % 2 and num_keep_frames % 2  # there is a center frame
         if not is_odd or not 1 <= num_keep_frames <= num_frames:
             raise ValueError(
-                'num_frames and num_keep_frames must be odd, and the latter at most '
-                f'the former, got {num_frames} and {num_keep_frames}'
+                'num_frames and num_keep_frames must be odd, and num_keep_frames at '
+                f'most num_frames, got {num_frames} and {num_keep_frames}'
             )
         check_heads(embed_dims, num_heads, parts=6)  # thirds and halves are split
         tree = configured_skeleton(skeleton)

@@ -46,8 +46,8 @@ class ProjectionHead(nn.Module):
         """Map ``(B, T', K, C)`` to unit vectors ``(B, K * D)``."""
         if feats.shape[1] != self.num_frames:
             raise ValueError(
-                f'projector.num_frames is {self.num_frames}, but the backbone gives '
-                f'features of {feats.shape[1]} frames'
+                f'projector.num_frames is {self.num_frames}, but must be the number of '
+                f'frames of the backbone, {feats.shape[1]}'
             )
         x = self.project(feats)  # (B, T', K, D)
         x = self.pool(x.movedim(1, -1)).squeeze(-1)  # (B, K, D)

@@ -62,7 +62,7 @@ class Hourglass(nn.Module):
     ) -> None:
         super().__init__()
         if recoverer is not None and not pruner:
-            raise ValueError('a recoverer needs a pruner: set pruner too')
+            raise ValueError('backbone.recoverer needs a pruner: set backbone.pruner')
         configs = _split_pyramid(pruner) if isinstance(pruner, dict) else pruner or []
         center = {'keep_center': True} if recoverer is None else {}
         self.pruners = nn.ModuleList(MODELS.build({**x, **center}) for x in configs)
@@ -199,7 +199,7 @@ class Hourglass(nn.Module):
         keeps = list(keep) if isinstance(keep, Sequence) else [keep]
         if len(keeps) != len(built):
             raise ArgumentError(
-                '{keep} must be a number for each of %s pruners, got %r',
+                '{keep} must be one number for each pruner (%s), got %r',
                 len(built),
                 keep,
             )
@@ -226,12 +226,12 @@ class Hourglass(nn.Module):
             first = max(first_depth, int(pruner.reads_attention))
             if pruner.depth not in range(first, deepest + 1):
                 raise ValueError(
-                    f'{type(pruner).__name__} prunes before layers {first} to '
-                    f'{deepest} of this model, got depth={pruner.depth}'
+                    f'depth of {type(pruner).__name__}, the layer before which it '
+                    f'prunes, must be from {first} to {deepest}, got {pruner.depth}'
                 )
         depths = [pruner.depth for pruner in self.pruners]
         if any(first >= second for first, second in pairwise(depths)):
-            raise ValueError(f'depth of pruners must rise, got {depths}')
+            raise ValueError(f'depth must rise from pruner to pruner, got {depths}')
         self.keep_counts(None, self.num_frames)
 
 

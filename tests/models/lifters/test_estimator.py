@@ -62,7 +62,7 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
             'MotionBERT',
             'ClusterPruner',
             dict(keep=[3, 2]),
-            'a number for each of 1 pruners',
+            r'one number for each pruner \(1\), got',
         ),
         ('MotionAGFormer', 'ClusterPruner', dict(keep=3), 'keep=3 cannot be changed'),
     ],
