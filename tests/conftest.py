@@ -223,7 +223,7 @@ def tool_output(monkeypatch, capfd):
         _reset_managers()
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
-            errors.run_tool(tool.parse_args, tool.main)
+            errors.run_tool(tool.add_arguments, tool.main)
         return stop.value.code, *capfd.readouterr()
 
     return run

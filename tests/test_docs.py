@@ -18,6 +18,7 @@ import yaml
 import mmhot
 from mmhot.chain.formats import FORMATS
 from mmhot.cli.dispatch import build_parser
+from mmhot.cli.errors import run_tool
 from mmhot.structures.clips_3d import Clip3D
 from tools.option_tables import KEYWORDS, PAGE, keywords, with_table
 
@@ -174,10 +175,10 @@ def options_of(command, monkeypatch):
             if path.is_dir()
             else '.'.join(path.relative_to(ROOT).with_suffix('').parts)
         )
-        if not hasattr(module, 'parse_args'):
+        if not hasattr(module, 'add_arguments'):
             return ()
         with pytest.raises(Stop) as stopped:
-            module.parse_args()
+            run_tool(module.add_arguments, module.main)
     parser = stopped.value.args[0]
     options = dict(parser._option_string_actions)
     for action in parser._actions:

@@ -25,7 +25,7 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
 import mmhot.plugin  # noqa: F401 registers datasets
-from mmhot.cli.errors import OneLineParser, run_tool
+from mmhot.cli.errors import run_tool
 from mmhot.datasets.clip_dataset import Clip
 from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, annotation_faults, needs_of
 from mmhot.datasets.transforms.skeleton_augmentation import hip_frame
@@ -63,13 +63,11 @@ _MAX_ASYMMETRY = 0.1
 LEG_LENGTHS = (0.4, 1.3)  # meters, hip to knee to foot; small children to tall adults
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description='Check the datasets of a config')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'path', type=Path, help='config (.py), or clips of motion capture (.npz)'
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> int:
@@ -325,4 +323,4 @@ def find_stretched(joints: np.ndarray) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

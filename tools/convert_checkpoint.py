@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, output_file, run_tool
+from mmhot.cli.errors import output_file, run_tool
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
 
@@ -17,11 +17,8 @@ from tools.model_converters.conversion import convert_file
 from tools.runner import KeyValueAction
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(
-        description="Convert a checkpoint of a paper's code to MMPose's format"
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('source', type=Path, help='published checkpoint')
     parser.add_argument('target', type=output_file, help='checkpoint to write')
     parser.add_argument(
@@ -39,7 +36,6 @@ def parse_args() -> argparse.Namespace:
         metavar='NAME=VALUE',
         help="settings that the weights' shapes do not determine, by the paper's names",
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -55,4 +51,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

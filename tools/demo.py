@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 
 from mmhot.chain.formats import FORMATS
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
+from mmhot.cli.errors import print_line, print_text, run_tool
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import read_lifted
@@ -84,11 +84,9 @@ document.querySelectorAll('nav a').forEach((link, number, links) => {
 """)
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('folder', type=Path, help='results of make demo')
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -148,4 +146,4 @@ def write_page(folder: Path, errors: str) -> str:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -19,7 +19,7 @@ from onnx_ir.passes import common
 from onnxscript import optimizer
 
 from mmhot.apis.onnx_models import open_exportable
-from mmhot.cli.errors import OneLineParser, print_line, run_tool
+from mmhot.cli.errors import print_line, run_tool
 from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.pose2d.options import SPEEDS
@@ -34,13 +34,11 @@ _HALF = '.half'
 _GTPT = 'gtpt-t_coco17_synth'
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -136,4 +134,4 @@ def _should_fold(node: ir.Node) -> bool | None:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

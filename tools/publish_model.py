@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 from mmhot import __version__
-from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
+from mmhot.cli.errors import output_file, print_line, run_tool
 from mmhot.io.atomic import replacing
 from mmhot.io.pickles import SAFETENSORS, safe_load, save_checkpoint
 from mmhot.weights.checkpoint_configs import config_within
@@ -33,9 +33,8 @@ from tools.runner import setting
 SETTINGS = ('default_scope', 'custom_imports', 'codec', 'model', 'lifting')
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('source', type=Path, help='checkpoint of a training')
     parser.add_argument('target', type=output_file, help='.pth file to write')
     parser.add_argument(
@@ -58,7 +57,6 @@ def parse_args() -> argparse.Namespace:
         help="the first checkpoint's share of the average (default: that of all)",
     )
     parser.add_argument('--half', action='store_true', help='store half precision')
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -123,4 +121,4 @@ def average(state: dict, args: argparse.Namespace) -> dict:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
+from mmhot.cli.errors import print_line, print_text, run_tool
 from mmhot.errors import naming
 from mmhot.evaluation.error_report import TABLES
 from mmhot.io.arrays import load_json
@@ -27,9 +27,8 @@ _LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
 _MARKDOWN = {sign: f'\\{sign}' for sign in '|*'}
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'results', nargs='+', type=Path, help='.json files of tools/test.py --out'
     )
@@ -54,22 +53,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--latex', action='store_true', help='print LaTeX instead of Markdown'
     )
-    args = parser.parse_args()
-    args.names = args.names or [path.stem for path in args.results]
-    if len({*args.names}) != len(args.results) or len(args.names) != len(args.results):
-        parser.error(
-            f'--names must be {len(args.results)} different ones, got '
-            f'{", ".join(args.names)}'
-        )
-    return args
 
 
 def main(args: argparse.Namespace) -> None:
     """Print the tables."""
+    row_names = args.names or [path.stem for path in args.results]
+    count = len(args.results)
+    if not len({*row_names}) == len(row_names) == count:
+        raise ValueError(
+            f'--names must be {count} different ones, got {", ".join(row_names)}'
+        )
     units = {}
     higher = set()
     rows = {}
-    for name, path in zip(args.names, args.results, strict=True):
+    for name, path in zip(row_names, args.results, strict=True):
         with naming(path):
             content = load_json(path)
             errors = content['errors']
@@ -196,4 +193,4 @@ def to_latex(head: list[str], lines: list[list[str]], numbers: int) -> str:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -22,7 +22,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmhot.cli.errors import OneLineParser, output_file, print_text, run_tool
+from mmhot.cli.errors import output_file, print_text, run_tool
 from mmhot.engine.cost import compare_cost
 from mmhot.engine.hooks import model_of
 from mmhot.errors import align
@@ -57,9 +57,8 @@ _SUFFIXES = dict(
 )
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description='Evaluate a checkpoint')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file, URL or mmhot://NAME')
     parser.add_argument(
@@ -89,20 +88,15 @@ def parse_args() -> argparse.Namespace:
         '--badcase', action='store_true', help='collect the worst predictions'
     )
     add_runner_arguments(parser)
-    args = parser.parse_args()
-    for option, suffixes in _SUFFIXES.items():
-        path = getattr(args, option)
-        if path and path.suffix not in suffixes:
-            parser.error(f'--{option}: got {path}, wanted a {suffixes[0]} file')
-    try:
-        args.sweep = args.sweep and read_sweep(args.sweep)
-    except ValueError as error:
-        parser.error(str(error))
-    return args
 
 
 def main(args: argparse.Namespace) -> None:
     """Evaluate the checkpoint."""
+    for option, suffixes in _SUFFIXES.items():
+        path = getattr(args, option)
+        if path and path.suffix not in suffixes:
+            raise ValueError(f'--{option}: got {path}, wanted a {suffixes[0]} file')
+    swept = args.sweep and read_sweep(args.sweep)
     config = read_config_file(args.config, import_modules=False)
     apply_arguments(config, args)
     config.load_from = args.checkpoint
@@ -123,8 +117,8 @@ def main(args: argparse.Namespace) -> None:
     add_checks(runner)
     metric = find_lifting_error(runner, args)
     with naming_config(config):
-        if args.sweep:
-            results = dict(sweep=sweep(*args.sweep, config, runner))
+        if swept:
+            results = dict(sweep=sweep(*swept, config, runner))
         else:
             results = dict(runner.test())
             compare = compare_time if args.out else compare_cost
@@ -338,4 +332,4 @@ def _error_table(
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

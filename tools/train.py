@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmpose.registry import OPTIMIZERS
 
-from mmhot.cli.errors import OneLineParser, run_tool
+from mmhot.cli.errors import run_tool
 from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too
@@ -35,9 +35,8 @@ from tools.runner import (
 from tools.training_data import require_data_files
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description='Train the model of a config')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('config', help='config file')
     parser.add_argument(
         '--resume',
@@ -61,7 +60,6 @@ def parse_args() -> argparse.Namespace:
         help="scale the learning rate by the actual batch size over the config's",
     )
     add_runner_arguments(parser)
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -123,4 +121,4 @@ def use_mixed_precision(optim_wrapper: dict) -> None:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

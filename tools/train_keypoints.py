@@ -23,7 +23,7 @@ from pprint import pformat
 import mmpose
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_line, print_text, run_tool
+from mmhot.cli.errors import print_line, print_text, run_tool
 from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, find_entry_fault, repeated
 from mmhot.errors import align, naming, require_file
 from mmhot.io.arrays import load_json
@@ -73,9 +73,8 @@ default_hooks = dict(checkpoint=best, ema=ema)
 """
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('annotations', type=Path, help='.json file of the export')
     parser.add_argument('images', type=Path, help='folder of the images')
     parser.add_argument('folder', type=Path, help='folder to write, new or empty')
@@ -91,7 +90,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--only-write', action='store_true', help='write the files, do not train'
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> int:
@@ -431,4 +429,4 @@ def describe(category: dict) -> dict:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

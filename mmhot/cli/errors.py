@@ -82,20 +82,25 @@ def run_safely(
 
 
 def run_tool(
-    parse_args: Callable[[], argparse.Namespace],
+    add_arguments: Callable[[argparse.ArgumentParser], object],
     main: Callable[[argparse.Namespace], int | None],
     prog: str = '',
 ) -> NoReturn:
     """Run a script of ``tools/`` as :func:`run_safely`, and exit.
 
     Args:
-        parse_args (Callable): Parses the command line.
+        add_arguments (Callable): Declares the arguments of a parser. Help begins with
+            the first line of the docstring of its module.
         main (Callable): Does the work; returns an exit code, or None for 0.
         prog (str): Name of the program. Defaults to the name of the script.
     """
     open_streams()
-    args = parse_args()
-    sys.exit(run_safely(prog or Path(sys.argv[0]).name, lambda: main(args)))
+    prog = prog or Path(sys.argv[0]).name
+    about = sys.modules[add_arguments.__module__].__doc__
+    parser = OneLineParser(prog=prog, description=about)
+    add_arguments(parser)
+    args = parser.parse_args()
+    sys.exit(run_safely(prog, lambda: main(args)))
 
 
 def open_streams() -> None:

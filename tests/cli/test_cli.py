@@ -308,7 +308,7 @@ def act(args):
         file.write('whole')
     print_line('a line')
     print_line('another', sys.stderr)
-run_tool(dict, act)
+run_tool(lambda parser: None, act)
 """
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     command = ['sh', '-c', f'"$0" "$@" {closed}', sys.executable, '-c', program]

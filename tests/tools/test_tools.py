@@ -10,6 +10,7 @@ import mocap
 import numpy as np
 import pytest
 
+from mmhot.cli.errors import run_tool
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +150,7 @@ def test_missing_checkpoint_gets_one_line(config, tmp_path, tool_error):
 def command_lines():
     """Modules of ``tools`` that have a parser."""
     for path in sorted((ROOT / 'tools').rglob('*.py')):
-        if 'def parse_args(' in path.read_text():
+        if 'run_tool(add_arguments' in path.read_text():
             module = path.relative_to(ROOT).with_suffix('')
             yield '.'.join(module.parts).removesuffix('.__main__')
 
@@ -160,8 +161,9 @@ def test_every_tool_prints_help(module, monkeypatch, capsys):
         f'{module}.__main__' if (ROOT / module.replace('.', '/')).is_dir() else module
     )
     monkeypatch.setattr(sys, 'argv', [module, '--help'])
+    tool = importlib.import_module(name)
     with pytest.raises(SystemExit) as stop:
-        importlib.import_module(name).parse_args()
+        run_tool(tool.add_arguments, tool.main)
     assert stop.value.code == 0
     assert 'usage:' in capsys.readouterr().out
 

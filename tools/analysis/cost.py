@@ -20,7 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmhot.plugin  # noqa: F401 registers, also for configs of MMPose
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.engine.cost import SUMS_IN_PLACE, compare_cost
 from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
@@ -150,14 +150,12 @@ def compare_time(
     return compare_cost(config, model, samples, measure)
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'config', help='config file, PACKAGE::CONFIG or name in `mmhot list`'
     )
     add_config_options(parser)
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -182,4 +180,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
+from mmhot.cli.errors import output_file, print_line, run_tool
 from mmhot.frames.inputs import open_clip
 from mmhot.lifting.lifter import Lifter
 from mmhot.pose2d.mmpose_models import load_pose_model
@@ -33,9 +33,8 @@ _WIDTH = 480  # pixels
 _ROW = 36  # pixels; height of the row of kept frames
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('video', type=Path, help='video of a person')
     parser.add_argument('target', type=output_file, help='.mp4 file to write')
     parser.add_argument(
@@ -45,7 +44,6 @@ def parse_args() -> argparse.Namespace:
         '--model', help='config or name of a lifter with a pruner (default: shipped)'
     )
     parser.add_argument('--checkpoint', type=Path, help='its weights')
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -159,4 +157,4 @@ def _beside(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -19,7 +19,7 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, output_file, print_line, run_tool
+from mmhot.cli.errors import output_file, print_line, run_tool
 from mmhot.io.images import read_image, write_png
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.pose2d.mmpose_models import load_pose_model
@@ -55,9 +55,8 @@ class PruningTrace:
     group_of: np.ndarray  # index of the group of each keypoint, (K,)
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('image', type=Path, help='image of a person')
     parser.add_argument('target', type=output_file, help='.png file to write')
     parser.add_argument(
@@ -71,7 +70,6 @@ def parse_args() -> argparse.Namespace:
         metavar=('LEFT', 'TOP', 'RIGHT', 'BOTTOM'),
         help='box of the person in pixels (default: of the largest one that is found)',
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -245,4 +243,4 @@ def _draw_panel(
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import find_peaks
 
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.lifting.lifter import Lifter
@@ -53,15 +53,13 @@ _PEAK_SECONDS = 0.1  # before and after a peak, where the lifted speed may have 
 _MIN_PEAK_GAP = 0.4  # seconds between two peaks
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         '--model', help='name of shipped weights or config file (default: as in mmhot)'
     )
     parser.add_argument('--checkpoint', type=Path, help='weights for a config file')
     add_motion_arguments(parser, motions=12)
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -195,4 +193,4 @@ def measure(
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -20,7 +20,7 @@ from scipy.signal import find_peaks
 from scipy.spatial.transform import Rotation
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.frames.decoding import VIDEO_SUFFIXES
@@ -69,9 +69,8 @@ class Camera:
         return self.lens.distort(ideal), seen
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('folder', type=Path, help='videos, calibration and .trc')
     parser.add_argument(
         '--pose2d', nargs='+', default=['gtpt-t', 'true'], help='names, files, or true'
@@ -79,7 +78,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--assume-lens', action='store_true', help='lift as if the lens were not known'
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -301,4 +299,4 @@ def read_markers(path: Path) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

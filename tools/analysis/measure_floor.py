@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.datasets.transforms.virtual_camera import floor_offset
 from mmhot.errors import align
 from mmhot.geometry.rotations import rotation_matrices
@@ -81,11 +81,9 @@ _KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     add_motion_arguments(parser, motions=40)
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -154,4 +152,4 @@ def errors(clip: Clip3D, true: np.ndarray) -> tuple[float, float]:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -24,7 +24,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import ArgumentError, align
@@ -81,13 +81,11 @@ _SIDES = (
 )
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         '--data-root', type=Path, default='data/cmu_mocap', help='motion capture'
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -425,4 +423,4 @@ _GUESSES: dict[str, _Guess] = {
 }
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.lifted import read_lifted
@@ -47,9 +47,8 @@ _UNITS = {
 _LIMBS = ('_shoulder', '_elbow', '_wrist', '_hip', '_knee', '_foot')
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'clips', nargs='+', type=Path, help='.npz or .json files of mmhot lift'
     )
@@ -59,7 +58,6 @@ def parse_args() -> argparse.Namespace:
         metavar='FOLDER',
         help='folder with the ground truth NAME.npz of each clip NAME',
     )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -201,4 +199,4 @@ def _knee_peaks(poses: np.ndarray) -> float:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

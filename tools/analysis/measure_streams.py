@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import mmhot
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.frames.files import VideoFile
@@ -30,11 +30,9 @@ _FILTERS = ('none', 'one-euro')
 _LOOKAHEADS = (0, 1, 2, 4, 8)  # frames
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument('videos', nargs='+', type=Path, help='NAME.mp4 with NAME.npz')
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -75,4 +73,4 @@ def _play(footage: VideoFile) -> Iterator[np.ndarray]:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)

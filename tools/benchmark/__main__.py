@@ -17,7 +17,7 @@ from types import ModuleType
 
 import torch
 
-from mmhot.cli.errors import OneLineParser, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from tools.benchmark import chain, costs, models, page
 
 PARTS: dict[str, ModuleType] = {
@@ -29,13 +29,10 @@ PARTS: dict[str, ModuleType] = {
 """Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns cells."""
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(
-        prog='benchmark',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the parts and their arguments."""
+    parser.description = __doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     commands = parser.add_subparsers(dest='part', required=True)
     for name, module in PARTS.items():
         part = commands.add_parser(
@@ -53,7 +50,6 @@ def parse_args() -> argparse.Namespace:
                 metavar='N',
                 help=f'(default: {default})',
             )
-    return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
@@ -69,4 +65,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main, 'benchmark')
+    run_tool(add_arguments, main, 'benchmark')

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.cli.errors import OneLineParser, output_file, run_tool
+from mmhot.cli.errors import output_file, run_tool
 from mmhot.errors import naming, require_file
 from mmhot.geometry.windows import resample
 from mmhot.io.arrays import load_json, save_arrays
@@ -66,9 +66,8 @@ LAYOUTS: dict[str, dict[str, Place]] = {
 }
 
 
-def parse_args() -> argparse.Namespace:
-    """Read the command line."""
-    parser = OneLineParser(description='Convert motion capture to clips for training')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument(
         'sources', nargs='+', type=Path, help='files, or folders of files at any depth'
     )
@@ -98,14 +97,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='leave out frames with joints of more than 12 m/s or 450 m/s^2',
     )
-    args = parser.parse_args()
-    if args.target.suffix != '.npz':
-        parser.error(f'target: got {args.target}, wanted an .npz file')
-    return args
 
 
 def main(args: argparse.Namespace) -> None:
     """Convert all files; print a line for each."""
+    if args.target.suffix != '.npz':
+        raise ValueError(f'target: got {args.target}, wanted an .npz file')
     layout = LAYOUTS.get(args.joints)
     if args.joints and layout is None:
         layout = read_layout(Path(args.joints))
@@ -277,4 +274,4 @@ def resample_joints(joints: np.ndarray, fps: float, target_fps: float) -> np.nda
 
 
 if __name__ == '__main__':
-    run_tool(parse_args, main)
+    run_tool(add_arguments, main)
