@@ -276,11 +276,12 @@ class Inferencer(BaseMMPoseInferencer):
         if they are drawn.
         """
         open_renderer = cache(partial(_open_renderer, lifted))
-        seen: list[list[Track2D]] = [[] for _ in names]
-        for track in clip.tracks:
-            for row, frame in enumerate(track.frames.tolist()):
-                seen[frame].append(track.take(np.array([row])))
-        for index, (name, people) in enumerate(zip(names, seen, strict=True)):
+        for index, name in enumerate(names):
+            people = [
+                track.take(np.flatnonzero(track.frames == index))
+                for track in clip.tracks
+                if index in track.frames
+            ]
             poses = lifted and lifted.take(np.flatnonzero(lifted.frame == index))
             sample = _make_sample(people, poses)
             shape = clip.height, clip.width
@@ -410,16 +411,14 @@ def _make_sample(people: list[Track2D], clip: Clip3D | None) -> PoseDataSample:
 
 def _as_dicts(instances: InstanceData) -> list[dict[str, Any]]:
     """Convert people to MMPose's dictionaries, with our additional entries."""
-    if not len(instances):
-        return []
+    fields = {'root': 'roots', 'keypoints_2d': 'keypoints_2d', 'track_id': 'track_ids'}
     people = split_instances(instances)
     for row, person in enumerate(people):
         if np.isnan(person['bbox']).any():
             del person['bbox']
-        for name in ('root', 'keypoints_2d', 'track_id'):
-            values = instances.get(name if name.endswith('2d') else f'{name}s')
-            if values is not None:
-                person[name] = values[row].tolist()
+        for name, field in fields.items():
+            if field in instances:
+                person[name] = instances[field][row].tolist()
     return people
 
 
