@@ -71,7 +71,17 @@ class Runner:
         frames: FrameSource,
         observers: Sequence[FrameObserver] = (),
     ) -> tuple[Clip2D, Footage]:
-        """Find and track the people of a video; ``observers`` see its frames, too."""
+        """Find and track the people of a video.
+
+        Args:
+            plan (VideoPlan): Steps and models.
+            frames (FrameSource): The video.
+            observers (Sequence[FrameObserver]): Observers of the frames beside the
+                ones of the steps.
+
+        Returns:
+            tuple[Clip2D, Footage]: The tracked keypoints, and what the video showed.
+        """
         estimate = plan.estimate
         with self.times.measure(estimate.part):
             skeleton = plan.models.estimator.skeleton
@@ -89,12 +99,15 @@ class Runner:
     def lift(
         self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None
     ) -> Clip3D | None:
-        """Lift keypoints; return None if no person is left.
+        """Lift keypoints.
 
         Args:
-            plan (LiftPlan): The steps.
+            plan (LiftPlan): Steps and lifter.
             clip (Clip2D): Keypoints.
             footage (Footage, optional): The video, for a :class:`VideoPlan`.
+
+        Returns:
+            Clip3D | None: Poses in camera axes; None if no person is left.
         """
         poses = _last(self.lift_by_step(plan, clip, footage), None)
         return poses if isinstance(poses, Clip3D) else None
@@ -120,7 +133,12 @@ class Runner:
         yield from self._run(plan.poses, poses, applied, lifted)
 
     def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
-        """Run the steps of poses on a clip that was not lifted now."""
+        """Run the steps of 3D poses on a clip from a file or another tool.
+
+        Args:
+            plan (PosePlan): The steps.
+            clip (Clip3D): Poses.
+        """
         return _last(self.refine_by_step(plan, clip), clip)
 
     def refine_by_step(
