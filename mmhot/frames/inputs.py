@@ -134,8 +134,10 @@ def _file_input(path: Path, fps: float | None) -> ClipInput:
     if not path.exists():
         raise FileNotFoundError(f'{path} does not exist')
     if has_keypoints(path):
-        command = f'mmhot lift {shlex.quote(str(path))}'
-        raise ValueError(f'{path} has keypoints, not images: lift them by `{command}`')
+        raise ValueError(
+            f'{path} has keypoints, not images: lift them by `mmhot lift '
+            f'{shlex.quote(str(path))}`'
+        )
     return ClipInput(path, clip_name(path), partial(_open_file, path, fps))
 
 

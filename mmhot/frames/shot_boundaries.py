@@ -88,10 +88,12 @@ class CutDetector:
         """Remove a cut if the neighboring differences are about as large."""
         if index not in self.cuts:
             return
-        around = range(index - _SETTINGS.neighbors, index + _SETTINGS.neighbors + 1)
-        neighbors = [self._differences.get(x) for x in around if x != index]
-        known = [difference for difference in neighbors if difference is not None]
-        least = _SETTINGS.min_ratio * np.mean(known or [0])
+        neighbors = [
+            difference
+            for frame, difference in self._differences.items()
+            if 0 < abs(frame - index) <= _SETTINGS.neighbors
+        ]
+        least = _SETTINGS.min_ratio * np.mean(neighbors or [0])
         if self._differences[index] < least:
             self.cuts.remove(index)
 

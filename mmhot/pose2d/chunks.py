@@ -261,8 +261,9 @@ class ChunkTracker:
         prior = Prior.unknown(len(ids))
         prior.turns[new] = search.turns_of(tracked.people)[old]
         rest = np.delete(np.arange(len(ids)), new[is_same])
-        found = boxes[rest], scores[rest]
-        people = search.find(tracked.position, found, prior.take(rest))
+        people = search.find(
+            tracked.position, (boxes[rest], scores[rest]), prior.take(rest)
+        )
         detected = unmoved.join(Keyframe(tracked.position, ids[rest], people))
         # Lost wrists are searched, although no pose from before says where they are.
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))

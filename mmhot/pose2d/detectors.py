@@ -122,8 +122,12 @@ class PoseVerifiedDetector(Detector):
         self.estimator = estimator
         self.detector = detector
         self.name = f'{detector.name}, verified by {estimator.name}'
-        models = {'model': estimator.identity, 'detector': detector.identity}
-        self.identity = identify('pose-verified', '', **models)
+        self.identity = identify(
+            'pose-verified',
+            '',
+            model=estimator.identity,
+            detector=detector.identity,
+        )
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people of BGR images (H, W, 3)."""

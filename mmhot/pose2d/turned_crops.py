@@ -115,8 +115,7 @@ class TurnedCrops(PoseEstimator):
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
         priors = [Prior.unknown(len(image_boxes)) for image_boxes in boxes]
-        tilt = _SETTINGS.min_tilt
-        return self._estimate(self.estimator, images, boxes, priors, tilt)
+        return self._estimate(self.estimator, images, boxes, priors, _SETTINGS.min_tilt)
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses without turned crops."""
@@ -126,9 +125,8 @@ class TurnedCrops(PoseEstimator):
         self, images: Images, boxes: BoxArrays, priors: list[Prior]
     ) -> list[Pose]:
         """Estimate poses; crops are turned if the confidence of a person falls."""
-        estimate = self.estimator.estimate_fast
-        tilt = _SETTINGS.min_video_tilt
-        return self._estimate(estimate, images, boxes, priors, tilt)
+        fast = self.estimator.estimate_fast
+        return self._estimate(fast, images, boxes, priors, _SETTINGS.min_video_tilt)
 
     def _estimate(
         self,

@@ -75,8 +75,7 @@ class TrackPeople(Step):
                 for person in tracker.update(people, index)
                 if person.id >= 0
             ]
-            clip = _untimed_clip(footage, tracks, fps)
-            return replace(clip, times=np.array([time]))
+            return replace(_untimed_clip(footage, tracks, fps), times=np.array([time]))
 
         return track
 
