@@ -1,7 +1,6 @@
 """ONNX 2D pose models of crops, run by ONNX Runtime."""
 
 import itertools
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -100,11 +99,8 @@ class OnnxPoseEstimator(CropEstimator):
     def estimate_crops(self, crops: list[Crop], flip_test: bool) -> Iterator[Pose]:
         """Estimate keypoints (K, 2) and scores (K,) of each pair of image and box."""
         run = partial(self._run_crops, flip_test=flip_test and self._flips)
-        # Each thread gets about as many crops as the others.
-        number = self._threads * math.ceil(len(crops) / (self._batch * self._threads))
-        ends = np.linspace(0, len(crops), min(number, len(crops)) + 1).round()
-        pairs = itertools.pairwise(ends.astype(int).tolist())
-        batches = [crops[first:last] for first, last in pairs]
+        starts = range(0, len(crops), self._batch)
+        batches = [crops[start : start + self._batch] for start in starts]
         # Threads are new in each call, as a fork does not have its parent's threads.
         several = self._threads > 1
         run_all = ThreadPoolExecutor(self._threads).map if several else map
