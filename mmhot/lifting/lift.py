@@ -90,7 +90,10 @@ class LiftingStep(RuntimeOptions, Step):
     keep: Keep | None = None  # frames of a window that each pruner keeps
 
     def open(self) -> Lifter:
-        """Open the lifter; the frames kept at a speed are those of the default one."""
+        """Open the lifter.
+
+        Only the default lifter keeps fewer frames at higher speeds.
+        """
         speed = SPEEDS[self.speed]
         model = self.pose3d
         keep = self.keep
@@ -174,7 +177,7 @@ class Lift(LiftingStep):
 
 
 def _warn_of_unseen_legs(poses: Clip3D) -> None:
-    """Warn of people whose legs are visible in none of their frames."""
+    """Warn of people with legs that are never visible."""
     unseen = legs_unseen(poses)
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:

@@ -49,12 +49,11 @@ class OneFloorSettings:
     # Deviation of a body size from the lifted one, logarithm. Higher values trust the
     # floor more.
     size_error: float = 0.12
-    # Largest change of a body size, logarithm. People who need more to reach the floor
-    # stand on something else. Higher values admit smaller children, and people on lower
-    # stages.
+    # Change of a body size, logarithm; people who need more to reach the floor stand on
+    # something else. Higher values admit smaller children, and people on lower stages.
     max_size_change: float = 0.27
-    # Largest difference to the mean change of all others who stand, logarithm: 1.15 m
-    # beside 1.80 m.
+    # The same, relative to the mean change of all other standing people: 1.15 m beside
+    # 1.80 m
     max_size_difference: float = 0.45
     # Radians by which the camera looks down: mean and standard deviation
     pitch: tuple[float, float] = (0.12, 0.3)
@@ -100,7 +99,7 @@ class Stance:
 
 
 def legs_unseen(clip: Clip3D) -> np.ndarray:
-    """Mark poses (N,) of people whose knees and ankles all were filled in, bool."""
+    """Mark poses in which no knee and no ankle was seen, (N,) bool."""
     if clip.joint_names[: _H36M.num_keypoints] != _H36M.joints:
         return np.zeros(len(clip), bool)
     return np.asarray((clip.scores[:, _LEGS] <= 0).all(1))

@@ -29,7 +29,7 @@ class RootErrors:
 
 @dataclass(frozen=True)
 class FloorSettings:
-    """Fit of the floor, and of the people who are on it.
+    """Settings of the fit of a floor, and of moving people onto it.
 
     People are moved to the floor if errors of body size and camera tilt explain their
     height above it. Others stand on something.
@@ -113,17 +113,17 @@ def place_roots(
         return np.full((len(poses), 3), np.nan)
     targets = rays * poses[..., 2:] - poses[..., :2]
     rays[~visible] = targets[~visible] = 0.0
-    errors = ROOT_ERRORS
+    ray_error = ROOT_ERRORS.ray
     robust = weights
-    differences = second_differences(seconds, errors.acceleration)
-    for _ in range(errors.rounds):
-        root = _solve(rays, targets, robust / errors.ray**2, differences)
-        # Weights of a heavy-tailed (Cauchy) error
-        # In place, as the arrays (T, K, 2) of long clips are large
+    differences = second_differences(seconds, ROOT_ERRORS.acceleration)
+    for _ in range(ROOT_ERRORS.rounds):
+        root = _solve(rays, targets, robust / ray_error**2, differences)
+        # Weights of a heavy-tailed (Cauchy) error, computed in place, as the arrays
+        # (T, K, 2) of long clips are large
         apart = rays * -root[:, None, 2:]
         apart += root[:, None, :2]
         apart -= targets
-        apart = np.hypot(apart[..., 0], apart[..., 1]) / (3 * errors.ray)
+        apart = np.hypot(apart[..., 0], apart[..., 1]) / (3 * ray_error)
         robust = weights / (1 + apart**2)
     return root
 

@@ -40,7 +40,8 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     """
     if clip.axes != 'camera':
         raise ValueError(
-            f"positions are found for clips in 'camera' axes, got {clip.axes!r}"
+            f"{clip.name}: people can be placed in 'camera' axes only, got "
+            f'{clip.axes!r}'
         )
     size = clip.width, clip.height
     lens = lens and lens.fitted(*size)
@@ -189,7 +190,15 @@ def lifted_height(clip: Clip3D, track: int) -> float:
 
 
 def height_over_ankles(poses: np.ndarray, names: tuple[str, ...]) -> float:
-    """Measure trunk and one leg of poses (T, K, 3) along the bones, meters."""
+    """Measure trunk and one leg along the bones, meters.
+
+    Args:
+        poses (np.ndarray): Poses of one person, meters, (T, K, 3).
+        names (tuple[str, ...]): Names of the joints, with all of Human3.6M's.
+
+    Returns:
+        float: Sum of the median lengths of the bones.
+    """
     trunk = ('root', 'spine', 'thorax', 'neck_base', 'head')
     legs = [[f'{x}_hip', f'{x}_knee', f'{x}_foot'] for x in ('left', 'right')]
     lengths = [
@@ -318,8 +327,8 @@ def _lowest_joint(poses: np.ndarray) -> np.ndarray:
 def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
 
-    ``seen`` has N poses in z-up axes whose legs are seen; ``is_running`` (N,) marks
-    those that run.
+    ``seen`` has N poses in z-up axes with visible legs; ``is_running`` (N,) marks poses
+    of people who run.
     """
     ankles = [
         index
@@ -334,8 +343,8 @@ def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float
 def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     """Find the upward direction of a shot in z-up axes of the camera.
 
-    The floor that shows the sizes of several people also shows what is up. Otherwise
-    the body axes of people who stand and do not run do.
+    If one floor showed the sizes of several people, it also shows what is up. Otherwise
+    the bodies of standing people do, and if people run, their feet alone.
 
     Args:
         seen (Clip3D): N poses of one shot in z-up axes.
@@ -380,7 +389,7 @@ def _speeds(clip: Clip3D) -> np.ndarray:
 
 
 def is_level(clip: Clip3D) -> bool:
-    """Return whether another tool gives heights in z-up axes, and they change."""
+    """Return whether poses of another tool have z-up axes and heights that change."""
     heights = np.nan_to_num(clip.root_3d[:, 2])
     is_given = clip.axes == 'z-up' and not clip.model
     return is_given and bool(
@@ -389,7 +398,7 @@ def is_level(clip: Clip3D) -> bool:
 
 
 def _shift_to_floor(clip: Clip3D) -> Clip3D:
-    """Shift all people by one distance, so that those with seen ankles reach the floor.
+    """Shift all people by one distance, with which visible ankles reach the floor.
 
     If no ankle is seen, the floor is unknown, and heights stay.
     """

@@ -20,7 +20,7 @@ FPS = 50.0
 """Frames per second of the network's inputs."""
 ANKLES = get_skeleton('h36m-17').indices(['right_foot', 'left_foot'])
 Contacts = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Predicts contacts; arguments and result are those of :func:`predict_contacts`."""
+"""Predicts contacts, called like :func:`predict_contacts`."""
 _WEIGHTS = WEIGHTS_FOLDER / 'foot-contacts_cmu.npz'
 
 
@@ -77,10 +77,11 @@ def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
     # The size is averaged over a second, so that neither poses nor noise change it.
     size = scipy.ndimage.uniform_filter1d(size, int(FPS) + 1, mode='nearest')
     size = np.sqrt(size.clip(1e-6))[..., None, None]
-    placed = (keypoints - keypoints[..., :1, :]) / size
+    relative = (keypoints - keypoints[..., :1, :]) / size
     last = keypoints[..., -1:, :, :]
     velocity = np.diff(keypoints, axis=-3, append=last) / size
-    parts = placed, (velocity * 20).clip(-5, 5)
+    # Scaled and limited as in training
+    parts = [relative, (velocity * 20).clip(-5, 5)]
     flat = [part.reshape(*scores.shape[:-1], -1) for part in parts]
     return np.concatenate([*flat, scores], -1).astype(np.float32)
 
@@ -127,7 +128,7 @@ def _convolve(
 
 @cache
 def load_contact_weights() -> dict[str, np.ndarray]:
-    """Load the shipped weights."""
+    """Load the shipped weights: arrays of the layers by name."""
     with naming(_WEIGHTS):
         arrays = load_arrays(_WEIGHTS)
     return {name: array.astype(np.float32) for name, array in arrays.items()}
@@ -232,8 +233,8 @@ def glides(
         limits (ContactLimits): Limits of standing ankles.
 
     Example:
-        A skater who is four meters away glides by half a meter, a pedestrian whose root
-        moves alike stands on an ankle that moves by five centimeters:
+        Two people move by half a meter, four meters away. The ankle of the skater moves
+        alike and glides; the ankle of the pedestrian moves by 5 cm and stands:
 
         >>> root = np.linspace([0, 0, 4], [0.5, 0, 4], 25)
         >>> glides(root + [0, 0.9, 0], root)

@@ -12,7 +12,7 @@ import numpy as np
 from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.lifting.lifted import Lifted, LiftedStep
 from mmhot.poses.contacts import predict_contacts
-from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets, side_view
+from mmhot.poses.offset_fit import Offsets, fit_offsets, side_view
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips_2d import Clip2D
@@ -77,7 +77,6 @@ class PartShapes:
     length_errors: tuple[float, ...] = (0.03, 0.015, 0.004)
     ray_error: float = 0.01  # m; noise of a 2D point in a clip too short to measure it
     ray_errors: tuple[float, float] = (0.002, 0.03)  # m; range of the measured noise
-    fit: OffsetErrors = OffsetErrors()  # errors of the fit of offsets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,15 +350,14 @@ class _Person:
 
     def _ray_error(self, points: np.ndarray) -> float:
         """Estimate the noise of points (T, P, 2) in meters from second differences."""
-        shapes = self.shapes
         changes = np.diff(points, 2, axis=0)
         changes = np.abs(changes[np.isfinite(changes)])
-        if len(changes) < shapes.min_frames:
-            return shapes.ray_error
+        if len(changes) < self.shapes.min_frames:
+            return self.shapes.ray_error
         # Second differences of white noise have sqrt(6) times its standard deviation,
         # and 1.48 times the median absolute value estimates that.
         error = 1.48 / np.sqrt(6) * np.median(changes)
-        return float(np.clip(error, *shapes.ray_errors))
+        return float(np.clip(error, *self.shapes.ray_errors))
 
     def _fit(self, parts: list[Offsets]) -> list[np.ndarray]:
         """Fit the offsets of one part, or of both sides with common lengths.
@@ -368,7 +366,7 @@ class _Person:
         """
         for error in self.shapes.length_errors:
             parts = [replace(part, length_error=error) for part in parts]
-            fitted = [fit_offsets(part, self.shapes.fit) for part in parts]
+            fitted = [fit_offsets(part) for part in parts]
             lengths = self._lengths(parts, fitted)
             scale = np.median(lengths / parts[0].lengths)
             parts = [replace(x, lengths=lengths, mean=x.mean * scale) for x in parts]

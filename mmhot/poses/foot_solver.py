@@ -198,12 +198,12 @@ class FootSolver:
     def _reach(self, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the equations of legs that are no longer than their bones.
 
-        Legs that were lifted straight stay straight. Displacements (T, 3, 3) are what
-        the equations are linearized around.
+        Legs that were lifted straight stay straight. The equations are linearized
+        around displacements ``moved`` (T, 3, 3).
 
         Returns:
-            tuple[np.ndarray, np.ndarray]: Normal equations (T, 3, 3, 3, 3), as of
-            :meth:`_small`, and their right side, (T, 3, 3).
+            tuple[np.ndarray, np.ndarray]: Normal equations (T, 3, 3, 3, 3), indexed as
+            in :meth:`_small`, and their right side, (T, 3, 3).
         """
         errors = self.errors
         legs = self.poses[:, ANKLES] - self.poses[:, _HIPS]

@@ -49,16 +49,6 @@ _HIPS, _SHOULDERS = (
 _LEGS = {x for side in ('left', 'right') for x in _BODY.indices(f'{side}_leg')[1:]}
 
 
-@dataclass(frozen=True)
-class VirtualImage:
-    """Images in which people without 2D keypoints are tracked."""
-
-    focal: float = 1000.0  # pixels; focal length for people in front of a camera
-    scale: float = 250.0  # pixels per meter; scale for people without a camera
-    # m; people whose median depth is larger are in front of a camera.
-    min_depth: float = 1.0
-
-
 class GivenStep(PoseStep, ABC):
     """A step that prepares poses of other tools; ours stay as they are."""
 
@@ -90,7 +80,12 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
 
     name = 'people'
 
-    image: VirtualImage = VirtualImage()
+    # People without 2D keypoints are tracked in a virtual image.
+    focal: float = (
+        1000.0  # pixels; its focal length, if people are in front of a camera
+    )
+    scale: float = 250.0  # pixels per meter; its scale if they are not
+    min_depth: float = 1.0  # m; people with a larger median depth are
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times become seconds since the first frame."""
@@ -146,11 +141,11 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         """Project joints to a virtual image, pixels, (N, K, 2)."""
         places = clip.places().astype(np.float64)
         if clip.axes != 'camera':
-            return self.image.scale * places[..., [0, 2]] * [1, -1]
+            return self.scale * places[..., [0, 2]] * [1, -1]
         depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-        scale = np.array([self.image.scale])
-        if np.median(depth) > self.image.min_depth:
-            scale = self.image.focal / depth
+        scale = np.array([self.scale])
+        if np.median(depth) > self.min_depth:
+            scale = self.focal / depth
         return places[..., :2] * scale[:, None, None]
 
 

@@ -149,7 +149,7 @@ def _lengths(facts: Offsets, offsets: np.ndarray) -> _Terms:
 def _rests(facts: Offsets, offsets: np.ndarray, errors: OffsetErrors) -> _Terms:
     """Resting points do not move.
 
-    These equations are between frames: bands (3, T, P, 3), as of ``normal_bands``.
+    These equations are between frames: bands (3, T, P, 3), see :func:`normal_bands`.
     """
     places = facts.joints + offsets
     speed = errors.half_weight_speed

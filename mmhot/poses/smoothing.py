@@ -41,8 +41,8 @@ class FilterSettings:
     # Distance by which a spline moves a position, in medians of its joint; motion that
     # would be moved farther is fast. Higher values smooth fast motion more.
     max_distance: float = 2.5
-    # Fourth difference of a position, relative to those of eight in ten frames; larger
-    # ones are errors, not noise. Higher values take more errors for noise.
+    # Fourth difference of a position, relative to the 80th percentile over frames;
+    # larger ones are errors, not noise. Higher values take more errors for noise.
     max_difference: float = 6.0
     # Noise of a joint, relative to the median of all joints; the rest is motion. Higher
     # values smooth single joints more.
@@ -122,7 +122,7 @@ def spline(
     flat = points.reshape(count, -1, 3)
     weights = np.ones(flat.shape[:2]) if weights is None else weights
     weights = weights.reshape(flat.shape[:2])
-    # Single errors are no noise; all positions would be smoothed as much as they need.
+    # Single errors are not noise: they would smooth all positions as much as they need.
     is_error = _leaves_path(flat, settings.max_difference)
     limit = settings.interpolated_weight
     trusted = np.where(is_error, weights.clip(max=limit), weights)
@@ -146,8 +146,8 @@ def spline(
 def _leaves_path(points: np.ndarray, max_difference: float) -> np.ndarray:
     """Mark positions that leave the path of their neighbors, (T, K) bool.
 
-    Fourth differences of points (T, K, 3) there are ``max_difference`` times those of
-    eight in ten frames.
+    Fourth differences of points (T, K, 3) there are larger than ``max_difference``
+    times their 80th percentile.
     """
     near = points[1:-3] + points[3:-1]
     far = points[:-4] + points[4:]

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from mmhot.geometry.smooth_fits import sight_precision
-from mmhot.poses.offset_fit import OffsetErrors, Offsets, fit_offsets
+from mmhot.poses.offset_fit import Offsets, fit_offsets
 from mmhot.skeletons.joint_angles import unit_vectors
 
 
@@ -31,7 +31,6 @@ class ToeErrors:
     max_rest: float = 0.25
     # m; a toe or heel that is farther from its place at rest no longer rests.
     max_away: tuple[float, float] = (0.05, 0.15)
-    fit: OffsetErrors = OffsetErrors()  # errors of the fit of toes and heels
 
 
 def hold_foot(
@@ -77,7 +76,7 @@ def hold_foot(
         rests=np.stack([toe_rests, backwards[::-1]], 1),
         length_error=errors.length,
     )
-    toe, heel = np.moveaxis(fit_offsets(problem, errors.fit), 1, 0)
+    toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
     # Exact lengths: the law of cosines gives the angle between toe and heel.
     toe = unit_vectors(toe)
     heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
