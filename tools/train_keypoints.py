@@ -11,6 +11,7 @@ docs/own_keypoints.md describes what is written into the folder, which can be ch
 
 import argparse
 import json
+import logging
 import shlex
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from mmhot.io.arrays import load_json
 from mmhot.io.pickles import safe_load, save_checkpoint
 from mmhot.skeletons.joints import spell_joint
 
+_LOGGER = logging.getLogger('mmhot')
 _TOOLS = Path(__file__).resolve().parent
 _BROWSE = Path(mmpose.__path__[0], '.mim', 'tools', 'misc', 'browse_dataset.py')
 _SIGMA = 0.05  # OKS's sigma of every keypoint
@@ -105,15 +107,15 @@ def main(args: argparse.Namespace) -> int:
         people, left_out = collect(content, category)
         metainfo = describe(category)
     for reason, count in left_out.items():
-        text = (
-            f'{count} of {len(content["annotations"])} annotations left out, {reason}'
-        )
-        print_line(f'train_keypoints.py: {text}', sys.stderr)
+        total = len(content['annotations'])
+        _LOGGER.warning('%d of %d annotations left out: %s', count, total, reason)
     for point in metainfo['keypoint_info'].values():
         has_side = spell_joint(point['name']).startswith(('left_', 'right_'))
         if has_side and not point['swap']:
-            text = 'has no partner on the other side: mirrored images show it wrong'
-            print_line(f'train_keypoints.py: {point["name"]} {text}', sys.stderr)
+            _LOGGER.warning(
+                '%s has no partner on the other side: it is wrong in mirrored images',
+                point['name'],
+            )
     args.folder.mkdir(parents=True, exist_ok=True)
     locate_images(content['images'], args.images)
     first, guess = write_files(args, category, metainfo, content['images'], people)
@@ -279,15 +281,15 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         points = np.reshape(ann['keypoints'], (-1, 3)).astype(float)
         labeled = points[points[:, 2] > 0, :2]
         if not len(labeled):
-            left_out['whose keypoints all have visibility 0'] += 1
+            left_out['all their keypoints have visibility 0'] += 1
             continue
         if ann.get('iscrowd'):
-            left_out['which are crowds (iscrowd 1)'] += 1
+            left_out['they are crowds (iscrowd 1)'] += 1
             continue
         low = labeled.min(0)
         box = ann.get('bbox') or [*low.tolist(), *np.ptp(labeled, 0).tolist()]
         if not all(box[2:]):
-            left_out['whose boxes have no size'] += 1
+            left_out['their boxes have no size'] += 1
             continue
         area = ann.get('area') or box[2] * box[3]
         fields = dict(bbox=box, area=area, iscrowd=0)

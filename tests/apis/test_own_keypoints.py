@@ -99,8 +99,10 @@ def test_metainfo_and_config_come_from_an_export(
     hidden = dict(document['annotations'][0], id=100, keypoints=18 * [0])
     document['annotations'] += [single, hidden]
     dump(Path(COMMAND[0]), document)
-    text = 'train_keypoints.py: 1 of 14 annotations left out, whose '
-    text = f'{text}boxes have no size\n{text}keypoints all have visibility 0\n'
+    text = 'train_keypoints.py: 1 of 14 annotations left out: '
+    text = (
+        f'{text}their boxes have no size\n{text}all their keypoints have visibility 0\n'
+    )
     command = ['train_keypoints', *COMMAND, '--only-write']
     assert tool_output(*command)[::2] == (0, text)
     assert len(json.loads(Path('kite/train.json').read_text())['annotations']) == 10
@@ -161,7 +163,7 @@ def test_short_trainings_are_long_enough_and_crowds_are_no_objects(
     options = ['--only-write', '--epochs', '20']
     code, _, error = tool_output('train_keypoints', *COMMAND, *options)
     assert (code, error.count('\n')) == (0, 1)
-    assert '1 of 12 annotations left out, which are crowds (iscrowd 1)' in error
+    assert '1 of 12 annotations left out: they are crowds (iscrowd 1)' in error
     config = Config.fromfile('kite/config.py')
     assert config.train_cfg.max_epochs == 75  # of two steps
     assert config.default_hooks.checkpoint.save_best == 'NME'
