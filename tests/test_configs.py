@@ -18,6 +18,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from mmpose.structures import PoseDataSample
 from numpy.testing import assert_equal
+from paths import CONFIGS
 from published import WithoutValues
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -30,7 +31,6 @@ from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.cost import count_cost
 from tools.runner import merge_options
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
 # Without MMPose's own data and hooks: see tests/models/lifters/test_mmpose_parts.py
 LEAVES = sorted({*CONFIGS.glob('[!_]*/*/*/*.py')} - {*CONFIGS.rglob('*-mmpose.py')})
 DETECTORS = [path for path in LEAVES if path.is_relative_to(CONFIGS / 'detection')]

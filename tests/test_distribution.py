@@ -5,11 +5,10 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / 'demo' / 'mmhot_demo.ipynb'
 
 

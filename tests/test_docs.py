@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from paths import ROOT
 
 import mmhot
 from mmhot.chain.formats import FORMATS
@@ -22,7 +23,6 @@ from mmhot.cli.errors import run_tool
 from mmhot.structures.clips_3d import Clip3D
 from tools.option_tables import KEYWORDS, PAGE, keywords, with_table
 
-ROOT = Path(__file__).parents[1]
 PLACES = (
     '*.md',
     'docs/*.md',

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from clip_files import cut_skater
+from paths import ROOT
 
 from mmhot.io.lifted import read_lifted
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'tests/data/extension'
 
 

@@ -4,11 +4,10 @@ import ast
 import re
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 # Rooms from the bottom up: each may import those before it, also where an import is
 # inside of a function or for type checks.
 ROOMS = (

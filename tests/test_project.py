@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from fresh_python import run_python
+from paths import ROOT
 
 import mmhot
 
-ROOT = Path(__file__).parents[1]
 NANOHTNET = 'body_3d_keypoint/nanohtnet/cmu_mocap'
 WILD = f'{NANOHTNET}/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild.py'
 

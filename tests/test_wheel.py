@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 from clip_files import cut_skater
+from paths import ROOT
 from test_extensions import PACKAGE
 from test_extensions import check as check_extension
 
@@ -26,7 +27,6 @@ from mmhot.io.lifted import read_lifted
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth
 
-ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'demo' / 'skating_2d_coco17.npz'
 WALK = ROOT / 'demo' / 'walk.npz'
 TOOLS = [*(ROOT / 'tools').rglob('*.py')]

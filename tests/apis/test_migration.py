@@ -12,13 +12,13 @@ import torch
 from clip_files import dump, walk
 from given_poses import sam_results
 from mocap import KICK, joints_of
+from paths import ROOT
 from published import load_fixture
 from video_files import write_video
 
 import mmhot
 from tools.model_converters.conversion import convert_file
 
-ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / 'mmhot/weights'
 PAGE = (ROOT / 'docs/migration.md').read_text()
 BLOCKS = [

@@ -1,11 +1,11 @@
 """The same poses in Python, in files, in files that are saved again, by commands."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from clip_files import cut_skater
+from paths import DEMO
 from steps import lift_video, live_chain, plan_of
 
 import mmhot
@@ -16,7 +16,6 @@ from mmhot.io.lifted import read_lifted
 from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
-DEMO = Path(__file__).parents[2] / 'demo'
 # meters; files store the same floats, other ways may round elsewhere
 LIMIT = 1e-4
 

@@ -1,9 +1,8 @@
 """Legs that no image shows are missing in 2D, faded in 3D and left out of .c3d."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import DATA
 
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
@@ -11,7 +10,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.visualization.fading import doubts
 
 ezc3d = pytest.importorskip('ezc3d')
-PEOPLE = Path(__file__).parents[1] / 'data' / 'people_at_tables.npz'
+PEOPLE = DATA / 'people_at_tables.npz'
 # keypoints of COCO and joints of Human3.6M, in the same order
 COCO = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
 H36M = ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'foot')

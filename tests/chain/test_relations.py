@@ -1,16 +1,16 @@
 """Relations between inputs that must hold between their poses."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import DEMO
 
 import mmhot
 from mmhot.lifting.world import scale_people
 from mmhot.skeletons.joints import get_skeleton
 
-SKATER = Path(__file__).parents[2] / 'demo/skating_2d_coco17.npz'
+SKATER = DEMO / 'skating_2d_coco17.npz'
 
 
 @pytest.fixture(scope='module')

@@ -15,6 +15,7 @@ from subprocess import PIPE
 from types import ModuleType
 
 import pytest
+from paths import ROOT
 from pose_sources import run_main
 
 import mmhot
@@ -24,8 +25,6 @@ from mmhot.cli.errors import OneLineParser, run_safely
 from mmhot.cli.report import report
 from mmhot.errors import align, explain, install_extra, is_user_error
 from mmhot.io.atomic import replacing
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from paths import ROOT
 from pose_sources import infer
 from ray_stand_ins import read_log, slow_worker
 from video_files import write_video
@@ -23,7 +23,7 @@ from mmhot.io.lifted import read_lifted
 from mmhot.options import Values
 from mmhot.progress import Report
 
-TESTS = Path(__file__).parents[1]
+TESTS = ROOT / 'tests'
 slow = partial(pytest.mark.slow, reason='starts Ray clusters')
 
 

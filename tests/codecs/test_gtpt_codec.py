@@ -1,15 +1,14 @@
 """GTPT's labels: the published numbers, and decoding."""
 
-from pathlib import Path
-
 import numpy as np
 import official_weights
 import pytest
+from paths import DATA
 
 from mmhot.codecs.gtpt_label import GTPTLabel
 from mmhot.geometry.crops import find_peaks
 
-FIXTURE = Path(__file__).parents[1] / 'data' / 'fixtures' / 'gtpt_codec.npz'
+FIXTURE = DATA / 'fixtures/gtpt_codec.npz'
 SIZE = (192, 256)
 
 

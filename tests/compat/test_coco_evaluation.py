@@ -3,16 +3,15 @@
 import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 from clip_files import dump
 from fresh_python import run_python
+from paths import ROOT
 
 from mmhot.compat import coco_evaluation
 
-ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tests' / 'data' / 'coco_evaluation'
 SIZES = dict(body=17, foot=6, face=68, lefthand=21, righthand=21)
 SPLITS = np.cumsum([*SIZES.values()])[:-1]

@@ -3,19 +3,18 @@
 import importlib
 import importlib.util
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from fresh_python import run_python
+from paths import DATA
 
 from mmhot import compat
 from mmhot.compat import mmcv_operators
 
 ops = importlib.import_module('mmcv.ops')  # after mmhot, which provides mmcv._ext
-DATA = Path(__file__).parents[1] / 'data'
 CALLERS = ('nms', 'roi_align')
 COMPILED = 'mmcv._ext' not in compat.applied()
 

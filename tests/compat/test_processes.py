@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from mmhot.compat.installation import python_command
 
-PACKAGE = Path(__file__).parents[2] / 'mmhot'
+PACKAGE = ROOT / 'mmhot'
 
 
 def test_modules_of_the_folder_are_not_imported(tmp_path, monkeypatch):

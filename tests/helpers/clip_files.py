@@ -1,17 +1,16 @@
 """Builders of keypoint files for the tests of `mmhot.io`."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import DEMO
 
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D
 
-DATA = Path(__file__).parents[1] / 'data'
-SKATER = Path(__file__).parents[2] / 'demo' / 'skating_2d_coco17.npz'
+SKATER = DEMO / 'skating_2d_coco17.npz'
 SIZE = {'image_size': (1280, 720), 'fps': 25}
 
 

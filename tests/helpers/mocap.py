@@ -1,17 +1,16 @@
 """Two real motion capture clips, and windows of them as input of transforms."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
+from paths import CONFIGS, DATA
 from tracks import H36M
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot.datasets.mocap_dataset import MocapDataset
 
-FOLDER = Path(__file__).parents[1] / 'data' / 'cmu_mocap'
-CONFIGS = Path(__file__).parents[2] / 'configs'
+FOLDER = DATA / 'cmu_mocap'
 JUMP, KICK = 'S02/02_04', 'S11/11_01'
 FILES = dict(ann_file='cmu_h36m17.npz', data_root=str(FOLDER))
 CAMERAS = [

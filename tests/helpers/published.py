@@ -1,19 +1,18 @@
 """Fixtures of published models: generated weights, inputs and outputs."""
 
-from pathlib import Path
-
 import official_weights
 import torch
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
+from paths import DATA
 from torch.overrides import TorchFunctionMode
 from tracks import H36M
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
 from tools.model_converters.conversion import convert_published
 
-FIXTURES = Path(__file__).parents[1] / 'data' / 'fixtures'
+FIXTURES = DATA / 'fixtures'
 PARITY = {'rtol': 0, 'atol': 1e-5}  # what the project promises
 HALF = {'rtol': 1e-2, 'atol': 1e-2}  # inner arrays are float16
 

@@ -1,14 +1,13 @@
 """Ground-truth poses of rendered clips, as lifted clips."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+from paths import DATA
 from tracks import H36M
 
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
 
-DATA = Path(__file__).parents[1] / 'data'
 # Degrees that the cameras of the clips look down.
 TILT = {'walk': 5.86, 'dance': 8.23}
 

@@ -1,17 +1,17 @@
 """Top-down configs on the drawn people of ``tests/data/drawn_people``."""
 
 import json
-from pathlib import Path
 
 from clip_files import dump
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
+from paths import CONFIGS, DATA
 
 import mmhot.plugin  # noqa: F401 registers what configs name
 
-FOLDER = Path(__file__).parents[1] / 'data' / 'drawn_people'
-DATASETS_FOLDER = Path(__file__).parents[2] / 'configs' / '_base_' / 'datasets'
+FOLDER = DATA / 'drawn_people'
+DATASETS_FOLDER = CONFIGS / '_base_/datasets'
 
 
 def on_drawn_people(config, detected=False, annotations=FOLDER / 'annotations.json'):

@@ -20,9 +20,9 @@ import pytest
 import torch
 from hostile_configs import CONFIGS, HARM, UNREAD, write
 from local_servers import Handler, served_by
+from paths import ROOT
 from pickled_calls import PickledCall
 
-ROOT = Path(__file__).parents[2]
 HELPERS = ROOT / 'tests/helpers'
 SECRET = '../../secret'
 pytestmark = [

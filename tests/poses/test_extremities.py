@@ -1,9 +1,8 @@
 """Toes, heels, hands and noses: exact recovery, standing feet, exports."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import DEMO
 from rendered_clips import make_clip
 from scipy.spatial.transform import Rotation
 
@@ -17,7 +16,6 @@ from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 
-DEMO = Path(__file__).parents[2] / 'demo'
 FOCAL, SIZE = 1200.0, (1280, 720)
 HALPE, BODY = get_skeleton('halpe-26'), get_skeleton('h36m-17')
 NAMES = [f'{side}_{x}' for side in ('left', 'right') for x in ('big_toe', 'heel')]

@@ -1,12 +1,12 @@
 """Skeletons against MMPose's, conversions against manual numbers, registration."""
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from clip_files import save, walk
 from lifters import save_lifter
+from paths import DATA
 
 from mmhot.evaluation.pose_errors import error_groups
 from mmhot.io.readers.keypoints import read_keypoints
@@ -19,7 +19,6 @@ from mmhot.skeletons.joints import (
     register_skeleton,
 )
 
-DATA = Path(__file__).parents[1] / 'data'
 COCO = get_skeleton('coco-17')
 H36M = get_skeleton('h36m-17')
 MAPPINGS = ('mmpose', 'hot', 'trained')

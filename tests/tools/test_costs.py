@@ -1,12 +1,11 @@
 """Costs of the published models are those of the papers."""
 
-from pathlib import Path
-
 import pytest
+from paths import CONFIGS
 
 from tools.benchmark import costs
 
-PAGE = Path(__file__).parents[2] / 'configs/README.md'
+PAGE = CONFIGS / 'README.md'
 
 
 SLOW = pytest.mark.slow(reason='counts 35 networks, half a minute')

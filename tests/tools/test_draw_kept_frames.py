@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lifters import lifter_config, save_lifter
+from paths import ROOT
 
 from mmhot import Lifter
 from mmhot.frames.inputs import open_clip
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')

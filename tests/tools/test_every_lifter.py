@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from h36m_files import write_files
 from mmengine.config import Config
+from paths import ROOT
 from published_files import write_3dhp, write_motionbert, write_videopose3d
 
 from mmhot.cli.dispatch import main
 from mmhot.datasets.h36m import CAMERAS
 from tools.training_data import shorten
 
-ROOT = Path(__file__).parents[2]
 # Trainings on two datasets, and with a teacher, have tests of their own.
 OTHERS = {
     *ROOT.glob('configs/*/*/*/*_cmu-3dhp.py'),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from paths import ROOT
 
 from mmhot.cli.dispatch import main
 from mmhot.datasets.data_loading import SubjectBalancedSampler
@@ -23,7 +24,6 @@ from mmhot.weights.loading import build_model
 from tools.analysis.cost import count_cost, input_shape
 from tools.runner import add_config_options, merge_options
 
-ROOT = Path(__file__).parents[2]
 HOT = 'body_3d_keypoint/hot/cmu_mocap/hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild.py'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192.py'
 PAGE = (ROOT / 'docs/experiments.md').read_text()

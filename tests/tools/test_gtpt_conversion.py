@@ -1,20 +1,18 @@
 """Conversion of published checkpoints of GTPT."""
 
-from pathlib import Path
-
 import official_weights
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
+from paths import ROOT
 from published import load_fixture
 
 from tools.model_converters.conversion import convert_file, convert_published
 from tools.model_converters.gtpt import _RULES
 from tools.model_converters.published_model import rename_keys
 
-ROOT = Path(__file__).parents[2]
 SIZES = [f'{size}_{data}' for data in ('coco', 'wholebody') for size in 'tsb']
 
 

@@ -1,15 +1,14 @@
 """Cameras and markers of the demo's rendered walk, written as other programs do."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import DEMO
 from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.measure_cameras import lift, read_cameras, read_markers
 
-WALK = Path(__file__).parents[2] / 'demo/walk.mp4'
+WALK = DEMO / 'walk.mp4'
 H36M = get_skeleton('h36m-17').joints
 
 

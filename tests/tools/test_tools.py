@@ -4,16 +4,14 @@ import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import mocap
 import numpy as np
 import pytest
+from paths import ROOT
 
 from mmhot.cli.errors import run_tool
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from paths import CONFIGS, DATA
 
 from mmhot.weights.index import WEIGHTS_FOLDER
 from tools.runner import describe_options
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
 LIFTER = 'body_3d_keypoint/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-30e_cmu-wild'
 PRETRAINING = (
     'body_3d_keypoint/poseclr/cmu_mocap/'
@@ -92,7 +92,7 @@ def test_bad_cases_of_lifters_are_refused_early(tool_error):
     assert 'lifted poses have no images; --worst of tools/test.py draws them' in error
 
 
-PEOPLE = Path(__file__).parents[1] / 'data/drawn_people'
+PEOPLE = DATA / 'drawn_people'
 
 
 @pytest.mark.slow(reason='trains on images')

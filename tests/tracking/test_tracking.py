@@ -1,12 +1,12 @@
 """Track IDs from frame to frame."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from identity_errors import count_identity_errors
 from mocap import FOLDER
+from paths import DATA
 
 from mmhot.frames.sources import FrameArrays
 from mmhot.pose2d.footage import ClipPeople, Footage
@@ -19,7 +19,6 @@ from mmhot.tracking.returning import MergeReturning
 from mmhot.tracking.track import missing_frames
 
 FPS = 25.0
-DATA = Path(__file__).parents[1] / 'data'
 # A person of 100 x 40 pixels around the middle of the hips.
 STANDING = np.random.default_rng(5).uniform([-20, -50], [20, 50], (17, 2))
 BOX = np.array([-22, -52, 22, 52])

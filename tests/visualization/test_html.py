@@ -10,12 +10,12 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations, product
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from browser import open_tab
+from paths import ROOT
 from rendered_clips import H36M, joined, rendered, with_expected_errors
 from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
@@ -32,7 +32,7 @@ from mmhot.structures.clips_3d import BodyHeight
 from mmhot.visualization.fading import doubts
 from mmhot.visualization.html import Thumbnails, write_html
 
-VIEWER = Path(__file__).parents[2] / 'mmhot/visualization/viewer'
+VIEWER = ROOT / 'mmhot/visualization/viewer'
 
 
 @pytest.fixture(scope='module')

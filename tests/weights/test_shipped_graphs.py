@@ -2,11 +2,11 @@
 
 import hashlib
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+from paths import DEMO
 
 import mmhot
 from mmhot.frames.inputs import open_inputs
@@ -21,7 +21,6 @@ from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve, runtime
 from tools.export_shipped import WEIGHTS_KEY
 
-DEMO = Path(__file__).parents[2] / 'demo'
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
 
 

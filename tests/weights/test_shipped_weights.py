@@ -2,13 +2,13 @@
 
 import hashlib
 from functools import cache
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from mmengine.runner.checkpoint import CheckpointLoader
 from mocap import CAMERAS, JUMP, KICK, joints_of
+from paths import ROOT
 
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
@@ -18,7 +18,6 @@ from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 
-ROOT = Path(__file__).parents[2]
 GTPT = 'gtpt-t_coco17_synth'
 WHOLE_BODY = 'gtpt-t_wholebody133_synth'
 DETECTOR = 'rtmdet-nano_person_synth'

@@ -1,15 +1,14 @@
 """GTPT's head on feature maps of other backbones and sizes."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from gtpt_models import labeled_samples, random_people
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS
+from paths import CONFIGS
 
-FOLDER = Path(__file__).parents[3] / 'configs/body_2d_keypoint/gtpt/coco'
+FOLDER = CONFIGS / 'body_2d_keypoint/gtpt/coco'
 # Width and height of the image, times the map is smaller, and of a patch.
 CASES = [
     ('hrnet-w32', (256, 256), 4, (4, 4)),
