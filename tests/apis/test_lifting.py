@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clip_files import DATA, SKATER
+from clip_files import SKATER
+from paths import DATA
 
 import mmhot
 from mmhot.cli.dispatch import main

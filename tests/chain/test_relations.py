@@ -4,13 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from paths import DEMO
+from clip_files import SKATER
 
 import mmhot
 from mmhot.lifting.world import scale_people
 from mmhot.skeletons.joints import get_skeleton
-
-SKATER = DEMO / 'skating_2d_coco17.npz'
 
 
 @pytest.fixture(scope='module')

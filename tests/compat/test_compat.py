@@ -77,14 +77,9 @@ def tiny_runner(work_dir, epochs, **kwargs):
     )
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    work_dir = tmp_path_factory.mktemp('runner')
-    tiny_runner(work_dir, epochs=3).train()
-    return work_dir / 'epoch_1.pth'
-
-
-def test_runner_checkpoint_loads_only_with_the_shim(checkpoint):
+def test_runner_checkpoint_loads_only_with_the_shim(tmp_path):
+    tiny_runner(tmp_path, epochs=3).train()
+    checkpoint = tmp_path / 'epoch_1.pth'
     compat.revert()
     with pytest.raises(pickle.UnpicklingError):
         torch.load(checkpoint)

@@ -6,7 +6,8 @@ import av
 import cv2
 import numpy as np
 import pytest
-from clip_files import DATA, SKATER
+from clip_files import SKATER
+from paths import DATA
 from pose_sources import Estimator, infer
 from video_files import gray_image, write_video
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from clip_files import DATA, SKATER
+from clip_files import SKATER
+from paths import DATA
 from rendered_clips import rendered
 
 import mmhot

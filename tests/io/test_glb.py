@@ -33,14 +33,9 @@ def clip():
 
 
 @pytest.fixture(scope='module')
-def path(clip, tmp_path_factory):
+def glb(clip, tmp_path_factory):
     path = tmp_path_factory.mktemp('glb') / 'two.glb'
     write_glb(clip, path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def glb(path):
     return Glb(path)
 
 

@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 from clip_files import (
-    DATA,
     SIZE,
     coco_result,
     dump,
@@ -18,6 +17,7 @@ from clip_files import (
     video,
     walk,
 )
+from paths import DATA
 
 from mmhot.io.atomic import CACHE_FOLDER, replacing
 from mmhot.io.lifted import write_json

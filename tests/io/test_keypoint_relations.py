@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from clip_files import DATA, SIZE, coco_result, dump, instance
+from clip_files import SIZE, coco_result, dump, instance
 from mocap import KICK, joints_of
-from rendered_clips import rendered
+from rendered_clips import DATA, rendered
 
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints

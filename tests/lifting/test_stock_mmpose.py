@@ -38,12 +38,6 @@ def lifter():
     return init_model(str(WILD), f'mmhot://{LIVE_LIFTER}', device='cpu')
 
 
-@pytest.fixture(scope='module')
-def published():
-    torch.manual_seed(0)
-    return init_model(str(PUBLISHED), device='cpu')
-
-
 def walk(num_frames, size=250.0, place=(800.0, 300.0)):
     """Return keypoints (T, 17, 2) of a person with small motions."""
     rng = np.random.default_rng(0)
@@ -101,8 +95,10 @@ def test_mmposes_inference_of_pixels_equals_the_lifters(lifter):
     np.testing.assert_allclose(found[0], ours[len(ours) // 2], atol=1e-5)
 
 
-def test_person_in_the_box_of_human36m_is_lifted_alike_with_normalization(published):
+def test_person_in_the_box_of_human36m_is_lifted_alike_with_normalization():
     """With the published units, which do not use intrinsics."""
+    torch.manual_seed(0)
+    published = init_model(str(PUBLISHED), device='cpu')
     box = (328.0, 227.0, 728.0, 627.0)
     keypoints = walk(27, 200.0, (528.0, 427.0))
     plain = lift(published, keypoints, box, (1000, 1000)).keypoints
@@ -158,19 +154,13 @@ def inferencer():
     )
 
 
-@pytest.fixture(scope='module')
-def person():
-    """Return an image of a stick figure."""
-    image = np.full((240, 320, 3), 200, np.uint8)
+@pytest.mark.parametrize('options', [{}, {'disable_norm_pose_2d': True}])
+def test_inferencer_lifts_an_image(options, inferencer, tmp_path):
+    image = np.full((240, 320, 3), 200, np.uint8)  # of a stick figure
     cv2.circle(image, (160, 60), 20, (80, 120, 200), -1)
     cv2.rectangle(image, (140, 80), (180, 160), (200, 60, 60), -1)
-    return image
-
-
-@pytest.mark.parametrize('options', [{}, {'disable_norm_pose_2d': True}])
-def test_inferencer_lifts_an_image(options, inferencer, person, tmp_path):
     path = str(tmp_path / 'person.png')
-    cv2.imwrite(path, person)
+    cv2.imwrite(path, image)
     out = str(tmp_path / 'out')
     (result,) = inferencer(path, return_vis=True, out_dir=out, **options)
     ((instance,),) = result['predictions']

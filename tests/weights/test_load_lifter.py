@@ -16,11 +16,6 @@ from mmhot.lifting.lifter import Lifter
 from tools.model_converters.conversion import convert_file
 
 
-@pytest.fixture(scope='module')
-def lifter(checkpoint):
-    return Lifter(checkpoint=checkpoint)
-
-
 def test_config_and_checkpoint_are_named_in_the_result(tmp_path):
     checkpoint = save_lifter(tmp_path / 'best.pth')
     config = tmp_path / 'tiny.py'
@@ -121,14 +116,14 @@ def test_converted_published_checkpoints_lift_clips(tmp_path):
     assert len(lifter(clip_of(track(range(5))))) == 5
 
 
-def test_models_in_mmposes_estimator_are_lifted_alike(lifter, checkpoint):
+def test_models_in_mmposes_estimator_are_lifted_alike(checkpoint):
     config = lifter_config()
     config.model.type = 'PoseLifter'
     path = checkpoint.with_suffix('.py')
     path.write_text(config.pretty_text)
     clip = clip_of(track(range(12)))
-    other = Lifter(path, checkpoint)(clip)
-    np.testing.assert_array_equal(other.keypoints_3d, lifter(clip).keypoints_3d)
+    ours, other = Lifter(checkpoint=checkpoint)(clip), Lifter(path, checkpoint)(clip)
+    np.testing.assert_array_equal(other.keypoints_3d, ours.keypoints_3d)
 
 
 def test_half_precision_weights_are_converted_to_single(tmp_path):

@@ -24,12 +24,6 @@ from tools.export_shipped import WEIGHTS_KEY
 LIFTERS = ('nanohtnet', 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild')
 
 
-@pytest.fixture(scope='module')
-def images():
-    (frames,) = open_inputs([str(DEMO / 'walk.mp4')])
-    return [frame.image for frame in islice(frames, 0, 20, 10)]
-
-
 @pytest.mark.parametrize('name', shipped_weights())
 def test_graphs_have_the_tensors_of_the_checkpoint_beside_them(name):
     """``python -m tools.export_shipped`` writes them again."""
@@ -83,7 +77,9 @@ def test_threads_share_windows_and_give_the_same_poses(flip_test, monkeypatch):
     np.testing.assert_allclose(poses[1:], poses[:1] * 2, atol=1e-6)
 
 
-def test_2d_models_give_the_keypoints_of_pytorch(images):
+def test_2d_models_give_the_keypoints_of_pytorch():
+    (frames,) = open_inputs([str(DEMO / 'walk.mp4')])
+    images = [frame.image for frame in islice(frames, 0, 20, 10)]
     options = Pose2DOptions(device='cpu', backend='onnx')
     detector, estimator = open_pose_source(options)
     assert isinstance(detector.detector, OnnxDetector)
