@@ -81,11 +81,9 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
     name = 'people'
 
     # People without 2D keypoints are tracked in a virtual image.
-    focal: float = (
-        1000.0  # pixels; its focal length, if people are in front of a camera
-    )
-    scale: float = 250.0  # pixels per meter; its scale if they are not
-    min_depth: float = 1.0  # m; people with a larger median depth are
+    virtual_focal: float = 1000.0  # pixels; focal length for people before a camera
+    virtual_scale: float = 250.0  # pixels per meter; scale for people without a camera
+    min_depth: float = 1.0  # m; people with a larger median depth are before a camera
 
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times become seconds since the first frame."""
@@ -141,16 +139,20 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         """Project joints to a virtual image, pixels, (N, K, 2)."""
         places = clip.places().astype(np.float64)
         if clip.axes != 'camera':
-            return self.scale * places[..., [0, 2]] * [1, -1]
+            return self.virtual_scale * places[..., [0, 2]] * [1, -1]
         depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-        scale = np.array([self.scale])
+        scale = np.array([self.virtual_scale])
         if np.median(depth) > self.min_depth:
-            scale = self.focal / depth
+            scale = self.virtual_focal / depth
         return places[..., :2] * scale[:, None, None]
 
 
 class _Conversion:
     """Conversion to 17 or 24 joints; fingers follow the 24.
+
+    Args:
+        source (Skeleton): Skeleton of the poses.
+        target (Skeleton): ``h36m-17`` or ``h36m-24``.
 
     Attributes:
         joints (tuple[str, ...]): Names of the new joints.
@@ -194,7 +196,12 @@ class FillGiven(GivenStep):
     ] = None
 
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """Convert joints, and fill gaps and missing joints."""
+        """Convert joints, and fill gaps and missing joints.
+
+        Raises:
+            ArgumentError: If 24 joints are wanted that the poses do not have.
+            ValueError: If no pose is left, or the joints are of no known skeleton.
+        """
         source = _skeleton_of(clip)
         convert = _Conversion(source, self._target(source))
         motions: list[dict[str, np.ndarray]] = []
@@ -215,7 +222,9 @@ class FillGiven(GivenStep):
                 '%s: poses contradict themselves: %s', clip.name, '; '.join(found)
             )
         if not motions:
-            raise ValueError(f'{clip.name}: no pose of a person is left')
+            raise ValueError(
+                f'{clip.name}: no person has a frame in which a joint is known'
+            )
         arrays = join_rows(motions)
         times = clip.seconds(arrays['frame'])
         return replace(
@@ -288,11 +297,18 @@ _PLACES[_BODY.right, 0] *= -1
 
 
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
-    """Return the places (T, K, 3) of a person, NaN where they are unknown or wrong.
+    """Return the positions of a person without wrong ones.
 
     Frames that repeat others, or in which the root or most joints are wrong, are
-    missing. Roots that are unknown in some frames are interpolated; if they are unknown
-    in all, places are relative to them.
+    missing. Unknown roots are interpolated.
+
+    Args:
+        person (Clip3D): Poses of one person in T frames.
+        scores (np.ndarray): Confidence, 0 for missing joints, (T, K).
+
+    Returns:
+        np.ndarray: Positions, NaN where unknown or wrong, (T, K, 3); relative to the
+        root if it is never known.
     """
     seconds = person.seconds(person.frame)
     roots = person.root_3d.astype(np.float64)
@@ -414,7 +430,10 @@ def _skeleton_of(clip: Clip3D) -> Skeleton:
     for skeleton in SKELETONS.values():
         if skeleton.joints == clip.joint_names:
             return skeleton
-    raise ValueError(f'{clip.name}: its joints belong to no registered skeleton')
+    raise ValueError(
+        f'{clip.name}: no skeleton has the joints {", ".join(clip.joint_names[:3])}, '
+        '...: add it with mmhot.skeletons.joints.register_skeleton'
+    )
 
 
 def _motions_of(

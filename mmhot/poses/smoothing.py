@@ -326,22 +326,22 @@ class SmoothPoses(PoseStep):
         for rows in clip.stretches():
             seconds = clip.seconds(clip.frame[rows])
             smooth = partial(smooth_uneven, method, seconds=seconds)
-            is_placed = bool(np.isfinite(root[rows]).all())
-            if self.smooth_3d != 'spline':
+            is_placed = np.isfinite(root[rows]).all()
+            weights = self._weights(clip.scores[rows])
+            if self.smooth_3d == 'spline' and is_placed:
+                # The root has noise of its own, which is in all relative positions.
+                places = poses[rows] + root[rows, None]
+                places = np.append(root[rows, None], places, axis=1)
+                weights = np.append(weights[:, :1], weights, axis=1)
+                places = smooth(points=places, weights=weights)
+                root[rows] = places[:, 0]
+                poses[rows] = places[:, 1:] - places[:, :1]
+            elif self.smooth_3d == 'spline':
+                poses[rows] = smooth(points=poses[rows], weights=weights)
+            else:
                 poses[rows] = smooth(points=poses[rows])
                 if is_placed:
                     root[rows] = smooth(points=root[rows])
-                continue
-            weights = self._weights(clip.scores[rows])
-            if not is_placed:
-                poses[rows] = smooth(points=poses[rows], weights=weights)
-                continue
-            # The root has noise of its own, which is in all relative positions.
-            places = np.append(root[rows, None], poses[rows] + root[rows, None], axis=1)
-            weights = np.append(weights[:, :1], weights, axis=1)
-            places = smooth(points=places, weights=weights)
-            root[rows] = places[:, 0]
-            poses[rows] = places[:, 1:] - places[:, :1]
         return replace(clip, keypoints_3d=poses, root_3d=root)
 
     def _weights(self, scores: np.ndarray) -> np.ndarray:
@@ -401,10 +401,8 @@ class SmoothGivenPoses(SmoothPoses):
 
         Joints that are never seen move with the body and count as much as it does.
         """
-        is_seen = scores > 0
-        return np.where(
-            is_seen | ~is_seen.any(0), 1.0, self.settings.interpolated_weight
-        )
+        is_filled = (scores <= 0) & (scores > 0).any(0)
+        return np.where(is_filled, self.settings.interpolated_weight, 1.0)
 
     def smooth(self, clip: Clip3D) -> Clip3D:
         """Smooth every person, and report how far joints move."""
