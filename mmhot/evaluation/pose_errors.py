@@ -35,7 +35,21 @@ def mpjpe(pred: np.ndarray, target: np.ndarray, root: int | None = 0) -> np.ndar
 
 
 def p_mpjpe(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute MPJPE after Procrustes alignment (protocol 2); see :func:`mpjpe`."""
+    """Compute the mean distance of joints after Procrustes alignment (protocol 2).
+
+    Args:
+        pred (np.ndarray): Predicted poses, (..., K, 3).
+        target (np.ndarray): True poses, (..., K, 3), in the same unit.
+
+    Returns:
+        np.ndarray: Mean distance of each pose, (...).
+
+    A pose of twice the size has no error:
+
+    >>> target = np.array([[[0, 0, 0], [1, 0, 0], [0, 2, 0]]])
+    >>> p_mpjpe(2 * target + 5, target).round(6)
+    array([0.])
+    """
     return _mean(aligned_errors(pred, target), target)
 
 
@@ -47,7 +61,7 @@ def _mean(errors: np.ndarray, target: np.ndarray) -> np.ndarray:
 def mpjve(
     pred: np.ndarray, target: np.ndarray, frames: np.ndarray | None = None
 ) -> np.ndarray:
-    """Compute the mean error of the joints' velocities, in units per frame.
+    """Compute the mean error of the joints' velocities, in the unit per frame.
 
     Args:
         pred (np.ndarray): Predicted poses of a person over time, (..., T, K, 3).
@@ -90,7 +104,8 @@ def change_errors(
 ) -> np.ndarray:
     """Compute the error of each joint's velocity (order 1) or acceleration (order 2).
 
-    Returns errors (..., T - order, K); see :func:`mpjve`.
+    Arguments are the same as for :func:`mpjve`; errors are (..., T - order, K), or
+    fewer.
     """
     error = relative(pred, 0) - relative(target, 0)
     return np.linalg.norm(frame_changes(error, order, frames), axis=-1)

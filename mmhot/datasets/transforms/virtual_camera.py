@@ -50,7 +50,10 @@ def floor_offset(joints: np.ndarray) -> np.ndarray:
 
 
 def to_camera(joints: np.ndarray, camera: dict) -> np.ndarray:
-    """Transform joints (..., 3) in meters from world axes, z up, to a camera's axes."""
+    """Transform joints (..., 3) in meters from world axes, z up, to a camera's axes.
+
+    The camera has ``T`` (3,), its place in meters, and ``R`` (3, 3) camera-to-world.
+    """
     return (joints - camera['T']) @ camera['R']
 
 

@@ -46,7 +46,13 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of queries to other tokens, over the second-last axis."""
+    """Multi-head attention of queries to other tokens, over the second-last axis.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H``; must divide ``embed_dims``.
+        qkv_bias (bool): Whether queries, keys and values have a bias.
+    """
 
     def __init__(
         self, embed_dims: int, num_heads: int = 8, qkv_bias: bool = True
@@ -80,7 +86,16 @@ class CrossAttention(nn.Module):
 
 
 def check_heads(embed_dims: int, num_heads: int, parts: int = 1) -> None:
-    """Raise a ValueError unless channels can be split into parts, and into heads."""
+    """Check that channels can be split into equal parts, and each part into heads.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H`` of each part.
+        parts (int): Number of parts.
+
+    Raises:
+        ValueError: If they cannot.
+    """
     if embed_dims % (parts * num_heads):
         factor = f'{parts} * ' if parts > 1 else ''
         raise ValueError(

@@ -13,7 +13,13 @@ from mmhot.models.layers.attention import Attention
 
 
 class MLP(nn.Module):
-    """Linear, GELU, dropout, linear, dropout, on the last axis."""
+    """Linear, GELU, dropout, linear, dropout, on the last axis.
+
+    Args:
+        embed_dims (int): Channels ``C`` of input and output.
+        hidden_dims (int): Channels between the linear layers.
+        drop_rate (float): Dropout rate.
+    """
 
     def __init__(
         self, embed_dims: int, hidden_dims: int, drop_rate: float = 0.0
@@ -31,7 +37,15 @@ class MLP(nn.Module):
 
 
 class ResidualMLP(nn.Module):
-    """Pre-norm MLP with a residual sum and stochastic depth, at the end of a block."""
+    """Pre-norm MLP with a residual sum and stochastic depth, at the end of a block.
+
+    Args:
+        embed_dims (int): Channels ``C``.
+        mlp_dims (int): Hidden channels.
+        drop_rate (float): Dropout rate.
+        drop_path (float): Stochastic depth rate, along the first axis.
+        eps (float): Epsilon of the normalization.
+    """
 
     def __init__(
         self,
@@ -54,7 +68,12 @@ class ResidualMLP(nn.Module):
 class TransformerBlock(nn.Module):
     """Pre-norm attention and MLP, each with a residual sum.
 
-    Stochastic depth is along the first axis.
+    Args:
+        embed_dims (int): Channels ``C``.
+        num_heads (int): Heads ``H``; must divide ``embed_dims``.
+        mlp_dims (int): Hidden channels of the MLP.
+        drop_rate (float): Dropout rate after the attention and in the MLP.
+        drop_path (float): Stochastic depth rate, along the first axis.
     """
 
     def __init__(
@@ -113,7 +132,12 @@ def fuse_streams(fusion: nn.Linear, first: Tensor, second: Tensor) -> Tensor:
 
 
 class PositionTable(nn.Module):
-    """Learned position embedding, zeros at first, added to every token."""
+    """Learned position embedding, zeros at first, added to every token.
+
+    Args:
+        num_tokens (int): Tokens ``N``.
+        embed_dims (int): Channels ``C``.
+    """
 
     def __init__(self, num_tokens: int, embed_dims: int) -> None:
         super().__init__()

@@ -24,6 +24,11 @@ class ModulatedGraphConv(nn.Module):
                     + \sum_{j \neq i} Q_{ij}\, m_j \circ W_1 x_j + b
 
     so that the modulation :math:`m` belongs to the node from which a feature comes.
+
+    Args:
+        in_dims (int): Channels of the input.
+        out_dims (int): Channels of the output.
+        adjacency (Tensor): Adjacency of the nodes, (N, N).
     """
 
     def __init__(self, in_dims: int, out_dims: int, adjacency: Tensor) -> None:

@@ -49,6 +49,11 @@ def spread_frames(
 
     Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
 
+    Args:
+        num_frames (int): Frames ``T``.
+        num_keep (int): Frames to keep.
+        device (torch.device, optional): Device of the result.
+
     Returns:
         Tensor: Rising indices, (num_keep,).
 
