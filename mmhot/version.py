@@ -3,8 +3,8 @@
 import hashlib
 import secrets
 import sys
-from collections.abc import Iterable
-from functools import cache, partial
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 __version__ = '0.2.0'
@@ -25,13 +25,11 @@ def digest_of_code(*rooms: str) -> str:
     return _digest(root, files)
 
 
-def digest_of_part(part: object) -> str:
+def digest_of_part(part: type | Callable) -> str:
     """Return a digest of the sources of the package that defines a class or function.
 
     A module that is in no package is digested alone.
     """
-    while isinstance(part, partial):
-        part = part.func
     return _digest_of_package(part.__module__.partition('.')[0])
 
 
