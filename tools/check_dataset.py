@@ -303,12 +303,13 @@ def good_stretches(good: np.ndarray, min_frames: int) -> list[slice]:
 
 def leg_length(joints: np.ndarray) -> float:
     """Compute the median length of both legs of (T, 17, 3), hip to knee to foot."""
-    legs = [_H36M.indices(f'{side}_leg') for side in ('right', 'left')]
     lengths = bone_lengths(joints, _H36M.bones)
-    # The bone of joint j is at j - 1, as the root has no bone.
-    return float(
-        np.median([lengths[:, [j - 1 for j in leg[1:]]].sum(-1) for leg in legs])
-    )
+    legs = []
+    for side in ('right', 'left'):
+        # The bone to a joint is at its index - 1, as the root has no bone.
+        bones = [joint - 1 for joint in _H36M.indices(f'{side}_leg')[1:]]
+        legs.append(lengths[:, bones].sum(-1))
+    return float(np.median(legs))
 
 
 def find_stretched(joints: np.ndarray) -> np.ndarray:
@@ -316,8 +317,8 @@ def find_stretched(joints: np.ndarray) -> np.ndarray:
 
     Joints are (T, 17, 3), the mask is (T,), bool.
     """
-    limbs = [j - 1 for name in LIMBS for j in _H36M.indices(name)[1:]]
-    lengths = bone_lengths(joints, _H36M.bones)[:, limbs]
+    bones = [joint - 1 for name in LIMBS for joint in _H36M.indices(name)[1:]]
+    lengths = bone_lengths(joints, _H36M.bones)[:, bones]
     usual = np.median(lengths, axis=0)
     return (np.abs(lengths / np.maximum(usual, 1e-9) - 1) > _MAX_STRETCH).any(-1)
 

@@ -365,13 +365,11 @@ def split_images(images: list[dict], annotations: list[dict]) -> dict[str, dict]
     used = [image for image in images if image['id'] in of_image]
     every = min(_VALIDATION, max(len(used), 1))
     train = [image for number, image in enumerate(used) if number % every]
-    return {
-        split: dict(
-            images=part,
-            annotations=[person for image in part for person in of_image[image['id']]],
-        )
-        for split, part in (('val', used[::every]), ('train', train))
-    }
+    parts = {}
+    for split, part in (('val', used[::every]), ('train', train)):
+        people = [person for image in part for person in of_image[image['id']]]
+        parts[split] = dict(images=part, annotations=people)
+    return parts
 
 
 def choose_schedule(num_objects: int, args: argparse.Namespace) -> dict[str, float]:

@@ -43,24 +43,26 @@ def render_summary_image(
             images[frame.index] = frame.image
         if frame.index >= frames[-1]:
             break
-    columns = []
-    for index in frames.tolist():
-        above = _draw_crop(renderer, index, images.get(index))
-        below = np.full_like(above, drawing.PANEL)
+    pitch = _VIEW + _GAP
+    sheet = np.full((2 * pitch, len(frames) * pitch, 3), drawing.BACKGROUND, np.uint8)
+    for column, index in enumerate(frames.tolist()):
+        left = column * pitch
+        above = sheet[:_VIEW, left : left + _VIEW]
+        below = sheet[pitch : pitch + _VIEW, left : left + _VIEW]
+        above[:] = below[:] = drawing.PANEL
+        _draw_crop(above, renderer, index, images.get(index))
         renderer.draw_3d(below, index)
         text = f'{clip.seconds(index):.1f} s'
         place = _VIEW - _GAP, _VIEW - 2 * _GAP
         drawing.draw_text(below, text, place, _VIEW // 18, drawing.FAINT_TEXT, 'right')
-        columns.append(np.vstack([_add_gap(above), _add_gap(below)]))
-    sheet = np.hstack(columns)
     size = sheet.shape[1] // _OVERSAMPLING, sheet.shape[0] // _OVERSAMPLING
     write_png(path, cv2.resize(sheet, size, interpolation=cv2.INTER_AREA))
 
 
 def _draw_crop(
-    renderer: ClipRenderer, frame: int, image: np.ndarray | None
-) -> np.ndarray:
-    """Draw the 2D keypoints of a frame on a crop (H, H, 3) of its image (H, W, 3).
+    view: np.ndarray, renderer: ClipRenderer, frame: int, image: np.ndarray | None
+) -> None:
+    """Draw the 2D keypoints of a frame on a crop (V, V, 3) of its image (H, W, 3).
 
     The camera of 3D views moves to the same people.
     """
@@ -68,9 +70,8 @@ def _draw_crop(
     rows = renderer.rows(frame)
     pixels = clip.keypoints_2d[rows].reshape(-1, 2)
     pixels = pixels[np.isfinite(pixels).all(-1)]
-    view = np.full((_VIEW, _VIEW, 3), drawing.PANEL, np.uint8)
     if not len(pixels):
-        return view
+        return
     renderer.camera = fit_camera(renderer.points[rows])
     low = pixels.min(0)
     high = pixels.max(0)
@@ -85,10 +86,3 @@ def _draw_crop(
         shown = cv2.warpAffine(image, matrix, (_VIEW, _VIEW), borderValue=drawing.PANEL)
         drawing.darken(shown, view)
     renderer.draw_2d(view, frame, scale, corner)
-    return view
-
-
-def _add_gap(view: np.ndarray) -> np.ndarray:
-    """Return a view (H, H, 3) with a gap on its right and below it."""
-    edges = (0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT)
-    return cv2.copyMakeBorder(view, *edges, value=drawing.BACKGROUND)

@@ -257,21 +257,27 @@ def read_cameras(folder: Path) -> list[Camera]:
 
 def _qualisys(camera: ElementTree.Element) -> Camera:
     """Convert a camera in 1/64 pixels and mm, y axis up and z axis backwards."""
-    size, place, lens = (
-        {name: float(text) for name, text in found.attrib.items()}
+    image, place, intrinsic = (
+        {key: float(text) for key, text in part.attrib.items()}
         for name in ('fov_video', 'transform', 'intrinsic')
-        if (found := camera.find(name)) is not None
+        if (part := camera.find(name)) is not None
     )
     turn = np.array([[place[f'r{i}{j}'] for j in (1, 2, 3)] for i in (1, 2, 3)])
     rotation = np.diag([1, -1, -1]) @ turn
-    focal = lens['focalLengthU'] / 64, lens['focalLengthV'] / 64
-    center = lens['centerPointU'] / 64, lens['centerPointV'] / 64
-    names = [f'radialDistortion{n}' for n in (1, 2)]
-    names += [f'tangentalDistortion{n}' for n in (1, 2)]
-    pixels = round(size['right']) + 1, round(size['bottom']) + 1
-    place_of_camera = np.array([place[axis] for axis in 'xyz']) / 1000
-    read = Lens(focal, center, tuple(lens[name] for name in names), pixels)
-    return Camera(read, rotation, -rotation @ place_of_camera)
+    position = np.array([place[axis] for axis in 'xyz']) / 1000
+    distortion = (
+        'radialDistortion1',
+        'radialDistortion2',
+        'tangentalDistortion1',
+        'tangentalDistortion2',
+    )
+    lens = Lens(
+        focal=(intrinsic['focalLengthU'] / 64, intrinsic['focalLengthV'] / 64),
+        center=(intrinsic['centerPointU'] / 64, intrinsic['centerPointV'] / 64),
+        distortion=tuple(intrinsic[name] for name in distortion),
+        size=(round(image['right']) + 1, round(image['bottom']) + 1),
+    )
+    return Camera(lens, rotation, -rotation @ position)
 
 
 def _pose2sim(camera: dict) -> Camera:

@@ -56,15 +56,17 @@ def read_papers() -> list[Published]:
         rows = list(csv.DictReader(file))
     return [
         Published(
-            x['model'],
-            x['config'],
-            x['options'],
-            *(float(x[k]) if x[k] else None for k in ('parameters', 'operations')),
-            int(x['factor']),
-            *(x[k] == '1' for k in ('pruned', 'counts_tables')),
-            x['cause'],
+            model=row['model'],
+            config=row['config'],
+            options=row['options'],
+            parameters=float(row['parameters']) if row['parameters'] else None,
+            operations=float(row['operations']) if row['operations'] else None,
+            factor=int(row['factor']),
+            pruned=row['pruned'] == '1',
+            counts_tables=row['counts_tables'] == '1',
+            cause=row['cause'],
         )
-        for x in rows
+        for row in rows
     ]
 
 

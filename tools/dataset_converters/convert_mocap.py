@@ -226,19 +226,18 @@ def select_joints(
         ValueError: If joints are missing.
     """
     column = {name: index for index, name in enumerate(motion.names)}
-    lacking = {
-        name: sorted(
-            {part for place in places.values() for part in place.names} - column.keys()
-        )
-        for name, places in ({'layout': layout} if layout else LAYOUTS).items()
-    }
+    layouts = {'layout': layout} if layout else LAYOUTS
+    lacking = {}
+    for name, places in layouts.items():
+        needed = {part for place in places.values() for part in place.names}
+        lacking[name] = sorted(needed - column.keys())
     name = min(lacking, key=lambda name: len(lacking[name]))
     if lacking[name]:
         raise ValueError(
             f'has no {", ".join(lacking[name][:6])} as in {name}; it has '
             f'{", ".join(motion.names[:40])}: name its joints in a JSON file'
         )
-    places = layout or LAYOUTS[name]
+    places = layouts[name]
     if any(motion.names.count(x) > 1 for place in places.values() for x in place.names):
         raise ValueError('has several joints of one name: wanted one person in a file')
     joints = np.empty((len(motion.positions), 17, 3))
