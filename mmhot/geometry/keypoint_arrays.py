@@ -167,11 +167,11 @@ def to_numbers(name: str, values: Any) -> np.ndarray:
     """
     kind = type(values).__name__
     try:
-        values = _without_tensors(values)
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError):
-        array = np.array(None)
-        kind = f'a {kind} of different shapes'
+        array = np.asarray(_without_tensors(values))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f'{name} must be an array of numbers, got a {kind} of different shapes'
+        ) from error
     if array.dtype.kind not in 'iuf':
         kind = str(array.dtype) if isinstance(values, np.ndarray) else kind
         raise ValueError(f'{name} must be an array of numbers, got {kind}')

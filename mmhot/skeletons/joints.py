@@ -336,7 +336,7 @@ def skeleton_with(count: int, argument: str = 'skeleton') -> str:
         same = [x.name for x in SKELETONS.values() if x.num_keypoints == count]
         listed = same or [f'{number} ({name})' for number, name in names.items()]
         raise ArgumentError(
-            f'there are %s keypoints per person; known are %s: give {{{argument}}}',
+            f'people have %s keypoints; known skeletons are %s: give {{{argument}}}',
             count,
             ', '.join(listed),
         )

@@ -32,7 +32,7 @@ MIN_STEP = 1e-6
 # Smallest and largest ratio of the stated frame rate to the rate of the timestamps.
 # Timestamps beyond these limits are not in seconds.
 _SAME_RATE = 0.3, 3.0
-# Person sizes; images with a larger change, see _change_of_frames, are separate photos.
+# Person sizes; images with a larger change, see _usual_change, are separate photos.
 # One of CMU's 458 motions changes that much at 2 frames/s, and none from 3 frames/s on.
 # Higher values recognize fewer photos.
 _MAX_CHANGE = 0.8
@@ -271,6 +271,7 @@ def clip_2d(
     return clip
 
 
+@ignored_warnings()  # NumPy warns of people without keypoints, or without legs
 def _number_photos(
     rows: CheckedRows, name: str, fps: float, skeleton: Skeleton
 ) -> CheckedRows:
@@ -285,7 +286,7 @@ def _number_photos(
     if np.isfinite(points[:, legs]).mean() > _KNOWN_LEGS:
         interval = np.median(frames[2:] - frames[:-2]) / 2 / fps
         limit = np.clip(_MAX_SPEED * interval, _MIN_CHANGE, _MAX_CHANGE)
-    if not np.nanmedian(_change_of_frames(points, frames)) > limit:
+    if not _usual_change(points, frames) > limit:
         return rows
     _LOGGER.warning(
         '%s: poses have nothing in common with the ones before and after: each of the '
@@ -297,17 +298,18 @@ def _number_photos(
     return replace(rows, track=np.argsort(order))
 
 
-@ignored_warnings()  # NumPy warns of people without keypoints
-def _change_of_frames(points: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Measure how far a person is from the middle of the frames before and after.
+def _usual_change(points: np.ndarray, frames: np.ndarray) -> float:
+    """Measure how far a person is from the line between the frames before and after.
+
+    The change of a frame is the median distance of the joints, in person sizes, plus
+    the same distance of the logarithm of the size.
 
     Args:
         points (np.ndarray): Keypoints in pixels, NaN where missing, (T, K, 2).
         frames (np.ndarray): Frame numbers, sorted, (T,).
 
     Returns:
-        np.ndarray: Median distance of the joints, in person sizes, plus the distance of
-        the logarithm of the size, (T - 2,).
+        float: Median of all frames, in person sizes; NaN if nothing is known.
     """
     done = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
 
@@ -318,7 +320,8 @@ def _change_of_frames(points: np.ndarray, frames: np.ndarray) -> np.ndarray:
     size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
     smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
     moved = np.linalg.norm(distance(points, done[:, None, None]), axis=-1)
-    return np.nanmedian(moved, 1) / smallest + distance(np.log(size), done)
+    changes = np.nanmedian(moved, 1) / smallest + distance(np.log(size), done)
+    return float(np.nanmedian(changes))
 
 
 def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:

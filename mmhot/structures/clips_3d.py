@@ -414,21 +414,24 @@ class Clip3D:
         steps = np.diff(arrays['frame'])
         is_sorted = (steps > 0) | ((steps == 0) & (np.diff(arrays['track']) > 0))
         self._require(
-            is_sorted.all(), 'rows must be sorted by frame and track, each once'
+            is_sorted.all(),
+            'rows must be sorted by frame and track, without duplicates',
         )
         joints = set(range(len(self.joint_names)))
         self._require(
-            len(self.parents) == len(joints), 'each joint must have a parent or -1'
+            len(self.parents) == len(joints),
+            'parents must have an index for each joint, -1 for the root',
         )
         while leaves := joints - {self.parents[joint] for joint in joints}:
             joints -= leaves
-        self._require(not joints, 'parents of joints must end at -1')
+        self._require(not joints, 'parents must lead from each joint to the root, -1')
         if self.variable_time is not None and len(self):
             passed = np.diff(self.variable_time)
             is_right = np.where(steps > 0, passed >= MIN_STEP, passed == 0).all()
             self._require(
                 is_right and self.variable_time[0] >= 0,
-                'time must increase with frames, from 0 and by a microsecond',
+                'variable_time must begin at 0 or later, and increase with the frames '
+                'by a microsecond or more',
             )
         return replace(self, **arrays)
 

@@ -108,12 +108,14 @@ class Rows:
         }
         given = vars(self) | {'scores': scores}
         arrays: dict[str, Any] = {
-            key: _flatten(key, given[key], lead, shape) for key, shape in sizes.items()
+            key: _flatten(key, given[key], lead, shape)
+            for key, shape in sizes.items()
+            if given[key] is not None
         }
         points = stated.reshape(-1, count, size).astype(np.float64)
         points, arrays['scores'] = mark_missing(points, arrays['scores'])
         if are_several:
-            roots = arrays['root_3d']
+            roots = arrays.get('root_3d')
             places = points if roots is None else points + roots[:, None]
             places = places.reshape(*lead, *points.shape[1:])
             track = np.argsort(follow_people(places, name), axis=1).ravel()
@@ -211,7 +213,7 @@ class CheckedRows(Rows):
             return self._reordered(name, chosen, order), chosen
         if chosen.num_keypoints != count:
             raise ArgumentError(
-                '{skeleton}: %s has %d joints, but there are %d',
+                '{skeleton}: %s has %d joints, but the poses have %d',
                 chosen.name,
                 chosen.num_keypoints,
                 count,
@@ -374,10 +376,8 @@ def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
 
 def _flatten(
     name: str, values: Any, lead: tuple[int, ...], shape: tuple[int, ...]
-) -> np.ndarray | None:
+) -> np.ndarray:
     """Check an array (*lead, *shape), and join its leading axes, (N, *shape)."""
-    if values is None:
-        return None
     array = to_numbers(name, values)
     if array.shape != (*lead, *shape):
         raise ValueError(
@@ -397,9 +397,7 @@ def _number(
     if frames is None and tracks is not None:
         raise ValueError('tracks must be given with frames')
     frames = np.arange(lead[0]) if frames is None else frames
-    frame = whole_numbers('frames', to_numbers('frames', frames))
-    if frame.shape != lead[:1]:
-        raise ValueError(f'frames must have the shape {lead[:1]}, got {frame.shape}')
+    frame = whole_numbers('frames', _flatten('frames', frames, lead[:1], ()))
     if frame.min() < 0 or frame.max() > LARGEST_FRAME:
         raise ValueError(f'frames must be numbers from 0 to {LARGEST_FRAME}')
     if tracks is None:

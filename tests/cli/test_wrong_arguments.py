@@ -45,7 +45,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18' (did you mean"),
         (
             'lift --skeleton halpe-26',
-            '--skeleton: halpe-26 has 26 joints, but there are 17',
+            '--skeleton: halpe-26 has 26 joints, but the poses have 17',
         ),
         ('lift --device tpu', "--device must be one of cpu, got 'tpu'"),
         ('lift --device cuda', "got 'cuda'; `nvidia-smi` shows whether there"),

@@ -446,7 +446,9 @@ def test_skeletons_by_name(clip, tmp_path):
         path = tmp_path / f'{name}.npy'
         np.save(path, joints)
         if count != 24:
-            with pytest.raises(ValueError, match=f'known are .*{name}.*: give'):
+            with pytest.raises(
+                ValueError, match=f'known skeletons are .*{name}.*: give'
+            ):
                 read_poses(path, fps=25)
         np.savez(tmp_path / f'{name}.npz', joints=joints, fps=25)
         for file, rate in ((path, 25), (path.with_suffix('.npz'), None)):

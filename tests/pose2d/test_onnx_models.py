@@ -136,7 +136,7 @@ def test_skeleton_is_that_of_the_file_or_argument(
     ('shape', 'message'),
     [
         ([1, 17], 'is not a supported pose model'),
-        ([1, 5, 8, 8], 'there are 5 keypoints per person'),
+        ([1, 5, 8, 8], 'people have 5 keypoints'),
     ],
 )
 def test_other_models_are_refused(use, shape, message):

@@ -62,7 +62,7 @@ def test_people_before_frames_are_refused(num_people):
     ('keypoints', 'options', 'message'),
     [
         (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
-        (wiggling(3)[:, :5], {}, '5 keypoints per person; known are 17'),
+        (wiggling(3)[:, :5], {}, 'people have 5 keypoints; known skeletons are 17'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
         (wiggling(3) * 300, {}, 'pixels away from a 1280x720 image'),
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
