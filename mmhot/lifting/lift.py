@@ -61,7 +61,14 @@ def check_liftable(clip: Clip2D, skeleton: Skeleton) -> None:
 
 
 def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
-    """Read kept frames: a number, a list, or text such as '13,5'."""
+    """Read the number of frames that each pruner keeps.
+
+    Args:
+        value (int | str | Iterable[int]): A number, a list, or text such as '13,5'.
+
+    Returns:
+        int | list[int]: A number, or one for each pruner.
+    """
     counts = split_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
 

@@ -212,9 +212,15 @@ class Lifter:
         return place_people(lifted.checked(), clip.lens), evidence
 
     def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:
-        """Make a Clip3D of poses that were lifted from a clip.
+        """Make a :class:`Clip3D` of lifted poses.
 
-        Scores are (N, 17); ``columns`` are further fields of :class:`Clip3D`.
+        Args:
+            clip (Clip2D): The clip that was lifted.
+            scores (np.ndarray): Confidence of the N poses, (N, 17).
+            **columns (Any): Further fields, at least the arrays of the poses.
+
+        Returns:
+            Clip3D: The poses in camera axes.
         """
         return Clip3D(
             name=clip.name,
@@ -260,7 +266,7 @@ class Lifter:
     def _finish_segment(
         self,
         segment: Segment,
-        pose: np.ndarray,
+        poses: np.ndarray,
         disagreement: np.ndarray | None,
         seconds: np.ndarray,
         directions: np.ndarray,
@@ -269,7 +275,7 @@ class Lifter:
 
         Args:
             segment (Segment): Keypoints of one person.
-            pose (np.ndarray): Poses at the model's frame rate, meters, (T', 17, 3).
+            poses (np.ndarray): Poses at the model's frame rate, meters, (T', 17, 3).
             disagreement (np.ndarray | None): Spread of the predictions of each joint,
                 meters, (T', 17).
             seconds (np.ndarray): Time of each frame, (T,).
@@ -279,7 +285,7 @@ class Lifter:
             dict[str, np.ndarray]: Arrays (T, ...): columns of a clip, and the evidence
             of errors if there is a disagreement and bones keep their lengths.
         """
-        pose = plain = self.resample_back(pose, seconds)
+        lifted = poses = self.resample_back(poses, seconds)
         rows = dict(
             frame=segment.frames,
             track=np.full(len(segment.frames), segment.track),
@@ -287,16 +293,16 @@ class Lifter:
             scores=segment.scores,
         )
         if self.accuracy == 'best' and self.is_person:
-            pose = keep_bone_lengths(pose, directions)
+            poses = keep_bone_lengths(lifted, directions)
             if disagreement is not None:
                 rows |= dict(
                     disagreement=self.resample_back(disagreement, seconds).clip(0),
-                    correction=np.linalg.norm(pose - plain, axis=-1),
+                    correction=np.linalg.norm(poses - lifted, axis=-1),
                     directions=directions,
                 )
         if self.is_person:
-            pose = hang_legs(pose, segment.known)
-        return rows | dict(keypoints_3d=pose)
+            poses = hang_legs(poses, segment.known)
+        return rows | dict(keypoints_3d=poses)
 
     def sample(
         self, keypoints: np.ndarray, scores: np.ndarray, times: np.ndarray

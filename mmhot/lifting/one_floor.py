@@ -85,7 +85,14 @@ class Stance:
 
     @classmethod
     def of(cls, person: Clip3D) -> 'Stance':
-        """Collect the evidence of a clip with one person, in z-up axes."""
+        """Collect the evidence of one person.
+
+        Args:
+            person (Clip3D): Poses of the person in z-up axes, with root positions.
+
+        Returns:
+            Stance: Places of resting ankles, and the standing body's axis.
+        """
         body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
         body[legs_unseen(person)] = np.nan
         axes = standing_axes(body, ONE_FLOOR.max_bends)
@@ -99,7 +106,15 @@ class Stance:
 
 
 def legs_unseen(clip: Clip3D) -> np.ndarray:
-    """Mark poses in which no knee and no ankle was seen, (N,) bool."""
+    """Mark poses in which no knee and no ankle was seen.
+
+    Args:
+        clip (Clip3D): N poses. Only skeletons that begin with Human3.6M's joints have
+            legs.
+
+    Returns:
+        np.ndarray: (N,) bool.
+    """
     if clip.joint_names[: _H36M.num_keypoints] != _H36M.joints:
         return np.zeros(len(clip), bool)
     return np.asarray((clip.scores[:, _LEGS] <= 0).all(1))
@@ -199,7 +214,16 @@ def fit_floor(
 
 
 def fit_people(seen: Clip3D) -> OneFloor | None:
-    """Fit the floor of a clip in z-up axes; known heights of people stay."""
+    """Fit the floor below all people of a shot.
+
+    Args:
+        seen (Clip3D): Poses in z-up axes, with root positions. Heights of people that
+            are not assumed stay.
+
+    Returns:
+        OneFloor | None: The floor, with people in the order of ``seen.track_ids``; None
+        if no foot rested.
+    """
     heights = [seen.heights.get(track) for track in seen.track_ids]
     known = {
         index: 1.0

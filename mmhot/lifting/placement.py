@@ -104,6 +104,17 @@ def place_roots(
     Returns:
         np.ndarray: Root positions in camera axes, meters, (T, 3); NaN if no frame has
         two known joints.
+
+    Example:
+        Two joints that are 0.5 m apart are 100 pixels apart in the image of a camera
+        with a focal length of 1000 pixels, so they are 5 m away:
+
+        >>> poses = np.array([[[0, 0, 0], [0, 0.5, 0]]])
+        >>> keypoints = np.array([[[640, 360], [640, 460]]])
+        >>> lens = np.array([1000, 1000]), np.array([640, 360])
+        >>> root = place_roots(poses, keypoints, np.ones((1, 2)), *lens, np.zeros(1))
+        >>> np.abs(root).round(3).tolist()
+        [[0.0, 0.0, 5.0]]
     """
     rays = (np.asarray(keypoints, np.float64) - center) / focal
     visible = np.isfinite(rays).all(-1) & np.isfinite(poses).all(-1)
@@ -210,9 +221,15 @@ def find_floor(
 
 
 def is_pinned(root: np.ndarray) -> bool:
-    """Return whether positions (T, 3), z up, change in height only.
+    """Return whether a person moves up and down only.
 
     Some tools write poses like this: the hips stay above one point.
+
+    Args:
+        root (np.ndarray): Root positions, z up, meters, (T, 3).
+
+    Returns:
+        bool: Whether x and y stay.
     """
     return bool(
         len(root) > 1 and (np.ptp(root[:, :2], axis=0) < FLOOR.max_pinned_motion).all()

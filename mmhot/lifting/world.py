@@ -184,7 +184,15 @@ def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
 
 
 def lifted_height(clip: Clip3D, track: int) -> float:
-    """Measure the height of a lifted person over the ankles, meters."""
+    """Measure the height of a person over the ankles.
+
+    Args:
+        clip (Clip3D): Poses.
+        track (int): Track ID of the person.
+
+    Returns:
+        float: Height, meters, see :func:`height_over_ankles`.
+    """
     rows = clip.track == track
     return float(height_over_ankles(clip.keypoints_3d[rows], clip.joint_names))
 
@@ -389,7 +397,14 @@ def _speeds(clip: Clip3D) -> np.ndarray:
 
 
 def is_level(clip: Clip3D) -> bool:
-    """Return whether poses of another tool have z-up axes and heights that change."""
+    """Return whether poses of another tool have z-up axes and heights that change.
+
+    Args:
+        clip (Clip3D): Poses in any axes.
+
+    Returns:
+        bool: Whether heights are given, and need only be shifted to the floor.
+    """
     heights = np.nan_to_num(clip.root_3d[:, 2])
     is_given = clip.axes == 'z-up' and not clip.model
     return is_given and bool(

@@ -97,7 +97,14 @@ def predict_errors(
 
 
 def read_coefficients(weights: Path) -> dict[str, list[float]] | None:
-    """Read ``NAME.errors.json`` beside a lifter's weights; None if it is missing."""
+    """Read the coefficients of a lifter.
+
+    Args:
+        weights (Path): File of its weights; ``NAME.errors.json`` is read beside it.
+
+    Returns:
+        dict[str, list[float]] | None: See :func:`predict_errors`; None without a file.
+    """
     path = weights.with_name(f'{weights.stem}.errors.json')
     if not path.is_file():
         return None

@@ -250,7 +250,16 @@ def _weight(cutoff: np.ndarray | float, step: float) -> np.ndarray | float:
 def one_euro(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Apply the 1€ filter to points (T, ..., 3)."""
+    """Apply the 1€ filter of streams to a whole motion, see :class:`OneEuro`.
+
+    Args:
+        points (np.ndarray): Points in meters, (T, ..., 3).
+        fps (float): Frames per second.
+        settings (FilterSettings): Cutoffs.
+
+    Returns:
+        np.ndarray: Smooth points, (T, ..., 3).
+    """
     smooth = OneEuro(settings)
     return np.stack([smooth(frame, time / fps) for time, frame in enumerate(points)])
 
@@ -419,9 +428,14 @@ class SmoothGivenPoses(SmoothPoses):
 
 
 def noise_of(clip: Clip3D) -> float:
-    """Measure the median distance of joints from a smooth motion, meters.
+    """Measure the median distance of joints from a smooth motion.
 
-    Clips of other tools that were smoothed have it in their ``steps``.
+    Args:
+        clip (Clip3D): Poses. Those of other tools that were smoothed have the distance
+            in their ``steps``.
+
+    Returns:
+        float: Distance, meters, rounded to 0.1 mm.
     """
     noise = clip.steps.get(SmoothGivenPoses.name, {}).get(_NOISE)
     if isinstance(noise, float):
