@@ -161,7 +161,15 @@ def one_line(text: object) -> str:
 
 
 def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align rows of cells to a table; the first ``left`` columns are aligned left.
+    """Align rows of cells to a table.
+
+    Args:
+        lines (Sequence[Sequence[str]]): Rows of as many cells each.
+        left (int): Number of columns, from the first, that are aligned left; others are
+            numbers. Defaults to 1.
+
+    Returns:
+        str: Lines of the table.
 
     >>> print(align([('clip', 'frames'), ('walk', '98')]))
     clip  frames
@@ -177,7 +185,12 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def refuse_lists_of_paths(name: str, source: object) -> None:
-    """Raise a ValueError if an argument names several files."""
+    """Raise a ValueError if an argument of one file names several files.
+
+    Args:
+        name (str): The argument.
+        source (object): Its value.
+    """
     first = source[0] if isinstance(source, list | tuple) and source else None
     if isinstance(first, str | Path):
         raise ValueError(
@@ -238,6 +251,10 @@ def refuse_stated(**arguments: object) -> None:
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
     """Return a hint in parentheses at the most similar name; empty if none is similar.
+
+    Args:
+        given (str): Unknown name.
+        known (Iterable[str]): Names that exist; leading dashes do not count.
 
     >>> did_you_mean('smoth', ['smooth', 'fov'])
     ' (did you mean smooth?)'

@@ -140,7 +140,13 @@ class Options:
         return {name: getattr(self, name) for name in options_of(type(self))}
 
     def refuse(self, names: Iterable[str], reason: str | ArgumentError) -> None:
-        """Raise ArgumentError, with a reason, if an option of these names is stated."""
+        """Raise ArgumentError if an option of these names is stated.
+
+        Args:
+            names (Iterable[str]): Options that cannot act.
+            reason (str | ArgumentError): Text after the name of the option, such as
+                'needs the format bvh'.
+        """
         for name in sorted(self.stated & {*names}):
             raise ArgumentError(f'{{{name}}} %s', reason)
 
@@ -201,6 +207,10 @@ def require_new_options(kind: type[Options], others: Iterable[type[Options]]) ->
     """Raise ValueError if an option of a class has the name of another one.
 
     Two classes may share an option, with the same declaration.
+
+    Args:
+        kind (type[Options]): The new class.
+        others (Iterable[type[Options]]): Classes that are known.
     """
     known = options_of(*others)
     for name, option in options_of(kind).items():
@@ -288,6 +298,11 @@ def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
 
     >>> split_numbers('1920x1080', int, 'x')
     [1920, 1080]
+
+    Args:
+        value (Any): The numbers.
+        kind (type): Type of each number. Defaults to float.
+        sign (str): Text between two numbers. Defaults to a comma.
 
     Raises:
         ValueError: If a part is not a number of this kind.

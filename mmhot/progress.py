@@ -31,7 +31,15 @@ def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
-    """Draw a bar in a terminal or notebook; write a line in 30 s to files and pipes."""
+    """Draw a bar in a terminal or notebook; write a line in 30 s to files and pipes.
+
+    Args:
+        title (str): Text before the bar.
+        unit (str): What is counted. Defaults to frames.
+
+    Yields:
+        Count: Receives the numbers done and of all.
+    """
     is_notebook = 'ipykernel' in sys.modules
     is_closed = sys.stderr is None  # in processes without a terminal
     with ignored_warnings():  # tqdm warns of notebooks without widgets
@@ -53,7 +61,11 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 
 @contextmanager
 def stage_bars(bars: Bars, name: str) -> Iterator[CountStage]:
-    """Open a bar for each stage when it begins, with the clip's name in its title.
+    """Open a bar for each stage when it begins.
+
+    Args:
+        bars (Bars): Opens a bar.
+        name (str): Name of the clip, for the titles.
 
     Yields:
         CountStage: Receives the progress of a stage; a new stage closes the last bar.

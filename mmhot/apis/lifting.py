@@ -279,7 +279,16 @@ def _lift(plan: LiftPlan, bars: Bars, clip: Clip2D, times: StageTimes) -> Clip3D
 def lift_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
-    """Lift files of 2D keypoints, and write the results."""
+    """Lift files of 2D keypoints, and write the results.
+
+    Args:
+        paths (Sequence[Path]): The files.
+        values (Values): Options of ``mmhot lift``.
+        report (Report): Receives lines and progress.
+
+    Yields:
+        Outcome: The outcome of a file; errors do not stop the others.
+    """
     lift_clip = partial(_lift, LiftPlan(values, report), report.bars)
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
@@ -287,7 +296,10 @@ def lift_files(
 def refine_files(
     paths: Sequence[Path], values: Values, report: Report = Report()
 ) -> Iterator[Outcome]:
-    """Refine files of 3D poses, and write the results."""
+    """Refine files of 3D poses, and write the results.
+
+    Arguments and results are as for :func:`lift_files`.
+    """
     plan = PosePlan(values, report)
     return _process(
         paths,

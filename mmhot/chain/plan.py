@@ -98,7 +98,12 @@ class Plan:
         return False
 
     def open_lifter(self, kind: type[LiftingStep], lifter: Lifter | None) -> Lifter:
-        """Return a lifter that was opened before, or open the chosen one."""
+        """Return the lifter of a plan.
+
+        Args:
+            kind (type[LiftingStep]): Step with the options of the lifter.
+            lifter (Lifter | None): A lifter that was opened before.
+        """
         lifter = lifter or self._values.of(kind).open()
         self._animal = '' if lifter.is_person else lifter.skeleton.name
         return lifter

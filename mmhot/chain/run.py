@@ -44,7 +44,12 @@ class StageTimes:
 
 
 def refuse_late(without: Sequence[str], applied: Container[str]) -> None:
-    """Raise ArgumentError if a step to leave out has run."""
+    """Raise ArgumentError if a step to leave out has run.
+
+    Args:
+        without (Sequence[str]): Names of steps to leave out.
+        applied (Container[str]): Names of steps that have run.
+    """
     late = [name for name in without if name in applied]
     if late:
         raise ArgumentError(

@@ -117,9 +117,17 @@ def _open_video(
 def result_files(
     folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
 ) -> list[Path]:
-    """List the paths of the results that a clip may have in some formats.
+    """List the files that a clip may get, so that none of them overwrites an input.
 
-    ``tracks`` are the people for whom formats with one file for each person have files.
+    Args:
+        folder (Path): Folder of the results.
+        name (str): Name of the clip.
+        formats (Sequence[str]): Names of formats.
+        tracks (Sequence[int]): Track IDs of the people, for formats with one file for
+            each person, as far as they are known.
+
+    Returns:
+        list[Path]: The paths.
     """
     paths = {form: folder / f'{name}.{form}' for form in formats}
     named = (FORMATS[form].files(path, tracks) for form, path in paths.items())
@@ -138,9 +146,19 @@ def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
 def bones_of(
     clip: Clip3D, profile: str, track: int | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return positions (T, 3) and quaternions (T, 4) of a person's bones by name.
+    """Return where a person's bones are in the world, see :meth:`mmhot.Clip3D.bones`.
 
-    See :meth:`mmhot.Clip3D.bones`.
+    Args:
+        clip (Clip3D): The poses.
+        profile (str): Names and rest axes of the bones.
+        track (int | None): Track ID; None if there is one person.
+
+    Returns:
+        dict[str, tuple[np.ndarray, np.ndarray]]: Positions (T, 3), meters, and
+        quaternions w, x, y, z (T, 4) by name.
+
+    Raises:
+        ValueError: If there is no such profile or person, or the clip has other joints.
     """
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
