@@ -26,11 +26,11 @@ LIFTING_META_KEYS = (
 class SubjectBalancedSampler(Sampler):
     """Draw windows evenly over subjects, without replacement where possible.
 
-    Motion capture has tens of minutes of one person and seconds of another. Each
-    subject gets an equal share of an epoch, except that the share of a subject with
-    fewer than ``full_share`` frames shrinks in proportion, so that a few seconds are
-    not repeated hundreds of times. Frames are counted, not windows, because a clip that
-    is hardly longer than a window has few windows.
+    Motion capture has tens of minutes of one person and seconds of another. Subjects
+    get equal shares of an epoch. Subjects with fewer than ``full_share_frames`` frames
+    get less, in proportion, so that a few seconds are not repeated hundreds of times.
+    Frames are counted, not windows, because a clip that is hardly longer than a window
+    has few windows.
 
     The order depends on (seed, epoch) only. It is split over the ranks, which all draw
     the same number of windows, as gradients are averaged over ranks.
@@ -48,7 +48,7 @@ class SubjectBalancedSampler(Sampler):
 
     # Number of frames that gives a subject its full share of an epoch. Higher values
     # draw more windows of subjects with many frames.
-    full_share = 2000
+    full_share_frames = 2000
 
     def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:
         self.rank, self.world_size = get_dist_info()
@@ -59,7 +59,7 @@ class SubjectBalancedSampler(Sampler):
         names, subjects = np.unique(of_window, return_inverse=True)
         order = np.argsort(subjects, kind='stable')
         self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
-        share = np.minimum([frames[name] for name in names], self.full_share)
+        share = np.minimum([frames[name] for name in names], self.full_share_frames)
         self.share = share / share.sum()
 
     def __iter__(self) -> Iterator[int]:

@@ -144,7 +144,7 @@ class SubjectWindows:
 
 
 def test_subjects_get_even_shares_and_small_ones_less(monkeypatch):
-    monkeypatch.setattr(SubjectBalancedSampler, 'full_share', 1000)
+    monkeypatch.setattr(SubjectBalancedSampler, 'full_share_frames', 1000)
     data = SubjectWindows(much=20000, many=5000, some=400)
     sampler = SubjectBalancedSampler(data, 6000, seed=0)
     indices = list(sampler)

@@ -27,7 +27,12 @@ def only(strength=(0, 0), **rates):
     """Noise of a detector that makes no error but these."""
     transform = RandomDetectorNoise(strength)
     nothing = dict(
-        jitter=0, outlier=0, outlier_ends=0, swap_legs=0, swap_arms=0, drop=0
+        jitter_std=0,
+        outlier_share=0,
+        end_outlier_share=0,
+        leg_swap_prob=0,
+        arm_swap_prob=0,
+        drop_share=0,
     )
     for name, rate in (nothing | rates).items():
         setattr(transform, name, rate)
@@ -51,7 +56,9 @@ def test_slow_noise_has_the_fitted_statistics():
 
 
 def test_outliers_have_the_given_frequency_size_and_length():
-    errors, scores = noisy(200, transform=only(outlier=0.01, outlier_ends=0.03))
+    errors, scores = noisy(
+        200, transform=only(outlier_share=0.01, end_outlier_share=0.03)
+    )
     hit = (errors != 0).any(-1)
     share = hit.mean((0, 1))
     ends = H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
@@ -64,7 +71,7 @@ def test_outliers_have_the_given_frequency_size_and_length():
 
 
 def test_swaps_exchange_whole_limbs():
-    errors, _ = noisy(200, transform=only(swap_legs=0.002, swap_arms=0.001))
+    errors, _ = noisy(200, transform=only(leg_swap_prob=0.002, arm_swap_prob=0.001))
     hit = (errors != 0).any(-1)
     legs, arms = ([f'{side}_{part}' for side in ('left', 'right') for part in parts]
                   for parts in (('hip', 'knee', 'foot'),
@@ -84,7 +91,7 @@ def test_swaps_exchange_whole_limbs():
 def test_dropped_joints_hold_their_last_value_without_score():
     clean = mocap.pixels(243)
     clean['keypoints'] += np.arange(243, dtype=np.float32)[:, None, None]
-    transform = only(drop=0.3)
+    transform = only(drop_share=0.3)
     sample = transform.transform(dict(clean))
     dropped = sample['keypoints_visible'] == 0
     assert not dropped[0].any()

@@ -30,7 +30,7 @@ def lengths_of(joints):
 
 def stretch(joints, **settings):
     transform = RandomBoneLengths()
-    vars(transform).update(dict(prob=1.0, drop_prob=0.0) | settings)
+    vars(transform).update(dict(prob=1.0, arm_shift_prob=0.0) | settings)
     return transform.transform(dict(joints_world=joints))['joints_world']
 
 
@@ -58,7 +58,7 @@ def test_longer_legs_stay_on_the_floor():
 
 
 def test_arms_move_down_and_inwards_as_a_whole():
-    settings = dict(bone_std=0.0, scale_std=0.0, hip_width=(1, 1), drop_prob=1.0)
+    settings = dict(bone_std=0.0, scale_std=0.0, hip_factor=(1, 1), arm_shift_prob=1.0)
     settings.update(shoulder_drop=(0.05, 0.05), shoulder_inset=(0.02, 0.02))
     moved = stretch(mocap.standing_pose(), **settings) - mocap.standing_pose()
     for side, inwards in (('left', -0.02), ('right', 0.02)):

@@ -39,10 +39,10 @@ _TABLE = np.array(
 # Height in pixels of a person with the noise of the table, the "table's height"
 _NORMAL_HEIGHT = 370.0
 # Largest uniform error, pixels at that height, in x and in y
-_UNIFORM = 15.0
+_MAX_UNIFORM = 15.0
 _KEY_INTERVAL = 9  # frames between key times of slow errors, 27 key times in 243 frames
-_RUN = (1, 8)  # shortest and longest outlier, frames
-_SWAP = (3, 12)  # shortest and longest left/right swap, frames
+_OUTLIER_FRAMES = (1, 8)  # shortest and longest outlier, frames
+_SWAP_FRAMES = (3, 12)  # shortest and longest left/right swap, frames
 _ENDS = _H36M.indices(['left_wrist', 'right_wrist', 'left_foot', 'right_foot'])
 
 
@@ -70,13 +70,13 @@ class RandomDetectorNoise(BaseTransform):
     # draws it anew each time.
     seed: int | None = None
 
-    jitter = 1.0  # standard deviation of the white jitter, pixels at the table's height
-    outlier = 0.01  # share of frames with an outlier, for most joints
-    outlier_ends = 0.03  # share of frames with an outlier, for wrists and feet
+    jitter_std = 1.0  # standard deviation of white jitter, pixels at the table's height
+    outlier_share = 0.01  # share of frames with an outlier, for most joints
+    end_outlier_share = 0.03  # share of frames with an outlier, for wrists and feet
     outlier_std = 25.0  # standard deviation of outliers, pixels at the table's height
-    swap_legs = 0.002  # probability per frame that a swap of the legs starts
-    swap_arms = 0.001  # probability per frame that a swap of the arms starts
-    drop = 0.02  # share of dropped joints over all frames
+    leg_swap_prob = 0.002  # probability per frame that a swap of the legs starts
+    arm_swap_prob = 0.001  # probability per frame that a swap of the arms starts
+    drop_share = 0.02  # share of dropped joints over all frames
 
     def transform(self, results: dict) -> dict:
         """Add noise; see the class."""
@@ -111,19 +111,21 @@ class RandomDetectorNoise(BaseTransform):
         The result is (T, 17, 2).
         """
         noise = slow_noise(rng, num_frames)
-        noise += rng.standard_normal(noise.shape, np.float32) * self.jitter
+        noise += rng.standard_normal(noise.shape, np.float32) * self.jitter_std
         noise *= rng.uniform(*self.strength)
         return noise + self.outliers(rng, num_frames)
 
     def outliers(self, rng, num_frames: int) -> np.ndarray:
         """Draw offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
-        mean_run = sum(_RUN) / 2
-        start = np.full(_H36M.num_keypoints, self.outlier / mean_run)
-        start[_ENDS] = self.outlier_ends / mean_run
+        mean_run = sum(_OUTLIER_FRAMES) / 2
+        start = np.full(_H36M.num_keypoints, self.outlier_share / mean_run)
+        start[_ENDS] = self.end_outlier_share / mean_run
         starts = rng.random(offsets.shape[:2], np.float32) < start
         frames, joints = np.nonzero(starts)
-        ends = frames + rng.integers(_RUN[0], _RUN[1] + 1, len(frames))
+        ends = frames + rng.integers(
+            _OUTLIER_FRAMES[0], _OUTLIER_FRAMES[1] + 1, len(frames)
+        )
         far = rng.normal(0, self.outlier_std, (len(frames), 2))
         for frame, end, joint, offset in zip(frames, ends, joints, far, strict=True):
             offsets[frame:end, joint] = offset
@@ -133,11 +135,13 @@ class RandomDetectorNoise(BaseTransform):
         """Exchange left and right limbs in some frames of (T, K, 2), in place."""
         left_leg, right_leg, left_arm, right_arm = LIMBS
         for prob, left, right in (
-            (self.swap_legs, left_leg, right_leg),
-            (self.swap_arms, left_arm, right_arm),
+            (self.leg_swap_prob, left_leg, right_leg),
+            (self.arm_swap_prob, left_arm, right_arm),
         ):
             for frame in np.flatnonzero(rng.random(len(keypoints)) < prob):
-                frames = slice(frame, frame + rng.integers(_SWAP[0], _SWAP[1] + 1))
+                frames = slice(
+                    frame, frame + rng.integers(_SWAP_FRAMES[0], _SWAP_FRAMES[1] + 1)
+                )
                 swapped = keypoints[frames, left].copy()
                 keypoints[frames, left] = keypoints[frames, right]
                 keypoints[frames, right] = swapped
@@ -150,7 +154,7 @@ class RandomDetectorNoise(BaseTransform):
             keypoints (np.ndarray): Pixels, (T, K, 2), changed in place.
             scores (np.ndarray): Scores, (T, K), changed in place.
         """
-        dropped = rng.random(scores.shape, np.float32) < self.drop
+        dropped = rng.random(scores.shape, np.float32) < self.drop_share
         dropped[0] = False  # there is nothing to hold yet
         kept = np.where(dropped, 0, np.arange(len(dropped))[:, None])
         last = np.maximum.accumulate(kept)[dropped]
@@ -174,7 +178,7 @@ def slow_noise(rng, num_frames: int) -> np.ndarray:
     keys = rng.standard_normal(shape, np.float32) * _TABLE[:, :2]
     keys[..., 1] += _TABLE[:, 2]
     uniform = rng.random(shape[:2], np.float32) < _TABLE[:, 3]
-    keys[uniform] = rng.uniform(-_UNIFORM, _UNIFORM, (uniform.sum(), 2))
+    keys[uniform] = rng.uniform(-_MAX_UNIFORM, _MAX_UNIFORM, (uniform.sum(), 2))
 
     times = np.arange(num_frames) / _KEY_INTERVAL + rng.random()
     before = times.astype(int)

@@ -143,12 +143,12 @@ class RandomBoneLengths(BaseTransform):
     bone_std = 0.06  # standard deviation of the logarithm of each bone's scale
     # Range of the factor on the hips' half width. Hips are 7 to 10 cm from the middle
     # in motion capture, and 13 cm in Human3.6M.
-    hip_width = (0.9, 1.5)
+    hip_factor = (0.9, 1.5)
     # Range of the shift of the arms down the thorax, meters. CMU's shoulders are level
     # with the thorax joint, other shoulders are 5 to 8 cm below it.
     shoulder_drop = (0.0, 0.08)
     shoulder_inset = (-0.01, 0.03)  # range of the shift of the arms inwards, meters
-    drop_prob = 0.5  # probability that the arms are shifted
+    arm_shift_prob = 0.5  # probability that the arms are shifted
 
     def transform(self, results: dict) -> dict:
         """Scale the bones; see the class."""
@@ -157,7 +157,7 @@ class RandomBoneLengths(BaseTransform):
         joints = results['joints_world']
         scaling = (_TO_JOINTS * self.bone_factors()) @ _TO_BONES
         scaled = scaling @ joints
-        results['arms_moved'] = np.random.rand() < self.drop_prob
+        results['arms_moved'] = np.random.rand() < self.arm_shift_prob
         if results['arms_moved']:
             self.move_arms(scaled)
         results['joints_world'] = scaled
@@ -170,7 +170,7 @@ class RandomBoneLengths(BaseTransform):
         """
         factor = np.random.normal(0, self.bone_std, _H36M.num_keypoints)
         factor = np.exp(factor + np.random.normal(0, self.scale_std))
-        factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_width)
+        factor[_H36M.index('left_hip')] *= np.random.uniform(*self.hip_factor)
         factor[_H36M.right] = factor[_H36M.left]
         factor[_ROOT] = factor[_LEFT_LEG[1:]].mean()
         return factor.astype(np.float32)
