@@ -427,7 +427,6 @@ COUNTED = [
 def test_metafile_has_the_cost(path):
     metadata = _entries()[path]['Metadata']
     cost = count_cost(_build(path), *_inputs(path))
-    assert metadata['Parameters'] == cost.parameters
     assert metadata['MACs'] == pytest.approx(cost.macs, rel=1e-3)
 
 

@@ -26,9 +26,8 @@ BLOCKS = [
     for title in PAGE.split('\n## ')[1:]
     for code in re.findall(r'```python\n(.*?)```', title, re.S)
 ]
-SKATER = np.load(ROOT / 'demo/skating_2d_coco17.npz')
 COUNT = 8
-POSES = SKATER['keypoints'][:COUNT]
+POSES = np.load(ROOT / 'demo/skating_2d_coco17.npz')['keypoints'][:COUNT]
 
 
 def points(pose):

@@ -69,11 +69,6 @@ def test_options_complete_a_file(lift_it, out, tmp_path, refused):
 # wrong models
 
 
-def test_models_go_by_name(lift_it, shipped, out):
-    assert lift_it(SKATER, pose3d='tiny-a', pose3d_weights=None) == 0
-    assert read_lifted(out / f'{SKATER.stem}.npz').model == 'tiny-a'
-
-
 @pytest.mark.parametrize(
     ('model', 'message'),
     [

@@ -54,10 +54,10 @@ class TinyDataset(Dataset):
         return {'inputs': torch.full((2,), float(index))}
 
 
-def tiny_runner(work_dir, epochs, **kwargs):
-    return Runner(
+def test_runner_checkpoint_loads_only_with_the_shim(tmp_path):
+    runner = Runner(
         model=TinyModel(),
-        work_dir=str(work_dir),
+        work_dir=str(tmp_path),
         train_dataloader=dict(
             dataset=TinyDataset(),
             sampler=dict(type=DefaultSampler, shuffle=True),
@@ -69,16 +69,11 @@ def tiny_runner(work_dir, epochs, **kwargs):
             optimizer=dict(type='Adam', lr=0.01),
         ),
         param_scheduler=dict(type='ExponentialLR', gamma=0.9),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        train_cfg=dict(by_epoch=True, max_epochs=3),
         custom_hooks=[dict(type='EMAHook')],
         log_level='ERROR',
-        experiment_name=f'{work_dir.name}_{epochs}',
-        **kwargs,
     )
-
-
-def test_runner_checkpoint_loads_only_with_the_shim(tmp_path):
-    tiny_runner(tmp_path, epochs=3).train()
+    runner.train()
     checkpoint = tmp_path / 'epoch_1.pth'
     compat.revert()
     with pytest.raises(pickle.UnpicklingError):

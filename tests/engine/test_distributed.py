@@ -6,13 +6,12 @@ import sys
 import distributed
 import mocap
 import pytest
-from topdown_configs import small_training
+from topdown_configs import TINY_GTPT, small_training
 
 
 @pytest.mark.slow(reason='trains in one and two processes, 33 s')
 def test_lifter_trains_equally_with_two_processes(tmp_path):
-    model = dict(backbone=dict(embed_dims=48, depth=1))
-    config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', model, num_samples=24)
+    config = mocap.tiny_config(num_samples=24)
     one = distributed.assert_two_processes_equal_one(config, tmp_path)
     assert len(one['losses']) == 3
 
@@ -27,11 +26,7 @@ def test_views_train_equally_with_two_processes(tmp_path):
 
 @pytest.mark.slow(reason='trains in one and two processes, 20 s')
 def test_gtpt_trains_equally_with_two_processes(tmp_path):
-    model = dict(
-        backbone=dict(stage_channels=(16,), stage_depth=1),
-        head=dict(in_channels=16, embed_dims=32, num_heads=4),
-    )
-    config = small_training('body_2d_keypoint/gtpt/coco/gtpt-t_*', model)
+    config = small_training('body_2d_keypoint/gtpt/coco/gtpt-t_*', TINY_GTPT)
     config.train_dataloader.update(batch_size=2)
     config.train_dataloader.dataset.indices = 4
     config.train_cfg.max_epochs = 1
@@ -41,8 +36,7 @@ def test_gtpt_trains_equally_with_two_processes(tmp_path):
 
 @pytest.mark.slow(reason='starts four processes')
 def test_tools_work_under_torchrun(tmp_path):
-    model = dict(backbone=dict(embed_dims=48, depth=1))
-    mocap.tiny_config('nanohtnet*-30e_cmu-wild', model).dump(tmp_path / 'tiny.py')
+    mocap.tiny_config().dump(tmp_path / 'tiny.py')
     tools = mocap.CONFIGS.parent / 'tools'
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     common = [tmp_path / 'tiny.py', '--launcher', 'pytorch', '--work-dir', tmp_path]

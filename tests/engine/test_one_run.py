@@ -3,16 +3,14 @@
 import runpy
 from pathlib import Path
 
-import mmpose
 import pytest
 import torch
-from mocap import CONFIGS
+from paths import CONFIGS, MMPOSE
 
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import LIVE_LIFTER, WEIGHTS_FOLDER
 from tools.training_data import use_sample_data
 
-MIM_TOOLS = Path(mmpose.__file__).parent / '.mim/tools'
 BELOW = 'body_3d_keypoint'
 GTPT = 'body_2d_keypoint/gtpt/coco/gtpt-t_4xb64-300e_coco-256x192'
 NANOHTNET = f'{BELOW}/nanohtnet/cmu_mocap/nanohtnet_81frm-keep9_1xb32-10e_cmu-wild'
@@ -53,7 +51,7 @@ def run_both(tool_output, monkeypatch):
         with monkeypatch.context() as theirs:
             theirs.setattr('sys.argv', ['x.py', *command, '--work-dir', 'theirs'])
             try:
-                runpy.run_path(str(MIM_TOOLS / f'{name}.py'), run_name='__main__')
+                runpy.run_path(str(MMPOSE / f'tools/{name}.py'), run_name='__main__')
             except Exception as error:
                 return err, str(error)
         return err if code else None, None

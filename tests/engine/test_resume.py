@@ -19,7 +19,7 @@ MODEL = dict(
 @pytest.fixture
 def config(tmp_path):
     """A training of epochs of two steps, with dropout, noise and averaging."""
-    config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', MODEL)
+    config = mocap.tiny_config(model=MODEL)
     config.randomness = dict(seed=None)  # a random one
     config.train_cfg.max_epochs = 3
     config.default_hooks.logger.interval = config.log_processor.window_size = 1

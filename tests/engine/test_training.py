@@ -11,13 +11,11 @@ import torch
 
 from mmhot.engine.hooks import FiniteLossHook
 
-MODEL = dict(backbone=dict(embed_dims=48, depth=1))
-
 
 @pytest.fixture
 def train(tmp_path):
     """Return the command of a training of two epochs, two steps each, in ``work``."""
-    config = mocap.tiny_config('nanohtnet*-30e_cmu-wild', MODEL)
+    config = mocap.tiny_config()
     config.train_cfg.max_epochs = 2
     # of mmhot's own registered optimizers
     config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)

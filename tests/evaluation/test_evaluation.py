@@ -104,14 +104,12 @@ def test_bone_length_variation_is_the_deviation_over_the_mean():
     np.testing.assert_allclose(bone_length_variation(moving, [-1, 0, 1]), [0.5, 0])
 
 
-def test_jitter_is_the_acceleration():
+def test_jitter_is_the_acceleration_of_consecutive_frames():
     seconds = np.arange(10) / 25
     falling = np.zeros((10, 17, 3))
     falling[..., 1] = 9.81 / 2 * seconds[:, None] ** 2
     assert jitter(falling, np.arange(10), 25.0) == pytest.approx(9.81)
-
-
-def test_jitter_does_not_count_across_gaps():
+    # gaps do not count
     moving = np.zeros((8, 17, 3))
     moving[4:] = 1.0
     frames = np.array([0, 1, 2, 3, 90, 91, 92, 93])

@@ -83,7 +83,10 @@ def dataset(**settings):
     return MocapDataset(**settings)
 
 
-def tiny_config(name, model, num_samples=16):
+NANOHTNET = dict(backbone=dict(embed_dims=48, depth=1))
+
+
+def tiny_config(name='nanohtnet*-30e_cmu-wild', model=NANOHTNET, num_samples=16):
     """Shrink a training to a smaller model on the two clips, 8 windows per step.
 
     The name is a pattern; ``num_samples`` are windows per epoch.

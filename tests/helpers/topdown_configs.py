@@ -12,6 +12,10 @@ import mmhot.plugin  # noqa: F401 registers what configs name
 
 FOLDER = DATA / 'drawn_people'
 DATASETS_FOLDER = CONFIGS / '_base_/datasets'
+TINY_GTPT = dict(
+    backbone=dict(stage_channels=(16,), stage_depth=1),
+    head=dict(in_channels=16, embed_dims=32, num_heads=4),
+)
 
 
 def on_drawn_people(config, detected=False, annotations=FOLDER / 'annotations.json'):

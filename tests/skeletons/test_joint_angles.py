@@ -53,6 +53,9 @@ def limb(side, *joints):
     return [f'{side}_{joint}' for joint in joints]
 
 
+SIDES = [('right', 1), ('left', -1)]  # and the sign of z to the outside
+
+
 def assert_only(angles, **wanted):
     assert angles == pytest.approx(dict.fromkeys(angles, 0) | wanted, abs=1e-5)
 
@@ -97,11 +100,10 @@ def test_limbs_bend_in_the_documented_directions(
     assert_only(angles, **{f'{name}_{side[0]}': angle})
 
 
-@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize(('side', 'out'), SIDES)
 @pytest.mark.parametrize('starts', [0, 80, 149])
-def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
+def test_limbs_are_raised_sideways_beyond_a_right_angle(side, out, starts):
     arm, leg = limb(side, 'elbow', 'wrist'), limb(side, 'knee', 'foot')
-    out = 1 if side == 'right' else -1
     degrees = np.arange(starts, 151)
     poses = []
     for raised in degrees:
@@ -113,13 +115,12 @@ def test_limbs_are_raised_sideways_beyond_a_right_angle(side, starts):
         np.testing.assert_allclose(values, wanted, atol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize(('side', 'out'), SIDES)
 @pytest.mark.parametrize('first', [(6, 174), (-6, 176), (10, 174), (20, 100), (6, 96)])
 @pytest.mark.parametrize('last', [20, 165])
-def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
+def test_arms_that_begin_raised_sideways_are_not_twisted(side, out, first, last):
     """Straight arms, a few degrees ahead of or behind straight up."""
     flexed, raised = first
-    out = 1 if side == 'right' else -1
     poses = []
     for done in np.linspace(0, 1, 40):
         now = (1 - done) * flexed, (1 - done) * raised + done * last
@@ -133,10 +134,9 @@ def test_arms_that_begin_raised_sideways_are_not_twisted(side, first, last):
 
 
 @pytest.mark.parametrize('width', [8, 40])
-@pytest.mark.parametrize('side', ['right', 'left'])
-def test_arms_that_circle_and_hang_again_do_not_wind_up(side, width):
+@pytest.mark.parametrize(('side', 'out'), SIDES)
+def test_arms_that_circle_and_hang_again_do_not_wind_up(side, out, width):
     arm = limb(side, 'elbow', 'wrist')
-    out = 1 if side == 'right' else -1
     circle, hanging = np.linspace(0, 6 * np.pi, 150), np.arange(90 - width)
     sideways = np.r_[hanging, 90 - width * np.cos(circle), hanging[::-1]]
     forward = np.r_[0 * hanging, width * np.sin(circle), 0 * hanging]
@@ -152,10 +152,9 @@ def test_arms_that_circle_and_hang_again_do_not_wind_up(side, width):
         assert np.abs(angles).max() < 271
 
 
-@pytest.mark.parametrize('side', ['right', 'left'])
-def test_bent_limbs_show_their_rotation(side):
+@pytest.mark.parametrize(('side', 'out'), SIDES)
+def test_bent_limbs_show_their_rotation(side, out):
     leg, arm = limb(side, 'knee', 'foot'), limb(side, 'elbow', 'wrist')
-    out = 1 if side == 'right' else -1
     # about the vertical: toes and hands to the middle are positive
     changes = [
         (f'{side}_elbow', 'z', 90, arm[1:]),

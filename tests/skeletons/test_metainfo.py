@@ -1,10 +1,8 @@
 """Skeletons of MMPose's metainfo files."""
 
-from pathlib import Path
-
-import mmpose
 import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from paths import MMPOSE
 
 from mmhot.skeletons.joints import (
     SKELETONS,
@@ -14,7 +12,7 @@ from mmhot.skeletons.joints import (
     get_skeleton,
 )
 
-FOLDER = Path(mmpose.__file__).parent / '.mim/configs/_base_/datasets'
+FOLDER = MMPOSE / 'configs/_base_/datasets'
 # its swaps are not mutual
 FILES = [path for path in FOLDER.glob('*.py') if path.stem != 'deepfashion2']
 HAND = FOLDER / 'coco_wholebody_hand.py'

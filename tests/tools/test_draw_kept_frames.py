@@ -1,20 +1,17 @@
 """Kept frames of hourglass lifters: traced and drawn."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from lifters import lifter_config, save_lifter
 from paths import ROOT
+from tracks import clip_of, track
 
 from mmhot import Lifter
 from mmhot.frames.inputs import open_clip
-from mmhot.structures.clips_2d import Clip2D, Track2D
 from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
 
 
-@pytest.fixture(scope='module')
-def lifter(tmp_path_factory):
+def test_traced_frames_are_those_of_the_window(tmp_path):
     config = lifter_config(codec='CameraPoseLifting')
     config.model.backbone = dict(
         type='MixSTE',
@@ -26,20 +23,9 @@ def lifter(tmp_path_factory):
         pruner=dict(type='MotionPruner', num_keep=9, depth=1),
         recoverer=dict(type='AttentionRecoverer'),
     )
-    path = save_lifter(tmp_path_factory.mktemp('hot') / 'a.pth', config)
-    return Lifter(checkpoint=path)
-
-
-def clip_of(num_frames):
-    rng = np.random.default_rng(1)
-    keypoints = rng.uniform(100, 900, (num_frames, 17, 2)).astype(np.float32)
-    scores = np.ones((num_frames, 17), np.float32)
-    track = Track2D(0, np.arange(num_frames), keypoints, scores)
-    return Clip2D('walk', 'h36m-17', [track], 1000, 1000, 50.0, Path('walk.npz'))
-
-
-def test_traced_frames_are_those_of_the_window(lifter):
-    clip = clip_of(40)
+    lifter = Lifter(checkpoint=save_lifter(tmp_path / 'a.pth', config))
+    keypoints = np.random.default_rng(1).uniform(100, 900, (40, 17, 2)).astype('f4')
+    clip = clip_of(track(range(40), keypoints))
     kept = trace_frames(lifter, clip, start=5)
     assert len(kept) == 9
     # codecs preserve ratios of motion: the frames of the largest steps

@@ -1,14 +1,13 @@
 """Loading of lifters: names, configs, checkpoints, and their errors."""
 
 import re
-from pathlib import Path
 
-import mmpose
 import numpy as np
 import official_weights
 import pytest
 import torch
 from lifters import lifter_config, save_lifter
+from paths import MMPOSE
 from published import load_fixture
 from tracks import clip_of, track
 
@@ -70,7 +69,7 @@ def test_configs_in_checkpoints_are_not_executed(cfg, message, tmp_path):
 
 
 def test_unsupported_models_are_refused_in_one_line(tmp_path):
-    folder = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint'
+    folder = MMPOSE / 'configs/body_3d_keypoint'
     config = next(folder.rglob('video-pose-lift_tcn-27frm-supv_*.py'))
     weights = save_lifter(tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='num_keep_frames, which TCN lacks'):

@@ -19,6 +19,7 @@ METAINFO = dict(
     skeleton_info={},
 )
 
+GROUPS = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
 # the second and third group start with padding
 VALID = torch.tensor([7 * [True], *2 * [[False, *6 * [True]]]])
 
@@ -48,22 +49,20 @@ def loop_over_groups_and_heads(attention, x, groups):
 
 def test_group_attention_is_a_loop_over_groups_and_heads():
     torch.manual_seed(0)
-    groups = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
     attention = MODELS.build(dict(type='GroupAttention', embed_dims=8, num_heads=2))
-    x = torch.randn(2 * groups.num_groups, groups.num_slots + 5, 8)
+    x = torch.randn(2 * GROUPS.num_groups, GROUPS.num_slots + 5, 8)
     wanted = [
-        loop_over_groups_and_heads(attention, part, groups) for part in x.chunk(2)
+        loop_over_groups_and_heads(attention, part, GROUPS) for part in x.chunk(2)
     ]
-    torch.testing.assert_close(attention(x, groups)[0], torch.cat(wanted))
+    torch.testing.assert_close(attention(x, GROUPS)[0], torch.cat(wanted))
 
 
 def test_plain_attention_is_within_each_group():
     torch.manual_seed(0)
-    groups = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
     settings = dict(embed_dims=8, num_heads=2, share_slots=False)
     attention = MODELS.build(dict(type='GroupAttention', **settings))
-    x = torch.randn(groups.num_groups, groups.num_slots + 5, 8)
-    found = attention(x, groups)[0]
+    x = torch.randn(GROUPS.num_groups, GROUPS.num_slots + 5, 8)
+    found = attention(x, GROUPS)[0]
     wanted = [
         attention(group[None, mask])[0] for group, mask in zip(x, VALID, strict=True)
     ]

@@ -4,23 +4,18 @@ import copy
 import json
 import runpy
 import sys
-from pathlib import Path
 
 import cv2
-import mmpose
 import numpy as np
 import pytest
 import torch
 from mmpose.apis import MMPoseInferencer, inference_topdown, init_model
-from topdown_configs import FOLDER, first_people, overfit, small_training
+from paths import MMPOSE
+from topdown_configs import FOLDER, TINY_GTPT, first_people, overfit, small_training
 
 COCO = 'body_2d_keypoint/gtpt/coco/gtpt-t_*'
 WHOLEBODY = 'wholebody_2d_keypoint/gtpt/coco-wholebody/gtpt-t_*'
 IMAGE = FOLDER / '000001.png'
-TINY = dict(
-    backbone=dict(stage_channels=(16,), stage_depth=1),
-    head=dict(in_channels=16, embed_dims=32, num_heads=4),
-)
 # patches of a small crop that remain beside a face's 68 keypoints
 MANY_PATCHES = dict(head=dict(patch_size=(2, 2), keep_rates=(1.0, 0.7, 0.5, 0.4)))
 
@@ -37,7 +32,7 @@ def boxes():
 @pytest.fixture
 def tiny(tmp_path):
     """A tiny GTPT's training of two epochs, with all augmentation and averaging."""
-    config = small_training(COCO, TINY)
+    config = small_training(COCO, TINY_GTPT)
     config.train_dataloader.batch_size = 4
     config.train_cfg.max_epochs = 2
     config.train_cfg.val_interval = 1
@@ -116,7 +111,7 @@ def test_body_can_be_overfitted(options, least, overfitted, tmp_path, run_tool):
 
 @pytest.mark.slow(reason='overfits eight people, some minutes')
 def test_mmposes_image_demo_runs(overfitted, tmp_path, monkeypatch):
-    demo = Path(mmpose.__file__).parent / '.mim' / 'demo' / 'image_demo.py'
+    demo = MMPOSE / 'demo/image_demo.py'
     drawn = tmp_path / 'drawn.png'
     arguments = [str(IMAGE), *map(str, overfitted), '--out-file', str(drawn)]
     monkeypatch.setattr(sys, 'argv', [str(demo), *arguments, '--device', 'cpu'])

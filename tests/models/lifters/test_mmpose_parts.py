@@ -1,8 +1,5 @@
 """Hourglasses in MMPose's ``PoseLifter``, with MMPose's heads, codecs and weights."""
 
-from pathlib import Path
-
-import mmpose
 import numpy as np
 import pytest
 import torch
@@ -11,11 +8,15 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
+from paths import CONFIGS, MMPOSE
 from published import H36M, WithoutValues
 
-CONFIGS = Path(__file__).parents[3] / 'configs/body_3d_keypoint/hot/h36m'
-MMPOSE = Path(mmpose.__file__).parent / '.mim/configs/body_3d_keypoint/motionbert/h36m'
-ORIGINAL = 'motionbert_dstformer-243frm_8xb32-240e_h36m.py'
+HOT = CONFIGS / 'body_3d_keypoint/hot/h36m'
+ORIGINAL = (
+    MMPOSE
+    / 'configs/body_3d_keypoint/motionbert/h36m'
+    / 'motionbert_dstformer-243frm_8xb32-240e_h36m.py'
+)
 NAME = 'hot-motionbert_243frm-keep81_8xb32-240e_h36m-mmpose.py'
 FRAMES = 12
 TRI = dict(type='InterpolationRecoverer')
@@ -28,7 +29,7 @@ def build(config):
 
 def hourglass(**backbone):
     """The model of our config, small."""
-    model = Config.fromfile(CONFIGS / NAME).model
+    model = Config.fromfile(HOT / NAME).model
     model.backbone.update(embed_dims=16, depth=2, num_heads=2, num_frames=FRAMES)
     model.backbone.pruner.num_keep = 4
     model.backbone.update(backbone)
@@ -63,9 +64,7 @@ def labeled(count=2):
 
 @torch.no_grad()
 def test_weights_of_mmposes_config_load_strictly_and_give_its_numbers():
-    config, published = (
-        Config.fromfile(path) for path in (CONFIGS / NAME, MMPOSE / ORIGINAL)
-    )
+    config, published = (Config.fromfile(path) for path in (HOT / NAME, ORIGINAL))
     assert config.model.backbone.depth == published.model.backbone.depth
     # fewer layers, which are alike
     config.model.backbone.depth = published.model.backbone.depth = 2
