@@ -111,37 +111,49 @@ def find_shipped_file(name: str) -> Path | None:
 
 
 def _read(metainfo: Mapping[str, Any]) -> Metainfo:
-    is_parsed = 'keypoint_id2name' in metainfo
-    rows = metainfo['keypoint_id2name' if is_parsed else 'keypoint_info']
-    rows = {int(key): row for key, row in rows.items()}  # text in JSON
-    rows = [rows[index] for index in range(len(rows))]
-    joints = tuple(row if is_parsed else row['name'] for row in rows)
-    if is_parsed:
-        swaps = tuple(map(int, metainfo['flip_indices']))
-        links = [tuple(map(int, link)) for link in metainfo.get('skeleton_links', ())]
-        types = [''] * len(joints)
-        for kind in ('upper', 'lower'):
-            for index in metainfo.get(f'{kind}_body_ids', ()):
-                types[index] = kind
-    else:
-        swaps = tuple(joints.index(row.get('swap') or row['name']) for row in rows)
-        links = [link['link'] for link in metainfo['skeleton_info'].values()]
-        links = [tuple(map(joints.index, link)) for link in links]
-        types = [row.get('type', '') for row in rows]
+    """Read the content of a file, or a metainfo as datasets return it."""
+    if 'keypoint_id2name' not in metainfo:
+        metainfo = _parsed(metainfo)
+    joints = tuple(_in_order(metainfo['keypoint_id2name']))
+    swaps = tuple(map(int, metainfo['flip_indices']))
     for index, other in enumerate(swaps):
         if swaps[other] != index:
             raise ValueError(
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    parts: dict[str, list[str]] = {'head': [], 'upper_body': [], 'lower_body': []}
-    for joint, kind in zip(joints, types, strict=True):
+    upper = metainfo.get('upper_body_ids', ())
+    lower = metainfo.get('lower_body_ids', ())
+    parts: dict[str, tuple[str, ...]] = {'head': (), 'upper_body': (), 'lower_body': ()}
+    for index, joint in enumerate(joints):
         words = {word.lower() for word in re.findall('[A-Z]?[a-z]+', joint)}
-        if kind != 'lower' and words & _HEAD:
-            parts['head'].append(joint)
-        elif f'{kind}_body' in parts:
-            parts[f'{kind}_body'].append(joint)
-    name = metainfo['dataset_name']
-    pairs = tuple((start, end) for start, end in links)
-    named = {part: tuple(names) for part, names in parts.items()}
-    return Metainfo(name, joints, swaps, pairs, named)
+        if index not in lower and words & _HEAD:
+            parts['head'] += (joint,)
+        elif index in lower:
+            parts['lower_body'] += (joint,)
+        elif index in upper:
+            parts['upper_body'] += (joint,)
+    links = ((int(x), int(y)) for x, y in metainfo.get('skeleton_links', ()))
+    return Metainfo(metainfo['dataset_name'], joints, swaps, tuple(links), parts)
+
+
+def _parsed(metainfo: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert the content of a file to a metainfo as datasets return it."""
+    rows = _in_order(metainfo['keypoint_info'])
+    joints = [row['name'] for row in rows]
+    types = [row.get('type') for row in rows]
+    links = [link['link'] for link in metainfo['skeleton_info'].values()]
+    return dict(
+        dataset_name=metainfo['dataset_name'],
+        keypoint_id2name=dict(enumerate(joints)),
+        flip_indices=[joints.index(row.get('swap') or row['name']) for row in rows],
+        skeleton_links=[(joints.index(x), joints.index(y)) for x, y in links],
+        upper_body_ids=[index for index, x in enumerate(types) if x == 'upper'],
+        lower_body_ids=[index for index, x in enumerate(types) if x == 'lower'],
+    )
+
+
+def _in_order(rows: Mapping[int | str, Any]) -> list[Any]:
+    """Return values by their indices, which are text in JSON."""
+    numbered = {int(index): row for index, row in rows.items()}
+    return [numbered[index] for index in range(len(numbered))]
