@@ -315,9 +315,14 @@ class _Person:
     def _offsets(self, frame: _PartFrame) -> Offsets:
         """Collect the evidence for a part: expected shape, rays, and contacts."""
         points = frame.points
+        joint = frame.joint + self.root
+        # The expected shape is in units of the neighboring bone.
         scale = float(np.median(np.linalg.norm(frame.up, axis=-1)))
         axes = scale * frame.axes()
-        joint = frame.joint + self.root
+        mean = np.array(frame.part.mean)
+        errors = np.array(frame.part.error)
+        inverse = axes / scale**2
+        precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
         # A lifted joint does not project exactly onto its pixel. Shift the points with
         # it, as their position relative to the joint is what counts.
         shift = joint[:, :2] / joint[:, 2:] - self.rays[frame.start]
@@ -325,10 +330,6 @@ class _Person:
         scores = np.stack([self.scores[x] for x in points], 1)
         weights = np.minimum(scores, self.scores[frame.start][:, None])
         weights = np.where(np.isfinite(rays).all(-1), weights.clip(0, 1), 0)
-        inverse = axes / scale**2
-        errors = np.array(frame.part.error)
-        precision = np.einsum('tai,pa,taj->tpij', inverse, errors**-2.0, inverse)
-        mean = np.array(frame.part.mean)
         # The column of the joint, index -1, is dropped: its offset is zero.
         ends = np.eye(len(points) + 1)[np.array(frame.part.pairs), :-1]
         links = ends[:, 0] - ends[:, 1]
@@ -377,18 +378,17 @@ class _Person:
 
         Without enough of these frames the expected distances stay.
         """
-        links = parts[0].links
         shapes = self.shapes
-        sizes = []
+        shown = []
         for part, offsets in zip(parts, fitted, strict=True):
-            lines = links @ offsets
+            lines = part.links @ offsets
             across = side_view(lines, part.joints[:, :1])
-            is_hidden = (part.weights == 0) @ (links != 0).T
+            is_hidden = (part.weights == 0) @ (part.links != 0).T
             is_shown = (across > shapes.min_share_across) & ~is_hidden
             size = across * np.linalg.norm(lines, axis=-1)
-            sizes.append(np.where(is_shown, size, np.nan))
-        size = np.concatenate(sizes)
+            shown.append(np.where(is_shown, size, np.nan))
+        sizes = np.concatenate(shown)  # frames of both sides, (T', L)
         lengths = parts[0].lengths.copy()
-        enough = np.isfinite(size).sum(0) >= shapes.min_frames
-        lengths[enough] = np.nanpercentile(size[:, enough], shapes.percentile, axis=0)
+        enough = np.isfinite(sizes).sum(0) >= shapes.min_frames
+        lengths[enough] = np.nanpercentile(sizes[:, enough], shapes.percentile, axis=0)
         return lengths

@@ -1,7 +1,8 @@
 """Corrections of root and legs that bring standing ankles to rest, by least squares.
 
 The normal equations of all frames of a person are banded and solved at once. Two-bone
-inverse kinematics then places the knees.
+inverse kinematics then places the knees. The problem is known as footskate cleanup
+(`Kovar et al., SCA 2002 <https://doi.org/10.1145/545261.545277>`_).
 """
 
 from dataclasses import dataclass

@@ -161,7 +161,9 @@ def _fit_splines(
 ) -> np.ndarray:
     """Fit smoothing splines to points (T, K, 3) that share their weights (T,).
 
-    Each point gets the strength with the smallest score of generalized
+    These splines are discrete (`Eilers 2003 <https://doi.org/10.1021/ac034173t>`_):
+    their squared errors, plus ``strength`` times their squared third differences, are
+    least. Each point gets the strength with the smallest score of generalized
     cross-validation: its squared error over the squared share of the degrees of freedom
     that the spline leaves.
     """
