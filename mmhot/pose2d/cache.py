@@ -19,7 +19,7 @@ _LOGGER = logging.getLogger(__name__)
 
 # Bytes of an input's name within the name of a file; most systems allow 255 in all.
 _LONGEST_NAME = 120
-# Bytes of each sample of a file that is hashed, as files may have equal sizes and dates
+# Bytes of each sample that is hashed; files may differ but have equal sizes and dates.
 _SAMPLE = 4096
 _STATE = ('size', 'complete', 'ended', 'first')
 _PEOPLE = ('bboxes', 'bbox_scores', 'keypoints', 'scores')
@@ -52,6 +52,9 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
         source (Path): File, folder or address of the input.
         facts (object): Plain values on which the content depends, besides the input.
         suffix (str): Suffix of the file.
+
+    Returns:
+        Path: A path in the cache folder; the file may not exist.
     """
     stem = escape(source.resolve().stem, '_').encode()
     name = stem[:_LONGEST_NAME].decode(errors='ignore')
@@ -85,6 +88,9 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
         name (str): Name of the model.
         weights (str | Path): File of the weights, or their digest.
         **options (Any): Everything else that changes the results.
+
+    Returns:
+        dict[str, Any]: ``name``, ``weights``, and the options.
     """
     path = Path(weights)
     content = describe_file(path) if path.is_file() else str(weights)
@@ -92,7 +98,7 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 
 def save_people(clip: ClipPeople, path: Path) -> None:
-    """Save the frames so far, at least one, as a whole file or not at all."""
+    """Save the frames so far, at least one; the file is replaced as a whole."""
     # An interruption may come between a frame's people and its time.
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]
@@ -116,8 +122,8 @@ def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
         skeleton (str): Joint order of the keypoints.
 
     Returns:
-        ClipPeople | None: The clip; None if the file is missing, or damaged, which is a
-        warning.
+        ClipPeople | None: The clip; None if the file is missing, or, with a warning, if
+        it is damaged.
     """
     if not path.is_file():
         return None

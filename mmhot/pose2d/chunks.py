@@ -31,7 +31,10 @@ from mmhot.structures.people import (
 _NOBODY = np.zeros(0, int)  # rows of no person
 
 Redetect = Callable[[int, People], Boxes]
-"""Detects the people of a frame by its index, given the tracked people in it."""
+"""Function that detects the people in a frame.
+
+It is called with the index of the frame in the chunk, and the tracked people in it.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class KeyframeSettings:
     # A new person is a duplicate if the keypoints are at least this similar to a
     # tracked person's. Higher values start more tracks.
     duplicate_similarity: float = 0.5
-    # Seconds after the loss of a person at which people are detected again. More of
-    # them find more people, slower.
+    # Seconds after the loss of a person at which people are detected again. More
+    # detections find more people, slower.
     redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
 
 
@@ -75,8 +78,8 @@ class Keyframe:
 
     Attributes:
         position (int): Index of the frame in the chunk; negative before it.
-        ids (np.ndarray): Numbers of the people, the same in all keyframes, (P,).
-        people (People): The people, in this order.
+        ids (np.ndarray): IDs of the people, the same in all keyframes, (P,).
+        people (People): The P people.
     """
 
     position: int
@@ -99,16 +102,17 @@ class Keyframe:
 class ChunkTracker:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
-    People are searched around their last keypoints. In the last frame they are
-    detected, and new people searched backwards. Where a person is lost inside the
-    image, also just before the chunk, people are detected, too, and some more times
-    until the person is found.
+    People are searched around their last keypoints. In the last frame, people are
+    detected, and new ones are tracked backwards. After a person was lost inside the
+    image, people are also detected there and in some of the next frames, until the
+    person is found. This includes people who were lost between both frames before the
+    chunk.
 
     Args:
         times (Sequence[float]): Times of the frames in seconds.
-        previous (Sequence[People]): People of the frame just before the chunk, last. If
-            the shot is long enough, the people of the frame
-            ``KeyframeSettings.history`` frames before the chunk precede them.
+        previous (Sequence[People]): If the shot is long enough, the people of the frame
+            ``KeyframeSettings.history`` frames before the chunk; then the people of the
+            frame just before the chunk.
         search (PoseSearch): Search of people in the frames of the chunk.
         redetect (Redetect): Detection in a frame of the chunk.
 
@@ -174,7 +178,10 @@ class ChunkTracker:
         return self.keyframes
 
     def _advance(self, step: int, max_step: int, is_end: bool) -> int:
-        """Add a keyframe, unless people are lost on the way; return the next step."""
+        """Add a keyframe after a step, and return the next step.
+
+        If people are lost, no keyframe is added, and the next step is half as long.
+        """
         now = self.keyframes[-1]
         position = self._next_position(now, step)
         passed = position - now.position
@@ -225,7 +232,7 @@ class ChunkTracker:
         """Search people in predicted boxes (P, 4) of another frame."""
         people = now.people
         confidence = people.scores.mean(1)
-        if detects:  # others are estimated in turned crops, too
+        if detects:  # people who lie or are doubtful are searched in turned crops, too
             reliable = self._search.are_reliable(people)
             reliable &= are_upright(people.keypoints)
             confidence = np.where(reliable, confidence, np.nan)
@@ -249,7 +256,7 @@ class ChunkTracker:
         return needed if now.position < needed < position else position
 
     def _detect(self, tracked: Keyframe) -> Keyframe:
-        """Detect the people of a frame; tracked ones keep their numbers."""
+        """Detect the people in a frame; tracked people keep their IDs."""
         search = self._search
         boxes, scores = self._redetect(tracked.position, tracked.people)
         around = search.boxes_of(tracked.people)
@@ -271,7 +278,7 @@ class ChunkTracker:
         return detected.take(search.are_certain(detected.people))
 
     def _find_lost(self, tracked: Keyframe) -> Keyframe:
-        """Detect the people of a frame, and add new and lost ones to the tracked."""
+        """Detect the people in a frame, and add new and lost people to the tracked."""
         search = self._search
         lost = self._lost
         boxes, scores = self._redetect(tracked.position, tracked.people)
@@ -303,6 +310,7 @@ class ChunkTracker:
         moved = np.zeros((len(boxes), 2), np.float32)
         moved[rows] = passed.reshape(-1, 2, 2).mean(1)
         moved *= (position - last.position) / (last.position - before.position)
+        # People move by two widths and heights of their box at most.
         limit = 2 * (boxes[:, 2:] - boxes[:, :2])
         shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
         shifted = shifted.clip(0, self._search.size).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Person detectors: whole image, verified boxes; filter of boxes."""
+"""Person detectors: the whole image, and boxes verified by poses; a filter of boxes."""
 
 from dataclasses import dataclass, replace
 
@@ -23,8 +23,8 @@ class Verification:
 
     Large boxes are right more often, although poses in close-ups are less confident.
     The detector's boxes include hair, hands and clothes, so they replace the boxes
-    around the keypoints where both overlap. The change is gradual because models and
-    back ends differ slightly.
+    around the keypoints where both overlap. The transition is gradual because models
+    and back ends differ slightly.
     """
 
     # Least score of the detector's boxes. Higher values verify fewer candidates.
@@ -46,7 +46,7 @@ class Verification:
     # fewer people and fewer false positives.
     min_score: float = 0.392
     detector_power: float = 0.4  # exponent of the detector's score in a person's score
-    pose_power: float = 0.5  # exponent of the mean confidence in each of both passes
+    pose_power: float = 0.5  # exponent of the mean confidence of each of two passes
     # Exponent of the box's longer side, as a share of the image's longer side.
     size_power: float = 0.2
     min_size: float = 0.25  # smaller shares count as this one
@@ -111,6 +111,10 @@ class PoseVerifiedDetector(Detector):
     the image's longer side (at least a quarter), and ``c1`` and ``c2`` are the mean
     confidences of both passes. As this estimates tens of boxes per frame, the detector
     runs only once per second of video.
+
+    Args:
+        estimator (PoseEstimator): 2D pose estimator.
+        detector (Detector): Detector with a low threshold.
     """
 
     limits = Verification()
@@ -130,16 +134,16 @@ class PoseVerifiedDetector(Detector):
         )
 
     def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
+        """Detect the people in BGR images (H, W, 3)."""
         return [
             self._drop_duplicates(self._verify(image, *boxes))
             for image, boxes in zip(images, self.detector(images), strict=True)
         ]
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect the people of an image (H, W, 3).
+        """Detect the people in an image (H, W, 3).
 
-        Tracked people with confident poses need not be verified.
+        Tracked people with confident poses are not verified again.
         """
         limits = self.limits
         [(boxes, scores)] = self.detector([image])
@@ -205,7 +209,7 @@ class PoseVerifiedDetector(Detector):
         return People(around, scores, points, confidence)
 
     def _drop_duplicates(self, people: People, num_tracked: int = 0) -> Boxes:
-        """Keep each person's box with the highest score, in order of falling scores.
+        """Return each person's box with the highest score, in order of falling scores.
 
         The last ``num_tracked`` people are tracked. Two of them are duplicates only if
         they are very similar, as one may be in front of the other.

@@ -84,6 +84,12 @@ class EstimatePoses(Pose2DOptions, Step):
             observers (Sequence[FrameObserver]): Observers of the frames and people.
             cache (Path, optional): Folder of results, in which 2D keypoints are cached.
             count (CountStage): Receives the progress.
+
+        Returns:
+            Footage: The video and the people of its frames.
+
+        Raises:
+            ValueError: If the video has no frames.
         """
         from mmhot.pose2d.detectors import PoseVerifiedDetector
         from mmhot.pose2d.estimation import show_again

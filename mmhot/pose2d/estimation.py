@@ -69,7 +69,8 @@ class VideoPoseEstimator:
         batch_size (int): Frames per batch if every frame is detected.
         gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval.
-        filter_boxes (Callable): Selects from the valid boxes of a detector.
+        filter_boxes (Callable): Selects some of the valid boxes (P, 4) and scores (P,)
+            in an image; all by default.
     """
 
     detector: Detector
@@ -219,9 +220,9 @@ class VideoPoseEstimator:
             yield batch
 
     def _is_full(self, batch: list[Frame], interval: int) -> bool:
-        """Return whether a batch takes no more frames.
+        """Return whether a batch is complete.
 
-        With an interval, its last frame is one in which people are detected.
+        With an interval, it ends with a frame in which people are detected.
         """
         if len(batch) * batch[0].image.nbytes > _SETTINGS.max_bytes:
             return True
@@ -250,8 +251,9 @@ class VideoPoseEstimator:
 
         Args:
             frames (list[Frame]): The frames.
-            previous (list[People]): People of the frame before, last, and of an earlier
-                one; none at the beginning of a shot.
+            previous (list[People]): People of an earlier frame, if any, and of the
+                frame just before, as in ``ChunkTracker``; empty at the beginning of a
+                shot.
             interval (int): Frames from one detection to the next.
 
         Returns:
@@ -279,7 +281,7 @@ class VideoPoseEstimator:
         return fill_chunk(times, keyframes, search, self.gaps)
 
     def _redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of a BGR image (H, W, 3), given the tracked ones in it."""
+        """Detect all people in an image (H, W, 3), given the people tracked in it."""
         boxes = self.detector.redetect(image, tracked)
         return self.filter_boxes(_valid_boxes(boxes))
 
@@ -288,7 +290,8 @@ class VideoPoseEstimator:
 
         Args:
             images (Images): BGR images, uint8 (H, W, 3).
-            video (bool): Whether they are frames of a video, see ``_estimate``.
+            video (bool): Whether they are frames of a video, where flip test and most
+                quarter turns are left out.
 
         Returns:
             list[People]: People of each image, in pixels.
@@ -334,6 +337,7 @@ class VideoPoseEstimator:
             )
         else:
             poses = self.estimator(*people)
+        # Poses are in the order of the images, and are returned in that of the boxes.
         order = np.argsort(np.concatenate(rows))
         points, scores = (
             np.concatenate(values)[order].astype(np.float32)

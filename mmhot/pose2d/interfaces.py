@@ -19,10 +19,12 @@ PoseFunction = Callable[[Images, BoxArrays], list[Pose]]
 
 
 class Prior(NamedTuple):
-    """Results of other frames for people who are searched in a frame.
+    """Results of other frames for the people who are searched in a frame.
 
     Attributes:
-        confidence (np.ndarray): Mean confidences (P,); NaN if unknown, -inf if upright.
+        confidence (np.ndarray): Mean confidence of each person's pose, (P,). A clearly
+            lower one in the frame makes estimators try turned crops, too. NaN, for
+            people without results, always allows this; -inf, for upright ones, never.
         turns (np.ndarray): Quarter turns to the left that make people most upright, 0
             to 3, int (P,).
     """
@@ -45,12 +47,13 @@ class Detector(ABC):
 
     Attributes:
         name (str): Name in messages.
-        identity (dict): Plain values that change with the results (file, options); they
-            name the cache file.
-        interval (float): Seconds of video between two frames that a slow detector
-            wants to see; 0 for every frame.
-        nms_thr (float): Boxes with a larger intersection over union are one person.
-        redetects (bool): Whether :meth:`redetect` makes use of the tracked people.
+        identity (dict): Plain values (file, options) that differ if results may differ;
+            they are part of the name of the cache file.
+        interval (float): Seconds of a video from one detection to the next; 0 to detect
+            people in every frame.
+        nms_thr (float): Default of the inferencer's ``nms_thr``: boxes with a larger
+            intersection over union show one person.
+        redetects (bool): Whether :meth:`redetect` uses the tracked people.
 
     Example::
 
@@ -69,7 +72,7 @@ class Detector(ABC):
 
     @abstractmethod
     def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of images.
+        """Detect the people in images.
 
         Args:
             images (Images): BGR images, uint8 (H, W, 3), upright.
@@ -80,11 +83,11 @@ class Detector(ABC):
         """
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image, given the tracked ones in it.
+        """Detect all people in an image, given the people tracked in it.
 
         Args:
             image (np.ndarray): BGR image, uint8 (H, W, 3).
-            tracked (People): People who were found in the image by tracking.
+            tracked (People): People who were found in this image by tracking.
 
         Returns:
             Boxes: Boxes (P, 4) and scores (P,), as for a call.
@@ -99,7 +102,8 @@ class PoseEstimator(ABC):
         name, identity: As in :class:`Detector`.
         skeleton (str): Skeleton of the keypoints, see :mod:`mmhot.skeletons.joints`.
         has_score_curve (bool): Whether scores are calibrated confidences.
-        prefers_batches (bool): Whether a batch hardly takes longer, as on a GPU.
+        prefers_batches (bool): Whether many people take hardly longer than one, as on a
+            GPU. In videos, all frames are then estimated and none interpolated.
 
     Example::
 
@@ -131,7 +135,10 @@ class PoseEstimator(ABC):
         """
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
-        """Estimate poses faster and less accurately."""
+        """Estimate poses faster and less accurately, if the model can.
+
+        Arguments and results are those of a call.
+        """
         return self(images, boxes)
 
     def estimate_video(
@@ -174,7 +181,7 @@ class CropEstimator(PoseEstimator):
         """
 
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
-        """Estimate poses without flip test, in half the time."""
+        """Estimate poses without flip test, which halves the time."""
         return self(images, boxes, flip_test=False)
 
     def __call__(

@@ -53,9 +53,12 @@ class MMPoseDetector(Detector):
     names the classes, or else the config's ``test_dataloader.dataset.metainfo``.
 
     Args:
-        model (Model): Its names, see :func:`mmhot.weights.names.resolve`.
+        model (Model): Config and weights, see :func:`mmhot.weights.names.resolve`.
         device (str): PyTorch device.
         min_score (float): Least score of boxes.
+
+    Raises:
+        ValueError: If the model has no weights.
     """
 
     def __init__(
@@ -122,8 +125,12 @@ class MMPoseEstimator(CropEstimator):
 
     Args:
         model, device: As for :class:`MMPoseDetector`.
-        keep_rates (tuple[float], optional): Share of the patches that GTPT keeps; other
-            models have none. By default as trained.
+        keep_rates (tuple[float], optional): Shares of the patches that GTPT keeps,
+            ignored by other models. By default as trained.
+
+    Raises:
+        ValueError: If it is not a top-down model, has no weights, or its keypoints are
+            unknown.
     """
 
     batch_size = 64  # people per forward pass, of any images
@@ -179,7 +186,7 @@ class MMPoseEstimator(CropEstimator):
         if self._affine is None:
             facts = dict(img=image, bbox=box[None], bbox_score=np.ones(1, np.float32))
             return self._pipeline(facts | self._meta)
-        # This does the same, and holds Python's lock for less time.
+        # This equals the pipeline, and holds Python's lock for less time.
         size, padding = self._affine
         aspect = size[0] / size[1]
         width, height = (box[2:] - box[:2]) * padding
@@ -237,7 +244,7 @@ def _capture(
         return
     from mmdet.models import SingleStageDetector
 
-    # Other models have several heads, or a head that uses features twice or with more.
+    # Other models have several heads, or a head that runs twice or has more inputs.
     is_plain = isinstance(model, SingleStageDetector | TopdownPoseEstimator)
     if not is_plain or isinstance(getattr(model, name), VisPredictHead):
         return
@@ -256,7 +263,7 @@ def load_pose_model(model: Model) -> tuple[nn.Module, dict, Config]:
     """Build a top-down 2D model in evaluation mode and load its weights.
 
     Args:
-        model (Model): Its names, see :func:`mmhot.weights.names.resolve`.
+        model (Model): Config and weights, see :func:`mmhot.weights.names.resolve`.
 
     Returns:
         tuple[nn.Module, dict, Config]: The model, the metadata of its keypoints, and
@@ -281,8 +288,8 @@ def _open(
 ) -> tuple[nn.Module, dict, Config]:
     """Build a model, and load its weights.
 
-    Returns the model, the metadata of the weights' dataset, and the config. Messages
-    name ``argument`` as the one that gives the weights.
+    Returns the model, the metadata of the weights' dataset, and the config. Errors say
+    that ``argument`` gives the weights.
     """
     if model.config is None:
         raise ValueError(f'{model.name} is an ONNX model, which PyTorch cannot run')
@@ -314,7 +321,7 @@ def _open(
 
 
 def model_skeleton(meta: dict, model: str | Path) -> Skeleton:
-    """Return the skeleton of a model's dataset, and register it if it is a new one.
+    """Return the skeleton of a model's dataset, and register a new one.
 
     Args:
         meta (dict): Metadata of the dataset.

@@ -38,6 +38,10 @@ class OnnxDetector(Detector):
         path (str | Path): The ONNX file.
         device (str): 'cpu' or 'cuda'.
         min_score (float): Least score of boxes. Defaults to 0.3.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If its inputs or outputs are not supported.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class OnnxDetector(Detector):
         self._last: dict[tuple, People] = {}
 
     def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
+        """Detect the people in BGR images (H, W, 3)."""
         found = [x.take(x.bbox_scores >= self.min_score) for x in self.find(images)]
         return [(people.bboxes, people.bbox_scores) for people in found]
 

@@ -134,6 +134,9 @@ class OnnxFile:
             num_keypoints (int): Keypoints that the model predicts.
             name (str, optional): Skeleton that the user has given.
 
+        Returns:
+            Skeleton: The skeleton; a warning names it if it was assumed by the number.
+
         Raises:
             ValueError: If the skeleton has another number of keypoints.
         """

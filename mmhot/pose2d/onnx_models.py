@@ -24,7 +24,7 @@ _GPU_BATCH = 64  # crops per run on a GPU
 
 
 class OneStageModelError(ValueError):
-    """Error: a model for whole images was opened as a model for crops."""
+    """Raised if a model for whole images is opened as a model for crops."""
 
 
 class _Layout(NamedTuple):
@@ -53,6 +53,11 @@ class OnnxPoseEstimator(CropEstimator):
         skeleton (str, optional): Skeleton of the keypoints. By default the one in the
             file's metadata; if there is none, it is assumed by the number of keypoints,
             with a warning.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OneStageModelError: If the model sees whole images.
+        ValueError: If its inputs or outputs are not supported.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from mmhot.weights.names import Backend
 
 @dataclass(frozen=True)
 class Speed:
-    """Settings of one preset; models without a setting stay as they are."""
+    """Settings of one speed preset; models ignore the settings that they lack."""
 
     # Shares of the patches that GTPT keeps; None as trained. Higher is slower and more
     # accurate.
@@ -96,9 +96,9 @@ class Pose2DOptions(RuntimeOptions):
     ] = None
 
     def no_person_found(self, num_frames: int) -> ArgumentError:
-        """Make the error of a clip in which no person was found.
+        """Make the error for a clip in which no person was found.
 
-        It names the models that find more people.
+        It suggests models that find more people, unless the user has chosen some.
         """
         text = 'no person was found in %s frames'
         fill_image = find_more = ''

@@ -30,7 +30,11 @@ _ARMS = np.array(
 _WRISTS = _ARMS[:, 2]
 
 Estimate = Callable[[np.ndarray, Boxes, Prior], People]
-"""Estimates people in boxes, given the index (P,) of each one's frame in the chunk."""
+"""Function that estimates people in boxes.
+
+It is called with the index (P,) of each person's frame in the chunk, the boxes, and the
+prior.
+"""
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ class PoseSearch:
     def _follow_keypoints(
         self, places: np.ndarray, people: People, prior: Prior
     ) -> People:
-        """Estimate people with keypoints off their box in the box around these.
+        """Estimate people whose keypoints are off their box in the box around these.
 
         ``places`` (P,) are the frames of the people.
         """

@@ -1,4 +1,4 @@
-"""2D pose estimator and person detector by name.
+"""2D pose estimators and person detectors by name.
 
 Other packages add models with :func:`register_pose_estimator` and :data:`DETECTORS`.
 All other names are files, configs, and models of indexes.
@@ -37,7 +37,7 @@ DetectorOpener = Callable[[Pose2DOptions, float, PoseEstimator], Detector]
 POSE_ESTIMATORS: dict[str, tuple[PoseOpener, str]] = {}
 """Registered 2D pose estimators, each with the name of its default detector."""
 DETECTORS: dict[str, DetectorOpener] = {WholeImage.name: lambda *_: WholeImage()}
-"""Person detectors without weights of the options, by name."""
+"""Registered person detectors by name; they have no file of weights."""
 
 
 def register_pose_estimator(
@@ -46,8 +46,9 @@ def register_pose_estimator(
     """Register a 2D pose estimator.
 
     Args:
-        name (str): Its name.
-        opener (Callable): Opens it, by the options.
+        name (str): Name of the estimator for the option ``pose2d``.
+        opener (Callable): Function of the options (:class:`Pose2DOptions`) that returns
+            the estimator.
         detector (str): Name of the default detector.
 
     Example::
@@ -67,14 +68,18 @@ def open_pose_source(
 ) -> tuple[Detector, PoseEstimator]:
     """Open a person detector and a 2D pose estimator.
 
-    Where the detector of a named 2D model cannot be downloaded, it is 'pose-verified'.
+    If the detector of a named 2D model cannot be downloaded, 'pose-verified' replaces
+    it, with a warning.
 
     Args:
-        options (Pose2DOptions): Names, weights, and how they run.
+        options (Pose2DOptions): Names, weights, device, back end, and speed.
         min_score (float): Least score of boxes; 'pose-verified' has its own. Defaults
             to 0.3.
         fetch (Callable): Downloads a model of
-            :data:`~mmhot.weights.names.NAMED_FILES`, unless it is there.
+            :data:`~mmhot.weights.names.NAMED_FILES` by its name, unless it exists.
+
+    Returns:
+        tuple[Detector, PoseEstimator]: Both models, open.
 
     Raises:
         FileNotFoundError: If a file does not exist.

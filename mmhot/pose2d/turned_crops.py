@@ -102,6 +102,9 @@ class TurnedCrops(PoseEstimator):
     turned crop. Crops are turned further only if the confidence of a person falls.
     People who are still tilted are estimated again, see :func:`align_tilted`.
     Confidences of the estimator must be calibrated.
+
+    Args:
+        estimator (PoseEstimator): The other estimator.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:
@@ -136,7 +139,7 @@ class TurnedCrops(PoseEstimator):
         priors: list[Prior],
         min_tilt: float,
     ) -> list[Pose]:
-        """Estimate people as before, in turned crops and in aligned crops.
+        """Estimate people in crops turned as before, turned further, and aligned.
 
         Args:
             estimate (PoseFunction): The other estimator, with or without flip test.
@@ -163,9 +166,9 @@ class TurnedCrops(PoseEstimator):
     def _estimate_first(
         self, estimate: PoseFunction, people: list[Crop], turns: np.ndarray
     ) -> tuple[Pose, np.ndarray]:
-        """Estimate people in crops that are turned as before, and in upright crops.
+        """Estimate people in crops with their last turns (P,), and in upright crops.
 
-        Returns their poses, and the turns (P,): 0 where the upright crop wins.
+        Returns the better poses, and their turns (P,): 0 where the upright crop wins.
         """
         turned = np.flatnonzero(turns)
         crops = [_turn(x, turn) for x, turn in zip(people, turns, strict=True)]

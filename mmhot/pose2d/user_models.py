@@ -25,11 +25,11 @@ class UserDetector(Detector):
         self.redetects = detector.redetects
 
     def __call__(self, images: Images) -> list[Boxes]:
-        """Detect the people of BGR images (H, W, 3)."""
+        """Detect the people in BGR images (H, W, 3)."""
         return self._check(self._detector, images)
 
     def redetect(self, image: np.ndarray, tracked: People) -> Boxes:
-        """Detect all people of an image (H, W, 3), given the tracked ones in it."""
+        """Detect all people in an image (H, W, 3), given the people tracked in it."""
         [found] = self._check(
             lambda images: [self._detector.redetect(images[0], tracked)], [image]
         )
