@@ -69,7 +69,8 @@ class Track2D:
             without the person are left out.
         keypoints (np.ndarray): Pixels, x to the right and y down from the upper left
             corner of the image, (T, K, 2) float32; NaN where missing.
-        scores (np.ndarray): Confidence, (T, K) float32; 0 where missing.
+        scores (np.ndarray): Confidence of the 2D model, usually 0 to 1, (T, K) float32;
+            0 where missing.
         bboxes (np.ndarray | None): Bounding boxes x1, y1, x2, y2 in pixels, (T, 4)
             float32; None if unknown.
 

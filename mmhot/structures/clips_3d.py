@@ -103,8 +103,8 @@ class Clip3D:
         keypoints_2d (np.ndarray): 2D keypoints that were lifted, in pixels, (N, K, 2)
             float32; NaN where unknown.
         scores (np.ndarray): Confidence of the 2D keypoints, (N, K) float32.
-        width (int): Image width in pixels.
-        height (int): Image height in pixels.
+        width (int): Image width in pixels; 1000 if unknown, for poses of other tools.
+        height (int): Image height in pixels; 1000 if unknown.
         fps (float): Frames per second.
         joint_names (tuple[str]): Names of the ``K`` joints.
         parents (tuple[int]): Index of each joint's parent; -1 for the root.

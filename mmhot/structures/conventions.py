@@ -182,7 +182,7 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         heights = [points[..., axis] * sign for axis in range(3) for sign in (1, -1)]
 
     def standing(skeleton: Skeleton, min_steps: int = 3) -> float:
-        """Share of poses that stand in the order of a skeleton, with any axis up."""
+        """Return the share of poses that stand in a skeleton's order, any axis up."""
         return max(_stand(y, skeleton, min_steps).mean() for y in heights)
 
     if usual is _H36M and size == 3 and _has_nose(points):
@@ -259,7 +259,7 @@ def warn_of_other_pixels(
     if outside > 0:
         _warn(
             '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
-            + _STATED_SIZE,
+            f'{_STATED_SIZE}',
             name,
             100 * outside,
             *image_size,
