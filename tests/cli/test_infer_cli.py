@@ -94,11 +94,13 @@ def test_inputs_that_are_refused_fail_alone(infer_it, out, videos, tmp_path, cap
     for name in ('f_00.jpg', 'f_00.png', 'f_01.jpg'):
         cv2.imwrite(str(twice / name), gray_image())
     (tmp_path / 'text.mp4').write_text('no video')
+    (tmp_path / 'empty.mp4').touch()
     lines = [f'/data/videos/walk_{number}.mp4\n' for number in range(300)]
     (tmp_path / 'list.txt').write_text(''.join(lines))  # FFmpeg can draw text
     refused = {
         twice: 'images twice',
         tmp_path / 'text.mp4': 'is not a readable video',
+        tmp_path / 'empty.mp4': 'is not a readable video',
         tmp_path / 'list.txt': 'is not a readable video',
         tmp_path / 'missing.mp4': 'does not exist',
         tmp_path / '*.none': 'no file matches',

@@ -1,6 +1,7 @@
 """Absolute positions: root placement, body height, floor."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -178,21 +179,13 @@ def test_people_on_boxes_do_not_tilt_the_floor(name):
     np.testing.assert_allclose(heights, [ANKLE_HEIGHT, ANKLE_HEIGHT + 1.4], atol=0.12)
 
 
-def seated(poses):
-    """Sit standing people on chairs."""
+def sit(poses, knee, foot):
+    """Place knees and feet of standing people below or before their hips, meters."""
     for side in ('left', 'right'):
-        hip, knee, foot = H36M.indices([f'{side}_{x}' for x in ('hip', 'knee', 'foot')])
-        poses[:, knee] = poses[:, hip] - [0, 0.4, 0]
-        poses[:, foot] = poses[:, knee] - [0, 0, 0.4]
-
-
-def rowing(poses):
-    """Straighten the legs of seated people to the front."""
-    for side in ('left', 'right'):
-        hip, knee, foot = H36M.indices([f'{side}_{x}' for x in ('hip', 'knee', 'foot')])
-        poses[:, knee], poses[:, foot] = (
-            poses[:, hip] - [0, x, 0.1] for x in (0.4, 0.8)
-        )
+        joints = [f'{side}_{x}' for x in ('hip', 'knee', 'foot')]
+        hips, knees, feet = H36M.indices(joints)
+        poses[:, knees] = poses[:, hips] - knee
+        poses[:, feet] = poses[:, hips] - foot
 
 
 def bent(poses):
@@ -203,7 +196,15 @@ def bent(poses):
     poses[:, upper] = (poses[:, upper] - poses[:, :1]) @ turn.T + poses[:, :1]
 
 
-@pytest.mark.parametrize('posture', [seated, rowing, bent])
+@pytest.mark.parametrize(
+    'posture',
+    [
+        partial(sit, knee=[0, 0.4, 0], foot=[0, 0.4, 0.4]),
+        partial(sit, knee=[0, 0.4, 0.1], foot=[0, 0.8, 0.1]),
+        bent,
+    ],
+    ids=['seated', 'rowing', 'bent'],
+)
 def test_people_who_do_not_stand_straight_do_not_level_the_floor(posture, caplog):
     poses = np.repeat(standing_pose(), 50, axis=0).astype(np.float64)
     posture(poses)

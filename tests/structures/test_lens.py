@@ -140,16 +140,13 @@ def test_unknown_pixels_stay_nan_and_distant_ones_finite():
     assert np.isfinite(straight[1:]).all()
 
 
-def test_lens_is_scaled_to_the_image():
+def test_lens_is_scaled_to_images_of_its_aspect_ratio():
     half = LENS.fitted(640, 360)
     assert half.parameters[:4] == (450, 460, 327.5, 170)
     pixels = distorted(np.array([[1.0, 0.5, 5.0]]))
     np.testing.assert_allclose(
         half.undistort(pixels / 2), LENS.undistort(pixels) / 2, atol=1e-3
     )
-
-
-def test_images_of_another_aspect_ratio_are_refused():
     text = '1280x720, which are not a scaled version of 640'
     with pytest.raises(ValueError, match=text):
         LENS.fitted(640, 480)

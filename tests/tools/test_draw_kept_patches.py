@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmpose.apis import init_model
-from topdown_configs import FOLDER, leaf_config
+from topdown_configs import FOLDER, TINY_GTPT, leaf_config
 
 from tools.analysis.draw_kept_patches import (
     PruningStage,
@@ -15,16 +15,12 @@ from tools.analysis.draw_kept_patches import (
 )
 
 IMAGE = FOLDER / '000001.png'
-SMALL = dict(
-    backbone=dict(stage_channels=(16,), stage_depth=1),
-    head=dict(in_channels=16, embed_dims=32),
-)
 
 
 @pytest.fixture(scope='module')
 def config():
     config = leaf_config('body_2d_keypoint/gtpt/coco/gtpt-t_*')
-    config.merge_from_dict(dict(model=SMALL))
+    config.merge_from_dict(dict(model=TINY_GTPT))
     return config
 
 

@@ -92,14 +92,11 @@ def test_bad_cases_of_lifters_are_refused_early(tool_error):
     assert 'lifted poses have no images; --worst of tools/test.py draws them' in error
 
 
-PEOPLE = DATA / 'drawn_people'
-
-
 @pytest.mark.slow(reason='trains on images')
 @pytest.mark.parametrize('workers', [0, 1])
 @pytest.mark.parametrize('config', [GTPT, DETECTOR])
 def test_an_unreadable_image_is_one_line(config, workers, tool_error, work_folder):
-    shutil.copytree(PEOPLE, work_folder, dirs_exist_ok=True)
+    shutil.copytree(DATA / 'drawn_people', work_folder, dirs_exist_ok=True)
     Path('000004.png').write_bytes(b'no image')
     loader, dataset = 'train_dataloader.', 'train_dataloader.dataset.'
     options = [
