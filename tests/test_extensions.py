@@ -47,7 +47,7 @@ def test_writer_step_and_2d_model_work_on_the_command_line(tmp_path, run, skater
     (tmp_path / module.name).write_bytes(module.read_bytes())
     install(tmp_path, 'mmhot-heights', 'mmhot_heights')
     check(run, tmp_path, skater)
-    # steps of others have flags, and can be left out, like those of mmhot
+    # registered steps have flags and can be left out, like mmhot's own
     run('lift', skater, '--seconds', '0.4', '--formats', 'npz')
     assert len(read_lifted(tmp_path / f'results/{skater.name}')) == 10
     assert '--seconds' in run('lift', '--help')

@@ -108,7 +108,7 @@ def test_metainfo_and_config_come_from_an_export(
     assert len(json.loads(Path('kite/train.json').read_text())['annotations']) == 10
     config = Config.fromfile('kite/config.py')
     assert config.train_dataloader.batch_size == 8
-    # of 200 steps, the average spans 10
+    # the average spans 10 of 200 steps
     assert config.default_hooks.ema.momentum == pytest.approx(0.1)
     metainfo = parse_pose_metainfo(dict(from_file='kite/metainfo.py'))
     assert metainfo['flip_indices'] == [0, 2, 1, 3, 5, 4]
@@ -165,7 +165,7 @@ def test_short_trainings_are_long_enough_and_crowds_are_no_objects(
     assert (code, error.count('\n')) == (0, 1)
     assert '1 of 12 annotations left out: they are crowds (iscrowd 1)' in error
     config = Config.fromfile('kite/config.py')
-    assert config.train_cfg.max_epochs == 75  # of two steps
+    assert config.train_cfg.max_epochs == 75  # epochs have two steps
     assert config.default_hooks.checkpoint.save_best == 'NME'
     assert config.default_hooks.checkpoint.rule == 'less'
 

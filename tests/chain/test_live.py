@@ -100,7 +100,7 @@ def test_people_are_broken_across_interruptions(lifter):
     assert len({each.people[0].track for each in poses}) == 1
     broken = [each.frame.index for each in poses if each.people[0].broken]
     assert broken == [25]
-    # nothing of before is mixed into what comes after: it is as of a clip of its own
+    # nothing from before is mixed into what comes after, which equals a clip of its own
     clip = lift_clip(lifter, Walkers(), shown[25:], 50.0)
     np.testing.assert_allclose(
         poses[-13].people[0].keypoints_3d, clip.keypoints_3d[2], atol=0.2

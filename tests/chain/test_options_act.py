@@ -130,7 +130,7 @@ def results_of_two():
 def test_refine(name):
     results = results_of_two()
     base = dict(fps=FPS, static_camera=name != 'static_camera')
-    if name in ('fov', 'intrinsics'):  # of poses without positions
+    if name in ('fov', 'intrinsics'):  # they act on poses without positions
         roots = [[{**x, 'pred_cam_t': None} for x in people] for people in results]
         results, base['image_size'] = roots, (1280, 720)
     if name == 'given_axes':

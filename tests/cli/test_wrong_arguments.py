@@ -28,7 +28,7 @@ def refused(tmp_path, monkeypatch, capfd):
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        # of the table of options
+        # messages of the table of options
         ('lift --formats npz,avi', '--formats must be one of npz, json, csv,'),
         ('lift --formats fbx', "got 'fbx': write glb, which Blender converts"),
         ('lift --formats bvh,htm', "got 'htm' (did you mean html?)"),

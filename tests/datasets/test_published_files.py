@@ -330,7 +330,7 @@ def test_configs_train_and_evaluate(tmp_path, name):
     assert metric.report.datasets == [dataset_name]
     actions = metric.report.actions(dataset_name)
     wanted = {'3dhp': 0, 'cpn': 2, '-sh': 1, '_h36m': 2}
-    # of the hourglass detections' two videos one is left out
+    # one of the two videos of hourglass detections is left out
     assert len(actions) == next(n for end, n in wanted.items() if name.endswith(end))
     kept = (3, NUM_FRAMES) if 'pruner' in config.model.backbone else None
     assert metric.report.kept(dataset_name) == kept

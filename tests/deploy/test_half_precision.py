@@ -24,7 +24,7 @@ def test_lifters_in_half_precision_return_float32(half_on_cpu):
     half_precision._HALF_DEVICE = 'cuda'
     full = TorchNetwork(resolve(None, LIFTER), 'cpu')(inputs)
     assert half.dtype == np.float32
-    assert 0 < np.abs(half - full).max() < 0.02  # of poses of the size of a person
+    assert 0 < np.abs(half - full).max() < 0.02  # poses have the size of a person
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ LIFTERS = [
     ('MotionAGFormer', None, None),
 ]
 STEM = dict(type='GTPTStem', stem_channels=8, stage_channels=(8,))
-# of MMPose, at the same resolution
+# MMPose's backbone, at the resolution of the stem.
 RESNET = dict(
     type='ResNet',
     depth=18,

@@ -17,7 +17,7 @@ def train(tmp_path):
     """Return the command of a training of two epochs, two steps each, in ``work``."""
     config = mocap.tiny_config()
     config.train_cfg.max_epochs = 2
-    # of mmhot's own registered optimizers
+    # one of mmhot's own optimizers, which is registered
     config.optim_wrapper.optimizer = dict(type='MuonAdamW', lr=1e-3)
     config.default_hooks.checkpoint.max_keep_ckpts = 2
     config.val_dataloader.dataset.stride = 200

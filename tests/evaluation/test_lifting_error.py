@@ -227,7 +227,7 @@ def test_velocities_are_left_out_without_consecutive_frames(caplog):
     with caplog.at_level(logging.WARNING, 'mmengine'):
         metrics = evaluate(samples)
     assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
-    samples = [sample(*poses())]  # of unknown frames
+    samples = [sample(*poses())]  # its frames are unknown
     assert 'MPJVE' not in evaluate(samples)
 
 

@@ -125,7 +125,7 @@ def test_joined_videos_have_increasing_times(tmp_path, caplog):
     for _ in range(2):
         times = [frame.time for frame in source]
         np.testing.assert_allclose(times, np.arange(20) / 25, atol=1e-3)
-    [record] = caplog.records  # of both passes
+    [record] = caplog.records  # both passes give one line
     assert 'both.ts: timestamps jump by -0.4 s before frame 10' in record.getMessage()
 
 
@@ -437,8 +437,8 @@ CLOCKS = [
     'PXL_%Y%m%d_%H%M%S{ms}.png',
     'axis-%y-%m-%d_%H-%M-%S_{ms:.2}.png',
     'vlcsnap-%Y-%m-%d-%Hh%Mm%Ss{ms}.png',
-    '%s.{ms}000.png',  # as of TUM
-    '01-%Y%m%d%H%M%S-{counter:02}.png',  # of Motion
+    '%s.{ms}000.png',  # TUM's
+    '01-%Y%m%d%H%M%S-{counter:02}.png',  # the program Motion
 ]
 
 

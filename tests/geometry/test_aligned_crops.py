@@ -42,7 +42,7 @@ class Estimator:
 
     def find(self, image):
         gray, around = image[..., 0], np.ones((3, 3), np.uint8)
-        # within the dots: values at their borders are those of others
+        # within the dots: at their borders, values equal those of other dots
         flat = cv2.dilate(gray, around) - cv2.erode(gray, around) <= 2
         gray = np.where(flat, gray, 0).astype(int)
         points = [np.argwhere(np.abs(gray - x) <= 2).mean(0)[::-1] for x in VALUES]

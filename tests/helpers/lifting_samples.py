@@ -72,7 +72,7 @@ def h36m_samples():
                 subject='S9',
                 action=action.removesuffix('_1'),
                 target_frame_numbers=np.arange(length)[part] + 1,
-                target_img_path=paths[part],  # of MMPose's metrics
+                target_img_path=paths[part],  # MMPose's metrics read it
             )
             samples.append(sample(pred[part], target[part], **known))
     return samples

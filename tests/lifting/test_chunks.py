@@ -161,7 +161,7 @@ def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path, cap
         Lifter(checkpoint=checkpoint, keep=28)
     with pytest.raises(ValueError, match='keep=5 needs a model with a pruner'):
         Lifter(LIVE_LIFTER, keep=5)
-    # of a config
+    # a config may state the number
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer, keep=5)
     assert Lifter(checkpoint=checkpoint).name == 'a (5 of 27 frames)'
     assert Lifter(checkpoint=checkpoint, keep=7).name == 'a (7 of 27 frames)'

@@ -155,7 +155,7 @@ def inferencer():
 
 @pytest.mark.parametrize('options', [{}, {'disable_norm_pose_2d': True}])
 def test_inferencer_lifts_an_image(options, inferencer, tmp_path):
-    image = np.full((240, 320, 3), 200, np.uint8)  # of a stick figure
+    image = np.full((240, 320, 3), 200, np.uint8)  # a stick figure
     cv2.circle(image, (160, 60), 20, (80, 120, 200), -1)
     cv2.rectangle(image, (140, 80), (180, 160), (200, 60, 60), -1)
     path = str(tmp_path / 'person.png')

@@ -100,7 +100,7 @@ def test_scores_combine_both_models(width, size):
     person = (60, 80, 100, 170)
     detector = PoseVerifiedDetector(Estimator(person), Candidates((50, 70, 110, 180)))
     [(boxes, scores)] = detector([image])
-    # of 110 pixels first, and then of the person and a tenth of its height around
+    # the first box has 110 pixels, the second the person and a tenth of its height
     confidence = [1.2 * 90 / 110, 1.2 * 90 / (1.2 * 90)]
     expected = 0.9**0.4 * size**0.2 * np.sqrt(np.prod(confidence))
     np.testing.assert_allclose(boxes, [[50, 70, 110, 180]])
@@ -124,7 +124,7 @@ def test_tracked_people_need_no_candidate():
     boxes, scores = detector.redetect(IMAGE, track(detector, around))
     # false positives that were tracked are dropped
     np.testing.assert_allclose(boxes[:, 0].round(), [191, 50])
-    # of 90 pixels in a box of 102, then of twice 90 in 110
+    # 90 pixels in a box of 102, then twice 90 pixels in 110
     np.testing.assert_allclose(scores[0], 1.0)
     assert scores[1] < 1
     no_people = track(detector, around).take([])

@@ -63,7 +63,7 @@ def point_in_crop(point, size, padding=1.25):
 
 
 def movenet(crops):
-    # of boxes that are not enlarged: neighbors in square crops confuse it
+    # boxes are not enlarged: neighbors in square crops confuse the model
     x, y = point_in_crop((20.0, 30.0), (256, 256), padding=1.0) / 256
     return [np.tile(np.float32([y, x, 0.7]), (1, 1, 17, 1))]
 

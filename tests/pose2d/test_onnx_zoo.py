@@ -201,9 +201,8 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
     assert estimator.name == 'rtmpose-m'
     [(keypoints, scores)] = estimator([IMAGE], [BOX])
     np.testing.assert_allclose(keypoints[0], [[40, 60]] * 17, atol=0.2)
-    np.testing.assert_allclose(
-        scores, 1
-    )  # 0.9 times 3, red 30 by 10, and no more than 1
+    # 0.9 times 3, red 30 by 10, and no more than 1
+    np.testing.assert_allclose(scores, 1)
     assert estimator._padding == 1.5
     folder = cache / 'mmhot'
     unpacked = sorted(file.name for file in folder.rglob('*') if file.is_file())

@@ -138,9 +138,8 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
     meta['dataset_meta']['classes'] = ('dog', 'cat')
     path, weights = write(tmp_path, DETECTOR, stand_in.state_dict(), meta)
     ((boxes, scores),) = detector_of(path, weights)([spotted((60, 45, RED))])
-    np.testing.assert_allclose(
-        boxes, [[1, 2, 120, 40], [0, 0, 8, 8]]
-    )  # of own objects all
+    # all of one's own objects
+    np.testing.assert_allclose(boxes, [[1, 2, 120, 40], [0, 0, 8, 8]])
     np.testing.assert_allclose(scores, [0.9, 0.8])
     config = deepcopy(DETECTOR)  # the names of weights alone are in the config
     config['test_dataloader']['dataset']['metainfo'] = meta['dataset_meta']

@@ -158,8 +158,8 @@ def test_axes_are_recognized_by_people_who_stand(way, turn, tmp_path, caplog):
 @pytest.mark.parametrize(
     ('axis', 'turn'),
     [
-        ('x', lambda x: x * (-1, 1, 1)),  # as of MMPose's 3D demo
-        ('z', lambda x: x[..., [0, 2, 1]]),  # as of Unity
+        ('x', lambda x: x * (-1, 1, 1)),  # MMPose's 3D demo
+        ('z', lambda x: x[..., [0, 2, 1]]),  # Unity
         ('z', lambda x: camera(x) * (1, 1, -1)),
     ],
     ids=['z up', 'y up', 'camera'],

@@ -62,7 +62,7 @@ def test_tracks_end_at_cuts():
 
 
 def test_people_who_pass_each_other_are_not_swapped():
-    # of different speed, through each other; the hind one is hidden in the middle
+    # they walk through each other; the one behind is hidden in the middle
     ways = walk(60, 100, 5), walk(60, 400, -5, y=206)
     people = []
     for index in range(60):
@@ -159,7 +159,7 @@ def test_tracks_are_those_of_norfair(seed):
     for index, people in crowd(seed):
         detected = tracker.update(people, index)
         ids.append(np.full(len(people), -1))
-        for person in detected:  # of the last seed with those of tentative tracks
+        for person in detected:  # the last seed's, with tentative tracks
             number = numbers.setdefault(person, len(numbers))
             ids[-1][person.row] = number if seed == 2 else person.id
         boxes += [

@@ -86,7 +86,7 @@ def test_all_heads_are_covered_also_between_detections(source):
 def test_heads_have_the_size_of_a_head(source):
     footage, _, second = source
     for _, _, radius in heads_of(CLIP, footage)[5]:
-        assert 13 < radius < 35  # of 150 pixels
+        assert 13 < radius < 35  # the person has 150 pixels
     x, y, radius = heads_of(CLIP, footage)[0][1]
     top = second[0] - [0, 15]
     assert np.hypot(*(top - [x, y])) < radius

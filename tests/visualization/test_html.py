@@ -255,7 +255,7 @@ def test_images_from_the_first_reading_are_those_of_a_second(
     for frame in VideoFile(video):
         thumbnails.observe(frame.index, frame.image, None, False)
     write_html(part, tmp_path / 'read.html', Export(VideoFile(video)))
-    # of other frames the video is read
+    # images of other frames are read from the video
     with pytest.raises(TypeError, match='is not iterable'):
         write_html(clip, tmp_path / 'a.html', Export(1, thumbnails.images))
     write_html(part, tmp_path / 'seen.html', Export(1, thumbnails.images))

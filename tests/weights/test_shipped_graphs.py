@@ -58,9 +58,8 @@ def test_lifters_give_the_poses_of_pytorch(name, flip_test):
     )
     assert (torch.name, torch.stride, torch.fps) == (onnx.name, onnx.stride, onnx.fps)
     expected, found = torch(clip), onnx(clip)
-    np.testing.assert_allclose(
-        found.keypoints_3d, expected.keypoints_3d, atol=2e-5
-    )  # meters
+    # meters
+    np.testing.assert_allclose(found.keypoints_3d, expected.keypoints_3d, atol=2e-5)
     np.testing.assert_allclose(found.root_3d, expected.root_3d, atol=1e-4)
 
 
@@ -113,9 +112,8 @@ def test_videos_have_the_poses_of_pytorch(name):
         mmhot.infer(DEMO / f'{name}.mp4', backend=backend, **options)
         for backend in ('onnx', 'torch')
     )
-    np.testing.assert_allclose(
-        onnx.keypoints_3d, torch.keypoints_3d, atol=1e-4
-    )  # meters
+    # meters
+    np.testing.assert_allclose(onnx.keypoints_3d, torch.keypoints_3d, atol=1e-4)
     np.testing.assert_allclose(onnx.keypoints_2d, torch.keypoints_2d, atol=0.01)
 
 

@@ -123,7 +123,7 @@ def test_box_ends_at_its_last_pixel(bbox, expected):
     assert InclusiveBBox().transform(results)['bbox'].tolist() == [expected]
 
 
-# of configs/_base_/schedules/gtpt_300e.py
+# Settings of configs/_base_/schedules/gtpt_300e.py.
 EMA = dict(momentum=0.004, update_buffers=True)
 
 

@@ -75,7 +75,7 @@ def test_keep_count_changes_after_building():
     feats = run(hourglass, torch.randn(2, 27, 4, 8), keep=5)
     assert feats.kept.shape == (2, 5)
     assert feats.feats.shape == (2, 27, 4, 8)
-    # of nine places in time every second is left
+    # every second of nine places in time is left
     stretched = hourglass._embed_slots(torch.zeros(1, 5, 4, 8), 0)[0, :, 0]
     torch.testing.assert_close(stretched, hourglass.slot_embeddings[0][::2])
 
