@@ -21,11 +21,11 @@ _POLL = 0.1  # seconds between checks whether iterating was stopped
 
 
 def prefetch(frames: Iterable[T], count: int = 4) -> Generator[T, None, None]:
-    """Make items ahead in a thread.
+    """Read items ahead in a thread.
 
     Args:
-        frames (Iterable): Frames, or other items than None.
-        count (int): Items that are made ahead, at most. Defaults to 4.
+        frames (Iterable): Frames, or any items that are not None.
+        count (int): Items that are read ahead, at most. Defaults to 4.
 
     Yields:
         The items in their order. Errors of the thread are raised here.
@@ -164,7 +164,8 @@ class Capture:
     def _time_of(self, frame: Frame, elapsed: float) -> float:
         """Convert a timestamp to increasing seconds since the first frame.
 
-        The arrival replaces timestamps that are missing or were reset.
+        ``elapsed`` is the arrival in seconds since the start. It replaces timestamps
+        that are missing, and restarts the clock after timestamps were reset.
         """
         if self._last < 0:
             self._start += elapsed

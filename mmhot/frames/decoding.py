@@ -1,4 +1,4 @@
-"""Addresses of videos, and FFmpeg containers: packets, rates, upright images."""
+"""Addresses of videos, and videos in FFmpeg: frame rates, decoded upright images."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from mmhot.frames.sources import DEFAULT_FPS
 from mmhot.io.images import MAX_PIXELS, check_pixels, open_media
 
 MAX_FPS = 240.0
-"""Higher rates are FFmpeg's guesses, from the resolution of the timestamps."""
+"""Largest plausible frame rate; FFmpeg guesses higher ones from timestamps."""
 VIDEO_SUFFIXES = {
     *('.mp4', '.mov', '.m4v', '.avi', '.mkv', '.webm', '.mpg', '.mpeg'),
     *('.mts', '.m2ts', '.wmv', '.3gp', '.flv', '.ogv', '.gif', '.mxf', '.y4m'),
@@ -98,9 +98,9 @@ class Address:
 
     @classmethod
     def read(cls, text: str) -> 'Address | None':
-        """Read a network address; None for other texts, such as paths.
+        """Read a network address, or return None for other texts, such as paths.
 
-        Results are named after its file or, without one, its host.
+        Results are named after the file of the address or, without one, its host.
         """
         scheme, separator, _ = text.partition('://')
         if not separator or scheme.lower() not in _SCHEMES:
@@ -116,6 +116,9 @@ def open_video(address: Address, **settings: object) -> av.container.InputContai
     Args:
         address (Address): Where it is.
         **settings (object): Arguments of ``av.open``.
+
+    Returns:
+        av.container.InputContainer: The open video; it has a video stream.
 
     Raises:
         ValueError: If it cannot be opened, in one line that begins with its label.
@@ -136,7 +139,7 @@ def open_video(address: Address, **settings: object) -> av.container.InputContai
     if video_stream(container) is None:
         container.close()
         raise ValueError(
-            f'{address.label} has no pictures: a video is expected, not sound alone'
+            f'{address.label} has no images: a video is expected, not sound alone'
         )
     return container
 
@@ -187,7 +190,7 @@ def decode(
                 frames = [x for frame in (*frames, *end) for x in deinterlace(frame)]
             for frame in frames:
                 yield frame, _upright(frame, aspect)
-    except MemoryError:  # the only one of FFmpeg's errors that is not the file's fault
+    except MemoryError:  # FFmpeg's only error that is not the fault of the file
         raise
     except (av.error.FFmpegError, OSError, ValueError) as error:
         yield error
@@ -207,9 +210,10 @@ def is_interlaced(container: av.container.InputContainer) -> bool:
 def _deinterlacer(
     stream: Any,
 ) -> Callable[[av.VideoFrame | None], Iterator[av.VideoFrame]]:
-    """Return a function that makes one frame of the two fields of a frame.
+    """Return a function that joins the two fields of each interlaced frame.
 
-    It yields frames with a delay; None, after the last one, makes it yield the rest.
+    It is called with each frame, and yields frames with a delay. A last call with None
+    yields the rest.
     """
     graph = av.filter.Graph()
     fields = graph.add('bwdif', 'mode=send_frame:deint=interlaced')
@@ -285,7 +289,7 @@ def measure_rate(container: av.container.InputContainer) -> float:
     is_mean = 'mov' in container.format.name.split(',')
     times = []
     with suppress(av.error.FFmpegError, OSError):  # reported when frames are decoded
-        if is_mean:  # a table has the times of all frames
+        if is_mean:  # the header has a table of the times of all frames
             times = [
                 float(x.timestamp * stream.time_base) for x in stream.index_entries
             ]

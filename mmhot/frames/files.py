@@ -18,8 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds for opening an address, and for the next frame
 _TIMEOUT = (10.0, 30.0)
-# A video may end this many seconds, and this share of its duration, earlier than its
-# container says, as audio may last longer.
+# A video may end earlier than its container says, as audio may last longer: by this
+# many seconds and, in addition, this share of its duration.
 _EARLY = 0.5
 _EARLY_SHARE = 0.02
 # Relative difference of the given rate from the file's, up to which a video is not slow

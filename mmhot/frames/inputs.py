@@ -42,7 +42,7 @@ _BESIDE = re.compile('mask|depth', re.IGNORECASE)
 
 @dataclass(frozen=True)
 class ClipInput:
-    """One clip that is opened on demand; can be pickled."""
+    """A clip that is opened later, perhaps in another process: it can be pickled."""
 
     path: Path  # file, folder or address
     name: str  # name of the result files
@@ -60,7 +60,8 @@ def find_inputs(texts: list[str], fps: float | None = None) -> list[ClipInput]:
         fps (float, optional): Frames per second of image folders, and of recordings.
 
     Returns:
-        list[ClipInput]: Inputs. Invalid ones beside valid ones fail when opened.
+        list[ClipInput]: The clips. An invalid input beside valid ones raises its error
+        when it is opened.
 
     Raises:
         FileNotFoundError: If no input exists, or globs and folders are empty.
@@ -98,14 +99,17 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
         fps (float, optional): Frames per second of an image folder, or of the
             recording.
 
+    Returns:
+        FrameSource: The frames of the clip.
+
     Raises:
+        FileNotFoundError: If it does not exist.
         ValueError: If there are several clips, or it cannot be read.
     """
     inputs = find_inputs([text], fps)
     if len(inputs) != 1:
         raise ValueError(
-            f'source must be one clip, got the {len(inputs)} of {text}: give one of '
-            'them'
+            f'source must be one clip, but {text} has {len(inputs)}: give one of them'
         )
     return inputs[0].open()
 
@@ -168,9 +172,9 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
 def _find_sequence(
     images: list[Path], folder: Path, fps: float | None
 ) -> ClipInput | None:
-    """Find the sequence that the images of a folder are, or None for separate images.
+    """Return the images of a folder as one clip, or None if they are separate images.
 
-    Without a frame rate, a sequence has numbers in its names, and images of one size.
+    If no frame rate is given, the images of a clip have numbered names and one size.
     """
     frames, numbers = _choose_frames(images, folder, has_gaps=fps is not None)
     is_assumed = fps is None
@@ -211,8 +215,8 @@ def _choose_frames(
     """Return the images of a sequence, in order, and their frame numbers, or None.
 
     A folder may have several forms of names, such as masks and depth maps beside the
-    frames. The form with most images is chosen if most others have few images or the
-    same numbers.
+    frames. The form with most images is the sequence, if most of the folder's images
+    have this form or repeat its numbers.
     """
     forms: dict[str, list[Path]] = {}
     names = without_hashes([path.name for path in images])

@@ -60,7 +60,7 @@ class PartOptions(Options):
 def take_frames(source: FrameSource, options: PartOptions) -> FrameSource:
     """Return the frames of a video from ``options.start`` to before ``options.end``.
 
-    They keep their numbers and times. If there is none, reading raises an
+    They keep their numbers and times. If there is none, reading the frames raises an
     :class:`~mmhot.errors.ArgumentError`.
     """
     span = options.start, options.end
@@ -140,7 +140,7 @@ def _within(times: np.ndarray, span: tuple[float, float]) -> np.ndarray:
 
 
 def _nothing(label: str, seconds: np.ndarray, start: float) -> ArgumentError:
-    """Make the error of a part without frames; ``seconds`` (T,) are times of all."""
+    """Make the error for a part without frames; ``seconds`` (T,) are all times."""
     return ArgumentError(
         '%s: frames are from %.2f to %.2f s, none in the part that begins at {start}, '
         '%g s',

@@ -52,7 +52,7 @@ class CutDetector:
         self._differences: dict[int, float] = {}
 
     def __call__(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass the frames of a video on, delayed until ``cuts`` is final up to them."""
+        """Yield the frames of a video, each when ``cuts`` is final up to it."""
         delayed: deque[Frame] = deque()
         for frame in frames:
             self._compare(frame.index, frame.image)
@@ -88,10 +88,11 @@ class CutDetector:
         """Remove a cut if the neighboring differences are about as large."""
         if index not in self.cuts:
             return
+        around = range(index - _SETTINGS.neighbors, index + _SETTINGS.neighbors + 1)
         neighbors = [
-            difference
-            for frame, difference in self._differences.items()
-            if 0 < abs(frame - index) <= _SETTINGS.neighbors
+            self._differences[frame]
+            for frame in around
+            if frame != index and frame in self._differences
         ]
         least = _SETTINGS.min_ratio * np.mean(neighbors or [0])
         if self._differences[index] < least:
@@ -113,7 +114,7 @@ def _shrink(image: np.ndarray) -> _Small:
 
 
 def _difference(first: _Small, second: _Small) -> float:
-    """Compute the mean absolute difference in HSV, or V if both are gray, 0 to 255."""
+    """Compute the mean difference in HSV, or in V if both are gray, 0 to 255."""
     one, one_is_gray = first
     other, other_is_gray = second
     means = cv2.mean(cv2.absdiff(one, other))[:3]

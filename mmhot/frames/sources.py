@@ -51,7 +51,7 @@ class FrameSource(ABC):
     """
 
     finite = True  # whether the source has an end; if not, frames come in real time
-    ended: str | None = None  # one line after reading that says why it ended early
+    ended: str | None = None  # after reading, one line that says why it ended early
     # Number of frames so far that were decoded from damaged data, or skipped.
     num_damaged = 0
     once = False  # whether frames can be read only once
@@ -116,6 +116,9 @@ def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
         image (Any): The image.
         what (str): Name of the image in the message.
 
+    Returns:
+        np.ndarray: The image, not copied if it is an array.
+
     Raises:
         ValueError: If it has another shape or type.
     """
@@ -135,6 +138,11 @@ class FrameArrays(FrameSource):
         images (Iterable): Images, BGR uint8 (H, W, 3); an array of them, (T, H, W, 3);
             or a single one.
         fps (float | None): Frames per second; a single image needs none.
+
+    Raises:
+        TypeError: If ``images`` are not iterable.
+        ArgumentError: If the frame rate is missing.
+        ValueError: When frames are read, if an image has another shape or type.
     """
 
     def __init__(self, images: Iterable[np.ndarray], fps: float | None) -> None:
@@ -155,12 +163,12 @@ class FrameArrays(FrameSource):
     def __iter__(self) -> Iterator[Frame]:
         """Check each image when it is read, and copy it: the next may refill it."""
         for index, image in enumerate(self._images):
-            image = check_image(image, f'frames (here {index})').copy()
+            image = check_image(image, f'frame {index}').copy()
             yield Frame(index, index / self.fps, self._fitted(image))
 
 
 class FrameView(FrameSource):
-    """Frames made from another source, ``whole``, with all that it states."""
+    """Frames made from those of another source, ``whole``; it has its attributes."""
 
     def __init__(self, whole: FrameSource) -> None:
         vars(self).update(vars(whole))

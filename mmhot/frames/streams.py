@@ -80,7 +80,7 @@ class VideoStream(FrameSource):
         if container.duration is not None:
             container.close()
             raise ConnectionError(
-                f'{self.label} is a video with an end: lift it with mmhot infer'
+                f'{self.label} is a video with an end: lift it with `mmhot infer`'
             )
         return container
 
@@ -90,6 +90,9 @@ def open_stream(text: str) -> VideoStream | VideoFile:
 
     Args:
         text (str): Number or device of a webcam, an address, or a video file.
+
+    Returns:
+        VideoStream | VideoFile: The open stream; of an address, its newest frames.
 
     Raises:
         FileNotFoundError: If there is no such file or webcam.

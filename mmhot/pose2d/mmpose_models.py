@@ -150,8 +150,7 @@ class MMPoseEstimator(CropEstimator):
         self._affine = read_affine(pipeline)
         move_to_device(self.model, device)
         _capture(self.model, 'head', device, BATCH_SIZES)
-        threads = count_threads()
-        self._map = map if device == 'cpu' else ThreadPoolExecutor(threads).map
+        self._map = map if device == 'cpu' else ThreadPoolExecutor(count_threads()).map
         self.prefers_batches = torch.device(device).type == 'cuda'
         self.has_score_curve = bool(self.model.test_cfg.get('score_curve'))
         self.name = Path(config.filename).stem
@@ -292,7 +291,9 @@ def _open(
     that ``argument`` gives the weights.
     """
     if model.config is None:
-        raise ValueError(f'{model.name} is an ONNX model, which PyTorch cannot run')
+        raise ValueError(
+            f'{model.name} is an ONNX model: a config is expected, for PyTorch'
+        )
     source = str(model.weights)
     if not source:
         raise ArgumentError(

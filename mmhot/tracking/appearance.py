@@ -1,7 +1,7 @@
 """Appearance of people: color histograms of body parts, and distances between them.
 
 Head, trunk, thighs and shins each have one histogram. Brightness is relative to the
-person's own, so that light and shadow change it little.
+median of the person, so that light and shadow change it little.
 """
 
 from dataclasses import dataclass
@@ -162,10 +162,13 @@ class AppearanceObserver(FrameObserver):
         return values / 2
 
     def _part_grids(self, joints: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Sample each part that has all its joints: pixels (N, 2) by name of the part.
+        """Place sample points (N, 2), pixels, on each part that has all its joints.
 
         Args:
             joints (dict[str, np.ndarray]): Pixels (2,) of the joints that are seen.
+
+        Returns:
+            dict[str, np.ndarray]: Points by name of the part.
         """
         grids: dict[str, list[np.ndarray]] = {}
         if joints.keys() >= {*_TRUNK}:
@@ -186,13 +189,13 @@ class AppearanceObserver(FrameObserver):
         return {part: np.concatenate(limbs) for part, limbs in grids.items()}
 
     def _limb_grid(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Sample a rectangle around a bone from ``start`` to ``end`` (2,): (N, 2)."""
+        """Place points (N, 2) in a rectangle around a bone from start to end (2,)."""
         along = end - start
         across = np.array([-along[1], along[0]]) * _SETTINGS.limb_width / 2
         return self._grid([start - across, start + across, end - across, end + across])
 
     def _grid(self, corners: list[np.ndarray], margin: float = 0.0) -> np.ndarray:
-        """Sample a quadrangle with a margin at its sides: (N, 2).
+        """Place points (N, 2) in a quadrangle, with a margin at its sides.
 
         Corners (2,) are upper left, upper right, lower left and lower right.
         """
@@ -250,7 +253,7 @@ def look_distances(
 ) -> np.ndarray:
     """Compute distances between the appearances of people.
 
-    The mean over body parts of 1 - the Bhattacharyya coefficient.
+    A distance is 1 - the Bhattacharyya coefficient, averaged over body parts.
 
     Args:
         first (np.ndarray): Descriptions of M people, (M, 4, B).

@@ -105,7 +105,7 @@ class BackgroundTracker(FrameObserver):
     its keyframe, or has no match, becomes the next keyframe.
 
     Args:
-        interval (int): Every how many frames one is tracked. Defaults to 1.
+        interval (int): Frames from one tracked frame to the next. Defaults to 1.
     """
 
     _first: _View  # first frame of the shot
@@ -115,7 +115,7 @@ class BackgroundTracker(FrameObserver):
     def __init__(self, interval: int = 1) -> None:
         self.name = 'background' if interval == 1 else f'background-{interval}'
         self._interval = interval
-        # Points (N, 4), keyframe, share of inliers and difference of edges by frame
+        # Points (N, 4), keyframe, share of inliers and edge difference of each frame
         self._rows: list[tuple[np.ndarray, int, float, float]] = []
         self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
 
@@ -272,7 +272,7 @@ def _reduce(image: np.ndarray, boxes: np.ndarray, zoom: float) -> _View:
 
 
 def _compare_edges(first: _View, now: _View) -> float:
-    """Measure whether the edges of one image are in the same place in another.
+    """Measure whether edges of the background are still where they were.
 
     Returns the mean gray difference at the edges of the first image's background, over
     the least such difference when shifted by one pixel; NaN with too few edges.

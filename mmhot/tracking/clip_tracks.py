@@ -84,7 +84,7 @@ def track_clip(
 
 
 def number_tracks(tracks: list[Track2D]) -> list[Track2D]:
-    """Number tracks from 0, in order of their first frames and of their numbers."""
+    """Number tracks from 0, in order of their first frames, then of their numbers."""
     ordered = sorted(tracks, key=lambda track: (track.frames[0], track.track))
     return [replace(track, track=number) for number, track in enumerate(ordered)]
 

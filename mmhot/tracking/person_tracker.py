@@ -20,7 +20,7 @@ from mmhot.structures.people import People, box_of, box_size, compare_people
 class TrackerSettings:
     """Thresholds of the tracker, and noise of its Kalman filters.
 
-    ``docs/tracking.md`` says on which scenes they were chosen.
+    ``docs/tracking.md`` names the scenes on which they were chosen.
     """
 
     # Keypoint score; only keypoints with a higher one are compared. Higher values
@@ -35,9 +35,10 @@ class TrackerSettings:
     # and swap more people.
     max_distance: float = 0.7
     # Two detections are one person if their keypoints are at least this similar, and
-    # their boxes overlap. Higher values keep more duplicates.
+    # their boxes overlap by at least ``duplicate_overlap``. Higher values of both keep
+    # more duplicates.
     duplicate_similarity: float = 0.9
-    duplicate_overlap: float = 0.5  # least overlap of such boxes; see above
+    duplicate_overlap: float = 0.5  # intersection over union
     # Seconds of detections that confirm a track. Higher values drop more false alarms,
     # and confirm later.
     confirmation: float = 0.1
@@ -259,14 +260,13 @@ class Tracker:
 
 
 def list_detections(people: People) -> list[Detection]:
-    """List the people in a frame who are tracked.
+    """List the people in a frame, without duplicates and people without a keypoint.
 
     Args:
         people (People): All P people in the frame.
 
     Returns:
-        list[Detection]: The people, without duplicates and without people who have no
-        keypoint.
+        list[Detection]: At most P people, in the same order.
     """
     most = _SETTINGS.max_keypoints
     keypoints = people.keypoints[:, :most].astype(np.float64)

@@ -74,7 +74,7 @@ class MergeReturning(VideoStep):
             more = ', ...' if len(listed) > _MOST_NAMED else ''
             hint = _FINDS_MORE if footage.finds_more else ''
             text = (
-                '%s: missing inside the image is person %s: occluded there, or lost; '
+                '%s: people are missing inside the image, occluded or lost: person %s; '
                 '{det_every} 1 detects people in every frame'
             )
             people = ', person '.join(listed[:_MOST_NAMED]) + more
@@ -125,7 +125,7 @@ class MergeReturning(VideoStep):
     def _find_pair(
         self, distances: np.ndarray, apart: np.ndarray, shots: np.ndarray
     ) -> tuple[int, int] | None:
-        """Find the two most similar groups of tracks that are surely one person.
+        """Find the two most similar groups of tracks that clearly are one person.
 
         Args:
             distances (np.ndarray): Appearance distances of the groups, (N, N).

@@ -105,7 +105,7 @@ def test_frames_are_never_cached(detector, options, work_folder):
     [
         (np.zeros((4, 8, 8, 3), np.float32), r'uint8 \(H, W, 3\), got float32'),
         (np.zeros((4, 8, 8), np.uint8), r'got uint8 \(4, 8, 8\)'),
-        ([gray_image(), gray_image()[..., 0]], r'frames \(here 1\) must be BGR, uint8'),
+        ([gray_image(), gray_image()[..., 0]], 'frame 1 must be BGR, uint8'),
         ([np.zeros((8, 0, 3), np.uint8)], r'got uint8 \(8, 0, 3\)'),
         ([], 'has no frames'),
         (5, 'source must be a path, an address, or images, got'),

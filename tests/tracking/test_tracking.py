@@ -218,8 +218,8 @@ def test_frames_in_which_people_are_missing_inside_of_the_image():
     footage = Footage(FrameArrays([], fps=25), ClipPeople([None] * 10))
     clip = Clip2D('clip', 'coco-17', tracks, 100, 100, 25.0)
     MergeReturning(report=Report(say=said.append))(clip, footage)
-    assert [str(line).split(': occluded')[0] for line in said] == [
-        'clip: missing inside the image is person 0 in 6 of 10 frames (2 to 3, 5 to 8),'
-        ' person 1 in 7 of 10 frames (3 to 9)'
+    assert [str(line).split(';')[0] for line in said] == [
+        'clip: people are missing inside the image, occluded or lost: person 0 in 6 of '
+        '10 frames (2 to 3, 5 to 8), person 1 in 7 of 10 frames (3 to 9)'
     ]
     assert missing_frames(replace(clip, cuts=(3,)), 10).keys() == {0}
