@@ -100,8 +100,8 @@ MODELS = [
 def test_costs_are_those_of_the_paper_or_have_a_cause(model):
     count = costs.count_published(model)
     differences = (
-        costs.difference(count.parameters(model), model.parameters),
-        costs.difference(count.operations(model), model.operations),
+        costs.difference(count.parameters, model.parameters),
+        costs.difference(count.operations, model.operations),
     )
     is_far = max(map(abs, differences)) > costs.MOST
     assert is_far == bool(model.cause), differences

@@ -109,10 +109,18 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
     return Cost(parameters, (sum(counts.values()) - products) // 2, products // 2)
 
 
-def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
-    """Return the shape of one input of a config and its model, or None if unknown.
+def input_shape(config: Config, model: nn.Module) -> tuple[int, ...]:
+    """Return the shape of one input of a model, without the batch.
 
-    The shape is (3, H, W) for an image and (T, K, C) for poses, without the batch.
+    Args:
+        config (Config): Config of the model.
+        model (nn.Module): The model.
+
+    Returns:
+        tuple[int, ...]: (3, H, W) for an image, (T, K, C) for poses.
+
+    Raises:
+        ValueError: If the config and the model do not define it.
     """
     decoder = config.model.get('head', {}).get('decoder') or {}
     size = decoder.get('input_size') or config.get('test_size')
@@ -133,7 +141,7 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...] | None:
     names = ('num_frames', 'num_keypoints', 'in_channels')
     if all(hasattr(backbone, name) for name in names):
         return tuple(getattr(backbone, name) for name in names)
-    return None
+    raise ValueError(f'{config.filename} does not define the shape of an input')
 
 
 def compare_time(
@@ -167,8 +175,6 @@ def main(args: argparse.Namespace) -> None:
     settings = setting(config, 'model', 'config')
     model = build_model(settings, path, config.get('default_scope', 'mmpose'))
     shape = input_shape(config, model)
-    if shape is None:
-        raise ValueError(f'{path} does not define the shape of an input')
     parts = count_parts(model, torch.randn(1, *shape), None, mode='tensor')
     total = parts.pop('')
     rows = [_COLUMNS]

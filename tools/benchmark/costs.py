@@ -74,17 +74,9 @@ def read_papers() -> list[Published]:
 class Count:
     """What a published model costs here."""
 
-    layers: Cost  # parameters of layers, and their multiply-adds
+    parameters: float  # millions, as the paper counts them
+    operations: float  # billions, as the paper counts them
     whole_model: Cost  # all parameters and multiply-adds
-
-    def parameters(self, published: Published) -> float:
-        """Return millions of parameters as the paper counts them."""
-        cost = self.whole_model if published.counts_tables else self.layers
-        return cost.parameters / 1e6
-
-    def operations(self, published: Published) -> float:
-        """Return billions of operations as the paper counts them."""
-        return published.factor * self.layers.macs / 1e9
 
 
 def count_published(published: Published) -> Count:
@@ -105,8 +97,10 @@ def count_published(published: Published) -> Count:
         layer.register_forward_hook(partial(_add_macs, macs))
     x = torch.zeros(1, *input_shape(config, model), device='meta')
     cost = count_cost(model, x, None)
-    parameters = sum(x.numel() for layer in layers for x in layer.parameters())
-    return Count(Cost(parameters, sum(macs), 0), cost)
+    parameters = cost.parameters
+    if not published.counts_tables:
+        parameters = sum(x.numel() for layer in layers for x in layer.parameters())
+    return Count(parameters / 1e6, published.factor * sum(macs) / 1e9, cost)
 
 
 def _add_macs(macs: list[int], layer: nn.Module, _: Any, output: Tensor) -> None:
@@ -131,10 +125,10 @@ def measure(_: argparse.Namespace) -> list[list[str]]:
         rows.append(
             [
                 model.model,
-                f'{count.parameters(model):.3g}',
-                _compare(count.parameters(model), model.parameters),
-                f'{count.operations(model):.3g}',
-                _compare(count.operations(model), model.operations),
+                f'{count.parameters:.3g}',
+                _compare(count.parameters, model.parameters),
+                f'{count.operations:.3g}',
+                _compare(count.operations, model.operations),
                 f'{count.whole_model.parameters / 1e6:.3g}',
                 f'{count.whole_model.macs / 1e9:.3g}',
                 model.cause,
