@@ -41,14 +41,11 @@ class ModulatedGraphConv(nn.Module):
         adjacency = (adjacency + adjacency.T) / 2
         self.register_buffer('adjacency', adjacency, persistent=False)
         self.register_buffer('others', 1 - torch.eye(num_nodes), persistent=False)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw the initial weights as the papers' code does."""
+        # Initial weights as in the papers' code
         nn.init.xavier_uniform_(self.weight, gain=1.414)
         nn.init.xavier_uniform_(self.modulation, gain=1.414)
         nn.init.constant_(self.adjacency_offset, 1e-6)
-        bound = 1 / math.sqrt(len(self.bias))
+        bound = 1 / math.sqrt(out_dims)
         nn.init.uniform_(self.bias, -bound, bound)
 
     def forward(self, x: Tensor) -> Tensor:

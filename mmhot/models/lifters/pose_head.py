@@ -204,7 +204,8 @@ class PoseLiftingHead(BaseHead):
             values = torch.stack([label[field] for label in labels])
             return values if frames is None else gather_tokens(values, frames)
 
-        target, weight = stack('lifting_target_label'), stack('lifting_target_weight')
+        target = stack('lifting_target_label')
+        weight = stack('lifting_target_weight')
         losses = {'loss_pose3d': self.loss_module(coords, target, weight[..., None])}
         logged = {'mpjpe': target}
         if 'teacher_poses' in labels[0]:
