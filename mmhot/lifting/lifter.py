@@ -260,8 +260,10 @@ class Lifter:
                 progress(round(share * len(all_scores)), len(all_scores))
 
         poses, spreads = self.lift_inputs(inputs, ideal_camera(*size, lens), report)
-        parts = zip(segments, poses, spreads, times, directions, strict=True)
-        return [self._finish_segment(*part) for part in parts]
+        return [
+            self._finish_segment(*part)
+            for part in zip(segments, poses, spreads, times, directions, strict=True)
+        ]
 
     def _finish_segment(
         self,
@@ -393,8 +395,7 @@ class Lifter:
         See :func:`plan_windows` for ``ends`` and ``shifted``.
         """
         sizes = self.seq_len, self.num_targets
-        lengths = [*map(len, inputs)]
-        windows = plan_windows(lengths, *sizes, self.stride, shifted, ends)
+        windows = plan_windows([*map(len, inputs)], *sizes, self.stride, shifted, ends)
         return lift_windows(predict, inputs, windows, *sizes, self.batch_size, progress)
 
     def _predict_moments(

@@ -65,8 +65,8 @@ class OnnxNetwork:
                 num_keep or 'all frames',
             )
         if num_keep:
-            counts = ', then '.join(map(str, num_keep))
-            self.name += f' ({counts} of {self.num_frames} frames)'
+            kept = ', then '.join(map(str, num_keep))
+            self.name += f' ({kept} of {self.num_frames} frames)'
         # A single window of a video lifter fills the caches of a core.
         is_video = self.num_targets == self.num_frames
         self.usual_batch_size = self._threads if is_video else USUAL_BATCH_SIZE

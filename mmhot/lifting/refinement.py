@@ -60,18 +60,13 @@ def keep_bone_lengths(
     lengths = np.median(np.linalg.norm(_BONES @ poses, axis=-1), axis=0)
     if weights is None:
         lengths = (lengths + lengths[_MIRRORED]) / 2
-    starts = range(0, len(poses), errors.chunk)
-    parts = [slice(start, start + errors.chunk) for start in starts]
-    new = [
-        _fit_lengths(
-            poses[part],
-            directions[part],
-            lengths,
-            errors,
-            None if weights is None else weights[part],
+    new = []
+    for start in range(0, len(poses), errors.chunk):
+        part = slice(start, start + errors.chunk)
+        variances = None if weights is None else weights[part]
+        new.append(
+            _fit_lengths(poses[part], directions[part], lengths, errors, variances)
         )
-        for part in parts
-    ]
     return np.concatenate(new)
 
 

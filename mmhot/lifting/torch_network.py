@@ -96,8 +96,8 @@ class TorchNetwork:
                 counts,
             )
         self.model.test_cfg['keep'] = counts
-        listed = ', then '.join(map(str, counts))
-        self.name += f' ({listed} of {self.num_frames} frames)'
+        kept = ', then '.join(map(str, counts))
+        self.name += f' ({kept} of {self.num_frames} frames)'
 
     @torch.inference_mode()
     def __call__(

@@ -145,13 +145,17 @@ def scale_people(
         track: (height - ANKLE_HEIGHT) / lifted_height(clip, track)
         for track, height in stated.items()
     }
-    shared = [x for x, height in clip.heights.items() if height.source == 'floor']
+    shared = [
+        track for track, height in clip.heights.items() if height.source == 'floor'
+    ]
     factors = [sizes[track] for track in shared if track in sizes]
     if factors:
         mean = float(np.exp(np.log(factors).mean()))
         sizes = dict.fromkeys(shared, mean) | sizes
     scaled = resize(clip, sizes)
-    known = {x: BodyHeight(y, 0.0, 'stated') for x, y in stated.items()}
+    known = {
+        track: BodyHeight(height, 0.0, 'stated') for track, height in stated.items()
+    }
     return replace(scaled, heights=scaled.heights | known)
 
 

@@ -262,8 +262,9 @@ class _Person:
         self.seconds = clip.seconds(clip.frame)
         self.stands = np.zeros((len(clip), 2))  # stays so if there is too little motion
         if self.seconds[-1] - self.seconds[0] >= shapes.min_seconds:
-            seen = clip.keypoints_2d, scores[:, : _BODY.num_keypoints]
-            self.stands = predict_contacts(*seen, self.seconds)
+            self.stands = predict_contacts(
+                clip.keypoints_2d, scores[:, : _BODY.num_keypoints], self.seconds
+            )
 
     def extremities(self) -> np.ndarray:
         """Fit the new joints; return them relative to the root, meters, (T, 7, 3)."""
@@ -289,16 +290,16 @@ class _Person:
         up = knee - ankle
         joint = ankle + self.shapes.ankle_shift * up
         stands = self.stands[:, 0 if side == 'right_' else 1]
-        foot = self.shapes.foot
-        return _PartFrame(foot, f'{side}foot', joint, up, forward, side, stands)
+        return _PartFrame(
+            self.shapes.foot, f'{side}foot', joint, up, forward, side, stands
+        )
 
     def _hand(self, side: str) -> _PartFrame:
         """Return the frame of a hand, which continues the forearm."""
         start = f'{side}wrist'
         wrist = self.joints[start]
         up = wrist - self.joints[f'{side}elbow']
-        hand = self.shapes.hand
-        return _PartFrame(hand, start, wrist, up, self._forward(), side)
+        return _PartFrame(self.shapes.hand, start, wrist, up, self._forward(), side)
 
     def _head(self) -> _PartFrame:
         """Return the frame of the head, which faces where the pelvis does."""

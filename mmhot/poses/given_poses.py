@@ -64,8 +64,7 @@ class GivenStep(PoseStep, ABC):
         if clip.axes != 'world' and not is_level(clip):
             clip = to_axes(clip, 'camera')
         if clip.model or clip.steps:  # mmhot lifted or refined it
-            reason = 'is for poses of other tools, not ours'
-            self.refuse(options_of(type(self)), reason)
+            self.refuse(options_of(type(self)), 'is for poses of other tools, not ours')
             return clip
         return self.prepare(clip)
 
@@ -264,8 +263,10 @@ class PlaceGiven(LensOptions, GivenStep):
             ArgumentError: If an option of the lens is stated that no position needs.
         """
         if np.isfinite(clip.root_3d).any() or np.isnan(clip.keypoints_2d).all():
-            reason = 'is for poses with 2D keypoints and without positions'
-            self.refuse(options_of(LensOptions), reason)
+            self.refuse(
+                options_of(LensOptions),
+                'is for poses with 2D keypoints and without positions',
+            )
         return super().__call__(clip).checked()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
@@ -330,14 +331,15 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_lost = outliers[:, -1] | (wrong.sum(1) > num_known / 2)
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
-        names = (*person.joint_names, 'whole poses')
-        counts = np.append(wrong.sum(0), is_lost.sum())
         _LOGGER.warning(
             '%s: person %d: positions that leave their path for a moment and come back '
             'were replaced (frames: %s)',
             person.name,
             person.track[0],
-            list_frames(names, counts),
+            list_frames(
+                (*person.joint_names, 'whole poses'),
+                np.append(wrong.sum(0), is_lost.sum()),
+            ),
         )
     poses[wrong | is_lost[:, None]] = np.nan
     roots[is_lost] = np.nan

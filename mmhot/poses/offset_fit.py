@@ -152,8 +152,7 @@ def _rests(facts: Offsets, offsets: np.ndarray, errors: OffsetErrors) -> _Terms:
     These equations are between frames: bands (3, T, P, 3), see :func:`normal_bands`.
     """
     places = facts.joints + offsets
-    speed = errors.half_weight_speed
-    rests = rest_weights(facts.rests, places, facts.seconds, speed)
+    rests = rest_weights(facts.rests, places, facts.seconds, errors.half_weight_speed)
     bands = np.zeros((3, *places.shape))
     sums = np.zeros(places.shape)
     for point, rest in enumerate(rests.T):

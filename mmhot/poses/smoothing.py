@@ -124,8 +124,9 @@ def spline(
     weights = weights.reshape(flat.shape[:2])
     # Single errors are not noise: they would smooth all positions as much as they need.
     is_error = _leaves_path(flat, settings.max_difference)
-    limit = settings.interpolated_weight
-    trusted = np.where(is_error, weights.clip(max=limit), weights)
+    trusted = np.where(
+        is_error, weights.clip(max=settings.interpolated_weight), weights
+    )
     smooth = np.empty_like(flat)
     # Points with the same weights are fitted together.
     kinds, kind = np.unique(trusted, axis=1, return_inverse=True)
@@ -419,8 +420,10 @@ class SmoothGivenPoses(SmoothPoses):
         """Smooth every person, and report how far joints move."""
         smoothed = super().smooth(clip)
         distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1).mean()
-        moved = f'joints move by {1000 * distance:.1f} mm on average'
-        self.report.say(f'{clip.name}: {self.smooth_3d}: {moved}')
+        self.report.say(
+            f'{clip.name}: {self.smooth_3d}: joints move by '
+            f'{1000 * distance:.1f} mm on average'
+        )
         if clip.model:
             return smoothed
         is_spline = self.smooth_3d == 'spline'
