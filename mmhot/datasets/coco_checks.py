@@ -59,7 +59,7 @@ def needs_of(dataset: Any, metrics: Sequence[Any] = ()) -> CocoNeeds | None:
         CocoNeeds | None: None if the dataset does not read COCO's format.
     """
     read = getattr(type(dataset), 'load_data_list', None)
-    # Of MMDetection's datasets only this one has COCO's fields; LVIS overrides it.
+    # MMDetection's datasets for other formats, such as LVIS, override this method.
     if getattr(read, '__qualname__', '') == 'CocoDataset.load_data_list':
         fields = ['area', 'iscrowd'] if dataset.test_mode else ['area']
         return CocoNeeds(fields=fields, classes=dataset.metainfo['classes'])
@@ -128,8 +128,9 @@ def find_entry_fault(content: dict) -> str | None:
     for field, kind in dict(id=int, file_name=str, width=int, height=int).items():
         wrong = [x for x in content['images'] if not isinstance(x.get(field), kind)]
         if wrong:
-            value = f'got {wrong[0].get(field)!r}{_more(wrong, "images")}'
-            return f'image {wrong[0].get("id")}, {field!r}: {value}'
+            value = f'wanted {kind.__name__}, got {wrong[0].get(field)!r}'
+            more = _more(wrong, 'images')
+            return f'image {wrong[0].get("id")}, {field!r}: {value}{more}'
     for name in ('image', 'annotation'):
         if twice := repeated(item['id'] for item in content[f'{name}s']):
             more = _more(twice, 'IDs')
@@ -213,6 +214,7 @@ def _value_faults(
         yield f"no usable person: none has a {what} and an 'iscrowd' of 0"
         return
     use_area = 'area' in needs.fields
+    # Field and text of a fault of each annotation, or None
     person_faults = [person_fault(ann, needs.parts, use_area) for ann in annotations]
     faults = [
         (*kind, np.array([fault == kind for fault in person_faults]))
@@ -222,7 +224,7 @@ def _value_faults(
     faults += _box_faults(boxes, points, size, used)
     for field, text, wrong in faults:
         rows = np.flatnonzero(used & wrong)
-        used &= ~wrong
+        used &= ~wrong  # an annotation's further faults are not counted
         if len(rows):
             ann = annotations[rows[0]]
             more = _more(rows.tolist(), 'annotations')

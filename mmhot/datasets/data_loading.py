@@ -1,5 +1,6 @@
 """Samplers, seeds and the collate function of data loaders."""
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -54,10 +55,11 @@ class SubjectBalancedSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
-        self.num_samples = -(-num_samples // self.world_size)
-        of_window, frames = _find_subjects(dataset)
-        names, subjects = np.unique(of_window, return_inverse=True)
+        self.num_samples = math.ceil(num_samples / self.world_size)  # for each rank
+        subject_of_window, frames = _find_subjects(dataset)
+        names, subjects = np.unique(subject_of_window, return_inverse=True)
         order = np.argsort(subjects, kind='stable')
+        # Windows of each subject, (W,), in the order of the names
         self.windows = np.split(order, np.cumsum(np.bincount(subjects))[:-1])
         share = np.minimum([frames[name] for name in names], self.full_share_frames)
         self.share = share / share.sum()
@@ -95,9 +97,9 @@ def _find_subjects(dataset: Any) -> tuple[np.ndarray, dict[str, int]]:
     subjects: list[str] = []
     frames: dict[str, int] = {}
     for number, part in enumerate(dataset.datasets):
-        of_window, of_part = _find_subjects(part)
-        subjects += [f'{number}/{name}' for name in of_window]
-        frames |= {f'{number}/{name}': count for name, count in of_part.items()}
+        names, counts = _find_subjects(part)
+        subjects += [f'{number}/{name}' for name in names]
+        frames |= {f'{number}/{name}': count for name, count in counts.items()}
     return np.array(subjects), frames
 
 

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmhot.weights.loading import build_model
 
-# Functions that count the operations of additions in place of a product, which
-# PyTorch's counter does not know
+# PyTorch's counter does not know operators that add a product in place. These
+# functions count their operations, by operator.
 SUMS_IN_PLACE = dict.fromkeys(
     (torch.ops.aten.addmm_, torch.ops.aten.baddbmm_),
     lambda added, one, other, **_: 2 * math.prod(one) * other[-1],

@@ -37,7 +37,8 @@ class MuonAdamW(Optimizer):
         defaults = dict(lr=lr, weight_decay=weight_decay)
         super().__init__(params, dict(**defaults, muon=True))
         groups: dict[tuple, dict] = {}
-        # MMEngine makes a group of each parameter; large groups are faster.
+        # MMEngine makes a group of each parameter. Parameters with the same optimizer
+        # and settings are joined, as large groups are faster.
         for group in self.param_groups:
             settings = {key: group[key] for key in group if key != 'params'}
             for parameter in group['params']:

@@ -12,8 +12,8 @@ from mmpose.registry import HOOKS
 
 from mmhot.engine.cost import compare_cost, describe_cost
 
-# Entries of states that are no settings: they change during a training, or with the
-# machine.
+# Entries of the states of optimizers and schedulers that are not settings: they change
+# during a training, or with the machine.
 _PROGRESS = {
     *('params', 'lr', 'fused', 'foreach', 'capturable', 'verbose', 'base_values'),
     *('last_step', '_global_step', '_last_value'),
@@ -48,7 +48,8 @@ class ReportHook(Hook):
         total = getattr(loop, f'max_{unit}s')
         if done >= total:
             runner.logger.warning(
-                f'nothing left to train: {name} is of {unit} {done} of {total}'
+                f'nothing left to train: {name} was saved after {unit} {done} of '
+                f'{total}'
             )
         if differ := _differences(runner, checkpoint):
             runner.logger.warning(f'{name} keeps its own {"; ".join(differ)}')

@@ -44,7 +44,7 @@ class StartHook(Hook):
             )
         if runner._resume and runner._load_from is None:
             runner._load_from = find_latest_checkpoint(runner.work_dir)
-            # MMEngine would start anew and replace them.
+            # MMEngine would start anew, and replace these checkpoints.
             if not runner._load_from and any(Path(runner.work_dir).glob('*.pth')):
                 raise ValueError(
                     f'{runner.work_dir} has checkpoints, but no file last_checkpoint '

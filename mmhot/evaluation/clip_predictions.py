@@ -30,7 +30,7 @@ class ClipPrediction:
 
 
 def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
-    """Convert a window, as evaluators receive it, to the frames of a clip that count.
+    """Convert a sample of an evaluator, a window, to the part of a clip that counts.
 
     A frame counts if its root is visible; joints that are not visible become NaN.
 
@@ -63,9 +63,9 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
         inside = visible[:, 0] > 0
         target = np.where(visible[..., None] > 0, target, np.nan)
     frames = sample.get('target_frame_numbers')
-    counts = None
+    kept = None
     if 'kept_frames' in sample:
-        counts = len(sample['kept_frames']), sample['num_frames']
+        kept = len(sample['kept_frames']), sample['num_frames']
     root = sample.get('root_world')
     return ClipPrediction(
         pred.reshape(target.shape)[inside],
@@ -73,7 +73,7 @@ def read_sample(sample: dict, count_padding: bool = False) -> ClipPrediction:
         frames=None if frames is None else np.asarray(frames)[inside],
         fps=sample.get('fps'),
         dataset=sample.get('dataset_name', ''),
-        kept=counts,
+        kept=kept,
         weights=blend_weights(num_targets)[inside],
         root_world=None if root is None else np.asarray(root)[inside],
         camera_axes=sample.get('camera_axes'),
@@ -92,8 +92,8 @@ def join_predictions(parts: Iterable[ClipPrediction]) -> list[ClipPrediction]:
         parts (Iterable[ClipPrediction]): Parts of clips, in any order.
 
     Returns:
-        list[ClipPrediction]: Clips, sorted by dataset, subject, action and name. Their
-        frames rise.
+        list[ClipPrediction]: Clips, sorted by dataset, subject, action and name, with
+        rising frame numbers.
     """
     parts_of_clip = defaultdict(list)
     for part in parts:

@@ -163,7 +163,7 @@ class ErrorReport:
         """Compute each measure by joint, group, action, subject or clip.
 
         Joints, groups and subjects are averaged over actions if :meth:`overall` is. PCK
-        and AUC of a group are of all its joints.
+        and AUC of a group include all its joints.
 
         Args:
             dataset (str): Name of the dataset.

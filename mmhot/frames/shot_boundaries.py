@@ -60,6 +60,7 @@ class CutDetector:
             delayed.append(frame)
             if len(delayed) > _SETTINGS.max_flash:
                 yield delayed.popleft()
+        # The last frames have fewer neighbors.
         for frame in [*delayed][-_SETTINGS.neighbors :]:
             self._verify(frame.index)
         yield from delayed

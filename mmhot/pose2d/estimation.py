@@ -328,15 +328,15 @@ class VideoPoseEstimator:
         crops = np.where(valid, corners, _ANY_BOX)
         if video:
             crops = round_boxes(crops)
-        rows = [np.flatnonzero(places == place) for place in np.unique(places)]
-        people = [images[places[x[0]]] for x in rows], [crops[x] for x in rows]
+        occupied = np.unique(places)  # indices of the images with people
+        rows = [np.flatnonzero(places == place) for place in occupied]
+        inputs = [images[place] for place in occupied], [crops[x] for x in rows]
         if video:
             prior = prior or Prior.unknown(len(crops))
-            poses = self.estimator.estimate_video(
-                *people, [prior.take(x) for x in rows]
-            )
+            priors = [prior.take(x) for x in rows]
+            poses = self.estimator.estimate_video(*inputs, priors)
         else:
-            poses = self.estimator(*people)
+            poses = self.estimator(*inputs)
         # Poses are in the order of the images, and are returned in that of the boxes.
         order = np.argsort(np.concatenate(rows))
         points, scores = (

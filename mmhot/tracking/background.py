@@ -210,7 +210,7 @@ class BackgroundTracker(FrameObserver):
         """
         if len(key.points) < _SETTINGS.min_points:
             return None
-        kind = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
+        stops_by = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
         start = cv2.perspectiveTransform(key.points[:, None], guess)
         points, status, _ = cv2.calcOpticalFlowPyrLK(
             key.gray,
@@ -219,11 +219,12 @@ class BackgroundTracker(FrameObserver):
             start.astype(np.float32),
             winSize=(_SETTINGS.window, _SETTINGS.window),
             maxLevel=_SETTINGS.levels,
-            criteria=(kind, _SETTINGS.steps, _SETTINGS.precision),
+            criteria=(stops_by, _SETTINGS.steps, _SETTINGS.precision),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
         )
         points = points[:, 0]
         is_found = status[:, 0] > 0
+        # Lost points may be NaN or far away, so that they are no valid integers.
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
         is_found &= ((pixels >= 0) & (pixels < view.gray.shape[::-1])).all(1)
         columns, rows = pixels[is_found].T

@@ -151,13 +151,14 @@ class MergeReturning(VideoStep):
 
 
 def _find_apart(tracks: list[Track2D], shots: np.ndarray) -> np.ndarray:
-    """Find pairs of tracks that are seen in one frame, or in different shots.
+    """Find pairs of tracks that have a common frame, or are in different shots.
 
     Returns (N, N) bool; ``shots`` (N,) is the shot of each track.
     """
     frames = [track.frames for track in tracks]
     begin, end = np.array([x[[0, -1]] for x in frames]).T
     apart = shots[:, None] != shots
+    # Only tracks that overlap in time can have a common frame.
     overlap = (begin[:, None] <= end) & (begin <= end[:, None]) & ~apart
     for first, second in np.argwhere(np.triu(overlap, 1)):
         apart[first, second] = np.isin(frames[first], frames[second]).any()

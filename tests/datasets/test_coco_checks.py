@@ -176,4 +176,6 @@ def test_what_coco_has_and_validation_does_not_need_is_no_fault(faults_of):
 
 def test_images_of_merged_files_have_different_ids(faults_of):
     assert faults_of(PERSON, PERSON) == ["annotation 7, 'id': two annotations have it"]
-    assert faults_of(PERSON, image=dict(id='1')) == ["image 1, 'id': got '1'"]
+    assert faults_of(PERSON, image=dict(id='1')) == [
+        "image 1, 'id': wanted int, got '1'"
+    ]

@@ -105,7 +105,7 @@ def test_settings_of_the_checkpoint_that_stay_are_named(
     run_tool(*train)
     go_on = [*train, '--resume']
     out = run_tool(*go_on)
-    assert 'nothing left to train: epoch_1.pth is of epoch 1 of 1\n' in out
+    assert 'nothing left to train: epoch_1.pth was saved after epoch 1 of 1\n' in out
     changed = ['optim_wrapper.optimizer.lr=0.5', 'param_scheduler.0.start_factor=0.25']
     go_on[5:6] = ['train_cfg.max_epochs=2', *changed]
     out = run_tool(*go_on)

@@ -90,12 +90,11 @@ class RandomHalfWholeBody(RandomHalfBody):
             if is_drawn and np.random.rand() < self.prob:
                 upper = [joint for joint in upper_body_ids if visible[joint]]
                 lower = [joint for joint in lower_body_ids if visible[joint]]
-                prefer_upper = np.random.rand() < self.upper_prioritized_prob
                 has_upper = len(upper) >= self.min_upper_keypoints
                 has_lower = len(lower) >= self.min_lower_keypoints
-                half = (
-                    lower if has_lower and not (prefer_upper and has_upper) else upper
-                )
+                draws_upper = np.random.rand() < self.upper_prioritized_prob
+                is_upper = (draws_upper and has_upper) or not has_lower
+                half = upper if is_upper else lower
             halves.append(half if half and len(half) >= 2 else None)
         return halves
 
