@@ -11,16 +11,17 @@ best of each dataset is bold.
 """
 
 import argparse
-import sys
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
-from mmhot.cli.errors import print_line, print_text, run_tool
+from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import naming
 from mmhot.evaluation.error_report import TABLES
 from mmhot.io.arrays import load_json
 
+_LOGGER = logging.getLogger('mmhot')
 _COSTS = {'params (M)': ('parameters', 1e6), 'MACs (G)': ('macs', 1e9)}
 _LATEX = {sign: f'\\{sign}' for sign in '#$%&_{}'}
 _LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
@@ -80,10 +81,8 @@ def main(args: argparse.Namespace) -> None:
     rows = dict(sorted(rows.items(), key=lambda row: row[0][0]))
     averaged = {(key[0], x['frames'], str(x['average'])) for key, x in rows.items()}
     if len(averaged) > len({dataset for dataset, _ in rows}):
-        print_line(
-            'table.py: warning: results of a dataset are means over different frames '
-            'or actions',
-            sys.stderr,
+        _LOGGER.warning(
+            'results of a dataset are means over different frames or actions'
         )
     tables = [args.measures or [*units]]
     if args.columns != 'measures':

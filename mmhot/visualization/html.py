@@ -39,7 +39,7 @@ _STEPS_PER_DEGREE = 10
 _ERROR_STEP = 3  # millimeters; resolution of expected errors
 _MAX_BYTE = 255  # stands for a doubt or a weight of 1
 VIDEO_ERROR = 1.8
-"""Error in videos over the expected one: 1.91 and 1.61 for those of ``make demo``."""
+"""Error in videos over the expected one: 1.91 and 1.61 in the two of ``make demo``."""
 _MIN_CONTACT = 0.5  # probability from which a foot is shown as standing
 _SIDES = ('middle', 'left', 'right')
 _THUMBNAIL_SIDE = 480  # pixels; longer side of the video's images

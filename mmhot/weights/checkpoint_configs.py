@@ -29,8 +29,8 @@ _REGISTRIES = {
     **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
     'init_cfg': WEIGHT_INITIALIZERS,
 }
-# Modules of these packages with classes that read no file and import nothing. Classes
-# of other packages are permitted, as a program of the user has registered them.
+# Modules of these packages with classes that read no file and import nothing. Other
+# packages' classes are permitted, as a program of the user has registered them.
 _PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
 _MODULES = (
     'mmengine.model.weight_init.',
