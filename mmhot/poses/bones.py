@@ -79,6 +79,10 @@ class KeepBones(PoseStep):
     def _keep_person(self, person: Clip3D, outwards: list[int]) -> np.ndarray | None:
         """Give the bones of one person constant lengths.
 
+        Of lifted poses, all joints may move. Of other poses, only joints of limbs that
+        change their lengths and unseen joints do, unless all limbs change: then the
+        size of the body is made constant, too, and its middle stays.
+
         Args:
             person (Clip3D): Poses of T frames.
             outwards (list[int]): Joints beyond Human3.6M's 17, parents first.
@@ -87,7 +91,7 @@ class KeepBones(PoseStep):
             np.ndarray | None: Joints relative to the root of ``person``, meters,
             (T, K, 3); None if no joint moves.
         """
-        count = _BODY.num_keypoints
+        body = slice(_BODY.num_keypoints)
         is_seen = person.scores > 0
         old = person.keypoints_3d.astype(np.float64)
         sights = np.nan_to_num(person.root_3d)
@@ -96,22 +100,21 @@ class KeepBones(PoseStep):
         rigid = self.rigid
         is_moved = np.ones(old.shape[:2], bool)
         if not person.model:
-            weights = self._variances(old[:, :count], is_seen[:, :count])
+            weights = self._variances(old[:, body], is_seen[:, body])
             if weights is None:
-                old = old / _growth(old[:, :count], person.fps, self.size_window)
+                old = old / _growth(old[:, body], person.fps, self.size_window)
                 rigid = replace(rigid, rooted=False)
             else:
                 rigid = replace(rigid, halfway=False)
                 is_moved = ~is_seen
-                is_moved[:, :count] |= weights > 0
+                is_moved[:, body] |= weights > 0
         if not is_moved.any():
             return None
         new = old.copy()
-        body = new[:, :count]
         if person.axes != 'world' and not person.model:
             # Our own lifters have done this already.
-            body[:] = keep_bone_lengths(body, sights, self.errors, weights)
-        body[:] = keep_bone_lengths(body, sights, rigid, weights)
+            new[:, body] = keep_bone_lengths(new[:, body], sights, self.errors, weights)
+        new[:, body] = keep_bone_lengths(new[:, body], sights, rigid, weights)
         for joint in outwards:
             above = person.parents[joint]
             is_moved[:, joint] |= is_moved[:, above]
@@ -120,7 +123,7 @@ class KeepBones(PoseStep):
             scale = np.median(length) / length.clip(1e-6)
             new[:, joint] = new[:, above] + bone * scale
         if not person.model and weights is None:
-            new += (old - new)[:, :count].mean(1, keepdims=True)
+            new += (old - new)[:, body].mean(1, keepdims=True)
         return np.where(is_moved[..., None], new, old)
 
     def _variances(self, body: np.ndarray, is_seen: np.ndarray) -> np.ndarray | None:
