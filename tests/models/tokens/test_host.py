@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from hosts import PRUNERS
 from mmpose.registry import MODELS
 from torch import nn
 
@@ -10,7 +11,6 @@ from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.pruners import Pruner
 
 NUM_FRAMES, NUM_KEYPOINTS = 9, 5
-PRUNERS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
 RECOVERERS = [None, 'AttentionRecoverer', 'InterpolationRecoverer']
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from hosts import PRUNERS
 from torch import nn
 
 from mmhot.models.tokens import hourglass
@@ -10,8 +11,6 @@ from mmhot.models.tokens.recoverers import (
     InterpolationRecoverer,
     TimedAttentionRecoverer,
 )
-
-KINDS = ['ClusterPruner', 'AttentionPruner', 'MotionPruner', 'UniformPruner']
 
 
 class WatchedLayer(nn.Module):
@@ -41,7 +40,7 @@ def build(*pruners, recoverer=None, num_frames=27, **options):
     return Hourglass(num_frames, 4, 8, pruners or None, recoverer, 2, **options)
 
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', PRUNERS)
 def test_second_pruner_chooses_among_the_kept_frames(kind):
     hourglass = build((kind, 13, 1), (kind, 5, 3))
     assert hourglass.lengths == [27, 13, 13, 5]
