@@ -1,1 +1,1 @@
-"""Files: readers of 2D keypoints and intrinsics, writers of 3D poses, arrays."""
+"""Reading and writing of files: keypoints, poses, arrays, images and checkpoints."""

@@ -1,4 +1,7 @@
-"""Arrays in ``.npz`` and JSON files."""
+"""Arrays in ``.npz`` and JSON files.
+
+Messages of these functions do not name the file: :func:`mmhot.errors.naming` does.
+"""
 
 import json
 import reprlib
@@ -15,21 +18,21 @@ from mmhot.errors import one_line
 from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.atomic import replacing
 
-# First bytes of an .npz file, with arrays and without
+# First bytes of an .npz file with arrays, and of an empty one
 SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
 BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
-"""White space and byte order marks, also in UTF-16."""
+"""Bytes that may precede text: white space and byte order marks, also in UTF-16."""
 _START = 1024  # bytes at the start of a file that show its format
 MAX_JSON = 256 << 20
 """Bytes of the largest JSON file; decoded it takes up to twenty times as many."""
-# An .npz file is read if its arrays need no more than the larger of two numbers of
-# bytes. Noise is hardly compressed, so that a larger ratio shows an invented file.
+# The arrays of an .npz file may need as much memory as the larger of these two limits.
+# Measured data hardly shrinks when compressed: a larger ratio means a crafted file.
 _MAX_ARRAYS = 512 << 20  # bytes of all arrays
-_MAX_RATIO = 4  # bytes of all arrays by bytes of the file
-# A file of nested lists is read if it holds no more values than the larger of these.
+_MAX_RATIO = 4  # bytes of all arrays per byte of the file
+# A file of nested lists may hold as many values as the larger of these two limits.
 # Lists that share one object use little memory until they become an array.
 _MAX_VALUES = 1_000_000  # values of a file, repeated ones included
-_MAX_DENSITY = 10  # values by bytes of the file
+_MAX_DENSITY = 10  # values per byte of the file
 
 
 def load_arrays(
@@ -49,6 +52,7 @@ def load_arrays(
 
     Raises:
         ValueError: If the file is damaged or too large, or an array holds objects.
+        OSError: If the file does not exist or cannot be opened.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -70,7 +74,7 @@ def load_arrays(
 
 
 def check_sizes(archive: ZipFile, names: Iterable[str], file_size: int) -> None:
-    """Raise ValueError if arrays of an ``.npz`` need too much memory.
+    """Raise a ValueError if arrays of an ``.npz`` file need too much memory.
 
     Args:
         archive (ZipFile): The opened file.
@@ -96,6 +100,9 @@ def save_arrays(
         path (str | Path): The file.
         arrays (Mapping[str, np.ndarray]): Arrays of any shape by name.
         compressed (bool): Whether they are compressed. Defaults to False.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
     # Write to memory first, as a ZipFile on a full disk raises again when destroyed.
     archive = BytesIO()
@@ -107,13 +114,13 @@ def save_arrays(
 
 
 def start_of(path: Path) -> bytes:
-    """Read the first bytes of a file."""
+    """Read the first 1024 bytes of a file, which show its format."""
     with path.open('rb') as file:
         return file.read(_START)
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """Read a file; raise ValueError if it has more bytes than ``limit``."""
+    """Read a file; raise a ValueError if it has more than ``limit`` bytes."""
     with path.open('rb') as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -123,7 +130,7 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def to_json(value: object) -> str:
-    """Encode plain values as one line of JSON.
+    """Encode dicts, lists, text and numbers as one line of JSON.
 
     Raises:
         ValueError: If a number is not finite.
@@ -138,7 +145,7 @@ def load_object(path: Path) -> dict[str, Any]:
     """Decode a JSON file that contains an object.
 
     Raises:
-        ValueError: If it is damaged, too large, or something else than an object.
+        ValueError: If it is damaged, too large, or not an object.
     """
     document = load_json(path)
     if not isinstance(document, dict):
@@ -156,26 +163,33 @@ def load_json(path: Path, limit: int = MAX_JSON) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'is not valid JSON, or cut off: {error}') from error
+        raise ValueError(f'is not valid JSON, or is cut off: {error}') from error
 
 
-def as_numbers(name: str, values: object, *, of_text: bool = False) -> np.ndarray:
-    """Convert arrays, or nested lists, to float64 of any shape; None becomes NaN.
+def as_numbers(name: str, values: object, *, from_text: bool = False) -> np.ndarray:
+    """Convert an array, nested lists or a number to an array of float64.
 
     Args:
         name (str): Name of the values in messages.
         values (object): Array, list of arrays or tensors, nested lists, or a number.
-        of_text (bool): Whether text counts as numbers, for files that hold only text.
+        from_text (bool): Whether to convert text such as ``'1.5'``, too; for formats
+            that store numbers as text. Defaults to False.
+
+    Returns:
+        np.ndarray: The numbers, (...) as ``values``; NaN where a list has None.
 
     Raises:
         ValueError: If something is not a number, or lists differ in length.
+
+    >>> as_numbers('scores', [0.5, None])
+    array([0.5, nan])
     """
     first = first_of(values)
     if hasattr(first, 'dtype'):
         return to_numbers(name, values).astype(np.float64)
     with suppress(TypeError, ValueError, OverflowError):
         table = np.array(values, object)
-        if of_text or str not in map(type, table.ravel().tolist()):
+        if from_text or str not in map(type, table.ravel().tolist()):
             return table.astype(np.float64)
     is_number = isinstance(first, int | float)
     got = 'lists of different lengths' if is_number else reprlib.repr(first)
@@ -183,7 +197,9 @@ def as_numbers(name: str, values: object, *, of_text: bool = False) -> np.ndarra
 
 
 def check_count(value: object, size: int) -> None:
-    """Raise ValueError if a file repeats its values too often, or without end.
+    """Raise a ValueError if a file has too many values, because it repeats them.
+
+    Lists that contain themselves repeat their values without end.
 
     Args:
         value (object): Content of the file: nested dicts, lists and arrays (...).
@@ -191,7 +207,7 @@ def check_count(value: object, size: int) -> None:
     """
     if _count(value, {}) > max(_MAX_VALUES, _MAX_DENSITY * size):
         raise ValueError(
-            'repeats the same values, or lists within themselves, too often to be read'
+            'repeats the same values too often, or has a list that contains itself'
         )
 
 
@@ -219,14 +235,18 @@ def _count(value: object, counts: dict[int, float]) -> float:
 
 
 def first_of(values: object) -> object:
-    """Return the first value of nested lists; an empty list is returned itself."""
+    """Return the first value of nested lists, or the empty list that comes first.
+
+    >>> first_of([[3, 4], [5]])
+    3
+    """
     while isinstance(values, list | tuple) and values:
         values = values[0]
     return values
 
 
 def depth_of(value: Any) -> int:
-    """Return the number of axes of an array, or of nested lists.
+    """Return the number of axes of an array or of nested lists; 0 for other values.
 
     >>> depth_of([[1, 2], [3, 4]])
     2
@@ -246,7 +266,11 @@ def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
 
 
 def as_number(name: str, value: object) -> Any:
-    """Convert one number, which may be in a list or an array, to a float."""
+    """Convert a number, or a list or array with one number, to a float.
+
+    Raises:
+        ValueError: If it is not a number, or there are several.
+    """
     array = as_numbers(name, value)
     if array.size != 1:
         raise ValueError(f'{name} must be a number, got {array.size} numbers')

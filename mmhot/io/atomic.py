@@ -25,8 +25,20 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     infer the format from it. On any exception, Ctrl-C included, it is removed and
     ``path`` stays as it was.
 
+    Args:
+        path (str | os.PathLike): The file to create or replace.
+
+    Yields:
+        Path: The temporary file, which is empty.
+
     Raises:
-        OSError: If the file cannot be written or the disk is full; names ``path``.
+        OSError: If the file cannot be written or the disk is full. The message names
+            ``path``.
+
+    Example::
+
+        with replacing('walk.npz') as temporary:
+            temporary.write_bytes(content)
     """
     path = Path(path)
     temporary = path.with_name(f'.mmhot-{secrets.token_hex(4)}{path.suffix}')
@@ -61,9 +73,10 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def replacing_text(path: str | os.PathLike) -> Iterator[TextIO]:
-    """Write a text file in UTF-8 as :func:`replacing`; newlines are not converted.
+    """Open a text file in UTF-8 that replaces ``path``, see :func:`replacing`.
 
-    Lone surrogates, which stand for other bytes of file names, are escaped.
+    Newlines are not converted. Lone surrogates, by which Python represents file names
+    that are not UTF-8, are escaped.
     """
     with (
         replacing(path) as temporary,

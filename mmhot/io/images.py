@@ -1,4 +1,4 @@
-"""Image files: sizes from headers, decoding and writing. Opening of videos."""
+"""Image files: size, decoding and writing; opening of videos."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,11 +19,11 @@ _EXIF_ORIENTATION = 0x0112
 _EXIF_CAMERA = 0x8769  # directory of the camera's settings
 _FOCAL_35MM = 0xA405  # entry there: focal length in millimeters on 35 mm film
 
-# FFmpeg's protocols of addresses, without its protocols of files and programs' text.
+# FFmpeg's network protocols. Its protocols that read local files are not among them.
 _PROTOCOLS = (
     'http,https,httpproxy,tcp,tls,crypto,udp,udplite,rtp,rtsp,rtmp,rtmps,rtmpt,srt,srtp'
 )
-# FFmpeg's formats that name other files or addresses, and its formats of text.
+# FFmpeg's formats of files that name other files or addresses, or contain text.
 _LISTS = {
     *('concat', 'dash', 'hls', 'image2', 'imf', 'lavfi', 'rtp', 'rtsp', 'sap', 'sdp'),
     *('tty', 'vobsub', 'webm_dash_manifest'),
@@ -41,7 +41,7 @@ def is_image(name: str | Path) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read an image file upright (EXIF).
+    """Read an image file and turn it upright by its EXIF orientation.
 
     Args:
         path (str | Path): The file.
@@ -71,7 +71,7 @@ def read_image(path: str | Path) -> np.ndarray:
     return image
 
 
-def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
+def _inspect(path: Path, function: Callable[[Any], Any]) -> Any:
     """Apply a function to an image opened by Pillow; None if the image is damaged."""
     from PIL import Image  # not needed for videos
 
@@ -81,12 +81,12 @@ def _ask(path: Path, question: Callable[[Any], Any]) -> Any:
         ignored_warnings(),
         Image.open(path, 'r', _KINDS) as image,
     ):
-        return question(image)
+        return function(image)
     return None
 
 
 def check_pixels(width: float, height: float, name: str) -> None:
-    """Refuse images of too many pixels.
+    """Raise a ValueError if an image has too many pixels.
 
     Args:
         width (float): Width in pixels.
@@ -104,26 +104,32 @@ def check_pixels(width: float, height: float, name: str) -> None:
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Read width and height, upright, from an image's header; None if it is damaged."""
+    """Read the width and height of an upright image in pixels from its header.
+
+    The result is None if the header is damaged.
+    """
 
     def upright(image: Any) -> tuple[int, int]:
         is_turned = _exif_of(image).get(_EXIF_ORIENTATION, 1) > 4
         return image.size[::-1] if is_turned else image.size
 
-    return _ask(path, upright)
+    return _inspect(path, upright)
 
 
 def count_pages(path: Path) -> int:
-    """Count the frames of an animated image, or the pages of a TIFF file."""
+    """Count the frames of an animated image or the pages of a TIFF file; else 1."""
     # Further images in a JPEG file are previews.
     kinds = ('PNG', 'TIFF', 'WEBP')
-    return _ask(path, lambda x: x.n_frames if x.format in kinds else 1) or 1
+    return _inspect(path, lambda x: x.n_frames if x.format in kinds else 1) or 1
 
 
 def read_focal_35mm(path: Path) -> float | None:
-    """Read the 35 mm equivalent focal length of a photo (EXIF), or None."""
-    focal = _ask(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
-    return focal or None  # 0 stands for an unknown length.
+    """Read a photo's 35 mm equivalent focal length in millimeters (EXIF), or None."""
+
+    def focal_length(image: Any) -> float:
+        return float(_exif_of(image).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM])
+
+    return _inspect(path, focal_length) or None  # 0 stands for an unknown length.
 
 
 def _exif_of(image: Any) -> Any:
@@ -132,7 +138,7 @@ def _exif_of(image: Any) -> Any:
 
 
 def write_png(path: str | Path, image: np.ndarray) -> None:
-    """Write a PNG file of an image, BGR, uint8 (H, W, 3)."""
+    """Write an image, BGR, uint8 (H, W, 3), as a PNG file."""
     from PIL import Image
 
     with replacing(path) as temporary:
@@ -142,12 +148,12 @@ def write_png(path: str | Path, image: np.ndarray) -> None:
 def open_media(file: str, **settings: Any) -> Any:
     """Open a video, sound or stream by ``av.open``, with titles in any encoding.
 
-    A file cannot open other files, and an address cannot open files; playlists of
-    addresses are read.
+    A file cannot refer to other files or addresses. An address can refer to other
+    addresses, as playlists do, but not to local files.
 
     Args:
         file (str): Path or address.
-        **settings: Arguments of ``av.open``.
+        **settings: Further arguments of ``av.open``.
 
     Returns:
         av.container.InputContainer: The opened file.
@@ -157,7 +163,8 @@ def open_media(file: str, **settings: Any) -> Any:
     """
     import av
 
-    if int(av.__version__.partition('.')[0]) < 19:  # raises for titles not in UTF-8
+    if int(av.__version__.partition('.')[0]) < 19:
+        # By default, titles that are not UTF-8 raise an error.
         settings['metadata_errors'] = 'replace'
     if '://' in file:
         limits = {'protocol_whitelist': _PROTOCOLS}

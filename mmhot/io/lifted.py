@@ -1,4 +1,4 @@
-"""Files of mmhot: 3D poses in ``.npz`` and JSON, written and read; 2D keypoints.
+"""Files of mmhot: 3D poses in ``.npz`` and JSON, and 2D keypoints in ``.npz``.
 
 ``docs/output-formats.md`` has their keys. JSON has the structure of MMPose's 3D demo::
 
@@ -66,13 +66,14 @@ _HEADER: dict[str, Any] = {
     'step_options': [str],
     'heights': [str],
 }
-# Fields that some clips lack: frames share axes, there are several shots, steps have
-# run, the lifter predicts its errors, the 2D model has more joints.
+# Fields that only some clips have: clips with the axes of their first frame, with
+# several shots, after processing steps, of lifters that predict their error, and of 2D
+# models with more joints than are lifted.
 _OPTIONAL = {
     *(_PATH, 'cuts', 'steps', 'step_options', 'heights', _ERROR),
     *('detected_joints', 'detected_2d', 'detected_scores'),
 }
-# Keys of the arrays in files, which have the times of all clips.
+# Keys of the arrays in files. Files state all times, also at a constant rate.
 _KEYS = {name: 'time' if name == 'variable_time' else name for name in ARRAYS}
 # Keys of the arrays in the JSON's instances; the first three are MMPose's.
 _INSTANCE_KEYS = {
@@ -140,9 +141,9 @@ def write_json(clip: Clip3D, path: str | Path, export: object = None) -> None:
 
 
 def write_keypoints(clip: Clip2D, path: str | Path) -> None:
-    """Write 2D keypoints that cannot be lifted as ``.npz``, with the keys of results.
+    """Write 2D keypoints as ``.npz``, for skeletons that cannot be lifted.
 
-    Rows are sorted by frame and track.
+    Arrays have the keys of lifted clips, and rows are sorted by frame and track.
 
     Args:
         clip (Clip2D): The keypoints.
@@ -167,7 +168,10 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
 
 
 def _header(clip: Clip3D) -> dict[str, np.ndarray]:
-    """Return the fields that are the same for all rows, as far as the clip has them."""
+    """Return the fields of a clip that are the same for all rows, arrays of any shape.
+
+    Optional fields that the clip does not have are left out.
+    """
     values = {name: getattr(clip, name, None) for name in _HEADER} | {
         'steps': [*clip.steps],
         'step_options': [json.dumps(options) for options in clip.steps.values()],
@@ -187,10 +191,11 @@ def read_lifted(path: str | Path) -> Clip3D:
     """Read 3D poses that mmhot has written as ``.npz``, JSON or a stream.
 
     Args:
-        path (str | Path): The file; its content decides which format it is.
+        path (str | Path): The file. Its content, not its name, shows the format.
 
     Returns:
-        Clip3D: The written clip, equal to the bit; the last session of a stream.
+        Clip3D: The written clip, equal to the bit. Of a stream, only the last session
+        is read.
 
     Raises:
         ValueError: If the file is damaged or has another format.
@@ -211,7 +216,7 @@ def read_lifted(path: str | Path) -> Clip3D:
 
 
 def _document_of_lines(path: Path) -> dict[str, Any]:
-    """Return the last session of a stream as the document of a clip."""
+    """Convert the last session of a stream to the JSON document of a clip."""
     header: dict[str, Any] = {}
     frames: list[dict] = []
     for line in read_limited(path, MAX_JSON).splitlines():
@@ -222,7 +227,7 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
             elif item['type'] == 'frame':
                 if frames and item['time'] <= frames[-1]['time']:
                     _LOGGER.warning(
-                        '%s: the session before the one that started at %s is left out',
+                        '%s: frames before %s, of another session, are left out',
                         path,
                         header.get('started'),
                     )
@@ -242,7 +247,13 @@ def _document_of_lines(path: Path) -> dict[str, Any]:
 
 
 def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
-    """Make a clip of decoded JSON, see :func:`write_json`.
+    """Convert decoded JSON to a clip.
+
+    Args:
+        document (Mapping[str, Any]): Content of a file of :func:`write_json`.
+
+    Returns:
+        Clip3D: The clip, checked.
 
     Raises:
         ValueError: If a value is missing or wrong.
@@ -266,7 +277,13 @@ def clip_of_json(document: Mapping[str, Any]) -> Clip3D:
 
 
 def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
-    """Make a clip of its fields, arrays of any shape or lists by the names in files.
+    """Build a clip from its fields.
+
+    Args:
+        fields (dict[str, Any]): Arrays of any shape, or lists, by their keys in files.
+
+    Returns:
+        Clip3D: The clip, checked.
 
     Raises:
         ValueError: If a field is missing or wrong.
@@ -304,7 +321,7 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
     people = map(json.loads, values.get('heights', ()))
     values['heights'] = {x.pop('track'): BodyHeight(**x) for x in people}
     clip = Clip3D(**values)
-    with np.errstate(all='ignore'):  # the rate may be any number
+    with np.errstate(all='ignore'):  # the rate is not checked yet and may be 0
         is_constant_rate = np.array_equal(
             values['variable_time'], clip.frame / clip.fps
         )

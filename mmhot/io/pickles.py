@@ -1,9 +1,9 @@
 """Pickles and checkpoints, read without running them.
 
-A pickle can call any function. One unpickler knows arrays of numbers, text and objects,
-numbers, text and built-in containers, and builds the arrays itself, since NumPy's own
-``__setstate__`` trusts its input. :func:`load_objects` refuses all else; for
-:func:`safe_load` its subclass adds PyTorch's tensors, and leaves other objects out.
+A pickle can call any function. :func:`load_objects` only permits numbers, text,
+built-in containers, and arrays of these, and refuses everything else. It builds the
+arrays itself, since NumPy's own ``__setstate__`` trusts its input. :func:`safe_load`
+also permits PyTorch's tensors, and leaves other objects out.
 """
 
 import json
@@ -69,7 +69,7 @@ class _Array(np.ndarray):
 
 
 _ALLOWED = {
-    # Only an argument of _reconstruct: if called, it could take pointers from the file.
+    # The argument of _reconstruct. A file that called it could pass its own pointers.
     'ndarray': None,
     'dtype': _Dtype,
     '_reconstruct': lambda *_: np.ndarray.__new__(_Array, 0),
@@ -78,7 +78,7 @@ _ALLOWED = {
         data, kind.dtype
     ).reshape(shape, order=order),
     'encode': lambda text, encoding: text.encode('latin1'),
-    'bytes': lambda: b'',  # takes no number, which would allocate as many zeros
+    'bytes': lambda: b'',  # without an argument: a number would allocate as many zeros
 }
 
 
@@ -86,7 +86,7 @@ class _PlainUnpickler(pickle.Unpickler):
     """Unpickler that refuses everything but arrays, numbers, text and containers."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return our own stand-in of a permitted function."""
+        """Return our own version of a permitted function."""
         if module in _PICKLED_MODULES and name in _ALLOWED:
             return _ALLOWED[name]
         return self.find_other(module, name)
@@ -97,7 +97,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
 
 class _Object:
-    """Stand-in for an object that is left out; it ignores its arguments and state."""
+    """Placeholder of an object that is left out; ignores its arguments and state."""
 
     def __new__(cls, *_: Any, **__: Any) -> '_Object':
         return super().__new__(cls)
@@ -113,7 +113,7 @@ class _TensorUnpickler(_PlainUnpickler):
     """Unpickler that calls only functions that build tensors, arrays and containers."""
 
     def find_other(self, module: str, name: str) -> Any:
-        """Return an object that `torch.load` permits, or its stand-in."""
+        """Return an object that ``torch.load`` permits, or a placeholder."""
         from torch import _weights_only_unpickler as torch_unpickler
 
         allowed = torch_unpickler._get_allowed_globals()
@@ -136,11 +136,11 @@ def load_objects(path: Path) -> Any:
         path (Path): The file; its first bytes show the format.
 
     Returns:
-        Any: Dicts, lists and tuples of arrays, numbers and text; of an ``.npz`` file a
-        dict of its arrays. An array of one object is returned as that object.
+        Any: Dicts, lists and tuples of arrays, numbers and text. An ``.npz`` file
+        becomes a dict of its arrays, and an array of one object that object.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is damaged or holds other objects.
     """
     require_file(path)
@@ -181,7 +181,7 @@ def _load_archive(path: Path) -> dict[str, Any]:
 
 
 def _load_array(file: Any) -> Any:
-    """Load an array of ``.npy``; an array of one object is returned as that object."""
+    """Load the array of a ``.npy`` file; an array of one object becomes that object."""
     np.lib.format.read_magic(file)
     _, _, kind = np.lib.format.read_array_header_1_0(file)
     if kind.hasobject:
@@ -197,21 +197,23 @@ def _unpickle(file: BinaryIO) -> Any:
 
 
 def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
-    """Load a checkpoint without executing what it holds.
+    """Load a checkpoint without executing its content.
 
-    Objects beside the weights, such as the random generator of a training script, are
-    left out.
+    Python objects beside the weights, such as the state of a training script, are left
+    out.
 
     Args:
-        path (str | Path): A file of ``torch.save``, or a ``.safetensors`` file, which
-            may have ``meta`` in JSON in its metadata.
-        map_location (Any): Device of the tensors, as for ``torch.load``.
+        path (str | Path): A file of ``torch.save``, or a ``.safetensors`` file; the
+            metadata of the latter may have JSON under the key ``meta``.
+        map_location (Any): Device of the tensors, as for ``torch.load``. Defaults to
+            'cpu'.
 
     Returns:
-        Any: What was saved; ``meta`` and ``state_dict`` of a ``.safetensors`` file.
+        Any: The saved content; for a ``.safetensors`` file a dict of ``meta`` and
+        ``state_dict``.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it is not a checkpoint, is damaged, or has no weights.
     """
     path = require_file(path)
@@ -238,7 +240,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
 
 
 def _load_tensors(path: Path, map_location: Any) -> Any:
-    """Load all but other objects; None if the file is damaged."""
+    """Load a checkpoint without other objects; None if the file is damaged."""
     import torch
 
     module = SimpleNamespace(
@@ -290,8 +292,8 @@ def save_checkpoint(content: dict[str, Any], path: Path) -> None:
     """Save a checkpoint in the format of the path's suffix.
 
     Args:
-        content (dict): Weights, ``state_dict``, and metadata, ``meta``. In a
-            ``.safetensors`` file, arrays of the latter become lists.
+        content (dict): ``state_dict``, the weights, and ``meta``, metadata that becomes
+            JSON in a ``.safetensors`` file, with arrays as lists.
         path (Path): The file, which is created or replaced.
     """
     if path.suffix != SAFETENSORS:

@@ -1,4 +1,4 @@
-"""Folder of results: what results must not overwrite, locks, cleaning."""
+"""Output folder: protection of inputs, locks, cleaning."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +14,7 @@ from mmhot.io.atomic import CACHE_FOLDER, sweep
 def check_targets(
     targets: Iterable[tuple[object, Iterable[Path]]], read: Iterable[str | Path]
 ) -> None:
-    """Refuse to write over an input, over a folder, or twice to one file.
+    """Check that results do not replace an input, a folder or each other.
 
     Args:
         targets (Iterable): For each input, its name in messages and the files that will
@@ -23,7 +23,7 @@ def check_targets(
 
     Raises:
         IsADirectoryError: If a file to write is a folder.
-        ValueError: If it is an input, or would be written twice.
+        ValueError: If a file to write is an input, or would be written twice.
     """
     inputs = {realpath(path) for path in read}
     sources: dict[str, object] = {}
@@ -46,13 +46,16 @@ def check_targets(
 
 
 def lock(file: RawIOBase, path: Path) -> None:
-    """Lock a file until this process ends; refuse it if another process has locked it.
+    """Lock a file until this process ends.
 
-    Windows does not have such locks. There, the file gets the lines of both processes.
+    On Windows files are not locked: two processes may write to the same file.
 
     Args:
         file (RawIOBase): The opened file.
         path (Path): Its path, for the message.
+
+    Raises:
+        ArgumentError: If another process has locked the file.
     """
     with suppress(ImportError):
         import fcntl
@@ -61,7 +64,7 @@ def lock(file: RawIOBase, path: Path) -> None:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ArgumentError(
-                'another stream writes %s: choose another {out_dir}', path
+                'another stream writes to %s: choose another {out_dir}', path
             ) from error
 
 
@@ -81,7 +84,9 @@ def results_folder(
         read (Iterable[str | Path]): See :func:`check_targets`.
 
     Raises:
-        ValueError: If the folder cannot be written, or :func:`check_targets` refuses.
+        ArgumentError: If the folder cannot be written to.
+        IsADirectoryError: See :func:`check_targets`.
+        ValueError: See :func:`check_targets`.
     """
     check_targets(targets, read)
     missing = [path for path in (folder, *folder.parents) if not path.exists()]

@@ -300,7 +300,8 @@ def read_times(
     """
     texts = [str(value).replace(',', '.') for value in values]
     try:
-        found = [as_numbers('times', texts, of_text=True) * _SECONDS.get(key[-2:], 1.0)]
+        unit = _SECONDS.get(key[-2:], 1.0)
+        found = [as_numbers('times', texts, from_text=True) * unit]
     except ValueError:
         found = [x for x, *_ in find_times([*map(str, values)])]
     for seconds in found:

@@ -122,7 +122,7 @@ def _numbers_of(content: Mapping[str, object]) -> dict[str, np.ndarray]:
             value = value['data']
         if value is not None:
             # YAML reads 1e-3 as text.
-            numbers[name] = as_numbers(key, value, of_text=True)
+            numbers[name] = as_numbers(key, value, from_text=True)
     return numbers
 
 

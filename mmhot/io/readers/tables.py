@@ -322,7 +322,7 @@ def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
         ['nan' if _NO_NUMBER.fullmatch(x) else x.replace(',', '.') for x in row]
         for row in cells
     ]
-    return as_numbers('cells', known, of_text=True)
+    return as_numbers('cells', known, from_text=True)
 
 
 def _text_of(path: Path) -> str:

@@ -118,7 +118,7 @@ def read_labels(files: list[Path], folder: Path) -> Rows:
     whole = [cells for _, cells in people if len(cells) == widest]
     has_ids = rest > 0 and all(cells[-1].isdecimal() for cells in whole)
     end = _NUM_BEFORE + size * _NUM_KEYPOINTS
-    values = as_numbers('labels', [cells[:end] for _, cells in people], of_text=True)
+    values = as_numbers('labels', [cells[:end] for _, cells in people], from_text=True)
     points = values[:, _NUM_BEFORE:].reshape(len(people), _NUM_KEYPOINTS, size)
     center = values[:, 1:3]
     half = values[:, 3:5] / 2
