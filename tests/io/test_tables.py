@@ -309,7 +309,7 @@ def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, ca
     path.write_text('\n'.join(map(separator.join, lines)))
     read = read_poses(path)
     np.testing.assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
-    assert 'times are of 25 frames/s, but DataRate is 60: times are used' in caplog.text
+    assert 'DataRate is 60, but times have 25 frames/s: times are used' in caplog.text
 
 
 def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):

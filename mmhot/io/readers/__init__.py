@@ -1,1 +1,1 @@
-"""Readers of 2D keypoints and camera intrinsics."""
+"""Readers of 2D keypoints, 3D poses and camera intrinsics."""

@@ -9,8 +9,7 @@ people::
                       "keypoints": [612, 110, 2, ...], "attributes": {"track_id": 0}}],
      "categories": [{"id": 1, "name": "person", "keypoints": ["nose", ...]}]}
 
-Images become frames by :func:`number_frames`. Objects of other categories than people
-are left out.
+:func:`number_frames` numbers the frames. Objects that are not people are left out.
 """
 
 import logging
@@ -43,11 +42,17 @@ def is_coco(document: object) -> TypeGuard[list | dict]:
 
 
 def read_coco(document: list | dict, path: Path) -> Rows:
-    """Convert decoded annotations or results to rows; values are not checked.
+    """Convert decoded annotations or results to rows.
 
     Args:
         document (list | dict): Decoded JSON, see :func:`is_coco`.
         path (Path): Path of the file, for messages.
+
+    Returns:
+        Rows: The people, with values that are not checked.
+
+    Raises:
+        ValueError: If there are no people with keypoints, or several videos.
     """
     if isinstance(document, list):
         images = [{'id': item['image_id']} for item in document]
@@ -85,7 +90,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
 def _people_of(
     objects: list[dict], persons: list[dict], images: list[dict], path: Path
 ) -> list[dict]:
-    """Return the objects of some categories, ``persons``, in images that are listed."""
+    """Return the objects of the categories ``persons`` whose image is in ``images``."""
     ids = {category.get('id', _PERSON_ID) for category in persons}
     people = [x for x in objects if x.get('category_id') in {None, *ids}]
     if lost := len(objects) - len(people):

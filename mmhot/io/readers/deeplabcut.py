@@ -23,7 +23,14 @@ _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 
 
 def read_csv(path: Path) -> Rows:
-    """Read all individuals that have the joints of the first one."""
+    """Read the individuals that have the same joints as the first one.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Rows: One row per individual and frame, without missing individuals.
+    """
     lines = [line for line in cells_of(path) if any(line[1:])]
     header = {line[0]: line for line in lines[:4] if line[0] in _HEADER}
     lines = lines[len(header) :]
@@ -33,7 +40,7 @@ def read_csv(path: Path) -> Rows:
     column_of = {head: n for n, head in enumerate(heads) if head[2] in axes}
     first, *_ = column_of
     joints = [x for name, x, axis in column_of if (name, axis) == (first[0], 'x')]
-    # The other points are landmarks of the place.
+    # Others are the unique body parts of the table, such as corners of the arena.
     people = [x for x, joint, axis in column_of if (joint, axis) == (joints[0], 'x')]
     columns = [column_of[x, y, z] for x in people for y in joints for z in axes]
     values = numbers_of(lines, columns)

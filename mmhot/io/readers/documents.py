@@ -1,7 +1,7 @@
 """Documents of people: frames, folders of images, arrays of many frames.
 
-A document is a list of frames, or a dict of them by image; its frames may be below a
-key, beside a header. Arrays of many frames are a dict by name, or just the points.
+A document is a list of frames, or a dict of frames by image. Both may be the value of a
+key, beside a header. Arrays of many frames are a dict by name, or only the points.
 
     >>> frame = {'frame_id': 7, 'instances': [{'keypoints': [[612, 110]], 'id': 3}]}
     >>> rows = read_document({'fps': 30, 'frames': [frame]}, Path('walk.json'), size=2)
@@ -66,15 +66,16 @@ _PERSON_NUMBER = re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)')
 
 
 def read_document(content: Any, path: Path, size: int) -> Rows:
-    """Convert a document, or a generator of frames, to rows; values are not checked.
+    """Convert a document, or a generator of frames, to rows.
 
     Args:
         content (Any): Decoded JSON or pickle, an array, or results of a program.
         path (Path): Path of the source, or a name for messages.
-        size (int): Coordinates to read, 2 or 3, of people with points of both kinds.
+        size (int): Coordinates of the points to read, 2 or 3, if people have both.
 
     Returns:
-        Rows: The people, with what the document states about the video.
+        Rows: The people, with what the document states about the video. Values are not
+        checked.
 
     Raises:
         ValueError: If there are no people with keypoints.
@@ -83,7 +84,7 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
         content = [content]
     if not isinstance(content, Iterable):
         raise ValueError(
-            'keypoints must be an array, or a list of results of each frame, '
+            'keypoints must be an array, or a list with the result of each frame, '
             f'got {type(content).__name__}'
         )
     if not hasattr(content, '__len__'):  # Results may hold images: they are dropped.
@@ -116,7 +117,14 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     Args:
         documents (Mapping[str, Any]): Decoded files by name.
         folder (Path): The folder, for messages.
-        size (int): Preferred points, 2 or 3 coordinates.
+        size (int): Coordinates of the points to read, 2 or 3, if people have both.
+
+    Returns:
+        Rows: The people. Values are not checked.
+
+    Raises:
+        ValueError: If there are no people with keypoints, or a file has several frames
+            of several people.
     """
     header: dict = {}
     images: list[tuple[str, list[Person]]] = []
@@ -168,7 +176,7 @@ def _are_numbers(content: Any) -> bool:
 
 
 def columns_of(names: Sequence[str]) -> list[str]:
-    """Choose the arrays of a file that are read, if some of them have points.
+    """Choose which arrays of a file to read; none if no array has points.
 
     >>> columns_of(['keypoints', 'frame_idx', 'images'])
     ['keypoints', 'frame_idx']
@@ -178,7 +186,7 @@ def columns_of(names: Sequence[str]) -> list[str]:
 
 
 def has_columns(content: Any) -> bool:
-    """Return whether a value is a dict with points of many frames or people."""
+    """Return whether a value is a dict with an array of points, (N, K, C) or more."""
     return isinstance(content, Mapping) and any(
         depth_of(plain(value)) > 2
         for name, value in content.items()

@@ -14,10 +14,7 @@ from mmhot.io.arrays import depth_of
 
 
 def to_mmpose(document: Any) -> dict[str, Any] | None:
-    """Convert frames of people by track ID to MMPose's keys.
-
-    The result is None for documents of other programs.
-    """
+    """Convert a document to MMPose's keys; None if it is of another program."""
     frames = document.get('keypoints') if isinstance(document, Mapping) else None
     if not isinstance(frames, list) or not any(frames):
         return None

@@ -18,21 +18,29 @@ from mmhot.structures.clips_2d import Clip2D, check_clip
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.rows import Rows
 
-_OF_CLIPS = {'keypoints_3d', 'parents', 'axes'}  # keys that only files of mmhot have
-_SEARCHED = 1 << 20  # bytes of a file that cannot be read, in which SMPL is looked for
-# Names in files of AMASS, WHAM and GVHMR.
+_CLIP_KEYS = {'keypoints_3d', 'parents', 'axes'}  # keys that only files of mmhot have
+# Bytes of an unreadable file that are searched for names of SMPL.
+_SEARCHED = 1 << 20
+# Names of SMPL's parameters in files of AMASS, WHAM and GVHMR.
 _SMPL = re.compile(b'betas|mocap_framerate|body_pose|pose_world|global_orient|smpl')
-_OF_SMPL = (
+_SMPL_MESSAGE = (
     'has parameters of SMPL, not joints: save the 24 joints of the body model, '
     "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
 )
-_OF_FOLDERS = ('.json', '.npz', '.npy', '.pkl')  # files of a folder that are read
+_FOLDER_SUFFIXES = ('.json', '.npz', '.npy', '.pkl')  # files that a folder may have
 
 Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
 
 
 def reader_of(path: Path) -> Reader | None:
-    """Return the reader of a file by its first bytes; None for unknown files."""
+    """Choose the reader of a file by its first bytes; None for unknown formats.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Callable | None: Function of the path and of the preferred coordinates, 2 or 3.
+    """
     start = start_of(path)
     for name, (first, ending, function) in REGISTERED.items():
         if start.startswith(first) and path.name.lower().endswith(ending):
@@ -61,12 +69,12 @@ def register_reader(
         function (Callable): Function that reads a path and returns a
             :class:`mmhot.Clip2D` or :class:`mmhot.Clip3D`, for example by their
             ``from_arrays``.
-        start (bytes): First bytes of such files.
-        ending (str): Ending of their names, such as ``'.pose'``. Either ``start`` or
-            ``ending`` must be given.
+        start (bytes): First bytes of the files of this format.
+        ending (str): End of their names, such as ``'.pose'``. At least one of ``start``
+            and ``ending`` must be given; files must match both.
 
     Raises:
-        ValueError: If the name is taken, or nothing says which files it reads.
+        ValueError: If the name is taken, or neither ``start`` nor ``ending`` is given.
 
     Example::
 
@@ -79,13 +87,13 @@ def register_reader(
     if not (start or ending) or name in REGISTERED:
         raise ValueError(
             f'{name}: a reader needs a name that is not taken, and start or ending, '
-            'which choose its files'
+            'which show that a file has its format'
         )
     REGISTERED[name] = start, ending.lower(), function
 
 
 REGISTERED: dict[str, tuple[bytes, str, Callable[[Path], Clip2D | Clip3D]]] = {}
-"""Users' readers by name: first bytes, ending of the file name, and function."""
+"""Users' readers by name: first bytes, end of the file name, and function."""
 
 
 def _read_registered(
@@ -97,16 +105,16 @@ def _read_registered(
 
 
 def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
-    """Read the people of a file, of a folder with a file for each image, or of objects.
+    """Read people from a file, a folder with a file for each image, or memory.
 
     Args:
         source (Any): Path of a file or folder, or results in memory.
         path (Path): The same path, or a name for results in memory.
-        size (int): Coordinates to read, 2 or 3, of people with points of both kinds.
+        size (int): Coordinates of the points to read, 2 or 3, if people have both.
 
     Returns:
-        Rows | Clip2D | Clip3D: People, with values that are not checked; a clip for
-        files of mmhot, and of users' readers.
+        Rows | Clip2D | Clip3D: Rows, with values that are not checked; or a clip, from
+        files of mmhot and from users' readers.
 
     Raises:
         ValueError: If the format is unknown, or the file is damaged.
@@ -126,7 +134,7 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
         except ValueError as error:
             with path.open('rb') as file:
                 if read is _read_objects and _SMPL.search(file.read(_SEARCHED)):
-                    raise ArgumentError(_OF_SMPL) from error
+                    raise ArgumentError(_SMPL_MESSAGE) from error
             raise
     if not path.stat().st_size:
         raise ValueError('is empty')
@@ -140,11 +148,11 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
     """Read ``.npz``, ``.npy`` or a pickle."""
     is_archive = start_of(path).startswith(SIGNATURES)
     columns = (
-        load_arrays(path, lambda x: x if {*x} >= _OF_CLIPS else columns_of(x))
+        load_arrays(path, lambda x: x if {*x} >= _CLIP_KEYS else columns_of(x))
         if is_archive
         else {}
     )
-    if columns.keys() >= _OF_CLIPS:
+    if columns.keys() >= _CLIP_KEYS:
         return clip_of_arrays(columns)
     content: Any = columns or load_objects(path)
     if has_any(content, ('positions_2d',)):
@@ -160,7 +168,7 @@ def _read_objects(path: Path, size: int) -> Rows | Clip3D:
 
 def _read_json(path: Path, size: int) -> Rows | Clip3D:
     document = load_json(path)
-    if isinstance(document, dict) and has_any(document.get('meta_info'), _OF_CLIPS):
+    if isinstance(document, dict) and has_any(document.get('meta_info'), _CLIP_KEYS):
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
@@ -169,11 +177,11 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
 
 def _read_folder(folder: Path, size: int) -> Rows:
     """Read a folder with one file for each image; their names number the frames."""
-    files = [x for x in folder.glob('[!.]*') if x.suffix.lower() in _OF_FOLDERS]
+    files = [x for x in folder.glob('[!.]*') if x.suffix.lower() in _FOLDER_SUFFIXES]
     if not files:
         raise ValueError(
-            f'is a folder without {", ".join(_OF_FOLDERS)} files; images are for mmhot '
-            'infer'
+            f'is a folder without {", ".join(_FOLDER_SUFFIXES)} files; images are for '
+            'mmhot infer'
         )
     documents = {}
     for file in sorted(files, key=lambda file: natural_key(file.name)):
@@ -198,4 +206,4 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     ((b'track,frame_idx,', b'"track","frame_idx",'), _of_path(sleap.read_csv)),
     (b'\x89HDF', _of_path(sleap.read_hdf5)),
 )
-"""Readers of files by their first bytes."""
+"""First bytes of files, after white space, and their reader."""

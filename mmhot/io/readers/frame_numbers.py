@@ -1,7 +1,7 @@
-"""Frame numbers of images from their ``frame_id``, name or ID, and of times.
+"""Frame numbers of images, from their ``frame_id``, name or ID, or from times.
 
-Names count frames by one of their numbers (:func:`read_numbers`), or state times, which
-are counted in their usual steps (:func:`count_frames`).
+One of the numbers in a name is the frame number (:func:`read_numbers`), or a name is a
+time. Times are divided by their usual step (:func:`count_frames`).
 """
 
 import logging
@@ -22,32 +22,34 @@ _LOGGER = logging.getLogger(__name__)
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
 _WORD = re.compile(r'([a-zA-Z0-9]+)')
-# Times in names: year, month, day, hour, minute, second, and a number after it, in all
-# forms that cameras write; the same without a date; and seconds with decimals.
+# Times in names, in three forms: a date, a time of day and perhaps a number, as cameras
+# write them; a time of day alone; and seconds with decimals. Groups are year, month,
+# day, hour, minute, second and the number.
 _DATE = r'(?:20)?(\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])\D{0,4}'
 _CLOCK = r'([01]\d|2[0-3])[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.:s]?(\d{1,9}))?'
 _TIMES = tuple(
     re.compile(rf'(?<!\d)(?={form}(?!\d))')
     for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
 )
-# Seconds of a year, month, day, hour, minute and second; every month has 31 days.
+# Seconds in a year, month, day, hour, minute and second, if every month has 31 days.
 _UNITS = np.cumprod([1, 60, 60, 24, 31, 12])[::-1]
-# Numbers in names are times if at least two steps between them, and more than half of
-# all, have about one length.
+# Numbers in names are times if more than half of the steps between them, and at least
+# two, are equally long.
 _SAME_STEP = 0.25  # relative difference of steps that count as equally long
-# Times without a date have no step longer than this many median steps. Higher values
-# take more numbers as times.
+# Longest step of times without a date, in median steps. Higher values accept more
+# numbers as times.
 _MAX_STEP = 20
 _MIN_STEP = 4  # smallest step of times; frame numbers have steps of 1, or 2 and 3
 _ONE_FRAME = 1.6  # median steps; longer steps are gaps of several frames
 _EXACT = 1e-6  # seconds; error of times that are not rounded
-_RATES = (1.0, 1000.0)  # frames per second; other rates show another unit than seconds
-_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}  # seconds of a unit that ends a key
+_RATES = (1.0, 1000.0)  # frames per second; at other rates times are not in seconds
+_SECONDS = {'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}  # seconds per unit at the end of a key
 # Keys of other tools' files, as mmhot.io.readers.keys spells them
 FRAME = re.compile(r'frames?(id|idx|index|indices|number|num|no)?s?|fnum')
 TRACK = re.compile(r'tracks?|(track|person|instance)ids?')
 TIME = re.compile(r't|ts|pts|secs?|seconds|time(stamp)?s?(ms|us|ns|s|secs?)?')
-_MEDIAN_GAP = 1000  # numbers with a larger median step are of separate images (COCO)
+# Numbers with a larger median step do not count frames: images are separate (COCO).
+_MEDIAN_GAP = 1000
 _VIDEO_KEYS = ('video_id', 'vid_id')
 
 
@@ -62,11 +64,12 @@ class Times(NamedTuple):
 def number_frames(
     images: Sequence[Mapping[str, Any]], path: Path
 ) -> dict[int | str, int]:
-    """Number the frames of one video; order and gaps of images are kept.
+    """Number the frames of one video.
 
-    Frame numbers are taken from ``frame_id``, else from file names, else from IDs
-    relative to the lowest one, with a warning if there are names. Images without any
-    become consecutive frames, with a warning.
+    The numbers are each image's ``frame_id``, or else the numbers in file names, or
+    else IDs, counted from the lowest one. A warning says if names are not usable. If
+    nothing numbers the images, a warning says so, and they become consecutive frames,
+    sorted by ID.
 
     Args:
         images (Sequence[Mapping]): Images with an ``id``, a number or name, and
@@ -77,7 +80,7 @@ def number_frames(
         dict[int | str, int]: Frame numbers by image ID.
 
     Raises:
-        ValueError: If the images are of several videos.
+        ValueError: If the images are from several videos.
 
     >>> images = [{'id': 1, 'file_name': 'a7.png'}, {'id': 2, 'file_name': 'a9.png'}]
     >>> number_frames(images, Path('walk.json'))
@@ -113,7 +116,9 @@ def number_frames(
 
 
 def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
-    """Return the frame number of each label, the ID or name of an image.
+    """Return the frame number of each label, which is the ID or name of an image.
+
+    The ``path`` of the labels' file is for warnings.
 
     >>> frames_of(['img_7.png', 'img_9.png', 'img_7.png'], Path('folder'))
     [7, 9, 7]
@@ -123,7 +128,7 @@ def frames_of(labels: Sequence[int | str], path: Path) -> list[int]:
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a sort key that orders numbers in names by their value.
+    """Return a sort key by which numbers in names are sorted by value.
 
     >>> sorted(['img10', 'img9'], key=natural_key)
     ['img9', 'img10']
@@ -144,11 +149,11 @@ def name_form(name: str) -> str:
 
 
 def without_hashes(names: list[str]) -> list[str]:
-    """Return the names without the words, in the same place, that are hashes.
+    """Remove hashes from names, such as Label Studio's or Roboflow's.
 
-    Hashes mix digits and letters, differ in all names, and most have another form than
-    others: Label Studio's ``1a2b3c4d-frame_0001.jpg``, Roboflow's
-    ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
+    Their names are ``1a2b3c4d-frame_0001.jpg`` and ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
+    A word in the same place of all names is a hash if it mixes digits and letters in
+    most names, differs in all of them, and has another form in most.
 
     >>> without_hashes(['1a2b3c-frame_1.jpg', '9f8e7-frame_2.jpg', 'ab1-frame_3.jpg'])
     ['-frame_1.jpg', '-frame_2.jpg', '-frame_3.jpg']
@@ -169,10 +174,10 @@ def without_hashes(names: list[str]) -> list[str]:
 
 
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
-    """Return the frame numbers (N,) of IDs or names; None if they have none.
+    """Return the frame numbers (N,) in IDs or names; None if there are none.
 
-    Numbers that are about equal steps apart, such as milliseconds, are counted in these
-    steps, with a warning.
+    Numbers at about equal distances, such as milliseconds, are divided by this
+    distance, with a warning.
 
     >>> read_numbers(['cam2_frame_07.png', 'cam2_frame_09.png'])
     array([7, 9])
@@ -285,18 +290,20 @@ def read_times(
     frame: np.ndarray | None,
     are_frames: bool,
 ) -> Times | None:
-    """Read times, dates, or times of day; seconds, unless the key ends in the unit.
+    """Convert times, dates or times of day to frame numbers and their rate.
 
     Args:
         name (str): Name of the file in warnings.
-        key (str): Key of the times, such as ``'timestampms'``.
+        key (str): Key of the times. They are in the unit that ends it, as in
+            ``'timestampms'``, or else in seconds.
         values (Sequence): Numbers or texts of N rows.
         frame (np.ndarray, optional): Frame numbers of the rows, (N,).
-        are_frames (bool): Whether each row is a frame if there are no frame numbers.
+        are_frames (bool): Whether each row is a frame of its own if there are no frame
+            numbers.
 
     Returns:
-        Times | None: Frame numbers and rate; None if times do not increase, which is
-        logged.
+        Times | None: Frame numbers and rate; None if times do not increase, with a
+        warning.
     """
     texts = [str(value).replace(',', '.') for value in values]
     try:
@@ -321,14 +328,18 @@ def read_times(
 
 
 def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
-    """Count frames by the usual step of times.
+    """Number the frames at some times by dividing these by their usual step.
 
-    Longer steps are gaps. The rate is frames over time passed, whole if rounded times
-    are as close to a whole rate; it varies if times are more than a step off.
+    Longer steps are gaps. The rate is the number of steps over the duration, or a whole
+    number if rounded times fit that as well. If times are more than a step away from a
+    constant rate, the rate is variable: the result has times, see ``Rows.times``.
 
     Args:
         times (np.ndarray): Times in any unit, (N,), in any order.
         frame (np.ndarray, optional): Frame numbers that are already known, (N,).
+
+    Returns:
+        Times: Frame numbers, (N,), and the rate in frames per unit of time.
 
     >>> count_frames(np.array([0.0, 0.033, 0.067, 0.133]))
     Times(frame=array([0, 1, 2, 4]), rate=30.0, passed=None)
@@ -356,14 +367,17 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
 
 
 def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """Find times in texts, by each form of times and each place in the texts.
+    """Find times in N texts, in each of their forms and each place of the texts.
 
-    A number after the seconds is a part of them, or a counter if all numbers up to the
-    highest one occur, as in ``20261103142231-07.jpg`` of Motion.
+    A number after the seconds is a fraction of a second. It is a counter if all numbers
+    up to the highest one occur, as in ``20261103142231-07.jpg`` of Motion.
+
+    Args:
+        names (Sequence[str]): The texts, perhaps with file extensions.
 
     Yields:
         tuple[np.ndarray, bool, bool]: Seconds (N,), whether they have dates, and
-        whether they have parts of seconds.
+        whether they have fractions.
     """
     stems = [_EXTENSION.sub('', name) for name in names]
     for pattern in _TIMES:

@@ -37,7 +37,7 @@ def read_keypoints(
             for each frame (:mod:`mmhot.io.readers.documents`); or an array as in
             :meth:`mmhot.Clip2D.from_arrays`.
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
-            default the one stated by the file, or the default one with as many joints.
+            default the one that the file states, or the usual one of so many joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
         single (str | None): ``'largest'`` keeps the largest person of each frame, as
@@ -56,7 +56,7 @@ def read_keypoints(
         mmhot.lift(clip).save('skating.bvh')
     """
     if single not in (None, 'largest', 'untracked'):
-        raise ArgumentError("{single} must be 'largest', got %r", single)
+        raise ArgumentError("{single} must be 'largest' or 'untracked', got %r", single)
     source = Path(path) if isinstance(path, str | Path) else None
     file = source or Path('clip')
     with naming(file):
@@ -84,7 +84,7 @@ def read_keypoints(
 def _size_and_rate(
     rows: Rows, file: Path, image_size: tuple[int, int] | None, fps: float | None
 ) -> Iterable[Any]:
-    """Return width, height and rate: the arguments, or what the file states."""
+    """Return width, height and rate, from the arguments or else from the file."""
     names = dict(width='{image_size}', height='{image_size}', fps='{fps}')
     arguments = *(image_size or (None, None)), fps
     header = {

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Key(NamedTuple):
-    """Content of a key, in the dict of a person or of arrays of people.
+    """Meaning of a key in the dict of a person, or of arrays of people.
 
     Fields have the names of :class:`mmhot.structures.rows.Rows`, but its points are
     ``points_2d``, ``points_3d``, or ``points`` if they may have 2 or 3 coordinates.
@@ -14,11 +14,11 @@ class Key(NamedTuple):
 
     field: str
     stated: Mapping[str, Any] = {}  # further fields that the program implies
-    num_points: int | None = None  # points that are read, from the first one; None: all
+    num_points: int | None = None  # points to read, from the first one; None for all
 
 
 def spell(key: object) -> str:
-    """Return the letters and digits of a key in lower case, as programs vary in them.
+    """Return a key's letters and digits in lower case: spellings of programs vary.
 
     >>> spell('Pose_Keypoints 2D')
     'posekeypoints2d'

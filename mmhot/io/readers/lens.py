@@ -1,6 +1,6 @@
 """Reader of camera intrinsics: JSON, YAML of OpenCV and ROS, ``.npz``.
 
-ROS writes ``camera_info`` as below. OpenCV's files are alike; matrices have a tag::
+ROS writes ``camera_info`` as below. OpenCV's files are similar, and tag matrices::
 
     image_width: 1280
     image_height: 720
@@ -28,7 +28,7 @@ from mmhot.structures.lens import DISTORTIONS, Lens
 _PINHOLE = ('fx', 'fy', 'cx', 'cy')
 # Terms of the distortion in OpenCV's order, for files that name each number
 _TERMS = ('k1', 'k2', 'p1', 'p2', 'k3', 'k4', 'k5', 'k6')
-# Keys of calibration programs for the same numbers.
+# Keys of calibration programs, by our name of the number
 _KEYS = {
     'matrix': ('camera_matrix', 'K', 'cameraMatrix', 'intrinsic_matrix', 'mtx'),
     'distortion': (

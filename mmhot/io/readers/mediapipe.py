@@ -1,14 +1,15 @@
 """MediaPipe 0.10: landmarks in memory or JSON; keypoints of TensorFlow.js.
 
-Results of ``PoseLandmarker`` and of the older ``solutions.pose`` have 33 landmarks: in
-shares of the image, and in meters from the middle of the hips. Points are dicts, lists
-or objects. TensorFlow.js writes pixels with the same names, and PoseNet nests them:
+Results of ``PoseLandmarker`` and of the older ``solutions.pose`` have 33 landmarks
+twice: in shares of the image size, and in meters from the middle of the hips. Points
+are dicts, lists or objects. TensorFlow.js has the same keys for pixels, and PoseNet
+nests them:
 
     >>> from mmhot.io.readers.people import people_of
     >>> people_of([{'keypoints': [{'x': 612, 'y': 110, 'score': 0.9, 'name': 'nose'}]}])
     [{'points_2d': [[612, 110, 0.0, 0.9]], 'are_shares': True}]
 
-Such pixels are not taken as shares, as they are larger than an image.
+Pixels are marked as shares, too, but are too large for shares and stay pixels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,12 @@ KEYS = {
 }
 _NUM_LANDMARKS = 33
 _HIPS = slice(23, 25)  # both hips among the landmarks
-# Distance of the middle of the hips from the origin of landmarks in meters, and its
-# depth in shares of the image. Higher values take more points as landmarks.
+# Largest coordinate of the middle of the hips, meters, or largest depth, in shares of
+# the image. Higher values accept more points as landmarks.
 _MAX_ROOT = 0.02
 _MIN_VISIBILITY = 1e-3  # replaces visibilities of 0, which would mark missing points
 _NEAR = (-0.5, 1.5)  # shares of the image; lowest and highest coordinate of landmarks
-_MOST = 0.9  # share of the points of a table to which these limits apply
+_MOST = 0.9  # share of the points of a table that must be within these limits
 
 
 def plain(value: Any) -> Any:
@@ -64,7 +65,7 @@ def are_landmarks(value: Any) -> bool:
 
 
 def read_landmarks(points: Any, field: str) -> dict[str, Any]:
-    """Return the points of a person, or of people, and in which unit they are.
+    """Return landmarks as lists, in a field that shows their unit.
 
     Args:
         points (Any): List of landmarks, or a list of people with such lists.
@@ -82,7 +83,7 @@ def read_landmarks(points: Any, field: str) -> dict[str, Any]:
 
 
 def _coordinates(points: Any) -> list:
-    """Return x, y, z and visibility of landmarks in lists, dicts or objects."""
+    """Convert landmarks in lists, dicts or objects to lists x, y, z, visibility."""
     if isinstance(points, list | tuple):
         return [*map(_coordinates, points)]
     names = ('x', 'y', 'z', 'visibility', 'score')

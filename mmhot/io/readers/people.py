@@ -1,8 +1,8 @@
 """People as programs write them, joined to rows.
 
 A frame is a list of people, a dict with such a list, one person, or a dict of arrays of
-all people. A person is a dict. The module of each program has its keys, a sample, and
-what is special about its values.
+all people. A person is a dict. Each program has a module with its keys, a sample, and
+the conversion of unusual values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,8 @@ from mmhot.io.readers.keys import Key, spell
 from mmhot.structures.rows import Rows, number_tracks
 
 _PROGRAMS = mmpose, openpose, sam_3d_body, easymocap, panoptic, mediapipe, videopose3d
-# Keys as programs spell them, and then with other signs and capitals. The first of two
-# programs with one spelling counts.
+# Keys as programs spell them, and the same keys without capitals and signs. If two
+# programs share a spelling, the earlier one in the list counts.
 _EXACT = {name: key for program in _PROGRAMS for name, key in program.KEYS.items()}
 _SPELLED = {spell(name): key for name, key in reversed(_EXACT.items())}
 # Fields of people that some program has a key for
@@ -42,19 +42,22 @@ PEOPLE = (
     *('instances', 'people', 'persons', 'outputs', 'detections', 'humans', 'bodies'),
 )
 _PARTS = ('skeleton', 'pose', 'camera')  # keys of dicts within a person
-# Keys of track IDs: first MMPose's and our own, then other tools', such as AlphaPose's
+# Keys of track IDs: first MMPose's, which are also ours, then other tools'
 _TRACKS = (*mmpose.TRACKS, 'person_id', 'tracker_id', 'obj_id', 'idx', 'id')
 _LARGEST_SHARE = 10  # image sizes; landmarks with larger coordinates are pixels
 Person = dict[str, Any]
-"""Fields of a person, ``are_shares``, and keys that the module of no program has."""
+"""Values of a person by field or unknown key; ``are_shares`` if points are shares."""
 
 
 def people_of(frame: Any) -> list[Person]:
-    """Return the people of a frame, fields by name.
+    """Return the people of a frame.
 
     Args:
         frame (Any): A list of people, a dict with such a list, one person, a dict of
             people by track ID, or a dict of arrays of all people.
+
+    Returns:
+        list[Person]: The values of each person by field.
 
     Raises:
         ValueError: If a person has no keypoints.
@@ -75,12 +78,12 @@ def people_of(frame: Any) -> list[Person]:
 
 
 def key_of(name: object) -> Key:
-    """Return the key that a name spells; the field of unknown names is the name."""
+    """Look up the key that a name spells; an unknown name is a field of its own."""
     return _EXACT.get(str(name)) or _SPELLED.get(spell(name)) or Key(str(name))
 
 
 def names_points(name: object) -> bool:
-    """Return whether a key is one of points.
+    """Return whether a name spells a key of points.
 
     >>> names_points('poseKeypoints2d'), names_points('bbox')
     (True, False)
@@ -104,7 +107,7 @@ def is_person(value: Any) -> bool:
 def plain(value: Any) -> Any:
     """Convert tensors, arrays of objects and results of packages to lists and dicts.
 
-    Other values are kept, and so are arrays of numbers. Only one level is converted.
+    Arrays of numbers and other values are kept. Values within are not converted.
 
     >>> plain(np.array(25.0)), plain(np.array([None, 1]))
     (25.0, [None, 1])
@@ -145,7 +148,7 @@ def _read_person(person: Any) -> Person:
 
 
 def _split(values: Person) -> list[Person]:
-    """Return each person of arrays (P, ...) by name."""
+    """Split arrays (P, ...) of P people into the values of each person."""
     counts = {len(values[x]) for x in _POINTS if depth_of(values.get(x)) > 2}
     if not counts:
         return [values]
@@ -153,7 +156,7 @@ def _split(values: Person) -> list[Person]:
     others = {k: x for k, x in values.items() if k not in arrays}
     return [
         others | {k: x[row] for k, x in arrays.items() if row < len(x)}
-        for row in range(max(counts))  # MediaPipe may have fewer of one kind
+        for row in range(max(counts))  # MediaPipe may have fewer people in 3D
     ]
 
 
@@ -165,13 +168,13 @@ def gather(
     """Stack people, each with a frame number, into rows.
 
     Args:
-        pairs (Sequence): Frame number and person. What a person lacks is NaN.
-        header (Mapping): What the source states for all people.
-        size (int): Preferred points, 2 or 3 coordinates. People without them are left
-            out, unless nobody has them.
+        pairs (Sequence): Frame number and person.
+        header (Mapping): Fields that the source states for all people.
+        size (int): Coordinates of the points to read, 2 or 3. People without them are
+            left out. If nobody has them, points of the other kind are read.
 
     Returns:
-        Rows: N rows in the order of the pairs.
+        Rows: One row per pair, in the same order; missing values are NaN.
 
     Raises:
         ValueError: If nobody has points.
@@ -222,9 +225,9 @@ def _stack(people: Sequence[Person], field: str) -> np.ndarray | None:
 def to_rows(
     arrays: Mapping[str, np.ndarray], header: Mapping[str, Any], kind: str
 ) -> Rows:
-    """Make rows of arrays by field, and of a header; ``kind`` is the field of points.
+    """Build rows from arrays by field and from a header.
 
-    Points are (N, K, C), or (T, P, K, C) of columns.
+    ``kind`` is the field of the points, (N, K, C) or (T, P, K, C).
     """
     points = arrays[kind]
     scores = arrays.get('scores')
@@ -259,10 +262,10 @@ def to_rows(
 def _split_scores(
     points: np.ndarray, scores: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Separate scores (..., K) of another kind than confidence from points (..., K, C).
+    """Separate MediaPipe's visibility or COCO's flags (..., K) from points (..., K, C).
 
-    These are MediaPipe's visibility after the depth, and COCO's flags: 0 is not
-    labeled, 1 is labeled but occluded, 2 is visible.
+    MediaPipe's points are x, y, depth and visibility. COCO's flags are 0 for unlabeled
+    points, 1 for labeled but occluded points, and 2 for visible points.
     """
     if points.shape[-1] == 4:
         scores = points[..., 3]
@@ -277,7 +280,7 @@ def _split_scores(
 
 
 def single(header: Mapping[str, Any], key: str) -> float | None:
-    """Return a number of a header; None if it has no such key.
+    """Return the number under a key of a header; None if the header lacks the key.
 
     >>> single({'fps': [25]}, 'fps')
     25.0
@@ -289,8 +292,8 @@ def single(header: Mapping[str, Any], key: str) -> float | None:
 def _stack_tracks(people: Sequence[Person], frames: np.ndarray) -> np.ndarray | None:
     """Stack the track IDs of people, (N,), as they are; None if there are none.
 
-    Keys other than MMPose's may number boxes instead. They are not track IDs if one
-    occurs twice in a frame, or, for ``id``, if none occurs in two frames.
+    Keys other than MMPose's may number boxes instead. They are ignored if one value
+    occurs twice in a frame, and ``id`` also if no value occurs in two frames.
     """
     for key in _TRACKS:
         ids = [np.ravel(person.get(key, [])).tolist() for person in people]

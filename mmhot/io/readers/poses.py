@@ -25,7 +25,7 @@ def read_poses(
 ) -> Clip3D:
     """Read the 3D poses of a clip; the content decides which format it is.
 
-    Arguments override what the source states. Files of mmhot are returned as they are.
+    Arguments override what the source states, but files of mmhot cannot be overridden.
 
     Args:
         source (str | Path | np.ndarray | Iterable): A file or folder; an array
@@ -35,7 +35,9 @@ def read_poses(
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
-        axes (str | None): Axes of the positions, see ``--given-axes``.
+        axes (str | None): Axes of the positions, such as 'y-up', see
+            :meth:`mmhot.Clip3D.from_arrays`. By default the usual axes of the format,
+            or axes in which people stand.
 
     Returns:
         Clip3D: Poses in meters; track IDs are -1 where they are unknown.

@@ -19,12 +19,13 @@ def read_people(content: Any) -> Rows | None:
     """Stack the keypoints of each frame, perhaps with scores.
 
     Args:
-        content (Any): A list with keypoints (P, K, 2), or a pair of these and scores
+        content (Any): A list with keypoints (P, K, 2), or a pair of them and scores
             (P, K), for each of T frames. P may differ between frames.
 
     Returns:
-        Rows | None: Keypoints (T, P, K, 2) and perhaps scores (T, P, K), NaN and 0 for
-        people who are not in a frame; None if the content is something else.
+        Rows | None: Keypoints (T, P, K, 2) and perhaps scores (T, P, K), where P is the
+        largest number of people. Missing people are NaN, with scores of 0. None if the
+        content has another structure.
     """
     if not isinstance(content, list):
         return None
@@ -35,7 +36,7 @@ def read_people(content: Any) -> Rows | None:
     most = max(len(pair[0]) for pair in pairs)
 
     def stack(frames: tuple[np.ndarray, ...], missing: float) -> np.ndarray:
-        """Stack arrays (P, ...) of as many people as most frames have."""
+        """Stack arrays (P, ...), filled up to the largest number of people."""
         shape = (len(frames), most, *frames[0].shape[1:])
         stacked = np.full(shape, missing, np.float64)
         for row, people in zip(stacked, frames, strict=True):

@@ -11,7 +11,7 @@ meters around the pelvis, and ``pred_cam_t`` moves them to the camera:
       'points_2d': [[640, 300]], 'focal_length': 1100}]
 
 A fork nests the keys of a person in the dicts ``skeleton`` and ``camera``. Tables of
-SAM3DBody-cpp have other names of fingers.
+SAM3DBody-cpp name fingers differently.
 """
 
 import re
@@ -34,7 +34,7 @@ _POINTS = {'tip': 4, 'first': 3, 'second': 2, 'third': 1}
 
 
 def joint_name(name: str) -> str:
-    """Return a joint's name as skeletons have it.
+    """Convert SAM3DBody-cpp's name of a joint to the name in our skeletons.
 
     >>> joint_name('right_ring_tip')
     'right_ring_finger4'

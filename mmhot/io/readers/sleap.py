@@ -20,7 +20,7 @@ _ARRAYS = {'tracks', 'node_names', 'point_scores'}
 
 
 def read_csv(path: Path) -> Rows:
-    """Read the x, y and score of each joint; track IDs may be empty."""
+    """Read a table, with one row per instance; track IDs may be empty."""
     header, *lines = cells_of(path)
     joints = [x.removesuffix('.x') for x in header if x.endswith('.x')]
     names = [f'{joint}.{axis}' for joint in joints for axis in ('x', 'y', 'score')]
@@ -34,7 +34,7 @@ def read_csv(path: Path) -> Rows:
 
 
 def read_hdf5(path: Path) -> Rows:
-    """Read an analysis file.
+    """Read an analysis file, with one row per instance.
 
     Raises:
         ValueError: If h5py is not installed, or the file is another HDF5 file.

@@ -47,25 +47,25 @@ _METERS = {
     **dict.fromkeys(('ft', 'feet'), 0.3048),
 }
 _SAME_RATE = 0.01  # relative difference of stated rate and times due to rounding
-# Columns of a joint: NAME_x or xNAME, and the unit.
+# Names of a joint's columns: NAME_x or xNAME; then perhaps the unit
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
 _COLUMNS = (
     re.compile(rf'(?P<name>.+?)[_. ]?(?:3D)?{_AXIS}', re.I),
     re.compile(rf'{_AXIS}[_. ]?(?P<name>.+)', re.I),
 )
 _UNIT = re.compile(r'\s*[(\[].*[)\]]')
-# What comes before the names and numbers of joints.
+# Prefixes of the names and numbers of joints
 _PREFIX = re.compile(
     r'^(.*:|PoseLandmark\.|body_|(landmark|keypoint|joint)_?(?=\d))', re.I
 )
-# Other columns, their letters in lower case.
+# Names of other columns, in lower case
 _JOINT = re.compile(
     r'(joint|keypoint|landmark|marker|bodypart)(name|id|idx|index)?|id|point|name'
 )
 _PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
-# Words for no number, also of Excel (#N/A) and of C (-nan(ind), -1.#IND).
+# Text in place of a number, including Excel's (#N/A) and C's (-nan(ind), -1.#IND)
 _NO_NUMBER = re.compile(r'-?|#.*|n/?a|null|none|[+-]?(nan.*|1\.#.*)', re.I)
-# Numbers with a thousands separator, by this and the decimal sign.
+# Numbers with a thousands separator, by the separator and the decimal sign
 _THOUSANDS = {
     (',', '.'): re.compile(r'-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}'),
     ('.', ','): re.compile(r'-?\d{1,3}(\.\d{3})+,\d+|-?\d{1,3}(\.\d{3}){2,}'),
@@ -103,8 +103,8 @@ def read_table(path: Path) -> Rows:
         path (Path): The file.
 
     Returns:
-        Rows: One row per person and frame, with the rate of times if there are some.
-        MediaPipe's landmarks in shares of the image are 2D keypoints.
+        Rows: One row per person and frame; with a rate if the table has times.
+        MediaPipe's landmarks in shares of the image become 2D keypoints.
 
     Raises:
         ValueError: If the table has no rows, no frames, or no numbers.
@@ -153,7 +153,7 @@ def _read_joints(
         raise ValueError(
             'has columns x, y and z, but no columns for the frame and the joint'
         )
-    # Names of joints say more than their numbers.
+    # A column with names of joints is preferred to one with numbers.
     column = max(named, key=lambda n: not lines[0][n].isdigit())
     names = [line[column] for line in lines]
     track = np.zeros(len(lines)) if track is None else track
@@ -183,7 +183,13 @@ def read_trc(path: Path) -> Rows:
     """Read marker paths (``.trc``).
 
     The header states the unit and the rate, but not the axes. OpenSim, and programs
-    that write files for it, have y up. Times count more than the rate of the header.
+    that write files for it, have y up. If times contradict the rate, they are used.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Rows: One row per person and frame, in meters.
 
     Raises:
         ValueError: If the unit is unknown, or the file is damaged.
@@ -205,10 +211,10 @@ def read_trc(path: Path) -> Rows:
         rows.times = counted.passed
         if not abs(counted.rate / stated - 1) < _SAME_RATE:
             _LOGGER.warning(
-                '%s: times are of %.4g frames/s, but DataRate is %g: times are used',
+                '%s: DataRate is %g, but times have %.4g frames/s: times are used',
                 path.name,
-                counted.rate,
                 stated,
+                counted.rate,
             )
             rows.fps = counted.rate
     return rows
@@ -216,6 +222,13 @@ def read_trc(path: Path) -> Rows:
 
 def read_c3d(path: Path) -> Rows:
     """Read points of motion capture (``.c3d``), which may state which axis is up.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Rows: One row per person and frame, in meters. Markers that were not seen are
+        NaN.
 
     Raises:
         ValueError: If ezc3d is not installed, or the unit is unknown.
@@ -243,10 +256,10 @@ def _rows_of_markers(
     track: np.ndarray | None = None,
     **stated: Any,
 ) -> Rows:
-    """Make rows of markers, perhaps with scores, (T, M, 3 or 4).
+    """Build rows from markers, perhaps with scores, (T, M, 3 or 4).
 
-    Labels may name the subjects; frames are then counted if they have no numbers. If
-    some markers have labels, the others are left out.
+    Labels such as ``Ann:nose`` name subjects, which become tracks. If some markers have
+    labels, the others are left out.
     """
     if named := [n for n, label in enumerate(labels) if label]:
         points = points[:, named]
@@ -255,7 +268,7 @@ def _rows_of_markers(
     for marker, label in enumerate(labels):
         subject, _, name = label.rpartition(':')
         markers.setdefault(subject, {})[name] = marker
-    # The other names are props.
+    # Subjects with few of these markers are props.
     shared = max(markers.values(), key=len).keys()
     subjects = [x for x in markers if len(markers[x].keys() & shared) > len(shared) / 2]
     if len(subjects) < 2 or track is not None:
@@ -304,7 +317,7 @@ def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
 
 
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
-    """Convert some columns of lines to numbers (N, C), NaN where there is none.
+    """Convert some columns of lines to numbers (N, C), NaN where one is missing.
 
     >>> numbers_of([['1.5', '#N/A'], ['-1,234.5', '7']], [0, 1])
     array([[    1.5,     nan],
@@ -330,14 +343,17 @@ def _text_of(path: Path) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """Decode UTF-16 with a byte order mark, as Excel writes it, or else UTF-8."""
+    """Decode UTF-8, or UTF-16 if a byte order mark shows it, as Excel writes it."""
     return data.decode('utf-16' if data.startswith(WIDE) else 'utf-8-sig', 'replace')
 
 
 def _column(
     header: Sequence[str], lines: list[list[str]], pattern: re.Pattern[str]
 ) -> tuple[str, list[str]] | None:
-    """Return the first name, spelled, that a pattern allows, and the cells below it."""
+    """Return the spelling and cells of the first column whose name fits a pattern.
+
+    Empty columns are skipped.
+    """
     for column, name in enumerate(map(spell, header)):
         cells = [line[column] for line in lines]
         if pattern.fullmatch(name) and any(cells):
@@ -368,6 +384,6 @@ def _matched(names: Sequence[str], pattern: re.Pattern[str]) -> dict[str, list[i
 
 
 def _names_of(names: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the names of joints as skeletons have them; None of numbers."""
+    """Return the names of joints in our skeletons; None if they are only numbers."""
     joints = tuple(sam_3d_body.joint_name(_PREFIX.sub('', name)) for name in names)
     return None if all(x.isdigit() or not x for x in joints) else joints

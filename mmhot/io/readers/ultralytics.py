@@ -1,8 +1,8 @@
 """Ultralytics 8: results, their JSON, labels; supervision's keypoints.
 
-Results of a model with ``-pose`` in its name are read in memory, without importing the
-package, and so are supervision's ``KeyPoints``, which RF-DETR returns. The list that
-``result.to_json()`` writes for a frame has columns of points:
+Results of a model with ``-pose`` in its name are read from memory, without importing
+the package. So are supervision's ``KeyPoints``, which RF-DETR returns.
+``result.to_json()`` writes the points of a person by coordinate:
 
     >>> points = {'x': [612, 618], 'y': [110, 104], 'visible': [0.9, 0.8]}
     >>> plain(points)
@@ -29,8 +29,9 @@ _COLUMNS = ('x', 'y', 'visible')  # keys of all points' values in the JSON
 _SCORES = ('conf', 'keypoint_confidence', 'confidence')
 _NUM_KEYPOINTS = 17  # keypoints of COCO in a line
 _NUM_BEFORE = 5  # numbers before the keypoints: class and box
-_LONGEST_LINE = 4000  # characters; more of a first line is not looked at
-# Numbers in a line: the numbers of each keypoint, and of what comes after all of them.
+_LONGEST_LINE = 4000  # characters of a file's first line that are read
+# How many numbers each keypoint has, and how many numbers follow the keypoints, by the
+# count of all numbers in a line
 _LAYOUTS = {
     _NUM_BEFORE + size * _NUM_KEYPOINTS + rest: (size, rest)
     for size in (3, 2)
@@ -82,7 +83,7 @@ def _arrays_of(result: Any) -> dict[str, np.ndarray]:
 
 
 def label_files(folder: Path) -> list[Path]:
-    """List the files of a folder with labels; the list is empty for other folders."""
+    """List the text files of a folder of labels; empty for other folders."""
     files = sorted(folder.glob('[!.]*.txt'), key=lambda file: natural_key(file.name))
     for path in files:
         with path.open(encoding='utf-8', errors='replace') as file:
@@ -92,13 +93,15 @@ def label_files(folder: Path) -> list[Path]:
 
 
 def read_labels(files: list[Path], folder: Path) -> Rows:
-    """Read the people of :func:`label_files`; coordinates are shares of the image size.
-
-    Only the track IDs of people that the tracker has confirmed are known.
+    """Read people from labels.
 
     Args:
-        files (list[Path]): The labels, one file for each frame.
+        files (list[Path]): Result of :func:`label_files`, one file for each frame.
         folder (Path): Their folder, for messages.
+
+    Returns:
+        Rows: One row per line, in shares of the image size. Track IDs are -1 where the
+        tracker has not confirmed a person.
 
     Raises:
         ValueError: If the lines do not have 17 keypoints.

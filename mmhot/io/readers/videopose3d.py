@@ -27,6 +27,12 @@ KEYS = {'reconstruction': Key('points')}
 def read_custom(content: Mapping[str, Any]) -> Rows:
     """Read the keypoints of one person in one video.
 
+    Args:
+        content (Mapping[str, Any]): Arrays of the file by name.
+
+    Returns:
+        Rows: One row per frame, in pixels.
+
     Raises:
         ValueError: If there are several videos or people.
     """
@@ -34,11 +40,11 @@ def read_custom(content: Mapping[str, Any]) -> Rows:
     if not isinstance(videos, dict) or len(videos) != 1:
         listed = ', '.join(map(str, videos)) if isinstance(videos, dict) else 'none'
         raise ValueError(
-            f'must have one video, has {listed:.100}: prepare a file for each'
+            f'must have one video, got {listed:.100}: prepare a file for each'
         )
     [(name, cameras)] = videos.items()
     [people] = cameras.values()
     if len(people) != 1:
-        raise ValueError(f'must have one person, has {len(people)}')
+        raise ValueError(f'must have one person, got {len(people)}')
     size = content.get('metadata', {}).get('video_metadata', {}).get(name, {})
     return Rows(people[0], width=size.get('w'), height=size.get('h'))
