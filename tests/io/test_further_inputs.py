@@ -94,12 +94,12 @@ def test_custom_data_of_videopose3d(tmp_path):
     assert (clip.width, clip.height, clip.skeleton) == (*SIZE, 'coco-17')
     np.testing.assert_allclose(clip.tracks[0].keypoints, POINTS, rtol=1e-6)
     several = {name: {'custom': [POINTS]} for name in ('a.mp4', 'b.mp4')}
-    with pytest.raises(ValueError, match=r'one video, has a.mp4, b.mp4'):
+    with pytest.raises(ValueError, match=r'one video, got a.mp4, b.mp4'):
         mmhot.read_keypoints(custom(path, several), fps=50)
-    with pytest.raises(ValueError, match='one person, has 2'):
+    with pytest.raises(ValueError, match='one person, got 2'):
         mmhot.read_keypoints(custom(path, {'a': {'custom': [POINTS] * 2}}), fps=50)
     np.savez(path, positions_2d=POINTS)
-    with pytest.raises(ValueError, match='one video, has none'):
+    with pytest.raises(ValueError, match='one video, got none'):
         mmhot.read_keypoints(path, fps=50)
 
 

@@ -33,7 +33,7 @@ endheader
 def write_mot(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
     """Write the angles of one person as a motion of OpenSim's full-body model.
 
-    The file begins with the first pose, and frames without a pose repeat the nearest
+    The file begins with the first pose, and repeats the nearest pose in frames without
     one. The header has the origin.
 
     Args:

@@ -21,7 +21,7 @@ from mmhot.io.writers.rigs import BVH_PROFILES, Rig
 from mmhot.options import Option
 from mmhot.structures.clips_3d import Clip3D
 
-_CENTIMETERS = 100.0
+_CENTIMETERS = 100.0  # centimeters per meter
 # Length of the end site of a limb without an end joint, as a share of its last bone.
 # It is short, so that feet end above the floor.
 _END = 0.15
@@ -44,8 +44,8 @@ class BvhOptions(WriterOptions):
 def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> str:
     """Write the motion of one person as ``.bvh``, with the rig of a profile.
 
-    The format has neither frame numbers nor gaps: it begins with the video, has a
-    constant rate, and frames without a pose repeat the nearest one.
+    The format has neither frame numbers nor gaps: a file begins with the video, has a
+    constant rate, and repeats the nearest pose in frames without one.
 
     Args:
         clip (Clip3D): One track of ``h36m-17`` or ``h36m-24``, perhaps with fingers, in
@@ -54,8 +54,8 @@ def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> s
         export (Export): Profile, rate and origin.
 
     Returns:
-        str: How far joints are from the clip's joints, as bones have constant lengths,
-        and where the origin is, as the format has no field for it.
+        str: Note for the user: how far constant bone lengths move the joints, and where
+        the origin is, as the format has no field for it.
     """
     rig = BVH_PROFILES[export.of(BvhOptions).bvh_profile].with_fingers(clip.joint_names)
     clip = at_constant_rate(clip, export.of(OutputRate).out_fps or rig.fps)
@@ -93,9 +93,8 @@ def write_bvh(motion: RigidMotion, fps: float, path: str | Path, rig: Rig) -> No
 def _channels(motion: RigidMotion, rig: Rig) -> tuple[np.ndarray, str]:
     """Return the angles of each joint, radians, (K, T, 3), and the order of their axes.
 
-    Near the poles of an order, where the second angle is a right angle, the other two
-    change much while the joint turns little. The order with the smallest such steps is
-    chosen.
+    If the second angle is close to a right angle (gimbal lock), the other two change
+    fast while the joint turns slowly. The rig's order in which this is least is chosen.
     """
     rotations = np.swapaxes(motion.rotations, 0, 1)
     same = (rotations[:, :-1] * rotations[:, 1:]).sum((-1, -2))  # 1 + 2 cos of turns

@@ -14,7 +14,7 @@ from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.skeletons.gait import SIDES
 from mmhot.structures.clips_3d import Clip3D
 
-_MILLIMETERS = 1000.0  # millimeters of a meter
+_MILLIMETERS = 1000.0  # millimeters per meter
 _COMPUTED = 0.0  # residual of computed points, by the rules of the format
 _UNKNOWN = -1.0  # residual of points that were not seen
 _NUM_LIFTED = 17  # joints after these, such as toes, are computed from them
@@ -25,10 +25,10 @@ _BLOCK = 512  # bytes; a file consists of blocks of this size
 def write_person(clip: Clip3D, path: str | Path, export: object = None) -> None:
     """Write the joints of one person as points: millimeters, z up, a constant rate.
 
-    The file begins with the first pose. Residuals are the expected errors where they
-    are known, and else 0, the format's value for computed points. Joints with a score
-    of 0 were not seen and are left out: their residual is -1, as in frames without a
-    pose.
+    The file begins with the first pose. The residual of a point is its expected error
+    in millimeters, or 0, the format's value for computed points, if that is unknown.
+    Points are missing, with a residual of -1, in frames without a pose and where the
+    score of a joint is 0.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes.

@@ -11,16 +11,17 @@ from mmhot.io.writers.export import Export
 from mmhot.structures.clips_3d import Clip3D
 
 _PERSON = 1  # ID of the category
-_SAME = 0.01  # frames; times that are farther from whole frames have a variable rate
+_SAME = 0.01  # frames; if times are farther from whole frames, the rate is variable
 
 
 def write_coco(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write the 2D keypoints of a clip, which :func:`mmhot.read_keypoints` reads back.
+    """Write the 2D keypoints of a clip.
 
-    All keypoints of the 2D model are written, also keypoints that are not lifted.
-    Joints that were filled in are not labeled. ``info`` has the frame rate and the
-    steps that have run; tools that drop ``info`` lose them. Images have the names of
-    their files, and frame numbers have gaps where times have gaps.
+    :func:`mmhot.read_keypoints` reads them back. All keypoints of the 2D model are
+    written, also keypoints that are not lifted. Joints that were filled in are not
+    labeled. ``info`` has the frame rate and the steps that have run, and annotation
+    tools may drop it. Images have the names of their files, and frame numbers have gaps
+    where times have gaps.
 
     Args:
         clip (Clip3D): The clip, in any axes.

@@ -54,19 +54,19 @@ class DrawOption(WriterOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class OutputRate(WriterOptions):
-    """Option of motions with a rate of their own."""
+    """Option of formats that may have another rate than the video."""
 
     out_fps: Annotated[
         float | None,
-        'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: of '
-        'the video; 30 in the profile lafan1)',
+        'frame rate of .bvh, .glb, .mot and .trc, such as 24 for Blender (default: the '
+        "video's; 30 in the profile lafan1)",
         Option(low=1, high=1000),
     ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class OriginOption(WriterOptions):
-    """Option of motions that start somewhere on the floor."""
+    """Option of formats with positions on the floor."""
 
     origin: Annotated[
         Literal['person', 'camera'],
@@ -99,11 +99,11 @@ class Export:
 
     Attributes:
         footage (Images, optional): The video to show behind the keypoints.
-        thumbnails (Mapping[int, bytes]): JPEG images of its frames by number, as far as
-            they were made before.
-        progress (Count): Receives the numbers of frames done and of all.
+        thumbnails (Mapping[int, bytes]): JPEG images of its frames by number, if they
+            were made before.
+        progress (Count): Function of the number of frames done and of all frames.
         origin (np.ndarray): The clip's origin in the world, meters, z up, (3,).
-        values (Values): What the user stated, see :meth:`of`.
+        values (Values): Options that the user stated, see :meth:`of`.
     """
 
     footage: Images | None = None
@@ -113,10 +113,13 @@ class Export:
     values: Values = field(default_factory=lambda: Values({}, ()))
 
     def of(self, kind: type[T]) -> T:
-        """Return the options of a class that the format lists.
+        """Return the options of one class, with the user's values.
 
         Args:
-            kind (type): Class of the options.
+            kind (type): Class of the options, one that the format lists.
+
+        Returns:
+            Options: Its instance.
 
         Example::
 

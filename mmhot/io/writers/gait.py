@@ -23,20 +23,24 @@ _NUMBERS = (
     *('contact', 'lift_off', 'next_contact', 'step_time', 'step_length'),
     *('step_width', 'stride_time', 'stride_length', 'speed', 'cadence', 'stance'),
 )
-# Sine of the angle between a treadmill and the image, 30 degrees. Beyond it, lifted
-# feet move too little in depth: half of their way if seen from the front or behind.
+# Sine of the largest angle between a treadmill and the image plane, 30 degrees. Beyond
+# it step lengths are unknown, as depths of lifted feet are too small: by half if the
+# person is seen from the front or from behind. Higher values accept more directions.
 _FRONT = 0.5
 
 
 def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
-    """Find the strides of all people in a clip in ``'world'`` axes.
+    """Find the strides of all people.
 
     Lengths of steps on a treadmill are NaN unless it is seen from the side.
+
+    Args:
+        clip (Clip3D): People of Human3.6M's joints in ``'world'`` axes.
 
     Returns:
         list[tuple[int, Stride]]: Track ID and stride.
     """
-    of_people = []
+    found = []
     for rows in clip.stretches():
         poses = clip.keypoints_3d[rows].astype(np.float64)
         root = clip.root_3d[rows].astype(np.float64)
@@ -50,8 +54,8 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
                     replace(stride, step_length=np.nan, stride_length=np.nan)
                     for stride in strides
                 ]
-        of_people += [(int(clip.track[rows[0]]), stride) for stride in strides]
-    return of_people
+        found += [(int(clip.track[rows[0]]), stride) for stride in strides]
+    return found
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | None:
@@ -65,7 +69,7 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | No
         export (object): Not used.
 
     Returns:
-        str | None: A note on what is unknown, if something is.
+        str | None: Note for the user on lengths and cycles that are left out, if any.
 
     Raises:
         NothingToWriteError: If no person walks.

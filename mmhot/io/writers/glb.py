@@ -22,11 +22,11 @@ from mmhot.io.writers.rigs import HUMAN_IK, Rig
 from mmhot.structures.clips_3d import Clip3D
 
 _COLOR = (0.62, 0.65, 0.70)
-_UNTURNED = 1e-6  # quaternion part; joints that never turn by more have no channel
+_UNTURNED = 1e-6  # x, y or z of a quaternion; joints that never turn more are static
 _KINDS = {1: 'SCALAR', 2: 'VEC2', 3: 'VEC3', 4: 'VEC4', 16: 'MAT4'}
 _COMPONENTS = {'u1': 5121, 'u2': 5123, 'u4': 5125, 'f4': 5126}
-_VERTICES = 34962  # target of arrays of a mesh that hold vertices
-_INDICES = 34963  # target of arrays of a mesh that hold corners of triangles
+_VERTICES = 34962  # target of a mesh's arrays of vertices
+_INDICES = 34963  # target of a mesh's arrays of indices of vertices
 
 
 class _Gltf:
@@ -117,9 +117,9 @@ class _Gltf:
 def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str | None:
     """Write all people of a clip as skinned and animated mannequins.
 
-    The scene is in meters, y up (world x, z, -y). Each person has a root node, from
-    ``Person 1`` on, and joints named as in HumanIK. People are scaled to zero in frames
-    without them. The extras of the scene state the origin of the file.
+    The scene is in meters, y up (world x, z, -y). Each person has a root node,
+    ``Person 1`` and so on, and joints named as in HumanIK. People are scaled to zero in
+    frames without them. The extras of the scene state the origin of the file.
 
     Args:
         clip (Clip3D): People of ``h36m-17`` or ``h36m-24``, perhaps with fingers, in
@@ -128,8 +128,8 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
         export (Export): Rate and origin.
 
     Returns:
-        str | None: How far joints are from the clip's joints, as bones have constant
-        lengths; None if there are no people.
+        str | None: Note for the user: how far constant bone lengths move the joints;
+        None if there are no people.
     """
     clip = at_rate(clip, export.of(OutputRate).out_fps)
     gltf = _Gltf()

@@ -19,15 +19,15 @@ from mmhot.io.writers.rigid_skeleton import (
 )
 from mmhot.io.writers.rigs import HUMAN_IK, Rig
 
-_MOST_UNFITTED = 250  # frames; earlier ones no longer change the direction of feet
+_MOST_UNFITTED = 250  # frames; earlier frames hardly change the direction of feet
 _UNKNOWN = 1e6  # variance of a direction that was never seen
 
 
 class RunningMean:
     """Running mean of measurements, numbers or arrays (...), that never jumps.
 
-    At first it is the mean of all frames, then of some frames of about the last ten
-    seconds.
+    At first it is the mean of all frames, then of a few frames a second over about the
+    last ten seconds.
 
     >>> mean = RunningMean()
     >>> [float(mean(lambda: size, time=size / 30)) for size in (1.0, 2.0, 6.0)]
@@ -78,10 +78,10 @@ class LiveRig:
         self._feet = _FootFilter()
 
     def learn(self, joints: np.ndarray, time: float) -> np.ndarray:
-        """Update the bone lengths by the next frame.
+        """Update the bone lengths with the next frame.
 
-        All frames are learned from, so that no motion depends on which frames are
-        fitted.
+        Call this method for every frame, also for frames that are not fitted, so that
+        motions do not depend on which frames are fitted.
 
         Args:
             joints (np.ndarray): Human3.6M's joints in meters, z up from the floor,
@@ -95,10 +95,10 @@ class LiveRig:
         return self._rest(lambda: _even_offsets(joints[None]), time)
 
     def fit(self, joints: np.ndarray, time: float, rest: np.ndarray) -> RigidMotion:
-        """Fit a frame that was learned from.
+        """Fit a frame that was passed to :meth:`learn`.
 
         Args:
-            joints (np.ndarray): The joints that were learned, (17, 3).
+            joints (np.ndarray): The same joints, (17, 3).
             time (float): Time of the frame in seconds.
             rest (np.ndarray): Result of :meth:`learn`, (K, 3).
 
@@ -135,7 +135,7 @@ class LiveRig:
 class _FootFilter:
     """Kalman filter of the directions in which two feet point.
 
-    It does live what the smoothing in :func:`fit_rig` does for a whole motion: the
+    It replaces the smoothing of :func:`fit_rig`, which needs the whole motion. The
     uncertainty of a direction grows with the path of the ankle, so that a resting foot
     keeps its direction.
     """
@@ -152,9 +152,9 @@ class _FootFilter:
         turner.turn_feet(np.array([*map(self._correction, directions, ankles)]))
 
     def _correction(self, direction: np.ndarray, ankles: np.ndarray) -> np.ndarray:
-        """Return how far to turn the feet, radians (2,), by their state in a frame.
+        """Update the filter by a frame; return the turns of the feet, radians (2,).
 
-        Both arguments are (2, 3): where the feet point, and the ankles in meters.
+        Both arguments are (2, 3): the directions of the feet, and the ankles in meters.
         """
         x, y, _ = direction.T
         seen = np.arctan2(y, x)

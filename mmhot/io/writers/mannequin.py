@@ -16,15 +16,15 @@ from mmhot.io.writers.rigid_skeleton import RigidMotion, least_rotation
 from mmhot.io.writers.rigs import TOE, TOE_END, TYPICAL_SHIN, Rig
 
 TEMPLATE = Path(__file__).with_suffix('.npz')
-# Lengths of the template are centimeters of a typical adult, x left, y up, z forward.
+# The template is a typical adult, in centimeters: x left, y up, z forward.
 _SHIN = 100 * TYPICAL_SHIN
 _LOWERED = np.radians(45)  # angle of the template's arms below the rest pose
-_FLESH = 7.0  # centimeters of flesh beside the joints of hips and shoulders
+_FLESH = 7.0  # centimeters from the joints of hips and shoulders to the surface
 # Parts of a limb, and the joints where their bones end.
 _ARM = dict(shoulder='elbow', elbow='wrist', wrist='hand_end')
 _LEG = dict(hip='knee', knee='foot')
 _TRUNK = ('root', 'spine_0', 'spine_1', 'spine_2', 'thorax')
-_METERS = 0.01  # meters of a centimeter
+_METERS = 0.01  # meters per centimeter
 # Directions along the lowered left arm, and up from the back of its hand
 _DOWN = np.array([np.cos(_LOWERED), -np.sin(_LOWERED), 0])
 _OVER = np.array([np.sin(_LOWERED), np.cos(_LOWERED), 0])
@@ -133,7 +133,7 @@ def make_mannequin(motion: RigidMotion, rig: Rig) -> Mannequin:
 
 
 class _Body:
-    """Sizes of a person relative to the template.
+    """Body of a person, to which the template is fitted.
 
     Args:
         place (dict[str, np.ndarray]): Joints of the person's rest pose, (3,) meters.
@@ -180,18 +180,18 @@ class _Body:
         return moved + (shoulder + _turn(side) @ (self.place[start] - shoulder))
 
     def _stretch(self, start: str, end: str) -> float:
-        """Return the length of a bone, meters, by the template's, centimeters."""
+        """Divide the length of a bone, meters, by the template's, centimeters."""
         length = np.linalg.norm(self.place[end] - self.place[start])
         return float(length / np.linalg.norm(_joint(end) - _joint(start)))
 
     def _trunk(self, at: int) -> tuple[float, float]:
-        """Return the width and height of a part of the trunk, by the template's."""
+        """Divide the width and height of a part of the trunk by the template's."""
         hips, shoulders = map(self._width, ('hip', 'shoulder'))
         width = hips + at / 3 * (shoulders - hips)
         return width, self._stretch(*_TRUNK[at : at + 2])
 
     def _width(self, pair: str) -> float:
-        """Return how far hips or shoulders are apart, by the template's distance."""
+        """Divide the width at the hips or shoulders by the template's."""
         half = (self.place[f'left_{pair}'] - self.place[f'right_{pair}'])[0] / 2
         return (half + _FLESH * self.thickness) / (_joint(f'left_{pair}')[0] + _FLESH)
 

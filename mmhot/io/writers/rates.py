@@ -1,4 +1,4 @@
-"""Frames of formats with a pose in each frame: other rates, and gaps."""
+"""Constant rates, and formats without gaps: interpolation and filling of frames."""
 
 from dataclasses import replace
 
@@ -17,7 +17,10 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
 
     Args:
         clip (Clip3D): The clip.
-        fps (float | None): Frames per second; None keeps the clip.
+        fps (float | None): Frames per second; None returns the clip as it is.
+
+    Returns:
+        Clip3D: The clip at this rate, without its cuts and its camera path.
     """
     if fps is None or not len(clip):
         return clip

@@ -16,11 +16,11 @@ from mmhot.structures.clips_3d import Clip3D
 if TYPE_CHECKING:
     from rerun import ComponentColumnList, RecordingStream, TimeColumn
 
-# Entity paths.
+# Paths of entities
 WORLD = 'world'  # 3D poses, meters
 IMAGE = 'image'  # 2D keypoints, pixels
 ERRORS = 'expected_error'
-# Timelines.
+# Names of timelines
 FRAME = 'frame'  # frame numbers
 SECONDS = 'seconds'  # timestamps
 
@@ -61,7 +61,7 @@ def write_recording(clip: Clip3D, path: str | Path, export: Export = Export()) -
 
 
 def _layout(rr: ModuleType, clip: Clip3D) -> object:
-    """Show the 2D and the 3D view side by side, expected errors below."""
+    """Lay out the 2D and the 3D view side by side, and expected errors below them."""
     views = rr.blueprint
     layout = views.Horizontal(
         views.Spatial2DView(origin=IMAGE, name='2D keypoints'),
@@ -92,7 +92,7 @@ def _send_person(
     rows = np.flatnonzero(clip.track == track)
     scores = clip.scores[rows].ravel()
     frames = clip.frame[rows]
-    # A person is cleared after the last frame of a run of frames.
+    # After a run of frames, one frame without values clears the person.
     every = np.union1d(frames, frames + 1)
     is_present = np.isin(every, frames).astype(int)
     times = _timelines(rr, every, clip.seconds(every))
@@ -145,7 +145,7 @@ def _timelines(
 def _send_video(
     rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, export: Export
 ) -> None:
-    """Send the video as a file in AV1, and which of its frames each time has."""
+    """Send the video as a file in AV1, with the time of each of its frames."""
     # The encoder would write its settings to stderr.
     os.environ.setdefault('SVT_LOG', '1')
     count = int(clip.frame.max() - clip.frame.min()) + 1

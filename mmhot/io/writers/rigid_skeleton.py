@@ -1,8 +1,8 @@
 """Skeletons with constant bone lengths: rotations of joints from their positions.
 
 :func:`fit_rig` fits the rig of a program to a person. It fits the joint tree
-(:func:`fit_rigid_skeleton`), and then turns feet, hands and head, which have further
-points or stand on the floor.
+(:func:`fit_rigid_skeleton`), and then turns feet, hands and head by further points, or
+levels feet on the floor.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,14 +27,16 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT, Skeleton, get_skeleton
 
 Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 """Rotation from z up to y up; x stays."""
-# Feet near the floor are leveled: less the higher the ankle is, and the more they lean.
-_MAX_LIFT = 0.15  # meters; ankles this far above their height in standing are not level
+# Feet near the floor are leveled: less if the ankle is high or the foot leans.
+_MAX_LIFT = 0.15  # meters above an ankle's height in standing; higher feet stay as is
 _MAX_LEAN = np.radians(45)  # radians; feet that lean more are leveled less
 # The direction in which a foot points is smoothed while its ankle rests.
-YAW_ERROR = 0.2  # radians; deviation of the direction seen; higher smooths more
+YAW_ERROR = (
+    0.2  # radians; standard deviation of the direction seen; higher smooths more
+)
 YAW_CHANGE = 10.0  # radians per meter that the ankle moves; higher smooths less
-MIN_STEP = 3e-4  # meters per frame; ankles that rest count as moving by as much
-MAX_YAW = np.radians(30)  # radians; corrections of a direction end there
+MIN_STEP = 3e-4  # meters per frame; slower ankles count as moving by this much
+MAX_YAW = np.radians(30)  # radians; largest correction of a direction
 _ENDS = get_skeleton('h36m-24')
 _UNTURNED = np.eye(3)
 FEET = [HUMAN_IK.joints.index(f'{side}_foot') for side in ('left', 'right')]
@@ -90,8 +92,8 @@ class Turner:
 
     Attributes:
         positions (np.ndarray): Joints before they were turned, meters, (T, K, 3).
-        axes (np.ndarray): Axes of the joints as columns, (T, K, 3, 3). Joints below one
-            that was turned keep the axes they had before.
+        axes (np.ndarray): Axes of the joints as columns, (T, K, 3, 3). They contain
+            the turns of the joints themselves, but not of joints above them.
     """
 
     def __init__(self, motion: RigidMotion) -> None:
@@ -99,7 +101,7 @@ class Turner:
         self.positions, self.axes = motion.placed()
 
     def turn(self, joint: int, axes: np.ndarray) -> None:
-        """Turn a joint, and all below it, to axes (T, 3, 3) in the world."""
+        """Turn a joint to axes (T, 3, 3) in the world, with all joints below it."""
         above = np.swapaxes(self.axes[:, self.motion.parents[joint]], -1, -2)
         self.axes[:, joint] = axes
         self.motion.rotations[:, joint] = above @ axes
@@ -118,12 +120,13 @@ def fit_rig(
     rest: np.ndarray | None = None,
     hold: Callable[[Turner], None] | None = None,
 ) -> RigidMotion:
-    """Fit the rig of a program to a person on a floor: a motion of ``rig.joints``.
+    """Fit the rig of a program to a person on a floor.
 
-    Human3.6M's joints do not determine all rotations. Where they leave one open, bones
-    with one child do not twist against their parent, feet point where shins do, and
-    feet near the floor are level. The joints of ``h36m-24`` determine the rotations of
-    feet, hands and head; fingers determine hands more exactly.
+    Human3.6M's joints do not determine all rotations. Undetermined rotations follow
+    three rules: bones with one child do not twist against their parent, feet point
+    where shins do, and feet near the floor are level. The joints of ``h36m-24``
+    determine the rotations of feet, hands and head; fingers determine hands more
+    exactly.
 
     Args:
         positions (np.ndarray): Joints of ``h36m-17`` or ``h36m-24``, then fingers, in
@@ -136,7 +139,7 @@ def fit_rig(
             Default: a smoothing over all frames.
 
     Returns:
-        RigidMotion: The motion.
+        RigidMotion: Motion of ``rig.joints``.
 
     Example::
 
@@ -195,7 +198,7 @@ def place_bones(
 
 
 def joint_errors(motion: RigidMotion, rig: Rig, positions: np.ndarray) -> np.ndarray:
-    """Measure how far constant bones move joints.
+    """Measure how far constant bone lengths move joints.
 
     Args:
         motion (RigidMotion): Motion of ``rig.joints``.
@@ -246,7 +249,7 @@ def _with_toes(body: RigidMotion) -> RigidMotion:
 def _turn_foot(
     turner: Turner, seen: dict[str, np.ndarray], side: str, foot: int
 ) -> None:
-    """Turn a foot as its heel and toe show, by positions (T, 3) of named joints."""
+    """Turn a foot by its heel and toe; ``seen`` has positions (T, 3) by joint name."""
     sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])
     shin = seen[f'{side}_knee'] - seen[f'{side}_foot']
     left = unit_vectors(np.cross(shin, sole))
@@ -256,7 +259,7 @@ def _turn_foot(
 def _turn_hand(
     turner: Turner, seen: dict[str, np.ndarray], side: str, wrist: int
 ) -> None:
-    """Bend a hand to where its joint shows, by positions (T, 3) of named joints."""
+    """Bend a hand towards its joint; ``seen`` has positions (T, 3) by joint name."""
     forearm = turner.axes[:, turner.motion.parents[wrist]]
     hand = seen[f'{side}_hand'] - seen[f'{side}_wrist']
     bend = least_rotation(forearm @ turner.motion.offsets[wrist], hand)
@@ -266,7 +269,7 @@ def _turn_hand(
 def _turn_head(
     turner: Turner, seen: dict[str, np.ndarray], neck: int, head: int
 ) -> None:
-    """Twist the head to where the nose shows, by positions (T, 3) of named joints."""
+    """Twist the head towards the nose; ``seen`` has positions (T, 3) by joint name."""
     shoulders = (seen['left_shoulder'] + seen['right_shoulder']) / 2
     axes = turner.axes[:, neck]
     up = unit_vectors(axes @ turner.motion.offsets[head])
@@ -295,7 +298,7 @@ def _hold_feet(turner: Turner) -> None:
     """Keep the direction of feet while their ankles rest.
 
     The direction of each foot is smoothed by least squares: it stays near the direction
-    seen, and changes by little between frames where the ankle hardly moves.
+    seen, and hardly changes between frames in which the ankle hardly moves.
     """
     turns = []
     for foot in FEET:
@@ -314,7 +317,7 @@ def _hold_feet(turner: Turner) -> None:
 def _add_fingers(
     motion: RigidMotion, seen: dict[str, np.ndarray], side: str, wrist: int
 ) -> RigidMotion:
-    """Turn a hand as its knuckles show, and add its fingers, straight in the rest pose.
+    """Turn a hand by its knuckles, and add its fingers, straight in the rest pose.
 
     ``seen`` has positions (T, 3) by joint name.
     """
@@ -446,7 +449,10 @@ def rest_offsets(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def _best_rotation(rest: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Rotate ``rest`` (N, 3) as close as possible to ``seen`` (T, N, 3): (T, 3, 3)."""
+    """Compute the rotations (T, 3, 3) of ``rest`` (N, 3) closest to ``seen`` (T, N, 3).
+
+    This is the solution of least squares (Kabsch 1976).
+    """
     u, _, vt = np.linalg.svd(np.swapaxes(seen, -1, -2) @ rest)
     u[..., -1] *= np.linalg.det(u @ vt)[:, None]
     return u @ vt

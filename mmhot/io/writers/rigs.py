@@ -17,11 +17,12 @@ _H36M = get_skeleton('h36m-17')
 _SIDES = ('left', 'right')
 # Axes of the rest pose: left, up and forward of the person.
 _LEFT, _UP, _FORWARD = np.eye(3)
-TOE = np.array([0.0, -0.055, 0.13])
-"""Position of the toe joint relative to the ankle of a shin of ``TYPICAL_SHIN``."""
-TOE_END = np.array([0.0, -0.005, 0.06])
 TYPICAL_SHIN = 0.43
-"""Meters, of an adult."""
+"""Length of an adult's shin in meters."""
+TOE = np.array([0.0, -0.055, 0.13])
+"""Toe joint relative to the ankle in meters, if the shin is a typical one."""
+TOE_END = np.array([0.0, -0.005, 0.06])
+"""End of the toe relative to the toe joint in meters, if the shin is a typical one."""
 FINGERS = {
     'thumb': 'Thumb',
     'forefinger': 'Index',
@@ -40,16 +41,16 @@ class Rig:
 
     # Joints with known positions: the root first, and one of them is 'thorax'.
     skeleton: Skeleton
-    # The program's names of joints. Joints without one only show where a limb ends.
+    # The program's names of joints. Joints without a name mark the ends of limbs.
     names: Mapping[str, str]
     # Weights (J, 17): the joints of `skeleton` are weighted sums of Human3.6M's joints.
     places: np.ndarray
     hands: tuple[str, ...] = ()  # sides of the body with fingers
-    # Axes of joints in the rest pose as columns (3, 3), for joints with axes other than
-    # the left, up and forward directions of the person.
+    # Axes of joints in the rest pose as columns (3, 3). By default the axes of a joint
+    # are the left, up and forward directions of the person.
     axes: Mapping[str, np.ndarray] = field(default_factory=dict)
-    # Orders of Euler angles, from the parent to the joint. All joints have the same
-    # order: the first one, unless its angles jump.
+    # Orders of Euler angles, from the parent to the joint. The one with the smallest
+    # jumps is used for all joints of a motion; the first of equally good ones.
     orders: tuple[str, ...] = ('ZXY',)
     fps: float | None = None  # frame rate, if the program expects a certain one
 
@@ -70,7 +71,7 @@ class Rig:
         return np.stack([self.axes.get(joint, np.eye(3)) for joint in self.joints])
 
     def with_fingers(self, joints: Sequence[str]) -> 'Rig':
-        """Add the fingers that a clip has among its joints, unless axes are stated."""
+        """Add the fingers among a clip's joints, unless the rig has axes of its own."""
         hands = [side for side in _SIDES if f'{side}_thumb1' in joints]
         if self.axes or not hands:
             return self

@@ -12,9 +12,10 @@ from mmhot.structures.clips_3d import Clip3D
 
 
 def write_person(clip: Clip3D, path: str | Path, export: Export = Export()) -> None:
-    """Write the joints of one person as markers, from the first pose on: meters, y up.
+    """Write the joints of one person as markers: meters, y up.
 
-    Frames without a pose repeat the nearest one.
+    The file begins with the first pose, and repeats the nearest pose in frames without
+    one.
 
     Args:
         clip (Clip3D): One track in ``'world'`` axes.
