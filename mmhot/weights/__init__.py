@@ -1,1 +1,1 @@
-"""Shipped weights, their index, and loading and converting of checkpoints."""
+"""Shipped weights and their index; models by name, loading of checkpoints."""

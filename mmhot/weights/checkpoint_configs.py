@@ -1,8 +1,8 @@
-"""Configs within checkpoints, checked so that a checkpoint from anywhere is safe.
+"""Configs inside checkpoints, checked so that untrusted checkpoints are safe to use.
 
-The text is parsed and never executed. It may build classes of listed modules, with
-arguments that their constructors have. It opens no file: a metainfo that it names is
-replaced by its content.
+The text of a config is parsed and never executed. Models may only have classes from
+listed modules, with arguments that their constructors have. No file that a config names
+is opened: the name of a metainfo file is replaced by its content.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from mmhot.errors import naming, one_line
 from mmhot.skeletons.metainfo import find_shipped_file, read_metainfo
 from mmhot.weights.config_files import parse_config_text
 
-# Keys of a config that are read. Others are settings of a training.
+# Keys of a config that are read. The other keys are settings for training.
 _SETTINGS = ('default_scope', 'codec', 'model', 'lifting')
 _SCOPES = ('mmpose', 'mmdet', 'mmengine')
 # Registry of the types under a key. Types under other keys are in MODELS.
@@ -29,8 +29,8 @@ _REGISTRIES = {
     **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
     'init_cfg': WEIGHT_INITIALIZERS,
 }
-# Modules of these packages with classes that read no file and import nothing. Other
-# packages' classes are permitted, as a program of the user has registered them.
+# Classes of these packages must be in one of these modules, whose classes read no file
+# and import nothing. Classes of other packages are permitted: the user registered them.
 _PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
 _MODULES = (
     'mmengine.model.weight_init.',
@@ -54,7 +54,7 @@ _MODULES = (
     'mmdet.models.task_modules.',
 )
 _PRETRAINED = 'Pretrained'
-# Keys that every type may have, and keys of MMCV's layers.
+# Keys that every type may have, also those that MMCV's layers read
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 
@@ -66,7 +66,7 @@ def config_within(checkpoint: Path, content: Any) -> Config:
         content (Any): Its content, loaded with :func:`mmhot.io.pickles.safe_load`.
 
     Returns:
-        Config: The settings, checked as this module says.
+        Config: The settings of the model, its codec and its skeleton, checked.
 
     Raises:
         ValueError: If the checkpoint has no config, or one that is not permitted.
@@ -76,8 +76,8 @@ def config_within(checkpoint: Path, content: Any) -> Config:
     text = meta.get('cfg')
     if not isinstance(text, str):
         raise ValueError(
-            f'{checkpoint} contains no config: give its config too; published '
-            'checkpoints of the papers are converted by tools/convert_checkpoint.py'
+            f'{checkpoint} contains no config: give its config too; '
+            "tools/convert_checkpoint.py converts the papers' published checkpoints"
         )
     with naming(checkpoint):
         config = parse_config_text(text)
@@ -89,7 +89,9 @@ def config_within(checkpoint: Path, content: Any) -> Config:
 
 
 def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
-    """Check settings; return a copy with the content of metainfos, and without weights.
+    """Check settings; return a copy with metainfos in place of their file names.
+
+    Initializations by weights are removed.
 
     Args:
         value (Any): The settings, or one of their values.
@@ -117,7 +119,7 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
 
 
 def _loads_file(initialization: Any) -> bool:
-    """Return whether one of the initializations of a module loads weights."""
+    """Return whether a module's ``init_cfg``, perhaps a list, loads a weights file."""
     if isinstance(initialization, list | tuple):
         return any(map(_loads_file, initialization))
     is_dict = isinstance(initialization, Mapping)
@@ -147,8 +149,8 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
     is_known = module.startswith(_MODULES) or module.split('.')[0] not in _PACKAGES
     if not is_known or not isinstance(registered, type):
         raise ValueError(
-            f'its config has the type {kind!r}, which only a config file may have: '
-            'give its config too'
+            f'its config has the type {kind!r}, which is permitted in config files '
+            'only, not in checkpoints: give its config too'
         )
     for argument in settings.keys() - _KEYS - arguments_of(registered):
         raise ValueError(f'its config has {argument!r}, which {kind} does not take')
@@ -156,9 +158,10 @@ def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
 
 @cache
 def arguments_of(kind: type) -> frozenset[str]:
-    """Return the names of a constructor's arguments, including its ``**kwargs``.
+    """Return the names of the arguments of a class.
 
-    Constructors of base classes are included as long as ``**kwargs`` reach them.
+    If its constructor has ``**kwargs``, the arguments of the base class are included,
+    and so on.
     """
     names: set[str] = set()
     for base in kind.__mro__[:-1]:

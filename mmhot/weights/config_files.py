@@ -1,7 +1,7 @@
 """Reading of config files, and of the config text in checkpoints.
 
-MMEngine stores a training's config as Python text in ``meta['cfg']``. It has only
-assignments of literals and ``dict(...)``, which are parsed, as executing the text of a
+MMEngine stores a training's config as Python text in ``meta['cfg']``. The text has only
+assignments of literals and ``dict(...)``. It is parsed, because executing text from a
 downloaded checkpoint would be unsafe.
 """
 
@@ -34,7 +34,11 @@ def read_config_file(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it cannot be read.
+        ValueError: If it is not a .py file, or its execution raises an error.
+
+    Example::
+
+        config = read_config_file('mmpose::_base_/default_runtime.py')
     """
     path = find_config(path)
     if not path.is_file():
@@ -73,16 +77,17 @@ def _registered_name(kind: Callable) -> str:
 
 
 def parse_config_text(text: str) -> Config:
-    """Parse a config of literals, as in ``Config.pretty_text``, without executing it.
+    """Parse the text of a config, without executing it.
 
     Args:
-        text (str): Python text. Its ``custom_imports`` are not imported.
+        text (str): Assignments of literals and ``dict(...)``, such as
+            ``Config.pretty_text``. Its ``custom_imports`` are not imported.
 
     Returns:
         Config: The settings.
 
     Raises:
-        ValueError: If the text is not Python, or has more than assignments of literals.
+        ValueError: If the text is not Python, or has other statements.
 
     Example:
         >>> parse_config_text("model = dict(type='HoT', depth=2)").model.depth
@@ -91,7 +96,7 @@ def parse_config_text(text: str) -> Config:
     try:
         statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError) as error:
-        raise ValueError(f'the config within is not Python: {error}') from error
+        raise ValueError(f'the config inside is not Python: {error}') from error
     settings = {}
     for statement in statements:
         try:
@@ -99,17 +104,17 @@ def parse_config_text(text: str) -> Config:
                 case ast.Assign([ast.Name(name)], value):
                     settings[name] = ast.literal_eval(_DictCalls().visit(value))
                 case _:
-                    raise TypeError('no assignment')
+                    raise TypeError('not an assignment')
         except (AttributeError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                'the config within has more than settings in its line '
-                f'{statement.lineno}, and is not run'
+                f'line {statement.lineno} of the config inside is not an assignment of '
+                'literals; it is not executed, as the file may be from anywhere'
             ) from error
     return Config(settings)
 
 
 class _DictCalls(ast.NodeTransformer):
-    """Replace ``dict({...}, key=...)`` by a literal."""
+    """Replace calls ``dict({...}, key=...)`` by dict literals."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)

@@ -1,6 +1,6 @@
 """Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
 
-Files are fetched once and then used without a network. Archives are unpacked once.
+Files are downloaded once and later used without a network. Archives are unpacked once.
 """
 
 import hashlib
@@ -31,12 +31,13 @@ PIPELINE_FILE = 'pipeline.json'  # preprocessing beside a model of MMDeploy's SD
 _MAX_SIZE = 2 << 30  # largest ONNX file, bytes: the limit of Protocol Buffers
 _RESOURCES = '__MACOSX'  # folder of metadata in archives that were made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
+"""Suffixes of checkpoints."""
 _TIMEOUT = 30  # seconds without an answer until a download fails
-_MAX_BYTES = 4 << 30  # largest download
+_MAX_BYTES = 4 << 30  # bytes of the largest download
 
 
 def is_remote(name: str | Path) -> bool:
-    """Return whether a name is an address of the web or the hub."""
+    """Return whether a name is a URL, or an address of the Hugging Face Hub."""
     return str(name).startswith((_HUB, *_WEB))
 
 
@@ -47,7 +48,8 @@ def local_file(name: str | Path) -> Path:
         name (str | Path): One of
 
             * a path, which is returned as it is;
-            * the URL of a file, perhaps with ``#sha256=DIGITS`` to check its content;
+            * the URL of a file, perhaps with ``#sha256=DIGITS`` (at least 8) to check
+              its content;
             * the URL of a folder of ``mmhot export``, with a slash at its end;
             * ``hf://USER/NAME/FILE`` for a file of the Hugging Face Hub;
             * ``hf://USER/NAME`` for a folder of ``mmhot export``.
@@ -76,8 +78,8 @@ def local_file(name: str | Path) -> Path:
         return folder
     if '#' in text and not _CHECKSUM.fullmatch(fragment):
         raise ValueError(
-            f'{public_url(url)}: the part after # must be {_SHA256} and at least 8 '
-            'digits'
+            f'{public_url(url)}: the part after # must be {_SHA256}DIGITS, with 8 to '
+            f'64 hexadecimal digits, got {fragment:.80}'
         )
     digits = fragment.removeprefix(_SHA256)
     if not digits and (named := _DIGITS.search(url)):
@@ -122,7 +124,7 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
         name for name in names if name.suffix == '.onnx' and name.parts[0] != _RESOURCES
     ]
     if len(models) != 1:
-        raise ValueError(f'has {len(models)} .onnx files, and one is expected')
+        raise ValueError(f'must have one .onnx file, got {len(models)}')
     paths = {PIPELINE_FILE: models[0].with_name(PIPELINE_FILE), SDK_FILE: models[0]}
     members = {file: str(path) for file, path in paths.items() if path in names}
     if any(archive.getinfo(x).file_size > _MAX_SIZE for x in members.values()):
@@ -159,7 +161,8 @@ def download(
         path (Path): File to write.
         sha256 (str, optional): First hexadecimal digits, or all, of the content's
             SHA-256.
-        show (Callable): Receives the megabytes done and in total.
+        show (Callable): Function of the megabytes done and in total; the total is 0
+            if the server does not state it.
 
     Returns:
         Path: The file.
@@ -170,7 +173,7 @@ def download(
     if path.is_file():
         _check_digest(path, sha256, url)
         return path
-    # Imports of networks take a tenth of the time of `mmhot lift --help`.
+    # Importing HTTP at the top would add a tenth to the time of `mmhot lift --help`.
     from http.client import HTTPException
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,9 +210,9 @@ def _digest_of(path: Path) -> str:
 
 
 def _check_digest(path: Path, sha256: str | None, url: str) -> None:
-    """Raise a ValueError unless the SHA-256 of a file begins with these digits."""
+    """Raise a ValueError unless a file's SHA-256 begins with the expected digits."""
     if sha256 and not (digest := _digest_of(path)).startswith(sha256.lower()):
         raise ValueError(
-            f'{public_url(url)} has the SHA-256 {digest}, and {sha256} is expected: it '
-            'was changed, or is another file'
+            f'{public_url(url)} must have the SHA-256 {sha256}, got {digest}: the file '
+            'was changed, or is another one'
         )

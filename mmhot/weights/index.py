@@ -27,8 +27,8 @@ FOLDER = data_folder(WEIGHTS_FOLDER.parent)  # mmhot's configs and index
 SCHEME = 'mmhot://'  # start of the names of shipped weights
 # Lifter for clips: a window gives a pose for each of its frames.
 DEFAULT_LIFTER = 'tps-tri-motionbert-xs_81frm-keep27_cmu-wild'
-# Lifter for streams: a window takes a tenth of the time, and gives poses for the few
-# frames in its middle.
+# Lifter for streams: a window takes a tenth of the time of DEFAULT_LIFTER's, and gives
+# poses for the few frames in its middle.
 LIVE_LIFTER = 'nanohtnet_81frm-keep9_cmu-wild'
 ACCURACIES = ('fast', 'best')
 """Values of ``accuracy`` of :class:`mmhot.Lifter`."""
@@ -36,7 +36,7 @@ ACCURACIES = ('fast', 'best')
 
 @dataclass(frozen=True)
 class IndexedModel:
-    """Model of a metafile, or a config that no metafile lists."""
+    """Model in a metafile, or a config that no metafile lists."""
 
     name: str  # name of the config
     aliases: tuple[str, ...]
@@ -58,17 +58,20 @@ class IndexedModel:
         return f'mmhot::{self.config.relative_to(FOLDER / "configs").as_posix()}'
 
     def is_called(self, name: str) -> bool:
-        """Return whether it is its name, an alias, or the name of its weights."""
+        """Return whether ``name`` is the model's name, an alias, or its weights' name.
+
+        Names of weights may begin with ``mmhot://``.
+        """
         weights = self.weights or self.name
         return name in (self.name, *self.aliases, weights, weights.removeprefix(SCHEME))
 
 
 def read_models(name: str = '') -> list[IndexedModel]:
-    """List the models of mmhot's metafiles, then other configs.
+    """List the models in mmhot's metafiles, then configs that no metafile lists.
 
     Args:
-        name (str): Text; metafiles and other configs without it are left out. Defaults
-            to all.
+        name (str): Text to search for. Metafiles that do not contain it, and configs
+            whose name does not, are left out. Defaults to '', which leaves out nothing.
 
     Returns:
         list[IndexedModel]: The models.
@@ -94,7 +97,7 @@ def read_models(name: str = '') -> list[IndexedModel]:
 
 
 def aliases_of(entry: dict[str, Any]) -> list[str]:
-    """Return the aliases of an entry of a metafile, which may be one text."""
+    """Return the aliases in an entry of a metafile: a list, also if it states one."""
     aliases = entry.get('Alias') or []
     return [aliases] if isinstance(aliases, str) else aliases
 
@@ -103,9 +106,9 @@ def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel 
     """Find a model of mmhot's index.
 
     Args:
-        name (str): Its name, an alias, or the name of its weights.
-        tasks (Collection[str], optional): Folders of configs to search. Defaults to
-            all.
+        name (str): Name of the model, an alias, or the name of its weights.
+        tasks (Collection[str], optional): Folders of configs to search, such as
+            ``['body_3d_keypoint']``. Defaults to all.
 
     Returns:
         IndexedModel | None: The first model, or None.
@@ -117,10 +120,15 @@ def find_model(name: str, tasks: Collection[str] | None = None) -> IndexedModel 
 
 
 def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
-    """List the models with shipped weights, the default first.
+    """List the models with shipped weights, in the order of the metafiles.
+
+    The metafiles list the default model of a task first.
 
     Args:
         tasks (Collection[str]): Folders of configs, such as ``['detection']``.
+
+    Returns:
+        list[IndexedModel]: The models.
     """
     weights = shipped_weights()
     return [
@@ -135,8 +143,8 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
 
     Args:
         folder (Path): Folder of the index, see :func:`data_folder`.
-        name (str): Text; metafiles without it are not parsed, which takes time.
-            Defaults to all.
+        name (str): Text to search for. Metafiles that do not contain it are skipped,
+            because parsing takes time. Defaults to '', which skips nothing.
 
     Yields:
         dict: Entries of ``Models``, in order.
@@ -147,12 +155,12 @@ def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
 
 
 def shipped_weights() -> dict[str, Path]:
-    """Return the files of the weights that are part of this package, by name."""
+    """Return the weights files of this package by name, without ``mmhot://``."""
     return {path.stem: path for path in sorted(WEIGHTS_FOLDER.glob('*.pth'))}
 
 
 def find_shipped(name: str | Path) -> Path | None:
-    """Return the file of shipped weights.
+    """Find the file of shipped weights.
 
     Args:
         name (str | Path): ``NAME`` or ``mmhot://NAME``.

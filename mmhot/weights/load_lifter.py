@@ -33,14 +33,18 @@ def load_lifter(files: Model) -> LoadedLifter:
     """Build a lifter and load its weights.
 
     Args:
-        files (Model): Files of the lifter. Weights contain a config, which is used if
-            there is no other.
+        files (Model): Files of the lifter, see :func:`mmhot.weights.names.resolve`. If
+            there is no config, the one inside the weights is used.
 
     Returns:
-        LoadedLifter: The lifter.
+        LoadedLifter: The lifter, on the CPU.
 
     Raises:
         ValueError: If weights are missing or do not fit, or the model is not a lifter.
+
+    Example::
+
+        model = load_lifter(resolve('nanohtnet_81frm-keep9_cmu-wild', LIFTER)).model
     """
     if not files.weights:
         raise ArgumentError(
@@ -102,8 +106,8 @@ def lifter_skeleton(config: Config) -> joints.Skeleton:
     """Return the skeleton of a lifter, and register it if it is a new one.
 
     Args:
-        config (Config): Config with the metainfo of the keypoints in
-            ``lifting.metainfo``; Human3.6M's by default.
+        config (Config): Config of the lifter; ``lifting.metainfo`` is the metainfo of
+            its keypoints. Defaults to Human3.6M's 17 keypoints.
 
     Returns:
         Skeleton: The skeleton. Its first joint is the root.

@@ -19,7 +19,10 @@ from mmhot.weights.index import SCHEME, find_shipped
 
 @contextmanager
 def naming_failures(source: str | Path) -> Iterator[None]:
-    """Name the config in any error while its model is built, as a ValueError."""
+    """Convert any error in a block that builds a model to a ValueError.
+
+    The message names ``source``, the file of the config.
+    """
     try:
         yield
     except Exception as error:
@@ -86,7 +89,7 @@ def find_state(model: nn.Module, source: str | Path, content: Any) -> dict[str, 
         dict[str, Tensor]: Tensors (...) by name.
 
     Raises:
-        ValueError: If the model has none of the names.
+        ValueError: If the model has none of the names in the checkpoint.
     """
     state = content.get('state_dict', content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not set(state) & set(model.state_dict()):
@@ -100,7 +103,10 @@ def check_state(
     state: Mapping[str, Any],
     allows_more: bool = False,
 ) -> None:
-    """Raise a ValueError if weights do not fit; see :func:`load_strictly`."""
+    """Raise a ValueError if weights do not fit; arguments as of :func:`load_strictly`.
+
+    ``state`` has tensors (...) by name.
+    """
     expected = model.state_dict()
     known = {key: value for key, value in state.items() if key in expected}
     differences = list_differences(expected, known if allows_more else state)
@@ -148,11 +154,13 @@ def describe_differences(source: str | Path, differences: list[str]) -> str:
 
 
 def fingerprint(model: nn.Module, *settings: object) -> str:
-    """Return a digest that identifies a model, as another may have the same name.
+    """Return a digest of a model's weights and settings.
+
+    It tells models apart that have the same name.
 
     Args:
-        model (nn.Module): Its weights are part of the digest.
-        *settings (object): Settings that change its results, with a ``repr``.
+        model (nn.Module): The model.
+        *settings (object): Settings that change its results. Their ``repr`` counts.
 
     Returns:
         str: SHA-256 in hexadecimal digits.

@@ -1,4 +1,4 @@
-"""Models by name: a function for each spelling, and the choice of the back end.
+"""Models by name: a function for each kind of name, and the choice of the back end.
 
 The names of mmhot's, MMPose's and MMDetection's models are in metafiles, which are read
 without importing the packages.
@@ -24,7 +24,7 @@ from mmhot.weights import hub, index
 Backend = Literal['auto', 'torch', 'onnx']
 """Runtime of a model; 'auto' chooses it."""
 HUMAN = ('human', 'body', 'wholebody')
-"""Aliases of MMPose for a 2D model, and for the detector of its inferencer."""
+"""MMPose's aliases of a 2D model, and of the detector of its inferencer."""
 _HUMAN_CONFIG = 'demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py'
 _OPENMMLAB = 'https://download.openmmlab.com/mmpose/v1/projects'
 _HUMAN_WEIGHTS = (
@@ -78,7 +78,7 @@ class NamedFile(NamedTuple):
 
         Args:
             name (str): Name of the model.
-            show (Callable): Receives the megabytes done and in total.
+            show (Callable): Function of the megabytes done and in total.
 
         Returns:
             Path: The file.
@@ -121,7 +121,7 @@ NAMED_FILES = {
         task=DETECTOR,
     ),
 }
-"""Third-party 2D models of COCO's 17 keypoints, and detectors, by name."""
+"""Third-party 2D models with COCO's 17 keypoints, and detectors, by name."""
 
 
 class Model(NamedTuple):
@@ -138,7 +138,10 @@ class Model(NamedTuple):
         return self.graph is not None and not self.weights
 
     def pruned(self, keep: Sequence[float] | None) -> Path | None:
-        """Return the shipped ONNX file with such keep rates or kept frames, or None."""
+        """Return the shipped ONNX file for these keep rates or kept frames, or None.
+
+        See :func:`graph_with_keep`.
+        """
         if not keep or self.graph is None:
             return None
         path = graph_with_keep(self.graph, keep)
@@ -146,11 +149,15 @@ class Model(NamedTuple):
 
 
 def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
-    """Return the path of a shipped ONNX file with other keep rates or kept frames.
+    """Return the path of a shipped ONNX file for other keep rates or kept frames.
 
     Args:
-        graph (Path): ONNX file with the default ones.
-        keep (Sequence[float]): Keep rates of GTPT, or the number of kept frames.
+        graph (Path): ONNX file for the model's own keep rates or kept frames.
+        keep (Sequence[float]): Keep rates of GTPT, or numbers of frames that the
+            pruners of a lifter keep.
+
+    Returns:
+        Path: The path, which may not exist.
 
     Example:
         >>> graph_with_keep(Path('gtpt-t.onnx'), [0.5, 0.25]).name
@@ -163,15 +170,19 @@ def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
 def resolve(
     name: str | Path | None, task: Task, weights: str | Path | None = None
 ) -> Model:
-    """Find a model by any of its spellings.
+    """Find a model by any of its names. Files are downloaded if necessary.
 
     Args:
-        name (str | Path, optional): A name or alias of mmhot's or the package's index,
-            ``mmhot://NAME`` of shipped weights, one of :data:`NAMED_FILES`, a config
-            file or ``PACKAGE::PATH``, an .onnx file, an archive (.zip) or folder of
-            MMDeploy's SDK, a folder of ``mmhot export``, or an address of one of these
-            (:func:`mmhot.weights.hub.local_file`). Defaults to the config in
-            ``weights``, or to the shipped lifter.
+        name (str | Path, optional): One of
+
+            * a name or alias in mmhot's index, or in an index of the task's packages;
+            * ``mmhot://NAME`` of shipped weights, or one of :data:`NAMED_FILES`;
+            * a config file, or ``PACKAGE::PATH``;
+            * an .onnx file, an archive (.zip) or folder of MMDeploy's SDK, a folder of
+              ``mmhot export``, or the address of one of these
+              (:func:`mmhot.weights.hub.local_file`).
+
+            Defaults to the config inside ``weights``, or else to the shipped lifter.
         task (Task): Kind of the model.
         weights (str | Path, optional): Weights to use instead of the model's own.
 
@@ -213,7 +224,7 @@ def _package_config(name: str, task: Task) -> Model | None:
 def named_file(name: str | None, task: Task) -> NamedFile | None:
     """Return the entry of :data:`NAMED_FILES` for a name and a task, or None.
 
-    2D models are detectors, too, as some detect people.
+    The task DETECTOR has 2D models, too, as some of them detect people.
     """
     file = NAMED_FILES.get(name or '')
     return file if file and task in (file.task, DETECTOR) else None
@@ -274,7 +285,7 @@ def _config_file(name: str, task: Task) -> Model | None:
 
 
 def _human(name: str, task: Task) -> Model | None:
-    """Find the detector of MMPose's inferencer by an alias of its 2D model."""
+    """Find the default detector of MMPose's inferencer by an alias in ``HUMAN``."""
     if task is not DETECTOR or name not in HUMAN:
         return None
     return Model(name, _folder('mmpose') / _HUMAN_CONFIG, _HUMAN_WEIGHTS)
@@ -292,7 +303,7 @@ def _other_index(name: str, task: Task) -> Model | None:
 def _shortened(name: str, task: Task) -> Model | None:
     """Find a 2D model of MMPose, or any model of mmhot, by the start of its name.
 
-    The name of the config goes on with ``_`` and a digit, as ``NAME_8xb32-...`` does.
+    The name of the config continues with ``_`` and a digit, as in ``NAME_8xb32-...``.
     """
     if task is not ANY:
         return None
@@ -320,11 +331,11 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _other_index,
     _shortened,
 )
-"""Functions for the spellings of a name; the first one that finds a model decides."""
+"""Functions that find a model by name; the first one that finds a model decides."""
 
 
 def _graph_of(weights: Path | None) -> Path | None:
-    """Return the ONNX file beside shipped weights, which reads their tensors."""
+    """Return the ONNX file beside shipped weights, which contain its tensors."""
     path = weights and index.WEIGHTS_FOLDER / f'{weights.stem}.onnx'
     return path if path and path.is_file() else None
 
@@ -361,7 +372,7 @@ def _folder(package: str) -> Path:
 
 
 def find_config(name: str | Path) -> Path:
-    """Return the path of a config file, as ``_base_`` and MMEngine's hub do.
+    """Return the path of a config file, as ``_base_`` in configs does.
 
     Args:
         name (str | Path): A path, or ``PACKAGE::PATH`` of a config of an installed
@@ -410,7 +421,7 @@ def runtime(
     backend: str = 'auto',
     prefers_torch: bool = False,
 ) -> Path | None:
-    """Choose the back end of a model.
+    """Choose between PyTorch and ONNX Runtime for a model.
 
     | model | on a CPU | on a GPU |
     | --- | --- | --- |
@@ -421,7 +432,8 @@ def runtime(
 
     Args:
         model (Model): Files of the model.
-        device (str): Device of the user, see :func:`mmhot.lift`. Defaults to 'auto'.
+        device (str): Device that the user chose, such as 'cpu' or 'cuda:1'. Defaults to
+            'auto', a GPU if there is one.
         backend (str): ``'auto'``, ``'torch'`` or ``'onnx'``. Defaults to 'auto'.
         prefers_torch (bool): Whether the caller needs the model in PyTorch. Defaults to
             False.

@@ -221,8 +221,11 @@ def test_archives_state_normalization_and_padding(sdk, tmp_path, cache):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (dict.clear, 'has 0 .onnx files, and one is expected'),
-        (lambda files: files.update({'b.onnx': b''}), 'has 2 .onnx files'),
+        (dict.clear, 'must have one .onnx file, got 0'),
+        (
+            lambda files: files.update({'b.onnx': b''}),
+            'must have one .onnx file, got 2',
+        ),
     ],
 )
 def test_other_archives_are_refused(sdk, tmp_path, cache, change, message):
