@@ -18,7 +18,7 @@ BATCH_SIZES = (1, 4, 16, 64)
 _WARM_UP = 2  # calls before a capture, in which libraries choose their kernels
 
 Network = Callable[[Tensor], Any]
-"""Maps a batch (B, ...) to a tensor (B, ...), or to lists or tuples of these."""
+"""Function from a batch (B, ...) to a tensor (B, ...), or to nested lists of these."""
 
 
 class CapturedGraphs:
@@ -28,7 +28,7 @@ class CapturedGraphs:
     network that cannot be captured is called as it is, with a warning.
 
     Args:
-        network (Callable): Maps a batch to tensors, see :data:`Network`.
+        network (Callable): Function from a batch to tensors, see :data:`Network`.
         batch_sizes (Sequence[int]): Sizes of captured batches. Defaults to 1, 4, 16 and
             64.
         all_at_once (bool): Whether to capture all sizes in the first call, rather than
@@ -114,9 +114,10 @@ class CapturedGraphs:
 
 
 def _map(function: Callable, *outputs: Any) -> Any:
-    """Apply a function to the tensors (B, ...) at each place of nested outputs.
+    """Apply a function to each tensor (B, ...) in nested outputs.
 
-    The function maps a tuple, which has a tensor for each of ``outputs``.
+    With several ``outputs`` of one structure, the function gets a tuple of the tensors
+    that are in the same place.
     """
     if isinstance(outputs[0], Tensor):
         return function(outputs)

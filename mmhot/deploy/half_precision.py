@@ -23,9 +23,10 @@ _HALF_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 def move_to_device(model: nn.Module, device: str | torch.device) -> nn.Module:
     """Move a 2D model, detector or lifter of MMPose or MMDetection to a device.
 
-    On a GPU, the weights of linear layers and convolutions become 16-bit floats, except
-    those of ``full_precision_layers`` of a module, and convolutions ``channels_last``.
-    What heads compute in :func:`half_precision` is decoded in float32.
+    On a GPU, the weights of linear layers and convolutions become 16-bit floats, unless
+    a module lists the layer in ``full_precision_layers``. Weights of convolutions get
+    the memory format ``channels_last``. Run the model in :func:`half_precision`; the
+    outputs of its head are decoded in float32.
 
     Args:
         model (nn.Module): The model, which is changed.
@@ -60,8 +61,8 @@ def half_precision(device: str | torch.device) -> Iterator[None]:
     """Compute matrix products and convolutions in 16-bit floats in a block.
 
     Args:
-        device (str | torch.device): Device of PyTorch. The block is as usual unless it
-            is a GPU.
+        device (str | torch.device): Device of PyTorch. Unless it is 'cuda', the block
+            is not changed.
 
     Example::
 
@@ -71,7 +72,7 @@ def half_precision(device: str | torch.device) -> Iterator[None]:
     if torch.device(device).type != _HALF_DEVICE:
         yield
         return
-    # The cache is for weights in 32 bits, and these have 16 already.
+    # The cache would keep 16-bit copies of weights, but these have 16 bits already.
     half = torch.autocast(_HALF_DEVICE, torch.float16, cache_enabled=False)
     with half, sdpa_kernel(_ATTENTION):
         yield
@@ -83,7 +84,7 @@ def _from_float32(decode: Callable) -> Callable:
 
 
 def _as_float32(x: Any) -> Any:
-    """Convert floats (...) to float32, in lists and tuples, too."""
+    """Convert floats (...), also in lists and tuples, to float32."""
     if isinstance(x, Tensor):
         return x.float() if x.is_floating_point() else x
     if isinstance(x, np.ndarray):

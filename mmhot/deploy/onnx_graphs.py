@@ -1,7 +1,7 @@
 """Export of models to ONNX: modules to export, and translations of operators.
 
-Models are exported as they are. This module translates the operators of PyTorch that
-its exporter does not know, or for which ONNX has a faster or more exact way.
+Models are exported as they are. This module translates the operators that PyTorch's
+exporter does not know, or translates to slower or less exact ones.
 """
 
 import logging
@@ -18,7 +18,7 @@ from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
 
 OPSET = 23
-"""Version of ONNX's operators."""
+"""Default version of ONNX's operators."""
 _ATTENTION_OPSET = 23  # first version with the operator Attention
 _MAX_PEOPLE = 100  # boxes that a detector returns for an image
 _MIN_BOX_SCORE = 0.05  # boxes up to this score are left out of suppression
@@ -29,7 +29,8 @@ _BOOL = 9
 class LifterGraph(nn.Module):
     """Graph of a lifter, from windows of 2D keypoints to 3D poses.
 
-    It has no flip test: who runs it mirrors windows and averages poses.
+    The graph has no flip test. Programs that run it can mirror windows and average
+    poses.
 
     Args:
         model (nn.Module): A lifter of mmhot or MMPose.
@@ -52,7 +53,7 @@ class LifterGraph(nn.Module):
 class PoseGraph(nn.Module):
     """Graph of a top-down model of MMPose, from crops to SimCC vectors or heatmaps.
 
-    GTPT's vectors are probabilities, divided by the largest value of a label.
+    For GTPT, the vectors are probabilities divided by the largest value of a label.
 
     Args:
         model (nn.Module): A top-down model of MMPose.
@@ -124,8 +125,8 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
     """Convert distances to the sides of boxes (B, 4, H, W) to corners (B, N, 4).
 
     Corners are in pixels, x1, y1, x2, y2, and clipped to the image, as by MMDetection.
-    The points from which distances are measured are ``stride`` pixels apart, and the
-    first one has the distance ``offset * stride`` from the image's corner.
+    The points from which distances are measured are ``stride`` pixels apart. The first
+    one is ``offset * stride`` pixels right of and below the image's top left corner.
     """
     height, width = sides.shape[2:]
     ys = (torch.arange(height, device=sides.device) + offset) * stride
@@ -144,8 +145,9 @@ def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Ten
     Args:
         boxes (Tensor): Corners x1, y1, x2, y2, (B, N, 4).
         scores (Tensor): Scores, (B, N).
-        iou (float): Overlap; boxes are dropped if a better one overlaps them by more.
-        least (float): Score; boxes are dropped if theirs is not higher.
+        iou (float): Largest intersection over union with a box of higher score. Boxes
+            with more overlap are dropped.
+        least (float): Boxes with scores up to this one are dropped.
 
     Returns:
         Tensor: Mask of the chosen boxes, (B, N), bool.
@@ -162,7 +164,7 @@ def choose_boxes(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Ten
 
 @choose_boxes.register_fake
 def _(boxes: Tensor, scores: Tensor, iou: float, least: float) -> Tensor:
-    """Return a mask of the shape (B, N) that :func:`choose_boxes` returns."""
+    """Return a mask of the shape of :func:`choose_boxes`, (B, N), for tracing."""
     return torch.empty_like(scores, dtype=torch.bool)
 
 
@@ -175,7 +177,8 @@ def write_graph(
 ) -> None:
     """Export a graph to an ONNX file.
 
-    The batch is dynamic, and for detectors the size of images, too.
+    The size of the batch is dynamic. For detectors, the height and width of images are,
+    too, in multiples of 32.
 
     Args:
         graph (nn.Module): One of the graphs of this module, in evaluation mode.
@@ -185,7 +188,8 @@ def write_graph(
         opset (int): Version of the operators. Defaults to 23.
 
     Raises:
-        ValueError: If packages are missing, or PyTorch cannot export the model.
+        ValueError: If packages are missing, PyTorch cannot export the model, or
+            ``opset`` lacks operators of the model.
 
     Example::
 
@@ -253,7 +257,7 @@ def trace_graph(
 
 @contextmanager
 def _quietly():
-    """Silence the exporter, which warns of packages that it does not need."""
+    """Silence the exporter's warnings about packages that it does not need."""
     logging.disable(logging.WARNING)
     try:
         with ignored_warnings():
@@ -265,8 +269,8 @@ def _quietly():
 def _translations(opset: int) -> dict[Any, Any]:
     """Return a function for each operator of PyTorch that is translated here.
 
-    It gets the arguments of the operator, with values of the graph for tensors, and
-    returns the values that replace the operator's outputs.
+    Each function gets the arguments of the operator, with values of the graph in place
+    of tensors, and returns the values that replace the operator's outputs.
     """
     import onnxscript
 

@@ -15,16 +15,16 @@ META_FILE = 'meta.json'
 """Name of a model's metadata, in its ONNX file and as a file beside it."""
 # First version of ONNX Runtime that opens no files outside of the model's folder.
 _SAFE_VERSION = (1, 27)
-# Models with weights in other files contain this word.
+# Key of the path in models whose weights are in another file.
 _LOCATION = b'location'
-# Shipped models read their weights from the checkpoint beside them.
+# Folder of shipped models, which have their weights in the checkpoint beside them.
 _SHIPPED = Path(__file__).parents[1] / 'weights'
-_FATAL = 4  # log level; other errors are raised, too
+_FATAL = 4  # log level; lower levels print errors that are also raised
 _CPU_PROVIDER = 'CPUExecutionProvider'
 
 
 def count_threads() -> int:
-    """Return the number of threads for models: OMP_NUM_THREADS, or all cores."""
+    """Return the number of threads for a model: OMP_NUM_THREADS, or one per core."""
     threads = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]
     return int(threads if threads.isdecimal() else 0) or os.cpu_count() or 1
 
@@ -50,7 +50,13 @@ def open_session(
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If ONNX Runtime cannot use the device, or read the file.
+        ValueError: If ONNX Runtime cannot use the device or read the file, or is too
+            old to open the file safely.
+
+    Example::
+
+        session = open_session('lifter.onnx')
+        [poses] = run_session(session, 'lifter.onnx', windows, ['poses'])
     """
     import onnxruntime
 
@@ -59,11 +65,14 @@ def open_session(
     is_shipped = path.parent.samefile(_SHIPPED)
     if release < _SAFE_VERSION and not is_shipped and _LOCATION in path.read_bytes():
         update = pip('install', '-U', 'onnxruntime')
-        raise ValueError(f'{path} may have weights in other files: {update}')
+        raise ValueError(
+            f'{path} may have weights in other files, which ONNX Runtime '
+            f'{onnxruntime.__version__} opens in any folder: {update}'
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL
     options.intra_op_num_threads = threads or count_threads()
-    # Threads that wait busily would take the cores that read frames.
+    # Spinning threads would occupy the cores that decode frames.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     providers = _providers(device, onnxruntime.get_available_providers())
     try:
@@ -75,15 +84,18 @@ def open_session(
 
 
 def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
-    """Return the metadata of a model of ``mmhot export``.
+    """Return the metadata that ``mmhot export`` writes into a model.
 
     Args:
         session (onnxruntime.InferenceSession): The session.
         path (str | Path): Its file, for messages.
 
     Returns:
-        dict[str, Any]: Fields of ``meta.json`` without null ones; empty for models of
+        dict[str, Any]: Fields of ``meta.json`` that are not null; empty for models of
         other programs.
+
+    Raises:
+        ValueError: If the metadata is damaged.
     """
     text = session.get_modelmeta().custom_metadata_map.get(META_FILE, '{}')
     with naming(Path(path)):
@@ -98,7 +110,7 @@ def run_session(
     Args:
         session (onnxruntime.InferenceSession): The session.
         path (str | Path): Its file, for messages.
-        inputs (np.ndarray): Batch, (B, ...), of any type.
+        inputs (np.ndarray): Batch, (B, ...); it is cast to the type of the model.
         outputs (Sequence[str]): Names of the outputs.
 
     Returns:
