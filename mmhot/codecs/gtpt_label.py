@@ -18,26 +18,26 @@ from mmhot.geometry.crops import find_peaks
 
 @KEYPOINT_CODECS.register_module()
 class GTPTLabel(SimCCLabel):
-    """Encode keypoints by SimCC labels with means between bins and a margin.
+    """Encode keypoints as SimCC labels: a normal density over bins for each axis.
 
-    The mean of a label is the joint's position, not rounded to a whole bin. A joint may
-    lie outside of the crop by up to three ``sigma``, in pixels; elsewhere ``sigma`` is
-    a number of bins, and the margin follows the released code. Labels are densities,
-    which sum to less than one near the border. The score is the smaller one of the
-    highest probabilities of both axes.
+    The mean of a density is the joint's exact position, not the nearest bin. Joints
+    outside of the crop have labels within a margin of ``3 * sigma`` pixels, as in the
+    released code, although ``sigma`` counts bins elsewhere. Near the border densities
+    sum to less than one. The score of a decoded keypoint is the highest probability on
+    the axis where that is smaller.
 
     Args:
         input_size (tuple[int, int]): Width and height of the crop.
         sigma (float): Standard deviation of the labels, in bins.
         simcc_split_ratio (float): Bins per pixel.
-        absent_weight (float): Weight of absent keypoints, whose labels are flat to
-            teach low confidence. Absent keypoints lie beyond the margin, or have the
-            visibility -1, outside of the image (0 is unknown). Defaults to 0, as
-            published.
-        smoothing (float): Standard deviation in bins of the Gaussian by which
-            probabilities are smoothed to decode positions between bins, see
-            :func:`mmhot.geometry.crops.find_peaks`. Defaults to 0, the bin with the
-            highest probability, as published.
+        absent_weight (float): Weight of absent keypoints. Their labels are flat, which
+            teaches low confidence. Keypoints are absent beyond the margin, and with
+            the visibility -1, outside of the image (0 is unknown). Defaults to 0, as
+            published: absent keypoints do not count.
+        smoothing (float): Standard deviation, in bins, of a Gaussian that smooths
+            probabilities before decoding, so that positions lie between bins; see
+            :func:`mmhot.geometry.crops.find_peaks`. Defaults to 0, as published:
+            positions are the bins with the highest probability.
     """
 
     support_batch_decoding = True
@@ -78,13 +78,13 @@ class GTPTLabel(SimCCLabel):
 
         Args:
             scores (np.ndarray): Scores, (...).
-            curve (tuple, optional): Two rising sequences from 0 to 1, divided scores
-                and their confidences, interpolated linearly. By default scores stay
-                above 1 where a prediction is sharper than a label, so that COCO's AP
-                has their order.
+            curve (tuple, optional): Divided scores and the confidences that they stand
+                for, two rising sequences from 0 to 1, interpolated linearly. By default
+                scores are only divided. They are above 1 where a prediction is sharper
+                than a label, which keeps their order for COCO's AP.
 
         Returns:
-            np.ndarray: Scores or confidences of the same shape, float32.
+            np.ndarray: Scores or confidences, (...), float32.
         """
         scores = (scores / self.peak).astype(np.float32)
         return np.interp(scores, *curve).astype(np.float32) if curve else scores
@@ -95,8 +95,9 @@ class GTPTLabel(SimCCLabel):
         """Decode probabilities to pixels of the crop.
 
         Args:
-            simcc_x (np.ndarray): Probabilities of x, (K, Wx) or (N, K, Wx).
-            simcc_y (np.ndarray): Probabilities of y, (K, Hy) or (N, K, Hy).
+            simcc_x (np.ndarray): Probabilities of x, (K, Wx) or, of N people,
+                (N, K, Wx).
+            simcc_y (np.ndarray): Probabilities of y, (K, Wy) or (N, K, Wy).
 
         Returns:
             tuple[np.ndarray, np.ndarray]: Pixels, (N, K, 2), and scores, (N, K), with
@@ -112,7 +113,7 @@ class GTPTLabel(SimCCLabel):
     def batch_decode(
         self, simcc_x: Tensor, simcc_y: Tensor
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode (B, K, Wx) and (B, K, Hy) to pixels (B, 1, K, 2) and scores."""
+        """Decode (B, K, Wx) and (B, K, Wy) to pixels (B, 1, K, 2), scores (B, 1, K)."""
         keypoints, scores = self.decode(*to_numpy((simcc_x, simcc_y)))
         return keypoints[:, None], scores[:, None]
 
@@ -120,8 +121,8 @@ class GTPTLabel(SimCCLabel):
         self, keypoints: np.ndarray, keypoints_visible: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Make labels (N, K, Wx) and (N, K, Wy), and weights (N, K)."""
-        # Joints count in the crop and its margin, in whole pixels, truncated towards
-        # zero as in the released code.
+        # Labels count if the margin around a joint meets the crop. Its ends are rounded
+        # towards zero, to whole pixels, as in the released code.
         low = np.trunc(keypoints - self.margin)
         high = np.trunc(keypoints + self.margin + 1)
         is_near = ((low < self.input_size) & (high >= 0)).all(axis=-1)

@@ -1,8 +1,8 @@
 """Encodings of lifters: in camera axes, in image space, and person-centered.
 
-Any axes may lead, so that all windows of a clip are encoded at once. Lifters also run
-without MMPose, so it is not imported; its codecs are in
-:mod:`mmhot.codecs.lifting_codecs`.
+Any axes may lead, so that all windows of a clip are encoded at once. MMPose is not
+imported, as lifters also run without it; :mod:`mmhot.codecs.lifting_codecs` makes
+codecs for MMPose of these classes.
 """
 
 from dataclasses import dataclass
@@ -18,8 +18,9 @@ _CENTER_FRAMES = 9
 # Mean distance of joints from their frame's mean in the virtual image, without unit.
 # Higher values zoom in more.
 _PERSON_SIZE = 0.5
-# Least depth in the virtual camera of a joint with depth 1 in the real one. No real
-# image has joints more than 84 degrees off the axis; higher values allow fewer degrees.
+# Least depth in the virtual camera of a joint with depth 1 in the real one; smaller
+# depths are clipped. They would be 84 degrees off the axis, which no real image has.
+# Higher values allow fewer degrees.
 _MIN_DEPTH = 0.1
 
 
@@ -63,7 +64,8 @@ class CameraEncoding:
                 (..., T', K, 3).
             lifting_target_visible (np.ndarray, optional): Above 0.5 where a joint
                 counts, (..., T', K[, 1]). By default all do.
-            camera_param (dict): ``w`` and ``h`` in pixels; ``f`` and ``c`` if known.
+            camera_param (dict): Width ``w`` and height ``h`` of the image in pixels; if
+                known, focal lengths ``f`` and principal point ``c`` in pixels.
 
         Returns:
             dict: ``keypoint_labels`` (..., T, K, 2), other values of
@@ -72,7 +74,8 @@ class CameraEncoding:
             (..., T', 3).
 
         Raises:
-            ValueError: If the image size is unknown or ``K`` differs.
+            ValueError: If the image size is unknown or ``K`` is not
+                ``num_keypoints``.
         """
         if not camera_param or not {'w', 'h'} <= set(camera_param):
             raise ValueError(
@@ -145,13 +148,13 @@ class CameraEncoding:
 
 @dataclass(eq=False)
 class ImageSpaceEncoding(CameraEncoding):
-    """Encode 3D poses by their image coordinates, with depth to scale.
+    """Encode 3D poses by image coordinates, and depth in the same unit.
 
-    Inputs are encoded as by :class:`CameraEncoding`, with scores as third coordinate.
-    Targets are the projections of the 3D joints in the same units, relative to the
-    projected root, and their depth at the scale of the root. MotionBERT and
-    MotionAGFormer are trained on these targets. Decoding needs the scale,
-    ``unit_size``, in meters per image unit; a unit is half the image width.
+    The unit is half the image width. Inputs are encoded as by :class:`CameraEncoding`,
+    with scores as third coordinate. Targets are the projected 3D joints relative to the
+    projected root, and their depth, scaled as lengths at the root are by the
+    projection. MotionBERT and MotionAGFormer are trained on these targets. Decoding
+    needs ``unit_size``, the meters per unit at the root.
     """
 
     # Scale for unknown cameras, meters per half image width: about Human3.6M's, as in
@@ -206,9 +209,10 @@ class ImageSpaceEncoding(CameraEncoding):
         target_root: np.ndarray | None = None,
         unit_size: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output (..., T', K, 3); see :class:`CameraEncoding`.
+        """Decode network output (..., T', K, 3) to meters; see :class:`CameraEncoding`.
 
-        ``unit_size`` is meters per image unit, (..., T', 1).
+        ``unit_size`` is meters per image unit, (..., T', 1). By default it is
+        ``self.unit_size``.
         """
         if unit_size is None:
             return super().decode(encoded * self.unit_size, target_root)
@@ -220,7 +224,7 @@ def look_at_rotation(direction: np.ndarray) -> np.ndarray:
 
     Args:
         direction (np.ndarray): Directions of any length in camera axes (x right,
-            y down, z away), (..., 3).
+            y down, z away), (..., 3), not straight up or down.
 
     Returns:
         np.ndarray: Rotations, (..., 3, 3). Columns are the rotated camera's axes:
@@ -252,11 +256,11 @@ def look_at_rotation(direction: np.ndarray) -> np.ndarray:
 def frame_person(
     keypoints: np.ndarray, focal: np.ndarray, center: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Project windows of keypoints by virtual cameras centered on their persons.
+    """Project windows of keypoints by virtual cameras centered on the person.
 
-    The camera points at the mean joint of the window's nine middle frames. Its zoom
-    makes the mean distance of the joints from their frame's mean 0.5, over the whole
-    window; motion within the window, also towards the camera, is kept.
+    Each window has one camera, so that motion within the window is kept, also towards
+    the camera. It points at the mean joint of the window's nine middle frames. Its zoom
+    makes the mean distance of joints from their frame's mean 0.5, over all frames.
 
     Args:
         keypoints (np.ndarray): Finite pixels, (..., T, K, 2).
@@ -298,9 +302,10 @@ class PersonCenteredEncoding(CameraEncoding):
     def encode_inputs(
         self, keypoints: np.ndarray, scores: np.ndarray, camera_param: dict
     ) -> dict:
-        """Encode pixels as ``keypoint_labels`` (..., T, K, 2).
+        """Encode pixels (..., T, K, 2) as ``keypoint_labels`` of the same shape.
 
-        ``framing`` is the rotation of the virtual camera, (..., 3, 3).
+        The second value, ``framing``, is the rotation of the virtual camera,
+        (..., 3, 3), which :meth:`decode` needs.
         """
         focal, center = camera_intrinsics(camera_param)
         labels, rotation = frame_person(keypoints[..., :2], focal, center)
@@ -320,7 +325,9 @@ class PersonCenteredEncoding(CameraEncoding):
         target_root: np.ndarray | None = None,
         framing: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Decode network output (..., T', K, 3), rotated by ``framing`` (..., 3, 3).
+        """Decode network output (..., T', K, 3); see :class:`CameraEncoding`.
+
+        Poses are rotated to the real camera by ``framing``, (..., 3, 3).
 
         Raises:
             ValueError: If ``framing`` is missing.

@@ -84,7 +84,7 @@ class CoarseEncoder(nn.Module):
             )
 
     def begin(self, patches: Tensor) -> CoarseState:
-        """Put the human token before patches (B, N, C)."""
+        """Return the first state: the human token before patches (B, N, C)."""
         batch, num_patches, _ = patches.shape
         x = torch.cat([self.human_token.expand(batch, -1, -1), patches], dim=1)
         rows = torch.arange(1, num_patches + 1, device=patches.device)

@@ -91,9 +91,14 @@ class CoarseToFine(nn.Module):
         return keep_highest(torch.cat([dense, scores], dim=-1), num_private)
 
     def introduce_dense(self, coarse: CoarseState) -> tuple[Tensor, Tensor]:
-        """Return the slots (B, G, S, C), and all dense keypoints before all patches.
+        """Make tokens of dense keypoints from their parts.
 
-        The second tensor is (B, num_dense + N, C).
+        Args:
+            coarse (CoarseState): Tokens after the coarse encoder.
+
+        Returns:
+            tuple[Tensor, Tensor]: Slots of the groups, (B, G, S, C), and the tokens of
+            all dense keypoints, then all patches, (B, num_dense + N, C).
         """
         groups = self.groups
         pool = coarse.patches

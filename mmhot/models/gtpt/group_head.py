@@ -50,7 +50,7 @@ class GroupRTMCCHead(RTMCCHead):
         self.attention = MODELS.build(dict(attention, embed_dims=embed_dims))
 
     def forward(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
+        """Map feature maps to logits of x (B, K, Wx) and y (B, K, Wy)."""
         groups = self.groups
         feature_map = feats[-1]
         keypoints = self.mlp(self.final_layer(feature_map).flatten(2))  # (B, K, C)

@@ -23,8 +23,8 @@ def check_groups(
         groups (Sequence[str | Sequence]): See :class:`KeypointGroups`.
 
     Returns:
-        tuple: Names of each group, and for each group the indices of its slots, then of
-        each of its parts.
+        tuple: For each group, the names in it; and for each group, the indices of its
+        slots, followed by the indices of each of its dense parts.
 
     Raises:
         ValueError: If a name is unknown, or a keypoint is not in exactly one group.
@@ -72,9 +72,9 @@ def _find_parts(skeleton: Skeleton, names: Sequence[str | int]) -> list[list[int
 def find_groups(skeleton: Skeleton) -> list[list[int]]:
     """Group the keypoints of a skeleton by body part, or by the branches of its tree.
 
-    Parts are the skeleton's ``head``, ``upper_body`` and ``lower_body``, if it has two
-    of them. Each remaining keypoint joins the group of the nearest keypoint above it in
-    the tree, or below it.
+    Parts are the skeleton's groups ``head``, ``upper_body`` and ``lower_body``. If it
+    has less than two of these, branches are the groups. Each remaining keypoint joins
+    the group of the nearest keypoint above it in the tree, or else below it.
 
     Args:
         skeleton (Skeleton): Skeleton with K keypoints.

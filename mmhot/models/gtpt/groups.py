@@ -40,9 +40,9 @@ class KeypointGroups(nn.Module):
 
     Args:
         skeleton (str | Mapping): Name of the skeleton, or its metainfo.
-        groups (str | Sequence[Sequence]): For each of our groups names of keypoints,
-            their indices, or names of keypoint groups of the skeleton; together every
-            keypoint once. 'auto' for :func:`find_groups`.
+        groups (str | Sequence[Sequence]): For each group, the names or indices of its
+            keypoints, or names of keypoint groups of the skeleton. Each keypoint must
+            be in one group. 'auto' chooses the groups by :func:`find_groups`.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class KeypointGroups(nn.Module):
         return x.flatten(1, 2).index_select(1, index)
 
     def check_count(self, num_keypoints: int) -> None:
-        """Raise a ValueError unless a model has the keypoints of the skeleton."""
+        """Raise a ValueError unless a model has as many keypoints as the skeleton."""
         if num_keypoints != self.num_keypoints:
             raise ValueError(
                 f'out_channels must be {self.num_keypoints}, the number of keypoints '

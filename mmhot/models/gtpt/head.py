@@ -36,7 +36,7 @@ _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 
 @MODELS.register_module()
 class GTPTHead(BaseHead):
-    """GTPT without its stem.
+    """Head of GTPT; with :class:`GTPTStem` as backbone, it is the paper's model.
 
     Weights for another image size, or without dense keypoints, can initialize it; see
     :func:`mmhot.models.gtpt.warm_start.fit_weights`.
@@ -117,8 +117,8 @@ class GTPTHead(BaseHead):
         (columns, rows) = patch_size
         if width % columns or height % rows:
             raise ValueError(
-                f'patch_size ({patch_size}) must divide in_featuremap_size, '
-                f'{in_featuremap_size}'
+                f'patch_size must divide in_featuremap_size, {in_featuremap_size}, got '
+                f'{patch_size}'
             )
         self.grid = columns, rows = width // columns, height // rows
         self.keep_rates = keep_rates
@@ -145,7 +145,9 @@ class GTPTHead(BaseHead):
         self.decoder: Any = decoder and KEYPOINT_CODECS.build(decoder)
         if self.decoder and tuple(self.decoder.input_size) != tuple(input_size):
             size = self.decoder.input_size
-            raise ValueError(f"input_size ({input_size}) must be the decoder's, {size}")
+            raise ValueError(
+                f"input_size must be the decoder's, {size}, got {input_size}"
+            )
         self.register_load_state_dict_pre_hook(fit_weights)
 
     @property
@@ -179,7 +181,7 @@ class GTPTHead(BaseHead):
         return self.classify_x[-1], self.classify_y[-1]
 
     def forward(self, feats: Features, counts: Counts | None = None) -> SimCC:
-        """Map feature maps to logits of x (B, K, Wx) and y (B, K, Hy)."""
+        """Map feature maps to logits of x (B, K, Wx) and y (B, K, Wy)."""
         tokens, _ = self.encode(self.embed(feats[-1]), counts or self.counts)
         return self.classify(tokens)
 
@@ -283,7 +285,7 @@ class GTPTHead(BaseHead):
 
         Args:
             passes (list): Results of :meth:`_encode_from`.
-            targets (tuple[Tensor, Tensor]): Labels of x (B, K, Wx) and y (B, K, Hy).
+            targets (tuple[Tensor, Tensor]): Labels of x (B, K, Wx) and y (B, K, Wy).
             weights (Tensor): Weights of keypoints, (B, K).
 
         Returns:
@@ -322,7 +324,7 @@ class GTPTHead(BaseHead):
             ``keypoint_scores`` (1, K) of each sample. Scores are the published ones
             divided by the largest value of a label, so that they are about 1. If
             heatmaps are requested, a tuple of this list and a list of
-            :class:`PixelData`, (K, Hy, Wx).
+            :class:`PixelData`, (K, Wy, Wx).
         """
         probabilities = self.estimate(feats, batch_data_samples, test_cfg)
         predictions = self.decode(probabilities)
@@ -342,7 +344,7 @@ class GTPTHead(BaseHead):
         batch_data_samples: SampleList,
         test_cfg: ConfigType,
     ) -> SimCC:
-        """Return probabilities of x (B, K, Wx) and y (B, K, Hy).
+        """Return probabilities of x (B, K, Wx) and y (B, K, Wy).
 
         Arguments are the same as for :meth:`predict`.
         """
@@ -373,14 +375,14 @@ def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
 
 @torch.no_grad()
 def _accuracy(logits: SimCC, targets: SimCC, valid: Tensor) -> Tensor:
-    """Return the share of valid keypoints near the label, averaged over keypoints.
+    """Compute the share of predictions near the label, averaged over keypoints.
 
     As in MMPose's ``simcc_pck_accuracy``, x is divided by the height and y by the
     width. Unlike there, all is computed on the device of the logits, so that nothing
     waits for a GPU.
 
     Args:
-        logits (tuple[Tensor, Tensor]): Logits of x (B, K, Wx) and y (B, K, Hy).
+        logits (tuple[Tensor, Tensor]): Logits of x (B, K, Wx) and y (B, K, Wy).
         targets (tuple[Tensor, Tensor]): Labels of the same shapes.
         valid (Tensor): Mask of the keypoints that count, (B, K).
 

@@ -150,7 +150,7 @@ class GTPTStem(BaseModule):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
-        """Map images ``(B, 3, H, W)`` to features ``((B, C, H / 4, W / 4), )``."""
+        """Map images (B, 3, H, W) to a tuple with one feature map (B, C, H/4, W/4)."""
         x = self.conv(x.contiguous(memory_format=torch.channels_last))
         maps = []
         for stage in self.stages:

@@ -192,7 +192,7 @@ def sine_moments(moments: Tensor, duration: float, embed_dims: int) -> Tensor:
 
 
 def check_windows(model: nn.Module, x: Tensor, *sizes: int | None) -> None:
-    """Check the shape of poses that a model gets.
+    """Check the shape of the poses that are passed to a model.
 
     Args:
         model (nn.Module): The model, for the message.
@@ -213,7 +213,7 @@ def check_windows(model: nn.Module, x: Tensor, *sizes: int | None) -> None:
 
 
 def full_precision(x: Tensor) -> AbstractContextManager:
-    """Switch off autocast on the device of a tensor (...)."""
+    """Return a context without autocast, for the device of a tensor (...)."""
     device = x.device.type
     if not torch.amp.is_autocast_available(device):  # PyTorch's 'meta', for example
         return nullcontext()

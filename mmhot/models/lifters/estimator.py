@@ -28,10 +28,10 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 class FlattenedPoseBackbone(BaseModule):
     """Adapter for networks on flattened poses, such as MMPose's ``TCN``.
 
-    With this adapter the fully convolutional lifters of MMPose, `VideoPose3D
+    MMPose's fully convolutional lifters, `VideoPose3D
     <https://arxiv.org/abs/1811.11742>`_ and, with one frame, `SimpleBaseline3D
-    <https://arxiv.org/abs/1705.03098>`_, have the codecs, heads, training data and
-    lifting of whole clips that are made for sequences of poses.
+    <https://arxiv.org/abs/1705.03098>`_, then work with our codecs, heads, training
+    data and lifting of whole clips.
 
     Args:
         net (dict): Config of a backbone that maps ``(B, K * C, T)`` to features
@@ -65,10 +65,10 @@ class SequencePoseLifter(PoseLifter):
     """MMPose's :class:`PoseLifter` for pose sequences and pruned backbones.
 
     ``PoseLifter`` mirrors its input in place and computes ``-x`` as ``(1 - x) - 1``,
-    which costs digits. Here the input is not changed, ``-x`` is exact, and a window
+    which is less precise. Here the input is not changed, ``-x`` is exact, and a window
     and its mirror image are one batch. Trajectory models are not supported. Without a
-    recoverer the mirror image keeps the same frames as the window, as published; with a
-    recoverer both choose their own frames.
+    recoverer the mirror image keeps the same frames as the window, as published. With a
+    recoverer, frames are chosen separately for both.
 
     ``test_cfg`` has the settings of the head and
 
@@ -119,7 +119,8 @@ class SequencePoseLifter(PoseLifter):
 
         Returns:
             Tensor | tuple[Tensor, Tensor] | list | dict: In mode 'tensor' poses
-            (B, T', K, 3), and their frames (B, T') if these are not all.
+            (B, T', K, 3), in a pair with their frame indices (B, T') if frames are
+            left out; in mode 'predict' the samples; in mode 'loss' the losses.
         """
         if mode != 'tensor':
             return super().forward(inputs, data_samples, mode)
@@ -135,8 +136,8 @@ class SequencePoseLifter(PoseLifter):
 
         Args:
             inputs (Tensor): Normalized 2D poses, (B, T, K, C).
-            kept (Sequence[Tensor], optional): Frames that each pruner keeps, (B, t),
-                instead of choosing them.
+            kept (Sequence[Tensor], optional): Indices of the frames that each pruner
+                must keep, (B, t). By default pruners choose.
 
         Returns:
             Tensor | PrunedFeatures: Features, (B, T', ..., C).
@@ -157,17 +158,18 @@ class SequencePoseLifter(PoseLifter):
         return [feats, self.extract_feat(mirrored, feats.kept_by_pruner)]
 
     def lift(self, inputs: Tensor, flip_indices: Sequence[int] | None = None) -> Tensor:
-        """Lift windows of normalized 2D poses (B, T, K, C), without decoding.
+        """Lift windows of 2D poses, without decoding.
 
         Args:
-            inputs (Tensor): Windows, (B, T, K, C).
+            inputs (Tensor): Normalized 2D poses, (B, T, K, C).
             flip_indices (Sequence[int], optional): Partner of each keypoint on the
                 other side, (K,). If given, poses are averaged with the poses of the
                 mirror images.
 
         Returns:
-            Tensor: Poses of all frames, (B, T', K, 3), or of the center frame,
-            (B, 1, K, 3), if pruned frames are not recovered.
+            Tensor: Poses in the units of the codec: of all output frames,
+            (B, T', K, 3), or of the center frame, (B, 1, K, 3), if pruned frames are
+            not recovered.
         """
         target = 'center' if self.drops_frames else 'all'
         if flip_indices is None:

@@ -88,11 +88,11 @@ _ONE_WAY = (
     ('thorax', 'left_shoulder'),
     ('thorax', 'right_shoulder'),
 )
-# Number of groups of channels. Frames are compared by the sums of these groups, which
-# is cheaper than by all channels; higher values compare more precisely.
+# Number of groups of channels. Comparing frames by the sums of these groups is cheaper
+# than by all channels; higher values compare more precisely.
 _NUM_SUMS = 8
-# Largest difference of sums of equal frames, as a share of the largest sum. Higher
-# values treat more frames as equal.
+# Largest difference between the sums of equal frames, as a share of the largest sum.
+# Higher values treat more frames as equal.
 _ROUNDING = 1e-5
 
 
@@ -130,10 +130,10 @@ class KeypointGraphConv(NodeGraphConv):
 class SimilarFrameGraphConv(NodeGraphConv):
     """Graph convolution between each keypoint's most similar frames.
 
-    Frame ``j`` is a neighbor of ``i`` if their product is at least the n-th largest of
-    ``i``'s products. Frames that are equal up to rounding get equal products, so that
-    results do not depend on the batch; a frame of a still clip has more than n
-    neighbors.
+    Frame ``j`` is a neighbor of ``i`` if the product of their features is at least the
+    n-th largest of ``i``'s products, with n = ``num_neighbors``. Frames that are equal
+    up to rounding get equal products, so that results do not depend on the batch. In a
+    still clip, frames have more than n neighbors.
     """
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
@@ -149,7 +149,7 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
     @torch.no_grad()
     def _adjacency(self, tracks: Tensor) -> Tensor:
-        """Compute the scaled adjacency (B, K, T, T) of frames, from (B, K, T, C)."""
+        """Compute the scaled adjacency (B, K, T, T) from features (B, K, T, C)."""
         products = tracks @ tracks.mT
         first = first_of_same(tracks)
         products = products.gather(-2, first[..., None].expand_as(products))
@@ -183,7 +183,10 @@ def first_of_same(tracks: Tensor) -> Tensor:
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:
-    """Compute the scaled adjacency of the published graph, without loops, (K, K)."""
+    """Compute the scaled adjacency (K, K) of bones, as in the published graph.
+
+    Keypoints are not neighbors of themselves.
+    """
     adjacency = torch.zeros(skeleton.num_keypoints, skeleton.num_keypoints)
     for parent, child in skeleton.bones:
         adjacency[child, parent] = 1

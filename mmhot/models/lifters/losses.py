@@ -17,7 +17,7 @@ class PoseSequenceLoss(nn.Module):
     means weighted by joint:
 
     * MPJPE, the mean distance of joints,
-    * N-MPJPE, the same after each frame's best scale,
+    * N-MPJPE, the same after scaling each predicted frame to fit best,
     * MPJVE, the mean distance of the joints' velocities,
     * TCL, the mean square of predicted velocities (temporal consistency loss).
 
@@ -65,7 +65,7 @@ class PoseSequenceLoss(nn.Module):
             Tensor: Loss, a scalar.
 
         Raises:
-            ValueError: If ``joint_weights`` are of another number of joints.
+            ValueError: If ``joint_weights`` does not have one weight per joint.
         """
         valid = torch.ones_like(output[..., 0])
         if target_weight is not None:

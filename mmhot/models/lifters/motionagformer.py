@@ -98,8 +98,8 @@ class MotionAGFormer(Host):
     each layer is fixed. Behind a pruner the channels follow the order of kept frames.
 
     Args:
-        num_neighbors (int): Neighbors of a frame in the temporal graphs, usually
-            including itself.
+        num_neighbors (int): Neighbors of a frame in the temporal graphs; a frame is
+            usually one of its own.
         mlp_ratio (int): Hidden channels of the MLPs over ``C``.
         skeleton (str): Keypoints ``K`` and their tree, see
             :func:`mmhot.skeletons.joints.configured_skeleton`.

@@ -33,9 +33,9 @@ class PoseLiftingHead(BaseHead):
         out_channels (int): Coordinates of a keypoint.
         num_keypoints (int, optional): Keypoints ``K`` if features describe whole poses,
             (B, T', C). Defaults to None: features describe keypoints, (B, T', K, C).
-        loss (dict): Loss between predicted and true poses, (B, T', K, 3), called with
-            weights (B, T', K, 1) as third argument. MMPose's losses use these if built
-            with ``use_target_weight=True``.
+        loss (dict): Config of the loss. It is called with predicted and true poses,
+            (B, T', K, 3), and weights, (B, T', K, 1), which MMPose's losses use if
+            built with ``use_target_weight=True``.
         decoder (dict, optional): Codec that decodes outputs to poses in camera axes;
             required by :meth:`predict`.
     """
@@ -243,5 +243,5 @@ class RepresentationHead(PoseLiftingHead):
 
 
 def kept_frames(feats: Features) -> Tensor | None:
-    """Return the frames (B, T') of the poses that a head returns; None if all."""
+    """Return the indices (B, T') of the frames that a head returns; None if all."""
     return feats.frames if isinstance(feats, PrunedFeatures) else None

@@ -23,7 +23,14 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 class ProjectionHead(nn.Module):
-    """Map a lifter's features, ``T'`` frames, to one unit vector a window."""
+    """Head that maps a lifter's features, of ``T'`` frames, to a unit vector.
+
+    Args:
+        in_channels (int): Channels ``C`` of the features.
+        num_frames (int): Frames ``T'`` of the features.
+        num_keypoints (int): Keypoints ``K``.
+        feature_dims (int): Channels ``D`` of a keypoint in the vector.
+    """
 
     def __init__(
         self,
@@ -57,8 +64,9 @@ class ProjectionHead(nn.Module):
 class MomentQueue(nn.Module):
     """The paper's memory bank: the newest keys, and the moments that they show.
 
-    A moment is a frame of a performance. Entries that no key has replaced yet are
-    random unit vectors with the performance -1.
+    A moment is a frame of a performance, which several cameras may have recorded.
+    Entries that no key has replaced yet are random unit vectors with the performance
+    -1.
     """
 
     def __init__(self, size: int, num_features: int) -> None:
@@ -92,7 +100,7 @@ class PoseCLR(BaseModel):
     Args:
         backbone (dict): Backbone of a lifter, pruned or not.
         projector (dict): Arguments of :class:`ProjectionHead`.
-        momentum (float): Share of its weights that the key network keeps in each step.
+        momentum (float): Share of its own weights that the key network keeps in a step.
         queue_size (int): Keys in the queue ``N``.
         temperature (float): Temperature of InfoNCE.
         exclusion_radius (int, optional): Largest distance, in frames, of keys of the
@@ -236,15 +244,15 @@ Moments = tuple[Tensor, Tensor]
 
 
 def are_near(moments: Moments, others: Moments, radius: int) -> Tensor:
-    """Compare moments; near ones are no negatives of each other.
+    """Find moments that are too near in time to be negatives of each other.
 
     Args:
-        moments (tuple[Tensor, Tensor]): Performance and frame of each moment, (B,).
-        others (tuple[Tensor, Tensor]): Performance and frame of others, (N,).
+        moments (tuple[Tensor, Tensor]): Performance and frame of B moments, (B,) each.
+        others (tuple[Tensor, Tensor]): Performance and frame of N moments, (N,) each.
         radius (int): Largest distance in frames.
 
     Returns:
-        Tensor: Whether two moments are of the same performance and at most ``radius``
+        Tensor: Whether two moments are from the same performance and at most ``radius``
         frames apart, (B, N), bool.
     """
     same = moments[0][:, None] == others[0]

@@ -114,13 +114,16 @@ class Host(BaseModule):
 
         Args:
             x (Tensor): Normalized 2D poses, (B, T, K, in_channels).
-            kept (Sequence[Tensor], optional): See :class:`Hourglass`.
-            keep (int or Sequence[int], optional): See :class:`Hourglass`.
+            kept (Sequence[Tensor], optional): See :meth:`Hourglass.forward`.
+            keep (int or Sequence[int], optional): See :meth:`Hourglass.forward`.
 
         Returns:
             Tensor | PrunedFeatures: Features of all frames, (B, T, ..., C). With a
             pruner, the features of the frames that are left or recovered, and the
             indices of the kept frames.
+
+        Raises:
+            ValueError: If the shape of ``x`` or the number of kept frames does not fit.
         """
         frames = self.num_frames
         if self.takes_fewer_frames:

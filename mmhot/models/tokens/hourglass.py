@@ -119,14 +119,14 @@ class Hourglass(nn.Module):
             layers (Sequence[Callable]): See :meth:`Host.get_layers`.
             frame_features (Callable): Maps tokens to features of frames, (B, t, F).
             poses (Tensor): Input of the host, (B, T, K, C).
-            kept (Sequence[Tensor], optional): Frames that each pruner keeps, (B, t),
-                instead of choosing them, as kept by an earlier call.
+            kept (Sequence[Tensor], optional): Indices of the frames that each pruner
+                must keep, (B, t), from an earlier call. By default pruners choose.
             keep (int or Sequence[int], optional): Number of frames that each pruner
                 keeps, instead of its ``num_keep``.
 
         Returns:
             tuple[Tensor, tuple[Tensor]]: Tokens after the last layer, (B, t, ..., C),
-            and the frames kept by each pruner, (B, t).
+            and the indices of the frames that each pruner kept, (B, t).
         """
         batch, num_frames = x.shape[:2]
         keeps = self.keep_counts(keep, num_frames)
@@ -159,7 +159,7 @@ class Hourglass(nn.Module):
     def recover(
         self, x: Tensor, kept_by_pruner: tuple[Tensor, ...], num_frames: int
     ) -> Tensor | PrunedFeatures:
-        """Recover tokens; a recoverer of poses runs after the head.
+        """Recover tokens, or pass on the recoverer of poses, which runs after the head.
 
         Args:
             x (Tensor): Tokens of the kept frames, (B, t, ..., C).
@@ -167,8 +167,8 @@ class Hourglass(nn.Module):
             num_frames (int): Frames ``T`` of the window.
 
         Returns:
-            Tensor | PrunedFeatures: Tokens, (B, T', ..., C), and what was kept; only
-            the tokens if the model has no pruner.
+            Tensor | PrunedFeatures: Tokens, (B, T', ..., C), with the indices of the
+            kept frames; only the tokens if the model has no pruner.
         """
         if not self.pruners:
             return x
@@ -205,8 +205,8 @@ class Hourglass(nn.Module):
             )
         if self.fixed_lengths and keeps != built:
             raise ArgumentError(
-                '{keep=%r} cannot be changed: layers of this model are built for %s '
-                'frames',
+                '{keep=%r} is not possible: the layers of this model are built for %s '
+                'kept frames',
                 keep,
                 ', '.join(map(str, built)),
             )
@@ -269,7 +269,7 @@ def _build_recoverer(
 
 
 def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
-    """Return counts; raise unless they fall, from at most ``T`` to at least 1."""
+    """Return counts of kept frames; raise unless they fall, from ``T`` or less to 1."""
     most = num_frames
     for keep in keeps:
         if not (isinstance(keep, int) and 1 <= keep <= most):

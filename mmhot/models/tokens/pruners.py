@@ -105,7 +105,7 @@ class ClusterPruner(Pruner):
     def score(self, frames: Frames) -> Tensor:
         """Multiply density and separation, (B, T).
 
-        With the distances ``d_ij`` of frames, the score is ``rho_i * delta_i``. The
+        With distances ``d_ij`` between frames, the score is ``rho_i * delta_i``. The
         density is ``rho_i = exp(-mean of d_ij ** 2 over the k nearest j)``. The
         separation is ``delta_i = min of d_ij over the denser j``, or the largest of all
         distances if no frame is denser.

@@ -63,14 +63,14 @@ class PrunedFeatures(NamedTuple):
     feats: Tensor  # features of all frames, or of the kept ones, (B, T', K, C)
     kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each pruner keeps, (B, t)
     num_frames: int  # frames T of the input
-    frames: Tensor | None  # frames of the final poses, (B, t); None if all
+    frames: Tensor | None  # indices of frames with final poses, (B, t); None if all
     # Recoverer of the poses of all frames, which runs after the head. None if tokens
     # were recovered before it, or frames are dropped.
     recoverer: PoseRecoverer | None
 
     @property
     def kept(self) -> Tensor:
-        """Frames that went through all layers, (B, t)."""
+        """Indices of the frames that passed through all layers, (B, t)."""
         return self.kept_by_pruner[-1]
 
     def recover(self, poses: Tensor) -> Tensor:

@@ -45,9 +45,15 @@ def gather_tokens(x: Tensor, index: Tensor) -> Tensor:
 def spread_frames(
     num_frames: int, num_keep: int, device: torch.device | None = None
 ) -> Tensor:
-    """Spread indices evenly over frames, both ends included; a single one is central.
+    """Spread indices evenly over frames, both ends included.
 
-    Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up.
+    Index ``s`` is ``s * (T - 1) / (num_keep - 1)``, rounded half up. A single index is
+    the center frame.
+
+    Args:
+        num_frames (int): Frames ``T``.
+        num_keep (int): Indices to return.
+        device (torch.device, optional): Device of the result.
 
     Args:
         num_frames (int): Frames ``T``.
@@ -68,7 +74,7 @@ def spread_frames(
 
 
 def pairwise_distances(features: Tensor) -> Tensor:
-    """Compute Euclidean distances of frames, divided by the root of ``F``.
+    """Compute Euclidean distances between frames, divided by the root of ``F``.
 
     Distances are exactly symmetric, zero on the diagonal and between equal frames, and
     accurate to the rounding of float32. Mutual nearest neighbors have exactly equal
