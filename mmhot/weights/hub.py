@@ -213,6 +213,6 @@ def _check_digest(path: Path, sha256: str | None, url: str) -> None:
     """Raise a ValueError unless a file's SHA-256 begins with the expected digits."""
     if sha256 and not (digest := _digest_of(path)).startswith(sha256.lower()):
         raise ValueError(
-            f'{public_url(url)} must have the SHA-256 {sha256}, got {digest}: the file '
-            'was changed, or is another one'
+            f'{public_url(url)} must have a SHA-256 that begins with {sha256}, got '
+            f'{digest}: the file was changed, or is another one'
         )

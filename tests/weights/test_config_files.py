@@ -34,7 +34,7 @@ def test_text_written_by_mmengine_is_parsed():
     ],
 )
 def test_code_is_refused(text):
-    with pytest.raises(ValueError, match='line 1, and is not run'):
+    with pytest.raises(ValueError, match='line 1 of the config inside is not'):
         parse_config_text(text)
 
 

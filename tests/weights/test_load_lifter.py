@@ -54,7 +54,7 @@ def test_unknown_lifters_get_a_hint(name, hint, shipped):
 @pytest.mark.parametrize(
     ('cfg', 'message'),
     [
-        ('model = {[1]: 2}', 'and is not run'),
+        ('model = {[1]: 2}', 'is not executed'),
         ('filename = 1', 'filename is reserved'),
         ('model = [1]', 'is not a config of a lifter'),
         (None, 'contains no config'),
