@@ -58,7 +58,7 @@ class ClipDataset(BaseDataset):
 
     * ``seq_len`` frames of each of the clip's arrays, where the first or last frame is
       repeated outside of the clip; ``lifting_target`` is cut to the targets,
-    * ``frame_numbers`` (T,) in the clip; the first or last one outside of it,
+    * ``frame_numbers`` (T,) of these frames, within the clip,
     * ``target_frames``, the slice of the targets within the window,
     * ``target_frame_numbers`` (num_targets,), which may lie outside of the clip,
     * ``frame``, the frame of the middle target,

@@ -21,9 +21,9 @@ class MocapDataset(ClipDataset):
     """Motion capture clips in meters, z up.
 
     ``.npz`` files have one float array (T, K, 3) for each clip, with the key
-    ``subject/take``. One JSON file has named splits, which are lists of these keys,
-    another one has cameras. The joints are Human3.6M's or follow ``metainfo``, root
-    first. Samples hold ``joints_world`` (T, K, 3) and, with cameras, ``camera_param``;
+    ``subject/take``. One JSON file has splits, lists of these keys by name, and another
+    one has cameras. The joints are Human3.6M's, or follow ``metainfo``, root first.
+    Samples hold ``joints_world`` (T, K, 3) and, with cameras, ``camera_param``;
     :class:`ProjectToVirtualCamera` projects them. For transforms that mix motions,
     ``draw_window()`` returns the joints of a random window.
 

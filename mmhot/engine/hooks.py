@@ -115,7 +115,7 @@ class DistillHook(Hook):
     ground truth, ``mpjpe``, and against the teacher, ``mpjpe_to_teacher``.
 
     The teacher predicts all frames of the windows that the model receives, so both need
-    the same codec. It is no part of the model, and is neither trained nor saved.
+    the same codec. It is not part of the model, and is neither trained nor saved.
     """
 
     # Checkpoint that contains its config, as ``tools/train.py`` writes it, or

@@ -53,7 +53,7 @@ class Capture:
     Args:
         stream (FrameSource): The stream, or a file.
         reconnect (float): Seconds for which reconnecting is tried. Defaults to 60.
-        duration (float, optional): Seconds after which to stop.
+        duration (float, optional): Seconds after which to stop; no limit by default.
         stop (threading.Event, optional): Ends the iteration when it is set.
     """
 

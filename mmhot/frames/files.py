@@ -152,8 +152,11 @@ class ImageSequence(FrameSource):
         paths (list[Path]): The images, at least one.
         name (str): Name of the clip.
         fps (float): Frames per second. Defaults to 25.
-        numbers (Sequence[int], optional): Frame numbers, increasing, which give the
-            times. By default consecutive ones.
+        numbers (Sequence[int], optional): Rising frame numbers, from which the times
+            follow. By default consecutive.
+
+    Raises:
+        ValueError or OSError: When frames are read, if no image can be decoded.
     """
 
     def __init__(
@@ -172,8 +175,8 @@ class ImageSequence(FrameSource):
         pages = count_pages(paths[0])
         if pages > 1:
             _LOGGER.warning(
-                '%s has %d frames or pages, of which the first is read: convert it '
-                'to a video',
+                '%s has %d frames or pages: only the first is read; convert it to a '
+                'video',
                 escape(paths[0]),
                 pages,
             )

@@ -60,7 +60,7 @@ class PartOptions(Options):
 def take_frames(source: FrameSource, options: PartOptions) -> FrameSource:
     """Return the frames of a video from ``options.start`` to before ``options.end``.
 
-    They keep their numbers and times. If there is none, reading the frames raises an
+    They keep their numbers and times. If the part has no frame, reading it raises an
     :class:`~mmhot.errors.ArgumentError`.
     """
     span = options.start, options.end
@@ -78,7 +78,7 @@ def take_part(clip: Clip, options: PartOptions) -> Clip:
         Clip2D | Clip3D: The part; its frames keep their numbers and times.
 
     Raises:
-        ArgumentError: If there is none.
+        ArgumentError: If the part has no frame.
     """
     span = options.start, options.end
     if span == (0, inf):

@@ -168,7 +168,7 @@ class FrameArrays(FrameSource):
 
 
 class FrameView(FrameSource):
-    """Frames made from those of another source, ``whole``; it has its attributes."""
+    """Changed frames of another source, ``whole``, with the same attributes."""
 
     def __init__(self, whole: FrameSource) -> None:
         vars(self).update(vars(whole))

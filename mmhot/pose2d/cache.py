@@ -50,7 +50,7 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     Args:
         folder (Path): Folder of the results.
         source (Path): File, folder or address of the input.
-        facts (object): Plain values on which the content depends, besides the input.
+        facts (object): Plain values on which the content depends, other than the input.
         suffix (str): Suffix of the file.
 
     Returns:

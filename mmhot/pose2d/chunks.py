@@ -46,17 +46,17 @@ class KeyframeSettings:
     """
 
     max_step: int = 8  # frames between keyframes; higher is faster and less accurate
-    # Least overlap of each person's box with its prediction, if all are predictable.
-    # Higher values go in smaller steps.
+    # People are predictable if each one's box overlaps the predicted box by at least
+    # this. Higher values go in smaller steps.
     predictable_overlap: float = 0.75
-    # Frames between the last frame of the previous chunk and the earlier one that shows
-    # how fast all people move. Higher values average the speed over more frames.
+    # Frames from an earlier frame to the first frame of a chunk; people's motion in
+    # between predicts their first boxes. Higher values average over more frames.
     history: int = 5
-    # Least overlap of a detected box with a tracked person's, if it is the same person.
-    # Higher values start more tracks.
+    # A detected box shows a tracked person if it overlaps that person's box by at least
+    # this. Higher values start more tracks.
     same_person_overlap: float = 0.3
-    # Least overlap of a tracked pose with the detected box, if it is kept. Higher
-    # values estimate more people again.
+    # A tracked pose is kept if its box overlaps the detected box by at least this.
+    # Higher values estimate more people again.
     same_box_overlap: float = 0.7
     # A new person is tracked backwards while the confidence is at least this share of
     # its value at the detection. Higher values start tracks later.

@@ -39,8 +39,8 @@ class Verification:
     # Least mean confidence of tracked people who are not verified again. Higher values
     # verify more people.
     min_tracked: float = 0.6
-    # Least intersection over union of a candidate with a tracked person's box, if it is
-    # that person. Higher values verify more candidates.
+    # A candidate is a tracked person if the intersection over union of both boxes is at
+    # least this. Higher values verify more candidates.
     tracked_overlap: float = 0.6
     # Least score of people, chosen on the data in docs/video.md. Higher values find
     # fewer people and fewer false positives.
@@ -62,8 +62,7 @@ class Verification:
     # They do if the keypoints are at least this similar. Higher values keep more
     # people.
     duplicate_similarity: float = 0.2
-    # The same threshold for two tracked people, of whom one may be in front of the
-    # other.
+    # The same threshold for two tracked people, as one may be in front of the other.
     tracked_similarity: float = 0.75
 
 

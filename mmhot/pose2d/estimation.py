@@ -25,7 +25,7 @@ from mmhot.version import digest_of_code
 
 # Replacement for the invalid box of a person, x1, y1, x2, y2; the results are dropped.
 _ANY_BOX = np.array([0, 0, 8, 8], np.float32)
-# Packages whose code decides the results; a change makes the cache invalid.
+# Packages with code that decides the results; a change makes the cache invalid.
 _ROOMS = (
     *('skeletons', 'geometry', 'structures', 'io', 'deploy', 'frames'),
     *('pose2d', 'tracking'),
@@ -116,7 +116,7 @@ class VideoPoseEstimator:
 
     @property
     def identity(self) -> dict:
-        """Return plain values on which results depend, besides the input."""
+        """Return plain values on which results depend, apart from the input."""
         return {
             'detector': self.detector.identity,
             'estimator': self.estimator.identity,

@@ -137,7 +137,7 @@ class PoseEstimator(ABC):
     def estimate_fast(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate poses faster and less accurately, if the model can.
 
-        Arguments and results are those of a call.
+        Arguments and results are as in a call.
         """
         return self(images, boxes)
 

@@ -164,7 +164,7 @@ class OneStageEstimator(PoseEstimator):
         return [self._match(*pair) for pair in zip(boxes, found, strict=True)]
 
     def _match(self, boxes: np.ndarray, people: People) -> Pose:
-        """Give each box (P, 4) the pose whose box overlaps it most."""
+        """Assign to each box (P, 4) the pose with the most overlapping box."""
         keypoints = np.full((len(boxes), self._num_keypoints, 2), np.nan, np.float32)
         scores = np.zeros((len(boxes), self._num_keypoints), np.float32)
         overlap = box_iou(boxes[:, None], people.bboxes)

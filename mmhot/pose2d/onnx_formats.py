@@ -213,7 +213,7 @@ def _read_pipeline(path: Path) -> PipelineFile:
         sizes = [step[key] for key in _SIZES for step in steps if step.get(key)]
         by_type = {step.get('type'): step for step in steps}
         padding = by_type.get('TopDownGetBboxCenterScale', {}).get('padding')
-        # Without such a step the network expects raw images.
+        # Without this step the network expects raw images.
         normalized = by_type.get('Normalize', RAW_BGR._asdict())
         mean, std = (tuple(map(float, normalized[key])) for key in ('mean', 'std'))
         planes = RAW_RGB if normalized.get('to_rgb') else RAW_BGR

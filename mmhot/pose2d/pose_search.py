@@ -106,8 +106,8 @@ class PoseSearch:
     """Search of people in the frames of a shot, by their poses in other frames.
 
     People are estimated in the box around their last pose. Doubtful results are
-    estimated again: in the box around the new keypoints, in a larger box, or beside
-    another person whose body they share.
+    estimated again: in the box around the new keypoints, in a larger box, or, if two
+    people share a body, beside the other person.
 
     Args:
         estimate (Estimate): Estimates the people in boxes.
@@ -162,7 +162,7 @@ class PoseSearch:
     def _follow_keypoints(
         self, places: np.ndarray, people: People, prior: Prior
     ) -> People:
-        """Estimate people whose keypoints are off their box in the box around these.
+        """Estimate people in the box around their keypoints, if these are off the box.
 
         ``places`` (P,) are the frames of the people.
         """
@@ -284,8 +284,7 @@ class PoseSearch:
         is_lost = people.scores[:, _WRISTS] < _SETTINGS.lost_wrist
         is_lost |= _arm_distances(people, expected) > _SETTINGS.wrist_jump
         is_lost &= expected.scores[:, _WRISTS] >= _SETTINGS.min_expected_wrist
-        confidence = mean_confidence(people.scores)
-        is_reliable = confidence >= _SETTINGS.reliable_confidence
+        is_reliable = mean_confidence(people.scores) >= _SETTINGS.reliable_confidence
         rows = np.flatnonzero(is_lost.any(1) & is_reliable)
         if not len(rows):
             return people
@@ -339,8 +338,9 @@ def _arm_distances(people: People, expected: People) -> np.ndarray:
 def slides(found: People, expected: People) -> np.ndarray:
     """Mark pairs (P, P) in which one person was found on the body of the other.
 
-    Two people who are alike, but were expected not to be, share a body. The person who
-    is less similar to the expected pose (row) has slid onto the other one (column).
+    Two people share a body if their poses are similar, and their expected poses are
+    not. The person farther from the expected pose (row) has slid onto the other person
+    (column).
     """
     least = _SETTINGS.slid_similarity
     is_alike = compare_all(found, found) >= least

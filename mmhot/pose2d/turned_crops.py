@@ -181,9 +181,8 @@ class TurnedCrops(PoseEstimator):
         wins = (mean_confidence(upright_scores) >= least) & are_upright(upright)
         points[turned[wins]] = upright[wins]
         scores[turned[wins]] = upright_scores[wins]
-        return (points, scores), np.where(
-            np.isin(range(len(people)), turned[wins]), 0, turns
-        )
+        is_upright = np.isin(np.arange(len(people)), turned[wins])
+        return (points, scores), np.where(is_upright, 0, turns)
 
     def _turn_further(
         self,

@@ -14,7 +14,10 @@ from mmhot.version import digest_of_part
 
 
 class UserDetector(Detector):
-    """Run a detector of a user, and check the shapes of its boxes and scores."""
+    """Run a detector of a user, and check the shapes of its boxes and scores.
+
+    Its errors, and wrong shapes, are raised as :class:`~mmhot.errors.StepError`.
+    """
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -50,7 +53,10 @@ class UserDetector(Detector):
 
 
 class UserEstimator(PoseEstimator):
-    """Run a 2D model of a user, and check the shapes of its keypoints and scores."""
+    """Run a 2D model of a user, and check the shapes of its keypoints and scores.
+
+    Its errors, and wrong shapes, are raised as :class:`~mmhot.errors.StepError`.
+    """
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator

@@ -80,7 +80,7 @@ def appearance_of(footage: Footage) -> dict[str, np.ndarray] | None:
 class AppearanceObserver(FrameObserver):
     """Describe the appearance of people in every few frames of a video.
 
-    People whose boxes overlap are skipped.
+    People with overlapping boxes are skipped.
 
     Args:
         skeleton (str): Name of the keypoints' skeleton.

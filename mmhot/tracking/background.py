@@ -224,7 +224,7 @@ class BackgroundTracker(FrameObserver):
         )
         points = points[:, 0]
         is_found = status[:, 0] > 0
-        # Lost points may be NaN or far away, so that they are no valid integers.
+        # Lost points may be NaN, or too far away to be integers.
         pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
         is_found &= ((pixels >= 0) & (pixels < view.gray.shape[::-1])).all(1)
         columns, rows = pixels[is_found].T

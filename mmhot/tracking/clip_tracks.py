@@ -33,8 +33,8 @@ class LinkLimits:
     min_length: float = 0.2
     # Seconds; longest gap before or after a short tracklet. Higher values link more.
     max_short_gap: float = 0.1
-    # Overlap of the boxes on both sides of such a gap, as a share of the smaller box.
-    # Higher values link fewer.
+    # Least overlap of the boxes before and after this gap, as a share of the smaller
+    # box. Higher values link fewer.
     min_shared: float = 0.5
     motion_span: float = 0.5  # seconds at a tracklet's end that give its velocity
     # Person sizes; largest distance of the two extrapolations without an occlusion.

@@ -38,11 +38,11 @@ class CrossingLimits:
     # differs by more than this, and its box jumps. People behind objects reach 0.3
     # without a jump. Higher values end fewer tracks.
     min_change: float = 0.25
-    # Step of a box in person sizes per frame; smaller ones are no jump. Higher values
-    # end fewer tracks.
+    # Person sizes per frame; smaller steps of a box are not jumps. Higher values end
+    # fewer tracks.
     min_jump: float = 0.2
-    # Step of a box as a multiple of the track's median step; smaller ones are no jump.
-    # Higher values end fewer tracks.
+    # Multiple of a track's median step; smaller steps of a box are not jumps. Higher
+    # values end fewer tracks.
     min_jump_ratio: float = 3.0
 
 

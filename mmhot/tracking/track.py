@@ -83,8 +83,8 @@ class TrackPeople(Step):
 def missing_frames(clip: Clip2D, num_frames: int) -> dict[int, np.ndarray]:
     """Find the frames in which tracked people are missing inside the image.
 
-    A person whose last box does not touch the border has not left: they are missing
-    until the next frame of the track, or the end of the shot.
+    A person has not left the image if the last box does not touch its border. Then the
+    person is missing until the next frame of the track, or the end of the shot.
 
     Args:
         clip (Clip2D): Tracks with boxes.

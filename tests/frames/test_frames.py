@@ -482,7 +482,7 @@ def test_animated_images_and_pages_are_said(tmp_path, ending, caplog):
     pages[0].save(path, save_all=True, append_images=pages[1:])
     [source] = open_inputs([str(path)])
     assert len([*source]) == 1
-    assert 'has 3 frames or pages, of which the first is read' in caplog.text
+    assert 'has 3 frames or pages: only the first is read' in caplog.text
 
 
 def test_images_are_turned_by_exif(tmp_path):
