@@ -1,4 +1,4 @@
-"""Errors of users in one line: names of files, hints at names, explanations."""
+"""Error messages of one line: wrong arguments, unreadable files, similar names."""
 
 import csv
 import logging
@@ -22,13 +22,13 @@ from urllib.parse import urlsplit
 # Control characters, line separators, marks that reverse the direction of text, and
 # surrogates, which stand for invalid bytes of file names.
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
-_MAX_LINE = 1000  # characters; of longer messages the middle is cut
-_MAX_NAMES = 6  # number of known names that are listed if none is like an unknown one
-_MAX_NAME = 100  # characters of an unknown name that are compared with known ones
+_MAX_LINE = 1000  # characters; longer messages lose their middle
+_MAX_NAMES = 6  # known names that a message lists if none is similar to a wrong name
+_MAX_NAME = 100  # characters of a wrong name that are compared with known names
 MMPOSE = 'mmpose==1.3.2'
 """Requirement that pip installs without its dependencies."""
-# Packages of the extra `mmpose` that commands for training import first
-_OF_THE_EXTRA = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
+# Packages that only the extra `mmpose` installs; if one is missing, a message says how
+_MMPOSE_PACKAGES = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 # PyTorch adds the traceback of a data loader's process to the message.
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
 _NO_MEMORY = 'this needs more memory than there is; a smaller batch needs less'
@@ -57,9 +57,9 @@ DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read
 
 
 class ArgumentError(ValueError):
-    """Wrong argument, which may be an option of the command line.
+    """Wrong argument of a function, or wrong option of a command.
 
-    Its arguments are a text and the values of its ``%s`` and so on, as for loggers. In
+    It is made from a text and the values of its ``%s``, as the messages of loggers. In
     the text, ``{fov}`` stands for the name of an argument, and ``{keep=%r}`` for its
     name and value. Python shows the name, the command line its flag:
 
@@ -74,7 +74,12 @@ class ArgumentError(ValueError):
         return self.named({})
 
     def named(self, flags: Mapping[str, str]) -> str:
-        """Return the message with flags in place of arguments that have one."""
+        """Return the message with flags in place of names of arguments.
+
+        Args:
+            flags (Mapping[str, str]): Flags by name of the argument; other arguments
+                keep their names.
+        """
 
         def show(place: re.Match) -> str:
             name, sign, value = place.groups()
@@ -106,7 +111,14 @@ class StepError(ValueError):
 
 @contextmanager
 def user_code(part: str) -> Iterator[None]:
-    """Raise the errors of a block as :class:`StepError` of a part of a user's code."""
+    """Raise errors of a user's code in a block as :class:`StepError`.
+
+    Args:
+        part (str): Name of the code, such as "the step 'confident'".
+
+    Raises:
+        StepError: For any error but :class:`NothingToWriteError`, which stays.
+    """
     try:
         yield
     except (StepError, NothingToWriteError):
@@ -116,7 +128,7 @@ def user_code(part: str) -> Iterator[None]:
 
 
 class NothingToWriteError(ValueError):
-    """A clip has nothing that a format is for."""
+    """Error of a writer: the clip has nothing to write, such as steps for gait."""
 
 
 def escape(text: object, replacement: str | None = None) -> str:
@@ -161,12 +173,12 @@ def one_line(text: object) -> str:
 
 
 def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Align rows of cells to a table.
+    """Format rows of cells as a table with aligned columns.
 
     Args:
-        lines (Sequence[Sequence[str]]): Rows of as many cells each.
-        left (int): Number of columns, from the first, that are aligned left; others are
-            numbers. Defaults to 1.
+        lines (Sequence[Sequence[str]]): Rows with the same number of cells.
+        left (int): Number of leading columns that are aligned left; the others are
+            aligned right, as numbers are. Defaults to 1.
 
     Returns:
         str: Lines of the table.
@@ -199,9 +211,14 @@ def refuse_lists_of_paths(name: str, source: object) -> None:
 
 
 def require_file(path: str | Path) -> Path:
-    """Return the path of an ordinary file; raise an error for others.
+    """Check that a path is an ordinary file: reading a pipe might never end.
 
-    Reading a pipe or a device might never end.
+    Returns:
+        Path: The path.
+
+    Raises:
+        FileNotFoundError: If it does not exist.
+        ValueError: If it is a folder, pipe, device or socket.
     """
     path = Path(path)
     if path.is_file():
@@ -214,9 +231,14 @@ def require_file(path: str | Path) -> Path:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Raise the errors of a block that reads a file with its path in front.
+    """Begin the errors of a block that reads a file with its path.
 
-    Whatever the content makes Python raise becomes a ValueError of the file.
+    Args:
+        path (Path): The file or folder.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If its content is wrong, whichever error that raised.
     """
     if path.exists() and not path.is_dir():
         require_file(path)  # reading a pipe might never end
@@ -243,7 +265,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def refuse_stated(**arguments: object) -> None:
-    """Raise ArgumentError for an argument that the file itself states."""
+    """Raise ArgumentError for the first argument that is given, that is, not None.
+
+    Args:
+        **arguments (object): Arguments that the file itself states, by name.
+    """
     for name, value in arguments.items():
         if value is not None:
             raise ArgumentError(f'{{{name}}} cannot be given: the file states it')
@@ -274,9 +300,9 @@ class WarningHandler(logging.Handler):
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a message, or the error that it is."""
-        error = isinstance(record.msg, ArgumentError)
-        self._show(record.msg if error else record.getMessage())
+        """Pass the text of a record, or its :class:`ArgumentError` as it is."""
+        is_error = isinstance(record.msg, ArgumentError)
+        self._show(record.msg if is_error else record.getMessage())
 
 
 def require_choice(
@@ -288,7 +314,8 @@ def require_choice(
         name (str): The argument.
         given (object): Its value.
         known (Iterable[object]): The values that are right.
-        hints (Mapping[str, str]): Answers to other values that people try.
+        hints (Mapping[str, str]): Ends of the message for wrong values that people try,
+            such as ``{'fbx': ': write glb, which Blender converts'}``.
     """
     if given not in known:
         listed = [str(choice) for choice in known]
@@ -316,7 +343,12 @@ def explain_refusal(error: Exception) -> str:
 
 
 def pip(action: str, *arguments: str) -> str:
-    """Compose a command of pip for this Python, or of uv if it has no pip."""
+    """Compose a shell command of pip for this Python, or of uv if it has no pip.
+
+    Args:
+        action (str): Command of pip, such as ``'install'``.
+        *arguments (str): Its arguments; they are quoted.
+    """
     python = shlex.quote(sys.executable)
     # A full search makes setuptools expect pip, so that importing it fails afterwards.
     if PathFinder.find_spec('pip') is None:
@@ -325,7 +357,7 @@ def pip(action: str, *arguments: str) -> str:
 
 
 def install_extra(extra: str) -> str:
-    """Compose the command that installs an optional extra of mmhot."""
+    """Compose the shell command that installs an optional extra of mmhot."""
     from importlib import metadata  # takes longer than this module
 
     from packaging.requirements import Requirement
@@ -370,14 +402,14 @@ def is_debugging() -> bool:
 
 
 def _reason(error: Exception) -> str | None:
-    """Explain a fault of the input or the machine; return None for one of ours."""
+    """Explain an error of the input or the machine; return None for a bug of mmhot."""
     text = str(error) or type(error).__name__
     if worker := _IN_WORKER.search(text):
         text = worker[1]
     for kind, words, meaning in _EXPLANATIONS:
         if isinstance(error, kind) and (said := re.search(words, text)):
             return meaning.format(*said.groups())
-    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_EXTRA:
+    if isinstance(error, ModuleNotFoundError) and error.name in _MMPOSE_PACKAGES:
         return f'this needs {error.name}: {install_extra("mmpose")}'
     # A package that was compiled for another NumPy raises ValueError and other errors.
     places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
@@ -395,7 +427,7 @@ def _reason(error: Exception) -> str | None:
 
 
 def is_user_error(error: Exception) -> bool:
-    """Return whether the input or the machine caused an error, not the program."""
+    """Return whether the input or the machine caused an error, not a bug of mmhot."""
     return _reason(error) is not None
 
 
@@ -405,7 +437,15 @@ def explain(error: Exception) -> str:
 
 
 def explain_any(error: Exception) -> ArgumentError | str:
-    """Describe an exception in one line; faults of the program with their type."""
+    """Describe an exception in one line; bugs of mmhot begin with their type.
+
+    Args:
+        error (Exception): The error.
+
+    Returns:
+        ArgumentError | str: The description; an ``ArgumentError`` is returned as it is,
+        so that the command line can name its flags.
+    """
     if isinstance(error, ArgumentError):
         return error
     text = explain(error)

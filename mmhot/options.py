@@ -109,14 +109,14 @@ class Options:
 
     title: ClassVar[str] = ''  # section of the command line's help
     # Hint for users who give the options to a call that does not have them
-    hint: ClassVar[str] = ''
+    hint: ClassVar[str] = ''  # ``%s`` stands for the name of the option
 
     # Names of the options that a user stated
     stated: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
     def read(cls: type[T], stated: Mapping[str, Any]) -> T:
-        """Make an object from what a user stated, of which other options are ignored.
+        """Make an object from what a user stated; options of other classes are ignored.
 
         Args:
             stated (Mapping[str, Any]): Values by name; None counts as not stated.
@@ -128,12 +128,23 @@ class Options:
         return cls(**values, stated=frozenset(values))
 
     def with_stated(self: T, stated: Mapping[str, Any]) -> T:
-        """Return the same object with stated options in place of its own values."""
+        """Return a copy of the object with the values that a user stated.
+
+        Args:
+            stated (Mapping[str, Any]): Values by name; None counts as not stated.
+
+        Raises:
+            ArgumentError: If a value is wrong.
+        """
         values = _converted(type(self), stated)
         return replace(self, **values, stated=frozenset(values)) if values else self
 
     def check_beside(self, values: 'Values') -> None:
-        """Raise ArgumentError if the values contradict values of other dataclasses."""
+        """Raise ArgumentError if the values contradict values of other dataclasses.
+
+        Args:
+            values (Values): The values of all dataclasses of the call.
+        """
 
     def option_values(self) -> dict[str, Any]:
         """Return the values of the options, by name."""
@@ -164,7 +175,7 @@ _DECLARED: dict[type[Options], list[DeclaredOption]] = {}
 
 
 def options_of(*kinds: type[Options]) -> dict[str, DeclaredOption]:
-    """Return the options of dataclasses by name, each once, in their order."""
+    """Return the options of dataclasses by name, each once, in the order of fields."""
     declared: dict[str, DeclaredOption] = {}
     for kind in kinds:
         if kind not in _DECLARED:
@@ -204,9 +215,9 @@ def _declared_by(kind: type[Options]) -> list[DeclaredOption]:
 
 
 def require_new_options(kind: type[Options], others: Iterable[type[Options]]) -> None:
-    """Raise ValueError if an option of a class has the name of another one.
+    """Raise ValueError if an option of a class has the name of another option.
 
-    Two classes may share an option, with the same declaration.
+    Two classes may share an option if both declare it alike.
 
     Args:
         kind (type[Options]): The new class.
@@ -215,7 +226,10 @@ def require_new_options(kind: type[Options], others: Iterable[type[Options]]) ->
     known = options_of(*others)
     for name, option in options_of(kind).items():
         if known.get(name, option) != option:
-            raise ValueError(f'there is an option {name!r} already, declared otherwise')
+            raise ValueError(
+                f'the name of the option {name!r} is taken: rename it, or declare it '
+                'exactly as the other one'
+            )
 
 
 class Values:
@@ -267,14 +281,14 @@ class Values:
         return [Path(name) for name in names if os.path.isfile(name)]
 
     def of(self, kind: type[T]) -> T:
-        """Return the values of a dataclass."""
+        """Return a dataclass with the values that the user stated, or its defaults."""
         if kind not in self._read:
             self._read[kind] = kind.read(self.stated)
         return self._read[kind]
 
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
-    """Return the hint of the class that has an option, among a class and subclasses."""
+    """Search a class and its subclasses for an option; return its hint, or ''."""
     if name in options_of(kind) and kind.hint:
         return f': {kind.hint}'.replace('%s', name)
     hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
@@ -338,7 +352,7 @@ def read_names(
         name (str): The option.
         value (str | Iterable[str]): The names.
         choices (Iterable[str]): The names that exist.
-        hints (Mapping[str, str]): Answers to other names that people try.
+        hints (Mapping[str, str]): See :func:`mmhot.errors.require_choice`.
 
     Raises:
         ArgumentError: If a name does not exist.
@@ -351,7 +365,7 @@ def read_names(
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceOptions(Options):
-    """Option of all that runs a model."""
+    """Option of functions and commands that run a model."""
 
     device: Annotated[
         str,

@@ -12,7 +12,7 @@ from mmhot.errors import ArgumentError, escape, ignored_warnings
 Line = str | ArgumentError
 """Line for the user; in an error, arguments are shown as options of the command."""
 Count = Callable[[int, int], None]
-"""Receives the numbers of frames done and of all, 0 if unknown."""
+"""Receives how many frames are done, and the number of all frames, 0 if unknown."""
 CountStage = Callable[[str, int, int], None]
 """Receives the stage, such as '2D', and the numbers of :data:`Count`."""
 Bars = Callable[..., AbstractContextManager[Count]]
@@ -31,14 +31,14 @@ def no_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
 
 @contextmanager
 def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
-    """Draw a bar in a terminal or notebook; write a line in 30 s to files and pipes.
+    """Draw a bar in a terminal or notebook; write a line every 30 s to other files.
 
     Args:
         title (str): Text before the bar.
         unit (str): What is counted. Defaults to frames.
 
     Yields:
-        Count: Receives the numbers done and of all.
+        Count: Receives how many are done, and the number of all.
     """
     is_notebook = 'ipykernel' in sys.modules
     is_closed = sys.stderr is None  # in processes without a terminal

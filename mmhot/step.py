@@ -4,11 +4,11 @@ A step is a frozen dataclass; its annotated fields are its options. Its base cla
 where it stands in a pipeline and what it needs:
 
 * :class:`KeypointStep`: ``step(clip)``, 2D keypoints before the lift
-* :class:`mmhot.pose2d.footage.VideoStep`: ``step(clip, footage)``, the same, and needs
-  the video
-* :class:`PoseStep`: ``step(clip)``, 3D poses after the lift, or of other tools
-* :class:`mmhot.lifting.lifted.LiftedStep`: ``step(clip, lifted)``, the same, and needs
-  the keypoints that were lifted
+* :class:`mmhot.pose2d.footage.VideoStep`: ``step(clip, footage)``, 2D keypoints before
+  the lift, and needs the video
+* :class:`PoseStep`: ``step(clip)``, 3D poses after the lift, or from other tools
+* :class:`mmhot.lifting.lifted.LiftedStep`: ``step(clip, lifted)``, 3D poses after the
+  lift, and needs the keypoints that were lifted
 
 A step returns a clip of the same class; this may be its argument, unchanged.
 """
@@ -47,11 +47,14 @@ class Step(Options):
         return step
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
-        """Return observers of the frames, which see them while people are detected.
+        """Return objects that see each frame while people are detected in it.
 
         Args:
             frames (FrameSource): The video.
             skeleton (str): Name of the skeleton of the people in it.
+
+        Returns:
+            Sequence[FrameObserver]: The observers. Defaults to none.
         """
         return ()
 

@@ -14,7 +14,7 @@ __version__ = '0.2.0'
 def digest_of_code(*rooms: str) -> str:
     """Return a digest of mmhot's sources, or of the sources of some of its rooms.
 
-    Results that are kept for later runs are named by the sources that decide them.
+    Names of cached results contain it, so that changed code computes them anew.
 
     Args:
         *rooms (str): Names of subpackages, such as ``'tracking'``.

@@ -68,10 +68,11 @@ Posed = Iterator[tuple[PoseDataSample, DrawnImage]]
 
 
 class Inferencer(BaseMMPoseInferencer):
-    """Lift the people in images and videos, as ``MMPoseInferencer`` does.
+    """Lift the people in images and videos, with the interface of MMPose.
 
-    Arguments, also of calls, and results are as in MMPose 1.3.2, except for the
-    differences in ``docs/mmpose.md``. Videos are lifted as whole clips.
+    Arguments, also of calls, and results are the ones of ``MMPoseInferencer`` in MMPose
+    1.3.2, except for the differences in ``docs/mmpose.md``. Videos are lifted as whole
+    clips.
 
     Args:
         pose2d (str, optional): 2D model, with the names and the default of
@@ -128,7 +129,9 @@ class Inferencer(BaseMMPoseInferencer):
                 '{pose3d} must name a lifter; for 2D poses alone, use MMPoseInferencer'
             )
         if det_cat_ids not in (None, 0, [0], (0,)):
-            raise ValueError(f'det_cat_ids must be 0, people, got {det_cat_ids!r}')
+            raise ValueError(
+                f'det_cat_ids must be 0, the category of people, got {det_cat_ids!r}'
+            )
         device = choose_device(device)
         models = Pose2DOptions(
             pose2d=pose2d,
@@ -159,7 +162,9 @@ class Inferencer(BaseMMPoseInferencer):
         if folders:
             return [path for folder in folders for path in folder.paths]
         if len(sources) > 1:
-            raise ValueError(f'{inputs} contains {len(sources)} videos: give one')
+            raise ValueError(
+                f'{inputs} contains {len(sources)} videos: call once for each of them'
+            )
         (video,) = sources
         self._video_input = True
         # The base class needs this to write NAME.json and NAME.mp4.
@@ -168,7 +173,7 @@ class Inferencer(BaseMMPoseInferencer):
         return video
 
     def _get_webcam_inputs(self, inputs: str) -> NoReturn:
-        raise ValueError(f'{inputs} has no end: lift it with mmhot stream')
+        raise ValueError(f'{inputs} has no end: use mmhot stream or mmhot.stream')
 
     def preprocess(
         self,
@@ -185,8 +190,8 @@ class Inferencer(BaseMMPoseInferencer):
             batch_size (int): Images that the models process at once. Defaults to 1.
             bbox_thr (float): Score; detections below it are dropped. Higher values keep
                 fewer people. Defaults to 0.3.
-            nms_thr (float, optional): Overlap (IoU) of boxes; of two that overlap more
-                the better one is kept. Defaults to the detector's.
+            nms_thr (float, optional): Overlap (IoU) of boxes; if two overlap more, the
+                one with the higher score is kept. Defaults to the detector's.
             disable_norm_pose_2d (bool): Without effect: people are never moved into one
                 box.
 
@@ -253,7 +258,7 @@ class Inferencer(BaseMMPoseInferencer):
     def _lift_video(
         self, video: FrameSource, models: VideoPoseEstimator, progress: CountStage
     ) -> Posed:
-        """Lift the people of a video; for drawings it is read once more."""
+        """Lift the people of a video, which is read again if it is drawn."""
         stated = {'camera': 'moving', 'without': self._without}
         values = Values(stated, (*VIDEO.steps, StepChoice))
         plan = VideoPlan(values, lifter=self.lifter, models=models)
@@ -321,7 +326,7 @@ class Inferencer(BaseMMPoseInferencer):
         vis_out_dir: str = '',
         **drawing: Any,
     ) -> list[np.ndarray] | None:
-        """Draw the people of an image, in 3D in one scene to the right of it.
+        """Draw the people into an image, and a 3D scene of them to its right.
 
         Args:
             inputs (DrawnImage): Image and people.
@@ -373,7 +378,7 @@ class Inferencer(BaseMMPoseInferencer):
         Args:
             preds (list[PoseDataSample]): The sample.
             visualization (list[np.ndarray] | None): Drawings, RGB, (H, W', 3).
-            return_datasamples (bool): Whether to return the sample, and no plain
+            return_datasamples (bool): Whether to return the sample instead of plain
                 values. Defaults to False.
             pred_out_dir (str): Folder for predictions. Defaults to '', none.
 

@@ -38,17 +38,19 @@ def export_onnx(
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to the weights of that name.
         out (str | Path): Folder to create.
-        keep (Sequence[float], optional): Frames or keep rates other than trained ones.
+        keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
+            keep rates of a GTPT. Defaults to the trained ones.
         opset (int): Version of ONNX's operators, from 18. Defaults to 23.
-        inputs (str, optional): Video, images or 2D keypoints of the comparison.
+        inputs (str, optional): Path of real inputs for the comparison: a video or
+            images of people, or 2D keypoints for a lifter. Defaults to a demo file.
         say (Callable): Receives lines about the comparison.
 
     Returns:
         list[Path]: The written files.
 
     Raises:
-        ValueError: If an argument is wrong, the model cannot be exported, or the file
-            does not compute what PyTorch does; then nothing is written.
+        ValueError: If an argument is wrong, the model cannot be exported, or results of
+            ONNX Runtime differ from PyTorch's; then nothing is written.
 
     Example::
 
@@ -117,7 +119,7 @@ def check_parity(opened: Exportable, file: Path) -> list[str]:
 def _difference(
     where: str, name: str, values: np.ndarray, expected: np.ndarray
 ) -> float:
-    """Return the largest difference of an output (B, ...); raise if it is too large."""
+    """Return the largest difference of an output (B, ...); raise if over the limit."""
     limit = 0.0  # indices must be equal
     if expected.dtype.kind != 'i':
         limit = _TOLERANCE * max(1.0, float(np.abs(expected).max()))
@@ -125,7 +127,7 @@ def _difference(
     difference = float(np.abs(values - expected).max()) if is_whole else np.inf
     if not difference <= limit:
         raise ValueError(
-            f'{where}: {name} differs from that of PyTorch by {difference:.2g}, more '
-            f'than {limit:.2g}; nothing is written'
+            f'{where}: {name} differs from the result of PyTorch by {difference:.2g}, '
+            f'more than {limit:.2g}; nothing is written'
         )
     return difference

@@ -61,8 +61,10 @@ def open_exportable(
     Args:
         model (str): Name of shipped weights, name or alias of a model, or a config.
         checkpoint (str, optional): Its weights. Defaults to the weights of that name.
-        keep (Sequence[float], optional): Frames or keep rates other than trained ones.
-        inputs (str, optional): Video, images or 2D keypoints of the comparison.
+        keep (Sequence[float], optional): Frames that each pruner of a lifter keeps, or
+            keep rates of a GTPT. Defaults to the trained ones.
+        inputs (str, optional): Path of real inputs for the comparison. Defaults to a
+            demo file.
 
     Returns:
         Exportable: The model.
@@ -71,7 +73,9 @@ def open_exportable(
         ValueError: If an argument is wrong, or the model cannot be exported.
     """
     if model in NAMED_FILES:
-        raise ValueError(f'{model} is an ONNX model already')
+        raise ValueError(
+            f'{model} is an ONNX model already: there is nothing to export'
+        )
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
@@ -99,7 +103,8 @@ def _open_lifter(
     lifter = Lifter(network)
     if inputs is None and not lifter.is_person:
         raise ArgumentError(
-            '{inputs} must be a file of 2D keypoints of %s', network.skeleton.name
+            '{inputs} must name a file of 2D keypoints of %s, as the demo has people',
+            network.skeleton.name,
         )
     real = _windows(lifter, _inputs(inputs, 'skating_2d_coco17.npz'))
     meta = _describe_lifter(network, lifter, real.shape[1:])
@@ -109,7 +114,7 @@ def _open_lifter(
 def _describe_lifter(
     network: TorchNetwork, lifter: Lifter, window: Sequence[int]
 ) -> dict[str, Any]:
-    """Describe a lifter of windows of a shape (T, K, C) in plain values."""
+    """Describe a lifter of windows of a shape (T, K, C), in plain values."""
     decoder = network.config.model.head.decoder.to_dict()
     skeleton = network.skeleton
     return dict(
@@ -291,7 +296,7 @@ def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, 
     if mean != list(expected) or swaps != (order == 'RGB'):
         raise ValueError(
             f"{model}: its preprocessor must use ImageNet's mean in the order {order}, "
-            f'got {mean}'
+            f'{list(expected)}, got {mean}'
         )
     return dict(color=order, mean=mean, std=std)
 
@@ -321,7 +326,8 @@ def _inputs(path: str | None, name: str) -> str:
     demo = FOLDER / 'demo' / name
     if not demo.is_file():
         raise ArgumentError(
-            '{inputs}: give a video or images of people for a 2D model or detector, or '
-            '2D keypoints for a lifter; results of both back ends are compared on them'
+            '{inputs} must name a video or images of people for a 2D model or '
+            'detector, or 2D keypoints for a lifter: this installation has no demo '
+            'files on which to compare PyTorch and ONNX Runtime'
         )
     return str(demo)

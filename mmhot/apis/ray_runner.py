@@ -34,7 +34,7 @@ def process_with_ray(
     Args:
         inputs (Sequence[ClipInput]): Inputs.
         values (Values): Options.
-        report (Report): Where lines and progress go.
+        report (Report): Receives lines and progress.
         make_worker (Callable): Makes a worker from options and report.
 
     Yields:
@@ -79,9 +79,8 @@ class RemoteWorker:
     ) -> None:
         load_extensions()  # options may name parts of extensions
         self._folder = folder
-        self._lines: list[
-            tuple[Line, bool]
-        ] = []  # lines, and whether each is a warning
+        # Lines, and whether each is a warning
+        self._lines: list[tuple[Line, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._make_worker = partial(make_worker, values, report)
         handler = WarningHandler(lambda x: self._lines.append((x, True)))
@@ -93,12 +92,12 @@ class RemoteWorker:
         return self._make_worker()
 
     def prepare(self) -> list[tuple[Line, bool]]:
-        """Load the models; return the lines that this printed."""
+        """Load the models; return the lines to print, and whether each is a warning."""
         self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
     def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, bool]]]:
-        """Process an input; return its outcome, and the lines that this printed."""
+        """Process an input; return its outcome, and lines as :meth:`prepare` does."""
         return self._worker(item), self._take_lines()
 
     def _take_lines(self) -> list[tuple[Line, bool]]:
@@ -133,7 +132,7 @@ def _connected() -> Iterator[Any]:
 def _start(
     ray: Any, values: Values, count: int, make_worker: Callable[..., ClipWorker]
 ) -> list[Any]:
-    """Start workers for ``count`` inputs: the stated number, or as many as fit."""
+    """Start workers for ``count`` inputs: as many as stated, or one a GPU or CPU."""
     resources = ray.cluster_resources()
     device = values.of(DeviceOptions).device
     num_gpus = int(resources.get('GPU', 0) > 0 and device != 'cpu')

@@ -1,4 +1,4 @@
-"""Lifting of a stream: poses in Python, or JSON Lines of header, frames, gaps."""
+"""Lifting of a stream: poses in Python, or a file of JSON Lines."""
 
 import logging
 import sys
@@ -43,9 +43,9 @@ def stream(
 ) -> Iterator[LivePoses]:
     """Lift a stream frame by frame, a few frames behind it.
 
-    Of webcams and addresses the newest frame is lifted, and frames that arrive
-    meanwhile are dropped; a lost connection is opened again. Of files and images all
-    frames are lifted.
+    From webcams and addresses, always the newest frame is lifted; frames that arrive
+    meanwhile are dropped, and a lost connection is opened again. From files and
+    images, all frames are lifted.
 
     Args:
         source (int | str | Path | Iterable): Number of a webcam, address, video file,
@@ -101,7 +101,7 @@ def lift_stream(
     report: Report = Report(),
     stop: threading.Event | None = None,
 ) -> str | None:
-    """Lift a stream until it ends or is stopped.
+    """Lift a stream until it ends or is stopped, as ``mmhot stream``.
 
     Poses are appended to ``OUT_DIR/NAME.jsonl``, see ``docs/streaming.md``.
 
@@ -115,7 +115,8 @@ def lift_stream(
         str | None: Why the stream was lost for good; None if it ended or was stopped.
 
     Raises:
-        ValueError: If an option does not suit the axes of the file.
+        ValueError: If an option needs world axes and others are chosen, or the source
+            or its file cannot be opened.
     """
     output = values.of(StreamOutputOptions)
     connection = values.of(ConnectionOptions)
@@ -163,9 +164,12 @@ def _logged(
         if capture.dropped and not is_said:
             is_said = True
             _LOGGER.warning(
-                '%s: frames arrive faster than they are processed: older ones are '
-                'dropped (the speed fast or another detector may help)',
-                label,
+                ArgumentError(
+                    '%s: frames arrive faster than they are processed, so that older '
+                    'ones are dropped ({speed=%r} or another detector may help)',
+                    label,
+                    'fast',
+                )
             )
 
 
@@ -193,7 +197,7 @@ class StreamLog:
         self._time: float | None = None  # time of the last frame, seconds
 
     def see(self, frame: Frame) -> None:
-        """Write a header if the image size is new; remember the time for gaps."""
+        """Note the time of a frame for gaps; append a header if its size is new."""
         height, width = frame.image.shape[:2]
         self._time = round(frame.time, 4)
         if self._size != (width, height):
@@ -234,7 +238,7 @@ class StreamLog:
 
 def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChain:
     """Open the models of a stream."""
-    # The rate of a live stream may be a guess, so only files state theirs.
+    # Only files state their rate; cameras may report a wrong one.
     stated = frames.fps if frames.finite and not frames.in_memory else None
     fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
     said: list[Line] = []  # our lines, until stdout is ours again

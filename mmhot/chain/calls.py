@@ -32,10 +32,13 @@ class Call:
         return (*self.before, *written, *self.pipeline.steps, *self.after)
 
     def command(self, *more: type[Options]) -> 'Call':
-        """Return the call of the command for a function; commands write files.
+        """Return the command that does what this function does, and writes files.
 
         Args:
             *more (type[Options]): Options that only the command has.
+
+        Returns:
+            Call: The command's pipeline and options.
         """
         before: Kinds = (options.OutputOptions, *self.before)
         return Call(self.pipeline, before, (*self.after, *more), writes=True)

@@ -54,7 +54,14 @@ class Format:
     requires: tuple[str, str] | None = None
 
     def files(self, path: Path, tracks: Sequence[int]) -> dict[int | None, Path]:
-        """Name the files of a clip by track ID; None stands for all people.
+        """Name the files of a clip; only several people with a file each get numbers.
+
+        Args:
+            path (Path): File for the whole clip, or for a person alone.
+            tracks (Sequence[int]): Track IDs of the people.
+
+        Returns:
+            dict[int | None, Path]: Files by track ID; None stands for all people.
 
         >>> files = FORMATS['bvh'].files(Path('walk.bvh'), [0, 2])
         >>> [(track, file.name) for track, file in files.items()]
@@ -148,7 +155,7 @@ FORMATS = {
 OTHER_FORMATS = {
     'fbx': ': write glb, which Blender converts (docs/animation.md)',
     'usd': ': write glb, which Blender converts (docs/animation.md)',
-    'vrm': ', a format of characters: write bvh, which moves them',
+    'vrm': ': write bvh, which moves characters in this format',
 }
 """Formats that are not written, and a hint for each."""
 
@@ -170,7 +177,8 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         **needs (Any): Other arguments of :class:`Format`, such as ``world=True``.
 
     Raises:
-        ValueError: If the name is taken or not a suffix, or an option is invalid.
+        ValueError: If the name is taken or not a suffix, or the name of an option is
+            taken.
 
     Example::
 
@@ -183,7 +191,7 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
     """
     if not name.isalnum() or name in FORMATS:
         raise ValueError(
-            f'name must be letters and digits, and not a format yet, got {name!r}'
+            f'name must be a new suffix of letters and digits, got {name!r}'
         )
     for kind in needs.get('options', ()):
         if not (isinstance(kind, type) and issubclass(kind, Options)):
@@ -195,7 +203,7 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         with user_code(f'the format {name!r}'), replacing(file) as temporary:
             note = function(clip, temporary, export)
             if not temporary.stat().st_size:
-                raise ValueError('wrote nothing')
+                raise ValueError('wrote an empty file')
         return note
 
     FORMATS[name] = Format(write, **needs)

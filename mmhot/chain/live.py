@@ -1,4 +1,4 @@
-"""Streams: the steps of a pipeline for one frame after the other."""
+"""Streams: the steps of a pipeline run frame by frame."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ class LivePoses:
         frame (Frame): ``index``, ``time`` and ``image`` of the frame.
         people (list[LivePerson]): Its people.
         latency (float): Seconds from the arrival of the frame to this result.
-        tilt (float | None): Degrees the camera looks down; None until people stand.
+        tilt (float | None): Degrees the camera looks down; None until it is known.
     """
 
     frame: Frame
@@ -42,7 +42,7 @@ class LiveChain:
     Args:
         plan (LivePlan): Steps and models.
         frames (FrameSource): The stream.
-        fps (float): Approximate frame rate; the times of the frames count.
+        fps (float): Approximate frame rate. Poses depend on the times of the frames.
         placer (PeoplePlacer, optional): Places the people in the world.
 
     Attributes:
@@ -72,7 +72,8 @@ class LiveChain:
         """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
 
         Args:
-            items (Iterable[Frame | str]): Frames; a text stands for an interruption.
+            items (Iterable[Frame | str]): Frames, and texts where the stream was
+                interrupted.
 
         Yields:
             LivePoses: The people of each frame.
@@ -85,9 +86,14 @@ class LiveChain:
         yield from self.flush()
 
     def update(self, frame: Frame) -> list[LivePoses]:
-        """Process the next frame; return the poses of earlier frames that are due.
+        """Process the next frame, and lift earlier frames that waited for it.
 
-        Usually that is one frame, none at first, and several after missing frames.
+        Args:
+            frame (Frame): The frame.
+
+        Returns:
+            list[LivePoses]: Usually one frame, none at first, and several after missing
+            frames.
         """
         poses: list[LivePoses] = []
         if self._shape not in (None, frame.image.shape):
@@ -103,7 +109,7 @@ class LiveChain:
         return poses + [self._poses_of(earlier) for earlier in lifted]
 
     def interrupt(self) -> list[LivePoses]:
-        """Lift the pending frames; tracks that continue later are marked as broken."""
+        """Lift the pending frames; people who are seen again are marked as broken."""
         self._is_interrupted = True
         return self.flush()
 
@@ -127,6 +133,6 @@ class LiveChain:
 def _started(
     step: Step, start: Callable[[float], Callable[..., Clip]], fps: float
 ) -> Callable[..., Clip]:
-    """Return the function to call with each frame's clip and what is known of it."""
+    """Start a step; return the function that :func:`guarded` makes of it."""
     with user_code(f'the step {step.name!r}'):
         return guarded(step, start(fps))

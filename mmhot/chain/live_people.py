@@ -58,13 +58,14 @@ class LevelSettings:
     # Degrees per second by which the world turns to the tilt that was found. Higher
     # values are level sooner, and make a robot's pelvis nod.
     max_turn: float = 0.5
-    # Change per second of a body size, logarithm. Higher values reach the size that was
-    # found sooner, and show people who grow.
+    # Relative change of a body size per second (natural logarithm) at most. Higher
+    # values reach the size that was found sooner, and show people who grow.
     max_growth: float = 0.02
-    # Seconds whose lowest ankle is on the floor of a person. Higher values keep the
-    # floor below people who jump for longer, and follow stairs later.
+    # Seconds of a person's ankles; the lowest one is on the floor. Higher values keep
+    # the floor below people who jump for longer, and follow stairs later.
     floor_seconds: float = 2.0
-    # Seconds for which people out of view are remembered. Higher values need memory.
+    # Seconds for which people out of view keep their size and bones. Higher values need
+    # more memory.
     memory_seconds: float = 60.0
 
 
@@ -76,8 +77,8 @@ class PlaceOptions(Options):
 
     tilt: Annotated[
         float | Literal['auto'],
-        'how far the camera looks down, for level bones and world axes; auto: as the '
-        'first seconds of people who stand show, slowly after that',
+        'how far the camera looks down, for level bones and world axes; auto: found '
+        'from the first seconds of people who stand, and then approached slowly',
         Option(
             read=_read_tilt,
             expected='auto, or from -90 to 90 degrees',
@@ -268,12 +269,12 @@ def _tilt_of(rotation: np.ndarray) -> float:
 
 
 class Body:
-    """What the frames of a stream have shown of a person.
+    """Size, bones and recent ankles of a person, learned from frame after frame.
 
     Attributes:
         size (float): Size relative to the lifted one, as it acts now.
         wanted_size (float): Size that was found, which ``size`` approaches.
-        stance (Stance | None): Evidence by which it was found; None before that.
+        stance (Stance | None): Resting ankles from which it was found; None before.
         rig (LiveRig): Bone lengths and rotations.
     """
 
@@ -289,7 +290,7 @@ class Body:
         self._angles: np.ndarray | None = None
 
     def see(self, ankles: np.ndarray, time: float, memory: float) -> None:
-        """Add ankles (2, 3), meters; forget older ones than ``memory`` in seconds."""
+        """Add ankles (2, 3), meters; forget ankles older than ``memory`` seconds."""
         self._ankles.append((time, ankles / self.size))
         while time - self._ankles[0][0] > memory:
             self._ankles.popleft()
@@ -342,9 +343,9 @@ class Body:
         self.size *= min(max(self.wanted_size / self.size, 1 / limit), limit)
 
     def angles(self, places: np.ndarray) -> dict[str, float]:
-        """Return joint angles by name, degrees, which continue the last ones.
+        """Return joint angles by name, degrees, without jumps by 360 degrees.
 
-        ``places`` (17, 3) are joints in world axes, z up.
+        ``places`` (17, 3) are joints in world axes, z up, meters.
         """
         last = places if self._last is None else self._last
         both = in_y_up(np.stack([last, places]))

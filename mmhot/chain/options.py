@@ -29,7 +29,7 @@ _Axes = Annotated[
 
 
 def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
-    """Read an image size: (width, height), or text.
+    """Read an image size in pixels: (width, height), or text.
 
     >>> read_image_size('1920x1080')
     (1920, 1080)
@@ -42,14 +42,14 @@ def read_image_size(value: str | Iterable[int]) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class RateOption(Options):
-    """Option of images and raw streams, which have no frame rate."""
+    """Frame rate of images and raw streams, which do not state it."""
 
     title = 'time and people'
 
     fps: Annotated[
         float | None,
-        'frame rate of image folders (which then form one video) and raw streams, and '
-        'at which slow-motion videos were recorded',
+        'frame rate of image folders (which then form one video) and raw streams; of '
+        'slow-motion videos, the rate at which they were recorded',
         Option(low=0.1, high=1000),
     ] = None
 
@@ -90,8 +90,8 @@ class PoseFileOptions(FileOptions):
     given_axes: Annotated[
         str | None,
         'axes of the inputs: camera (x right, y down, z away), z-up (x right, y away), '
-        'y-up, or world (z up); -left: left-handed (default: those of the format, or '
-        'as people stand)',
+        'y-up, or world (z up); -left: left-handed (default: the axes of the format, '
+        'or as people stand)',
         Option(choices=GIVEN_AXES),
     ] = None
 

@@ -56,10 +56,10 @@ class Outcome:
 
 @contextmanager
 def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iterator:
-    """Keep the error of a block in an outcome, so that other inputs are processed.
+    """Catch the error of a block in an outcome, so that other inputs are processed.
 
-    If the block succeeds, results of an earlier run that it did not write again are
-    removed.
+    If the block succeeds, results of an earlier run in the chosen formats are removed
+    unless it wrote them again, as for people who are no longer found.
 
     Args:
         outcome (Outcome): Receives the error; has the files that the block wrote.

@@ -53,7 +53,11 @@ class Pipeline:
         return kinds
 
     def users_at(self, place: type[Step]) -> list[Step]:
-        """List the steps of users at a place that have all that they need."""
+        """List users' steps for a place, if the pipeline has all that they need.
+
+        Args:
+            place (type[Step]): A class of :data:`mmhot.chain.user_steps.PLACES`.
+        """
         return [x for x in users(*PLACES[place]) if isinstance(x, self.runs)]
 
     @property

@@ -50,8 +50,8 @@ class StepChoice(Options):
 class Plan:
     """The steps of a pipeline that take part.
 
-    Users' steps that need a video or keypoints are left out of a pipeline that has
-    their place, but not what they need; a warning says so.
+    A user's step that needs a video or keypoints is left out, with a warning, if the
+    pipeline has none.
 
     Args:
         pipeline (Pipeline): The pipeline.
@@ -75,7 +75,14 @@ class Plan:
                 )
 
     def take(self, kinds: Sequence[type[S]]) -> list[S]:
-        """Return the steps of a section that take part; refuse options of others."""
+        """Return the steps of a section that take part.
+
+        Args:
+            kinds (Sequence[type[Step]]): Step classes of the section.
+
+        Raises:
+            ArgumentError: If an option is stated whose step does not take part.
+        """
         steps: list[Step] = []
         for kind in kinds:
             if kind in PLACES:
@@ -98,11 +105,16 @@ class Plan:
         return False
 
     def open_lifter(self, kind: type[LiftingStep], lifter: Lifter | None) -> Lifter:
-        """Return the lifter of a plan.
+        """Open the lifter; call this before :meth:`take`.
+
+        Steps for people do not take part if the lifter is for animals.
 
         Args:
             kind (type[LiftingStep]): Step with the options of the lifter.
-            lifter (Lifter | None): A lifter that was opened before.
+            lifter (Lifter | None): Replaces the one that the options name.
+
+        Returns:
+            Lifter: The lifter.
         """
         lifter = lifter or self._values.of(kind).open()
         self._animal = '' if lifter.is_person else lifter.skeleton.name
@@ -110,7 +122,13 @@ class Plan:
 
 
 class PosePlan(Plan):
-    """Steps of 3D poses."""
+    """Steps of 3D poses.
+
+    Args:
+        values (Values): What the user stated.
+        report (Report): Receives the lines of the steps.
+        pipeline (Poses): The pipeline.
+    """
 
     def __init__(
         self, values: Values, report: Report = Report(), pipeline: Poses = POSES

@@ -58,7 +58,7 @@ def register_step(step: Registered) -> Registered:
     kind = step if isinstance(step, type) else type(step)
     if not issubclass(kind, (KeypointStep, VideoStep, PoseStep, LiftedStep)):
         kinds = 'KeypointStep, VideoStep, PoseStep or LiftedStep'
-        raise ValueError(f'a step must be a subclass of {kinds}, got {step}')
+        raise ValueError(f'a step must be a subclass of {kinds}, got {step!r}')
     name = getattr(kind, 'name', None)
     if not (isinstance(name, str) and re.fullmatch(r'[\w-]+', name)):
         raise ValueError(
@@ -66,12 +66,15 @@ def register_step(step: Registered) -> Registered:
         )
     others = [kind for call in _CALLS for kind in call.kinds]
     if name in {x.name for x in others if issubclass(x, Step)}:
-        raise ValueError(f'there is a step {name!r} already')
+        raise ValueError(f'there is a step {name!r} already: choose another name')
     with user_code(f'the step {name!r}'):
         if '__annotations__' in vars(kind):
             dataclass(frozen=True, kw_only=True)(kind)  # changes the class in place
         require_new_options(kind, others)
         if taken := options_of(kind).keys() & {*_ARGUMENTS}:
-            raise ValueError(f'an option cannot have the name {taken.pop()!r}')
+            raise ValueError(
+                f'an option cannot have the name {taken.pop()!r}: it is an argument of '
+                'mmhot.infer or mmhot.lift'
+            )
         REGISTERED[name] = step() if isinstance(step, type) else step
     return step

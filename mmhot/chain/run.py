@@ -121,7 +121,8 @@ class Runner:
         self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None
     ) -> Iterator[Stage]:
         """Lift keypoints as :meth:`lift`; yield the clip after each step."""
-        # Files are in pixels of the video, and poses are lifted anew.
+        # Other steps of an earlier run are undone: files are in pixels of the video,
+        # and poses are lifted anew.
         names = keypoint_steps()
         applied = {name: clip.steps[name] for name in clip.steps if name in names}
         refuse_late(plan.without, applied)
@@ -143,6 +144,9 @@ class Runner:
         Args:
             plan (PosePlan): The steps.
             clip (Clip3D): Poses.
+
+        Returns:
+            Clip3D: Poses in the axes of the clip, or in camera axes.
         """
         return _last(self.refine_by_step(plan, clip), clip)
 
@@ -161,9 +165,10 @@ class Runner:
         applied: Steps,
         known: Footage | Lifted | None = None,
     ) -> Iterator[tuple[str, Clip]]:
-        """Run steps until no person is left, with what else is ``known`` of the clip.
+        """Run steps until no person is left; yield the clip after each step.
 
-        Steps that had been ``applied`` to the clip do not run again.
+        ``known`` is what steps may need besides the clip. Steps that had been
+        ``applied`` to the clip do not run again.
         """
         for step in steps:
             if not clip.track_ids:
@@ -185,7 +190,7 @@ class Runner:
 
 
 def _last(stages: Iterable[tuple[str, T]], default: D) -> T | D:
-    """Run all steps; return the clip after the last one, or the default."""
+    """Run all steps; return the last clip, or the default if no step ran."""
     clip: T | D = default
     for _, after in stages:
         clip = after

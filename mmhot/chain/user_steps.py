@@ -37,14 +37,20 @@ def users(*kinds: type[S]) -> list[S]:
 
 
 def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
-    """Return the function of a step, to call with a clip and what else is known of it.
+    """Protect a run from faults of users' steps.
 
-    Steps that do not need the footage or the lifted keypoints are called without them.
     A user's step gets a copy of the clip, and its result is checked.
 
     Args:
         step (Step): The step.
-        call (Callable): What it does: the step itself, or the result of its ``start``.
+        call (Callable): Function of the step: itself, or the result of its ``start``.
+
+    Returns:
+        Callable: Function of a clip and its footage or lifted keypoints, which steps
+        that do not need them do not get. It returns the clip after the step.
+
+    Raises:
+        StepError: By the function, if a user's step fails or returns a wrong clip.
     """
     needs_more = isinstance(step, VideoStep | LiftedStep)
     is_users = step.name in REGISTERED

@@ -1,4 +1,4 @@
-"""Processing of many inputs with models that are loaded once; resuming a run."""
+"""Processing of many inputs with one set of loaded models; resuming a run."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ _ENDING = '.finished.json'
 
 
 class ClipWorker:
-    """Open the models once; lift videos and write their results.
+    """Open the models once, then lift one video after the other, and write results.
 
     Args:
         values (Values): Options of steps, frames, results and repeated runs.
@@ -52,7 +52,7 @@ class ClipWorker:
         self._plan.models  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
-        """Process an input; errors are returned in the outcome."""
+        """Process an input; return its files, or its error, in an outcome."""
         outcome = Outcome(item.name)
         with processing(outcome, self._output, self._report):
             try:
@@ -170,7 +170,11 @@ def _save_record(record: dict[str, Any], path: Path) -> None:
 
 
 def list_results(folder: Path) -> set[Path]:
-    """List the files of earlier runs in a folder that have not changed since."""
+    """List the result files in a folder that have not changed since they were written.
+
+    Args:
+        folder (Path): Folder of results, with records of finished inputs.
+    """
     records = (
         _load_record(x, folder) for x in folder.glob(f'{CACHE_FOLDER}/*{_ENDING}')
     )

@@ -63,8 +63,8 @@ def save_clip(
         list[Path]: The files that were written; several if each person has one.
 
     Raises:
-        ValueError: If the format or an option is wrong, or the clip has nothing that
-            the format is for.
+        ValueError: If the format or an option is wrong, or the clip has nothing to
+            write in the format.
     """
     path = Path(path)
     endings = [name for name in FORMATS if path.name.endswith(f'.{name}')]
@@ -117,14 +117,14 @@ def _open_video(
 def result_files(
     folder: Path, name: str, formats: Sequence[str], tracks: Sequence[int] = ()
 ) -> list[Path]:
-    """List the files that a clip may get, so that none of them overwrites an input.
+    """List the files that may be written for a clip, to check them against inputs.
 
     Args:
         folder (Path): Folder of the results.
         name (str): Name of the clip.
         formats (Sequence[str]): Names of formats.
-        tracks (Sequence[int]): Track IDs of the people, for formats with one file for
-            each person, as far as they are known.
+        tracks (Sequence[int]): Track IDs of the people if they are known, for formats
+            with a file for each person.
 
     Returns:
         list[Path]: The paths.
@@ -146,7 +146,9 @@ def angles_of(clip: Clip3D) -> dict[str, np.ndarray]:
 def bones_of(
     clip: Clip3D, profile: str, track: int | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return where a person's bones are in the world, see :meth:`mmhot.Clip3D.bones`.
+    """Return positions and rotations of a person's bones in world axes.
+
+    See :meth:`mmhot.Clip3D.bones`.
 
     Args:
         clip (Clip3D): The poses.
@@ -158,7 +160,8 @@ def bones_of(
         quaternions w, x, y, z (T, 4) by name.
 
     Raises:
-        ValueError: If there is no such profile or person, or the clip has other joints.
+        ValueError: If no profile or person has this name, or the clip lacks
+            Human3.6M's joints.
     """
     require_choice('profile', profile, tuple(BVH_PROFILES))
     if track is None and len(clip.track_ids) != 1:
@@ -264,7 +267,10 @@ def _is_person(clip: Clip3D) -> bool:
 
 
 def _require_person(clip: Clip3D, *names: str) -> None:
-    """Raise ValueError if formats or options, by name, need joints the clip lacks."""
+    """Raise ValueError if any ``names`` are given and the clip is not of people.
+
+    They are names of formats or options that need Human3.6M's joints.
+    """
     if names and not _is_person(clip):
         raise ValueError(
             f'{", ".join(names)}: {clip.name} must have the joints of {_H36M.name}, '

@@ -13,7 +13,12 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``mmhot``, see :func:`mmhot.cli.dispatch.main`.
 
-    As a process, it ends at Ctrl-C without a traceback while it imports, too.
+    Args:
+        argv (Sequence[str], optional): Arguments. Defaults to the process's, which then
+            ends at Ctrl-C without a traceback even while it imports.
+
+    Returns:
+        int: The exit code.
     """
     is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if argv is None and is_usual:

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     if argv[:1] == ['help']:  # the form `mmhot help [COMMAND]`
         argv = [*argv[1:2], '--help']
     named = next((name for name in COMMANDS if name in argv), None)
-    # Extensions register steps and formats, whose options are flags.
+    # Extensions come first: they register steps and formats that have flags.
     if named and (code := run_safely(f'mmhot {named}', load_extensions)):
         return code
     # Importing the options of other commands would take long.
@@ -124,7 +124,7 @@ def build_parser(
 
 
 def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
-    """Declare the options of all commands, with the defaults of two of them."""
+    """Declare the options of all commands; ``device`` and ``quiet`` are defaults."""
     about_device = help_of(options_of(DeviceOptions)['device'])
     about_quiet = 'print errors only, no progress and no summary'
     about_version = 'print the versions of mmhot, PyTorch, MMPose and MMCV'

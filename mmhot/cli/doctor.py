@@ -1,8 +1,8 @@
 """Check the installed packages: versions, imports, and commands to repair them.
 
-Packages are compared with the requirements of mmhot and, if PyTorch or a package of
-OpenMMLab is installed, with those of its extra `mmpose`, and imported in another
-process. The exit code is 1 if a needed package is missing or broken.
+Installed packages are compared with mmhot's requirements and imported in another
+process. If PyTorch or a package of OpenMMLab is installed, the requirements of the
+extra `mmpose` count, too. The exit code is 1 if a needed package is missing or broken.
 
 Example:
   mmhot doctor --json > doctor.json

@@ -28,7 +28,7 @@ from mmhot.io.results import check_targets
 from mmhot.options import RENAMED
 from mmhot.progress import Line
 
-# Errors because of which output was not written
+# Errors that kept output from being written
 _UNWRITTEN: list[OSError] = []
 
 
@@ -86,11 +86,13 @@ def run_tool(
     main: Callable[[argparse.Namespace], int | None],
     prog: str = '',
 ) -> NoReturn:
-    """Run a script of ``tools/`` as :func:`run_safely`, and exit.
+    """Parse the arguments of a script of ``tools/``, run it safely, and exit.
+
+    Errors are reported as by :func:`run_safely`.
 
     Args:
-        add_arguments (Callable): Declares the arguments of a parser. Help begins with
-            the first line of the docstring of its module.
+        add_arguments (Callable): Declares the arguments of a parser. The help text is
+            the first line of its module's docstring.
         main (Callable): Does the work; returns an exit code, or None for 0.
         prog (str): Name of the program. Defaults to the name of the script.
     """
@@ -106,8 +108,8 @@ def run_tool(
 def open_streams() -> None:
     """Open standard streams that are closed, as in daemons, on the null device.
 
-    Otherwise the next file that is opened gets their number, and whatever C libraries
-    print.
+    Otherwise the next file that is opened would get their number, and C libraries would
+    print into it.
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
         if getattr(sys, name) is None:
@@ -222,7 +224,7 @@ def print_text(text: str) -> None:
 
 
 def output_file(text: str) -> Path:
-    """Return the path of a file to write; as ``type`` of an argument, it marks one."""
+    """Return the path of a file; the ``type`` of arguments that name output files."""
     return Path(text)
 
 
@@ -268,12 +270,12 @@ class OneLineParser(argparse.ArgumentParser):
             hint = did_you_mean(flag, self._option_string_actions)
             lists = {x.dest for x in self._actions if x.metavar == 'LIST'}
             if flag.isalnum() and lists & vars(namespace).keys():
-                hint = ' (lists have commas, such as npz,html)'
+                hint = ' (separate the names of a list by commas, as in npz,html)'
             self.error(f'unrecognized arguments: {" ".join(extras)}{hint}')
         self._refuse_overwriting(vars(namespace))
 
     def _refuse_overwriting(self, values: dict[str, Any]) -> None:
-        """Exit if an :func:`output_file` is also among the other arguments."""
+        """Exit if a file to write is also among the other arguments."""
         outputs = {x.dest for x in self._actions if x.type is output_file}
         written = [(x, [values[x]]) for x in sorted(outputs) if values.get(x)]
         read = []

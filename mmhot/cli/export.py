@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'model', help='a model of `mmhot list` by name or alias, or a config'
     )
     parser.add_argument(
-        'checkpoint', nargs='?', help='its weights (default: those of the named model)'
+        'checkpoint',
+        nargs='?',
+        help='its weights (default: the weights of the named model)',
     )
     add_options(parser, OnnxOptions)
 

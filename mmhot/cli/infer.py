@@ -56,14 +56,14 @@ def run(args: argparse.Namespace) -> int:
                 from mmhot.apis.ray_runner import process_with_ray
 
                 outcomes = process_with_ray(inputs, values, args.report)
-            else:  # a model that cannot be loaded fails for all inputs
+            else:  # raises here if a model cannot be loaded
                 outcomes = map(ClipWorker(values, args.report), inputs)
             more = '' if batch.no_cache else resume
             return report_outcomes(args, outcomes, len(inputs), more)
 
 
 def _patient_interrupt() -> Callable[[int, FrameType | None], None]:
-    """Return a handler of Ctrl-C that ignores a second one while results are saved."""
+    """Return a handler of Ctrl-C that ignores further ones while results are saved."""
     last = -math.inf
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -3,9 +3,9 @@
 Example:
   mmhot lift demo/skating_2d_coco17.npz --formats npz,mp4
 
-Inputs are .npz files, JSON of MMPose, COCO and OpenPose, or a folder of one such file
-per image, DeepLabCut's .csv and SLEAP's .h5; docs/output-formats.md describes them and
-the results.
+Inputs are .npz files; JSON files of MMPose, COCO or OpenPose, or a folder with one for
+each image; DeepLabCut's .csv; and SLEAP's .h5. docs/output-formats.md describes them
+and the results.
 """
 
 import argparse

@@ -4,8 +4,8 @@ Example:
   mmhot list
   mmhot list nanohtnet
 
-`--all` and patterns also list configs without weights; `--json` has their names,
-mmhot::TASK/ALGORITHM/DATASET/NAME.py, for `_base_`, our tools and `--pose3d`.
+`--all` and a pattern also list configs without weights. `--json` has the name of each
+config, mmhot::TASK/ALGORITHM/DATASET/NAME.py, for `_base_`, tools and `--pose3d`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'pattern',
         nargs='?',
         default='',
-        help='only models whose name, algorithm or task contains this',
+        help='list only models with this text in their name, algorithm or task',
     )
     parser.add_argument(
         '--all', action='store_true', help='list configs without weights, too'
@@ -49,7 +49,9 @@ def run(args: argparse.Namespace) -> None:
     ]
     if not chosen:
         hint = did_you_mean(pattern, [name for x in models for name in _names_of(x)])
-        raise ValueError(f'pattern matches no model: {args.pattern}{hint}')
+        raise ValueError(
+            f'no model has {args.pattern!r} in its name, algorithm or task{hint}'
+        )
     content = {
         'models': [_describe(model) for model in chosen],
         'weights': _describe_weights(chosen, is_whole=not pattern),

@@ -86,7 +86,7 @@ def test_wrong_models_are_refused(models, options, message):
     ('given', 'options', 'message'),
     [
         ('none.mp4', {}, 'none.mp4 does not exist'),
-        ('webcam:0', {}, 'webcam:0 has no end: lift it with mmhot stream'),
+        ('webcam:0', {}, 'webcam:0 has no end: use mmhot stream'),
         (np.zeros((4, 4)), {}, r'uint8 \(H, W, 3\), got float64 \(4, 4\)'),
         (gray_image(), {'draw_boxes': True}, "unknown argument {'draw_boxes'}"),
         (gray_image(), {'batch_size': 0}, 'batch_size must be at least 1'),

@@ -320,7 +320,7 @@ def test_lifter_of_an_own_skeleton_is_trained_exported_and_lifts(page, run_tool,
     weights = 'work/epoch_1.pth'
     options = ['--out', 'arm_onnx', '--inputs', 'arm.npz']
     assert main(['export', 'small.py', weights, '--out', 'x']) == 2
-    assert 'inputs must be a file of 2D keypoints of arm-4' in capfd.readouterr().err
+    assert 'inputs must name a file of 2D keypoints of arm-4' in capfd.readouterr().err
     assert main(['export', 'small.py', weights, *options]) == 0
     meta = json.loads(Path('arm_onnx/meta.json').read_text())
     assert (meta['joints'], meta['parents']) == (ARM, [-1, 0, 1, 2])

@@ -185,4 +185,4 @@ def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
     assert summary['frames_seen'] - summary['frames_lifted'] > 20
     said = capfd.readouterr().err
     assert said.count('frames arrive faster than they are processed') == 1
-    assert 'dropped (the speed fast or another detector' in said
+    assert 'dropped (--speed fast or another detector' in said
