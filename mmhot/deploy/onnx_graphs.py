@@ -135,7 +135,8 @@ def _boxes(sides: Tensor, stride: int, offset: float) -> Tensor:
     left, top, right, bottom = sides.unbind(1)
     columns = torch.stack([xs - left, xs + right], dim=-1).clamp(0, width * stride)
     rows = torch.stack([ys - top, ys + bottom], dim=-1).clamp(0, height * stride)
-    return torch.stack([columns, rows], dim=-1).flatten(3).flatten(1, 2)
+    corners = torch.stack([columns, rows], dim=-1)  # (B, H, W, 2, 2)
+    return corners.flatten(3).flatten(1, 2)
 
 
 @torch.library.custom_op('mmhot::choose_boxes', mutates_args=())

@@ -454,7 +454,7 @@ def test_times_in_names_number_frames(tmp_path, form, caplog):
         names.append(time.strftime(named).format(ms=ms, counter=frame % 25))
     numbers = number_frames([{'id': name} for name in names[::-1]], tmp_path)
     assert [numbers[name] for name in names] == frames
-    assert 'names of images are times of 25 frames/s: give it as fps' in caplog.text
+    assert 'names of images are times, at 25 frames/s: give fps, too' in caplog.text
     [clip] = find_inputs([str(folder_of(tmp_path / 'walk', *names))])
     assert [path.name for path in clip.open().paths] == names
 

@@ -89,7 +89,7 @@ BAD_DOCUMENTS = {
     'only dogs': ([coco_result(5, POSE, category_id=18)], 'has no people with'),
     'two videos': (
         [coco_result(f'{name}/{n}.jpg', POSE) for name in 'ab' for n in range(3)],
-        'has images of 2 videos (a/#, b/#): give one file for each',
+        'has images of 2 videos (a/#, b/#): give one file per video',
     ),
     'two videos by frame': (
         {

@@ -63,7 +63,7 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     images = [{**x, 'id': _image_id(x['id'])} for x in document['images']]
     categories = document.get('categories') or [{}]
     persons = [x for x in categories if _PERSON_WORDS.search(x.get('name', ''))]
-    persons = persons or categories
+    persons = persons or categories  # Other names may also stand for people.
     people = _people_of(document['annotations'], persons, images, path)
     frames = number_frames(images, path)
     pairs = [
@@ -76,7 +76,8 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     header = {'joint_names': next(names, None), 'fps': info.get('fps')}
     sizes = {(single(x, 'width'), single(x, 'height')) for x in images}
     if len(sizes) == 1:
-        header |= zip(('width', 'height'), sizes.pop(), strict=True)
+        [(width, height)] = sizes
+        header |= {'width': width, 'height': height}
     rows = gather(pairs, header)
     if rows.joint_names is None and rows.points.shape[1] == len(_COCO.joints):
         rows.skeleton = _COCO.name

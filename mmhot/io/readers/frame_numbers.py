@@ -98,13 +98,14 @@ def number_frames(
             first = unique[0] if is_id or unique[-1] > LARGEST_FRAME else 0
             if is_id and any('file_name' in image for image in images):
                 _LOGGER.warning(
-                    '%s: names of images do not number the frames; their IDs do', path
+                    '%s: the IDs of images number the frames, as their names do not',
+                    path,
                 )
             return dict(zip(image_of, (numbers - first).tolist(), strict=True))
         if len(unique) > 1:
             raise ValueError(
                 f'has images of several videos, or copies ({key} '
-                f'{unique[counts.argmax()]} occurs twice): give one file for each'
+                f'{unique[counts.argmax()]} occurs twice): give one file per video'
             )
     if len(image_of) > 1:
         _LOGGER.warning(
@@ -161,8 +162,9 @@ def without_hashes(names: list[str]) -> list[str]:
     parts = [_WORD.split(name) for name in names]  # Words are at odd places.
     if len(names) < 2 or len({*map(len, parts)}) > 1:
         return names
-    for place, words in [*enumerate(zip(*parts, strict=True))][1::2]:
-        forms = [_NUMBER.sub('#', word) for word in words]
+    for place in range(1, len(parts[0]), 2):
+        words = [part[place] for part in parts]
+        forms = [_NUMBER.sub('#', word) for word in words]  # 1a2b has the form #a#b.
         num_mixed = sum('#' in form and form != '#' for form in forms)
         num_alike = max(Counter(forms).values())
         are_mixed = 2 * num_mixed > len(names)
@@ -268,7 +270,7 @@ def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
             counted = count_frames(times)
             _LOGGER.warning(
                 ArgumentError(
-                    '%s: names of images are times of %.3g frames/s: give it as {fps}',
+                    '%s: names of images are times, at %.3g frames/s: give {fps}, too',
                     names[0],
                     counted.rate,
                 )
@@ -399,5 +401,5 @@ def _check_videos(names: set[str]) -> None:
     if len(names) > 1:
         raise ValueError(
             f'has images of {len(names)} videos ({", ".join(sorted(names)):.80}): give '
-            'one file for each'
+            'one file per video'
         )

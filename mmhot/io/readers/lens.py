@@ -129,10 +129,12 @@ def _numbers_of(content: Mapping[str, object]) -> dict[str, np.ndarray]:
 def _pinhole(numbers: Mapping[str, np.ndarray]) -> tuple[float, ...]:
     """Return fx, fy, cx and cy in pixels, from arrays (...) by our names."""
     if 'matrix' in numbers:
-        (fx, _, cx), (below, fy, cy), last = numbers['matrix'].reshape(3, 3).tolist()
+        rows = numbers['matrix'].reshape(3, 3).tolist()
+        (fx, _, cx), (below, fy, cy), last = rows
         if [below, *last] != [0, 0, 0, 1]:
             raise ValueError(
-                'the camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]'
+                'the camera matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got '
+                f'{rows}'
             )
         return fx, fy, cx, cy
     if missing := [name for name in _PINHOLE if name not in numbers]:

@@ -138,11 +138,11 @@ def _read_person(person: Any) -> Person:
             value = [*value.values()]
         if key.num_points is not None:
             value = value[: key.num_points]
-        fields = {**key.stated, key.field: value}
+        read = {key.field: value}
         if key.field in _POINTS and mediapipe.is_landmark(first_of(value)):
-            fields = {**key.stated, **mediapipe.read_landmarks(value, key.field)}
-        for field, x in fields.items():
-            if x is not None:
+            read = mediapipe.read_landmarks(value, key.field)
+        for field, x in {**key.stated, **read}.items():
+            if x is not None:  # If several keys have one field, the first one counts.
                 values.setdefault(field, x)
     return values
 
@@ -174,7 +174,7 @@ def gather(
             left out. If nobody has them, points of the other kind are read.
 
     Returns:
-        Rows: One row per pair, in the same order; missing values are NaN.
+        Rows: One row per person, in the order of the pairs; missing values are NaN.
 
     Raises:
         ValueError: If nobody has points.
@@ -201,13 +201,16 @@ def gather(
         arrays[kind] = points.reshape(len(people), -1, 4)  # Panoptic: x, y, z, score
     if 'bboxes' in arrays:  # MMPose writes them inside another list.
         arrays['bboxes'] = arrays['bboxes'].reshape(len(people), -1)[:, :4]
+    are_shares = any('are_shares' in person for person in people) and bool(
+        np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE
+    )
+    header = {'joint_names': people[0].get('joint_names'), **header}
     return replace(
-        to_rows(arrays, {'joint_names': people[0].get('joint_names'), **header}, kind),
+        to_rows(arrays, header, kind),
         frame=frame,
         track=_stack_tracks(people, frame),
         axes=people[0].get('axes'),
-        is_normalized=any('are_shares' in person for person in people)
-        and bool(np.nanmax(np.abs(points[..., :2])) < _LARGEST_SHARE),
+        is_normalized=are_shares,
     )
 
 

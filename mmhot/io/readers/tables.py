@@ -151,7 +151,8 @@ def _read_joints(
     named = [n for n, x in enumerate(spelled) if _JOINT.fullmatch(x)]
     if not named or frame is None:
         raise ValueError(
-            'has columns x, y and z, but no columns for the frame and the joint'
+            'has columns x, y and z, but no columns for the frame and the joint, such '
+            "as 'frame' and 'joint'"
         )
     # A column with names of joints is preferred to one with numbers.
     column = max(named, key=lambda n: not lines[0][n].isdigit())

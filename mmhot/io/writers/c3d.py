@@ -76,7 +76,7 @@ def _add_events(file: Any, clip: Clip3D) -> None:
     """Add the foot contacts and lift-offs of a person who walks."""
     if not all(f'{side}_foot' in clip.joint_names for side in SIDES):
         return
-    events = set()
+    events = set()  # The next contact of a stride is the contact of another one.
     for _, stride in clip_strides(clip):
         side = stride.foot.capitalize()
         events |= {

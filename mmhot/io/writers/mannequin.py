@@ -65,10 +65,11 @@ class Mannequin:
     def normals(self) -> np.ndarray:
         """Unit normals of the smooth surface, (V, 3)."""
         first, second, third = np.moveaxis(self.vertices[self.faces], 1, 0)
-        areas = np.cross(second - first, third - first)
+        # The length of a triangle's normal is twice its area, which weights it.
+        face_normals = np.cross(second - first, third - first)
         normals = np.zeros_like(self.vertices)
         for corner in range(3):
-            np.add.at(normals, self.faces[:, corner], areas)
+            np.add.at(normals, self.faces[:, corner], face_normals)
         return normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
@@ -144,14 +145,21 @@ class _Body:
         self.thickness = (place['left_knee'] - place['left_foot'])[1] / _SHIN
 
     def fitted(self, points: np.ndarray, joint: str) -> np.ndarray:
-        """Move points (V, 3) of the template as the bone of a joint, in meters.
+        """Scale points of the template with the bone at a joint, and move them there.
 
         Arms stay lowered, as in the template.
+
+        Args:
+            points (np.ndarray): Points of the template, centimeters, (V, 3).
+            joint (str): Joint of the rig at which the bone begins.
+
+        Returns:
+            np.ndarray: Points on the person, meters, (V, 3).
         """
         side, _, part = joint.rpartition('_')
         if part in _ARM:
             return self._fitted_arm(points, side, part)
-        scale = np.full(3, self.thickness)
+        scale = np.full(3, self.thickness)  # meters per centimeter of x, y and z
         turn = np.eye(3)
         start = joint
         if joint in _TRUNK[:-1]:
@@ -159,7 +167,7 @@ class _Body:
         elif part == 'clavicle':
             shoulder = f'{side}_shoulder'
             scale[0] = self._stretch(joint, shoulder)
-            # Shoulders are too high if arms are raised in most of the clip.
+            # The rest pose has high shoulders if arms are raised in most of the clip.
             bone = self.place[shoulder] - self.place[joint]
             turn = least_rotation(_joint(shoulder) - _joint(joint), bone)
         elif part in _LEG:

@@ -8,6 +8,7 @@ from mmhot.geometry.windows import resample
 from mmhot.structures.clips_3d import ARRAYS, Clip3D, join_rows
 
 _MOST_FRAMES = 1_000_000  # frames of a file without gaps; nine hours at 30 frames/s
+_ROUNDING = 1e-6  # frames; a frame this far outside of a stretch still belongs to it
 
 
 def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
@@ -27,9 +28,10 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
     motions = []
     for rows in clip.stretches():
         times = clip.seconds(clip.frame[rows])
-        first = np.ceil(times[0] * fps - 1e-6)
-        last = np.floor(times[-1] * fps + 1e-6)
+        first = np.ceil(times[0] * fps - _ROUNDING)
+        last = np.floor(times[-1] * fps + _ROUNDING)
         frames = np.arange(first, max(first, last) + 1)
+        # Fractional row of each new frame
         at = np.interp(frames / fps, times, np.arange(len(rows)))
         motion = {
             name: resample(values[rows], at)

@@ -151,25 +151,30 @@ class SimilarFrameGraphConv(NodeGraphConv):
     def _adjacency(self, tracks: Tensor) -> Tensor:
         """Compute the scaled adjacency (B, K, T, T) from features (B, K, T, C)."""
         products = tracks @ tracks.mT
-        first = first_of_same(tracks)
-        products = products.gather(-2, first[..., None].expand_as(products))
-        products = products.gather(-1, first[..., None, :].expand_as(products))
+        same = stand_in_frames(tracks)
+        products = products.gather(-2, same[..., None].expand_as(products))
+        products = products.gather(-1, same[..., None, :].expand_as(products))
         least = products.topk(self.num_neighbors).values[..., -1:]
         return scale_by_degrees((products >= least).to(tracks.dtype))
 
 
-def first_of_same(tracks: Tensor) -> Tensor:
-    """Map each frame to the first of the frames that equal it.
+def stand_in_frames(tracks: Tensor) -> Tensor:
+    """Map frames to stand-ins, so that equal frames have the same one.
 
-    Channels are summed in groups. Frames are sorted by their first sum; a run of sorted
-    frames with the same sums is a group of equal frames, and its first frame stands for
-    all of them.
+    Frames are compared by sums of groups of channels, and sorted by the first sum. A
+    run of sorted frames with the same sums is a group of equal frames, whose stand-in
+    is the first one of the run.
 
     Args:
         tracks (Tensor): Features of frames, (..., T, C).
 
     Returns:
-        Tensor: Index of a frame for each frame, (..., T); equal frames share one.
+        Tensor: Index of the stand-in of each frame, (..., T).
+
+    The first and last of three frames are equal:
+
+    >>> stand_in_frames(torch.tensor([[1.0, 2.0], [5.0, 2.0], [1.0, 2.0]]))
+    tensor([0, 1, 0])
     """
     padded = F.pad(tracks, (0, -tracks.shape[-1] % _NUM_SUMS))
     sums = padded.unflatten(-1, (_NUM_SUMS, -1)).sum(-1)
@@ -179,7 +184,9 @@ def first_of_same(tracks: Tensor) -> Tensor:
     starts = F.pad(differ.any(-1), (1, 0), value=True)
     place = torch.arange(starts.shape[-1], device=tracks.device)
     start = torch.where(starts, place, 0).cummax(-1).values
-    return torch.empty_like(order).scatter(-1, order, order.gather(-1, start))
+    # Stand-ins of the sorted frames, and then of the frames in time
+    stand_ins = order.gather(-1, start)
+    return torch.empty_like(order).scatter(-1, order, stand_ins)
 
 
 def bone_adjacency(skeleton: Skeleton) -> Tensor:

@@ -90,17 +90,18 @@ class IntraPartConstraint(nn.Module):
         self.pool2 = LimbPool(embed_dims, mlp_dims, 2, drop_rate, drop_path)
         limbs = torch.tensor([skeleton.indices(limb) for limb in LIMBS])
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
-        halves = limbs[:, 1:].contiguous()
+        halves = limbs[:, 1:].contiguous()  # middle and end joints
         self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
-        # Row of each joint of both copies among the vectors that `forward`
-        # concatenates: joints, limbs of 3, joints, limbs of 2
-        rows = torch.arange(skeleton.num_keypoints)
-        whole = rows.clone()
-        outer = rows.clone()
-        limb = torch.arange(len(limbs))
-        whole[limbs[:, 1:]] = len(rows) + limb[:, None]
-        outer[limbs[:, 2]] = len(rows) + limb
-        rows = torch.stack([whole, outer + len(rows) + len(limbs)])
+        # For each copy, joints are followed by the vectors of limbs. In a copy, these
+        # are the rows of its K joints: a joint's own row, or the row of its limb.
+        joints = torch.arange(skeleton.num_keypoints)
+        limb_rows = len(joints) + torch.arange(len(limbs))
+        whole = joints.clone()
+        whole[limbs[:, 1:]] = limb_rows[:, None]
+        outer = joints.clone()
+        outer[limbs[:, 2]] = limb_rows
+        # `forward` concatenates both copies.
+        rows = torch.stack([whole, outer + len(joints) + len(limbs)])
         self.register_buffer('rows', rows, persistent=False)  # (2, K)
 
     def forward(self, x: Tensor) -> Tensor:
