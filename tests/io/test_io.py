@@ -173,7 +173,7 @@ def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames)
     assert track.frames.tolist() == sorted(frames)
     expected = walk(3)[np.argsort(frames)].astype(np.float32)
     np.testing.assert_array_equal(track.keypoints, expected)
-    lines = ['the IDs of images number'] if keys.get('file_name', [''])[0] == 'a.jpg' else []
+    lines = ['their IDs do'] if keys.get('file_name', [''])[0] == 'a.jpg' else []
     assert [line.split('; ')[-1] for line in caplog.messages] == lines
 
 

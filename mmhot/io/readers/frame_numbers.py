@@ -98,8 +98,7 @@ def number_frames(
             first = unique[0] if is_id or unique[-1] > LARGEST_FRAME else 0
             if is_id and any('file_name' in image for image in images):
                 _LOGGER.warning(
-                    '%s: the IDs of images number the frames, as their names do not',
-                    path,
+                    '%s: names of images do not number the frames; their IDs do', path
                 )
             return dict(zip(image_of, (numbers - first).tolist(), strict=True))
         if len(unique) > 1:

@@ -64,7 +64,7 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
             dict(keep=[3, 2]),
             r'one number for each pruner \(1\), got',
         ),
-        ('MotionAGFormer', 'ClusterPruner', dict(keep=3), 'keep=3 cannot be changed'),
+        ('MotionAGFormer', 'ClusterPruner', dict(keep=3), 'keep=3 is not possible'),
     ],
 )
 def test_invalid_test_cfg_is_refused_when_the_model_is_built(
