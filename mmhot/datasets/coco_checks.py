@@ -105,6 +105,16 @@ def coco_faults(content: dict, needs: CocoNeeds) -> Iterator[str]:
     """Yield one line for each kind of fault of a decoded file.
 
     People that MMPose leaves out (crowds, no labeled keypoint) may have any numbers.
+
+    Args:
+        content (dict): ``images``, ``annotations`` and ``categories`` of the file.
+        needs (CocoNeeds): Fields and keypoints that the file must have.
+
+    Yields:
+        str: ID of the first faulty image or annotation, its field, and the fault.
+
+    Raises:
+        KeyError or TypeError: If the file has another structure.
     """
     annotations = content['annotations']
     if needs.parts:  # MMPose leaves out annotations without keypoints

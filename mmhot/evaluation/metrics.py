@@ -82,7 +82,8 @@ class LiftingErrorMetric(BaseMetric):
         parts = [x for x in results if x.clip.split('.')[0] not in self.skip_list]
         if not sum(len(part.pred) for part in parts):
             raise ValueError(
-                'LiftingErrorMetric got no frame that counts: check skip_list'
+                'LiftingErrorMetric got no frame that counts: check skip_list, and '
+                'lifting_target_visible of the samples'
             )
         self.report = ErrorReport(
             join_predictions(parts),

@@ -83,12 +83,18 @@ def joint_position_errors(
 
 
 def aligned_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute the distance of each joint after Procrustes alignment, (..., K)."""
+    """Compute the distance of each joint after Procrustes alignment, (..., K).
+
+    Poses are (..., K, 3), as for :func:`mpjpe`.
+    """
     return joint_position_errors(procrustes_align(pred, target), target, root=None)
 
 
 def scaled_errors(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Compute each joint's distance after scaling poses about the root, (..., K)."""
+    """Compute each joint's distance after scaling poses about the root, (..., K).
+
+    Poses are (..., K, 3), as for :func:`mpjpe`. The scale fits them best to the target.
+    """
     pred = relative(pred, 0)
     target = relative(target, 0)
     # Missing joints are left out of the sums.

@@ -98,7 +98,15 @@ def identify(name: str, weights: str | Path, **options: Any) -> dict[str, Any]:
 
 
 def save_people(clip: ClipPeople, path: Path) -> None:
-    """Save the frames so far, at least one; the file is replaced as a whole."""
+    """Save the frames so far, also of an interrupted run.
+
+    Args:
+        clip (ClipPeople): The clip; it has at least one frame.
+        path (Path): The file, which is replaced as a whole.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
     # An interruption may come between a frame's people and its time.
     count = min(len(clip.people), len(clip.times))
     people = clip.people[:count]

@@ -105,7 +105,7 @@ class RandomDetectorNoise(BaseTransform):
         results['keypoints_visible'] = scores
         return results
 
-    def offsets(self, rng, num_frames: int) -> np.ndarray:
+    def offsets(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
         """Draw slow errors, jitter and outliers, pixels at the table's height.
 
         The result is (T, 17, 2).
@@ -115,7 +115,7 @@ class RandomDetectorNoise(BaseTransform):
         noise *= rng.uniform(*self.strength)
         return noise + self.outliers(rng, num_frames)
 
-    def outliers(self, rng, num_frames: int) -> np.ndarray:
+    def outliers(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
         """Draw offsets of outliers in pixels, (T, K, 2), zero elsewhere."""
         offsets = np.zeros((num_frames, _H36M.num_keypoints, 2), np.float32)
         mean_run = sum(_OUTLIER_FRAMES) / 2
@@ -131,7 +131,7 @@ class RandomDetectorNoise(BaseTransform):
             offsets[frame:end, joint] = offset
         return offsets
 
-    def swap(self, rng, keypoints: np.ndarray) -> None:
+    def swap(self, rng: np.random.Generator, keypoints: np.ndarray) -> None:
         """Exchange left and right limbs in some frames of (T, K, 2), in place."""
         left_leg, right_leg, left_arm, right_arm = LIMBS
         for prob, left, right in (
@@ -146,7 +146,9 @@ class RandomDetectorNoise(BaseTransform):
                 keypoints[frames, left] = keypoints[frames, right]
                 keypoints[frames, right] = swapped
 
-    def drop_joints(self, rng, keypoints: np.ndarray, scores: np.ndarray) -> None:
+    def drop_joints(
+        self, rng: np.random.Generator, keypoints: np.ndarray, scores: np.ndarray
+    ) -> None:
         """Hold the last value of some joints, with a score of zero, in place.
 
         Args:
@@ -170,7 +172,7 @@ def person_height(keypoints: np.ndarray) -> float:
     return float(np.median(np.ptp(keypoints, axis=1).max(-1)))
 
 
-def slow_noise(rng, num_frames: int) -> np.ndarray:
+def slow_noise(rng: np.random.Generator, num_frames: int) -> np.ndarray:
     """Draw the fitted noise at key times, and interpolate it linearly, (T, 17, 2)."""
     # Key times reach from up to one interval before the window to at least its end.
     num_keys = (num_frames - 1) // _KEY_INTERVAL + 3
@@ -186,7 +188,7 @@ def slow_noise(rng, num_frames: int) -> np.ndarray:
     return keys[before] * (1 - weight) + keys[before + 1] * weight
 
 
-def confidence(rng, error: np.ndarray) -> np.ndarray:
+def confidence(rng: np.random.Generator, error: np.ndarray) -> np.ndarray:
     """Draw a detector's confidence for given errors.
 
     MotionBERT's fit is a / (d + a) + b d + N(m, s) with the error d in units of half

@@ -133,7 +133,15 @@ class ProjectToVirtualCamera(BaseTransform):
         return results
 
     def choose_camera(self, results: dict, joints: np.ndarray) -> dict:
-        """Return the sample's own camera."""
+        """Return the camera of a window: here the sample's own.
+
+        Args:
+            results (dict): The sample.
+            joints (np.ndarray): Joints on the floor, meters, z up, (T, K, 3).
+
+        Returns:
+            dict: As for :func:`project`, with the image size ``w`` and ``h`` in pixels.
+        """
         return results['camera_param']
 
 
