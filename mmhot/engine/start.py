@@ -104,7 +104,7 @@ def _check_whole(path: Path) -> None:
     if zipfile.is_zipfile(path):  # PyTorch does not compare checksums
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
-                raise ValueError(f'{path} is damaged (checksums differ): copy it again')
+                raise ValueError(f'{path}: damaged, a checksum differs: copy it again')
 
 
 def _is_training(runner: Runner) -> bool:

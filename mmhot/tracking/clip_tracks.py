@@ -71,7 +71,8 @@ def track_clip(
         cuts (Sequence[int]): First frame of each further shot; tracks end there.
         first (int): First frame that was processed. Defaults to 0.
         looks (dict[str, np.ndarray], optional): Descriptions of people, see
-            :class:`~mmhot.tracking.appearance.AppearanceObserver`.
+            :meth:`~mmhot.tracking.appearance.AppearanceObserver.arrays`; without them,
+            clothes are not compared.
 
     Returns:
         list[Track2D]: Tracks, ordered by first frame and numbered from 0. They only
@@ -122,6 +123,9 @@ def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2
         number (int): Track ID.
         detections (list[tuple[int, People, int]]): Frame number, the people in that
             frame, and the row of the person among them.
+
+    Returns:
+        Track2D: Track with keypoints, scores and boxes.
     """
     keypoints, scores, boxes = (
         np.array([getattr(people, name)[row] for _, people, row in detections], 'f4')
@@ -168,20 +172,18 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     """
     lengths = np.array([len(before.frames), len(after.frames)])
     too_short = lengths < _LIMITS.min_length * fps
+    gap = after.frames[0] - before.frames[-1]
     if too_short.any():
-        follows = after.frames[0] - before.frames[-1] <= max(
-            1, _LIMITS.max_short_gap * fps
-        )
-        follows &= not too_short.all()
+        if too_short.all() or gap > max(1, _LIMITS.max_short_gap * fps):
+            return np.inf
         shared = box_overlap(before.boxes[-1], after.boxes[0])
-        return float((1 - shared) / (1 - _LIMITS.min_shared)) if follows else np.inf
+        return float((1 - shared) / (1 - _LIMITS.min_shared))
     span = _LIMITS.motion_span * fps
     backwards = before.take(np.arange(len(before.frames))[::-1])
-    end, center, speed, size = _motion(backwards, span)
-    start, next_center, next_speed, next_size = _motion(after, span)
+    center, speed, size = _motion(backwards, span)
+    next_center, next_speed, next_size = _motion(after, span)
     if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
         return np.inf
-    gap = start - end
     # Both are extrapolated to the middle of the gap.
     ahead = center + gap / 2 * speed
     back = next_center - gap / 2 * next_speed
@@ -189,12 +191,11 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
 
 
-def _motion(track: Track2D, span: float) -> tuple[int, np.ndarray, np.ndarray, float]:
+def _motion(track: Track2D, span: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Estimate the motion in the first frame of a track, which may be reversed.
 
-    Its boxes within ``span`` frames are used. Returns that frame, the center of its box
-    (2,) in pixels, the velocity (2,) in pixels per frame, and the person's size in
-    pixels.
+    Boxes within ``span`` frames are used. Returns the center of the first box (2,) in
+    pixels, the velocity (2,) in pixels per frame, and the person's size in pixels.
     """
     near = abs(track.frames - track.frames[0]) <= max(1, span)
     frames = track.frames[near]
@@ -204,4 +205,4 @@ def _motion(track: Track2D, span: float) -> tuple[int, np.ndarray, np.ndarray, f
     velocity = np.zeros(2)
     if len(frames) >= 3:
         velocity, _ = np.polyfit(frames - frames[0], centers, 1)
-    return int(frames[0]), centers[0], velocity, size
+    return centers[0], velocity, size
