@@ -22,7 +22,12 @@ from mmhot.keypoints.camera import StabilizeCamera
 from mmhot.keypoints.camera_path import describe_path
 from mmhot.lifting.lift import NotLiftableError
 from mmhot.options import Values, options_of
-from mmhot.pose2d.cache import cache_path, describe_file, save_if_possible
+from mmhot.pose2d.cache import (
+    cache_path,
+    describe_file,
+    require_own,
+    save_if_possible,
+)
 from mmhot.progress import Report, stage_bars
 from mmhot.step import Step
 from mmhot.structures.clips_3d import Clip3D
@@ -184,7 +189,7 @@ def list_results(folder: Path) -> set[Path]:
 def _load_record(path: Path, folder: Path) -> dict[str, Any] | None:
     """Load the record of a finished input; return None if its results have changed."""
     try:
-        record = load_object(path)
+        record = load_object(require_own(path))
         files = record['files'].items()
         is_whole = all(describe_file(folder / x)[1:] == facts for x, facts in files)
     except (LookupError, OSError, ValueError):

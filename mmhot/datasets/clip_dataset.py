@@ -111,6 +111,11 @@ class ClipDataset(BaseDataset):
                 f'num_targets ({num_targets}) must be from 1 to seq_len ({seq_len}), '
                 'and both odd or both even, so that the targets are in the middle'
             )
+        for name, value in dict(
+            stride=stride, times=times, downsample=downsample
+        ).items():
+            if value < 1:
+                raise ValueError(f'{name} must be at least 1, got {value}')
         self.seq_len = seq_len
         self.num_targets = num_targets
         self.stride = stride

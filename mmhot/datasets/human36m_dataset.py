@@ -85,6 +85,7 @@ class Human36mClipDataset(ClipDataset):
                 )
             for match, name, rows, step in sorted(recordings, key=lambda x: x[0][1]):
                 clip, subject, take, camera, _ = match.groups()
+                param = _camera(cameras, subject, camera, self.camera_param_file)
                 clips.append(
                     Clip(
                         name,
@@ -92,7 +93,7 @@ class Human36mClipDataset(ClipDataset):
                         canonical_action(take),
                         _FPS / step,
                         pose_arrays(clip, keypoints[rows], joints[rows, :, :3]),
-                        dict(camera_param=cameras[subject, camera]),
+                        dict(camera_param=param),
                     )
                 )
         return clips
@@ -137,7 +138,8 @@ class VideoPose3DDataset(ClipDataset):
         for subject, take in sorted(joints.keys() & keypoints.keys()):
             for camera, pixels in zip(CAMERAS, keypoints[subject, take], strict=True):
                 name = f'{subject}_{take.replace(" ", "_")}.{camera}'
-                param = cameras[subject, camera]
+                file = self.camera_param_file
+                param = _camera(cameras, subject, camera, file, 'RTfcwh')
                 place = np.reshape(param['T'], 3)
                 axes = np.reshape(param['R'], (3, 3))
                 in_camera = (joints[subject, take] - place) @ axes
@@ -293,3 +295,15 @@ def read_h36m_cameras(path: Path) -> dict:
     """
     with naming(path):
         return dict(load_objects(path))
+
+
+def _camera(
+    cameras: dict, subject: str, camera: str, path: str, names: str = 'fcwh'
+) -> dict:
+    """Return the parameters of a camera, which must have the names, one letter each."""
+    param = cameras.get((subject, camera))
+    if not isinstance(param, dict) or not param.keys() >= set(names):
+        raise ValueError(
+            f'{path} lacks camera {camera} of {subject}, or its {", ".join(names)}'
+        )
+    return param

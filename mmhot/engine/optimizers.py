@@ -52,6 +52,10 @@ class MuonAdamW(Optimizer):
         self.parts: list[Optimizer] = []
         if matrices:
             muon = dict(**defaults, adjust_lr_fn='match_rms_adamw')
+            if not hasattr(torch.optim, 'Muon'):
+                raise ImportError(
+                    f'MuonAdamW needs PyTorch 2.9 or later, this is {torch.__version__}'
+                )
             self.parts.append(torch.optim.Muon(matrices, **muon))
         if others:
             self.parts.append(AdamW(others, **defaults, fused=True))

@@ -65,6 +65,13 @@ def cache_path(folder: Path, source: Path, facts: object, suffix: str = '.npz') 
     return folder / CACHE_FOLDER / f'{name}-{key}{suffix}'
 
 
+def require_own(path: Path) -> Path:
+    """Return the path of a kept file; raise ValueError if it is a link to another."""
+    if path.is_symlink():
+        raise ValueError(f'{escape(path)} is a link')
+    return path
+
+
 def describe_file(file: Path) -> list:
     """Describe a file by plain values that differ if it is changed.
 
@@ -136,7 +143,7 @@ def load_people(path: Path, skeleton: str = '') -> ClipPeople | None:
     if not path.is_file():
         return None
     try:
-        arrays = load_arrays(path)
+        arrays = load_arrays(require_own(path))
         everyone = People(*(arrays[name] for name in _PEOPLE))
         counts = arrays['counts']
         rows = np.split(np.arange(len(everyone)), counts.cumsum())[: len(counts)]

@@ -43,6 +43,8 @@ class GroupRTMCCHead(RTMCCHead):
         super().__init__(*args, **kwargs)
         self.groups = KeypointGroups(metainfo or skeleton, groups)
         self.groups.check_count(self.out_channels)
+        if self.groups.num_dense:
+            raise ValueError('groups of GroupRTMCCHead must not have dense keypoints')
         embed_dims = self.cls_x.in_features
         self.gau = None
         self.embed = nn.Linear(self.in_channels, embed_dims)

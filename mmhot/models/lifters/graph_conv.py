@@ -138,6 +138,11 @@ class SimilarFrameGraphConv(NodeGraphConv):
 
     def __init__(self, embed_dims: int, num_frames: int, num_neighbors: int) -> None:
         super().__init__(embed_dims, num_frames)
+        if not 1 <= num_neighbors <= num_frames:
+            raise ValueError(
+                'num_neighbors must be from 1 to the number of frames that a layer '
+                f'sees (num_frames or num_keep: {num_frames}), got {num_neighbors}'
+            )
         self.num_neighbors = num_neighbors
 
     def forward(self, x: Tensor) -> Tensor:

@@ -55,11 +55,6 @@ def spread_frames(
         num_keep (int): Indices to return.
         device (torch.device, optional): Device of the result.
 
-    Args:
-        num_frames (int): Frames ``T``.
-        num_keep (int): Frames to keep.
-        device (torch.device, optional): Device of the result.
-
     Returns:
         Tensor: Rising indices, (num_keep,).
 
