@@ -249,7 +249,7 @@ def _read_keypoints(
         return take_part(check_clip(source), values.of(PartOptions))
     given = options.option_values()
     if options.single is None and values.of(ChoosePeople).people == 'largest':
-        given['single'] = 'untracked'
+        given['single'] = 'untracked'  # the largest of each frame if IDs are missing
     return take_part(read_keypoints(source, **given), values.of(PartOptions))
 
 

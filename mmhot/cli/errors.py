@@ -244,7 +244,8 @@ class OneLineParser(argparse.ArgumentParser):
         print_as_is(message, file or sys.stderr)
 
     def error(self, message: str) -> NoReturn:
-        """Print one line and exit with code 2."""
+        """Print a message of argparse in one line, and exit with code 2."""
+        # For an unknown command, argparse lists all commands.
         choice = re.match(r"(.*invalid choice: )'(.*)' \(choose from (.*)\)$", message)
         if choice:
             names = re.findall(r"[^', ]+", choice[3])  # Python 3.14 has no quotes

@@ -189,8 +189,8 @@ def _warn_of_unseen_legs(poses: Clip3D) -> None:
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:
         _LOGGER.warning(
-            '%s: the legs of people %s are never visible: they hang straight down, '
-            'faded, and show no floor',
+            '%s: the legs of people %s are never visible: they are shown hanging down, '
+            'faded, and do not count for the floor',
             poses.name,
             ', '.join(map(str, tracks)),
         )

@@ -160,7 +160,7 @@ class Lifter:
             parts = filler.split(track.track, track.frames, *points)
             if not parts:
                 _LOGGER.warning(
-                    '%s: track %s has no joint of %s; left out',
+                    '%s: track %s has no joint of %s, and is left out',
                     clip.name,
                     track.track,
                     self.skeleton.name,

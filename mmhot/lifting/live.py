@@ -33,7 +33,7 @@ class LiveSettings:
 
     # Later frames to wait for, if the lifter uses as many. Higher values delay poses.
     lookahead: int = 1
-    # Seconds after which a person who is not seen counts as new
+    # Seconds without being seen after which a person counts as new
     max_occlusion: float = 2.0
     max_gap: float = 1.0  # seconds; a longer occlusion is not filled in
     # Seconds of poses that place the last root. Higher values smooth positions more.
@@ -100,7 +100,7 @@ class _Segment:
     lifted: deque[_Placed] = field(default_factory=deque)
 
     def contains(self, time: float) -> bool:
-        """Return whether the person is visible around a time, with a keypoint."""
+        """Return whether a time is between observations, and any has a keypoint."""
         if not self.seen or not self.seen[0].time <= time <= self.seen[-1].time:
             return False
         return any(np.isfinite(x.pixels).all(-1).any() for x in self.seen)
@@ -151,7 +151,7 @@ class FrameLifter:
 
     Args:
         lifter (Lifter): Lifts windows.
-        fps (float): Approximate frames per second; the frames' times count.
+        fps (float): Approximate frames per second. Poses depend on the frames' times.
         lookahead (int, optional): Later frames to wait for. By default 1, or none
             if the lifter uses none.
 
@@ -195,7 +195,7 @@ class FrameLifter:
     def update(
         self, frame: Frame, clip: Clip2D, interrupted: bool = False
     ) -> list[LiftedFrame]:
-        """Observe the next frame; lift the earlier frames that are due.
+        """Add the next frame, and lift earlier frames that waited for it.
 
         Args:
             frame (Frame): The frame.

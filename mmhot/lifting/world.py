@@ -114,7 +114,7 @@ def stated_heights(
     if len(meters) != len(tracks):
         raise ArgumentError(
             '{height} must be one number, or one for each of the people %s of %s, '
-            'got %s of them',
+            'got %s numbers',
             listed,
             name,
             len(meters),
@@ -263,16 +263,17 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
 
 
 def stand_on_shot_floors(clip: Clip3D, poses: np.ndarray, root: np.ndarray) -> None:
-    """Level the shots of a static camera, and put people on their floors, in place.
+    """Level each shot of a static camera, and put people on its floor.
 
-    One plane is fitted to the feet and body axes of each shot. People whose feet are
-    near it, as far as errors of their size and of the tilt explain, are put on it: the
-    correction of their height changes slowly, and is constant if they climb.
+    One plane is fitted to the feet and body axes of each shot. People are put on it if
+    errors of their size and of the tilt explain their distance from it. The correction
+    of their height changes slowly, and is constant if they climb. ``poses`` and
+    ``root`` are changed in place.
 
     Args:
         clip (Clip3D): Poses in z-up axes of the camera.
-        poses (np.ndarray): The same poses, meters, (N, K, 3); are leveled.
-        root (np.ndarray): Root positions, meters, (N, 3); become world positions.
+        poses (np.ndarray): The same poses, relative to the root, meters, (N, K, 3).
+        root (np.ndarray): Root positions, meters, (N, 3).
     """
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     is_running = _speeds(clip) > FLOOR.max_walking_speed
@@ -306,9 +307,9 @@ def stand_on_lowest_joint(
 ) -> np.ndarray:
     """Put the lowest joint of one person on the floor of a level camera.
 
-    It is there in every frame, even in jumps. If the hips are pinned above one point
-    (:func:`mmhot.lifting.placement.is_pinned`), their heights are right, but for a slow
-    drift.
+    It is on the floor in every frame, even in jumps. If the hips are pinned above one
+    point (:func:`mmhot.lifting.placement.is_pinned`), their heights are right, apart
+    from a slow drift, which is removed.
 
     Args:
         poses (np.ndarray): Root-relative joints, z up, meters, (T, K, 3).
@@ -373,14 +374,15 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
             return floor.up[None], FLOOR.shared_floor_error
     if is_running.mean() > FLOOR.max_running_share:
         _LOGGER.warning(
-            '%s: people run: their feet show the floor, and thus where up is', seen.name
+            '%s: people run: the tilt of the camera is estimated from their feet alone',
+            seen.name,
         )
         return _NO_AXES, FLOOR.running_tilt_error
     bodies = standing_axes(seen.keypoints_3d[~is_running, _BODY].astype(np.float64))
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
         _LOGGER.warning(
-            '%s: hardly anybody stands upright: the camera is taken to be level',
+            '%s: hardly anybody stands upright: the camera is assumed to be level',
             seen.name,
         )
         return _NO_AXES, FLOOR.level_tilt_error

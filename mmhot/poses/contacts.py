@@ -60,10 +60,10 @@ class ContactLimits:
 
 
 def contact_features(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Compute the inputs of the network.
+    """Compute the inputs of the network: positions, velocities and confidences.
 
-    They are positions relative to the root, velocities, and confidences. Positions and
-    velocities are relative to the person's size in the image.
+    Positions are relative to the root. Positions and velocities (per frame) are in
+    units of the person's size in the image.
 
     Args:
         keypoints (np.ndarray): Human3.6M's joints in pixels at 50 frames per second,

@@ -84,5 +84,5 @@ def find_contradictions(
     growth = lasting.max() / lasting.min()
     if growth > limits.max_growth:
         begin = frames[known][1:][np.abs(np.diff(np.log(lasting))).argmax()]
-        cause = ', as if its unit does' if growth > limits.max_unit_growth else ''
-        yield f'its size changes by a factor of {growth:.3g} at frame {begin}{cause}'
+        cause = ', as if the unit does' if growth > limits.max_unit_growth else ''
+        yield f'the size changes by a factor of {growth:.3g} at frame {begin}{cause}'

@@ -51,8 +51,8 @@ class LockFeet(PoseStep):
 
     treadmill: Annotated[
         float | None,
-        'speed of the treadmill on which people walk, who then move ahead (default: '
-        'feet of people who walk in place are not held)',
+        'speed of a treadmill; people who walk on it are moved ahead at this speed '
+        '(default: feet of people who walk in place are not held)',
         Option(low=0, metavar='M/S'),
     ] = None
     # m; poses of other tools with less noise are exact, and their feet are not held.
@@ -91,9 +91,10 @@ class LockFeet(PoseStep):
         """
         if clip.joint_names[_BODY] != _H36M.joints:
             raise ValueError(
-                f'{clip.name}: feet can be locked only with the joints of h36m-17'
+                f'{clip.name}: feet can be locked only with the joints of h36m-17, got '
+                f'{", ".join(clip.joint_names[:3])}, ...'
             )
-        if clip.axes == 'world':
+        if clip.axes == 'world':  # the solver needs a line of sight
             turned = to_axes(replace(clip, axes='z-up'), 'camera')
             return replace(to_axes(self.lock(turned), 'z-up'), axes='world')
         if self.treadmill is not None:
@@ -181,16 +182,16 @@ class LockFeet(PoseStep):
         return replace(clip, root_3d=root)
 
     def _with_noise(self, clip: Clip3D) -> 'LockFeet | None':
-        """Return the step with the noise of the clip's poses as its errors.
+        """Return the step with its errors set to the noise of a clip.
 
-        Lifted clips keep the errors of the step. None if another tool's poses have no
-        noise: their feet are right as they are.
+        For lifted clips, the step's own errors hold. For poses of other tools without
+        noise, it returns None: their feet are right as they are.
         """
         if clip.model:
             return self
         noise = noise_of(clip)
         if noise < self.min_noise:
-            self.report.say(f'{clip.name}: poses have no noise: feet are not held')
+            self.report.say(f'{clip.name}: poses have no noise, so feet are not held')
             return None
         both = noise, noise
         limits = replace(self.contact_limits, root_error=both, ankle_error=both)
@@ -237,13 +238,15 @@ class LockFeet(PoseStep):
         stands: np.ndarray,
         parents: tuple[int, ...],
     ) -> None:
-        """Move toes and heels of one person with their ankles, and hold them, in place.
+        """Move toes and heels with the ankles, then keep them at rest while they stand.
+
+        ``poses`` is changed in place.
 
         Args:
-            poses (np.ndarray): Poses with corrected legs, meters, (T, K, 3); toes and
-                heels are changed.
+            poses (np.ndarray): Poses of one person with corrected legs, meters,
+                (T, K, 3).
             root (np.ndarray): Corrected root positions, meters, (T, 3).
-            legs (FootSolver): Poses before.
+            legs (FootSolver): Solver, with the poses before the correction.
             stands (np.ndarray): Probability that the right and left ankle stand,
                 (T, 2).
             parents (tuple[int, ...]): Parent of each joint.

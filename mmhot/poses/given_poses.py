@@ -64,13 +64,18 @@ class GivenStep(PoseStep, ABC):
         if clip.axes != 'world' and not is_level(clip):
             clip = to_axes(clip, 'camera')
         if clip.model or clip.steps:  # mmhot lifted or refined it
-            self.refuse(options_of(type(self)), 'is for poses of other tools, not ours')
+            reason = 'is for poses of other tools, and mmhot has processed these'
+            self.refuse(options_of(type(self)), reason)
             return clip
         return self.prepare(clip)
 
     @abstractmethod
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """Return poses that are more like lifted ones."""
+        """Return the clip after the step.
+
+        Args:
+            clip (Clip3D): Poses of another tool.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,8 +190,8 @@ class FillGiven(GivenStep):
 
     joints: Annotated[
         Literal[17, 24] | None,
-        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and nose "
-        'and, beside them, fingers (default: 24 where the inputs have them)',
+        "joints of the results: Human3.6M's 17, or 24 with toes, heels, hands and "
+        'nose, plus fingers if there are any (default: 24 if the inputs have them)',
     ] = None
     kpt_thr: Annotated[
         float | None,
@@ -218,12 +223,12 @@ class FillGiven(GivenStep):
                 motions += _motions_of(person, places, scores, pixels)
         if found:
             _LOGGER.warning(
-                '%s: poses contradict themselves: %s', clip.name, '; '.join(found)
+                '%s: poses contradict themselves, so check the file: %s',
+                clip.name,
+                '; '.join(found),
             )
         if not motions:
-            raise ValueError(
-                f'{clip.name}: no person has a frame in which a joint is known'
-            )
+            raise ValueError(f'{clip.name}: no joint of the body is known in any frame')
         arrays = join_rows(motions)
         times = clip.seconds(arrays['frame'])
         return replace(
@@ -298,10 +303,10 @@ _PLACES[_BODY.right, 0] *= -1
 
 
 def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
-    """Return the positions of a person without wrong ones.
+    """Return the positions of a person, with NaN instead of wrong positions.
 
-    Frames that repeat others, or in which the root or most joints are wrong, are
-    missing. Unknown roots are interpolated.
+    If a frame repeats the one before, or its root or most of its joints are wrong, the
+    whole frame is NaN. Unknown roots are interpolated.
 
     Args:
         person (Clip3D): Poses of one person in T frames.
@@ -317,8 +322,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_repeated = find_repeats(poses + np.nan_to_num(roots)[:, None], seconds)
     if is_repeated.any():
         _LOGGER.warning(
-            '%s: person %d: %d of %d frames repeat the one before; poses between the '
-            'others are interpolated',
+            '%s: person %d: %d of %d frames repeat the frame before; they are '
+            'interpolated between the others',
             person.name,
             person.track[0],
             is_repeated.sum(),
@@ -332,8 +337,8 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
         _LOGGER.warning(
-            '%s: person %d: positions that leave their path for a moment and come back '
-            'were replaced (frames: %s)',
+            '%s: person %d: positions that jump away for a moment and come back were '
+            'replaced (frames: %s)',
             person.name,
             person.track[0],
             list_frames(

@@ -55,8 +55,9 @@ class HeightOption(Options):
 
     height: Annotated[
         Heights | None,
-        'body height, which sets the scale: of all people, of each in the order of the '
-        'track IDs or of people, such as 1.80,1.20, or by track ID, such as 0:1.80',
+        'body height, which sets the scale: one for all people, one for each in the '
+        'order of their track IDs or of the option people, such as 1.80,1.20, or by '
+        'track ID, such as 0:1.80',
         Option(
             read=read_heights,
             expected='from 0.3 to 3 meters, or one height for each person, such as '

@@ -52,12 +52,12 @@ class FilterSettings:
 def butterworth(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Filter points forwards and backwards, without delay, at a cutoff of 6 Hz.
+    """Filter points forwards and backwards, and so without delay.
 
     Args:
         points (np.ndarray): Points without NaN, (T, ...).
         fps (float): Frames per second; up to twice the cutoff, points stay as they are.
-        settings (FilterSettings): Cutoff.
+        settings (FilterSettings): Cutoff, by default 6 Hz.
 
     Returns:
         np.ndarray: Filtered points, (T, ...).
@@ -75,13 +75,13 @@ def butterworth(
 def savitzky_golay(
     points: np.ndarray, fps: float, settings: FilterSettings = FilterSettings()
 ) -> np.ndarray:
-    """Fit a parabola to 0.3 seconds around every frame.
+    """Fit a polynomial to the frames around each frame, and take its value there.
 
     Args:
-        points (np.ndarray): Points without NaN, (T, ...). Too few of them for a
-            parabola stay as they are.
+        points (np.ndarray): Points without NaN, (T, ...). If there are too few frames
+            for a polynomial, they stay as they are.
         fps (float): Frames per second.
-        settings (FilterSettings): Span and degree.
+        settings (FilterSettings): Span, by default 0.3 seconds, and degree, 2.
 
     Returns:
         np.ndarray: Smooth points, (T, ...).
@@ -99,11 +99,12 @@ def spline(
     settings: FilterSettings = FilterSettings(),
     weights: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Fit smoothing splines, each as strong as the noise of its point.
+    """Fit a smoothing spline to each point, with the strength that its noise needs.
 
-    The strength is the one with which frames that are left out would be predicted best
-    (generalized cross-validation): noise from frame to frame goes, and points without
-    any stay. Fast motions stay, too: no point moves by much more than in most frames.
+    The strength is the one that best predicts frames that are left out (generalized
+    cross-validation). It removes noise from frame to frame, and leaves exact motion as
+    it is. Fast motion stays, too: no point moves by much more than it does in most
+    frames.
 
     Args:
         points (np.ndarray): Points without NaN, meters, (T, ..., 3). They stay as they
@@ -162,18 +163,18 @@ def _fit_splines(
 ) -> np.ndarray:
     """Fit smoothing splines to points (T, K, 3) that share their weights (T,).
 
-    These splines are discrete (`Eilers 2003 <https://doi.org/10.1021/ac034173t>`_):
-    their squared errors, plus ``strength`` times their squared third differences, are
-    least. Each point gets the strength with the smallest score of generalized
-    cross-validation: its squared error over the squared share of the degrees of freedom
-    that the spline leaves.
+    A discrete spline (`Eilers 2003 <https://doi.org/10.1021/ac034173t>`_) minimizes its
+    weighted squared errors, plus ``strength`` times its squared third differences. Each
+    point gets the strength with the smallest score of generalized cross-validation: the
+    squared errors, divided by the square of the share of degrees of freedom that the
+    spline does not use.
     """
     count = len(points)
     order = settings.order
     difference = np.diff(np.eye(order + 1), order, axis=0)[0]
     penalty = normal_bands(np.tile(difference[:, None], count - order), count)
-    # Eigenvalues of the penalty. Frames with weight determine as many waves, the
-    # slowest ones.
+    # Eigenvalues of the penalty, which belong to cosine waves from slow to fast. Frames
+    # with little weight determine nothing, so only a share of the waves counts.
     share = float(weights.mean())
     waves = (2 - 2 * np.cos(np.pi * np.arange(count * share) / count)) ** order
     smooth = points.copy()
@@ -341,7 +342,8 @@ class SmoothPoses(PoseStep):
             is_placed = np.isfinite(root[rows]).all()
             weights = self._weights(clip.scores[rows])
             if self.smooth_3d == 'spline' and is_placed:
-                # The root has noise of its own, which is in all relative positions.
+                # Noise of the root is in all relative positions. Smoothing absolute
+                # positions keeps it out of the other joints.
                 places = poses[rows] + root[rows, None]
                 places = np.append(root[rows, None], places, axis=1)
                 weights = np.append(weights[:, :1], weights, axis=1)
@@ -370,7 +372,7 @@ class SmoothStream(LiftedStep):
 
     smooth_3d: Annotated[
         Literal['none', 'one-euro'],
-        'filter of 3D poses over time; others need later frames',
+        'filter of 3D poses over time; other filters would need later frames',
     ] = 'one-euro'
     settings: FilterSettings = FilterSettings()
 
@@ -404,7 +406,7 @@ class SmoothGivenPoses(SmoothPoses):
 
     smooth_3d: Annotated[
         str,
-        'filter of 3D poses over time; spline: as strong as the noise of each joint',
+        'filter of 3D poses over time; spline adapts to the noise of each joint',
         Option(choices=('none', *SMOOTHERS)),
     ] = 'spline'
 
@@ -436,8 +438,8 @@ def noise_of(clip: Clip3D) -> float:
     """Measure the median distance of joints from a smooth motion.
 
     Args:
-        clip (Clip3D): Poses. Those of other tools that were smoothed have the distance
-            in their ``steps``.
+        clip (Clip3D): Poses. If they are from another tool and were smoothed, the
+            distance is in ``steps``.
 
     Returns:
         float: Distance, meters, rounded to 0.1 mm.

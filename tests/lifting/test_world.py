@@ -119,7 +119,7 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
         pairs = poses.reshape(-1, 3), found.reshape(-1, 3)
         turn = np.linalg.lstsq(*pairs, rcond=None)[0]
         assert np.degrees(np.arccos(turn[2, 2])) < 5
-    assert 'people run: their feet show the floor' in caplog.text
+    assert 'people run: the tilt of the camera is estimated' in caplog.text
     assert said[0].startswith('feet of people who run show that the camera looks')
 
 
@@ -212,7 +212,7 @@ def test_people_who_do_not_stand_straight_do_not_level_the_floor(posture, caplog
     clip = Clip3D.from_arrays(poses, 25, axes='z-up')
     world = to_world(clip, static_camera=True)
     np.testing.assert_allclose(world.keypoints_3d, clip.keypoints_3d, atol=1e-4)
-    assert 'the camera is taken to be level' in caplog.text
+    assert 'the camera is assumed to be level' in caplog.text
 
 
 def test_people_of_wrong_sizes_stand_on_one_floor():

@@ -139,7 +139,7 @@ def test_frames_that_repeat_others_are_interpolated(fps, caplog):
     before, after = (np.linalg.norm(x - true, axis=-1) for x in (given, clip.places()))
     assert after.mean() < 0.2 * before.mean()  # above it before
     assert after[:-1:2].max() < 0.005
-    assert 'frames repeat the one before' in caplog.text
+    assert 'frames repeat the frame before' in caplog.text
 
 
 @pytest.mark.parametrize('frame', [3, 35, -6])
