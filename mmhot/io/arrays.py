@@ -24,7 +24,7 @@ BLANK = b'\xef\xbb\xbf\xff\xfe\0 \t\r\n'
 """Bytes that may precede text: white space and byte order marks, also in UTF-16."""
 _START = 1024  # bytes at the start of a file that show its format
 MAX_JSON = 256 << 20
-"""Bytes of the largest JSON file; decoded it takes up to twenty times as many."""
+"""Bytes of the largest JSON file; its content needs up to twenty times the memory."""
 # The arrays of an .npz file may need as much memory as the larger of these two limits.
 # Measured data hardly shrinks when compressed: a larger ratio means a crafted file.
 _MAX_ARRAYS = 512 << 20  # bytes of all arrays

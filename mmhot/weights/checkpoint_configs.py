@@ -54,7 +54,7 @@ _MODULES = (
     'mmdet.models.task_modules.',
 )
 _PRETRAINED = 'Pretrained'
-# Keys that every type may have, also those that MMCV's layers read
+# Keys that every type may have, including keys of MMCV's layers
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
 

@@ -37,7 +37,8 @@ def read_keypoints(
             for each frame (:mod:`mmhot.io.readers.documents`); or an array as in
             :meth:`mmhot.Clip2D.from_arrays`.
         skeleton (str | None): Joint order, a name of :mod:`mmhot.skeletons.joints`. By
-            default the one that the file states, or the usual one of so many joints.
+            default the one that the file states, or the default order of as many
+            joints.
         image_size (tuple[int, int] | None): Width and height in pixels.
         fps (float | None): Frames per second.
         single (str | None): ``'largest'`` keeps the largest person of each frame, as

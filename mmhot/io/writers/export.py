@@ -19,7 +19,7 @@ from mmhot.structures.clips_3d import Clip3D
 
 @dataclass(frozen=True, kw_only=True)
 class WriterOptions(Options):
-    """Base of the options of writers, which act on the formats that list them."""
+    """Base class of options of writers; options act on the formats that list them."""
 
     title = 'results'
     hint = "files are written afterwards, by clip.save('NAME.bvh', %s=...)"

@@ -71,7 +71,7 @@ class LiveRig:
 
     def __init__(self) -> None:
         self._rest = RunningMean()
-        # Times and joints of the latest frames after the one that was fitted last
+        # Times and joints of the latest frames since the last fit
         self._unfitted: list[tuple[float, np.ndarray]] = []
         # Quaternions of the last frame, by rig and bone
         self._before: dict[tuple[Rig, str], np.ndarray] = {}

@@ -1,4 +1,4 @@
-"""Host: base class of backbones between whose layers frames can be pruned.
+"""Host: base class of backbones that can prune frames between their layers.
 
 A host from outside the package subclasses :class:`Host`. Then every pruner, recoverer,
 :class:`~mmhot.models.lifters.estimator.SequencePoseLifter` and
@@ -17,7 +17,7 @@ from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 class Host(BaseModule):
-    """Base class of backbones between whose layers frames can be pruned.
+    """Base class of backbones that can prune frames between their layers.
 
     A subclass first calls this constructor, which builds ``self.hourglass``. Then it
     builds its own modules, and implements :meth:`tokenize`. It also implements
