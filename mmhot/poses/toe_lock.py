@@ -1,8 +1,7 @@
-"""Toes and heels that rest with their foot, and longer.
+"""Toe lock: toes and heels rest while their ankle does, and a little longer.
 
-Contacts are predicted for ankles only. Toe and heel rest while their ankle does. The
-toe also rests for a while after that (push-off), and the heel before it (heel strike),
-as long as they stay near that place.
+Contacts are predicted for ankles only. The toe also rests for a while after its ankle
+(push-off), and the heel before it (heel strike), as long as they stay near their place.
 """
 
 from dataclasses import dataclass
@@ -22,10 +21,8 @@ class ToeErrors:
     Pairs are across and along the line of sight.
     """
 
-    end: tuple[float, float] = (
-        0.015,
-        0.06,
-    )  # m; lifted toes and heels; higher moves more
+    # m; error of lifted toes and heels. Higher values move them farther.
+    end: tuple[float, float] = (0.015, 0.06)
     length: float = 0.002  # m; distances between toe, heel and ankle
     # Seconds that a toe may rest after its ankle, and a heel before it
     max_rest: float = 0.25

@@ -33,7 +33,7 @@ def unknown(body):
     ('spoil', 'words'),
     [
         (exchanged, ['legs change places in frame 60, 75', 'arms change places']),
-        (in_millimeters, ['size changes by a factor of 1e+03', 'its unit', 'frame 60']),
+        (in_millimeters, ['size changes by a factor of 1e+03', 'the unit', 'frame 60']),
         (grown, ['size changes by a factor of 1.']),
         (noisy, []),
         (unknown, []),
