@@ -107,10 +107,9 @@ def _open_video(
 ) -> FrameSource | None:
     """Open a video, or images (H, W, 3) at the rate of the clip."""
     if isinstance(video, str | Path):
-        from mmhot.frames.inputs import open_inputs
+        from mmhot.frames.inputs import open_clip
 
-        [frames] = open_inputs([str(video)])
-        return frames
+        return open_clip(str(video))
     return None if video is None else FrameArrays(video, fps)
 
 

@@ -109,7 +109,7 @@ def open_clip(text: str, fps: float | None = None) -> FrameSource:
     inputs = find_inputs([text], fps)
     if len(inputs) != 1:
         raise ValueError(
-            f'source must be one clip, but {text} has {len(inputs)}: give one of them'
+            f'{text} has {len(inputs)} clips, but one is expected: give one of them'
         )
     return inputs[0].open()
 

@@ -20,7 +20,7 @@ import gradio as gr
 from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.chain.formats import FORMATS
 from mmhot.compat.installation import list_devices_of_driver, python_command
-from mmhot.frames.inputs import open_inputs
+from mmhot.frames.inputs import open_clip
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
@@ -339,8 +339,7 @@ def _new_folder(session: Path) -> Path:
 def _first_frame(source: str) -> str:
     """Return the first frame as an image of the page; empty if there is none."""
     with suppress(ValueError, OSError):  # the run reports these errors
-        [footage] = open_inputs([source])
-        image = next(iter(footage)).image
+        image = next(iter(open_clip(source))).image
         scale = min(1, _STILL / max(image.shape))
         image = cv2.resize(image, None, fx=scale, fy=scale)
         text = base64.b64encode(cv2.imencode('.jpg', image)[1].tobytes()).decode()
