@@ -116,6 +116,7 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
     """
 
     def _do_python_keypoint_eval(self, outfile_prefix: str) -> list[tuple[str, float]]:
+        """Evaluate the file of detections by part; return pairs of name and value."""
         detected = self.coco.loadRes(f'{outfile_prefix}.keypoints.json')
         values: dict[str, float] = {}
         sizes = dict(

@@ -170,6 +170,7 @@ def procrustes_align(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _has_body(skeleton: Skeleton) -> bool:
+    """Return whether a skeleton has four limbs, a torso and a head."""
     return {*_LIMBS, 'torso', 'head'} <= skeleton.groups.keys()
 
 

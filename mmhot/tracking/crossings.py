@@ -69,7 +69,7 @@ def uncross(
     Args:
         tracks (list[Track2D]): Tracks with boxes, of one shot.
         looks (dict[str, np.ndarray]): Descriptions of people, see
-            :class:`mmhot.tracking.appearance.AppearanceObserver`.
+            :meth:`mmhot.tracking.appearance.AppearanceObserver.arrays`.
         fps (float): Frames per second.
 
     Returns:
@@ -102,7 +102,7 @@ def end_takeovers(
     Args:
         tracks (list[Track2D]): Tracks with boxes, of one shot.
         looks (dict[str, np.ndarray]): Descriptions of people, see
-            :class:`mmhot.tracking.appearance.AppearanceObserver`.
+            :meth:`mmhot.tracking.appearance.AppearanceObserver.arrays`.
         fps (float): Frames per second.
 
     Returns:

@@ -89,7 +89,7 @@ class MergeReturning(VideoStep):
         Args:
             clip (Clip2D): Tracks with boxes.
             appearance (dict[str, np.ndarray]): Descriptions of people, see
-                :class:`mmhot.tracking.appearance.AppearanceObserver`.
+                :meth:`mmhot.tracking.appearance.AppearanceObserver.arrays`.
 
         Returns:
             Clip2D: The clip with merged tracks, numbered from 0 by their first frame.

@@ -190,6 +190,7 @@ def _square_camera(focal_ratio: float, center: np.ndarray) -> dict:
 
 
 def _log_uniform(low: float, high: float) -> float:
+    """Draw a number from a range, uniformly in its logarithm."""
     return float(np.exp(np.random.uniform(np.log(low), np.log(high))))
 
 
