@@ -88,7 +88,8 @@ class OnnxFile:
             raise ValueError(f'{path} has the inputs {names}: one image is expected')
         self.input = inputs[0]
         shape = [*self.input.shape, None, None, None][:4]
-        self._channels_last = shape[3] == 3 != shape[1]  # as in MoveNet
+        # MoveNet's images end with the channels.
+        self._channels_last = shape[3] == 3 and shape[1] != 3
         sides = shape[1:3] if self._channels_last else shape[2:]
         self._height, self._width = (x if isinstance(x, int) else 0 for x in sides)
         is_open = not isinstance(shape[1], int)  # the number of channels is not stated

@@ -113,14 +113,16 @@ class GTPTHead(BaseHead):
         self.groups.check_count(out_channels)
         self.coarse_depth = coarse_depth
         self.fine_depth = fine_depth
-        (width, height) = in_featuremap_size
-        (columns, rows) = patch_size
-        if width % columns or height % rows:
+        width, height = in_featuremap_size
+        patch_width, patch_height = patch_size
+        if width % patch_width or height % patch_height:
             raise ValueError(
                 f'patch_size must divide in_featuremap_size, {in_featuremap_size}, got '
                 f'{patch_size}'
             )
-        self.grid = columns, rows = width // columns, height // rows
+        columns = width // patch_width
+        rows = height // patch_height
+        self.grid = columns, rows
         self.keep_rates = keep_rates
 
         scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
