@@ -104,12 +104,7 @@ class VideoFile(FrameSource):
                 end = time + 1 / self._rate
                 shown = clock(time) / self.slowed
                 if clock.jump:
-                    self._warn_once(
-                        '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
-                        'of more than a minute, count as one frame',
-                        clock.jump,
-                        index,
-                    )
+                    self._warn_of_jump(clock.jump, index)
                 yield Frame(index, shown, self._fitted(image))
                 index += 1
         if damage:
@@ -120,6 +115,15 @@ class VideoFile(FrameSource):
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'
             )
+
+    def _warn_of_jump(self, jump: float, index: int) -> None:
+        """Say by how many seconds timestamps jump before a frame."""
+        self._warn_once(
+            '%s: timestamps jump by %.1f s before frame %d: jumps back, or of more '
+            'than a minute, count as one frame',
+            jump,
+            index,
+        )
 
     def _last_packet(self) -> float:
         """Return the last timestamp of all streams, such as longer sound."""

@@ -113,15 +113,7 @@ class GTPTHead(BaseHead):
         self.groups.check_count(out_channels)
         self.coarse_depth = coarse_depth
         self.fine_depth = fine_depth
-        width, height = in_featuremap_size
-        patch_width, patch_height = patch_size
-        if width % patch_width or height % patch_height:
-            raise ValueError(
-                f'patch_size must divide in_featuremap_size, {in_featuremap_size}, got '
-                f'{patch_size}'
-            )
-        columns = width // patch_width
-        rows = height // patch_height
+        columns, rows = _grid_of_patches(in_featuremap_size, patch_size)
         self.grid = columns, rows
         self.keep_rates = keep_rates
 
@@ -368,6 +360,26 @@ class GTPTHead(BaseHead):
         shift = round(self.simcc_split_ratio) - 1
         x = (x + _mirror_bins(mirrored_x, shift)) / 2
         return x.softmax(dim=-1), ((y + mirrored_y) / 2).softmax(dim=-1)
+
+
+def _grid_of_patches(
+    in_featuremap_size: tuple[int, int], patch_size: tuple[int, int]
+) -> tuple[int, int]:
+    """Return the number of columns and rows of patches of a feature map.
+
+    Both arguments are width and height, in cells of the feature map.
+
+    Raises:
+        ValueError: If patches do not cover the feature map.
+    """
+    width, height = in_featuremap_size
+    patch_width, patch_height = patch_size
+    if width % patch_width or height % patch_height:
+        raise ValueError(
+            f'patch_size must divide in_featuremap_size, {in_featuremap_size}, got '
+            f'{patch_size}'
+        )
+    return width // patch_width, height // patch_height
 
 
 def _classifier(embed_dims: int, num_bins: int) -> nn.Sequential:
