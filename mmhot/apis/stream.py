@@ -241,7 +241,7 @@ def _open_chain(values: Values, frames: FrameSource, report: Report) -> LiveChai
     # Only files state their rate; cameras may report a wrong one.
     stated = frames.fps if frames.finite and not frames.in_memory else None
     fps = choose(frames.label, 'fps', stated, values.of(RateOption).fps) or frames.fps
-    said: list[Line] = []  # our lines, until stdout is ours again
+    said: list[Line] = []  # lines that wait until stdout is restored
     with redirect_stdout(sys.stderr):  # some models print
         plan = LivePlan(values, replace(report, say=said.append))
         placer = PeoplePlacer(values.of(PlaceOptions), report.say)

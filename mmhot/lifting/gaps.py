@@ -96,7 +96,7 @@ class Segment:
 class GapFiller:
     """Split the tracks of a clip at long gaps; fill short gaps and missing joints."""
 
-    fps: float
+    fps: float  # frames per second of the clip
     seconds_of: Callable[[np.ndarray], np.ndarray]  # timestamps (T,) of frames (T,)
     is_person: bool = True  # whether points are pixels of Human3.6M's joints
 

@@ -68,6 +68,10 @@ def read_keep(value: int | str | Iterable[int]) -> int | list[int]:
 
     Returns:
         int | list[int]: A number, or one for each pruner.
+
+    Raises:
+        ValueError: If text is not made of whole numbers.
+        TypeError: If another value is not made of whole numbers.
     """
     counts = split_numbers(value, int)
     return counts[0] if len(counts) == 1 else counts
@@ -97,10 +101,7 @@ class LiftingStep(RuntimeOptions, Step):
     keep: Keep | None = None  # frames of a window that each pruner keeps
 
     def open(self) -> Lifter:
-        """Open the lifter.
-
-        Only the default lifter keeps fewer frames at higher speeds.
-        """
+        """Open the lifter of the options; higher speeds prune only the default one."""
         speed = SPEEDS[self.speed]
         model = self.pose3d
         keep = self.keep
@@ -157,7 +158,7 @@ class Lift(LiftingStep):
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
-        """Add all detected keypoints to the clip if more than ``lifted`` exist."""
+        """Add all detected keypoints to the poses if more than ``lifted`` joints."""
         skeleton = get_skeleton(clip.skeleton)
         count = skeleton.num_keypoints
         if count <= lifted:

@@ -340,11 +340,11 @@ class Lifter:
     ) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
         """Lift keypoints at the model's frame rate to poses.
 
-        Windows of seq2seq models reach beyond the ends of a clip. Every other window
-        reflects the clip in time there, the windows between repeat its last frame. In
-        20 frames of the demo's videos the mean of both has an error of 59.2 mm, either
-        alone 60.0 and 60.3. With the flip test, both images have all of these windows,
-        so that a short clip and its mirror image have the same poses.
+        Windows of seq2seq models reach beyond the ends of a clip. There, windows by
+        turns reflect the clip in time or repeat its last frame. In 20 frames of the
+        demo's videos, the error is 59.2 mm with both, and 60.0 and 60.3 mm with either
+        alone. With the flip test, both images have all of these windows, so that a
+        short clip and its mirror image have the same poses.
 
         Args:
             inputs (list[np.ndarray]): Keypoints of each segment, (T, 17, C).
@@ -359,7 +359,7 @@ class Lifter:
         """
         if self.is_seq2seq and self.flip_test:
             return self._lift_both_images(inputs, camera, progress)
-        # Other models than seq2seq have larger errors with reflected windows.
+        # Models that are not seq2seq have larger errors with reflected windows.
         ends = ['reflect' if self.is_seq2seq else 'edge']
         predict = partial(self.predict, camera=camera)
         poses = self._lift_windows(predict, inputs, ends, progress)

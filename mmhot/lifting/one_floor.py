@@ -169,8 +169,9 @@ def fit_floor(
 ) -> OneFloor | None:
     """Fit pitch, roll and height of the camera, and body sizes, by least squares.
 
-    A person alone keeps the lifted size, as nothing shows the scale. If the size of a
-    person would be implausible, the feet do not count: they are not on the floor.
+    A person alone keeps the lifted size, as nothing shows the scale. If a person would
+    need an implausible size to reach the floor, the fit is repeated without this
+    person's feet: they stand on something else.
 
     Args:
         people (Sequence[Stance]): Evidence of each of P people.
@@ -217,8 +218,8 @@ def fit_people(seen: Clip3D) -> OneFloor | None:
     """Fit the floor below all people of a shot.
 
     Args:
-        seen (Clip3D): Poses in z-up axes, with root positions. Heights of people that
-            are not assumed stay.
+        seen (Clip3D): Poses in z-up axes, with root positions. Only people with assumed
+            heights get other sizes.
 
     Returns:
         OneFloor | None: The floor, with people in the order of ``seen.track_ids``; None

@@ -59,7 +59,7 @@ class OnnxNetwork:
             ) from error
         if keep is not None and [*np.atleast_1d(keep)] != num_keep:
             raise ArgumentError(
-                '{keep=%r} needs PyTorch, or an export with --keep: %s keeps %s',
+                '{keep=%r} needs PyTorch, or `mmhot export --keep`: %s keeps %s',
                 keep,
                 path,
                 num_keep or 'all frames',

@@ -166,12 +166,13 @@ class KeepBones(PoseStep):
 
 
 def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
-    """Warn how far joints that are seen moved, and which ones."""
+    """Warn how far joints that are seen moved, and in how many frames."""
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
     moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
         _LOGGER.warning(
-            '%s: bones of constant lengths: joints move by %.1f mm on average (%s)',
+            '%s: bones get constant lengths: joints move by %.1f mm on average '
+            '(frames: %s)',
             clip.name,
             1000 * moved.mean(0).mean(),
             list_frames(clip.joint_names, (moved > 0).sum(0)),

@@ -232,6 +232,9 @@ def glides(
         root (np.ndarray): Root in the same frames, (T, 3).
         limits (ContactLimits): Limits of standing ankles.
 
+    Returns:
+        bool: Whether the ankle glides.
+
     Example:
         Two people move by half a meter, four meters away. The ankle of the skater moves
         alike and glides; the ankle of the pedestrian moves by 5 cm and stands:

@@ -1,8 +1,8 @@
 """Expected error of each joint in each frame: evidence of doubt, and a fitted model.
 
-There is a generalized linear model for each joint: the logarithm of the expected
-distance from the ground truth is linear in the evidence. Both sides of the body share
-coefficients. These are fitted for the weights of one lifter, in a file beside them.
+Each joint has a generalized linear model: the logarithm of the expected distance from
+the ground truth is linear in the evidence. Both sides of the body share coefficients,
+which are fitted to one lifter and are in a file beside its weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,15 +40,12 @@ EVIDENCE = (
 
 @dataclass(frozen=True)
 class EvidenceScales:
-    """Preparation of evidence.
-
-    The coefficients are fitted with these numbers, and hold for no others.
-    """
+    """Settings of the evidence; the coefficients were fitted with these values."""
 
     smoothing: float = 0.08  # seconds; standard deviation of the filter over time
     offset: float = 0.002  # m; added to distances before their logarithm
     confident: float = 0.8  # higher scores count as this: 2D models differ above it
-    # m; largest expected error, as evidence may be far from what the fit has seen
+    # m; largest expected error, as the model may extrapolate far beyond its data
     max_error: float = 0.5
 
 
@@ -86,7 +83,7 @@ def predict_errors(
         coefficients (Mapping[str, Sequence[float]]): E coefficients for the logarithm
             of the error, in the order of :data:`EVIDENCE`, by the name of the joint
             without its side.
-        scales (EvidenceScales): Its largest error limits the result.
+        scales (EvidenceScales): Settings; ``max_error`` limits the result.
 
     Returns:
         np.ndarray: Expected errors, meters, 0 for the root, (T, 17).
@@ -124,7 +121,7 @@ def gather_evidence(
         clip (Clip3D): Lifted poses.
         evidence (Evidence): What the lifter recorded, for all rows of the clip.
         rows (np.ndarray): Rows of the person, (T,).
-        scales (EvidenceScales): Preparation of evidence.
+        scales (EvidenceScales): Settings of the evidence.
 
     Returns:
         np.ndarray: Numbers in the order of :data:`EVIDENCE`, (T, 17, E).
@@ -157,6 +154,6 @@ def gather_evidence(
 
 
 def _share_along(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return the share of each vector (T, K, 3) along directions (T, 3): 0 to 1."""
+    """Return how far vectors (T, K, 3) are along directions (T, 3), 0 to 1, (T, K)."""
     along = np.abs((vectors * unit_vectors(directions)[:, None]).sum(-1))
     return along / np.linalg.norm(vectors, axis=-1).clip(1e-3)

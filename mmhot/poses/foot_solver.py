@@ -62,7 +62,7 @@ class FootErrors:
 
 
 class FootSolver:
-    """Legs of one person, whose standing ankles are brought to rest.
+    """Legs of one person, and the fit that brings standing ankles to rest.
 
     Unknown are the displacements of root, right ankle and left ankle in each frame.
     Their normal equations collect four terms: displacements are small, they are smooth,

@@ -172,7 +172,7 @@ def side_view(lines: np.ndarray, joints: np.ndarray) -> np.ndarray:
 
     Args:
         lines (np.ndarray): Vectors in camera axes, (T, L, 3).
-        joints (np.ndarray): Where they are, camera axes, (T, L or 1, 3).
+        joints (np.ndarray): Positions of the lines, camera axes, (T, L or 1, 3).
 
     Returns:
         np.ndarray: Sine of the angle between line and line of sight, (T, L).

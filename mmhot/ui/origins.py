@@ -24,17 +24,22 @@ class _SameOrigin:
             headers = Headers(scope=scope)
             origin = headers.get('origin')
             if origin and urlsplit(origin).netloc != headers.get('host'):
-                app = PlainTextResponse('another site asks', status_code=403)
+                app = PlainTextResponse(
+                    'refused: another site sent this request', status_code=403
+                )
         await app(scope, receive, send)
 
 
 def only_own(host: str) -> list[Middleware]:
-    """Return checks that refuse other sites, and host names that are not the page's.
+    """Return checks that refuse requests from other sites, and for other host names.
 
-    A page for the whole network may have any name.
+    If the page listens to the whole network, any host name is right.
 
     Args:
         host (str): Address at which the page listens.
+
+    Returns:
+        list[Middleware]: The checks, for Starlette.
     """
     hosts = ['*'] if host in _ALL else ['127.0.0.1', 'localhost', host]
     return [

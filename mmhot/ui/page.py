@@ -60,7 +60,7 @@ _TITLE = """# A video, in 3D
 Upload a video of people, choose files for your programs, and press Lift. Everything
 runs on this machine; files are deleted when you close the page."""
 CSS = '#messages textarea { font-family: monospace; word-break: normal; }'
-"""Style of the page: columns of messages stand below each other."""
+"""Style of the page: a monospace font, so that tables in messages are aligned."""
 # Names of options on the page, for messages
 _FIELDS = dict(
     height='Body height',
@@ -148,7 +148,7 @@ class Page:
         return blocks
 
     def _folder_of(self, request: gr.Request) -> Path:
-        """Return the folder of a session; clients choose the session's name."""
+        """Return the folder of a session; its name is hashed, as clients choose it."""
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
         return self._folder / f'{_SESSION}{name[:32]}'
 
@@ -197,7 +197,7 @@ class Page:
             # The last line on stderr is the error.
             *_, reason = ['failed', *_read(logs[1:], out).splitlines()]
             if time.monotonic() > deadline:
-                reason = f'ended after {_MINUTES} minutes'
+                reason = f'stopped: a run may take {_MINUTES} minutes at most'
             yield _NO_POSES, 'stopped' if stopped else reason, None
             return
         page = next((path for path in files if path.suffix == '.html'), None)

@@ -92,7 +92,7 @@ def test_limbs_that_change_their_length_become_constant_and_move_no_others(
     assert errors[1][:, others].max() < 0.005
     variation = bone_length_variation(clip.keypoints_3d, clip.parents)
     assert variation[[11, 12, 14, 15]].max() < 0.01  # bones of the arms
-    said = caplog.text.partition('bones of constant lengths')[2]
+    said = caplog.text.partition('bones get constant lengths')[2]
     assert f'_{parts[0]} in ' in said
 
 
