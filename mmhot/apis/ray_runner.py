@@ -46,8 +46,11 @@ def process_with_ray(
     """
     device = values.of(DeviceOptions).device
     if device not in ('auto', 'cpu', 'cuda'):
-        text = "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
-        raise ArgumentError(f'{text}got %r', device)
+        raise ArgumentError(
+            "{device} must be cpu or cuda with {runner='ray'}, which assigns GPUs, "
+            'got %r',
+            device,
+        )
     with _connected() as ray:
         actors = _start(ray, values, len(inputs), make_worker)
         try:

@@ -204,7 +204,8 @@ def _check_applied(step: Step, settings: dict[str, object]) -> None:
         if settings.get(name, value) != value or not settings:
             before = settings.get(name, 'other values')
             raise ArgumentError(
-                f'{{{name}=%r}} comes too late: the step %r has run, with %s',
+                f'{{{name}=%r}} comes too late: the step %r has run, with %s; start '
+                'from the clip before it',
                 value,
                 step.name,
                 before,

@@ -245,7 +245,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print a message of argparse in one line, and exit with code 2."""
-        # For an unknown command, argparse lists all commands.
+        # argparse lists the commands after an unknown one; name the nearest, too.
         choice = re.match(r"(.*invalid choice: )'(.*)' \(choose from (.*)\)$", message)
         if choice:
             names = re.findall(r"[^', ]+", choice[3])  # Python 3.14 has no quotes
