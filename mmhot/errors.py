@@ -134,6 +134,14 @@ class NothingToWriteError(ValueError):
 def escape(text: object, replacement: str | None = None) -> str:
     """Escape, or replace, the characters of a text that terminals do not show.
 
+    Args:
+        text (object): Text, or any object with a text.
+        replacement (str, optional): Text in place of each of these characters. Defaults
+            to their escape sequences.
+
+    Returns:
+        str: Printable text, in one line.
+
     >>> escape(chr(27) + '[31m', '?')
     '?[31m'
     """
@@ -212,6 +220,9 @@ def refuse_lists_of_paths(name: str, source: object) -> None:
 
 def require_file(path: str | Path) -> Path:
     """Check that a path is an ordinary file: reading a pipe might never end.
+
+    Args:
+        path (str | Path): Path of a file to read.
 
     Returns:
         Path: The path.
@@ -325,14 +336,26 @@ def require_choice(
 
 
 def hint_at_names(given: str, known: Iterable[str]) -> str:
-    """Return :func:`did_you_mean`, or the first known names if none is similar."""
+    """Return :func:`did_you_mean`, or the first known names if none is similar.
+
+    Args:
+        given (str): Unknown name.
+        known (Iterable[str]): Names that exist.
+    """
     names = list(known)
     first = ', '.join(names[:_MAX_NAMES])
     return did_you_mean(given, names) or f' (known: {first or "none"})'
 
 
 def explain_refusal(error: Exception) -> str:
-    """Explain in one line why ``torch.load`` refused a file."""
+    """Explain in one line why ``torch.load`` refused a file.
+
+    Args:
+        error (Exception): Error that it raised.
+
+    Returns:
+        str: The end of a sentence that begins with the file.
+    """
     name = re.search(r'GLOBAL (\S+)', str(error))
     if name:
         return (
@@ -357,7 +380,14 @@ def pip(action: str, *arguments: str) -> str:
 
 
 def install_extra(extra: str) -> str:
-    """Compose the shell command that installs an optional extra of mmhot."""
+    """Compose the shell command that installs an optional extra of mmhot.
+
+    Args:
+        extra (str): Name of the extra, such as ``'mmpose'``.
+
+    Returns:
+        str: The command.
+    """
     from importlib import metadata  # takes longer than this module
 
     from packaging.requirements import Requirement
@@ -385,6 +415,9 @@ def import_extra(module: str, purpose: str, extra: str) -> ModuleType:
         module (str): The module.
         purpose (str): What needs it, such as 'the format c3d'.
         extra (str): Extra of mmhot that installs it.
+
+    Returns:
+        ModuleType: The module.
 
     Raises:
         ValueError: If the import fails; names the command that installs the extra.
@@ -432,7 +465,14 @@ def is_user_error(error: Exception) -> bool:
 
 
 def explain(error: Exception) -> str:
-    """Describe an exception in one line, for users."""
+    """Describe an exception in one line, for users.
+
+    Args:
+        error (Exception): The error.
+
+    Returns:
+        str: Its cause, if it is known, or else its text.
+    """
     return one_line(_reason(error) or str(error) or type(error).__name__)
 
 

@@ -69,7 +69,16 @@ class DeclaredOption:
     title: str = field(compare=False)  # title of the class that declares it
 
     def convert(self, value: Any) -> Any:
-        """Convert what a user stated to the type; raise ArgumentError if it is wrong.
+        """Convert what a user stated to the type of the option.
+
+        Args:
+            value (Any): A value of this type, or text as on the command line.
+
+        Returns:
+            Any: The value.
+
+        Raises:
+            ArgumentError: If the value is wrong; says what would be right.
 
         Example::
 
@@ -120,6 +129,9 @@ class Options:
 
         Args:
             stated (Mapping[str, Any]): Values by name; None counts as not stated.
+
+        Returns:
+            Options: An object of this class; other options have their defaults.
 
         Raises:
             ArgumentError: If a value is wrong.
@@ -318,6 +330,9 @@ def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
         kind (type): Type of each number. Defaults to float.
         sign (str): Text between two numbers. Defaults to a comma.
 
+    Returns:
+        list: The numbers.
+
     Raises:
         ValueError: If a part is not a number of this kind.
         TypeError: If a part is neither text nor a number of this kind.
@@ -353,6 +368,9 @@ def read_names(
         value (str | Iterable[str]): The names.
         choices (Iterable[str]): The names that exist.
         hints (Mapping[str, str]): See :func:`mmhot.errors.require_choice`.
+
+    Returns:
+        tuple[str, ...]: The names, each once.
 
     Raises:
         ArgumentError: If a name does not exist.

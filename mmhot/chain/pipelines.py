@@ -190,6 +190,9 @@ def list_steps(*pipelines: Pipeline) -> list[str]:
 
     Args:
         *pipelines (Pipeline): The pipelines. Defaults to all.
+
+    Returns:
+        list[str]: Names, each once.
     """
     kinds = [kind for each in pipelines or (VIDEO, POSES) for kind in each.steps]
     names = dict.fromkeys(kind.name for kind in kinds if kind.optional)

@@ -120,7 +120,11 @@ class Runner:
     def lift_by_step(
         self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None
     ) -> Iterator[Stage]:
-        """Lift keypoints as :meth:`lift`; yield the clip after each step."""
+        """Lift keypoints as :meth:`lift`, with the same arguments.
+
+        Yields:
+            tuple[str, Clip2D | Clip3D]: Name of each step, and the clip after it.
+        """
         # Other steps of an earlier run are undone: files are in pixels of the video,
         # and poses are lifted anew.
         names = keypoint_steps()
@@ -153,7 +157,11 @@ class Runner:
     def refine_by_step(
         self, plan: PosePlan, clip: Clip3D
     ) -> Iterator[tuple[str, Clip3D]]:
-        """Refine poses as :meth:`refine`; yield the clip after each step."""
+        """Refine poses as :meth:`refine`, with the same arguments.
+
+        Yields:
+            tuple[str, Clip3D]: Name of each step, and the clip after it.
+        """
         self.times.num_frames = len({*clip.frame.tolist()})
         refuse_late(plan.without, clip.steps)
         yield from self._run(plan.poses, clip, clip.steps)

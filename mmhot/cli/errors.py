@@ -203,7 +203,12 @@ def _flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line at once, to stdout by default; control characters are escaped."""
+    """Print a line at once; control characters are escaped.
+
+    Args:
+        text (str): The line.
+        stream (TextIO, optional): Where to print. Defaults to stdout.
+    """
     print_as_is(f'{escape(text)}\n', stream)
 
 

@@ -67,7 +67,14 @@ def report_outcomes(
 
 
 def stage_table(outcomes: Sequence['Outcome']) -> str:
-    """Tabulate the time of each stage for every clip and for all clips."""
+    """Tabulate the time of each stage for every clip and for all clips.
+
+    Args:
+        outcomes (Sequence[Outcome]): Outcomes of the inputs.
+
+    Returns:
+        str: Lines of the table; of many clips, only failed ones have a line.
+    """
     ran = [outcome for outcome in outcomes if not outcome.skipped]
     taken = {part for outcome in ran for part in outcome.times.seconds}
     stages = [part for part in _PARTS if part in taken]
