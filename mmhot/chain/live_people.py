@@ -348,6 +348,7 @@ class Body:
         ``places`` (17, 3) are joints in world axes, z up, meters.
         """
         last = places if self._last is None else self._last
+        # The last pose has the last angles, and the new angles continue them.
         both = in_y_up(np.stack([last, places]))
         self._last = places
         self._angles = joint_angles(both, self._angles)[-1]

@@ -122,7 +122,7 @@ class ClipWorker:
     def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on.
 
-        Inputs without a file have none, as the content of an address may change.
+        There is none without a cache, or if the input is an address, which may change.
         """
         if self._batch.no_cache or not item.path.exists():
             return None

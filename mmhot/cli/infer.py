@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     with handling(_patient_interrupt(), 'SIGINT'):
         inputs = find_inputs(args.inputs, values.of(RateOption).fps)
         results = list_results(output.out_dir)
-        # Files of earlier runs are inputs only if they are named.
+        # Results of earlier runs in a folder of videos are inputs only if named.
         inputs = [
             x for x in inputs if str(x.path) in args.inputs or x.path not in results
         ]

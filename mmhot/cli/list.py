@@ -40,12 +40,12 @@ def run(args: argparse.Namespace) -> None:
 
     models = read_models()
     pattern = args.pattern.lower()
-    is_short = not (pattern or args.all or args.json)
+    only_shipped = not (pattern or args.all or args.json)
     chosen = [
         model
         for model in models
         if any(pattern in name.lower() for name in [*_names_of(model), model.task])
-        and (model.weights or not is_short)
+        and (model.weights or not only_shipped)
     ]
     if not chosen:
         hint = did_you_mean(pattern, [name for x in models for name in _names_of(x)])
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
         'weights': _describe_weights(chosen, is_whole=not pattern),
     }
     report(args, content, lambda: _tables(content, with_files=bool(pattern)))
-    if is_short:
+    if only_shipped:
         args.say(f'and {len(models) - len(chosen)} configs to train: mmhot list --all')
 
 

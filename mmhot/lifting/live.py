@@ -213,7 +213,7 @@ class FrameLifter:
         self._observe(clip, frame.time)
         self._pending.append((frame, clip))
         lifted = []
-        # Frames are due half a frame early, as timestamps are not exact.
+        # A frame waits for the look-ahead, but half a frame less: timestamps jitter.
         due = frame.time - self.latency + 0.5 / self.fps
         while self._pending and self._pending[0][0].time <= due:
             lifted.append(self._lift(*self._pending.popleft()))
