@@ -322,7 +322,10 @@ def test_options_of_steps_are_options_everywhere(skater, lifted, tmp_path, capsy
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'fov': Annotated[float | None, 'another meaning']}, "option 'fov' already"),
+        (
+            {'fov': Annotated[float | None, 'another meaning']},
+            "name of the option 'fov' is taken",
+        ),
         ({'progress': Annotated[bool, 'shown']}, "cannot have the name 'progress'"),
         ({'limit': "Annotated[float, 'of', Unknown()]"}, 'NameError: .*Unknown'),
     ],
