@@ -84,8 +84,8 @@ def shims() -> Iterator[tuple[str, ...]]:
     """Install all shims that are needed for a block.
 
     Yields:
-        tuple[str, ...]: Names of installed shims. Those that were not installed before
-        are reverted after the block.
+        tuple[str, ...]: Names of installed shims. The newly installed ones are reverted
+        after the block.
 
     Example::
 

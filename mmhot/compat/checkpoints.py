@@ -39,7 +39,7 @@ def allow_checkpoint_globals() -> Callable[[], None]:
 
 
 def _statistic_of_history(owner: Any, name: str) -> Callable:
-    """Return a method of HistoryBuffer, whose pickles name it with ``getattr``.
+    """Return a method of HistoryBuffer, which its pickles name with ``getattr``.
 
     Raises:
         UnpicklingError: If the pickle names anything else.

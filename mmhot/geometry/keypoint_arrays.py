@@ -216,10 +216,11 @@ def mark_missing(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mark missing points by NaN and a score of 0.
 
-    A point is missing if it is NaN, or its score is not above zero. Points at 0 and -1
-    in all coordinates are missing, as COCO and several models mark them. A 3D joint
-    there is known if it is there in most frames, as roots are, or only once, as at the
-    start of a path. 3D poses with all joints at one point are missing.
+    A point is missing if it is NaN, or its score is not above zero. COCO and several
+    models mark missing points by coordinates that are all 0, or all -1. A 3D joint with
+    such coordinates is known if it has them in at least half of the frames, as roots
+    do, or only once, as at the start of a path. 3D poses with all joints at one point
+    are missing.
 
     Args:
         points (np.ndarray): Pixels or positions, (..., K, 2 or 3).
@@ -246,8 +247,8 @@ def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.n
 
     Args:
         scores (np.ndarray): Confidence, (...).
-        among (np.ndarray, optional): Scores with the percentile, in any shape. Defaults
-            to ``scores``.
+        among (np.ndarray, optional): Scores from which the percentile is computed, in
+            any shape. Defaults to ``scores``.
 
     Returns:
         np.ndarray: Confidence from 0 to 1, (...).

@@ -27,8 +27,8 @@ def euler_angles(matrices: np.ndarray, order: str) -> np.ndarray:
     """Convert rotation matrices to Euler angles about three different axes.
 
     Each rotation is about an axis that the previous ones have turned. If the second
-    angle is a right one, the third is 0. SciPy's function raises an error for matrices
-    that are not rotations, such as those of limbs without a length; this one does not.
+    angle is 90 or -90 degrees (gimbal lock), the third is 0. Matrices that are not
+    rotations, as limbs without a length have them, raise no error, unlike in SciPy.
 
     Args:
         matrices (np.ndarray): Rotation matrices, (..., 3, 3).
@@ -65,8 +65,8 @@ def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
     """Choose the Euler angles of a motion that change least from frame to frame.
 
     Two triples of angles, and whole turns of each angle, are the same rotation. Where
-    the second angle is a right one, the third keeps its value, and the first makes up
-    for it.
+    the second angle is 90 or -90 degrees (gimbal lock), the third keeps the value of
+    the frame before, and the first compensates.
 
     Args:
         angles (np.ndarray): Angles of :func:`euler_angles`, radians, (..., T, 3).
@@ -87,7 +87,7 @@ def smooth_angles(angles: np.ndarray, order: str) -> np.ndarray:
     other = angles * [1, -1, 1] + np.pi
 
     def largest(steps: np.ndarray) -> np.ndarray:
-        """Return the largest of the three angles of steps (..., 3), a turn at most."""
+        """Return the largest of three steps (..., 3), half a turn at most, (...)."""
         return np.abs((steps + np.pi) % (2 * np.pi) - np.pi).max(-1)
 
     before = angles[..., :-1, :]

@@ -58,13 +58,13 @@ def chunk_starts(
         num_frames (int): Frames of the clip.
         seq_len (int): Frames of a chunk.
         stride (int): Largest number of frames from one chunk to the next.
-        shifted (bool): Whether the chunks between the first and the last one start in
-            the middle between two chunks of the plan without it.
+        shifted (bool): Whether the chunks between the first and the last one start
+            halfway between two chunks of the unshifted plan.
         beyond (int): Frames of the first and the last chunk that are beyond the clip.
 
     Returns:
-        np.ndarray: First frame of each chunk, (W,) int64. A chunk that is longer than
-        the clip, and the frames beyond it, has the clip in its middle.
+        np.ndarray: First frame of each chunk, (W,) int64. If one chunk covers the clip
+        and the frames beyond both ends, the clip is in its middle.
 
     Example:
         Chunks of 4 frames cover 10 frames, and with ``shifted`` there is one more.
@@ -125,7 +125,7 @@ def frames_inside(
         frames (np.ndarray): Frame numbers, (...).
         num_frames (int): Frames of the clip.
         ends (str): As in ``np.pad``, 'edge' repeats the first and last frame, and
-            'reflect' the clip, backward and forward in turn.
+            'reflect' plays the clip backward and forward in turn.
 
     Returns:
         np.ndarray: Frame numbers, (...).
@@ -189,7 +189,7 @@ def resample_smoothly(values: np.ndarray, times: np.ndarray) -> np.ndarray:
 def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
     """Average each frame with its neighbors, by triangular weights.
 
-    Fewer are averaged at the ends of the clip, so that constant speeds stay.
+    Fewer neighbors count at the ends of the clip, so that constant speeds stay exact.
 
     Args:
         values (np.ndarray): Values of each frame, (T, ...).
@@ -212,11 +212,11 @@ def average_neighbors(values: np.ndarray, width: float) -> np.ndarray:
 
 
 def usual_stride(seq_len: int, num_targets: int) -> int:
-    """Return the stride of windows with which enough predictions are averaged.
+    """Return the default stride of windows, which averages enough predictions.
 
     Seq2seq models predict each frame in five windows, others in nine. Their errors in
-    the demo and in motion capture are within 0.1 mm of those with ten windows. Strides
-    are no multiples of 3, as many models keep every third frame.
+    the demo and in motion capture are within 0.1 mm of the errors with ten windows.
+    Strides of seq2seq models are not multiples of 3, as many keep every third frame.
     """
     if num_targets == seq_len > 1:
         stride = max(seq_len // 5, 1)
@@ -251,8 +251,8 @@ def plan_windows(
         seq_len (int): Frames of a window.
         num_targets (int): Target frames of a window.
         stride (int): Frames from one window to the next, at most ``num_targets``.
-        shifted (bool): Whether windows of seq2seq models start in the middle between
-            two windows of the plan without it.
+        shifted (bool): Whether windows of seq2seq models start halfway between two
+            windows of the unshifted plan.
         ends (Sequence[str]): Content of windows beyond the ends of the clip, see
             :func:`frames_inside`. For a second value, the windows that reach beyond the
             ends in the plan with the other value of ``shifted`` are added.

@@ -75,7 +75,7 @@ class FocalSearch:
     # Longer image sides; shortest and longest focal length that is tried
     focal_lengths: tuple[float, float] = (0.5, 5.0)
     focal_precision: float = 0.005  # logarithm; precision of the focal length
-    num_frames: int = 60  # evenly spaced frames that are compared, about
+    num_frames: int = 60  # about this many evenly spaced frames are compared
     # Factor from the best focal length to a longer and to a shorter one. The best one
     # counts as known if both explain the background worse.
     compared_factor: float = 1.4
@@ -188,7 +188,7 @@ def find_lens(
 
     Returns:
         Lens | None: A pinhole lens; None if other focal lengths explain the background
-        nearly as well, which they do if the camera hardly turns.
+        nearly as well, for example because the camera hardly turns.
     """
     step = -(-len(points) // _SEARCH.num_frames)
     chosen = np.union1d(keyframe[keyframe >= 0], np.arange(0, len(points), step))
@@ -308,9 +308,9 @@ def choose_path(path: CameraPath, name: str, stated: bool = False) -> np.ndarray
         stated (bool): Whether the user says that the camera keeps its place.
 
     Returns:
-        np.ndarray | None: Rotation vectors in radians and zooms, (F, 4) float32; those
-        of a static camera if it hardly turns and zooms. None, with a warning, if it
-        turns too far, or if it changes its place and ``stated`` is False.
+        np.ndarray | None: Rotation vectors in radians and zooms, (F, 4) float32, as
+        :func:`static_path` if the camera hardly turns and zooms. None, with a warning,
+        if it turns too far, or if it changes its place and ``stated`` is False.
     """
     if path.moves and stated:
         _LOGGER.warning(

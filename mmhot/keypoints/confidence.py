@@ -16,7 +16,7 @@ from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.people import NUM_BODY, torso_of
 
 _LOGGER = logging.getLogger(__name__)
-# Parts that move against the trunk, which shoulders and hips do not.
+# Joints that move relative to the trunk, unlike shoulders and hips.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 _MOST_LISTED = 5  # people that one message lists
 _TORSO = 0.5  # meters; assumed distance from hips to shoulders
@@ -50,9 +50,10 @@ def find_jumps(
 def find_cut(
     keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
 ) -> np.ndarray:
-    """Find joints of limbs at the border of the image, most of which are beyond it.
+    """Find joints of limbs at the border of the image.
 
-    2D models place them at the border with high confidence, which would bend knees.
+    Most of them are really outside. 2D models place them at the border with high
+    confidence, which would bend the knees of lifted poses.
 
     Args:
         keypoints (np.ndarray): Pixels, (..., K, 2).
@@ -71,7 +72,7 @@ def find_cut(
 
 @dataclass(frozen=True)
 class DoubtLimits:
-    """Limits of bodies that a 2D model may not know, such as inverted ones.
+    """Limits of frames in which a 2D model may not know the body, as it is inverted.
 
     docs/output-formats.md says how often a doubt is right.
     """
@@ -85,7 +86,7 @@ class DoubtLimits:
     # values doubt more frames.
     min_score: float = 0.8
     span: int = 2  # frames before and after a jump that are in doubt, too
-    factor: float = 0.5  # factor of the scores in doubtful frames
+    factor: float = 0.5  # scores in doubtful frames are multiplied by this
 
 
 _DOUBT = DoubtLimits()
@@ -168,9 +169,9 @@ class DropUncertain(KeypointStep):
         return self.drop
 
     def drop(self, clip: Clip2D) -> Clip2D:
-        """Mark keypoints as missing that have low scores, or that jump.
+        """Mark keypoints with low scores, and keypoints that jump, as missing.
 
-        Without a limit and without jumps the clip itself is returned.
+        Without ``kpt_thr`` and without jumps, the clip itself is returned.
         """
         skeleton = get_skeleton(clip.skeleton)
         tracks = []

@@ -97,9 +97,9 @@ def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
         is_far = False
         joint = pair[0]
         while joint >= 0 and not limb:
-            above = skeleton.joints[joint].rpartition('_')[2]
-            limb = {'hip': 'leg', 'shoulder': 'arm'}.get(above, '')
-            is_far |= above in ('knee', 'elbow')
+            part = skeleton.joints[joint].rpartition('_')[2]
+            limb = {'hip': 'leg', 'shoulder': 'arm'}.get(part, '')
+            is_far |= part in ('knee', 'elbow')
             joint = skeleton.parents[joint]
         key = (limb, is_far) if limb else ('head', False)
         parts.setdefault(key, []).append(pair)
@@ -464,7 +464,7 @@ def _twists(
 ) -> np.ndarray:
     """Compute costs (T, S) of states in which hips and shoulders face opposite ways.
 
-    They are scaled so that no sequence of states can avoid more than ``max_twisted``.
+    They are scaled so that a track without swaps costs at most ``max_twisted``.
     ``points`` (T, K, 2) are in person sizes.
     """
     keys = ('arm', False), ('leg', False)

@@ -34,11 +34,11 @@ class GaitLimits:
     step_time: tuple[float, float] = (0.25, 1.2)
     # Smallest and largest share of a stride in which the foot is on the ground.
     stance: tuple[float, float] = (0.35, 0.85)
-    # Median of that share; people with less run, without a time with both feet on the
+    # Median of that share; people with less run, as they never have both feet on the
     # ground. It is 0.58 to 0.66 in CMU's walks and 0.49 to 0.51 in its runs. Higher
     # values find fewer walks.
     min_walking_stance: float = 0.54
-    # Meters; median fall of the hips between contacts, with more of which people run.
+    # Meters; median fall of the hips between contacts. People with more run.
     # Over a standing leg they rise, in CMU's walks by up to 0.07, or fall by up to
     # 0.014; in its runs they fall by 0.014 to 0.09. Higher values find more walks.
     max_fall: float = 0.016
@@ -53,7 +53,7 @@ class GaitLimits:
     # Meters; height of an ankle at a contact above the lowest ankle around it. Higher
     # values find more contacts.
     max_height: float = 0.25
-    around: float = 0.3  # seconds before and after, to search the lowest ankle in
+    around: float = 0.3  # seconds before and after a contact with its lowest ankle
     # Median step in the world, as a share of the distance between the feet. People with
     # less walk in place. Higher values find more treadmills.
     max_in_place: float = 0.5
@@ -127,7 +127,7 @@ def find_strides(
         names (Sequence[str]): Names of the joints: Human3.6M's 17, or 24.
 
     Returns:
-        list[Stride]: Strides by contact; empty if the person does not walk.
+        list[Stride]: Strides, sorted by contact; empty if the person does not walk.
     """
     if len(seconds) < 3:
         return []

@@ -149,8 +149,8 @@ def _ball_angles(
 ) -> dict[str, np.ndarray]:
     """Return the three angles of a part by name, degrees, (T,).
 
-    ``axes`` (T, 3, 3) are relative to those of the neighbor. ``known`` has the angles
-    of the first pose, or nothing.
+    ``axes`` (T, 3, 3) are relative to the axes of the neighboring part. ``known`` has
+    the angles of the first pose, or nothing.
     """
     values = np.degrees(smooth_angles(euler_angles(axes, 'ZXY'), 'ZXY'))
     # Adduction and rotation are positive towards the middle on both sides.
@@ -227,9 +227,10 @@ def _in_range(
 
 
 def _split_at_poles(cosines: np.ndarray, everywhere: bool) -> list[np.ndarray]:
-    """Split frames (T,) at the one nearest to each pole, or at all near ``everywhere``.
+    """Split frames (T,) at the frame nearest to each pole.
 
-    ``cosines`` (T,) of the second angle are 0 at a pole.
+    With ``everywhere``, they are split at all frames near a pole. ``cosines`` (T,) of
+    the second angle are 0 at a pole.
     """
     is_near = cosines < _POLE
     if everywhere:
@@ -285,5 +286,5 @@ def _carried(vectors: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.
 
 
 def unit_vectors(vectors: np.ndarray, least: float = 1e-12) -> np.ndarray:
-    """Scale vectors (..., 3) to length 1; those shorter than ``least`` stay shorter."""
+    """Scale vectors (..., 3) to length 1; below ``least`` they stay shorter."""
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(least)

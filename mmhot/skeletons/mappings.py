@@ -1,4 +1,4 @@
-"""Tables of weights that approximate the joints of one skeleton by those of another.
+"""Tables of weights that derive the joints of one skeleton from another skeleton.
 
 Joints are named by their meaning, which is the same in all skeletons. A recipe maps
 source joints to weights; a pair of weights is for the x and y axis of the image. A
@@ -61,7 +61,7 @@ _GENERAL: dict[str, list[Recipe]] = {
             ('big_toe', '{side}_foot_index'),
         )
     },
-    # The middle of the hand is that of its knuckles.
+    # The middle of the hand is the mean of its knuckles.
     **{
         f'{side}_hand': [
             {f'{side}_{finger}1': 0.25 for finger in _FINGERS},

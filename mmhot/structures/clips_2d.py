@@ -196,8 +196,8 @@ class Clip2D:
             image_size (tuple[int, int]): Width and height in pixels.
             fps (float): Frames per second.
             scores (np.ndarray, optional): Confidence, (T, K) or (T, P, K).
-            frames (np.ndarray, optional): Frame numbers, sorted and unique, (T,).
-                Defaults to 0, 1, ..., T - 1.
+            frames (np.ndarray, optional): Frame numbers, all different, (T,). Defaults
+                to 0, 1, ..., T - 1.
             skeleton (str, optional): Joint order, such as 'coco-17'. Defaults to the
                 usual one with K joints.
             name (str): Name of the clip. Defaults to 'clip'.
@@ -276,7 +276,7 @@ def clip_2d(
 def _number_photos(
     rows: CheckedRows, name: str, fps: float, skeleton: Skeleton
 ) -> CheckedRows:
-    """Give each image a track ID of its own if the only track is separate photos."""
+    """Give each image its own track ID if the only track consists of photos."""
     if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
         return rows
     order = np.argsort(rows.frame)
@@ -300,22 +300,23 @@ def _number_photos(
 
 
 def _usual_change(points: np.ndarray, frames: np.ndarray) -> float:
-    """Measure how far a person is from the line between the frames before and after.
+    """Measure how much a person usually changes from frame to frame.
 
-    The change of a frame is the median distance of the joints, in person sizes, plus
-    the same distance of the logarithm of the size.
+    A frame is compared with the line from the frame before to the frame after. Its
+    change is the median distance of the joints from their lines, in person sizes, plus
+    the distance of the logarithm of the size from its line.
 
     Args:
         points (np.ndarray): Keypoints in pixels, NaN where missing, (T, K, 2).
         frames (np.ndarray): Frame numbers, sorted, (T,).
 
     Returns:
-        float: Median of all frames, in person sizes; NaN if nothing is known.
+        float: Median change of all frames; NaN if nothing is known.
     """
     done = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
 
     def distance(values: np.ndarray, done: np.ndarray) -> np.ndarray:
-        """Compare values (T, ...) with the line through both neighbors."""
+        """Return distances (T - 2, ...) of values (T, ...) from this line."""
         return np.abs(values[1:-1] - values[:-2] * (1 - done) - values[2:] * done)
 
     size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
@@ -378,8 +379,11 @@ def check_clip(clip: Clip2D) -> Clip2D:
             'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
         )
     ids = clip.track_ids
-    if not ids or len(set(ids)) < len(ids):
-        raise ValueError(f'tracks must be people with different track IDs, got {ids}')
+    if not (ids and len(set(ids)) == len(ids) and all(map(is_number, ids))):
+        raise ValueError(
+            'tracks must be one or more people, with different numbers as track IDs, '
+            f'got {ids}'
+        )
     skeleton = get_skeleton(clip.skeleton)
     tracks = [_check_track(track, skeleton) for track in clip.tracks]
     return _check_numbers(replace(clip, tracks=tracks))
@@ -475,7 +479,7 @@ def checked_rate(fps: float) -> float:
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
-    """Join tracks with boxes, of different frames; the first one gives the track ID."""
+    """Join tracks that have boxes and no common frame; the first track ID is kept."""
     names = ('frames', 'keypoints', 'scores', 'bboxes')
     columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
     joined = Track2D(tracks[0].track, *columns)

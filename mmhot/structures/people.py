@@ -21,7 +21,7 @@ _MIN_COMMON_KEYPOINTS = 3  # with fewer, boxes are compared instead of keypoints
 # Higher values make boxes smaller.
 _ENCLOSED_SHARE = 0.4
 _MIN_STEPS = 32  # steps of rounded boxes in their longer side, at least
-# Body keypoints of the mean confidence, the most confident ones, as images truncate
+# Body keypoints in the mean confidence: the most confident ones, as images truncate
 # people.
 _MOST_CONFIDENT = 12
 NUM_BODY = 17
@@ -81,13 +81,13 @@ def compare_people(
     Args:
         first (np.ndarray): Keypoints, then two corners of the box, in pixels,
             (..., K + 2, 2).
-        second (np.ndarray): The same of other people.
+        second (np.ndarray): The same for the people to compare with.
         valid (np.ndarray): Points that are compared, (..., K + 2) bool.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Intersection over union of the boxes, (...), and
-        COCO's object keypoint similarity, (...). If fewer than 3 keypoints are valid,
-        that is the intersection over union, too.
+        COCO's object keypoint similarity, (...). With fewer than 3 valid keypoints, the
+        intersection over union replaces the similarity.
     """
     overlap = box_iou(box_of(first), box_of(second))
     size = np.maximum(box_size(box_of(first)), box_size(box_of(second)))[..., None]
@@ -100,7 +100,7 @@ def compare_people(
 
 
 def compare_all(first: People, second: People) -> np.ndarray:
-    """Compute the keypoint similarity of each of P people to each of Q, (P, Q)."""
+    """Compute the keypoint similarity of P people to Q people, (P, Q)."""
     one, other = (
         np.concatenate([people.keypoints, people.bboxes.reshape(-1, 2, 2)], 1)
         for people in (first, second)
@@ -139,7 +139,7 @@ def boxes_around(
 
 
 def round_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Round boxes (P, 4) to a 32nd to a 64th of their longer side.
+    """Round boxes (P, 4) to steps of 1/64 to 1/32 of their longer side.
 
     Keypoints depend slightly on the crop, and the next box is the one around the
     keypoints. Without rounding, small differences grow from frame to frame.
@@ -150,7 +150,7 @@ def round_boxes(boxes: np.ndarray) -> np.ndarray:
 
 
 def mean_confidence(scores: np.ndarray) -> np.ndarray:
-    """Average the scores (P, K) of each person's most confident body keypoints."""
+    """Average the 12 highest scores of each person's body, (P, K) to (P,)."""
     return np.sort(scores[:, :NUM_BODY], axis=1)[:, -_MOST_CONFIDENT:].mean(1)
 
 
@@ -166,7 +166,7 @@ def are_upright(keypoints: np.ndarray) -> np.ndarray:
 def quarter_turns(keypoints: np.ndarray) -> np.ndarray:
     """Return the quarter turns to the left after which torsos are most upright, (P,).
 
-    ``keypoints`` (P, K, 2) are pixels.
+    ``keypoints`` (P, K, 2) are pixels. People without hips or shoulders have 0.
     """
     x, y = torso_of(keypoints).T
     turns = np.round(np.arctan2(x, -y) / (np.pi / 2))
@@ -192,12 +192,12 @@ def torso_of(keypoints: np.ndarray, skeleton: Skeleton = _BODY) -> np.ndarray:
 
 
 def box_of(points: np.ndarray) -> np.ndarray:
-    """Return the box (..., 4) whose corners are the last of points (..., K + 2, 2)."""
+    """Return the box (..., 4) in the last two of points (..., K + 2, 2)."""
     return points[..., -2:, :].reshape(*points.shape[:-2], 4)
 
 
 def box_size(boxes: np.ndarray) -> np.ndarray:
-    """Return the size of boxes (..., 4): the square root of their area, (...)."""
+    """Return the square root of the area of boxes (..., 4), (...), at least 1."""
     return np.sqrt((boxes[..., 2:] - boxes[..., :2]).clip(1).prod(-1))
 
 
@@ -225,7 +225,7 @@ def match_boxes(
 
 
 def box_overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Compute the intersection (...) of boxes (..., 4), per area of the smaller one."""
+    """Compute the share (...) of the smaller box that two boxes (..., 4) cover."""
     smaller = np.minimum(box_size(first), box_size(second))
     return _intersection(first, second) / smaller**2
 

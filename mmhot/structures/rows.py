@@ -190,8 +190,8 @@ class CheckedRows(Rows):
         Args:
             name (str): Name of the clip, for warnings.
             skeleton (str | None): Name of the given skeleton.
-            usual (Mapping[int, str]): Skeletons of unnamed joints by their number,
-                before those of :func:`mmhot.skeletons.joints.skeleton_with`.
+            usual (Mapping[int, str]): Skeletons of unnamed joints by their number. For
+                other numbers, :func:`mmhot.skeletons.joints.skeleton_with` decides.
 
         Returns:
             tuple[CheckedRows, Skeleton]: Rows in the order of the skeleton, and the
@@ -296,9 +296,9 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
             where unknown.
 
     Returns:
-        tuple[np.ndarray, list]: Numbers (...) int64, -1 where unknown; and the names in
-        the order in which they were numbered, that of their first rows. The list is
-        empty if all IDs are numbers.
+        tuple[np.ndarray, list]: Numbers (...) int64, -1 where unknown; and the list of
+        names, in the order in which they first occur, whose indices are the numbers.
+        The list is empty if all IDs are numbers.
 
     >>> number_tracks(['Ann', 'Bob', 'Ann', None])
     (array([ 0,  1,  0, -1]), ['Ann', 'Bob'])

@@ -84,7 +84,7 @@ class ClipRenderer:
         return [VirtualCamera(mean[:3], mean[3]) for mean in means]
 
     def follow(self, frame: int) -> None:
-        """Move the camera to the people around a frame; one person has a fixed one."""
+        """Move the camera to the people near a frame; it is fixed for one person."""
         index = int(np.searchsorted(self._followed, frame))
         self.camera = self._cameras[min(index, len(self._cameras) - 1)]
 

@@ -30,7 +30,7 @@ _SHIFT = 4  # OpenCV's fixed-point bits: positions to 1/16 pixel
 
 
 class SkeletonStyle(NamedTuple):
-    """What is drawn of a skeleton.
+    """Bones of a skeleton to draw, and their colors.
 
     Attributes:
         bones (np.ndarray): Indices of the joints at both ends, (B, 2).
@@ -91,8 +91,8 @@ def draw_people(
         pixels (np.ndarray): Joint positions, (P, K, 2); NaN joints are left out.
         pixels_per_meter (np.ndarray): Scale at each joint, (P, K).
         detected (np.ndarray): False for interpolated joints, which are dim, (P, K).
-        depths (np.ndarray): Distances of the joints, (P, K). Bones that are as far are
-            drawn in the order of the style.
+        depths (np.ndarray): Distances of the joints, (P, K). Bones at equal distance
+            are drawn in the order of the style.
     """
     ends = pixels[:, style.bones]  # (P, B, 2 ends, 2)
     drawable = np.isfinite(ends).all((2, 3)).ravel()

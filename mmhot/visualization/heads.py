@@ -167,7 +167,8 @@ def cover(image: np.ndarray, circle: np.ndarray) -> None:
 
     Args:
         image (np.ndarray): BGR, uint8 (H, W, 3).
-        circle (np.ndarray): x, y and radius in pixels, (3,); a radius of 0 is none.
+        circle (np.ndarray): x, y and radius in pixels, (3,). A radius of 0 covers
+            nothing.
     """
     x, y, radius = circle
     height, width = image.shape[:2]

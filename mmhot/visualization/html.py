@@ -51,8 +51,8 @@ _MAX_NOTEBOOK_BYTES = 5_000_000  # larger pages are not shown in notebooks
 class Thumbnails(FrameObserver):
     """Small JPEG images of a video's frames, 10 MB at most.
 
-    Images of long videos are of every second frame, every fourth one, and so on. They
-    are made while the 2D model looks at a video, so that a page does not decode it
+    Long videos have an image for every second frame, every fourth frame, and so on.
+    Images are made while the 2D model runs, so that a page does not decode the video
     again.
 
     Args:

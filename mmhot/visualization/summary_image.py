@@ -27,7 +27,7 @@ def render_summary_image(
     Args:
         clip (Clip3D): Lifted poses.
         path (str | Path): File to write.
-        export (Export): Has the video to show behind the keypoints, if there is one.
+        export (Export): The video behind the keypoints, if there is one.
 
     Raises:
         ValueError: If the clip has no pose to draw.
