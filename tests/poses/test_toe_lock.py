@@ -32,10 +32,11 @@ def walk():
     with np.load(WALK) as arrays:
         world = arrays['h36m_world3d'].astype(np.float64)
         rotation, center = arrays['R_world_to_cam'], arrays['cam_center']
+        intrinsics = arrays['K']
     feet = simulate_feet(world, clip.fps)
     points = (feet - center) @ rotation.T
-    focal, middle = truth.lens.focal[0], np.array(truth.lens.center)
-    pixels = points[..., :2] / points[..., 2:] * focal + middle
+    focal = intrinsics[0, 0]
+    pixels = points[..., :2] / points[..., 2:] * focal + intrinsics[:2, 2]
     rng = np.random.default_rng(0)
     pixels = add_noise(pixels, np.ptp(truth.pixels[..., 1], axis=1), rng)
     errors = slow_errors(rng, 0.03, len(clip))

@@ -15,7 +15,6 @@ from mmhot.io.arrays import load_arrays
 from mmhot.poses.contacts import ANKLES
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.lens import Lens
 from tools.motion_quality import find_contacts
 
 FPS = 50.0
@@ -34,14 +33,12 @@ class GroundTruth:
     Attributes:
         pixels (np.ndarray): Human3.6M's joints in the image, (T, 17, 2).
         poses (np.ndarray): Relative to the root, meters in camera axes, (T, 17, 3).
-        lens (Lens | None): Lens of the camera, if it is known.
         root (np.ndarray | None): Positions of the root in camera axes, (T, 3).
         contacts (np.ndarray | None): Whether the right and left ankle stand, (T, 2).
     """
 
     pixels: np.ndarray
     poses: np.ndarray
-    lens: Lens | None = None
     root: np.ndarray | None = None
     contacts: np.ndarray | None = None
 
@@ -51,11 +48,8 @@ class GroundTruth:
         arrays = load_arrays(path)
         if 'h36m_2d' not in arrays:
             raise ValueError(f'{path} is not the ground truth of a clip: no h36m_2d')
-        (fx, _, cx), (_, fy, cy) = arrays['K'][:2].tolist()
-        size = int(arrays['width']), int(arrays['height'])
         poses = arrays['h36m_cam3d']
-        lens = Lens((fx, fy), (cx, cy), size=size)
-        truth = cls(arrays['h36m_2d'], poses - poses[:, :1], lens, poses[:, 0])
+        truth = cls(arrays['h36m_2d'], poses - poses[:, :1], poses[:, 0])
         if 'h36m_world3d' not in arrays:  # older clips
             return truth
         ankles = arrays['h36m_world3d'][:, ANKLES]
