@@ -1,8 +1,6 @@
-"""Measure lifted clips: bone lengths, jitter, feet, errors against ground truth.
+"""Measure errors of lifted clips of one person against ground truth.
 
-Plausible poses have constant bone lengths, little jitter and standing feet that do not
-slide (where the model of contacts says so). Clips of one person with ground truth, such
-as the rendered clips in ``demo/``, also get errors. Example::
+The rendered clips in ``demo/`` have ground truth. Example::
 
     python -m tools.analysis.measure_lifted outputs/demo/walk.npz --ground-truth demo
 """
@@ -16,18 +14,13 @@ from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.world import to_world
 from mmhot.poses.camera import stable_keypoints
 from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
-from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth, rows_of_person
 from tools.motion_quality import (
-    bone_length_variation,
     foot_slide,
-    height_errors,
-    jitter,
 )
 
 _UNITS = {
@@ -37,8 +30,6 @@ _UNITS = {
     'root path': 'cm',
     'foot slide': 'cm/s',
     'true slide': 'cm/s',
-    'floating': 'cm',
-    'penetration': 'cm',
     'precision': '%',
     'recall': '%',
     'knee peaks': 'degrees',
@@ -55,55 +46,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--ground-truth',
         type=Path,
+        required=True,
         metavar='FOLDER',
         help='folder with the ground truth NAME.npz of each clip NAME',
     )
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print one line a person, and one of errors a clip, if there is ground truth."""
-    clips = [read_lifted(path).first_joints(17) for path in args.clips]
-    print_plausibility(clips)
-    if args.ground_truth:
-        print_errors(clips, args.ground_truth)
-
-
-def print_errors(clips: list[Clip3D], folder: Path) -> None:
-    """Print errors against ground truth, with '-' for what is not known."""
+    """Print the errors of each clip, with '-' for what is not known."""
     heads = ['2D error' if name == 'pixels' else name for name in _UNITS]
     lines = [['clip', 'without a pose', *heads]]
-    for clip in clips:
-        row = measure(clip, GroundTruth.read(folder / f'{clip.name}.npz'))
+    for path in args.clips:
+        clip = read_lifted(path).first_joints(17)
+        truth = GroundTruth.read(args.ground_truth / f'{clip.name}.npz')
+        row = measure(clip, truth)
         cells = [f'{row[x]:.1f} {_UNITS[x]}' if x in row else '-' for x in _UNITS]
         missing = f'{row["missing"]} of {row["frames"]}'
         lines.append([clip.name, missing, *cells])
-    print_text('\n' + align(lines, left=1))
-
-
-def print_plausibility(clips: list[Clip3D]) -> None:
-    """Print variation of bone lengths, jitter and foot slide of each person."""
-    names = ['clip', 'track', 'frames', 'bone length', 'worst bone', 'jitter']
-    lines = [[*names, 'foot slide']]
-    for clip in clips:
-        joints = zip(clip.joint_names, clip.parents, strict=True)
-        bones = [name for name, parent in joints if parent >= 0]
-        for track in np.unique(clip.track):
-            rows = clip.track == track
-            poses = clip.keypoints_3d[rows].astype(np.float64)
-            variation = bone_length_variation(poses, clip.parents)
-            acceleration = jitter(poses, clip.frame[rows], clip.fps)
-            shake = 'needs 3 frames'
-            if acceleration >= 0:
-                shake = f'{acceleration:.1f} {clip.unit}/s^2'
-            worst = f'{bones[variation.argmax()]} {variation.max():.1%}'
-            mean = f'{variation.mean():.1%}'
-            person = clip.take(rows)
-            ankles = person.places()[:, ANKLES]
-            stands = predicted_contacts(person)
-            slide = foot_slide(ankles, stands, person.frame, person.fps)
-            cells = [clip.name, str(track), str(len(poses)), mean, worst, shake]
-            lines.append([*cells, f'{slide:.1f} cm/s'])
-    print_text(align(lines))
+    print_text(align(lines, left=1))
 
 
 def predicted_contacts(person: Clip3D) -> np.ndarray:
@@ -162,19 +122,15 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
 
     Returns:
         dict[str, float]: In cm: distance of the ``root path`` from the ground truth
-        after both have the same mean position, and mean heights of standing ankles
-        above and below the place of an ankle on the floor, ``floating`` and
-        ``penetration``. In cm/s: speeds of standing ankles, ``foot slide``, and
-        ``true slide`` of the ground truth. ``precision`` and ``recall`` of predicted
-        contacts, in percent. Without what is not known.
+        after both have the same mean position. In cm/s: speeds of standing ankles,
+        ``foot slide``, and ``true slide`` of the ground truth. ``precision`` and
+        ``recall`` of predicted contacts, in percent. Without what is not known.
     """
     frames = lifted.frame
     offset = lifted.root_3d - truth.root[frames]
     path = np.linalg.norm(offset - offset.mean(0), axis=1).mean()
     stands = truth.contacts[frames]
     true = (truth.poses + truth.root[:, None])[frames][:, ANKLES]
-    world = to_world(lifted, static_camera=True).places()[:, ANKLES, 2]
-    floating, penetration = height_errors(world[stands] - ANKLE_HEIGHT)
     predicted = predicted_contacts(lifted)
     both = 100 * float((predicted & stands).sum())
     row = {
@@ -183,8 +139,6 @@ def measure_motion(lifted: Clip3D, truth: GroundTruth) -> dict[str, float]:
             lifted.places()[:, ANKLES], stands, frames, lifted.fps
         ),
         'true slide': foot_slide(true, stands, frames, lifted.fps),
-        'floating': floating,
-        'penetration': penetration,
         'precision': both / predicted.sum() if predicted.any() else np.nan,
         'recall': both / stands.sum() if stands.any() else np.nan,
     }
