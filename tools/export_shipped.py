@@ -35,22 +35,14 @@ _GTPT = 'gtpt-t_coco17_synth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    parser.add_argument(
-        'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
-    )
+    """Declare nothing: the graphs of all shipped weights are written."""
 
 
-def main(args: argparse.Namespace) -> None:
+def main(_: argparse.Namespace) -> None:
     """Write the graphs of shipped weights; see the module."""
-    shipped = shipped_weights()
-    for name in args.names or shipped:
-        if name not in shipped:
-            raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
-        weights = shipped[name]
+    for name, weights in shipped_weights().items():
         graph = weights.with_suffix('.onnx')
-        opened = open_exportable(f'mmhot://{name}')
-        files = {graph: opened}
+        files = {graph: open_exportable(f'mmhot://{name}')}
         settings = {
             _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
             DEFAULT_LIFTER: {speed.keep and (speed.keep,) for speed in SPEEDS.values()},
