@@ -8,7 +8,7 @@ measured by ``python -m tools.benchmark models``. Examples::
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,37 +66,31 @@ class _ChildCounter(FlopCounterMode):
             parents -= children
 
 
-def count_cost(model: Callable[..., Any], *inputs: Any, **kwargs: Any) -> Cost:
+def count_cost(model: nn.Module, *inputs: Any, **kwargs: Any) -> Cost:
     """Count the cost of one pass; see :func:`count_parts`."""
     return count_parts(model, *inputs, **kwargs)['']
 
 
-def count_parts(
-    model: Callable[..., Any], *inputs: Any, **kwargs: Any
-) -> dict[str, Cost]:
+def count_parts(model: nn.Module, *inputs: Any, **kwargs: Any) -> dict[str, Cost]:
     """Count the cost of one pass of a model and of its direct children, by name.
 
     Sums, normalizations and activations are not counted, as usual. The model is left in
     evaluation mode. '' is the whole model.
 
     Args:
-        model (nn.Module or Callable): The model, or one of its methods. Any other
-            function has no parameters.
+        model (nn.Module): The model.
         *inputs: Arguments of the call; a batch of one gives the usual figures.
         **kwargs: Keyword arguments of the call.
     """
-    owner = getattr(model, '__self__', model)
-    if not isinstance(owner, nn.Module):
-        owner = nn.Module()
     counter = _ChildCounter(display=False, custom_mapping=SUMS_IN_PLACE)
-    owner.eval()
+    model.eval()
     # PyTorch does not count fused attention on a CPU, and its hooks need gradients.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), counter:
         model(*inputs, **kwargs)
     counts = counter.get_flop_counts()
-    costs = {'': _cost(owner, counts.get('Global', {}))}
-    for name, child in owner.named_children():
-        cost = _cost(child, counts.get(f'{type(owner).__name__}.{name}', {}))
+    costs = {'': _cost(model, counts.get('Global', {}))}
+    for name, child in model.named_children():
+        cost = _cost(child, counts.get(f'{type(model).__name__}.{name}', {}))
         if cost.parameters or cost.macs:
             costs[name] = cost
     return costs
