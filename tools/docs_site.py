@@ -4,13 +4,14 @@ Links in the Markdown files are paths within the repository, as GitHub follows t
 the site, links to Markdown lead to its page and links to code to a page that shows it.
 """
 
-import ast
 import posixpath
 import re
 from functools import cache
 from pathlib import Path
 
 from mkdocs.structure.files import File
+
+from mmhot import _LAZY
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -112,10 +113,7 @@ def _listing(path: str) -> str:
 
 def _public_names() -> str:
     """Write mkdocstrings' directives for the names that ``import mmhot`` offers."""
-    for node in ast.parse((ROOT / 'mmhot/__init__.py').read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == '_LAZY':
-            names = ast.literal_eval(node.value)
-    public = {f'mmhot.{name}': f'{names[name]}.{name}' for name in sorted(names)}
+    public = {f'mmhot.{name}': f'{_LAZY[name]}.{name}' for name in sorted(_LAZY)}
     return '\n\n'.join(
         f'::: {path}\n    options:\n      heading: {name}\n      toc_label: {name}'
         for name, path in {**public, **MORE_API}.items()

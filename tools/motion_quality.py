@@ -55,7 +55,9 @@ def measure_motion(clip: ClipPrediction, skeleton: Skeleton | None) -> dict[str,
         row['foot slide'] = foot_slide(pred, stands, clip.frames, clip.fps)
         row['true slide'] = foot_slide(target, stands, clip.frames, clip.fps)
         raised = (pred - target)[..., 2][stands]
-        row['floating'], row['penetration'] = height_errors(raised)
+        if len(raised):
+            row['floating'] = 100 * float(raised.clip(0).mean())
+            row['penetration'] = -100 * float(raised.clip(None, 0).mean())
     return {name: value for name, value in row.items() if np.isfinite(value)}
 
 
@@ -99,18 +101,6 @@ def foot_slide(
     both = stands[1:] & stands[:-1] & (np.diff(frames) == 1)[:, None]
     speeds = np.linalg.norm(np.diff(ankles, axis=0), axis=-1)[both]
     return 100 * fps * float(speeds.mean()) if len(speeds) else float('nan')
-
-
-def height_errors(heights: np.ndarray) -> tuple[float, float]:
-    """Return mean floating and penetration in cm; NaN if no ankle stands.
-
-    ``heights`` (N,) are the heights of standing ankles above their place, meters.
-    """
-    if not len(heights):
-        return float('nan'), float('nan')
-    above = heights.clip(0).mean()
-    below = -heights.clip(None, 0).mean()
-    return 100 * float(above), 100 * float(below)
 
 
 def jitter(poses: np.ndarray, frames: np.ndarray, fps: float) -> float:
