@@ -42,11 +42,7 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-_PIECES = (
-    10,
-    30,
-    60,
-)  # frames; lengths of the pieces of a motion that are lifted alone
+_PIECES = (10, 30, 60)  # frames; lengths of pieces of motions that are lifted alone
 # A peak of a wrist's speed is a punch or a throw.
 _MIN_PEAK_SPEED = 3.0  # m/s
 _PEAK_SECONDS = 0.1  # before and after a peak, where the lifted speed may have its own

@@ -19,9 +19,7 @@ from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth, rows_of_person
-from tools.motion_quality import (
-    foot_slide,
-)
+from tools.motion_quality import foot_slide
 
 _UNITS = {
     'pixels': 'px',
