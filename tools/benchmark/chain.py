@@ -42,18 +42,15 @@ _MODEL = 'gtpt-t'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the videos and models."""
+    """Declare the videos and the device."""
     parser.add_argument('videos', nargs='+', type=Path)
-    parser.add_argument('--pose2d', default=_MODEL, help=f'(default: {_MODEL})')
-    parser.add_argument('--det-model', help="(default: the 2D model's)")
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
 
 
 def measure(args: argparse.Namespace) -> list[list[str]]:
     """Time the chain on each video."""
     with tempfile.TemporaryDirectory() as folder:
-        stated = dict(pose2d=args.pose2d, det_model=args.det_model, device=args.device)
-        stated |= dict(out_dir=folder, formats='npz')
+        stated = dict(pose2d=_MODEL, device=args.device, out_dir=folder, formats='npz')
         values = Values(stated, INFER_COMMAND.kinds)
         plan = VideoPlan(values)
         chains = [TimedChain(video, plan, values) for video in args.videos]

@@ -61,9 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--batch', nargs='+', type=int, default=[1], metavar='N', help='(default: 1)'
     )
     parser.add_argument('--device', default='cpu', help='cpu or cuda (default: cpu)')
-    parser.add_argument(
-        '--seconds', type=float, default=0.2, help='least time of a turn (default: 0.2)'
-    )
 
 
 def measure(args: argparse.Namespace) -> list[list[str]]:
@@ -94,7 +91,7 @@ def compare_models(names: Sequence[str], args: argparse.Namespace) -> list[list[
     # The C library keeps more freed memory after it has freed a large block: without
     # it, times would depend on the models built before.
     torch.empty(31 * 2**20, dtype=torch.uint8)
-    times = time_in_turns(calls, args.rounds, args.seconds)
+    times = time_in_turns(calls, args.rounds)
     rows = []
     for place, size in calls:
         model = models[place]
