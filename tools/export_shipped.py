@@ -35,12 +35,19 @@ _GTPT = 'gtpt-t_coco17_synth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare nothing: the graphs of all shipped weights are written."""
+    """Declare the arguments."""
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help='shipped weights (default: all)'
+    )
 
 
-def main(_: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     """Write the graphs of shipped weights; see the module."""
-    for name, weights in shipped_weights().items():
+    shipped = shipped_weights()
+    for name in args.names or shipped:
+        if name not in shipped:
+            raise ValueError(f'{name} is not shipped: {", ".join(shipped)} are')
+        weights = shipped[name]
         graph = weights.with_suffix('.onnx')
         files = {graph: open_exportable(f'mmhot://{name}')}
         settings = {
