@@ -164,7 +164,12 @@ def smooth(values: np.ndarray, frames: float) -> np.ndarray:
         frames (float): Length of the window.
 
     Returns:
-        np.ndarray: Averages, (T, ...).
+        np.ndarray: Averages, (T, ...); NaN where a value in the window is NaN.
+
+    >>> smooth(np.array([3.0, 0, 3, 3, np.nan, 3, 3, 0, 3]), frames=2).round(1).tolist()
+    [2.0, 2.0, 2.0, nan, nan, nan, 2.0, 2.0, 2.0]
     """
     reach = min(int(frames / 2), len(values) - 1)
-    return scipy.ndimage.uniform_filter1d(values, 2 * reach + 1, axis=0, mode='nearest')
+    # The running sums of SciPy's uniform_filter1d would stay NaN from the first NaN on.
+    weights = np.full(2 * reach + 1, 1 / (2 * reach + 1))
+    return scipy.ndimage.correlate1d(values, weights, axis=0, mode='nearest')
