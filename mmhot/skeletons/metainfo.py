@@ -122,16 +122,16 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
                 f'{joints[index]} is swapped with {joints[other]}, but that with '
                 f'{joints[swaps[other]]}'
             )
-    upper = metainfo.get('upper_body_ids', ())
-    lower = metainfo.get('lower_body_ids', ())
+    upper = {joints[index] for index in metainfo.get('upper_body_ids', ())}
+    lower = {joints[index] for index in metainfo.get('lower_body_ids', ())}
     parts: dict[str, tuple[str, ...]] = {'head': (), 'upper_body': (), 'lower_body': ()}
-    for index, joint in enumerate(joints):
+    for joint in joints:
         words = {word.lower() for word in re.findall('[A-Z]?[a-z]+', joint)}
-        if index not in lower and words & _HEAD:
+        if joint not in lower and words & _HEAD:
             parts['head'] += (joint,)
-        elif index in lower:
+        elif joint in lower:
             parts['lower_body'] += (joint,)
-        elif index in upper:
+        elif joint in upper:
             parts['upper_body'] += (joint,)
     links = ((int(x), int(y)) for x, y in metainfo.get('skeleton_links', ()))
     return Metainfo(metainfo['dataset_name'], joints, swaps, tuple(links), parts)
