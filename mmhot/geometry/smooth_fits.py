@@ -121,8 +121,8 @@ def solve_blocks(
 
     Args:
         blocks (np.ndarray): Coefficients within each frame, (T, P, P).
-        bands (np.ndarray): Coefficients of each variable and itself in the same, the
-            next and the second next frame, which are added, (3, T * P).
+        bands (np.ndarray): Coefficients that are added between each variable and itself
+            in the same, the next and the second next frame, (3, T * P).
         right (np.ndarray): Right side, (T, ...) with P numbers in each frame.
 
     Returns:

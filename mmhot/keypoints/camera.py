@@ -134,9 +134,12 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
     such as points (F, N, 4) in pixels and differences of edges (F,). If the camera only
     seems static, a line in the log says so.
     """
-    size = clip.width, clip.height
     path = solve_camera_path(
-        seen['points'], seen['keyframe'], seen['inliers'], size, clip.lens
+        seen['points'],
+        seen['keyframe'],
+        seen['inliers'],
+        (clip.width, clip.height),
+        clip.lens,
     )
     if shows_static(path, seen['keyframe']):
         return True

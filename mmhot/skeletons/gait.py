@@ -369,10 +369,11 @@ def _steps_in_a_row(contacts: np.ndarray, feet: np.ndarray) -> list[np.ndarray]:
 
 
 def _peaks(values: np.ndarray) -> np.ndarray:
-    """Return the prominent maxima of values (T,) as fractions of frames.
+    """Return the frames of the prominent maxima of values (T,), with fractions, (M,).
 
-    ``scipy.signal.find_peaks`` finds the same, but its import takes half a second of
-    each command that writes a page.
+    The parabola through a maximum and its neighbors gives the fraction.
+    ``scipy.signal.find_peaks`` finds the same maxima, but its import adds half a second
+    to each command that writes a page.
     """
     middle = values[1:-1]
     candidates = np.flatnonzero((values[:-2] < middle) & (middle > values[2:])) + 1

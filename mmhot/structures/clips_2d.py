@@ -313,16 +313,16 @@ def _usual_change(points: np.ndarray, frames: np.ndarray) -> float:
     Returns:
         float: Median change of all frames; NaN if nothing is known.
     """
-    done = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
+    weight = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
 
-    def distance(values: np.ndarray, done: np.ndarray) -> np.ndarray:
+    def distance(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return distances (T - 2, ...) of values (T, ...) from this line."""
-        return np.abs(values[1:-1] - values[:-2] * (1 - done) - values[2:] * done)
+        return np.abs(values[1:-1] - values[:-2] * (1 - weight) - values[2:] * weight)
 
     size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
     smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
-    moved = np.linalg.norm(distance(points, done[:, None, None]), axis=-1)
-    changes = np.nanmedian(moved, 1) / smallest + distance(np.log(size), done)
+    moved = np.linalg.norm(distance(points, weight[:, None, None]), axis=-1)
+    changes = np.nanmedian(moved, 1) / smallest + distance(np.log(size), weight)
     return float(np.nanmedian(changes))
 
 
@@ -464,10 +464,19 @@ def passed_seconds(times: np.ndarray, frames: np.ndarray, fps: float) -> np.ndar
 
 
 def checked_rate(fps: float) -> float:
-    """Check a rate in frames per second, and round 24.999999 to 25.
+    """Check a frame rate.
+
+    Args:
+        fps (float): Frames per second.
+
+    Returns:
+        float: The same rate, or the whole number that it nearly is.
 
     Raises:
         ArgumentError: If it is not a number, or out of range.
+
+    >>> checked_rate(24.99999), checked_rate(29.97)
+    (25.0, 29.97)
     """
     if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
         raise ArgumentError(

@@ -499,7 +499,7 @@ def bend_of_knees(body: np.ndarray) -> int:
 
 @ignored_warnings()  # NumPy warns of people without joints
 def _has_nose(body: np.ndarray) -> bool:
-    """Return whether joint 9 of bodies (N, 17, 3) is as far ahead as a nose."""
+    """Return whether joint 9 of bodies (N, 17, 3) is far ahead, as a nose is."""
     nose, head = (body[:, joint] - body[:, _THORAX] for joint in (_NOSE, _HEAD))
     ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
     return bool(np.nanmedian(ahead) > _MIN_NOSE)

@@ -154,13 +154,6 @@ class _GivenPoses:
                 statures[person], window, mode='nearest'
             )
             self.units_per_meter[person] = counts[np.searchsorted(_LARGEST, steady)]
-            height = np.median((statures / self.units_per_meter)[person])
-            if not _USUAL[0] <= height <= _USUAL[1]:
-                self._warn(
-                    '%s: %s are %s m high; {height} sets the scale',
-                    self._people(person),
-                    _digits(height),
-                )
         for count in (100, 1000):
             chosen = self.units_per_meter == count
             if chosen.any():
@@ -169,6 +162,15 @@ class _GivenPoses:
                     self._people(chosen),
                     _digits(np.median(statures[chosen])),
                     _UNITS[count],
+                )
+        for track in np.unique(self._rows.track):
+            person = self._rows.track == track
+            height = np.median((statures / self.units_per_meter)[person])
+            if not _USUAL[0] <= height <= _USUAL[1]:
+                self._warn(
+                    '%s: %s are %s m high; {height} sets the scale',
+                    self._people(person),
+                    _digits(height),
                 )
         self.points = self.points / self.units_per_meter[:, None, None]
         self.body = self.body / self.units_per_meter[:, None, None]
@@ -369,7 +371,8 @@ def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, usual: int) -> int:
 def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
     """Return the unit of translations in which standing feet stay in place.
 
-    A foot that stands moves around the pelvis as far as the pelvis moves, backwards.
+    Relative to the pelvis, a standing foot moves backwards as far as the pelvis moves
+    forwards. With the right unit, the sum of both motions is zero.
 
     Args:
         shifts (np.ndarray): Translations of a person, (T, 3).
@@ -389,10 +392,10 @@ def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
     units = unit, *_UNITS
     remaining = np.stack([np.linalg.norm(steps + path / x, axis=-1) for x in units])
     best = np.median(remaining.min(2), axis=1).argmin()
-    # The foot that moves less with the best unit stands.
-    stands = np.arange(len(steps)), remaining[best].argmin(1)
-    before, moved, after = (
-        np.median(x[stands])
+    # In each frame, the foot that moves less with the best unit stands.
+    standing = np.arange(len(steps)), remaining[best].argmin(1)
+    before, around_pelvis, after = (
+        np.median(x[standing])
         for x in (remaining[0], np.linalg.norm(steps, axis=-1), remaining[best])
     )
-    return units[best] if after < _MAX_REMAINING * min(before, moved) else unit
+    return units[best] if after < _MAX_REMAINING * min(before, around_pelvis) else unit

@@ -270,7 +270,7 @@ class CheckedRows(Rows):
 def rows_of_tracks(
     values: np.ndarray, frame: np.ndarray, joint_names: Iterable[str]
 ) -> Rows:
-    """Convert tracks to rows; frames in which a person has no keypoint are left out.
+    """Convert tracks to rows.
 
     Args:
         values (np.ndarray): Pixels and, as third value, scores, (P, T, K, 2 or 3); NaN
@@ -278,14 +278,22 @@ def rows_of_tracks(
         frame (np.ndarray): Frame numbers, (T,).
         joint_names (Iterable[str]): Names of the K joints.
 
+    Returns:
+        Rows: One row for each person and frame with a keypoint; the track IDs are 0 to
+        P - 1.
+
     Raises:
         ValueError: If there is no keypoint.
     """
     track, time = np.isfinite(values[..., :2]).all(-1).any(-1).nonzero()
     if not len(track):
         raise ValueError('has no people with keypoints')
-    names = tuple(joint_names)
-    return Rows(values[track, time], frame=frame[time], track=track, joint_names=names)
+    return Rows(
+        values[track, time],
+        frame=frame[time],
+        track=track,
+        joint_names=tuple(joint_names),
+    )
 
 
 def number_tracks(values: Any) -> tuple[np.ndarray, list]:

@@ -19,7 +19,7 @@ def plot(
         clip (Clip3D): Poses.
         frame (int): Number of the frame.
         axes (Axes, optional): Matplotlib's axes to draw on, in 3D for poses. Defaults
-            to those of a new figure.
+            to a new figure.
         angles (Sequence[str], optional): Names of :meth:`Clip3D.angles` to draw in
             degrees over the seconds, instead of a frame.
 
