@@ -103,10 +103,10 @@ def main(args: argparse.Namespace) -> None:
             for name, row in zip(names, [*rows, np.nanmean(rows, axis=0)], strict=True):
                 lines.append([pose2d, person, name, *_cells(row)])
     print_text(align(lines, left=3))
-    rows = [['joint', *(f'{name}, mm' for name in joints)]]
+    rows = [['joint', *(f'{name}, {x}' for name in joints for x in ('px', 'mm'))]]
     for index, name in enumerate(_NAMES):
-        cells = [f'{errors[index]:.0f}' for errors in joints.values()]
-        rows.append([name.replace('_', ' '), *cells])
+        cells = np.concatenate([errors[:, index] for errors in joints.values()])
+        rows.append([name.replace('_', ' '), *(f'{cell:.0f}' for cell in cells)])
     print_text('\n' + align(rows, left=1))
 
 
@@ -148,10 +148,11 @@ class View:
         return turn.apply(points).reshape(poses.shape)
 
     def joint_errors(self) -> np.ndarray:
-        """Return the mean errors of the joints in millimeters, (12,)."""
+        """Return the mean errors of the joints in pixels and millimeters, (2, 12)."""
+        errors_2d = np.linalg.norm(self.pixels - self.true_pixels, axis=-1)
         turned = np.stack([self.turned(person) for person in range(len(self.places))])
         errors = np.linalg.norm(turned - around_hips(self.true_places), axis=-1)
-        return 1000 * errors.mean((0, 1))
+        return np.stack([errors_2d.mean((0, 1)), 1000 * errors.mean((0, 1))])
 
     def measure(self, person: int) -> np.ndarray:
         """Return the numbers of a line of the table, (9,)."""
