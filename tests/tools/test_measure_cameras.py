@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from paths import DEMO
+from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.measure_cameras import lift, read_cameras, read_markers
@@ -36,11 +37,11 @@ def write_trc(path, places, units='m'):
     path.write_text('\n'.join(['PathFileType\t4', *heads, columns, '', *rows, '']))
 
 
-def write_qualisys(path, truth):
+def write_qualisys(path, truth, rotation):
     place = ' '.join(
         f'{x}="{1000 * y}"' for x, y in zip('xyz', truth['cam_center'], strict=True)
     )
-    turn = np.diag([1, -1, -1]) @ truth['R_world_to_cam'].astype(float)
+    turn = np.diag([1, -1, -1]) @ rotation
     turn = ' '.join(
         f'r{i + 1}{j + 1}="{turn[i, j]}"' for i in range(3) for j in range(3)
     )
@@ -57,9 +58,27 @@ def write_qualisys(path, truth):
     )
 
 
-@pytest.mark.parametrize('units', ['m', 'mm'])
-def test_cameras_project_markers_to_the_rendered_joints(truth, tmp_path, units):
-    write_qualisys(tmp_path / 'a.qca.txt', truth)
+def write_pose2sim(path, truth, rotation):
+    turn = Rotation.from_matrix(rotation).as_rotvec().tolist()
+    shift = (-rotation @ truth['cam_center']).tolist()
+    path.write_text(
+        f'[cam1]\nsize = [1280.0, 720.0]\nmatrix = {truth["K"].tolist()}\n'
+        f'distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = {turn}\n'
+        f'translation = {shift}\n[metadata]\nerror = 0.0\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ('name', 'write', 'units'),
+    [
+        ('a.qca.txt', write_qualisys, 'm'),
+        ('a.toml', write_pose2sim, 'mm'),
+    ],
+)
+def test_cameras_project_markers_to_the_rendered_joints(
+    truth, tmp_path, name, write, units
+):
+    write(tmp_path / name, truth, truth['R_world_to_cam'].astype(float))
     write_trc(tmp_path / 'a.trc', truth['h36m_world3d'], units)
     (camera,) = read_cameras(tmp_path)
     assert camera.lens.size == (1280, 720)
@@ -70,7 +89,7 @@ def test_cameras_project_markers_to_the_rendered_joints(truth, tmp_path, units):
 
 
 def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
-    write_qualisys(tmp_path / 'a.qca.txt', truth)
+    write_pose2sim(tmp_path / 'a.toml', truth, truth['R_world_to_cam'].astype(float))
     (camera,) = read_cameras(tmp_path)
     markers = truth['h36m_world3d'].astype(float)
     both = np.stack([markers, markers + [1.0, 0.5, 0.0]])
@@ -84,3 +103,6 @@ def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
     pixels, errors = view.joint_errors()
     assert errors.mean() < 45
     assert pixels.max() < 1e-3
+    seen, true, error = view.compare_vector(0, 1)
+    np.testing.assert_allclose(true, np.hypot(1.0, 0.5))
+    assert abs(seen - true) <= error < 0.2

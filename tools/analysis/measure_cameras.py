@@ -1,15 +1,17 @@
 """Measure videos of calibrated cameras against the 3D markers of people.
 
-A folder has the videos, a ``.trc`` for each person whose rows are their frames, and
-Qualisys' calibration, ``.qca.txt``. Cameras are in the order of the videos' names, and
-stand. The 2D model ``true`` projects the markers. In a frame without the person the
-pose of the nearest frame counts. Example::
+A folder has the videos, a ``.trc`` for each person whose rows are their frames, and the
+calibration: ``.qca.txt`` of Qualisys or ``.toml`` of Pose2Sim. Cameras are in the order
+of the videos' names, and stand. The 2D model ``true`` projects the markers. In a frame
+without the person the pose of the nearest frame counts. Example::
 
     python -m tools.analysis.measure_cameras FOLDER --pose2d gtpt-t movenet true
 """
 
 import argparse
+import tomllib
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -79,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the errors of each view and of each joint."""
+    """Print the errors of each view, of each joint, and of the vectors of people."""
     videos = sorted(x for x in args.folder.iterdir() if x.suffix in VIDEO_SUFFIXES)
     cameras = read_cameras(args.folder)
     if not len(videos) == len(cameras) > 0:
@@ -90,6 +92,7 @@ def main(args: argparse.Namespace) -> None:
     heads = ['2D', 'person', 'camera', 'missing', '2D error', 'MPJPE']
     heads += ['after one rotation', 'PA']
     lines = [heads + [f'{name}, {x}' for name in _ANGLES for x in ('mean', 'peaks')]]
+    vectors = [['2D', 'camera', 'from', 'to', 'distance', 'true', 'error of vector']]
     joints = {}
     for pose2d in args.pose2d:
         views = [
@@ -102,12 +105,19 @@ def main(args: argparse.Namespace) -> None:
             names = [*(x.stem for x in videos), 'mean']
             for name, row in zip(names, [*rows, np.nanmean(rows, axis=0)], strict=True):
                 lines.append([pose2d, person, name, *_cells(row)])
+        for video, view in zip(videos, views, strict=True):
+            for pair in combinations(range(len(people)), 2):
+                cells = [f'{x:.2f} m' for x in view.compare_vector(*pair)]
+                named = [people[number] for number in pair]
+                vectors.append([pose2d, video.stem, *named, *cells])
     print_text(align(lines, left=3))
     rows = [['joint', *(f'{name}, {x}' for name in joints for x in ('px', 'mm'))]]
     for index, name in enumerate(_NAMES):
         cells = np.concatenate([errors[:, index] for errors in joints.values()])
         rows.append([name.replace('_', ' '), *(f'{cell:.0f}' for cell in cells)])
     print_text('\n' + align(rows, left=1))
+    if len(people) > 1:
+        print_text('\n' + align(vectors, left=4))
 
 
 def _cells(numbers: np.ndarray) -> list[str]:
@@ -167,6 +177,17 @@ class View:
             numbers += compare_angles(poses, truth, parts, self.fps)
         return np.array(numbers)
 
+    def compare_vector(self, first: int, second: int) -> tuple[float, float, float]:
+        """Return mean distance of two people, the true one, and the vector's error."""
+        seen, true = (
+            places[second][:, _HIPS].mean(1) - places[first][:, _HIPS].mean(1)
+            for places in (self.places, self.true_places)
+        )
+        return tuple(
+            float(np.linalg.norm(vector, axis=-1).mean())
+            for vector in (seen, true, seen - true)
+        )
+
 
 def around_hips(places: np.ndarray) -> np.ndarray:
     """Return limbs (..., 12, 3) relative to the middle of the hips."""
@@ -225,15 +246,16 @@ def compare_angles(
 
 
 def read_cameras(folder: Path) -> list[Camera]:
-    """Read the calibration by Qualisys in a folder."""
-    return [
-        _camera_of(element)
-        for path in folder.glob('*.qca.txt')
-        for element in ElementTree.parse(path).iter('camera')
-    ]
+    """Read the calibration of a folder, of Qualisys or else of Pose2Sim."""
+    for path in folder.glob('*.qca.txt'):
+        return [_qualisys(x) for x in ElementTree.parse(path).iter('camera')]
+    cameras = []
+    for path in folder.glob('*.toml'):
+        cameras += tomllib.loads(path.read_text()).values()
+    return [_pose2sim(camera) for camera in cameras if 'matrix' in camera]
 
 
-def _camera_of(camera: ElementTree.Element) -> Camera:
+def _qualisys(camera: ElementTree.Element) -> Camera:
     """Convert a camera in 1/64 pixels and mm, y axis up and z axis backwards."""
     image, place, intrinsic = (
         {key: float(text) for key, text in part.attrib.items()}
@@ -256,6 +278,15 @@ def _camera_of(camera: ElementTree.Element) -> Camera:
         size=(round(image['right']) + 1, round(image['bottom']) + 1),
     )
     return Camera(lens, rotation, -rotation @ position)
+
+
+def _pose2sim(camera: dict) -> Camera:
+    """Convert a camera in pixels and meters, y axis down and z axis forward."""
+    (fx, _, cx), (_, fy, cy), _ = camera['matrix']
+    width, height = map(round, camera['size'])
+    lens = Lens((fx, fy), (cx, cy), tuple(camera['distortions']), (width, height))
+    rotation = Rotation.from_rotvec(camera['rotation']).as_matrix()
+    return Camera(lens, rotation, np.array(camera['translation']))
 
 
 def read_markers(path: Path) -> np.ndarray:
