@@ -105,8 +105,10 @@ def coco_datasets(config: Config) -> list[tuple[Any, list[ConfigDict]]]:
         metrics = [ConfigDict({'use_area': True, **x}) for x in evaluators]
         for settings in innermost_datasets(config.get(f'{split}_dataloader')):
             if str(settings.get('ann_file')).endswith('.json'):
-                unread = {**settings, 'pipeline': [], 'lazy_init': True}
-                dataset = DATASETS.build(unread)
+                # Only the settings are needed, not the annotations.
+                dataset = DATASETS.build(
+                    {**settings, 'pipeline': [], 'lazy_init': True}
+                )
                 if needs_of(dataset):
                     datasets[dataset.ann_file] = dataset, metrics
     return [*datasets.values()]

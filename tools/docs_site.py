@@ -106,9 +106,8 @@ def _repository_path(source: str) -> str:
 def _listing(path: str) -> str:
     """Write a page that shows a file."""
     language = {'.py': 'python', '.sh': 'bash', '.yml': 'yaml'}.get(Path(path).suffix)
-    text = (ROOT / path).read_text()
     head = f'---\nsearch:\n  exclude: true\n---\n# {Path(path).name}\n\n`{path}`\n\n'
-    return f'{head}```{language or ""}\n{text}```\n'
+    return f'{head}```{language or ""}\n{(ROOT / path).read_text()}```\n'
 
 
 def _public_names() -> str:

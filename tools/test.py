@@ -247,8 +247,8 @@ def draw_worst(report: ErrorReport, target: Path, count: int = 6) -> None:
         curve.set_title(f'{clip.dataset} {name}: mean {error.mean():.1f} mm'.strip())
         for axes, side, x in zip(views, ('front', 'side'), (0, 2), strict=True):
             for poses, color in ((clip.target, '#b0b0b0'), (clip.pred, None)):
-                pose = poses[row] - poses[row, 0]
-                _draw_pose(axes, pose[:, [x, 1]], skeleton, color)
+                around_root = poses[row] - poses[row, 0]
+                _draw_pose(axes, around_root[:, [x, 1]], skeleton, color)
             axes.set_title(f'frame {frames[row]}, {side}: {error[row]:.1f} mm')
     with replacing(target) as temporary:
         figure.savefig(temporary, format='png')

@@ -291,9 +291,13 @@ def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:
         if not all(box[2:]):
             left_out['their boxes have no size'] += 1
             continue
-        area = ann.get('area') or box[2] * box[3]
-        fields = dict(bbox=box, area=area, iscrowd=0)
-        people.append(ann | fields | dict(num_keypoints=len(labeled)))
+        fields = dict(
+            bbox=box,
+            area=ann.get('area') or box[2] * box[3],
+            iscrowd=0,
+            num_keypoints=len(labeled),
+        )
+        people.append(ann | fields)
     return people, left_out
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import is_dataclass
+from typing import Any
 
 import numpy as np
 

@@ -100,9 +100,7 @@ def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
     assert aligned < turned <= absolute < 45
     assert knee < 6
     assert -8 < peaks < 2
-    pixels, errors = view.joint_errors()
-    assert errors.mean() < 45
-    assert pixels.max() < 1e-3
+    assert view.joint_errors().mean() < 45
     seen, true, error = view.compare_vector(0, 1)
     np.testing.assert_allclose(true, np.hypot(1.0, 0.5))
     assert abs(seen - true) <= error < 0.2

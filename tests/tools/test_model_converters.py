@@ -1,6 +1,5 @@
 """Conversion of published checkpoints."""
 
-import re
 from collections import OrderedDict
 
 import numpy as np
@@ -139,10 +138,6 @@ def test_missing_and_unknown_keys_are_named(tiny):
         ValueError,
         match=r'NanoHTNet: .*pool2\.proj\.bias is missing; extra\.weight is not known',
     ):
-        convert_published(state_dict)
-    bias = next(key for key in tiny if 'blocks.1.ipc.conv2' in key and 'bias' in key)
-    state_dict = {key: tiny[key] for key in tiny if key != bias}
-    with pytest.raises(ValueError, match=f'do not fit: {re.escape(bias)} is missing$'):
         convert_published(state_dict)
     state_dict = {key: tiny[key] for key in tiny if key != 'tem_pos_embed'}
     with pytest.raises(ValueError, match=r'complete NanoHTNet: .*temporal_position'):

@@ -79,8 +79,7 @@ def main(args: argparse.Namespace) -> None:
     if not found.weights:
         raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
     model, model.dataset_meta, _ = load_pose_model(found)
-    box = args.bbox or find_person(args.image)
-    trace = trace_pruning(model, image, box)
+    trace = trace_pruning(model, image, args.bbox or find_person(args.image))
     write_png(args.target, draw_pruning(trace))
     print_line(
         f'{args.target}: {len(trace.stages)} stages of {len(trace.groups)} groups'

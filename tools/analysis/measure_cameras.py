@@ -111,10 +111,10 @@ def main(args: argparse.Namespace) -> None:
                 named = [people[number] for number in pair]
                 vectors.append([pose2d, video.stem, *named, *cells])
     print_text(align(lines, left=3))
-    rows = [['joint', *(f'{name}, {x}' for name in joints for x in ('px', 'mm'))]]
+    rows = [['joint', *(f'{name}, mm' for name in joints)]]
     for index, name in enumerate(_NAMES):
-        cells = np.concatenate([errors[:, index] for errors in joints.values()])
-        rows.append([name.replace('_', ' '), *(f'{cell:.0f}' for cell in cells)])
+        cells = [f'{errors[index]:.0f}' for errors in joints.values()]
+        rows.append([name.replace('_', ' '), *cells])
     print_text('\n' + align(rows, left=1))
     if len(people) > 1:
         print_text('\n' + align(vectors, left=4))
@@ -153,16 +153,14 @@ class View:
         """Return a person's poses after one rotation of all frames, (T, 12, 3)."""
         poses = around_hips(self.places[person])
         truth = around_hips(self.true_places[person])
-        points = poses.reshape(-1, 3)
-        turn, _ = Rotation.align_vectors(truth.reshape(-1, 3), points)
-        return turn.apply(points).reshape(poses.shape)
+        turn, _ = Rotation.align_vectors(truth.reshape(-1, 3), poses.reshape(-1, 3))
+        return turn.apply(poses.reshape(-1, 3)).reshape(poses.shape)
 
     def joint_errors(self) -> np.ndarray:
-        """Return the mean errors of the joints in pixels and millimeters, (2, 12)."""
-        errors_2d = np.linalg.norm(self.pixels - self.true_pixels, axis=-1)
+        """Return the mean errors of the joints in millimeters, (12,)."""
         turned = np.stack([self.turned(person) for person in range(len(self.places))])
         errors = np.linalg.norm(turned - around_hips(self.true_places), axis=-1)
-        return np.stack([errors_2d.mean((0, 1)), 1000 * errors.mean((0, 1))])
+        return 1000 * errors.mean((0, 1))
 
     def measure(self, person: int) -> np.ndarray:
         """Return the numbers of a line of the table, (9,)."""

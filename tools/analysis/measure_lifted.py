@@ -59,8 +59,7 @@ def main(args: argparse.Namespace) -> None:
         truth = GroundTruth.read(args.ground_truth / f'{clip.name}.npz')
         row = measure(clip, truth)
         cells = [f'{row[x]:.1f} {_UNITS[x]}' if x in row else '-' for x in _UNITS]
-        missing = f'{row["missing"]} of {row["frames"]}'
-        lines.append([clip.name, missing, *cells])
+        lines.append([clip.name, f'{row["missing"]} of {row["frames"]}', *cells])
     print_text(align(lines, left=1))
 
 

@@ -83,7 +83,7 @@ def convert_published(
     model = _recognize(tensors)
     try:
         config, converted = model.convert(tensors, settings)
-        return config, _fit(config, converted, tensors)
+        return config, _fit(config, converted)
     except (IndexError, KeyError, TypeError, ZeroDivisionError) as error:
         # Sizes are read off the tensors before these are compared.
         raise ValueError(f'not a complete {model.name}: {error!r}') from error
@@ -164,9 +164,7 @@ def _recognize(tensors: dict[str, Tensor]) -> PublishedModel:
     )
 
 
-def _fit(
-    config: dict, state_dict: dict[str, Tensor], published: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def _fit(config: dict, state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
     """Bring tensors (...) to the shapes of the model, which have axes of length one."""
     expected = MODELS.build(config).state_dict()
     fitting = {
@@ -176,31 +174,6 @@ def _fit(
         for key, value in state_dict.items()
     }
     if differences := list_differences(expected, fitting):
-        names = _published_names(state_dict, published)
-        described = []
-        for difference in differences[:5]:
-            key, _, problem = difference.partition(' ')
-            described.append(f'{_published_name(key, names)} {problem}')
         more = ', ...' if len(differences) > 5 else ''
-        raise ValueError(f'tensors do not fit: {"; ".join(described)}{more}')
+        raise ValueError(f'tensors do not fit: {"; ".join(differences[:5])}{more}')
     return fitting
-
-
-def _published_names(
-    state_dict: dict[str, Tensor], published: dict[str, Tensor]
-) -> dict[str, str]:
-    """Find the published key of each of our keys, by the memory of tensors (...)."""
-    keys = {x.untyped_storage().data_ptr(): key for key, x in published.items()}
-    found = {key: x.untyped_storage().data_ptr() for key, x in state_dict.items()}
-    return {key: keys[place] for key, place in found.items() if place in keys}
-
-
-def _published_name(key: str, names: dict[str, str]) -> str:
-    """Name a tensor as its file does; a missing one like other tensors of its layer."""
-    if key in names:
-        return names[key]
-    layer, _, kind = key.rpartition('.')
-    for ours, name in names.items():
-        if ours.rpartition('.')[0] == layer:
-            return f'{name.rpartition(".")[0]}.{kind}'
-    return key
