@@ -53,9 +53,9 @@ class ModuleFinder(MetaPathFinder, Loader):
                 vars(sys.modules[parent]).pop(child, None)
 
 
-# Scheme, and the "distribution" whose folder MMEngine looks up for it. For editable
-# installs MMEngine finds a wrong folder of the distribution `mmhot`. The name of a
-# module is not one of a distribution, and for these it finds the folder by importlib.
+# Scheme, and the package that MMEngine searches for its files. For the distribution
+# `mmhot` it finds a wrong folder if the install is editable. `mmhot.plugin` is a module
+# and no distribution, so MMEngine asks importlib, which finds the right folder.
 _CONFIG_SCHEME = ('mmhot', 'mmhot.plugin')
 _CONFIG = 'mmengine.config.config'
 

@@ -63,8 +63,8 @@ class CameraLimits:
     # Share of half seconds in which ankles stand before a static camera. Higher values
     # call fewer cameras static.
     min_standing: float = 0.5
-    # Degrees; largest rotation from the first frame, whose image must have room for
-    # both directions. A camera that turns farther has no path.
+    # Degrees; largest rotation from the first frame, as keypoints of all frames are
+    # mapped to its image plane. A camera that turns farther has no path.
     max_turn: float = 75.0
 
 
@@ -94,9 +94,9 @@ class CameraPath:
     """Rotation and zoom of the camera in each frame, relative to the shot's first.
 
     Attributes:
-        rotations (np.ndarray): Rotation vectors in radians, (F, 3). A direction ``d``
-            in the camera axes of a frame is ``rotation_matrices(v) @ d`` in those of
-            the first frame.
+        rotations (np.ndarray): Rotation vectors in radians, (F, 3). With the vector
+            ``v`` of a frame, a direction ``d`` in its camera axes is
+            ``rotation_matrices(v) @ d`` in the camera axes of the first frame.
         zooms (np.ndarray): Focal length relative to the first frame's, (F,).
         errors (np.ndarray): Median error of background points, relative to the largest
             one that a rotating camera may leave, (F,); NaN where the camera is unknown.

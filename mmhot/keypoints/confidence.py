@@ -210,7 +210,7 @@ class DropUncertain(KeypointStep):
 
 @dataclass(frozen=True, kw_only=True)
 class DropUncertainDetections(DropUncertain):
-    """Step ``confidence`` for keypoints of 2D models, whose scores are comparable."""
+    """Step ``confidence`` for keypoints of 2D models, which have comparable scores."""
 
     kpt_thr: Annotated[
         float,

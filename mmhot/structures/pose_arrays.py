@@ -13,8 +13,8 @@ state which. :func:`arrange_poses` finds out in this order:
 3. Axes: as stated, or those in which people stand
    (:func:`mmhot.structures.conventions.up_axes`).
 4. Handedness: as stated, or such that knees bend forwards.
-5. Positions: unknown for people without translations whose pelvis stays at the origin,
-   or who are behind the camera that sees them.
+5. Positions: without translations, they are unknown if the pelvis stays at the origin,
+   or if people are seen in pixels but are not in front of the camera.
 
 Each guess is logged, and arguments replace it.
 """
@@ -32,7 +32,7 @@ from mmhot.structures.rows import CheckedRows
 
 _LOGGER = logging.getLogger(__name__)
 LEFT_HANDED = '-left'
-"""Suffix of left-handed axes, such as Unity's and those of MMPose's 3D demo."""
+"""Suffix of left-handed axes, which Unity and MMPose's 3D demo have."""
 GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')

@@ -305,8 +305,8 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
 
     Returns:
         tuple[np.ndarray, list]: Numbers (...) int64, -1 where unknown; and the list of
-        names, in the order in which they first occur, whose indices are the numbers.
-        The list is empty if all IDs are numbers.
+        names, in the order of their first use. The number of a name is its index in
+        this list. The list is empty if all IDs are numbers.
 
     >>> number_tracks(['Ann', 'Bob', 'Ann', None])
     (array([ 0,  1,  0, -1]), ['Ann', 'Bob'])

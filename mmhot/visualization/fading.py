@@ -8,19 +8,19 @@ from mmhot.structures.clips_3d import Clip3D
 FADING = (0.05, 0.1)
 """Expected errors in meters: joints begin to fade at one, and vanish at the other."""
 _TRUNK = ('shoulder', 'hip')
-# Mean score of the detected joints of the trunk; below, the whole body fades. Bodies
-# that the 2D model may not know have halved scores, of 0.5 at most. Higher values fade
-# more.
+# Mean score of the detected joints of the trunk. With less, the whole body fades.
+# Bodies that the 2D model may not know have halved scores, 0.5 at most. Higher values
+# fade more bodies.
 _MIN_TRUNK_SCORE = 0.51
-_MIN_BODY_DOUBT = 0.7  # least doubt of each joint of such a body
+_MIN_BODY_DOUBT = 0.7  # smallest doubt of the joints of a body that fades as a whole
 
 
 def doubts(clip: Clip3D, rows: np.ndarray | slice) -> np.ndarray:
     """Return how much joints fade in drawings.
 
     Joints that were not detected in 2D (score 0) fade entirely, others by their
-    expected error. Joints with an unknown error (NaN) fade as their parents do. Bodies
-    whose trunk has low scores fade as a whole.
+    expected error. Joints with an unknown error (NaN) fade as their parents do. If the
+    trunk has low scores, the whole body fades.
 
     Args:
         clip (Clip3D): Poses.
