@@ -212,7 +212,7 @@ class Level:
     def learn(
         self, joints: np.ndarray, scores: np.ndarray, speeds: np.ndarray, step: float
     ) -> None:
-        """Learn the tilt from the people of a frame, some of whom may stand.
+        """Learn the tilt from the people of a frame; some of them may stand.
 
         Args:
             joints (np.ndarray): Human3.6M's joints in z-up axes of the camera, meters,

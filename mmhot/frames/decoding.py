@@ -197,7 +197,7 @@ def decode(
 
 
 def video_stream(container: av.container.InputContainer) -> Any:
-    """Return the video stream, rather than a cover picture, or None."""
+    """Return the video stream, rather than a cover image, or None."""
     return container.streams.best('video')
 
 

@@ -225,7 +225,7 @@ def test_the_loop_of_the_page_runs_with_each_version_of_gmr(clip, monkeypatch, n
 
 
 def test_people_keep_their_size_while_they_are_out_of_view(clip):
-    """One of two, whom a lifter measures 5 % larger in every other second."""
+    """A lifter measures one of two people 5 % larger in every other second."""
     placer = PeoplePlacer(PlaceOptions(height=1.75))
     live = {0: [], 1: []}
     for row in range(len(clip)):

@@ -250,7 +250,7 @@ def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, seen):
         # lost in the middle of a gap, of keyframes 6 and 14: searched in its others
         (lambda n: n not in (9, 10), 1),
     ],
-    ids=['new', 'nobody', 'lost in a gap'],
+    ids=['new', 'no people', 'lost in a gap'],
 )
 def test_people_are_found_in_all_frames_with_them(is_there, detections):
     world = World(lambda n: (100, 100) if is_there(n) else None)

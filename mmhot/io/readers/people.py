@@ -171,13 +171,13 @@ def gather(
         pairs (Sequence): Frame number and person.
         header (Mapping): Fields that the source states for all people.
         size (int): Coordinates of the points to read, 2 or 3. People without them are
-            left out. If nobody has them, points of the other kind are read.
+            left out. If no person has them, points of the other kind are read.
 
     Returns:
         Rows: One row per person, in the order of the pairs; missing values are NaN.
 
     Raises:
-        ValueError: If nobody has points.
+        ValueError: If no person has points.
 
     >>> nose = [[612.0, 110.0, 0.9]]
     >>> gather([(4, {'points_2d': nose}), (5, {'points_2d': nose})], {}).points.shape

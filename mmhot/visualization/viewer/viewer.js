@@ -227,7 +227,7 @@ function toggleJoint([person, joint]) {
   if (number >= 0) toggleCurve(number);
 }
 
-// Choose the person whose contacts and ranges are shown, and whom the camera follows.
+// Choose the person whose contacts and ranges are shown, and which the camera follows.
 function choose(person) {
   state.person = person;
   drawContacts();
@@ -461,7 +461,7 @@ function write(brush, text, x, y, taken) {
   }
 }
 
-// Return the person whose curves are shown and whom the camera follows: the last one that was
+// Return the person whose curves are shown and which the camera follows: the last one that was
 // clicked, or else the first that is shown.
 const followed = () => [state.person, ...people].find((person) => person?.visible) || people[0];
 
