@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     chosen = [
         model
         for model in models
-        if any(pattern in name.lower() for name in [*_names_of(model), model.task])
+        if pattern in ' '.join([*_names_of(model), model.task]).lower()
         and (model.weights or not only_shipped)
     ]
     if not chosen:
