@@ -153,7 +153,9 @@ class Inferencer(BaseMMPoseInferencer):
         """Return a video, or a list of images: paths and arrays (H, W, 3)."""
         self._video_input = False
         if isinstance(inputs, np.ndarray):
-            inputs = [inputs]
+            return [inputs]
+        if isinstance(inputs, Sequence) and not isinstance(inputs, str):
+            return list(inputs)
         if not isinstance(inputs, str | Path):
             # Arrays are copied, as a generator may fill one buffer again and again.
             return [x.copy() if isinstance(x, np.ndarray) else x for x in inputs]
@@ -281,12 +283,11 @@ class Inferencer(BaseMMPoseInferencer):
         if they are drawn.
         """
         open_renderer = cache(partial(_open_renderer, lifted))
-        for index, name in enumerate(names):
-            people = [
-                track.take(np.flatnonzero(track.frames == index))
-                for track in clip.tracks
-                if index in track.frames
-            ]
+        detected: list[list[Track2D]] = [[] for _ in names]  # people by frame
+        for track in clip.tracks:
+            for row, frame in enumerate(track.frames.tolist()):
+                detected[frame].append(track.take(np.array([row])))
+        for index, (name, people) in enumerate(zip(names, detected, strict=True)):
             poses = lifted and lifted.take(np.flatnonzero(lifted.frame == index))
             sample = _make_sample(people, poses)
             shape = clip.height, clip.width
