@@ -16,12 +16,10 @@ from mmhot.io.arrays import depth_of
 def to_mmpose(document: Any) -> dict[str, Any] | None:
     """Convert a document to MMPose's keys; None if it is of another program."""
     frames = document.get('keypoints') if isinstance(document, Mapping) else None
-    if not isinstance(frames, list) or not any(frames):
+    if not (isinstance(frames, list) and all(isinstance(x, Mapping) for x in frames)):
         return None
-    if not all(
-        isinstance(frame, Mapping) and {*map(depth_of, frame.values())} <= {2}
-        for frame in frames
-    ):
+    people = [person for frame in frames for person in frame.values()]
+    if not people or any(depth_of(person) != 2 for person in people):
         return None
     return {
         'frames': [
