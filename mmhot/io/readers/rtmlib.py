@@ -37,11 +37,12 @@ def read_people(content: Any) -> Rows | None:
 
     def stack(frames: tuple[np.ndarray, ...], missing: float) -> np.ndarray:
         """Stack arrays (P, ...), filled up to the largest number of people."""
-        shape = (len(frames), most, *frames[0].shape[1:])
-        stacked = np.full(shape, missing, np.float64)
-        for row, people in zip(stacked, frames, strict=True):
-            row[: len(people)] = people
-        return stacked
+        return np.stack(
+            [
+                np.append(x, np.full((most - len(x), *x.shape[1:]), missing), 0)
+                for x in frames
+            ]
+        )
 
     points, *scores = zip(*pairs, strict=True)
     return Rows(stack(points, np.nan), stack(scores[0], 0) if scores else None)
