@@ -221,11 +221,11 @@ def _count(value: object, counts: dict[int, float]) -> float:
     if isinstance(value, np.ndarray):
         if not value.dtype.hasobject:
             return value.size
-        parts = value.ravel().tolist()
+        parts: Iterable = value.ravel().tolist()
     elif isinstance(value, dict):
-        parts = list(value.values())
+        parts = value.values()
     elif isinstance(value, list | tuple):
-        parts = list(value)
+        parts = value
     else:
         return 1
     if id(value) not in counts:
@@ -251,9 +251,11 @@ def depth_of(value: Any) -> int:
     >>> depth_of([[1, 2], [3, 4]])
     2
     """
-    if isinstance(value, list | tuple):
-        return 1 + (depth_of(value[0]) if value else 0)
-    return np.ndim(value)
+    axes = 0
+    while isinstance(value, list | tuple):
+        value = value[0] if value else None
+        axes += 1
+    return axes + np.ndim(value)
 
 
 def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
