@@ -146,13 +146,13 @@ def _send_video(
     rr: ModuleType, stream: 'RecordingStream', clip: Clip3D, export: Export
 ) -> None:
     """Send the video as a file in AV1, with the time of each of its frames."""
+    import av  # The command's help imports this module, but not PyAV.
+    from av.video.reformatter import Colorspace
+
     # The encoder would write its settings to stderr.
     os.environ.setdefault('SVT_LOG', '1')
     count = int(clip.frame.max() - clip.frame.min()) + 1
     times: list[tuple[int, float]] = []
-    import av  # The command's help imports this module, but not PyAV.
-    from av.video.reformatter import Colorspace
-
     file = BytesIO()
     with av.open(file, 'w', format='mp4') as container:
         for frame in export.footage or ():

@@ -31,9 +31,7 @@ Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 _MAX_LIFT = 0.15  # meters above an ankle's height in standing; higher feet stay as is
 _MAX_LEAN = np.radians(45)  # radians; feet that lean more are leveled less
 # The direction in which a foot points is smoothed while its ankle rests.
-YAW_ERROR = (
-    0.2  # radians; standard deviation of the direction seen; higher smooths more
-)
+YAW_ERROR = 0.2  # radians; deviation of the direction seen; higher smooths more
 YAW_CHANGE = 10.0  # radians per meter that the ankle moves; higher smooths less
 MIN_STEP = 3e-4  # meters per frame; slower ankles count as moving by this much
 MAX_YAW = np.radians(30)  # radians; largest correction of a direction
@@ -361,8 +359,8 @@ def fit_rigid_skeleton(
 
     Args:
         positions (np.ndarray): Joints in meters, z up, without NaN, (T, K, 3).
-        skeleton (Skeleton): Joint tree. The root is first, and one joint is called
-            'thorax' unless offsets are given.
+        skeleton (Skeleton): Joint tree. Parents come before their children, the root
+            first. One joint is called 'thorax' unless offsets are given.
         offsets (np.ndarray, optional): Offsets of the rest pose, (K, 3). Default:
             :func:`rest_offsets`.
 
