@@ -71,8 +71,9 @@ class Capture:
         self.seen = 0  # frames that arrived
         self.dropped = 0  # frames that were replaced by newer ones
         self.ended: str | None = None  # reason of the end, unless it was asked to stop
-        # Frames, reasons, an error of the thread, and None at the end
-        self._items: deque[Frame | str | Exception | None] = deque()
+        # Frames, reasons, and None at the end
+        self._items: deque[Frame | str | None] = deque()
+        self._failure: Exception | None = None  # error of the thread
         self._changed = threading.Condition()
         self._start = time.monotonic()
         self._shift = math.inf  # seconds that are added to timestamps
@@ -89,8 +90,6 @@ class Capture:
                     if not self._changed.wait_for(lambda: self._items, _POLL):
                         continue
                     item = self._items.popleft()
-                if isinstance(item, Exception):
-                    raise item
                 if item is None:
                     break
                 yield item
@@ -98,14 +97,16 @@ class Capture:
             self.stop.set()
             # A thread that waits for the network ends on its own.
             thread.join(timeout=1.0)
+        if self._failure is not None:
+            raise self._failure
 
     def _run(self) -> None:
         """Read and reconnect; runs in the thread."""
         try:
             self._reconnect()
-            self._put(None)
         except Exception as error:  # raised where frames are consumed
-            self._put(error)
+            self._failure = error
+        self._put(None)
 
     def _reconnect(self) -> None:
         """Read until the stream ends, is stopped, or is lost for too long."""
@@ -150,7 +151,7 @@ class Capture:
             return str(error)
         return self.stream.ended
 
-    def _put(self, item: Frame | str | Exception | None) -> None:
+    def _put(self, item: Frame | str | None) -> None:
         """Queue an item; a frame replaces the waiting frame."""
         with self._changed:
             if isinstance(item, Frame):

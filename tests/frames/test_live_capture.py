@@ -69,6 +69,13 @@ def test_a_duration_ends_a_stream_that_has_no_end():
     assert capture.ended is None
 
 
+def test_an_error_that_came_when_reading_was_stopped_is_raised():
+    stop = threading.Event()
+    script = [0, partial(stop.wait, SECONDS), ValueError('too large')]
+    with pytest.raises(ValueError, match='^too large$'):
+        list(Capture(ScriptedStream([script]), duration=0.1, stop=stop))
+
+
 def test_times_are_the_streams_own_until_its_clock_is_set():
     capture = Capture(ScriptedStream([]))
     stamps = [100.0, 100.1, 100.2, 3.0, 3.1, 90.0, np.nan, np.nan, np.nan]
