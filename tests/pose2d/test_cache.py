@@ -51,6 +51,17 @@ def test_damaged_files_are_computed_again(run, detector, tmp_path, caplog):
         np.testing.assert_array_equal(again.keypoints_3d, first.keypoints_3d)
 
 
+def test_kept_files_that_are_links_are_computed_again(run, detector, tmp_path):
+    assert run() == 0
+    for kept in kept_files(tmp_path):
+        kept.rename(tmp_path / kept.name)
+        kept.symlink_to(tmp_path / kept.name)
+    detector.calls.clear()
+    assert run(resume=True) == 0
+    assert len(detector.calls) == 10
+    assert not any(kept.is_symlink() for kept in kept_files(tmp_path))
+
+
 def test_people_and_what_was_observed_are_loaded_again(tmp_path):
     observer, rng = AppearanceObserver('coco-17'), np.random.default_rng(0)
     shapes = (4,), (), (17, 2), (17,)
