@@ -150,6 +150,8 @@ class TurnedCrops(PoseEstimator):
                 degrees.
         """
         people = crops_of(images, boxes)
+        if not people:
+            return estimate(images, boxes)
         confidence, turns = map(np.concatenate, zip(*priors, strict=True))
         poses, turns = self._estimate_first(estimate, people, turns)
         points, scores = poses

@@ -111,6 +111,11 @@ def test_turns_are_chosen_by_the_fast_estimator():
     assert estimate.calls == 1 + 3 + 1
 
 
+def test_images_without_people_have_no_poses():
+    [(points, scores)] = run([np.zeros((80, 120, 3), np.uint8)], [np.zeros((0, 4))])
+    assert (points.shape, scores.shape) == ((0, 2, 2), (0, 2))
+
+
 @pytest.mark.parametrize(('before', 'crops'), [(0.3, 1), (np.nan, 4), (0.9, 4)])
 def test_videos_turn_crops_only_where_the_confidence_falls(before, crops):
     image, box = draw((20, 40), (70, 40))
