@@ -236,7 +236,8 @@ class MotionBERTDataset(ClipDataset):
         """Yield the recordings of the arrays of a split."""
         sources = np.asarray(data['source'])
         joints = np.asarray(data['joint3d_image'], np.float32)
-        scale = data.get('2.5d_factor', self.millimeters_per_pixel)
+        scale = data.get('2.5d_factor')
+        scale = self.millimeters_per_pixel if scale is None else scale
         if scale is None:
             raise ValueError(
                 f'{self.split} has no 2.5d_factor, the millimeters per pixel: set '
