@@ -7,6 +7,7 @@ several prune depths, the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -272,7 +273,8 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
     """Return counts of kept frames; raise unless they fall, from ``T`` or less to 1."""
     most = num_frames
     for keep in keeps:
-        if not (isinstance(keep, int) and 1 <= keep <= most):
+        is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
+        if not (is_count and 1 <= keep <= most):
             raise ArgumentError(
                 f'{{{name}}} must be from 1 to %s, got %r for %s frames',
                 most,
@@ -280,7 +282,7 @@ def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]
                 num_frames,
             )
         most = keep - 1
-    return list(keeps)
+    return [int(keep) for keep in keeps]
 
 
 def _resample(table: Tensor, count: int) -> Tensor:

@@ -59,7 +59,7 @@ def test_given_frames_are_kept_instead():
     torch.testing.assert_close(feats.kept_by_pruner, (first, second))
 
 
-@pytest.mark.parametrize('keep', [9.0, '9', 0, 28, [5, 3]])
+@pytest.mark.parametrize('keep', [9.0, '9', True, 0, 28, [5, 3]])
 def test_invalid_keep_counts_are_refused(keep):
     hourglass = build(('ClusterPruner', 9, 1))
     with pytest.raises(ValueError, match=r'^keep must be .*, got '):
