@@ -57,6 +57,8 @@ class ReportHook(Hook):
 
 def _differences(runner: Runner, checkpoint: dict) -> list[str]:
     """List the settings of a checkpoint that differ from the config's."""
+    if isinstance(runner.param_schedulers, dict):  # several optimizers, by name
+        return []
     groups = runner.optim_wrapper.state_dict().get('param_groups', ())
     schedulers = [x.state_dict() for x in runner.param_schedulers or ()]
     configured = _settings([*groups, *schedulers])
