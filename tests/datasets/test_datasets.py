@@ -86,6 +86,7 @@ def test_indices_select_windows(tmp_path):
         (dict(num_targets=28), r'num_targets \(28\) must be from 1 to seq_len \(27\)'),
         (dict(num_targets=0), 'must be from 1'),
         (dict(num_targets=2), 'and both odd or both even'),
+        *(({x: 0}, f'{x} must be') for x in ('stride', 'times', 'downsample')),
         *(
             (
                 dict(split_file='cmu_split.json', split=x),

@@ -129,6 +129,9 @@ def test_wrong_videopose3d_files_are_an_error(tmp_path):
         videopose3d(tmp_path, ann_file=CPN)
     with pytest.raises(FileNotFoundError, match='none.npz does not exist; see "Human3'):
         videopose3d(tmp_path, ann_file='none.npz')
+    (tmp_path / 'cameras.pkl').write_bytes(pickle.dumps({}))
+    with pytest.raises(ValueError, match='cameras.pkl lacks camera .* of S1, or its'):
+        videopose3d(tmp_path)
 
 
 def motionbert(folder, split='test', **settings):

@@ -83,7 +83,7 @@ def test_rtmpose_trains_with_group_attention(tmp_path, run_tool):
     assert all(x.grad.abs().sum() > 0 for x in head.parameters())
 
 
-def test_keypoints_of_another_order_are_refused():
+def test_dense_keypoints_and_another_order_are_refused():
     names = [point['name'] for point in METAINFO['keypoint_info'].values()]
     settings = dict(
         in_channels=8,
@@ -102,3 +102,15 @@ def test_keypoints_of_another_order_are_refused():
         ValueError, match='keypoint 0 is top in model.head .*, but tail in'
     ):
         _compare_keypoints(head, known)
+    settings |= dict(
+        out_channels=133,
+        metainfo=None,
+        skeleton='coco-wholebody-133',
+        groups=[
+            ('head', 'face'),
+            ('upper_body', 'left_hand', 'right_hand'),
+            ('lower_body', 'left_foot', 'right_foot'),
+        ],
+    )
+    with pytest.raises(ValueError, match='must not have dense keypoints'):
+        MODELS.build(dict(type='GroupRTMCCHead', **settings, attention=attention))

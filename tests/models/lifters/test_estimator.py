@@ -65,9 +65,15 @@ def test_keep_of_test_cfg_applies_in_evaluation_only():
             r'one number for each pruner \(1\), got',
         ),
         ('MotionAGFormer', 'ClusterPruner', dict(keep=3), 'keep=3 is not possible'),
+        (
+            'MotionAGFormer',
+            dict(type='ClusterPruner', num_keep=1, depth=2),
+            None,
+            r'num_neighbors must be from 1 to .* num_keep: 1\), got 2',
+        ),
     ],
 )
-def test_invalid_test_cfg_is_refused_when_the_model_is_built(
+def test_invalid_settings_are_refused_when_the_model_is_built(
     host, pruner, setting, message
 ):
     with pytest.raises(ValueError, match=message):
