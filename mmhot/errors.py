@@ -39,7 +39,9 @@ _NO_IMAGE = '{}: missing, or cannot be read as an image'
 # the cache need it, too.
 _EXPLANATIONS = (
     (MemoryError, '', _NO_MEMORY),
-    (Exception, "out of memory|can't allocate memory", _NO_MEMORY),  # PyTorch
+    # PyTorch; errors of users' steps have the same words, and keep the step's name
+    (RuntimeError, 'out of memory', _NO_MEMORY),
+    (Exception, "can't allocate memory", _NO_MEMORY),  # PyTorch
     (Exception, 'Insufficient memory', _NO_MEMORY),  # OpenCV
     (Exception, 'Failed to allocate memory|bad_alloc', _NO_MEMORY),  # ONNX Runtime
     (Exception, r'(?s)occurs when loading `(.*?)`\.', _NO_IMAGE),  # MMPose
