@@ -396,9 +396,12 @@ def test_photos_of_a_folder_are_clips_of_their_own(tmp_path, names):
     assert names_of(folder, fps=5) == ['photos']
 
 
-def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path):
+def test_numbered_images_are_a_sequence_unless_their_sizes_differ(tmp_path, caplog):
     folder = folder_of(tmp_path / 'walk', 'f_000.png', 'f_030.png', 'f_060.png')
+    assert names_of(folder, fps=25) == ['walk']
+    assert 'taken for a video' not in caplog.text
     assert names_of(folder) == ['walk']
+    assert 'its numbered images are taken for a video' in caplog.text
     (folder / 'f_060.png').write_bytes(b'broken')
     assert names_of(folder) == ['walk']
     data = cv2.imencode('.png', gray_image(size=(48, 64)))[1]
@@ -429,6 +432,12 @@ def test_hashes_in_names_do_not_number_frames(tmp_path, form, caplog):
     numbers = number_frames(images, tmp_path)
     assert [numbers[90 - n] for n in range(len(names))] == [*range(len(names))]
     assert 'IDs' not in caplog.text
+
+
+def test_ids_number_frames_if_names_do_not(tmp_path, caplog):
+    images = [dict(id=7 + n, file_name=x) for n, x in enumerate(('a.png', 'b.png'))]
+    assert number_frames(images, tmp_path) == {7: 0, 8: 1}
+    assert 'names of images do not number the frames; their IDs do' in caplog.text
 
 
 CLOCKS = [

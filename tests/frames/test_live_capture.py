@@ -145,6 +145,9 @@ def test_remote_videos_are_read_like_files(tmp_path):
         assert video.ended is None
         with pytest.raises(ValueError, match=f'^{address}/none.mp4 is not a read'):
             open_inputs([f'{address.replace("//", "//user:secret@")}/none.mp4'])
+    # without an answer nothing is known of the content
+    with pytest.raises(ValueError, match=r'not a readable video: [^(]+$'):
+        open_inputs([f'{address}/clip.mp4'])
 
 
 def test_pages_are_no_videos():

@@ -138,6 +138,9 @@ def test_tracked_people_are_redetected(video):
     [row] = np.flatnonzero(found.people[9].bbox_scores == 0.5)
     tracked = poses_2d.detector.tracked.keypoints[0]
     np.testing.assert_array_equal(tracked, found.people[9].keypoints[row])
+    # what is detected again is filtered, too
+    poses_2d.filter_boxes = lambda boxes: tuple(values[:1] for values in boxes)
+    assert {len(people) for people in poses_2d(VideoFile(video)).people} == {1}
 
 
 def test_every_frame_of_short_videos_is_detected(tmp_path):

@@ -15,10 +15,28 @@ import pytest
 from browser import open_tab
 from clip_files import SKATER
 
+from mmhot.cli.dispatch import main
+from mmhot.errors import install_extra
 from mmhot.io.lifted import read_lifted
 
 # Addresses that need no network.
 _WITHIN = ('data:', 'blob:', 'about:')
+
+
+@pytest.mark.parametrize('content', [None, "raise ImportError('no pydantic')"])
+def test_without_gradio_one_line_says_what_to_install(
+    monkeypatch, tmp_path, capfd, content
+):
+    if content is None:
+        monkeypatch.setitem(sys.modules, 'gradio', None)
+    else:  # it is damaged
+        (tmp_path / 'gradio.py').write_text(content)
+        monkeypatch.delitem(sys.modules, 'gradio', raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+    assert main(['ui']) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith('mmhot ui: error: mmhot ui needs gradio (')
+    assert line.endswith(install_extra('ui'))
 
 
 @pytest.fixture
@@ -167,6 +185,29 @@ def test_the_next_run_has_the_2d_keypoints_of_the_last(tmp_path):
     assert [*tmp_path.iterdir()] == [second]
     assert (second / '.mmhot-cache/a.npz').read_bytes() == b'a'
     assert not (second / 'walk.npz').exists()
+
+
+def test_progress_has_the_time_left(tmp_path, monkeypatch):
+    from mmhot.ui import progress
+
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: clock.now)
+    path = tmp_path / 'progress'
+    assert progress.progress_html(path) == ''
+    with progress.bars_to_file(path)('<walk>: 2D') as show:
+        clock.now += 10
+        show(25, 100)
+        text = progress.progress_html(path)
+        assert '&lt;walk&gt;: 2D, frame 25 of 100, 30 s left' in text
+        assert 'value="0.250"' in text
+        clock.now += 0.05
+        show(26, 100)  # too soon
+        assert progress.progress_html(path) == text
+        show(100, 100)
+        assert '100 of 100, 0 s left' in progress.progress_html(path)
+        clock.now += 1
+        show(101, 0)
+        assert 'value' not in progress.progress_html(path)
 
 
 @pytest.mark.slow(reason='needs Gradio')
