@@ -90,6 +90,7 @@ def _clip(name: str, view: dict, cameras: dict) -> Clip:
         arrays['lifting_target'], None, *_JOINTS
     )
     video = name.split('.')[0]
+    valid = view.get('valid')
     # The size in MMPose's file has a mistyped height in training cameras.
     width, height = _OTHER_SIZES.get(video, _USUAL_SIZE)
     return Clip(
@@ -99,5 +100,5 @@ def _clip(name: str, view: dict, cameras: dict) -> Clip:
         fps=_FPS,
         arrays=arrays,
         constants=dict(camera_param=dict(cameras.get(video, {}), w=width, h=height)),
-        valid=np.ravel(view['valid']) > 0 if 'valid' in view else None,
+        valid=None if valid is None else np.ravel(valid) > 0,
     )
