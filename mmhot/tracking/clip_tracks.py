@@ -179,9 +179,8 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
         shared = box_overlap(before.boxes[-1], after.boxes[0])
         return float((1 - shared) / (1 - _LIMITS.min_shared))
     span = _LIMITS.motion_span * fps
-    backwards = before.take(np.arange(len(before.frames))[::-1])
-    center, speed, size = _motion(backwards, span)
-    next_center, next_speed, next_size = _motion(after, span)
+    center, speed, size = _motion(before.frames[::-1], before.boxes[::-1], span)
+    next_center, next_speed, next_size = _motion(after.frames, after.boxes, span)
     if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
         return np.inf
     # Both are extrapolated to the middle of the gap.
@@ -191,15 +190,18 @@ def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
     return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
 
 
-def _motion(track: Track2D, span: float) -> tuple[np.ndarray, np.ndarray, float]:
-    """Estimate the motion in the first frame of a track, which may be reversed.
+def _motion(
+    frames: np.ndarray, boxes: np.ndarray, span: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Estimate the motion in the first of the frames (T,), which may be reversed.
 
-    Boxes within ``span`` frames are used. Returns the center of the first box (2,) in
-    pixels, the velocity (2,) in pixels per frame, and the person's size in pixels.
+    Boxes (T, 4) within ``span`` frames are used. Returns the center of the first box
+    (2,) in pixels, the velocity (2,) in pixels per frame, and the person's size in
+    pixels.
     """
-    near = abs(track.frames - track.frames[0]) <= max(1, span)
-    frames = track.frames[near]
-    boxes = track.boxes[near].astype(np.float64)
+    near = abs(frames - frames[0]) <= max(1, span)
+    frames = frames[near]
+    boxes = boxes[near].astype(np.float64)
     centers = (boxes[:, :2] + boxes[:, 2:]) / 2
     size = float(box_size(boxes).mean())
     velocity = np.zeros(2)
