@@ -28,7 +28,7 @@ from mmhot.structures.people import (
     match_boxes,
 )
 
-_NOBODY = np.zeros(0, int)  # rows of no person
+_NO_ROWS = np.zeros(0, int)
 
 Redetect = Callable[[int, People], Boxes]
 """Function that detects the people in a frame.
@@ -149,7 +149,7 @@ class ChunkTracker:
         self._redetect = redetect
         self._end = len(times) - 1
         # Lost people in the boxes where they are expected
-        self._lost = Keyframe(-1, _NOBODY, previous[-1].take(_NOBODY))
+        self._lost = Keyframe(-1, _NO_ROWS, previous[-1].take(_NO_ROWS))
         # Positions of the frames in which people are detected to find them again
         self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
@@ -294,7 +294,7 @@ class ChunkTracker:
         found = Keyframe(tracked.position, ids[rows], people).take(is_new)
         self._lost = lost.take(~np.isin(lost.ids, found.ids))
         if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
-            self._lost = lost.take(_NOBODY)
+            self._lost = lost.take(_NO_ROWS)
             self._looks = []
         return tracked.join(found)
 

@@ -70,7 +70,8 @@ class VideoPoseEstimator:
         gaps (Gaps): Gaps between keyframes that are interpolated.
         det_factor (float): Factor of the detector's usual interval.
         filter_boxes (Callable): Selects some of the valid boxes (P, 4) and scores (P,)
-            in an image; all by default.
+            in an image; all by default. It is not part of :attr:`identity`, which names
+            caches.
     """
 
     detector: Detector
