@@ -159,6 +159,7 @@ def load_objects(path: Path) -> Any:
 
 
 def _load(path: Path) -> Any:
+    """Load a file by its first bytes: an archive, an array or a pickle."""
     with path.open('rb') as file:
         start = file.read(2)
         file.seek(0)
@@ -170,6 +171,7 @@ def _load(path: Path) -> Any:
 
 
 def _load_archive(path: Path) -> dict[str, Any]:
+    """Load all arrays of an ``.npz`` file by name, also arrays of objects."""
     values = {}
     with np.load(path, allow_pickle=False) as archive:
         check_sizes(archive.zip, archive.files, path.stat().st_size)

@@ -46,7 +46,7 @@ def check_targets(
 
 
 def lock(file: RawIOBase, path: Path) -> None:
-    """Lock a file until this process ends.
+    """Lock a file until it is closed, at the latest when this process ends.
 
     On Windows files are not locked: two processes may write to the same file.
 

@@ -87,7 +87,7 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
             'keypoints must be an array, or a list with the result of each frame, '
             f'got {type(content).__name__}'
         )
-    if not hasattr(content, '__len__'):  # Results may hold images: they are dropped.
+    if not hasattr(content, '__len__'):  # Keep no images of results.
         content = [*map(plain, content)]
     header, content = _unwrap(content)
     if _are_numbers(content):
