@@ -63,9 +63,9 @@ def find_contradictions(
         str: One contradiction in words.
     """
     relative = body - body[:, :1]
+    mirrored = relative[:, _BODY.flip_indices]
     for limb, joints in _LIMBS.items():
         before = relative[:-1, joints]
-        mirrored = relative[:, _BODY.flip_indices]
         step = np.linalg.norm(relative[1:, joints] - before, axis=-1).mean(1)
         swapped = np.linalg.norm(mirrored[1:, joints] - before, axis=-1).mean(1)
         is_swapped = step > np.maximum(limits.min_step, limits.min_step_ratio * swapped)

@@ -129,12 +129,12 @@ def gather_evidence(
 
     def smooth(values: np.ndarray) -> np.ndarray:
         sigma = scales.smoothing * clip.fps
-        values = values[rows].astype(np.float64)
+        values = values.astype(np.float64)
         return scipy.ndimage.gaussian_filter1d(values, sigma, axis=0, mode='nearest')
 
-    disagreement = np.log(smooth(evidence.disagreement) + scales.offset)
-    correction = np.log(smooth(evidence.correction) + scales.offset)
-    confidence = smooth(np.minimum(clip.confidence, scales.confident))
+    disagreement = np.log(smooth(evidence.disagreement[rows]) + scales.offset)
+    correction = np.log(smooth(evidence.correction[rows]) + scales.offset)
+    confidence = smooth(np.minimum(clip.confidence[rows], scales.confident))
     poses = clip.keypoints_3d[rows]
     left, right = np.moveaxis(poses[:, _SHOULDERS], 1, 0)
     directions = evidence.directions[rows]
