@@ -434,12 +434,6 @@ def test_hashes_in_names_do_not_number_frames(tmp_path, form, caplog):
     assert 'IDs' not in caplog.text
 
 
-def test_ids_number_frames_if_names_do_not(tmp_path, caplog):
-    images = [dict(id=7 + n, file_name=x) for n, x in enumerate(('a.png', 'b.png'))]
-    assert number_frames(images, tmp_path) == {7: 0, 8: 1}
-    assert 'names of images do not number the frames; their IDs do' in caplog.text
-
-
 CLOCKS = [
     'cam_%Y-%m-%d_%H-%M-%S-{ms}.png',
     'frame_%H%M%S.{ms}.png',
