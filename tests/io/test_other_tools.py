@@ -10,7 +10,6 @@ import torch
 from clip_files import SIZE, assert_refused, coco_result, dump, walk
 
 import mmhot
-from mmhot.errors import pip
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 
@@ -185,14 +184,9 @@ def test_joints_are_found_by_name(tmp_path, caplog, names, skeleton, missing):
     assert bool(caplog.messages) == (missing > 0 or 'snout' in names)
 
 
-def test_bad_files_of_other_tools_give_one_line(tmp_path, monkeypatch):
+def test_people_without_ids_of_other_tools_are_refused(tmp_path):
     crowd = openpose(tmp_path / 'crowd', POSES, ids=False)
     assert_refused(crowd, '2 people in frame 7 but no track IDs', **SIZE)
     assert len(read_keypoints(crowd, single='largest', **SIZE).tracks) == 1
-    path = sleap(tmp_path / 'b.h5', POSES, monkeypatch)
-    monkeypatch.setitem(sys.modules, 'h5py', None)
-    assert_refused(path, f'is HDF5, which needs h5py: {pip("install", "h5py")}', **SIZE)
     with pytest.raises(ValueError, match=r'2 people in frame 7 .*model.track\(\)'):
         mmhot.lift(ultralytics(POSES, ids=False), fps=25)
-    with pytest.raises(ValueError, match='does not state width, height'):
-        mmhot.lift(supervision(POSES), fps=25)

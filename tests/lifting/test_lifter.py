@@ -102,7 +102,6 @@ def test_results_do_not_depend_on_batches_and_other_people(checkpoint, lifter):
     people = [track(range(n), wiggling(n, n), number=n) for n in (1, 40, 13)]
     seen = []
     together = lifter(clip_of(*people), lambda *counts: seen.append(counts))
-    assert seen == sorted(seen)
     assert seen[-1] == (54, 54)  # frames of the clip
     small = Lifter(checkpoint=checkpoint, accuracy='fast')
     small.batch_size = 3
