@@ -382,7 +382,7 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
         _LOGGER.warning(
-            '%s: hardly anybody stands upright: the camera is assumed to be level',
+            '%s: hardly any person stands upright: the camera is assumed to be level',
             seen.name,
         )
         return _NO_AXES, FLOOR.level_tilt_error

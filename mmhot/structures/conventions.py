@@ -393,7 +393,7 @@ def _votes_by_direction(body: np.ndarray, may_hang: bool) -> dict[str, int]:
     """Return 1 for axes along which most bodies (N, 17, 3) stand, 0 for others.
 
     People with both hands beyond the head may hang, or stand on their hands, and do not
-    vote. If hardly anybody else is seen, and they ``may_hang``, they vote for both
+    vote. If hardly any other pose is seen, and they ``may_hang``, they vote for both
     directions.
     """
     _, directions, has_hands_up = _segments(body)
