@@ -249,8 +249,6 @@ def tool_error(tool_output):
         code, _, err = tool_output(name, *args)
         (line,) = [line for line in err.splitlines() if 'error: ' in line]
         assert code == 2
-        # loggers of earlier tests may write to files that are closed
-        err = err.replace('--- Logging error ---\nTraceback', '')
         assert 'Traceback' not in err
         return line
 
@@ -267,11 +265,19 @@ def work_folder(tmp_path, monkeypatch):
 def _reset_managers():
     """Drop global instances, which later runs of one name would share.
 
-    Visualizers would write to an earlier run's files, and its checkpoints count.
+    Runs of equally named configs share them within a second. Visualizers would write
+    to an earlier run's files, loggers to its output, and its checkpoints count.
     """
-    modules = map(sys.modules.get, ('mmengine.visualization', 'mmengine.logging'))
-    names = 'Visualizer', 'MessageHub'
-    classes = [getattr(*each) for each in zip(modules, names, strict=True) if each[0]]
+    managers = {
+        'Visualizer': 'mmengine.visualization',
+        'MessageHub': 'mmengine.logging',
+        'MMLogger': 'mmengine.logging',
+    }
+    classes = [
+        getattr(sys.modules[module], name)
+        for name, module in managers.items()
+        if module in sys.modules
+    ]
     for manager in classes:
         classes += manager.__subclasses__()
         manager._instance_dict.clear()
