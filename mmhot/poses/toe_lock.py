@@ -74,10 +74,12 @@ def hold_foot(
         length_error=errors.length,
     )
     toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
-    # Exact lengths: the law of cosines gives the angle between toe and heel.
+    # Exact lengths: the law of cosines gives the angle between toe and heel. Toes that
+    # are never seen may be at the ankle.
     toe = unit_vectors(toe)
     heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
-    cosine = np.clip((front**2 + back**2 - sole**2) / (2 * front * back), -1, 1)
+    sides = max(2 * front * back, 1e-9)
+    cosine = np.clip((front**2 + back**2 - sole**2) / sides, -1, 1)
     heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
     return ankle + np.stack([front * toe, back * heel], 1)
 
