@@ -334,14 +334,15 @@ main()
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
-@pytest.mark.parametrize('name', ['SIGTERM', 'SIGHUP', 'SIGINT'])
-def test_no_signal_leaves_a_temporary_file(tmp_path, name, capsys):
+@pytest.mark.parametrize(
+    'number', [getattr(signal, x, x) for x in ('SIGTERM', 'SIGHUP', 'SIGINT')]
+)
+def test_no_signal_leaves_a_temporary_file(tmp_path, number, capsys):
     def act():
         with replacing(tmp_path / 'a.npz') as path:
             path.write_text('half')
             os.kill(os.getpid(), number)
 
-    number = getattr(signal, name)
     before = signal.signal(number, signal.SIG_DFL)  # under nohup, SIGHUP is ignored
     assert run_safely('mmhot', act) == 130
     assert capsys.readouterr().err == 'mmhot: interrupted\n'

@@ -121,5 +121,6 @@ def test_feet_without_contacts_keep_their_direction(walk):
     held = hold_foot(points, np.zeros(len(points)), seconds)
     assert np.linalg.norm(held - points[:, 1:], axis=-1).mean() < 0.01
     points[:, 1:] = points[:, :1]
-    held = hold_foot(points, np.ones(len(points)), seconds)
-    np.testing.assert_allclose(held, points[:, 1:], atol=1e-6)
+    np.testing.assert_allclose(
+        hold_foot(points, np.ones(len(points)), seconds), points[:, 1:], atol=1e-6
+    )
