@@ -157,10 +157,11 @@ def _logged(
     for item in capture:
         if isinstance(item, str):
             say(f'{label}: {item}; waiting')
+            yield item  # the frames that wait for later ones are written
             log.write_gap(item)
         else:
             log.see(item)
-        yield item
+            yield item
         if capture.dropped and not is_said:
             is_said = True
             _LOGGER.warning(
@@ -194,23 +195,26 @@ class StreamLog:
         self._values = values
         self._axes = values.of(StreamOutputOptions).axes
         self._size = (0, 0)  # width and height of the last header, pixels
+        self._started = ''  # when the first frame came, ISO 8601
         self._time: float | None = None  # time of the last frame, seconds
 
     def see(self, frame: Frame) -> None:
-        """Note the time of a frame for gaps; append a header if its size is new."""
-        height, width = frame.image.shape[:2]
+        """Note the time of a frame, for headers and gaps."""
+        now = datetime.now(UTC).isoformat(timespec='milliseconds')
+        self._started = self._started or now
         self._time = round(frame.time, 4)
-        if self._size != (width, height):
-            self._size = (width, height)
-            header = _header(self._chain, self._values, self._axes, self._size)
-            self._write('header', **header)
 
     def write_gap(self, reason: str) -> None:
         """Append an interruption after the last frame."""
         self._write('gap', time=self._time, reason=reason)
 
     def write_frame(self, poses: LivePoses) -> None:
-        """Append the poses of a frame."""
+        """Append the poses of a frame, after a header if its image size is new."""
+        height, width = poses.frame.image.shape[:2]
+        if self._size != (width, height):
+            self._size = (width, height)
+            header = _header(self._chain, self._values, self._axes, self._size)
+            self._write('header', **header, started=self._started)
         self.num_lifted += 1
         self._write(
             'frame',
@@ -282,7 +286,6 @@ def _header(
         'tilt': place.tilt,
         'origin': place.origin,
         'body_height': place.height,
-        'started': datetime.now(UTC).isoformat(timespec='milliseconds'),
         'width': size[0],
         'height': size[1],
         'focal_length': float(focal[0]),

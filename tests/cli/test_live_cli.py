@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import video_files
 from lifters import save_lifter
 from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
@@ -123,6 +124,24 @@ def test_ctrl_c_leaves_a_whole_file(infer_it, out):
     # none may have been lifted yet
     seen = found['summary'][0]['frames_seen']
     assert all(frame['frame_id'] <= seen for frame in found['frame'])
+
+
+def test_frames_of_a_new_size_follow_a_header(infer_it, out, monkeypatch):
+    def image(number):
+        return np.full((48, 64 if number < 8 else 32, 3), 10 * number, np.uint8)
+
+    monkeypatch.setattr(video_files, 'gray_image', image)
+    script = [(number / 50, number) for number in range(16)]
+    # The first frame opens the models; the next ones come slowly enough to be lifted.
+    script[1:] = [each for x in script[1:] for each in (lambda: time.sleep(0.05), x)]
+    assert infer_it('0', stream=ScriptedStream([script]), reconnect=0) == 1
+    width = 0
+    for line in (out / 'camera.jsonl').read_text().splitlines():
+        document = json.loads(line)
+        width = document.get('width', width)
+        if document['type'] == 'frame':
+            assert width == (64 if document['frame_id'] < 8 else 32)
+    assert width == 32
 
 
 def test_gaps_are_written_and_a_lost_stream_fails(infer_it, out, capfd):

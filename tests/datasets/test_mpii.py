@@ -73,5 +73,4 @@ def test_perfect_predictions_are_all_correct(config, people):
             keypoint_scores=np.ones((1, 16)),
         )
         metric.process(None, [sample.to_dict()])
-    found = metric.evaluate(2)
-    assert found['PCK'] == pytest.approx(100)
+    assert metric.evaluate(2)['PCK'] == pytest.approx(100)

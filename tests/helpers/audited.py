@@ -125,8 +125,7 @@ class Watch:
 def run(name, arguments, main, watch):
     """Run a case; return its exit code, last line and violations."""
     global watching, own
-    own = FOLDER / name
-    os.chdir(own / 'input')
+    os.chdir(FOLDER / name / 'input')
     found.clear()
     watch.opened()
     text = io.StringIO()

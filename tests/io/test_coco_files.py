@@ -84,8 +84,7 @@ def test_feet_and_camera_are_fitted_again(tmp_path):
     clip = mmhot.lift(SKATER, static_camera=True)
     assert {'camera', 'feet'} <= set(clip.steps)
     file, _ = written(clip, tmp_path / 'clip.coco.json')
-    moving = mmhot.lift(file)
-    assert 'camera' not in moving.steps
+    assert 'camera' not in mmhot.lift(file).steps
     again = mmhot.lift(file, static_camera=True)
     assert set(again.steps) == set(clip.steps)
     np.testing.assert_allclose(again.places(), clip.places(), atol=2e-3)

@@ -295,8 +295,7 @@ def test_objects_of_mediapipe_are_lifted_and_refined():
     results[3] = SimpleNamespace(pose_landmarks=[], pose_world_landmarks=[])
     lifted = mmhot.lift(iter(results), **SIZE)
     assert lifted.frame.tolist() == [*range(COUNT)]
-    clip = mmhot.refine(results, fps=25)
-    assert clip.frame.tolist() == [*range(COUNT)]
+    assert mmhot.refine(results, fps=25).frame.tolist() == [*range(COUNT)]
 
 
 def of_posenet(name, x, y):

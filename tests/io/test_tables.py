@@ -319,8 +319,7 @@ def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):
     assert_body(read_poses(path), clip, 'world')
     lying = {name: x[..., [2, 0, 1]] for name, x in joints.items()}
     caplog.clear()
-    read = read_poses(trc(path, lying, 'm', 'PathFileType\t'))
-    assert read.axes == 'world'
+    assert read_poses(trc(path, lying, 'm', 'PathFileType\t')).axes == 'world'
     assert 'read as y-up' in caplog.text
 
 

@@ -149,8 +149,7 @@ def test_batch_size_is_what_caches_hold(tmp_path):
 def test_keep_counts_can_change_after_training_and_are_in_the_name(tmp_path, caplog):
     recoverer = dict(type='AttentionRecoverer')
     checkpoint = checkpoint_of(tmp_path / 'a.pth', recoverer)
-    lifter = Lifter(checkpoint=checkpoint)
-    nine = lifter(wiggling_clip(30))
+    nine = Lifter(checkpoint=checkpoint)(wiggling_clip(30))
     assert nine.model == 'a (9 of 27 frames)'
     assert not caplog.records
     five = Lifter(checkpoint=checkpoint, keep=5)(wiggling_clip(30))

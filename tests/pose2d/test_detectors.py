@@ -151,8 +151,7 @@ def test_tracked_people_in_front_of_others_are_kept():
     around = np.float32([np.add(box, [-5, -5, 5, 5]) for box in (parent, child)])
     detector = PoseVerifiedDetector(Estimator(parent, child), Candidates())
     tracked = track(detector, around)
-    similarity = compare_all(tracked, tracked)
-    assert 0.2 < similarity[0, 1] < 0.75
+    assert 0.2 < compare_all(tracked, tracked)[0, 1] < 0.75
     assert len(detector.redetect(IMAGE, tracked)[0]) == 2
     # two tracks of one person
     again = track(detector, np.repeat(around[:1], 2, 0))

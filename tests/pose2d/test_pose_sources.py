@@ -148,8 +148,7 @@ def test_mmdet_detectors_find_people_or_their_own_objects(tmp_path, monkeypatch)
 
 
 def test_names_are_looked_up_in_our_index_and_mmposes():
-    ours = resolve(GTPT, names.POSE)
-    assert ours.config.is_relative_to(FOLDER)
+    assert resolve(GTPT, names.POSE).config.is_relative_to(FOLDER)
     theirs = resolve(RTMPOSE, names.POSE)
     assert theirs.config.is_file()
     assert theirs.weights.endswith('.pth')

@@ -38,8 +38,7 @@ def test_pipelines_of_different_speed_do_not_change_each_other(backend):
 def test_chosen_settings_win_over_the_speed():
     models = EstimatePoses(speed='fastest', det_every=7, backend='onnx').open()
     assert models.detection_interval(25.0) == 7
-    lifter = Lift(speed='fastest', keep=18).open()
-    assert '18 of 81 frames' in lifter.name
+    assert '18 of 81 frames' in Lift(speed='fastest', keep=18).open().name
     assert Lift(speed='fastest', pose3d=LIVE_LIFTER).open().name == LIVE_LIFTER
 
 

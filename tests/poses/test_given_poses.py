@@ -186,8 +186,7 @@ def test_people_without_ids_are_followed():
     assert np.abs(left - right)[:, 0].min() > 1.3
     assert (clip.width, clip.height) == SIZE  # as the projection of joints shows
     assert clip.focal_length == 1100
-    one = mmhot.refine(results, fps=FPS, single='largest')
-    assert len(one.people) == 1
+    assert len(mmhot.refine(results, fps=FPS, single='largest').people) == 1
 
 
 def test_joints_that_a_skeleton_does_not_determine_are_those_of_who_stands():
@@ -235,8 +234,7 @@ def test_mediapipe_is_placed_by_its_pixels():
     fov = float(np.degrees(2 * np.arctan(SIZE[0] / 2 / 1100)))
     clip = mmhot.refine(results, fps=FPS, image_size=SIZE, fov=fov)
     assert np.linalg.norm(clip.root_3d - hips, axis=1).mean() < 0.03
-    unplaced = mmhot.refine(results, fps=FPS)
-    assert np.isnan(unplaced.root_3d).all()
+    assert np.isnan(mmhot.refine(results, fps=FPS).root_3d).all()
     with pytest.raises(ValueError, match='fov is for poses with 2D keypoints'):
         mmhot.refine(results, fps=FPS, fov=50)
 

@@ -100,8 +100,7 @@ def test_who_stands_on_a_stage_keeps_the_size_and_moves_nobody():
 
 def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog):
     clip, _ = lifted(CHILD, ADULT, is_static=False)
-    same = ScalePeople()(clip)
-    assert np.array_equal(same.places(), clip.places())
+    assert np.array_equal(ScalePeople()(clip).places(), clip.places())
     assert [record.message for record in caplog.records] == [
         'clip: no common floor shows the sizes of people 0, 1: they are taken to be '
         'about equally tall; height states heights'

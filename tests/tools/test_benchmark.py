@@ -80,8 +80,7 @@ def test_exported_models_compute_what_pytorch_does():
 
 
 def test_the_tool_prints_a_part(run_tool):
-    argv = ['models', TCN, SIMPLE, '--rounds', '1']
-    out = run_tool('__main__', *argv)
+    out = run_tool('__main__', 'models', TCN, SIMPLE, '--rounds', '1')
     names = [line.split()[1] for line in out.splitlines()[2:4]]
     assert names == ['video-pose-lift_tcn-27frm-supv', 'image-pose-lift_tcn']
 

@@ -51,8 +51,7 @@ def ids_of(tracker, people, index):
 
 def test_tracks_end_at_cuts():
     people = [frame(place) for place in walk(40)]
-    joined = track_clip(people, FPS)
-    assert len(joined) == 1
+    assert len(track_clip(people, FPS)) == 1
     done = []
     tracks = track_clip(people, FPS, cuts=[25], progress=done.append)
     assert [track.track for track in tracks] == [0, 1]
