@@ -194,8 +194,8 @@ def read_lifted(path: str | Path) -> Clip3D:
         path (str | Path): The file. Its content, not its name, shows the format.
 
     Returns:
-        Clip3D: The written clip, equal to the bit. Of a stream, only the last session
-        is read.
+        Clip3D: The written clip, equal to the bit. Of a stream, only the frames
+        after the last header are read.
 
     Raises:
         ValueError: If the file is damaged or has another format.
@@ -216,23 +216,26 @@ def read_lifted(path: str | Path) -> Clip3D:
 
 
 def _document_of_lines(path: Path) -> dict[str, Any]:
-    """Convert the last session of a stream to the JSON document of a clip."""
+    """Convert a stream, after its last header, to the JSON document of a clip."""
     header: dict[str, Any] = {}
     frames: list[dict] = []
+    num_before = 0
     for line in read_limited(path, MAX_JSON).splitlines():
         with suppress(ValueError):  # the last line may be cut off
             item = json.loads(line)
             if item['type'] == 'header':
+                num_before += len(frames)
                 header = item
+                frames = []
             elif item['type'] == 'frame':
-                if frames and item['time'] <= frames[-1]['time']:
-                    _LOGGER.warning(
-                        '%s: frames before %s, of another session, are left out',
-                        path,
-                        header.get('started'),
-                    )
-                    frames = []
                 frames.append(item)
+    if num_before:
+        _LOGGER.warning(
+            '%s: %d frames before the last header, of another session or image size, '
+            'are left out',
+            path,
+            num_before,
+        )
     for person in (person for frame in frames for person in frame['instances']):
         person |= {
             'keypoints': person['keypoints_3d'],

@@ -417,7 +417,7 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
     np.testing.assert_allclose(read.keypoints_3d, clip.keypoints_3d[there], atol=1e-6)
     assert np.flatnonzero(np.isnan(read.root_3d).any(-1)).tolist() == [3]
     np.testing.assert_allclose(read.time, 0.3 + there / 25)
-    assert 'frames before now, of another session, are left out' in caplog.text
+    assert f'{COUNT} frames before the last header, of another session' in caplog.text
     refined = mmhot.refine(path)
     assert {*there.tolist()} <= {*refined.frame.tolist()}
     with pytest.raises(ValueError, match='3D poses are for mmhot refine'):
