@@ -1,6 +1,7 @@
 """Human3.6M and MPI-INF-3DHP in the files that other repositories publish, small."""
 
 import pickle
+from shutil import copy
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -62,6 +63,7 @@ def write_videopose3d(folder, extra=2, left=LEFT):
     metadata = dict(layout_name='h36m', num_joints=17, keypoints_symmetry=sides)
     np.savez_compressed(folder / 'data_3d_h36m.npz', positions_3d=world)
     np.savez_compressed(folder / CPN, positions_2d=pixels, metadata=metadata)
+    copy(folder / CPN, folder / 'data_2d_h36m_gt.npz')
     cameras = {(s, CAMERAS[i]): camera(i) for s in SUBJECTS for i in range(4)}
     (folder / 'cameras.pkl').write_bytes(pickle.dumps(cameras))
     return world

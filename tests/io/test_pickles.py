@@ -30,8 +30,7 @@ def test_arrays_and_containers_are_loaded(tmp_path, protocol):
     for name in list(CONTENT)[:-1]:
         np.testing.assert_array_equal(loaded[name], CONTENT[name])
     np.testing.assert_array_equal(loaded['nested'][0]['x'], [1, 1])
-    again = pickle.loads(pickle.dumps(loaded))
-    assert type(again['C']) is np.ndarray
+    assert type(pickle.loads(pickle.dumps(loaded))['C']) is np.ndarray
 
 
 def test_object_arrays_of_archives_are_loaded(tmp_path):

@@ -385,8 +385,7 @@ def test_fingers_are_those_of_sam(clip, tmp_path):
     """From the tip inwards, as in its results (tests/io/test_fingers.py)."""
     path = sam_cpp(tmp_path, clip)
     read = read_poses(path, fps=25)
-    header = path.read_text().split('\n')[0]
-    assert 'right_thumb_tip_3DX' in header
+    assert 'right_thumb_tip_3DX' in path.read_text().split('\n')[0]
     thumb = joints_of(clip, 'mhr-70')['left_forefinger4']
     index = read.joint_names.index('left_forefinger4')
     np.testing.assert_allclose(

@@ -496,8 +496,7 @@ def test_quaternions_are_refused_and_scores_are_not():
     with pytest.raises(ValueError, match='seem to be rotations'):
         Clip3D.from_arrays(turns, FPS)
     scored = np.append(WORLD[:, 0], np.full((COUNT, 17, 1), 0.7), -1)
-    clip = Clip3D.from_arrays(scored, FPS)
-    np.testing.assert_allclose(clip.scores, 0.7)
+    np.testing.assert_allclose(Clip3D.from_arrays(scored, FPS).scores, 0.7)
 
 
 @pytest.mark.parametrize('order', ['coco-17', 'mpi-inf-3dhp-17'])

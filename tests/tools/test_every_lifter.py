@@ -13,49 +13,53 @@ from mmhot.cli.dispatch import main
 from mmhot.datasets.h36m import CAMERAS
 from tools.training_data import shorten
 
-# Trainings on two datasets, and with a teacher, have tests of their own.
+# Trainings on two datasets, with a teacher, and of MMPose's parts have tests of their
+# own.
 OTHERS = {
     *ROOT.glob('configs/*/*/*/*_cmu-3dhp.py'),
+    *ROOT.glob('configs/*/*/*/*-mmpose.py'),
     *ROOT.glob('configs/*/*/*/*distilled*'),
 }
 PATHS = sorted({*ROOT.glob('configs/body_3d_keypoint/*/*/*.py')} - OTHERS)
 CLIP = ROOT / 'tests/data/demo_2d_coco17.npz'
 
 
+VIDEOS = 20 * ['s_09_act_02_subact_01_ca_01'] + 12 * ['s_11_act_16_subact_01_ca_03']
 # Files of each dataset, as its authors publish them.
 WRITERS = {
     'Human36mClipDataset': lambda folder: write_files(folder, CAMERAS),
     'VideoPose3DDataset': write_videopose3d,
-    'MotionBERTDataset': write_motionbert,
+    'MotionBERTDataset': lambda folder: write_motionbert(folder, source=VIDEOS),
     'MPIINF3DHPClipDataset': write_3dhp,
 }
 
 
-def on_generated_files(config, folder):
-    """Make a config's own datasets read generated files, whose clips are short."""
+def short_run(path, folder):
+    """Return a tool's config and options, for a few samples or generated files."""
+    if path.parent.name == 'cmu_mocap':
+        return [path, '--sample']
+    config = Config.fromfile(path)
     folder.mkdir()
-    splits = [config[f'{split}_dataloader'].dataset for split in ('train', 'val')]
-    splits.append(config.test_dataloader.dataset)
-    datasets = [dataset.get('dataset', dataset) for dataset in splits]
+    loaders = [config.get(f'{split}_dataloader') for split in ('train', 'val', 'test')]
+    datasets = [x.dataset.get('dataset', x.dataset) for x in loaders if x]
     WRITERS[datasets[0].type](folder)
     for dataset in datasets:
         dataset.update(data_root=str(folder), keep_rest=True, subjects=None)
     shorten(config)
+    config.dump(f'{folder.name}.py')
+    return [f'{folder.name}.py']
 
 
 @pytest.mark.slow(reason='trains models of full size, up to minutes each')
 @pytest.mark.parametrize('path', PATHS, ids=lambda path: path.stem)
 def test_configs_train_test_and_lift(path, work_folder, run_tool):
-    config, options = Config.fromfile(path), [path, '--sample', '--work-dir', 'work']
-    if path.parent.name != 'cmu_mocap':
-        on_generated_files(config, work_folder / 'data')
-        config.dump('short.py')
-        options = ['short.py', '--work-dir', 'work']
+    config = Config.fromfile(path)
+    options = [*short_run(path, work_folder / 'data'), '--work-dir', 'work']
     start = (config.model.get('backbone') or {}).get('init_cfg')
     if start:
-        pretraining = f'*/{Path(start.checkpoint).parent.name}.py'
-        (first,) = path.parents[1].glob(pretraining)
-        run_tool('train', first, '--sample', '--work-dir', 'first')
+        (first,) = path.parents[1].glob(f'*/{Path(start.checkpoint).parent.name}.py')
+        before = short_run(first, work_folder / 'before')
+        run_tool('train', *before, '--work-dir', 'first')
         checkpoint = 'model.backbone.init_cfg.checkpoint=first/epoch_1.pth'
         options += ['--cfg-options', checkpoint]
     run_tool('train', *options)
