@@ -102,9 +102,10 @@ class StabilizeCamera(VideoStep):
         seen = people.observed[self._tracker(footage.frames).name]
         total = len(people.people) - people.first
         if self.camera == 'auto':
-            if len(seen['points']) < CameraLimits.min_frames:
+            if total < CameraLimits.min_frames:
                 return None, lens
-            if _is_static(clip, seen):
+            shows_camera = len(seen['points']) >= CameraLimits.min_frames
+            if shows_camera and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
             seen = footage.look_again(
                 self._tracker(footage.frames, again=True),

@@ -100,11 +100,9 @@ class MergeReturning(VideoStep):
         shots = np.searchsorted(sorted(clip.cuts), starts, 'right')
         apart = _find_apart(clip.tracks, shots)
         least = max(math.ceil(self.limits.min_seconds * clip.fps), 2)
+        averages = np.stack([average_looks(x, self.limits.min_looks) for x in looks])
+        distances = look_distances(averages, averages, self.limits.max_part)
         while True:
-            averages = [average_looks(x, self.limits.min_looks) for x in looks]
-            distances = look_distances(
-                np.stack(averages), np.stack(averages), self.limits.max_part
-            )
             lengths = [sum(len(track.frames) for track in group) for group in groups]
             short = np.array(lengths) < least  # too short to be recognized
             never = apart | short[:, None] | short
@@ -117,6 +115,10 @@ class MergeReturning(VideoStep):
             groups[second] = []
             looks[first] = np.concatenate([looks[first], looks[second]])
             looks[second] = looks[second][:0]
+            for row in pair:
+                averages[row] = average_looks(looks[row], self.limits.min_looks)
+                near = look_distances(averages[[row]], averages, self.limits.max_part)
+                distances[row] = distances[:, row] = near[0]
             apart[first] |= apart[second]
             apart[:, first] = apart[first]
         merged = [join_tracks(group) for group in groups if group]

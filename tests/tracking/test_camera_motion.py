@@ -328,15 +328,14 @@ def test_auto_finds_cameras_that_turn(cuts, rotated, caplog):
     assert describe_path(path) == words
 
 
-def test_auto_looks_at_all_frames_of_static_cameras_if_a_shot_is_short(caplog):
+def test_auto_looks_at_all_frames_of_static_cameras_if_shot_or_video_is_short(caplog):
     still = list(panorama_video([Rotation.identity()] * 40, np.ones(40)))
-    for cuts, expected in (((), 1), ([20], 2)):
-        path, lens, readings = path_of(still, 'auto', cuts)
-        np.testing.assert_array_equal(path, static_path(40))
+    for count, cuts, expected in ((40, (), 1), (40, [20], 2), (10, (), 2)):
+        path, lens, readings = path_of(still[:count], 'auto', cuts)
+        np.testing.assert_array_equal(path, static_path(count))
         assert (lens, readings) == (None, expected)
         assert describe_path(path) == 'static camera'
-    # a whole video this short has no path
-    assert path_of(still[:30], 'auto') == (None, None, 1)
+    assert path_of(still[:2], 'auto') == (None, None, 1)
     assert not caplog.text
 
 
