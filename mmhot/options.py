@@ -40,7 +40,7 @@ class Option:
     An option is an annotated field of a dataclass of :class:`Options`. The annotation
     has the type, the help text, and the limits where there are any::
 
-        fov: Annotated[float | None, 'angle of view', Option(low=1, high=170)] = None
+        fov: Annotated[float | None, 'angle of view', Option(low=2, high=170)] = None
     """
 
     choices: tuple = ()  # allowed values, if the type is not Literal

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -16,7 +15,7 @@ from mmhot.chain.options import (
     PoseFileOptions,
     RateOption,
 )
-from mmhot.chain.outcome import Outcome, processing
+from mmhot.chain.outcome import Outcome, describe_focal, processing
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
@@ -289,7 +288,14 @@ def lift_files(
     Yields:
         Outcome: The outcome of a file; errors do not stop the others.
     """
-    lift_clip = partial(_lift, LiftPlan(values, report), report.bars)
+    plan = LiftPlan(values, report)
+
+    def lift_clip(clip: Clip2D, times: StageTimes) -> Clip3D:
+        poses = _lift(plan, report.bars, clip, times)
+        if poses.focal_assumed:
+            report.say(describe_focal(clip.name, poses))
+        return poses
+
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
 

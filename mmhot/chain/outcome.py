@@ -89,3 +89,24 @@ def _results(name: str, options: OutputOptions) -> list[Path]:
         pattern = re.compile(re.escape(name) + person + re.escape(f'.{form}'))
         found += [x for x in options.out_dir.iterdir() if pattern.fullmatch(x.name)]
     return sorted(file for file in found if file.is_file())
+
+
+def describe_focal(name: str, clip: Clip3D) -> ArgumentError:
+    """Describe the focal length of a clip, and how to set it if it is assumed.
+
+    Args:
+        name (str): Name of the clip.
+        clip (Clip3D): The clip, of a camera.
+
+    Returns:
+        ArgumentError: Text with the names of options.
+    """
+    share = clip.focal_length / max(clip.width, clip.height)
+    hint = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
+    return ArgumentError(
+        f'%s: focal length %.0f px, %.2f of the longer side'
+        f'{hint if clip.focal_assumed else ""}',
+        name,
+        clip.focal_length,
+        share,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import BatchOptions, OutputOptions
-from mmhot.chain.outcome import Outcome, processing
+from mmhot.chain.outcome import Outcome, describe_focal, processing
 from mmhot.chain.plan import VideoPlan
 from mmhot.chain.run import Runner
 from mmhot.chain.user_steps import users
@@ -30,7 +30,6 @@ from mmhot.pose2d.cache import (
 )
 from mmhot.progress import Report, stage_bars
 from mmhot.step import Step
-from mmhot.structures.clips_3d import Clip3D
 from mmhot.version import digest_of_code, digest_of_part
 from mmhot.visualization.html import Thumbnails
 
@@ -114,7 +113,7 @@ class ClipWorker:
             say(ArgumentError('%s: %s', item.name, missing))
             return
         outcome.write(clip, self._values, self._report, footage, thumbnails.images)
-        say(_describe_focal(item.name, clip))
+        say(describe_focal(item.name, clip))
         path = clip.camera_path
         if path is not None and self._values.of(StabilizeCamera).camera == 'auto':
             say(f'{item.name}: {describe_path(path)}')
@@ -153,19 +152,6 @@ class ClipWorker:
 def _settings_of(step: Step) -> dict[str, str]:
     """Return the attributes of a step as text; they decide what it does."""
     return {k: repr(value) for k, value in vars(step).items() if k != 'report'}
-
-
-def _describe_focal(name: str, clip: Clip3D) -> ArgumentError:
-    """Describe the focal length of a clip, and how to set it if it is assumed."""
-    share = clip.focal_length / max(clip.width, clip.height)
-    hint = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
-    return ArgumentError(
-        f'%s: focal length %.0f px, %.2f of the longer side'
-        f'{hint if clip.focal_assumed else ""}',
-        name,
-        clip.focal_length,
-        share,
-    )
 
 
 def _save_record(record: dict[str, Any], path: Path) -> None:

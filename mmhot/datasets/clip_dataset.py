@@ -164,7 +164,10 @@ class ClipDataset(BaseDataset):
                 require_choice('subjects', subject, present)
             clips = [clip for clip in clips if clip.subject in self._only_subjects]
         if not clips:
-            raise ValueError(f'{type(self).__name__}: no clip in {self.files}')
+            raise ValueError(
+                f'{type(self).__name__}: no clip of {self.files} is left; its subjects '
+                'and splits are chosen by the config'
+            )
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]
         counts = [len(clip_starts) for clip_starts in starts]

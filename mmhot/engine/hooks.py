@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmpose.registry import HOOKS
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 
 from mmhot.datasets.coco_checks import annotation_faults
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
@@ -51,7 +51,7 @@ class EpochSeedHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Store the sampler's seed, which determines the order of samples."""
-        sampler = runner.train_dataloader.batch_sampler.sampler
+        sampler = _sampler_of(runner)
         if hasattr(sampler, 'seed'):
             checkpoint['meta']['sampler_seed'] = sampler.seed
 
@@ -59,7 +59,13 @@ class EpochSeedHook(Hook):
         """Restore the sampler's seed."""
         seed = checkpoint.get('meta', {}).get('sampler_seed')
         if runner._resume and seed is not None:
-            runner.train_dataloader.batch_sampler.sampler.seed = seed
+            _sampler_of(runner).seed = seed
+
+
+def _sampler_of(runner: Runner) -> Sampler:
+    """Return the sampler of the samples of training."""
+    loader = runner.train_dataloader
+    return getattr(loader.batch_sampler, 'sampler', loader.sampler)
 
 
 def _transforms(dataset: Dataset) -> Iterator:

@@ -73,12 +73,13 @@ MEASURES = {
 DEFAULT_MEASURES = tuple(MEASURES)
 
 
-def get_measures(names: Sequence[str]) -> list[Measure]:
-    """Look up measures by name in ``MEASURES``.
+def get_measures(names: str | Sequence[str]) -> list[Measure]:
+    """Look up one or several measures by name in ``MEASURES``.
 
     Raises:
         ValueError: If a name is unknown.
     """
+    names = [names] if isinstance(names, str) else names
     for name in names:
         require_choice('measures', name, MEASURES)
     return [MEASURES[name] for name in names]
@@ -106,6 +107,10 @@ class ErrorReport:
             left out if there are none.
         average (str): 'actions' for the mean over actions, or 'frames' for the mean
             over all frames regardless of actions.
+
+    Raises:
+        ValueError: If a measure is unknown, or PCK or AUC do not get the joints of the
+            skeleton.
     """
 
     def __init__(
@@ -116,6 +121,13 @@ class ErrorReport:
         average: str = 'actions',
     ) -> None:
         requested = get_measures(measures)
+        expected = skeleton.num_keypoints
+        counts = {clip.pred.shape[1] for clip in clips} - {expected}
+        if counts and any(measure.thresholds for measure in requested):
+            raise ValueError(
+                f'PCK and AUC need the {expected} joints of the metainfo, got poses of '
+                f'{max(counts)}; other measures do not'
+            )
         self.skeleton = skeleton
         self._average = average
         self._parts = defaultdict(list)

@@ -162,7 +162,10 @@ def _find_in_folder(folder: Path, fps: float | None) -> list[ClipInput]:
     if not images and not videos:
         if has_keypoints(folder):
             return [_file_input(folder, fps)]  # raises the error that says so
-        raise FileNotFoundError(f'{folder} has no images, videos or 2D keypoints')
+        raise FileNotFoundError(
+            f'{folder} has no images or videos (give {folder}/**/* if its folders have '
+            'some, and files of keypoints to `mmhot lift`)'
+        )
     sequence = _find_sequence(images, folder, fps)
     if sequence is None:
         return [_file_input(file, fps) for file in images + videos]

@@ -50,6 +50,8 @@ class CameraLimits:
     # static.
     max_static_zoom: float = 0.006
     min_frames: int = 3  # fewest frames of a shot that show a static camera
+    # Fewest frames of a video; the camera of a shorter one counts as moving.
+    min_length: int = 12
     interval: int = 15  # frames between two frames of the first, sparse pass
     # Edges are still if they differ less in place than this share of the difference a
     # pixel aside. Higher values call more cameras static.

@@ -40,9 +40,10 @@ def find_jumps(
         np.ndarray: Keypoints that jump, (T, K) bool.
     """
     length = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
-    if not np.isfinite(length).any():
+    length = length[length > 0]  # known ones, of keypoints that do not coincide
+    if not length.size:
         return np.zeros(keypoints.shape[:-1], bool)
-    found = find_outliers(keypoints * (_TORSO / np.nanmedian(length)), seconds, limits)
+    found = find_outliers(keypoints * (_TORSO / np.median(length)), seconds, limits)
     found[2 * found.sum(1) > np.isfinite(keypoints).all(-1).sum(1)] = True
     return found
 

@@ -43,7 +43,7 @@ class LensOptions(Options):
         float | None,
         'horizontal angle of view (default: from the file or a pan, otherwise assumed: '
         '60 for landscape videos)',
-        Option(low=1, high=170, metavar='DEGREES'),
+        Option(low=2, high=170, metavar='DEGREES'),
     ] = None
     intrinsics: Annotated[
         Lens | None,

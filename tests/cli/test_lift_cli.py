@@ -50,7 +50,8 @@ def test_all_formats_are_written_and_printed(lift_it, out, tmp_path, capfd):
     names = [f'a.{ending}' for ending in ('npz', 'json', 'mp4', 'png')]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     captured = capfd.readouterr()
-    *paths, title, summary = captured.out.splitlines()
+    focal, *paths, title, summary = captured.out.splitlines()
+    assert 'assumed: distances scale with it; --fov' in focal
     assert paths == [str(out / name) for name in names]
     assert title.split()[:3] == ['clip', 'frames', 'people']
     assert summary.split()[:3] == ['a', '4', '1']

@@ -106,6 +106,8 @@ def test_missing_joints_neither_align_nor_count():
     names = ('MPJPE', 'P-MPJPE', 'N-MPJPE', 'MPJVE', 'MPJAE')
     found = evaluate([sample(pred, target, visible) | metadata], measures=names)
     wanted = evaluate([kept | metadata], measures=names)
+    with pytest.raises(ValueError, match='PCK and AUC need the 17 joints .* of 11'):
+        evaluate([kept | metadata])
     assert len(found) == 5
     assert found == pytest.approx(wanted)
     visible[:] = 1
@@ -288,7 +290,7 @@ def test_motion_of_feet_bones_and_joints_is_measured():
         root_world=np.tile([1, 2, 0.98], (num_frames, 1)),
         camera_axes=np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]]),
     )
-    metric, _ = measure([sample(pred, target, **meta)], measures=['MPJPE'])
+    metric, _ = measure([sample(pred, target, **meta)], measures='MPJPE')
     motion = report_motion(metric.report, 'gt')
     assert motion['foot slide'] == pytest.approx(2.5)  # one of two ankles
     none = {'true slide': 0, 'floating': 0, 'jitter': 0}

@@ -273,7 +273,7 @@ def test_cover_art_is_not_the_video(tmp_path):
 
 
 def test_empty_folders_are_no_input(tmp_path):
-    with pytest.raises(FileNotFoundError, match='has no images, videos'):
+    with pytest.raises(FileNotFoundError, match='has no images or videos'):
         open_inputs([str(tmp_path)])
 
 

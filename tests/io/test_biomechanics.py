@@ -111,8 +111,7 @@ def test_mot_has_opensims_header_and_all_angles(clip, tmp_path):
 
 def test_c3d_of_a_pause_keeps_every_pose_and_none_in_the_pause(clip, tmp_path):
     time = clip.frame / 25 + np.where(np.arange(len(clip)) < 20, 0, 4)
-    paused = replace(clip, variable_time=time)
-    even = at_constant_rate(paused)
+    even = at_constant_rate(replace(clip, variable_time=time))
     _, positions = fill_frames(even, even.frame[0])
     rows = np.round((time - time[0]) * 25).astype(int)
     np.testing.assert_allclose(positions[rows], clip.places(), atol=1e-6)

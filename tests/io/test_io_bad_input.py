@@ -130,6 +130,9 @@ def test_missing_file_and_bad_folders_give_one_line(tmp_path):
     missing = tmp_path / 'missing.npz'
     assert_refused(missing, 'no such file or folder', FileNotFoundError)
     assert_refused(tmp_path, 'is a folder without .json, .npz, .npy, .pkl files')
+    (tmp_path / 'clips').mkdir()
+    write_npz(lifted_clip(), tmp_path / 'clips/a.npz')
+    assert_refused(tmp_path / 'clips', 'a.npz holds a whole clip')
     dump(tmp_path / '1.json', video(walk()))
     assert_refused(tmp_path, '1.json holds a whole clip', **SIZE)
     (tmp_path / '1.json').write_text('[')

@@ -99,8 +99,7 @@ def test_rest_pose_is_a_t_pose_with_toes_forward():
 
 
 def test_standing_feet_are_level_and_lifted_ones_follow_the_shin():
-    positions = joints_of(KICK, 150)
-    motion = fit_rig(positions, HUMAN_IK)
+    motion = fit_rig(joints_of(KICK, 150), HUMAN_IK)
     places, axes = motion.placed()
     for side in ('left', 'right'):
         foot, toe = (HUMAN_IK.joints.index(f'{side}_{x}') for x in ('foot', 'toe'))

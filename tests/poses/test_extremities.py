@@ -141,8 +141,7 @@ def test_every_export_has_toes(suffix, tmp_path):
 def test_bones_of_rigs_point_at_toes_hands_and_noses():
     clip = to_world(AddJoints().extend(*clips_of(*walking_feet(90, 90))))
     positions = clip.places().astype(np.float64)
-    motion = fit_rig(positions, HUMAN_IK)
-    _, axes = motion.placed()
+    _, axes = fit_rig(positions, HUMAN_IK).placed()
     seen = dict(zip(SKELETON.joints, positions.swapaxes(0, 1), strict=True))
     for side in ('left', 'right'):
         sole = unit_vectors(seen[f'{side}_big_toe'] - seen[f'{side}_heel'])

@@ -202,8 +202,7 @@ def test_joints_and_fingers(tmp_path):
     true = joints_of(KICK, 60)
     poses = Clip3D.from_arrays(mhr_places(true), FPS, axes='world')
     clip = mmhot.refine(poses, without='feet')
-    all_joints = get_skeleton('h36m-24').joints
-    assert clip.joint_names[:24] == all_joints
+    assert clip.joint_names[:24] == get_skeleton('h36m-24').joints
     assert len(clip.joint_names) == 24 + 40
     toe = clip.joint_names.index('left_big_toe')
     np.testing.assert_allclose(

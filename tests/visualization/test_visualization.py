@@ -131,8 +131,7 @@ def test_text_is_clipped_and_readable_on_any_background(place, sky):
 @pytest.mark.parametrize('name', ['walk', 'dance'])
 def test_feet_touch_the_floor_and_all_people_fit(name):
     renderer = ClipRenderer(rendered(name))
-    lowest = renderer.points[..., 2].min(axis=1)
-    assert np.abs(lowest).max() < 0.03
+    assert np.abs(renderer.points[..., 2].min(axis=1)).max() < 0.03
     positions, _ = renderer.camera.project(renderer.points)
     assert 0.02 < positions.min() < positions.max() < 0.98
     sides = np.percentile(positions.reshape(-1, 2), (0.5, 99.5), axis=0)

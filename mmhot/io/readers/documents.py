@@ -133,12 +133,16 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     pattern = next((x for x in patterns if _numbers_people(x, [*documents])), None)
     for name, document in documents.items():
         info, content = _unwrap(document)
-        if isinstance(content, list) and any(has_any(x, PEOPLE) for x in content):
-            if len(content) > 1:
-                raise ValueError(
-                    f'{name} holds a whole clip: give the file instead of the folder, '
-                    'which must hold one file per image or per person'
-                )
+        lists_images = isinstance(content, list) and any(
+            has_any(x, PEOPLE) for x in content
+        )
+        has_rate = not pattern and has_columns(content) and has_any(content, ('fps',))
+        if has_rate or (lists_images and len(content) > 1):
+            raise ValueError(
+                f'{name} holds a whole clip: give the file instead of the folder, '
+                'which must hold one file per image or per person'
+            )
+        if lists_images:
             [content] = content  # ComfyUI writes a list of one image.
         header = header or info | _image_size(content)
         people = people_of(content)

@@ -89,6 +89,8 @@ class SequencePoseLifter(PoseLifter):
         require_choice('target', self.target, TARGETS)
         keep = self.test_cfg.get('keep')
         if keep is not None:
+            if not isinstance(self.backbone, Host):
+                raise ValueError(f'{keep=} needs a pruner, and this model has none')
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
 
     @property

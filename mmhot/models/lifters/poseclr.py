@@ -18,6 +18,7 @@ from mmpose.structures import PoseDataSample
 from mmpose.utils.typing import OptSampleList
 from torch import Tensor, nn
 
+from mmhot.errors import require_choice
 from mmhot.models.tokens.host import Host
 from mmhot.models.tokens.recoverers import PrunedFeatures
 
@@ -161,6 +162,7 @@ class PoseCLR(BaseModel):
             the loss and the measures of :func:`describe_embeddings`; in mode 'predict'
             the samples, each with ``embeddings`` (V, D).
         """
+        require_choice('mode', mode, ('tensor', 'predict', 'loss'))
         if not isinstance(inputs, Tensor):
             inputs = torch.stack(list(inputs))
         if mode == 'tensor':
