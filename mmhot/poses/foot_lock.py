@@ -132,9 +132,12 @@ class LockFeet(PoseStep):
                 poses[rows] = locked
                 root[rows] = path - offset
         if gliding:
+            lens = (
+                ', and {fov} the lens, which is assumed' if clip.focal_assumed else ''
+            )
             _warn(
                 '%s: feet of people %s glide and are not held; if they walk on a '
-                'treadmill, {treadmill} states its speed',
+                f'treadmill, {{treadmill}} states its speed{lens}',
                 clip,
                 gliding,
             )
