@@ -100,7 +100,7 @@ setup: $(STAMP)
 
 $(STAMP): pyproject.toml requirements/$(LOCK).txt | $(UV)
 	@echo 'Setting up $(VENV): 0.5 GB to download and 1.4 GB of disk for the CPU build' \
-		'of PyTorch, 3.2 and 5.9 GB with CUDA (TORCH=$(TORCH)).'
+		'of PyTorch, 3.2 and 6.9 GB with CUDA (TORCH=$(TORCH)).'
 	@df -Pk . | awk 'NR == 2 && $$4 < $(if $(filter cpu,$(TORCH)),3e6,8e6) \
 		{print "setup: error: only " int($$4 / 1e6) " GB of disk are free"; exit 1}' >&2
 	@$(UV) venv --quiet --seed --clear --python '$(PYTHON)' $(VENV)
