@@ -11,7 +11,7 @@ from mmpose.utils.tensor_utils import to_numpy
 from mmpose.utils.typing import ConfigType, ForwardResults, OptSampleList, SampleList
 from torch import Tensor, nn
 
-from mmhot.errors import require_choice
+from mmhot.errors import ArgumentError, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.lifters.pose_head import (
@@ -90,7 +90,9 @@ class SequencePoseLifter(PoseLifter):
         keep = self.test_cfg.get('keep')
         if keep is not None:
             if not isinstance(self.backbone, Host):
-                raise ValueError(f'{keep=} needs a pruner, and this model has none')
+                raise ArgumentError(
+                    '{keep=%s} needs a pruner, and this model has none', keep
+                )
             self.backbone.hourglass.keep_counts(keep, self.backbone.num_frames)
 
     @property
