@@ -200,8 +200,8 @@ class StreamLog:
 
     def see(self, frame: Frame) -> None:
         """Note the time of a frame, for headers and gaps."""
-        now = datetime.now(UTC).isoformat(timespec='milliseconds')
-        self._started = self._started or now
+        if not self._started:
+            self._started = datetime.now(UTC).isoformat(timespec='milliseconds')
         self._time = round(frame.time, 4)
 
     def write_gap(self, reason: str) -> None:

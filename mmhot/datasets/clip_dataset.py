@@ -165,8 +165,8 @@ class ClipDataset(BaseDataset):
             clips = [clip for clip in clips if clip.subject in self._only_subjects]
         if not clips:
             raise ValueError(
-                f'{type(self).__name__}: no clip of {self.files} is left; its subjects '
-                'and splits are chosen by the config'
+                f'{type(self).__name__}: no clip of {self.files} is left by the '
+                "config's subjects and splits"
             )
         self.clips = [clip.downsample(self.downsample) for clip in clips]
         starts = [self._starts(clip.num_frames) for clip in self.clips]

@@ -102,7 +102,7 @@ class StabilizeCamera(VideoStep):
         seen = people.observed[self._tracker(footage.frames).name]
         total = len(people.people) - people.first
         if self.camera == 'auto':
-            if total < CameraLimits.min_length:
+            if total < CameraLimits.min_frames:
                 return None, lens
             shows_camera = len(seen['points']) >= CameraLimits.min_frames
             if shows_camera and _is_static(clip, seen):

@@ -49,9 +49,7 @@ class CameraLimits:
     # Logarithm of the zoom; a camera that zooms less is static. Higher values call more
     # static.
     max_static_zoom: float = 0.006
-    min_frames: int = 3  # fewest frames of a shot that show a static camera
-    # Fewest frames of a video; the camera of a shorter one counts as moving.
-    min_length: int = 12
+    min_frames: int = 3  # fewest frames of a video or shot that show a camera
     interval: int = 15  # frames between two frames of the first, sparse pass
     # Edges are still if they differ less in place than this share of the difference a
     # pixel aside. Higher values call more cameras static.

@@ -43,6 +43,7 @@ class LensOptions(Options):
         float | None,
         'horizontal angle of view (default: from the file or a pan, otherwise assumed: '
         '60 for landscape videos)',
+        # Smaller angles are meant as radians: a focal length of 1 m has 2 degrees.
         Option(low=2, high=170, metavar='DEGREES'),
     ] = None
     intrinsics: Annotated[

@@ -75,11 +75,11 @@ def hold_foot(
     )
     toe, heel = np.moveaxis(fit_offsets(problem), 1, 0)
     # Exact lengths: the law of cosines gives the angle between toe and heel. Toes that
-    # are never seen may be at the ankle.
+    # are never seen may be at the ankle, where the lengths are 0.
     toe = unit_vectors(toe)
     heel = unit_vectors(heel - (heel * toe).sum(-1, keepdims=True) * toe)
-    sides = max(2 * front * back, 1e-9)
-    cosine = np.clip((front**2 + back**2 - sole**2) / sides, -1, 1)
+    product = max(2 * front * back, 1e-9)
+    cosine = np.clip((front**2 + back**2 - sole**2) / product, -1, 1)
     heel = cosine * toe + np.sqrt(1 - cosine**2) * heel
     return ankle + np.stack([front * toe, back * heel], 1)
 

@@ -115,7 +115,7 @@ class MergeReturning(VideoStep):
             groups[second] = []
             looks[first] = np.concatenate([looks[first], looks[second]])
             looks[second] = looks[second][:0]
-            for row in pair:
+            for row in pair:  # the distances between other groups stay
                 averages[row] = average_looks(looks[row], self.limits.min_looks)
                 near = look_distances(averages[[row]], averages, self.limits.max_part)
                 distances[row] = distances[:, row] = near[0]

@@ -136,6 +136,7 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
         lists_images = isinstance(content, list) and any(
             has_any(x, PEOPLE) for x in content
         )
+        # A file of one person in all frames may state its rate, too.
         has_rate = not pattern and has_columns(content) and has_any(content, ('fps',))
         if has_rate or (lists_images and len(content) > 1):
             raise ValueError(
