@@ -135,7 +135,7 @@ FORMAT := --quiet --universal --generate-hashes --no-annotate --no-header \
 	--python-version 3.11
 COMPILE := $(FORMAT) --all-extras --group test --group lint
 
-VIEWER := mmhot/visualization/viewer
+VIEWER := mmhot/chain/visualization/viewer
 
 viewer:
 	cd $(VIEWER) && npm ci && npm run build && rm -rf node_modules

@@ -15,41 +15,41 @@ if TYPE_CHECKING:
     from mmhot.apis.lifting import infer, lift, refine, steps
     from mmhot.apis.stream import stream
     from mmhot.chain.formats import register_writer
+    from mmhot.chain.lifting.lifted import LiftedStep
+    from mmhot.chain.lifting.lifter import Lifter
+    from mmhot.chain.pose2d.footage import VideoStep
+    from mmhot.chain.pose2d.interfaces import Detector, PoseEstimator
+    from mmhot.chain.pose2d.pose_source import register_pose_estimator
     from mmhot.chain.registration import register_step
+    from mmhot.chain.step import KeypointStep, PoseStep
+    from mmhot.chain.visualization.plot import plot
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.files import register_reader
     from mmhot.io.readers.keypoints import read_keypoints
-    from mmhot.lifting.lifted import LiftedStep
-    from mmhot.lifting.lifter import Lifter
-    from mmhot.pose2d.footage import VideoStep
-    from mmhot.pose2d.interfaces import Detector, PoseEstimator
-    from mmhot.pose2d.pose_source import register_pose_estimator
     from mmhot.skeletons.joints import convert_keypoints, get_skeleton
-    from mmhot.step import KeypointStep, PoseStep
     from mmhot.structures.clips_2d import Clip2D, Track2D
     from mmhot.structures.clips_3d import Clip3D
-    from mmhot.visualization.plot import plot
 
 _LAZY = {
     'Clip2D': 'mmhot.structures.clips_2d',
     'Clip3D': 'mmhot.structures.clips_3d',
-    'Detector': 'mmhot.pose2d.interfaces',
-    'KeypointStep': 'mmhot.step',
-    'PoseEstimator': 'mmhot.pose2d.interfaces',
-    'PoseStep': 'mmhot.step',
+    'Detector': 'mmhot.chain.pose2d.interfaces',
+    'KeypointStep': 'mmhot.chain.step',
+    'PoseEstimator': 'mmhot.chain.pose2d.interfaces',
+    'PoseStep': 'mmhot.chain.step',
     'Track2D': 'mmhot.structures.clips_2d',
-    'LiftedStep': 'mmhot.lifting.lifted',
-    'Lifter': 'mmhot.lifting.lifter',
-    'VideoStep': 'mmhot.pose2d.footage',
+    'LiftedStep': 'mmhot.chain.lifting.lifted',
+    'Lifter': 'mmhot.chain.lifting.lifter',
+    'VideoStep': 'mmhot.chain.pose2d.footage',
     'convert_keypoints': 'mmhot.skeletons.joints',
     'get_skeleton': 'mmhot.skeletons.joints',
     'infer': 'mmhot.apis.lifting',
     'lift': 'mmhot.apis.lifting',
-    'plot': 'mmhot.visualization.plot',
+    'plot': 'mmhot.chain.visualization.plot',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
-    'register_pose_estimator': 'mmhot.pose2d.pose_source',
+    'register_pose_estimator': 'mmhot.chain.pose2d.pose_source',
     'register_reader': 'mmhot.io.readers.files',
     'register_step': 'mmhot.chain.registration',
     'register_writer': 'mmhot.chain.formats',

@@ -17,7 +17,7 @@ def digest_of_code(*rooms: str) -> str:
     Names of cached results contain it, so that changed code computes them anew.
 
     Args:
-        *rooms (str): Names of subpackages, such as ``'tracking'``.
+        *rooms (str): Names of subpackages, such as ``'chain/tracking'``.
     """
     root = Path(__file__).parent
     folders = [root / room for room in rooms] or [root]

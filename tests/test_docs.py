@@ -120,8 +120,8 @@ whole = mmhot.lift('demo/skating_2d_coco17.npz', without='confident')
 assert len(whole) == 185
 """,
     'register_pose_estimator': """
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.pose2d.pose_source import open_pose_source
 detector, estimator = open_pose_source(Pose2DOptions(pose2d='boxes'))
 images = [np.zeros((40, 60, 3), np.uint8)] * 2
 (points, scores), _ = estimator(images, [boxes for boxes, _ in detector(images)])

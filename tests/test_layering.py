@@ -15,8 +15,9 @@ ROOMS = (
     *('geometry', 'skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
     *('codecs', 'datasets', 'evaluation', 'deploy', 'weights', 'engine'),
-    *('frames', 'step', 'pose2d', 'tracking', 'keypoints', 'lifting'),
-    *('poses', 'visualization', 'chain', 'apis', 'ui', 'cli'),
+    *('chain.frames', 'chain.step', 'chain.pose2d', 'chain.tracking'),
+    *('chain.keypoints', 'chain.lifting', 'chain.poses', 'chain.visualization'),
+    *('chain', 'apis', 'ui', 'cli'),
 )
 ONLY = {
     'compat': {'version', 'errors'},

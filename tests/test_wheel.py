@@ -22,7 +22,7 @@ from test_extensions import PACKAGE
 from test_extensions import check as check_extension
 
 import mmhot
-from mmhot.frames.inputs import open_inputs
+from mmhot.chain.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth

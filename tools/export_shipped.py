@@ -19,10 +19,10 @@ from onnx_ir.passes import common
 from onnxscript import optimizer
 
 from mmhot.apis.onnx_models import open_exportable
+from mmhot.chain.pose2d.options import SPEEDS
 from mmhot.cli.errors import print_line, run_tool
 from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.io.atomic import replacing
-from mmhot.pose2d.options import SPEEDS
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
 from mmhot.weights.names import graph_with_keep

@@ -22,6 +22,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from mmhot.chain.visualization.drawing import skeleton_style
 from mmhot.cli.errors import output_file, print_text, run_tool
 from mmhot.engine.cost import compare_cost
 from mmhot.engine.hooks import model_of
@@ -31,7 +32,6 @@ from mmhot.evaluation.metrics import LiftingErrorMetric
 from mmhot.evaluation.pose_errors import mpjpe
 from mmhot.io.atomic import replacing
 from mmhot.skeletons.joints import Skeleton
-from mmhot.visualization.drawing import skeleton_style
 from mmhot.weights.config_files import read_config_file
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for `tools`, in scripts, too

@@ -13,30 +13,30 @@ from mmengine.structures import InstanceData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
 from mmpose.structures import PoseDataSample, split_instances
 
+from mmhot.chain.frames.files import ImageSequence
+from mmhot.chain.frames.inputs import open_inputs
+from mmhot.chain.frames.sources import DEFAULT_FPS, FrameSource, check_image
+from mmhot.chain.keypoints.confidence import DropUncertainDetections
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
 from mmhot.chain.plan import LiftPlan, StepChoice, VideoPlan
+from mmhot.chain.pose2d import pose_source
+from mmhot.chain.pose2d.detectors import filter_boxes
+from mmhot.chain.pose2d.estimation import VideoPoseEstimator
+from mmhot.chain.pose2d.options import Pose2DOptions
 from mmhot.chain.run import Runner
+from mmhot.chain.tracking.clip_tracks import make_track
+from mmhot.chain.visualization.clip_renderer import ClipRenderer
+from mmhot.chain.visualization.overlay import append_3d_view, draw_overlay
 from mmhot.compat.installation import choose_device
 from mmhot.errors import ArgumentError
-from mmhot.frames.files import ImageSequence
-from mmhot.frames.inputs import open_inputs
-from mmhot.frames.sources import DEFAULT_FPS, FrameSource, check_image
 from mmhot.io.images import read_image
-from mmhot.keypoints.confidence import DropUncertainDetections
-from mmhot.lifting.lifter import Lifter
 from mmhot.options import Values
-from mmhot.pose2d import pose_source
-from mmhot.pose2d.detectors import filter_boxes
-from mmhot.pose2d.estimation import VideoPoseEstimator
-from mmhot.pose2d.options import Pose2DOptions
 from mmhot.progress import CountStage, no_bar, stage_bars, text_bar
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.people import People
-from mmhot.tracking.clip_tracks import make_track
-from mmhot.visualization.clip_renderer import ClipRenderer
-from mmhot.visualization.overlay import append_3d_view, draw_overlay
 
 # MMPose's axes are x to the left, y away, z up; clips have x right, y down, z away.
 # These are the axes of clips in MMPose's order, and their signs.

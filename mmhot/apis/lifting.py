@@ -9,6 +9,9 @@ import numpy as np
 
 from mmhot.apis.keywords import InferOptions, LiftOptions, RefineOptions
 from mmhot.chain.calls import INFER, LIFT, REFINE
+from mmhot.chain.frames.part import PartOptions, take_frames, take_part
+from mmhot.chain.frames.sources import FrameArrays, FrameSource
+from mmhot.chain.keypoints.people import ChoosePeople
 from mmhot.chain.options import (
     KeypointFileOptions,
     OutputOptions,
@@ -20,12 +23,9 @@ from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
 from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
-from mmhot.frames.part import PartOptions, take_frames, take_part
-from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder
-from mmhot.keypoints.people import ChoosePeople
 from mmhot.options import Values, options_of
 from mmhot.progress import Bars, Report, no_bar, stage_bars, text_bar
 from mmhot.structures.clips_2d import Clip2D, check_clip
@@ -228,7 +228,7 @@ def _open_frames(
     source: str | Path | Iterable[np.ndarray], values: Values
 ) -> FrameSource:
     """Open the chosen part of a video, image or frames, BGR uint8 (T, H, W, 3)."""
-    from mmhot.frames.inputs import open_clip
+    from mmhot.chain.frames.inputs import open_clip
 
     fps = values.of(RateOption).fps
     refuse_lists_of_paths('source', source)

@@ -13,21 +13,21 @@ from mmcv.transforms import Resize
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
-from mmhot.errors import ArgumentError
-from mmhot.frames.inputs import open_inputs
-from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
-from mmhot.geometry.keypoint_arrays import whole_numbers
-from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.torch_network import TorchNetwork
-from mmhot.models.gtpt.head import GTPTHead
-from mmhot.pose2d.mmpose_models import (
+from mmhot.chain.frames.inputs import open_inputs
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.lifting.torch_network import TorchNetwork
+from mmhot.chain.pose2d.mmpose_models import (
     MMPoseDetector,
     load_pose_model,
     model_skeleton,
     read_affine,
 )
+from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
+from mmhot.errors import ArgumentError
+from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
+from mmhot.geometry.keypoint_arrays import whole_numbers
+from mmhot.io.readers.keypoints import read_keypoints
+from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
@@ -44,8 +44,8 @@ class Exportable:
     """A model that can be exported."""
 
     graph: nn.Module  # module of `mmhot.deploy.onnx_graphs`
-    # Content of ``meta.json``, which the ONNX file repeats. `mmhot.pose2d` and
-    # `mmhot.lifting.networks` know nothing else about the model.
+    # Content of ``meta.json``, which the ONNX file repeats. `mmhot.chain.pose2d` and
+    # `mmhot.chain.lifting.networks` know nothing else about the model.
     meta: dict[str, Any]
     real: Tensor  # inputs made from images or clips, (NUM_INPUTS, ...)
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
+from mmhot.chain.frames.inputs import ClipInput
 from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
 from mmhot.errors import ArgumentError, WarningHandler, explain, import_extra
 from mmhot.extensions import load_extensions
-from mmhot.frames.inputs import ClipInput
 from mmhot.options import DeviceOptions, Values
 from mmhot.progress import Line, Report
 

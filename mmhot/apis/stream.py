@@ -16,20 +16,20 @@ import numpy as np
 
 from mmhot.apis.keywords import StreamOptions
 from mmhot.chain.calls import STREAM
+from mmhot.chain.frames import streams
+from mmhot.chain.frames.capture import Capture
+from mmhot.chain.frames.sources import Frame, FrameArrays, FrameSource
+from mmhot.chain.keypoints.lens import SetLens
 from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ConnectionOptions, RateOption, StreamOutputOptions
 from mmhot.chain.plan import LivePlan
+from mmhot.chain.poses.smoothing import SmoothStream
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
-from mmhot.frames import streams
-from mmhot.frames.capture import Capture
-from mmhot.frames.sources import Frame, FrameArrays, FrameSource
 from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.arrays import to_json
 from mmhot.io.results import lock, results_folder
-from mmhot.keypoints.lens import SetLens
 from mmhot.options import Values
-from mmhot.poses.smoothing import SmoothStream
 from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import camera_intrinsics, ideal_camera

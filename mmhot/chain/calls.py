@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from mmhot.chain import options
 from mmhot.chain.formats import writer_options
+from mmhot.chain.frames.part import PartOptions
 from mmhot.chain.live_people import PlaceOptions
 from mmhot.chain.pipelines import KEYPOINTS, LIVE, POSES, SAVED, VIDEO, Pipeline
 from mmhot.chain.plan import StepChoice
-from mmhot.frames.part import PartOptions
 from mmhot.options import Options
 
 Kinds = tuple[type[Options], ...]

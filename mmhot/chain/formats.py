@@ -6,6 +6,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+from mmhot.chain.visualization.html import write_html
 from mmhot.errors import user_code
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_json, write_npz
@@ -21,7 +22,6 @@ from mmhot.io.writers.export import (
 )
 from mmhot.options import Options, require_new_options
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.visualization.html import write_html
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Format:
 
 
 def _write_mp4(clip: Clip3D, file: Path, export: Export) -> None:
-    from mmhot.visualization.video import render_video  # imports OpenCV and PyAV
+    from mmhot.chain.visualization.video import render_video  # imports OpenCV and PyAV
 
     render_video(clip, file, export)
 
 
 def _write_png(clip: Clip3D, file: Path, export: Export) -> None:
-    from mmhot.visualization.summary_image import render_summary_image  # OpenCV
+    from mmhot.chain.visualization.summary_image import render_summary_image  # OpenCV
 
     render_summary_image(clip, file, export)
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from mmhot.chain.frames.sources import Frame, FrameSource
+from mmhot.chain.lifting.live import LiftedFrame
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.plan import LivePlan
+from mmhot.chain.step import Step
 from mmhot.chain.user_steps import guarded
 from mmhot.errors import user_code
-from mmhot.frames.sources import Frame, FrameSource
-from mmhot.lifting.live import LiftedFrame
-from mmhot.step import Step
 from mmhot.structures.clips_3d import Clip
 
 
@@ -69,7 +69,7 @@ class LiveChain:
         self._shape: tuple[int, ...] | None = None  # shape of the last image
 
     def __call__(self, items: Iterable[Frame | str]) -> Iterator[LivePoses]:
-        """Lift a whole stream, such as a :class:`mmhot.frames.capture.Capture`.
+        """Lift a whole stream, such as a :class:`mmhot.chain.frames.capture.Capture`.
 
         Args:
             items (Iterable[Frame | str]): Frames, and texts where the stream was

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
+from mmhot.chain.lifting.one_floor import Stance, fit_floor, resting_places
+from mmhot.chain.lifting.placement import FLOOR, find_floor
+from mmhot.chain.lifting.world import height_over_ankles
 from mmhot.errors import require_choice
 from mmhot.geometry.rotations import (
     quaternions_of,
@@ -18,9 +21,6 @@ from mmhot.io.writers.live_rig import LiveRig, RunningMean
 from mmhot.io.writers.rigid_skeleton import RigidMotion
 from mmhot.io.writers.rigs import BVH_PROFILES
 from mmhot.io.writers.trc import in_y_up
-from mmhot.lifting.one_floor import Stance, fit_floor, resting_places
-from mmhot.lifting.placement import FLOOR, find_floor
-from mmhot.lifting.world import height_over_ankles
 from mmhot.options import Option, Options, split_numbers
 from mmhot.skeletons.joint_angles import angle_names, joint_angles
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
@@ -170,8 +170,8 @@ class Level:
     """Rotation that levels the poses of a camera, stated or found from standing people.
 
     While people stand, their ankles and body axes are collected. After some seconds of
-    them, one floor is fitted, see :func:`mmhot.lifting.placement.find_floor`, and the
-    poses turn to it slowly, so that no robot's pelvis nods.
+    them, one floor is fitted, see :func:`mmhot.chain.lifting.placement.find_floor`, and
+    the poses turn to it slowly, so that no robot's pelvis nods.
 
     A camera that looks down by 30 degrees sees a point 2 m straight ahead. In world
     axes (x right, y away, z up) it is 1 m below the camera::

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from mmhot.chain.formats import FORMATS, OTHER_FORMATS, writer_options
+from mmhot.chain.keypoints.people import SingleOption
+from mmhot.chain.poses.sizes import HeightOption
 from mmhot.errors import ArgumentError, import_extra
 from mmhot.io.writers.export import WriterOptions
-from mmhot.keypoints.people import SingleOption
 from mmhot.options import (
     Option,
     Options,
@@ -18,7 +19,6 @@ from mmhot.options import (
     read_names,
     split_numbers,
 )
-from mmhot.poses.sizes import HeightOption
 from mmhot.structures.pose_arrays import GIVEN_AXES
 
 _Axes = Annotated[

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import OutputOptions
+from mmhot.chain.pose2d.footage import Footage
 from mmhot.chain.run import StageTimes
 from mmhot.chain.write import export
 from mmhot.errors import ArgumentError, explain_any, is_debugging
 from mmhot.options import Values
-from mmhot.pose2d.footage import Footage
 from mmhot.progress import Report
 from mmhot.structures.clips_3d import Clip3D
 

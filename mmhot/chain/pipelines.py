@@ -6,6 +6,27 @@ A pipeline's options are the fields of its steps, see :mod:`mmhot.options`.
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
+from mmhot.chain.keypoints.camera import StabilizeCamera
+from mmhot.chain.keypoints.confidence import DropUncertain, DropUncertainDetections
+from mmhot.chain.keypoints.lens import SetLens
+from mmhot.chain.keypoints.people import ChoosePeople
+from mmhot.chain.keypoints.side_swaps import RepairSides
+from mmhot.chain.lifting.lift import Lift
+from mmhot.chain.lifting.lifted import LiftedStep
+from mmhot.chain.lifting.live import LiftStream
+from mmhot.chain.pose2d.estimate import EstimatePoses
+from mmhot.chain.pose2d.footage import VideoStep
+from mmhot.chain.poses.bones import KeepBones
+from mmhot.chain.poses.camera import HoldCamera, RestoreCamera
+from mmhot.chain.poses.expected_error import ExpectErrors
+from mmhot.chain.poses.extremities import AddJoints
+from mmhot.chain.poses.foot_lock import LockFeet
+from mmhot.chain.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
+from mmhot.chain.poses.sizes import ScalePeople
+from mmhot.chain.poses.smoothing import SmoothGivenPoses, SmoothPoses, SmoothStream
+from mmhot.chain.step import KeypointStep, PoseStep, Step
+from mmhot.chain.tracking.returning import MergeReturning
+from mmhot.chain.tracking.track import TrackPeople
 from mmhot.chain.user_steps import (
     PLACES,
     REGISTERED,
@@ -13,27 +34,6 @@ from mmhot.chain.user_steps import (
     UserPoses,
     users,
 )
-from mmhot.keypoints.camera import StabilizeCamera
-from mmhot.keypoints.confidence import DropUncertain, DropUncertainDetections
-from mmhot.keypoints.lens import SetLens
-from mmhot.keypoints.people import ChoosePeople
-from mmhot.keypoints.side_swaps import RepairSides
-from mmhot.lifting.lift import Lift
-from mmhot.lifting.lifted import LiftedStep
-from mmhot.lifting.live import LiftStream
-from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.pose2d.footage import VideoStep
-from mmhot.poses.bones import KeepBones
-from mmhot.poses.camera import HoldCamera, RestoreCamera
-from mmhot.poses.expected_error import ExpectErrors
-from mmhot.poses.extremities import AddJoints
-from mmhot.poses.foot_lock import LockFeet
-from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
-from mmhot.poses.sizes import ScalePeople
-from mmhot.poses.smoothing import SmoothGivenPoses, SmoothPoses, SmoothStream
-from mmhot.step import KeypointStep, PoseStep, Step
-from mmhot.tracking.returning import MergeReturning
-from mmhot.tracking.track import TrackPeople
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
+from mmhot.chain.lifting.lift import LiftingStep
+from mmhot.chain.lifting.lifted import LiftedStep
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pipelines import (
     KEYPOINTS,
     LIVE,
@@ -19,17 +22,14 @@ from mmhot.chain.pipelines import (
     Video,
     list_steps,
 )
+from mmhot.chain.pose2d.footage import VideoStep
+from mmhot.chain.step import KeypointStep, PoseStep, S, Step
 from mmhot.chain.user_steps import PLACES, users
-from mmhot.lifting.lift import LiftingStep
-from mmhot.lifting.lifted import LiftedStep
-from mmhot.lifting.lifter import Lifter
 from mmhot.options import Option, Options, Values, options_of, read_names, split_names
-from mmhot.pose2d.footage import VideoStep
 from mmhot.progress import Report
-from mmhot.step import KeypointStep, PoseStep, S, Step
 
 if TYPE_CHECKING:  # only frames need OpenCV
-    from mmhot.pose2d.estimation import VideoPoseEstimator
+    from mmhot.chain.pose2d.estimation import VideoPoseEstimator
 
 _LOGGER = logging.getLogger(__name__)
 

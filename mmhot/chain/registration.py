@@ -10,12 +10,12 @@ from mmhot.chain.calls import (
     REFINE_COMMAND,
     STREAM_COMMAND,
 )
+from mmhot.chain.lifting.lifted import LiftedStep
+from mmhot.chain.pose2d.footage import VideoStep
+from mmhot.chain.step import KeypointStep, PoseStep, Step
 from mmhot.chain.user_steps import REGISTERED
 from mmhot.errors import user_code
-from mmhot.lifting.lifted import LiftedStep
 from mmhot.options import options_of, require_new_options
-from mmhot.pose2d.footage import VideoStep
-from mmhot.step import KeypointStep, PoseStep, Step
 
 Registered = TypeVar('Registered', bound=type[Step] | Step)
 _CALLS = INFER_COMMAND, LIFT_COMMAND, REFINE_COMMAND, STREAM_COMMAND

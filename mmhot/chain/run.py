@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
+from mmhot.chain.frames.sources import FrameObserver, FrameSource
+from mmhot.chain.lifting.lifted import Lifted
 from mmhot.chain.pipelines import keypoint_steps
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
+from mmhot.chain.pose2d.footage import Footage
+from mmhot.chain.step import Step
 from mmhot.chain.user_steps import guarded, is_same
 from mmhot.errors import ArgumentError
-from mmhot.frames.sources import FrameObserver, FrameSource
-from mmhot.lifting.lifted import Lifted
-from mmhot.pose2d.footage import Footage
 from mmhot.progress import CountStage, no_count
-from mmhot.step import Step
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip, Clip3D
 from mmhot.structures.rows import Steps

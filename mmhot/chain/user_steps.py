@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.chain.lifting.lifted import LiftedStep
+from mmhot.chain.pose2d.footage import VideoStep
+from mmhot.chain.step import KeypointStep, PoseStep, S, Step
 from mmhot.errors import user_code
-from mmhot.lifting.lifted import LiftedStep
-from mmhot.pose2d.footage import VideoStep
-from mmhot.step import KeypointStep, PoseStep, S, Step
 from mmhot.structures.clips_2d import check_clip
 from mmhot.structures.clips_3d import Clip, Clip3D
 

@@ -6,32 +6,32 @@ from pathlib import Path
 from typing import Any
 
 from mmhot.chain.formats import FORMATS
+from mmhot.chain.frames.inputs import ClipInput
+from mmhot.chain.frames.part import PartOptions, take_frames
+from mmhot.chain.keypoints.camera import StabilizeCamera
+from mmhot.chain.keypoints.camera_path import describe_path
+from mmhot.chain.lifting.lift import NotLiftableError
 from mmhot.chain.options import BatchOptions, OutputOptions
 from mmhot.chain.outcome import Outcome, describe_focal, processing
 from mmhot.chain.plan import VideoPlan
-from mmhot.chain.run import Runner
-from mmhot.chain.user_steps import users
-from mmhot.errors import ArgumentError
-from mmhot.frames.inputs import ClipInput
-from mmhot.frames.part import PartOptions, take_frames
-from mmhot.io.arrays import load_object
-from mmhot.io.atomic import CACHE_FOLDER, replacing
-from mmhot.io.lifted import write_keypoints
-from mmhot.io.writers.export import VideoOptions
-from mmhot.keypoints.camera import StabilizeCamera
-from mmhot.keypoints.camera_path import describe_path
-from mmhot.lifting.lift import NotLiftableError
-from mmhot.options import Values, options_of
-from mmhot.pose2d.cache import (
+from mmhot.chain.pose2d.cache import (
     cache_path,
     describe_file,
     require_own,
     save_if_possible,
 )
+from mmhot.chain.run import Runner
+from mmhot.chain.step import Step
+from mmhot.chain.user_steps import users
+from mmhot.chain.visualization.html import Thumbnails
+from mmhot.errors import ArgumentError
+from mmhot.io.arrays import load_object
+from mmhot.io.atomic import CACHE_FOLDER, replacing
+from mmhot.io.lifted import write_keypoints
+from mmhot.io.writers.export import VideoOptions
+from mmhot.options import Values, options_of
 from mmhot.progress import Report, stage_bars
-from mmhot.step import Step
 from mmhot.version import digest_of_code, digest_of_part
-from mmhot.visualization.html import Thumbnails
 
 _LOGGER = logging.getLogger(__name__)
 _ENDING = '.finished.json'

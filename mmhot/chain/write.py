@@ -9,22 +9,22 @@ import numpy as np
 
 from mmhot.chain.calls import SAVE
 from mmhot.chain.formats import FORMATS, Format
+from mmhot.chain.frames.sources import FrameArrays, FrameSource
+from mmhot.chain.lifting.world import scale_people, turn
 from mmhot.chain.options import ExportOptions
 from mmhot.chain.pipelines import SAVED, Poses
 from mmhot.chain.plan import PosePlan, StepChoice
+from mmhot.chain.pose2d.footage import Footage
+from mmhot.chain.poses.camera import HoldCamera
+from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.run import Runner, refuse_late
 from mmhot.errors import ArgumentError, NothingToWriteError, require_choice
-from mmhot.frames.sources import FrameArrays, FrameSource
 from mmhot.io.results import check_targets
 from mmhot.io.writers.angles import clip_angles
 from mmhot.io.writers.export import Export, OriginOption, VideoOptions
 from mmhot.io.writers.rigid_skeleton import fit_rig, place_bones
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.world import scale_people, turn
 from mmhot.options import Values, options_of
-from mmhot.pose2d.footage import Footage
-from mmhot.poses.camera import HoldCamera
-from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D, read_only
@@ -107,7 +107,7 @@ def _open_video(
 ) -> FrameSource | None:
     """Open a video, or images (H, W, 3) at the rate of the clip."""
     if isinstance(video, str | Path):
-        from mmhot.frames.inputs import open_clip
+        from mmhot.chain.frames.inputs import open_clip
 
         return open_clip(str(video))
     return None if video is None else FrameArrays(video, fps)
@@ -255,7 +255,7 @@ def _shown_video(
     if options.no_video:
         return None
     if options.blur_heads:
-        from mmhot.visualization.heads import CoveredHeads
+        from mmhot.chain.visualization.heads import CoveredHeads
 
         return CoveredHeads(clip, footage)
     return footage.frames

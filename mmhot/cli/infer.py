@@ -31,10 +31,10 @@ def add_arguments(parser: OneLineParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Lift all inputs; one that fails does not stop the others."""
+    from mmhot.chain.frames.inputs import find_inputs
     from mmhot.chain.options import BatchOptions, OutputOptions, RateOption
     from mmhot.chain.worker import ClipWorker, list_results
     from mmhot.chain.write import result_files
-    from mmhot.frames.inputs import find_inputs
     from mmhot.io.results import results_folder
 
     values = args.values

@@ -110,7 +110,7 @@ class Clip3D:
         parents (tuple[int]): Index of each joint's parent; -1 for the root.
         axes (str): ``'camera'`` (x right, y down, z away from the camera), ``'z-up'``
             (x right, y away, z up) or ``'world'`` (z up from the floor, see
-            :func:`mmhot.lifting.world.to_world`).
+            :func:`mmhot.chain.lifting.world.to_world`).
         unit (str): Unit of all positions; ``'m'``, meters.
         model (str): Name of the lifter; empty for poses of other tools.
         root_3d (np.ndarray): Position of the root joint, (N, 3) float32, relative to
@@ -263,7 +263,7 @@ class Clip3D:
 
     def _repr_html_(self) -> str | None:
         """Show the viewer in notebooks."""
-        return _above('mmhot.visualization.html:embed_clip')(self)
+        return _above('mmhot.chain.visualization.html:embed_clip')(self)
 
     @property
     def confidence(self) -> np.ndarray:

@@ -19,14 +19,14 @@ import gradio as gr
 
 from mmhot.chain.calls import INFER_COMMAND, LIFT_COMMAND
 from mmhot.chain.formats import FORMATS
+from mmhot.chain.frames.inputs import open_clip
+from mmhot.chain.pose2d.options import SPEEDS
+from mmhot.chain.visualization.html import embed_page
 from mmhot.compat.installation import list_devices_of_driver, python_command
-from mmhot.frames.inputs import open_clip
 from mmhot.io.atomic import CACHE_FOLDER
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.options import options_of
-from mmhot.pose2d.options import SPEEDS
 from mmhot.ui.progress import progress_html
-from mmhot.visualization.html import embed_page
 from mmhot.weights.index import FOLDER
 from mmhot.weights.names import NAMED_FILES, POSE
 

@@ -18,9 +18,9 @@ import numpy as np
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot import get_skeleton
-from mmhot.keypoints.confidence import find_doubtful
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.chain.keypoints.confidence import find_doubtful
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.clips_2d import Track2D
 from projects.rendered_people.commands import run_command

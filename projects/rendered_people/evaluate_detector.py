@@ -21,9 +21,9 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from mmhot.pose2d.detectors import PoseVerifiedDetector, Verification
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.pose_source import open_pose_source
+from mmhot.chain.pose2d.detectors import PoseVerifiedDetector, Verification
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.pose2d.pose_source import open_pose_source
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.cross_validation import ScoredImage, cross_validate
 from projects.rendered_people.files import read_image, replacing

@@ -10,8 +10,8 @@ from video_files import gray_image, write_video
 
 import mmhot
 from mmhot.chain.formats import FORMATS, Format
-from mmhot.frames import streams
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.chain.frames import streams
+from mmhot.chain.frames.sources import Frame, FrameSource
 
 IMAGES = [gray_image(number) for number in range(20)]
 PAGE = Path(__file__).parents[2] / 'docs/streaming.md'
@@ -83,7 +83,7 @@ def test_words_of_files_and_of_several_videos(lift):
 
 @pytest.mark.parametrize('lift', [mmhot.infer, mmhot.stream])
 def test_addresses_are_opened_before_models_load(lift, monkeypatch):
-    monkeypatch.setattr('mmhot.pose2d.pose_source.open_pose_source', None)
+    monkeypatch.setattr('mmhot.chain.pose2d.pose_source.open_pose_source', None)
     with pytest.raises((ValueError, ConnectionError), match='is not a readable video'):
         lift('http://127.0.0.1:9/x')
 

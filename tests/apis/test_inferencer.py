@@ -13,13 +13,13 @@ from tiny_pose_model import BLUE, POSE, RED, red_finder, spotted, write
 from video_files import gray_image
 
 from mmhot.apis import Inferencer
+from mmhot.chain.frames.files import VideoFile
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pipelines import VIDEO
-from mmhot.frames.files import VideoFile
+from mmhot.chain.pose2d import interfaces
+from mmhot.chain.pose2d import pose_source as choose
+from mmhot.chain.pose2d.estimation import VideoPoseEstimator
 from mmhot.io.images import read_image
-from mmhot.lifting.lifter import Lifter
-from mmhot.pose2d import interfaces
-from mmhot.pose2d import pose_source as choose
-from mmhot.pose2d.estimation import VideoPoseEstimator
 
 
 @pytest.fixture

@@ -12,6 +12,10 @@ import torch
 
 import mmhot
 from mmhot.chain.calls import INFER_COMMAND, LIFT, REFINE, STREAM_COMMAND
+from mmhot.chain.keypoints.confidence import DropUncertain
+from mmhot.chain.keypoints.lens import SetLens
+from mmhot.chain.keypoints.people import ChoosePeople
+from mmhot.chain.lifting.lift import Lift
 from mmhot.chain.options import (
     BatchOptions,
     ExportOptions,
@@ -24,10 +28,6 @@ from mmhot.cli.export import OnnxOptions
 from mmhot.cli.options import add_options, read_values
 from mmhot.cli.ui import PageOptions
 from mmhot.errors import ArgumentError
-from mmhot.keypoints.confidence import DropUncertain
-from mmhot.keypoints.lens import SetLens
-from mmhot.keypoints.people import ChoosePeople
-from mmhot.lifting.lift import Lift
 from mmhot.options import Option, Values, options_of
 
 ALL = {

@@ -9,11 +9,11 @@ from paths import DEMO
 from steps import lift_video, live_chain, plan_of
 
 import mmhot
+from mmhot.chain.frames.inputs import open_inputs
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pipelines import VIDEO
 from mmhot.cli import main
-from mmhot.frames.inputs import open_inputs
 from mmhot.io.lifted import read_lifted
-from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
 # meters; files store the same floats, other ways may round elsewhere

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from paths import DATA
 
+from mmhot.chain.visualization.fading import doubts
 from mmhot.cli.dispatch import main
 from mmhot.io.lifted import read_lifted
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.visualization.fading import doubts
 
 ezc3d = pytest.importorskip('ezc3d')
 PEOPLE = DATA / 'people_at_tables.npz'

@@ -12,10 +12,15 @@ from rendered_clips import TILT, joined, rendered
 from scipy.spatial.transform import Rotation
 
 import mmhot
+from mmhot.chain.lifting.world import (
+    height_over_ankles,
+    place_people,
+    scale_people,
+    to_world,
+)
 from mmhot.chain.live_people import LevelSettings, PeoplePlacer, PlaceOptions
+from mmhot.chain.poses.bones import KeepBones
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.world import height_over_ankles, place_people, scale_people, to_world
-from mmhot.poses.bones import KeepBones
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import to_axes
 from tools.dataset_converters.motion_files import read_bvh

@@ -7,7 +7,7 @@ from steps import live_chain
 from tracks import H36M
 from walkers import Walkers, frames
 
-from mmhot.lifting.lifter import Lifter
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.structures.clips_2d import Clip2D, Track2D
 
 

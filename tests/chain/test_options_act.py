@@ -13,9 +13,9 @@ import mmhot
 from mmhot.chain.calls import INFER, LIFT, REFINE, SAVE, STREAM
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.options import ExportOptions, PoseFileOptions, StreamOutputOptions
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
 from mmhot.options import Values, options_of
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.poses.given_poses import FillGiven, FollowGiven, PlaceGiven
 from mmhot.structures.lens import Lens
 
 # Poses are the same, as these choose where they are computed.

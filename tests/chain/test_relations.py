@@ -7,7 +7,7 @@ import pytest
 from clip_files import SKATER
 
 import mmhot
-from mmhot.lifting.world import scale_people
+from mmhot.chain.lifting.world import scale_people
 from mmhot.skeletons.joints import get_skeleton
 
 

@@ -13,8 +13,8 @@ from walkers import Walkers
 import mmhot
 from mmhot.chain import user_steps
 from mmhot.chain.formats import FORMATS, Format
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pipelines import KEYPOINTS, VIDEO, list_steps
-from mmhot.lifting.lifter import Lifter
 from mmhot.weights.index import LIVE_LIFTER
 
 

@@ -12,7 +12,7 @@ import pytest
 from pose_sources import Detector, Estimator, use_stand_ins
 from video_files import gray_image, write_video
 
-from mmhot.frames.files import VideoFile
+from mmhot.chain.frames.files import VideoFile
 from mmhot.io import atomic
 from mmhot.io.lifted import read_lifted
 

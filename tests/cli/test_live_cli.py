@@ -13,7 +13,7 @@ from pose_sources import Detector, Estimator, infer, use_stand_ins
 from video_files import ScriptedStream, write_video
 
 import mmhot
-from mmhot.frames import capture, streams
+from mmhot.chain.frames import capture, streams
 from mmhot.io.results import lock
 from mmhot.weights.index import LIVE_LIFTER
 

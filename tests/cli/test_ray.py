@@ -17,8 +17,8 @@ from video_files import write_video
 
 from mmhot.apis.ray_runner import collect_outcomes, process_with_ray
 from mmhot.chain.calls import INFER_COMMAND
+from mmhot.chain.frames.inputs import find_inputs
 from mmhot.chain.outcome import Outcome
-from mmhot.frames.inputs import find_inputs
 from mmhot.io.lifted import read_lifted
 from mmhot.options import Values
 from mmhot.progress import Report

@@ -8,8 +8,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from mmhot.chain.pose2d import mmpose_models
 from mmhot.deploy.captured_graphs import CapturedGraphs
-from mmhot.pose2d import mmpose_models
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.names import DETECTOR, POSE, resolve
 

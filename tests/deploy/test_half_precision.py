@@ -6,9 +6,9 @@ import torch
 from mmpose.apis import init_model
 from torch import nn
 
+from mmhot.chain.lifting.torch_network import TorchNetwork
+from mmhot.chain.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.deploy import half_precision
-from mmhot.lifting.torch_network import TorchNetwork
-from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve
 
 

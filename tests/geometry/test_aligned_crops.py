@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmhot.pose2d.turned_crops import align_tilted
+from mmhot.chain.pose2d.turned_crops import align_tilted
 
 # A standing person of 100 x 240 pixels around (0, 0), y down.
 STANDING = np.array(

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from mmhot.chain.tracking.appearance import AppearanceSettings
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import People, box_overlap
-from mmhot.tracking.appearance import AppearanceSettings
 
 COCO = get_skeleton('coco-17')
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.interpolate import interp1d
 from scipy.ndimage import gaussian_filter1d, label, median
 
-from mmhot.poses.contacts import ANKLES
-from mmhot.poses.extremities import SKELETON
+from mmhot.chain.poses.contacts import ANKLES
+from mmhot.chain.poses.extremities import SKELETON
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D

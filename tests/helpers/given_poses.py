@@ -4,7 +4,7 @@ import numpy as np
 from feet import NAMES, simulate_feet
 from mocap import KICK, joints_of
 
-from mmhot.poses.contacts import ANKLES
+from mmhot.chain.poses.contacts import ANKLES
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D
 from tools.motion_quality import find_contacts, foot_slide, jitter

@@ -4,9 +4,9 @@ from dataclasses import fields
 
 import numpy as np
 
+from mmhot.chain.pose2d import interfaces, pose_source
+from mmhot.chain.pose2d.options import Pose2DOptions
 from mmhot.cli.dispatch import main
-from mmhot.pose2d import interfaces, pose_source
-from mmhot.pose2d.options import Pose2DOptions
 
 BOX = np.array([[10.0, 8.0, 30.0, 44.0]], np.float32)
 

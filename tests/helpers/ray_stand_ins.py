@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pose_sources import Detector, Estimator
 
+from mmhot.chain.pose2d import pose_source
 from mmhot.chain.worker import ClipWorker
-from mmhot.pose2d import pose_source
 
 
 class SlowDetector(Detector):

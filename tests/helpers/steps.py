@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from mmhot.chain.frames.sources import FrameSource
 from mmhot.chain.live import LiveChain
 from mmhot.chain.pipelines import LIVE, Lifting, Poses, Video
 from mmhot.chain.plan import LiftPlan, LivePlan, PosePlan, StepChoice, VideoPlan
 from mmhot.chain.run import Runner
-from mmhot.frames.sources import FrameSource
 from mmhot.options import Values
 from mmhot.progress import Report
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmhot.lifting.gaps import fill_joints
+from mmhot.chain.lifting.gaps import fill_joints
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 

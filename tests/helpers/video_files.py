@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mmhot.frames.sources import Frame, FrameSource
+from mmhot.chain.frames.sources import Frame, FrameSource
 
 _MILLISECOND = Fraction(1, 1000)
 # a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.

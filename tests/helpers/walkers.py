@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mmhot.frames.sources import Frame
+from mmhot.chain.frames.sources import Frame
 from mmhot.structures.people import People
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)

@@ -21,14 +21,14 @@ from mmhot.apis.ray_runner import RemoteWorker
 from mmhot.chain import user_steps
 from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.formats import FORMATS
+from mmhot.chain.frames.inputs import find_inputs
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.pose2d import pose_source
 from mmhot.chain.worker import ClipWorker
 from mmhot.cli.dispatch import main
 from mmhot.errors import StepError, explain_any
-from mmhot.frames.inputs import find_inputs
 from mmhot.io.readers import files
-from mmhot.lifting.lifter import Lifter
 from mmhot.options import Option, Options, Values  # noqa: F401, text of annotations
-from mmhot.pose2d import pose_source
 from mmhot.weights.index import LIVE_LIFTER
 
 

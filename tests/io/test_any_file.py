@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from mmhot.chain.pose2d.cache import ClipPeople, load_people, save_people
 from mmhot.errors import escape
 from mmhot.io.images import read_image, write_png
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.lens import read_lens
-from mmhot.pose2d.cache import ClipPeople, load_people, save_people
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
 from mmhot.structures.people import People

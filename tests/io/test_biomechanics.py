@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from rendered_clips import rendered
 
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.io.writers.rates import at_constant_rate, fill_frames
 from mmhot.io.writers.trc import in_y_up
-from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from tools.dataset_converters.motion_files import read_c3d
 

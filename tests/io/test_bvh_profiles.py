@@ -8,10 +8,10 @@ from mocap import KICK, joints_of
 from rendered_clips import rendered
 from scipy.spatial.transform import Rotation
 
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import BVH_PROFILES
-from mmhot.lifting.world import place_people, to_world
 from tools.dataset_converters.motion_files import read_bvh
 
 # Joints of Human3.6M by their names in both profiles.

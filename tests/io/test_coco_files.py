@@ -11,8 +11,8 @@ from paths import DATA
 from rendered_clips import rendered
 
 import mmhot
+from mmhot.chain.frames.files import ImageSequence
 from mmhot.cli.dispatch import main
-from mmhot.frames.files import ImageSequence
 from mmhot.io.writers.coco import write_coco
 from mmhot.io.writers.export import Export
 

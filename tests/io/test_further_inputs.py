@@ -8,7 +8,7 @@ from clip_files import dump
 from mocap import KICK, joints_of
 
 import mmhot
-from mmhot.frames.inputs import find_inputs
+from mmhot.chain.frames.inputs import find_inputs
 from mmhot.io.readers.documents import read_document
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D

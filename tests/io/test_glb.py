@@ -12,12 +12,12 @@ from rendered_clips import joined, rendered
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.io.writers.glb import write_glb
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
 from mmhot.io.writers.trc import in_y_up
-from mmhot.lifting.world import place_people, to_world
 
 
 @pytest.fixture(scope='module')

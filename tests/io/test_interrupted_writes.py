@@ -15,7 +15,7 @@ from clip_files import lifted_clip
 from rendered_clips import rendered
 
 from mmhot.chain.formats import FORMATS
-from mmhot.lifting.world import turn
+from mmhot.chain.lifting.world import turn
 
 pytestmark = pytest.mark.skipif(sys.platform != 'linux', reason='needs fork')
 # Of the table: the next format is tried by itself.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rendered_clips import rendered
 
-from mmhot.lifting.world import place_people, to_world
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.structures.clips_3d import Clip3D
 from tools.dataset_converters.motion_files import read_bvh
 

@@ -11,13 +11,13 @@ from mocap import H36M, KICK, joints_of
 from rendered_clips import rendered
 
 from mmhot.chain.calls import SAVE
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.chain.write import export
 from mmhot.io.writers import bvh, trc
 from mmhot.io.writers.bvh import write_bvh
 from mmhot.io.writers.csv import write_csv
 from mmhot.io.writers.rigid_skeleton import fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.lifting.world import place_people, to_world
 from mmhot.options import Values
 from tools.dataset_converters.motion_files import read_bvh
 

@@ -7,10 +7,10 @@ import pytest
 from rendered_clips import rendered
 from video_files import write_video
 
-from mmhot.frames.files import VideoFile
+from mmhot.chain.frames.files import VideoFile
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.io.writers.export import Export
 from mmhot.io.writers.rerun import write_recording
-from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.side_colors import SIDE_COLORS
 
 

@@ -9,10 +9,10 @@ from rendered_clips import DATA, rendered
 from scipy.spatial.transform import Rotation
 
 import mmhot
+from mmhot.chain.lifting.world import place_people, to_world, turn
+from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.io.writers.rigid_skeleton import fit_rig, fit_rigid_skeleton, joint_errors
 from mmhot.io.writers.rigs import BVH_PROFILES, HUMAN_IK
-from mmhot.lifting.world import place_people, to_world, turn
-from mmhot.poses.foot_lock import LockFeet
 
 
 def lengths(positions):

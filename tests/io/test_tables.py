@@ -13,8 +13,8 @@ import pytest
 from rendered_clips import rendered
 
 import mmhot
+from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.io.readers.poses import read_poses
-from mmhot.lifting.world import place_people, to_world
 from mmhot.skeletons.joints import SKELETONS, convert_keypoints, get_skeleton
 
 COUNT = 20

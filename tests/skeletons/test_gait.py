@@ -9,11 +9,11 @@ import scipy
 from rendered_clips import DATA, H36M, rendered
 
 from mmhot.chain.calls import LIFT_COMMAND
+from mmhot.chain.lifting.world import turn
 from mmhot.chain.outcome import Outcome
+from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.io.writers.gait import clip_strides, write_csv
-from mmhot.lifting.world import turn
 from mmhot.options import Values
-from mmhot.poses.foot_lock import LockFeet
 from mmhot.progress import Report
 from mmhot.skeletons.gait import (
     _LIMITS,

@@ -8,9 +8,9 @@ from clip_files import save, walk
 from lifters import save_lifter
 from paths import DATA
 
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.evaluation.pose_errors import error_groups
 from mmhot.io.readers.keypoints import read_keypoints
-from mmhot.lifting.lifter import Lifter
 from mmhot.skeletons import joints
 from mmhot.skeletons.joints import (
     SKELETONS,

@@ -11,10 +11,10 @@ from mocap import CAMERAS, KICK, joints_of
 from rendered_clips import make_clip
 from tracks import clip_of, track
 
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.lifting.world import place_people
 from mmhot.io.lifted import read_lifted, write_json, write_npz
 from mmhot.io.readers.lens import read_lens
-from mmhot.lifting.lifter import Lifter
-from mmhot.lifting.world import place_people
 from mmhot.structures.lens import Lens, assumed_focal, camera_intrinsics, ideal_camera
 
 SIZE = (1280, 720)

@@ -7,7 +7,7 @@ import pytest
 from rendered_clips import rendered
 
 import mmhot
-from mmhot.visualization.html import VIDEO_ERROR
+from mmhot.chain.visualization.html import VIDEO_ERROR
 from tools import demo
 from tools.analysis.measure_lifted import measure
 from tools.analysis.motions import GroundTruth

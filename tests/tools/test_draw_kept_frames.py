@@ -7,7 +7,7 @@ from paths import ROOT
 from tracks import clip_of, track
 
 from mmhot import Lifter
-from mmhot.frames.inputs import open_clip
+from mmhot.chain.frames.inputs import open_clip
 from tools.analysis.draw_kept_frames import draw_kept_frames, trace_frames
 
 

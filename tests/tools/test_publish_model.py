@@ -6,8 +6,8 @@ import pytest
 import torch
 from lifters import lifter_config, random_state
 
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.io.pickles import safe_load
-from mmhot.lifting.lifter import Lifter
 
 
 def save_training(path, config, state=None):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import mmhot
-from mmhot.keypoints.confidence import DropUncertain
-from mmhot.lifting.lift import Lift
+from mmhot.chain.keypoints.confidence import DropUncertain
+from mmhot.chain.lifting.lift import Lift
 from mmhot.options import Option, Options
 
 

@@ -1,20 +1,20 @@
 """Mistakes that mypy must report: its `type: ignore` would be unused otherwise."""
 
+from mmhot.chain.keypoints.camera import StabilizeCamera
+from mmhot.chain.keypoints.confidence import DropUncertain
+from mmhot.chain.keypoints.lens import SetLens
+from mmhot.chain.lifting.lift import Lift
 from mmhot.chain.pipelines import VIDEO, Lifting, Poses, Video
 from mmhot.chain.plan import LiftPlan, LivePlan, PosePlan
+from mmhot.chain.pose2d.estimate import EstimatePoses
+from mmhot.chain.poses.bones import KeepBones
+from mmhot.chain.poses.extremities import AddJoints
+from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.run import Runner
-from mmhot.keypoints.camera import StabilizeCamera
-from mmhot.keypoints.confidence import DropUncertain
-from mmhot.keypoints.lens import SetLens
-from mmhot.lifting.lift import Lift
+from mmhot.chain.tracking.track import TrackPeople
 from mmhot.options import Values
-from mmhot.pose2d.estimate import EstimatePoses
-from mmhot.poses.bones import KeepBones
-from mmhot.poses.extremities import AddJoints
-from mmhot.poses.foot_lock import LockFeet
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.tracking.track import TrackPeople
 
 # a step of poses before the lift, and a step of keypoints after it
 Lifting(keypoints=(SetLens, LockFeet), lift=Lift, poses=())  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from lifters import lifter_config
 from mmengine.config import Config
 from safetensors.torch import save_file
 
-from mmhot.lifting.lifter import Lifter
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.weights.checkpoint_configs import config_within
 
 

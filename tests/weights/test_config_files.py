@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmhot.pose2d.mmpose_models import MMPoseDetector
+from mmhot.chain.pose2d.mmpose_models import MMPoseDetector
 from mmhot.weights.config_files import parse_config_text, read_config_file
 from mmhot.weights.names import DETECTOR, Model, resolve
 

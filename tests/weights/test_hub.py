@@ -12,8 +12,8 @@ import torch
 from lifters import lifter_config, random_state, save_lifter
 from local_servers import served
 
+from mmhot.chain.lifting.lifter import Lifter
 from mmhot.io.pickles import safe_load, save_checkpoint
-from mmhot.lifting.lifter import Lifter
 from mmhot.weights import hub as hub_module
 from mmhot.weights.hub import cache_folder, local_file
 

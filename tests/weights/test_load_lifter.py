@@ -11,7 +11,7 @@ from paths import MMPOSE
 from published import load_fixture
 from tracks import clip_of, track
 
-from mmhot.lifting.lifter import Lifter
+from mmhot.chain.lifting.lifter import Lifter
 from tools.model_converters.conversion import convert_file
 
 

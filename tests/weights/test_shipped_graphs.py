@@ -9,13 +9,13 @@ import pytest
 from paths import DEMO
 
 import mmhot
-from mmhot.frames.inputs import open_inputs
-from mmhot.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
-from mmhot.pose2d.onnx_detectors import OnnxDetector
-from mmhot.pose2d.onnx_models import OnnxPoseEstimator
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.pose_source import open_pose_source
-from mmhot.pose2d.turned_crops import TurnedCrops
+from mmhot.chain.frames.inputs import open_inputs
+from mmhot.chain.pose2d.mmpose_models import MMPoseDetector, MMPoseEstimator
+from mmhot.chain.pose2d.onnx_detectors import OnnxDetector
+from mmhot.chain.pose2d.onnx_models import OnnxPoseEstimator
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.pose2d.pose_source import open_pose_source
+from mmhot.chain.pose2d.turned_crops import TurnedCrops
 from mmhot.weights import names
 from mmhot.weights.index import WEIGHTS_FOLDER, shipped_weights
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, resolve, runtime

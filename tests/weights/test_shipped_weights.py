@@ -10,11 +10,11 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from mocap import CAMERAS, JUMP, KICK, joints_of
 from paths import ROOT
 
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.pose2d.options import Pose2DOptions
+from mmhot.chain.pose2d.pose_source import open_pose_source
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.lifting.lifter import Lifter
-from mmhot.pose2d.options import Pose2DOptions
-from mmhot.pose2d.pose_source import open_pose_source
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
 

@@ -15,14 +15,14 @@ import numpy as np
 import torch
 
 import mmhot
+from mmhot.chain.frames.inputs import open_clip
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.pose2d.mmpose_models import load_pose_model
+from mmhot.chain.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
+from mmhot.chain.visualization.video import write_video
 from mmhot.cli.errors import output_file, print_line, run_tool
-from mmhot.frames.inputs import open_clip
-from mmhot.lifting.lifter import Lifter
-from mmhot.pose2d.mmpose_models import load_pose_model
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.visualization.drawing import BACKGROUND, FAINT_TEXT, draw_text
-from mmhot.visualization.video import write_video
 from mmhot.weights.names import POSE, resolve
 from tools.analysis.draw_kept_patches import draw_pruning, trace_pruning
 

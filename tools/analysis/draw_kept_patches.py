@@ -19,11 +19,11 @@ from mmpose.models.pose_estimators import TopdownPoseEstimator
 from torch import Tensor
 
 import mmhot
+from mmhot.chain.pose2d.mmpose_models import load_pose_model
+from mmhot.chain.visualization import drawing
 from mmhot.cli.errors import output_file, print_line, run_tool
 from mmhot.io.images import read_image, write_png
 from mmhot.models.gtpt.head import GTPTHead
-from mmhot.pose2d.mmpose_models import load_pose_model
-from mmhot.visualization import drawing
 from mmhot.weights.names import POSE, resolve
 
 # BGR of the head, the upper and the lower body, and of one more group; further groups

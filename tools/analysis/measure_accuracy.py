@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import find_peaks
 
+from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.poses.smoothing import SMOOTHERS, SmoothPoses
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.lifting.lifter import Lifter
-from mmhot.poses.smoothing import SMOOTHERS, SmoothPoses
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D

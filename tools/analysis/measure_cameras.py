@@ -20,11 +20,11 @@ from scipy.signal import find_peaks
 from scipy.spatial.transform import Rotation
 
 import mmhot
+from mmhot.chain.frames.decoding import VIDEO_SUFFIXES
+from mmhot.chain.frames.files import VideoFile
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
-from mmhot.frames.decoding import VIDEO_SUFFIXES
-from mmhot.frames.files import VideoFile
 from mmhot.io.readers.tables import read_trc
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D

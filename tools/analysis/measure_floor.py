@@ -17,11 +17,11 @@ from itertools import combinations
 import numpy as np
 
 import mmhot
+from mmhot.chain.poses.sizes import ScalePeople
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.datasets.transforms.virtual_camera import floor_offset
 from mmhot.errors import align
 from mmhot.geometry.rotations import rotation_matrices
-from mmhot.poses.sizes import ScalePeople
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D

@@ -24,13 +24,13 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
 import mmhot
+from mmhot.chain.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.datasets.mocap_dataset import read_cameras, read_mocap_clips
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.errors import ArgumentError, align
 from mmhot.geometry.outliers import find_outliers
 from mmhot.io.readers.frame_numbers import frames_of
-from mmhot.keypoints.confidence import DropUncertain, find_jumps
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D, to_axes

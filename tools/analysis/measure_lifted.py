@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mmhot.chain.poses.camera import stable_keypoints
+from mmhot.chain.poses.contacts import ANKLES, predict_contacts
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.io.lifted import read_lifted
-from mmhot.poses.camera import stable_keypoints
-from mmhot.poses.contacts import ANKLES, predict_contacts
 from mmhot.skeletons.joint_angles import ANGLES, joint_angles
 from mmhot.structures.clips_3d import Clip3D
 from tools.analysis.motions import GroundTruth, rows_of_person

@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import mmhot
+from mmhot.chain.frames.files import VideoFile
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import align
 from mmhot.evaluation.pose_errors import mpjpe
-from mmhot.frames.files import VideoFile
 from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER
 from tools.analysis.motions import GroundTruth
 from tools.benchmark.page import describe_machine

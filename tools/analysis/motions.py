@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mmhot.chain.poses.contacts import ANKLES
 from mmhot.datasets.mocap_dataset import MocapDataset
 from mmhot.datasets.transforms.detector_noise import RandomDetectorNoise
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.io.arrays import load_arrays
-from mmhot.poses.contacts import ANKLES
 from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import Clip3D
 from tools.motion_quality import find_contacts

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 
 from mmhot.chain.calls import INFER_COMMAND
+from mmhot.chain.frames.files import VideoFile
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.plan import VideoPlan
 from mmhot.chain.run import Runner
 from mmhot.deploy.onnx_sessions import open_session
-from mmhot.frames.files import VideoFile
 from mmhot.options import Values
 from mmhot.weights.names import POSE, resolve
 from tools.benchmark.page import number_cell, ratio_cell

@@ -84,7 +84,7 @@ class Image(Protocol):
 
 
 class Images(Protocol):
-    """Frames of a video, such as a :class:`mmhot.frames.sources.FrameSource`."""
+    """Frames of a video, such as a :class:`mmhot.chain.frames.sources.FrameSource`."""
 
     num_frames: int | None  # number of frames, if it is known
     names: Sequence[str]  # names of the frames by number, if each is a file

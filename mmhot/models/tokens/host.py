@@ -2,7 +2,7 @@
 
 A host from outside the package subclasses :class:`Host`. Then every pruner, recoverer,
 :class:`~mmhot.models.lifters.estimator.SequencePoseLifter` and
-:class:`~mmhot.lifting.lifter.Lifter` work with it.
+:class:`~mmhot.chain.lifting.lifter.Lifter` work with it.
 """
 
 from abc import abstractmethod

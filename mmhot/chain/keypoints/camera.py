@@ -1,0 +1,216 @@
+"""Step ``camera`` before the lift: map keypoints to the image of a static camera."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import numpy as np
+
+from mmhot.chain.frames.sources import FrameObserver, FrameSource
+from mmhot.chain.keypoints.camera_path import (
+    CameraLimits,
+    choose_path,
+    find_lens,
+    is_static,
+    seems_static,
+    shows_static,
+    solve_camera_path,
+    static_path,
+)
+from mmhot.chain.pose2d.footage import Footage, VideoStep
+from mmhot.errors import ArgumentError
+from mmhot.geometry.rotations import rotation_matrices
+from mmhot.skeletons.joints import get_skeleton, part_of
+from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.lens import Camera, Lens, ideal_pixels
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StabilizeCamera(VideoStep):
+    """Step ``camera``: map keypoints to the image of a static camera.
+
+    Poses of all frames then share the axes of the camera in the shot's first frame.
+    """
+
+    name = 'camera'
+    part = 'camera'
+
+    # 'auto' checks some frames for a static camera, then all frames for a rotating one.
+    # Otherwise the camera is moving: each frame has axes of its own.
+    camera: Annotated[
+        Literal['auto', 'static', 'rotating', 'moving'],
+        'camera motion: static, rotating (pan, tilt and zoom on a tripod), moving, or '
+        'auto (detected). Unless the camera moves, all frames share axes, and standing '
+        'feet stay in place',
+    ] = 'auto'
+
+    def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
+        """Return the observer of the background, if it shows how the camera moves."""
+        return [self._tracker(frames)] if self.camera in ('auto', 'rotating') else []
+
+    def _tracker(self, frames: FrameSource, again: bool = False) -> FrameObserver:
+        from mmhot.chain.tracking.background import BackgroundTracker  # imports OpenCV
+
+        is_sparse = self.camera == 'auto' and not (again or frames.once)
+        return BackgroundTracker(CameraLimits.interval if is_sparse else 1)
+
+    def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
+        """Map keypoints, and record the camera and its lens.
+
+        The lens is that of the first frame of each shot. A moving camera is not
+        recorded, as its frames have no common axes.
+        """
+        path, lens = self.solve(clip, footage)
+        if path is None and lens is clip.lens:
+            return clip
+        camera = None if path is None else Camera(path, lens)
+        clip = replace(clip, lens=lens, camera=camera)
+        if path is None or is_static(path):
+            return clip
+        size = clip.width, clip.height
+        tracks = []
+        for track in clip.tracks:
+            points, focal = ideal_pixels(track.keypoints, size, lens)
+            points = stabilize(points, track.frames, path, focal, size)
+            tracks.append(replace(track, keypoints=points))
+        ideal = None if lens is None else Lens.pinhole(lens.focal[0], *size)
+        return replace(clip, tracks=tracks, lens=ideal)
+
+    def solve(
+        self, clip: Clip2D, footage: Footage
+    ) -> tuple[np.ndarray | None, Lens | None]:
+        """Find the path of the camera and its lens.
+
+        'auto' decodes the video a second time unless some frames show that the camera
+        is static.
+
+        Returns:
+            tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and
+            zooms, (F, 4), and the lens of the first frame; each is None if unknown.
+        """
+        size = clip.width, clip.height
+        name = str(clip.source or clip.name)
+        lens = clip.lens
+        people = footage.people
+        if self.camera == 'static':
+            return static_path(clip.num_frames), lens
+        if footage.look_again is None or self.camera == 'moving':
+            return None, lens
+        seen = people.observed[self._tracker(footage.frames).name]
+        total = len(people.people) - people.first
+        if self.camera == 'auto':
+            if total < CameraLimits.min_frames:
+                return None, lens
+            shows_camera = len(seen['points']) >= CameraLimits.min_frames
+            if shows_camera and _is_static(clip, seen):
+                return static_path(len(people.people)), lens
+            seen = footage.look_again(
+                self._tracker(footage.frames, again=True),
+                lambda done: footage.count(self.part, done, total),
+            )
+        if len(seen['points']) < total:
+            _LOGGER.warning(
+                '%s could be read only once: the path of its camera is not known', name
+            )
+            return None, lens
+        if lens is None and not clip.cuts:  # shots may differ
+            lens = find_lens(seen['points'], seen['keyframe'], size)
+        path = solve_camera_path(
+            seen['points'], seen['keyframe'], seen['inliers'], size, lens
+        )
+        chosen = choose_path(path, name, self.camera == 'rotating')
+        if chosen is not None:  # frames before the first one were not tracked
+            chosen = np.concatenate([static_path(people.first), chosen])
+        # The focal length of a carried camera cannot be found from its images.
+        return chosen, clip.lens if path.moves else lens
+
+
+def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
+    """Return whether the frames of the sparse pass show a static camera.
+
+    ``seen`` are the arrays of
+    :class:`mmhot.chain.tracking.background.BackgroundTracker`, such as points (F, N, 4)
+    in pixels and differences of edges (F,). If the camera only seems static, a line in
+    the log says so.
+    """
+    path = solve_camera_path(
+        seen['points'],
+        seen['keyframe'],
+        seen['inliers'],
+        (clip.width, clip.height),
+        clip.lens,
+    )
+    if shows_static(path, seen['keyframe']):
+        return True
+    if not seems_static(path, seen['moved'], _ankle_paths(clip)):
+        return False
+    _LOGGER.warning(
+        ArgumentError(
+            '%s: the background has little texture, but it stays in place, or the feet '
+            'of standing people do: the camera counts as static; give {camera=%r} if '
+            'it is carried',
+            clip.source or clip.name,
+            'moving',
+        )
+    )
+    return True
+
+
+def _ankle_paths(clip: Clip2D) -> np.ndarray:
+    """Measure how far ankles move in half a second, in heights of the person, (N,)."""
+    joints = get_skeleton(clip.skeleton).joints
+    ankles = [index for index, x in enumerate(joints) if part_of(x) == 'ankle']
+    span = max(round(clip.fps / 2), 1)  # frames of half a second
+    paths = [np.empty(0)]
+    for track in clip.tracks:
+        rows = track.keypoints[:, ankles]
+        passed = np.linalg.norm(rows[span:] - rows[:-span], axis=-1)
+        heights = np.ptp(track.boxes[:, 1::2], axis=1)
+        paths.append((passed / np.median(heights)).ravel())
+    return np.concatenate(paths)
+
+
+def stabilize(
+    pixels: np.ndarray,
+    frames: np.ndarray,
+    path: np.ndarray,
+    focal: float,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Map pixels to the image of the camera in the first frame.
+
+    Args:
+        pixels (np.ndarray): Undistorted pixels, NaN where missing, (T, K, 2).
+        frames (np.ndarray): Frame numbers, (T,).
+        path (np.ndarray): Rotation vectors in radians and zooms by frame number,
+            (F, 4).
+        focal (float): Focal length in the first frame, pixels.
+        size (tuple[int, int]): Width and height of the images.
+
+    Returns:
+        np.ndarray: Pixels in the image of the first frame, (T, K, 2) float32.
+    """
+    center = np.array(size) / 2
+    path = path[frames].astype(np.float64)
+    rays = (pixels - center) / (focal * path[:, 3, None, None])
+    flat = turn_rays(rays, rotation_matrices(path[:, :3]))
+    return (focal * flat + center).astype(np.float32)
+
+
+def turn_rays(rays: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Rotate directions, given by x and y at depth 1.
+
+    Args:
+        rays (np.ndarray): Directions, (T, K, 2).
+        rotations (np.ndarray): Rotation matrices, (T, 3, 3).
+
+    Returns:
+        np.ndarray: Rotated directions at depth 1, (T, K, 2).
+    """
+    rays = np.concatenate([rays, np.ones_like(rays[..., :1])], -1)
+    turned = rays @ rotations.swapaxes(1, 2)
+    # Directions beyond 84 degrees are in no image; the clip avoids a division by zero.
+    return turned[..., :2] / np.maximum(turned[..., 2:], 0.1)

@@ -1,0 +1,162 @@
+"""Step ``people``: choose people by track ID or size, or list them in a table."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import numpy as np
+
+from mmhot.chain.step import KeypointStep
+from mmhot.errors import ArgumentError, align
+from mmhot.options import Option, Options, split_numbers
+from mmhot.progress import Line
+from mmhot.structures.clips_2d import Clip2D
+
+# Share of the longest track's frames. A shorter track is never the largest person, as
+# it may be a false detection. Higher values exclude more tracks.
+_MIN_SHARE = 0.25
+
+
+def read_people_choice(value: int | str | Iterable[int]) -> str | tuple[int, ...]:
+    """Read the choice of people.
+
+    Args:
+        value (int | str | Iterable[int]): 'all', 'largest', 'longest', or track IDs,
+            also as text such as '0,2'.
+
+    Returns:
+        str | tuple[int, ...]: The word, or different track IDs.
+
+    Raises:
+        ValueError: If there is no ID, or a negative one.
+    """
+    if isinstance(value, str) and value in ('all', 'largest', 'longest'):
+        return value
+    ids = split_numbers(value, int)
+    if not ids or min(ids) < 0:
+        raise ValueError
+    return tuple(dict.fromkeys(ids))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleOption(Options):
+    """Option for files without track IDs."""
+
+    title = 'keypoint files'
+
+    single: Annotated[
+        Literal['largest'] | None,
+        'take only the largest person of each frame, as one track',
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleOption(Options):
+    """Option that chooses people in a clip."""
+
+    title = 'time and people'
+
+    people: Annotated[
+        str | tuple[int, ...],
+        'people to lift: all, largest, longest, or track IDs such as 0,2; if the input '
+        'has no IDs, largest is the largest person in each frame',
+        Option(
+            read=read_people_choice,
+            expected='all, largest, longest, or track IDs such as 0,2',
+            metavar='LIST',
+        ),
+    ] = 'all'
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoosePeople(PeopleOption, KeypointStep):
+    """Step ``people``: keep some tracks; without a choice, list them."""
+
+    name = 'people'
+    part = 'track'
+    optional = False
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Keep the chosen tracks."""
+        spans = []
+        for track in clip.tracks:
+            times = clip.times_of(track.frames)
+            height = _median_height(track.keypoints[..., 1])
+            spans.append(PersonSpan(track.track, times, height))
+        chosen = choose_people(clip.name, spans, self.people, self.report.say)
+        tracks = [track for track in clip.tracks if track.track in chosen]
+        return replace(clip, tracks=tracks)
+
+
+def _median_height(rows: np.ndarray) -> float:
+    """Return a person's median extent, in rows (T, K) of the image; 0 if unknown."""
+    rows = rows[np.isfinite(rows).any(1)]
+    if not len(rows):
+        return 0.0
+    return float(np.median(np.nanmax(rows, 1) - np.nanmin(rows, 1)))
+
+
+@dataclass(frozen=True)
+class PersonSpan:
+    """Duration and size of a person, by which people are chosen."""
+
+    track: int  # track ID
+    times: np.ndarray  # timestamps in seconds, (T,)
+    height: float  # median height in the image, pixels
+
+
+def choose_people(
+    name: str,
+    spans: Sequence[PersonSpan],
+    people: str | tuple[int, ...],
+    say: Callable[[Line], None],
+) -> list[int]:
+    """Choose people in a clip.
+
+    Args:
+        name (str): Name of the clip, for messages.
+        spans (Sequence[PersonSpan]): Duration and size of each person.
+        people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
+        say (Callable): Receives the lines of a table of people if there are several
+            and all are chosen.
+
+    Returns:
+        list[int]: Track IDs of the chosen people.
+
+    Raises:
+        ArgumentError: If a track ID is not in the clip.
+    """
+    tracks = [span.track for span in spans]
+    if people == 'all':
+        for line in people_table(name, spans) if len(tracks) > 1 else ():
+            say(line)
+        return tracks
+    longest = max(spans, key=lambda span: len(span.times))
+    if people == 'longest':
+        return [longest.track]
+    if people == 'largest':
+        least = _MIN_SHARE * len(longest.times)
+        long = [span for span in spans if len(span.times) >= least]
+        return [max(long, key=lambda span: span.height).track]
+    for track in people:
+        if track not in tracks:
+            raise ArgumentError(
+                '{people} must be among the track IDs %s of %s, got %s',
+                ', '.join(map(str, tracks)),
+                name,
+                track,
+            )
+    return [int(track) for track in people]
+
+
+def people_table(name: str, spans: Sequence[PersonSpan]) -> list[Line]:
+    """Tabulate the people in a clip, one per line after the title and the header."""
+    rows = [('ID', 'from, s', 'to, s', 'frames', 'share', 'height, px')]
+    total = len(np.unique(np.concatenate([span.times for span in spans])))
+    for span in spans:
+        start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
+        count = len(span.times)
+        shares = str(count), f'{count / total:.0%}'
+        rows.append((str(span.track), start, end, *shares, f'{span.height:.0f}'))
+    title = '%s: %d people ({people} ID, largest, longest):'
+    return [ArgumentError(title, name, len(spans)), *align(rows, left=0).split('\n')]

@@ -1,0 +1,482 @@
+"""Repair of left/right swaps and duplicated limbs in 2D keypoints, over whole tracks.
+
+Swaps. A state says which of a person's limbs (legs, arms, head) are swapped in a frame.
+The Viterbi algorithm finds the most probable sequence of states: joints move at nearly
+constant velocity, hips and shoulders face the same way, and swaps are rare. Constant
+velocity needs three frames, so the search is of second order: it keeps the best path
+for each pair of states in the last two frames.
+
+With two limbs there are four states. If left and right leg exchange their places for
+two frames, a sequence without swaps pays for four improbable jumps: two legs, there and
+back. The sequence with the legs swapped in these frames pays for two changes of state.
+
+Copies. A second search finds forearms or shins that are both detected on the visible
+one, because the other is occluded. Its states say which one is occluded.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from mmhot.chain.step import KeypointStep
+from mmhot.errors import escape
+from mmhot.geometry.keypoint_arrays import interpolate_missing
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.clips_2d import Clip2D, Track2D
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SwapCosts:
+    """Costs of the search for swapped sides, as negative logarithms of probabilities.
+
+    All twists of a track together must cost less than one swap, as people do twist. A
+    person size is the longer side of the box around the keypoints, median over frames.
+    """
+
+    # Cost of the start, and of the end, of a swap. Higher values find fewer swaps.
+    change: float = 2.5
+    # Cost of a second in which a limb is swapped. Higher values find fewer swaps.
+    swapped: float = 2.5
+    # Cost of a frame in which hips and shoulders face opposite ways. Higher values swap
+    # more limbs to undo a twist.
+    twisted: float = 1.0
+    # Largest sum of these costs in a track. Higher values swap more limbs.
+    max_twisted: float = 2.0
+    # Person sizes; width of hips and shoulders in the image from which their direction
+    # counts fully. Higher values trust fewer directions.
+    min_width: float = 0.06
+    # Person sizes; standard deviation of a keypoint. Higher values find fewer swaps.
+    noise: float = 0.006
+    # Person sizes / s^2; standard deviation of a joint's acceleration. Higher values
+    # tolerate faster turns, and find fewer swaps.
+    acceleration: float = 4.0
+    # Weight of a missing keypoint; visible keypoints have their score as weight. Higher
+    # values find more swaps.
+    missing_weight: float = 0.05
+    # Factor of all weights if a clip has no scores. Higher values find more swaps.
+    unrated_factor: float = 0.4
+    # Person sizes; largest distance of a joint from its copy. Higher values find more
+    # copies.
+    max_copy_distance: float = 0.08
+    # Seconds; longest copy, as legs side by side overlap for longer. Higher values find
+    # more copies.
+    max_copy_duration: float = 0.8
+    # Cost of the start, and of the end, of a copy. Higher values find fewer copies.
+    copied: float = 4.0
+    # Cost of a frame in which an occluded joint moves in an unknown way. Higher values
+    # find fewer copies.
+    occluded: float = 1.0
+    chunk_frames: int = 64  # frames computed at once; higher values need more memory
+
+
+_COSTS = SwapCosts()
+# Joint pairs that show the motion of a part. Further ones, such as fingers, toes and
+# the face, add nothing.
+_COMPARED_PAIRS = 2
+_Pairs = list[tuple[int, int]]  # pairs of a left and a right joint
+
+
+@cache
+def _parts_of(name: str) -> dict[tuple[str, bool], _Pairs]:
+    """Group the left/right pairs of a skeleton that are swapped together.
+
+    Returns:
+        dict[tuple[str, bool], _Pairs]: Joint pairs by limb ('arm', 'head' or 'leg') and
+        whether they are at the elbow or knee, or beyond. Joints that are not part of an
+        arm or a leg belong to the head.
+    """
+    skeleton = get_skeleton(name)
+    parts: dict[tuple[str, bool], _Pairs] = {}
+    for pair in skeleton.flip_pairs:
+        limb = ''
+        is_far = False
+        joint = pair[0]
+        while joint >= 0 and not limb:
+            part = skeleton.joints[joint].rpartition('_')[2]
+            limb = {'hip': 'leg', 'shoulder': 'arm'}.get(part, '')
+            is_far |= part in ('knee', 'elbow')
+            joint = skeleton.parents[joint]
+        key = (limb, is_far) if limb else ('head', False)
+        parts.setdefault(key, []).append(pair)
+    return dict(sorted(parts.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepairSides(KeypointStep):
+    """Step ``sides``: exchange left and right where they are swapped.
+
+    Arms, legs, heads, or only forearms and shins are exchanged, to agree with most
+    frames of a track. Where both forearms or both shins are detected in one place, the
+    occluded one becomes missing.
+    """
+
+    name = 'sides'
+    of_people = True
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Undo swaps, and drop copies, in a clip with any skeleton."""
+        tracks = []
+        exchanged = 0
+        copied = 0
+        scores = np.concatenate([track.scores.ravel() for track in clip.tracks])
+        is_rated = len(np.unique(scores[scores > 0])) > 1
+        for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
+            seconds = clip.times_of(track.frames)
+            factor = 1 if is_rated else _COSTS.unrated_factor
+            rated = replace(track, scores=factor * confidence)
+            swapped = find_swaps(rated, clip.skeleton, seconds)
+            rated = _exchanged(rated, swapped, clip.skeleton)
+            again, hidden = find_copies(rated, clip.skeleton, seconds)
+            swapped ^= again
+            track = _exchanged(track, swapped, clip.skeleton)
+            points = np.where(hidden[..., None], np.nan, track.keypoints)
+            scores = np.where(hidden, 0, track.scores)
+            tracks.append(replace(track, keypoints=points, scores=scores))
+            exchanged += int(swapped.any(1).sum())
+            copied += int(hidden.any(1).sum())
+        if (exchanged or copied) and not is_rated:
+            _LOGGER.warning(
+                '%s: keypoints have no scores: by motion, left and right are exchanged '
+                'in %d frames, and limbs count as missing in %d',
+                escape(clip.source or clip.name),
+                exchanged,
+                copied,
+            )
+        return replace(clip, tracks=tracks)
+
+
+def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
+    """Exchange the joints marked in ``swapped`` (T, K) with their counterparts."""
+    mirror = get_skeleton(skeleton).flip_indices
+    points = track.keypoints
+    points = np.where(swapped[..., None], points[:, mirror], points)
+    scores = np.where(swapped, track.scores[:, mirror], track.scores)
+    return replace(track, keypoints=points, scores=scores)
+
+
+def find_swaps(track: Track2D, skeleton: str, seconds: np.ndarray) -> np.ndarray:
+    """Find joints that are swapped with their counterpart on the other side.
+
+    Args:
+        track (Track2D): Keypoints of one person; scores are used as weights.
+        skeleton (str): Name of the keypoints' skeleton.
+        seconds (np.ndarray): Time of each frame in seconds, (T,).
+
+    Returns:
+        np.ndarray: Joints that are swapped, (T, K) bool.
+
+    Example:
+        The legs of a person who moves to the right by 3 pixels a frame have exchanged
+        their names in the third of four frames.
+
+        >>> legs = [11, 13, 15, 12, 14, 16]  # left hip to ankle, right hip to ankle
+        >>> frames = np.arange(4)
+        >>> points = np.full((4, 17, 2), np.nan)
+        >>> points[:, legs, 0] = [100, 100, 100, 140, 140, 140] + 3 * frames[:, None]
+        >>> points[:, legs, 1] = [0, 50, 100, 0, 50, 100]
+        >>> points[2, legs] = points[2, legs[3:] + legs[:3]]
+        >>> track = Track2D(0, frames, points, np.ones((4, 17)))
+        >>> find_swaps(track, 'coco-17', frames / 25)[:, legs].all(1).tolist()
+        [False, False, True, False]
+    """
+    parts = _parts_of(skeleton)
+    swapped = np.zeros(track.scores.shape, bool)
+    visible = np.isfinite(track.keypoints).all(-1)
+    if len(seconds) < 3 or not parts or not visible.any():
+        return swapped
+    motion = _Motion(track, seconds)
+    states = _LimbStates(parts)
+    single = motion.swapped * states.num_swapped + _twists(parts, states, motion.points)
+    changes = [motion.change_costs(pairs) for pairs in parts.values()]
+    motions = states.motion_costs(np.concatenate(changes, 1))
+    path = _most_probable(states.change_costs(), single, motions)
+    for part, pairs in enumerate(parts.values()):
+        swapped[:, np.ravel(pairs)] = states.swapped[path, part, None]
+    return swapped
+
+
+class _LimbStates:
+    """States of a body: all combinations of swapped parts.
+
+    Attributes:
+        swapped (np.ndarray): Whether each part is swapped in each state, (S, P) bool.
+            The first state has no swap.
+        num_swapped (np.ndarray): Number of swapped limbs in each state, (S,). A limb
+            counts even if only its far part is swapped.
+    """
+
+    def __init__(self, parts: dict[tuple[str, bool], _Pairs]) -> None:
+        count = len(parts)
+        self.swapped = np.indices([2] * count).reshape(count, -1).T.astype(bool)
+        limbs = [limb for limb, _ in parts]
+        self._is_of_limb = np.array(limbs)[:, None] == sorted({*limbs})
+        self._differs = self.swapped[:, None] ^ self.swapped
+        self.num_swapped = (self.swapped @ self._is_of_limb).sum(-1)
+
+    def change_costs(self) -> np.ndarray:
+        """Compute the costs (S, S) of a change between two states.
+
+        Each limb that changes costs the same. The whole body costs as much as one limb.
+        """
+        is_even = self.swapped.all(-1) | ~self.swapped.any(-1)
+        is_whole = self._differs.all(-1) & is_even
+        limbs = (self._differs @ self._is_of_limb).sum(-1)
+        return _COSTS.change * np.where(is_whole, 1, limbs)
+
+    def motion_costs(self, part_costs: np.ndarray) -> Iterator[np.ndarray]:
+        """Generate costs (S, S, S) of the states in three consecutive frames.
+
+        Args:
+            part_costs (np.ndarray): :meth:`_Motion.change_costs` of all parts,
+                (T - 2, 4 P).
+        """
+        # The kind of change of each part, one-hot, (4 P, S ** 3). Example with two
+        # parts: in the states 01, 01, 11 the first part changes after the second frame
+        # (kind 1), and the second part never changes (kind 0).
+        kinds = 2 * self._differs[:, :, None] + self._differs
+        count, parts = self.swapped.shape
+        changes = (kinds[..., None] == range(4)).reshape(-1, 4 * parts).T
+        changes = changes.astype(np.float64)
+        for start in range(0, len(part_costs), _COSTS.chunk_frames):
+            chunk = part_costs[start : start + _COSTS.chunk_frames]
+            yield from (chunk @ changes).reshape(-1, count, count, count)
+
+
+class _Motion:
+    """Motion of a track's joints in person sizes, and its cost.
+
+    Attributes:
+        points (np.ndarray): Keypoints in person sizes, (T, K, 2); missing ones are
+            interpolated.
+        swapped (float): Cost of a frame in which a limb is swapped.
+    """
+
+    def __init__(self, track: Track2D, seconds: np.ndarray) -> None:
+        steps = np.diff(seconds)
+        self.swapped = _COSTS.swapped * float(np.median(steps))
+        is_seen = np.isfinite(track.keypoints).all(-1)
+        visible = track.keypoints[is_seen.any(1)]
+        boxes = np.nanmax(visible, 1) - np.nanmin(visible, 1)
+        size = max(float(np.median(boxes.max(1))), 1.0)
+        points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
+        self.points = points / size
+        weights = np.clip(track.scores, _COSTS.missing_weight, 1)
+        self._weights = np.where(is_seen, weights, _COSTS.missing_weight)
+        # Variance of a position's error when the last velocity predicts it: noise of
+        # three keypoints, and acceleration
+        steps = steps.clip(1e-3)
+        self._ratio = (steps[1:] / steps[:-1])[:, None]
+        moved = _COSTS.acceleration * steps[1:] * (steps[1:] + steps[:-1]) / 2
+        ratio = self._ratio[:, 0]
+        noise = _COSTS.noise**2 * (1 + (1 + ratio) ** 2 + ratio**2)
+        self._variance = noise + moved**2
+
+    def pair_costs(self, pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Compute the cost of the motion of a left and a right joint.
+
+        It is the negative logarithm of a heavy-tailed (Cauchy) density of the distance
+        from the position that constant velocity predicts, in each three consecutive
+        frames.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray]: Costs (T - 2, 2, 2, 2), indexed by whether
+            sides change before the second frame, whether they change after it, and the
+            side in it; and weights (T - 2,).
+        """
+        sides = self.points[:, pair]
+        costs = np.empty((len(sides) - 2, 2, 2, 2))
+        for before, after in np.ndindex(2, 2):
+            first = sides[:-2, ::-1] if before else sides[:-2]
+            last = sides[2:, ::-1] if after else sides[2:]
+            here = sides[1:-1]
+            error = last - here - self._ratio[:, None] * (here - first)
+            squares = (error**2).sum(-1) / self._variance[:, None]
+            costs[:, before, after] = np.log1p(squares)
+        weight = self._weights[:, pair].min(1)
+        return costs, weight[2:] * weight[1:-1] * weight[:-2]
+
+    def change_costs(self, pairs: _Pairs) -> np.ndarray:
+        """Compute the cost of a part's motion by four kinds of change, (T - 2, 4).
+
+        Kind 2 is a swap before the second of three frames, kind 1 a swap after it, 3
+        both, and 0 neither.
+        """
+        weighted = [
+            weight[:, None] * costs.sum(-1).reshape(-1, 4)
+            for costs, weight in map(self.pair_costs, pairs[:_COMPARED_PAIRS])
+        ]
+        return np.sum(weighted, axis=0)
+
+
+# The six states of a copy: whether left and right are exchanged, and which side is
+# occluded
+_NEITHER = 2
+_EXCHANGED, _OCCLUDED = np.array(
+    [(exchanged, side) for side in (_NEITHER, 0, 1) for exchanged in (0, 1)]
+).T
+
+
+def find_copies(
+    track: Track2D, skeleton: str, seconds: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find copies: forearms or shins that are both detected on the visible one.
+
+    A copy begins and ends with a jump of the occluded limb, or of both limbs if the
+    visible one has the other's name. Limbs that really overlap part smoothly.
+
+    Args:
+        track (Track2D): Keypoints of one person; scores are used as weights.
+        skeleton (str): Name of the keypoints' skeleton.
+        seconds (np.ndarray): Time of each frame in seconds, (T,).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Joints to exchange with their counterparts, and
+        joints that are occluded after that, both (T, K) bool.
+
+    Example:
+        Shins that are 40 pixels apart are both detected on the left one in frame 3.
+
+        >>> legs = [13, 15, 14, 16]  # left knee and ankle, right knee and ankle
+        >>> points = np.full((8, 17, 2), np.nan)
+        >>> points[:, legs] = [[100, 50], [100, 100], [140, 50], [140, 100]]
+        >>> points[3, legs[2:]] = points[3, legs[:2]]
+        >>> track = Track2D(0, np.arange(8), points, np.ones((8, 17)))
+        >>> _, occluded = find_copies(track, 'coco-17', np.arange(8) / 25)
+        >>> np.argwhere(occluded).tolist()
+        [[3, 14], [3, 16]]
+    """
+    swapped = np.zeros(track.scores.shape, bool)
+    hidden = swapped.copy()
+    if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
+        return swapped, hidden
+    motion = _Motion(track, seconds)
+    # In a copy the visible limb has both names, and may leave it with either one: the
+    # change of sides is free there.
+    change = np.where(_OCCLUDED == _NEITHER, _COSTS.change, 0)
+    change = change * (_EXCHANGED[:, None] != _EXCHANGED)
+    is_same_side = _OCCLUDED[:, None] == _OCCLUDED
+    change = np.where(is_same_side, change, _COSTS.copied)
+    far_parts = [x for (_, is_far), x in _parts_of(skeleton).items() if is_far]
+    for pairs in far_parts:
+        is_near = _near_pairs(motion.points[:, pairs], seconds)
+        if not is_near.any():
+            continue
+        single = motion.swapped * np.tile(_EXCHANGED, (len(seconds), 1))
+        is_apart = ~is_near[:, :_COMPARED_PAIRS].any(1)
+        single[np.ix_(is_apart, _OCCLUDED != _NEITHER)] = np.inf
+        of_pairs = [motion.pair_costs(pair) for pair in pairs[:_COMPARED_PAIRS]]
+        path = _most_probable(change, single, _copy_costs(of_pairs, is_near))
+        occluded = _OCCLUDED[path]
+        if (occluded != _NEITHER).any():
+            for pair, is_copied in zip(pairs, is_near.T, strict=True):
+                swapped[:, pair] = _EXCHANGED[path, None] > 0
+                hidden[:, pair] = (occluded == [[0], [1]]).T & is_copied[:, None]
+    return swapped, hidden
+
+
+def _near_pairs(points: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Mark left and right joints in one place, (T, P), for as long as a copy may last.
+
+    ``points`` (T, P, 2, 2) are the positions of both joints in person sizes.
+    """
+    distances = np.linalg.norm(points[:, :, 0] - points[:, :, 1], axis=-1)
+    is_near = distances < _COSTS.max_copy_distance
+    edges = np.diff(is_near.any(1), prepend=False, append=False)
+    for start, stop in np.flatnonzero(edges).reshape(-1, 2):
+        if seconds[stop - 1] - seconds[start] > _COSTS.max_copy_duration:
+            is_near[start:stop] = False
+    return is_near
+
+
+def _most_probable(
+    change: np.ndarray, single: np.ndarray, motion: Iterable[np.ndarray]
+) -> np.ndarray:
+    """Find the most probable sequence of states by a Viterbi search of second order.
+
+    Args:
+        change (np.ndarray): Costs of a change between two states, (S, S).
+        single (np.ndarray): Cost of each state in each frame, (T, S).
+        motion (Iterable[np.ndarray]): Costs of the states in three consecutive frames,
+            T - 2 arrays (S, S, S).
+
+    Returns:
+        np.ndarray: State in each frame, (T,).
+    """
+    length, count = single.shape
+    # Lowest cost so far by the states of the last two frames. A track that begins
+    # swapped pays for this change, too.
+    best = change[0][:, None] + single[0][:, None] + single[1] + change
+    origin = np.empty((length, count, count), np.uint8)
+    for frame, costs in enumerate(motion, 2):
+        total = costs + best[:, :, None]
+        first = total.argmin(0)
+        origin[frame] = first
+        best = np.take_along_axis(total, first[None], 0)[0]
+        best += change + single[frame]
+    path = np.empty(length, int)
+    path[-2:] = np.unravel_index(best.argmin(), best.shape)
+    for frame in range(length - 1, 1, -1):
+        path[frame - 2] = origin[frame, path[frame - 1], path[frame]]
+    return path
+
+
+def _copy_costs(
+    of_pairs: list[tuple[np.ndarray, np.ndarray]], is_near: np.ndarray
+) -> np.ndarray:
+    """Compute costs of motion by the states of a copy in three frames.
+
+    Args:
+        of_pairs (list[tuple[np.ndarray, np.ndarray]]): Costs and weights of each pair
+            of joints, see :meth:`_Motion.pair_costs`.
+        is_near (np.ndarray): Whether both joints of a pair are in one place, (T, P).
+
+    Returns:
+        np.ndarray: Costs (T - 2, S, S, S). The motion of an occluded joint is unknown,
+        and has a constant cost.
+    """
+    count = len(_OCCLUDED)
+    total = np.zeros((len(is_near) - 2, count, count, count))
+    changes = _EXCHANGED[:, None] ^ _EXCHANGED
+    for (costs, weight), near in zip(of_pairs, is_near.T, strict=False):
+        for side in (0, 1):
+            absent = near[:, None] & (side == _OCCLUDED)
+            start, here, end = absent[:-2], absent[1:-1], absent[2:]
+            is_hidden = start[:, :, None, None] | here[:, None, :, None]
+            is_hidden = is_hidden | end[:, None, None]
+            detected = (side ^ _EXCHANGED)[None, :, None]
+            moves = costs[:, changes[:, :, None], changes[None], detected]
+            moves = np.where(is_hidden, _COSTS.occluded, moves)
+            total += weight[:, None, None, None] * moves
+    # A copy lasts as long as the joints are near each other: the occluded side cannot
+    # change before.
+    lasts = is_near[1:-1].any(1) & is_near[2:].any(1)
+    total[lasts] += np.where(_OCCLUDED[:, None] != _OCCLUDED, np.inf, 0)
+    return total
+
+
+def _twists(
+    parts: dict[tuple[str, bool], _Pairs], states: _LimbStates, points: np.ndarray
+) -> np.ndarray:
+    """Compute costs (T, S) of states in which hips and shoulders face opposite ways.
+
+    They are scaled so that a track without swaps costs at most ``max_twisted``.
+    ``points`` (T, K, 2) are in person sizes.
+    """
+    keys = ('arm', False), ('leg', False)
+    if not {*keys} <= {*parts}:
+        return np.zeros((len(points), len(states.swapped)))
+    pairs = [parts[key][0] for key in keys]
+    shoulders, hips = (points[:, left] - points[:, right] for left, right in pairs)
+    widths = [np.linalg.norm(line, axis=-1) for line in (shoulders, hips)]
+    cosine = (shoulders * hips).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
+    cosine *= (np.minimum(*widths) / _COSTS.min_width).clip(0, 1)
+    arms, legs = states.swapped[:, [[*parts].index(key) for key in keys]].T
+    signs = np.where(arms == legs, 1, -1)
+    total = _COSTS.twisted * (-cosine).clip(0).sum()
+    limit = _COSTS.max_twisted / max(total, _COSTS.max_twisted)
+    return _COSTS.twisted * limit * (-cosine[:, None] * signs).clip(0)

@@ -1,0 +1,359 @@
+"""Tracking of people from keyframe to keyframe, between two detections.
+
+A chunk is the frames after one detection up to the next one. Its frames get people in
+three steps:
+
+1. :class:`ChunkTracker` goes from keyframe to keyframe, 1 to 8 frames apart. It
+   predicts the boxes of all people, and estimates their poses in these boxes, see
+   :class:`~mmhot.chain.pose2d.pose_search.PoseSearch`.
+2. In the last frame, people are detected. New ones are tracked backwards through the
+   keyframes.
+3. :func:`~mmhot.chain.pose2d.filling.fill_chunk` interpolates or estimates the frames
+   between the keyframes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mmhot.chain.pose2d.interfaces import Prior
+from mmhot.chain.pose2d.pose_search import PoseSearch, SearchSettings, slides
+from mmhot.structures.people import (
+    Boxes,
+    People,
+    are_upright,
+    box_iou,
+    compare_all,
+    match_boxes,
+)
+
+_NO_ROWS = np.zeros(0, int)
+
+Redetect = Callable[[int, People], Boxes]
+"""Function that detects the people in a frame.
+
+It is called with the index of the frame in the chunk, and the tracked people in it.
+"""
+
+
+@dataclass(frozen=True)
+class KeyframeSettings:
+    """Distances of keyframes, and people who are new, lost or found again.
+
+    The step from keyframe to keyframe doubles while people are predictable, and is
+    halved otherwise. Overlaps are intersections over unions of boxes.
+    """
+
+    max_step: int = 8  # frames between keyframes; higher is faster and less accurate
+    # People are predictable if each one's box overlaps the predicted box by at least
+    # this. Higher values go in smaller steps.
+    predictable_overlap: float = 0.75
+    # Frames from an earlier frame to the first frame of a chunk; people's motion in
+    # between predicts their first boxes. Higher values average over more frames.
+    history: int = 5
+    # A detected box shows a tracked person if it overlaps that person's box by at least
+    # this. Higher values start more tracks.
+    same_person_overlap: float = 0.3
+    # A tracked pose is kept if its box overlaps the detected box by at least this.
+    # Higher values estimate more people again.
+    same_box_overlap: float = 0.7
+    # A new person is tracked backwards while the confidence is at least this share of
+    # its value at the detection. Higher values start tracks later.
+    min_backward_share: float = 0.6
+    # A new person is a duplicate if the keypoints are at least this similar to a
+    # tracked person's. Higher values start more tracks.
+    duplicate_similarity: float = 0.5
+    # Seconds after the loss of a person at which people are detected again. More
+    # detections find more people, slower.
+    redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
+
+
+_SETTINGS = KeyframeSettings()
+
+
+@dataclass
+class Keyframe:
+    """People of one frame of a chunk.
+
+    Attributes:
+        position (int): Index of the frame in the chunk; negative before it.
+        ids (np.ndarray): IDs of the people, the same in all keyframes, (P,).
+        people (People): The P people.
+    """
+
+    position: int
+    ids: np.ndarray
+    people: People
+
+    def take(self, rows: np.ndarray) -> 'Keyframe':
+        """Select people by index or mask (P,)."""
+        return Keyframe(self.position, self.ids[rows], self.people.take(rows))
+
+    def join(self, other: 'Keyframe') -> 'Keyframe':
+        """Append the people of the same frame."""
+        return Keyframe(
+            self.position,
+            np.concatenate([self.ids, other.ids]),
+            self.people.join(other.people),
+        )
+
+
+class ChunkTracker:
+    """Track the people in consecutive frames of one shot from keyframe to keyframe.
+
+    People are searched around their last keypoints. In the last frame, people are
+    detected, and new ones are tracked backwards. After a person was lost inside the
+    image, people are also detected there and in some of the next frames, until the
+    person is found. This includes people who were lost between both frames before the
+    chunk.
+
+    Args:
+        times (Sequence[float]): Times of the frames in seconds.
+        previous (Sequence[People]): If the shot is long enough, the people of the frame
+            ``KeyframeSettings.history`` frames before the chunk; then the people of the
+            frame just before the chunk.
+        search (PoseSearch): Search of people in the frames of the chunk.
+        redetect (Redetect): Detection in a frame of the chunk.
+
+    Attributes:
+        keyframes (list[Keyframe]): People before the chunk, at negative positions, and
+            of some of its frames. After :meth:`track`, the last frame is one of them.
+
+    A person stands still for 25 frames. The first step is 4 frames, the next ones 8;
+    one keyframe is 5 frames before the next chunk, and one in the last frame:
+
+    >>> box = np.float32([[100, 50, 140, 140]])
+    >>> pose = np.linspace((102, 54), (138, 136), 17, dtype=np.float32)
+    >>> def estimate(places, boxes, prior):
+    ...     poses = np.repeat(pose[None], len(places), 0)
+    ...     return People(*boxes, poses, np.full((len(places), 17), 0.9))
+    >>> def detect(place, tracked):
+    ...     return box, np.ones(1)
+    >>> before = estimate([0], (box, np.ones(1)), None)
+    >>> search = PoseSearch(estimate, size=(400, 300))
+    >>> tracker = ChunkTracker(np.arange(25) / 25, [before, before], search, detect)
+    >>> [key.position for key in tracker.track(max_step=8)]
+    [-5, -1, 3, 11, 19, 20, 24]
+    """
+
+    def __init__(
+        self,
+        times: Sequence[float],
+        previous: Sequence[People],
+        search: PoseSearch,
+        redetect: Redetect,
+    ) -> None:
+        self._times = times
+        self._search = search
+        self._redetect = redetect
+        self._end = len(times) - 1
+        # Lost people in the boxes where they are expected
+        self._lost = Keyframe(-1, _NO_ROWS, previous[-1].take(_NO_ROWS))
+        # Positions of the frames in which people are detected to find them again
+        self._looks: list[int] = []
+        now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
+        self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
+        for people in before:  # none, or the people of one earlier frame
+            boxes = search.boxes_of(people)
+            ids = self._match(boxes, search.boxes_of(now), np.arange(len(now)))
+            earlier = Keyframe(-_SETTINGS.history, ids, people)
+            self.keyframes.insert(0, earlier)
+            is_lost = ids >= len(now)
+            self._lose(earlier.take(is_lost), boxes[is_lost], -1)
+
+    def track(self, max_step: int, is_end: bool = True) -> list[Keyframe]:
+        """Track people to the last frame.
+
+        Args:
+            max_step (int): Frames between two keyframes, at most.
+            is_end (bool): Whether people are detected in the last frame.
+
+        Returns:
+            list[Keyframe]: All keyframes.
+        """
+        step = max_step // 2 if len(self.keyframes) > 1 else 1
+        while self.keyframes[-1].position < self._end:
+            step = self._advance(step, max_step, is_end)
+        return self.keyframes
+
+    def _advance(self, step: int, max_step: int, is_end: bool) -> int:
+        """Add a keyframe after a step, and return the next step.
+
+        If people are lost, no keyframe is added, and the next step is half as long.
+        """
+        now = self.keyframes[-1]
+        position = self._next_position(now, step)
+        passed = position - now.position
+        detects = is_end and position == self._end
+        predicted = self._predict(self.keyframes, position)
+        people = self._follow(now, position, predicted, detects)
+        people = self._search.find_beside(position, people, now.people, predicted)
+        found = self._search.are_certain(people)
+        found &= ~slides(people, now.people).any(1)
+        if passed > 1 and not found.all():
+            return passed // 2
+        tracked = Keyframe(position, now.ids, people).take(found)
+        self._lose(now.take(~found), predicted[~found], position)
+        if detects:
+            tracked = self._detect(tracked)
+        elif position in self._looks:
+            tracked = self._find_lost(tracked)
+        _, before, after = _common(now.ids, tracked.ids)
+        around = self._search.boxes_of(tracked.people)[after]
+        overlap = box_iou(predicted[before], around)
+        is_predictable = (overlap >= _SETTINGS.predictable_overlap).all()
+        self.keyframes.append(tracked)
+        self._search_backwards()
+        if is_predictable and len(before) == len(now.ids):
+            return min(2 * step, max_step)
+        return max(step // 2, 1)
+
+    def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
+        """Remember lost people, expected in boxes (P, 4), for later detections.
+
+        People with a box at the left or right border have left the image.
+        """
+        columns = boxes[:, ::2]
+        inside = (columns > 1) & (columns < self._search.size[0] - 1)
+        rows = np.flatnonzero(inside.all(1))
+        if not len(rows):
+            return
+        people.people.bboxes = boxes
+        self._lost = self._lost.join(people.take(rows))
+        if not any(look > position for look in self._looks):
+            now = self._times[max(position, 0)]
+            again = np.add(now, _SETTINGS.redetect_after)
+            self._looks = [position, *np.searchsorted(self._times, again).tolist()]
+
+    def _follow(
+        self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
+    ) -> People:
+        """Search people in predicted boxes (P, 4) of another frame."""
+        people = now.people
+        confidence = people.scores.mean(1)
+        if detects:  # people who lie or are doubtful are searched in turned crops, too
+            reliable = self._search.are_reliable(people)
+            reliable &= are_upright(people.keypoints)
+            confidence = np.where(reliable, confidence, np.nan)
+        prior = Prior(confidence, self._search.turns_of(people))
+        found = self._search.find(position, (boxes, people.bbox_scores), prior)
+        if detects:
+            return found
+        return self._search.find_arms(position, found, people)
+
+    def _next_position(self, now: Keyframe, step: int) -> int:
+        """Choose the position of the next keyframe.
+
+        One keyframe is ``KeyframeSettings.history`` frames before the end, where the
+        next chunk measures motion.
+        """
+        end = min([self._end, *(x for x in self._looks if x > now.position)])
+        if not len(now.ids):
+            return end
+        position = min(now.position + step, end)
+        needed = self._end + 1 - _SETTINGS.history
+        return needed if now.position < needed < position else position
+
+    def _detect(self, tracked: Keyframe) -> Keyframe:
+        """Detect the people in a frame; tracked people keep their IDs."""
+        search = self._search
+        boxes, scores = self._redetect(tracked.position, tracked.people)
+        around = search.boxes_of(tracked.people)
+        ids = self._match(boxes, around, tracked.ids)
+        _, new, old = _common(ids, tracked.ids)
+        is_same = box_iou(boxes[new], around[old]) >= _SETTINGS.same_box_overlap
+        unmoved = tracked.take(old[is_same])
+        unmoved.people.bbox_scores = scores[new[is_same]]
+        prior = Prior.unknown(len(ids))
+        prior.turns[new] = search.turns_of(tracked.people)[old]
+        rest = np.delete(np.arange(len(ids)), new[is_same])
+        people = search.find(
+            tracked.position, (boxes[rest], scores[rest]), prior.take(rest)
+        )
+        detected = unmoved.join(Keyframe(tracked.position, ids[rest], people))
+        # Lost wrists are searched, although no pose from before says where they are.
+        seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
+        detected.people = search.find_arms(tracked.position, detected.people, seen)
+        return detected.take(search.are_certain(detected.people))
+
+    def _find_lost(self, tracked: Keyframe) -> Keyframe:
+        """Detect the people in a frame, and add new and lost people to the tracked."""
+        search = self._search
+        lost = self._lost
+        boxes, scores = self._redetect(tracked.position, tracked.people)
+        around = np.concatenate([search.boxes_of(tracked.people), lost.people.bboxes])
+        known = np.r_[tracked.ids, lost.ids]
+        ids = self._match(boxes, around, known)
+        rows = ~np.isin(ids, tracked.ids)
+        prior = Prior.unknown(rows.sum())
+        people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
+        similarity = compare_all(people, tracked.people)
+        is_new = ~(similarity >= _SETTINGS.duplicate_similarity).any(1)
+        is_new &= search.are_certain(people)
+        found = Keyframe(tracked.position, ids[rows], people).take(is_new)
+        self._lost = lost.take(~np.isin(lost.ids, found.ids))
+        if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
+            self._lost = lost.take(_NO_ROWS)
+            self._looks = []
+        return tracked.join(found)
+
+    def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
+        """Predict boxes (P, 4) of the last keyframe's people, at constant velocity."""
+        last = keyframes[-1]
+        boxes = self._search.boxes_of(last.people)
+        if len(keyframes) < 2 or not len(boxes):
+            return boxes
+        before = keyframes[-2]
+        _, rows, earlier = _common(last.ids, before.ids)
+        passed = boxes[rows] - self._search.boxes_of(before.people)[earlier]
+        moved = np.zeros((len(boxes), 2), np.float32)
+        moved[rows] = passed.reshape(-1, 2, 2).mean(1)
+        moved *= (position - last.position) / (last.position - before.position)
+        # People move by two widths and heights of their box at most.
+        limit = 2 * (boxes[:, 2:] - boxes[:, :2])
+        shifted = boxes.reshape(-1, 2, 2) + np.clip(moved, -limit, limit)[:, None]
+        shifted = shifted.clip(0, self._search.size).reshape(-1, 4)
+        inside = (shifted[:, 2:] - shifted[:, :2] > 1).all(1, keepdims=True)
+        return np.where(inside, shifted, boxes).astype(np.float32)
+
+    def _match(
+        self, boxes: np.ndarray, tracked: np.ndarray, ids: np.ndarray
+    ) -> np.ndarray:
+        """Assign IDs (P,) to detected boxes (P, 4).
+
+        Boxes that overlap one of the ``tracked`` boxes (Q, 4) get its ID from ``ids``
+        (Q,), and the others new IDs.
+        """
+        overlap = box_iou(boxes[:, None], tracked[None])
+        last = max(int(key.ids.max(initial=-1)) for key in self.keyframes)
+        numbers = last + 1 + np.arange(len(boxes))
+        rows, columns = match_boxes(overlap, _SETTINGS.same_person_overlap)
+        numbers[rows] = ids[columns]
+        return numbers
+
+    def _search_backwards(self) -> None:
+        """Track people who are new in the last keyframe through the earlier ones."""
+        *_, before, last = self.keyframes
+        path = [last.take(~np.isin(last.ids, before.ids))]
+        least = _SETTINGS.min_backward_share * path[0].people.scores.mean(1)
+        least = np.maximum(least, SearchSettings.min_confidence)
+        for row in range(len(self.keyframes) - 2, 0, -1):
+            key = self.keyframes[row]
+            last = path[-1]
+            if key.position < 0 or not len(last.ids):
+                return
+            boxes = self._predict(path[-2:], key.position), last.people.bbox_scores
+            prior = self._search.prior_of(last.people)
+            people = self._search.find(key.position, boxes, prior)
+            similarity = compare_all(people, key.people)
+            is_new = people.scores.mean(1) >= least
+            is_new &= ~(similarity >= _SETTINGS.duplicate_similarity).any(1)
+            path.append(Keyframe(key.position, last.ids, people).take(is_new))
+            least = least[is_new]
+            self.keyframes[row] = key.join(path[-1])
+
+
+def _common(ids: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the IDs (S,) that arrays (P,) and (Q,) share, and their rows in both."""
+    return np.intersect1d(ids, other, assume_unique=True, return_indices=True)

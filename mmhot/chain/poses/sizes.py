@@ -1,0 +1,146 @@
+"""Step ``sizes``: scale people to stated heights, or to stand on one floor."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+
+from mmhot.chain.keypoints.people import PeopleOption
+from mmhot.chain.lifting.one_floor import ONE_FLOOR, fit_people
+from mmhot.chain.lifting.world import lifted_height, resize, scale_people
+from mmhot.chain.step import PoseStep
+from mmhot.errors import ArgumentError, align
+from mmhot.options import Option, Options, split_numbers
+from mmhot.skeletons.joints import ANKLE_HEIGHT
+from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
+
+_LOGGER = logging.getLogger(__name__)
+Heights = tuple[float, ...] | dict[int, float]
+
+
+def read_heights(value: float | str | Iterable[float] | Mapping[int, float]) -> Heights:
+    """Read body heights in meters.
+
+    Args:
+        value (float | str | Iterable[float] | Mapping[int, float]): One height such as
+            1.8 or '1.8', several such as '1.8,1.2', or by track ID such as '0:1.8'.
+
+    Returns:
+        tuple[float, ...] | dict[int, float]: Heights, in order or by track ID.
+
+    Raises:
+        ValueError: If a height is not between 0.3 and 3 meters.
+    """
+    tracks: list[int] | None = None
+    if isinstance(value, str) and ':' in value:
+        value = dict(part.split(':') for part in value.split(','))  # type: ignore
+    if isinstance(value, Mapping):
+        tracks = split_numbers([*value], int)
+        value = [*value.values()]
+    heights = split_numbers(value)
+    if not heights or not all(0.3 <= height <= 3 for height in heights):
+        raise ValueError
+    if tracks is None:
+        return tuple(heights)
+    return dict(zip(tracks, heights, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeightOption(Options):
+    """Option that states how tall people are."""
+
+    title = 'results'
+
+    height: Annotated[
+        Heights | None,
+        'body height, which sets the scale: one for all people, one for each in the '
+        'order of their track IDs or of the option people, such as 1.80,1.20, or by '
+        'track ID, such as 0:1.80',
+        Option(
+            read=read_heights,
+            expected='from 0.3 to 3 meters, or one height for each person, such as '
+            '1.80,1.20 or 0:1.80,1:1.20',
+            metavar='METERS',
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalePeople(HeightOption, PeopleOption, PoseStep):
+    """Step ``sizes``: scale people to stated heights, or to stand on one floor.
+
+    A lifter makes all people about equally tall. If the camera keeps its place, the
+    floor shows who is taller, unless too few feet rest on it.
+    """
+
+    name = 'sizes'
+    of_people = True
+
+    def __call__(self, clip: Clip3D) -> Clip3D:
+        """Scale poses and root positions, and list the heights of several people."""
+        tracks = clip.track_ids
+        if isinstance(self.people, tuple):
+            tracks = [track for track in self.people if track in tracks]
+        heights = {}
+        for track in tracks:
+            meters = lifted_height(clip, track)
+            error = ONE_FLOOR.size_error * meters
+            heights[track] = BodyHeight(meters + ANKLE_HEIGHT, error, 'assumed')
+        clip = replace(clip, heights=heights)
+        if self.height is not None:
+            clip = scale_people(clip, self.height)
+        if len(tracks) > 1:
+            if clip.camera_path is not None:
+                clip = share_floor(clip)
+            self._say(clip)
+        return clip
+
+    def _say(self, clip: Clip3D) -> None:
+        """List the heights of people, and warn if some of them are assumed."""
+        rows = [('ID', 'height, m', 'error, m', 'from')]
+        for track, (meters, error, source) in clip.heights.items():
+            rows.append((str(track), f'{meters:.2f}', f'{error:.2f}', source))
+        self.report.say(f'{clip.name}: body heights:')
+        for line in align(rows, left=0).split('\n'):
+            self.report.say(line)
+        assumed = [x for x, y in clip.heights.items() if y.source == 'assumed']
+        if assumed:
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: no common floor shows the sizes of people %s: they are taken '
+                    'to be about equally tall; {height} states heights',
+                    clip.name,
+                    ', '.join(map(str, assumed)),
+                )
+            )
+
+
+def share_floor(clip: Clip3D) -> Clip3D:
+    """Scale people with assumed heights so that all stand on one floor.
+
+    The camera keeps its place within a shot, and may turn. A height that one shot shows
+    is known in later shots.
+
+    Args:
+        clip (Clip3D): Poses with root positions and heights.
+
+    Returns:
+        Clip3D: The clip with new sizes, and heights with their errors.
+    """
+    shots = np.searchsorted(clip.cuts, clip.frame, 'right')
+    for shot in np.unique(shots):
+        seen = to_axes(clip.take(shots == shot), 'z-up')
+        floor = fit_people(seen)
+        if floor is None or floor.stands.sum() < 2:
+            continue
+        for index, track in enumerate(seen.track_ids):
+            if not floor.stands[index] or clip.heights[track].source != 'assumed':
+                continue
+            clip = resize(clip, {track: float(floor.sizes[index])})
+            meters = clip.heights[track].meters
+            error = float(floor.errors[index]) * (meters - ANKLE_HEIGHT)
+            found = {track: BodyHeight(meters, error, 'floor')}
+            clip = replace(clip, heights=clip.heights | found)
+    return clip

@@ -1,0 +1,304 @@
+"""Camera motion in the image: background points tracked from keyframes to frames.
+
+Optical flow and RANSAC track points outside of people's boxes, always from a keyframe,
+so that errors do not add up from frame to frame.
+:mod:`mmhot.chain.keypoints.camera_path` turns the points into rotation and zoom.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmhot.chain.frames.sources import FrameObserver
+from mmhot.structures.people import People
+
+NUM_POINTS = 40
+"""Number of points that are kept per frame."""
+
+
+@dataclass(frozen=True)
+class BackgroundSettings:
+    """Points of keyframes, optical flow, and changes of the keyframe.
+
+    Gray pixels are pixels of the reduced gray image.
+    """
+
+    size: int = 480  # longer side of the gray images, pixels
+    # Margin that is added to people's boxes, share of their sides; higher leaves less
+    # background.
+    margin: float = 0.1
+    max_points: int = 300  # most points of a keyframe
+    distance: float = 8  # least distance between two points, gray pixels
+    quality: float = 0.01  # least corner quality of a point, share of the best one's
+    window: int = 21  # side of the flow's patches, gray pixels
+    levels: int = 3  # pyramid levels of the flow above the full gray image
+    steps: int = 20  # most iterations of the flow on each level
+    precision: float = 0.01  # step at which the flow stops iterating, gray pixels
+    ransac_error: float = 1.5  # largest reprojection error of an inlier, gray pixels
+    min_points: int = 16  # fewest inliers of a homography; higher loses track sooner
+    # A new keyframe begins if the current one shows less of the image than this share.
+    # Higher values change keyframes more often.
+    min_overlap: float = 0.6
+    # A new keyframe begins if fewer of its points than this share are inliers. Higher
+    # values change keyframes more often.
+    min_kept: float = 0.4
+    # A new keyframe begins if the zoom changes by more than this factor, as the flow
+    # compares patches of one size. Higher values change keyframes less often.
+    max_zoom: float = 1.05
+    # An earlier keyframe is used again if it shows more of the image than this share.
+    # Higher values reuse fewer.
+    reused_overlap: float = 0.8
+    max_keyframes: int = 200  # keyframes of a shot that are kept for reuse
+    # Gray levels per pixel; a pixel with a steeper slope is an edge. Higher values find
+    # fewer edges.
+    min_slope: float = 8.0
+    # Fewest edge pixels that show whether the camera moved; with fewer, it is unknown.
+    min_edges: int = 40
+
+
+_SETTINGS = BackgroundSettings()
+
+
+@dataclass
+class _View:
+    """A frame at reduced size."""
+
+    gray: np.ndarray  # gray image, (H, W) uint8
+    background: np.ndarray  # mask, (H, W) uint8: 255 outside of people's boxes
+
+
+@dataclass
+class _Keyframe:
+    """A frame, and the points that are tracked from it."""
+
+    index: int  # row of the keyframe in the arrays of the tracker
+    gray: np.ndarray  # gray image, (H, W) uint8
+    points: np.ndarray  # gray pixels, (N, 2) float32
+    to_first: np.ndarray  # homography from its gray pixels to the shot's first frame's
+
+
+@dataclass
+class _Match:
+    """Points of a keyframe that were tracked into a frame."""
+
+    key: _Keyframe
+    pairs: np.ndarray  # gray pixels in the keyframe and in the frame, (N, 4)
+    is_inlier: np.ndarray  # points that the homography explains, (N,) bool
+    homography: np.ndarray  # from the keyframe to the frame, (3, 3)
+
+    def is_far(self) -> bool:
+        """Return whether the frame has moved or zoomed too far from the keyframe."""
+        has_few = self.is_inlier.sum() < _SETTINGS.min_kept * len(self.key.points)
+        zoom = np.sqrt(abs(np.linalg.det(self.homography[:2, :2])))
+        is_zoomed = max(zoom, 1 / max(zoom, 1e-9)) > _SETTINGS.max_zoom
+        is_aside = _overlap(self.homography, self.key.gray) < _SETTINGS.min_overlap
+        return has_few or is_zoomed or is_aside
+
+
+class BackgroundTracker(FrameObserver):
+    """Track background points from keyframes to the frames of a video, in order.
+
+    A shot begins with a keyframe. Each further frame is matched with the current
+    keyframe, or with an earlier one that shows more of it. A frame that is too far from
+    its keyframe, or has no match, becomes the next keyframe.
+
+    Args:
+        interval (int): Frames from one tracked frame to the next. Defaults to 1.
+    """
+
+    _first: _View  # first frame of the shot
+    _current: _Keyframe
+    _last: np.ndarray  # homography from the current keyframe to the last frame, (3, 3)
+
+    def __init__(self, interval: int = 1) -> None:
+        self.name = 'background' if interval == 1 else f'background-{interval}'
+        self._interval = interval
+        # Points (N, 4), keyframe, share of inliers and edge difference of each frame
+        self._rows: list[tuple[np.ndarray, int, float, float]] = []
+        self._keyframes: deque[_Keyframe] = deque(maxlen=_SETTINGS.max_keyframes)
+
+    def observe(
+        self, index: int, image: np.ndarray, people: People, new_shot: bool
+    ) -> None:
+        """Track the background of a frame; see the parent class."""
+        if not new_shot and index % self._interval:
+            return
+        zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
+        view = _reduce(image, people.bboxes, zoom)
+        if new_shot:
+            self._first = view
+            self._keyframes.clear()
+            self._begin_keyframe(view, np.eye(3))
+            tracked = np.zeros((0, 4)), len(self._rows), 1.0
+        else:
+            tracked = self._track(view)
+        points, keyframe, inliers = tracked
+        moved = _compare_edges(self._first, view)
+        self._rows.append((points / zoom, keyframe, inliers, moved))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the background points of the F frames that were tracked.
+
+        Returns:
+            dict[str, np.ndarray]: Four arrays, one row per frame:
+
+            * ``points`` (F, NUM_POINTS, 4) float32: x and y in the keyframe, then x and
+              y in the frame, pixels of the video; NaN where there are fewer points.
+            * ``keyframe`` (F,) int64: row of the frame's keyframe; its own row if it
+              begins a shot, -1 if too few points were found.
+            * ``inliers`` (F,) float32: share of the points that one homography
+              explains.
+            * ``moved`` (F,) float32: gray difference at the edges of the shot's first
+              frame, over the least such difference when shifted by a pixel; below 1 if
+              the edges are still in place, NaN with too few edges.
+        """
+        pairs, keyframe, inliers, moved = [*zip(*self._rows, strict=True)] or [()] * 4
+        points = np.full((len(pairs), NUM_POINTS, 4), np.nan, np.float32)
+        for row, pair in zip(points, pairs, strict=True):
+            row[: len(pair)] = pair
+        return dict(
+            points=points,
+            keyframe=np.array(keyframe, np.int64),
+            inliers=np.array(inliers, np.float32),
+            moved=np.array(moved, np.float32),
+        )
+
+    def _track(self, view: _View) -> tuple[np.ndarray, int, float]:
+        """Track one frame.
+
+        Returns its points (N, 4) in gray pixels, its keyframe and its share of inliers,
+        as in :meth:`arrays`.
+        """
+        to_first = self._current.to_first @ np.linalg.inv(self._last)
+        match = self._find(self._current, view, self._last)
+        if match is None or match.is_far():
+            match = self._find_earlier(view, to_first) or match
+        if match is None:
+            self._begin_keyframe(view, to_first)
+            return np.zeros((0, 4)), -1, 0.0
+        self._current = match.key
+        self._last = match.homography
+        if match.is_far():
+            to_first = match.key.to_first @ np.linalg.inv(match.homography)
+            self._begin_keyframe(view, to_first / to_first[2, 2])
+        chosen = np.flatnonzero(match.is_inlier)
+        chosen = chosen[np.linspace(0, len(chosen) - 1, NUM_POINTS).astype(int)]
+        points = match.pairs[np.unique(chosen)]
+        return points, match.key.index, match.is_inlier.mean()
+
+    def _begin_keyframe(self, view: _View, to_first: np.ndarray) -> None:
+        """Make a frame the current keyframe, with its homography (3, 3)."""
+        corners = cv2.goodFeaturesToTrack(
+            view.gray,
+            _SETTINGS.max_points,
+            _SETTINGS.quality,
+            _SETTINGS.distance,
+            mask=view.background,
+        )
+        points = np.float32([] if corners is None else corners).reshape(-1, 2)
+        self._current = _Keyframe(len(self._rows), view.gray, points, to_first)
+        self._keyframes.append(self._current)
+        self._last = np.eye(3)
+
+    def _find(self, key: _Keyframe, view: _View, guess: np.ndarray) -> _Match | None:
+        """Track the points of a keyframe into a frame by optical flow.
+
+        ``guess`` is the expected homography (3, 3) from keyframe to frame. Returns None
+        if too few points are found.
+        """
+        if len(key.points) < _SETTINGS.min_points:
+            return None
+        stops_by = cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT
+        start = cv2.perspectiveTransform(key.points[:, None], guess)
+        points, status, _ = cv2.calcOpticalFlowPyrLK(
+            key.gray,
+            view.gray,
+            key.points[:, None],
+            start.astype(np.float32),
+            winSize=(_SETTINGS.window, _SETTINGS.window),
+            maxLevel=_SETTINGS.levels,
+            criteria=(stops_by, _SETTINGS.steps, _SETTINGS.precision),
+            flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        )
+        points = points[:, 0]
+        is_found = status[:, 0] > 0
+        # Lost points may be NaN, or too far away to be integers.
+        pixels = np.nan_to_num(points, nan=-1).round().clip(-1, 1e6).astype(int)
+        is_found &= ((pixels >= 0) & (pixels < view.gray.shape[::-1])).all(1)
+        columns, rows = pixels[is_found].T
+        is_found[is_found] = view.background[rows, columns] > 0
+        if is_found.sum() < _SETTINGS.min_points:
+            return None
+        pairs = np.concatenate([key.points, points], 1)[is_found]
+        homography, inliers = cv2.findHomography(
+            pairs[:, :2], pairs[:, 2:], cv2.RANSAC, _SETTINGS.ransac_error
+        )
+        if homography is None or inliers.sum() < _SETTINGS.min_points:
+            return None
+        return _Match(key, pairs, inliers[:, 0] > 0, homography)
+
+    def _find_earlier(self, view: _View, to_first: np.ndarray) -> _Match | None:
+        """Match a frame with one of the two other keyframes that show most of it.
+
+        ``to_first`` is the expected homography (3, 3) to the shot's first frame.
+        """
+        shares = [
+            (_overlap(np.linalg.inv(key.to_first) @ to_first, view.gray), key)
+            for key in self._keyframes
+            if key is not self._current
+        ]
+        for share, key in sorted(shares, key=lambda pair: -pair[0])[:2]:
+            if share > _SETTINGS.reused_overlap:
+                guess = np.linalg.inv(np.linalg.inv(key.to_first) @ to_first)
+                match = self._find(key, view, guess)
+                if match is not None:
+                    return match
+        return None
+
+
+def _reduce(image: np.ndarray, boxes: np.ndarray, zoom: float) -> _View:
+    """Reduce a frame (h, w, 3) by a factor, and mask the boxes (P, 4) of its people."""
+    size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    background = np.full_like(gray, 255)
+    boxes = boxes * zoom
+    margin = _SETTINGS.margin * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+    boxes = (boxes + margin * [-1, -1, 1, 1]).clip(0).astype(int)
+    for left, top, right, bottom in boxes:
+        background[top : bottom + 1, left : right + 1] = 0
+    return _View(gray, background)
+
+
+def _compare_edges(first: _View, now: _View) -> float:
+    """Measure whether edges of the background are still where they were.
+
+    Returns the mean gray difference at the edges of the first image's background, over
+    the least such difference when shifted by one pixel; NaN with too few edges.
+    """
+    slopes = [cv2.Sobel(first.gray, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1)]
+    is_edge = np.hypot(*slopes) > _SETTINGS.min_slope
+    is_edge &= (first.background > 0) & (now.background > 0)
+    is_edge[[0, -1]] = is_edge[:, [0, -1]] = False
+    rows, columns = np.nonzero(is_edge)
+    if len(rows) < _SETTINGS.min_edges:
+        return float('nan')
+    before = first.gray[rows, columns].astype(np.float32)
+    gray = now.gray.astype(np.float32)
+    differences = {
+        (y, x): float(abs(gray[rows + y, columns + x] - before).mean())
+        for y in (-1, 0, 1)
+        for x in (-1, 0, 1)
+    }
+    in_place = differences.pop((0, 0))
+    return in_place / max(min(differences.values()), 1e-6)
+
+
+def _overlap(homography: np.ndarray, gray: np.ndarray) -> float:
+    """Return the share of an image (H, W) that a homography (3, 3) maps inside it."""
+    size = gray.shape[::-1]
+    grid = np.stack(np.meshgrid(*(np.linspace(0, side, 9) for side in size)), -1)
+    moved = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)[:, 0]
+    return float(((moved >= 0) & (moved <= size)).all(1).mean())
