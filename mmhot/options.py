@@ -5,7 +5,6 @@ A dataclass of options is a step of a pipeline, what a command reads, or what it
 command line has a flag, and the documentation a row, for each of their fields.
 """
 
-import logging
 import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,9 +25,6 @@ from typing import (
 from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
-_LOGGER = logging.getLogger(__name__)
-RENAMED = {'model': 'pose3d', 'checkpoint': 'pose3d_weights'}
-"""Options that were renamed after mmhot 0.2, and their names of today."""
 _KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
 _KINDS |= dict.fromkeys((str, Path), 'a name or file')
 
@@ -248,8 +244,7 @@ class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
     Args:
-        stated (Mapping[str, Any]): Values by name; None counts as not stated. Old names
-            are replaced, see :data:`RENAMED`.
+        stated (Mapping[str, Any]): Values by name; None counts as not stated.
         kinds (Sequence[type[Options]]): The dataclasses.
 
     Raises:
@@ -264,18 +259,6 @@ class Values:
         declared = options_of(*kinds)
         self.stated: dict[str, Any] = {}
         for name, value in stated.items():
-            new = RENAMED.get(name, name)
-            if name not in declared and new in declared:
-                _LOGGER.warning(
-                    ArgumentError(
-                        f'{name!r} is now {{{new}}}; the old name ends with mmhot 0.4'
-                    )
-                )
-                if stated.get(new) is not None:
-                    raise ArgumentError(
-                        f'{name!r} is the old name of {{{new}}}: give only one of them'
-                    )
-                name = new
             if name not in declared:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)
                 raise TypeError(f'unexpected keyword argument {name!r}{hint}')

@@ -19,7 +19,7 @@ from mmhot.errors import (
     one_line,
     require_file,
 )
-from mmhot.options import RENAMED, Options, options_of
+from mmhot.options import Options, options_of
 
 PACKAGE = Path(__file__).parents[1] / 'mmhot'
 FLAGS = {'fov': '--fov', 'keep': '--keep', 'image_size': '--image-size'}
@@ -28,9 +28,7 @@ FLAGS = {'fov': '--fov', 'keep': '--keep', 'image_size': '--image-size'}
 def option_names(part=Options):
     for name in 'cli.export', 'cli.ui', 'chain.calls':
         import_module(f'mmhot.{name}')
-    return {*options_of(part), *RENAMED}.union(
-        *map(option_names, part.__subclasses__())
-    )
+    return {*options_of(part)}.union(*map(option_names, part.__subclasses__()))
 
 
 def raised_errors():

@@ -25,7 +25,6 @@ from mmhot.errors import (
     one_line,
 )
 from mmhot.io.results import check_targets
-from mmhot.options import RENAMED
 from mmhot.progress import Line
 
 # Errors that kept output from being written
@@ -198,8 +197,7 @@ def say_as(parser: argparse.ArgumentParser) -> Callable[[Line], None]:
 
 def _flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
     actions = parser._option_string_actions
-    flags = {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
-    return flags | {old: flags[new] for old, new in RENAMED.items() if new in flags}
+    return {x.dest: flag for flag, x in actions.items() if flag.startswith('--')}
 
 
 def print_line(text: str, stream: TextIO | None = None) -> None:

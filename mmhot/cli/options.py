@@ -5,7 +5,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.options import RENAMED, DeclaredOption, Options, Values, options_of
+from mmhot.options import DeclaredOption, Options, Values, options_of
 
 
 def add_inputs(
@@ -54,11 +54,6 @@ def add_options(parser: argparse._ActionsContainer, *kinds: type[Options]) -> No
             help=help_of(option),
             **settings,
         )
-    for old, new in RENAMED.items():
-        if new in options_of(*kinds):
-            parser.add_argument(
-                f'--{old}', default=argparse.SUPPRESS, help=argparse.SUPPRESS
-            )
     parser.set_defaults(kinds=kinds)
 
 
@@ -74,7 +69,6 @@ def help_of(option: DeclaredOption) -> str:
 
 def read_values(args: argparse.Namespace) -> Values:
     """Return the values of the options of :func:`add_options`."""
-    names = {*options_of(*args.kinds)}
-    names |= {old for old, new in RENAMED.items() if new in names}
+    names = options_of(*args.kinds)
     stated = {name: value for name, value in vars(args).items() if name in names}
     return Values(stated, args.kinds)

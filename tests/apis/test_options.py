@@ -105,14 +105,6 @@ def test_an_option_of_a_step_is_one_field():
     assert limited.option_values() == {'kpt_thr': 0.5, 'max_speed': 3}
 
 
-def test_old_names_work_and_say_so(caplog):
-    values = Values({'model': 'nanohtnet', 'checkpoint': 'a.pth'}, LIFT.kinds)
-    assert values.stated == {'pose3d': 'nanohtnet', 'pose3d_weights': 'a.pth'}
-    first, second = (record.getMessage() for record in caplog.records)
-    assert first == "'model' is now pose3d; the old name ends with mmhot 0.4"
-    assert second.startswith("'checkpoint' is now pose3d_weights")
-
-
 def test_unknown_arguments_get_the_nearest_name():
     with pytest.raises(TypeError, match=r"'pose2D' \(did you mean pose2d\?\)"):
         mmhot.infer('a.mp4', pose2D='gtpt-t')
