@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmhot.codecs.pose_lifting import CameraEncoding
-from mmhot.errors import ArgumentError, naming
+from mmhot.errors import naming
 from mmhot.io.pickles import safe_load
 from mmhot.skeletons import joints
 from mmhot.skeletons.metainfo import read_metainfo
@@ -47,11 +47,10 @@ def load_lifter(files: Model) -> LoadedLifter:
         model = load_lifter(resolve('nanohtnet_81frm-keep9_cmu-wild', LIFTER)).model
     """
     if not files.weights:
-        raise ArgumentError(
-            '%s: a config has no weights: give {checkpoint}, too, or the name of '
-            'shipped weights: %s',
-            files.name,
-            ', '.join(shipped_weights()) or 'none',
+        shipped = ', '.join(shipped_weights()) or 'none'
+        raise ValueError(
+            f'{files.name}: a config has no weights: give a checkpoint, too, or the '
+            f'name of shipped weights: {shipped}'
         )
     weights = find_shipped(files.weights) or local_file(files.weights)
     content = safe_load(weights)
