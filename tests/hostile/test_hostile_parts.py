@@ -455,8 +455,3 @@ def test_2d_models_of_users_are_named(detector, tmp_path, monkeypatch):
     image = Path(__file__).parents[2] / 'docs/images/dance.jpg'
     with pytest.raises(StepError, match="^the 2D model 'mine': KeyError: 'nobody'"):
         mmhot.infer(image, pose2d='mine', det_model=detector)
-
-
-def test_options_of_two_names_for_one_thing_are_refused(skater):
-    with pytest.raises(ValueError, match="'model' is the old name of pose3d"):
-        mmhot.lift(skater, model='nanohtnet', pose3d='nanohtnet')

@@ -113,7 +113,14 @@ def test_a_corrected_point_changes_its_frame(checkpoint, tmp_path):
 
 
 def test_files_have_what_annotation_tools_read(checkpoint, tmp_path):
-    argv = ['lift', str(TWO), '--checkpoint', str(checkpoint), '--formats', 'coco.json']
+    argv = [
+        'lift',
+        str(TWO),
+        '--pose3d-weights',
+        str(checkpoint),
+        '--formats',
+        'coco.json',
+    ]
     assert main([*argv, '--out-dir', str(tmp_path)]) == 0
     document = json.loads((tmp_path / f'{TWO.stem}.coco.json').read_text())
     [category] = document['categories']

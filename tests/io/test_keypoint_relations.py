@@ -315,7 +315,7 @@ def test_times_may_begin_anywhere():
     clip = mmhot.read_keypoints('demo/skating_2d_coco17.npz')
     times = np.arange(clip.num_frames) / 25 + 0.003 * (np.arange(clip.num_frames) % 3)
     one, *others = (
-        mmhot.lift(replace(clip, times=times + start), model='nanohtnet')
+        mmhot.lift(replace(clip, times=times + start), pose3d='nanohtnet')
         for start in (0, 1e5, 1.7e9)
     )
     for other in others:
