@@ -47,7 +47,7 @@ from mmhot.io.readers.people import (
     key_of,
     names_points,
     people_of,
-    plain,
+    to_plain,
     to_rows,
 )
 from mmhot.structures.rows import Rows
@@ -80,6 +80,8 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
     Raises:
         ValueError: If there are no people with keypoints.
     """
+    if isinstance(content, np.ndarray) and not content.dtype.hasobject:
+        return Rows(as_numbers(TITLES[f'points_{size}d'], content))
     if ultralytics.is_result(content):  # the only frame
         content = [content]
     if not isinstance(content, Iterable):
@@ -87,9 +89,10 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
             'keypoints must be an array, or a list with the result of each frame, '
             f'got {type(content).__name__}'
         )
-    if not hasattr(content, '__len__'):  # Keep no images of results.
-        content = [*map(plain, content)]
-    header, content = _unwrap(content)
+    is_sized = hasattr(content, '__len__')  # Keep no images of results of a generator.
+    header, content = _unwrap(
+        to_plain(content) if is_sized else [*map(to_plain, content)]
+    )
     if _are_numbers(content):
         rows = rtmlib.read_people(content)
         return rows or Rows(as_numbers(TITLES[f'points_{size}d'], content))
@@ -132,7 +135,7 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     patterns = (_PERSON_WORD, _PERSON_NUMBER)
     pattern = next((x for x in patterns if _numbers_people(x, [*documents])), None)
     for name, document in documents.items():
-        info, content = _unwrap(document)
+        info, content = _unwrap(to_plain(document))
         lists_images = isinstance(content, list) and any(
             has_any(x, PEOPLE) for x in content
         )
@@ -193,9 +196,7 @@ def columns_of(names: Sequence[str]) -> list[str]:
 def has_columns(content: Any) -> bool:
     """Return whether a value is a dict with an array of points, (N, K, C) or more."""
     return isinstance(content, Mapping) and any(
-        depth_of(plain(value)) > 2
-        for name, value in content.items()
-        if names_points(name)
+        depth_of(value) > 2 for name, value in content.items() if names_points(name)
     )
 
 
@@ -231,7 +232,6 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
 
 def _unwrap(content: Any) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
-    content = plain(content)
     content = easy_vitpose.to_mmpose(content) or content
     key = next((x for x in _FRAMES if has_any(content, (x,))), None)
     if key is None or has_columns(content):
@@ -239,7 +239,7 @@ def _unwrap(content: Any) -> tuple[dict, Any]:
     parts = [x for x in content.values() if isinstance(x, Mapping)]
     parts += [y for x in parts for y in x.values() if isinstance(y, Mapping)]
     header = {name: x for part in (*parts, content) for name, x in part.items()}
-    return header, plain(content[key])
+    return header, content[key]
 
 
 def _split_frames(content: Any, size: int) -> tuple[list, list[str] | None]:
@@ -251,7 +251,7 @@ def _split_frames(content: Any, size: int) -> tuple[list, list[str] | None]:
         return [by_name[name] for name in names], names
     if is_frame or mediapipe.are_landmarks(content):
         content = [content]
-    frames = [*map(plain, content)]
+    frames = [*content]
     are_people = all(
         has_any(frame, ('keypoints',)) and depth_of(frame['keypoints']) < 3
         for frame in frames

@@ -7,6 +7,7 @@ the conversion of unusual values.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -65,15 +66,15 @@ def people_of(frame: Any) -> list[Person]:
     >>> people_of({'people': {'7': {'keypoints': [[612, 110]]}}})
     [{'track_id': '7', 'points_2d': [[612, 110]]}]
     """
-    people = plain(frame)
+    people = frame
     if isinstance(people, Mapping) and not is_person(people):
         key = next((x for x in PEOPLE if x in people), None)
-        people = people if key is None else plain(people[key])
+        people = people if key is None else people[key]
     if isinstance(people, Mapping) and not is_person(people):  # people by track ID
         people = [{'track_id': k, **x} for k, x in people.items() if is_person(x)]
     if not isinstance(people, list | tuple) or mediapipe.are_landmarks(people):
         people = [people]
-    read = [_read_person(plain(person)) for person in people if person is not None]
+    read = [_read_person(person) for person in people if person is not None]
     return [person for arrays in read for person in _split(arrays)]
 
 
@@ -104,19 +105,26 @@ def is_person(value: Any) -> bool:
     return any(names_points(name) for name, _ in _items(value))
 
 
-def plain(value: Any) -> Any:
-    """Convert tensors, arrays of objects and results of packages to lists and dicts.
+def to_plain(content: Any) -> Any:
+    """Convert a document to dicts, lists, tuples, numbers, text and arrays of numbers.
 
-    Arrays of numbers and other values are kept. Values within are not converted.
+    Tensors, arrays of objects and results of packages become lists and dicts.
 
-    >>> plain(np.array(25.0)), plain(np.array([None, 1]))
-    (25.0, [None, 1])
+    >>> to_plain({'fps': np.array(25.0), 'boxes': np.array([None, {'id': 1}])})
+    {'fps': 25.0, 'boxes': [None, {'id': 1}]}
     """
-    if isinstance(value, np.ndarray):
-        return value.tolist() if value.dtype.hasobject or not value.ndim else value
-    if hasattr(value, 'requires_grad'):
-        return value.tolist()
-    return mediapipe.plain(ultralytics.plain(value))
+    if hasattr(content, 'tolist'):
+        is_array = isinstance(content, np.ndarray) and content.ndim > 0
+        if is_array and not content.dtype.hasobject:
+            return content
+        content = content.tolist()
+    content = mediapipe.plain(ultralytics.plain(content))
+    if isinstance(content, Mapping):
+        return {name: to_plain(value) for name, value in content.items()}
+    if isinstance(content, list | tuple) and not isinstance(first_of(content), Real):
+        parts = [*map(to_plain, content)]
+        return tuple(parts) if isinstance(content, tuple) else parts
+    return content
 
 
 def _read_person(person: Any) -> Person:
@@ -130,7 +138,6 @@ def _read_person(person: Any) -> Person:
     values: Person = {}
     for name, value in _items(person):
         key = key_of(name)
-        value = plain(value)
         if key.field == 'bboxes' and isinstance(value, Mapping):  # body and hands
             value = value.get('body')
         if key.field in _POINTS and isinstance(value, Mapping):  # points by joint
