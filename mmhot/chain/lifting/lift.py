@@ -154,7 +154,7 @@ class Lift(LiftingStep):
         poses, evidence = lifter.lift(clip, segments, partial(count, self.part))
         poses = replace(poses, steps=clip.steps, cuts=clip.cuts)
         poses = self._keep_detections(poses, clip, lifter.skeleton.num_keypoints)
-        _warn_of_unseen_legs(poses)
+        _warn_of_undetected_legs(poses)
         return poses, Lifted(clip, lifter.mapping, lifter.network.weights, evidence)
 
     def _keep_detections(self, poses: Clip3D, clip: Clip2D, lifted: int) -> Clip3D:
@@ -184,13 +184,13 @@ class Lift(LiftingStep):
         )
 
 
-def _warn_of_unseen_legs(poses: Clip3D) -> None:
-    """Warn of people with legs that are never visible."""
+def _warn_of_undetected_legs(poses: Clip3D) -> None:
+    """Warn of people whose knees and ankles are detected in no frame."""
     unseen = legs_unseen(poses)
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:
         _LOGGER.warning(
-            '%s: the legs of people %s are never visible: they are shown hanging down, '
+            '%s: the legs of people %s are not detected: they are shown hanging down, '
             'faded, and do not count for the floor',
             poses.name,
             ', '.join(map(str, tracks)),

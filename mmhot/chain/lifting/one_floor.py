@@ -106,7 +106,7 @@ class Stance:
 
 
 def legs_unseen(clip: Clip3D) -> np.ndarray:
-    """Mark poses in which no knee and no ankle was seen.
+    """Mark poses in which no knee and no ankle was detected.
 
     Args:
         clip (Clip3D): N poses. Only skeletons that begin with Human3.6M's joints have
