@@ -135,11 +135,11 @@ def find_repeats(
 
 
 def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
-    """List in how many frames joints are wrong, the most frequent one first.
+    """List in how many frames joints or people are wrong, the most frequent one first.
 
     Args:
-        names (Sequence[str]): Names of the K joints.
-        counts (np.ndarray): Number of wrong frames of each joint, (K,).
+        names (Sequence[str]): Names of the K joints or people.
+        counts (np.ndarray): Number of wrong frames of each, (K,).
 
     >>> list_frames(['nose', 'left_knee', 'left_wrist'], np.array([2, 0, 7]))
     'left_wrist in 7, nose in 2'
@@ -147,7 +147,7 @@ def list_frames(names: Sequence[str], counts: np.ndarray) -> str:
     order = [x for x in np.argsort(-counts, kind='stable').tolist() if counts[x]]
     listed = [f'{names[x]} in {counts[x]}' for x in order[:_MOST_LISTED]]
     more = len(order) - len(listed)
-    return ', '.join(listed) + (f' and {more} other joints' if more else '')
+    return ', '.join(listed) + (f' and {more} others' if more else '')
 
 
 def list_spans(frames: np.ndarray) -> str:

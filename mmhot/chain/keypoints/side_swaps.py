@@ -10,8 +10,9 @@ With two limbs there are four states. If left and right leg exchange their place
 two frames, a sequence without swaps pays for four improbable jumps: two legs, there and
 back. The sequence with the legs swapped in these frames pays for two changes of state.
 
-Copies. A second search finds forearms or shins that are both detected on the visible
-one, because the other is occluded. Its states say which one is occluded.
+Copies. A second search finds forearms that are both detected on the visible one,
+because the other is occluded. Its states say which one is occluded. Shins are not
+searched: in a side view they overlap without being copies.
 """
 
 import logging
@@ -22,8 +23,9 @@ from functools import cache
 import numpy as np
 
 from mmhot.chain.step import KeypointStep
-from mmhot.errors import escape
+from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import interpolate_missing
+from mmhot.geometry.outliers import list_frames
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 
@@ -34,8 +36,9 @@ _LOGGER = logging.getLogger(__name__)
 class SwapCosts:
     """Costs of the search for swapped sides, as negative logarithms of probabilities.
 
-    All twists of a track together must cost less than one swap, as people do twist. A
-    person size is the longer side of the box around the keypoints, median over frames.
+    All twists of a track together must cost less than one swap, as people do twist, and
+    cross their legs. A person size is the longer side of the box around the keypoints,
+    median over frames.
     """
 
     # Cost of the start, and of the end, of a swap. Higher values find fewer swaps.
@@ -111,8 +114,8 @@ class RepairSides(KeypointStep):
     """Step ``sides``: exchange left and right where they are swapped.
 
     Arms, legs, heads, or only forearms and shins are exchanged, to agree with most
-    frames of a track. Where both forearms or both shins are detected in one place, the
-    occluded one becomes missing.
+    frames of a track. Where both forearms are detected in one place, the occluded one
+    becomes missing.
     """
 
     name = 'sides'
@@ -121,14 +124,13 @@ class RepairSides(KeypointStep):
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Undo swaps, and drop copies, in a clip with any skeleton."""
         tracks = []
-        exchanged = 0
-        copied = 0
+        exchanged = np.zeros(len(clip.tracks), int)
         scores = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(scores[scores > 0])) > 1
-        for track, confidence in zip(clip.tracks, clip.confidences, strict=True):
+        for index, track in enumerate(clip.tracks):
             seconds = clip.times_of(track.frames)
             factor = 1 if is_rated else _COSTS.unrated_factor
-            rated = replace(track, scores=factor * confidence)
+            rated = replace(track, scores=factor * clip.confidences[index])
             swapped = find_swaps(rated, clip.skeleton, seconds)
             rated = _exchanged(rated, swapped, clip.skeleton)
             again, hidden = find_copies(rated, clip.skeleton, seconds)
@@ -137,15 +139,17 @@ class RepairSides(KeypointStep):
             points = np.where(hidden[..., None], np.nan, track.keypoints)
             scores = np.where(hidden, 0, track.scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
-            exchanged += int(swapped.any(1).sum())
-            copied += int(hidden.any(1).sum())
-        if (exchanged or copied) and not is_rated:
+            exchanged[index] = swapped.any(1).sum()
+        if exchanged.any():
+            names = [f'person {track.track}' for track in tracks]
             _LOGGER.warning(
-                '%s: keypoints have no scores: by motion, left and right are exchanged '
-                'in %d frames, and limbs count as missing in %d',
-                escape(clip.source or clip.name),
-                exchanged,
-                copied,
+                ArgumentError(
+                    '%s: left and right are exchanged where motion shows that they '
+                    'were confused (frames: %s); {without=%r} keeps them',
+                    clip.source or clip.name,
+                    list_frames(names, exchanged),
+                    self.name,
+                )
             )
         return replace(clip, tracks=tracks)
 
@@ -324,7 +328,7 @@ _EXCHANGED, _OCCLUDED = np.array(
 def find_copies(
     track: Track2D, skeleton: str, seconds: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find copies: forearms or shins that are both detected on the visible one.
+    """Find copies: forearms that are both detected on the visible one.
 
     A copy begins and ends with a jump of the occluded limb, or of both limbs if the
     visible one has the other's name. Limbs that really overlap part smoothly.
@@ -339,20 +343,22 @@ def find_copies(
         joints that are occluded after that, both (T, K) bool.
 
     Example:
-        Shins that are 40 pixels apart are both detected on the left one in frame 3.
+        Forearms that are 40 pixels apart are both detected on the left one in frame 3.
 
-        >>> legs = [13, 15, 14, 16]  # left knee and ankle, right knee and ankle
+        >>> arms = [7, 9, 8, 10]  # left elbow and wrist, right elbow and wrist
         >>> points = np.full((8, 17, 2), np.nan)
-        >>> points[:, legs] = [[100, 50], [100, 100], [140, 50], [140, 100]]
-        >>> points[3, legs[2:]] = points[3, legs[:2]]
+        >>> points[:, arms] = [[100, 50], [100, 100], [140, 50], [140, 100]]
+        >>> points[3, arms[2:]] = points[3, arms[:2]]
         >>> track = Track2D(0, np.arange(8), points, np.ones((8, 17)))
         >>> _, occluded = find_copies(track, 'coco-17', np.arange(8) / 25)
         >>> np.argwhere(occluded).tolist()
-        [[3, 14], [3, 16]]
+        [[3, 8], [3, 10]]
     """
     swapped = np.zeros(track.scores.shape, bool)
     hidden = swapped.copy()
-    if len(seconds) < 3 or not np.isfinite(track.keypoints).all(-1).any():
+    pairs = _parts_of(skeleton).get(('arm', True), [])
+    is_seen = np.isfinite(track.keypoints).all(-1)
+    if len(seconds) < 3 or not pairs or not is_seen.any():
         return swapped, hidden
     motion = _Motion(track, seconds)
     # In a copy the visible limb has both names, and may leave it with either one: the
@@ -361,21 +367,19 @@ def find_copies(
     change = change * (_EXCHANGED[:, None] != _EXCHANGED)
     is_same_side = _OCCLUDED[:, None] == _OCCLUDED
     change = np.where(is_same_side, change, _COSTS.copied)
-    far_parts = [x for (_, is_far), x in _parts_of(skeleton).items() if is_far]
-    for pairs in far_parts:
-        is_near = _near_pairs(motion.points[:, pairs], seconds)
-        if not is_near.any():
-            continue
-        single = motion.swapped * np.tile(_EXCHANGED, (len(seconds), 1))
-        is_apart = ~is_near[:, :_COMPARED_PAIRS].any(1)
-        single[np.ix_(is_apart, _OCCLUDED != _NEITHER)] = np.inf
-        of_pairs = [motion.pair_costs(pair) for pair in pairs[:_COMPARED_PAIRS]]
-        path = _most_probable(change, single, _copy_costs(of_pairs, is_near))
-        occluded = _OCCLUDED[path]
-        if (occluded != _NEITHER).any():
-            for pair, is_copied in zip(pairs, is_near.T, strict=True):
-                swapped[:, pair] = _EXCHANGED[path, None] > 0
-                hidden[:, pair] = (occluded == [[0], [1]]).T & is_copied[:, None]
+    is_near = _near_pairs(motion.points[:, pairs], seconds)
+    if not is_near.any():
+        return swapped, hidden
+    single = motion.swapped * np.tile(_EXCHANGED, (len(seconds), 1))
+    is_apart = ~is_near[:, :_COMPARED_PAIRS].any(1)
+    single[np.ix_(is_apart, _OCCLUDED != _NEITHER)] = np.inf
+    of_pairs = [motion.pair_costs(pair) for pair in pairs[:_COMPARED_PAIRS]]
+    path = _most_probable(change, single, _copy_costs(of_pairs, is_near))
+    occluded = _OCCLUDED[path]
+    if (occluded != _NEITHER).any():
+        for pair, is_copied in zip(pairs, is_near.T, strict=True):
+            swapped[:, pair] = _EXCHANGED[path, None] > 0
+            hidden[:, pair] = (occluded == [[0], [1]]).T & is_copied[:, None]
     return swapped, hidden
 
 
@@ -462,21 +466,39 @@ def _copy_costs(
 def _twists(
     parts: dict[tuple[str, bool], _Pairs], states: _LimbStates, points: np.ndarray
 ) -> np.ndarray:
-    """Compute costs (T, S) of states in which hips and shoulders face opposite ways.
+    """Compute costs (T, S) of states in which parts of the body face opposite ways.
 
-    They are scaled so that a track without swaps costs at most ``max_twisted``.
-    ``points`` (T, K, 2) are in person sizes.
+    Hips are compared with shoulders, and with knees and ankles. What a track without
+    swaps costs is scaled to ``max_twisted`` at most, as people do twist and cross their
+    legs. ``points`` (T, K, 2) are in person sizes.
     """
-    keys = ('arm', False), ('leg', False)
-    if not {*keys} <= {*parts}:
-        return np.zeros((len(points), len(states.swapped)))
-    pairs = [parts[key][0] for key in keys]
-    shoulders, hips = (points[:, left] - points[:, right] for left, right in pairs)
-    widths = [np.linalg.norm(line, axis=-1) for line in (shoulders, hips)]
-    cosine = (shoulders * hips).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
-    cosine *= (np.minimum(*widths) / _COSTS.min_width).clip(0, 1)
-    arms, legs = states.swapped[:, [[*parts].index(key) for key in keys]].T
-    signs = np.where(arms == legs, 1, -1)
-    total = _COSTS.twisted * (-cosine).clip(0).sum()
-    limit = _COSTS.max_twisted / max(total, _COSTS.max_twisted)
-    return _COSTS.twisted * limit * (-cosine[:, None] * signs).clip(0)
+    costs = np.zeros((len(points), len(states.swapped)))
+    swapped = dict(zip(parts, states.swapped.T, strict=True))
+    hips = ('leg', False)
+    for part in ('arm', False), ('leg', True):
+        if not {hips, part} <= {*parts}:
+            continue
+        cosines = [
+            _cosines(points, parts[hips][0], pair)
+            for pair in parts[part][:_COMPARED_PAIRS]
+        ]
+        opposite = swapped[part] != swapped[hips]
+        signs = np.where(opposite, -1, 1)
+        opposed = np.mean([(-x[:, None] * signs).clip(0) for x in cosines], axis=0)
+        total = _COSTS.twisted * opposed[:, 0].sum()
+        limit = _COSTS.max_twisted / max(total, _COSTS.max_twisted)
+        costs += _COSTS.twisted * np.where(opposite, 1, limit) * opposed
+    return costs
+
+
+def _cosines(
+    points: np.ndarray, first: tuple[int, int], second: tuple[int, int]
+) -> np.ndarray:
+    """Return cosines (T,) of the angles between two lines from right to left joints.
+
+    They tend to 0 where a line is short, as its direction is uncertain there.
+    """
+    lines = [points[:, left] - points[:, right] for left, right in (first, second)]
+    widths = [np.linalg.norm(line, axis=-1) for line in lines]
+    cosines = (lines[0] * lines[1]).sum(-1) / (widths[0] * widths[1]).clip(1e-9)
+    return cosines * (np.minimum(*widths) / _COSTS.min_width).clip(0, 1)
