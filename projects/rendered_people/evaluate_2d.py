@@ -18,15 +18,12 @@ import numpy as np
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot import get_skeleton
-from mmhot.chain.keypoints.confidence import find_doubtful
 from mmhot.chain.pose2d.options import Pose2DOptions
 from mmhot.chain.pose2d.pose_source import open_pose_source
 from mmhot.skeletons.joints import Skeleton
-from mmhot.structures.clips_2d import Track2D
 from projects.rendered_people.commands import run_command
 from projects.rendered_people.files import replacing
 from projects.rendered_people.keypoint_errors import (
-    LabeledPeople,
     calibration_error,
     fit_confidence,
     group_trunks,
@@ -94,9 +91,8 @@ def evaluate(args: argparse.Namespace) -> None:
     people = join(parts)
     names = [f'{kind} {Path(file).name}' for kind, file, _ in args.dataset]
     rows = dict(zip(names, map(summarize, parts), strict=True))
-    for name, part, confidences in zip(names, parts, scores, strict=True):
-        groups = group_trunks(part) | group_doubtful(part, confidences, args.skeleton)
-        for group, chosen in groups.items():
+    for name, part in zip(names, parts, strict=True):
+        for group, chosen in group_trunks(part).items():
             if chosen.any():
                 rows[f'{name}: {group}'] = summarize(part.select(chosen))
     if len(parts) > 1:
@@ -122,19 +118,6 @@ def evaluate(args: argparse.Namespace) -> None:
         print(f'score_curve={fit_confidence(confidences, correct)}')
     if args.out:
         write_numbers(args.out, estimator.name, rows, joints, table)
-
-
-def group_doubtful(
-    people: LabeledPeople, scores: np.ndarray, skeleton: str
-) -> dict[str, np.ndarray]:
-    """Mark people (N,) whose scores (N, K) videos would halve, and the others."""
-    tracks = [
-        Track2D(0, np.zeros(1, int), points[None], confidence[None])
-        for points, confidence in zip(people.predicted, scores, strict=True)
-    ]
-    found = [find_doubtful(x, get_skeleton(skeleton), np.zeros(1)) for x in tracks]
-    doubtful = np.concatenate(found)
-    return {'doubted': doubtful, 'not doubted': ~doubtful}
 
 
 def joints_by_kind(skeleton: Skeleton) -> dict[str, list[int]]:

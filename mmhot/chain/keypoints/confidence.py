@@ -9,16 +9,15 @@ import numpy as np
 
 from mmhot.chain.step import KeypointStep
 from mmhot.errors import ArgumentError
-from mmhot.geometry.outliers import Excursion, find_outliers, list_frames, list_spans
+from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
 from mmhot.options import Option
 from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
 from mmhot.structures.clips_2d import Clip2D, Track2D
-from mmhot.structures.people import NUM_BODY, torso_of
+from mmhot.structures.people import torso_of
 
 _LOGGER = logging.getLogger(__name__)
 # Joints that move relative to the trunk, unlike shoulders and hips.
 _LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
-_MOST_LISTED = 5  # people that one message lists
 _TORSO = 0.5  # meters; assumed distance from hips to shoulders
 
 
@@ -69,61 +68,6 @@ def find_cut(
     distances = np.minimum(keypoints, size - keypoints).min(-1)
     lengths = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
     return is_limb & (distances < margin * lengths[..., None])
-
-
-@dataclass(frozen=True)
-class DoubtLimits:
-    """Limits of frames in which a 2D model may not know the body, as it is inverted.
-
-    docs/output-formats.md says how often a doubt is right.
-    """
-
-    # Torso lengths; mean distance of the limbs from the middle of the frames before and
-    # after. With more, they jump. CMU's motions at 25 frames/s stay below 0.19. Higher
-    # values doubt fewer frames.
-    max_jump: float = 0.3
-    rate: float = 25.0  # frames/s to which max_jump applies; it grows at lower rates
-    # Mean body score; people who lie or are inverted are in doubt below it. Higher
-    # values doubt more frames.
-    min_score: float = 0.8
-    span: int = 2  # frames before and after a jump that are in doubt, too
-    factor: float = 0.5  # scores in doubtful frames are multiplied by this
-
-
-_DOUBT = DoubtLimits()
-
-
-def find_doubtful(
-    track: Track2D, skeleton: Skeleton, seconds: np.ndarray
-) -> np.ndarray:
-    """Find frames in which a 2D model may not know the body.
-
-    In these, the person lies or is inverted with a low score, or the limbs jump.
-
-    Args:
-        track (Track2D): Keypoints of a 2D model, none missing.
-        skeleton (Skeleton): Skeleton of the keypoints.
-        seconds (np.ndarray): Time of each frame, (T,).
-
-    Returns:
-        np.ndarray: Doubtful frames, (T,) bool.
-    """
-    points = track.keypoints
-    torso = torso_of(points, skeleton)
-    score = track.scores[:, :NUM_BODY].mean(1)
-    # Comparisons with NaN are False: people without a torso are not in doubt.
-    doubtful = (abs(torso[:, 0]) > -torso[:, 1]) & (score < _DOUBT.min_score)
-    if len(points) < 3 or not np.isfinite(torso).any():
-        return doubtful
-    limbs = [i for i, x in enumerate(skeleton.joints) if part_of(x) in _LIMBS]
-    steps = np.diff(seconds) * _DOUBT.rate
-    longest = np.maximum(steps[1:], steps[:-1])
-    middle = (points[2:] + points[:-2]) / 2
-    jumps = np.linalg.norm(points[1:-1] - middle, axis=-1)[:, limbs].mean(1)
-    limit = _DOUBT.max_jump * np.nanmedian(np.linalg.norm(torso, axis=-1))
-    span = _DOUBT.span
-    jumping = np.pad(jumps > limit * np.maximum(longest, 1) ** 2, 1 + span)
-    return doubtful | (np.convolve(jumping, np.ones(2 * span + 1), 'valid') > 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,34 +162,3 @@ class DropUncertainDetections(DropUncertain):
         'minimum confidence of keypoints; lower ones count as missing',
         Option(low=0, high=1),
     ] = 0.35  # docs/motion.md compares; higher drops more
-
-    def __call__(self, clip: Clip2D) -> Clip2D:
-        """Drop keypoints, and halve the scores in doubtful frames."""
-        doubtful = self._doubt(clip)
-        clip = super().__call__(clip)
-        for track in clip.tracks:
-            if track.track in doubtful:
-                track.scores[doubtful[track.track]] *= _DOUBT.factor
-        return clip
-
-    def _doubt(self, clip: Clip2D) -> dict[int, np.ndarray]:
-        """Find the doubtful frames (T,) of each track, by track ID, and log them."""
-        skeleton = get_skeleton(clip.skeleton)
-        found = {}
-        for track in clip.tracks:
-            rows = find_doubtful(track, skeleton, clip.times_of(track.frames))
-            if rows.any():
-                found[track.track] = rows
-        if found:
-            frames = {x.track: x.frames for x in clip.tracks}
-            listed = [
-                f'{track} in {rows.sum()} frames ({list_spans(frames[track][rows])})'
-                for track, rows in found.items()
-            ]
-            _LOGGER.warning(
-                '%s: bodies that the 2D model may not know, as they lie, are inverted '
-                'or jump: person %s; scores of these frames are halved',
-                clip.source or clip.name,
-                ', person '.join(listed[:_MOST_LISTED]),
-            )
-        return found

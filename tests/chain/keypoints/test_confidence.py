@@ -12,9 +12,8 @@ from mmhot.chain.keypoints.confidence import (
     find_jumps,
 )
 from mmhot.datasets.transforms.virtual_camera import project
-from mmhot.geometry.outliers import Excursion
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.structures.clips_2d import Clip2D
 from tools.analysis.measure_harm import resampled
 
 COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25
@@ -53,32 +52,6 @@ def test_people_who_are_upside_down_for_a_moment_are_missing():
 )
 def test_people_who_turn_over_stay(turn):
     assert not find(turned(standing(), turn)).any()
-
-
-@pytest.mark.parametrize(
-    ('degrees', 'score', 'noise', 'doubted'),
-    [
-        (0, 0.9, 0, 0),
-        (0, 0.6, 2, 0),
-        (180, 0.9, 0, 0),
-        (180, 0.7, 0, 60),
-        (0, 0.9, 40, 58),
-    ],
-)
-def test_scores_of_bodies_that_models_do_not_know_are_halved(
-    degrees, score, noise, doubted, caplog
-):
-    """They are inverted and uncertain, or their limbs jump about."""
-    points = turned(standing(), degrees)
-    points += np.random.default_rng(0).normal(0, noise, points.shape)
-    scores = np.full(points.shape[:2], score, np.float32)
-    people = [Track2D(0, np.arange(60), points, scores)]
-    clip = Clip2D('clip', 'coco-17', people, 1280, 720, 25.0)
-    jumps = Excursion(min_distance=99, max_duration=0.3)
-    [track] = DropUncertainDetections(kpt_thr=0, jumps=jumps)(clip).tracks
-    halved = (track.scores[:, 0] == np.float32(score / 2)).sum()
-    assert halved == pytest.approx(doubted, abs=2)
-    assert ('bodies that the 2D model may not know' in caplog.text) == (doubted > 0)
 
 
 @pytest.mark.parametrize('count', [1, 2, 3, 4])

@@ -29,7 +29,6 @@ from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
-from mmhot.skeletons.joints import part_of
 from mmhot.structures.clips_3d import BodyHeight
 
 VIEWER = ROOT / 'mmhot/chain/visualization/viewer'
@@ -106,22 +105,6 @@ def test_page_has_expected_errors(clip, page, tmp_path):
     in_videos = 1800 * np.nan_to_num(clip.expected_error)
     np.testing.assert_allclose(errors, in_videos, atol=1.6)
     assert data['facts']['Expected error'].startswith('27.0 cm on average, 1.8 times')
-
-
-def test_doubted_bodies_fade_as_a_whole(clip):
-    halved = clip.keypoint_scores_3d.copy()
-    halved[40:60] *= 0.5
-    faded = doubts(replace(clip, keypoint_scores_3d=halved), slice(None))
-    assert faded[40:60].min() > 0.6
-    assert not faded[:40].any()
-
-
-def test_bodies_at_a_desk_do_not_fade_as_a_whole(clip):
-    scores = np.full_like(clip.keypoint_scores_3d, 0.9)
-    hidden = [part_of(joint) in ('hip', 'knee', 'foot') for joint in clip.joint_names]
-    scores[:, hidden] = 0
-    sure = replace(clip, keypoint_scores_3d=scores, expected_error=None)
-    assert not doubts(sure, slice(None))[:, ~np.array(hidden)].any()
 
 
 def test_page_has_the_angles_of_the_table(page, clip, tmp_path):
