@@ -32,7 +32,10 @@ def build_lifter(host, pruner=None, recoverer=None, test_cfg=None, **options):
     config = dict(
         type='SequencePoseLifter',
         backbone=dict(
-            type=host, **HOSTS[host], pruner=pruner, recoverer=recoverer, **options
+            type=host,
+            **HOSTS[host] | options,
+            pruner=pruner,
+            recoverer=recoverer,
         ),
         head=dict(**HEADS[host], decoder=dict(type='CameraPoseLifting')),
         test_cfg=test_cfg or {},

@@ -12,6 +12,18 @@ from torch import Tensor, nn
 from mmhot.models.layers.attention import received_attention
 from mmhot.models.layers.blocks import PositionTable, TransformerBlock, build_blocks
 from mmhot.models.tokens.host import Host
+from mmhot.models.tokens.selection import spread_frames
+
+
+class _FramePositions(PositionTable):
+    """Positions of all frames, or of evenly spread ones if fewer are left."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the table to ``(..., t, C)``."""
+        num_frames, count = len(self.table), x.shape[-2]
+        if count == num_frames:
+            return x + self.table
+        return x + self.table[spread_frames(num_frames, count, x.device)]
 
 
 class _SpaceTimeLayer:
@@ -61,8 +73,6 @@ class MixSTE(Host):
         mlp_dims (int): Hidden channels of the MLPs.
     """
 
-    first_depth = 1
-
     def __init__(
         self,
         num_frames: int = 243,
@@ -87,7 +97,7 @@ class MixSTE(Host):
         )
         self.embed = nn.Linear(in_channels, embed_dims)
         self.spatial_position = PositionTable(num_keypoints, embed_dims)
-        self.temporal_position = PositionTable(num_frames, embed_dims)
+        self.temporal_position = _FramePositions(num_frames, embed_dims)
         self.spatial_blocks, self.temporal_blocks = (
             nn.ModuleList(
                 build_blocks(

@@ -19,6 +19,24 @@ def test_hourglass_that_keeps_all_frames_equals_the_plain_host(host):
     torch.testing.assert_close(kept, torch.arange(NUM_FRAMES).expand(2, -1))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('host', ['MixSTE', 'MotionBERT', 'MotionAGFormer'])
+def test_every_second_frame_alone_equals_a_host_of_fewer_frames(host):
+    pruner = dict(type='UniformPruner', num_keep=5, depth=0)
+    pruned = build_lifter(host, pruner, TRI)
+    plain = build_lifter(host, num_frames=5)
+    sizes = {key: value.shape for key, value in plain.state_dict().items()}
+    state = pruned.state_dict()
+    for key, value in state.items():
+        if value.shape != sizes[key]:  # positions of the frames
+            axis = value.shape.index(NUM_FRAMES)
+            state[key] = value.index_select(axis, torch.arange(0, NUM_FRAMES, 2))
+    plain.load_state_dict(state)
+    poses = pruned(windows())
+    torch.testing.assert_close(poses[:, ::2], plain(windows()[:, ::2]))
+    torch.testing.assert_close(poses[:, 1], (poses[:, 0] + poses[:, 2]) / 2)
+
+
 @pytest.mark.parametrize('host', HOSTS)
 def test_sine_start_survives_init_weights(host):
     recoverer = dict(**TRA, sine_start=True)
