@@ -1,14 +1,17 @@
 """Benchmarks: names of models, interleaved timing, record and page; costs of papers."""
 
+import math
+
 import pytest
 import torch
-from paths import CONFIGS
+from paths import CONFIGS, DATA
 
 from tools.benchmark import costs
 from tools.benchmark.runnable_models import open_model
 from tools.benchmark.timing import Times, compare, time_in_turns
 
 SIMPLE = 'image-pose-lift_tcn_8xb64-200e_h36m'
+XS = 'motionbert-xs_81frm_1xb8-10e_cmu-wild.py'
 TCN = 'video-pose-lift_tcn-27frm-supv_8xb128-160e_h36m'
 DSTFORMER = 'motionbert_dstformer-243frm_8xb32-240e_h36m'
 
@@ -83,6 +86,36 @@ def test_the_tool_prints_a_part(run_tool):
     out = run_tool('__main__', 'models', TCN, SIMPLE, '--rounds', '1')
     names = [line.split()[1] for line in out.splitlines()[2:4]]
     assert names == ['video-pose-lift_tcn-27frm-supv', 'image-pose-lift_tcn']
+
+
+def test_data_need_workers_that_make_samples_as_fast_as_they_are_used(run_tool):
+    dataset = 'train_dataloader.dataset'
+    options = (
+        f'{dataset}.data_root={DATA / "cmu_mocap"} {dataset}.seq_len=27 '
+        f'{dataset}.ann_file=cmu_h36m17.npz {dataset}.num_targets=27 '
+        'model.backbone.num_frames=27 model.backbone.depth=1 train_dataloader.batch_size=2'
+    )
+    config = CONFIGS / 'body_3d_keypoint/motionbert/cmu_mocap' / XS
+    out = run_tool(
+        '__main__', 'data', config, '--rounds', '1', '--cfg-options', *options.split()
+    )
+    head, _, *rows = [
+        [*map(str.strip, line.split('|'))][1:4]
+        for line in out.splitlines()
+        if line.startswith('|')
+    ]
+    assert head == ['one sample', 'ms', 'samples/s']
+    *cells, (workers, _, _) = rows
+    times = {name: float(ms) for name, ms, _ in cells}
+    for name, _, rate in cells:
+        assert float(rate.replace(',', '')) == pytest.approx(
+            1000 / times[name], rel=0.01
+        )
+    *transforms, made, received, used = times.values()
+    assert len(transforms) == 12
+    assert 0.5 * made < sum(transforms) < 1.5 * made
+    needed = math.ceil(made / max(received, used))
+    assert workers == f'workers: {needed}, in the config 2'
 
 
 PAGE = CONFIGS / 'README.md'

@@ -6,6 +6,7 @@ Each part is a module of this package. Examples::
     python -m tools.benchmark hourglasses --threads 2
     python -m tools.benchmark chain demo/walk.mp4 demo/dance.mp4
     python -m tools.benchmark costs
+    python -m tools.benchmark data CONFIG
 
 Whatever is timed takes a turn in every round, in random order. The ratio compares turns
 of the same round: its median and quartiles.
@@ -18,13 +19,14 @@ from types import ModuleType
 import torch
 
 from mmhot.cli.errors import print_text, run_tool
-from tools.benchmark import chain, costs, models, page
+from tools.benchmark import chain, costs, data, models, page
 
 PARTS: dict[str, ModuleType] = {
     'models': models,
     'hourglasses': models,
     'chain': chain,
     'costs': costs,
+    'data': data,
 }
 """Modules with ``add_arguments(parser)`` and ``measure(args)``, which returns cells."""
 

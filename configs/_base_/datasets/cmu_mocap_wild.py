@@ -29,10 +29,8 @@ val_pipeline = [
     dict(type='GenerateTarget', encoder=codec),
     _base_.val_pipeline[3],
 ]
-# Sending a sample from a worker process takes longer than making it.
 train_dataloader = dict(
-    num_workers=0,
-    persistent_workers=False,
+    num_workers=2,
     sampler=dict(num_samples=32000),
     dataset=dict(pipeline=train_pipeline),
 )
