@@ -1,7 +1,8 @@
 """Checks before a run: intact weights of the same model, and known metrics."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class StartHook(Hook):
 
     These are damaged checkpoints, weights of another model (also for a part with
     ``init_cfg``), the state of another optimizer, monitored metrics that nothing
-    measures, and two averages of the weights.
+    measures, unknown arguments of hooks, and two averages of the weights.
     """
 
     priority = 'VERY_HIGH'
@@ -42,6 +43,10 @@ class StartHook(Hook):
                 "two hooks average the weights, and each would train the other's "
                 'average: set default_hooks.ema instead of adding an EMAHook'
             )
+        for hook in runner.hooks:
+            # Other hooks pass no arguments on, or before the first epoch.
+            if isinstance(hook, CheckpointHook):
+                _check_arguments(hook, hook.args, runner.save_checkpoint)
         if runner._resume and runner._load_from is None:
             runner._load_from = find_latest_checkpoint(runner.work_dir)
             # MMEngine would start anew, and replace these checkpoints.
@@ -96,6 +101,14 @@ class StartHook(Hook):
                 f'{name!r} is monitored, but not measured'
                 f'{hint_at_names(name, measured)}'
             )
+
+
+def _check_arguments(hook: Hook, arguments: dict, receiver: Callable) -> None:
+    """Refuse arguments of a hook that neither it nor what it passes them on to has."""
+    known = [*signature(type(hook)).parameters, *signature(receiver).parameters]
+    for name in arguments.keys() - {*known}:
+        hint = hint_at_names(name, known)
+        raise ValueError(f'{type(hook).__name__}: nothing reads {name!r}{hint}')
 
 
 def _check_whole(path: Path) -> None:

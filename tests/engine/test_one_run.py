@@ -99,6 +99,9 @@ def test_wrong_starts_are_refused_by_both(config, run_both):
             "'noisy/MPJE' is monitored, but not measured (did you mean noisy/MPJPE?"
         ),
         ('default_hooks.checkpoint.save_best=auc',): "'auc' is monitored, but not",
+        ('default_hooks.checkpoint.intervall=2',): (
+            "CheckpointHook: nothing reads 'intervall' (did you mean interval?"
+        ),
         ('default_hooks.twice.type=EMAHook',): 'two hooks average the weights',
     }.items():
         for error in run_both('train', 'tiny.py', options=options):

@@ -93,7 +93,8 @@ def test_data_need_workers_that_make_samples_as_fast_as_they_are_used(run_tool):
     options = (
         f'{dataset}.data_root={DATA / "cmu_mocap"} {dataset}.seq_len=27 '
         f'{dataset}.ann_file=cmu_h36m17.npz {dataset}.num_targets=27 '
-        'model.backbone.num_frames=27 model.backbone.depth=1 train_dataloader.batch_size=2'
+        'model.backbone.num_frames=27 model.backbone.depth=1 '
+        'train_dataloader.batch_size=2'
     )
     config = CONFIGS / 'body_3d_keypoint/motionbert/cmu_mocap' / XS
     out = run_tool(
