@@ -25,7 +25,13 @@ import mmpose
 import numpy as np
 
 from mmhot.cli.errors import print_line, print_text, run_tool
-from mmhot.datasets.coco_checks import MAX_ANNOTATIONS, find_entry_fault, repeated
+from mmhot.compat.coco_evaluation import PARTS
+from mmhot.datasets.coco_checks import (
+    MAX_ANNOTATIONS,
+    CocoNeeds,
+    coco_faults,
+    repeated,
+)
 from mmhot.errors import align, naming, require_file
 from mmhot.io.arrays import load_json
 from mmhot.io.pickles import safe_load, save_checkpoint
@@ -100,11 +106,10 @@ def main(args: argparse.Namespace) -> int:
         raise ValueError(f'{args.folder} is not empty')
     with naming(require_file(args.annotations)):
         content = load_json(args.annotations, MAX_ANNOTATIONS)
-        if fault := find_entry_fault(content):
-            raise ValueError(fault)
         category = find_category(content, args.category)
         check_category(category)
         people, left_out = collect(content, category)
+        check_people(people, content, category)
         metainfo = describe(category)
     for reason, count in left_out.items():
         total = len(content['annotations'])
@@ -264,6 +269,14 @@ def check_category(category: dict) -> None:
             f"'skeleton': a link leads to {wrong[0]}, and there are {len(names)} "
             'keypoints'
         )
+
+
+def check_people(people: list[dict], content: dict, category: dict) -> None:
+    """Raise a ValueError for faults that would stop the training."""
+    needs = CocoNeeds([*map(str, category['keypoints'])], PARTS[:1])
+    used = dict(content, annotations=people, categories=[category])
+    for fault in coco_faults(used, needs) if people else ():
+        raise ValueError(fault)
 
 
 def collect(content: dict, category: dict) -> tuple[list[dict], Counter]:

@@ -155,6 +155,19 @@ def test_exports_without_keypoints_are_one_line(change, message, document, tool_
     assert not [*Path('kite').glob('*')]
 
 
+def test_boxes_of_two_corners_are_refused_before_anything_is_written(
+    document, tool_error
+):
+    for person in document['annotations']:
+        points = np.array(person['keypoints']).reshape(-1, 3)[:, :2]
+        person['bbox'] = [*points.min(0), *points.max(0)]
+    dump(Path(COMMAND[0]), document)
+    error = tool_error('train_keypoints', *COMMAND, '--only-write')
+    assert "annotations.json: annotation 0, 'bbox': " in error
+    assert 'looks like x1, y1, x2, y2' in error
+    assert not Path('kite').exists()
+
+
 def test_short_trainings_are_long_enough_and_crowds_are_no_objects(
     document, tool_output
 ):
