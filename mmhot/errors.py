@@ -8,10 +8,11 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.machinery import PathFinder
+from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
@@ -51,7 +52,7 @@ _EXPLANATIONS = (
 )
 # Errors that files with unexpected types or depths raise; RuntimeError is h5py's
 _UNEXPECTED = (
-    *(AttributeError, LookupError, MemoryError, OverflowError, RuntimeError),
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
     *(TypeError, csv.Error),
 )
 _TRACEBACK = 'MMHOT_DEBUG=1 shows the traceback'
@@ -127,6 +128,20 @@ def user_code(part: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise StepError(part, error) from error
+
+
+def require_signature(function: Callable[..., Any], *names: str) -> None:
+    """Raise TypeError if a function of a user cannot be called with some arguments.
+
+    Args:
+        function (Callable): The function.
+        *names (str): What it is called with, by position.
+    """
+    try:
+        with suppress(ValueError):  # some compiled functions have no signature
+            signature(function).bind(*names)
+    except TypeError as error:
+        raise TypeError(f'must be called with ({", ".join(names)}): {error}') from error
 
 
 class NothingToWriteError(ValueError):

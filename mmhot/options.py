@@ -5,12 +5,16 @@ A dataclass of options is a step of a pipeline, what a command reads, or what it
 command line has a flag, and the documentation a row, for each of their fields.
 """
 
-import operator
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from math import inf
+from copy import copy
+from dataclasses import MISSING, dataclass, field, fields
+from functools import reduce
+from inspect import signature
+from math import inf, isnan
+from operator import index, or_
 from pathlib import Path
+from types import GenericAlias
 from typing import (
     Annotated,
     Any,
@@ -25,8 +29,24 @@ from typing import (
 from mmhot.errors import ArgumentError, did_you_mean, require_choice
 
 T = TypeVar('T', bound='Options')
-_KINDS = {int: 'a whole number', float: 'a number', bool: 'True or False'}
+LISTS = tuple, list, set, frozenset  # types of options with several values
+_KINDS: dict[Any, str] = {
+    int: 'a whole number',
+    float: 'a number',
+    bool: 'True or False',
+}
 _KINDS |= dict.fromkeys((str, Path), 'a name or file')
+# Types that need no function to be read, and descriptions of their values
+_KINDS |= {
+    several: f'{count}values separated by commas, each {text}'
+    for kind, text in _KINDS.items()
+    for several, count in (
+        *((GenericAlias(x, kind), '') for x in (list, set, frozenset, Sequence)),
+        (GenericAlias(tuple, (kind, ...)), ''),
+        *((GenericAlias(tuple, (kind,) * n), f'{n} ') for n in (2, 3, 4)),
+    )
+    if kind is not bool
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +57,10 @@ class Option:
     has the type, the help text, and the limits where there are any::
 
         fov: Annotated[float | None, 'angle of view', Option(low=2, high=170)] = None
+
+    Types are int, float, bool, str, Path, Literals of one of them, and tuples, lists
+    and sets of one of them, in text separated by commas; limits hold for each value.
+    Other types need ``read``.
     """
 
     choices: tuple = ()  # allowed values, if the type is not Literal
@@ -58,7 +82,7 @@ class DeclaredOption:
 
     name: str
     help: str
-    kind: type  # type without ``| None``
+    kind: Any  # type without ``| None``
     limits: Option
     choices: tuple  # allowed values, by the type or the limits
     default: Any  # MISSING if the option is required
@@ -88,19 +112,22 @@ class DeclaredOption:
         try:
             converted = limits.read(value) if limits.read else _to(self.kind, value)
         except (TypeError, ValueError, OverflowError) as error:
-            if expected is None:
+            if not expected or isinstance(error, ArgumentError):
                 raise
             raise ArgumentError(
                 f'{{{name}}} must be %s, got %r', expected, value
             ) from error
         low = limits.low
         high = limits.high
-        if (low, high) != (-inf, inf) and not low <= converted <= high:
-            span = f'at least {low:g}' if high == inf else f'from {low:g} to {high:g}'
-            unit = '' if limits.metavar == 'N' else f' {limits.metavar.lower()}'
-            raise ArgumentError(f'{{{name}}} must be {span}{unit}, got %g', converted)
-        if self.choices:
-            require_choice(name, converted, self.choices)
+        for part in converted if isinstance(converted, LISTS) else [converted]:
+            if (low, high) != (-inf, inf) and not low <= part <= high:
+                span = (
+                    f'from {low:g} to {high:g}' if high < inf else f'at least {low:g}'
+                )
+                unit = '' if limits.metavar == 'N' else f' {limits.metavar.lower()}'
+                raise ArgumentError(f'{{{name}}} must be {span}{unit}, got %g', part)
+            if self.choices:
+                require_choice(name, part, self.choices)
         return converted
 
 
@@ -145,7 +172,15 @@ class Options:
             ArgumentError: If a value is wrong.
         """
         values = _converted(type(self), stated)
-        return replace(self, **values, stated=frozenset(values)) if values else self
+        return self.with_values(**values, stated=frozenset(values)) if values else self
+
+    def with_values(self: T, **values: Any) -> T:
+        """Return a copy with other values; classes may have their own constructor."""
+        other = copy(self)
+        for name, value in values.items():
+            object.__setattr__(other, name, value)
+        getattr(other, '__post_init__', lambda: None)()
+        return other
 
     def check_beside(self, values: 'Values') -> None:
         """Raise ArgumentError if the values contradict values of other dataclasses.
@@ -205,16 +240,26 @@ def _declared_by(kind: type[Options]) -> list[DeclaredOption]:
         value, text, *limits = get_args(types[each.name])
         option = limits[0] if limits else Option()
         if type(None) in get_args(value):
-            value = get_args(value)[0]
-        choices = get_args(value) if get_origin(value) is Literal else option.choices
+            value = reduce(or_, (x for x in get_args(value) if x is not type(None)))
+        is_literal = get_origin(value) is Literal
+        choices = get_args(value) if is_literal else option.choices
+        kinds = {*map(type, choices)} if is_literal else {value}
+        if not option.read and (len(kinds) > 1 or not kinds <= _KINDS.keys()):
+            raise TypeError(
+                f'the option {each.name!r} has the type {value}: all but int, float, '
+                'bool, str, Path, and Literals, lists, tuples and sets of one of them '
+                'need Option(read=...)'
+            )
         declared.append(
             DeclaredOption(
                 each.name,
                 text,
-                kind=type(choices[0]) if choices else value,
+                kind=kinds.pop(),
                 limits=option,
                 choices=choices,
-                default=each.default,
+                default=each.default
+                if each.default_factory is MISSING
+                else each.default_factory(),
                 # The last class that has the field declares it.
                 title=[x.title for x in classes if each in fields(x)][-1],
             )
@@ -266,7 +311,9 @@ class Values:
                 self.stated[name] = value
         self._read: dict[type[Options], Any] = {}
         for kind in kinds:
-            self.of(kind).check_beside(self)
+            # Of classes with a constructor of their own, users register an object.
+            if 'stated' in signature(kind).parameters:
+                self.of(kind).check_beside(self)
 
     @property
     def files(self) -> list[Path]:
@@ -284,21 +331,28 @@ class Values:
 
 def _hint_elsewhere(name: str, kind: type[Options]) -> str:
     """Search a class and its subclasses for an option; return its hint, or ''."""
-    if name in options_of(kind) and kind.hint:
+    if kind.hint and name in options_of(kind):
         return f': {kind.hint}'.replace('%s', name)
     hints = (_hint_elsewhere(name, derived) for derived in kind.__subclasses__())
     return next(filter(None, hints), '')
 
 
-def _to(kind: type, value: Any) -> Any:
-    """Convert text or a value to a plain type; raise an error rather than round."""
-    if kind in (str, Path) and not isinstance(value, str | Path):
+def _to(kind: Any, value: Any) -> Any:
+    """Convert text or a value to a type; raise an error rather than round."""
+    if several := get_origin(kind):
+        first, *others = get_args(kind)
+        values = split_numbers(value, first)
+        if several is tuple and others not in ([...], [first] * (len(values) - 1)):
+            raise ValueError
+        return (tuple if several is Sequence else several)(values)
+    if kind in (str, Path) and not (isinstance(value, str | Path) and str(value)):
         raise TypeError
     # bool('no') is True, and int(True) is 1. NumPy has a bool of its own.
-    if (type(value).__name__ in ('bool', 'bool_')) != (kind is bool):
+    is_bool = type(value).__name__ in ('bool', 'bool_')
+    if is_bool != (kind is bool) or (kind is float and isnan(float(value))):
         raise TypeError
     if kind is int and not isinstance(value, str):
-        return operator.index(value)
+        return index(value)
     return kind(value)
 
 
@@ -320,7 +374,7 @@ def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
         ValueError: If a part is not a number of this kind.
         TypeError: If a part is neither text nor a number of this kind.
     """
-    parts = value.split(sign) if isinstance(value, str) else value
+    parts = map(str.strip, value.split(sign)) if isinstance(value, str) else value
     try:
         parts = [*parts]
     except TypeError:  # a number, or an array without axes

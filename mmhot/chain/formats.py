@@ -6,8 +6,9 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
+from mmhot.chain.user_steps import options_class
 from mmhot.chain.visualization.html import write_html
-from mmhot.errors import user_code
+from mmhot.errors import require_signature, user_code
 from mmhot.io.atomic import replacing
 from mmhot.io.lifted import write_json, write_npz
 from mmhot.io.writers import angles, bvh, c3d, coco, csv, gait, glb, rerun, trc
@@ -189,14 +190,15 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
 
         mmhot.register_writer('heads', write_heads, world=True)
     """
-    if not name.isalnum() or name in FORMATS:
+    if not all(map(str.isalnum, name.split('.'))) or name in FORMATS:
         raise ValueError(
             f'name must be a new suffix of letters and digits, got {name!r}'
         )
-    for kind in needs.get('options', ()):
-        if not (isinstance(kind, type) and issubclass(kind, Options)):
-            raise ValueError(f'options must be subclasses of Options, got {kind!r}')
-        require_new_options(kind, writer_options())
+    with user_code(f'the format {name!r}'):
+        require_signature(function, 'clip', 'path', 'export')
+        options = tuple(map(options_class, needs.pop('options', ())))
+        for kind in options:
+            require_new_options(kind, writer_options())
 
     @wraps(function)
     def write(clip: Clip3D, file: Path, export: Export) -> str | None:
@@ -206,4 +208,4 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
                 raise ValueError('wrote an empty file')
         return note
 
-    FORMATS[name] = Format(write, **needs)
+    FORMATS[name] = Format(write, **needs, options=options)

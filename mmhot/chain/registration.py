@@ -1,7 +1,6 @@
 """Registration of users' steps."""
 
 import re
-from dataclasses import dataclass
 from typing import TypeVar
 
 from mmhot.chain.calls import (
@@ -13,14 +12,22 @@ from mmhot.chain.calls import (
 from mmhot.chain.lifting.lifted import LiftedStep
 from mmhot.chain.pose2d.footage import VideoStep
 from mmhot.chain.step import KeypointStep, PoseStep, Step
-from mmhot.chain.user_steps import REGISTERED
-from mmhot.errors import user_code
+from mmhot.chain.user_steps import REGISTERED, options_class
+from mmhot.errors import require_signature, user_code
 from mmhot.options import options_of, require_new_options
 
-Registered = TypeVar('Registered', bound=type[Step] | Step)
+UserStep = KeypointStep | VideoStep | PoseStep | LiftedStep
+Registered = TypeVar('Registered', bound=type[UserStep] | UserStep)
 _CALLS = INFER_COMMAND, LIFT_COMMAND, REFINE_COMMAND, STREAM_COMMAND
 # Arguments of mmhot.infer and mmhot.lift; no option can have their names
 _ARGUMENTS = 'source', 'keypoints', 'cache', 'progress'
+# Base classes of steps, and what they are called with
+_GIVEN = {
+    KeypointStep: ('clip',),
+    VideoStep: ('clip', 'footage'),
+    PoseStep: ('clip',),
+    LiftedStep: ('clip', 'lifted'),
+}
 
 
 def register_step(step: Registered) -> Registered:
@@ -56,7 +63,7 @@ def register_step(step: Registered) -> Registered:
         mmhot.lift('demo/skating_2d_coco17.npz', limit=0.3)
     """
     kind = step if isinstance(step, type) else type(step)
-    if not issubclass(kind, (KeypointStep, VideoStep, PoseStep, LiftedStep)):
+    if not issubclass(kind, tuple(_GIVEN)):
         kinds = 'KeypointStep, VideoStep, PoseStep or LiftedStep'
         raise ValueError(f'a step must be a subclass of {kinds}, got {step!r}')
     name = getattr(kind, 'name', None)
@@ -68,13 +75,17 @@ def register_step(step: Registered) -> Registered:
     if name in {x.name for x in others if issubclass(x, Step)}:
         raise ValueError(f'there is a step {name!r} already: choose another name')
     with user_code(f'the step {name!r}'):
-        if '__annotations__' in vars(kind):
-            dataclass(frozen=True, kw_only=True)(kind)  # changes the class in place
-        require_new_options(kind, others)
+        require_new_options(options_class(kind), others)
         if taken := options_of(kind).keys() & {*_ARGUMENTS}:
             raise ValueError(
                 f'an option cannot have the name {taken.pop()!r}: it is an argument of '
                 'mmhot.infer or mmhot.lift'
             )
-        REGISTERED[name] = step() if isinstance(step, type) else step
+        made = step() if isinstance(step, type) else step
+        base = next(x for x in _GIVEN if issubclass(kind, x))
+        if kind.__call__ is base.__call__:
+            raise TypeError('must have a method __call__')
+        require_signature(made, *_GIVEN[base])
+        require_signature(made.start, 'fps')
+        REGISTERED[name] = made
     return step

@@ -14,6 +14,7 @@ from mmhot.chain.pose2d.footage import Footage
 from mmhot.chain.step import Step
 from mmhot.chain.user_steps import guarded, is_same
 from mmhot.errors import ArgumentError
+from mmhot.io.lifted import options_text
 from mmhot.progress import CountStage, no_count
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip, Clip3D
@@ -209,8 +210,9 @@ def _check_applied(step: Step, settings: dict[str, object]) -> None:
     """Raise ArgumentError if a step has run with other values than are stated."""
     for name in step.stated:
         value = getattr(step, name)
-        if settings.get(name, value) != value or not settings:
-            before = settings.get(name, 'other values')
+        before = settings.get(name, value if settings else 'other values')
+        # Files have lists in place of tuples.
+        if options_text(before) != options_text(value):
             raise ArgumentError(
                 f'{{{name}=%r}} comes too late: the step %r has run, with %s; start '
                 'from the clip before it',

@@ -14,7 +14,6 @@ A step returns a clip of the same class; this may be its argument, unchanged.
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
@@ -42,9 +41,7 @@ class Step(Options):
 
     def reporting_to(self: S, report: Report) -> S:
         """Return a copy of the step that reports elsewhere."""
-        step = copy(self)  # users' classes may have a constructor of their own
-        object.__setattr__(step, 'report', report)
-        return step
+        return self.with_values(report=report)
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return objects that see each frame while people are detected in it.

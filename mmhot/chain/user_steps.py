@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
+from inspect import get_annotations
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from mmhot.chain.lifting.lifted import LiftedStep
 from mmhot.chain.pose2d.footage import VideoStep
 from mmhot.chain.step import KeypointStep, PoseStep, S, Step
 from mmhot.errors import user_code
+from mmhot.options import Options
 from mmhot.structures.clips_2d import check_clip
 from mmhot.structures.clips_3d import Clip, Clip3D
 
@@ -35,6 +37,20 @@ REGISTERED: dict[str, Step] = {}
 def users(*kinds: type[S]) -> list[S]:
     """Return the steps of users of some kinds, in their order."""
     return [step for step in REGISTERED.values() if isinstance(step, kinds)]
+
+
+def options_class(kind: type) -> type[Options]:
+    """Make a dataclass of options of a user's class with annotated fields.
+
+    Subclasses of :class:`Options` are changed in place, unless they are dataclasses.
+    """
+    annotated = get_annotations(kind)
+    if not issubclass(kind, Options):
+        body = {'__module__': kind.__module__, '__annotations__': annotated}
+        kind = type(kind.__name__, (kind, Options), body)
+    if annotated and '__dataclass_fields__' not in vars(kind):
+        dataclass(frozen=True, kw_only=True)(kind)
+    return kind
 
 
 def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:

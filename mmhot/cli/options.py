@@ -5,7 +5,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from mmhot.cli.errors import OneLineParser
-from mmhot.options import DeclaredOption, Options, Values, options_of
+from mmhot.options import LISTS, DeclaredOption, Options, Values, options_of
 
 
 def add_inputs(
@@ -61,10 +61,11 @@ def help_of(option: DeclaredOption) -> str:
     """Return the help text of an option, with its default."""
     text = option.help
     default = option.default
-    if '(default' in text or option.kind is bool or default in (None, MISSING, ()):
+    if '(default' in text or option.kind is bool or default in (None, MISSING):
         return text
-    shown = f'{default:g}' if isinstance(default, float) else default
-    return f'{text} (default: {shown})'
+    values = default if isinstance(default, LISTS) else [default]
+    shown = ','.join(f'{x:g}' if isinstance(x, float) else str(x) for x in values)
+    return f'{text} (default: {shown})' if shown else text
 
 
 def read_values(args: argparse.Namespace) -> Values:

@@ -167,6 +167,14 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     save_arrays(path, arrays, compressed=True)
 
 
+def options_text(values: object) -> str:
+    """Return the values of options as JSON; sets are sorted, and paths are text."""
+    return json.dumps(
+        values,
+        default=lambda x: sorted(x) if isinstance(x, set | frozenset) else str(x),
+    )
+
+
 def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     """Return the fields of a clip that are the same for all rows, arrays of any shape.
 
@@ -174,7 +182,7 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     """
     values = {name: getattr(clip, name, None) for name in _HEADER} | {
         'steps': [*clip.steps],
-        'step_options': [json.dumps(options) for options in clip.steps.values()],
+        'step_options': [*map(options_text, clip.steps.values())],
         'heights': [
             json.dumps({'track': track} | height._asdict())
             for track, height in clip.heights.items()

@@ -4,11 +4,12 @@ import errno
 import json
 import os
 import time
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from mmhot.chain.worker import ClipWorker
 from mmhot.cli.dispatch import main
 from mmhot.errors import StepError, explain_any
 from mmhot.io.readers import files
-from mmhot.options import Option, Options, Values  # noqa: F401, text of annotations
+from mmhot.options import Option, Options, Values, options_of
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -337,6 +338,194 @@ def test_options_that_are_taken_or_unknown_are_refused(options, message):
     assert user_steps.REGISTERED == {}
 
 
+def step_with(kind, **limits):
+    """Register a step with an option; it does nothing."""
+    annotations = {'choice': Annotated[kind, 'text', Option(**limits)]}
+    return step_of(lambda clip: clip, __annotations__=annotations, choice=None)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'stated', 'value'),
+    [
+        (tuple[str, ...], 'x, y', ('x', 'y')),
+        (tuple[int, int], '3,4', (3, 4)),
+        (list[str] | None, 'x', ['x']),
+        (list[int], '12', [12]),
+        (set[str], ['y'], {'y'}),
+        (Sequence[Path], Path('a'), (Path('a'),)),
+        (None | float, '2', 2.0),
+        (Literal[17, 24], '24', 24),
+    ],
+)
+def test_options_of_several_values_are_split_by_commas(kind, stated, value):
+    step = step_with(kind)
+    assert options_of(step)['choice'].convert(stated) == value
+    assert step().with_stated({'choice': stated}).choice == value
+
+
+@pytest.mark.parametrize(
+    ('kind', 'stated', 'message'),
+    [
+        (tuple[int, int], '1,2,3', '2 values separated by commas, each a whole number'),
+        (tuple[str, ...], 'x,,y', 'values separated by commas, each a name or file'),
+        (set[float], 4, 'from 0 to 3, got 4'),
+        (float, 'nan', 'a number, got '),
+        (list[float], [np.nan], 'values separated by commas, each a number'),
+    ],
+)
+def test_wrong_values_of_options_are_refused(kind, stated, message, skater):
+    step_with(kind, **dict(low=0, high=3) if stated == 4 else {})
+    with pytest.raises(ValueError, match=f'^choice must be {message}'):
+        mmhot.lift(skater, choice=stated)
+
+
+@pytest.mark.parametrize(
+    'kind',
+    [
+        *(int | str, int | str | None, Any, Callable, np.ndarray, object, bytes),
+        *(Literal[1, 'x'], dict[str, int], tuple[int, str], list[list[int]]),
+        *(list, list[bool], np.float32),
+    ],
+)
+def test_options_that_text_cannot_state_need_a_function(kind, skater):
+    with pytest.raises(
+        StepError, match=r"the option 'choice' has the type .*read=\.\.\."
+    ):
+        step_with(kind)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'choice'"):
+        mmhot.lift(skater, choice=1)
+    step = step_with(kind, read=int)
+    assert options_of(step)['choice'].convert('1') == 1
+
+
+def test_files_keep_options_of_any_type(skater, tmp_path):
+    options = {'names': Annotated[set[str], 'text'], 'path': Annotated[Path, 'text']}
+    defaults = {'names': field(default_factory=set), 'path': Path('a')}
+    step_of(double, __annotations__=options, **defaults)
+    stated = dict(names='y,x', path='b')
+    mmhot.lift(skater, pose3d='nanohtnet', **stated).save(tmp_path / 'a.npz')
+    clip = mmhot.read_lifted(tmp_path / 'a.npz')
+    assert clip.steps['mine'] == {'names': ['x', 'y'], 'path': 'b'}
+    assert mmhot.refine(clip, **stated).steps['mine'] == clip.steps['mine']
+    with pytest.raises(ValueError, match='comes too late'):
+        mmhot.refine(clip, names='x')
+
+
+class Times(mmhot.PoseStep):
+    """Multiply poses, by a constructor of its own."""
+
+    name = 'times'
+
+    def __init__(self, factor=2):
+        self.factor = factor
+
+    def __call__(self, clip):
+        return replace(clip, keypoints_3d=self.factor * clip.keypoints_3d)
+
+
+class TimesMore(Times):
+    """The same, with an option."""
+
+    __annotations__ = {'size': Annotated[float, 'size of people']}
+    size = 1.0
+
+    def __init__(self, factor):
+        object.__setattr__(self, 'factor', factor)
+
+    def __call__(self, clip):
+        return replace(clip, keypoints_3d=self.factor * self.size * clip.keypoints_3d)
+
+
+def decorated(**settings):
+    """A step that its author decorated, and which multiplies by twice its option."""
+
+    @dataclass(frozen=True, **settings)
+    class Decorated(mmhot.PoseStep):
+        name = 'decorated'
+        size: float = 1.0
+        twice: float = field(init=False, default=0.0)
+
+        __annotations__['size'] = Annotated[float, 'size of people']
+
+        def __post_init__(self):
+            object.__setattr__(self, 'twice', 2 * self.size)
+
+        def __call__(self, clip):
+            return replace(clip, keypoints_3d=self.twice * clip.keypoints_3d)
+
+    return Decorated
+
+
+@pytest.mark.parametrize(
+    ('step', 'has_option'),
+    [
+        (Times(2), False),
+        (Times, False),
+        (TimesMore(2), True),
+        (decorated(), True),
+        (decorated()(size=1), True),
+        (decorated(slots=True, kw_only=True), True),
+    ],
+)
+def test_classes_may_have_constructors_and_decorators(step, has_option, skater, lifted):
+    mmhot.register_step(step)
+    twice = mmhot.lift(skater, pose3d='nanohtnet').keypoints_3d
+    np.testing.assert_array_equal(twice, 2 * lifted.keypoints_3d)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'sise'"):
+        mmhot.lift(skater, sise=2)
+    if has_option:
+        clip = mmhot.lift(skater, pose3d='nanohtnet', size='4')
+        np.testing.assert_array_equal(clip.keypoints_3d, 8 * lifted.keypoints_3d)
+        with pytest.raises(ValueError, match="^size must be a number, got 'x'"):
+            mmhot.lift(skater, size='x')
+
+
+def own(function):
+    """Return a method ``__call__``."""
+    return {'__call__': function}
+
+
+def kind_of(base, **body):
+    return type('Mine', (base,), {'name': 'mine'} | body)
+
+
+WRONG_SIGNATURES = {
+    'clip': lambda: kind_of(mmhot.PoseStep, **own(lambda self: 1)),
+    'clip, footage': lambda: kind_of(mmhot.VideoStep, **own(lambda self, clip: 1)),
+    'clip, lifted': lambda: kind_of(mmhot.LiftedStep, **own(lambda self, clip: 1)),
+    'fps': lambda: kind_of(Times, start=lambda self: self),
+}
+
+
+@pytest.mark.parametrize('names', WRONG_SIGNATURES)
+def test_steps_with_wrong_signatures_are_refused(names):
+    with pytest.raises(
+        StepError, match=rf"^the step 'mine': TypeError: .* called with \({names}\): "
+    ):
+        mmhot.register_step(WRONG_SIGNATURES[names]())
+    with pytest.raises(StepError, match='must have a method __call__'):
+        mmhot.register_step(kind_of(mmhot.KeypointStep))
+    assert user_steps.REGISTERED == {}
+
+
+@pytest.mark.parametrize(
+    ('register', 'given', 'message'),
+    [
+        (mmhot.register_writer, {}, r'called with \(clip, path, export\): '),
+        (mmhot.register_reader, {'ending': '.x'}, r'called with \(path\): '),
+        (mmhot.register_pose_estimator, {}, r'called with \(options\): '),
+        (mmhot.register_reader, {'start': 'POSE'}, 'must be bytes'),
+        (mmhot.register_reader, {'ending': b'.x'}, 'must be str'),
+    ],
+)
+def test_functions_with_wrong_signatures_are_refused(register, given, message):
+    functions = [print] if 'must' in message else [lambda: None, 'nope', None]
+    for function in functions:
+        with pytest.raises(StepError, match=f"the .* 'mine': TypeError: .*{message}"):
+            register('mine', function, **given)
+    assert 'mine' not in {**FORMATS, **files.REGISTERED, **pose_source.POSE_ESTIMATORS}
+
+
 def test_clips_of_steps_cannot_change_the_next_ones(skater, lifted):
     for _, clip in mmhot.steps(skater, pose3d='nanohtnet'):
         last = deepcopy(clip)
@@ -376,20 +565,18 @@ def test_resume_sees_that_parts_changed(video, detector, checkpoint, tmp_path, c
     assert finish(intrinsics=lens)
 
 
-class HeadOptions(Options):
-    """Option of a format of a user."""
+@pytest.mark.parametrize('base', [Options, object])
+@pytest.mark.parametrize(
+    'decorate', [dataclass(frozen=True, kw_only=True), lambda kind: kind]
+)
+def test_writers_of_users_have_options(base, decorate, lifted, tmp_path):
+    body = {'digits': 2, '__annotations__': {'digits': Annotated[int, 'text']}}
+    kind = decorate(type('HeadOptions', (base,), body))
 
-
-HeadOptions.__annotations__ = {'digits': Annotated[int, 'digits of heads']}
-HeadOptions.digits = 2
-HeadOptions = dataclass(frozen=True, kw_only=True)(HeadOptions)
-
-
-def test_writers_of_users_have_options(lifted, tmp_path):
     def write_heads(clip, file, export):
-        np.savetxt(file, clip.places()[:, 10], f'%.{export.of(HeadOptions).digits}f')
+        np.savetxt(file, clip.places()[:, 10], f'%.{export.of(kind).digits}f')
 
-    mmhot.register_writer('heads', write_heads, options=(HeadOptions,))
+    mmhot.register_writer('heads', write_heads, options=[kind])
     lifted.save(tmp_path / 'a.heads', digits=1)
     heads = lifted.places()[:, 10]
     np.testing.assert_allclose(np.loadtxt(tmp_path / 'a.heads'), heads, atol=0.051)
@@ -398,10 +585,13 @@ def test_writers_of_users_have_options(lifted, tmp_path):
 
 
 def test_wrong_writers_are_refused(lifted, tmp_path):
-    with pytest.raises(ValueError, match="options must be subclasses .* got 'nope'"):
-        mmhot.register_writer('some', fail(ValueError()), options=('nope',))
+    for options in (('nope',), Options):
+        with pytest.raises(StepError, match="^the format 'some': TypeError: "):
+            mmhot.register_writer('some', print, options=options)
+    with pytest.raises(ValueError, match='must be a new suffix'):
+        mmhot.register_writer('some..csv', print)
     for name, function in (
-        ('nothing', lambda *_: None),
+        ('nothing.csv', lambda *_: None),
         ('key', FAULTS["KeyError: 'nobody'"]),
     ):
         mmhot.register_writer(name, lambda clip, file, export, f=function: f(clip))

@@ -16,7 +16,7 @@ from mmhot.chain.pose2d.options import SPEEDS, Pose2DOptions
 from mmhot.chain.pose2d.turned_crops import TurnedCrops
 from mmhot.chain.pose2d.user_models import UserDetector, UserEstimator
 from mmhot.compat.installation import choose_device
-from mmhot.errors import ArgumentError, user_code
+from mmhot.errors import ArgumentError, require_signature, user_code
 from mmhot.weights.index import shipped_models
 from mmhot.weights.names import (
     DETECTOR,
@@ -58,6 +58,8 @@ def register_pose_estimator(
         )
         clip = mmhot.infer('video.mp4', pose2d='boxes')
     """
+    with user_code(f'the 2D model {name!r}'):
+        require_signature(opener, 'options')
     POSE_ESTIMATORS[name] = opener, detector
 
 

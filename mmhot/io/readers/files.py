@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmhot.errors import ArgumentError, naming, user_code
+from mmhot.errors import ArgumentError, naming, require_signature, user_code
 from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
@@ -89,6 +89,10 @@ def register_reader(
             f'{name}: a reader needs a name that is not taken, and start or ending, '
             'which show that a file has its format'
         )
+    with user_code(f'the reader {name!r}'):
+        require_signature(function, 'path')
+        b''.startswith(start)  # raises TypeError unless both are of the right type
+        ''.endswith(ending)
     REGISTERED[name] = start, ending.lower(), function
 
 

@@ -126,7 +126,9 @@ class Export:
             def write_heads(clip, file, export):
                 size = export.of(HeadOptions).size
         """
-        return self.values.of(kind)
+        # A plain class of a user was registered as a subclass of it.
+        known = [x for x in self.values.kinds if issubclass(x, kind)]
+        return self.values.of(kind if issubclass(kind, Options) else known[0])
 
 
 class Write(Protocol):
