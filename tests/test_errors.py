@@ -82,6 +82,8 @@ def test_lines_of_a_message_are_joined_and_the_middle_of_long_ones_is_cut():
         (RuntimeError('bad node'), 'RuntimeError: bad node'),  # h5py's
         (MemoryError(), 'MemoryError'),
         (csv.Error('field larger than field limit'), 'field larger'),
+        (ZeroDivisionError('division by zero'), 'ZeroDivisionError: division by zero'),
+        (FloatingPointError('underflow'), 'FloatingPointError: underflow'),
     ],
 )
 def test_structures_that_no_check_foresaw_are_errors_of_the_file(error, message):

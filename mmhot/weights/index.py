@@ -130,12 +130,8 @@ def shipped_models(tasks: Collection[str]) -> list[IndexedModel]:
     Returns:
         list[IndexedModel]: The models.
     """
-    weights = shipped_weights()
-    return [
-        model
-        for model in read_models()
-        if model.task in tasks and model.weights.removeprefix(SCHEME) in weights
-    ]
+    models = read_models()
+    return [x for x in models if x.task in tasks and x.weights.startswith(SCHEME)]
 
 
 def read_index(folder: Path, name: str = '') -> Iterator[dict[str, Any]]:
@@ -174,6 +170,9 @@ def find_shipped(name: str | Path) -> Path | None:
     shipped = shipped_weights()
     stem = str(name).removeprefix(SCHEME)
     if stem not in shipped and str(name).startswith(SCHEME):
+        if find_model(str(name)):
+            path = WEIGHTS_FOLDER / f'{stem}.pth'
+            raise FileNotFoundError(f'{path} is missing: install mmhot again')
         raise ValueError(f'unknown weights: {name}{hint_at_names(stem, shipped)}')
     return shipped.get(stem)
 

@@ -297,7 +297,10 @@ def test_times_that_do_not_increase_are_one_line(times, clip, tmp_path, caplog):
 
 
 @pytest.mark.parametrize('separator', '\t,')
-def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, caplog):
+@pytest.mark.parametrize('rate', ['60', '0'])
+def test_times_of_markers_count_more_than_the_rate(
+    separator, rate, clip, tmp_path, caplog
+):
     path = trc(
         tmp_path / 'a.trc', joints_of(clip, 'openpose-25'), 'm', 'PathFileType\t4'
     )
@@ -306,10 +309,12 @@ def test_times_of_markers_count_more_than_the_rate(separator, clip, tmp_path, ca
     lines = [line.split('\t') for line in path.read_text().splitlines()]
     for line, time in zip(lines[6:], times, strict=True):
         line[1] = f'{time:.3f}'
+    lines[2][0] = rate
     path.write_text('\n'.join(map(separator.join, lines)))
     read = read_poses(path)
     np.testing.assert_allclose(read.seconds(read.frame), times - 3, atol=1e-6)
-    assert 'DataRate is 60, but times have 25 frames/s: times are used' in caplog.text
+    text = f'DataRate is {rate}, but times have 25 frames/s: times are used'
+    assert text in caplog.text
 
 
 def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):

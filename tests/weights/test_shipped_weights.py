@@ -16,7 +16,14 @@ from mmhot.chain.pose2d.pose_source import open_pose_source
 from mmhot.datasets.transforms.virtual_camera import floor_offset, project
 from mmhot.evaluation.pose_errors import mpjpe, p_mpjpe
 from mmhot.structures.clips_2d import Clip2D
-from mmhot.weights.index import DEFAULT_LIFTER, LIVE_LIFTER, shipped_weights
+from mmhot.weights import index
+from mmhot.weights.index import (
+    DEFAULT_LIFTER,
+    LIVE_LIFTER,
+    find_shipped,
+    shipped_models,
+    shipped_weights,
+)
 
 GTPT = 'gtpt-t_coco17_synth'
 WHOLE_BODY = 'gtpt-t_wholebody133_synth'
@@ -30,6 +37,14 @@ def test_checksums_are_those_of_the_files():
     listed = dict(line.split()[::-1] for line in lines)
     files = [x for kind in KINDS for x in folder.glob(kind)]
     assert listed == {x.name: hashlib.sha256(x.read_bytes()).hexdigest() for x in files}
+
+
+def test_files_that_are_missing_are_named(monkeypatch, tmp_path):
+    names = [x.name for x in shipped_models(['body_2d_keypoint'])]
+    monkeypatch.setattr(index, 'WEIGHTS_FOLDER', tmp_path)
+    assert [x.name for x in shipped_models(['body_2d_keypoint'])] == names
+    with pytest.raises(FileNotFoundError, match=f'{GTPT}.pth is missing'):
+        find_shipped(f'mmhot://{GTPT}')
 
 
 KINDS = '*.npz', '*.onnx', '*.pth', '*.json', '*.safetensors'

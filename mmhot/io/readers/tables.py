@@ -210,7 +210,7 @@ def read_trc(path: Path) -> Rows:
     counted = read_times(path.name, 'time', values[:, 1].tolist(), frame, True)
     if counted and counted.rate:
         rows.times = counted.passed
-        if not abs(counted.rate / stated - 1) < _SAME_RATE:
+        if not abs(counted.rate - stated) < _SAME_RATE * stated:
             _LOGGER.warning(
                 '%s: DataRate is %g, but times have %.4g frames/s: times are used',
                 path.name,
