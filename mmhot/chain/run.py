@@ -137,6 +137,8 @@ class Runner:
             yield name, clip
         if not clip.tracks:
             return
+        for step in plan.poses:
+            step.check_people(clip.name, clip.track_ids)
         with self.times.measure(plan.lift.part):
             poses, lifted = plan.lift(clip, plan.lifter, self.count)
         self.times.num_frames = self.times.num_frames or len({*poses.frame.tolist()})

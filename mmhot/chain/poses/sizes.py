@@ -1,7 +1,7 @@
 """Step ``sizes``: scale people to stated heights, or to stand on one floor."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -9,7 +9,12 @@ import numpy as np
 
 from mmhot.chain.keypoints.people import PeopleOption
 from mmhot.chain.lifting.one_floor import ONE_FLOOR, fit_people
-from mmhot.chain.lifting.world import lifted_height, resize, scale_people
+from mmhot.chain.lifting.world import (
+    lifted_height,
+    resize,
+    scale_people,
+    stated_heights,
+)
 from mmhot.chain.step import PoseStep
 from mmhot.errors import ArgumentError, align
 from mmhot.options import Option, Options, split_numbers
@@ -33,17 +38,20 @@ def read_heights(value: float | str | Iterable[float] | Mapping[int, float]) -> 
     Raises:
         ValueError: If a height is not between 0.3 and 3 meters.
     """
-    tracks: list[int] | None = None
+    people: Iterable | None = None
     if isinstance(value, str) and ':' in value:
-        value = dict(part.split(':') for part in value.split(','))  # type: ignore
-    if isinstance(value, Mapping):
-        tracks = split_numbers([*value], int)
-        value = [*value.values()]
+        pairs = (part.split(':') for part in value.split(','))
+        people, value = zip(*pairs, strict=True)
+    elif isinstance(value, Mapping):
+        people, value = value.keys(), value.values()
     heights = split_numbers(value)
     if not heights or not all(0.3 <= height <= 3 for height in heights):
         raise ValueError
-    if tracks is None:
+    if people is None:
         return tuple(heights)
+    tracks = split_numbers(people, int)
+    if len({*tracks}) < len(tracks):
+        raise ArgumentError('{height} names a person twice: %s', tracks)
     return dict(zip(tracks, heights, strict=True))
 
 
@@ -78,11 +86,19 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
     name = 'sizes'
     of_people = True
 
+    def check_people(self, name: str, tracks: Sequence[int]) -> None:
+        """Raise ArgumentError if the stated heights do not fit the people."""
+        if self.height is not None:
+            stated_heights(name, self._in_order(tracks), self.height)
+
+    def _in_order(self, tracks: Sequence[int]) -> Sequence[int]:
+        """Return track IDs in the order in which people were chosen."""
+        chosen = self.people if isinstance(self.people, tuple) else tracks
+        return [track for track in chosen if track in tracks]
+
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Scale poses and root positions, and list the heights of several people."""
-        tracks = clip.track_ids
-        if isinstance(self.people, tuple):
-            tracks = [track for track in self.people if track in tracks]
+        tracks = self._in_order(clip.track_ids)
         heights = {}
         for track in tracks:
             meters = lifted_height(clip, track)

@@ -140,6 +140,9 @@ def test_heights_are_read_in_every_form():
     for wrong in ('0:9', 'a:1.8', '0:1:2', {}):
         with pytest.raises(ValueError, match='^height must be from 0.3 to 3 meters'):
             ExportOptions.read({'height': wrong})
+    for wrong in ('0:1.8,0:1.5', '0:1.8,1:1.7,00:1.8', {1: 1.8, '1': 1.5}):
+        with pytest.raises(ValueError, match=r'^height names a person twice: \['):
+            ExportOptions.read({'height': wrong})
 
 
 def test_legs_that_nobody_sees_show_no_floor():
