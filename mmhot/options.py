@@ -311,7 +311,7 @@ class Values:
                 self.stated[name] = value
         self._read: dict[type[Options], Any] = {}
         for kind in kinds:
-            # Of classes with a constructor of their own, users register an object.
+            # Users register an object of a class that has its own constructor.
             if 'stated' in signature(kind).parameters:
                 self.of(kind).check_beside(self)
 
@@ -357,22 +357,22 @@ def _to(kind: Any, value: Any) -> Any:
 
 
 def split_numbers(value: Any, kind: type = float, sign: str = ',') -> list:
-    """Convert a number, a sequence of numbers, or text such as '1,0.5' to a list.
+    """Convert a value, a sequence of values, or text such as '1,0.5' to a list.
 
     >>> split_numbers('1920x1080', int, 'x')
     [1920, 1080]
 
     Args:
-        value (Any): The numbers.
-        kind (type): Type of each number. Defaults to float.
-        sign (str): Text between two numbers. Defaults to a comma.
+        value (Any): The values.
+        kind (type): Type of each of them. Defaults to float.
+        sign (str): Text between two of them. Defaults to a comma.
 
     Returns:
-        list: The numbers.
+        list: The values.
 
     Raises:
-        ValueError: If a part is not a number of this kind.
-        TypeError: If a part is neither text nor a number of this kind.
+        ValueError: If a part is not a value of this kind.
+        TypeError: If a part is neither text nor a value of this kind.
     """
     parts = map(str.strip, value.split(sign)) if isinstance(value, str) else value
     try:

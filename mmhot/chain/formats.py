@@ -178,8 +178,8 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
         **needs (Any): Other arguments of :class:`Format`, such as ``world=True``.
 
     Raises:
-        ValueError: If the name is taken or not a suffix, or the name of an option is
-            taken.
+        ValueError: If the name is taken or not a suffix, the function cannot be called
+            like this, or the name of an option is taken.
 
     Example::
 

@@ -135,4 +135,4 @@ def _started(
 ) -> Callable[..., Clip]:
     """Start a step; return the function that :func:`guarded` makes of it."""
     with user_code(f'the step {step.name!r}'):
-        return guarded(step, start(fps))
+        return guarded(step, start(fps), is_live=True)

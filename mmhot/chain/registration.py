@@ -48,7 +48,8 @@ def register_step(step: Registered) -> Registered:
         type | Step: The step itself, so that this can be used as a decorator.
 
     Raises:
-        ValueError: If it is not a step, or its name or the name of an option is taken.
+        ValueError: If it is not a step, cannot be called as one, or has an option of a
+            type that is not read; if its name or the name of an option is taken.
 
     Example::
 

@@ -213,8 +213,8 @@ def _check_applied(step: Step, settings: dict[str, object]) -> None:
     for name in step.stated:
         value = getattr(step, name)
         before = settings.get(name, value if settings else 'other values')
-        # Files have lists in place of tuples.
-        if options_text(before) != options_text(value):
+        # Files have lists in place of tuples and sets.
+        if before != value and options_text(before) != options_text(value):
             raise ArgumentError(
                 f'{{{name}=%r}} comes too late: the step %r has run, with %s; start '
                 'from the clip before it',

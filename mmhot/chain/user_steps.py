@@ -53,7 +53,9 @@ def options_class(kind: type) -> type[Options]:
     return kind
 
 
-def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
+def guarded(
+    step: Step, call: Callable[..., Clip], is_live: bool = False
+) -> Callable[..., Clip]:
     """Protect a run from faults of users' steps.
 
     A user's step gets a copy of the clip, and its result is checked.
@@ -61,6 +63,7 @@ def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
     Args:
         step (Step): The step.
         call (Callable): Function of the step: itself, or the result of its ``start``.
+        is_live (bool): Whether clips are frames of a stream.
 
     Returns:
         Callable: Function of a clip and its footage or lifted keypoints, which steps
@@ -82,6 +85,12 @@ def guarded(step: Step, call: Callable[..., Clip]) -> Callable[..., Clip]:
                 kind = type(clip).__name__
                 raise TypeError(f'must return a {kind}, got {type(result).__name__}')
             if isinstance(result, Clip3D):
+                kept = (result.joint_names, result.axes) == (
+                    clip.joint_names,
+                    clip.axes,
+                )
+                if is_live and not kept:
+                    raise ValueError('must keep the joints and axes of a stream')
                 return result.checked()
             return check_clip(result) if result.tracks else result
 

@@ -259,6 +259,13 @@ def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.n
     return np.clip(scores / usual, 0, 1)
 
 
+def read_only_view(array: np.ndarray) -> np.ndarray:
+    """Return a view of an array (...) through which nothing can change."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def bone_lengths(points: np.ndarray, bones: Sequence[Sequence[int]]) -> np.ndarray:
     """Return the lengths of bones, (..., B).
 

@@ -1,9 +1,11 @@
 """2D keypoints of a clip, independent of file formats."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
     is_number,
+    read_only_view,
     relative_scores,
     to_numbers,
     warn_of_steps,
@@ -48,6 +51,26 @@ _MIN_CHANGE = 0.12
 _KNOWN_LEGS = 0.5
 _LEGS = 'knee', 'ankle', 'foot'
 _FEWEST_PHOTOS = 4  # images; fewer are never separate photos
+
+
+FIELDS: dict[str, tuple[Any, Any, str]] = {
+    'name': (str, object, 'text'),
+    'cuts': ((tuple, list), Integral, 'a tuple of frame numbers'),
+    'steps': (dict, dict, 'options by the name of the step'),
+}
+"""Fields of 2D and 3D clips: type, type of each value in it, and both in words."""
+
+
+def check_fields(clip: Any, rules: Mapping[str, tuple[Any, Any, str]]) -> None:
+    """Raise ValueError if a field of a clip has another type than :data:`FIELDS`."""
+    for name, (kind, part, expected) in rules.items():
+        value = getattr(clip, name)
+        parts = value.values() if isinstance(value, dict) else value
+        is_right = isinstance(value, kind) and (
+            part is object or all(isinstance(x, part) for x in parts)
+        )
+        if not is_right:
+            raise ValueError(f'{name} must be {expected}, got {repr(value):.100}')
 
 
 def clip_name(path: Path) -> str:
@@ -155,7 +178,10 @@ class Clip2D:
         See :func:`mmhot.geometry.keypoint_arrays.relative_scores`.
         """
         usual = np.concatenate([track.scores.ravel() for track in self.tracks])
-        return [relative_scores(track.scores, usual) for track in self.tracks]
+        return [
+            read_only_view(relative_scores(track.scores, usual))
+            for track in self.tracks
+        ]
 
     @property
     def num_frames(self) -> int:
@@ -357,6 +383,13 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
     )
 
 
+_FIELDS = FIELDS | {
+    'tracks': ((list, tuple), Track2D, 'a list of Track2D'),
+    'lens': (Lens | None, object, 'a Lens or None'),
+    'camera': (Camera | None, object, 'a Camera or None'),
+}
+
+
 def check_clip(clip: Clip2D) -> Clip2D:
     """Check a clip, which may be made by hand.
 
@@ -378,11 +411,13 @@ def check_clip(clip: Clip2D) -> Clip2D:
             f'clip must be a Clip2D, got {type(clip).__name__}: make one by '
             'Clip2D.from_arrays(keypoints, image_size=(1920, 1080), fps=30)'
         )
+    check_fields(clip, _FIELDS)
     ids = clip.track_ids
-    if not (ids and len(set(ids)) == len(ids) and all(map(is_number, ids))):
+    are_numbers = all(isinstance(x, Integral) and x >= 0 for x in ids)
+    if not (ids and are_numbers and len(set(ids)) == len(ids)):
         raise ValueError(
-            'tracks must be one or more people, with different numbers as track IDs, '
-            f'got {ids}'
+            'tracks must be one or more people, with different numbers from 0 as track '
+            f'IDs, got {ids}'
         )
     skeleton = get_skeleton(clip.skeleton)
     tracks = [_check_track(track, skeleton) for track in clip.tracks]

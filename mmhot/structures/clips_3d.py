@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,12 +13,22 @@ import numpy as np
 from mmhot.errors import ArgumentError, escape, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_image_size,
+    is_number,
+    read_only_view,
     relative_scores,
+    to_numbers,
     warn_of_steps,
+    whole_numbers,
 )
-from mmhot.structures.clips_2d import MIN_STEP, Clip2D, checked_rate
+from mmhot.structures.clips_2d import (
+    FIELDS,
+    MIN_STEP,
+    Clip2D,
+    check_fields,
+    checked_rate,
+)
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
-from mmhot.structures.rows import Rows, Steps
+from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
 
 LONGEST_STEP = 3.0
 """Longest time between two frames of one motion, seconds; a longer one is a gap."""
@@ -38,6 +49,9 @@ ARRAYS = {
     'detected_scores': ('NJ', np.float32),
 }
 """Shape, a letter or digit per axis, and type of each array of a clip with N rows."""
+# Meters or pixels. Coordinates of maps have up to 1e7, and float32 does not have the
+# squares of 2e19; limits from 1e8 to 1e18 refuse the same clips.
+_FARTHEST = 1e9
 _MAY_BE_UNKNOWN = ('root_3d', 'keypoints_2d', 'expected_error', 'detected_2d')
 
 
@@ -62,9 +76,20 @@ class BodyHeight(NamedTuple):
     source: str
 
 
-@dataclass
+_FIELDS = FIELDS | {
+    'model': (str, object, 'text'),
+    'joint_names': (tuple, str, 'a tuple of names'),
+    'parents': (tuple, Integral, 'a tuple of indices'),
+    'detected_joints': (tuple, str, 'a tuple of names'),
+    'camera_path': (np.ndarray | None, object, 'an array or None'),
+    'intrinsics': ((tuple, list), Real, 'a tuple of numbers'),
+    'heights': (dict, BodyHeight, 'BodyHeight by track ID'),
+}
+
+
+@dataclass(frozen=True)
 class Person3D:
-    """Poses of one person of a :class:`Clip3D`, in ``T`` frames.
+    """Poses of one person of a :class:`Clip3D`, in ``T`` frames; read-only.
 
     Attributes:
         track (int): Track ID.
@@ -268,7 +293,7 @@ class Clip3D:
     @property
     def confidence(self) -> np.ndarray:
         """Scores of the 2D keypoints from 0 to 1, (N, K); 1 is usual in this clip."""
-        return relative_scores(self.scores)
+        return read_only_view(relative_scores(self.scores))
 
     @property
     def track_ids(self) -> list[int]:
@@ -299,7 +324,8 @@ class Clip3D:
             ids = ', '.join(map(str, self.track_ids))
             raise ValueError(f'{self.name}: no track {track!r}; there are {ids}')
         frames = self.frame[rows]
-        return Person3D(track, frames, self.seconds(frames), self.keypoints_3d[rows])
+        arrays = frames, self.seconds(frames), self.keypoints_3d[rows]
+        return Person3D(track, *map(read_only_view, arrays))
 
     @property
     def marker_names(self) -> tuple[str, ...]:
@@ -397,9 +423,10 @@ class Clip3D:
             Clip3D: The clip with arrays of the documented types.
 
         Raises:
-            ValueError: If an array has another shape, or is not finite where it must
-                be; if rows are not sorted by frame and track; if joints are no tree; or
-                if timestamps do not start at 0 or later, and increase with frames.
+            ValueError: If a field has another type, or an array another shape; if a
+                number is not finite where it must be; if rows are not sorted by frame
+                and track; if joints are no tree; or if timestamps do not start at 0 or
+                later, and increase with frames.
 
         Example::
 
@@ -407,8 +434,16 @@ class Clip3D:
             clip.checked().save('giants.bvh')
         """
         checked_rate(self.fps)
+        width, height = check_image_size((self.width, self.height))
+        check_fields(self, _FIELDS)
+        self._require(
+            is_number(self.focal_length) and self.focal_length >= 0,
+            f'focal_length must be 0 or more pixels, got {self.focal_length!r}',
+        )
+        require_choice('axes', self.axes, ('camera', 'z-up', 'world'))
+        require_choice('unit', self.unit, ('m',))
         arrays: dict[str, Any] = {
-            name: self._checked_array(name, np.asarray(values))
+            name: self._checked_array(name, to_numbers(name, values))
             for name, values in self._arrays().items()
         }
         steps = np.diff(arrays['frame'])
@@ -433,7 +468,13 @@ class Clip3D:
                 'variable_time must begin at 0 or later, and increase with the frames '
                 'by a microsecond or more',
             )
-        return replace(self, **arrays)
+        path = self.camera_path
+        last = arrays['frame'].max(initial=-1)
+        self._require(
+            path is None or (path.shape[1:] == (4,) and len(path) > last),
+            f'camera_path must have 4 numbers for each frame to {last}',
+        )
+        return replace(self, width=width, height=height, **arrays)
 
     def _arrays(self) -> dict[str, Any]:
         """Return the arrays in :data:`ARRAYS` that are not None."""
@@ -451,11 +492,17 @@ class Clip3D:
             values.shape == shape,
             f'{name} must have the shape {shape}, got {values.shape}',
         )
-        wrong = np.isinf if name in _MAY_BE_UNKNOWN else lambda x: ~np.isfinite(x)
-        # Text is a ValueError for astype(), but a TypeError for NumPy's tests.
+        is_known = name not in _MAY_BE_UNKNOWN
         self._require(
-            not wrong(values.astype(np.float64)).any(), f'{name} is not finite'
+            not (is_known and np.isnan(values).any()), f'{name} is not finite'
         )
+        if dtype is np.int64:
+            self._require(values.min(initial=0) >= 0, f'{name} has negative numbers')
+            is_right = name != 'frame' or values.max(initial=0) <= LARGEST_FRAME
+            self._require(is_right, f'frame has numbers above {LARGEST_FRAME}')
+            return whole_numbers(name, values)
+        is_far = dtype is np.float32 and (abs(values) > _FARTHEST).any()
+        self._require(not is_far, f'{name} has numbers above {_FARTHEST:g}')
         return values.astype(dtype, copy=False)
 
     def _require(self, is_right: bool | np.bool_, fault: str) -> None:
@@ -495,7 +542,7 @@ class Clip3D:
     @property
     def time(self) -> np.ndarray:
         """Timestamp of each row in seconds, (N,)."""
-        return self.seconds(self.frame)
+        return read_only_view(self.seconds(self.frame))
 
     def seconds(self, frames: np.ndarray | int) -> np.ndarray:
         """Return the timestamps of any frames, with or without people.
@@ -520,7 +567,7 @@ class Clip3D:
         return even + np.interp(frames, known, delays)
 
     def places(self) -> np.ndarray:
-        """Return joint positions in ``axes`` and ``unit``, (N, K, 3).
+        """Return joint positions in ``axes`` and ``unit``, (N, K, 3), read-only.
 
         Where the root's position is unknown, they are relative to the root.
 
@@ -528,7 +575,8 @@ class Clip3D:
 
             steps = np.linalg.norm(np.diff(clip.places()[:, 0], axis=0), axis=-1)
         """
-        return self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
+        places = self.keypoints_3d + np.nan_to_num(self.root_3d)[:, None]
+        return read_only_view(places)
 
     def save(
         self,
@@ -654,10 +702,10 @@ def read_only(clip: Clip3D) -> Clip3D:
     """Return a clip with views of the same arrays, through which nothing can change."""
     values = {x.name: getattr(clip, x.name) for x in fields(clip)}
     views: dict[str, Any] = {
-        name: x.view() for name, x in values.items() if isinstance(x, np.ndarray)
+        name: read_only_view(x)
+        for name, x in values.items()
+        if isinstance(x, np.ndarray)
     }
-    for view in views.values():
-        view.flags.writeable = False
     return replace(clip, **views, steps=dict(clip.steps))
 
 

@@ -23,6 +23,7 @@ from mmhot.chain import user_steps
 from mmhot.chain.calls import INFER_COMMAND
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.frames.inputs import find_inputs
+from mmhot.chain.lifting.lift import Lift
 from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pose2d import pose_source
 from mmhot.chain.worker import ClipWorker
@@ -30,6 +31,8 @@ from mmhot.cli.dispatch import main
 from mmhot.errors import StepError, explain_any
 from mmhot.io.readers import files
 from mmhot.options import Option, Options, Values, options_of
+from mmhot.structures.clips_2d import check_clip
+from mmhot.structures.clips_3d import to_axes
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -207,6 +210,119 @@ def test_errors_arrive_with_the_name_of_the_step(fault, kind, skater, lifted, li
         line = str(explain_any(caught.value))
         assert '\n' not in line
         assert line.endswith('(MMHOT_DEBUG=1 shows the traceback)')
+
+
+def changed(**fields):
+    return lambda clip: replace(clip, **fields)
+
+
+def changed_array(name, change):
+    return lambda clip: replace(clip, **{name: change(getattr(clip, name))})
+
+
+WRONG_CLIPS = {
+    'axes must be one of camera, z-up, world': changed(axes='up'),
+    "unit must be one of m, got 'mm'": changed(unit='mm'),
+    'name must be text, got None': changed(name=None),
+    'steps must be options by the name of the step, got None': changed(steps=None),
+    "steps must be .*, got {'mine': 3}": changed(steps={'mine': 3}),
+    'joint_names must be a tuple of names, got ': changed(joint_names=['a'] * 17),
+    r'cuts must be a tuple of frame numbers, got \(1.5,\)': changed(cuts=(1.5,)),
+    'heights must be BodyHeight by track ID': changed(heights={0: 1.8}),
+    'focal_length must be 0 or more pixels, got nan': changed(focal_length=np.nan),
+    'camera_path must have 4 numbers for each frame to': changed(
+        camera_path=np.zeros((2, 4))
+    ),
+    'width must be 1 to 100000 whole pixels, got nan': changed(width=np.nan),
+    'track has negative numbers': changed_array('track', lambda x: x - 1),
+    'frame has numbers above 10000000': changed_array('frame', lambda x: x + 10**12),
+    'frame must hold whole numbers, got 0.5': changed_array('frame', lambda x: x + 0.5),
+    'keypoints_3d has numbers above 1e': changed_array(
+        'keypoints_3d', lambda x: 1e30 * np.sign(x)
+    ),
+    'keypoints_3d must be finite or NaN': changed_array(
+        'keypoints_3d', lambda x: x + np.inf
+    ),
+    'scores must be an array of numbers, got <U': changed_array(
+        'scores', lambda x: x.astype(str)
+    ),
+    'scores must be an array of numbers, got object': changed_array(
+        'scores', lambda x: x.astype(object)
+    ),
+}
+"""Faults of a 3D clip, as a message names them."""
+
+
+@pytest.mark.parametrize('fault', WRONG_CLIPS)
+def test_3d_clips_are_checked_whole(fault, lifted):
+    with pytest.raises(ValueError, match=fault):
+        WRONG_CLIPS[fault](lifted).checked()
+
+
+@pytest.mark.parametrize(
+    ('fault', 'fields'),
+    [
+        ('name must be text', dict(name=None)),
+        ('steps must be options by the name of the step', dict(steps=None)),
+        ('cuts must be a tuple of frame numbers', dict(cuts=3)),
+        ('tracks must be a list of Track2D', dict(tracks=[None])),
+        ('lens must be a Lens or None', dict(lens=60)),
+        ('camera must be a Camera or None', dict(camera='static')),
+        (r'numbers from 0 as track IDs, got \[-1\]', dict(track=-1)),
+        (r'numbers from 0 as track IDs, got \[0\.5\]', dict(track=0.5)),
+    ],
+)
+def test_2d_clips_are_checked_whole(fault, fields, skater):
+    clip = mmhot.read_keypoints(skater)
+    if 'track' in fields:
+        fields = dict(tracks=[replace(clip.tracks[0], **fields)])
+    with pytest.raises(ValueError, match=fault):
+        check_clip(replace(clip, **fields))
+
+
+def write_into(name):
+    """Return a step that writes into an array that is computed from the clip."""
+
+    def write(clip):
+        array = eval(f'clip.{name}', {'clip': clip})
+        array[:] = 1
+        return clip
+
+    return write
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('person(0).keypoints_3d', 'people[0].times', 'person(0).frames'),
+        *('time', 'places()', 'confidence', 'confidences[0]'),
+    ],
+)
+def test_what_would_be_lost_is_read_only(name, skater, lifted):
+    is_2d = 's[0]' in name
+    step_of(write_into(name), mmhot.KeypointStep if is_2d else mmhot.PoseStep)
+    with pytest.raises(StepError, match="^the step 'mine': ValueError: .*read-only"):
+        mmhot.lift(skater) if is_2d else mmhot.refine(lifted)
+    with pytest.raises(AttributeError):
+        lifted.person(0).keypoints_3d = lifted.keypoints_3d
+
+
+@pytest.mark.parametrize(
+    'change', [lambda x: x.first_joints(5), lambda x: to_axes(x, 'z-up')]
+)
+def test_steps_of_streams_keep_joints_and_axes(change, lifter):
+    step_of(change, live=True)
+    with pytest.raises(StepError, match="'mine': .* must keep the joints and axes"):
+        frames_of(lifter)
+
+
+@pytest.mark.parametrize('height', ['4:1.8', '0:1.8,4:1.2', '1.8,1.2'])
+def test_heights_of_other_people_are_refused_before_the_lift(
+    height, skater, monkeypatch
+):
+    monkeypatch.setattr(Lift, '__call__', fail(AssertionError('lifted')))
+    with pytest.raises(ValueError, match='^height must .* skater, got '):
+        [*mmhot.steps(skater, height=height)]
 
 
 @pytest.mark.parametrize('way', ['assign', "KeyError: 'nobody'"])

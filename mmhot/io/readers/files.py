@@ -74,7 +74,8 @@ def register_reader(
             and ``ending`` must be given; files must match both.
 
     Raises:
-        ValueError: If the name is taken, or neither ``start`` nor ``ending`` is given.
+        ValueError: If the name is taken, the function cannot be called with a path, or
+            neither ``start`` nor ``ending`` is given.
 
     Example::
 
