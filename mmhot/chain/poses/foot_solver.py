@@ -75,10 +75,13 @@ class FootSolver:
         root (np.ndarray): Root positions in camera axes, meters, (T, 3).
         seconds (np.ndarray): Timestamps, at least 3, (T,).
         errors (FootErrors): Standard deviations and limits.
+        keep_bones (bool): Whether bones keep their length in each frame; otherwise
+            they get their median length.
 
     Attributes:
         ankles (np.ndarray): Right and left ankle in camera axes, meters, (T, 2, 3).
-        bones (np.ndarray): Lengths of thigh and shin of both legs, meters, (2, 2).
+        bones (np.ndarray): Lengths of thigh and shin of both legs, meters, (T, 2, 2)
+            or (1, 2, 2).
 
     Example:
         A person stands for a second, four meters away. The right ankle was lifted with
@@ -103,6 +106,7 @@ class FootSolver:
         root: np.ndarray,
         seconds: np.ndarray,
         errors: FootErrors = FootErrors(),
+        keep_bones: bool = False,
     ) -> None:
         self.poses = poses
         self.root = root
@@ -110,7 +114,8 @@ class FootSolver:
         self.errors = errors
         self.ankles = poses[:, ANKLES] + root[:, None]
         bones = np.diff(poses[:, np.array(LEGS)], axis=2)
-        self.bones = np.median(np.linalg.norm(bones, axis=-1), axis=0)
+        lengths = np.linalg.norm(bones, axis=-1)
+        self.bones = lengths if keep_bones else np.median(lengths, 0, keepdims=True)
 
     def solve(self, stands: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Bring standing ankles to rest, and place the knees.
@@ -132,7 +137,7 @@ class FootSolver:
                 self.poses[:, leg],
                 ankles[:, side],
                 hinge,
-                self.bones[side],
+                self.bones[:, side],
                 self.errors,
             )
         return poses, self.root + moved[:, 0]
@@ -209,7 +214,7 @@ class FootSolver:
         errors = self.errors
         legs = self.poses[:, ANKLES] - self.poses[:, _HIPS]
         longest = _longest(legs, self.bones, errors)
-        is_straight = longest > errors.max_stretch * self.bones.sum(1)
+        is_straight = longest > errors.max_stretch * self.bones.sum(-1)
         lines = legs + _LINKS[1:] @ moved
         sizes = np.linalg.norm(lines, axis=-1)
         pull = np.where(is_straight, 1 / errors.straight_error, 0)
@@ -239,7 +244,7 @@ def bend_knee(
         ankle (np.ndarray): Corrected ankle, (T, 3).
         hinge (np.ndarray): Unit vector from the left to the right hip, about which
             knees bend, (T, 3).
-        bones (np.ndarray): Lengths of thigh and shin, meters, (2,).
+        bones (np.ndarray): Lengths of thigh and shin, meters, (T, 2) or (2,).
         errors (FootErrors): Limits of legs.
 
     Returns:
@@ -255,7 +260,7 @@ def bend_knee(
         [[0.0, 0.18, -0.24], [0.0, 0.5, 0.0]]
     """
     hip, knee, lifted_ankle = np.moveaxis(lifted, 1, 0)
-    thigh, shin = bones
+    thigh, shin = bones[..., :1], bones[..., 1:]
     line = ankle - hip
     length = np.linalg.norm(line, axis=-1, keepdims=True).clip(1e-6)
     axis = line / length

@@ -63,17 +63,18 @@ def test_poses_without_noise_stay(key, fps, speed):
 
 @pytest.mark.parametrize('key', [KICK, JUMP])
 @pytest.mark.parametrize('noise', [0.005, 0.02])
-def test_feet_move_no_farther_than_poses_shake(key, noise):
+def test_held_feet_are_no_less_accurate(key, noise):
     true = joints_of(key, 300).astype(np.float64)
     given = true + np.random.default_rng(0).normal(0, noise, true.shape)
     errors = []
     for without in ('feet', ()):
         clip = Clip3D.from_arrays(given, FPS, axes='world')
         clip = mmhot.refine(clip, static_camera=True, without=without)
-        apart = np.linalg.norm(clip.places() - true, axis=-1)
-        errors.append(apart[:, H36M.indices(['left_foot', 'right_foot'])])
-    assert errors[1].mean() < errors[0].mean() + 0.001
-    assert (errors[1] - errors[0]).max() < 0.012 + noise
+        errors.append(np.linalg.norm(clip.places() - true, axis=-1))
+    change = errors[1] - errors[0]
+    assert change.mean() <= 0
+    assert change.mean(0).max() < 2e-4  # any joint
+    assert change.max() < noise / 2
 
 
 @pytest.mark.parametrize('parts', [['wrist'], ['elbow'], ['elbow', 'wrist']], ids=str)
