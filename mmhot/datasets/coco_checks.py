@@ -94,7 +94,7 @@ def annotation_faults(dataset: Any, metrics: Sequence[Any] = ()) -> list[str]:
         ValueError: If the file is not JSON, or has another structure.
     """
     needs = needs_of(dataset, metrics)
-    if needs is None or '://' in dataset.ann_file:
+    if needs is None or not dataset.ann_file or '://' in dataset.ann_file:
         return []
     with naming(path := Path(dataset.ann_file)):
         content: Any = load_json(path, MAX_ANNOTATIONS)

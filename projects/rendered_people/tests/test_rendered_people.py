@@ -7,6 +7,7 @@ from packed_shards import damage, packed_people
 
 import mmhot.plugin  # noqa: F401 registers
 from mmhot import get_skeleton
+from mmhot.datasets.coco_checks import annotation_faults
 from projects.rendered_people.packed_people import (
     read_packed_people,
     write_packed_people,
@@ -29,6 +30,11 @@ def test_damaged_images_are_named_in_the_error(shard):
     damage(shard, images=images)
     with pytest.raises(ValueError, match='people.npz: image 1 is not a readable'):
         RenderedPeopleDataset(ann_file=str(shard))[1]
+
+
+def test_shards_are_no_annotations_in_cocos_format(shard):
+    # The hook that checks annotations read the missing file as the folder '.'.
+    assert annotation_faults(RenderedPeopleDataset(ann_file=str(shard))) == []
 
 
 def test_complete_labels_separate_absent_from_unknown(tmp_path):
