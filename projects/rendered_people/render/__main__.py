@@ -22,6 +22,9 @@ from projects.rendered_people.files import replacing
 _SHARES = {
     'lying': 'share of people who lie on the floor',
     'acrobatic': 'share of people who do gymnastics, such as handstands and rolls',
+    'postures': 'share of people who sit on the floor, do yoga or sports',
+    'seated': 'minimum share of people on chairs, benches and in wheelchairs',
+    'children': 'share of bodies of children, small ones too',
     'tables': 'share of images with people behind tables, counters, steering wheels',
     'close': 'share of images that end between shoulders and thighs',
     'steep': 'share of images seen from nearby, from high above or from the floor',
@@ -129,6 +132,9 @@ def run(args: argparse.Namespace) -> None:
         whole_images=args.whole_images,
         lying=args.lying,
         acrobatic=args.acrobatic,
+        postures=args.postures,
+        seated=args.seated,
+        children=args.children,
         shares=SceneShares(
             FramingShares(args.tables, args.close, args.steep),
             objects=args.objects,

@@ -27,6 +27,7 @@ BROWS = slice(17, 27)  # of the face's 68 keypoints
 _MASKS = ('lips', 'fingernails', 'face', 'inside-mouth')
 _BATCH = 16
 _CHILDREN = 0.14
+_SMALL, _LARGE = 0.15, 0.36  # youngest ages of children, 0.33 is about ten years
 _LOCAL_SHARE, _LOCAL_SPREAD = 0.35, 0.22  # of the local changes of a shape
 _SIZE = 0.9  # anny's people are taller than average
 _EYE_STEP = 2.5e-4  # meters between samples of the eye
@@ -111,13 +112,23 @@ def read_body_model(anny: Anny) -> BodyModel:
     )
 
 
-def sample_bodies(anny: Anny, count: int, seed: int | tuple[int, ...]) -> Bodies:
-    """Sample shapes of different gender, age, build and proportions."""
+def sample_bodies(
+    anny: Anny, count: int, seed: int | tuple[int, ...], children: float = 0.0
+) -> Bodies:
+    """Sample shapes of different gender, age, build and proportions.
+
+    Args:
+        anny (Anny): The model.
+        count (int): Number of shapes.
+        seed (int | tuple[int, ...]): Random seed.
+        children (float): Share of children, small ones too; 0 for a few larger ones.
+            Defaults to 0.
+    """
     rng = np.random.default_rng(seed)
     vertices, heads, traits = [], [], []
     for first in tqdm(range(0, count, _BATCH), desc='bodies'):
         number = min(_BATCH, count - first)
-        phenotypes, trait = _sample_phenotypes(rng, number)
+        phenotypes, trait = _sample_phenotypes(rng, number, children)
         changes = {
             label: torch.from_numpy(
                 rng.normal(0, _LOCAL_SPREAD, number)
@@ -146,12 +157,15 @@ def read_bodies(path: Path) -> Bodies:
 
 
 def _sample_phenotypes(
-    rng: np.random.Generator, number: int
+    rng: np.random.Generator, number: int, children: float
 ) -> tuple[dict[str, torch.Tensor], np.ndarray]:
     female = rng.random(number) < 0.5
     gender = np.where(female, 1 - rng.beta(1.2, 8, number), rng.beta(1.2, 8, number))
-    child = rng.random(number) < _CHILDREN
-    age = np.where(child, rng.uniform(0.36, 0.6, number), rng.uniform(0.6, 1, number))
+    child = rng.random(number) < (children or _CHILDREN)
+    youngest = _SMALL if children else _LARGE
+    age = np.where(
+        child, rng.uniform(youngest, 0.6, number), rng.uniform(0.6, 1, number)
+    )
     ancestry = rng.dirichlet((0.6, 0.6, 0.6), number)
     spread = {'muscle': 0.18, 'weight': 0.2, 'height': 0.14, 'proportions': 0.2}
     values = {

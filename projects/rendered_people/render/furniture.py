@@ -16,7 +16,8 @@ from projects.rendered_people.render.renderer import Camera, Surface
 # Probabilities of objects.
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _WALLED_AMONG_MODELS = 0.25
-_WHEEL = 0.15
+_WHEEL, _WHEELCHAIR = 0.15, 0.3
+_SPOKES = 0.6  # share of wheels without a cover
 # Bones that objects occlude.
 _OCCLUDED_BONES = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
 
@@ -103,19 +104,15 @@ class FurnitureSampler:
             tall = rng.uniform(0.15, 0.4)
             at = floor + turn @ (0, deep + 0.03, 0) + (0, 0, top + tall)
             objects.append(place_box(at, turn, (wide, 0.03, tall), **material))
-        if rng.random() < 0.3 and not person.bench:
-            spin = turn @ Rotation.from_euler('y', 90, degrees=True).as_matrix()
-            dark = np.full(3, rng.uniform(0.01, 0.1))
-            for side in (-1, 1):
-                at = floor + turn @ (side * (wide + 0.04), 0.05, 0) + (0, 0, 0.3)
-                objects.append(place_cylinder(at, spin, (0.3, 0.3, 0.02), color=dark))
+        if rng.random() < _WHEELCHAIR and not person.bench:
+            objects += _wheelchair(floor, turn, wide, deep, top, rng)
         return objects
 
     def surroundings(
         self, camera: Camera, person: Person, rng: np.random.Generator
     ) -> list[Surface]:
         """Place a floor, walls, clutter, a table and an occluder around a person."""
-        objects = [self._floor(rng)]
+        objects = [self.floor(rng)]
         center = person.posed.heads[0]
         aside, forward = camera.rotation[0], camera.rotation[2]
         ahead = forward * (1, 1, 0) / max(np.linalg.norm(forward[:2]), 1e-6)
@@ -145,7 +142,8 @@ class FurnitureSampler:
             objects.append(self._object(at, 0.12, rng, floating=True))
         return objects
 
-    def _floor(self, rng: np.random.Generator) -> Surface:
+    def floor(self, rng: np.random.Generator) -> Surface:
+        """Place a floor, or only the shadows on the background's."""
         material = dict(only_shadow=True)
         if rng.random() < _FLOORED:
             material = sample_material(self.num_fabrics, rng, 1.0)
@@ -166,6 +164,53 @@ class FurnitureSampler:
         elif rng.random() < 0.5:
             turn = Rotation.random(random_state=rng).as_matrix()
         return place(at, turn, half, **sample_material(self.num_fabrics, rng, 0.5))
+
+
+def _wheelchair(
+    floor: np.ndarray,
+    turn: np.ndarray,
+    wide: float,
+    deep: float,
+    top: float,
+    rng: np.random.Generator,
+) -> list[Surface]:
+    """Place wheels, casters, armrests and footrests around a seat.
+
+    Args:
+        floor (np.ndarray): Position below the seat's center, (3,).
+        turn (np.ndarray): Rotation of the seat, (3, 3).
+        wide (float): Half of the seat's width, meters.
+        deep (float): Half of its depth.
+        top (float): Its height.
+        rng (np.random.Generator): Random numbers.
+    """
+    spin = turn @ Rotation.from_euler('y', 90, degrees=True).as_matrix()
+    frame = dict(color=np.full(3, rng.uniform(0.01, 0.5)))
+    dark = dict(color=np.full(3, rng.uniform(0.01, 0.1)))
+    radius = rng.uniform(0.26, 0.33)
+    spokes, arms = rng.random() < _SPOKES, rng.random() < 0.7
+    objects = []
+    for side in (-1, 1):
+        wheel = floor + turn @ (side * (wide + 0.04), 0.05, radius)
+        objects.append(place_ring(wheel, spin, np.full(3, radius), **dark))
+        if spokes:
+            hand_rim = wheel + turn @ (side * 0.03, 0, 0)
+            objects.append(
+                place_ring(hand_rim, spin, np.full(3, 0.9 * radius), **frame)
+            )
+            for angle in range(0, 180, 30):
+                spoke = turn @ Rotation.from_euler('x', angle, degrees=True).as_matrix()
+                objects.append(place_box(wheel, spoke, (0.003, 0.003, radius), **frame))
+        else:
+            objects.append(place_cylinder(wheel, spin, (radius, radius, 0.015), **dark))
+        caster = floor + turn @ (side * wide, -deep - 0.1, 0.07)
+        objects.append(place_cylinder(caster, spin, (0.07, 0.07, 0.015), **dark))
+        foot = floor + turn @ (side * wide / 2, -deep - 0.25, 0.01)
+        objects.append(place_box(foot, turn, (wide / 3, 0.08, 0.01), **frame))
+        if arms:
+            rest = floor + turn @ (side * (wide + 0.01), 0, top + 0.2)
+            objects.append(place_box(rest, turn, (0.025, 0.8 * deep, 0.015), **dark))
+    return objects
 
 
 def _facing(front: np.ndarray) -> np.ndarray:

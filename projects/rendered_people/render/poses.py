@@ -147,6 +147,25 @@ def leg_directions(
     return {name: frame.apply(direction) for name, direction in limbs.items()}
 
 
+def raised_arm(
+    chest: Rotation, side: str, sign: int, raised: float, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Directions of an arm raised forward or sideways by an angle in degrees."""
+    lift, aside = np.radians(raised), rng.uniform(0, np.pi / 2)
+    upper = np.array(
+        (
+            sign * np.sin(lift) * np.sin(aside),
+            -np.sin(lift) * np.cos(aside),
+            -np.cos(lift),
+        )
+    )
+    hinge = unit(np.cross(upper, rng.normal((0, -1, 0.4), 0.4)))
+    most = 40 if raised > 140 else 140
+    bend = Rotation.from_rotvec(hinge * np.radians(rng.uniform(0, most)))
+    limbs = {f'{side}_upperarm': upper, f'{side}_forearm': bend.apply(upper)}
+    return {name: chest.apply(direction) for name, direction in limbs.items()}
+
+
 def heading(rotation: Rotation) -> Rotation:
     """The rotation's part about the vertical."""
     left = rotation.apply(LEFT)

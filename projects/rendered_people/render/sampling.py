@@ -17,12 +17,14 @@ from projects.rendered_people.render.poses import (
     leg_directions,
     mirror_pose,
     pose_from_joints,
+    raised_arm,
     rotate_limbs,
     rotate_pelvis_to,
     rotate_pose,
     trunk_pitch,
     unit,
 )
+from projects.rendered_people.render.postures import sample_posture
 
 # Probabilities of variations.
 _OTHER_ARMS, _OTHER_LEGS, _FREE_ARM, _FREE_LEG = 0.3, 0.18, 0.18, 0.08
@@ -65,6 +67,9 @@ class PoseSampler:
         acrobatic (float): Share of people who do gymnastics: handstands, cartwheels,
             rolls, jumps, and limbs anywhere within their limits with any rotation of
             the body. Defaults to 0.
+        postures (float): Share of people who sit on the floor, do yoga or sports, of
+            the others. Defaults to 0.
+        seated (float): Minimum share of people on seats, of the others. Defaults to 0.
     """
 
     def __init__(
@@ -72,8 +77,11 @@ class PoseSampler:
         clips: Mapping[str, np.ndarray],
         lying: float = 0.0,
         acrobatic: float = 0.0,
+        postures: float = 0.0,
+        seated: float = 0.0,
     ) -> None:
         self.lying, self.acrobatic = lying, acrobatic
+        self.postures, self.seated = postures, max(seated, _SEATED)
         kinds = defaultdict(list)
         for name, clip in clips.items():
             kinds[_kind_of_motion(name)].append(clip)
@@ -128,7 +136,7 @@ class PoseSampler:
         chest = lean * (lean.inv() * pose.chest) ** _UPRIGHT
         pose = rotate_pose(pose, chest * pose.chest.inv(), keep_legs=True)
         if seated:
-            return _seat(pose, rng)
+            return seat(pose, rng)
         limbs = dict(pose.limbs)
         step = rng.normal(0, 9)
         for sign, side in ((1, 'left'), (-1, 'right')):
@@ -138,12 +146,14 @@ class PoseSampler:
         return replace(pose, limbs=limbs)
 
     def _resting(self, pose: Pose, rng: np.random.Generator) -> Pose:
-        """Change some poses to lying, sitting or squatting."""
-        # without lying people no number is drawn, so that results of a seed stay
+        """Change some poses to lying, sitting, squatting, or another posture."""
+        # without such people no number is drawn, so that results of a seed stay
         if self.lying and rng.random() < self.lying:
-            return _lie(pose, rng)
-        if rng.random() < _SEATED:
-            return _seat(pose, rng)
+            return lie(pose, rng)
+        if self.postures and rng.random() < self.postures:
+            return sample_posture(pose, rng)
+        if rng.random() < self.seated:
+            return seat(pose, rng)
         if rng.random() < _SQUATTING:
             return _squat(pose, rng)
         return pose
@@ -173,7 +183,7 @@ def _kind_of_motion(name: str) -> str:
     return re.sub(r'[_\d]+(p\d+)?$', '', clip) if subject == 'mix' else subject
 
 
-def _seat(pose: Pose, rng: np.random.Generator) -> Pose:
+def seat(pose: Pose, rng: np.random.Generator) -> Pose:
     """Sit with an upright trunk, thighs forward, shins down or crossed."""
     yaw = heading(pose.pelvis)
     upright = yaw * Rotation.from_euler('x', rng.normal(np.radians(-5), np.radians(12)))
@@ -200,7 +210,7 @@ def _squat(pose: Pose, rng: np.random.Generator) -> Pose:
     return replace(pose, limbs=limbs)
 
 
-def _lie(pose: Pose, rng: np.random.Generator) -> Pose:
+def lie(pose: Pose, rng: np.random.Generator) -> Pose:
     """Lie on the back, the belly or a side, with optional bent legs, raised chest."""
     turns, shares = zip(*_LYING_ON, strict=True)
     roll = rng.choice(turns, p=shares) + rng.normal(0, 18)
@@ -242,28 +252,9 @@ def _exercise(pose: Pose, rng: np.random.Generator) -> Pose:
             limbs = leg_directions(
                 pose.pelvis, side, sign, own, spread, max(bent, 0), 0
             )
-            limbs |= _arm(pose.chest, side, sign, rng.uniform(*arm), rng)
+            limbs |= raised_arm(pose.chest, side, sign, rng.uniform(*arm), rng)
             pose = replace(pose, limbs=pose.limbs | limbs)
     return rotate_pose(pose, _draw_turn(kind, rng), keep_legs=False)
-
-
-def _arm(
-    chest: Rotation, side: str, sign: int, raised: float, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """Directions of an arm raised forward or sideways by an angle in degrees."""
-    lift, aside = np.radians(raised), rng.uniform(0, np.pi / 2)
-    upper = np.array(
-        (
-            sign * np.sin(lift) * np.sin(aside),
-            -np.sin(lift) * np.cos(aside),
-            -np.cos(lift),
-        )
-    )
-    hinge = unit(np.cross(upper, rng.normal((0, -1, 0.4), 0.4)))
-    most = 40 if raised > 140 else 140
-    bend = Rotation.from_rotvec(hinge * np.radians(rng.uniform(0, most)))
-    limbs = {f'{side}_upperarm': upper, f'{side}_forearm': bend.apply(upper)}
-    return {name: chest.apply(direction) for name, direction in limbs.items()}
 
 
 def _draw_turn(kind: str, rng: np.random.Generator) -> Rotation:

@@ -40,7 +40,7 @@ from projects.rendered_people.render.scenes import SceneSampler, SceneShares, Sh
 
 # Increase when the same settings and seed give other images: shards of different rules
 # must not be mixed.
-RULES = 1
+RULES = 2
 # Size of images, and factor by which they are rendered larger.
 _CROP_SIZE, _WHOLE_SIZE, _SUPERSAMPLING = (192, 256), (416, 416), 1.5
 # Relative step of depth at outlines, and their blur, pixels.
@@ -68,6 +68,9 @@ class ShardSettings:
         only_clips (tuple[str], optional): Prefixes of included clips. Defaults to all.
         lying (float): Share of people who lie on the floor.
         acrobatic (float): Share of people who do gymnastics, see ``PoseSampler``.
+        postures (float): Share of people in other postures, as above.
+        seated (float): Minimum share of people on seats, as above.
+        children (float): Share of children, see ``sample_bodies``.
         shares (SceneShares): What is in the images.
         models (tuple[str]): Libraries of models of objects.
     """
@@ -83,6 +86,9 @@ class ShardSettings:
     only_clips: tuple[str, ...] | None = None
     lying: float = 0.0
     acrobatic: float = 0.0
+    postures: float = 0.0
+    seated: float = 0.0
+    children: float = 0.0
     shares: SceneShares = SceneShares()
     models: tuple[str, ...] = ()
 
@@ -208,7 +214,8 @@ def create_bodies(settings: ShardSettings, folder: Path) -> None:
     path = _bodies_path(settings, folder)
     if not path.exists():
         seed = (settings.seed, settings.whole_images)
-        write_bodies(sample_bodies(build_anny(), settings.bodies, seed), path)
+        bodies = sample_bodies(build_anny(), settings.bodies, seed, settings.children)
+        write_bodies(bodies, path)
 
 
 @dataclass
@@ -315,7 +322,13 @@ def _shared_assets(
 ) -> tuple[BodyModel, PoseSampler, list[np.ndarray], list[Model]]:
     """Assets that all shards of a process share."""
     model = read_body_model(build_anny())
-    poses = PoseSampler(settings.read_clips(), settings.lying, settings.acrobatic)
+    poses = PoseSampler(
+        settings.read_clips(),
+        settings.lying,
+        settings.acrobatic,
+        settings.postures,
+        settings.seated,
+    )
     return model, poses, settings.read_panoramas(), settings.read_models()
 
 
