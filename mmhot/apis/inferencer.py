@@ -268,7 +268,8 @@ class Inferencer(BaseMMPoseInferencer):
         tracked, footage = runner.see(plan, video)
         lifted = runner.lift(plan, tracked, footage)
         names = [_NAME.format(index) for index in range(runner.times.num_frames)]
-        yield from self._split(tracked, lifted, names, (x.image for x in video))
+        images = (frame.image for frame in footage.frames)
+        yield from self._split(tracked, lifted, names, images)
 
     def _split(
         self,

@@ -36,6 +36,8 @@ class _Models(TypedDict, total=False):
 
 
 class _Frames(TypedDict, total=False):
+    rotate: int | str | None
+    crop: str | Iterable[int] | None
     pose2d: str | Path | None
     pose2d_weights: str | Path | None
     pose2d_skeleton: str | None

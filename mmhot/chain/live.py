@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmhot.chain.frames.sources import Frame, FrameSource
 from mmhot.chain.lifting.live import LiftedFrame
@@ -95,6 +95,7 @@ class LiveChain:
             list[LivePoses]: Usually one frame, none at first, and several after missing
             frames.
         """
+        frame = replace(frame, image=self.plan.estimate.view(frame.image))
         poses: list[LivePoses] = []
         if self._shape not in (None, frame.image.shape):
             poses = self.interrupt()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from mmhot.chain.frames.sources import FrameObserver, FrameSource
+from mmhot.chain.frames.view import ViewOptions, take_view
 from mmhot.chain.lifting.lifted import Lifted
 from mmhot.chain.pipelines import keypoint_steps
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
@@ -90,17 +91,30 @@ class Runner:
         """
         estimate = plan.estimate
         with self.times.measure(estimate.part):
-            skeleton = plan.models.estimator.skeleton
-            own = [x for step in plan.steps for x in step.observers(frames, skeleton)]
-            footage = estimate(
-                frames, plan.models, [*own, *observers], plan.cache, self.count
-            )
+            footage = self._estimate(plan, take_view(frames, estimate), observers)
+            turn = estimate.find_turn(footage, plan.models)
+            if turn:
+                turned = take_view(footage.frames, ViewOptions(rotate=turn))
+                footage = self._estimate(plan, turned, observers)
         people = footage.people
         self.times.num_frames = len(people.people) - people.first
         with self.times.measure(plan.track.part):
             clip = plan.track(footage)
         clip = _last(self._run(plan.returning, clip, {}, footage), clip)
         return clip, replace(footage, tracked=clip)
+
+    def _estimate(
+        self,
+        plan: VideoPlan,
+        frames: FrameSource,
+        observers: Sequence[FrameObserver],
+    ) -> Footage:
+        """Find the people of a video with new observers of the steps, and others."""
+        skeleton = plan.models.estimator.skeleton
+        own = [x for step in plan.steps for x in step.observers(frames, skeleton)]
+        return plan.estimate(
+            frames, plan.models, [*own, *observers], plan.cache, self.count
+        )
 
     def lift(
         self, plan: LiftPlan, clip: Clip2D, footage: Footage | None = None

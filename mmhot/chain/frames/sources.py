@@ -57,6 +57,7 @@ class FrameSource(ABC):
     once = False  # whether frames can be read only once
     in_memory = False  # whether the path is only a name, without a file
     span = (0.0, inf)  # seconds from which, and before which, frames are read
+    view: Sequence[str] = ()  # how its frames were cropped and turned
     names: Sequence[str] = ()  # names of the frames by number, if each is a file
     focal_35mm: float | None = None  # 35 mm equivalent focal length of the file
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmhot.chain.frames.sources import Frame, FrameObserver, FrameSource, warn_of_damage
+from mmhot.chain.frames.view import ViewOptions
 from mmhot.chain.pose2d.cache import cache_path
 from mmhot.chain.pose2d.footage import ClipPeople, Footage
 from mmhot.chain.pose2d.options import SPEEDS, Pose2DOptions
@@ -29,7 +30,7 @@ _MORE_ACCURATE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class EstimatePoses(Pose2DOptions, Step):
+class EstimatePoses(Pose2DOptions, ViewOptions, Step):
     """Estimate the 2D poses of all frames, or load them from the cache."""
 
     name = 'estimate'
@@ -98,7 +99,7 @@ class EstimatePoses(Pose2DOptions, Step):
         # The content of an address may change.
         if cache is not None and not frames.in_memory and frames.path.exists():
             facts = {'fps': frames.fps, 'frames': frames.num_frames}
-            facts |= {'span': frames.span} | models.identity
+            facts |= {'span': frames.span, 'view': frames.view} | models.identity
             path = cache_path(cache, frames.path, facts)
         people = models(
             frames,
@@ -114,6 +115,20 @@ class EstimatePoses(Pose2DOptions, Step):
             count=count,
             finds_more=isinstance(models.detector, PoseVerifiedDetector),
         )
+
+    def find_turn(self, footage: Footage, models: 'VideoPoseEstimator') -> int:
+        """Find the degrees by which a video is stored turned, unless they are stated.
+
+        Args:
+            footage (Footage): The video and its people.
+            models (VideoPoseEstimator): Detector and 2D model.
+
+        Returns:
+            int: Degrees by which frames are to be turned clockwise.
+        """
+        from mmhot.chain.pose2d.orientation import find_turn
+
+        return find_turn(footage, models) if self.rotate == 'auto' else 0
 
     def start(
         self, frames: FrameSource, models: 'VideoPoseEstimator'

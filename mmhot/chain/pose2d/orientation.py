@@ -1,0 +1,123 @@
+"""Videos that are stored turned, found by the people in them.
+
+Players turn a video by a mark in its file. Where a phone or a program lost the mark,
+people lie or are upside down. So are people who rest or do gymnastics, but in a turned
+image these do not walk sideways with a hanging arm.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmhot.chain.frames.view import TURNS, turn_image
+from mmhot.chain.pose2d.estimation import VideoPoseEstimator
+from mmhot.chain.pose2d.footage import Footage
+from mmhot.errors import ArgumentError
+from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.people import People, torso_of
+
+_LOGGER = logging.getLogger(__name__)
+_PARTS = ('shoulder', 'hip', 'wrist', 'ankle')
+
+
+@dataclass(frozen=True)
+class TurnSettings:
+    """Frames that are turned, and limits of people who stand in them."""
+
+    num_frames: int = 5  # frames that are turned
+    min_score: float = 0.3  # keypoint score; joints with less are not seen
+    min_upright: float = 0.5  # share of trunks; with less the video is examined
+    # Degrees from down, at most, of the trunk and the legs of people who stand
+    max_trunk: float = 30.0
+    max_leg: float = 45.0
+    # Share of the turned frames in which a person stands, and of the given frames
+    min_standing: float = 0.6
+    max_standing: float = 0.1
+    # Lengths of the trunk by which people move sideways. Who falls out of a bed without
+    # turning moves by one.
+    min_way: float = 2.0
+
+
+_SETTINGS = TurnSettings()
+
+
+def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
+    """Find the turn of a video after which people stand, if they do not before.
+
+    A video is examined if no person is found, or if most trunks are not upright. If
+    people stand after a turn, but do not walk, they may lie: a line in the log says so.
+
+    Args:
+        footage (Footage): The video and its people.
+        models (VideoPoseEstimator): Detector and 2D model.
+
+    Returns:
+        int: Degrees by which frames are to be turned clockwise; 0 for most videos.
+    """
+    seen = footage.people
+    skeleton = get_skeleton(seen.skeleton)
+    names = [f'{side}_{part}' for part in _PARTS for side in ('left', 'right')]
+    if footage.frames.once or not {*names} <= {*skeleton.joints}:
+        return 0
+    people = seen.people[seen.first :]
+    trunks = np.concatenate([torso_of(x.keypoints, skeleton) for x in people])
+    upright = -trunks[:, 1] > abs(trunks[:, 0])
+    if len(upright) and upright.mean() >= _SETTINGS.min_upright:
+        return 0
+    indices = skeleton.indices(names)
+    standing = np.mean([len(_standing(x, indices)) > 0 for x in people])
+    if standing > _SETTINGS.max_standing:
+        return 0
+    places = (np.arange(_SETTINGS.num_frames) + 0.5) / _SETTINGS.num_frames
+    chosen = {*(seen.first + places * len(people)).astype(int).tolist()}
+    images = [frame.image for frame in footage.frames if frame.index in chosen]
+    found: dict[int, list[np.ndarray]] = {}
+    for turn in TURNS[1:]:
+        turned = models.detect([turn_image(image, turn) for image in images])
+        each = [_standing(people, indices) for people in turned]
+        found[turn] = [places[0] for places in each if len(places)]
+    best = max(found, key=lambda turn: len(found[turn]))
+    if len(found[best]) < _SETTINGS.min_standing * len(images):
+        return 0
+    columns, lengths = np.transpose(found[best])
+    walks = np.ptp(columns) >= _SETTINGS.min_way * np.median(lengths)
+    text = (
+        '%s: frames are turned by %d degrees, as people stand and walk then; '
+        '{rotate} 0 leaves them as they are'
+        if walks
+        else '%s: people lie, or the video is stored turned: then give {rotate} %d'
+    )
+    _LOGGER.warning(ArgumentError(text, footage.frames.label, best))
+    return best if walks else 0
+
+
+def _standing(people: People, indices: Sequence[int]) -> np.ndarray:
+    """Find the people of a frame who stand upright, with a hanging arm.
+
+    Args:
+        people (People): The people.
+        indices (Sequence[int]): Keypoints of shoulders, hips, wrists and ankles, left
+            and right.
+
+    Returns:
+        np.ndarray: Column of the trunk and its length in pixels, (S, 2), the longest
+        one first.
+    """
+    is_seen = people.scores[:, indices, None] >= _SETTINGS.min_score
+    points = np.where(is_seen, people.keypoints[:, indices], np.nan)
+    shoulders, hips, wrists, ankles = np.split(points, 4, axis=1)  # (P, 2, 2)
+    trunks = (hips - shoulders).mean(1)
+    stand = _lean(trunks) < _SETTINGS.max_trunk
+    stand &= (_lean(ankles - hips) < _SETTINGS.max_leg).all(1)
+    stand &= (wrists > shoulders)[..., 1].any(1)
+    columns = (hips + shoulders)[..., 0].mean(1) / 2
+    lengths = np.linalg.norm(trunks, axis=-1)
+    places = np.stack([columns, lengths], 1)[stand]
+    return places[np.argsort(-places[:, 1])]
+
+
+def _lean(vectors: np.ndarray) -> np.ndarray:
+    """Return the degrees (...) between vectors (..., 2), x and y, and down."""
+    return np.degrees(np.arctan2(abs(vectors[..., 0]), vectors[..., 1]))
