@@ -22,7 +22,6 @@ from mmhot.io.readers.frame_numbers import (
     name_form,
     natural_key,
     read_numbers,
-    without_hashes,
 )
 from mmhot.io.readers.keypoints import has_keypoints
 from mmhot.structures.clips_2d import clip_name
@@ -205,7 +204,7 @@ def _find_sequence(
         )
     elif not is_numbered and len(frames) > 1:
         _LOGGER.warning(
-            '%s: names of images do not number the frames; read in order', label
+            '%s: names of images do not number the frames: read in order', label
         )
     name = clip_name(folder)
     read = partial(ImageSequence, frames, name, fps or DEFAULT_FPS, numbers)
@@ -222,9 +221,8 @@ def _choose_frames(
     have this form or repeat its numbers.
     """
     forms: dict[str, list[Path]] = {}
-    names = without_hashes([path.name for path in images])
-    for path, name in zip(images, names, strict=True):
-        forms.setdefault(name_form(name), []).append(path)
+    for path in images:
+        forms.setdefault(name_form(path.name), []).append(path)
     counted = {form: _count(paths, has_gaps) for form, paths in forms.items()}
     counts = {form: x for form, x in counted.items() if x is not None}
     if not counts:

@@ -1,19 +1,18 @@
 """Frame numbers of images, from their ``frame_id``, name or ID, or from times.
 
-One of the numbers in a name is the frame number (:func:`read_numbers`), or a name is a
-time. Times are divided by their usual step (:func:`count_frames`).
+One of the numbers in a name is the frame number (:func:`read_numbers`). Times of rows
+are divided by their usual step (:func:`count_frames`).
 """
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
 from mmhot.io.arrays import as_numbers
 from mmhot.structures.rows import LARGEST_FRAME
 
@@ -21,25 +20,9 @@ _LOGGER = logging.getLogger(__name__)
 
 _NUMBER = re.compile(r'(\d{1,18})')  # int64 holds 18 digits
 _EXTENSION = re.compile(r'\.[a-zA-Z]\w*$')
-_WORD = re.compile(r'([a-zA-Z0-9]+)')
-# Times in names, in three forms: a date, a time of day and perhaps a number, as cameras
-# write them; a time of day alone; and seconds with decimals. Groups are year, month,
-# day, hour, minute, second and the number.
-_DATE = r'(?:20)?(\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])\D{0,4}'
-_CLOCK = r'([01]\d|2[0-3])[-_.:h]?([0-5]\d)[-_.:m]?([0-5]\d)(?:[-_.:s]?(\d{1,9}))?'
-_TIMES = tuple(
-    re.compile(rf'(?<!\d)(?={form}(?!\d))')
-    for form in (_DATE + _CLOCK, '()()()' + _CLOCK, r'()()()()()(\d{1,12})\.(\d{1,9})')
-)
-# Seconds in a year, month, day, hour, minute and second, if every month has 31 days.
-_UNITS = np.cumprod([1, 60, 60, 24, 31, 12])[::-1]
-# Numbers in names are times if more than half of the steps between them, and at least
-# two, are equally long.
-_SAME_STEP = 0.25  # relative difference of steps that count as equally long
-# Longest step of times without a date, in median steps. Higher values accept more
-# numbers as times.
-_MAX_STEP = 20
-_MIN_STEP = 4  # smallest step of times; frame numbers have steps of 1, or 2 and 3
+# Numbers of frames have a common step, or some that are smaller than this. Others, such
+# as milliseconds, do not number frames.
+_MIN_STEP = 4
 _ONE_FRAME = 1.6  # median steps; longer steps are gaps of several frames
 _EXACT = 1e-6  # seconds; error of times that are not rounded
 _RATES = (1.0, 1000.0)  # frames per second; at other rates times are not in seconds
@@ -148,40 +131,15 @@ def name_form(name: str) -> str:
     return _NUMBER.sub('#', _EXTENSION.sub('', name))
 
 
-def without_hashes(names: list[str]) -> list[str]:
-    """Remove hashes from names, such as Label Studio's or Roboflow's.
-
-    Their names are ``1a2b3c4d-frame_0001.jpg`` and ``frame_0001_jpg.rf.1a2b3c4d.jpg``.
-    A word in the same place of all names is a hash if it mixes digits and letters in
-    most names, differs in all of them, and has another form in most.
-
-    >>> without_hashes(['1a2b3c-frame_1.jpg', '9f8e7-frame_2.jpg', 'ab1-frame_3.jpg'])
-    ['-frame_1.jpg', '-frame_2.jpg', '-frame_3.jpg']
-    """
-    parts = [_WORD.split(name) for name in names]  # Words are at odd places.
-    if len(names) < 2 or len({*map(len, parts)}) > 1:
-        return names
-    for place in range(1, len(parts[0]), 2):
-        words = [part[place] for part in parts]
-        forms = [_NUMBER.sub('#', word) for word in words]  # 1a2b has the form #a#b.
-        num_mixed = sum('#' in form and form != '#' for form in forms)
-        num_alike = max(Counter(forms).values())
-        are_mixed = 2 * num_mixed > len(names)
-        are_unlike = 2 * num_alike < max(len(names), 3)
-        if len({*words}) == len({*names}) and are_mixed and are_unlike:
-            for part in parts:
-                part[place] = ''
-    return [*map(''.join, parts)]
-
-
 def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     """Return the frame numbers (N,) in IDs or names; None if there are none.
 
-    Numbers at about equal distances, such as milliseconds, are divided by this
-    distance, with a warning.
+    A camera's counter that begins again, such as 9998, 9999, 0000, goes on.
 
     >>> read_numbers(['cam2_frame_07.png', 'cam2_frame_09.png'])
     array([7, 9])
+    >>> read_numbers(['DSC_9998.JPG', 'DSC_9999.JPG', 'DSC_0001.JPG'])
+    array([ 9998,  9999, 10001])
     """
     if not values or not all(isinstance(x, int | str) for x in values):
         return None
@@ -189,21 +147,27 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
     numbers = _counting_numbers([*map(str, values)]) if is_text else np.array(values)
     if numbers is None:
         return None
+    if is_text:
+        numbers = _without_roll_over(numbers)
     steps = np.diff(np.unique(numbers))
-    is_each = np.gcd.reduce(steps) != 1 or steps.min() < _MIN_STEP
-    if is_text and not is_each and _are_even(steps):
-        numbers, rate, _ = count_frames(numbers)
-        _LOGGER.warning(
-            ArgumentError(
-                '%s: numbers in names of images are about %.3g apart, which counts as '
-                'one frame: if they are milliseconds, {fps} is %.3g',
-                values[0],
-                1 / rate,
-                1000 * rate,
-            )
-        )
+    if is_text and len(steps) > 1 and np.gcd.reduce(steps) == 1:
+        is_frame = steps.min() < _MIN_STEP
+    else:
+        is_frame = True
+    is_dense = not len(steps) or np.median(steps) <= _MEDIAN_GAP
+    return numbers if is_frame and is_dense else None
+
+
+def _without_roll_over(numbers: np.ndarray) -> np.ndarray:
+    """Add 10,000 to the numbers (N,) after 9999, likewise with other digits."""
+    unique = np.unique(numbers)
+    length = 10 ** len(str(unique[-1]))
+    if unique[-1] + 1 < length or unique[0] > 1:
         return numbers
-    return None if len(steps) and np.median(steps) > _MEDIAN_GAP else numbers
+    gap = np.diff(unique).argmax()
+    is_next = numbers <= unique[gap]
+    has_gap = unique[gap + 1] - unique[gap] > length / 2
+    return np.where(is_next & has_gap, numbers + length, numbers)
 
 
 def _counting_numbers(names: list[str]) -> np.ndarray | None:
@@ -212,7 +176,6 @@ def _counting_numbers(names: list[str]) -> np.ndarray | None:
     It is the number that differs in all names and has the smallest range, or else the
     last number of each name.
     """
-    names = without_hashes(names)
     count = len({*names})
     # Text is at even places, numbers are at odd ones.
     parts = [_NUMBER.split(_EXTENSION.sub('', name)) for name in names]
@@ -225,10 +188,6 @@ def _counting_numbers(names: list[str]) -> np.ndarray | None:
         for counting in (*ranges, place):
             part[counting] = '#'
     forms = {''.join(part) for part in parts}
-    if len(forms) > 1 or len(ranges) == 1:
-        times = _frames_of_times(names, is_dated=len(forms) == 1)
-        if times is not None:
-            return times
     if len(forms) > 1 and 2 * len(forms) > count:
         return None
     _check_videos(forms)
@@ -253,37 +212,6 @@ def _ranges(parts: list[list[str]], count: int) -> dict[int, int]:
     return ranges
 
 
-def _frames_of_times(names: list[str], is_dated: bool) -> np.ndarray | None:
-    """Count frames by the usual step of times in names, (N,); None without times.
-
-    Names that differ in a single number are ``is_dated``: the number is a time only if
-    it has a date, and otherwise a frame number.
-    """
-    for times, has_date, are_parts in find_times(names):
-        unique = np.unique(times)
-        if len(unique) < len({*names}) or not (are_parts or np.ptp(times // 1)):
-            continue
-        steps = np.diff(unique)
-        is_time = are_parts or steps.max() <= _MAX_STEP * np.median(steps)
-        if is_time and (has_date or not is_dated) and _are_even(steps):
-            counted = count_frames(times)
-            _LOGGER.warning(
-                ArgumentError(
-                    '%s: names of images are times, at %.3g frames/s: give {fps}, too',
-                    names[0],
-                    counted.rate,
-                )
-            )
-            return counted.frame
-    return None
-
-
-def _are_even(steps: np.ndarray) -> bool:
-    """Return whether two steps, and more than half of all (N,), have one length."""
-    is_usual = np.abs(steps / np.median(steps) - 1) < _SAME_STEP
-    return 2 * int(is_usual.sum()) > max(len(steps), 2)
-
-
 def read_times(
     name: str,
     key: str,
@@ -291,13 +219,13 @@ def read_times(
     frame: np.ndarray | None,
     are_frames: bool,
 ) -> Times | None:
-    """Convert times, dates or times of day to frame numbers and their rate.
+    """Convert times to frame numbers and their rate.
 
     Args:
         name (str): Name of the file in warnings.
         key (str): Key of the times. They are in the unit that ends it, as in
             ``'timestampms'``, or else in seconds.
-        values (Sequence): Numbers or texts of N rows.
+        values (Sequence): Numbers of N rows, or dates in the form of ISO 8601.
         frame (np.ndarray, optional): Frame numbers of the rows, (N,).
         are_frames (bool): Whether each row is a frame of its own if there are no frame
             numbers.
@@ -305,27 +233,43 @@ def read_times(
     Returns:
         Times | None: Frame numbers and rate; None if times do not increase, with a
         warning.
+
+    Raises:
+        ValueError: If times are neither numbers nor such dates.
     """
     texts = [str(value).replace(',', '.') for value in values]
     try:
         unit = _SECONDS.get(key[-2:], 1.0)
-        found = [as_numbers('times', texts, from_text=True) * unit]
+        seconds = as_numbers('times', texts, from_text=True) * unit
     except ValueError:
-        found = [x for x, *_ in find_times([*map(str, values)])]
-    for seconds in found:
-        _, first = np.unique(seconds if frame is None else frame, return_index=True)
-        is_each = frame is None and are_frames
-        steps = np.diff(seconds if is_each else seconds[first])
-        is_right = (steps > 0 if is_each else steps >= 0).all() and (steps > 0).any()
-        if np.isfinite(seconds).all() and is_right:
-            counted, rate, passed = count_frames(seconds, frame)
-            is_known = _RATES[0] <= rate <= _RATES[1]
-            return (
-                Times(counted, round(rate, 3), passed) if is_known else Times(counted)
-            )
+        seconds = np.array([_seconds_of(text) for text in texts])
+    _, first = np.unique(seconds if frame is None else frame, return_index=True)
+    is_each = frame is None and are_frames
+    steps = np.diff(seconds if is_each else seconds[first])
+    is_right = (steps > 0 if is_each else steps >= 0).all() and (steps > 0).any()
+    if np.isfinite(seconds).all() and is_right:
+        counted, rate, passed = count_frames(seconds, frame)
+        is_known = _RATES[0] <= rate <= _RATES[1]
+        return Times(counted, round(rate, 3), passed) if is_known else Times(counted)
     if len(values) > 1:
         _LOGGER.warning('%s: times do not increase: rows are read without them', name)
     return None
+
+
+def _seconds_of(text: str) -> float:
+    """Convert a date to seconds; without a zone, it is in UTC.
+
+    >>> _seconds_of('2026-11-30T23:59:58.5Z') - _seconds_of('2026-12-01 00:59:58+01:00')
+    0.5
+    """
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f'times must be seconds, or dates such as 2026-11-30T23:59:58.040, got '
+            f'{text!r}'
+        ) from None
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
@@ -365,35 +309,6 @@ def count_frames(times: np.ndarray, frame: np.ndarray | None = None) -> Times:
     # A whole rate is right if times differ from it by no more than rounded steps do.
     is_whole = off_whole <= np.ptp(steps / counts) + _EXACT
     return Times(frame, whole if is_whole else rate)
-
-
-def find_times(names: Sequence[str]) -> Iterator[tuple[np.ndarray, bool, bool]]:
-    """Find times in N texts, in each of their forms and each place of the texts.
-
-    A number after the seconds is a fraction of a second. It is a counter if all numbers
-    up to the highest one occur, as in ``20261103142231-07.jpg`` of Motion.
-
-    Args:
-        names (Sequence[str]): The texts, perhaps with file extensions.
-
-    Yields:
-        tuple[np.ndarray, bool, bool]: Seconds (N,), whether they have dates, and
-        whether they have fractions.
-    """
-    stems = [_EXTENSION.sub('', name) for name in names]
-    for pattern in _TIMES:
-        for column in zip(*map(pattern.finditer, stems), strict=False):
-            fields = [match.groups() for match in column]
-            values = np.array([[int(x or 0) for x in each] for each in fields])
-            seconds = values[:, :-1] @ _UNITS
-            part = values[:, -1]
-            has_date = bool(values[:, 1].all())
-            is_counter = has_date and len({*part.tolist()}) >= part.max()
-            share = part / [10 ** len(each[-1] or '') for each in fields]
-            are_parts = has_date and not is_counter and bool(share.max() > 0.5)
-            if is_counter:
-                share = part / (part.max() + 1)
-            yield seconds + share, has_date, are_parts
 
 
 def _check_videos(names: set[str]) -> None:
