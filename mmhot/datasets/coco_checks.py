@@ -24,9 +24,6 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# Largest distance of a labeled keypoint from the image, as a share of its larger side.
-# Higher values refuse less.
-_MAX_OUTSIDE = 0.05
 # Largest distance of a box's end from the image, as a share of its side. Higher values
 # refuse less.
 _MAX_BEYOND = 0.1
@@ -212,7 +209,11 @@ def _find_field_fault(
 def _value_faults(
     annotations: list[dict], content: dict, needs: CocoNeeds
 ) -> Iterator[str]:
-    """Yield faults of boxes and keypoints; only the first one of each annotation."""
+    """Yield faults of numbers; only the first one of each annotation.
+
+    They are those that an evaluation would count wrongly, and other units of boxes and
+    keypoints. Other wrong numbers show in the log of the first epoch.
+    """
     sizes = {x['id']: (x['width'], x['height']) for x in content['images']}
     size = np.array([sizes[ann['image_id']] for ann in annotations], float)  # (N, 2)
     boxes = np.array([ann['bbox'] for ann in annotations], float)  # (N, 4)
@@ -230,8 +231,7 @@ def _value_faults(
         (*kind, np.array([fault == kind for fault in person_faults]))
         for kind in dict.fromkeys(filter(None, person_faults))
     ]
-    faults += _keypoint_faults(points, size, needs)
-    faults += _box_faults(boxes, points, size, used)
+    faults += _unit_faults(boxes, points, size, used)
     for field, text, wrong in faults:
         rows = np.flatnonzero(used & wrong)
         used &= ~wrong  # an annotation's further faults are not counted
@@ -255,67 +255,32 @@ def _find_used(
     return used
 
 
-def _keypoint_faults(
-    points: np.ndarray, size: np.ndarray, needs: CocoNeeds
+def _unit_faults(
+    boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield field, text and mask (N,) of each kind of fault of keypoints (N, K, 3)."""
-    xy = points[..., :2]
-    visibility = points[..., 2]
-    labeled = visibility > 0
-    # COCO-WholeBody has confidences as visibilities.
-    is_wholebody = len(needs.parts) > 1
-    is_known = visibility >= 0 if is_wholebody else np.isin(visibility, (0, 1, 2))
-    yield (
-        'keypoints',
-        'visibility must be 0 (not labeled), 1 (hidden) or 2 (visible)',
-        ~is_known.all(1),
-    )
+    """Yield field, text and mask (N,) of boxes and keypoints that are no pixels.
+
+    Args:
+        boxes (np.ndarray): Corner, width and height, (N, 4).
+        points (np.ndarray): Keypoints with visibilities, (N, K, 3).
+        size (np.ndarray): Widths and heights of the images, (N, 2).
+        used (np.ndarray): Marks the annotations that training uses, (N,).
+    """
+    labeled = points[..., 2] > 0
     yield (
         'keypoints',
         'are normalized to 0..1, or all 0: wanted pixels',
-        ((xy <= 1).all(-1) | ~labeled).all(1) & (labeled.sum(1) > 1),
+        ((points[..., :2] <= 1).all(-1) | ~labeled).all(1) & (labeled.sum(1) > 1),
     )
-    yield (
-        'keypoints',
-        'several labeled ones lie at (0, 0): wanted visibility 0 if not labeled',
-        ((xy == 0).all(-1) & labeled).sum(1) > 1,
-    )
-    margin = _MAX_OUTSIDE * size.max(1)[:, None, None]
-    is_outside = (xy < -margin) | (xy > size[:, None] + margin)
-    yield (
-        'keypoints',
-        'a labeled one lies outside of the image',
-        (is_outside.any(-1) & labeled).any(1),
-    )
-
-
-def _box_faults(
-    boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
-) -> Iterator[tuple[str, str, Any]]:
-    """Yield field, text and mask (N,) of each kind of fault of boxes (N, 4).
-
-    ``points`` are keypoints (N, K, 3), ``size`` the widths and heights of the images
-    (N, 2), and ``used`` marks the annotations that training uses, (N,).
-    """
+    hint = ': wanted x, y, width, height in pixels'
+    has_area = (boxes[:, 2:] > 0).all(1)
+    yield 'bbox', '{0} is normalized to 0..1' + hint, (boxes <= 1).all(1) & has_area
     corner = boxes[:, :2]
     sides = boxes[:, 2:]
-    end = corner + sides
-    hint = ': wanted x, y, width, height in pixels'
-    yield 'bbox', '{0} has no width or height' + hint, (sides <= 0).any(1)
-    yield 'bbox', '{0} is normalized to 0..1' + hint, (boxes <= 1).all(1)
-    is_beyond = (end > (1 + _MAX_BEYOND) * size).any(1)
+    is_beyond = (corner + sides > (1 + _MAX_BEYOND) * size).any(1)
     are_corners = is_beyond & ((sides > corner) & (sides <= size + 1)).all(1)
     are_corners |= used & _fit_as_corners(boxes[used], points[used])
     yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, are_corners
-    labeled = points[..., 2] > 0
-    distance = np.abs(points[..., :2] - (corner + sides / 2)[:, None])
-    is_near = (distance <= sides[:, None]).all(-1) & labeled
-    is_outside = (corner >= size).any(1) | (end <= 0).any(1)
-    yield (
-        'bbox',
-        '{0} is not around the person, or outside of the image' + hint,
-        ~is_near.any(1) & (labeled.sum(1) > 1) | is_outside,
-    )
 
 
 def _fit_as_corners(boxes: np.ndarray, points: np.ndarray) -> bool:

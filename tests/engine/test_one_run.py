@@ -112,10 +112,10 @@ def test_wrong_starts_are_refused_by_both(config, run_both):
 @pytest.mark.parametrize('config', [GTPT], indirect=True)
 def test_faulty_annotations_are_refused_by_both(config, run_both, tmp_path):
     faulty = Path(config.val_evaluator.ann_file).read_text()
-    Path('faulty.json').write_text(faulty.replace(',2.0,', ',3.0,', 1))
+    Path('faulty.json').write_text(faulty.replace('"bbox"', '"box"', 1))
     option = f'train_dataloader.dataset.ann_file={tmp_path}/faulty.json'
     for error in run_both('train', 'tiny.py', options=[option]):
-        assert "annotation 1, 'keypoints': visibility must be" in (error or '')
+        assert "annotation 1, 'bbox': is missing" in (error or '')
 
 
 @pytest.mark.parametrize('config', [NANOHTNET], indirect=True)
