@@ -39,40 +39,50 @@ class SwapCosts:
     All twists of a track together must cost less than one swap, as people do twist, and
     cross their legs. A person size is the longer side of the box around the keypoints,
     median over frames.
+
+    The ranges come from eight real videos (shares of legs and arms near reference
+    keypoints), the clips in demo/, and swaps made by hand in these.
     """
 
-    # Cost of the start, and of the end, of a swap. Higher values find fewer swaps.
+    # Cost of the start, and of the end, of a swap. Half of it loses .016 of the real
+    # legs, double a sixth of the made swaps.
     change: float = 2.5
-    # Cost of a second in which a limb is swapped. Higher values find fewer swaps.
+    # Cost of a second in which a limb is swapped. 0.7 of it loses .019 of the real
+    # legs, double changes 23 frames of the dance.
     swapped: float = 2.5
-    # Cost of a frame in which hips and shoulders face opposite ways. Higher values swap
-    # more limbs to undo a twist.
+    # Cost of a frame in which hips face another way than shoulders, or knees and
+    # ankles. Results stay from 1 to 2 of it; 0.7 loses .015 of the real legs, and 4 a
+    # sixth of the made swaps.
     twisted: float = 1.0
-    # Largest sum of these costs in a track. Higher values swap more limbs.
+    # Largest sum of these costs in a track without swaps. Results stay from 0.5 to 2 of
+    # it. Without it, legs of the walk that do cross are swapped if they are noisy.
     max_twisted: float = 2.0
-    # Person sizes; width of hips and shoulders in the image from which their direction
-    # counts fully. Higher values trust fewer directions.
+    # Person sizes; width of hips, shoulders, knees and ankles in the image from which
+    # their direction counts fully. Results stay from 0.5 to 1 of it; 1.4 loses .015 of
+    # the real legs.
     min_width: float = 0.06
-    # Person sizes; standard deviation of a keypoint. Higher values find fewer swaps.
+    # Person sizes; standard deviation of a keypoint. Half of it loses .011 of the real
+    # arms, double changes 23 frames of the dance and loses a sixth of the made swaps.
     noise: float = 0.006
-    # Person sizes / s^2; standard deviation of a joint's acceleration. Higher values
-    # tolerate faster turns, and find fewer swaps.
+    # Person sizes / s^2; standard deviation of a joint's acceleration. Half of it loses
+    # .013 of the real arms, double changes 23 frames of the dance.
     acceleration: float = 4.0
-    # Weight of a missing keypoint; visible keypoints have their score as weight. Higher
-    # values find more swaps.
+    # Weight of a missing keypoint; visible keypoints have their score as weight.
+    # Results stay from 0 to 10 of it.
     missing_weight: float = 0.05
-    # Factor of all weights if a clip has no scores. Higher values find more swaps.
+    # Factor of all weights if a clip has no scores, as those of the skater in demo/.
     unrated_factor: float = 0.4
-    # Person sizes; largest distance of a joint from its copy. Higher values find more
-    # copies.
+    # Person sizes; largest distance of a joint from its copy. Half of it, or double,
+    # changes 6 and 1 frames of the dance.
     max_copy_distance: float = 0.08
-    # Seconds; longest copy, as legs side by side overlap for longer. Higher values find
-    # more copies.
+    # Seconds; longest copy, as forearms side by side overlap for longer. Results stay
+    # from 0.5 to 2 of it.
     max_copy_duration: float = 0.8
-    # Cost of the start, and of the end, of a copy. Higher values find fewer copies.
+    # Cost of the start, and of the end, of a copy. Half of it loses .014 of the real
+    # arms, double changes 24 frames of the dance.
     copied: float = 4.0
-    # Cost of a frame in which an occluded joint moves in an unknown way. Higher values
-    # find fewer copies.
+    # Cost of a frame in which an occluded joint moves in an unknown way. Half of it
+    # loses .013 of the real arms, double changes 23 frames of the dance.
     occluded: float = 1.0
     chunk_frames: int = 64  # frames computed at once; higher values need more memory
 
