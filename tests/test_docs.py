@@ -103,7 +103,7 @@ assert (found[0, get_skeleton('coco-17').joints.index('left_wrist')] == [8, 9]).
 """,
     'register_writer': """
 from pathlib import Path
-heights = [float(line) for line in Path('skating.heights').read_text().split()]
+heights = [float(line) for line in Path('skating.heads').read_text().split()]
 assert len(heights) == 185
 assert 1 < sum(heights) / 185 < 2
 """,
