@@ -41,7 +41,7 @@ def refused(tmp_path, monkeypatch, capfd):
         ('stream --reconnect -1', '--reconnect must be at least 0 seconds, got -1'),
         ('lift --keep half', '--keep must be a number of frames such as 27'),
         ('lift --keep 9', '--keep 9 needs a model with a pruner: tiny has none'),
-        ('lift --fps nan', '--fps must be from 0.1 to 1000, got nan'),
+        ('lift --fps nan', "--fps must be a number, got 'nan'"),
         ('lift --skeleton coco-18', "unknown skeleton: 'coco-18' (did you mean"),
         (
             'lift --skeleton halpe-26',
