@@ -29,15 +29,20 @@ class OneFloorSettings:
     max_height_above_other: float = 0.06
     span_seconds: float = 0.3  # seconds that are averaged to one observation
     # Share of a span in which an ankle must rest: it is slow at the top of a jump, too.
+    # People who step quickly have no such span: then shorter rests count.
     min_rest_share: float = 0.5
+    # m/s^2; downward acceleration of the lower ankle, above which a short rest is the
+    # top of a jump (9.8 there), and the seconds over which it is measured
+    max_fall: float = 4.0
+    fall_seconds: float = 0.24
     max_observations: int = 200  # observations of a person; more take longer
     # Most observations that a person counts for. Higher values trust the floor more,
     # and the expected sizes less.
     max_weight: float = 6.0
-    # Meters; deviation of a resting ankle's height over the floor. Higher values trust
-    # the floor less, and the lifted sizes more.
-    ankle_error: float = 0.035
-    ankle_error_per_meter: float = 0.012  # m; what each meter of distance adds to that
+    # Meters; deviation of a resting ankle's height over the floor. Chosen on scenes of
+    # tools/analysis/measure_floor.py: with 0.035 people who dance or do sports are .5 %
+    # of their depth worse, other kinds are equal.
+    ankle_error: float = 0.06
     # Radians; deviation of a standing person's axis from vertical. Higher values trust
     # the feet more.
     body_axis_error: float = 0.07
@@ -136,14 +141,31 @@ def resting_places(ankles: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     heights = ankles[..., 2]
     above = heights - heights.min(1, keepdims=True)
     rests = (speeds < ONE_FLOOR.max_speed) & (above < ONE_FLOOR.max_height_above_other)
-    # There is one observation for each foot and span.
+    places = _mean_places(ankles, seconds, rests, ONE_FLOOR.min_rest_share)
+    if not len(places):
+        rests[_falls(heights.min(1), seconds)] = False
+        places = _mean_places(ankles, seconds, rests, min_share=0.0)
+    return places[:: len(places) // ONE_FLOOR.max_observations + 1]
+
+
+def _mean_places(
+    ankles: np.ndarray, seconds: np.ndarray, rests: np.ndarray, min_share: float
+) -> np.ndarray:
+    """Average each ankle (T, 2, 3) over spans of which it rests (T, 2) a share."""
     spans = 2 * (seconds / ONE_FLOOR.span_seconds).astype(int)[:, None] + [0, 1]
     _, owner, counts = np.unique(spans[rests], return_inverse=True, return_counts=True)
     sums = [np.bincount(owner, column) for column in ankles[rests].T]
     step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    is_long = counts * step >= ONE_FLOOR.min_rest_share * ONE_FLOOR.span_seconds
-    places = (np.stack(sums) / counts).T[is_long]
-    return places[:: len(places) // ONE_FLOOR.max_observations + 1]
+    is_long = counts * step >= min_share * ONE_FLOOR.span_seconds
+    return (np.stack(sums) / counts).T[is_long]
+
+
+def _falls(heights: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Mark frames in which heights (T,) in meters accelerate downward as in a jump."""
+    reach = ONE_FLOOR.fall_seconds / 2
+    earlier = np.interp(seconds - reach, seconds, heights)
+    later = np.interp(seconds + reach, seconds, heights)
+    return (2 * heights - earlier - later) / reach**2 > ONE_FLOOR.max_fall
 
 
 @dataclass(frozen=True)
@@ -261,9 +283,7 @@ class _FloorSolver:
         axes = [person.axis for person in people if person.axis is not None]
         self._body_axes = np.reshape(axes, (-1, 3))
         shares = np.minimum(1, ONE_FLOOR.max_weight / np.maximum(counts, 1))
-        distances = np.linalg.norm(self.ankles, axis=1)
-        errors = ONE_FLOOR.ankle_error + ONE_FLOOR.ankle_error_per_meter * distances
-        self._weights = np.sqrt(shares)[self._person_of_ankle] / errors
+        self._weights = np.sqrt(shares)[self._person_of_ankle] / ONE_FLOOR.ankle_error
 
     def solve(self) -> tuple[np.ndarray, np.ndarray]:
         """Fit from several starts; return the best ``x`` and its Jacobian."""

@@ -8,6 +8,7 @@ from mocap import H36M, standing_pose
 
 import mmhot
 from mmhot.chain.keypoints.camera_path import static_path
+from mmhot.chain.lifting.one_floor import resting_places
 from mmhot.chain.lifting.world import scale_people, to_world
 from mmhot.chain.options import ExportOptions
 from mmhot.chain.poses.sizes import ScalePeople
@@ -59,6 +60,25 @@ def test_people_of_different_sizes_stand_on_one_floor(tilt):
     alone = ScalePeople()(one)
     assert np.array_equal(alone.places(), one.places())
     assert alone.heights[0].source == 'assumed'
+
+
+def test_short_rests_show_a_floor_where_none_is_long():
+    """People who step quickly kept their sizes."""
+    seconds = np.arange(60) / 25
+    steps = seconds[:, None] / 0.4 + [0, 0.5]
+    swing = ((steps % 1 - 0.25) / 0.75).clip(0)  # a foot rests for a tenth of a second
+    away = steps // 1 + swing
+    ankles = np.stack([0 * away, away, 0.08 + 0.15 * np.sin(np.pi * swing)], -1)
+    places = resting_places(ankles, seconds)
+    assert len(places) >= 8
+    assert places[:, 2].max() < 0.12
+
+
+def test_no_ankle_rests_at_the_top_of_a_jump():
+    seconds = np.arange(60) / 25
+    fall = ((seconds + 0.3) % 0.6 - 0.3)[:, None] + [0, 0.01]
+    ankles = np.stack([0 * fall, 0 * fall, 0.5 - 4.9 * fall**2], -1)
+    assert not len(resting_places(ankles, seconds))
 
 
 def test_one_floor_shows_what_is_up_where_nobody_stands_straight():
