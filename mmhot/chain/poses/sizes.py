@@ -111,7 +111,29 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
             if clip.camera_path is not None:
                 clip = share_floor(clip)
             self._say(clip)
+            self._warn_about_steps(clip, heights)
         return clip
+
+    def _warn_about_steps(self, clip: Clip3D, lifted: Mapping[int, BodyHeight]) -> None:
+        """Warn of sizes that a step, a stage or a slope would explain as well."""
+        sizes = {
+            track: np.log((height.meters - ANKLE_HEIGHT) / (meters - ANKLE_HEIGHT))
+            for track, (meters, _, _) in lifted.items()
+            if (height := clip.heights[track]).source == 'floor'
+        }
+        logs = np.array([*sizes.values()])
+        others = (logs.sum() - logs) / max(len(logs) - 1, 1)
+        is_far = abs(logs - others) > ONE_FLOOR.size_error
+        far = [track for track, far in zip(sizes, is_far, strict=True) if far]
+        if far:
+            _LOGGER.warning(
+                ArgumentError(
+                    '%s: the heights of people %s are as if all stood on the same '
+                    'floor; where one stands higher, {height} states heights',
+                    clip.name,
+                    ', '.join(map(str, far)),
+                )
+            )
 
     def _say(self, clip: Clip3D) -> None:
         """List the heights of people, and warn if some of them are assumed."""

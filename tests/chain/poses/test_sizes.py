@@ -17,13 +17,12 @@ from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 
 FRAMES, TALL = 40, 1.65
 LEGS = 'left_knee', 'right_knee', 'left_foot', 'right_foot'
-CAMERA = np.array([0, 0, 1.6])
 # Right and away of a camera, meters; body size relative to the lifted one; meters above
 # the floor.
 CHILD, ADULT, OTHER = (-1.0, 5.0, 0.8, 0), (1.0, 7.0, 1.05, 0), (2.0, 6.0, 1.1, 0)
 
 
-def lifted(*people, tilt=10.0, is_static=True):
+def lifted(*people, tilt=10.0, is_static=True, camera=1.6):
     """Return standing people as a lifter sees them: all of one size, and the clip."""
     turn, true = rotation_matrices(np.radians([tilt, 0, 0])), []
     poses, roots = [], []
@@ -31,7 +30,7 @@ def lifted(*people, tilt=10.0, is_static=True):
         body = standing_pose()[0] @ rotation_matrices([0, 0, 0.8 * index]).T
         # Ankles of all sizes are as high as those of one who stands.
         body[:, 2] += 0.08 * (1 / size - 1)
-        places = (size * body + [right, away, above] - CAMERA) @ turn.T
+        places = (size * body + [right, away, above - camera]) @ turn.T
         true.append(places[0])
         poses.append((places - places[0]) / size)
         roots.append(places[0] / size)
@@ -116,6 +115,25 @@ def test_who_stands_on_a_stage_keeps_the_size_and_moves_nobody():
     assert both.heights[2].source == 'assumed'
     first, second = ([x.heights[n].meters for n in (0, 1)] for x in (both, alone))
     assert first == pytest.approx(second, abs=0.05)
+
+
+@pytest.mark.parametrize(('step', 'is_said'), [(0, False), (0.3, True), (0.5, True)])
+def test_a_line_says_what_a_step_below_one_person_would_explain(caplog, step, is_said):
+    two, _ = lifted((-1.0, 5.0, 1.0, 0), (1.0, 5.0, 1.0, step))
+    ScalePeople()(two)
+    lines = [record.message for record in caplog.records]
+    assert lines == is_said * [
+        'clip: the heights of people 0, 1 are as if all stood on the same floor; where '
+        'one stands higher, height states heights'
+    ]
+
+
+def test_a_camera_near_the_floor_shows_no_sizes():
+    """An adult and a child were equally tall, as the floor showed."""
+    clip, _ = lifted((-1.0, 5.0, 1.0, 0), (1.0, 7.0, 0.75, 0), tilt=0.0, camera=0.1)
+    scaled = ScalePeople()(clip)
+    assert {height.source for height in scaled.heights.values()} == {'assumed'}
+    assert np.array_equal(scaled.places(), clip.places())
 
 
 def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog):
