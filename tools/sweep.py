@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from mmhot.cli.errors import print_text
 from mmhot.errors import align
 from mmhot.io.atomic import replacing
+from tools.benchmark.page import ratio_cell
+from tools.benchmark.timing import Ratio
 
 _SWEPT = ('keep', 'keep_rates')
 
@@ -52,32 +54,49 @@ def run_sweep(
         list[dict]: A row for each value.
     """
     rows = [{name: value, **test(value)} for value in values]
-    metrics = list(rows[0]['metrics'])
-    lines = [[name, 'tokens', 'G', 'share', 'ms', *metrics]]
-    for row in rows:
-        macs = f'{row["macs"] / 1e9:.3f}'
-        share = f'{row["macs"] / row["host_macs"]:.1%}'
-        time = f'{row["milliseconds"]:.1f}'
-        measured = [f'{row["metrics"][metric]:.4g}' for metric in metrics]
-        kept = str(row['kept'][-1])
-        lines.append([str(row[name]), kept, macs, share, time, *measured])
-    print_text(align(lines))
+    print_text(format_rows(rows))
     return rows
 
 
-def draw_sweep(rows: Sequence[dict], target: Path, unit: str) -> None:
-    """Plot the first metric against multiply-adds and milliseconds, to a .png file."""
+def format_rows(rows: Sequence[dict]) -> str:
+    """Format rows of a name, costs, ``metrics`` and maybe their ``deviations``.
+
+    Times are relative to the model without pruning, memory is per input.
+    """
+    name = next(iter(rows[0]))
+    metrics = list(rows[0]['metrics'])
+    lines = [[name, 'tokens', 'G', 'share', 'time (quartiles)', 'MB', *metrics]]
+    for row in rows:
+        kept = str(row['kept'][-1]) if 'kept' in row else 'all'
+        macs = f'{row["macs"] / 1e9:.3f}'
+        share = f'{row["macs"] / row.get("host_macs", row["macs"]):.1%}'
+        time = ratio_cell(Ratio(*row['time'])) if 'time' in row else '-'
+        cells = [str(row[name]), kept, macs, share, time, f'{row["memory"] / 1e6:.1f}']
+        for metric, value in row['metrics'].items():
+            deviation = row.get('deviations', {}).get(metric)
+            spread = '' if deviation is None else f' ({deviation:.2g})'
+            cells.append(f'{value:.4g}{spread}')
+        lines.append(cells)
+    return align(lines)
+
+
+def draw_rows(rows: Sequence[dict], target: Path, unit: str) -> None:
+    """Plot the first metric of rows against multiply-adds and time, to a .png file."""
     metric = next(iter(rows[0]['metrics']))
     figure = Figure(figsize=(8, 3.2), dpi=150, layout='constrained')
     panels = figure.subplots(1, 2, sharey=True)
-    axes = ('multiply-adds, G', 'macs', 1e9), ('milliseconds', 'milliseconds', 1)
-    for panel, (label, key, scale) in zip(panels, axes, strict=True):
-        x = [row[key] / scale for row in rows]
-        y = [row['metrics'][metric] for row in rows]
-        panel.plot(x, y, marker='o')
-        for row, point in zip(rows, zip(x, y, strict=True), strict=True):
-            value = str(next(iter(row.values()))).strip('[]')
-            panel.annotate(value, point, (4, 4), textcoords='offset points')
+    costs = {
+        'multiply-adds, G': [row['macs'] / 1e9 for row in rows],
+        'time relative to all tokens': [row['time'][0] for row in rows],
+    }
+    values = [row['metrics'][metric] for row in rows]
+    spreads = [row.get('deviations', {}).get(metric, 0) for row in rows]
+    line = 'none' if 'deviations' in rows[0] else '-'
+    for panel, (label, x) in zip(panels, costs.items(), strict=True):
+        panel.errorbar(x, values, spreads, marker='o', linestyle=line, capsize=3)
+        for row, point in zip(rows, zip(x, values, strict=True), strict=True):
+            name = str(next(iter(row.values()))).strip('[]')
+            panel.annotate(name, point, (4, 4), textcoords='offset points', fontsize=6)
         panel.set(xlabel=label)
         panel.spines[['top', 'right']].set_visible(False)
     panels[0].set(ylabel=f'{metric}, {unit}' if unit else metric)

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from mmhot.cli.errors import print_text, run_tool
 from mmhot.errors import naming
@@ -22,7 +23,14 @@ from mmhot.evaluation.error_report import TABLES
 from mmhot.io.arrays import load_json
 
 _LOGGER = logging.getLogger('mmhot')
-_COSTS = {'params (M)': ('parameters', 1e6), 'MACs (G)': ('macs', 1e9)}
+_COSTS = {
+    'params (M)': ('parameters', 1e6),
+    'MACs (G)': ('macs', 1e9),
+    'kept': ('kept', 1),
+    'ms': ('milliseconds', 1),
+    'time': ('time', 1),
+    'memory (MB)': ('memory', 1e6),
+}
 _LATEX = {sign: f'\\{sign}' for sign in '#$%&_{}'}
 _LATEX |= {'\\': '\\textbackslash{}', '~': '\\~{}', '^': '\\^{}'}
 _MARKDOWN = {sign: f'\\{sign}' for sign in '|*'}
@@ -49,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cost',
         action='store_true',
-        help='show parameters and multiply-adds of one input, too',
+        help='show parameters, multiply-adds, kept tokens, time (also relative to all '
+        'tokens) and memory of one input, too',
     )
     parser.add_argument(
         '--latex', action='store_true', help='print LaTeX instead of Markdown'
@@ -169,10 +178,15 @@ def _cell(
     return bold % text if len(rows) > 1 and values[column] == best else text
 
 
-def cost_cell(cost: Mapping[str, float], head: str) -> str:
+def cost_cell(cost: Mapping[str, Any], head: str) -> str:
     """Format a cost in the unit of its column."""
     key, unit = _COSTS[head]
-    return f'{cost[key] / unit:.3g}' if key in cost else '-'
+    if key not in cost:
+        return '-'
+    value = cost[key]
+    if isinstance(value, list):  # tokens of each layer, or the median and quartiles
+        value = value[-1 if key == 'kept' else 0]
+    return f'{value / unit:.3g}'
 
 
 def to_markdown(

@@ -49,7 +49,7 @@ from tools.runner import (
     naming_config,
     setting,
 )
-from tools.sweep import draw_sweep, read_sweep, run_sweep
+from tools.sweep import draw_rows, read_sweep, run_sweep
 from tools.training_data import require_data_files
 
 _SUFFIXES = dict(
@@ -199,7 +199,7 @@ def report_results(
             units = {x.name: x.unit for x in metric.report.measures} if is_3d else {}
             first = next(iter(results['sweep'][0]['metrics'])).rpartition('/')[2]
             curve = args.out.with_suffix('.png')
-            draw_sweep(results['sweep'], curve, units.get(first, ''))
+            draw_rows(results['sweep'], curve, units.get(first, ''))
 
 
 def as_dict(report: ErrorReport) -> dict:

@@ -65,15 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
-    config = read_config_file(args.config, import_modules=False)
-    apply_arguments(config, args, describe_options(args.cfg_options))
-    if args.no_validate:
-        config.val_cfg = config.val_dataloader = config.val_evaluator = None
-    if args.amp:
-        use_mixed_precision(setting(config, 'optim_wrapper', '--amp'))
-    if args.auto_scale_lr:
-        setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
-    merge_options(config, args.cfg_options)
+    config = configure(args)
     require_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
@@ -87,6 +79,20 @@ def main(args: argparse.Namespace) -> None:
             # The error of MMEngine does not name it.
             raise KeyError(f'{kind} is not in the optimizer registry')
         runner.train()
+
+
+def configure(args: argparse.Namespace) -> Config:
+    """Read the config, and apply the arguments that change it."""
+    config = read_config_file(args.config, import_modules=False)
+    apply_arguments(config, args, describe_options(args.cfg_options))
+    if args.no_validate:
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    if args.amp:
+        use_mixed_precision(setting(config, 'optim_wrapper', '--amp'))
+    if args.auto_scale_lr:
+        setting(config, 'auto_scale_lr', '--auto-scale-lr').enable = True
+    merge_options(config, args.cfg_options)
+    return config
 
 
 def resume(config: Config, checkpoint: str) -> None:

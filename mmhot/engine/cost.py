@@ -27,7 +27,8 @@ def compare_cost(
     config: Config,
     model: nn.Module,
     samples: Sequence[dict],
-    measure: Callable[[nn.Module, tuple[int, ...]], float] | None = None,
+    measure: Callable[[nn.Module, nn.Module | None, tuple[int, ...]], dict]
+    | None = None,
 ) -> dict | None:
     """Count a model's cost for one input with the settings of its test.
 
@@ -38,14 +39,14 @@ def compare_cost(
         config (Config): Config of the model.
         model (nn.Module): The model, which may be wrapped.
         samples (Sequence[dict]): Dataset; the first sample has the shape of an input.
-        measure (Callable, optional): Returns the milliseconds of a pass of a model with
-            an input of a shape. Defaults to None: not measured.
+        measure (Callable, optional): Returns further entries, measured with a model,
+            its host, None if it does not prune, and the shape of an input.
 
     Returns:
         dict | None: ``parameters`` and ``macs`` (multiply-adds); for models that prune
         also ``kept`` (frames or patches in each layer) and ``host_macs``, the
-        multiply-adds without pruning; ``milliseconds`` if measured. None if the model
-        is neither a lifter nor a GTPT.
+        multiply-adds without pruning; what ``measure`` returns. None if the model is
+        neither a lifter nor a GTPT.
     """
     model = model.module if is_model_wrapper(model) else model
     prunes_patches = hasattr(getattr(model, 'head', None), 'keep_rates')
@@ -73,7 +74,7 @@ def compare_cost(
         with torch.random.fork_rng(devices=[]):
             host = build_model(host_config, config.filename)
     if measure is not None:
-        cost['milliseconds'] = measure(model, shape)
+        cost.update(measure(model, host and host.eval(), shape))
     cost['parameters'] = sum(parameter.numel() for parameter in model.parameters())
     cost['macs'] = _count_macs(model, shape)
     if host is not None:

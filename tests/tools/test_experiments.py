@@ -132,6 +132,8 @@ def test_sweep_makes_a_table_and_a_curve(values, run_tool):
     assert whole['kept'][-1] > pruned['kept'][-1]
     assert whole['metrics'][metric] != pruned['metrics'][metric]
     assert pruned['milliseconds'] > 0
+    assert pruned['time'][0] < 1 < 1.2 * whole['time'][0]
+    assert whole['memory'] > pruned['memory']
     assert Path('sweep.png').stat().st_size
 
 
@@ -286,3 +288,41 @@ def test_balanced_sampler_draws_from_all_parts_of_a_combination():
     Combined.resample = True
     with pytest.raises(ValueError, match='sample_ratio_factor of CombinedDataset'):
         SubjectBalancedSampler(Combined(), num_samples=4, seed=0)
+
+
+@pytest.mark.slow(reason='trains and tests four times, 15 s')
+@pytest.mark.usefixtures('work_folder')
+def test_ablation_averages_seeds_and_skips_what_is_complete(run_tool, tool_error):
+    model = 'model.backbone'
+    small = (
+        f'{model}.embed_dims=16 {model}.num_heads=2 {model}.depth=2 {model}.mlp_dims=16'
+    )
+    command = ['ablate', ROOT / 'configs' / HOT, '--sample', '--seeds', '2']
+    command += ['--grid', 'pruner.num_keep=27,9', 'pruner.depth=1', '--out', 'out']
+    options = ['--cfg-options', *small.split(), 'model.head.in_channels=16']
+    out = run_tool(*command, *options)
+    rows = json.loads(Path('out/ablation.json').read_text())
+    assert [row['kept'] for row in rows] == [[81, 27], [81, 9]]
+    assert rows[0]['macs'] > rows[1]['macs']
+    assert rows[0]['memory'] > rows[1]['memory'] > 0
+    errors = [
+        json.loads(Path(f'out/{rows[0]["model"]}/seed{seed}/result.json').read_text())
+        for seed in range(2)
+    ]
+    values = [result['noisy/MPJPE'] for result in errors]
+    assert rows[0]['metrics']['noisy/MPJPE'] == pytest.approx(np.mean(values))
+    assert rows[0]['deviations']['noisy/MPJPE'] == pytest.approx(np.std(values, ddof=1))
+    assert values[0] != values[1]
+    assert Path('out/ablation.png').stat().st_size
+    weights = [*Path('out').rglob('epoch_1.pth')]
+    assert len(weights) == 4
+    for path in weights:
+        path.unlink()
+    again = run_tool(*command, *options)  # nothing is trained or tested
+    assert not [*Path('out').rglob('epoch_1.pth')]
+    first, second = (
+        re.findall(r'pruner.num_keep=9.*?([\d.]+ \(.*)', x) for x in (out, again)
+    )
+    assert first[-1].split()[-2:] == second[-1].split()[-2:]
+    error = tool_error(*command, *options, 'train_dataloader.batch_size=3')
+    assert 'has results of other settings: set another --out' in error

@@ -10,12 +10,12 @@ measured by ``python -m tools.benchmark models``. Examples::
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -26,7 +26,7 @@ from mmhot.errors import align
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
-from tools.benchmark.timing import run_whole, time_in_turns
+from tools.benchmark.timing import time_models
 from tools.runner import add_config_options, merge_options, setting
 
 _COLUMNS = ('part', 'parameters', 'multiply-adds', 'share', 'products')
@@ -141,15 +141,37 @@ def input_shape(config: Config, model: nn.Module) -> tuple[int, ...]:
 def compare_time(
     config: Config, model: nn.Module, samples: Sequence[dict]
 ) -> dict | None:
-    """Compare costs as :func:`compare_cost` does, and time a pass of one input."""
+    """Compare costs as :func:`compare_cost` does; add memory, and time beside the host.
 
-    def measure(pruned: nn.Module, shape: tuple[int, ...]) -> float:
-        inputs = next(pruned.parameters()).new_zeros(1, *shape)
-        run = partial(pruned, data_samples=None, mode='tensor')
-        times = time_in_turns({'model': partial(run_whole, run, inputs)}, rounds=3)
-        return 1000 * min(times['model'].turns)
+    ``memory`` are the bytes that a pass of one input keeps for the backward pass.
+    ``milliseconds`` and ``time``, see :func:`tools.benchmark.timing.time_models`, are
+    of models that prune.
+    """
+
+    def measure(model: nn.Module, host: nn.Module | None, shape: tuple) -> dict:
+        device = next(model.parameters()).device
+        memory = dict(memory=kept_memory(model, torch.randn(1, *shape, device=device)))
+        if host is None:
+            return memory
+        models = dict(host=host.to(device), model=model)
+        return memory | time_models(models, shape, device)['model']
 
     return compare_cost(config, model, samples, measure)
+
+
+def kept_memory(model: nn.Module, inputs: torch.Tensor) -> int:
+    """Return the bytes that a pass of inputs (B, ...) keeps for the backward pass."""
+    own = {parameter.data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.enable_grad(), saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(inputs, None, mode='tensor')
+    return sum(kept[place] for place in kept.keys() - own)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -26,6 +26,7 @@ from mmhot.weights.config_files import read_config_file
 from mmhot.weights.loading import build_model
 from mmhot.weights.names import config_of
 from tools.benchmark.page import number_cell
+from tools.benchmark.timing import clock_of
 from tools.runner import add_config_options, merge_options, setting
 from tools.training_data import require_data_files
 
@@ -98,11 +99,11 @@ def time_batches(loader: DataLoader, rounds: int) -> float:
 
 def train(model: torch.nn.Module, batch: dict) -> float:
     """Return the seconds of a forward and a backward pass of a batch."""
-    is_cuda = next(model.parameters()).is_cuda
-    clock = time.perf_counter if is_cuda else time.process_time
+    device = next(model.parameters()).device
+    clock = clock_of(device)
     start = clock()
     losses = model(**model.data_preprocessor(batch, True), mode='loss')
     model.parse_losses(losses)[0].backward()
-    if is_cuda:
+    if device.type == 'cuda':
         torch.cuda.synchronize()
     return clock() - start

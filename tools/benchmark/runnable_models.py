@@ -19,6 +19,7 @@ from typing import Any
 
 import onnxruntime
 import torch
+from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 import mmhot.plugin  # noqa: F401 registers what configs name
@@ -47,6 +48,7 @@ class RunnableModel:
         shape (tuple[int, ...]): Shape of one input, without the batch.
         macs (int): Multiply-adds of one input.
         run (Callable): Runs the network, MMPose's mode 'tensor', on a batch.
+        settings (ConfigDict): Its config.
     """
 
     name: str
@@ -54,6 +56,7 @@ class RunnableModel:
     shape: tuple[int, ...]
     macs: int
     run: Callable[[Tensor], Any]
+    settings: ConfigDict
 
     def inputs(self, batch_size: int) -> Tensor:
         """Draw a random batch (B, ...) on the model's device."""
@@ -95,7 +98,7 @@ def open_model(
     elif torch.device(device).type != 'cpu':
         model = move_to_device(model, device) if is_image else model.to(device)
         call = CapturedGraphs(run, sizes)
-    return RunnableModel(name, model, shape, macs, call)
+    return RunnableModel(name, model, shape, macs, call, config.model)
 
 
 def _export(

@@ -9,8 +9,9 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -73,6 +74,47 @@ def run_whole(network: Callable[[torch.Tensor], object], x: torch.Tensor) -> Non
     network(x)
     if x.is_cuda:
         torch.cuda.synchronize()
+
+
+def clock_of(device: str | torch.device) -> Callable[[], float]:
+    """Return the clock for passes on a device: on a CPU the time of this process.
+
+    Other work on a machine hardly changes that time.
+    """
+    is_cpu = torch.device(device).type == 'cpu'
+    return time.process_time if is_cpu else time.perf_counter
+
+
+def time_models(
+    models: Mapping[Key, Callable], shape: Sequence[int], device: str | torch.device
+) -> dict[Key, dict]:
+    """Time passes of one input in turns, and compare them with those of the first.
+
+    Args:
+        models (Mapping): Networks by key.
+        shape (Sequence[int]): Shape of an input, without the batch.
+        device (torch.device): Device of the models.
+
+    Returns:
+        dict: By key ``milliseconds``, and ``time`` relative to the first network: the
+        median and both quartiles.
+    """
+    inputs = torch.randn(1, *shape, device=device)
+    calls = {
+        key: partial(
+            run_whole, partial(model, data_samples=None, mode='tensor'), inputs
+        )
+        for key, model in models.items()
+    }
+    times = time_in_turns(calls, rounds=5, clock=clock_of(device))
+    reference = next(iter(times.values()))
+    return {
+        key: dict(
+            milliseconds=1e3 * statistics.median(turns.turns),
+            time=[*astuple(compare(turns, reference))],
+        )
+        for key, turns in times.items()
+    }
 
 
 def compare(times: Times, reference: Times) -> Ratio:
