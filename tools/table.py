@@ -133,7 +133,8 @@ def make_table(
         raise ValueError(f'--columns {args.columns}: no result has them')
     signs = str.maketrans(_LATEX if args.latex else _MARKDOWN)
     bold = '\\textbf{%s}' if args.latex else '**%s**'
-    costs = [*_COSTS] if args.cost else []
+    known = {key for content in rows.values() for key in content['cost']}
+    costs = [head for head, (key, _) in _COSTS.items() if args.cost and key in known]
     lines = []
     for row in rows:
         others = [values[other] for other in rows if other[0] == row[0]]

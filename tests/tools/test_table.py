@@ -86,5 +86,10 @@ def test_costs_are_columns(make_table):
     assert head == '| model | params (M) | MACs (G) | MPJPE (mm) |'
     assert rule.count('---:') == 3
     assert rows == ['| a | 1.23 | 0.0567 | **1.0** |', '| b | - | - | **1.0** |']
+    cost |= dict(kept=[81, 27], milliseconds=8.04, time=[0.571, 0.55, 0.6], memory=7e6)
+    results['a.json']['cost'] = cost
+    head, _, row, _ = make_table(results, '--cost')[1].splitlines()
+    assert '| MACs (G) | kept | ms | time | memory (MB) | MPJPE' in head
+    assert row == '| a | 1.23 | 0.0567 | 27 | 8.04 | 0.571 | 7 | **1.0** |'
     _, out, _ = make_table(results, '--cost', '--latex')
-    assert out.splitlines()[0] == r'\begin{tabular}{lrrr}'
+    assert out.splitlines()[0] == r'\begin{tabular}{lrrrrrrr}'
