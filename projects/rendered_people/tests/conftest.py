@@ -15,7 +15,16 @@ _MOTIONS = Path(__file__).parents[3] / 'tests/data/cmu_mocap/cmu_h36m17.npz'
 def modules():
     """Modules of the renderer, which import anny and OpenGL."""
     pytest.importorskip('anny')
-    names = ('backgrounds', 'bodies', 'decoys', 'framing', 'groups', 'labels', 'models')
+    names = (
+        'backgrounds',
+        'bodies',
+        'clips',
+        'decoys',
+        'framing',
+        'groups',
+        'labels',
+        'models',
+    )
     names += ('poses', 'props', 'renderer', 'rigging', 'sampling', 'scenes', 'shards')
     loaded = {name: importlib.import_module(f'{_TOOL}.{name}') for name in names}
     return SimpleNamespace(**loaded)
