@@ -10,6 +10,7 @@ import numpy as np
 from mmhot.chain.frames.sources import FrameObserver, FrameSource
 from mmhot.chain.keypoints.camera_path import (
     CameraLimits,
+    CameraPath,
     choose_path,
     find_lens,
     is_static,
@@ -49,13 +50,10 @@ class StabilizeCamera(VideoStep):
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return the observer of the background, if it shows how the camera moves."""
-        return [self._tracker(frames)] if self.camera in ('auto', 'rotating') else []
-
-    def _tracker(self, frames: FrameSource, again: bool = False) -> FrameObserver:
-        from mmhot.chain.tracking.background import BackgroundTracker  # imports OpenCV
-
-        is_sparse = self.camera == 'auto' and not (again or frames.once)
-        return BackgroundTracker(CameraLimits.interval if is_sparse else 1)
+        if self.camera not in ('auto', 'rotating'):
+            return []
+        is_sparse = self.camera == 'auto' and not frames.once
+        return [_tracker(CameraLimits.interval if is_sparse else 1)]
 
     def __call__(self, clip: Clip2D, footage: Footage) -> Clip2D:
         """Map keypoints, and record the camera and its lens.
@@ -85,13 +83,12 @@ class StabilizeCamera(VideoStep):
         """Find the path of the camera and its lens.
 
         'auto' decodes the video a second time unless some frames show that the camera
-        is static.
+        is static, and a third time unless more frames show that it moves.
 
         Returns:
             tuple[np.ndarray | None, Lens | None]: Rotation vectors in radians and
             zooms, (F, 4), and the lens of the first frame; each is None if unknown.
         """
-        size = clip.width, clip.height
         name = str(clip.source or clip.name)
         lens = clip.lens
         people = footage.people
@@ -99,7 +96,8 @@ class StabilizeCamera(VideoStep):
             return static_path(clip.num_frames), lens
         if footage.look_again is None or self.camera == 'moving':
             return None, lens
-        seen = people.observed[self._tracker(footage.frames).name]
+        [tracker] = self.observers(footage.frames, people.skeleton)
+        seen = people.observed[tracker.name]
         total = len(people.people) - people.first
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
@@ -107,25 +105,86 @@ class StabilizeCamera(VideoStep):
             shows_camera = len(seen['points']) >= CameraLimits.min_frames
             if shows_camera and _is_static(clip, seen):
                 return static_path(len(people.people)), lens
-            seen = footage.look_again(
-                self._tracker(footage.frames, again=True),
-                lambda done: footage.count(self.part, done, total),
-            )
+            path = None if footage.frames.once else _find_motion(clip, footage, seen)
+            if path is not None:
+                return choose_path(path, name), lens
+            seen = _look_again(footage, 1)
         if len(seen['points']) < total:
             _LOGGER.warning(
                 '%s could be read only once: the path of its camera is not known', name
             )
             return None, lens
-        if lens is None and not clip.cuts:  # shots may differ
-            lens = find_lens(seen['points'], seen['keyframe'], size)
-        path = solve_camera_path(
-            seen['points'], seen['keyframe'], seen['inliers'], size, lens
-        )
+        path, lens = _fit(clip, seen)
         chosen = choose_path(path, name, self.camera == 'rotating')
         if chosen is not None:  # frames before the first one were not tracked
             chosen = np.concatenate([static_path(people.first), chosen])
         # The focal length of a carried camera cannot be found from its images.
         return chosen, clip.lens if path.moves else lens
+
+
+def _tracker(interval: int) -> FrameObserver:
+    """Return the observer of the background in every few frames."""
+    from mmhot.chain.tracking.background import BackgroundTracker  # imports OpenCV
+
+    return BackgroundTracker(interval)
+
+
+def _look_again(footage: Footage, interval: int) -> Mapping[str, np.ndarray]:
+    """Track the background in every few frames of a video, which is read again."""
+    assert footage.look_again is not None
+    people = footage.people
+    total = len(people.people) - people.first
+    return footage.look_again(
+        _tracker(interval),
+        lambda done: footage.count(StabilizeCamera.part, done, total),
+    )
+
+
+def _find_motion(
+    clip: Clip2D, footage: Footage, seen: Mapping[str, np.ndarray]
+) -> CameraPath | None:
+    """Find out by a second pass over some frames whether the camera moves.
+
+    ``seen`` are the arrays of the sparse pass. Returns None if both passes do not agree
+    that it does. In frames that are closer, rotations explain more of a camera that
+    turns.
+    """
+    if len(footage.people.people) <= CameraLimits.min_second:
+        return None
+    first = _solve(clip, seen, clip.lens)
+    if not first.moves:
+        return None
+    seen = _look_again(footage, CameraLimits.second_interval)
+    if _solve(clip, seen, clip.lens).explains.mean() > first.explains.mean():
+        return None
+    path, _ = _fit(clip, seen)
+    return path if path.moves else None
+
+
+def _fit(
+    clip: Clip2D, seen: Mapping[str, np.ndarray]
+) -> tuple[CameraPath, Lens | None]:
+    """Fit rotation and zoom to the tracked background, and the lens if it is unknown.
+
+    ``seen`` are the arrays of :class:`mmhot.chain.tracking.background.BackgroundTracker`.
+    """
+    path = _solve(clip, seen, clip.lens)
+    # A camera that is static does not show its lens, and shots may differ.
+    if clip.lens is not None or clip.cuts or path.is_static:
+        return path, clip.lens
+    size = clip.width, clip.height
+    lens = find_lens(seen['points'], seen['keyframe'], size)
+    return (path, None) if lens is None else (_solve(clip, seen, lens), lens)
+
+
+def _solve(
+    clip: Clip2D, seen: Mapping[str, np.ndarray], lens: Lens | None
+) -> CameraPath:
+    """Fit rotation and zoom of a camera with a lens to the tracked background."""
+    size = clip.width, clip.height
+    return solve_camera_path(
+        seen['points'], seen['keyframe'], seen['inliers'], size, lens
+    )
 
 
 def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
@@ -136,13 +195,7 @@ def _is_static(clip: Clip2D, seen: Mapping[str, np.ndarray]) -> bool:
     in pixels and differences of edges (F,). If the camera only seems static, a line in
     the log says so.
     """
-    path = solve_camera_path(
-        seen['points'],
-        seen['keyframe'],
-        seen['inliers'],
-        (clip.width, clip.height),
-        clip.lens,
-    )
+    path = _solve(clip, seen, clip.lens)
     if shows_static(path, seen['keyframe']):
         return True
     if not seems_static(path, seen['moved'], _ankle_paths(clip)):

@@ -318,7 +318,7 @@ def test_auto_finds_cameras_that_turn(cuts, rotated, caplog):
     np.testing.assert_array_equal(path, expected)
     assert auto_lens == lens
     assert (lens is None) == bool(cuts)
-    assert readings == 2
+    assert readings == 3
     assert not caplog.text
     angle = np.degrees(np.linalg.norm(path[:, :3], axis=-1)).max()
     # the assumed lens of two shots has a wider angle of view
@@ -352,6 +352,12 @@ def test_carried_cameras_are_a_line(camera, caplog):
     [record] = caplog.records
     words = {'auto': 'the camera changes its place', 'rotating': 'a camera that turns'}
     assert record.getMessage().startswith(f'video.mp4: {words[camera]}')
+
+
+def test_a_carried_camera_is_not_searched_in_all_frames():
+    footage = Video(walking_video(np.outer(np.arange(40), (0.03, 0)))).seen(15)
+    assert solve_by('auto', footage) == (None, None)
+    assert {*footage.people.observed} == {'background-15', 'background-4'}
 
 
 def test_videos_that_cannot_be_read_again_have_no_path(caplog):
