@@ -5,48 +5,20 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from mmhot.chain.tracking.crossings import end_takeovers, uncross
+from mmhot.chain.tracking.linking import LinkLimits, link_tracklets
 from mmhot.chain.tracking.person_tracker import TrackedPerson, Tracker
-from mmhot.structures.clips_2d import Track2D, join_tracks
-from mmhot.structures.people import People, box_overlap, box_size
+from mmhot.structures.clips_2d import Track2D
+from mmhot.structures.people import People
 
-
-@dataclass(frozen=True)
-class LinkLimits:
-    """Limits of tracks, and of tracklets that are linked over an occlusion.
-
-    Two tracklets are extrapolated to the middle of the gap between them, and linked if
-    they meet there.
-    """
-
-    # Seconds of detections; shorter tracks are dropped. Higher values drop more false
-    # alarms, and more people who are seen briefly.
-    min_duration: float = 0.25
-    max_gap: float = 2.0  # longest occlusion, seconds; higher links more tracklets
-    # Seconds of detections; shorter tracklets have no reliable motion, and are only
-    # linked over a gap of ``max_short_gap``. Higher values link fewer.
-    min_length: float = 0.2
-    # Seconds; longest gap before or after a short tracklet. Higher values link more.
-    max_short_gap: float = 0.1
-    # Least overlap of the boxes before and after this gap, as a share of the smaller
-    # box. Higher values link fewer.
-    min_shared: float = 0.5
-    motion_span: float = 0.5  # seconds at a tracklet's end that give its velocity
-    # Person sizes; largest distance of the two extrapolations without an occlusion.
-    # Higher values link people who turn, bend or stop, and more wrong people.
-    max_distance: float = 0.3
-    # Person sizes per second of occlusion that are added to ``max_distance``
-    distance_per_second: float = 0.4
-    # Largest ratio of the person sizes on both sides. Higher values link more.
-    max_size_ratio: float = 1.5
-
-
-_LIMITS = LinkLimits()
+# Seconds of detections; shorter tracks are dropped. Higher values drop more false
+# alarms, and more people who are seen briefly.
+_MIN_DURATION = 0.25
 
 
 def track_clip(
@@ -98,7 +70,7 @@ def _track_shot(
     looks: dict[str, np.ndarray] | None,
 ) -> list[Track2D]:
     """Track the people in the frames of one shot; see :func:`track_clip`."""
-    tracker = Tracker(fps, _LIMITS.max_gap)
+    tracker = Tracker(fps, LinkLimits.max_gap)
     detections: dict[TrackedPerson, list[tuple[int, People, int]]] = {}
     for index, frame in enumerate(people, first):
         for person in tracker.update(frame, index):
@@ -108,7 +80,7 @@ def _track_shot(
     # frame are ordered by it.
     tracklets = [make_track(x[0][2], x) for x in detections.values()]
     tracks = link_tracklets(tracklets, fps)
-    usual = math.ceil(_LIMITS.min_duration * fps)
+    usual = math.ceil(_MIN_DURATION * fps)
     least = max(1, min(usual, len(people) // 2))  # shorter in very short shots
     tracks = [track for track in tracks if len(track.frames) >= least]
     if looks is None:
@@ -133,78 +105,3 @@ def make_track(number: int, detections: list[tuple[int, People, int]]) -> Track2
     )
     frames = np.array([index for index, _, _ in detections], np.int64)
     return Track2D(number, frames, keypoints, scores, boxes)
-
-
-def link_tracklets(tracklets: list[Track2D], fps: float) -> list[Track2D]:
-    """Link tracklets where one continues another, the best fit first.
-
-    Args:
-        tracklets (list[Track2D]): Tracklets with boxes, of one shot.
-        fps (float): Frames per second.
-
-    Returns:
-        list[Track2D]: Tracks; a linked one has the number of its first tracklet.
-    """
-    left = dict(enumerate(tracklets))
-    longest = _LIMITS.max_gap * fps
-    misfits: dict[tuple[int, int], float] = {}
-    while left:
-        numbers, tracks = zip(*left.items(), strict=True)
-        starts, ends = np.array([[x.frames[0], x.frames[-1]] for x in tracks]).T
-        gaps = starts - ends[:, None]
-        for row, column in np.argwhere((gaps > 0) & (gaps <= longest)):
-            pair = numbers[row], numbers[column]
-            if pair not in misfits:
-                misfits[pair] = _misfit(tracks[row], tracks[column], fps)
-        best = min(misfits, key=lambda pair: (misfits[pair], pair), default=None)
-        if best is None or misfits[best] >= 1:
-            break
-        left[best[0]] = join_tracks((left[best[0]], left.pop(best[1])))
-        misfits = {x: y for x, y in misfits.items() if not {*best} & {*x}}
-    return list(left.values())
-
-
-def _misfit(before: Track2D, after: Track2D, fps: float) -> float:
-    """Measure how badly one tracklet continues another; from 1 on they stay apart.
-
-    This is the distance of both extrapolations over the largest one allowed. Short
-    tracklets have no reliable motion, and are compared by the overlap of their boxes.
-    """
-    lengths = np.array([len(before.frames), len(after.frames)])
-    too_short = lengths < _LIMITS.min_length * fps
-    gap = after.frames[0] - before.frames[-1]
-    if too_short.any():
-        if too_short.all() or gap > max(1, _LIMITS.max_short_gap * fps):
-            return np.inf
-        shared = box_overlap(before.boxes[-1], after.boxes[0])
-        return float((1 - shared) / (1 - _LIMITS.min_shared))
-    span = _LIMITS.motion_span * fps
-    center, speed, size = _motion(before.frames[::-1], before.boxes[::-1], span)
-    next_center, next_speed, next_size = _motion(after.frames, after.boxes, span)
-    if max(size, next_size) > _LIMITS.max_size_ratio * min(size, next_size):
-        return np.inf
-    # Both are extrapolated to the middle of the gap.
-    ahead = center + gap / 2 * speed
-    back = next_center - gap / 2 * next_speed
-    allowed = _LIMITS.max_distance + _LIMITS.distance_per_second * gap / fps
-    return float(np.linalg.norm(ahead - back) / (allowed * (size + next_size) / 2))
-
-
-def _motion(
-    frames: np.ndarray, boxes: np.ndarray, span: float
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Estimate the motion in the first of the frames (T,), which may be reversed.
-
-    Boxes (T, 4) within ``span`` frames are used. Returns the center of the first box
-    (2,) in pixels, the velocity (2,) in pixels per frame, and the person's size in
-    pixels.
-    """
-    near = abs(frames - frames[0]) <= max(1, span)
-    frames = frames[near]
-    boxes = boxes[near].astype(np.float64)
-    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
-    size = float(box_size(boxes).mean())
-    velocity = np.zeros(2)
-    if len(frames) >= 3:
-        velocity, _ = np.polyfit(frames - frames[0], centers, 1)
-    return centers[0], velocity, size

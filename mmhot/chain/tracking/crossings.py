@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmhot.chain.tracking.appearance import average_looks, look_distances, looks_of
+from mmhot.chain.tracking.linking import misfit
 from mmhot.structures.clips_2d import Track2D, join_tracks
 from mmhot.structures.people import box_overlap, box_size
 
@@ -34,6 +35,9 @@ class CrossingLimits:
     # IDs are exchanged only if that lowers the appearance distance by this per person,
     # too. Higher values exchange fewer.
     min_gain: float = 0.05
+    # Seconds before and after a slide; people who pass behind objects have other colors
+    # for a shorter time. 1.5 to 12, and changes from 0.15, split no track of 13 videos.
+    long_look: float = 6.0
     # A track changes to another person in a meeting if its appearance before and after
     # differs by more than this, and its box jumps. People behind objects reach 0.3
     # without a jump. Higher values end fewer tracks.
@@ -97,7 +101,9 @@ def uncross(
 def end_takeovers(
     tracks: list[Track2D], looks: dict[str, np.ndarray], fps: float
 ) -> list[Track2D]:
-    """Split tracks that continue on another person after a meeting.
+    """Split tracks that continue on another person.
+
+    This happens in a meeting, or where a track slides to somebody who was not found.
 
     Args:
         tracks (list[Track2D]): Tracks with boxes, of one shot.
@@ -108,11 +114,10 @@ def end_takeovers(
     Returns:
         list[Track2D]: The tracks. Both parts of a split one have its number.
     """
-    span = _LIMITS.look_seconds * fps
     ended = []
     for track in tracks:
         others = [other for other in tracks if other is not track]
-        while (start := _find_takeover(track, others, looks, span)) is not None:
+        while (start := _find_takeover(track, others, looks, fps)) is not None:
             ended.append(track.take(track.frames < start))
             track = track.take(track.frames >= start)
         ended.append(track)
@@ -123,13 +128,14 @@ def _find_takeover(
     track: Track2D,
     others: list[Track2D],
     looks: dict[str, np.ndarray],
-    span: float,
+    fps: float,
 ) -> int | None:
     """Find the frame in which a track moves over to another person, or None.
 
-    There the track meets another one, its box jumps, and its appearance in ``span``
-    frames before and after differs.
+    There its appearance before and after differs, and it meets another track while its
+    box jumps, or it slides: its parts do not continue each other.
     """
+    span = _LIMITS.look_seconds * fps
     frames = track.frames
     boxes = track.boxes
     meets = np.zeros(len(frames), bool)
@@ -147,15 +153,30 @@ def _find_takeover(
         around = (frames > last - span / 2) & (frames <= first)
         between = np.flatnonzero((frames > last) & (frames <= first))
         jump = between[steps[between].argmax()]
-        if not meets[around].any() or steps[jump] <= least:
-            continue
-        before = values[(times <= last) & (times >= last - span)]
-        after = values[(times >= first) & (times <= first + span)]
-        pair = np.stack([average_looks(x, _LIMITS.min_looks) for x in (before, after)])
-        distance = look_distances(pair[:1], pair[1:])[0, 0]
-        if distance > _LIMITS.min_change:
+        jumps = meets[around].any() and steps[jump] > least
+        distance = _change_of(times, values, (last, first), span)
+        if not jumps and distance > _LIMITS.min_change:
+            distance = _change_of(times, values, (last, first), _LIMITS.long_look * fps)
+            parts = track.take(frames <= last), track.take(frames >= first)
+            jumps = misfit(*parts, fps) >= 1
+        if jumps and distance > _LIMITS.min_change:
             changes[int(frames[jump])] = distance
     return max(changes, key=lambda frame: changes[frame], default=None)
+
+
+def _change_of(
+    times: np.ndarray, values: np.ndarray, gap: tuple[int, int], span: float
+) -> float:
+    """Compare the appearance of a track before and after a gap between two frames.
+
+    Descriptions ``values`` (M, 4, B) in frames ``times`` (M,) count up to ``span``
+    frames away. Returns the distance, NaN if it is not known.
+    """
+    last, first = gap
+    before = values[(times <= last) & (times >= last - span)]
+    after = values[(times >= first) & (times <= first + span)]
+    pair = np.stack([average_looks(x, _LIMITS.min_looks) for x in (before, after)])
+    return float(look_distances(pair[:1], pair[1:])[0, 0])
 
 
 def _meetings(tracks: list[Track2D]) -> list[_Meeting]:

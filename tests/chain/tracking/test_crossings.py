@@ -94,3 +94,23 @@ def test_tracks_that_go_on_with_another_person_whom_they_met_end(met, tracks):
     assert len(found) == tracks + 1
     starts = sorted(int(track.frames[0]) for track in found)
     assert starts == ([0, 0, 50] if met else [0, 0])
+
+
+@pytest.mark.parametrize(
+    ('way', 'changed', 'parts'),
+    [(40, 200, 2), (0, 200, 1), (40, 66, 1)],
+    ids=['another person', 'turns in place', 'passes behind something'],
+)
+def test_tracks_that_slide_to_another_person_end(way, changed, parts):
+    """Colors differ from frame 50 on, when the box slides aside within 5 frames."""
+    frames = np.arange(200)
+    boxes = np.zeros((200, 4)) + (100, 50, 140, 150)
+    boxes[:, ::2] += way * ((frames[:, None] - 49) / 5).clip(0, 1)
+    track = Track2D(0, frames, *np.zeros((2, 200, 1)), boxes)
+    values = np.zeros((40, 4, 10))
+    is_other = (frames[::5] >= 50) & (frames[::5] < changed)
+    values[np.arange(40), :, is_other.astype(int)] = 1
+    looks = dict(frames=frames[::5], boxes=boxes[::5], values=values)
+    found = end_takeovers([track], looks, FPS)
+    assert len(found) == parts
+    assert all(50 <= part.frames[0] <= 54 for part in found[1:])
