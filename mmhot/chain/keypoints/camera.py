@@ -130,7 +130,11 @@ def _tracker(interval: int) -> FrameObserver:
 
 
 def _look_again(footage: Footage, interval: int) -> Mapping[str, np.ndarray]:
-    """Track the background in every few frames of a video, which is read again."""
+    """Track the background in every few frames of a video, which is read again.
+
+    Returns arrays such as points (F, N, 4) in pixels, see
+    :class:`mmhot.chain.tracking.background.BackgroundTracker`.
+    """
     assert footage.look_again is not None
     people = footage.people
     total = len(people.people) - people.first
@@ -145,9 +149,9 @@ def _find_motion(
 ) -> CameraPath | None:
     """Find out by a second pass over some frames whether the camera moves.
 
-    ``seen`` are the arrays of the sparse pass. Returns None if both passes do not agree
-    that it does. In frames that are closer, rotations explain more of a camera that
-    turns.
+    ``seen`` are the arrays of the sparse pass, such as points (F, N, 4) in pixels.
+    Returns None if both passes do not agree that it does. In frames that are closer,
+    rotations explain more of a camera that turns.
     """
     if len(footage.people.people) <= CameraLimits.min_second:
         return None
@@ -166,7 +170,7 @@ def _fit(
 ) -> tuple[CameraPath, Lens | None]:
     """Fit rotation and zoom to the tracked background, and the lens if it is unknown.
 
-    ``seen`` are the arrays of :class:`mmhot.chain.tracking.background.BackgroundTracker`.
+    ``seen`` are the arrays of :func:`_look_again`, such as points (F, N, 4) in pixels.
     """
     path = _solve(clip, seen, clip.lens)
     # A camera that is static does not show its lens, and shots may differ.
@@ -180,7 +184,7 @@ def _fit(
 def _solve(
     clip: Clip2D, seen: Mapping[str, np.ndarray], lens: Lens | None
 ) -> CameraPath:
-    """Fit rotation and zoom of a camera with a lens to the tracked background."""
+    """Fit rotation and zoom of a camera with a lens to points (F, N, 4) in pixels."""
     size = clip.width, clip.height
     return solve_camera_path(
         seen['points'], seen['keyframe'], seen['inliers'], size, lens

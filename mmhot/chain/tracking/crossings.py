@@ -103,7 +103,7 @@ def end_takeovers(
 ) -> list[Track2D]:
     """Split tracks that continue on another person.
 
-    This happens in a meeting, or where a track slides to somebody who was not found.
+    This happens in a meeting, or where a track slides to a person who was not found.
 
     Args:
         tracks (list[Track2D]): Tracks with boxes, of one shot.

@@ -111,9 +111,9 @@ def seen_in(turn, people=None, **changes):
     return Footage(frames, ClipPeople(people, skeleton='coco-17', **changes))
 
 
-@pytest.mark.parametrize('turn', [90, 180, 270])
-def test_a_turned_video_of_a_walk_is_turned_back(turn, caplog):
-    assert find_turn(seen_in(turn), Models(way=60)) == turn
+@pytest.mark.parametrize(('turn', 'way'), [(90, 60), (180, 60), (270, 60), (180, 0)])
+def test_turned_videos_of_people_who_walk_or_are_upside_down(turn, way, caplog):
+    assert find_turn(seen_in(turn), Models(way)) == turn
     assert f'frames are turned by {turn} degrees' in caplog.text
 
 
@@ -131,6 +131,12 @@ def test_who_walks_on_hands_is_not_turned(caplog):
 
 def test_upright_videos_are_not_examined():
     assert find_turn(seen_in(90, make_person()), models=None) == 0
+
+
+def test_close_ups_are_not_examined():
+    person = make_person()
+    person.scores[:, 11:] = 0.1  # hips and legs are not seen
+    assert find_turn(seen_in(90, person), models=None) == 0
 
 
 def test_videos_in_which_people_stand_at_first_are_not_examined():
