@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.models.tokens.host import Host
+from mmhot.models.lifters.host import Host
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.cost import count_cost
 from tools.runner import merge_options

@@ -1,3 +1,1 @@
-"""Models, losses and their parts; importing this package registers them."""
-
-from mmhot.models import gtpt, lifters, tokens  # noqa: F401 registers
+"""Models, losses and their parts; :mod:`mmhot.plugin` registers them."""

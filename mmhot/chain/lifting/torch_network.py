@@ -17,7 +17,7 @@ from mmhot.deploy.half_precision import half_precision, move_to_device
 from mmhot.errors import ArgumentError, escape
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.lifters.estimator import SequencePoseLifter
-from mmhot.models.tokens.host import Host
+from mmhot.models.lifters.host import Host
 from mmhot.weights.load_lifter import lifter_skeleton, load_lifter
 from mmhot.weights.loading import fingerprint
 from mmhot.weights.names import Model

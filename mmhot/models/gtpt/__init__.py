@@ -13,11 +13,3 @@ The paper's terms and ours, with B images, G groups and C channels:
 * multi-head group attention (MHGA): :class:`GroupAttention`
 * Global Perceived loss: :class:`GTPTLoss` of the *pruned* and the *entire* pass
 """
-
-from mmhot.models.gtpt.attention import GroupAttention
-from mmhot.models.gtpt.group_head import GroupRTMCCHead
-from mmhot.models.gtpt.head import GTPTHead
-from mmhot.models.gtpt.losses import GTPTLoss
-from mmhot.models.gtpt.stem import GTPTStem
-
-__all__ = ['GTPTHead', 'GTPTLoss', 'GTPTStem', 'GroupAttention', 'GroupRTMCCHead']

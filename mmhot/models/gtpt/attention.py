@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.gtpt.groups import KeypointGroups
@@ -11,7 +10,6 @@ from mmhot.models.layers.blocks import MLP
 from mmhot.models.tokens.selection import gather_tokens
 
 
-@MODELS.register_module()
 class GroupAttention(nn.Module):
     """Multi-head group attention (MHGA), also usable in other heads.
 

@@ -1,1 +1,1 @@
-"""Layers shared by several models; they depend on PyTorch and MMCV alone."""
+"""Layers shared by several models; they depend on PyTorch alone."""

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention
@@ -34,6 +33,27 @@ class MLP(nn.Module):
         """Map ``(..., C)`` to ``(..., C)``."""
         x = self.drop(self.act(self.fc1(x)))
         return self.drop(self.fc2(x))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training, samples lose a residual branch at random.
+
+    Args:
+        drop_prob (float): Probability that a sample loses it.
+    """
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Replace samples ``(B, ...)`` by zeros, and scale the others."""
+        if not self.training or self.drop_prob == 0:
+            return x
+        keep_prob = 1 - self.drop_prob
+        shape = len(x), *[1] * (x.ndim - 1)
+        kept = (keep_prob + torch.rand(shape, dtype=x.dtype, device=x.device)).floor()
+        return x.div(keep_prob) * kept
 
 
 class ResidualMLP(nn.Module):

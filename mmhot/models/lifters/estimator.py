@@ -14,14 +14,13 @@ from torch import Tensor, nn
 from mmhot.errors import ArgumentError, require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import check_windows
+from mmhot.models.lifters.host import Host, PrunedFeatures
 from mmhot.models.lifters.pose_head import (
     TARGETS,
     Features,
     PoseLiftingHead,
     kept_frames,
 )
-from mmhot.models.tokens.host import Host
-from mmhot.models.tokens.recoverers import PrunedFeatures
 
 
 @MODELS.register_module()

@@ -8,13 +8,13 @@ convolutions over limbs are linear layers over a limb's joints.
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, check_heads
 from mmhot.models.layers.blocks import (
+    DropPath,
     PositionTable,
     ResidualMLP,
     build_blocks,

@@ -9,18 +9,18 @@ published for this host; here it runs before the last normalizations.
 from typing import Any
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, CrossAttention, received_attention
 from mmhot.models.layers.blocks import (
+    DropPath,
     PositionTable,
     ResidualMLP,
     TransformerBlock,
     build_blocks,
 )
-from mmhot.models.tokens.host import Host
+from mmhot.models.lifters.host import Host
 
 NUM_HYPOTHESES = 3
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmhot.models.layers.attention import received_attention
 from mmhot.models.layers.blocks import PositionTable, TransformerBlock, build_blocks
-from mmhot.models.tokens.host import Host
+from mmhot.models.lifters.host import Host
 from mmhot.models.tokens.selection import spread_frames
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mmhot.models.layers.attention import Attention, received_attention
 from mmhot.models.layers.blocks import MLP, PositionTable, fuse_streams
 from mmhot.models.lifters.graph_conv import KeypointGraphConv, SimilarFrameGraphConv
-from mmhot.models.tokens.host import Host
+from mmhot.models.lifters.host import Host
 from mmhot.models.tokens.selection import spread_frames
 from mmhot.skeletons.joints import Skeleton, configured_skeleton
 

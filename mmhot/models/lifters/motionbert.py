@@ -9,13 +9,12 @@ are named as in MMPose's ``DSTFormer``, so that its weights load unchanged. Unli
 from typing import Any
 
 import torch
-from mmcv.cnn.bricks import DropPath
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import Attention, received_attention
-from mmhot.models.layers.blocks import build_blocks, fuse_streams
-from mmhot.models.tokens.host import Host
+from mmhot.models.layers.blocks import DropPath, build_blocks, fuse_streams
+from mmhot.models.lifters.host import Host
 
 
 class SpaceTimeBlock(nn.Module):

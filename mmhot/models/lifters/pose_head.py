@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmhot.errors import require_choice
 from mmhot.geometry.keypoint_arrays import mirror_poses
 from mmhot.models.layers.blocks import full_precision
-from mmhot.models.tokens.recoverers import PrunedFeatures
+from mmhot.models.lifters.host import PrunedFeatures
 from mmhot.models.tokens.selection import gather_tokens
 
 Features: TypeAlias = Tensor | PrunedFeatures

@@ -19,8 +19,7 @@ from mmpose.utils.typing import OptSampleList
 from torch import Tensor, nn
 
 from mmhot.errors import require_choice
-from mmhot.models.tokens.host import Host
-from mmhot.models.tokens.recoverers import PrunedFeatures
+from mmhot.models.lifters.host import Host, PrunedFeatures
 
 
 class ProjectionHead(nn.Module):

@@ -6,24 +6,30 @@ code, evaluation adds no noise, distances are exactly symmetric, and ties betwee
 are broken by the lower index.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise
+from numbers import Integral
+from typing import Any, NamedTuple
 
 import torch
-from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmhot.errors import ArgumentError
 from mmhot.models.tokens.selection import (
     keep_highest,
     pairwise_distances,
     spread_frames,
 )
 
+Keep = int | Sequence[int]
+"""Frames to keep: one number, or one for each pruner."""
+
 
 class Frames(NamedTuple):
     """Input of a pruner: the frames that are left."""
 
     features: Tensor  # features of each frame, (B, T, F)
-    poses: Tensor  # input of the backbone, (B, T, K, C)
+    poses: Tensor | None  # input of the backbone, (B, T, K, C); None if not known
     # Attention that each frame receives in the last temporal block, (B, T). None unless
     # the pruner sets `reads_attention`.
     received: Tensor | None
@@ -33,8 +39,9 @@ class Frames(NamedTuple):
 class Pruner(nn.Module):
     """Base class of pruners (H2OT's TPM): keep the frames with the highest scores.
 
-    A subclass implements :meth:`score` and is registered in ``MODELS``. It sets
-    ``reads_attention`` if it needs ``Frames.received``.
+    A subclass implements :meth:`score`. It sets ``reads_attention`` if it needs
+    ``Frames.received``. A pruner with parameters also implements :meth:`weigh`: it
+    learns by the gradients of the weights, as indices have none.
 
     Args:
         num_keep (int): Frames to keep.
@@ -50,8 +57,14 @@ class Pruner(nn.Module):
         self.depth = depth
         self.keep_center = keep_center
 
-    @torch.no_grad()
-    def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
+    @property
+    def is_learned(self) -> bool:
+        """Whether kept tokens are multiplied by weights, which have gradients."""
+        return type(self).weigh is not Pruner.weigh
+
+    def forward(
+        self, frames: Frames, num_keep: int | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Choose frames by score.
 
         Args:
@@ -59,19 +72,24 @@ class Pruner(nn.Module):
             num_keep (int, optional): Frames to keep, instead of the constructor's.
 
         Returns:
-            Tensor: Sorted indices, (B, num_keep).
+            tuple[Tensor, Tensor | None]: Sorted indices, (B, num_keep), and the weights
+            of all frames, (B, T), if the pruner has weights.
         """
         scores = self.score(frames)
+        weights = self.weigh(scores)
         if self.keep_center:
             scores = scores.scatter(1, frames.center[:, None], torch.inf)
-        return keep_highest(scores, num_keep or self.num_keep)
+        return keep_highest(scores.detach(), num_keep or self.num_keep), weights
 
     def score(self, frames: Frames) -> Tensor:
         """Score each frame, (B, T); frames with higher scores are kept."""
         raise NotImplementedError
 
+    def weigh(self, scores: Tensor) -> Tensor | None:
+        """Map scores (B, T) to weights by which kept tokens are multiplied, (B, T)."""
+        return None
 
-@MODELS.register_module()
+
 class ClusterPruner(Pruner):
     """Token pruning cluster (TPC): density-peak clustering of frame features.
 
@@ -135,7 +153,6 @@ class ClusterPruner(Pruner):
         return distance.where(denser, farthest).amin(-1)
 
 
-@MODELS.register_module()
 class AttentionPruner(Pruner):
     """Token pruning attention (TPA): frames that receive the most attention."""
 
@@ -146,32 +163,116 @@ class AttentionPruner(Pruner):
         return frames.received
 
 
-@MODELS.register_module()
 class MotionPruner(Pruner):
     """Token pruning motion (TPMo): frames with the largest motion of the 2D input."""
 
     def score(self, frames: Frames) -> Tensor:
         """Sum the motion of keypoints since the last frame, 0 for the first, (B, T)."""
+        if frames.poses is None:
+            raise ValueError('MotionPruner needs the input poses, (B, T, K, C)')
         motion = frames.poses[..., :2].diff(dim=1).abs().sum((2, 3))
         return torch.cat([torch.zeros_like(motion[:, :1]), motion], dim=1)
 
 
-@MODELS.register_module()
 class UniformPruner(Pruner):
     """Token pruning sampling (TPS): frames at equal distances, both ends included.
 
     With ``keep_center`` the center frame replaces the nearest sample.
     """
 
-    @torch.no_grad()
-    def forward(self, frames: Frames, num_keep: int | None = None) -> Tensor:
+    def forward(
+        self, frames: Frames, num_keep: int | None = None
+    ) -> tuple[Tensor, None]:
         """Choose frames, (B, num_keep); see :class:`Pruner`."""
         batch, num_frames = frames.features.shape[:2]
         device = frames.features.device
         index = spread_frames(num_frames, num_keep or self.num_keep, device)
         index = index.expand(batch, -1)
         if not self.keep_center:
-            return index
+            return index, None
         center = frames.center[:, None]
         nearest = (index - center).abs().argmin(1, keepdim=True)
-        return index.scatter(1, nearest, center)
+        return index.scatter(1, nearest, center), None
+
+
+def check_pruners(pruners: Sequence[Pruner], num_frames: int, layers: range) -> None:
+    """Check that pruners fit each other and their host.
+
+    Args:
+        pruners (Sequence[Pruner]): Pruners, from shallow to deep.
+        num_frames (int): Frames ``T`` of a window.
+        layers (range): Layers before which frames can be pruned.
+
+    Raises:
+        ValueError: If they do not fit, or have parameters that would not be trained.
+    """
+    for pruner in pruners:
+        name = type(pruner).__name__
+        first = max(layers.start, int(pruner.reads_attention))
+        if pruner.depth not in range(first, layers.stop):
+            raise ValueError(
+                f'depth of {name}, the layer before which it prunes, must be from '
+                f'{first} to {layers.stop - 1}, got {pruner.depth}'
+            )
+        if any(True for _ in pruner.parameters()) and not pruner.is_learned:
+            raise ValueError(
+                f'the parameters of {name} would not be trained: implement weigh, '
+                'whose weights bring them gradients'
+            )
+    depths = [pruner.depth for pruner in pruners]
+    if any(first >= second for first, second in pairwise(depths)):
+        raise ValueError(f'depth must rise from pruner to pruner, got {depths}')
+    count_kept(pruners, None, num_frames)
+
+
+def count_kept(
+    pruners: Sequence[Any],
+    keep: Keep | None,
+    num_frames: int,
+    fixed_lengths: bool = False,
+) -> list[int]:
+    """Return how many frames each pruner keeps.
+
+    Args:
+        pruners (Sequence[Pruner]): Pruners, from shallow to deep.
+        keep (int or Sequence[int], optional): Numbers instead of their ``num_keep``.
+        num_frames (int): Frames ``T`` of the window.
+        fixed_lengths (bool): Whether numbers must be ``num_keep``.
+
+    Raises:
+        ValueError: If the numbers do not fit the pruners or the window.
+    """
+    built = [pruner.num_keep for pruner in pruners]
+    if keep is None:
+        return _check_counts(built, num_frames, 'num_keep')
+    if not built:
+        raise ArgumentError('{keep=%r} needs a pruner, and this model has none', keep)
+    keeps = list(keep) if isinstance(keep, Sequence) else [keep]
+    if len(keeps) != len(built):
+        raise ArgumentError(
+            '{keep} must be one number for each pruner (%s), got %r', len(built), keep
+        )
+    if fixed_lengths and keeps != built:
+        raise ArgumentError(
+            '{keep=%r} is not possible: the layers of this model are built for %s '
+            'kept frames',
+            keep,
+            ', '.join(map(str, built)),
+        )
+    return _check_counts(keeps, num_frames, 'keep')
+
+
+def _check_counts(keeps: Sequence[Any], num_frames: int, name: str) -> list[int]:
+    """Return counts of kept frames; raise unless they fall, from ``T`` or less to 1."""
+    most = num_frames
+    for keep in keeps:
+        is_count = isinstance(keep, Integral) and not isinstance(keep, bool)
+        if not (is_count and 1 <= keep <= most):
+            raise ArgumentError(
+                f'{{{name}}} must be from 1 to %s, got %r for %s frames',
+                most,
+                keep,
+                num_frames,
+            )
+        most = keep - 1
+    return [int(keep) for keep in keeps]

@@ -1,10 +1,8 @@
-"""Recoverers of tokens and of poses of pruned frames, and features of kept frames."""
+"""Recoverers of tokens and of poses of pruned frames."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import torch
-from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmhot.models.layers.attention import CrossAttention
@@ -57,48 +55,6 @@ class PoseRecoverer(nn.Module, ABC):
         """
 
 
-class PrunedFeatures(NamedTuple):
-    """Output of a backbone with a pruner."""
-
-    feats: Tensor  # features of all frames, or of the kept ones, (B, T', K, C)
-    kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each pruner keeps, (B, t)
-    num_frames: int  # frames T of the input
-    frames: Tensor | None  # indices of frames with final poses, (B, t); None if all
-    # Recoverer of the poses of all frames, which runs after the head. None if tokens
-    # were recovered before it, or frames are dropped.
-    recoverer: PoseRecoverer | None
-
-    @property
-    def kept(self) -> Tensor:
-        """Indices of the frames that passed through all layers, (B, t)."""
-        return self.kept_by_pruner[-1]
-
-    def recover(self, poses: Tensor) -> Tensor:
-        """Recover the poses of all frames if a recoverer is left to run.
-
-        Args:
-            poses (Tensor): Poses that the head regressed, (B, T', K, 3).
-
-        Returns:
-            Tensor: Poses of all frames, (B, T, K, 3), or the same poses.
-        """
-        if self.recoverer is None:
-            return poses
-        return self.recoverer(poses, self.kept, self.num_frames)
-
-    def chunk(self, count: int) -> list['PrunedFeatures']:
-        """Split the batch into equal parts.
-
-        ``frames`` is not split, so it must be None: no frame is dropped.
-        """
-        kept = zip(*(index.chunk(count) for index in self.kept_by_pruner), strict=True)
-        return [
-            self._replace(feats=feats, kept_by_pruner=part)
-            for feats, part in zip(self.feats.chunk(count), kept, strict=True)
-        ]
-
-
-@MODELS.register_module()
 class AttentionRecoverer(TokenRecoverer):
     """Token recovering attention (TRA): a learned query for every frame.
 
@@ -164,7 +120,6 @@ class AttentionRecoverer(TokenRecoverer):
         return (queries + self.attention(queries, x, x)).movedim(-2, 1).contiguous()
 
 
-@MODELS.register_module()
 class TimedAttentionRecoverer(AttentionRecoverer):
     """TRA that knows the times of the kept frames, and starts as an interpolation.
 
@@ -208,7 +163,6 @@ class TimedAttentionRecoverer(AttentionRecoverer):
         )
 
 
-@MODELS.register_module()
 class InterpolationRecoverer(PoseRecoverer):
     """Token recovering interpolation (TRI): interpolate poses between kept frames.
 

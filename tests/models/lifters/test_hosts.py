@@ -84,7 +84,7 @@ def test_attention_pruner_keeps_frames_of_highest_attention(host):
     model = build_lifter(host, 'AttentionPruner', TRA)
     seen = []
     model.backbone.hourglass.pruners[0].register_forward_hook(
-        lambda _, args, kept: seen.append((args[0].received, kept))
+        lambda _, args, kept: seen.append((args[0].received, kept[0]))
     )
     model(windows())
     ((received, kept),) = seen

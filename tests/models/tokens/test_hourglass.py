@@ -5,9 +5,10 @@ import torch
 from hosts import PRUNERS
 from torch import nn
 
-from mmhot.models.tokens import hourglass
+from mmhot.models.tokens import pruners
 from mmhot.models.tokens.hourglass import Hourglass
 from mmhot.models.tokens.recoverers import (
+    AttentionRecoverer,
     InterpolationRecoverer,
     TimedAttentionRecoverer,
 )
@@ -28,23 +29,22 @@ class WatchedLayer(nn.Module):
 
 
 def run(hourglass, x, poses=None, **options):
-    """Run a host of plain layers."""
+    """Run a host of plain layers: tokens, and the frames that each pruner kept."""
     layers = [WatchedLayer() for _ in range(hourglass.num_layers)]
     poses = x[..., :2] if poses is None else poses
-    x, stages = hourglass(x, layers, lambda x: x.mean(2), poses, **options)
-    return hourglass.recover(x, stages, poses.shape[1])
+    return hourglass(x, layers, lambda x: x.mean(2), poses, **options)
 
 
-def build(*pruners, recoverer=None, num_frames=27, **options):
-    pruners = [dict(type=kind, num_keep=keep, depth=at) for kind, keep, at in pruners]
-    return Hourglass(num_frames, 4, 8, pruners or None, recoverer, 2, **options)
+def build(*stages, recoverer=None, num_frames=27):
+    parts = [getattr(pruners, kind)(keep, at) for kind, keep, at in stages]
+    return Hourglass(num_frames, 4, parts, recoverer)
 
 
 @pytest.mark.parametrize('kind', PRUNERS)
 def test_second_pruner_chooses_among_the_kept_frames(kind):
     hourglass = build((kind, 13, 1), (kind, 5, 3))
     assert hourglass.lengths == [27, 13, 13, 5]
-    first, second = run(hourglass, torch.randn(2, 27, 4, 8)).kept_by_pruner
+    _, (first, second) = run(hourglass, torch.randn(2, 27, 4, 8))
     assert (first.shape, second.shape) == ((2, 13), (2, 5))
     for before, after in zip(first.tolist(), second.tolist(), strict=True):
         assert set(after) < set(before)
@@ -55,8 +55,8 @@ def test_given_frames_are_kept_instead():
     hourglass = build(('ClusterPruner', 9, 1), ('UniformPruner', 3, 2))
     first = torch.tensor([[0, 5, 6, 20, 26], [1, 2, 3, 4, 5]])
     second = first[:, [0, 2]]
-    feats = run(hourglass, torch.randn(2, 27, 4, 8), kept=(first, second))
-    torch.testing.assert_close(feats.kept_by_pruner, (first, second))
+    _, kept = run(hourglass, torch.randn(2, 27, 4, 8), kept=(first, second))
+    torch.testing.assert_close(kept, (first, second))
 
 
 @pytest.mark.parametrize('keep', [9.0, '9', True, 0, 28, [5, 3]])
@@ -67,15 +67,13 @@ def test_invalid_keep_counts_are_refused(keep):
 
 
 def test_keep_count_changes_after_building():
-    hourglass = build(
-        ('ClusterPruner', 9, 1), recoverer=dict(type='AttentionRecoverer')
-    )
+    hourglass = build(('ClusterPruner', 9, 1), recoverer=AttentionRecoverer(27, 8))
     nn.init.normal_(hourglass.slot_embeddings[0])
-    feats = run(hourglass, torch.randn(2, 27, 4, 8), keep=5)
-    assert feats.kept.shape == (2, 5)
-    assert feats.feats.shape == (2, 27, 4, 8)
+    x, (kept,) = run(hourglass, torch.randn(2, 27, 4, 8), keep=5)
+    assert kept.shape == (2, 5)
+    assert x.shape == (2, 5, 4, 8)
     # every second of nine places in time is left
-    stretched = hourglass._embed_slots(torch.zeros(1, 5, 4, 8), 0)[0, :, 0]
+    stretched = hourglass.keep_slots(0, torch.zeros(1, 27, 4, 8), kept[:1])[0, :, 0]
     torch.testing.assert_close(stretched, hourglass.slot_embeddings[0][::2])
 
 
@@ -83,13 +81,12 @@ def test_keep_count_changes_after_building():
 @pytest.mark.parametrize('keep', [27, 9])
 def test_sine_start_attends_to_nearby_kept_frames(keep):
     torch.manual_seed(0)
-    recoverer = dict(type='AttentionRecoverer', sine_start=True)
-    pruner = dict(type='UniformPruner', num_keep=keep, depth=1)
-    hourglass = Hourglass(27, 4, 64, pruner, recoverer)
+    recoverer = AttentionRecoverer(27, 64, sine_start=True)
+    hourglass = build(('UniformPruner', keep, 1), recoverer=recoverer)
     attention = hourglass.recoverer.attention
     q = attention.query(hourglass.recoverer.queries)
     k = attention.key(hourglass.slot_embeddings[0])
-    (kept,) = run(hourglass, torch.zeros(1, 27, 4, 64)).kept
+    _, ((kept,),) = run(hourglass, torch.zeros(1, 27, 4, 64))
     nearest = (torch.arange(27)[:, None] - kept).abs()
     chosen = (q @ k.T).argmax(1)
     distance = nearest.gather(1, chosen[:, None])[:, 0] - nearest.min(1).values
@@ -113,44 +110,8 @@ def test_times_start_as_a_mean_of_neighbors(kept, most):
     assert (found - tokens).std() < most * change
 
 
-def test_weights_of_another_keep_count_are_resampled(monkeypatch):
-    said = []
-    monkeypatch.setattr(hourglass, 'print_log', lambda text, _: said.append(text))
-    trained, fewer = (
-        build(('ClusterPruner', keep, 1), recoverer=dict(type='AttentionRecoverer'))
-        for keep in (9, 5)
-    )
-    nn.init.normal_(trained.slot_embeddings[0])
-    weights = trained.state_dict()
-    fewer.load_state_dict(weights)
-    torch.testing.assert_close(
-        fewer.slot_embeddings[0], trained.slot_embeddings[0][::2]
-    )
-    x = torch.randn(2, 27, 4, 8)
-    torch.testing.assert_close(run(fewer, x).feats, run(trained, x, keep=5).feats)
-    assert said == ['slot_embeddings.0: 9 slots resampled to the 5 kept frames']
-    # the checkpoint itself stays as it is
-    assert len(weights['slot_embeddings.0']) == 9
-    weights['slot_embeddings.0'] = torch.zeros(9, 4)
-    with pytest.raises(RuntimeError, match='size mismatch for slot_embeddings.0'):
-        fewer.load_state_dict(weights)
-
-
 def test_interpolation_is_linear_between_kept_frames_and_constant_outside():
     kept = torch.tensor([[1, 3, 7]])
     poses = torch.tensor([[10.0, 20.0, 0.0]])[..., None, None]
     linear = InterpolationRecoverer()(poses, kept, 9)
     assert linear.flatten().tolist() == [10, 10, 15, 20, 15, 10, 5, 0, 0]
-
-
-def test_poses_are_recovered_after_the_head():
-    hourglass = build(
-        ('UniformPruner', 9, 1), recoverer=dict(type='InterpolationRecoverer')
-    )
-    assert not hourglass.state_dict()
-    assert hourglass.num_outputs == 27
-    feats = run(hourglass, torch.arange(27.0)[None, :, None, None].expand(2, -1, 4, 8))
-    assert feats.feats.shape == (2, 9, 4, 8)
-    assert feats.frames is None
-    poses = feats.recover(feats.feats)
-    torch.testing.assert_close(poses[0, :, 0, 0], torch.arange(27.0))

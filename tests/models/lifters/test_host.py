@@ -7,8 +7,10 @@ from mmpose.registry import MODELS
 from torch import nn
 
 import mmhot.plugin  # noqa: F401 (registers what configs name)
-from mmhot.models.tokens.host import Host
-from mmhot.models.tokens.pruners import Pruner
+from mmhot.models.lifters import host
+from mmhot.models.lifters.host import Host
+from mmhot.models.tokens.pruners import ClusterPruner, Pruner
+from mmhot.models.tokens.recoverers import AttentionRecoverer
 
 NUM_FRAMES, NUM_KEYPOINTS = 9, 5
 RECOVERERS = [None, 'AttentionRecoverer', 'InterpolationRecoverer']
@@ -103,3 +105,47 @@ def test_pruner_that_reads_attention_needs_layers_with_watch():
     model = build('AttentionPruner', layer=lambda dims: nn.Linear(dims, dims))
     with pytest.raises(AttributeError, match='Linear.* has no attribute .watch'):
         model(windows())
+
+
+def toy(keep, **options):
+    return ToyHost(pruner=ClusterPruner(keep, 1), **options)
+
+
+@torch.no_grad()
+def test_modules_are_those_of_their_configs():
+    config = build('ClusterPruner', 'AttentionRecoverer').backbone
+    modules = toy(4, recoverer=AttentionRecoverer(NUM_FRAMES, 8)).eval()
+    modules.load_state_dict(config.state_dict())
+    torch.testing.assert_close(modules(windows()), config(windows()), rtol=0, atol=0)
+
+
+def test_weights_of_another_keep_count_are_resampled(monkeypatch):
+    said = []
+    monkeypatch.setattr(host, 'print_log', lambda text, _: said.append(text))
+    trained, fewer = (
+        toy(keep, recoverer=dict(type='AttentionRecoverer')) for keep in (9, 5)
+    )
+    key = 'hourglass.slot_embeddings.0'
+    nn.init.normal_(trained.get_parameter(key))
+    weights = trained.state_dict()
+    fewer.load_state_dict(weights)
+    torch.testing.assert_close(fewer.get_parameter(key), weights[key][::2])
+    torch.testing.assert_close(
+        fewer(windows()), trained.encode(windows(), keep=5).feats
+    )
+    assert said == [f'{key}: 9 slots resampled to the 5 kept frames']
+    # the checkpoint itself stays as it is
+    assert len(weights[key]) == 9
+    weights[key] = torch.zeros(9, 4)
+    with pytest.raises(RuntimeError, match=f'size mismatch for {key}'):
+        fewer.load_state_dict(weights)
+
+
+@torch.no_grad()
+def test_poses_are_recovered_after_the_head():
+    model = build('UniformPruner', 'InterpolationRecoverer')
+    assert not model.backbone.hourglass.state_dict()
+    feats = model.extract_feat(windows())
+    assert feats.feats.shape == (2, 4, NUM_KEYPOINTS, 8)
+    assert feats.frames is None
+    assert feats.recover(feats.feats).shape == (2, NUM_FRAMES, NUM_KEYPOINTS, 8)

@@ -7,13 +7,58 @@ A host from outside the package subclasses :class:`Host`. Then every pruner, rec
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from torch import Tensor
+from mmpose.registry import MODELS
+from torch import Tensor, nn
 
 from mmhot.models.layers.blocks import check_windows
-from mmhot.models.tokens.hourglass import Hourglass, Keep
-from mmhot.models.tokens.recoverers import PrunedFeatures
+from mmhot.models.tokens.hourglass import Hourglass, resample_slots
+from mmhot.models.tokens.pruners import Keep, Pruner
+from mmhot.models.tokens.recoverers import PoseRecoverer, TokenRecoverer
+
+
+class PrunedFeatures(NamedTuple):
+    """Output of a backbone with a pruner."""
+
+    feats: Tensor  # features of all frames, or of the kept ones, (B, T', K, C)
+    kept_by_pruner: tuple[Tensor, ...]  # sorted frames that each pruner keeps, (B, t)
+    num_frames: int  # frames T of the input
+    frames: Tensor | None  # indices of frames with final poses, (B, t); None if all
+    # Recoverer of the poses of all frames, which runs after the head. None if tokens
+    # were recovered before it, or frames are dropped.
+    recoverer: PoseRecoverer | None
+
+    @property
+    def kept(self) -> Tensor:
+        """Indices of the frames that passed through all layers, (B, t)."""
+        return self.kept_by_pruner[-1]
+
+    def recover(self, poses: Tensor) -> Tensor:
+        """Recover the poses of all frames if a recoverer is left to run.
+
+        Args:
+            poses (Tensor): Poses that the head regressed, (B, T', K, 3).
+
+        Returns:
+            Tensor: Poses of all frames, (B, T, K, 3), or the same poses.
+        """
+        if self.recoverer is None:
+            return poses
+        return self.recoverer(poses, self.kept, self.num_frames)
+
+    def chunk(self, count: int) -> list['PrunedFeatures']:
+        """Split the batch into equal parts.
+
+        ``frames`` is not split, so it must be None: no frame is dropped.
+        """
+        kept = zip(*(index.chunk(count) for index in self.kept_by_pruner), strict=True)
+        return [
+            self._replace(feats=feats, kept_by_pruner=part)
+            for feats, part in zip(self.feats.chunk(count), kept, strict=True)
+        ]
 
 
 class Host(BaseModule):
@@ -37,10 +82,11 @@ class Host(BaseModule):
         num_layers (int): Number of layers; ``depth`` of most hosts.
         embed_dims (int): Channels ``C`` of the tokens; a multiple of ``num_heads``.
         tokens_per_frame (int, optional): Tokens of a frame. Defaults to ``K``.
-        pruner (dict or list[dict], optional): Configs of pruners, see
-            :mod:`mmhot.models.tokens.pruners`.
-        recoverer (dict, optional): Config of a recoverer, see
-            :mod:`mmhot.models.tokens.recoverers`.
+        pruner (dict | Pruner | list, optional): Pruners or their configs, from shallow
+            to deep, see :mod:`mmhot.models.tokens.pruners`. A single config with lists
+            as ``num_keep`` and ``depth`` is a pyramid of pruners of one type.
+        recoverer (dict | Module, optional): Recoverer of tokens or poses, or config,
+            see :mod:`mmhot.models.tokens.recoverers`.
         num_heads (int): Heads of the attention, in layers and recoverer.
         qkv_bias (bool): Whether queries, keys and values of both have a bias.
 
@@ -65,8 +111,8 @@ class Host(BaseModule):
         num_layers: int,
         embed_dims: int,
         tokens_per_frame: int | None = None,
-        pruner: dict | Sequence[dict] | None = None,
-        recoverer: dict | None = None,
+        pruner: dict | Pruner | Sequence[dict | Pruner] | None = None,
+        recoverer: dict | nn.Module | None = None,
         num_heads: int = 8,
         qkv_bias: bool = True,
         init_cfg: dict | None = None,
@@ -75,17 +121,19 @@ class Host(BaseModule):
         self.num_frames = num_frames
         self.num_keypoints = num_keypoints
         self.in_channels = in_channels
+        if recoverer is not None and not pruner:
+            raise ValueError('backbone.recoverer needs a pruner: set backbone.pruner')
+        sizes = dict(num_frames=num_frames, embed_dims=embed_dims)
+        sizes.update(num_heads=num_heads, qkv_bias=qkv_bias)
         self.hourglass = Hourglass(
             num_frames,
             num_layers,
-            embed_dims,
-            pruner,
-            recoverer,
-            num_heads,
-            qkv_bias,
+            _build_pruners(pruner),
+            _build_recoverer(recoverer, sizes),
             self.first_depth,
             self.fixed_lengths,
         )
+        self.hourglass.register_load_state_dict_pre_hook(_fit_slots)
         self.num_keep_frames = self.hourglass.num_outputs
         self.values_per_frame = (tokens_per_frame or num_keypoints) * embed_dims
 
@@ -133,10 +181,19 @@ class Host(BaseModule):
             self.tokenize(x), self.get_layers(), self.frame_features, x, kept, keep
         )
         tokens = self.before_recovery(tokens)
-        feats = self.hourglass.recover(tokens, kept_by_pruner, x.shape[1])
-        if isinstance(feats, PrunedFeatures):
-            return feats._replace(feats=self.after_recovery(feats.feats))
-        return self.after_recovery(feats)
+        if not kept_by_pruner:
+            return self.after_recovery(tokens)
+        recoverer = self.hourglass.recoverer
+        kept_frames = kept_by_pruner[-1]
+        if self.hourglass.recovers_tokens:
+            tokens = recoverer(tokens, kept_frames, x.shape[1])
+        return PrunedFeatures(
+            self.after_recovery(tokens),
+            kept_by_pruner,
+            x.shape[1],
+            frames=kept_frames if recoverer is None else None,
+            recoverer=None if self.hourglass.recovers_tokens else recoverer,
+        )
 
     @abstractmethod
     def tokenize(self, x: Tensor) -> Tensor:
@@ -162,3 +219,62 @@ class Host(BaseModule):
     def after_recovery(self, x: Tensor) -> Tensor:
         """Map tokens (B, T, ..., C) after recovery, for example by a last norm."""
         return x
+
+
+def _build_pruners(pruner: Any) -> list[Pruner]:
+    """Build the pruners of a config, a list of configs, or None; see :class:`Host`."""
+    if isinstance(pruner, dict):
+        pruner = _split_pyramid(pruner)
+    elif isinstance(pruner, Pruner):
+        pruner = [pruner]
+    return [MODELS.build(x) if isinstance(x, dict) else x for x in pruner or ()]
+
+
+def _split_pyramid(pruner: dict) -> list[dict]:
+    """Split the config of a pyramid, with lists of counts and depths, into pruners."""
+    counts = pruner.get('num_keep')
+    depths = pruner.get('depth')
+    if not isinstance(counts, Sequence) or not isinstance(depths, Sequence):
+        return [pruner]
+    if len(counts) != len(depths):
+        raise ValueError(
+            f'num_keep and depth of a pyramid must be lists of the same length, got '
+            f'{counts} and {depths}'
+        )
+    return [
+        {**pruner, 'num_keep': count, 'depth': depth}
+        for count, depth in zip(counts, depths, strict=True)
+    ]
+
+
+def _build_recoverer(recoverer: Any, sizes: dict[str, int]) -> Any:
+    """Build a recoverer; a recoverer of tokens also needs the sizes of the host."""
+    if not isinstance(recoverer, dict):
+        return recoverer
+    kind = recoverer.get('type')
+    found = MODELS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(found, type) and issubclass(found, TokenRecoverer):
+        return MODELS.build({**sizes, **recoverer})
+    if isinstance(found, type) and issubclass(found, PoseRecoverer):
+        return MODELS.build(recoverer)
+    raise ValueError(
+        'recoverer needs a type, AttentionRecoverer, InterpolationRecoverer or another '
+        f'subclass of TokenRecoverer or PoseRecoverer, got {kind!r}'
+    )
+
+
+def _fit_slots(
+    hourglass: nn.Module, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Resample weights (t, C) that were trained with other numbers of kept frames."""
+    for place, table in enumerate(hourglass.slot_embeddings):
+        key = f'{prefix}slot_embeddings.{place}'
+        saved = state_dict.get(key)
+        if saved is None or saved.shape[1:] != table.shape[1:]:
+            continue
+        if len(saved) != len(table):
+            print_log(
+                f'{key}: {len(saved)} slots resampled to the {len(table)} kept frames',
+                'current',
+            )
+            state_dict[key] = resample_slots(saved, len(table))
