@@ -14,6 +14,7 @@ ROOMS = (
     *('version', 'errors', 'progress', 'extensions', 'options', 'utils', 'compat'),
     *('geometry', 'skeletons', 'structures', 'io'),
     *('models.layers', 'models.tokens', 'models.gtpt', 'models.lifters', 'models'),
+    'tokens',
     *('codecs', 'datasets', 'evaluation', 'deploy', 'weights', 'engine'),
     *('chain.frames', 'chain.step', 'chain.pose2d', 'chain.tracking'),
     *('chain.keypoints', 'chain.lifting', 'chain.poses', 'chain.visualization'),

@@ -251,7 +251,9 @@ def test_metafiles_of_the_index_name_existing_configs():
 
 
 NAMES = re.compile(r'(from|import) projects\b|[\'"]projects[./]\w')
-PARTS = ('mmhot', 'tools', 'configs', 'tests', 'docs', 'demo', 'requirements')
+PARTS = (
+    *('mmhot', 'tools', 'configs', 'tests', 'docs', 'demo', 'examples', 'requirements'),
+)
 
 
 def test_nothing_names_a_project():

@@ -105,20 +105,23 @@ def check_heads(embed_dims: int, num_heads: int, parts: int = 1) -> None:
 
 
 @torch.no_grad()
-def received_attention(attention: Attention, x: Tensor) -> Tensor:
+def received_attention(attention: nn.Module, x: Tensor) -> Tensor:
     """Return the attention that each token receives, averaged over heads and queries.
 
     Args:
-        attention (Attention): Layer with the projections of queries and keys.
+        attention (Module): :class:`Attention`, timm's, or PyTorch's
+            ``MultiheadAttention``: their projections have the same order.
         x (Tensor): Tokens, (..., N, C).
 
     Returns:
         Tensor: Mean attention weight of each token as a key, (..., N).
     """
-    qkv = attention.qkv
+    if isinstance(attention, nn.MultiheadAttention):
+        weight, bias = attention.in_proj_weight, attention.in_proj_bias
+    else:
+        weight, bias = attention.qkv.weight, attention.qkv.bias
     rows = 2 * x.shape[-1]  # rows of the projections of queries and keys
-    bias = None if qkv.bias is None else qkv.bias[:rows]
-    qk = F.linear(x, qkv.weight[:rows], bias)
+    qk = F.linear(x, weight[:rows], None if bias is None else bias[:rows])
     q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)  # (..., N, H, D)
     q = q.transpose(-3, -2)
     k = k.transpose(-3, -2)

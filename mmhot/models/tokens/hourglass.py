@@ -125,8 +125,9 @@ class Hourglass(nn.Module):
             if pruner.reads_attention:
                 x, received = layers[watched].watch(x)
             if kept is None:
-                # Input poses of the frames that are left, (B, t, K, C)
-                inputs = gather_tokens(poses, index) if place else poses
+                inputs = poses  # of the frames that are left, (B, t, K, C)
+                if place and poses is not None:
+                    inputs = gather_tokens(poses, index)
                 center = find_center(index, num_frames)
                 frames = Frames(frame_features(x), inputs, received, center)
                 x, slots = self.prune(place, x, frames, keeps[place])
