@@ -49,6 +49,7 @@ _EXPLANATIONS = (
     (Exception, r'failed to load image: ([^\s`]+)', _NO_IMAGE),  # MMCV
     (AssertionError, r'(?s)(.*not exist.*)', '{}'),  # MMPose: files of datasets
     (ImportError, r'(?s)(.*"pip .*)', '{}'),  # MMEngine: what a config names, as wandb
+    (KeyError, r'(\w+ is already registered in .*[^\'"])', '{}: choose another name'),
 )
 # Errors that files with unexpected types or depths raise; RuntimeError is h5py's
 _UNEXPECTED = (

@@ -6,6 +6,8 @@ from pathlib import Path
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
+from mmhot.errors import explain
+
 _SAMPLES = Path(__file__).resolve().parents[1] / 'tests' / 'data'
 _PEOPLE = _SAMPLES / 'drawn_people'
 _COCO = dict(data_root=f'{_PEOPLE}/', ann_file='annotations.json')
@@ -54,7 +56,9 @@ def import_modules_of(config: Config) -> None:
     """
     try:
         import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
-    except (AttributeError, ImportError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise ValueError(f'{config.filename}: {explain(error)}') from error
+    except (AttributeError, ImportError, TypeError) as error:
         raise ValueError(f'{config.filename}: {error}') from error
 
 

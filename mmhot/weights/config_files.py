@@ -15,6 +15,7 @@ import mmpose.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmhot.errors import explain, is_user_error
 from mmhot.weights.names import find_config
 
 
@@ -52,6 +53,8 @@ def read_config_file(
         return config
     except (Exception, SystemExit) as error:  # a config is a program
         reason = f'{type(error).__name__}: {error}'
+        if isinstance(error, KeyError) and is_user_error(error):
+            reason = explain(error)
         raise ValueError(f'{path} is not a usable config: {reason}') from error
 
 

@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmhot.chain.pose2d.mmpose_models import MMPoseDetector
 from mmhot.weights.config_files import parse_config_text, read_config_file
 from mmhot.weights.names import DETECTOR, Model, resolve
+from tools.training_data import import_modules_of
 
 
 def test_text_written_by_mmengine_is_parsed():
@@ -43,6 +44,27 @@ def test_files_that_are_no_configs_are_refused(tmp_path, text):
     (tmp_path / 'a.py').write_text(text)
     with pytest.raises(ValueError, match='a.py is not a usable config: .*(Error|Exit)'):
         read_config_file(tmp_path / 'a.py')
+
+
+CLASH = """
+from mmpose.registry import MODELS
+
+@MODELS.register_module()
+class BoneLoss:
+    pass
+"""
+
+
+def test_a_name_of_mmpose_is_to_be_another(tmp_path, monkeypatch):
+    (tmp_path / 'own_losses.py').write_text(CLASH)
+    (tmp_path / 'a.py').write_text("custom_imports = dict(imports=['own_losses'])")
+    monkeypatch.syspath_prepend(tmp_path)
+    message = 'a.py.*: BoneLoss is already registered in .*_loss: choose another name$'
+    with pytest.raises(ValueError, match=message):
+        read_config_file(tmp_path / 'a.py')
+    config = read_config_file(tmp_path / 'a.py', import_modules=False)
+    with pytest.raises(ValueError, match=message):
+        import_modules_of(config)
 
 
 PURE = """
