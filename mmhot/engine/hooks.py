@@ -17,7 +17,7 @@ from torch.utils.data import Dataset, Sampler
 from mmhot.datasets.coco_checks import annotation_faults
 from mmhot.datasets.data_loading import SeedTransforms, seed_everything
 from mmhot.errors import hint_at_names
-from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.gtpt.grouping import NamedGroups
 from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.names import LIFTER, resolve
 
@@ -249,7 +249,7 @@ def _compare_keypoints(head: nn.Module | None, metainfo: dict) -> None:
         )
     names = metainfo.get('keypoint_id2name')
     groups = getattr(head, 'groups', None)
-    if not names or not isinstance(groups, KeypointGroups):
+    if not names or not isinstance(groups, NamedGroups):
         return
     for index, joint in enumerate(groups.joints):
         if joint != names[index]:

@@ -6,6 +6,7 @@ is opened: the name of a metainfo file is replaced by its content.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from importlib import import_module
 from inspect import signature
@@ -161,9 +162,10 @@ def arguments_of(kind: type) -> frozenset[str]:
     """Return the names of the arguments of a class.
 
     If its constructor has ``**kwargs``, the arguments of the base class are included,
-    and so on.
+    and so on. They can also be the fields of a dataclass, its ``sizes_class``.
     """
-    names: set[str] = set()
+    sizes = getattr(kind, 'sizes_class', None)
+    names = {field.name for field in fields(sizes)} if sizes else set()
     for base in kind.__mro__[:-1]:
         if '__init__' in vars(base):
             parameters = signature(vars(base)['__init__']).parameters

@@ -117,7 +117,7 @@ def trace_pruning(
     crop = packed['inputs'].permute(1, 2, 0).numpy()
     batch = model.data_preprocessor(pseudo_collate([packed]), False)
     patches = head.embed(model.extract_feat(batch['inputs'])[-1])
-    tokens, kept = head.encode(patches, head.count_tokens(head.keep_rates))
+    tokens, kept = head.network.encode(patches, head.counts)
     probabilities = (x.softmax(-1).cpu().numpy() for x in head.classify(tokens))
     assert head.decoder is not None  # configs of models have one
     keypoints, _ = head.decoder.decode(*probabilities)

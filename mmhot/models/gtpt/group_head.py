@@ -9,7 +9,7 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import ConfigType
 from torch import Tensor, nn
 
-from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.gtpt.grouping import NamedGroups
 
 
 @MODELS.register_module()
@@ -26,7 +26,7 @@ class GroupRTMCCHead(RTMCCHead):
             ``gau_cfg.hidden_dims``.
         skeleton (str): Name of the skeleton.
         metainfo (Mapping, optional): Metainfo of the dataset, in place of ``skeleton``.
-        groups (str | Sequence[Sequence]): See :class:`KeypointGroups`; without dense
+        groups (str | Sequence[Sequence]): See :class:`NamedGroups`; without dense
             keypoints.
         **kwargs: Arguments of MMPose's ``RTMCCHead``.
     """
@@ -41,7 +41,7 @@ class GroupRTMCCHead(RTMCCHead):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.groups = KeypointGroups(metainfo or skeleton, groups)
+        self.groups = NamedGroups(metainfo or skeleton, groups)
         self.groups.check_count(self.out_channels)
         if self.groups.num_dense:
             raise ValueError('groups of GroupRTMCCHead must not have dense keypoints')

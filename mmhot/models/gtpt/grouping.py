@@ -1,16 +1,52 @@
-"""Groups of keypoints: checked, or found by body part or branch of the skeleton."""
+"""Groups of keypoints by name, or found by body part or branch of the skeleton."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
+from typing import Any
 
 from mmhot.errors import hint_at_names
-from mmhot.skeletons.joints import Skeleton
+from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.skeletons.joints import Skeleton, configured_skeleton
 
 _BODY_PARTS = ('head', 'upper_body', 'lower_body')
 # Largest number of groups by branches. Each group has its own patches, so that more
 # groups cost more time than they gain.
 _MOST_BRANCHES = 5
+
+
+class NamedGroups(KeypointGroups):
+    """Groups of the keypoints of a skeleton.
+
+    Args:
+        skeleton (str | Mapping): Name of the skeleton, or its metainfo.
+        groups (str | Sequence[Sequence]): For each group, the names or indices of its
+            keypoints, or names of keypoint groups of the skeleton, which are its parts.
+            Each keypoint must be in one group. 'auto' chooses the groups by
+            :func:`find_groups`.
+    """
+
+    def __init__(
+        self,
+        skeleton: str | Mapping[str, Any],
+        groups: str | Sequence[Sequence[str | int]],
+    ) -> None:
+        tree = configured_skeleton(skeleton)
+        if isinstance(groups, str) and groups == 'auto':
+            groups = find_groups(tree)
+        names, indices = check_groups(tree, groups)
+        super().__init__(indices)
+        self.skeleton = tree.name
+        self.joints = tree.joints
+        self.groups = names
+
+    def check_count(self, num_keypoints: int) -> None:
+        """Raise a ValueError unless a model has as many keypoints as the skeleton."""
+        if num_keypoints != self.num_keypoints:
+            raise ValueError(
+                f'out_channels must be {self.num_keypoints}, the number of keypoints '
+                f'of {self.skeleton}, got {num_keypoints}'
+            )
 
 
 def check_groups(
@@ -20,7 +56,7 @@ def check_groups(
 
     Args:
         skeleton (Skeleton): Skeleton with K keypoints.
-        groups (Sequence[str | Sequence]): See :class:`KeypointGroups`.
+        groups (Sequence[str | Sequence]): See :class:`NamedGroups`.
 
     Returns:
         tuple: For each group, the names in it; and for each group, the indices of its

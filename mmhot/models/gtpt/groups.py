@@ -1,24 +1,24 @@
 """Keypoint groups of GTPT as index tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from mmhot.models.gtpt.grouping import check_groups, find_groups
-from mmhot.skeletons.joints import configured_skeleton
+Group = Sequence[int] | Sequence[Sequence[int]]
+"""Keypoints of a group by index: its slots, or its slots and dense parts."""
 
 
 class KeypointGroups(nn.Module):
     """Index tables of grouped keypoints: a module without parameters.
 
     The keypoints of a group are its *slots*, which all groups attend to. If a group is
-    made of named groups of the skeleton, only the keypoints of the first name are
-    slots. The keypoints of further names are *dense*: they are introduced later from
-    one *part* token for each name, and only their own group attends to them. A group
-    with fewer slots than others repeats its first one as *padding*, which is masked.
+    a sequence of parts, only the keypoints of the first one are slots. The keypoints of
+    further parts are *dense*: they are introduced later from one token for each part,
+    and only their own group attends to them. A group with fewer slots than others
+    repeats its first one as *padding*, which is masked.
 
     The 17 keypoints of COCO in their three groups have 6 slots each (S = 6): the head's
     5 keypoints, the first of them repeated; 6 of the arms; 6 of the legs. So
@@ -29,9 +29,9 @@ class KeypointGroups(nn.Module):
     * ``scorers`` are the query tokens whose attention chooses a group's patches,
     * keypoint 7, the left elbow, has ``group_of_keypoint`` 1 and ``place_in_group`` 2.
 
-    The 133 of COCO-WholeBody, in the groups ``('head', 'face')``, ``('upper_body',
-    'left_hand', 'right_hand')`` and ``('lower_body', 'left_foot', 'right_foot')``, have
-    the same slots and 116 dense keypoints of 5 parts; ``dense_counts`` is 68, 42, 6. So
+    The 133 of COCO-WholeBody, in groups of head and face, upper body and hands, lower
+    body and feet, have the same slots and 116 dense keypoints of 5 parts;
+    ``dense_counts`` is 68, 42, 6. So
 
     * query tokens are the 5 parts, then the 17 sparse keypoints,
     * ``part_of_dense`` is 0 for the face, 1 and 2 for the hands, 3 and 4 for the feet,
@@ -39,27 +39,26 @@ class KeypointGroups(nn.Module):
     * keypoint 91, the root of the left hand, has ``place_in_group`` 6, after the slots.
 
     Args:
-        skeleton (str | Mapping): Name of the skeleton, or its metainfo.
-        groups (str | Sequence[Sequence]): For each group, the names or indices of its
-            keypoints, or names of keypoint groups of the skeleton. Each keypoint must
-            be in one group. 'auto' chooses the groups by :func:`find_groups`.
+        groups (Sequence): For each group, the indices of its keypoints, or a sequence
+            of parts, which are sequences of indices. Each keypoint is in one group.
+
+    Raises:
+        ValueError: If a keypoint is missing, or in several groups.
     """
 
-    def __init__(
-        self,
-        skeleton: str | Mapping[str, Any],
-        groups: str | Sequence[Sequence[str | int]],
-    ) -> None:
+    def __init__(self, groups: Sequence[Group]) -> None:
         super().__init__()
-        tree = configured_skeleton(skeleton)
-        self.skeleton = tree.name
-        self.joints = tree.joints
-        if isinstance(groups, str) and groups == 'auto':
-            groups = find_groups(tree)
-        self.groups, indices = check_groups(tree, groups)
+        parted: Any = [x if isinstance(x[0], Sequence) else [x] for x in groups]
+        indices = [[[*part] for part in group] for group in parted]
+        every = sorted(index for group in indices for part in group for index in part)
+        if every != [*range(len(every))]:
+            raise ValueError(
+                f'groups must have each keypoint from 0 to {len(every) - 1} once, got '
+                f'{groups}'
+            )
         slots = [first for first, *_ in indices]
         parts = [rest for _, *rest in indices]
-        self.num_keypoints = tree.num_keypoints
+        self.num_keypoints = len(every)
         self.num_groups = len(slots)
         self.num_slots = max(map(len, slots))
         self.num_sparse = sum(map(len, slots))
@@ -144,11 +143,3 @@ class KeypointGroups(nn.Module):
         """Take the keypoints ``(B, K, C)`` out of all groups' tokens (B, G, N, C)."""
         index = self.group_of_keypoint * x.shape[2] + self.place_in_group
         return x.flatten(1, 2).index_select(1, index)
-
-    def check_count(self, num_keypoints: int) -> None:
-        """Raise a ValueError unless a model has as many keypoints as the skeleton."""
-        if num_keypoints != self.num_keypoints:
-            raise ValueError(
-                f'out_channels must be {self.num_keypoints}, the number of keypoints '
-                f'of {self.skeleton}, got {num_keypoints}'
-            )

@@ -1,12 +1,6 @@
-"""Head of GTPT: keypoints from coarse to fine, in groups, with pruned patches.
-
-`Group-based Token Pruning Transformer for Efficient Human Pose Estimation
-<https://arxiv.org/abs/2407.10756>`_ (ECCV 2024). Its input is the feature map of any
-backbone. The slot that the published code adds to fill the first group is masked here.
-"""
+"""Head of GTPT for MMPose: patches, losses, the flip test and decoding."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,22 +10,38 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, SampleList
 from torch import Tensor, nn
 
-from mmhot.models.gtpt.attention import GroupAttention, GroupBlock
-from mmhot.models.gtpt.coarse import CoarseEncoder, CoarseState, PatchEmbed
-from mmhot.models.gtpt.fine import CoarseToFine, FineEncoder
-from mmhot.models.gtpt.groups import KeypointGroups
-from mmhot.models.gtpt.keep_rates import KeepRates, count_tokens
+from mmhot.models.gtpt.grouping import NamedGroups
+from mmhot.models.gtpt.keep_rates import KeepRates
+from mmhot.models.gtpt.network import GTPT, Counts, GTPTSizes
 from mmhot.models.gtpt.warm_start import fit_weights
-from mmhot.models.layers.blocks import full_precision, sine_positions
+from mmhot.models.layers.blocks import full_precision
 
 Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
-Counts = tuple[int, ...]
 
 # Largest distance of a correct keypoint from the label, as a share of the image size,
 # for the accuracy in the log. Higher values accept more.
 _PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
+
+
+class PatchEmbed(nn.Module):
+    """Batch normalization, and a linear layer on each patch."""
+
+    def __init__(
+        self, in_channels: int, patch_size: tuple[int, int], proj: nn.Linear
+    ) -> None:
+        super().__init__()
+        self.patch_size = tuple(patch_size)
+        self.norm = nn.BatchNorm2d(in_channels)
+        self.proj = proj
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to tokens ``(B, N, D)``, row by row."""
+        width, height = self.patch_size
+        x = self.norm(x).permute(0, 2, 3, 1)  # (B, H, W, C)
+        x = x.unflatten(2, (-1, width)).unflatten(1, (-1, height)).transpose(2, 3)
+        return self.proj(x.flatten(1, 2).flatten(2))
 
 
 @MODELS.register_module()
@@ -49,13 +59,6 @@ class GTPTHead(BaseHead):
         simcc_split_ratio (float): Bins per pixel.
         patch_size (tuple[int, int]): Width and height of a patch, in pixels of the
             feature map. They divide ``in_featuremap_size``.
-        embed_dims (int): Channels ``C`` of a token.
-        num_heads (int): Heads of the attention.
-        coarse_depth (int): Layers before keypoints are grouped.
-        fine_depth (int): Layers after keypoints are grouped.
-        keypoint_layer (int): Coarse layer, counted from 0, in which the human token
-            becomes keypoint tokens.
-        mlp_ratio (float): Hidden channels of the MLPs, as a multiple of ``embed_dims``.
         keep_rates (Sequence[float], optional): Shares of the patches that are kept,
             each for an equal number of layers; see :attr:`keep_rates`. None keeps all.
         skeleton (str): Name of the skeleton, see :mod:`mmhot.skeletons`.
@@ -63,18 +66,17 @@ class GTPTHead(BaseHead):
             ``dict(from_file='my.py')``, in place of ``skeleton``.
         groups (str | Sequence[Sequence]): Names or indices of the keypoints of each
             group, names of groups of the skeleton, or 'auto'; see
-            :class:`KeypointGroups`. Defaults to head, upper and lower body.
-        scale_by_head (bool): Whether attention is scaled by the channels of a head, as
-            usual, or by ``embed_dims``, as published.
-        share_slots (bool): Whether fine layers have the paper's group attention, or
-            plain attention in each group.
+            :class:`NamedGroups`. Defaults to head, upper and lower body.
         loss (dict): Loss, called as :class:`GTPTLoss`.
         guidance (dict, optional): Loss between the attention of keypoint tokens and the
             labels, such as ``PatchGuidanceLoss`` of ``projects/rendered_people``.
         decoder (dict, optional): Codec that converts probabilities to keypoints;
             required by :meth:`predict`.
+        **sizes: Sizes of the network, see :class:`GTPTSizes`.
     """
 
+    sizes_class = GTPTSizes
+    network: GTPT
     test_settings = (
         *('flip_test', 'keep_rates', 'score_curve', 'output_heatmaps'),
         # Settings of MMPose's other heads
@@ -89,51 +91,36 @@ class GTPTHead(BaseHead):
         in_featuremap_size: tuple[int, int],
         simcc_split_ratio: float = 2.0,
         patch_size: tuple[int, int] = (3, 4),
-        embed_dims: int = 128,
-        num_heads: int = 8,
-        coarse_depth: int = 6,
-        fine_depth: int = 6,
-        keypoint_layer: int = 3,
-        mlp_ratio: float = 3.0,
         keep_rates: KeepRates = None,
         skeleton: str = 'coco-17',
         metainfo: dict | None = None,
         groups: str | Sequence[Sequence[str | int]] = _BODY_GROUPS,
-        scale_by_head: bool = False,
-        share_slots: bool = True,
         loss: ConfigType = {'type': 'GTPTLoss'},  # noqa: B006 (MMPose's way)
         guidance: ConfigType | None = None,
         decoder: ConfigType | None = None,
         init_cfg: ConfigType | None = None,
+        **sizes: Any,
     ) -> None:
         super().__init__(init_cfg)
         self.in_featuremap_size = tuple(in_featuremap_size)
         self.simcc_split_ratio = simcc_split_ratio
-        self.groups = KeypointGroups(metainfo or skeleton, groups)
-        self.groups.check_count(out_channels)
-        self.coarse_depth = coarse_depth
-        self.fine_depth = fine_depth
-        columns, rows = _grid_of_patches(in_featuremap_size, patch_size)
-        self.grid = columns, rows
-        self.keep_rates = keep_rates
-
-        scale = (embed_dims // num_heads if scale_by_head else embed_dims) ** -0.5
-        attention = partial(GroupAttention, embed_dims, num_heads, scale)
-        sizes = embed_dims, round(mlp_ratio * embed_dims)
-        self.patch_embed = PatchEmbed(in_channels, embed_dims, patch_size)
-        table = sine_positions(rows, columns, embed_dims)
-        table = nn.functional.pad(table, (0, 0, 1, 0))  # row 0 for tokens without one
-        self.register_buffer('positions', table, persistent=False)
-        blocks = (GroupBlock(attention(), *sizes) for _ in range(coarse_depth))
-        self.coarse_encoder = CoarseEncoder(
-            blocks, embed_dims, self.groups.num_queries, keypoint_layer
+        named = NamedGroups(metainfo or skeleton, groups)
+        named.check_count(out_channels)
+        grid = _grid_of_patches(in_featuremap_size, patch_size)
+        patch_channels = patch_size[0] * patch_size[1] * in_channels
+        network = GTPT(
+            named, grid, patch_channels, keep_rates, self.sizes_class(**sizes)
         )
-        self.coarse_to_fine = CoarseToFine(self.groups, embed_dims)
-        blocks = (GroupBlock(attention(share_slots), *sizes) for _ in range(fine_depth))
-        self.fine_encoder = FineEncoder(self.groups, blocks)
+        # Its parts are parts of the head, by the names that checkpoints have.
+        self.__dict__['network'] = network
+        self.patch_embed = PatchEmbed(in_channels, patch_size, network.embed)
+        self.groups = named
+        self.coarse_encoder = network.coarse_encoder
+        self.coarse_to_fine = network.coarse_to_fine
+        self.fine_encoder = network.fine_encoder
         num_x, num_y = (round(length * simcc_split_ratio) for length in input_size)
-        self.classify_x = _classifier(embed_dims, num_x)
-        self.classify_y = _classifier(embed_dims, num_y)
+        self.classify_x = _classifier(network.sizes.embed_dims, num_x)
+        self.classify_y = _classifier(network.sizes.embed_dims, num_y)
         self.loss_module = MODELS.build(loss)
         self.guidance: Any = None if guidance is None else MODELS.build(guidance)
         self.decoder: Any = decoder and KEYPOINT_CODECS.build(decoder)
@@ -146,28 +133,17 @@ class GTPTHead(BaseHead):
 
     @property
     def keep_rates(self) -> KeepRates:
-        """Shares of the patches that are kept, each for an equal number of layers.
-
-        They can be set at any time, to numbers that do not grow, or None to keep all.
-        Each layer must keep at least one patch besides its dense keypoints.
-        """
-        return self._keep_rates
+        """See :attr:`GTPT.keep_rates`."""
+        return self.network.keep_rates
 
     @keep_rates.setter
     def keep_rates(self, keep_rates: KeepRates) -> None:
-        self.counts = self.count_tokens(keep_rates)
-        self._keep_rates = keep_rates
+        self.network.keep_rates = keep_rates
 
-    def count_tokens(self, keep_rates: KeepRates) -> Counts:
-        """Return the private tokens of each layer; see :func:`count_tokens`."""
-        columns, rows = self.grid
-        return count_tokens(
-            keep_rates,
-            num_patches=rows * columns,
-            depth=self.coarse_depth + self.fine_depth,
-            first_grouped=self.coarse_depth,
-            num_dense=max(self.groups.dense_counts),
-        )
+    @property
+    def counts(self) -> Counts:
+        """Private tokens of each layer."""
+        return self.network.counts
 
     @property
     def full_precision_layers(self) -> tuple[nn.Module, ...]:
@@ -176,7 +152,7 @@ class GTPTHead(BaseHead):
 
     def forward(self, feats: Features, counts: Counts | None = None) -> SimCC:
         """Map feature maps to logits of x (B, K, Wx) and y (B, K, Wy)."""
-        tokens, _ = self.encode(self.embed(feats[-1]), counts or self.counts)
+        tokens, _ = self.network.encode(self.embed(feats[-1]), counts or self.counts)
         return self.classify(tokens)
 
     def embed(self, feature_map: Tensor) -> Tensor:
@@ -189,40 +165,6 @@ class GTPTHead(BaseHead):
                 f'in_featuremap_size and in_channels are {wanted}'
             )
         return self.patch_embed(feature_map)
-
-    def encode(
-        self, patches: Tensor, counts: Counts
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Encode patch tokens.
-
-        Args:
-            patches (Tensor): Patch tokens, (B, N, C).
-            counts (tuple[int, ...]): Private tokens that each layer keeps.
-
-        Returns:
-            tuple[Tensor, tuple[Tensor, ...]]: Keypoint tokens, (B, K, C), and sorted
-            indices of the patches that each layer kept: (B, n) in coarse layers,
-            (B, G, n) in fine layers, where dense keypoints are -1.
-        """
-        tokens, kept, _ = self._encode_from(self.coarse_encoder.begin(patches), counts)
-        return tokens, tuple(rows - 1 for rows in kept)
-
-    def _encode_from(
-        self, state: CoarseState, counts: Counts
-    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-        """Run the layers after a state.
-
-        Returns:
-            tuple: Keypoint tokens (B, K, C); rows in the table of positions of the
-            patches that each layer kept; and the last coarse layer's logits between
-            keypoint tokens and patches, (B, J, H, N).
-        """
-        coarse_counts = counts[len(state.kept) : self.coarse_depth]
-        fine_counts = counts[self.coarse_depth :]
-        coarse = self.coarse_encoder(state, self.positions, coarse_counts)
-        grouped = self.coarse_to_fine(coarse, self.positions, fine_counts[0])
-        tokens, kept = self.fine_encoder(grouped, fine_counts)
-        return tokens, coarse.kept + kept, coarse.logits
 
     def classify(self, tokens: Tensor) -> SimCC:
         """Map keypoint tokens (B, K, C) to logits, in full precision."""
@@ -248,13 +190,14 @@ class GTPTHead(BaseHead):
             ``acc_pose``; scalars.
         """
         # Both passes share the coarse layers before the first pruning.
-        all_counts = self.count_tokens(None)
-        shared = self.counts[: self.coarse_depth].count(all_counts[0])
+        network = self.network
+        all_counts = network.count_tokens(None)
+        shared = self.counts[: network.sizes.coarse_depth].count(all_counts[0])
         state = self.coarse_encoder.begin(self.embed(feats[-1]))
-        state = self.coarse_encoder(state, self.positions, all_counts[:shared])
-        passes = [self._encode_from(state, self.counts)]
+        state = self.coarse_encoder(state, all_counts[:shared])
+        passes = [network.encode_from(state, self.counts)]
         if self.loss_module.needs_entire:
-            passes.append(self._encode_from(state, all_counts))
+            passes.append(network.encode_from(state, all_counts))
 
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
         x = torch.cat([label.keypoint_x_labels for label in labels])
@@ -278,7 +221,7 @@ class GTPTHead(BaseHead):
         """Compare the attention of sparse keypoints with the labels, in all passes.
 
         Args:
-            passes (list): Results of :meth:`_encode_from`.
+            passes (list): Results of :meth:`GTPT.encode_from`.
             targets (tuple[Tensor, Tensor]): Labels of x (B, K, Wx) and y (B, K, Wy).
             weights (Tensor): Weights of keypoints, (B, K).
 
@@ -286,13 +229,16 @@ class GTPTHead(BaseHead):
             Tensor: Mean loss, a scalar.
         """
         sparse = self.groups.sparse
+        last = self.network.sizes.coarse_depth - 1
         targets = tuple(target[:, sparse] for target in targets)
         weights = weights[:, sparse]
         losses = []
         for _, kept, logits in passes:
-            patches = kept[self.coarse_depth - 1] - 1
+            patches = kept[last] - 1
             logits = logits[:, -len(sparse) :]
-            losses.append(self.guidance(logits, patches, targets, weights, self.grid))
+            losses.append(
+                self.guidance(logits, patches, targets, weights, self.network.grid)
+            )
         return sum(losses) / len(losses)
 
     def predict(
@@ -344,7 +290,7 @@ class GTPTHead(BaseHead):
         """
         rates = {}
         if 'keep_rates' in test_cfg:
-            rates = {'counts': self.count_tokens(test_cfg['keep_rates'])}
+            rates = {'counts': self.network.count_tokens(test_cfg['keep_rates'])}
         if not test_cfg.get('flip_test', False):
             x, y = self.forward(tuple(feats), **rates)
             return x.softmax(dim=-1), y.softmax(dim=-1)

@@ -6,7 +6,7 @@ from mmpose.registry import MODELS
 from topdown_configs import small_training
 
 from mmhot.engine.hooks import _compare_keypoints
-from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.gtpt.grouping import NamedGroups
 
 RTMPOSE = 'body_2d_keypoint/gtpt/coco/rtmpose-m_group-attention_*'
 # slots of 2, 1 and 1 keypoints: the shorter groups repeat theirs
@@ -19,7 +19,7 @@ METAINFO = dict(
     skeleton_info={},
 )
 
-GROUPS = KeypointGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
+GROUPS = NamedGroups(METAINFO, [['top', 'middle'], ['bottom'], ['tail']])
 # the second and third group start with padding
 VALID = torch.tensor([7 * [True], *2 * [[False, *6 * [True]]]])
 

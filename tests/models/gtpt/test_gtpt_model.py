@@ -1,12 +1,15 @@
 """GTPT's stem, head and tokens: invariants that hold for any weights."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 from gtpt_models import WHOLEBODY, labeled_samples, random_people
 from mmpose.registry import MODELS
 
-from mmhot.models.gtpt.groups import KeypointGroups
+from mmhot.models.gtpt.grouping import NamedGroups
+from mmhot.models.gtpt.network import GTPT, GTPTSizes
 from mmhot.models.gtpt.stem import GTPTStem
 from mmhot.skeletons.joints import configured_skeleton, get_skeleton
 
@@ -113,7 +116,7 @@ def test_guidance_compares_sparse_keypoints_with_their_own_labels(name):
     ],
 )
 def test_groups_are_body_parts_or_branches_of_the_links(file, groups):
-    found = KeypointGroups(dict(from_file=file), 'auto')
+    found = NamedGroups(dict(from_file=file), 'auto')
     skeleton = configured_skeleton(dict(from_file=file))
     wanted = {frozenset(skeleton.joints[index] for index in own) for own in groups}
     assert set(map(frozenset, found.groups)) == wanted
@@ -163,7 +166,7 @@ def test_keypoints_come_in_the_skeletons_order(settings):
 @pytest.mark.parametrize('name', ['coco', 'wholebody', 'halpe'])
 def test_kept_patches_are_those_of_the_layer_before(name):
     head = build_head(**SKELETONS[name])
-    _, kept = head.encode(head.embed(random_maps()[-1]), head.counts)
+    _, kept = head.network.encode(head.embed(random_maps()[-1]), head.counts)
     dense = torch.tensor(head.groups.dense_counts)
     rates = [rate for rate in head.keep_rates for _ in range(3)]
     assert [patches.shape[-1] for patches in kept] == [int(256 * r) for r in rates]
@@ -261,3 +264,44 @@ def test_a_wrong_number_of_channels_is_named():
     message = r'are \(32, 48, 5\), but .* in_channels are \(32, 48, 4\)'
     with pytest.raises(ValueError, match=message):
         build_head()((torch.zeros(1, 5, 48, 32),))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['coco', 'wholebody'])
+def test_network_of_indices_is_that_of_the_head(name):
+    """Groups of indices, of tokens in place of a feature map."""
+    head = build_head(**SKELETONS[name])
+    skeleton = configured_skeleton(head.groups.skeleton)
+    groups = [
+        [skeleton.indices(part) for part in names]
+        if len(names) > 1
+        # one part alone is its keypoints
+        else skeleton.indices(names[0])
+        for names in head.groups.groups
+    ]
+    sizes = GTPTSizes(embed_dims=16, num_heads=2)
+    network = GTPT(groups, (16, 16), 24, head.keep_rates, sizes).eval()
+    network.load_state_dict(head.network.state_dict())
+    patches = torch.randn(2, 256, 24)
+    wanted, kept = head.network.encode(head.patch_embed.proj(patches), head.counts)
+    torch.testing.assert_close(network(patches), wanted, rtol=0, atol=0)
+    torch.testing.assert_close(network.kept, kept, rtol=0, atol=0)
+    network.keep_rates = None
+    network(patches)
+    assert [each.shape[-1] for each in network.kept] == 12 * [256]
+
+
+@pytest.mark.parametrize('groups', [[[0, 1], [1, 2]], [[0, 1], [3]]])
+def test_each_keypoint_is_in_one_group(groups):
+    with pytest.raises(ValueError, match='each keypoint from 0 to . once'):
+        GTPT(groups, (4, 4), 8)
+
+
+def test_copied_head_has_a_network_of_its_own():
+    head = build_head()
+    other = deepcopy(head).double()
+    assert other.network.coarse_encoder is other.coarse_encoder
+    (maps,) = random_maps()
+    assert other((maps.double(),))[0].dtype == torch.float64
+    doubled = other((maps.double(),))[0]
+    torch.testing.assert_close(head((maps,))[0].double(), doubled, rtol=0, atol=1e-5)

@@ -42,7 +42,7 @@ def test_outputs_and_activations_are_the_published_models(published):
     )
 
     head = model.head
-    table = head.positions[1:].view(16, 16, 2, -1)
+    table = head.coarse_encoder.positions[1:].view(16, 16, 2, -1)
     torch.testing.assert_close(table[:, 3, 0], arrays['inner__pos_1d'], **PARITY)
     torch.testing.assert_close(table[3, :, 1], arrays['inner__pos_1d'], **PARITY)
     patches = head.embed(stem_map)
@@ -54,7 +54,7 @@ def test_outputs_and_activations_are_the_published_models(published):
     hook = head.coarse_encoder.register_forward_hook(
         lambda _, args, output: seen.append(output)
     )
-    tokens, kept = head.encode(patches, head.counts)
+    tokens, kept = head.network.encode(patches, head.counts)
     hook.remove()
     torch.testing.assert_close(seen[0].queries, arrays['inner__coarse_query'], **PARITY)
     torch.testing.assert_close(
