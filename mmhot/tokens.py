@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mmhot.errors import require_choice
+from mmhot.models.gtpt.network import GTPT, GTPTSizes
 from mmhot.models.layers.attention import received_attention
 from mmhot.models.tokens.hourglass import Hourglass, find_center
 from mmhot.models.tokens.pruners import (
@@ -37,6 +38,8 @@ from mmhot.models.tokens.recoverers import (
 )
 
 __all__ = [
+    'GTPT',
+    'GTPTSizes',
     'AttentionPruner',
     'AttentionRecoverer',
     'ClusterPruner',
@@ -61,12 +64,11 @@ class HookedHourglass(Hourglass):
     Attributes:
         keep (int or Sequence[int], optional): Number of frames that each pruner keeps,
             instead of its ``num_keep``; it can be set at any time.
-        kept (Tensor): Indices of the frames that are left, (B, t), or None before the
-            first call.
+        kept (Tensor): Indices of the frames that were left, (B, t).
     """
 
     keep: Keep | None = None
-    kept: Tensor | None = None
+    kept: Tensor
     counts: Sequence[int] = ()
     received: Tensor | None = None
 
@@ -85,15 +87,15 @@ class HookedHourglass(Hourglass):
         while isinstance(first, nn.Sequential):
             first = first[0]
         first.hourglass = self
-        vars(layers)['hourglass'] = self
+        layers.__dict__['hourglass'] = self
 
     def _begin(self, _: nn.Module, args: tuple) -> None:
         """Start with all frames of tokens (B, T, ..., C)."""
         batch, num_frames = args[0].shape[:2]
         if num_frames != self.num_frames:
             raise ValueError(
-                f'layers need tokens (B, {self.num_frames}, ..., C), by num_frames, got '
-                f'{tuple(args[0].shape)}'
+                f'layers need tokens (B, {self.num_frames}, ..., C), by num_frames, '
+                f'got {tuple(args[0].shape)}'
             )
         self.counts = self.keep_counts(self.keep, num_frames)
         self.kept = torch.arange(num_frames, device=args[0].device).expand(batch, -1)
@@ -178,7 +180,7 @@ def _find_attention(layer: nn.Module) -> nn.Module:
     ]
     if not found:
         raise ValueError(
-            f'AttentionPruner needs nn.MultiheadAttention, or an attention with qkv and '
+            'AttentionPruner needs nn.MultiheadAttention, or an attention with qkv and '
             f'num_heads, in the layer before it, and {type(layer).__name__} has none'
         )
     return found[-1]

@@ -5,6 +5,7 @@ import torch
 from hosts import TRA, TRI, build_lifter, windows
 from mmpose.registry import MODELS
 
+from examples import gumbel_pruner  # noqa: F401 registers
 from mmhot.deploy.onnx_graphs import (
     OPSET,
     LifterGraph,
@@ -16,7 +17,9 @@ from tools.benchmark.runnable_models import open_model
 
 # Rounding, of outputs whose size is about 1.
 CLOSE = {'rtol': 1e-4, 'atol': 1e-4}
+LEARNED = dict(type='GumbelPruner', num_keep=4, depth=2, embed_dims=16)
 LIFTERS = [
+    ('MixSTE', LEARNED, TRA),
     ('MixSTE', 'ClusterPruner', TRA),
     ('MixSTE', 'AttentionPruner', TRI),
     ('MotionBERT', 'MotionPruner', TRI),

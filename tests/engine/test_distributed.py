@@ -6,6 +6,7 @@ import sys
 import distributed
 import mocap
 import pytest
+import torch
 from topdown_configs import TINY_GTPT, small_training
 
 
@@ -14,6 +15,23 @@ def test_lifter_trains_equally_with_two_processes(tmp_path):
     config = mocap.tiny_config(num_samples=24)
     one = distributed.assert_two_processes_equal_one(config, tmp_path)
     assert len(one['losses']) == 3
+
+
+@pytest.mark.slow(reason='trains in two processes, 20 s')
+def test_learned_pruner_trains_with_two_processes(tmp_path):
+    sizes = dict(embed_dims=16, num_heads=2, depth=3, mlp_dims=32)
+    pruner = dict(type='GumbelPruner', num_keep=27, depth=1, embed_dims=16)
+    model = dict(backbone=dict(**sizes, pruner=pruner), head=dict(in_channels=16))
+    config = mocap.tiny_config('hot-mixste-xs*-10e_cmu-wild', model)
+    config.model.backbone.pruner = pruner  # without arguments of the other pruner
+    config.custom_imports.imports.append('examples.gumbel_pruner')
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    one, two = distributed.train(config, 2, tmp_path)
+    torch.testing.assert_close(one['weights'], two['weights'])
+    scorer = 'backbone.hourglass.pruners.0.scorer.1.weight'
+    assert len(one['gradients']) == 2
+    for gradients in one['gradients']:
+        assert gradients[scorer].abs().max() > 1e-6
 
 
 @pytest.mark.slow(reason='trains in one and two processes, 20 s')

@@ -6,6 +6,7 @@ several prune depths, the pyramids of `H2OT <https://arxiv.org/abs/2509.06956>`_
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +60,7 @@ class Hourglass(nn.Module):
         self.num_frames = num_frames
         self.num_layers = num_layers
         self.fixed_lengths = fixed_lengths
-        self.recoverer = recoverer
+        self.recoverer: Any = recoverer
         self.slot_embeddings = nn.ParameterList(
             nn.Parameter(recoverer.initial_slots(pruner.num_keep))
             for pruner in pruners
