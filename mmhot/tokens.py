@@ -156,11 +156,10 @@ def prune(
         raise ValueError('layers are already pruned: set layers.hourglass.keep instead')
     built: Any = recoverer
     if isinstance(recoverer, str):
-        require_choice('recoverer', recoverer, ('attention', 'interpolation'))
-        is_attention = recoverer == 'attention'
-        built = InterpolationRecoverer()
-        if is_attention:
-            built = AttentionRecoverer(num_frames, embed_dims, num_heads)
+        attention = AttentionRecoverer(num_frames, embed_dims, num_heads)
+        known = {'attention': attention, 'interpolation': InterpolationRecoverer()}
+        require_choice('recoverer', recoverer, known)
+        built = known[recoverer]
     hourglass = HookedHourglass(num_frames, len(layers), pruner, built)
     hourglass.to(next(layers.parameters())).train(layers.training)
     hourglass.attach(layers)

@@ -20,7 +20,7 @@ def constants(meta):
     """Constant tensors as published: tables of positions and masks."""
     head = MODELS.build(convert_published(empty(meta))[0]).head
     return {
-        key: head.positions[None, 1:] + 1e-6
+        key: head.coarse_encoder.positions[None, 1:] + 1e-6
         if key.endswith('pos_embedding')
         else torch.ones(shape, dtype=torch.bool)
         for key, (shape, _) in meta['constant'].items()

@@ -116,10 +116,9 @@ def received_attention(attention: nn.Module, x: Tensor) -> Tensor:
     Returns:
         Tensor: Mean attention weight of each token as a key, (..., N).
     """
-    if isinstance(attention, nn.MultiheadAttention):
-        weight, bias = attention.in_proj_weight, attention.in_proj_bias
-    else:
-        weight, bias = attention.qkv.weight, attention.qkv.bias
+    is_pytorch = isinstance(attention, nn.MultiheadAttention)
+    weight = attention.in_proj_weight if is_pytorch else attention.qkv.weight
+    bias = attention.in_proj_bias if is_pytorch else attention.qkv.bias
     rows = 2 * x.shape[-1]  # rows of the projections of queries and keys
     qk = F.linear(x, weight[:rows], None if bias is None else bias[:rows])
     q, k = qk.unflatten(-1, (2, attention.num_heads, -1)).unbind(-3)  # (..., N, H, D)

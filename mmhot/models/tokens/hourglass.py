@@ -126,7 +126,7 @@ class Hourglass(nn.Module):
             if pruner.reads_attention:
                 x, received = layers[watched].watch(x)
             if kept is None:
-                inputs = poses  # of the frames that are left, (B, t, K, C)
+                inputs = poses  # all of them, then those that are left, (B, t, K, C)
                 if place and poses is not None:
                     inputs = gather_tokens(poses, index)
                 center = find_center(index, num_frames)

@@ -268,3 +268,47 @@ def test_mistakes_are_one_line():
         ValueError, match=r'need tokens \(B, 27, ..., C\), by num_frames'
     ):
         model.layers[0](torch.zeros(2, 28, 16))
+
+
+class Sum(nn.Module):
+    """Regress a number from frames, as a mean over the frames that are left."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Linear(16, 16), nn.GELU()) for _ in range(2)
+        )
+        self.out = nn.Linear(16, 1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.out(x).mean((1, 2))
+
+
+def marked_frames(batch):
+    """Frames of noise; the numbers of three marked ones have the target as mean."""
+    x = 0.5 * torch.randn(batch, 27, 16)
+    places = torch.rand(batch, 27).argsort(1)[:, :3]
+    x[..., 0] = torch.zeros(batch, 27).scatter(1, places, 2.0)
+    return x, places, x[..., 1].gather(1, places).mean(1)
+
+
+@pytest.mark.parametrize(
+    ('pruner', 'least', 'most'),
+    [(GumbelPruner(6, 0, 16), 0.9, 1), (UniformPruner(6, 0), 0, 0.3)],
+)
+def test_learned_pruner_finds_the_frames_that_matter(pruner, least, most):
+    torch.manual_seed(0)
+    model = Sum()
+    prune(model.layers, 16, 27, pruner, recoverer=None)
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(150):
+        x, _, target = marked_frames(64)
+        optimizer.zero_grad()
+        (model(x) - target).square().mean().backward()
+        optimizer.step()
+    x, places, _ = marked_frames(256)
+    model.eval()(x)
+    found = (places[:, :, None] == model.layers.hourglass.kept[:, None]).any(-1)
+    assert least < found.float().mean() < most
