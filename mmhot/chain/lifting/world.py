@@ -350,7 +350,24 @@ def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float
     ]
     feet = seen.keypoints_3d[:, ankles].astype(np.float64)
     feet += seen.root_3d[:, None]
-    return placement.find_floor(feet.reshape(-1, 3), *_upright(seen, is_running))
+    upright = _upright(seen, is_running)
+    rotation, height = placement.find_floor(feet.reshape(-1, 3), *upright)
+    body = seen.keypoints_3d[:, _BODY].astype(np.float64)
+    stands = np.isfinite(standing_axes(body)).all(1)
+    if stands.any() and not stands.all():
+        standing = feet[stands]
+        lowest = (standing @ rotation[2]).min(1) - ANKLE_HEIGHT - height
+        limit = FLOOR.size_error * abs(height)
+        limit += FLOOR.tilt_error * np.linalg.norm(standing, axis=-1).mean()
+        if np.percentile(lowest, 5) > limit:
+            _LOGGER.warning(
+                '%s: the floor is that of people who stand; others are up to %.1f m '
+                'below it, and their distance is wrong',
+                seen.name,
+                np.percentile(lowest, 5),
+            )
+            return placement.find_floor(standing.reshape(-1, 3), *upright)
+    return rotation, height
 
 
 def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:

@@ -224,6 +224,20 @@ def test_people_of_wrong_sizes_stand_on_one_floor():
     np.testing.assert_allclose(heights, ANKLE_HEIGHT, atol=0.015)
 
 
+def test_people_who_stand_show_the_floor_that_a_fallen_person_misses(caplog):
+    """It was 1 m below the feet of three people, where the fourth was placed."""
+    body = standing_pose()[0]
+    fallen = body[:, [0, 2, 1]] * [1, 1, -1]
+    fallen += [0, 0, 0.1 - fallen[:, 2].min()]
+    people = [body + [x, y, -1.6] for x, y in ((-1, 5), (0, 6.5), (1, 5.5))]
+    people.append(fallen + [0, 5.7, -2.8])
+    places = np.repeat(np.array(people)[None], 30, axis=0)
+    clip = to_axes(Clip3D.from_arrays(places, 25.0, axes='z-up'), 'camera')
+    world = to_world(clip, static_camera=True).places()[:, ANKLES, 2].min(1)
+    np.testing.assert_allclose(world[clip.track < 3], ANKLE_HEIGHT, atol=0.05)
+    assert 'the floor is that of people who stand; others are up to' in caplog.text
+
+
 def test_jumps_leave_the_floor_of_a_person():
     seconds = np.arange(200) / 50
     drift = 0.2 + 0.05 * np.sin(seconds)
