@@ -97,7 +97,7 @@ class StabilizeCamera(VideoStep):
         if footage.look_again is None or self.camera == 'moving':
             return None, lens
         [tracker] = self.observers(footage.frames, people.skeleton)
-        seen = people.observed[tracker.name]
+        seen: Mapping[str, np.ndarray] = people.observed[tracker.name]
         total = len(people.people) - people.first
         if self.camera == 'auto':
             if total < CameraLimits.min_frames:
