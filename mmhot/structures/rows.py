@@ -15,6 +15,7 @@ from mmhot.geometry.keypoint_arrays import (
     to_numbers,
     whole_numbers,
 )
+from mmhot.geometry.placeholders import find_placeholders
 from mmhot.skeletons.joints import Skeleton, get_skeleton, match_joints, skeleton_with
 from mmhot.structures.conventions import follow_people, joint_order
 
@@ -121,6 +122,7 @@ class Rows:
             track = np.argsort(follow_people(places, name), axis=1).ravel()
         arrays |= dict(points=points, frame=frame, track=track)
         rows = CheckedRows(**{**vars(self), **arrays}).with_tracks(name)
+        rows = rows.without_placeholders(name)
         is_there = np.isfinite(rows.points).any((1, 2))
         return rows.take(is_there) if are_several and is_there.any() else rows
 
@@ -166,6 +168,35 @@ class CheckedRows(Rows):
             frame, track = pairs[counts.argmax()]
             raise ValueError(f'frame {frame} has two poses of track {track}')
         return rows
+
+    def without_placeholders(self, name: str) -> 'CheckedRows':
+        """Mark points as missing where a place such as (1, 1) or -9999 stands for them.
+
+        A line states the joints and places.
+        """
+        missing = np.zeros(self.scores.shape, bool)
+        for track in np.unique(self.track[self.track >= 0]):
+            rows = np.flatnonzero(self.track == track)
+            rows = rows[np.argsort(self.frame[rows], kind='stable')]
+            missing[rows] = find_placeholders(self.points[rows])
+        if not missing.any():
+            return self
+        row, joint = np.argwhere(missing)[0]
+        _LOGGER.warning(
+            '%s: %s of row %d stands for a missing joint, as it stays there or is far '
+            'away while others move; %d of %d rows have such joints: %s',
+            name,
+            np.round(self.points[row, joint], 3).tolist(),
+            row,
+            missing.any(1).sum(),
+            len(missing),
+            ', '.join(
+                str(self.joint_names[x] if self.joint_names else x)
+                for x in np.flatnonzero(missing.any(0))
+            )[:60],
+        )
+        points = np.where(missing[..., None], np.nan, self.points)
+        return replace(self, points=points, scores=np.where(missing, 0, self.scores))
 
     def seconds(self, frames: np.ndarray, fps: float) -> np.ndarray | None:
         """Return the timestamps of frame numbers (F,) in seconds, (F,).
