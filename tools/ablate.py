@@ -40,8 +40,8 @@ from tools.runner import add_config_options, describe_options, merge_options
 from tools.sweep import draw_rows, format_rows
 
 _BACKBONE = 'model.backbone'
-_SETTINGS = 'settings.json'  # config of a complete training
-_RESULT = 'result.json'  # of tools/test.py
+_SETTINGS = 'settings.json'  # resolved config of the training
+_RESULT = 'result.json'  # errors and costs of the test
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
