@@ -27,7 +27,9 @@ BROWS = slice(17, 27)  # of the face's 68 keypoints
 _MASKS = ('lips', 'fingernails', 'face', 'inside-mouth')
 _BATCH = 16
 _CHILDREN = 0.14
-_SMALL, _LARGE = 0.15, 0.36  # youngest ages of children, 0.33 is about ten years
+# Youngest ages of children with and without a given share; 0.33 is about ten years.
+_SMALL = 0.15
+_LARGE = 0.36
 _LOCAL_SHARE, _LOCAL_SPREAD = 0.35, 0.22  # of the local changes of a shape
 _SIZE = 0.9  # anny's people are taller than average
 _EYE_STEP = 2.5e-4  # meters between samples of the eye

@@ -61,11 +61,12 @@ from projects.rendered_people.render.shards import read_motions
 _MOTION_RATE = 50
 _SUPERSAMPLING = 1.5
 _FOCAL = 0.9  # over the image's width
-_BODIES, _FABRICS = 48, 60
-_OBJECTS, _APART = 12, 2.0  # number, and meters from people; cars are long
-_MIN_VISIBLE = 8  # of COCO's keypoints; people with fewer are not listed in NAME.npz
+_BODIES = 48
+_FABRICS = 60
+_APART = 2.0  # meters from people to objects; cars are long
+_MIN_VISIBLE = 8  # keypoints; people with fewer are not listed in NAME.npz
 _SMOOTH = 3  # frames; deviation of the filter of the height of people on the floor
-# Rig's bones that are joints of Human3.6M, in its order up to the thorax.
+# Bones of the rig whose heads are joints of Human3.6M.
 _LEG = ('upperleg01', 'lowerleg01', 'foot')
 _ARM = ('upperarm01', 'lowerarm01', 'wrist')
 
@@ -101,12 +102,15 @@ class ClipPlan:
         elevation (float): Of the camera, degrees.
         margin (float): Distance of the camera, as a multiple of the distance at which
             all people are in the image; below 1 some are cut by the border.
+        objects (int): Objects behind the people, those of free places; 0 where the
+            camera looks down, and cars would hide people.
     """
 
     actors: tuple[Actor, ...]
     azimuth: float = 0.0
     elevation: float = 6.0
     margin: float = 1.1
+    objects: int = 12
 
 
 PLANS = {
@@ -149,6 +153,7 @@ PLANS = {
         ),
         0,
         20,
+        objects=0,
     ),
     'yoga': ClipPlan(
         (
@@ -166,7 +171,9 @@ PLANS = {
         ),
         -30,
     ),
-    'lying': ClipPlan((Actor('S29/29_03', 2, (0, 0), 70, ('lying',)),), 0, 35),
+    'lying': ClipPlan(
+        (Actor('S29/29_03', 2, (0, 0), 70, ('lying',)),), 0, 35, objects=0
+    ),
     'close': ClipPlan(
         (Actor('S29/29_05', 12), Actor('S14/14_20', 3, (0.8, 0.7), 15)), 15, 4, 0.55
     ),
@@ -220,7 +227,8 @@ class ClipRenderer:
         panoramas: list[np.ndarray],
         settings: _Settings,
     ) -> None:
-        self.motions, self.settings = motions, settings
+        self.motions = motions
+        self.settings = settings
         anny = build_anny()
         self.model = read_body_model(anny)
         self.bodies = sample_bodies(anny, _BODIES, settings.seed)
@@ -234,9 +242,9 @@ class ClipRenderer:
         )
 
     def __call__(self, name: str, folder: Path) -> None:
-        """Render a clip; its video is written last."""
-        plan, settings = PLANS[name], self.settings
-        rng = np.random.default_rng([settings.seed, *name.encode()])
+        """Render a clip; the ground truth of the people is written last."""
+        plan = PLANS[name]
+        rng = np.random.default_rng([self.settings.seed, *name.encode()])
         bodies = rng.choice(len(self.bodies.vertices), len(plan.actors), replace=False)
         people = [
             list(self._move(actor, int(body), owner))
@@ -246,10 +254,11 @@ class ClipRenderer:
         ]
         camera = self._camera(plan, people)
         labels: list[list[Label | None]] = []
-        images = self._render(people, camera, labels, rng)
-        frames = ((image, n / settings.fps) for n, image in enumerate(images))
-        write_video(folder / f'{name}.mp4', frames, settings.fps)
-        view = _View(camera, settings)
+        images = self._render(people, camera, plan.objects, labels, rng)
+        fps = self.settings.fps
+        frames = ((image, n / fps) for n, image in enumerate(images))
+        write_video(folder / f'{name}.mp4', frames, fps)
+        view = _View(camera, self.settings)
         write_arrays(folder / f'{name}.npz', **reference(view, labels))
         for number, (actor, person) in enumerate(zip(plan.actors, people, strict=True)):
             own = [frame[number] for frame in labels]
@@ -351,13 +360,14 @@ class ClipRenderer:
         self,
         people: list[list[Person]],
         camera: Camera,
+        count: int,
         labels: list[list[Label | None]],
         rng: np.random.Generator,
     ) -> Iterator[np.ndarray]:
-        """Render all frames, BGR, and append the labels of each."""
+        """Render all frames with a count of objects, BGR; append the labels of each."""
         middle = len(people[0]) // 2
         furniture = self.scenes.furniture
-        still = [furniture.floor(rng), *self._objects(people, camera, rng)]
+        still = [furniture.floor(rng), *self._objects(people, camera, count, rng)]
         for each in people:
             if each[middle].seated:
                 still += furniture.seat(each[middle], rng)
@@ -387,7 +397,11 @@ class ClipRenderer:
             yield np.ascontiguousarray(small[..., ::-1])
 
     def _objects(
-        self, people: list[list[Person]], camera: Camera, rng: np.random.Generator
+        self,
+        people: list[list[Person]],
+        camera: Camera,
+        count: int,
+        rng: np.random.Generator,
     ) -> list[Surface]:
         """Place objects behind the people of all frames, and away from them."""
         paths = [x.posed.heads[0, :2] for each in people for x in each[::5]]
@@ -395,7 +409,7 @@ class ClipRenderer:
         distance = np.linalg.norm(paths - eye, axis=1).mean()
         frame = np.array((0, 0, *camera.size))
         surfaces = []
-        for _ in range(_OBJECTS):
+        for _ in range(count):
             at = position_in_frame(camera, frame, distance, rng)
             is_behind = np.linalg.norm(at - eye) > distance + _APART
             if is_behind and np.linalg.norm(paths - at, axis=1).min() > _APART:
@@ -441,7 +455,9 @@ def reference(view: _View, labels: list[list[Label | None]]) -> dict[str, np.nda
         (N, 17, 2) in COCO's order and pixels, NaN outside of the image, ``confirmed``
         (N,), all true.
     """
-    frames, numbers, keypoints = [], [], []
+    frames: list[int] = []
+    numbers: list[int] = []
+    keypoints: list[np.ndarray] = []
     for frame, people in enumerate(labels):
         for number, label in enumerate(people, 1):
             if label is None or (label.visibility[:17] == 2).sum() < _MIN_VISIBLE:
@@ -474,7 +490,8 @@ def ground_truth(
     camera = view.camera
     joints = np.stack([_h36m_joints(model, person.posed) for person in people])
     whole = np.stack([model.regressor @ person.posed.vertices for person in people])
-    boxes, visibility = [], []
+    boxes: list[np.ndarray] = []
+    visibility: list[np.ndarray] = []
     for label in labels:
         unseen = label is None
         boxes.append(np.full(4, np.nan) if unseen else label.bbox)

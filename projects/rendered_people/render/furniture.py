@@ -16,7 +16,8 @@ from projects.rendered_people.render.renderer import Camera, Surface
 # Probabilities of objects.
 _OCCLUDED, _TABLE, _CLUTTERED, _WALLED, _FLOORED = 0.18, 0.14, 0.5, 0.4, 0.55
 _WALLED_AMONG_MODELS = 0.25
-_WHEEL, _WHEELCHAIR = 0.15, 0.3
+_WHEEL = 0.15
+_WHEELCHAIR = 0.3
 _SPOKES = 0.6  # share of wheels without a cover
 # Bones that objects occlude.
 _OCCLUDED_BONES = ('foot.L', 'foot.R', 'head', 'wrist.L', 'wrist.R')
@@ -188,7 +189,8 @@ def _wheelchair(
     frame = dict(color=np.full(3, rng.uniform(0.01, 0.5)))
     dark = dict(color=np.full(3, rng.uniform(0.01, 0.1)))
     radius = rng.uniform(0.26, 0.33)
-    spokes, arms = rng.random() < _SPOKES, rng.random() < 0.7
+    spokes = rng.random() < _SPOKES
+    arms = rng.random() < 0.7
     objects = []
     for side in (-1, 1):
         wheel = floor + turn @ (side * (wide + 0.04), 0.05, radius)

@@ -156,7 +156,7 @@ def sample_posture(pose: Pose, rng: np.random.Generator, name: str = '') -> Pose
         'x', rng.uniform(*posture.lean), degrees=True
     )
     pose = rotate_pelvis_to(pose, pelvis)
-    bent = rng.uniform(*posture.back), rng.uniform(*posture.side)
+    bent = [rng.uniform(*angles) for angles in (posture.back, posture.side)]
     chest = pelvis * Rotation.from_euler('xy', bent, degrees=True)
     pose = rotate_pose(pose, chest * pose.chest.inv(), keep_legs=True)
     limbs = dict(pose.limbs)
