@@ -5,7 +5,7 @@ from mmhot.tokens import ClusterPruner, prune
 model = TemporalViT(frames=81)
 prune(model.layers, embed_dims=256, num_frames=81,
       pruner=ClusterPruner(num_keep=27, depth=2), recoverer='attention')
-poses = model(x)                    # of all 81 frames
+poses = model(x)                    # all 81 frames
 model.layers.hourglass.keep = 14    # another number of frames, also after training
 model.layers.hourglass.kept         # these frames, (B, 14)
 """
