@@ -35,6 +35,9 @@ class KeypointLimits:
     # Share of keypoints that are farther outside the image than a quarter of its size.
     # Close-ups without scores have up to 0.7. Higher values accept more clips.
     max_outside: float = 0.75
+    # Share of coordinates that are negative. Of 458 motions, close-ups have up to 0.46,
+    # and half of all clips around the middle of the image have 0.5 and more.
+    max_negative: float = 0.5
     # Person sizes; if the median movement along the second axis is smaller, this axis
     # may be time. Higher values refuse more arrays.
     min_distance: float = 0.15
@@ -69,6 +72,12 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
             f'normalized, or in meters: pixels of {image} are expected; 3D poses are '
             'for mmhot refine'
+        )
+    negative = (points < 0).mean()
+    if negative >= _LIMITS.max_negative:
+        raise ValueError(
+            f'{100 * negative:.0f} % of all coordinates are negative: pixels begin in '
+            f'the upper left corner of {image}, not in its middle'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
     if outside.mean() > _LIMITS.max_outside:

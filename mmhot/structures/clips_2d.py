@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, ignored_warnings
+from mmhot.errors import ArgumentError, escape
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
@@ -20,7 +20,7 @@ from mmhot.geometry.keypoint_arrays import (
     warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
-from mmhot.structures.conventions import warn_of_other_pixels
+from mmhot.structures.conventions import ask_about_pixels
 from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
 
@@ -35,22 +35,6 @@ MIN_STEP = 1e-6
 # Smallest and largest ratio of the stated frame rate to the rate of the timestamps.
 # Timestamps beyond these limits are not in seconds.
 _SAME_RATE = 0.3, 3.0
-# Person sizes; images with a larger change, see _usual_change, are separate photos.
-# One of CMU's 458 motions changes that much at 2 frames/s, and none from 3 frames/s on.
-# Higher values recognize fewer photos.
-_MAX_CHANGE = 0.8
-# Person sizes per second; with visible legs, images that change faster are photos at
-# high frame rates, too. It is 4 m/s for 1.7 m, and CMU's motions reach 2.3 m/s. Higher
-# values recognize fewer photos.
-_MAX_SPEED = 4.0 / 1.7
-# Person sizes; lower bound of the limit by speed. Real photos change by 0.2 and more.
-# Higher values recognize fewer photos.
-_MIN_CHANGE = 0.12
-# Share of leg joints that are known if legs are visible. Higher values recognize fewer
-# photos.
-_KNOWN_LEGS = 0.5
-_LEGS = 'knee', 'ankle', 'foot'
-_FEWEST_PHOTOS = 4  # images; fewer are never separate photos
 
 
 FIELDS: dict[str, tuple[Any, Any, str]] = {
@@ -278,7 +262,6 @@ def clip_2d(
             counts.max(),
             numbers[counts.argmax()],
         )
-    rows = _number_photos(rows, label, fps, skeleton)
     tracks = _split_tracks(rows, label)
     size = check_image_size(image_size)
     clip = _check_numbers(
@@ -293,63 +276,8 @@ def clip_2d(
             steps=rows.steps,
         )
     )
-    people = [(track.keypoints, track.scores) for track in tracks]
-    warn_of_other_pixels(people, skeleton, size, clip.fps, label)
+    ask_about_pixels(rows.points, skeleton, size, label)
     return clip
-
-
-@ignored_warnings()  # NumPy warns of people without keypoints, or without legs
-def _number_photos(
-    rows: CheckedRows, name: str, fps: float, skeleton: Skeleton
-) -> CheckedRows:
-    """Give each image its own track ID if the only track consists of photos."""
-    if rows.track.any() or len(rows.frame) < _FEWEST_PHOTOS:
-        return rows
-    order = np.argsort(rows.frame)
-    frames = rows.frame[order]
-    points = rows.points[order]
-    legs = [index for index, x in enumerate(skeleton.joints) if x.endswith(_LEGS)]
-    limit = _MAX_CHANGE
-    if np.isfinite(points[:, legs]).mean() > _KNOWN_LEGS:
-        interval = np.median(frames[2:] - frames[:-2]) / 2 / fps
-        limit = np.clip(_MAX_SPEED * interval, _MIN_CHANGE, _MAX_CHANGE)
-    if not _usual_change(points, frames) > limit:
-        return rows
-    _LOGGER.warning(
-        '%s: poses have nothing in common with the ones before and after: each of the '
-        '%d images is lifted as a separate photo; track IDs state that they show one '
-        'person',
-        name,
-        len(points),
-    )
-    return replace(rows, track=np.argsort(order))
-
-
-def _usual_change(points: np.ndarray, frames: np.ndarray) -> float:
-    """Measure how much a person usually changes from frame to frame.
-
-    A frame is compared with the line from the frame before to the frame after. Its
-    change is the median distance of the joints from their lines, in person sizes, plus
-    the distance of the logarithm of the size from its line.
-
-    Args:
-        points (np.ndarray): Keypoints in pixels, NaN where missing, (T, K, 2).
-        frames (np.ndarray): Frame numbers, sorted, (T,).
-
-    Returns:
-        float: Median change of all frames; NaN if nothing is known.
-    """
-    weight = (frames[1:-1] - frames[:-2]) / (frames[2:] - frames[:-2])
-
-    def distance(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Return distances (T - 2, ...) of values (T, ...) from this line."""
-        return np.abs(values[1:-1] - values[:-2] * (1 - weight) - values[2:] * weight)
-
-    size = np.nanmax(np.nanmax(points, 1) - np.nanmin(points, 1), 1)
-    smallest = np.fmin(np.fmin(size[:-2], size[2:]), size[1:-1])
-    moved = np.linalg.norm(distance(points, weight[:, None, None]), axis=-1)
-    changes = np.nanmedian(moved, 1) / smallest + distance(np.log(size), weight)
-    return float(np.nanmedian(changes))
 
 
 def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:

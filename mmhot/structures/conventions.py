@@ -10,8 +10,6 @@ joint order     people stand: head, shoulders, hips,      usual order of    skel
                 knees and ankles are above each other     K joints
 people in       people move little from one frame to      as they are       track
 (T, P, K, C)    the next
-pixels          people fill the image and stand           as they are;      image_size
-                                                          a line asks
 unit            bones have the lengths of people          meters            height
 axis up         people stand; a floor is at zero; people  an error asks     axes
                 are in front of a camera
@@ -26,14 +24,11 @@ The last four, which need several of them together, are in
 """
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError, ignored_warnings
-from mmhot.geometry.keypoint_arrays import relative_scores
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
 
@@ -107,57 +102,7 @@ _MIN_GAIN = 0.01
 # CMU's motions who meet at 5 to 50 frames per second, and are absent for a while, 3
 # lose their own places, all at 5.
 _MAX_MOTION = 0.5
-
-
-@dataclass(frozen=True)
-class _PixelLimits:
-    """Limits of keypoints that look like pixels of their image; others are logged."""
-
-    # Score relative to the usual one; keypoints with less are not examined. Higher
-    # values examine fewer keypoints.
-    min_score: float = 0.5
-    # Share of clearly seen keypoints outside the image. Higher values log fewer clips.
-    max_outside: float = 0.05
-    # Share of poses outside the image, without scores, as keypoints of close-ups are
-    # outside, too. Higher values log fewer clips.
-    max_poses_outside: float = 0.6
-    # Share of keypoints inside the image; poses with less are outside. Higher values
-    # log more clips.
-    min_inside: float = 0.2
-    # Share of width and height that people of an image exceed, else they are in its
-    # upper left corner. Higher values log more clips.
-    min_extent: float = 0.2
-    # Pixels; if all coordinates are smaller, in an image at least twice as large, they
-    # are percent. Higher values log more clips.
-    max_percent: float = 101
-    # Share of width and height; smaller crops that people fill are logged. Higher
-    # values log more clips.
-    max_crop: float = 0.85
-    # Percentile of coordinates that counts as the largest, as some keypoints are wrong.
-    nearly_all: float = 99
-    # Person sizes; standard deviation of the center of people in crops. Higher values
-    # recognize more crops.
-    max_shift: float = 0.05
-    # Standard deviation of the logarithm of their sizes. Higher values recognize more.
-    max_zoom: float = 0.06
-    # Share of a crop's longer side that people fill. Higher values recognize fewer
-    # crops.
-    min_filled: float = 0.65
-    aspects: tuple[float, float] = (0.65, 1.1)  # smallest and largest width / height
-    min_poses: int = 8  # fewest poses from which crops are recognized
-    # Seconds in which standing people move their hips farther than their feet, while
-    # people who lie rest on their hips.
-    lag: float = 0.5
-    # Person sizes; movement of the hips that shows whether feet carry a person. Higher
-    # values log fewer clips.
-    min_movement: float = 0.02
-    # Movement of the stiller foot, as a share of the hips'. With more, feet do not
-    # carry the person. Higher values log more clips.
-    max_foot_movement: float = 0.8
-
-
-_PIXELS = _PixelLimits()
-_STATED_SIZE = '{image_size} states the size of the images in which they were found'
+_LARGEST_PERCENT = 101  # largest coordinate of percent, if images are twice as large
 
 
 def _warn(text: str, *values: object) -> None:
@@ -237,120 +182,28 @@ def _stand(heights: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> np.nd
     return is_down.all(0) & np.all(is_level, axis=0) & (is_known.sum(0) >= min_steps)
 
 
-def warn_of_other_pixels(
-    people: Sequence[tuple[np.ndarray, np.ndarray]],
-    skeleton: Skeleton,
-    image_size: tuple[int, int],
-    fps: float,
-    name: str,
+def ask_about_pixels(
+    points: np.ndarray, skeleton: Skeleton, image_size: tuple[int, int], name: str
 ) -> None:
-    """Log if keypoints do not look like pixels of the image, x right and y down.
+    """Log if keypoints seem to be percent, or people lie or stand on their heads.
 
     Args:
-        people (Sequence[tuple[np.ndarray, np.ndarray]]): Keypoints (T, K, 2), NaN where
-            missing, and scores (T, K) of each person.
+        points (np.ndarray): Pixels, NaN where missing, (N, K, 2).
         skeleton (Skeleton): Skeleton of the keypoints.
         image_size (tuple[int, int]): Width and height in pixels.
-        fps (float): Frames per second.
         name (str): Name of the clip, for the log.
     """
-    points, scores = (np.concatenate(parts) for parts in zip(*people, strict=True))
-    outside = _share_outside(points, scores, image_size)
-    if outside > 0:
-        _warn(
-            '%s: %.0f %% of clearly seen keypoints lie outside of %dx%d pixels: '
-            f'{_STATED_SIZE}',
-            name,
-            100 * outside,
-            *image_size,
-        )
-        return
-    size = np.array(image_size)
-    corner = np.nanpercentile(points, _PIXELS.nearly_all, axis=(0, 1))
-    is_corner = (corner < _PIXELS.min_extent * size).all()
-    is_percent = corner.max() <= min(_PIXELS.max_percent, size.min() / 2)
-    crop = _crop_of(points)
-    is_crop = crop is not None and (crop < _PIXELS.max_crop * size).all()
-    if is_corner or is_percent or is_crop:
-        _warn(
-            '%s: all people are in the upper left %.0fx%.0f of %dx%d pixels: '
-            f'{_STATED_SIZE}; convert percent, or pixels of a crop, to pixels of the '
-            'image',
-            name,
-            *corner,
-            *image_size,
-        )
-        return
+    if np.nanpercentile(points, 99) <= min(_LARGEST_PERCENT, min(image_size) / 2):
+        text = '%s: coordinates are at most 100: convert percent of %dx%d to pixels'
+        _LOGGER.warning(text, name, *image_size)
     x, y = np.moveaxis(points, -1, 0)
     if _stand(-y, skeleton).mean() >= _KEPT_SHARE:
         return
-    if _stand(y, skeleton).mean() >= _FOUND_SHARE:
-        _LOGGER.warning('%s: people stand on their heads: pixels have y down', name)
-    elif _stand(-x, skeleton).mean() >= _FOUND_SHARE:
-        lag = max(round(_PIXELS.lag * fps), 1)
-        if any(_is_on_feet(person, skeleton, lag) for person, _ in people):
-            _LOGGER.warning(
-                '%s: people lie, their heads to the left: if they stand in the images, '
-                'exchange x and y, as pixels have x before y',
-                name,
-            )
-
-
-def _share_outside(
-    points: np.ndarray, scores: np.ndarray, image_size: tuple[int, int]
-) -> float:
-    """Return the share of seen keypoints outside the image; 0 if that is usual.
-
-    Keypoints (N, K, 2) have scores (N, K). If all scores are alike, keypoints that the
-    image does not show count as seen, and only whole bodies outside are unusual.
-    """
-    is_seen = relative_scores(scores) > _PIXELS.min_score
-    is_inside = ((points >= 0) & (points <= image_size)).all(-1) & is_seen
-    outside = float(1 - is_inside.sum() / is_seen.sum())
-    if np.ptp(scores[scores > 0]) > 0:
-        return outside if outside > _PIXELS.max_outside else 0.0
-    is_body = is_seen.any(1)
-    inside = is_inside[is_body].sum(1) / is_seen[is_body].sum(1)
-    is_usual = (inside < _PIXELS.min_inside).mean() <= _PIXELS.max_poses_outside
-    return 0.0 if is_usual else outside
-
-
-@ignored_warnings()  # NumPy warns of people without joints
-def _is_on_feet(points: np.ndarray, skeleton: Skeleton, lag: int) -> bool:
-    """Return whether a person's hips move farther than the stiller foot.
-
-    Keypoints (T, K, 2) are compared with themselves ``lag`` frames later.
-    """
-    size = np.nanmedian(np.nanmax(points, 1) - np.nanmin(points, 1), 0).max()
-    steps = np.linalg.norm(points[lag:] - points[:-lag], axis=-1) / size
-    _, _, hips, _, feet = _by_level(steps, skeleton)
-    hip = np.nanmedian(hips)
-    foot = np.nanmedian(np.nanmin(feet, 1))
-    return bool(hip > _PIXELS.min_movement and foot < _PIXELS.max_foot_movement * hip)
-
-
-@ignored_warnings()  # NumPy warns of people without joints
-def _crop_of(points: np.ndarray) -> np.ndarray | None:
-    """Return width and height of the crops that keypoints (N, K, 2) seem to come from.
-
-    In crops, people move but stay in one place, with one size, and fill the crop. If
-    they do not, the result is None.
-    """
-    low = np.nanmin(points, 1)
-    high = np.nanmax(points, 1)
-    size = (high - low).max(1)
-    crop = np.nanmedian(low + high, 0)  # as people are in the middle of crops
-    shift = np.nanstd(low + high, 0).max() / 2 / np.nanmedian(size)
-    zoom = np.nanstd(np.log(size))
-    least, most = _PIXELS.aspects
-    is_crop = (
-        len(points) >= _PIXELS.min_poses
-        and shift < _PIXELS.max_shift
-        and zoom < _PIXELS.max_zoom
-        and np.nanmedian(size) > _PIXELS.min_filled * crop.max()
-        and least < crop[0] / crop[1] < most
-    )
-    return crop if is_crop else None
+    turns = {'on their heads': y, 'lying, heads left': -x, 'lying, heads right': x}
+    for title, heights in turns.items():
+        if _stand(heights, skeleton).mean() >= _FOUND_SHARE:
+            text = '%s: people are %s, if pixels are x to the right, then y down'
+            _LOGGER.warning(text, name, title)
 
 
 def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:

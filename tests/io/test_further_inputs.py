@@ -5,13 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clip_files import dump
-from mocap import KICK, joints_of
 
 import mmhot
 from mmhot.chain.frames.inputs import find_inputs
 from mmhot.io.readers.documents import read_document
 from mmhot.skeletons.joints import get_skeleton
-from mmhot.structures.clips_2d import Clip2D
 
 SIZE = (640, 480)
 JOINTS = get_skeleton('coco-17').joints
@@ -153,42 +151,6 @@ def test_json_of_comfyui(tmp_path, is_folder):
     assert (clip.width, clip.height, clip.skeleton) == (*SIZE, 'openpose-18')
     [track] = clip.tracks
     np.testing.assert_allclose(track.keypoints, points[..., :2], rtol=1e-6)
-
-
-def test_unrelated_photos_of_coco_are_not_one_motion(tmp_path, caplog):
-    """Frames between them are not invented, and a video of one person stays one."""
-    sizes = 1.5 ** np.array([0, 3, 1, 4, 0, 2])
-    points = 10 + 60 * sizes[:, None, None] * POINTS / POINTS.max()
-    walk, run = (POINTS[:1] + x * np.arange(6)[:, None, None] for x in (20, 35))
-    for frames, is_video in ((points, False), (walk, True), (run, True)):
-        people = [
-            dict(image_id=3 * n, category_id=1, keypoints=[*np.c_[x, [2] * 17].ravel()])
-            for n, x in enumerate(frames)
-        ]
-        path = dump(tmp_path / 'a.json', people)
-        clip = mmhot.lift(path, image_size=SIZE, fps=30)
-        assert (len(clip.track_ids) == 1) == is_video
-        assert (
-            'each of the 6 images is lifted as a separate photo' in caplog.text
-        ) != is_video
-        assert (len(clip) == 6) != is_video
-        caplog.clear()
-
-
-@pytest.mark.parametrize('fps', [25, 60])
-def test_poses_that_no_body_takes_so_fast_are_photos(fps):
-    """Poses of one size are photos; a kick is a motion, also sped up."""
-    places = joints_of(KICK) - joints_of(KICK)[:, :1]
-    x, y, z = np.moveaxis(places, -1, 0)
-    pixels = 240 + 100 * np.stack([x, -z], -1)
-    rng = np.random.default_rng(0)
-    side = rng.uniform(0, 2 * np.pi, (len(places), 1))
-    turned = 240 + 100 * np.stack([x * np.cos(side) - y * np.sin(side), -z], -1)
-    poses = turned[rng.permutation(len(turned))[:20]]
-    poses = poses + rng.uniform(-40, 40, (20, 1, 2))
-    for points, count in ((poses, 20), (pixels, 1), (pixels[::2], 1)):
-        clip = Clip2D.from_arrays(points, SIZE, fps, skeleton='h36m-17')
-        assert len(clip.tracks) == count
 
 
 def test_archives_are_read_for_their_keypoints_alone(tmp_path):

@@ -219,14 +219,6 @@ def _reads_translations(joints: float, roots: float, world: np.ndarray) -> bool:
     return bool(np.abs(clip.root_3d - world[:, 0]).max() < _MAX_ERROR)
 
 
-def _reads_motion(fps: float, world: np.ndarray) -> bool:
-    """Return whether a motion (T, 17, 3) at a low rate is found to be one person."""
-    images = world[:: round(FPS / _STRIDE / fps)]
-    pixels = 500 + 200 * (_in_camera(images) - (0, 0, 5))[..., :2]
-    clip = Clip2D.from_arrays(pixels, _SIZE, fps, skeleton=_BODY.name)
-    return len(clip.tracks) == 1
-
-
 def _reads_order(world: np.ndarray) -> bool:
     """Return whether the order of keypoints (T, 17, 2) is found to be Human3.6M's."""
     pixels = 500 + 200 * _centered(_in_camera(world))[..., :2]
@@ -297,14 +289,6 @@ def _project_lying(
     poses = _lying(world)
     poses = poses - poses[:, :1] + np.median(poses[:, :1], axis=0)
     return _project(poses, rng, (2, 10))
-
-
-def _of_crops(pixels: np.ndarray, size: _Size) -> np.ndarray:
-    """Convert pixels (T, 17, 2) to pixels of crops of 288x384 around the person."""
-    low = pixels.min(1, keepdims=True)
-    high = pixels.max(1, keepdims=True)
-    scale = ((high - low) / (288, 384)).max(-1, keepdims=True)
-    return (pixels - (low + high) / 2) / scale / 1.25 + (144, 192)
 
 
 def _reads_names(form: str, world: np.ndarray) -> bool:
@@ -394,11 +378,7 @@ _VIEWS: dict[str, _View] = {
 }
 _NO_PIXELS: dict[str, _Conversion] = {
     'percent': lambda pixels, size: 100 * pixels / size,
-    'of crops': _of_crops,
-    **{
-        f'of {factor:g} times the size': lambda x, size, factor=factor: x * factor
-        for factor in (0.2, 0.33, 2, 3)
-    },
+    'around the middle': lambda pixels, size: pixels - np.array(size) / 2,
     'y before x': lambda pixels, size: pixels[..., ::-1],
 }
 _GUESSES: dict[str, _Guess] = {
@@ -412,7 +392,6 @@ _GUESSES: dict[str, _Guess] = {
     'translations: in centimeters of poses in mm': partial(
         _reads_translations, 1000, 100
     ),
-    **{f'2D: one person at {x} images/s': partial(_reads_motion, x) for x in (3, 2, 1)},
     "2D: Human3.6M's order": _reads_order,
     **{f'pixels: {title}': partial(_says_nothing, x) for title, x in _VIEWS.items()},
     **{
