@@ -20,7 +20,7 @@ class Excursion:
 
     They were chosen so that 458 motions of CMU have no excursion, at 25 to 240 frames
     per second and at 1.6 times their speed. Of root positions with 20 cm of noise, less
-    than one in 3,000 is marked (``tools/analysis/measure_harm.py``).
+    than one in 3,000 is marked.
     """
 
     # Ratio of the speed of both jumps to the highest speed before, after and across the

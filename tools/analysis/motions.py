@@ -1,12 +1,13 @@
 """Motion capture as test data: dataset options, clips, 2D keypoints with noise."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.interpolate import CubicSpline
 
 from mmhot.chain.poses.contacts import ANKLES
 from mmhot.datasets.mocap_dataset import MocapDataset
@@ -24,6 +25,8 @@ FPS = 50.0
 _MAX_DISTANCE = 0.5
 # Longer motions are cut, so that all weigh about the same.
 _MAX_FRAMES = 400
+_NOISE = RandomDetectorNoise(seed=0)
+_MIN_FRAMES = 12  # shortest motion at another rate
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,23 @@ def select_motions(
     ]
 
 
+def resampled(
+    motions: list[np.ndarray], fps: float, speed: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield motions (T, 17, 3), faster and at a frame rate, and their seconds (T,)."""
+    for motion in motions:
+        times = np.arange(len(motion))
+        places = CubicSpline(times, motion)(np.arange(0, times[-1], FPS * speed / fps))
+        if len(places) >= _MIN_FRAMES:
+            yield places, np.arange(len(places)) / fps
+
+
 def project_motion(
-    joints: np.ndarray, camera: dict, seed: int, fps: float = FPS
+    joints: np.ndarray,
+    camera: dict,
+    seed: int,
+    fps: float = FPS,
+    noise: RandomDetectorNoise = _NOISE,
 ) -> tuple[Clip2D, GroundTruth]:
     """Project a motion in meters, z up, (T, 17, 3), and add a 2D detector's noise.
 
@@ -116,7 +134,7 @@ def project_motion(
     :func:`mmhot.datasets.transforms.virtual_camera.project`.
     """
     pixels, in_camera = project(joints + floor_offset(joints), camera)
-    noisy = RandomDetectorNoise(seed=0).transform(dict(keypoints=pixels, id=seed))
+    noisy = noise.transform(dict(keypoints=pixels, id=seed))
     scores = noisy['keypoints_visible'].astype(np.float32)
     track = Track2D(0, np.arange(len(joints)), noisy['keypoints'], scores)
     path = Path(f'motion{seed}')

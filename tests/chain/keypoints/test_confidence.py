@@ -14,7 +14,7 @@ from mmhot.chain.keypoints.confidence import (
 from mmhot.datasets.transforms.virtual_camera import project
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
-from tools.analysis.measure_harm import resampled
+from tools.analysis.motions import resampled
 
 COCO, SECONDS = get_skeleton('coco-17'), np.arange(60) / 25
 
@@ -103,7 +103,7 @@ def test_keypoints_that_jump_away_and_back_are_missing(caplog):
 @pytest.mark.parametrize('speed', [1, 1.6])
 @pytest.mark.parametrize('fps', [25, 50, 100, 240])
 def test_fast_people_stay(key, speed, fps):
-    """All motions: ``python -m tools.analysis.measure_harm``."""
+    """Two motions; all of CMU's were measured when the limits were chosen."""
     [(places, seconds)] = resampled([joints_of(key, 250)], fps, speed)
     points, _ = project(places, CAMERAS[0])
     assert not find(points, get_skeleton('h36m-17'), seconds).any()

@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter1d
 import mmhot
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import Clip3D
-from tools.analysis.measure_harm import resampled
+from tools.analysis.motions import resampled
 from tools.motion_quality import bone_length_variation
 
 QUIET = dict(without='bones')
