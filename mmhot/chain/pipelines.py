@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from mmhot.chain.keypoints.camera import StabilizeCamera
 from mmhot.chain.keypoints.confidence import DropUncertain, DropUncertainDetections
+from mmhot.chain.keypoints.corrections import CorrectJoints, CorrectPeople
 from mmhot.chain.keypoints.lens import SetLens
 from mmhot.chain.keypoints.people import ChoosePeople
 from mmhot.chain.keypoints.side_swaps import RepairSides
@@ -121,9 +122,11 @@ VIDEO = Video(
     track=TrackPeople,
     returning=MergeReturning,
     keypoints=(
+        CorrectPeople,
         ChoosePeople,
         SetLens,
         RepairSides,
+        CorrectJoints,
         DropUncertainDetections,
         UserKeypoints,
         StabilizeCamera,
@@ -143,7 +146,15 @@ VIDEO = Video(
 """From the frames of a video or image to poses: ``infer``."""
 
 KEYPOINTS = Lifting(
-    keypoints=(ChoosePeople, SetLens, RepairSides, DropUncertain, UserKeypoints),
+    keypoints=(
+        CorrectPeople,
+        ChoosePeople,
+        SetLens,
+        RepairSides,
+        CorrectJoints,
+        DropUncertain,
+        UserKeypoints,
+    ),
     lift=Lift,
     poses=(
         ExpectErrors,

@@ -451,8 +451,10 @@ def checked_rate(fps: float) -> float:
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:
-    """Join tracks that have boxes and no common frame; the first track ID is kept."""
-    names = ('frames', 'keypoints', 'scores', 'bboxes')
+    """Join tracks that have no common frame; the first track ID is kept."""
+    names = ['frames', 'keypoints', 'scores']
+    if all(track.bboxes is not None for track in tracks):
+        names.append('bboxes')
     columns = [np.concatenate([getattr(x, name) for x in tracks]) for name in names]
     joined = Track2D(tracks[0].track, *columns)
     return joined.take(np.argsort(joined.frames, kind='stable'))

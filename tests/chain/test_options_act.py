@@ -64,6 +64,7 @@ VALUES = dict(
     origin='camera',
     out_fps=30,
     treadmill=1.0,
+    corrections=[{'person': 0, 'exchange_sides': 'all'}],
 )
 NO_SUCH_PERSON = 'people must be among the track IDs 0 of'
 

@@ -45,6 +45,30 @@ def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, vi
     assert {x.name for x in (out / 'new').iterdir()} == {'clip.html', 'clip.npz'}
 
 
+def test_corrections_start_from_cached_keypoints(
+    infer_it, detector, out, video, tmp_path, capfd
+):
+    assert infer_it(video) == 0
+    seen = len(detector.calls)
+    file = tmp_path / 'clip.corrections.json'
+    for first, texts in ((4, 1), (6, 1), (6, 2)):
+        file.write_text(f'[{{"person": 0, "leave_out": true, "to": {first - 1}}}]')
+        for _ in range(texts):  # the same content is finished, another one is not
+            assert infer_it(video, corrections=file, resume=True) == 0
+        finished = 'was finished before' in capfd.readouterr().out
+        assert finished == (texts == 2)
+        clip = read_lifted(out / 'clip.npz')
+        assert clip.frame.tolist() == [*range(first, 10)]
+    file.write_text('[\n{"person": 1, "leave_out": true}]')
+    assert infer_it(video, corrections=file) == 1
+    error = 'clip.corrections.json: line 2: there is no person 1, only 0'
+    assert error in capfd.readouterr().err
+    assert len(detector.calls) == seen
+    assert clip.steps['corrections'] == {
+        'corrections': [{'person': 0, 'leave_out': True, 'to': 5}]
+    }
+
+
 def test_video_without_people_is_no_error(infer_it, detector, out, video, capfd):
     detector.every = 0
     assert infer_it(video) == 0

@@ -16,9 +16,10 @@ searched: in a side view they overlap without being copies.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from mmhot.chain.step import KeypointStep
 from mmhot.errors import ArgumentError
 from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.geometry.outliers import list_frames
-from mmhot.skeletons.joints import get_skeleton
+from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips_2d import Clip2D, Track2D
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ class RepairSides(KeypointStep):
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Undo swaps, and drop copies, in a clip with any skeleton."""
         tracks = []
+        skeleton = get_skeleton(clip.skeleton)
         exchanged = np.zeros(len(clip.tracks), int)
         scores = np.concatenate([track.scores.ravel() for track in clip.tracks])
         is_rated = len(np.unique(scores[scores > 0])) > 1
@@ -142,13 +144,11 @@ class RepairSides(KeypointStep):
             factor = 1 if is_rated else _COSTS.unrated_factor
             rated = replace(track, scores=factor * clip.confidences[index])
             swapped = find_swaps(rated, clip.skeleton, seconds)
-            rated = _exchanged(rated, swapped, clip.skeleton)
+            rated = exchange_joints(rated, swapped, skeleton)
             again, hidden = find_copies(rated, clip.skeleton, seconds)
             swapped ^= again
-            track = _exchanged(track, swapped, clip.skeleton)
-            points = np.where(hidden[..., None], np.nan, track.keypoints)
-            scores = np.where(hidden, 0, track.scores)
-            tracks.append(replace(track, keypoints=points, scores=scores))
+            track = exchange_joints(track, swapped, skeleton)
+            tracks.append(remove_joints(track, hidden))
             exchanged[index] = swapped.any(1).sum()
         if exchanged.any():
             names = [f'person {track.track}' for track in tracks]
@@ -164,12 +164,25 @@ class RepairSides(KeypointStep):
         return replace(clip, tracks=tracks)
 
 
-def _exchanged(track: Track2D, swapped: np.ndarray, skeleton: str) -> Track2D:
+def joints_of_limbs(skeleton: str, limbs: Container[str]) -> list[int]:
+    """Return the indices of the left and right joints of 'leg', 'arm' or 'head'."""
+    parts = _parts_of(skeleton).items()
+    return [x for (limb, _), pairs in parts if limb in limbs for x in chain(*pairs)]
+
+
+def exchange_joints(track: Track2D, swapped: np.ndarray, skeleton: Skeleton) -> Track2D:
     """Exchange the joints marked in ``swapped`` (T, K) with their counterparts."""
-    mirror = get_skeleton(skeleton).flip_indices
+    mirror = skeleton.flip_indices
     points = track.keypoints
     points = np.where(swapped[..., None], points[:, mirror], points)
     scores = np.where(swapped, track.scores[:, mirror], track.scores)
+    return replace(track, keypoints=points, scores=scores)
+
+
+def remove_joints(track: Track2D, removed: np.ndarray) -> Track2D:
+    """Make the joints marked in ``removed`` (T, K) missing."""
+    points = np.where(removed[..., None], np.nan, track.keypoints)
+    scores = np.where(removed, 0, track.scores)
     return replace(track, keypoints=points, scores=scores)
 
 

@@ -1,0 +1,279 @@
+"""Step ``corrections``: corrections of people and joints that a user made by hand.
+
+A file of corrections is a JSON list, which the viewer writes and people can edit::
+
+    [
+      {"person": 0, "exchange_with": 1, "from": 120},
+      {"person": 7, "is": 2},
+      {"person": 3, "leave_out": true},
+      {"person": 0, "exchange_sides": "legs", "from": 44, "to": 68},
+      {"person": 0, "wrong_joints": ["left_wrist"], "from": 12, "to": 20}
+    ]
+
+They refer to what the viewer shows. So people are corrected before they are chosen, in
+the order of the file, and sides and joints after the step ``sides``, by the IDs after
+all corrections of people.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from mmhot.chain.keypoints.side_swaps import (
+    exchange_joints,
+    joints_of_limbs,
+    remove_joints,
+)
+from mmhot.chain.step import KeypointStep
+from mmhot.errors import ArgumentError, did_you_mean, escape, naming
+from mmhot.geometry.outliers import list_spans
+from mmhot.io.arrays import read_limited
+from mmhot.options import Option, Options
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips_2d import Clip2D, join_tracks
+
+_MAX_FILE = 1 << 20  # bytes; largest file
+_LIMBS = {'legs': ('leg',), 'arms': ('arm',), 'all': ('leg', 'arm', 'head')}
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value can be an ID or a frame number."""
+    return type(value) is int and 0 <= value < 1 << 31
+
+
+def _is_names(value: object) -> bool:
+    """Return whether a value is a list of names."""
+    return isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+# Check and description of the value of each key; the keys after `to` are corrections.
+_KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    'person': (_is_number, 'an ID'),
+    'from': (_is_number, 'a frame number'),
+    'to': (_is_number, 'a frame number'),
+    'exchange_with': (_is_number, 'an ID'),
+    'is': (_is_number, 'an ID'),
+    'leave_out': (lambda value: value is True, 'true'),
+    'exchange_sides': (lambda value: value in [*_LIMBS], 'legs, arms or all'),
+    'wrong_joints': (_is_names, 'a list of joints'),
+}
+_ACTIONS = [*_KEYS][3:]
+
+
+class Correction(dict[str, Any]):
+    """A correction as in a file.
+
+    Args:
+        values (object): Its keys and values.
+        place (str): Where it is written, for messages.
+
+    Raises:
+        ValueError: If a key is unknown or missing, or a value is wrong.
+    """
+
+    def __init__(self, values: object, place: str) -> None:
+        self.place = place
+        if not isinstance(values, Mapping):
+            raise self.error(f'must be an object such as {{"person": 0}}, got {values}')
+        super().__init__(values)
+        for key, value in self.items():
+            if key not in _KEYS:
+                raise self.error(f'unknown key {key!r}{did_you_mean(key, _KEYS)}')
+            is_right, expected = _KEYS[key]
+            if not is_right(value):
+                raise self.error(f'{key} must be {expected}, got {value!r}')
+        if 'person' not in self or len(self.keys() & {*_ACTIONS}) != 1:
+            raise self.error(f'needs person, and one of {", ".join(_ACTIONS)}')
+        if self.first > self.get('to', self.first):
+            raise self.error(f'from, {self.first}, is after to, {self["to"]}')
+
+    def __reduce__(self) -> tuple:
+        """Copy and pickle with the place."""
+        return Correction, ({**self}, self.place)
+
+    @property
+    def first(self) -> int:
+        """First frame."""
+        return self.get('from', 0)
+
+    @property
+    def is_of_joints(self) -> bool:
+        """Whether it changes keypoints, not whose they are."""
+        return 'exchange_sides' in self or 'wrong_joints' in self
+
+    def error(self, reason: str) -> ValueError:
+        """Make an error that begins with the place."""
+        return ValueError(f'{self.place}: {reason}')
+
+    def covers(self, frames: np.ndarray) -> np.ndarray:
+        """Return which of these frames, (N,), it is for, (N,) bool."""
+        return (frames >= self.first) & (frames <= self.get('to', np.inf))
+
+    def find_rows(self, owners: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Find the rows that it is for.
+
+        Args:
+            owners (np.ndarray): Track ID of each row, (N,).
+            frames (np.ndarray): Frame number of each row, (N,).
+
+        Returns:
+            np.ndarray: Mask of the rows, (N,).
+
+        Raises:
+            ValueError: If there are none.
+        """
+        person = self['person']
+        rows = owners == person
+        if not rows.any():
+            ids = ', '.join(map(str, np.unique(owners[owners >= 0])))
+            raise self.error(f'there is no person {person}, only {ids}')
+        found = rows & self.covers(frames)
+        if not found.any():
+            last = f'to {self["to"]}' if 'to' in self else 'and later'
+            seen = list_spans(np.sort(frames[rows]))
+            raise self.error(
+                f'person {person} has no frames {self.first} {last}, only {seen}'
+            )
+        return found
+
+    def find_joints(self, skeleton: Skeleton) -> list[int]:
+        """Return the indices of the joints that it changes.
+
+        Raises:
+            ValueError: If the skeleton has no joint of a name.
+        """
+        if 'exchange_sides' in self:
+            return joints_of_limbs(skeleton.name, _LIMBS[self['exchange_sides']])
+        names = [skeleton.meanings.get(name, name) for name in skeleton.joints]
+        for name in self['wrong_joints']:
+            if name not in names:
+                known = ', '.join(names)
+                raise self.error(f'{name!r} must be one of the joints {known}')
+        return [names.index(name) for name in self['wrong_joints']]
+
+
+def read_corrections(value: str | Path | Iterable[object]) -> tuple[Correction, ...]:
+    """Read corrections: a file, or a list of dicts with the same keys.
+
+    Raises:
+        ValueError: If a correction is wrong; the message has its line.
+    """
+    if not isinstance(value, str | Path):
+        if not isinstance(value, list | tuple):
+            raise ArgumentError('{corrections} must be a file or a list, got %r', value)
+        return tuple(Correction(x, f'corrections[{i}]') for i, x in enumerate(value))
+    path = Path(value)
+    with naming(path):
+        text = read_limited(path, _MAX_FILE).decode('utf-8-sig')
+        if not isinstance(json.loads(text), list):
+            raise ValueError('must be a list of corrections in [ and ]')
+    return tuple(
+        Correction(values, f'{escape(path)}: line {line}')
+        for line, values in _split(text)
+    )
+
+
+def _split(text: str) -> Iterator[tuple[int, object]]:
+    """Yield the line, from 1, and the value of each item of a list in JSON."""
+    start = text.index('[') + 1
+    while True:
+        start += len(text[start:]) - len(text[start:].lstrip(' \t\r\n,'))
+        if text[start] == ']':
+            return
+        value, end = json.JSONDecoder().raw_decode(text, start)
+        yield text.count('\n', 0, start) + 1, value
+        start = end
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionsOption(Options):
+    """Option of the two steps that correct a clip."""
+
+    title = 'time and people'
+
+    corrections: Annotated[
+        tuple[Correction, ...],
+        'file of corrections by hand, which the viewer writes',
+        Option(read=read_corrections, metavar='FILE'),
+    ] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectPeople(CorrectionsOption, KeypointStep):
+    """Step ``corrections``, before people are chosen: exchange, join, leave out.
+
+    It also refuses corrections of joints that fit no row, as people may be left out
+    later.
+    """
+
+    name = 'corrections'
+    part = 'track'
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Give rows to other people."""
+        if not self.corrections:
+            return clip
+        counts = [len(track.frames) for track in clip.tracks]
+        owners = np.repeat(clip.track_ids, counts)
+        frames = np.concatenate([track.frames for track in clip.tracks])
+        skeleton = get_skeleton(clip.skeleton)
+        # Corrections of joints have the IDs after all others.
+        for each in sorted(self.corrections, key=lambda x: x.is_of_joints):
+            rows = each.find_rows(owners, frames)
+            if each.is_of_joints:
+                each.find_joints(skeleton)
+            elif 'exchange_with' in each:
+                other = each['exchange_with']
+                if other not in owners:
+                    raise each.error(f'there is no person {other}')
+                owners[(owners == other) & each.covers(frames)] = each['person']
+                owners[rows] = other
+            elif 'is' in each:
+                taken = np.intersect1d(frames[rows], frames[owners == each['is']])
+                if len(taken):
+                    raise each.error(
+                        f'person {each["person"]} is not {each["is"]}: both are in '
+                        f'frames {list_spans(taken)}'
+                    )
+                owners[rows] = each['is']
+            else:
+                owners[rows] = -1
+        by_track = np.split(owners, np.cumsum(counts)[:-1])
+        tracks = []
+        for person in np.unique(owners[owners >= 0]).tolist():
+            pieces = [
+                track.take(own == person)
+                for track, own in zip(clip.tracks, by_track, strict=True)
+                if person in own
+            ]
+            tracks.append(replace(join_tracks(pieces), track=person))
+        return replace(clip, tracks=tracks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectJoints(CorrectionsOption, KeypointStep):
+    """Step ``corrections``, after ``sides``: exchange left and right, remove joints."""
+
+    name = 'corrections'
+
+    def __call__(self, clip: Clip2D) -> Clip2D:
+        """Change the keypoints of the people who were chosen."""
+        skeleton = get_skeleton(clip.skeleton)
+        tracks = {track.track: track for track in clip.tracks}
+        for each in self.corrections:
+            track = tracks.get(each['person'])
+            if track is None or not each.is_of_joints:
+                continue
+            changed = np.zeros(track.scores.shape, bool)
+            rows = np.flatnonzero(each.covers(track.frames))
+            changed[np.ix_(rows, each.find_joints(skeleton))] = True
+            if 'exchange_sides' in each:
+                track = exchange_joints(track, changed, skeleton)
+            else:
+                track = remove_joints(track, changed)
+            tracks[track.track] = track
+        return replace(clip, tracks=[*tracks.values()])
