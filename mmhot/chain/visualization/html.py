@@ -345,9 +345,9 @@ def _facts(clip: Clip3D) -> dict[str, str]:
             f'as measured on videos; joints fade from {low:g} to {high:g} cm'
         )
     heights = {}
-    for number, track in enumerate(clip.track_ids, 1):
+    for track in clip.track_ids:
         if height := clip.heights.get(track):
-            heights[f'Height of person {number}'] = (
+            heights[f'Height of person {track}'] = (
                 f'{height.meters:.2f} ± {height.error:.2f} m, {height.source}'
             )
     return {
@@ -363,5 +363,5 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
         'it; j: values of the next joint; c: its curve; a: angles; , and .: show the '
         'frames from or up to this one; w: the whole clip; p: save an image; '
-        'd: light or dark; i: information; Shift+1 to Shift+9: hide people',
+        'd: light or dark; i: information; Shift+0 to Shift+9: hide people',
     }

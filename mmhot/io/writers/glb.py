@@ -145,7 +145,7 @@ def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str 
         places = person.places()
         motion = fit_rig(places, rig, clip.joint_names)
         errors.append(joint_errors(motion, rig, places))
-        name = f'Person {number}'  # the same name as in .html
+        name = f'Person {number}'
         joints = _add_joints(gltf, motion, rig)
         mesh = _add_mesh(gltf, make_mannequin(motion, rig), name)
         skin = _add_skin(gltf, motion, joints, name)

@@ -427,9 +427,9 @@ def test_keys_do_what_the_focused_control_does(clip, tmp_path):
     with opened(tmp_path / 'a.html', reduced_motion='reduce') as tab:
         assert not tab.evaluate('mmhot.state.playing')
         assert tab.locator('#follow').get_attribute('aria-pressed') == 'false'
-        assert tab.locator('#names span').all_inner_texts() == ['Person 1', 'Person 2']
+        assert tab.locator('#names span').all_inner_texts() == ['Person 0', 'Person 3']
         box = tab.locator('#people input').nth(1)
-        assert 'Person 2 (ID 3)' in tab.locator('#people').inner_text()
+        assert 'Person 3' in tab.locator('#people').inner_text()
         tab.keyboard.press('v')  # fills the view; its name stays inside
         tab.set_viewport_size({'width': 844, 'height': 390})
         tab.wait_for_timeout(200)
@@ -551,13 +551,13 @@ def test_ranges_and_curves_of_several_people(clip, tmp_path):
     write_html(joined(clip, still), tmp_path / 'a.html')
     with opened(tmp_path / 'a.html', 1440, 900, reduced_motion='reduce') as tab:
         tab.keyboard.press('a')
-        tab.locator('#curve-person').select_option(label='Person 2')
+        tab.locator('#curve-person').select_option(label='Person 3')
         tab.locator('#add').select_option(label='left knee')
         tab.keyboard.press('Home')
         values = [x.rpartition(' ')[0] for x in tab.locator('.curve').all_inner_texts()]
-        assert values == ['1: right knee', '1: left knee', '2: left knee']
+        assert values == ['0: right knee', '0: left knee', '3: left knee']
         column = tab.locator('#ranges th').all_inner_texts().index('knee')
-        for person, frames in ((1, (0, 135)), (2, (0, 19)), (1, (30, 60))):
+        for person, frames in ((0, (0, 135)), (3, (0, 19)), (0, (30, 60))):
             tab.locator('#curve-person').select_option(label=f'Person {person}')
             tab.keyboard.press('w')
             for key, frame in zip(',.', frames, strict=True):
@@ -611,7 +611,7 @@ def test_people_have_apart_names_heights_and_distances(clip, count, tmp_path):
     heights = {1: BodyHeight(1.53, 0.05, 'floor')}
     write_html(replace(people, heights=heights), tmp_path / 'a.html')
     with opened(tmp_path / 'a.html', 390, 844, reduced_motion='reduce') as tab:
-        assert 'ID 1, 1.53 m, floor)' in tab.locator('#people').inner_text()
+        assert 'Person 1 (1.53 m, floor)' in tab.locator('#people').inner_text()
         for frame, view in product((0, 40, 90), 'fst'):
             tab.evaluate(f'mmhot.show({frame})')
             tab.keyboard.press(view)
@@ -621,9 +621,9 @@ def test_people_have_apart_names_heights_and_distances(clip, count, tmp_path):
                 x, y = (abs(box[axis] - other[axis]) + 0.1 for axis in 'xy')
                 assert x >= min(box['width'], other['width']) or y >= box['height']
         tab.keyboard.press('a')
-        tab.locator('#add').select_option(label='distance to Person 2')
+        tab.locator('#add').select_option(label='distance to Person 1')
         text = tab.locator('.curve').last.inner_text()
-        assert text == '1: distance to Person 2 0.22 m'
+        assert text == '0: distance to Person 1 0.22 m'
         assert tab.locator('#cycle').count() == 0  # nobody walks
 
 

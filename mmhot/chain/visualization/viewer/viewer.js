@@ -13,11 +13,10 @@ const [LEFT, RIGHT] = [1, 2]; // indices of clip.sides and clip.colors
 const element = (id) => document.getElementById(id);
 
 // People: arrays by row and joint, and the row of each frame.
-const people = clip.people.map((person, index) => {
+const people = clip.people.map((person) => {
   const frames = decode(person.frames, Int32Array);
   return {
-    number: index + 1,
-    name: `Person ${index + 1}`,
+    name: `Person ${person.track}`,
     track: person.track,
     rows: new Map(Array.from(frames, (frame, row) => [frame, row])),
     positions: decode(person.positions, Int16Array),
@@ -329,7 +328,7 @@ function readCurves() {
       if (Number.isNaN(value)) return count < 2 ? `– (${count} of 2 cycles)` : '–';
       return inUnit(value, number) + (spread ? ` ± ${inUnit(spread[at], number)} (${count} cycles)` : '');
     });
-    button.textContent = `${people.length > 1 ? `${person.number}: ` : ''}${measures[number].text} ${texts.join(', ') || '–'}`;
+    button.textContent = `${people.length > 1 ? `${person.track}: ` : ''}${measures[number].text} ${texts.join(', ') || '–'}`;
   }
   element('curves').ariaLabel = `Angles at ${element('moment').textContent}: ${[...curves.values()].map(({ button }) => button.textContent).join(', ')}`;
 }
@@ -631,19 +630,19 @@ const parts = {
 };
 const themes = () => setTheme(document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark');
 
-people.forEach((person, index) => {
+people.forEach((person) => {
   const label = document.createElement('label');
   const box = document.createElement('input');
   box.type = 'checkbox';
   box.checked = true;
   box.addEventListener('change', () => { person.visible = box.checked; drawContacts(); plotCurves(); show(state.frame); });
-  label.append(box, ` ${person.name} (ID ${person.track}${person.height ? `, ${person.height}` : ''})`);
-  label.title = index < 9 ? `Shift+${index + 1}` : '';
+  label.append(box, ` ${person.name}${person.height ? ` (${person.height})` : ''}`);
+  label.title = person.track < 10 ? `Shift+${person.track}` : '';
   element('people').append(label);
   person.box = box;
   if (people.length < 2) return;
   person.label = document.createElement('span');
-  person.label.textContent = people.length > 3 ? index + 1 : person.name;
+  person.label.textContent = people.length > 3 ? person.track : person.name;
   element('names').append(person.label);
 });
 element('people').hidden = people.length < 2;
@@ -755,12 +754,12 @@ const keys = {
   d: themes,
 };
 window.addEventListener('keydown', (event) => {
-  const number = event.shiftKey && /^Digit[1-9]$/.test(event.code) ? Number(event.code[5]) : 0;
+  const shifted = event.shiftKey && people.find(({ track }) => event.code === `Digit${track}`);
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.tagName === 'SELECT') return;
   if (event.target.type === 'checkbox' && event.key === 'Enter') event.target.click();
   // Controls keep their keys; the time line has no use for the space bar.
   if (['Enter', ' '].includes(event.key) && event.target.matches('button, input:not([type=range])')) return;
-  if (number && people[number - 1]) people[number - 1].box.click();
+  if (shifted) shifted.box.click();
   else if (keys[event.key]) keys[event.key](event.shiftKey);
   else return;
   event.preventDefault();
