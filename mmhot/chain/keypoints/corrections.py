@@ -270,7 +270,7 @@ class CorrectJoints(CorrectionsOption, KeypointStep):
                 continue
             changed = np.zeros(track.scores.shape, bool)
             rows = np.flatnonzero(each.covers(track.frames))
-            changed[np.ix_(rows, each.find_joints(skeleton))] = True
+            changed[rows[:, None], each.find_joints(skeleton)] = True
             if 'exchange_sides' in each:
                 track = exchange_joints(track, changed, skeleton)
             else:

@@ -62,7 +62,7 @@ class OneFloorSettings:
     max_size_difference: float = 0.45
     # Error of a body size relative to other people, over the error before the fit; with
     # a higher one the floor shows no size. It is 0.83 to 1 in six of seven scenes of a
-    # camera that is 0.1 m high, and below 0.84 in 40 scenes of higher cameras; with 0.8
+    # camera that is 0.1 m high, and below 0.88 in 42 scenes of higher cameras; with 0.8
     # people who step quickly are 0.7 % of their depth worse.
     max_error_share: float = 0.9
     # Radians by which the camera looks down: mean and standard deviation

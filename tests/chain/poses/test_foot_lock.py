@@ -17,8 +17,7 @@ from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.poses.foot_solver import LEGS, bend_knee
 from mmhot.io.lifted import read_lifted
 from mmhot.structures.clips_3d import Clip3D
-from tools.analysis.motions import resampled
-from tools.analysis.motions import GroundTruth
+from tools.analysis.motions import GroundTruth, resampled
 from tools.motion_quality import find_contacts, foot_slide
 
 DEMO = DATA.parents[1] / 'demo'
