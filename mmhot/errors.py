@@ -321,11 +321,11 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f' (did you mean {names[near[0]]}?)' if near else ''
 
 
-class WarningHandler(logging.Handler):
+class LineHandler(logging.Handler):
     """Log handler that passes texts, or an :class:`ArgumentError`, to a function."""
 
     def __init__(self, show: Callable[[Any], object]) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from mmhot.errors import (
     ArgumentError,
-    WarningHandler,
+    LineHandler,
     escape,
     naming,
     one_line,
@@ -130,7 +130,7 @@ def test_arguments_are_named_by_flags(error, text, line):
 
 def test_warnings_name_options_as_errors_do():
     shown = []
-    handler = WarningHandler(shown.append)
+    handler = LineHandler(shown.append)
     for message in (ArgumentError('give {fov=%r}', 9), '{fov} is %s', 'fov=9'):
         record = logging.LogRecord('', logging.WARNING, '', 0, message, (), None)
         handler.emit(record)

@@ -14,7 +14,7 @@ from mmhot.chain.frames.inputs import ClipInput
 from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
-from mmhot.errors import ArgumentError, WarningHandler, explain, import_extra
+from mmhot.errors import ArgumentError, LineHandler, explain, import_extra
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions, Values
 from mmhot.progress import Line, Report
@@ -86,7 +86,7 @@ class RemoteWorker:
         self._lines: list[tuple[Line, bool]] = []
         report = Report(say=lambda line: self._lines.append((line, False)))
         self._make_worker = partial(make_worker, values, report)
-        handler = WarningHandler(lambda x: self._lines.append((x, True)))
+        handler = LineHandler(lambda x: self._lines.append((x, True)))
         logging.getLogger('mmhot').addHandler(handler)
 
     @cached_property

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 
 from mmhot.errors import (
     ArgumentError,
-    WarningHandler,
+    LineHandler,
     did_you_mean,
     escape,
     explain,
@@ -55,8 +55,10 @@ def run_safely(
             stream.reconfigure(errors='backslashreplace')
     complain = complain_as(prog, parser)
     logger = logging.getLogger('mmhot')
-    handler = WarningHandler(complain)
+    handler = LineHandler(complain)
     logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.INFO)
     _UNWRITTEN.clear()
     try:
         # Requests to end, and closed terminals, count as Ctrl-C: files stay whole.
@@ -72,6 +74,7 @@ def run_safely(
         return 2
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
     if not _UNWRITTEN:
         return code
     if isinstance(_UNWRITTEN[0], BrokenPipeError):  # `mmhot ... | head` has read enough

@@ -65,13 +65,14 @@ _HEADER: dict[str, Any] = {
     'steps': [str],
     'step_options': [str],
     'heights': [str],
+    'read_as': str,
 }
 # Fields that only some clips have: clips with the axes of their first frame, with
-# several shots, after processing steps, of lifters that predict their error, and of 2D
-# models with more joints than are lifted.
+# several shots, after processing steps, of lifters that predict their error, of 2D
+# models with more joints than are lifted, and of sources that say what was read.
 _OPTIONAL = {
     *(_PATH, 'cuts', 'steps', 'step_options', 'heights', _ERROR),
-    *('detected_joints', 'detected_2d', 'detected_scores'),
+    *('detected_joints', 'detected_2d', 'detected_scores', 'read_as'),
 }
 # Keys of the arrays in files. Files state all times, also at a constant rate.
 _KEYS = {name: 'time' if name == 'variable_time' else name for name in ARRAYS}

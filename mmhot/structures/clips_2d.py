@@ -20,7 +20,7 @@ from mmhot.geometry.keypoint_arrays import (
     warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
-from mmhot.structures.conventions import ask_about_pixels
+from mmhot.structures.conventions import ask_about_pixels, describe_people, log_reading
 from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
 
@@ -156,6 +156,16 @@ class Clip2D:
         return [track.track for track in self.tracks]
 
     @property
+    def read_as(self) -> str:
+        """What the clip was read as, in one line."""
+        frames = len(np.unique(np.concatenate([x.frames for x in self.tracks])))
+        return (
+            f'{frames} frames of {self.skeleton}, pixels of {self.width} x '
+            f'{self.height}, y down, {self.fps:g} frames/s, '
+            f'{describe_people(len(self.tracks))}'
+        )
+
+    @property
     def confidences(self) -> list[np.ndarray]:
         """Scores of each track from 0 to 1, (T, K); 1 is usual in this clip.
 
@@ -276,6 +286,7 @@ def clip_2d(
             steps=rows.steps,
         )
     )
+    log_reading(label, clip.read_as, rows.guesses)
     ask_about_pixels(rows.points, skeleton, size, label)
     return clip
 

@@ -27,6 +27,7 @@ from mmhot.structures.clips_2d import (
     check_fields,
     checked_rate,
 )
+from mmhot.structures.conventions import describe_people, log_reading
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
 
@@ -83,6 +84,7 @@ _FIELDS = FIELDS | {
     'detected_joints': (tuple, str, 'a tuple of names'),
     'camera_path': (np.ndarray | None, object, 'an array or None'),
     'intrinsics': ((tuple, list), Real, 'a tuple of numbers'),
+    'read_as': (str, object, 'text'),
     'heights': (dict, BodyHeight, 'BodyHeight by track ID'),
 }
 
@@ -162,6 +164,8 @@ class Clip3D:
         detected_scores (np.ndarray | None): Their confidence, (N, J) float32.
         heights (dict[int, BodyHeight]): Body height by track ID, in the order in which
             people were chosen; empty for poses of other tools.
+        read_as (str): What the poses, or the keypoints that were lifted, were read as:
+            frames, order of joints, unit, axes, rate and people.
 
     Example::
 
@@ -197,6 +201,7 @@ class Clip3D:
     detected_2d: np.ndarray | None = None
     detected_scores: np.ndarray | None = None
     heights: dict[int, BodyHeight] = field(default_factory=dict)
+    read_as: str = ''
 
     def __post_init__(self) -> None:
         """Mark root positions as unknown unless they are given."""
@@ -510,6 +515,13 @@ class Clip3D:
         if not is_right:
             raise ValueError(f'{self.name}: {fault}')
 
+    def described(self, form: str) -> 'Clip3D':
+        """State how the clip was read; ``form`` is such as 'h36m-17, meters, y up'."""
+        frames = len(np.unique(self.frame))
+        people = describe_people(len(self.track_ids))
+        text = f'{frames} frames of {form}, {self.fps:g} frames/s, {people}'
+        return replace(self, read_as=text)
+
     def take(self, rows: np.ndarray) -> 'Clip3D':
         """Select rows by their indices, or by a mask (N,).
 
@@ -663,9 +675,9 @@ def clip_3d(
     warn_of_steps(name, poses.frame)
     if image_size is not None:
         poses.width, poses.height = width, height
-    arrays, axes = arrange_poses(name, poses, joints, axes)
+    arrays, axes, form, guesses = arrange_poses(name, poses, joints, axes)
     columns: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
-    return Clip3D(
+    clip = Clip3D(
         name=name,
         **columns,
         width=width,
@@ -678,6 +690,9 @@ def clip_3d(
         focal_length=rows.focal_length or 0.0,
         focal_assumed=rows.focal_length is None,
     )
+    clip = clip.described(f'{joints.name}, {form}')
+    log_reading(name, clip.read_as, [*poses.guesses, *guesses])
+    return clip
 
 
 def join_rows(motions: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Any]:

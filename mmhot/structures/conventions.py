@@ -1,7 +1,7 @@
 """Conventions that arrays of people do not state, and what poses show of them.
 
-Each guess is logged. An argument states the truth instead, and
-``docs/output-formats.md`` counts how often a guess is wrong.
+The line that says what was read names each guess. An argument states the truth instead,
+and ``docs/output-formats.md`` counts how often a guess is wrong.
 
 ==============  ========================================  ================  ===========
 not stated      evidence                                  else              argument
@@ -24,6 +24,7 @@ The last four, which need several of them together, are in
 """
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import scipy  # its modules are loaded at first use
@@ -110,7 +111,25 @@ def _warn(text: str, *values: object) -> None:
     _LOGGER.warning(ArgumentError(text, *values))
 
 
-def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
+def log_reading(name: str, content: str, guesses: Sequence[str]) -> None:
+    """Log what was read in one line; it is a warning if something was guessed.
+
+    Args:
+        name (str): Name of the clip.
+        content (str): What was read.
+        guesses (Sequence[str]): What was guessed, and how to state it.
+    """
+    text = '; '.join(['%s: read as %s', *guesses])
+    level = logging.WARNING if guesses else logging.INFO
+    _LOGGER.log(level, ArgumentError(text, name, content))
+
+
+def describe_people(count: int) -> str:
+    """Return 'one person', '2 people' and so on."""
+    return 'one person' if count == 1 else f'{count} people'
+
+
+def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> tuple[Skeleton, str]:
     """Recognize the skeleton of unnamed joints by standing people.
 
     Args:
@@ -119,7 +138,8 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         name (str): Name of the clip, for the log.
 
     Returns:
-        Skeleton: The usual one, or the one in whose order people stand most often.
+        tuple[Skeleton, str]: The usual one, or the one in whose order people stand most
+        often, and why it was guessed; the text is empty if the usual one fits.
     """
     count, size = points.shape[-2:]
     heights = [-points[..., 1]]  # pixels have y down
@@ -134,22 +154,15 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> Skeleton:
         _warn('%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}', name)
     skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]
     if len(skeletons) == 1 or standing(usual) >= _KEPT_SHARE:
-        return usual
+        return usual, ''
     best = max(skeletons, key=standing)
-    reason = 'as people stand upright in this order'
+    reason = 'people stand in this order'
     if standing(best) < _FOUND_SHARE:
         if standing(usual, min_steps=1) >= _KEPT_SHARE:  # only a part of people is seen
-            return usual
+            return usual, ''
         best = usual
-        reason = 'the usual order, as no person stands'
-    _warn(
-        '%s: %d joints without names are read as %s, %s; {skeleton} states another',
-        name,
-        count,
-        best.name,
-        reason,
-    )
-    return best
+        reason = 'no person stands, so that this is the usual order'
+    return best, f'joints have no names, and {reason}: {{skeleton}} states another'
 
 
 def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
@@ -206,7 +219,7 @@ def ask_about_pixels(
             _LOGGER.warning(text, name, title)
 
 
-def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
+def up_axes(body: np.ndarray, places: np.ndarray | None) -> str:
     """Recognize the axes of bodies by how they stand and where they are.
 
     Three observations vote: the direction from feet to neck in most frames, a floor at
@@ -215,10 +228,9 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     Args:
         body (np.ndarray): Human3.6M's joints in meters, NaN where unknown, (N, 17, 3).
         places (np.ndarray | None): Their positions, (N, 17, 3), if these are known.
-        name (str): Name of the clip, for the log.
 
     Returns:
-        str: 'camera', 'y-up' or 'z-up', which a line in the log states.
+        str: 'camera', 'y-up' or 'z-up'.
 
     Raises:
         ArgumentError: If several axes have as many votes.
@@ -232,13 +244,6 @@ def up_axes(body: np.ndarray, places: np.ndarray | None, name: str) -> str:
     best = [axes for axes, count in votes.items() if count == max(votes.values())]
     if len(best) > 1:
         raise ArgumentError('axes of people are not known: {given_axes} states them')
-    text = '%s: read as %s axes; {given_axes} states others'
-    if places is None:
-        text = (
-            '%s: read as %s axes, in which people stand; if they lie or hang, give '
-            '{given_axes}'
-        )
-    _warn(text, name, *best)
     return best[0]
 
 

@@ -16,7 +16,7 @@ state which. :func:`arrange_poses` finds out in this order:
 5. Positions: without translations, they are unknown if the pelvis stays at the origin,
    or if people are seen in pixels but are not in front of the camera.
 
-Each guess is logged, and arguments replace it.
+One line says what was read, and arguments replace what was guessed.
 """
 
 import logging
@@ -73,13 +73,14 @@ _STEP_FRAMES = 3  # frames over which steps are compared with the path of the pe
 # their motion around the pelvis, and of what remains with the unit that was read. If it
 # is less, a line asks. Higher values ask more often.
 _MAX_REMAINING = 0.5
+_UP = {'camera': 'y down', 'y-up': 'y up'}  # directions of axes; z up in others
 # Column that is negated to make left-handed axes right-handed; x in other axes.
 _MIRRORED = {'camera': 2, 'y-up': 2}
 
 
 def arrange_poses(
     name: str, rows: CheckedRows, skeleton: Skeleton, axes: str | None
-) -> tuple[dict[str, np.ndarray], str]:
+) -> tuple[dict[str, np.ndarray], str, str, list[str]]:
     """Convert the poses of another tool to the arrays of a clip.
 
     Args:
@@ -90,9 +91,9 @@ def arrange_poses(
             state, or to recognize them.
 
     Returns:
-        tuple[dict[str, np.ndarray], str]: Arrays (N, ...) of a :class:`Clip3D` by name,
-        sorted by frame and track, in meters and relative to the root; and their axes:
-        'camera', 'z-up' or 'world'.
+        tuple: Arrays (N, ...) of a :class:`Clip3D` by name, sorted by frame and track,
+        in meters and relative to the root; their axes: 'camera', 'z-up' or 'world';
+        unit and axes as they were read; and what was guessed.
 
     Raises:
         ValueError: If no joint is known.
@@ -112,13 +113,15 @@ def arrange_poses(
         stated = axes if rows.usual_axes is not None else None
     else:
         axes = stated.removesuffix(LEFT_HANDED)
-    if poses.are_left_handed(axes, stated):
+    is_left = poses.are_left_handed(axes, stated)
+    form = f'{poses.unit}, {_UP.get(axes, "z up")}{", left-handed" if is_left else ""}'
+    if is_left:
         poses.multiply(np.where(np.arange(3) == _MIRRORED.get(axes, 0), -1, 1))
     poses.forget_origin(axes)
     if axes == 'y-up':
         poses.turn_up()
         axes = 'world' if stated else 'z-up'
-    return poses.arrays(), axes
+    return poses.arrays(), axes, form, poses.guesses
 
 
 class _GivenPoses:
@@ -137,6 +140,7 @@ class _GivenPoses:
     def __init__(self, name: str, rows: CheckedRows, skeleton: Skeleton) -> None:
         self._name = name
         self._rows = rows
+        self.guesses: list[str] = []
         self.points = rows.points
         self.body, *_ = convert_keypoints(
             rows.points, None, skeleton.name, _BODY.name, 'trained'
@@ -154,15 +158,12 @@ class _GivenPoses:
                 statures[person], window, mode='nearest'
             )
             self.units_per_meter[person] = counts[np.searchsorted(_LARGEST, steady)]
-        for count in (100, 1000):
-            chosen = self.units_per_meter == count
-            if chosen.any():
-                self._warn(
-                    '%s: %s are %s high: read as %s',
-                    self._people(chosen),
-                    _digits(np.median(statures[chosen])),
-                    _UNITS[count],
-                )
+        units = np.unique(self.units_per_meter).tolist()
+        self.unit = ' and '.join(_UNITS[count] for count in units)
+        for count in units:
+            if count != 1:
+                people = self._people(self.units_per_meter == count)
+                self.guesses.append(f'bones of {people} show {_UNITS[count]}')
         for track in np.unique(self._rows.track):
             person = self._rows.track == track
             height = np.median((statures / self.units_per_meter)[person])
@@ -244,15 +245,14 @@ class _GivenPoses:
         shifts = (self.roots - self.pelvis)[:, None]
         places = self.body + shifts if distance > _CENTERED else None
         try:
-            axes = up_axes(self.body, places, self._name)
+            axes = up_axes(self.body, places)
         except ArgumentError:
             if usual is None:
                 raise
-            self._warn(
-                '%s: does not state its axes: read as %s; {given_axes} states others',
-                usual,
-            )
+            self.guesses.append('these axes are usual: {given_axes} states others')
             return usual
+        hint = 'states others' if places is not None else 'if people lie or hang'
+        self.guesses.append(f'people stand in these axes: {{given_axes}} {hint}')
         return 'world' if usual and axes == 'z-up' else axes
 
     def are_left_handed(self, axes: str, stated: str | None) -> bool:
@@ -267,11 +267,6 @@ class _GivenPoses:
             self._warn(
                 '%s: knees hardly bend: whether axes are left-handed is not known, and '
                 '{given_axes} states it'
-            )
-        elif bend < 0:
-            self._warn(
-                '%s: knees bend backwards, as in left-handed axes: %s is negated',
-                'xyz'[_MIRRORED.get(axes, 0)],
             )
         return bend < 0
 

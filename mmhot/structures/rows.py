@@ -76,6 +76,7 @@ class Rows:
     steps: Steps = field(default_factory=dict)  # options of steps that have run
     is_normalized: bool = False  # whether pixels are shares of the image size
     times: tuple[np.ndarray, np.ndarray] | None = None  # frames and seconds, (F,)
+    guesses: list[str] = field(default_factory=list)  # what is said to be guessed
 
     def checked(self, size: int, name: str) -> 'CheckedRows':
         """Check all arrays, and number frames and people.
@@ -239,7 +240,8 @@ class CheckedRows(Rows):
             skeleton or stated or usual.get(count) or skeleton_with(count)
         )
         if not (skeleton or stated):
-            chosen = joint_order(self.points, chosen, name)
+            chosen, guess = joint_order(self.points, chosen, name)
+            self.guesses = [*self.guesses, *filter(None, [guess])]
         if order is not None and chosen.name == stated:
             return self._reordered(name, chosen, order), chosen
         if chosen.num_keypoints != count:

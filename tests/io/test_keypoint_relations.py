@@ -68,7 +68,8 @@ def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, ca
     seen = np.isfinite(poses)
     np.testing.assert_allclose(clip.tracks[0].keypoints[seen], poses[seen], rtol=1e-6)
     (line,) = caplog.messages
-    assert f'17 joints without names are read as {order}, as people stand' in line
+    assert f'read as 40 frames of {order}, pixels of 1280 x 720, y down, 25' in line
+    assert 'joints have no names, and people stand in this order' in line
 
 
 def test_joints_of_coco_are_recognized_without_a_line(caplog):
@@ -87,11 +88,28 @@ def test_an_order_that_is_not_recognized_is_one_line(caplog):
     lying = [720, 0] + order_of('h36m-17')[..., ::-1] * [-1, 0.5]
     assert Clip2D.from_arrays(lying, (1280, 720), 25).skeleton == 'coco-17'
     (line,) = caplog.messages
-    assert 'as coco-17, the usual order, as no person stands; skeleton states' in line
+    assert 'no person stands, so that this is the usual order: skeleton states' in line
     caplog.clear()
     Clip2D.from_arrays(lying, (1280, 720), 25, skeleton='h36m-17')
     (line,) = caplog.messages
     assert 'people are lying, heads right, if pixels are x to the right' in line
+
+
+def test_a_clip_says_what_it_was_read_as(caplog, tmp_path):
+    caplog.set_level('INFO', 'mmhot')
+    skater = (
+        '185 frames of coco-17, pixels of 1280 x 720, y down, 25 frames/s, one person'
+    )
+    poses = mmhot.lift('demo/skating_2d_coco17.npz', pose3d='nanohtnet')
+    assert poses.read_as == skater
+    assert caplog.messages[0] == f'demo/skating_2d_coco17.npz: read as {skater}'
+    poses.save(tmp_path / 'a.npz')
+    caplog.clear()
+    assert mmhot.refine(tmp_path / 'a.npz').read_as == skater
+    line = (
+        'read as 185 frames of 17 joints, meters, camera axes, 25 frames/s, one person'
+    )
+    assert caplog.messages[0].endswith(line)
 
 
 NO_PIXELS = {

@@ -325,7 +325,7 @@ def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):
     lying = {name: x[..., [2, 0, 1]] for name, x in joints.items()}
     caplog.clear()
     assert read_poses(trc(path, lying, 'm', 'PathFileType\t')).axes == 'world'
-    assert 'read as y-up' in caplog.text
+    assert 'read as 20 frames of openpose-25, meters, y up, 60 frames/s' in caplog.text
 
 
 def test_markers_vary(clip, tmp_path):

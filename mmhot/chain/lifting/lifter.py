@@ -209,7 +209,7 @@ class Lifter:
         if 'disagreement' in rows:
             evidence = Evidence(**{x.name: rows.pop(x.name) for x in fields(Evidence)})
         times = None if clip.times is None else clip.times[rows['frame']]
-        lifted = self.as_clip(clip, variable_time=times, **rows)
+        lifted = self.as_clip(clip, variable_time=times, read_as=clip.read_as, **rows)
         return place_people(lifted.checked(), clip.lens), evidence
 
     def as_clip(self, clip: Clip2D, scores: np.ndarray, **columns: Any) -> Clip3D:

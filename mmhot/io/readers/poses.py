@@ -12,6 +12,7 @@ from mmhot.geometry.keypoint_arrays import choose
 from mmhot.io.readers.files import read_rows
 from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import Clip3D, clip_3d
+from mmhot.structures.conventions import log_reading
 from mmhot.structures.rows import Rows
 
 
@@ -62,6 +63,8 @@ def read_poses(
             refuse_stated(
                 skeleton=skeleton, image_size=image_size, fps=fps, given_axes=axes
             )
+            form = f'{len(rows.joint_names)} joints, meters, {rows.axes} axes'
+            log_reading(str(file), rows.described(form).read_as, ())
             # The name becomes part of file names.
             return replace(rows, name=escape(Path(rows.name).name, '_') or 'clip')
         name = clip_name(file)
