@@ -100,6 +100,9 @@ FORMATS = {
     ),
     'coco.json': Format(coco.write_coco, '2D keypoints, to correct them in CVAT'),
     'gait.csv': _of_people(gait.write_csv, 'steps and strides, for spreadsheets'),
+    'cycles.csv': _of_people(
+        gait.write_cycles, 'mean gait cycles of joint angles, for spreadsheets'
+    ),
     'bvh': _of_people(
         bvh.write_person,
         'rotations of bones, for Blender, Maya, MotionBuilder',

@@ -24,6 +24,7 @@ FORMATS = [
     for name, writer in FORMATS.items()
     if writer.requires is None or find_spec(writer.requires[0]) is not None
 ]
+GAIT = 'gait.csv', 'cycles.csv'
 MOVED = 'keypoints_3d', 'keypoints_2d'
 # Milliseconds after which a process that writes is killed.
 KILLED_AFTER = [57, 171, 342]
@@ -48,7 +49,7 @@ def fork(action: Callable[[], object]) -> int:
 def written(tmp_path_factory):
     """Return two clips by format, and the bytes of each file of them."""
     small, walk = lifted_clip(), turn(rendered('walk'), 'world', True)
-    firsts = {form: walk if form == 'gait.csv' else small for form in FORMATS}
+    firsts = {form: walk if form in GAIT else small for form in FORMATS}
     moved = {
         form: replace(x, **{y: getattr(x, y) * np.float32(1.25) for y in MOVED})
         for form, x in firsts.items()

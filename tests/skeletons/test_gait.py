@@ -12,7 +12,7 @@ from mmhot.chain.calls import LIFT_COMMAND
 from mmhot.chain.lifting.world import turn
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.poses.foot_lock import LockFeet
-from mmhot.io.writers.gait import clip_strides, write_csv
+from mmhot.io.writers.gait import clip_strides, write_csv, write_cycles
 from mmhot.options import Values
 from mmhot.progress import Report
 from mmhot.skeletons.gait import (
@@ -30,10 +30,9 @@ STEP, WIDTH, TIME, STANCE = 0.7, 0.16, 0.55, 0.62  # m, m, s, share of a stride
 
 
 def read_gait(path):
-    """Rows of strides, and rows of mean cycles."""
+    """Read the rows of a table."""
     with path.open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    return [[x for x in rows if bool(x['percent']) == mean] for mean in (False, True)]
+        return list(csv.DictReader(file))
 
 
 def swinging(share):
@@ -125,7 +124,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
         path = tmp_path / f'{view}.gait.csv'
         note = write_csv(turn(locked, 'world', True), path)
         assert ('no lengths' in (note or '')) == (view == 'front')
-        rows, _ = read_gait(path)
+        rows = read_gait(path)
         assert len(rows) >= 4
         for row in rows:
             assert (row['speed'] == row['step_length'] == '') == (view == 'front')
@@ -139,7 +138,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
 def test_table_and_events_of_a_clip(tmp_path):
     clip = turn(rendered('walk'), 'world', True)
     clip.save(tmp_path / 'walk.gait.csv')
-    rows, _ = read_gait(tmp_path / 'walk.gait.csv')
+    rows = read_gait(tmp_path / 'walk.gait.csv')
     assert len(rows) >= 2
     for row in rows:
         assert 80 < float(row['cadence']) < 140
@@ -186,8 +185,11 @@ def test_mean_cycles_of_the_table_are_of_their_sides(tmp_path):
     mirrored = replace(clip, keypoints_3d=poses, root_3d=clip.root_3d * flip)
     means = {}
     for each, sides in ((clip, ('left', 'right')), (mirrored, ('right', 'left'))):
-        write_csv(each, tmp_path / 'a.csv')
-        strides, cycles = read_gait(tmp_path / 'a.csv')
+        assert write_csv(each, tmp_path / 'a.csv') is None
+        assert write_cycles(each, tmp_path / 'b.csv') is None
+        strides, cycles = read_gait(tmp_path / 'a.csv'), read_gait(tmp_path / 'b.csv')
+        assert len(strides[0]) == 13
+        assert all('' not in row.values() for row in strides + cycles)
         for foot, side in zip(('left', 'right'), sides, strict=True):
             rows = [x for x in cycles if x['foot'] == foot]
             contacts = [float(x['contact']) for x in strides if x['foot'] == foot]
@@ -199,8 +201,10 @@ def test_mean_cycles_of_the_table_are_of_their_sides(tmp_path):
             seen = np.interp(contacts, each.frame / each.fps, angles)
             assert knee[0] == pytest.approx(seen.mean(), abs=1)
     assert np.abs(np.subtract(means['left'], means['right'])).max() > 2
-    short = clip.take(clip.frame < 75)
-    assert 'no mean cycle: person 0' in write_csv(short, tmp_path / 'a.csv')
+    short = clip.take(clip.frame < 105)
+    assert 'no mean cycle: person 0' in write_cycles(short, tmp_path / 'a.csv')
+    with pytest.raises(ValueError, match=r'^no \.cycles\.csv: no foot has two strides'):
+        write_cycles(clip.take(clip.frame < 75), tmp_path / 'a.csv')
 
 
 @pytest.mark.parametrize('confused', [(2.5, 3.2), (1.0, 1.4)])

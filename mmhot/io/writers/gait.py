@@ -1,4 +1,4 @@
-"""Gait of people who walk (``.gait.csv``): strides, and mean cycles of angles."""
+"""Gait: strides (``.gait.csv``) and mean cycles of angles (``.cycles.csv``)."""
 
 from dataclasses import replace
 from itertools import product
@@ -59,9 +59,7 @@ def clip_strides(clip: Clip3D) -> list[tuple[int, Stride]]:
 
 
 def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | None:
-    """Write the strides of all people, and below them the mean cycles of their angles.
-
-    Strides are in seconds, meters and steps per minute, angles in degrees.
+    """Write the strides of all people, in seconds, meters and steps per minute.
 
     Args:
         clip (Clip3D): People of Human3.6M's joints in ``'world'`` axes.
@@ -69,7 +67,7 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | No
         export (object): Not used.
 
     Returns:
-        str | None: Note for the user on lengths and cycles that are left out, if any.
+        str | None: Note for the user on lengths that are left out, if any.
 
     Raises:
         NothingToWriteError: If no person walks.
@@ -81,24 +79,44 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> str | No
             'needed, 0.25 to 1.2 seconds apart, and both feet on the ground between '
             'steps, unlike in runs and hops'
         )
-    rows: list[dict[str, object]] = []
-    for track, stride in strides:
-        numbers = cells([getattr(stride, name) for name in _NUMBERS], '.4f')
-        row = {'track': track, 'foot': stride.foot}
-        rows.append(row | dict(zip(_NUMBERS, numbers, strict=True)))
-    notes = []
+    columns: dict[str, list] = {
+        'track': [track for track, _ in strides],
+        'foot': [stride.foot for _, stride in strides],
+    }
+    for name in _NUMBERS:
+        columns[name] = cells([getattr(stride, name) for _, stride in strides], '.4f')
+    write_columns(path, columns)
     if any(np.isnan(stride.step_length) for _, stride in strides):
-        notes.append(
-            'no lengths and speeds on treadmills seen from the front or from behind'
-        )
+        return 'no lengths and speeds on treadmills seen from the front or from behind'
+    return None
+
+
+def write_cycles(clip: Clip3D, path: str | Path, export: object = None) -> str | None:
+    """Write the mean cycles of the angles of all people, in degrees.
+
+    Args:
+        clip (Clip3D): People of Human3.6M's joints in ``'world'`` axes.
+        path (str | Path): The file.
+        export (object): Not used.
+
+    Returns:
+        str | None: Note for the user on cycles that are left out, if any.
+
+    Raises:
+        NothingToWriteError: If no foot has two strides.
+    """
+    strides = clip_strides(clip)
+    rows: list[dict[str, object]] = []
+    notes = []
     for track, foot in product(dict.fromkeys(track for track, _ in strides), SIDES):
         of_foot = [x for owner, x in strides if (owner, x.foot) == (track, foot)]
         if len(of_foot) > 1:
             rows += _cycle_rows(clip.take(clip.track == track), of_foot)
         else:
             notes.append(f'no mean cycle: person {track} has no two strides, {foot}')
-    names = dict.fromkeys([*rows[0], *rows[-1]])
-    write_columns(path, {x: [row.get(x, '') for row in rows] for x in names})
+    if not rows:
+        raise NothingToWriteError('no .cycles.csv: no foot has two strides')
+    write_columns(path, {name: [row[name] for row in rows] for name in rows[0]})
     return '; '.join(notes) or None
 
 
