@@ -182,6 +182,8 @@ def _content(clip: Clip3D) -> dict:
         'people': [*map(_person, people, motions)],
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
+        # Corrections by hand that the clip shows already
+        'corrections': clip.steps.get('corrections', {}).get('corrections', []),
     }
 
 
@@ -363,5 +365,6 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
         'it; j: values of the next joint; c: its curve; a: angles; , and .: show the '
         'frames from or up to this one; w: the whole clip; p: save an image; '
+        'x: correct; '
         'd: light or dark; i: information; Shift+0 to Shift+9: hide people',
     }

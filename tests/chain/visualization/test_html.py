@@ -21,6 +21,7 @@ from scipy.spatial.transform import Rotation
 from video_files import gray_image, write_video
 
 from mmhot.chain.frames.files import VideoFile
+from mmhot.chain.keypoints.corrections import CorrectPeople
 from mmhot.chain.lifting.world import place_people, to_world
 from mmhot.chain.visualization.fading import doubts
 from mmhot.chain.visualization.html import Thumbnails, write_html
@@ -29,6 +30,7 @@ from mmhot.io.writers.export import Export
 from mmhot.io.writers.mannequin import make_mannequin
 from mmhot.io.writers.rigid_skeleton import Y_UP, RigidMotion, fit_rig
 from mmhot.io.writers.rigs import HUMAN_IK
+from mmhot.structures.clips_2d import Clip2D, Track2D
 from mmhot.structures.clips_3d import BodyHeight
 
 VIEWER = ROOT / 'mmhot/chain/visualization/viewer'
@@ -571,16 +573,115 @@ def test_ranges_and_curves_of_several_people(clip, tmp_path):
                 text = f'{high - low}° ({low} to {high})'
                 assert cells.nth(column).inner_text() == text
         assert tab.locator('#timeline').get_attribute('max') == '60'
+        ranges = "document.getElementById('ranges')"
+        assert tab.evaluate(f'{ranges}.scrollWidth <= {ranges}.clientWidth')
+        assert tab.locator('#feet').inner_text() == 'feet of Person 0'
+        labels = tab.locator('#add option').all_inner_texts()
+        assert [x for x in labels if 'distance' in x] == ['distance to Person 3']
         # the image is as wide as its half
         boxes = (tab.locator(x).bounding_box()['width'] for x in ('#ghost', 'main'))
         assert next(boxes) > 0.48 * next(boxes)
 
 
 @pytest.mark.slow(reason='needs playwright and Chromium')
+@pytest.mark.parametrize('size', ['desk', 'phone'])
+def test_corrections_are_saved_as_a_file_that_steps_read(clip, size, tmp_path):
+    """The viewer shows what they change, and the file has what it shows."""
+    other = replace(clip, track=clip.track + 3, root_3d=clip.root_3d + np.float32(1))
+    earlier = [
+        {'person': 9, 'leave_out': True},
+        {'person': 3, 'wrong_joints': ['spine'], 'from': 70, 'to': 90},
+    ]
+    steps = {'corrections': {'corrections': earlier}}
+    both = joined(clip, other.take(other.frame < 110))
+    write_html(replace(both, steps=steps), tmp_path / 'a.html')
+    width, height = SIZES[size]
+    with opened(tmp_path / 'a.html', width, height, reduced_motion='reduce') as tab:
+
+        def correct(kind, what, first=None, end=None):
+            for frame, part in ((first, 'begin'), (end, 'end')):
+                if frame is not None:
+                    tab.evaluate(f'mmhot.show({frame})')
+                    tab.locator(f'#corrections [data-part={part}]').click()
+            tab.locator('#action').select_option(label=kind)
+            if what:
+                tab.locator('#object').select_option(label=what)
+            tab.locator('#make').click()
+
+        def names(frame):
+            tab.evaluate(f'mmhot.show({frame})')
+            tab.wait_for_timeout(100)
+            return tab.locator('#names span:not([hidden])').all_inner_texts()
+
+        tab.keyboard.press('x')
+        assert tab.locator('#made li').all_inner_texts() == [
+            'Person 9: leave out',
+            'Person 3: wrong joint spine, frames 70 to 90',
+        ]
+        assert tab.locator('#undo').is_disabled()
+        correct('exchange left and right', 'legs', 44, 68)
+        correct('exchange with', 'Person 3', 60)
+        assert names(59) == ['Person 0', 'Person 3']
+        assert names(60) == ['Person 3', 'Person 0']
+        assert tab.locator('#whose').inner_text().split() == [
+            'Person',
+            '3',
+            'Person',
+            '0',
+        ]
+        correct('is', 'Person 3', 20, 30)
+        assert tab.locator('#refusal').inner_text() == 'both are in frame 20'
+        tab.locator('#corrections [data-part=whole]').click()
+        correct('leave out', None, 100)
+        assert names(100) == ['Person 0']
+        tab.locator('#undo').click()
+        assert names(100) == ['Person 3', 'Person 0']
+        correct('wrong joint', 'left wrist', 50, 50)
+        correct('is', 'another person', 120)
+        inside = tab.locator('#corrections').bounding_box()
+        assert inside['y'] + inside['height'] <= height
+        assert tab.evaluate('document.body.scrollWidth') <= width
+        assert 'infer VIDEO --corrections' in tab.locator('#use').inner_text()
+        with tab.expect_download() as file:
+            tab.locator('#save').click()
+        assert file.value.suggested_filename.endswith('.corrections.json')
+        file.value.save_as(tmp_path / 'a.json')
+    assert json.loads((tmp_path / 'a.json').read_text()) == [
+        earlier[0],
+        {'person': 0, 'exchange_with': 3, 'from': 60},
+        {'person': 3, 'is': 4, 'from': 120},
+        {'person': 3, 'wrong_joints': ['spine'], 'from': 70, 'to': 90}
+        | {'person': 0},  # its ID after the exchange
+        {'person': 0, 'exchange_sides': 'legs', 'from': 44, 'to': 59},
+        {'person': 3, 'exchange_sides': 'legs', 'from': 60, 'to': 68},
+        {'person': 0, 'wrong_joints': ['left_wrist'], 'from': 50, 'to': 50},
+    ]
+    people = [
+        Track2D(
+            int(track),
+            own.frame.astype(np.int64),
+            own.keypoints_2d[:, :17],
+            own.scores[:, :17],
+        )
+        for track in both.track_ids
+        for own in [both.take(both.track == track)]
+    ]
+    people.append(replace(people[0], track=9))
+    source = Clip2D('a', 'h36m-17', people, 1280, 720, 25.0)
+    after = CorrectPeople.read({'corrections': tmp_path / 'a.json'})(source)
+    assert after.track_ids == [0, 3, 4]
+    assert after.tracks[2].frames.tolist() == [*range(120, 136)]
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
 def test_mean_cycles_are_those_of_the_table(page, clip, tmp_path):
-    clip.save(tmp_path / 'a.gait.csv')
+    clip.save(tmp_path / 'a.cycles.csv')
     table = np.genfromtxt(
-        tmp_path / 'a.gait.csv', delimiter=',', names=True, dtype=None, encoding='utf-8'
+        tmp_path / 'a.cycles.csv',
+        delimiter=',',
+        names=True,
+        dtype=None,
+        encoding='utf-8',
     )
     with opened(page, 1440, 900, reduced_motion='reduce') as tab:
         tab.keyboard.press('a')

@@ -35,7 +35,8 @@ const people = clip.people.map((person) => {
 });
 const joints = clip.joints.length;
 const bones = bonesOf(clip.parents);
-const HEAD = clip.joints.indexOf('head');
+const LIMBS = { legs: /hip|knee|ankle|heel|toe/, arms: /shoulder|elbow|wrist|hand/ };
+const [HEAD, THORAX] = ['head', 'thorax'].map((name) => clip.joints.indexOf(name));
 const ABOVE = new Vector3(0, 0.12, 0); // from the head to the name, meters
 const NAME = 22; // height of a name, pixels
 
@@ -107,11 +108,112 @@ function show(frame) {
   element('timeline').value = whole;
   element('clock').value = `${secondsAt(whole).toFixed(2)} s · frame ${whole}`;
   readCurves();
+  fillCorrections();
+}
+
+// Corrections by hand. `made` has the new ones; the clip shows the earlier ones already.
+const made = [];
+const ofJoints = (each) => 'exchange_sides' in each || 'wrong_joints' in each;
+const covers = ({ from = clip.first, to = last }, frame) => frame >= from && frame <= to;
+
+// Return the ID of a person in a frame after the new corrections; null if they leave it out.
+function idAt(person, frame) {
+  return made.filter((each) => !ofJoints(each) && covers(each, frame)).reduce((id, each) => {
+    if (each.exchange_with === id) return each.person;
+    return each.person === id ? each.exchange_with ?? each.is ?? null : id;
+  }, person.track);
+}
+const nameAt = (person, frame) => `Person ${idAt(person, frame) ?? person.track}`;
+
+// Split a correction where the ID of its person changes.
+function pieces(person, each) {
+  const found = [];
+  for (const frame of person.rows.keys()) {
+    const id = idAt(person, frame);
+    if (!covers(each, frame) || id === null || found.at(-1)?.person === id) continue;
+    if (found.length) found.at(-1).to = frame - 1;
+    found.push({ ...each, person: id, ...(found.length && { from: frame }) });
+  }
+  return found;
+}
+
+// Return the file: people first, then sides and joints with the IDs that people have by then.
+function correctionsFile() {
+  const all = [...clip.corrections, ...made];
+  const joints = all.filter(ofJoints).flatMap((each) => {
+    const person = people.find(({ track }) => track === each.person);
+    return person ? pieces(person, each) : [each];
+  });
+  const lines = [...all.filter((each) => !ofJoints(each)), ...joints].map((each) => `  ${JSON.stringify(each, null, 1).replace(/\n */g, ' ')}`);
+  return `[\n${lines.join(',\n')}\n]\n`;
+}
+
+// Add the correction of the panel, or return why it does not fit.
+function addCorrection() {
+  const [person, kind, value] = [people[element('whose').value], element('action').value, element('object').value];
+  const each = { [kind]: { leave_out: true, wrong_joints: [value.replace(' ', '_')] }[kind] ?? value };
+  if (part.first > clip.first) each.from = part.first;
+  if (part.last < last) each.to = part.last;
+  const frames = [...person.rows.keys()].filter((frame) => covers(each, frame));
+  if (!frames.length) return 'not in these frames';
+  const beside = (id, frame) => people.some((other) => other !== person && other.rows.has(frame) && idAt(other, frame) === id);
+  const shared = kind === 'is' ? frames.find((frame) => beside(Number(value), frame)) : undefined;
+  if (shared !== undefined) return `both are in frame ${shared}`;
+  if (ofJoints(each)) made.push({ person: person.track, ...each });
+  else made.push(...pieces(person, { person: 0, ...each, ...(value && { [kind]: Number(value) }) }));
+  showPart(clip.first, last);
+  return '';
+}
+
+function describeCorrection(each) {
+  const action = [...element('action').options].find(({ value }) => value in each);
+  const kind = action.value;
+  const value = kind === 'leave_out' ? '' : [each[kind]].flat().join(', ').replaceAll('_', ' ');
+  const span = 'from' in each || 'to' in each ? `, frames ${each.from ?? clip.first} to ${each.to ?? last}` : '';
+  return `Person ${each.person}: ${action.text} ${value}${span}`;
+}
+
+// Fill a list of choices; the chosen one stays.
+function fillChoices(select, choices) {
+  const key = JSON.stringify(choices);
+  if (select.dataset.choices === key) return;
+  const { value } = select;
+  select.replaceChildren(...choices.map((choice) => new Option(...choice)));
+  select.dataset.choices = key;
+  select.value = value;
+  if (select.selectedIndex < 0) select.selectedIndex = 0;
+}
+
+const CORRECTABLE = /^(left|right) (shoulder|elbow|wrist|hip|knee|ankle)$/; // joints that all 2D models have
+function fillCorrections() {
+  if (!shows('correct')) return;
+  const frame = state.shown;
+  fillChoices(element('whose'), people.map((person, index) => [nameAt(person, frame), index]));
+  element('whose').value = people.indexOf(followed());
+  const others = people.filter((person) => person !== followed()).map((person) => [nameAt(person, frame), idAt(person, frame) ?? person.track]);
+  const unused = 1 + Math.max(...people.map(({ track }) => track), ...made.map(({ is }) => is ?? 0));
+  fillChoices(element('object'), {
+    exchange_sides: ['legs', 'arms', 'all'].map((limbs) => [limbs, limbs]),
+    exchange_with: others,
+    is: [...others, ['another person', unused]],
+    leave_out: [],
+    wrong_joints: clip.joints.filter((joint) => CORRECTABLE.test(joint)).map((joint) => [joint, joint]),
+  }[element('action').value]);
+  element('object').hidden = !element('object').length;
+  element('span').textContent = `frames ${part.first} to ${part.last}`;
+  const all = [...clip.corrections, ...made].map(describeCorrection);
+  if (element('made').innerText !== all.join('\n')) {
+    element('made').replaceChildren(...all.map((text) => Object.assign(document.createElement('li'), { textContent: text })));
+    element('made').scrollTop = Infinity;
+  }
+  element('made').hidden = element('use').hidden = !all.length;
+  element('undo').disabled = !made.length;
 }
 
 function pose(person, frame) {
   const row = person.rows.get(frame);
-  const shown = person.visible && row !== undefined;
+  const shown = person.visible && row !== undefined && idAt(person, frame) !== null;
+  if (person.label) person.label.textContent = people.length > 3 ? idAt(person, frame) : nameAt(person, frame);
   person.body.mesh.visible = shown && shows('body');
   const doubt = (joint) => person.doubts[row * joints + joint] / 255;
   if (person.body.mesh.visible) {
@@ -144,6 +246,8 @@ function drawContacts() {
     brush.fillRect(left, side === LEFT ? 0 : 0.6 * canvas.height, right - left, 0.4 * canvas.height);
   }
   canvas.hidden = !people.some((each) => each.contacts.length);
+  element('feet').textContent = `feet of ${person.name}`;
+  element('feet').hidden = canvas.hidden || people.length < 2;
   canvas.ariaLabel = canvas.title = `While feet of ${person.name} stand: left above right`;
 }
 
@@ -226,9 +330,16 @@ function toggleJoint([person, joint]) {
   if (number >= 0) toggleCurve(number);
 }
 
+// Choose a joint of a person to correct.
+function correctJoint([person, joint]) {
+  choose(person);
+  if (element('action').value === 'wrong_joints' && CORRECTABLE.test(clip.joints[joint])) element('object').value = clip.joints[joint];
+}
+
 // Choose the person whose contacts and ranges are shown, and which the camera follows.
 function choose(person) {
   state.person = person;
+  fillCorrections();
   drawContacts();
   plotCurves();
 }
@@ -247,9 +358,8 @@ function plotCurves() {
   const page = getComputedStyle(document.documentElement);
   const [ink, faint, panel] = ['--ink', '--faint', '--panel'].map((name) => page.getPropertyValue(name));
   drawCurves(element('curves'), shown, THUMB, { ink, faint, panel }, cycles() ? ['25 %', '50 %', '75 %'] : []);
-  for (const option of element('add').options) {
-    option.hidden = option.value && (curves.has(`${followed().name} ${option.value}`) || measures[option.value].other === followed());
-  }
+  const more = [...measures.keys()].filter((number) => !curves.has(`${followed().name} ${number}`) && measures[number].other !== followed());
+  fillChoices(element('add'), [['+ angle', ''], ...more.map((number) => [measures[number].text, number])]);
   element('curve-person').value = people.indexOf(followed());
   fillRanges();
   readCurves();
@@ -305,7 +415,7 @@ function showPart(first, end) {
   if (first > end) return;
   Object.assign(part, { first, last: end });
   [element('timeline').min, element('timeline').max] = [first, end];
-  element('whole').disabled = first === clip.first && end === last;
+  document.querySelectorAll('[data-part=whole]').forEach((button) => { button.disabled = first === clip.first && end === last; });
   drawContacts();
   plotCurves();
   show(state.frame);
@@ -383,7 +493,7 @@ function saveImage() {
     brush.lineWidth = 2;
     if (each.className === 'curve') brush.stroke(new Path2D(`M${box.x} ${box.y + box.height / 2}h24`));
     if (each.id === 'now') brush.fillRect(box.x, box.y, box.width, box.height);
-    else brush.fillText(each.textContent, box.right - parseFloat(style.paddingRight), box.y + box.height / 2);
+    else brush.fillText(each.textContent, box.right - parseFloat(style.paddingRight), box.y + box.height / 2, box.width);
   }
   canvas.toBlob((blob) => save(`-${state.shown}.png`, blob));
 }
@@ -422,16 +532,22 @@ function drawFlat(current) {
   const labels = [];
   for (const person of people) {
     const row = person.rows.get(frame);
-    if (!person.visible || row === undefined) continue;
+    if (!person.visible || row === undefined || idAt(person, frame) === null) continue;
+    const acts = (joint) => made.filter((each) => ofJoints(each) && each.person === person.track && covers(each, frame)
+      && (each.exchange_sides === 'all' || LIMBS[each.exchange_sides]?.test(clip.joints[joint]) || each.wrong_joints?.includes(clip.joints[joint].replace(' ', '_'))));
     const at = (joint) => [0, 1].map((axis) => person.pixels[2 * (row * joints + joint) + axis] * scale);
     drawBones(brush, bones, at, (child) => {
-      brush.strokeStyle = clip.colors[clip.sides[child]];
-      brush.globalAlpha = person.detected[row * joints + child] ? 1 : 0.35;
+      const [wrong, exchanged] = ['wrong_joints', 'exchange_sides'].map((kind) => acts(child).filter((each) => kind in each).length);
+      brush.strokeStyle = clip.colors[exchanged % 2 ? [0, RIGHT, LEFT][clip.sides[child]] : clip.sides[child]];
+      brush.globalAlpha = person.detected[row * joints + child] && !wrong ? 1 : 0.35;
     });
-    if (person.label) labels.push([person.label.textContent, ...at(HEAD)]);
+    if (!person.label) continue;
+    const [head, chest] = [at(HEAD), at(THORAX)];
+    labels.push([person.label.textContent, head[0], head[1] - 0.3 * Math.hypot(head[0] - chest[0], head[1] - chest[1])]);
   }
-  const taken = [];
-  for (const each of labels) write(brush, ...each, taken);
+  const size = Math.max(11 * window.devicePixelRatio, canvas.width / 45);
+  const taken = labels.map(([, x, y]) => ({ x, low: y + size, width: 0.5 * size })); // heads
+  for (const each of labels) write(brush, ...each, size, taken);
 }
 
 // Move a label to the nearest place in the view that overlaps no label placed before.
@@ -447,8 +563,7 @@ function freePlace([x, y], width, height, view, taken) {
 }
 
 // Write a name above a place in the image.
-function write(brush, text, x, y, taken) {
-  const size = Math.max(11 * window.devicePixelRatio, brush.canvas.width / 45);
+function write(brush, text, x, y, size, taken) {
   brush.font = `600 ${size}px system-ui, sans-serif`;
   [x, y] = freePlace([x, y - 0.5 * size], brush.measureText(text).width + 0.5 * size, 1.2 * size, brush.canvas, taken);
   brush.textAlign = 'center';
@@ -530,7 +645,10 @@ function pixelOf(place) {
   return at.z < 1 ? [((1 + at.x) / 2) * clientWidth, ((1 - at.y) / 2) * clientHeight] : null;
 }
 
-const rowOf = (person) => (person.visible ? person.rows.get(Math.round(state.frame)) : undefined);
+function rowOf(person) {
+  const frame = Math.round(state.frame);
+  return person.visible && idAt(person, frame) !== null ? person.rows.get(frame) : undefined;
+}
 
 // Return the joint at the pointer, or the one chosen by keys: [person, joint], or null.
 function chosen() {
@@ -567,12 +685,13 @@ function place(label, at, up) {
 }
 
 function label() {
-  const taken = [];
   const view = { width: element('stage').clientWidth, height: element('stage').clientHeight };
-  for (const person of people) {
+  const labeled = people.filter((person) => person.label).map((person) => {
     const row = rowOf(person);
-    if (!person.label) continue;
-    const at = row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE));
+    return [person, row === undefined ? null : pixelOf(jointAt(person, row, HEAD).add(ABOVE))];
+  });
+  const taken = labeled.filter(([, at]) => at).map(([, [x, y]]) => ({ x, low: y + NAME, width: NAME / 2 })); // heads
+  for (const [person, at] of labeled) {
     place(person.label, at, '-100%');
     // Names stay in the view if the heads of their people are there.
     if (at && at[1] > -NAME && at[0] > 0 && at[0] < view.width) place(person.label, freePlace(at, person.label.offsetWidth, NAME, view, taken), '-100%');
@@ -622,6 +741,7 @@ const toggles = {
     if (pressed && !curves.size) knees.forEach((number) => toggleCurve(number));
     resize();
   },
+  correct: (pressed) => { element('corrections').hidden = !pressed; resize(); },
 };
 const parts = {
   begin: () => showPart(state.shown, part.last),
@@ -663,7 +783,6 @@ for (const [name, value] of Object.entries(clip.facts)) {
 }
 element('facts').append(facts);
 
-measures.forEach(({ text }, number) => element('add').append(new Option(text, number)));
 const walker = people.find((person) => [LEFT, RIGHT].some((side) => stridesOf(person, side).length > 1));
 if (walker) {
   state.person = walker; // the chart opens with a person who has a cycle
@@ -682,7 +801,13 @@ element('add').addEventListener('change', (event) => {
   event.target.value = '';
 });
 element('csv').addEventListener('click', saveAngles);
-for (const [name, change] of Object.entries(parts)) element(name).addEventListener('click', change);
+document.querySelectorAll('[data-part]').forEach((button) => button.addEventListener('click', parts[button.dataset.part]));
+element('whose').addEventListener('change', (event) => choose(people[event.target.value]));
+element('action').addEventListener('change', fillCorrections);
+element('make').addEventListener('click', () => { element('refusal').textContent = addCorrection(); });
+element('undo').addEventListener('click', () => { made.pop(); show(state.frame); });
+element('save').addEventListener('click', () => save('.corrections.json', new Blob([correctionsFile()], { type: 'application/json' })));
+document.querySelector('#use code').textContent = `mmhot infer VIDEO --corrections ${document.title}.corrections.json`;
 element('png').addEventListener('click', saveImage);
 for (const kind of ['pointerdown', 'pointermove', 'pointerleave']) {
   element('plot').addEventListener(kind, (event) => {
@@ -711,7 +836,7 @@ let pressed = null; // place of the press, as drags are not clicks
 element('scene').addEventListener('pointerdown', (event) => { pressed = [event.offsetX, event.offsetY]; });
 element('scene').addEventListener('click', (event) => {
   const found = Math.hypot(event.offsetX - pressed[0], event.offsetY - pressed[1]) < 4 && chosen();
-  if (found) toggleJoint(found);
+  if (found) (shows('correct') ? correctJoint : toggleJoint)(found);
 });
 element('scene').addEventListener('pointerleave', (event) => { if (event.pointerType === 'mouse') pointer = null; });
 
@@ -750,6 +875,7 @@ const keys = {
   '.': parts.end,
   w: parts.whole,
   p: saveImage,
+  x: () => toggle('correct', toggles.correct),
   i: () => toggle('info', toggles.info),
   d: themes,
 };
