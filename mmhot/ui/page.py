@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ _FIELDS = dict(
     speed='Speed',
     formats='Files',
     pose2d='2D model',
+    camera='Camera',
+    corrections='Corrections',
 )
 _EXAMPLE = FOLDER / 'demo/walk.mp4'
 _STILL = 640  # pixels of the longer side of the first frame
@@ -100,7 +103,8 @@ class Page:
         if len(list_devices_of_driver()) == 1 or options.get('device') == 'cpu':
             self._memory = _MEMORY + (os.cpu_count() or 1) * _MEMORY_OF_THREAD
         self._processes: dict[Path, subprocess.Popen] = {}  # runs by folder of session
-        self._uploads: dict[Path, Path] = {}  # uploads by folder of the session
+        # Uploads by folder of the session
+        self._uploads: dict[Path, list[Path]] = {}
         self.blocks = self._build()
 
     def close(self) -> None:
@@ -127,7 +131,9 @@ class Page:
                         stop = gr.Button('Stop')
                 with gr.Column(scale=2, min_width=320):
                     results = _make_results()
-            source.upload(self.keep, source, None, **_PRIVATE)
+            files = [source, self.fields['corrections']]
+            for file in files:
+                file.upload(self.keep, files, None, **_PRIVATE)
             source.change(
                 # There is nothing to lift until the upload has ended.
                 lambda file: gr.Button(interactive=file is not None),
@@ -152,17 +158,18 @@ class Page:
         name = hashlib.sha256(request.session_hash.encode()).hexdigest()
         return self._folder / f'{_SESSION}{name[:32]}'
 
-    def keep(self, source: str | None, request: gr.Request) -> None:
-        """Remember a session's upload, and delete the one before.
+    def keep(
+        self, source: str | None, request: gr.Request, corrections: str | None = None
+    ) -> None:
+        """Remember a session's uploads, and delete the ones before.
 
         Visitors who upload the same file share it, until the last of them leaves.
         """
         session = self._folder_of(request)
-        before = self._uploads.pop(session, None)
-        if source is not None:
-            self._uploads[session] = Path(source)
-        if before is not None and before not in self._uploads.values():
-            before.unlink(missing_ok=True)
+        before = self._uploads.pop(session, [])
+        self._uploads[session] = [Path(x) for x in (source, corrections) if x]
+        for path in {*before} - {*chain(*self._uploads.values())}:
+            path.unlink(missing_ok=True)
 
     def lift(
         self, request: gr.Request, source: str | None, *values: Any
@@ -264,6 +271,7 @@ class Page:
         """End the run of a session and delete its files."""
         self.stop(request)
         self.keep(None, request)
+        del self._uploads[self._folder_of(request)]
         shutil.rmtree(self._folder_of(request), ignore_errors=True)
 
 
@@ -295,6 +303,12 @@ def _make_fields() -> dict[str, Any]:
         fields['speed'] = gr.Radio([*SPEEDS], value='default', label='Speed')
         fields['pose2d'] = gr.Dropdown(
             _models(), value='', label='2D model', filterable=False
+        )
+        fields['camera'] = gr.Radio(
+            [('auto', ''), 'static', 'rotating', 'moving'], value='', label='Camera'
+        )
+        fields['corrections'] = gr.File(
+            label='Corrections, which the viewer saves', file_types=['.json'], height=90
         )
     return fields
 

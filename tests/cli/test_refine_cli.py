@@ -39,7 +39,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     assert re.search(r'sam: spline: joints move by \d+\.\d mm on average', said)
     assert said.splitlines()[-1].split()[:3] == ['sam', '20', '2']
     lines = said.splitlines()
-    title = lines.index('sam: 2 people (--people ID, largest, longest):')
+    title = lines.index('sam: 2 people, to choose by --people:')
     rows = [line.split() for line in lines[title + 2 : title + 4]]
     assert [row[:4] for row in rows] == [[x, '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')

@@ -153,6 +153,21 @@ def test_options_of_the_page_act(page, visitor):
     assert 'none in the part that begins at Start, 9 s' in message
     *_, (_, message, files) = lift(page, source, request, people='5')
     assert 'People to lift must be among the track IDs 0 of' in message
+    corrections = Path(source).with_name('a.corrections.json')
+    corrections.write_text('[{"person": 0, "leave_out": true, "to": 59}]')
+    options |= dict(corrections=str(corrections), camera='static')  # no camera here
+    *_, (_, message, files) = lift(page, source, request, **options)
+    clip = read_lifted(next(x for x in files if x.endswith('.npz')))
+    assert clip.frame[[0, -1]].tolist() == [60, 99]
+    corrections.write_text('[{"person": 7, "is": 0}]')
+    *_, (_, message, files) = lift(page, source, request, **options)
+    assert message.endswith(
+        ': a.corrections.json: line 1: there is no person 7, only 0'
+    )
+    page.keep(source, request, str(corrections))
+    page.keep(source, request)
+    assert Path(source).exists()
+    assert not corrections.exists()
 
 
 @pytest.mark.slow(reason='needs Gradio')
@@ -349,6 +364,7 @@ def wait_for_message(tab, text):
             for command in ('infer', 'lift')
         ),
         ('jitter: try --pose2d movenet', 'jitter: try 2D model movenet'),
+        ('a: static; --camera moving', 'a: static; Camera moving'),
         ('lens assumed; --fov or --intrinsics set it', 'lens assumed'),
         ('give --pose2d-weights', ''),
     ],

@@ -158,5 +158,5 @@ def people_table(name: str, spans: Sequence[PersonSpan]) -> list[Line]:
         count = len(span.times)
         shares = str(count), f'{count / total:.0%}'
         rows.append((str(span.track), start, end, *shares, f'{span.height:.0f}'))
-    title = '%s: %d people ({people} ID, largest, longest):'
+    title = '%s: %d people, to choose by {people}:'
     return [ArgumentError(title, name, len(spans)), *align(rows, left=0).split('\n')]

@@ -61,7 +61,7 @@ def test_table(clip):
     report = Report(say=said.append)
     ChoosePeople(report=report)(clip)
     title, header, *rows = said
-    assert str(title) == 'group: 4 people (people ID, largest, longest):'
+    assert str(title) == 'group: 4 people, to choose by people:'
     assert header.split('  ')[:2] == ['ID', 'from, s']
     assert [row.split() for row in rows] == [
         ['0', '0.0', '1.9', '20', '100%', '100'],
@@ -93,7 +93,7 @@ def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, c
     assert infer(video, **options) == 0
     printed = capsys.readouterr()
     lines = (printed.out + printed.err).splitlines()
-    assert 'two: 2 people (--people ID, largest, longest):' in lines
+    assert 'two: 2 people, to choose by --people:' in lines
     assert not [line for line in lines if r'\n' in line]  # an escaped line break
     both, calls = mmhot.read_lifted(tmp_path / 'two.npz'), detector.calls
     assert infer(video, people=1, **options) == 0
