@@ -321,17 +321,34 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f' (did you mean {names[near[0]]}?)' if near else ''
 
 
-class LineHandler(logging.Handler):
-    """Log handler that passes texts, or an :class:`ArgumentError`, to a function."""
+NOTICE = 25
+"""Level of lines that commands always print, as they state what is assumed."""
 
-    def __init__(self, show: Callable[[Any], object]) -> None:
-        super().__init__(logging.INFO)
+
+class LineHandler(logging.Handler):
+    """Log handler that passes texts, or an :class:`ArgumentError`, to a function.
+
+    Users must act on lines of the level WARNING; lines of the level INFO are notes.
+    """
+
+    def __init__(self, show: Callable[[Any, int], object]) -> None:
+        super().__init__()
         self._show = show
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass the text of a record, or its :class:`ArgumentError` as it is."""
+        """Pass the text of a record, or its :class:`ArgumentError`, and its level."""
         is_error = isinstance(record.msg, ArgumentError)
-        self._show(record.msg if is_error else record.getMessage())
+        self._show(record.msg if is_error else record.getMessage(), record.levelno)
+
+
+def list_people(tracks: Iterable[int]) -> str:
+    """Name people by their track IDs.
+
+    >>> list_people([0]), list_people([2, 0, 1])
+    ('person 0', 'people 0, 1, 2')
+    """
+    ids = sorted(tracks)
+    return f'{"people" if len(ids) > 1 else "person"} {", ".join(map(str, ids))}'
 
 
 def require_choice(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -18,7 +19,7 @@ from mmhot.chain.options import (
     PoseFileOptions,
     RateOption,
 )
-from mmhot.chain.outcome import Outcome, describe_focal, processing
+from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
@@ -289,13 +290,7 @@ def lift_files(
         Outcome: The outcome of a file; errors do not stop the others.
     """
     plan = LiftPlan(values, report)
-
-    def lift_clip(clip: Clip2D, times: StageTimes) -> Clip3D:
-        poses = _lift(plan, report.bars, clip, times)
-        if poses.focal_assumed:
-            report.say(describe_focal(clip.name, poses))
-        return poses
-
+    lift_clip = partial(_lift, plan, report.bars)
     return _process(paths, values, report, _read_keypoints, lift_clip)
 
 

@@ -82,39 +82,42 @@ class RemoteWorker:
     ) -> None:
         load_extensions()  # options may name parts of extensions
         self._folder = folder
-        # Lines, and whether each is a warning
-        self._lines: list[tuple[Line, bool]] = []
-        report = Report(say=lambda line: self._lines.append((line, False)))
+        # Lines with their levels in the log, 0 for those that the report receives
+        self._lines: list[tuple[Line, int]] = []
+        report = Report(say=lambda line: self._lines.append((line, 0)))
         self._make_worker = partial(make_worker, values, report)
-        handler = LineHandler(lambda x: self._lines.append((x, True)))
-        logging.getLogger('mmhot').addHandler(handler)
+        logger = logging.getLogger('mmhot')
+        logger.addHandler(LineHandler(lambda *line: self._lines.append(line)))
+        logger.setLevel(logging.INFO)  # this process only: the caller's log decides
 
     @cached_property
     def _worker(self) -> ClipWorker:
         os.chdir(self._folder)
         return self._make_worker()
 
-    def prepare(self) -> list[tuple[Line, bool]]:
-        """Load the models; return the lines to print, and whether each is a warning."""
+    def prepare(self) -> list[tuple[Line, int]]:
+        """Load the models; return the lines to print, with their levels."""
         self._worker  # noqa: B018, opened at first use
         return self._take_lines()
 
-    def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, bool]]]:
+    def process(self, item: ClipInput) -> tuple[Outcome, list[tuple[Line, int]]]:
         """Process an input; return its outcome, and lines as :meth:`prepare` does."""
         return self._worker(item), self._take_lines()
 
-    def _take_lines(self) -> list[tuple[Line, bool]]:
+    def _take_lines(self) -> list[tuple[Line, int]]:
         """Return the lines since the last call."""
         taken = self._lines
         self._lines = []
         return taken
 
 
-def _repeat(lines: list[tuple[Line, bool]], say: Say) -> None:
+def _repeat(lines: list[tuple[Line, int]], say: Say) -> None:
     """Print the lines of a worker in this process."""
-    for line, is_warning in lines:
-        show = _LOGGER.warning if is_warning else say
-        show(line)
+    for line, level in lines:
+        if level:
+            _LOGGER.log(level, line)
+        else:
+            say(line)
 
 
 @contextmanager

@@ -6,15 +6,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from mmhot.chain.formats import FORMATS
+from mmhot.chain.keypoints.camera_path import describe_path
 from mmhot.chain.options import OutputOptions
 from mmhot.chain.pose2d.footage import Footage
 from mmhot.chain.run import StageTimes
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, explain_any, is_debugging
+from mmhot.errors import ArgumentError, align, explain_any, is_debugging
 from mmhot.options import Values
-from mmhot.progress import Report
+from mmhot.progress import Line, Report
 from mmhot.structures.clips_3d import Clip3D
+
+_MOST_PEOPLE = 6  # rows of the table of people
 
 
 @dataclass
@@ -36,7 +41,7 @@ class Outcome:
         footage: Footage | None = None,
         thumbnails: Mapping[int, bytes] = {},
     ) -> None:
-        """Write poses in all chosen formats, and report the files.
+        """Describe people and camera, and write poses in all chosen formats.
 
         Args:
             clip (Clip3D): The poses.
@@ -47,11 +52,16 @@ class Outcome:
                 ``.html``.
         """
         self.people = len(clip.track_ids)
+        for line in describe_people(clip):
+            report.say(line)
+        if clip.model:
+            report.say(describe_camera(clip))
         stem = values.of(OutputOptions).out_dir / clip.name
         with self.times.measure('write'):
             for file, note in export(clip, values, stem, report, footage, thumbnails):
                 self.files.append(file)
-                report.say(f'{file} ({note})' if note else f'{file}')
+                if note:
+                    report.say(f'{file.name}: {note}')
 
 
 @contextmanager
@@ -91,22 +101,58 @@ def _results(name: str, options: OutputOptions) -> list[Path]:
     return sorted(file for file in found if file.is_file())
 
 
-def describe_focal(name: str, clip: Clip3D) -> ArgumentError:
-    """Describe the focal length of a clip, and how to set it if it is assumed.
+def describe_people(clip: Clip3D) -> list[Line]:
+    """Tabulate several people, one per line after the header.
 
     Args:
-        name (str): Name of the clip.
+        clip (Clip3D): The poses.
+
+    Returns:
+        list[Line]: Lines of the first people, and the number of others.
+    """
+    tracks = clip.track_ids
+    if len(tracks) < 2:
+        return []
+    names = 'ID', 'from, s', 'to, s', 'frames', 'share', 'height, m', 'error, m'
+    rows: list[tuple[str, ...]] = [(*names, 'source')]
+    total = len(np.unique(clip.frame))
+    for track in tracks[:_MOST_PEOPLE]:
+        frames = clip.frame[clip.track == track]
+        start, end = (f'{x:.1f}' for x in clip.seconds(frames)[[0, -1]])
+        share = f'{len(frames) / total:.0%}'
+        size = ('-', '-', '-')
+        if track in clip.heights:
+            meters, error, source = clip.heights[track]
+            size = f'{meters:.2f}', f'{error:.2f}', source
+        rows.append((str(track), start, end, str(len(frames)), share, *size))
+    header, *lines = align(rows, left=0).split('\n')
+    hint = '%s: {people} ID, largest or longest, {height} in meters'
+    title = ArgumentError(f'{header}  ({hint})', clip.name)
+    others = len(tracks) - _MOST_PEOPLE
+    more = [f'and {others} more: see the viewer'] if others > 0 else []
+    return [title, *lines, *more]
+
+
+def describe_camera(clip: Clip3D) -> ArgumentError:
+    """Describe images and camera of a clip, and how to set an assumed focal length.
+
+    Args:
         clip (Clip3D): The clip, of a camera.
 
     Returns:
         ArgumentError: Text with the names of options.
     """
-    share = clip.focal_length / max(clip.width, clip.height)
-    hint = ', assumed: distances scale with it; {fov} or {intrinsics} set it'
+    path = clip.camera_path
+    motion = '' if path is None else f', {describe_path(path)}'
+    hint = ' assumed: distances scale with it; {fov} or {intrinsics} set it'
     return ArgumentError(
-        f'%s: focal length %.0f px, %.2f of the longer side'
-        f'{hint if clip.focal_assumed else ""}',
-        name,
+        '%s: %d x %d pixels, %.4g frames/s%s, focal length %.0f px (%.2f of the longer '
+        f'side){hint if clip.focal_assumed else ""}',
+        clip.name,
+        clip.width,
+        clip.height,
+        clip.fps,
+        motion,
         clip.focal_length,
-        share,
+        clip.focal_length / max(clip.width, clip.height),
     )

@@ -8,11 +8,9 @@ from typing import Any
 from mmhot.chain.formats import FORMATS
 from mmhot.chain.frames.inputs import ClipInput
 from mmhot.chain.frames.part import PartOptions, take_frames
-from mmhot.chain.keypoints.camera import StabilizeCamera
-from mmhot.chain.keypoints.camera_path import describe_path
 from mmhot.chain.lifting.lift import NotLiftableError
 from mmhot.chain.options import BatchOptions, OutputOptions
-from mmhot.chain.outcome import Outcome, describe_focal, processing
+from mmhot.chain.outcome import Outcome, processing
 from mmhot.chain.plan import VideoPlan
 from mmhot.chain.pose2d.cache import (
     cache_path,
@@ -52,7 +50,7 @@ class ClipWorker:
         self._batch = values.of(BatchOptions)
         cache = None if self._batch.no_cache else self._output.out_dir
         self._plan = VideoPlan(values, report, cache)
-        report.say(f'lifter: {self._plan.lifter.name}')
+        _LOGGER.info('lifter: %s', self._plan.lifter.name)
         self._plan.models  # noqa: B018, opened at first use
 
     def __call__(self, item: ClipInput) -> Outcome:
@@ -74,7 +72,7 @@ class ClipWorker:
         _LOGGER.warning('%s', error)
         left_out = [name for name in self._output.formats if name != 'npz']
         without = f', no .{", .".join(left_out)}' if left_out else ''
-        self._report.say(f'{path} (2D keypoints only{without})')
+        self._report.say(f'{path.name}: 2D keypoints only{without}')
 
     def _process(self, item: ClipInput, outcome: Outcome) -> None:
         """Lift an input and write its results, unless an earlier run did so."""
@@ -96,9 +94,8 @@ class ClipWorker:
         save_if_possible(_save_record, content, record)
 
     def _lift(self, item: ClipInput, outcome: Outcome) -> None:
-        """Lift an input, write its results, and say what its camera is."""
+        """Lift an input, and write its results."""
         plan = self._plan
-        say = self._report.say
         source = take_frames(item.open(), self._values.of(PartOptions))
         thumbnails = Thumbnails()
         video = self._values.of(VideoOptions)
@@ -110,13 +107,9 @@ class ClipWorker:
             clip = runner.lift(plan, keypoints, footage)
         if clip is None:
             missing = plan.estimate.no_person_found(outcome.times.num_frames)
-            say(ArgumentError('%s: %s', item.name, missing))
+            self._report.say(ArgumentError('%s: %s', item.name, missing))
             return
         outcome.write(clip, self._values, self._report, footage, thumbnails.images)
-        say(describe_focal(item.name, clip))
-        path = clip.camera_path
-        if path is not None and self._values.of(StabilizeCamera).camera == 'auto':
-            say(f'{item.name}: {describe_path(path)}')
 
     def _record_path(self, item: ClipInput) -> Path | None:
         """Name the record of a finished input by all that its results depend on.

@@ -1,11 +1,13 @@
 """The ``mmhot`` command: its subcommands, global options and exit code."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from importlib import import_module
+from typing import Any
 
 from mmhot.cli.errors import (
     OneLineParser,
@@ -17,7 +19,7 @@ from mmhot.cli.errors import (
     say_as,
 )
 from mmhot.cli.options import help_of, read_values
-from mmhot.errors import ignored_warnings, is_debugging
+from mmhot.errors import NOTICE, ignored_warnings, is_debugging
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions, options_of
 from mmhot.progress import Bars, Report, no_bar, text_bar
@@ -53,7 +55,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
         return code
     # Importing the options of other commands would take long.
     parser, commands = build_parser(argv)
-    if {'-v', '--version'} & {*argv}:
+    if {'-V', '--version'} & {*argv}:
         return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
     if args.command is None:
@@ -67,7 +69,8 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     args.complain = complain_as(command.prog, command)
     if args.device == 'auto':
         args.device = None
-    return run_safely(command.prog, partial(_run, args), command)
+    level = logging.INFO if args.verbose else NOTICE
+    return run_safely(command.prog, partial(_run, args), command, level)
 
 
 def _run(args: argparse.Namespace) -> int | None:
@@ -97,7 +100,7 @@ def build_parser(
         epilog='exit codes: 0 done, 1 an input failed or a check found something, '
         '2 wrong use or input, 130 interrupted',
     )
-    _add_global_options(parser, device=None, quiet=False)
+    _add_global_options(parser, device=None, default=False)
     subparsers = parser.add_subparsers(
         dest='command', metavar='COMMAND', title='commands'
     )
@@ -123,14 +126,17 @@ def build_parser(
     return parser, commands
 
 
-def _add_global_options(parser: argparse._ActionsContainer, device, quiet) -> None:
-    """Declare the options of all commands; ``device`` and ``quiet`` are defaults."""
+def _add_global_options(parser: argparse._ActionsContainer, device, default) -> None:
+    """Declare the options of all commands, with defaults of the device and flags."""
     about_device = help_of(options_of(DeviceOptions)['device'])
     about_quiet = 'print errors only, no progress and no summary'
+    about_verbose = 'print notes, too: repairs, details of models, times'
     about_version = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
     parser.add_argument('--device', default=device, metavar='NAME', help=about_device)
-    parser.add_argument('--quiet', action='store_true', default=quiet, help=about_quiet)
-    parser.add_argument('-v', '--version', action='store_true', help=about_version)
+    flag: dict[str, Any] = dict(action='store_true', default=default)
+    parser.add_argument('--quiet', **flag, help=about_quiet)
+    parser.add_argument('-v', '--verbose', **flag, help=about_verbose)
+    parser.add_argument('-V', '--version', action='store_true', help=about_version)
 
 
 def _versions() -> Iterator[str]:

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from mmhot.errors import (
+    NOTICE,
     ArgumentError,
     LineHandler,
     did_you_mean,
@@ -35,6 +36,7 @@ def run_safely(
     prog: str,
     action: Callable[[], int | None],
     parser: argparse.ArgumentParser | None = None,
+    level: int = NOTICE,
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
@@ -45,6 +47,7 @@ def run_safely(
         action (Callable): Does the work; returns an exit code, or None for 0.
         parser (argparse.ArgumentParser, optional): Parser with the options that errors
             name.
+        level (int): Lowest level of the log that is printed.
 
     Returns:
         int: Exit code of the action; 2 for a mistake in the input or output that cannot
@@ -55,10 +58,10 @@ def run_safely(
             stream.reconfigure(errors='backslashreplace')
     complain = complain_as(prog, parser)
     logger = logging.getLogger('mmhot')
-    handler = LineHandler(complain)
+    handler = LineHandler(lambda line, level: complain(line))
+    former = logger.level
     logger.addHandler(handler)
-    level = logger.level
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     _UNWRITTEN.clear()
     try:
         # Requests to end, and closed terminals, count as Ctrl-C: files stay whole.
@@ -74,7 +77,7 @@ def run_safely(
         return 2
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(former)
     if not _UNWRITTEN:
         return code
     if isinstance(_UNWRITTEN[0], BrokenPipeError):  # `mmhot ... | head` has read enough

@@ -33,10 +33,11 @@ def report(
 def report_outcomes(
     args: argparse.Namespace, outcomes: Iterable['Outcome'], count: int, more: str = ''
 ) -> int:
-    """Process inputs; print failures, a table of times, and the page to open.
+    """Process inputs; print failures, files, and a table of times of several inputs.
 
     Args:
-        args (argparse.Namespace): Arguments, with ``say`` and ``complain``.
+        args (argparse.Namespace): Arguments, with ``say``, ``complain`` and
+            ``verbose``.
         outcomes (Iterable[Outcome]): Outcomes, made while they are iterated.
         count (int): Number of inputs.
         more (str): Text that is added to the message when interrupted.
@@ -51,14 +52,15 @@ def report_outcomes(
             done.append(outcome)
             if outcome.error:
                 args.complain(outcome.error, f'{outcome.name}: ')
+            if outcome.files:
+                pages = [x.name for x in outcome.files if x.suffix == '.html']
+                hint = f'; open {pages[0]} in a browser' if pages else ''
+                args.say(f'{", ".join(map(str, outcome.files))}{hint}')
     except KeyboardInterrupt:
         interrupted = True
-    for line in stage_table(done).splitlines() if done else ():
-        args.say(line)
-    pages = [x for outcome in done for x in outcome.files if x.suffix == '.html']
-    if pages:
-        others = f' (and {len(pages) - 1} more)' if len(pages) > 1 else ''
-        args.say(f'open {pages[0]} in a browser{others}')
+    if len(done) > 1 or (done and args.verbose):
+        for line in stage_table(done).splitlines():
+            args.say(line)
     finished = sum(not outcome.error for outcome in done)
     if interrupted:
         args.complain(f'interrupted: {finished} of {count} inputs are finished{more}')

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy  # its modules are loaded at first use
 
-from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.errors import NOTICE, ArgumentError, ignored_warnings
 from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
 
@@ -120,7 +120,7 @@ def log_reading(name: str, content: str, guesses: Sequence[str]) -> None:
         guesses (Sequence[str]): What was guessed, and how to state it.
     """
     text = '; '.join(['%s: read as %s', *guesses])
-    level = logging.WARNING if guesses else logging.INFO
+    level = logging.WARNING if guesses else NOTICE
     _LOGGER.log(level, ArgumentError(text, name, content))
 
 

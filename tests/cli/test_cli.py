@@ -115,10 +115,10 @@ print(code, *(heavy & set(sys.modules)))
     assert (tmp_path / 'out/skating_2d_coco17.npz').is_file()
 
 
-@pytest.mark.parametrize('argv', [['help'], ['help', 'lift'], ['lift', '-v']])
+@pytest.mark.parametrize('argv', [['help'], ['help', 'lift'], ['lift', '-V']])
 def test_help_and_versions_by_their_other_names(argv, capsys):
     code = run_main(argv)
-    start = f'mmhot {mmhot.__version__}' if '-v' in argv else 'usage: mmhot'
+    start = f'mmhot {mmhot.__version__}' if '-V' in argv else 'usage: mmhot'
     assert code == 0
     assert capsys.readouterr().out.startswith(start)
 

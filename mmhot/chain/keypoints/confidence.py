@@ -131,7 +131,7 @@ class DropUncertain(KeypointStep):
             scores = np.where(low | found, 0, track.scores)
             tracks.append(replace(track, keypoints=points, scores=scores))
         if jumps.any():
-            _LOGGER.warning(
+            _LOGGER.info(
                 ArgumentError(
                     '%s: keypoints jump away for a moment and come back; they count as '
                     'missing (frames: %s); {without=%r} keeps them',

@@ -1,15 +1,14 @@
 """Step ``people``: choose people by track ID or size, or list them in a table."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 import numpy as np
 
 from mmhot.chain.step import KeypointStep
-from mmhot.errors import ArgumentError, align
+from mmhot.errors import ArgumentError
 from mmhot.options import Option, Options, split_numbers
-from mmhot.progress import Line
 from mmhot.structures.clips_2d import Clip2D
 
 # Share of the longest track's frames. A shorter track is never the largest person, as
@@ -70,7 +69,7 @@ class PeopleOption(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ChoosePeople(PeopleOption, KeypointStep):
-    """Step ``people``: keep some tracks; without a choice, list them."""
+    """Step ``people``: keep some tracks."""
 
     name = 'people'
     part = 'track'
@@ -83,7 +82,7 @@ class ChoosePeople(PeopleOption, KeypointStep):
             times = clip.times_of(track.frames)
             height = _median_height(track.keypoints[..., 1])
             spans.append(PersonSpan(track.track, times, height))
-        chosen = choose_people(clip.name, spans, self.people, self.report.say)
+        chosen = choose_people(clip.name, spans, self.people)
         tracks = [track for track in clip.tracks if track.track in chosen]
         return replace(clip, tracks=tracks)
 
@@ -109,7 +108,6 @@ def choose_people(
     name: str,
     spans: Sequence[PersonSpan],
     people: str | tuple[int, ...],
-    say: Callable[[Line], None],
 ) -> list[int]:
     """Choose people in a clip.
 
@@ -117,8 +115,6 @@ def choose_people(
         name (str): Name of the clip, for messages.
         spans (Sequence[PersonSpan]): Duration and size of each person.
         people (str | tuple[int, ...]): 'all', 'largest', 'longest' or track IDs.
-        say (Callable): Receives the lines of a table of people if there are several
-            and all are chosen.
 
     Returns:
         list[int]: Track IDs of the chosen people.
@@ -128,8 +124,6 @@ def choose_people(
     """
     tracks = [span.track for span in spans]
     if people == 'all':
-        for line in people_table(name, spans) if len(tracks) > 1 else ():
-            say(line)
         return tracks
     longest = max(spans, key=lambda span: len(span.times))
     if people == 'longest':
@@ -147,16 +141,3 @@ def choose_people(
                 track,
             )
     return [int(track) for track in people]
-
-
-def people_table(name: str, spans: Sequence[PersonSpan]) -> list[Line]:
-    """Tabulate the people in a clip, one per line after the title and the header."""
-    rows = [('ID', 'from, s', 'to, s', 'frames', 'share', 'height, px')]
-    total = len(np.unique(np.concatenate([span.times for span in spans])))
-    for span in spans:
-        start, end = (f'{span.times[index]:.1f}' for index in (0, -1))
-        count = len(span.times)
-        shares = str(count), f'{count / total:.0%}'
-        rows.append((str(span.track), start, end, *shares, f'{span.height:.0f}'))
-    title = '%s: %d people, to choose by {people}:'
-    return [ArgumentError(title, name, len(spans)), *align(rows, left=0).split('\n')]

@@ -152,7 +152,7 @@ class RepairSides(KeypointStep):
             exchanged[index] = swapped.any(1).sum()
         if exchanged.any():
             names = [f'person {track.track}' for track in tracks]
-            _LOGGER.warning(
+            _LOGGER.info(
                 ArgumentError(
                     '%s: left and right are exchanged where motion shows that they '
                     'were confused (frames: %s); {without=%r} keeps them',

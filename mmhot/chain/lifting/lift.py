@@ -15,6 +15,7 @@ from mmhot.chain.lifting.networks import Keep
 from mmhot.chain.lifting.one_floor import legs_unseen
 from mmhot.chain.pose2d.options import SPEEDS, RuntimeOptions
 from mmhot.chain.step import Step
+from mmhot.errors import list_people
 from mmhot.options import Option, split_numbers
 from mmhot.progress import CountStage, no_count
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
@@ -172,9 +173,12 @@ class Lift(LiftingStep):
             )
             keypoints[rows[shown]] = track.keypoints[detected]
             scores[rows[shown]] = track.scores[detected]
-        self.report.say(
-            f'{clip.name}: of {count} keypoints {lifted} joints are lifted; .npz, '
-            '.json and .coco.json keep all in 2D'
+        _LOGGER.info(
+            '%s: of %d keypoints %d joints are lifted; .npz, .json and .coco.json keep '
+            'all in 2D',
+            clip.name,
+            count,
+            lifted,
         )
         return replace(
             poses,
@@ -190,8 +194,8 @@ def _warn_of_undetected_legs(poses: Clip3D) -> None:
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:
         _LOGGER.warning(
-            '%s: the legs of people %s are not detected: they are shown hanging down, '
+            '%s: the legs of %s are not detected: they are shown hanging down, '
             'faded, and do not count for the floor',
             poses.name,
-            ', '.join(map(str, tracks)),
+            list_people(tracks),
         )

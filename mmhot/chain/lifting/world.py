@@ -11,7 +11,7 @@ import scipy  # its modules are loaded at first use
 from mmhot.chain.lifting import placement
 from mmhot.chain.lifting.one_floor import fit_people, legs_unseen
 from mmhot.chain.lifting.placement import FLOOR, ROOT_ERRORS
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, list_people
 from mmhot.skeletons.joints import ANKLE_HEIGHT, get_skeleton
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
 from mmhot.structures.conventions import standing_axes
@@ -64,10 +64,10 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
         )
     if too_small:
         _LOGGER.warning(
-            '%s: people %s are smaller than %d pixels: their positions are unknown',
+            '%s: smaller than %d pixels, so positions are unknown: %s',
             clip.name,
-            ', '.join(map(str, sorted(too_small))),
             ROOT_ERRORS.min_size,
+            list_people(too_small),
         )
     return replace(
         clip,
@@ -390,8 +390,9 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
         if floor is not None:
             return floor.up[None], FLOOR.shared_floor_error
     if is_running.mean() > FLOOR.max_running_share:
-        _LOGGER.warning(
-            '%s: people run: the tilt of the camera is estimated from their feet alone',
+        _LOGGER.info(
+            '%s: people move as fast as runners: the tilt of the camera is estimated '
+            'from their feet alone',
             seen.name,
         )
         return _NO_AXES, FLOOR.running_tilt_error
@@ -399,7 +400,8 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
         _LOGGER.warning(
-            '%s: hardly any person stands upright: the camera is assumed to be level',
+            '%s: hardly any whole person is seen upright: the camera is assumed to be '
+            'level',
             seen.name,
         )
         return _NO_AXES, FLOOR.level_tilt_error

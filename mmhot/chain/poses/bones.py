@@ -170,7 +170,7 @@ def _say_moves(clip: Clip3D, kept: Clip3D) -> None:
     moved = np.linalg.norm(kept.places() - clip.places(), axis=-1)
     moved = np.where(clip.scores > 0, moved, 0)
     if moved.any():
-        _LOGGER.warning(
+        _LOGGER.info(
             '%s: bones get constant lengths: joints move by %.1f mm on average '
             '(frames: %s)',
             clip.name,

@@ -24,7 +24,7 @@ from mmhot.chain.poses.foot_solver import LEGS, FootErrors, FootSolver
 from mmhot.chain.poses.smoothing import noise_of
 from mmhot.chain.poses.toe_lock import ToeErrors, hold_foot
 from mmhot.chain.step import PoseStep
-from mmhot.errors import ArgumentError
+from mmhot.errors import ArgumentError, list_people
 from mmhot.options import Option
 from mmhot.skeletons.gait import walking_direction
 from mmhot.skeletons.joints import get_skeleton
@@ -118,7 +118,7 @@ class LockFeet(PoseStep):
         keypoints = stable_keypoints(clip)[:, _BODY]
         confidence = clip.confidence[:, _BODY]
         offset = self._camera_offset(root)
-        gliding = set()
+        gliding: dict[bool, set[int]] = {False: set(), True: set()}  # in place or not
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
             if not is_placed or is_pinned(upright[rows]):
@@ -134,21 +134,26 @@ class LockFeet(PoseStep):
                 stands, legs.ankles, legs.root, self.contact_limits
             )
             if held is None:
-                gliding.add(int(clip.track[rows[0]]))
+                first, last = upright[rows[[0, -1]], :2]
+                stays = bool(np.linalg.norm(last - first) <= self.max_own_path)
+                gliding[stays].add(int(clip.track[rows[0]]))
             elif held.any():
                 locked, path = legs.solve(held)
                 self._lock_toes(locked, path, legs, stands, clip.parents)
                 poses[rows] = locked
                 root[rows] = path - offset
-        if gliding:
+        if gliding[False]:
+            people = list_people(gliding[False])
+            _LOGGER.info('%s: feet of %s glide and are not held', clip.name, people)
+        if gliding[True]:
             lens = (
                 ', and {fov} the lens, which is assumed' if clip.focal_assumed else ''
             )
             _warn(
-                '%s: feet of people %s glide and are not held; if they walk on a '
-                f'treadmill, {{treadmill}} states its speed{lens}',
+                '%s: feet of %s glide in place and are not held; on a treadmill, '
+                f'{{treadmill}} states its speed{lens}',
                 clip,
-                gliding,
+                gliding[True],
             )
         return replace(
             clip,
@@ -187,7 +192,7 @@ class LockFeet(PoseStep):
                 root[rows] += np.outer(path, ahead)
         if walking:
             _warn(
-                '%s: people %s walk through the room: {treadmill} does not move them',
+                '%s: {treadmill} does not move %s, walking through the room already',
                 clip,
                 walking,
             )
@@ -203,7 +208,7 @@ class LockFeet(PoseStep):
             return self
         noise = noise_of(clip)
         if noise < self.min_noise:
-            self.report.say(f'{clip.name}: poses have no noise, so feet are not held')
+            _LOGGER.info('%s: poses have no noise, so feet are not held', clip.name)
             return None
         both = noise, noise
         limits = replace(self.contact_limits, root_error=both, ankle_error=both)
@@ -276,5 +281,4 @@ class LockFeet(PoseStep):
 
 def _warn(text: str, clip: Clip3D, people: set[int]) -> None:
     """Warn of people, by track ID, with a text about the clip and them."""
-    listed = ', '.join(map(str, sorted(people)))
-    _LOGGER.warning(ArgumentError(text, clip.name, listed))
+    _LOGGER.warning(ArgumentError(text, clip.name, list_people(people)))

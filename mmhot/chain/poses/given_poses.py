@@ -126,7 +126,7 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         return clip.take(clip.track >= 0)
 
     def _choose(self, clip: Clip3D) -> Clip3D:
-        """Take the people that were chosen, or list them."""
+        """Take the people that were chosen."""
         boxes = self._boxes(clip)
         heights = boxes[:, 3] - boxes[:, 1]
         spans = []
@@ -134,7 +134,7 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
             rows = clip.track == track
             times = clip.seconds(clip.frame[rows])
             spans.append(PersonSpan(track, times, float(np.median(heights[rows]))))
-        chosen = choose_people(clip.name, spans, self.people, self.report.say)
+        chosen = choose_people(clip.name, spans, self.people)
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
@@ -326,7 +326,7 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     poses = np.where(scores[..., None] > 0, person.keypoints_3d, np.nan)
     is_repeated = find_repeats(poses + np.nan_to_num(roots)[:, None], seconds)
     if is_repeated.any():
-        _LOGGER.warning(
+        _LOGGER.info(
             '%s: person %d: %d of %d frames repeat the frame before; they are '
             'interpolated between the others',
             person.name,
@@ -341,7 +341,7 @@ def _without_outliers(person: Clip3D, scores: np.ndarray) -> np.ndarray:
     is_lost = outliers[:, -1] | (wrong.sum(1) > num_known / 2)
     wrong[is_lost] = False
     if is_lost.any() or wrong.any():
-        _LOGGER.warning(
+        _LOGGER.info(
             '%s: person %d: positions that jump away for a moment and come back were '
             'replaced (frames: %s)',
             person.name,

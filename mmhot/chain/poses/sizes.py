@@ -16,7 +16,7 @@ from mmhot.chain.lifting.world import (
     stated_heights,
 )
 from mmhot.chain.step import PoseStep
-from mmhot.errors import ArgumentError, align
+from mmhot.errors import ArgumentError, list_people
 from mmhot.options import Option, Options, split_numbers
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
@@ -97,7 +97,7 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         return [track for track in chosen if track in tracks]
 
     def __call__(self, clip: Clip3D) -> Clip3D:
-        """Scale poses and root positions, and list the heights of several people."""
+        """Scale poses and root positions."""
         tracks = self._in_order(clip.track_ids)
         heights = {}
         for track in tracks:
@@ -110,7 +110,6 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         if len(tracks) > 1:
             if clip.camera_path is not None:
                 clip = share_floor(clip)
-            self._say(clip)
             self._warn_about_steps(clip, heights)
         return clip
 
@@ -128,29 +127,10 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         if far:
             _LOGGER.warning(
                 ArgumentError(
-                    '%s: the heights of people %s are as if all stood on the same '
+                    '%s: body heights hold if %s and the others stand on the same '
                     'floor; where one stands higher, {height} states heights',
                     clip.name,
-                    ', '.join(map(str, far)),
-                )
-            )
-
-    def _say(self, clip: Clip3D) -> None:
-        """List the heights of people, and warn if some of them are assumed."""
-        rows = [('ID', 'height, m', 'error, m', 'from')]
-        for track, (meters, error, source) in clip.heights.items():
-            rows.append((str(track), f'{meters:.2f}', f'{error:.2f}', source))
-        self.report.say(f'{clip.name}: body heights:')
-        for line in align(rows, left=0).split('\n'):
-            self.report.say(line)
-        assumed = [x for x, y in clip.heights.items() if y.source == 'assumed']
-        if assumed:
-            _LOGGER.warning(
-                ArgumentError(
-                    '%s: no common floor shows the sizes of people %s: they are taken '
-                    'to be about equally tall; {height} states heights',
-                    clip.name,
-                    ', '.join(map(str, assumed)),
+                    list_people(far),
                 )
             )
 

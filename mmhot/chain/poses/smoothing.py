@@ -1,5 +1,6 @@
 """Temporal smoothing of 3D poses: splines, Butterworth, Savitzky-Golay, 1€ filter."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,8 @@ from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
 from mmhot.options import Option
 from mmhot.structures.clips_3d import Clip3D
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -422,9 +425,11 @@ class SmoothGivenPoses(SmoothPoses):
         """Smooth every person, and report how far joints move."""
         smoothed = super().smooth(clip)
         distance = np.linalg.norm(smoothed.places() - clip.places(), axis=-1).mean()
-        self.report.say(
-            f'{clip.name}: {self.smooth_3d}: joints move by '
-            f'{1000 * distance:.1f} mm on average'
+        _LOGGER.info(
+            '%s: %s: joints move by %.1f mm on average',
+            clip.name,
+            self.smooth_3d,
+            1000 * distance,
         )
         if clip.model:
             return smoothed

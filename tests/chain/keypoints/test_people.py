@@ -1,4 +1,4 @@
-"""Step ``people``: choices by word and track ID, and the table to choose from."""
+"""Step ``people``: choices by word and track ID."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from video_files import write_video
 
 import mmhot
 from mmhot.chain.keypoints.people import ChoosePeople
-from mmhot.progress import Report
 
 SIZE = (640, 480)
 
@@ -56,23 +55,6 @@ def test_unknown_ids_are_one_line(clip):
         ChoosePeople(people=(0, 2))(clip)
 
 
-def test_table(clip):
-    said = []
-    report = Report(say=said.append)
-    ChoosePeople(report=report)(clip)
-    title, header, *rows = said
-    assert str(title) == 'group: 4 people, to choose by people:'
-    assert header.split('  ')[:2] == ['ID', 'from, s']
-    assert [row.split() for row in rows] == [
-        ['0', '0.0', '1.9', '20', '100%', '100'],
-        ['1', '0.5', '1.4', '10', '50%', '300'],
-        ['4', '0.0', '1.8', '19', '95%', '200'],
-        ['7', '0.3', '0.5', '3', '15%', '330'],
-    ]
-    ChoosePeople(people='longest', report=report)(clip)
-    assert len(said) == 6  # nothing more
-
-
 class TwoPeople:
     """Detects a small person who stands still, and one who walks."""
 
@@ -93,7 +75,8 @@ def test_choosing_afterwards_uses_the_cache(monkeypatch, checkpoint, tmp_path, c
     assert infer(video, **options) == 0
     printed = capsys.readouterr()
     lines = (printed.out + printed.err).splitlines()
-    assert 'two: 2 people, to choose by --people:' in lines
+    [header] = [line for line in lines if line.startswith('ID  from, s')]
+    assert header.endswith('(two: --people ID, largest or longest, --height in meters)')
     assert not [line for line in lines if r'\n' in line]  # an escaped line break
     both, calls = mmhot.read_lifted(tmp_path / 'two.npz'), detector.calls
     assert infer(video, people=1, **options) == 0

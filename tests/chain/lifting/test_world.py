@@ -119,7 +119,7 @@ def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog)
         pairs = poses.reshape(-1, 3), found.reshape(-1, 3)
         turn = np.linalg.lstsq(*pairs, rcond=None)[0]
         assert np.degrees(np.arccos(turn[2, 2])) < 5
-    assert 'people run: the tilt of the camera is estimated' in caplog.text
+    assert 'the tilt of the camera is estimated from their feet' in caplog.text
     assert said[0].startswith('feet of people who run show that the camera looks')
 
 

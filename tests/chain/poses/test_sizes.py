@@ -11,6 +11,7 @@ from mmhot.chain.keypoints.camera_path import static_path
 from mmhot.chain.lifting.one_floor import resting_places
 from mmhot.chain.lifting.world import scale_people, to_world
 from mmhot.chain.options import ExportOptions
+from mmhot.chain.outcome import describe_people
 from mmhot.chain.poses.sizes import ScalePeople
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
@@ -123,8 +124,8 @@ def test_a_line_says_what_a_step_below_one_person_would_explain(caplog, step, is
     ScalePeople()(two)
     lines = [record.message for record in caplog.records]
     assert lines == is_said * [
-        'clip: the heights of people 0, 1 are as if all stood on the same floor; where '
-        'one stands higher, height states heights'
+        'clip: body heights hold if people 0, 1 and the others stand on the same '
+        'floor; where one stands higher, height states heights'
     ]
 
 
@@ -136,13 +137,30 @@ def test_a_camera_near_the_floor_shows_no_sizes():
     assert np.array_equal(scaled.places(), clip.places())
 
 
-def test_nothing_changes_without_a_floor_and_a_line_says_what_is_assumed(caplog):
+def test_nothing_changes_without_a_floor_and_heights_are_assumed():
     clip, _ = lifted(CHILD, ADULT, is_static=False)
-    assert np.array_equal(ScalePeople()(clip).places(), clip.places())
-    assert [record.message for record in caplog.records] == [
-        'clip: no common floor shows the sizes of people 0, 1: they are taken to be '
-        'about equally tall; height states heights'
+    scaled = ScalePeople()(clip)
+    assert np.array_equal(scaled.places(), clip.places())
+    assert {height.source for height in scaled.heights.values()} == {'assumed'}
+
+
+def test_people_are_listed_in_one_table():
+    clip, _ = lifted(CHILD, ADULT, OTHER, is_static=False)
+    header, *rows = describe_people(ScalePeople.read(dict(height='1.8,1.2,1.5'))(clip))
+    assert str(header).split('  ')[-1] == (
+        '(clip: people ID, largest or longest, height in meters)'
+    )
+    count = len(clip) // 3
+    end = f'{clip.seconds(clip.frame[-1]):.1f}'
+    shown = [row.split() for row in rows]
+    assert shown == [
+        [str(track), '0.0', end, str(count), '100%', height, '0.00', 'stated']
+        for track, height in enumerate(['1.80', '1.20', '1.50'])
     ]
+    many, _ = lifted(*3 * [CHILD, ADULT, OTHER], is_static=False)
+    *_, last, more = describe_people(many)
+    assert last.split()[0] == '5'
+    assert more == 'and 3 more: see the viewer'
 
 
 def test_order_of_people_is_that_of_their_heights():
