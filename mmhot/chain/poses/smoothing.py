@@ -11,6 +11,7 @@ import scipy  # its modules are loaded at first use; scipy.signal takes a second
 
 from mmhot.chain.lifting.lifted import Lifted, LiftedStep
 from mmhot.chain.step import PoseStep
+from mmhot.geometry.keypoint_arrays import interpolate_missing
 from mmhot.geometry.smooth_fits import normal_bands
 from mmhot.geometry.windows import resample
 from mmhot.options import Option
@@ -41,6 +42,11 @@ class FilterSettings:
     # Weight of interpolated positions in a spline, chosen on gaps of 1 to 25 frames in
     # 45 motions of CMU
     interpolated_weight: float = 0.001
+    # Distance of a spline from the line across a gap, as a share of the gap's width.
+    # Chosen on 720 gaps of 3 to 12 frames in 40 motions of CMU, exact and with noise of
+    # 10 mm. The line is a tenth better in 2 gaps; in 1 with .05, 7 with .15, 17 with
+    # .3, 49 without a limit.
+    max_bend: float = 0.1
     # Distance by which a spline moves a position, in medians of its joint; motion that
     # would be moved farther is fast. Higher values smooth fast motion more.
     max_distance: float = 2.5
@@ -127,7 +133,9 @@ def spline(
     weights = np.ones(flat.shape[:2]) if weights is None else weights
     weights = weights.reshape(flat.shape[:2])
     # Single errors are not noise: they would smooth all positions as much as they need.
-    is_error = _leaves_path(flat, settings.max_difference)
+    # Beside gaps, positions leave the path because it was interpolated.
+    all_known = scipy.ndimage.minimum_filter1d(weights, 5, axis=0) == 1
+    is_error = all_known & _leaves_path(flat, settings.max_difference)
     trusted = np.where(
         is_error, weights.clip(max=settings.interpolated_weight), weights
     )
@@ -144,8 +152,39 @@ def spline(
     noise = np.nanmedian(np.where(is_known, distance, np.nan), axis=0)
     noise = np.minimum(noise, settings.max_noise * np.median(noise))
     share = np.minimum(settings.max_distance * noise / distance.clip(1e-9), 1)
-    share[weights < 1] = 1.0
-    return (flat + moved * share[..., None]).reshape(points.shape)
+    kept = flat + moved * share[..., None]
+    is_filled = (weights < 1) & (weights == 1).any(0)
+    kept = _bend_across_gaps(kept, smooth, is_filled, settings.max_bend)
+    return kept.reshape(points.shape)
+
+
+def _bend_across_gaps(
+    places: np.ndarray, smooth: np.ndarray, is_filled: np.ndarray, max_bend: float
+) -> np.ndarray:
+    """Fill gaps by a spline that stays near the line between their ends.
+
+    Where nothing was seen, a spline goes on as the last few frames do, errors too.
+
+    Args:
+        places (np.ndarray): Positions, meters, (T, K, 3).
+        smooth (np.ndarray): The spline, (T, K, 3).
+        is_filled (np.ndarray): Frames that were not seen, not all of a point, (T, K).
+        max_bend (float): See :class:`FilterSettings`.
+
+    Returns:
+        np.ndarray: Positions, before the first and after the last one that was seen
+        constant, (T, K, 3).
+    """
+    line = interpolate_missing(np.where(is_filled[..., None], np.nan, places))
+    frames = np.arange(len(line))[:, None]
+    start = np.maximum.accumulate(np.where(is_filled, 0, frames))
+    end = np.minimum.accumulate(np.where(is_filled, len(line) - 1, frames)[::-1])[::-1]
+    joints = np.arange(line.shape[1])
+    width = np.linalg.norm(line[end, joints] - line[start, joints], axis=-1)
+    bend = smooth - line
+    distance = np.linalg.norm(bend, axis=-1).clip(1e-9)
+    share = np.minimum(max_bend * width / distance, 1)
+    return line + bend * share[..., None]
 
 
 def _leaves_path(points: np.ndarray, max_difference: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from mocap import H36M, KICK, joints_of
+from mocap import H36M, JUMP, KICK, joints_of
 
 import mmhot
 from mmhot.chain.poses.smoothing import (
@@ -13,6 +13,7 @@ from mmhot.chain.poses.smoothing import (
     SmoothGivenPoses,
     SmoothPoses,
 )
+from mmhot.geometry.keypoint_arrays import interpolate_missing
 
 FPS = 50.0
 FILES = ('butterworth', 'savgol')
@@ -123,3 +124,22 @@ def test_interpolated_positions_hardly_count():
     assert after < 0.75 * before
     others = np.delete(np.arange(17), seen)
     np.testing.assert_allclose(weighted[:, others], plain[:, others], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ('key', 'fps', 'noise', 'start', 'end'),
+    [(JUMP, 25, 0, 4, 7), (KICK, 50, 0.01, 2, 12), (JUMP, 50, 0.01, 144, 150)],
+)
+def test_filled_gaps_are_no_worse_than_interpolated_ones(key, fps, noise, start, end):
+    true = joints_of(key, 150)[:: round(FPS / fps)].astype(np.float64)
+    given = true + np.random.default_rng(0).normal(0, noise, true.shape)
+    scores = np.ones(given.shape[:2], np.float32)
+    scores[start:end] = 0
+    line = interpolate_missing(np.where(scores[..., None], given, np.nan))
+    clip = mmhot.Clip3D.from_arrays(line, fps, axes='world')
+    smooth = SmoothGivenPoses().smooth(replace(clip, scores=scores)).places()
+    before, after = (
+        np.linalg.norm(x - true, axis=-1)[start:end] for x in (line, smooth)
+    )
+    assert after.mean() < before.mean()
+    assert after.max() < before.max() + noise / 2
