@@ -131,7 +131,7 @@ class LockFeet(PoseStep):
             path = root[rows] + offset
             legs = FootSolver(poses[rows], path, seconds, self.errors, not clip.model)
             held = drop_gliding_contacts(
-                stands, legs.ankles, legs.root, self.contact_limits
+                stands, legs.ankles, legs.root, seconds, self.contact_limits
             )
             if held is None:
                 first, last = upright[rows[[0, -1]], :2]
