@@ -116,6 +116,44 @@ _OPENPOSE_LEGS = (
 )
 
 
+# OpenPose's BODY_25B and MPI (https://github.com/CMU-Perceptual-Computing-Lab/openpose)
+_OPENPOSE_25B = _both(
+    'nose<neck @eye<nose @ear<@eye @shoulder<neck @elbow<@shoulder @wrist<@elbow '
+    '@hip<neck @knee<@hip @ankle<@knee neck head_top<neck '
+    f'{_COCO_FEET}'
+)
+_MPI_15 = (
+    'head_top<neck neck<chest right_shoulder<neck right_elbow<right_shoulder '
+    'right_wrist<right_elbow left_shoulder<neck left_elbow<left_shoulder '
+    'left_wrist<left_elbow right_hip<chest right_knee<right_hip '
+    'right_ankle<right_knee left_hip<chest left_knee<left_hip left_ankle<left_knee '
+    'chest'
+)
+# AI Challenger, as in MMPose's metainfo, and Leeds Sports Pose
+_AIC = (
+    'right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow '
+    'left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow '
+    'right_hip<neck right_knee<right_hip right_ankle<right_knee left_hip<neck '
+    'left_knee<left_hip left_ankle<left_knee head_top<neck neck'
+)
+_LSP = (
+    'right_ankle<right_knee right_knee<right_hip right_hip<neck left_hip<neck '
+    'left_knee<left_hip left_ankle<left_knee right_wrist<right_elbow '
+    'right_elbow<right_shoulder right_shoulder<neck left_shoulder<neck '
+    'left_elbow<left_shoulder left_wrist<left_elbow neck head_top<neck'
+)
+# Kinect 2's JointType: SpineBase, SpineMid, Neck, Head, ShoulderLeft, ...
+_KINECT = (
+    'spine_base spine_mid<spine_base neck<spine_shoulder head<neck '
+    'left_shoulder<spine_shoulder left_elbow<left_shoulder left_wrist<left_elbow '
+    'left_hand<left_wrist right_shoulder<spine_shoulder right_elbow<right_shoulder '
+    'right_wrist<right_elbow right_hand<right_wrist left_hip<spine_base '
+    'left_knee<left_hip left_ankle<left_knee left_foot<left_ankle '
+    'right_hip<spine_base right_knee<right_hip right_ankle<right_knee '
+    'right_foot<right_ankle spine_shoulder<spine_mid left_hand_tip<left_hand '
+    'left_thumb<left_hand right_hand_tip<right_hand right_thumb<right_hand'
+)
+
 _MHR_HANDS = {
     side: _fingers(side, f'{side}_wrist', (4, 3, 2, 1)) for side in ('right', 'left')
 }
@@ -335,6 +373,48 @@ DEFINITIONS = (
             right_hand=f'right_wrist {_joints(_MHR_HANDS["right"])}',
         ),
         by_count=True,
+    ),
+    dict(
+        name='openpose-25b',
+        tree=_OPENPOSE_25B,
+        groups=dict(head=f'{_HEAD} head_top', torso=f'neck {_CORNERS}', **_FEET),
+        meanings=dict(neck='upper_neck'),
+    ),
+    dict(
+        name='openpose-mpi-15',
+        tree=_MPI_15,
+        groups=dict(head='head_top neck', torso=f'chest {_CORNERS}'),
+    ),
+    dict(
+        name='aic-14',
+        tree=_AIC,
+        groups=dict(head='head_top neck', torso=_CORNERS, **_HALVES),
+        dataset_names=('aic',),
+    ),
+    dict(
+        name='lsp-14',
+        tree=_LSP,
+        groups=dict(head='head_top neck', torso=_CORNERS, **_HALVES),
+    ),
+    dict(
+        name='kinect-25',
+        tree=_KINECT,
+        groups=dict(head='neck head', torso='spine_base spine_mid spine_shoulder'),
+        meanings=dict(
+            spine_base='pelvis',
+            spine_mid='spine',
+            spine_shoulder='thorax',
+            head='head_center',
+            left_foot='left_foot_index',
+            right_foot='right_foot_index',
+        ),
+    ),
+    # Human3.6M's joints without the one between thorax and head
+    dict(
+        name='h36m-16',
+        tree=_H36M.replace('neck_base<thorax ', '').replace('neck_base', 'thorax'),
+        groups=dict(head='head', torso='root spine thorax'),
+        meanings=_H36M_MEANINGS,
     ),
     dict(
         name='mediapipe-33',

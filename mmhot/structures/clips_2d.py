@@ -20,7 +20,12 @@ from mmhot.geometry.keypoint_arrays import (
     warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
-from mmhot.structures.conventions import ask_about_pixels, describe_people, log_reading
+from mmhot.structures.conventions import (
+    ask_about_order,
+    ask_about_pixels,
+    describe_people,
+    log_reading,
+)
 from mmhot.structures.lens import Camera, Lens
 from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
 
@@ -287,6 +292,7 @@ def clip_2d(
         )
     )
     log_reading(label, clip.read_as, rows.guesses)
+    ask_about_order(rows.points, skeleton, label)
     ask_about_pixels(rows.points, skeleton, size, label)
     return clip
 

@@ -27,7 +27,7 @@ from mmhot.structures.clips_2d import (
     check_fields,
     checked_rate,
 )
-from mmhot.structures.conventions import describe_people, log_reading
+from mmhot.structures.conventions import ask_about_order, describe_people, log_reading
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
 
@@ -691,6 +691,7 @@ def clip_3d(
         focal_assumed=rows.focal_length is None,
     )
     clip = clip.described(f'{joints.name}, {form}')
+    ask_about_order(poses.points, joints, name)
     log_reading(name, clip.read_as, [*poses.guesses, *guesses])
     return clip
 

@@ -141,28 +141,51 @@ def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> tuple[Skeleto
         tuple[Skeleton, str]: The usual one, or the one in whose order people stand most
         often, and why it was guessed; the text is empty if the usual one fits.
     """
-    count, size = points.shape[-2:]
-    heights = [-points[..., 1]]  # pixels have y down
-    if size == 3:
-        heights = [points[..., axis] * sign for axis in range(3) for sign in (1, -1)]
-
-    def standing(skeleton: Skeleton, min_steps: int = 3) -> float:
-        """Return the share of poses that stand in a skeleton's order, any axis up."""
-        return max(_stand(y, skeleton, min_steps).mean() for y in heights)
-
-    if usual is _H36M and size == 3 and _has_nose(points):
+    if usual is _H36M and points.shape[-1] == 3 and _has_nose(points):
         _warn('%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}', name)
-    skeletons = [x for x in SKELETONS.values() if x.num_keypoints == count]
-    if len(skeletons) == 1 or standing(usual) >= _KEPT_SHARE:
+    orders = _orders(points)
+    if len(orders) == 1 or _standing(points, usual) >= _KEPT_SHARE:
         return usual, ''
-    best = max(skeletons, key=standing)
+    best = max(orders, key=lambda x: _standing(points, x))
     reason = 'people stand in this order'
-    if standing(best) < _FOUND_SHARE:
-        if standing(usual, min_steps=1) >= _KEPT_SHARE:  # only a part of people is seen
+    if _standing(points, best) < _FOUND_SHARE:
+        if _standing(points, usual, min_steps=1) >= _KEPT_SHARE:  # only a part is seen
             return usual, ''
         best = usual
         reason = 'no person stands, so that this is the usual order'
     return best, f'joints have no names, and {reason}: {{skeleton}} states another'
+
+
+def ask_about_order(points: np.ndarray, skeleton: Skeleton, name: str) -> None:
+    """Log if people do not stand in the order of their joints, but in another one.
+
+    Args:
+        points (np.ndarray): Pixels or positions, NaN where missing, (N, K, 2 or 3).
+        skeleton (Skeleton): Skeleton that is used.
+        name (str): Name of the clip, for the log.
+    """
+    if _standing(points, skeleton) < _KEPT_SHARE:
+        orders = _orders(points) or [skeleton]  # it may come from a model's config
+        best = max(orders, key=lambda x: _standing(points, x))
+        if _standing(points, best) >= _FOUND_SHARE:
+            text = '%s: people stand in the order of %s, not of %s: give {skeleton}'
+            _warn(text, name, best.name, skeleton.name)
+
+
+def _orders(points: np.ndarray) -> list[Skeleton]:
+    """List the known skeletons of as many joints as points (..., K, C)."""
+    return [x for x in SKELETONS.values() if x.num_keypoints == points.shape[-2]]
+
+
+def _standing(points: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> float:
+    """Return the share of poses (N, K, 2 or 3) that stand in a skeleton's order.
+
+    In 3D, any axis may be up.
+    """
+    heights = [-points[..., 1]]  # pixels have y down
+    if points.shape[-1] == 3:
+        heights = [points[..., axis] * sign for axis in range(3) for sign in (1, -1)]
+    return float(max(_stand(y, skeleton, min_steps).mean() for y in heights))
 
 
 def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:

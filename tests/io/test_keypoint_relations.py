@@ -16,6 +16,7 @@ from rendered_clips import DATA, rendered
 import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import (
+    SKELETONS,
     convert_keypoints,
 )
 from mmhot.structures.clips_2d import Clip2D
@@ -70,6 +71,34 @@ def test_unnamed_joints_of_another_order_are_recognized(way, order, tmp_path, ca
     (line,) = caplog.messages
     assert f'read as 40 frames of {order}, pixels of 1280 x 720, y down, 25' in line
     assert 'joints have no names, and people stand in this order' in line
+
+
+ORDERS = [x.name for x in SKELETONS.values() if x.name != 'h36m-17-nose']
+
+
+@pytest.mark.parametrize('order', ORDERS)
+def test_right_orders_are_not_doubted(order, caplog):
+    Clip2D.from_arrays(order_of(order), (1280, 720), 25, skeleton=order)
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ('order', 'taken'),
+    [
+        ('openpose-25b', 'openpose-25'),
+        ('kinect-25', 'openpose-25'),
+        ('aic-14', 'crowdpose-14'),
+        ('lsp-14', 'crowdpose-14'),
+        ('mpi-inf-3dhp-17', 'h36m-17'),
+        ('mpii-16', 'h36m-16'),
+    ],
+)
+def test_another_order_than_is_stated_is_named(order, taken, caplog):
+    Clip2D.from_arrays(order_of(order), (1280, 720), 25, skeleton=taken)
+    (line,) = caplog.messages
+    assert line == (
+        f'clip: people stand in the order of {order}, not of {taken}: give skeleton'
+    )
 
 
 def test_joints_of_coco_are_recognized_without_a_line(caplog):
