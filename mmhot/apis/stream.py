@@ -130,10 +130,11 @@ def lift_stream(
         chain = _open_chain(values, frames, report)
         lifter = chain.lifter
         duration = connection.duration
+        end = 'until it ends' if frames.finite else 'until Ctrl-C'
         report.say(
             f'{frames.label}: {chain.fps:g} frames/s, poses {lifter.lookahead} frames '
             f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
-            f'{path}, {f"for {duration:g} s" if duration else "until Ctrl-C"}'
+            f'{path}, {f"for {duration:g} s" if duration else end}'
         )
         capture = Capture(frames, connection.reconnect, duration, stop)
         bars = report.bars(f'{frames.name}: live')

@@ -42,7 +42,7 @@ class StepChoice(Options):
 
     without: Annotated[
         tuple[str, ...],
-        'steps to skip, such as sides,feet (docs/motion.md lists them)',
+        f'steps to skip: {", ".join(list_steps())} (see docs/motion.md)',
         Option(read=split_names, metavar='LIST'),
     ] = ()
 

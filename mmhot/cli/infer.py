@@ -19,6 +19,11 @@ from mmhot.cli.errors import OneLineParser, handling
 from mmhot.cli.options import add_inputs
 from mmhot.cli.report import report_outcomes
 
+_FOR_USERS = """\
+for Blender, see docs/animation.md:     --formats glb --joints 24
+for a robot, see docs/animation.md:     --formats bvh --bvh-profile lafan1
+for gait, see docs/biomechanics.md:     --formats gait.csv,angles.csv --height METERS
+"""
 _SAVING = 3.0  # seconds in which another Ctrl-C does not interrupt saving
 
 
@@ -27,6 +32,7 @@ def add_arguments(parser: OneLineParser) -> None:
     from mmhot.chain.calls import INFER_COMMAND
 
     add_inputs(parser, 'videos, images, folders, globs', *INFER_COMMAND.kinds)
+    parser.epilog = _FOR_USERS
 
 
 def run(args: argparse.Namespace) -> int:

@@ -49,7 +49,9 @@ def video(tmp_path):
 
 def test_streams_get_the_lifter_for_streams(infer_it, video, capfd):
     assert infer_it(video, pose3d_weights=None) == 0
-    assert f'lifter: {LIVE_LIFTER}\n' in capfd.readouterr().out
+    output = capfd.readouterr().out
+    assert f'lifter: {LIVE_LIFTER}\n' in output
+    assert 'clip.jsonl, until it ends\n' in output
 
 
 def lines(path):

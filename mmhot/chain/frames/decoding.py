@@ -127,11 +127,14 @@ def open_video(address: Address, **settings: object) -> av.container.InputContai
         container = open_media(address.url, **settings)
     except (av.error.FFmpegError, OSError) as error:
         hint = ''
-        is_content = isinstance(error, av.error.InvalidDataError)
-        if is_content and Path(address.url).suffix.lower() in VIDEO_SUFFIXES:
+        is_video = Path(address.label).suffix.lower() in VIDEO_SUFFIXES
+        if is_video and isinstance(error, av.error.InvalidDataError):
             hint = ' (perhaps the recording or the copy was not finished)'
-        elif is_content and address.url.startswith('http'):
-            hint = ' (the address of a video file is expected, not of a page)'
+        elif not is_video and address.url.startswith('http'):
+            hint = (
+                ' (the address of a video file is expected: a video on a page, as of '
+                'YouTube, must be downloaded first)'
+            )
         reason = ffmpeg_reason(error)
         raise ValueError(
             f'{address.label} is not a readable video: {reason}{hint}'

@@ -152,7 +152,7 @@ def test_remote_videos_are_read_like_files(tmp_path):
 
 def test_pages_are_no_videos():
     page = b'<!DOCTYPE html><html><video src="a.mp4">' * 999
-    text = 'the address of a video file is expected, not of a page'
+    text = 'a video on a page, as of YouTube, must be downloaded first'
     with served({'/watch': page}) as (address, _):
         with pytest.raises(ValueError, match=text):
             open_inputs([f'{address}/watch?v=x'])
