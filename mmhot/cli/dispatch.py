@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
     if args.device == 'auto':
         args.device = None
     level = logging.INFO if args.verbose else NOTICE
-    return run_safely(command.prog, partial(_run, args), command, level)
+    return run_safely(command.prog, partial(_run, args), command, level, args.say)
 
 
 def _run(args: argparse.Namespace) -> int | None:

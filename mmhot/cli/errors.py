@@ -37,6 +37,7 @@ def run_safely(
     action: Callable[[], int | None],
     parser: argparse.ArgumentParser | None = None,
     level: int = NOTICE,
+    say: Callable[[Line], None] = lambda line: None,
 ) -> int:
     """Run an action; print warnings, and errors that users can correct, as one line.
 
@@ -48,6 +49,7 @@ def run_safely(
         parser (argparse.ArgumentParser, optional): Parser with the options that errors
             name.
         level (int): Lowest level of the log that is printed.
+        say (Callable): Prints lines of the log that are no warnings.
 
     Returns:
         int: Exit code of the action; 2 for a mistake in the input or output that cannot
@@ -58,7 +60,8 @@ def run_safely(
             stream.reconfigure(errors='backslashreplace')
     complain = complain_as(prog, parser)
     logger = logging.getLogger('mmhot')
-    handler = LineHandler(lambda line, level: complain(line))
+    warns = logging.WARNING
+    handler = LineHandler(lambda x, level: (complain if level >= warns else say)(x))
     former = logger.level
     logger.addHandler(handler)
     logger.setLevel(level)
