@@ -56,7 +56,7 @@ class _Files(TypedDict, total=False):
 class InferOptions(_Any, _Clips, _Models, _Frames, total=False):
     """Options of ``mmhot.infer``."""
 
-    corrections: str | Path | Iterable[object] | None
+    corrections: str | Path | Iterable[Mapping[str, object]] | None
     camera: Literal['auto', 'static', 'rotating', 'moving'] | None
     keep: int | str | Iterable[int] | None
     height: float | str | Iterable[float] | Mapping[int, float] | None
@@ -65,7 +65,7 @@ class InferOptions(_Any, _Clips, _Models, _Frames, total=False):
 class LiftOptions(_Any, _Clips, _Models, _Files, total=False):
     """Options of ``mmhot.lift``."""
 
-    corrections: str | Path | Iterable[object] | None
+    corrections: str | Path | Iterable[Mapping[str, object]] | None
     keep: int | str | Iterable[int] | None
     height: float | str | Iterable[float] | Mapping[int, float] | None
 

@@ -63,7 +63,7 @@ def test_corrections_start_from_cached_keypoints(
         assert clip.frame.tolist() == [*range(first, 10)]
     file.write_text('[\n{"person": 1, "leave_out": true}]')
     assert infer_it(video, corrections=file) == 1
-    error = 'clip.corrections.json: line 2: there is no person 1, only 0'
+    error = 'clip.corrections.json: line 2: there is no person 1'
     assert error in capfd.readouterr().err
     assert len(detector.calls) == seen
     assert clip.steps['corrections'] == {

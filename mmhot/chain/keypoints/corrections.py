@@ -16,7 +16,7 @@ all corrections of people.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,11 +45,6 @@ def _is_number(value: object) -> bool:
     return type(value) is int and 0 <= value < 1 << 31
 
 
-def _is_names(value: object) -> bool:
-    """Return whether a value is a list of names."""
-    return isinstance(value, list) and all(isinstance(x, str) for x in value)
-
-
 # Check and description of the value of each key; the keys after `to` are corrections.
 _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     'person': (_is_number, 'an ID'),
@@ -59,7 +54,7 @@ _KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     'is': (_is_number, 'an ID'),
     'leave_out': (lambda value: value is True, 'true'),
     'exchange_sides': (lambda value: value in [*_LIMBS], 'legs, arms or all'),
-    'wrong_joints': (_is_names, 'a list of joints'),
+    'wrong_joints': (lambda value: isinstance(value, list), 'a list of joints'),
 }
 _ACTIONS = [*_KEYS][3:]
 
@@ -68,18 +63,16 @@ class Correction(dict[str, Any]):
     """A correction as in a file.
 
     Args:
-        values (object): Its keys and values.
+        values (Mapping[str, Any]): Its keys and values.
         place (str): Where it is written, for messages.
 
     Raises:
         ValueError: If a key is unknown or missing, or a value is wrong.
     """
 
-    def __init__(self, values: object, place: str) -> None:
-        self.place = place
-        if not isinstance(values, Mapping):
-            raise self.error(f'must be an object such as {{"person": 0}}, got {values}')
+    def __init__(self, values: Mapping[str, Any], place: str) -> None:
         super().__init__(values)
+        self.place = place
         for key, value in self.items():
             if key not in _KEYS:
                 raise self.error(f'unknown key {key!r}{did_you_mean(key, _KEYS)}')
@@ -88,17 +81,8 @@ class Correction(dict[str, Any]):
                 raise self.error(f'{key} must be {expected}, got {value!r}')
         if 'person' not in self or len(self.keys() & {*_ACTIONS}) != 1:
             raise self.error(f'needs person, and one of {", ".join(_ACTIONS)}')
-        if self.first > self.get('to', self.first):
-            raise self.error(f'from, {self.first}, is after to, {self["to"]}')
-
-    def __reduce__(self) -> tuple:
-        """Copy and pickle with the place."""
-        return Correction, ({**self}, self.place)
-
-    @property
-    def first(self) -> int:
-        """First frame."""
-        return self.get('from', 0)
+        if self.get('from', 0) > self.get('to', np.inf):
+            raise self.error(f'from, {self["from"]}, is after to, {self["to"]}')
 
     @property
     def is_of_joints(self) -> bool:
@@ -111,7 +95,7 @@ class Correction(dict[str, Any]):
 
     def covers(self, frames: np.ndarray) -> np.ndarray:
         """Return which of these frames, (N,), it is for, (N,) bool."""
-        return (frames >= self.first) & (frames <= self.get('to', np.inf))
+        return (frames >= self.get('from', 0)) & (frames <= self.get('to', np.inf))
 
     def find_rows(self, owners: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Find the rows that it is for.
@@ -128,17 +112,14 @@ class Correction(dict[str, Any]):
         """
         person = self['person']
         rows = owners == person
-        if not rows.any():
-            ids = ', '.join(map(str, np.unique(owners[owners >= 0])))
-            raise self.error(f'there is no person {person}, only {ids}')
         found = rows & self.covers(frames)
-        if not found.any():
-            last = f'to {self["to"]}' if 'to' in self else 'and later'
-            seen = list_spans(np.sort(frames[rows]))
-            raise self.error(
-                f'person {person} has no frames {self.first} {last}, only {seen}'
-            )
-        return found
+        if found.any():
+            return found
+        if not rows.any():
+            raise self.error(f'there is no person {person}')
+        seen = list_spans(np.sort(frames[rows]))
+        span = f'{self.get("from", 0)} to {self.get("to", "the end")}'
+        raise self.error(f'person {person} has no frames {span}, only {seen}')
 
     def find_joints(self, skeleton: Skeleton) -> list[int]:
         """Return the indices of the joints that it changes.
@@ -156,37 +137,44 @@ class Correction(dict[str, Any]):
         return [names.index(name) for name in self['wrong_joints']]
 
 
-def read_corrections(value: str | Path | Iterable[object]) -> tuple[Correction, ...]:
+def read_corrections(
+    value: str | Path | Iterable[Mapping[str, object]],
+) -> tuple[Correction, ...]:
     """Read corrections: a file, or a list of dicts with the same keys.
 
     Raises:
         ValueError: If a correction is wrong; the message has its line.
     """
-    if not isinstance(value, str | Path):
-        if not isinstance(value, list | tuple):
-            raise ArgumentError('{corrections} must be a file or a list, got %r', value)
-        return tuple(Correction(x, f'corrections[{i}]') for i, x in enumerate(value))
-    path = Path(value)
-    with naming(path):
-        text = read_limited(path, _MAX_FILE).decode('utf-8-sig')
-        if not isinstance(json.loads(text), list):
-            raise ValueError('must be a list of corrections in [ and ]')
-    return tuple(
-        Correction(values, f'{escape(path)}: line {line}')
-        for line, values in _split(text)
+    if isinstance(value, str | Path):
+        path = Path(value)
+        with naming(path):
+            text = read_limited(path, _MAX_FILE).decode('utf-8-sig')
+            return _parse(text, escape(path))
+    if not _are_objects(value):
+        raise ArgumentError('{corrections} must be a file or dicts, got %r', value)
+    return tuple(Correction(x, f'corrections[{i}]') for i, x in enumerate(value))
+
+
+def _are_objects(value: object) -> bool:
+    """Return whether a value is a list of objects in JSON, or of dicts."""
+    return isinstance(value, list | tuple) and all(
+        isinstance(each, Mapping) for each in value
     )
 
 
-def _split(text: str) -> Iterator[tuple[int, object]]:
-    """Yield the line, from 1, and the value of each item of a list in JSON."""
-    start = text.index('[') + 1
-    while True:
-        start += len(text[start:]) - len(text[start:].lstrip(' \t\r\n,'))
-        if text[start] == ']':
-            return
-        value, end = json.JSONDecoder().raw_decode(text, start)
-        yield text.count('\n', 0, start) + 1, value
-        start = end
+def _parse(text: str, name: str) -> tuple[Correction, ...]:
+    """Read a file's text, in which the first line is 1."""
+    items = json.loads(text)
+    if not _are_objects(items):
+        raise ValueError('must be a list of corrections: [{"person": ...}, ...]')
+    found = []
+    end = 0
+    for _ in items:
+        start = text.index('{', end)
+        values, end = json.JSONDecoder().raw_decode(text, start)
+        line = text.count('\n', 0, start) + 1
+        found.append(Correction(values, f'{name}: line {line}'))
+    return tuple(found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,13 +252,12 @@ class CorrectJoints(CorrectionsOption, KeypointStep):
         """Change the keypoints of the people who were chosen."""
         skeleton = get_skeleton(clip.skeleton)
         tracks = {track.track: track for track in clip.tracks}
-        for each in self.corrections:
-            track = tracks.get(each['person'])
-            if track is None or not each.is_of_joints:
-                continue
+        of_joints = [x for x in self.corrections if x.is_of_joints]
+        for each in [x for x in of_joints if x['person'] in tracks]:
+            track = tracks[each['person']]
             changed = np.zeros(track.scores.shape, bool)
-            rows = np.flatnonzero(each.covers(track.frames))
-            changed[rows[:, None], each.find_joints(skeleton)] = True
+            changed[:, each.find_joints(skeleton)] = True
+            changed[~each.covers(track.frames)] = False
             if 'exchange_sides' in each:
                 track = exchange_joints(track, changed, skeleton)
             else:

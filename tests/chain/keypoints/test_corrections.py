@@ -154,7 +154,7 @@ def test_files_have_lines(clip, tmp_path):
     path.write_text(FILE.replace('30', '40'))
     with pytest.raises(
         ValueError,
-        match=r'a\.corrections\.json: line 5: person 1 has no frames 40 and later, '
+        match=r'a\.corrections\.json: line 5: person 1 has no frames 40 to the end, '
         'only 5 to 29$',
     ):
         CorrectPeople.read({'corrections': path})(clip)
@@ -164,7 +164,7 @@ def test_files_have_lines(clip, tmp_path):
 @pytest.mark.parametrize(
     ('values', 'reason'),
     [
-        ({'person': 9, 'is': 0}, 'there is no person 9, only 0, 1, 7'),
+        ({'person': 9, 'is': 0}, 'there is no person 9$'),
         ({'person': 0, 'exchange_with': 3}, 'there is no person 3'),
         (
             {'person': 7, 'wrong_joints': ['nose'], 'from': 2, 'to': 9},
@@ -192,8 +192,8 @@ def test_corrections_that_fit_nothing_are_refused(clip, values, reason):
         ('[{"person": 0, "is": -1}]', 'line 1: is must be an ID, got -1'),
         ('[{"person": 0, "exchange_sides": "leg"}]', 'line 1: exchange_sides must be'),
         ('[{"person": 0, "is": 1, "from": 5, "to": 4}]', 'line 1: from, 5, is after'),
-        ('[3]', r'line 1: must be an object such as \{"person": 0\}, got 3'),
-        ('{"person": 0}', r'must be a list of corrections in \[ and \]'),
+        ('[3]', r'must be a list of corrections: \[\{"person": ...\}, ...\]'),
+        ('{"person": 0}', 'must be a list of corrections: '),
         ('[{"person": 0},\n]', '(Expecting value|Illegal trailing comma).*: line [12]'),
     ],
 )
@@ -202,7 +202,7 @@ def test_wrong_files_are_one_line(text, reason, tmp_path):
     path.write_text(text)
     with pytest.raises(ValueError, match=rf'^{path}: {reason}'):
         CorrectPeople.read({'corrections': path})
-    with pytest.raises(ValueError, match='^corrections must be a file or a list'):
+    with pytest.raises(ValueError, match='^corrections must be a file or dicts, got 3'):
         CorrectPeople.read({'corrections': 3})
 
 
