@@ -84,7 +84,7 @@ def test_numbers_of_modules_and_settings_are_varied_where_they_stand(monkeypatch
     module = ModuleType('mmhot.varied')
     monkeypatch.setitem(sys.modules, module.__name__, module)
 
-    @dataclass(frozen=True)
+    @dataclass(frozen=True, kw_only=True)
     class Limits:
         share: float = 0.5
         title: str = 'x'
@@ -92,16 +92,19 @@ def test_numbers_of_modules_and_settings_are_varied_where_they_stand(monkeypatch
     Limits.__module__ = module.__name__
     old = Limits()
     vars(module).update(_LIMIT=3, Limits=Limits, lower=1.0)
-    numbers = {key: owner for owner, _, key in find_numbers(module.__name__)}
-    assert [*numbers] == ['_LIMIT', 'share']
-    numbers['share']['share'] = 2.0
-    assert old.share == 2.0
-    numbers['_LIMIT']['_LIMIT'] = 7
-    assert module._LIMIT == 7
+    owners = {title: (owner, key) for owner, title, key in find_numbers('mmhot.varied')}
+    assert [title.removeprefix('mmhot.varied.') for title in owners] == [
+        '_LIMIT',
+        'Limits 0.share',
+        'Limits.share',
+    ]
+    for owner, key in owners.values():
+        owner[key] = 7
+    assert (module._LIMIT, old.share, Limits().share) == (7, 7, 7)
 
 
 def test_the_largest_relative_change_is_described():
-    usual = dict(a=2.0, b=1.0)
-    assert describe(usual, dict(a=2.0, b=1.00001)) == ''
+    usual = dict(a=2.0, b=1.0, c=0.0)
+    assert describe(usual, dict(a=2.0, b=1.00001, c=0.0)) == ''
     assert describe(usual, dict(a=3.0, b=0.9)) == '+50.0% a'
     assert describe(usual, dict(fails=np.inf)) == '+inf% fails'

@@ -11,6 +11,7 @@ relative change of a bed's mean error. A person decides what a number is for. Ex
 import argparse
 import gc
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -50,10 +51,14 @@ def find_numbers(name: str) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Yield the variables, title and key of each number of a module."""
     module = import_module(name)
     owners = {name: vars(module)}
-    for settings in gc.get_objects():
-        kind = type(settings)
-        if kind.__module__ == name and hasattr(kind, '__dataclass_fields__'):
-            owners[f'{name}.{kind.__name__} {len(owners)}'] = vars(settings)
+    for kind in [x for x in vars(module).values() if isinstance(x, type)]:
+        if kind.__module__ == name and is_dataclass(kind):
+            made = [x for x in gc.get_objects() if type(x) is kind]
+            owners |= {
+                f'{name}.{kind.__name__} {n}': vars(x) for n, x in enumerate(made)
+            }
+            # Keyword-only fields of objects that are made later
+            owners[f'{name}.{kind.__name__}'] = kind.__init__.__kwdefaults__ or {}
     for title, owner in owners.items():
         for key, value in [*owner.items()]:
             if type(value) in (int, float) and (key.isupper() or title != name):
@@ -66,7 +71,7 @@ def measure(beds: Mapping[str, Mapping[str, Callable]]) -> dict[str, float]:
     for bed, clips in beds.items():
         try:
             errors = [run('') for run in clips.values()]
-        except (ValueError, ArithmeticError, LookupError, TypeError):
+        except (ValueError, ArithmeticError, LookupError, TypeError, RuntimeError):
             errors = [{'fails': np.inf}]
         for error in errors[0] if errors else ():
             means[f'{bed} {error}'] = float(np.mean([x[error] for x in errors]))
@@ -75,7 +80,8 @@ def measure(beds: Mapping[str, Mapping[str, Callable]]) -> dict[str, float]:
 
 def describe(usual: Mapping[str, float], changed: Mapping[str, float]) -> str:
     """Describe the largest relative change of errors, or return ''."""
-    changes = {x: changed[x] / (usual.get(x) or 1e-3) - 1 for x in changed}
+    rises = {x: changed[x] - usual.get(x, 0) for x in changed}
+    changes = {x: rise / (usual.get(x) or 1) for x, rise in rises.items()}
     largest = max(changes, key=lambda x: abs(changes[x]))
     is_noticed = abs(changes[largest]) > _UNNOTICED
     return f'{changes[largest]:+.1%} {largest}' if is_noticed else ''
