@@ -109,7 +109,7 @@ class DetectorNoise(RandomDetectorNoise):
         return results
 
     def swap(self, rng: np.random.Generator, keypoints: np.ndarray) -> None:
-        """Exchange limbs, and place forearms on others, see the base class."""
+        """Exchange limbs of (T, K, 2), and place forearms on the other ones."""
         super().swap(rng, keypoints)
         for frame in np.flatnonzero(rng.random(len(keypoints)) < self.copy_prob):
             frames = slice(frame, frame + rng.integers(5, 20))
@@ -238,7 +238,7 @@ def measure_given(true: np.ndarray, given: np.ndarray, without: str) -> Errors:
 def measure_scene(
     kind: str, bodies: list[np.ndarray], seed: int, without: str
 ) -> Errors:
-    """Measure people who are placed on one floor, see ``measure_floor``."""
+    """Measure people on one floor, whose bodies are (60, 17, 3)."""
     kinds = measure_floor._KINDS[kind], 'all' in kind
     rows = measure_floor.measure(np.random.default_rng(seed), bodies, *kinds)
     return {'relative depth': 100 * float(rows[int(without != 'sizes')][0])}
