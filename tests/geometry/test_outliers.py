@@ -57,10 +57,19 @@ def test_positions_that_come_back_are_found(fps, length):
     np.testing.assert_array_equal(find_outliers(places, seconds), wrong)
 
 
+def test_a_joint_that_is_astray_in_one_of_twenty_frames_is_found():
+    places, seconds = motion(fps=50)
+    places[10::20, 3] += 0.4
+    found = find_outliers(places, seconds)
+    np.testing.assert_array_equal(
+        np.argwhere(found), [[x, 3] for x in range(10, 150, 20)]
+    )
+
+
 def test_jumps_that_do_not_come_back_and_many_are_kept():
     places, seconds = motion(fps=50)
     places[60:, 13] += 0.4
-    places[::20, 3] += 0.4
+    places[::8, 3] += 0.4
     assert not find_outliers(places, seconds).any()
 
 
