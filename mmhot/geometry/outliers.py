@@ -29,7 +29,8 @@ class Excursion:
     # more error of places from keypoints.
     speed_ratio: float = 4.0
     # Ratio of the distance from the path to the same distance of usual frames. Results
-    # stay from 0 to 1 of it; double leaves 36 % more error in poses.
+    # stay below it, but half of it marks 181 of 75,000 joints with 20 cm of noise in
+    # depth; double leaves 36 % more error in poses.
     noise_ratio: float = 4.0
     # Meters; distance from the path. Results stay from 0.5 to 1 of it; double leaves
     # 21 % more.
@@ -46,8 +47,8 @@ class Excursion:
     # Seconds; length of the window in which usual distances from the path are measured.
     # Results stay from 1 to 10 of it; with half of it most excursions stay.
     window: float = 1.0
-    # Share of frames in this window that are assumed to be usual. Results stay from 0
-    # to 1 of it.
+    # Share of frames in this window that are assumed to be usual. Results stay below
+    # it, but half of it marks 486 of 75,000 joints with 20 cm of noise in depth.
     usual_share: float = 0.8
     # Excursions per frame; more of them are noise, which is left to the filters. Noise
     # of 2 cm, and of 20 cm of depth, has 2 marks in 294,134 joints with .03 to .1. With
