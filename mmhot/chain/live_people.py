@@ -55,8 +55,8 @@ class LevelSettings:
     # Seconds with people who stand, after which the tilt is known. Higher values are
     # more accurate, and later.
     standing_seconds: float = 3.0
-    # Degrees per second by which the world turns to the tilt that was found. Higher
-    # values are level sooner, and make a robot's pelvis nod.
+    # Degrees per second by which the world turns to the tilt that is found, after the
+    # first frame. Higher values are level sooner, and make a robot's pelvis nod.
     max_turn: float = 0.5
     # Relative change of a body size per second (natural logarithm) at most. Higher
     # values reach the size that was found sooner, and show people who grow.
@@ -78,7 +78,7 @@ class PlaceOptions(Options):
     tilt: Annotated[
         float | Literal['auto'],
         'how far the camera looks down, for level bones and world axes; auto: found '
-        'from the first seconds of people who stand, and then approached slowly',
+        'from the first frame and seconds of people who stand, and approached slowly',
         Option(
             read=_read_tilt,
             expected='auto, or from -90 to 90 degrees',
@@ -169,9 +169,10 @@ class LivePerson:
 class Level:
     """Rotation that levels the poses of a camera, stated or found from standing people.
 
-    While people stand, their ankles and body axes are collected. After some seconds of
-    them, one floor is fitted, see :func:`mmhot.chain.lifting.placement.find_floor`, and
-    the poses turn to it slowly, so that no robot's pelvis nods.
+    While people stand, their ankles and body axes are collected, and one floor is
+    fitted, see :func:`mmhot.chain.lifting.placement.find_floor`. It is found after some
+    seconds of them. What the first frame shows acts at once; later poses turn to the
+    floor slowly, so that no robot's pelvis nods.
 
     A camera that looks down by 30 degrees sees a point 2 m straight ahead. In world
     axes (x right, y away, z up) it is 1 m below the camera::
@@ -188,9 +189,9 @@ class Level:
     Attributes:
         rotation (np.ndarray): Rotation from z-up axes of the camera to world axes, as
             it acts now, (3, 3).
-        target (np.ndarray): Rotation that was stated or found, (3, 3).
+        target (np.ndarray): Rotation that was stated, or fits best so far, (3, 3).
         tilt (float | None): Degrees the camera looks down by ``rotation``; None while
-            neither stated nor found.
+            it was not stated, and no one stood.
         is_known (bool): Whether the tilt is stated or found.
     """
 
@@ -230,11 +231,18 @@ class Level:
         self._ankles += [*joints[stands][:, _ANKLES]]
         self._axes += [*axes[stands]]
         self._seconds += step
-        if self._seconds >= self._settings.standing_seconds:
-            self._find()
+        evidence = self._fit()
+        self.is_known = self._seconds >= self._settings.standing_seconds
+        if self.is_known:
+            tilt = _tilt_of(self.target)
+            way = 'down' if tilt > 0 else 'up'
+            self._say(
+                f'{evidence} show that the camera looks {way} by {abs(tilt):.1f} '
+                'degrees'
+            )
 
-    def _find(self) -> None:
-        """Fit the floor of the people who stood, and say the tilt."""
+    def _fit(self) -> str:
+        """Fit the floor of the people who stood; return what shows it."""
         axes = np.array(self._axes)
         upright = axes[np.isfinite(axes).all(1)]
         evidence = 'people who stand'
@@ -245,16 +253,11 @@ class Level:
             upright = upright[:0]
         ankles = np.concatenate(self._ankles)
         self.target, _ = find_floor(ankles, upright, lean)
-        self.is_known = True
-        tilt = _tilt_of(self.target)
-        way = 'down' if tilt > 0 else 'up'
-        self._say(
-            f'{evidence} show that the camera looks {way} by {abs(tilt):.1f} degrees'
-        )
+        return evidence
 
     def approach(self, step: float) -> None:
-        """Turn toward the tilt that was found, for a step in seconds."""
-        if self._is_stated or not self.is_known:
+        """Turn toward the tilt that people showed so far, for a step in seconds."""
+        if self._is_stated or not self._axes:
             return
         missing = rotation_vectors(quaternions_of(self.target @ self.rotation.T))
         angle = float(np.degrees(np.linalg.norm(missing)))
@@ -395,8 +398,8 @@ class PeoplePlacer:
         """
         step = min(time - self._time, _MAX_STEP)
         self._time = time
+        is_first = not self._bodies
         bodies = self._bodies_of(clip)
-        self.level.approach(step)
         for body in self._bodies.values():
             body.approach_size(self.options.level.max_growth * step)
         clip = self._scaled(clip, bodies)
@@ -406,6 +409,7 @@ class PeoplePlacer:
             self._find_size(body)
         speeds = np.array([body.speed for body in bodies])
         self.level.learn(joints, clip.scores, speeds, step)
+        self.level.approach(np.inf if is_first else step)
         if self._origin is None:
             self._origin = joints[0, _ANKLES].mean(0)
         rotation = self.level.rotation

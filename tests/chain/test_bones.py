@@ -151,7 +151,7 @@ def test_the_camera_of_a_stream_may_be_stated(clip):
 
 
 @pytest.mark.parametrize('name', TILT)
-def test_the_world_of_a_stream_turns_slowly_once_its_tilt_is_known(name):
+def test_the_world_of_a_stream_begins_tilted_and_turns_slowly(name):
     """It was 9.8 degrees at .3 s, 5.7 at 1.6 and 6.3 later, of a true 5.9."""
     clip = place_people(rendered(name))
     people, placer, said = stream(clip)
@@ -163,12 +163,10 @@ def test_the_world_of_a_stream_turns_slowly_once_its_tilt_is_known(name):
         for one, person in zip(seen, people, strict=True)
     ]
     tilts = -np.degrees(np.arcsin([turn[2, 1] for turn in turns]))
-    before = clip.time < LevelSettings().standing_seconds - 0.1
-    np.testing.assert_allclose(tilts[before], 0, atol=1e-3)
-    assert (np.diff(tilts) > -1e-3).all()
-    assert np.diff(tilts).max() * clip.fps < 0.51
+    assert abs(tilts - TILT[name]).max() < 4  # level poses were 5.9 and 8.2 off
+    assert abs(tilts - TILT[name]).mean() < 2.2
+    assert abs(np.diff(tilts)).max() * clip.fps < 0.51
     assert tilts[-1] == pytest.approx(placer.level.tilt, abs=0.03)
-    assert 0.5 < placer.level.tilt < 0.5 * clip.time[-1]
 
 
 def test_two_people_of_a_stream_stand_on_one_floor(clip):
