@@ -126,8 +126,9 @@ def describe_people(clip: Clip3D) -> list[Line]:
             size = f'{meters:.2f}', f'{error:.2f}', source
         rows.append((str(track), start, end, str(len(frames)), share, *size))
     header, *lines = align(rows, left=0).split('\n')
-    hint = '%s: {people} ID, largest or longest, {height} in meters'
-    title = ArgumentError(f'{header}  ({hint})', clip.name)
+    sizes = ', {height} in meters' if clip.heights else ''
+    hint = f'  (%s: {{people}} ID, largest or longest{sizes})'
+    title = ArgumentError(header + hint, clip.name)
     others = len(tracks) - _MOST_PEOPLE
     more = [f'and {others} more: see the viewer'] if others > 0 else []
     return [title, *lines, *more]
@@ -144,15 +145,15 @@ def describe_camera(clip: Clip3D) -> ArgumentError:
     """
     path = clip.camera_path
     motion = '' if path is None else f', {describe_path(path)}'
+    rate = f', {clip.fps:.4g} frames/s' if np.ptp(clip.frame) else ''  # no photo
     hint = ' assumed: distances scale with it; {fov} or {intrinsics} set it'
     return ArgumentError(
-        '%s: %d x %d pixels, %.4g frames/s%s, focal length %.0f px (%.2f of the longer '
+        '%s: %d x %d pixels%s, focal length %.0f px (%.2f of the longer '
         f'side){hint if clip.focal_assumed else ""}',
         clip.name,
         clip.width,
         clip.height,
-        clip.fps,
-        motion,
+        rate + motion,
         clip.focal_length,
         clip.focal_length / max(clip.width, clip.height),
     )
