@@ -120,7 +120,7 @@ def test_treadmills_have_lengths_from_the_side_or_with_their_speed(tmp_path, cap
     for belt, view in ((front, 'front'), (side, 'side')):
         locked = LockFeet().lock(belt)
         assert np.array_equal(locked.keypoints_3d, belt.keypoints_3d)
-        assert 'feet of people 0 glide and are not held' in caplog.text
+        assert 'feet of person 0 glide in place and are not held' in caplog.text
         path = tmp_path / f'{view}.gait.csv'
         note = write_csv(turn(locked, 'world', True), path)
         assert ('no lengths' in (note or '')) == (view == 'front')

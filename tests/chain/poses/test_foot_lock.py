@@ -123,12 +123,16 @@ def test_feet_on_a_treadmill_are_not_held_if_lifted_too_flat(depth, seen, caplog
     way = np.outer(seconds / seconds[-1], truth.root[-1] - truth.root[0])
     is_seen = (clip.frame % 6 < 6 * seen)[:, None]
     step = LockFeet(contacts=lambda *points: predict_contacts(*points) * is_seen)
-    for root, is_held in ((truth.root, True), (truth.root - way, False)):
+    for ways, is_held in ((0, True), (1, False), (2, False)):
+        root = truth.root - ways * way
         lifted = dict(root_3d=root.astype(np.float32), model='a lifter')
         given = replace(clip, keypoints_3d=poses, **lifted)
         moved = np.abs(step.lock(given).places() - given.places()).max()
         assert (moved > 0.01) == is_held
-    assert 'feet of person 0 glide in place and are not held' in caplog.text
+    in_place, backwards = caplog.records
+    assert 'feet of person 0 glide in place' in in_place.getMessage()
+    assert 'feet of person 0 glide and are not' in backwards.getMessage()
+    assert (in_place.levelname, backwards.levelname) == ('WARNING', 'INFO')
 
 
 def test_steps_of_a_fast_kick_are_not_held():
