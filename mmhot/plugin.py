@@ -9,7 +9,7 @@ from mmpose.registry import MODELS
 from mmhot import compat, datasets, engine, evaluation
 from mmhot.codecs import gtpt_label, lifting_codecs
 from mmhot.extensions import load_extensions
-from mmhot.models.gtpt import attention, group_head, head, losses, stem
+from mmhot.models.gtpt import head, losses, stem
 from mmhot.models.lifters import (
     estimator,
     htnet,
@@ -30,7 +30,6 @@ __all__ = [
     'engine',
     'estimator',
     'evaluation',
-    'group_head',
     'gtpt_label',
     'head',
     'htnet',
@@ -56,7 +55,6 @@ METHODS = (
     recoverers.AttentionRecoverer,
     recoverers.TimedAttentionRecoverer,
     recoverers.InterpolationRecoverer,
-    attention.GroupAttention,
 )
 for method in METHODS:
     MODELS.register_module(module=method)

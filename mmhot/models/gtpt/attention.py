@@ -11,7 +11,7 @@ from mmhot.models.tokens.selection import gather_tokens
 
 
 class GroupAttention(nn.Module):
-    """Multi-head group attention (MHGA), also usable in other heads.
+    """Multi-head group attention (MHGA).
 
     Every token attends to the slots of all groups and the private tokens of its own
     group ``g``: ``softmax(s Q_g [K_slots, K_g]^T) [V_slots, V_g]`` with a scale ``s``,
