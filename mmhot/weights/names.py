@@ -278,7 +278,7 @@ def _config_file(name: str, task: Task) -> Model | None:
         arguments = {POSE: 'pose2d_weights', DETECTOR: 'det_weights'}
         raise ArgumentError(
             '%s is neither a config (.py) nor an .onnx or .zip file: checkpoints are '
-            f'given as {{{arguments.get(task, "checkpoint")}}}',
+            f'given as {{{arguments.get(task, "pose3d_weights")}}}',
             path,
         )
     return None

@@ -50,13 +50,11 @@ def test_all_formats_are_written_and_printed(lift_it, out, tmp_path, capfd):
     names = [f'a.{ending}' for ending in ('npz', 'json', 'mp4', 'png')]
     assert sorted(path.name for path in out.iterdir()) == sorted(names)
     captured = capfd.readouterr()
-    read, focal, *paths, title, summary = captured.out.splitlines()
+    read, focal, paths = captured.out.splitlines()
     end = 'read as 4 frames of coco-17, pixels of 1280 x 720, y down, 25 frames/s, one'
     assert read == f'{clip}: {end} person'
     assert 'assumed: distances scale with it; --fov' in focal
-    assert paths == [str(out / name) for name in names]
-    assert title.split()[:3] == ['clip', 'frames', 'people']
-    assert summary.split()[:3] == ['a', '4', '1']
+    assert paths == ', '.join(str(out / name) for name in names)
     # no terminal, no bar
     assert captured.err == ''
 
