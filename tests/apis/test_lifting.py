@@ -67,7 +67,7 @@ def test_clips_that_are_not_finite_are_not_saved(checkpoint, tmp_path, name, val
     clip = mmhot.lift(SKATER, pose3d_weights=checkpoint)
     getattr(clip, name)[7] = value
     for suffix in ('npz', 'json', 'csv', 'bvh', 'trc', 'html'):
-        with pytest.raises(ValueError, match=f'{name} is not finite'):
+        with pytest.raises(ValueError, match=f'{name} (is not|must be) finite'):
             clip.save(tmp_path / f'a.{suffix}')
     assert list(tmp_path.iterdir()) == []
 
