@@ -32,6 +32,7 @@ from mmhot.io.results import lock, results_folder
 from mmhot.options import Values
 from mmhot.progress import Line, Report
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.conventions import describe_frames
 from mmhot.structures.lens import camera_intrinsics, ideal_camera
 from mmhot.version import __version__
 
@@ -132,8 +133,9 @@ def lift_stream(
         duration = connection.duration
         end = 'until it ends' if frames.finite else 'until Ctrl-C'
         report.say(
-            f'{frames.label}: {chain.fps:g} frames/s, poses {lifter.lookahead} frames '
-            f'({1000 * lifter.latency:.0f} ms) behind, plus the time of the models; to '
+            f'{frames.label}: {chain.fps:g} frames/s, poses '
+            f'{describe_frames(lifter.lookahead)} ({1000 * lifter.latency:.0f} ms) '
+            'behind, plus the time of the models; to '
             f'{path}, {f"for {duration:g} s" if duration else end}'
         )
         capture = Capture(frames, connection.reconnect, duration, stop)

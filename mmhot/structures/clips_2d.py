@@ -23,6 +23,7 @@ from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.conventions import (
     ask_about_order,
     ask_about_pixels,
+    describe_frames,
     describe_people,
     log_reading,
 )
@@ -165,7 +166,7 @@ class Clip2D:
         """What the clip was read as, in one line."""
         frames = len(np.unique(np.concatenate([x.frames for x in self.tracks])))
         return (
-            f'{frames} frames of {self.skeleton}, pixels of {self.width} x '
+            f'{describe_frames(frames)} of {self.skeleton}, pixels of {self.width} x '
             f'{self.height}, y down, {self.fps:g} frames/s, '
             f'{describe_people(len(self.tracks))}'
         )

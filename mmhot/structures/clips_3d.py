@@ -27,7 +27,12 @@ from mmhot.structures.clips_2d import (
     check_fields,
     checked_rate,
 )
-from mmhot.structures.conventions import ask_about_order, describe_people, log_reading
+from mmhot.structures.conventions import (
+    ask_about_order,
+    describe_frames,
+    describe_people,
+    log_reading,
+)
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
 
@@ -519,7 +524,7 @@ class Clip3D:
         """State how the clip was read; ``form`` is such as 'h36m-17, meters, y up'."""
         frames = len(np.unique(self.frame))
         people = describe_people(len(self.track_ids))
-        text = f'{frames} frames of {form}, {self.fps:g} frames/s, {people}'
+        text = f'{describe_frames(frames)} of {form}, {self.fps:g} frames/s, {people}'
         return replace(self, read_as=text)
 
     def take(self, rows: np.ndarray) -> 'Clip3D':

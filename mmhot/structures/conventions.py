@@ -129,6 +129,11 @@ def describe_people(count: int) -> str:
     return 'one person' if count == 1 else f'{count} people'
 
 
+def describe_frames(count: int) -> str:
+    """Return 'one frame', '2 frames' and so on."""
+    return 'one frame' if count == 1 else f'{count} frames'
+
+
 def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> tuple[Skeleton, str]:
     """Recognize the skeleton of unnamed joints by standing people.
 

@@ -93,7 +93,7 @@ def test_a_played_file_gives_a_line_a_frame(infer_it, out, video, capfd):
     assert np.shape(person['root_3d']) == (3,)
     assert np.shape(person['scores']) == (17,)
     said = capfd.readouterr().out
-    assert 'poses 1 frames (100 ms) behind' in said
+    assert 'poses one frame (100 ms) behind' in said
     assert f'10 frames seen, {len(numbers)} lifted' in said
 
 

@@ -139,6 +139,8 @@ def test_a_clip_says_what_it_was_read_as(caplog, tmp_path):
         'read as 185 frames of 17 joints, meters, camera axes, 25 frames/s, one person'
     )
     assert caplog.messages[0].endswith(line)
+    photo = Clip2D.from_arrays(BODY[:1], (1280, 720), 25, skeleton='h36m-17')
+    assert photo.read_as.startswith('one frame of h36m-17, ')
 
 
 NO_PIXELS = {
