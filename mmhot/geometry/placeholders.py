@@ -66,7 +66,9 @@ def find_placeholders(points: np.ndarray) -> np.ndarray:
             )
     others = np.where(found[..., None], np.nan, points)
     center = np.nanmedian(others, 1, keepdims=True)
-    return found | (np.linalg.norm(others - center, axis=-1) > _MAX_DISTANCE * body)
+    is_far = np.linalg.norm(others - center, axis=-1) > _MAX_DISTANCE * body
+    # Rows in which most points are far have another unit.
+    return found | (is_far & (is_far.mean(1, keepdims=True) < 0.5))
 
 
 def _jumps(steps: np.ndarray, repeats: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def test_people_of_a_few_pixels_have_no_position(start, caplog, tmp_path):
     unknown = np.isnan(lifted.root_3d).all(-1)
     assert (unknown == (lifted.track == 1)).all()
     assert np.isfinite(lifted.keypoints_3d).all()
-    assert 'people 1 are smaller than 10 pixels' in caplog.text
+    assert 'smaller than 10 pixels, so positions are unknown: person 1' in caplog.text
     alone = lifted.take(lifted.track == 1).take(slice(0, 5))
     for suffix in ('npz', 'csv', 'bvh', 'glb', 'html', 'trc'):
         assert alone.save(tmp_path / f'tiny.{suffix}')

@@ -52,8 +52,9 @@ def test_places_that_repeat_are_found(place, share, pixels):
         lambda x: np.round(1000 * x),
         lambda x: np.repeat(x[::3], 3, axis=0),
         lambda x: np.broadcast_to(x[:1], x.shape),
+        lambda x: np.r_[x[: len(x) // 2], 1000 * x[len(x) // 2 :]],
     ],
-    ids=['exact', 'relative', 'in place', 'millimeters', 'repeated', 'still'],
+    ids=['exact', 'relative', 'in place', 'millimeters', 'repeated', 'still', 'units'],
 )
 def test_motions_have_none(change, poses):
     assert not find_placeholders(change(poses)).any()

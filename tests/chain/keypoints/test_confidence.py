@@ -85,6 +85,7 @@ def test_limbs_at_the_border_are_missing(name):
 
 
 def test_keypoints_that_jump_away_and_back_are_missing(caplog):
+    caplog.set_level('INFO', 'mmhot')
     points, wrist = standing(), COCO.index('left_wrist')
     torso = np.ptp(points[0, COCO.indices(['left_shoulder', 'left_hip'])], axis=0).max()
     wrong = np.zeros(points.shape[:2], bool)

@@ -160,6 +160,7 @@ def test_twisted_hips_are_not_swapped_however_long_they_are_held(count):
 
 
 def test_clips_without_scores_are_trusted_less(caplog):
+    caplog.set_level('INFO', 'mmhot')
     clip = mmhot.read_keypoints(SKATER)
     track = clip.tracks[0]
     clip.tracks = [replace(track, scores=(track.scores > 0).astype(np.float32))]

@@ -100,6 +100,7 @@ def test_up_is_that_of_exact_motion_in_tilted_cameras(key, camera):
 
 @pytest.mark.parametrize('camera', CAMERAS)
 def test_people_who_lean_forwards_and_run_do_not_level_the_floor(camera, caplog):
+    caplog.set_level('INFO', 'mmhot')
     joints, seconds = joints_of(KICK, 40).astype(np.float64), np.arange(40) / 50
     ahead, across = np.array([[-0.35, -0.94, 0], [0.94, -0.35, 0]])
     lean = (joints - joints[:, :1]) @ rotation_matrices(across * np.radians(15)).T

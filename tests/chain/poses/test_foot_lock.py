@@ -117,22 +117,27 @@ def test_exact_feet_that_stand_or_glide_are_untouched(speed, heading):
 @pytest.mark.parametrize('depth', [0.3, 0.5])
 @pytest.mark.parametrize('seen', [1, 0.5], ids=['all contacts', 'parts of contacts'])
 def test_feet_on_a_treadmill_are_not_held_if_lifted_too_flat(depth, seen, caplog):
+    caplog.set_level('INFO', 'mmhot')
     truth, clip = GroundTruth.read(DEMO / 'walk.npz'), rendered('walk')
     poses = (truth.poses * [1, 1, depth]).astype(np.float32)
     seconds = clip.frame / clip.fps
     way = np.outer(seconds / seconds[-1], truth.root[-1] - truth.root[0])
     is_seen = (clip.frame % 6 < 6 * seen)[:, None]
     step = LockFeet(contacts=lambda *points: predict_contacts(*points) * is_seen)
-    for ways, is_held in ((0, True), (1, False), (2, False)):
+    # Backwards, parts of contacts do not show that feet glide.
+    for ways, is_held in ((0, True), (1, False), (2, seen < 1)):
         root = truth.root - ways * way
         lifted = dict(root_3d=root.astype(np.float32), model='a lifter')
         given = replace(clip, keypoints_3d=poses, **lifted)
         moved = np.abs(step.lock(given).places() - given.places()).max()
         assert (moved > 0.01) == is_held
-    in_place, backwards = caplog.records
+    in_place, *backwards = caplog.records
     assert 'feet of person 0 glide in place' in in_place.getMessage()
-    assert 'feet of person 0 glide and are not' in backwards.getMessage()
-    assert (in_place.levelname, backwards.levelname) == ('WARNING', 'INFO')
+    assert in_place.levelname == 'WARNING'
+    assert len(backwards) == (seen == 1)
+    for note in backwards:
+        assert 'feet of person 0 glide and are not' in note.getMessage()
+        assert note.levelname == 'INFO'
 
 
 def test_steps_of_a_fast_kick_are_not_held():

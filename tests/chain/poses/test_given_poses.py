@@ -83,6 +83,7 @@ def test_limbs_that_change_their_length_become_constant_and_move_no_others(
     parts, key, caplog
 ):
     """Noise of hands, which tools find least, was moving the whole body."""
+    caplog.set_level('INFO', 'mmhot')
     true = joints_of(key, 200).astype(np.float64)[::2]
     wrong = H36M.indices([f'{x}_{part}' for x in ('left', 'right') for part in parts])
     given, others = true.copy(), np.delete(np.arange(17), wrong)
@@ -134,6 +135,7 @@ def test_noise_of_the_depth_is_for_the_filter(caplog):
 @pytest.mark.parametrize('fps', [30, 60])
 def test_frames_that_repeat_others_are_interpolated(fps, caplog):
     """The filter took the stairs of a file of too many frames for noise."""
+    caplog.set_level('INFO', 'mmhot')
     [(true, _)] = resampled([joints_of(KICK, 200).astype(np.float64)], fps, 1)
     given = true[np.arange(len(true)) // 2 * 2]
     clip = mmhot.refine(Clip3D.from_arrays(given, fps, axes='world'))
@@ -145,6 +147,7 @@ def test_frames_that_repeat_others_are_interpolated(fps, caplog):
 
 @pytest.mark.parametrize('frame', [3, 35, -6])
 def test_errors_of_single_frames_are_replaced(frame, caplog):
+    caplog.set_level('INFO', 'mmhot')
     true = joints_of(KICK, 150).astype(np.float64)[::2]
     given = true.copy()
     given[frame, H36M.index('left_wrist')] += [0.4, 0.3, -0.2]
