@@ -54,7 +54,7 @@ class Outcome:
         self.people = len(clip.track_ids)
         for line in describe_people(clip):
             report.say(line)
-        if clip.model:
+        if clip.model and len(clip):
             report.say(describe_camera(clip))
         stem = values.of(OutputOptions).out_dir / clip.name
         with self.times.measure('write'):

@@ -24,18 +24,19 @@ from mmhot.io.readers.lens import read_lens
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
 from mmhot.structures.people import People
+from mmhot.structures.rows import LARGEST_FRAME
 
 _SIGNS = b'0123456789-.,:eE[]{}"'
 OFTEN = settings(max_examples=40, deadline=None, derandomize=True)
-INTEGERS = st.integers(-(2**53), 2**53)
-FRAMES = st.sets(st.integers(0, 2**40), max_size=4).map(sorted)
+TRACKS = st.integers(0, 2**53)
+FRAMES = st.sets(st.integers(0, LARGEST_FRAME), max_size=4).map(sorted)
 TEXTS = st.text(st.characters(exclude_characters='\0'), max_size=9)
 FPS = st.floats(1e-6, 1e5)
 OPTIONS = st.dictionaries(TEXTS, st.none() | st.booleans() | st.integers() | TEXTS)
 
 
-def floats(shape, low=-3e38, high=3e38, **more):
-    """Arrays of any finite float32."""
+def floats(shape, low=-1e9, high=1e9, **more):
+    """Arrays of any float32 that clips may have."""
     elements = st.floats(np.float32(low), np.float32(high), width=32, **more)
     return arrays.arrays(np.float32, shape, elements=elements)
 
@@ -48,7 +49,7 @@ def clips(draw):
     sizes['J'] = draw(st.integers(1, 4))
     values = {
         name: draw(
-            floats(tuple(sizes[x] for x in axes), 0 if 'score' in name else -3e38)
+            floats(tuple(sizes[x] for x in axes), 0 if 'score' in name else -1e9)
         )
         for name, (axes, kind) in ARRAYS.items()
         if kind is np.float32
@@ -61,7 +62,7 @@ def clips(draw):
         values['detected_joints'] = ('a', 'b', 'c', 'd')[: sizes['J']]
     else:
         del values['detected_2d'], values['detected_scores']
-    track = draw(arrays.arrays(np.int64, len(frame), elements=INTEGERS))
+    track = draw(arrays.arrays(np.int64, len(frame), elements=TRACKS))
     fps = draw(FPS)
     if draw(st.booleans()):
         values['variable_time'] = frame / fps + np.arange(len(frame)) / 3
@@ -70,8 +71,8 @@ def clips(draw):
         name=draw(TEXTS),
         frame=frame,
         track=track,
-        width=draw(st.integers(1, 2**31)),
-        height=draw(st.integers(1, 2**31)),
+        width=draw(st.integers(1, 100_000)),
+        height=draw(st.integers(1, 100_000)),
         fps=fps,
         joint_names=tuple(names),
         parents=tuple(range(-1, sizes['K'] - 1)),

@@ -118,7 +118,7 @@ def test_mannequin_has_the_proportions_of_the_person(clip):
 
 def test_shoulders_of_raised_arms_do_not_tear(clip):
     person, _ = motions(clip)[0]
-    places = person.places()
+    places = person.places().copy()
     names = person.joint_names
     for side in ('left', 'right'):
         arm = [names.index(f'{side}_{x}') for x in ('shoulder', 'elbow', 'wrist')]

@@ -94,7 +94,7 @@ def test_nan_scores_are_missing_keypoints():
 
 
 def test_lift_takes_arrays(checkpoint):
-    options = {'checkpoint': checkpoint, 'skeleton': 'h36m-17'}
+    options = {'pose3d_weights': checkpoint, 'skeleton': 'h36m-17'}
     clip = mmhot.lift(wiggling(5), image_size=SIZE, fps=50, **options)
     assert clip.keypoints_3d.shape == (5, 17, 3)
     with pytest.raises(ValueError, match='does not state width, height: give image_s'):
