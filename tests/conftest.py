@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import importlib
+import logging
 import os
 import runpy
 import signal
@@ -59,6 +60,13 @@ def pytest_runtest_protocol():
 def _default_scopes():
     module = sys.modules.get('mmengine.registry.default_scope')
     return {} if module is None else module.DefaultScope._instance_dict
+
+
+@pytest.fixture(autouse=True)
+def _same_log_level():
+    """Reset the level that workers of Ray's stand-in set in their own process."""
+    yield
+    logging.getLogger('mmhot').setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)
