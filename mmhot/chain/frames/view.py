@@ -56,7 +56,7 @@ class ViewOptions(Options):
     ] = 'auto'
     crop: Annotated[
         tuple[int, int, int, int] | None,
-        'see only a part of the image, such as one picture of a split screen: left, '
+        'see only a part of the image, such as one view of a split screen: left, '
         'top, width and height in pixels, before frames are turned',
         Option(
             read=read_crop,

@@ -237,9 +237,9 @@ def fit_floor(
     differences = np.abs(against @ sizes) / ONE_FLOOR.max_size_difference
     expected = ONE_FLOOR.size_error * np.linalg.norm(against * free, axis=1)
     left = np.sqrt(np.einsum('pi,ij,pj->p', against, covariance, against))
-    unsure = left / np.maximum(expected, 1e-9) / ONE_FLOOR.max_error_share
-    unsure *= stands.sum() > 1
-    doubts = np.max([changes, differences, unsure], axis=0) * (stands & free)
+    uncertain = left / np.maximum(expected, 1e-9) / ONE_FLOOR.max_error_share
+    uncertain *= stands.sum() > 1
+    doubts = np.max([changes, differences, uncertain], axis=0) * (stands & free)
     worst = int(doubts.argmax())
     if doubts[worst] > 1:
         rest = [*people]

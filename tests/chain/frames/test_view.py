@@ -104,7 +104,7 @@ class Models:
 
 
 def seen_in(turn, people=None, **changes):
-    """Footage of 20 frames that are stored turned; nobody is found by default."""
+    """Footage of 20 frames that are stored turned; no person is found by default."""
     images = [np.rot90(gray_image(n), turn // 90) for n in range(20)]
     people = [people or People.none(17)] * 20
     frames = FrameArrays(images, 25)
