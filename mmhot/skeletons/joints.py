@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mmhot.errors import ArgumentError, hint_at_names
-from mmhot.skeletons.definitions import DEFINITIONS
+from mmhot.skeletons.definitions import DEFINITIONS, RIG_NAMES
 from mmhot.skeletons.mappings import MAPPINGS
 from mmhot.skeletons.metainfo import read_metainfo
 
 _TRUNK = {'left_shoulder', 'right_shoulder', 'left_hip', 'right_hip'}
+_ELBOWS = {'left_elbow', 'right_elbow'}
+_MIXAMO = re.compile(r'^mixamorig\d*:?')  # prefix of the names of its joints
 ANKLE_HEIGHT = 0.08
 """Height of ankles above the floor, meters."""
 
@@ -348,7 +350,8 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
 
     ``LShoulder``, ``shoulder_left`` and ``left_shoulder`` are the same. Shoulders and
     hips must be among the names, or all joints of a skeleton. If several skeletons fit,
-    the one with most joints is returned.
+    the one with most joints is returned. Rigs name joints by the bones that begin
+    there: ``LeftArm`` is a shoulder, and ``LeftShoulder`` beside it a collar bone.
 
     Args:
         names (Sequence[str]): Names of the joints of a file.
@@ -357,11 +360,17 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
         tuple[Skeleton, list[int]] | None: The skeleton, and the index of each of its
         joints among the names, -1 if it is missing; None if no skeleton fits.
     """
+    spelled = [spell_joint(_MIXAMO.sub('', name)) for name in names]
+    renamed = [RIG_NAMES.get(x.replace('_', ''), x) for x in spelled]
+    skeletons: Iterable[Skeleton] = SKELETONS.values()
+    if _ELBOWS.isdisjoint(spelled) and {*renamed} >= _TRUNK | _ELBOWS:
+        skeletons = [get_skeleton('humanml3d-22')]
+        spelled = renamed
     # Names are in reverse order, so that the first of two equal names is kept.
-    index_of = {spell_joint(x): index for index, x in [*enumerate(names)][::-1]}
+    index_of = {x: index for index, x in [*enumerate(spelled)][::-1]}
     best = None
     most = 0, False
-    for skeleton in SKELETONS.values():
+    for skeleton in skeletons:
         order = []
         for joint in skeleton.joints:
             meaning = skeleton.meanings.get(joint, '')

@@ -191,6 +191,61 @@ def test_files_of_other_programs(make, options, skeleton, axes, clip, tmp_path):
     assert_body(read, clip, axes)
 
 
+# names of joints in rigs: of one side, in the order of LIMBS, and of the middle
+LIMBS = ('collar', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle', 'foot')
+HUMAN_IK = 'Shoulder Arm ForeArm Hand UpLeg Leg Foot ToeBase', 'Hips Neck Head'
+RIGS = {
+    'HumanIK': ('{Side}{}', '{}_{}', *HUMAN_IK),
+    'Mixamo': ('mixamorig:{Side}{}', '{}_{}', *HUMAN_IK),
+    'Rokoko': ('{Side}{}', '{}_position_{}', *HUMAN_IK),
+    'Unity': (
+        *('{Side}{}', '{}.{}'),
+        'Shoulder UpperArm LowerArm Hand UpperLeg LowerLeg Foot Toes',
+        'Hips Neck Head',
+    ),
+    'Xsens': (
+        *('{Side} {}', '{} {}'),
+        'Shoulder Upper_Arm Forearm Hand Upper_Leg Lower_Leg Foot Toe',
+        'Pelvis Neck Head',
+    ),
+    'Motive': (
+        *('{S}{}', '{}_{}'),
+        'Shoulder UArm FArm Hand Thigh Shin Foot Toe',
+        'Hip Neck Head',
+    ),
+    'ARKit': (
+        *('{side}_{}_joint', '{}_{}'),
+        'shoulder_1 arm forearm hand upLeg leg foot toes',
+        'hips_joint neck_1_joint head_joint',
+    ),
+}
+
+
+@pytest.mark.parametrize('program', RIGS)
+def test_names_of_rigs(program, clip, tmp_path):
+    """``LeftShoulder`` is a collar bone, and ``LeftFoot`` an ankle."""
+    form, ending, limbs, middle = RIGS[program]
+    names = dict(zip(('pelvis', 'neck', 'head'), middle.split(), strict=True))
+    for side in ('left', 'right'):
+        sides = dict(side=side, Side=side.title(), S=side[0].upper())
+        for part, limb in zip(LIMBS, limbs.split(), strict=True):
+            limb = limb if program == 'ARKit' else limb.replace('_', ' ')
+            names[f'{side}_{part}'] = form.format(limb, **sides)
+    given = joints_of(clip, 'humanml3d-22')
+    joints = {name: given[joint] for joint, name in names.items()}
+    frames = [
+        {'keypoints_3d': {name: x[frame].tolist() for name, x in joints.items()}}
+        for frame in range(COUNT)
+    ]
+    (tmp_path / 'a.json').write_text(json.dumps(frames))
+    for path in (wide(tmp_path / 'a.csv', joints, ending), tmp_path / 'a.json'):
+        read = read_poses(path, fps=25)
+        assert read.joint_names == get_skeleton('humanml3d-22').joints
+        assert_body(read, clip, 'z-up')
+        foot = read.places()[:, read.joint_names.index('left_foot')]
+        np.testing.assert_allclose(foot, given['left_foot'], atol=1e-4)
+
+
 def number(name):
     return f'landmark_{get_skeleton("mediapipe-33").joints.index(name)}'
 

@@ -47,10 +47,10 @@ _METERS = {
     **dict.fromkeys(('ft', 'feet'), 0.3048),
 }
 _SAME_RATE = 0.01  # relative difference of stated rate and times due to rounding
-# Names of a joint's columns: NAME_x or xNAME; then perhaps the unit
+# Names of a joint's columns: NAME_x, NAME_position_x or xNAME; then perhaps the unit
 _AXIS = '(?P<axis>[xyz]|v|vis|visibility|conf|confidence|score|likelihood)'
 _COLUMNS = (
-    re.compile(rf'(?P<name>.+?)[_. ]?(?:3D)?{_AXIS}', re.I),
+    re.compile(rf'(?P<name>.+?)[_. ]?(?:3D|position[_. ])?{_AXIS}', re.I),
     re.compile(rf'{_AXIS}[_. ]?(?P<name>.+)', re.I),
 )
 _UNIT = re.compile(r'\s*[(\[].*[)\]]')
