@@ -273,7 +273,8 @@ class CheckedRows(Rows):
         if is_needed:
             raise ArgumentError(
                 'no skeleton has the joints %r: name shoulders and hips left_shoulder, '
-                'right_hip and so on, or give {skeleton}',
+                'right_hip and so on, or give {skeleton}; markers on the skin are not '
+                'joints: write the joints of a model that was fitted to them',
                 listed,
             )
         return listed, None

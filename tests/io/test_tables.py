@@ -372,6 +372,44 @@ def test_times_of_markers_count_more_than_the_rate(
     assert text in caplog.text
 
 
+@pytest.mark.parametrize('has_frames', [False, True])
+def test_tables_of_qualisys(has_frames, clip, tmp_path):
+    """Points that were not seen are 0 or empty; names may be of markers on the skin."""
+    joints = as_named(joints_of(clip, 'openpose-25'), short)
+    points = 1000 * np.stack([*joints.values()], 1)
+    points[4, 2] = 0
+    points[5, 2] = np.nan
+    lines = [
+        *(f'NO_OF_FRAMES\t{COUNT}', 'NO_OF_CAMERAS\t8', 'NO_OF_MARKERS\t25'),
+        *('FREQUENCY\t120', 'DESCRIPTION\t--', 'TIME_STAMP\t2026-01-31, 12:00:30.1'),
+        *('DATA_INCLUDED\t3D', '\t'.join(['MARKER_NAMES', *joints])),
+        '\t'.join(['TRAJECTORY_TYPES', *['Measured'] * 25]),
+    ]
+    if has_frames:
+        lines.append('\t'.join(['Frame', 'Time', 'RHip X', 'RHip Y', 'RHip Z']))
+    for frame, pose in enumerate(points):
+        heads = [f'{frame + 1}', f'{frame / 120:.5f}'] * has_frames
+        cells = ['' if np.isnan(x) else f'{x:.3f}' for x in pose.ravel()]
+        lines.append('\t'.join(heads + cells))
+    path = tmp_path / 'walk.tsv'
+    path.write_text('\n'.join(lines))
+    read = read_poses(path)
+    assert (read.fps, read.frame.tolist()) == (120, [*range(COUNT)])
+    points[4, 2] = np.nan
+    np.testing.assert_allclose(read.places(), points / 1000, atol=1e-4)
+    path.write_text(path.read_text().replace('RHip', 'RASI').replace('LHip', 'LASI'))
+    with pytest.raises(ValueError, match='markers on the skin are not joints: '):
+        read_poses(path)
+
+
+def test_rotations_name_the_converter(clip, tmp_path):
+    clip.save(tmp_path / 'walk.bvh')
+    with pytest.raises(
+        ValueError, match=r'convert_mocap FILE\.bvh FILE\.npz, and give'
+    ):
+        read_poses(tmp_path / 'walk.bvh')
+
+
 def test_markers_with_z_up_are_recognized(clip, tmp_path, caplog):
     joints = joints_of(clip, 'openpose-25')
     turned = {name: x[..., [0, 2, 1]] * (1, -1, 1) for name, x in joints.items()}

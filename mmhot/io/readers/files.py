@@ -27,6 +27,11 @@ _SMPL_MESSAGE = (
     'has parameters of SMPL, not joints: save the 24 joints of the body model, '
     "(T, 24, 3), as .npy, and give {skeleton='smpl-24'}"
 )
+_BVH_MESSAGE = (
+    'has rotations (.bvh), not positions: convert it by python -m '
+    'tools.dataset_converters.convert_mocap FILE.bvh FILE.npz, and give FILE.npz with '
+    '{skeleton=h36m-17}, {given_axes=z-up} and {fps=50}'
+)
 _FOLDER_SUFFIXES = ('.json', '.npz', '.npy', '.pkl')  # files that a folder may have
 
 Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
@@ -143,6 +148,8 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
             raise
     if not path.stat().st_size:
         raise ValueError('is empty')
+    if start_of(path).startswith(b'HIERARCHY'):
+        raise ArgumentError(_BVH_MESSAGE)
     raise ValueError(
         'has no known format of 2D keypoints or 3D poses (docs/output-formats.md and '
         'docs/migration.md list them); videos and images are for mmhot infer'
@@ -206,6 +213,7 @@ _READERS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
     (LIVE, _of_path(read_lifted)),
     ((b'[', b'{'), _read_json),
     (b'PathFileType', _of_path(tables.read_trc)),
+    ((b'NO_OF_FRAMES', b'FILE_VERSION'), _of_path(tables.read_tsv)),
     (b'\x02P', _of_path(tables.read_c3d)),
     ((b'scorer,', b'"scorer",'), _of_path(deeplabcut.read_csv)),
     ((b'track,frame_idx,', b'"track","frame_idx",'), _of_path(sleap.read_csv)),

@@ -1,4 +1,4 @@
-"""Named joints in tables: ``.csv``, ``.trc`` and ``.c3d``, in 3D.
+"""Named joints in tables: ``.csv``, ``.trc``, ``.tsv`` and ``.c3d``, in 3D.
 
 Commas, semicolons or tabs separate the cells of a ``.csv``, and lines may come before
 the header. It has a row for each frame, as FreeMoCap and SAM3DBody-cpp write it, or for
@@ -16,6 +16,14 @@ Pose2Sim, Sports2D, OpenCap and OpenSim write ``.trc``::
     <TAB><TAB>X1<TAB>Y1<TAB>Z1<TAB>X2 ...
 
     1<TAB>0.0167<TAB>0.0121<TAB>0.9034 ...
+
+Qualisys Track Manager writes ``.tsv``, in millimeters and perhaps with more lines::
+
+    NO_OF_FRAMES<TAB>120
+    FREQUENCY<TAB>100
+    MARKER_NAMES<TAB>Hips<TAB>LeftUpLeg ...
+    Frame<TAB>Time<TAB>Hips X<TAB>Hips Y<TAB>Hips Z<TAB>LeftUpLeg X ...
+    1<TAB>0.0<TAB>12.1<TAB>-803.4<TAB>903.4 ...
 
 ``.c3d`` is the binary format of motion capture.
 """
@@ -199,15 +207,13 @@ def read_trc(path: Path) -> Rows:
     header = dict(zip(lines[1], lines[2], strict=False))
     names = [x for x in lines[3][2:] if x]
     scale = _meters(header.get('Units', ''))
-    width = 2 + 3 * len(names)
     # The header has one or two further lines.
     data = _whole([x for x in lines[4:] if ''.join(x[:1]).isdigit()], path)
-    values = numbers_of([x + [''] * width for x in data], range(width))
-    points = values[:, 2:].reshape(len(values), len(names), 3) * scale
-    frame = values[:, 0] - min(values[0, 0], 1)  # numbered from 1, or from 0
+    (numbers, times), points = _markers_of(data, 2, names)
+    frame = numbers - min(numbers[0], 1)  # numbered from 1, or from 0
     stated = float(numbers_of([[header['DataRate']]], [0])[0, 0])
-    rows = _rows_of_markers(points, names, frame, fps=stated, usual_axes='y-up')
-    counted = read_times(path.name, 'time', values[:, 1].tolist(), frame, True)
+    rows = _rows_of_markers(points * scale, names, frame, fps=stated, usual_axes='y-up')
+    counted = read_times(path.name, 'time', times.tolist(), frame, True)
     if counted and counted.rate:
         rows.times = counted.passed
         if not abs(counted.rate - stated) < _SAME_RATE * stated:
@@ -219,6 +225,44 @@ def read_trc(path: Path) -> Rows:
             )
             rows.fps = counted.rate
     return rows
+
+
+def read_tsv(path: Path) -> Rows:
+    """Read 3D positions of Qualisys Track Manager (``.tsv``), in millimeters.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        Rows: One row per person and frame, in meters. Points at (0, 0, 0) were not
+        seen.
+
+    Raises:
+        ValueError: If the file is damaged, or has 2D positions.
+    """
+    lines = [x for x in cells_of(path, '\t') if any(x)]
+    header = {x[0]: x[1:] for x in lines if x[0][:1].isalpha()}
+    names = [x for x in header['MARKER_NAMES'] if x]
+    data = _whole([x for x in lines if not x[0][:1].isalpha()], path)
+    # Numbers and times of frames may be before the positions.
+    columns, points = _markers_of(data, 2 * ('Frame' in header), names)
+    points[(points == 0).all(-1)] = np.nan
+    return _rows_of_markers(
+        points * _METERS['mm'],
+        names,
+        frame=columns[0] - min(columns[0][0], 1) if len(columns) else None,
+        fps=float(numbers_of([header['FREQUENCY']], [0])[0, 0]),
+        usual_axes='z-up',
+    )
+
+
+def _markers_of(
+    data: list[list[str]], first: int, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of T lines before the markers, (first, T), and (T, M, 3)."""
+    width = first + 3 * len(names)
+    values = numbers_of([x + [''] * width for x in data], range(width))
+    return values[:, :first].T, values[:, first:].reshape(len(data), len(names), 3)
 
 
 def read_c3d(path: Path) -> Rows:
