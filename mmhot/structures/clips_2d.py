@@ -303,6 +303,12 @@ def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
+    if len(ids) == len(rows.track) and np.ptp(rows.frame):
+        text = (
+            '%s: each track is one frame long, so its IDs number poses and not people: '
+            'leave them out of the file, or give {single=largest}'
+        )
+        _LOGGER.warning(ArgumentError(text, name))
     tracks = []
     for track in ids.tolist():
         person = _track_2d(track, rows.take(rows.track == track))

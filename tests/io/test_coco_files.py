@@ -154,3 +154,19 @@ def test_joints_of_24_are_written_and_the_others_read(checkpoint, tmp_path, capl
     assert mmhot.read_keypoints(file).skeleton == 'h36m-24'
     again = mmhot.lift(file, pose3d_weights=checkpoint)
     np.testing.assert_allclose(again.keypoints_3d, clip.keypoints_3d[:, :17], atol=1e-4)
+
+
+def test_ids_of_poses_are_one_line(tmp_path, caplog):
+    file = tmp_path / 'a.coco.json'
+    write_coco(rendered('walk').take(np.arange(4)), file)
+    document = json.loads(file.read_text())
+    for person in document['annotations']:
+        person['track_id'] = person['id']
+    file.write_text(json.dumps(document))
+    assert len(mmhot.read_keypoints(file).tracks) == 4
+    text = 'each track is one frame long, so its IDs number poses and not people: '
+    assert caplog.text.count(f'a.coco.json: {text}') == 1
+    caplog.clear()
+    [track] = mmhot.read_keypoints(file, single='largest').tracks
+    assert track.frames.tolist() == [0, 1, 2, 3]
+    assert text not in caplog.text
