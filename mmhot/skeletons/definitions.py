@@ -116,7 +116,8 @@ _OPENPOSE_LEGS = (
 )
 
 
-# OpenPose's BODY_25B and MPI (https://github.com/CMU-Perceptual-Computing-Lab/openpose)
+# OpenPose's BODY_25B and MPI, by POSE_BODY_25B_BODY_PARTS and POSE_MPI_BODY_PARTS of
+# https://github.com/CMU-Perceptual-Computing-Lab/openpose
 _OPENPOSE_25B = _both(
     'nose<neck @eye<nose @ear<@eye @shoulder<neck @elbow<@shoulder @wrist<@elbow '
     '@hip<neck @knee<@hip @ankle<@knee neck head_top<neck '
@@ -129,7 +130,8 @@ _MPI_15 = (
     'right_ankle<right_knee left_hip<chest left_knee<left_hip left_ankle<left_knee '
     'chest'
 )
-# AI Challenger, as in MMPose's metainfo, and Leeds Sports Pose
+# AI Challenger, by MMPose's aic.py, and Leeds Sports Pose, by the data set's README
+# (http://sam.johnson.io/research/lsp.html)
 _AIC = (
     'right_shoulder<neck right_elbow<right_shoulder right_wrist<right_elbow '
     'left_shoulder<neck left_elbow<left_shoulder left_wrist<left_elbow '
@@ -142,7 +144,8 @@ _LSP = (
     'right_elbow<right_shoulder right_shoulder<neck left_shoulder<neck '
     'left_elbow<left_shoulder left_wrist<left_elbow neck head_top<neck'
 )
-# Kinect 2's JointType: SpineBase, SpineMid, Neck, Head, ShoulderLeft, ...
+# Kinect 2, by its JointType: SpineBase, SpineMid, Neck, Head, ShoulderLeft, ...
+# (https://docs.microsoft.com/en-us/previous-versions/windows/kinect/dn758662(v=ieb.10))
 _KINECT = (
     'spine_base spine_mid<spine_base neck<spine_shoulder head<neck '
     'left_shoulder<spine_shoulder left_elbow<left_shoulder left_wrist<left_elbow '

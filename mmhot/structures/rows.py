@@ -271,10 +271,15 @@ class CheckedRows(Rows):
             return found[0].name, found[1]
         listed = ', '.join(names)[:60]
         if is_needed:
+            on_skin = (
+                '; markers on the skin are not joints: write the joints of a model '
+                'that was fitted to them'
+            )
             raise ArgumentError(
                 'no skeleton has the joints %r: name shoulders and hips left_shoulder, '
-                'right_hip and so on, or give {skeleton}; markers on the skin are not '
-                'joints: write the joints of a model that was fitted to them',
+                'right_hip and so on, or give {skeleton}'
+                + on_skin
+                * (self.points.shape[-1] == 3),
                 listed,
             )
         return listed, None

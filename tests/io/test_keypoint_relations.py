@@ -101,6 +101,25 @@ def test_another_order_than_is_stated_is_named(order, taken, caplog):
     )
 
 
+@pytest.mark.parametrize('noise', [0, 0.01])
+def test_bones_show_the_order_of_seated_people(noise, caplog):
+    """Knees are as high as hips, so that nobody stands, whichever axis is up."""
+    body = rendered('dance').places().astype(float)
+    for hip in (1, 4):
+        body[:, hip + 1] = body[:, hip] + [0, 0, 0.45]
+        body[:, hip + 2] = body[:, hip + 1] + [0, 0.45, 0]
+    body += noise * np.random.default_rng(0).normal(size=body.shape)
+    poses = order_of('mpi-inf-3dhp-17', body)
+    options = dict(fps=25, axes='camera')
+    Clip3D.from_arrays(body, skeleton='h36m-17', **options)
+    assert 'lengths' not in caplog.text
+    Clip3D.from_arrays(poses, skeleton='h36m-17', **options)
+    text = 'bones keep their lengths in the order of mpi-inf-3dhp-17, not of h36m-17'
+    assert f'clip: {text}: give skeleton' in caplog.text
+    assert Clip3D.from_arrays(poses, **options).joint_names[0] == 'head_top'
+    assert 'and bones keep their lengths in this order' in caplog.text
+
+
 def test_joints_of_coco_are_recognized_without_a_line(caplog):
     for path in ('demo_2d_coco17.npz', 'vtest_2d_coco17.npz'):
         with np.load(DATA / path) as file:
