@@ -194,8 +194,8 @@ def _warn_of_undetected_legs(poses: Clip3D) -> None:
     tracks = [x for x in poses.track_ids if unseen[poses.track == x].all()]
     if tracks:
         _LOGGER.warning(
-            '%s: the legs of %s are not detected: they are shown hanging down, '
-            'faded, and do not count for the floor',
+            '%s: the legs of %s are not detected: .html, .mp4 and .png do not show '
+            'them, in other files they hang down; they do not count for the floor',
             poses.name,
             list_people(tracks),
         )

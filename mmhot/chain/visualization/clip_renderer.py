@@ -12,7 +12,7 @@ from mmhot.chain.visualization.camera import (
     place_on_floor,
     smooth,
 )
-from mmhot.chain.visualization.fading import doubts
+from mmhot.chain.visualization.fading import doubts, undetected
 from mmhot.io.writers.angles import joint_of
 from mmhot.structures.clips_3d import Clip3D
 
@@ -58,6 +58,7 @@ class ClipRenderer:
         }
         self.style = drawing.skeleton_style(clip.joint_names, clip.parents)
         self.points, size = place_on_floor(clip)
+        self.undetected = undetected(clip)
         self._pixels_per_meter = size
         shown = np.isfinite(self.points).all(-1).any(-1)
         shown &= size >= _MIN_FOREGROUND_SIZE * np.percentile(size[shown], 90)
@@ -107,6 +108,7 @@ class ClipRenderer:
         """
         rows = self.rows(frame)
         pixels = (self.clip.keypoints_2d[rows] - corner) * scale
+        pixels[self.undetected[rows]] = np.nan
         sizes = self._pixels_per_meter[rows, None] * scale
         sizes = np.broadcast_to(sizes, pixels.shape[:2])
         detected = self.clip.scores[rows] > 0
@@ -122,7 +124,7 @@ class ClipRenderer:
         """
         drawing.draw_floor(image, self.camera, self.floor, self.cell)
         rows = self.rows(frame)
-        points = self.points[rows]
+        points = np.where(self.undetected[rows, :, None], np.nan, self.points[rows])
         size = image.shape[0]
         shadows, _ = self.camera.project(points * (1, 1, 0))
         pixels_per_meter = size * self.camera.focal_length / self.camera.distance

@@ -14,7 +14,7 @@ import numpy as np
 from mmhot.chain.frames.sources import FrameObserver
 from mmhot.chain.poses.camera import stable_keypoints
 from mmhot.chain.poses.contacts import ANKLES, predict_contacts
-from mmhot.chain.visualization.fading import FADING, doubts
+from mmhot.chain.visualization.fading import FADING, doubts, undetected
 from mmhot.errors import escape
 from mmhot.geometry.rotations import rotation_vectors
 from mmhot.io.atomic import replacing
@@ -198,7 +198,8 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
         if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
             continue
         stands = predict_contacts(keypoints[rows], scores[rows, :count], seconds)
-        for ankle, is_standing in zip(ANKLES, stands.T > _MIN_CONTACT, strict=True):
+        stands = (stands > _MIN_CONTACT) & ~undetected(person)[rows][:, ANKLES]
+        for ankle, is_standing in zip(ANKLES, stands.T, strict=True):
             side = _SIDES.index(side_of(_BODY.joints[ankle]))
             edges = np.flatnonzero(np.diff(np.pad(np.int8(is_standing), 1)))
             for start, stop in edges.reshape(-1, 2):
@@ -280,6 +281,7 @@ def _person(person: Clip3D, motion: RigidMotion) -> dict:
         'positions': _fixed_point(positions, _STEPS_PER_METER),
         'pixels': _fixed_point(person.keypoints_2d, _STEPS_PER_PIXEL),
         'detected': _encode(person.scores > 0, np.uint8),
+        'undetected': _encode(undetected(person), np.uint8),
         'doubts': _as_byte(doubts(person, slice(None))),
         'errors': errors,
         'angles': _fixed_point(angles, _STEPS_PER_DEGREE),
@@ -362,9 +364,9 @@ def _facts(clip: Clip3D) -> dict[str, str]:
         **heights,
         'Marks': 'below the time line: while the left and the right foot stand',
         'Keys': 'space: play; arrows: step (Shift: 10 frames); Home and End; + and -: '
-        'speed; v: follow; f, s, t: views; b: bodies or sticks; 2: image; e: enlarge '
-        'it; j: values of the next joint; c: its curve; a: angles; , and .: show the '
-        'frames from or up to this one; w: the whole clip; p: save an image; '
-        'x: correct; '
-        'd: light or dark; i: information; Shift+0 to Shift+9: hide people',
+        'speed; v: follow; f, s, t: views; b: bodies or sticks; u: undetected joints; '
+        '2: image; e: enlarge it; j: values of the next joint; c: its curve; a: '
+        'angles; , and .: show the frames from or up to this one; w: the whole clip; '
+        'p: save an image; x: correct; d: light or dark; i: information; Shift+0 to '
+        'Shift+9: hide people',
     }

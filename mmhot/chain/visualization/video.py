@@ -166,8 +166,8 @@ def _draw_frames(
     font = max(9, round(height / 40))
     margin = 1.2 * font
     notes = f'grid {renderer.cell:g} m'
-    if (clip.keypoint_scores_3d <= 0).any():
-        notes = f'dim: not detected   {notes}'
+    if ((clip.keypoint_scores_3d <= 0) & ~renderer.undetected).any():
+        notes = f'dim: interpolated   {notes}'
     right = backdrop.shape[1] - margin
     low = height - margin
     for frame, timestamp, background in inputs:

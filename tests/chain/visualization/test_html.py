@@ -141,7 +141,11 @@ def test_page_has_the_foot_contacts(page, clip):
             stands[first : last + 1] = True
         assert 0.4 < stands.mean() < 0.7
         assert speed[stands].mean() < 0.35 < 1.5 < speed[~stands].mean()
-    # unknown without 2D keypoints
+    # unknown where an ankle was not detected, or without 2D keypoints
+    scores = clip.scores * (np.array(H36M.joints) != 'left_foot')
+    write_html(replace(clip, keypoint_scores_3d=scores), page)
+    right = [span for span in spans if span[0] == 2]
+    assert content(page)['people'][0]['contacts'] == right
     unseen = replace(clip, keypoints_2d=np.full_like(clip.keypoints_2d, np.nan))
     write_html(unseen, page)
     assert content(page)['people'][0]['contacts'] == []
@@ -327,6 +331,34 @@ def test_page_plays_in_a_browser(page, clip, width):
         assert tab.evaluate('document.documentElement.dataset.theme') != theme
         inside = 'document.documentElement.scrollWidth <= window.innerWidth'
         assert tab.evaluate(inside)
+
+
+@pytest.mark.slow(reason='needs playwright and Chromium')
+def test_undetected_legs_are_shown_on_request(clip, page):
+    names = [not name.endswith(('knee', 'foot')) for name in clip.joint_names]
+    scores = clip.scores * np.float32(names)
+    write_html(replace(clip, scores=scores, keypoint_scores_3d=scores), page)
+    with opened(page, reduced_motion='reduce') as tab:
+
+        def lowest():
+            """Lowest colored pixel of the 2D and of the 3D view."""
+            tab.wait_for_timeout(300)
+            image = np.frombuffer(tab.screenshot(), np.uint8)
+            image = cv2.imdecode(image, cv2.IMREAD_COLOR)[50:740].astype(int)
+            colored = np.abs(image[..., 2] - image[..., 0]) > 40
+            return [np.nonzero(x.any(1))[0].max() for x in np.split(colored, 2, 1)]
+
+        bodies = lowest()
+        tab.keyboard.press('b')
+        sticks = lowest()
+        tab.locator('#undetected').click()
+        whole = lowest()
+        tab.keyboard.press('b')
+        assert (np.subtract(whole, sticks) > 40).all()
+        assert (np.subtract(lowest(), bodies) > 40).all()
+    write_html(clip, page)
+    with opened(page) as tab:
+        assert tab.locator('#undetected').is_hidden()
 
 
 def scenes():

@@ -15,7 +15,7 @@ from mmhot.chain.lifting.world import place_people
 from mmhot.chain.visualization import drawing
 from mmhot.chain.visualization.camera import fit_camera, place_on_floor, view_axes
 from mmhot.chain.visualization.clip_renderer import ClipRenderer
-from mmhot.chain.visualization.fading import doubts
+from mmhot.chain.visualization.fading import doubts, undetected
 from mmhot.chain.visualization.summary_image import render_summary_image
 from mmhot.chain.visualization.video import render_video
 from mmhot.io.lifted import read_lifted
@@ -193,16 +193,47 @@ def test_views_are_empty_in_gaps(tmp_path, frontal):
 
 def test_interpolated_joints_are_dim_and_missing_ones_not_drawn(frontal):
     scores = frontal.scores.copy()
-    scores[:, H36M.indices('left_leg')] = 0
+    scores[0, H36M.index('left_foot')] = 0
+    scores[:, H36M.index('left_wrist')] = 0
     pixels = frontal.keypoints_2d.copy()
     pixels[:, H36M.index('right_wrist')] = np.nan
+    changed = replace(
+        frontal, scores=scores, keypoint_scores_3d=scores, keypoints_2d=pixels
+    )
+    renderer = ClipRenderer(changed)
     image = np.zeros((720, 1280, 3), np.uint8)
-    changed = replace(frontal, scores=scores, keypoints_2d=pixels)
-    ClipRenderer(changed).draw_2d(image, 0, 1.0)
-    x, y = pixels[0, H36M.index('left_foot')].round().astype(int)
+    renderer.draw_2d(image, 0, 1.0)
+    foot, *wrists = H36M.indices(['left_foot', 'left_wrist', 'right_wrist'])
+    x, y = pixels[0, foot].round().astype(int)
     assert 0 < image[y, x].sum() < 0.8 * sum(drawing.LEFT)
-    x, y = frontal.keypoints_2d[0, H36M.index('right_wrist')].round().astype(int)
-    assert not image[y, x].any()
+    for x, y in frontal.keypoints_2d[0, wrists].round().astype(int):
+        assert not image[y, x].any()
+    view = np.zeros((500, 500, 3), np.uint8)
+    renderer.draw_3d(view, 0)
+    places, _ = renderer.camera.project(renderer.points[0])
+    (x, y), (column, row) = (500 * places[[wrists[0], foot]]).astype(int)
+    assert (
+        np.abs(view[y, x] - np.array(drawing.LEFT)).max() > 100
+    )  # the floor or nothing
+    assert np.abs(view[row, column] - 0.45 * np.array(drawing.LEFT)).max() < 30
+
+
+def test_joints_are_drawn_within_half_a_second_of_a_detection():
+    clip = rendered('walk')
+    scores = clip.scores.copy()
+    knee, foot, wrist, root = H36M.indices(
+        ['left_knee', 'left_foot', 'left_wrist', 'root']
+    )
+    scores[10:34, knee] = 0  # a gap of 24 frames, .96 s
+    scores[:20, foot] = scores[60:, foot] = 0
+    scores[:, wrist] = 0
+    toes = np.concatenate([scores, np.zeros((len(scores), 2))], 1)
+    clip = replace(clip, keypoint_scores_3d=toes, parents=(*clip.parents, foot, root))
+    hidden = undetected(clip)
+    assert not hidden[:, [knee, root, 18]].any()
+    assert hidden[:, wrist].all()
+    for joint in (foot, 17):
+        assert np.flatnonzero(~hidden[:, joint]).tolist() == list(range(8, 72))
 
 
 def test_doubt_grows_from_5_to_10_cm_and_is_inherited(frontal):

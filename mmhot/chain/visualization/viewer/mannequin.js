@@ -1,10 +1,11 @@
 // The skinned mannequin of a person, as in .glb files.
 import {
-  Bone, BufferAttribute, BufferGeometry, MeshLambertMaterial, Skeleton, SkinnedMesh, Vector3,
+  Bone, BufferAttribute, BufferGeometry, DoubleSide, MeshLambertMaterial, Skeleton, SkinnedMesh, Vector3,
 } from 'three';
 
 const MILLIMETERS = 1000;
 const FADED = 0.8; // share of the background's color in joints that fade entirely
+const MIN_SHOWN = 0.8; // place on a bone, from its hidden end (0), from which it is drawn
 
 export function decode(text, Type) {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -34,7 +35,7 @@ export function makeMannequin(shared, body, origin) {
   const geometry = new BufferGeometry();
   geometry.setIndex(new BufferAttribute(decode(shared.faces, Uint16Array), 1));
   geometry.setAttribute('position', new BufferAttribute(vertices, 3));
-  geometry.setAttribute('color', new BufferAttribute(new Float32Array(3 * count), 3));
+  geometry.setAttribute('color', new BufferAttribute(new Float32Array(4 * count), 4));
   geometry.setAttribute('skinIndex', new BufferAttribute(joints, 4));
   geometry.setAttribute('skinWeight', new BufferAttribute(weights, 4));
   geometry.computeVertexNormals();
@@ -46,7 +47,7 @@ export function makeMannequin(shared, body, origin) {
     return bone;
   });
   shared.parents.forEach((parent, joint) => { if (parent >= 0) bones[parent].add(bones[joint]); });
-  const mesh = new SkinnedMesh(geometry, new MeshLambertMaterial({ vertexColors: true }));
+  const mesh = new SkinnedMesh(geometry, new MeshLambertMaterial({ vertexColors: true, alphaTest: MIN_SHOWN, side: DoubleSide }));
   mesh.frustumCulled = false;
   mesh.add(bones[0]);
   mesh.updateMatrixWorld(true);
@@ -68,7 +69,7 @@ export function makeMannequin(shared, body, origin) {
 
   const color = geometry.getAttribute('color');
   const [ends, along] = [decode(shared.ends, Uint8Array), decode(shared.along, Uint8Array)];
-  const doubts = new Float32Array(Math.max(...ends) + 1);
+  const [doubts, shown] = [1, 2].map(() => new Float32Array(Math.max(...ends) + 1));
   const shades = new Float32Array(3 * count); // colors of the vertices
   let background;
 
@@ -82,23 +83,26 @@ export function makeMannequin(shared, body, origin) {
       shades[at] = [0, 1, 2].reduce((sum, side) => sum + sides[vertex + side] * roots[side][at % 3], 0);
     });
     doubts.fill(0);
+    shown.fill(1);
     blend();
   }
 
-  // Fade into the background by the doubt(joint) of the clip's joints, from 0 to 1.
-  function fade(doubt) {
-    const before = doubts.slice();
+  // Fade into the background by the doubt(joint) of the clip's joints, from 0 to 1; cut off hidden(joint).
+  function fade(doubt, hidden) {
+    const before = [...doubts, ...shown];
     doubts.forEach((_, joint) => { doubts[joint] = doubt(joint); });
-    if (before.some((value, joint) => value !== doubts[joint])) blend();
+    shown.forEach((_, joint) => { shown[joint] = hidden(joint) ? 0 : 1; });
+    if ([...doubts, ...shown].some((value, at) => value !== before[at])) blend();
   }
 
   function blend() {
     for (let vertex = 0; vertex < count; vertex += 1) {
       const share = along[vertex] / 255;
-      const doubt = doubts[ends[2 * vertex]] * (1 - share) + doubts[ends[2 * vertex + 1]] * share;
+      const [doubt, alpha] = [doubts, shown].map((each) => each[ends[2 * vertex]] * (1 - share) + each[ends[2 * vertex + 1]] * share);
+      color.array[4 * vertex + 3] = alpha;
       for (let k = 0; k < 3; k += 1) {
         const shade = shades[3 * vertex + k];
-        color.array[3 * vertex + k] = (shade + FADED * doubt * (background[k] - shade)) ** 2;
+        color.array[4 * vertex + k] = (shade + FADED * doubt * (background[k] - shade)) ** 2;
       }
     }
     color.needsUpdate = true;

@@ -103,21 +103,21 @@ export class Skeleton {
   }
 
   // Move the joints to jointAt(joint, target), in meters, y up, or hide them without it.
-  // Bones are thinner for a doubt(joint) of their outer joint, from 0 to 1.
-  pose(jointAt, doubt = () => 0) {
+  // Bones are thinner for a doubt(joint) of their outer joint, from 0 to 1; hidden(joint) has none.
+  pose(jointAt, doubt, hidden) {
     this.balls.visible = this.rods.visible = Boolean(jointAt);
     if (!jointAt) return;
     const { a, b, turn, size, matrix } = scratch;
     for (let joint = 0; joint < this.balls.count; joint += 1) {
       jointAt(joint, a);
-      matrix.compose(a, turn.identity(), size.setScalar((1.35 - 0.75 * doubt(joint)) * BONE_RADIUS));
+      matrix.compose(a, turn.identity(), size.setScalar(hidden(joint) ? 0 : (1.35 - 0.75 * doubt(joint)) * BONE_RADIUS));
       this.balls.setMatrixAt(joint, matrix);
     }
     this.bones.forEach(([parent, child], bone) => {
       jointAt(parent, a);
       jointAt(child, b);
       const length = Math.max(a.distanceTo(b), 1e-6);
-      const radius = BONE_RADIUS * (1 - 0.65 * doubt(child));
+      const radius = hidden(parent) || hidden(child) ? 0 : BONE_RADIUS * (1 - 0.65 * doubt(child));
       turn.setFromUnitVectors(UP, size.subVectors(b, a).divideScalar(length));
       matrix.compose(a.add(b).multiplyScalar(0.5), turn, size.set(radius, length, radius));
       this.rods.setMatrixAt(bone, matrix);

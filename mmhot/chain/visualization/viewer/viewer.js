@@ -23,6 +23,7 @@ const people = clip.people.map((person) => {
     origin: person.origin,
     pixels: decode(person.pixels, Int16Array),
     detected: decode(person.detected, Uint8Array),
+    undetected: decode(person.undetected, Uint8Array), // 1 for joints without a detection near in time
     doubts: decode(person.doubts, Uint8Array), // how much joints fade, from 0 to 255
     errors: person.errors && decode(person.errors, Uint8Array),
     angles: decode(person.angles, Int16Array),
@@ -97,6 +98,7 @@ function duration(index) {
 }
 
 const shows = (name) => element(name).ariaPressed === 'true';
+const hides = (person, row, joint) => person.undetected[row * joints + joint] === 1 && !shows('undetected');
 
 function show(frame) {
   state.frame = Math.min(Math.max(frame, part.first), part.last);
@@ -216,11 +218,12 @@ function pose(person, frame) {
   if (person.label) person.label.textContent = people.length > 3 ? idAt(person, frame) : nameAt(person, frame);
   person.body.mesh.visible = shown && shows('body');
   const doubt = (joint) => person.doubts[row * joints + joint] / 255;
+  const hidden = (joint) => hides(person, row, joint);
   if (person.body.mesh.visible) {
     person.body.pose(row);
-    person.body.fade(doubt);
+    person.body.fade(doubt, hidden);
   }
-  person.skeleton.pose(shown && !shows('body') && ((joint, target) => jointAt(person, row, joint, target)), doubt);
+  person.skeleton.pose(shown && !shows('body') && ((joint, target) => jointAt(person, row, joint, target)), doubt, hidden);
 }
 
 function paint() {
@@ -518,7 +521,7 @@ function imageAt(frame) {
   return [decoded[0], decoded[1] ?? frame];
 }
 
-// Draw the image with its 2D keypoints. Joints that were not detected are pale.
+// Draw the image with its 2D keypoints. Interpolated joints are pale.
 function drawFlat(current) {
   const canvas = element('ghost');
   if (!shows('flat')) return;
@@ -539,7 +542,8 @@ function drawFlat(current) {
     drawBones(brush, bones, at, (child) => {
       const [wrong, exchanged] = ['wrong_joints', 'exchange_sides'].map((kind) => acts(child).filter((each) => kind in each).length);
       brush.strokeStyle = clip.colors[exchanged % 2 ? [0, RIGHT, LEFT][clip.sides[child]] : clip.sides[child]];
-      brush.globalAlpha = person.detected[row * joints + child] && !wrong ? 1 : 0.35;
+      if ([child, clip.parents[child]].some((joint) => hides(person, row, joint))) brush.globalAlpha = 0;
+      else brush.globalAlpha = person.detected[row * joints + child] && !wrong ? 1 : 0.35;
     });
     if (!person.label) continue;
     const [head, chest] = [at(HEAD), at(THORAX)];
@@ -658,7 +662,7 @@ function chosen() {
     const row = rowOf(person);
     for (let joint = 0; row !== undefined && joint < joints; joint += 1) {
       const at = pixelOf(jointAt(person, row, joint));
-      const distance = at ? Math.hypot(at[0] - pointer[0], at[1] - pointer[1]) : Infinity;
+      const distance = at && !hides(person, row, joint) ? Math.hypot(at[0] - pointer[0], at[1] - pointer[1]) : Infinity;
       if (distance < best) [best, found] = [distance, [person, joint]];
     }
   }
@@ -673,7 +677,7 @@ function describe(person, joint) {
     if (each.joint === joint) lines.push(`${each.angle} ${Math.round(valueOf(person, row, number))}°`);
   });
   const error = person.errors ? person.errors[row * joints + joint] : 0;
-  if (!person.detected[row * joints + joint]) lines.push('not seen in the image');
+  if (!person.detected[row * joints + joint]) lines.push('not detected');
   else if (error) lines.push(`expected error ${((error * clip.errorStep) / 10).toFixed(1)} cm`);
   return lines.join('\n');
 }
@@ -731,6 +735,7 @@ function toggle(name, change) {
 const toggles = {
   follow: (pressed) => { state.follow = pressed; view(pressed ? 'front' : state.view || 'front'); },
   body: () => show(state.frame),
+  undetected: () => show(state.frame),
   flat: resize,
   large: resize,
   info: (pressed) => { element('facts').hidden = !pressed; resize(); },
@@ -864,6 +869,7 @@ const keys = {
   t: () => view('top'),
   v: () => toggle('follow', toggles.follow),
   b: () => toggle('body', toggles.body),
+  u: () => toggle('undetected', toggles.undetected),
   2: () => toggle('flat', toggles.flat),
   e: () => toggle('large', toggles.large),
   j: () => { state.joint = (state.joint + 1) % joints; },
@@ -917,6 +923,7 @@ function tick(now) {
 
 document.documentElement.style.setProperty('--aspect', clip.width / clip.height);
 element('follow').ariaPressed = String(state.follow);
+element('undetected').hidden = !people.some((person) => person.undetected.includes(1));
 mark('front');
 setTheme(window.matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light');
 resize();
