@@ -352,7 +352,9 @@ def _is_on_floor(heights: np.ndarray, stand: bool) -> bool:
 
 
 def standing_axes(
-    body: np.ndarray, max_bends: tuple[float, float] = _MAX_BENDS
+    body: np.ndarray,
+    max_bends: tuple[float, float] = _MAX_BENDS,
+    min_upright: float = _MIN_UPRIGHT,
 ) -> np.ndarray:
     """Estimate the direction up from standing people.
 
@@ -363,6 +365,7 @@ def standing_axes(
         body (np.ndarray): Human3.6M's joints, z about up, (T, 17, 3).
         max_bends (tuple[float, float]): Largest angles of standing people, in degrees:
             between trunk and legs, and between thighs and shins.
+        min_upright (float): Smallest cosine of the angle to z. Defaults to 0.7.
 
     Returns:
         np.ndarray: Unit vectors, (T, 3); NaN where no person stands.
@@ -370,7 +373,7 @@ def standing_axes(
     (trunk, leg, thigh, shin), up, has_hands_up = _segments(body)
     hip_bend, knee_bend = np.cos(np.radians(max_bends))
     stands = ((trunk * leg).sum(-1) > hip_bend) & ((thigh * shin).sum(-1) > knee_bend)
-    stands &= ~has_hands_up & (up[:, 2] > _MIN_UPRIGHT)
+    stands &= ~has_hands_up & (up[:, 2] > min_upright)
     left, right = np.moveaxis(body[:, _HIPS], 1, 0)
     ahead = unit_vectors(np.cross(left - right, up))
     return np.where(stands[:, None], unit_vectors(up - _LEAN * ahead), np.nan)

@@ -52,6 +52,10 @@ class FloorSettings:
     # Share of poses that must stand for their axes to show what is up; with fewer, the
     # camera counts as level.
     min_standing_share: float = 0.1
+    # Degrees by which people lean towards the camera, above which it looks down steeply,
+    # and cosine of the largest angle that is measured. MAXPITCH
+    max_pitch: float = 38.0
+    min_steep: float = 0.2
     # m/s; faster people run, and their axes do not show what is up: necks are 3 degrees
     # ahead of ankles in CMU's walks, 5 at this speed, 9 in runs.
     max_walking_speed: float = 2.0

@@ -384,6 +384,19 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
         tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
         as level, and the standard deviation of their mean in radians.
     """
+    bodies = seen.keypoints_3d[:, _BODY].astype(np.float64)
+    along = standing_axes(bodies, min_upright=FLOOR.min_steep)
+    along = along[np.isfinite(along).all(1)]
+    is_steep = False
+    if len(along) >= FLOOR.min_standing_share * len(seen):
+        _, ahead, up = np.median(along, axis=0)
+        is_steep = np.degrees(np.arctan2(-ahead, up)) > FLOOR.max_pitch
+    if is_steep:
+        _LOGGER.warning(
+            '%s: the camera looks down by about 45 degrees or more: poses lifted from '
+            'there are 60 to 180 mm off, and people move too far',
+            seen.name,
+        )
     heights = [seen.heights.get(track) for track in seen.track_ids]
     if any(height is not None and height.source == 'floor' for height in heights):
         floor = fit_people(seen)
@@ -396,14 +409,15 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
             seen.name,
         )
         return _NO_AXES, FLOOR.running_tilt_error
-    bodies = standing_axes(seen.keypoints_3d[~is_running, _BODY].astype(np.float64))
+    bodies = standing_axes(bodies[~is_running])
     bodies = bodies[np.isfinite(bodies).all(1)]
     if len(bodies) < FLOOR.min_standing_share * len(seen):
-        _LOGGER.warning(
-            '%s: hardly any whole person is seen upright: the camera is assumed to be '
-            'level',
-            seen.name,
-        )
+        if not is_steep:
+            _LOGGER.warning(
+                '%s: hardly any whole person is seen upright: the camera is assumed to '
+                'be level',
+                seen.name,
+            )
         return _NO_AXES, FLOOR.level_tilt_error
     return bodies, FLOOR.body_axis_error
 

@@ -239,6 +239,20 @@ def test_people_who_stand_show_the_floor_that_a_fallen_person_misses(caplog):
     assert 'the floor is that of people who stand; others are up to' in caplog.text
 
 
+@pytest.mark.parametrize('lies', [False, True])
+def test_steep_cameras_are_named_unless_people_lie(lies, caplog):
+    body = standing_pose()[0]
+    if lies:
+        body = body[:, [0, 2, 1]] * [1, 1, -1]
+    for pitch in (0, 34, 42, 60, 75):
+        caplog.clear()
+        seen = body @ rotation_matrices(np.radians([pitch, 0, 0])).T + [0, 6, 0]
+        clip = Clip3D.from_arrays(np.tile(seen, (30, 1, 1)), 25.0, axes='z-up')
+        to_world(to_axes(clip, 'camera'), static_camera=True)
+        said = 'the camera looks down by about 45' in caplog.text
+        assert said == (pitch > 38 and not lies), pitch
+
+
 def test_jumps_leave_the_floor_of_a_person():
     seconds = np.arange(200) / 50
     drift = 0.2 + 0.05 * np.sin(seconds)
