@@ -1,38 +1,28 @@
-"""Measure how people of different sizes are placed on one floor, in simulated scenes.
+"""Simulated scenes of people of different sizes on one floor, for ``measure_steps``.
 
 Two to four motions of CMU, of .7 to 1.12 times their size, are 3 to 9 m away from a
 camera that is 1.1 to 2.6 m high and looks down by 0 to 22 degrees; keypoints have 2 px
-of noise, and the lens is known. In most kinds of scenes the last person does something
-else; in the last kind all dance or do sports, and step quickly. A column has the errors
-of equally tall people, then those with sizes from the floor: of depths relative to each
-other, and of vectors between people, after one scale of the scene. Example::
-
-    python -m tools.analysis.measure_floor --data-root data/cmu_mocap
+of noise, and the lens is known. In most kinds
+of scenes the last person does something else.
 """
 
-import argparse
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 
 import mmhot
 from mmhot.chain.poses.sizes import ScalePeople
-from mmhot.cli.errors import print_text, run_tool
 from mmhot.datasets.transforms.virtual_camera import floor_offset
-from mmhot.errors import align
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
-from tools.analysis.motions import add_motion_arguments, select_motions
 
 _BODY = get_skeleton('h36m-17')
 _LENS = Lens((1100.0, 1100.0), (640.0, 360.0), size=(1280, 720))
-_FRAMES = 60
+FRAMES = 60
 _FPS = 25.0
-_SCENES = 12  # scenes of each kind
 _LEGS = [
     _BODY.indices(f'{side}_{joint}' for joint in ('hip', 'knee', 'foot'))
     for side in ('left', 'right')
@@ -40,10 +30,6 @@ _LEGS = [
 _THIGH = 0.42  # meters; thigh of people who sit
 _ANKLE = 0.08  # meters; height of their ankles
 _THICKNESS = 0.1  # meters; height of the lowest joint of people who lie
-_DANCE_AND_SPORT = 'S05', 'S06', 'S16', 'S49', 'S55', 'S93', 'S94', 'S127'
-_QUICK_MOTIONS = 40  # motions whose slower foot is fastest, of
-_ALL_MOTIONS = 150  # motions of dance and sport
-_WORSE = 0.01  # rise of the error of relative depth, above which a scene is worse
 
 
 def _seated(places: np.ndarray) -> np.ndarray:
@@ -65,12 +51,12 @@ def _lying(places: np.ndarray) -> np.ndarray:
 
 def _raised(height: Callable[[np.ndarray], np.ndarray]) -> Callable:
     """Return a change of motions (T, 17, 3): a height in meters by time in seconds."""
-    rise = height(np.arange(_FRAMES) / _FPS)
+    rise = height(np.arange(FRAMES) / _FPS)
     return lambda places: places + np.multiply.outer(rise, [0, 0, 1])[:, None]
 
 
 # Changes of the motion of the last person, or of all
-_KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'all on the floor': np.asarray,
     'on a stage': _raised(lambda t: 0 * t + 0.6),
     'on a beam': _raised(lambda t: 0 * t + 1.25),
@@ -81,52 +67,13 @@ _KINDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     'seated': _seated,
     'lying': _lying,
     'all on trampolines': _raised(lambda t: 0.9 * abs(np.sin(3 * t))),
-    'all step quickly': np.asarray,
 }
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
-    add_motion_arguments(parser, motions=40)
-
-
-def main(args: argparse.Namespace) -> None:
-    """Print the errors of each kind of scenes without and with the sizes."""
-    motions = select_motions(args.data_root, args.motions, args.subjects)
-    bodies = [cut[0] for cut in map(_cut, motions) if cut]
-    motions = select_motions(args.data_root, _ALL_MOTIONS, _DANCE_AND_SPORT)
-    dancers = [body for motion in motions for body in _cut(motion)]
-    quick = sorted(dancers, key=_speed)[-_QUICK_MOTIONS:]
-    lines = [['last person', 'relative depth', 'vector', 'worse by .01']]
-    for kind, change in _KINDS.items():
-        chosen = quick if kind == 'all step quickly' else bodies
-        rows = [
-            measure(np.random.default_rng(seed), chosen, change, 'all' in kind)
-            for seed in range(_SCENES)
-        ]
-        (depth, vector), (new_depth, new_vector) = np.mean(rows, axis=0)
-        worse = np.mean([after[0] > before[0] + _WORSE for before, after in rows])
-        vectors = f'{vector:.2f} -> {new_vector:.2f} m'
-        lines.append([kind, f'{depth:.1%} -> {new_depth:.1%}', vectors, f'{worse:.0%}'])
-    print_text(align(lines, left=1))
-
-
-def _cut(motion: tuple[np.ndarray, dict]) -> list[np.ndarray]:
-    """Cut a motion of 50 frames per second into scenes (T, 17, 3)."""
-    body = motion[0][::2]
-    return [body[end - _FRAMES : end] for end in range(_FRAMES, len(body) + 1, _FRAMES)]
-
-
-def _speed(body: np.ndarray) -> float:
-    """Return the mean speed of the slower foot of a motion (T, 17, 3), m/s."""
-    steps = np.diff(body[:, [foot for *_, foot in _LEGS]], axis=0)
-    return float(np.linalg.norm(steps, axis=-1).min(1).mean() * _FPS)
 
 
 def measure(
     rng: np.random.Generator, bodies: list[np.ndarray], change: Callable, of_all: bool
 ) -> np.ndarray:
-    """Return errors of relative depth and vectors, before and after, (2, 2)."""
+    """Return errors of depths relative to each other without and with sizes, (2,)."""
     chosen = rng.integers(len(bodies), size=rng.integers(2, 5))
     people = [place(rng, bodies[index]) for index in chosen]
     changed = slice(None) if of_all else slice(-1, None)
@@ -143,32 +90,19 @@ def measure(
     options = dict(intrinsics=_LENS, static_camera=True, without='sizes,feet')
     before = mmhot.lift(clip, **options)
     true = seen[:, :, 0].swapaxes(0, 1)
-    return np.array([errors(x, true) for x in (before, ScalePeople()(before))])
+    return np.array([depth_error(x, true) for x in (before, ScalePeople()(before))])
 
 
 def place(rng: np.random.Generator, body: np.ndarray) -> np.ndarray:
     """Return a motion (T, 17, 3) on the floor, of a random size and heading."""
-    body = body[:_FRAMES] + floor_offset(body)
+    body = body[:FRAMES] + floor_offset(body)
     body = body - body[:, 0].mean(0) * [1, 1, 0]
     turn = rotation_matrices([0, 0, rng.uniform(0, 2 * np.pi)])
     return rng.uniform(0.7, 1.12) * body @ turn.T
 
 
-def errors(clip: Clip3D, true: np.ndarray) -> tuple[float, float]:
-    """Return errors of relative depth, and of vectors between people in meters.
-
-    ``true`` are the roots of P people in camera axes, (P, T, 3).
-    """
-    roots = np.stack([clip.root_3d[clip.track == track] for track in clip.track_ids])
-    apart = np.log(roots[..., 2] / true[..., 2])
-    roots = roots * (roots * true).sum() / (roots**2).sum()
-    offsets = roots - true
-    vectors = [
-        np.linalg.norm(second - first, axis=-1).mean()
-        for first, second in combinations(offsets, 2)
-    ]
-    return float(abs(apart - apart.mean(0)).mean()), float(np.mean(vectors))
-
-
-if __name__ == '__main__':
-    run_tool(add_arguments, main)
+def depth_error(clip: Clip3D, true: np.ndarray) -> float:
+    """Return the error of relative depths; true roots (P, T, 3) are in camera axes."""
+    depths = [clip.root_3d[clip.track == track, 2] for track in clip.track_ids]
+    apart = np.log(np.stack(depths) / true[..., 2])
+    return float(abs(apart - apart.mean(0)).mean())

@@ -75,7 +75,6 @@ _MIN_KNOWN = 4  # known limbs of a reference person
 _WRONG = 0.1  # distance of a wrong keypoint, as a share of the person's longer side
 _OTHER = 0.2  # median distance of keypoints of another person, the same
 _FRAMES = 150  # frames of motion capture
-_SCENES = 3  # scenes of each kind
 _IS_GAP = (np.arange(_FRAMES) - 20) % 60 < 8
 _REPEATED = np.arange(_FRAMES) - (np.arange(_FRAMES) % 6 == 5)
 
@@ -239,9 +238,9 @@ def measure_scene(
     kind: str, bodies: list[np.ndarray], seed: int, without: str
 ) -> Errors:
     """Measure people on one floor, whose bodies are (60, 17, 3)."""
-    kinds = measure_floor._KINDS[kind], 'all' in kind
+    kinds = measure_floor.KINDS[kind], 'all' in kind
     rows = measure_floor.measure(np.random.default_rng(seed), bodies, *kinds)
-    return {'relative depth': 100 * float(rows[int(without != 'sizes')][0])}
+    return {'relative depth': 100 * float(rows[int(without != 'sizes')])}
 
 
 def _fast(true: np.ndarray) -> np.ndarray:
@@ -307,10 +306,10 @@ def make_beds(args: argparse.Namespace) -> Iterator[tuple[str, dict[str, Clip]]]
     for noise, pairs in ('noise', projected), ('white', white):
         runs = {pair[0].name: partial(measure_projected, *pair) for pair in pairs}
         yield f'projected {noise}', runs
-    bodies = [body[::2][: measure_floor._FRAMES] for body, _ in chosen]
-    bodies = [body for body in bodies if len(body) == measure_floor._FRAMES]
-    for kind in measure_floor._KINDS:
-        runs = [partial(measure_scene, kind, bodies, n) for n in range(_SCENES)]
+    bodies = [body[::2][: measure_floor.FRAMES] for body, _ in chosen]
+    bodies = [body for body in bodies if len(body) == measure_floor.FRAMES]
+    for kind in measure_floor.KINDS:
+        runs = [partial(measure_scene, kind, bodies, n) for n in range(args.scenes)]
         yield f'scene {kind}', {str(n): run for n, run in enumerate(runs)}
     for bed, run in ('real', measure_real), ('rendered', measure_rendered):
         folder = getattr(args, bed)
@@ -358,6 +357,7 @@ def compare_steps(steps: Sequence[str], clips: Mapping[str, Clip]) -> list[dict]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     motions.add_motion_arguments(parser, motions=12)
+    parser.add_argument('--scenes', type=int, default=3, help='of each kind (3)')
     for name, kind in (('real', 'references'), ('rendered', 'ground truth')):
         parser.add_argument(
             f'--{name}', type=Path, help=f'folder of videos with {kind}'
