@@ -42,31 +42,31 @@ class SwapCosts:
     median over frames.
 
     The ranges come from eight real videos (shares of legs and arms near reference
-    keypoints), the clips in demo/, and swaps made by hand in these.
+    keypoints) with three 2D models (gtpt-t, the same trained for longer, MoveNet), the
+    clips in demo/, and swaps made by hand in these.
     """
 
-    # Cost of the start, and of the end, of a swap. Half of it loses .016 of the real
+    # Cost of the start, and of the end, of a swap. Half of it loses .016 of gtpt-t's
     # legs, double a sixth of the made swaps.
     change: float = 2.5
-    # Cost of a second in which a limb is swapped. 0.7 of it loses .019 of the real
-    # legs, double changes 23 frames of the dance.
-    swapped: float = 2.5
+    # Cost of a second in which a limb is swapped. Results stay from 0.9 to 1.1 of it.
+    # 0.6 loses .014 of MoveNet's legs, as one long swap then explains errors of two
+    # single frames; 1.25 misses 14 of 24 copies in the dance.
+    swapped: float = 3.2
     # Cost of a frame in which hips face another way than shoulders, or knees and
-    # ankles. Results stay from 1 to 2 of it; 0.7 loses .015 of the real legs, and 4 a
-    # sixth of the made swaps.
-    twisted: float = 1.0
+    # ankles. Results stay from 0.6 to 2 of it.
+    twisted: float = 1.5
     # Largest sum of these costs in a track without swaps. Results stay from 0.5 to 2 of
     # it. Without it, legs of the walk that do cross are swapped if they are noisy.
     max_twisted: float = 2.0
     # Person sizes; width of hips, shoulders, knees and ankles in the image from which
-    # their direction counts fully. Results stay from 0.5 to 1 of it; 1.4 loses .015 of
-    # the real legs.
+    # their direction counts fully. Results stay from 0.5 to 2 of it.
     min_width: float = 0.06
-    # Person sizes; standard deviation of a keypoint. Half of it loses .011 of the real
-    # arms, double changes 23 frames of the dance and loses a sixth of the made swaps.
+    # Person sizes; standard deviation of a keypoint. Half of it changes 4 frames of the
+    # dance, double misses 22 of its 24 copies and a sixth of the made swaps.
     noise: float = 0.006
-    # Person sizes / s^2; standard deviation of a joint's acceleration. Half of it loses
-    # .013 of the real arms, double changes 23 frames of the dance.
+    # Person sizes / s^2; standard deviation of a joint's acceleration. Half of it
+    # changes 4 frames of the dance, double misses 22 of its 24 copies.
     acceleration: float = 4.0
     # Weight of a missing keypoint; visible keypoints have their score as weight.
     # Results stay from 0 to 10 of it.
@@ -77,13 +77,14 @@ class SwapCosts:
     # changes 6 and 1 frames of the dance.
     max_copy_distance: float = 0.08
     # Seconds; longest copy, as forearms side by side overlap for longer. Results stay
-    # from 0.5 to 2 of it.
-    max_copy_duration: float = 0.8
-    # Cost of the start, and of the end, of a copy. Half of it loses .014 of the real
-    # arms, double changes 24 frames of the dance.
+    # from 1 to 1.4 of it. 0.75 misses 14 copies in the dance; double hides forearms of
+    # a walker in profile, .013 of the real arms of one model.
+    max_copy_duration: float = 0.4
+    # Cost of the start, and of the end, of a copy. Half of it loses .002 of the real
+    # arms, double misses 23 of 24 copies in the dance.
     copied: float = 4.0
     # Cost of a frame in which an occluded joint moves in an unknown way. Half of it
-    # loses .013 of the real arms, double changes 23 frames of the dance.
+    # loses .002 of the real arms, double misses 22 of 24 copies in the dance.
     occluded: float = 1.0
     chunk_frames: int = 64  # frames computed at once; higher values need more memory
 
