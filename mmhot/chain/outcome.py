@@ -143,13 +143,13 @@ def describe_camera(clip: Clip3D) -> ArgumentError:
     Returns:
         ArgumentError: Text with the names of options.
     """
-    path = clip.camera_path
-    motion = '' if path is None else f', {describe_path(path)}'
+    camera = clip.camera
+    motion = '' if camera is None else f', {describe_path(camera.path)}'
     rate = f', {clip.fps:.4g} frames/s' if np.ptp(clip.frame) else ''  # no photo
     hint = ' assumed: distances scale with it; {fov} or {intrinsics} set it'
     return ArgumentError(
         '%s: %d x %d pixels%s, focal length %.0f px (%.2f of the longer '
-        f'side){hint if clip.focal_assumed else ""}',
+        f'side){hint if clip.lens is None else ""}',
         clip.name,
         clip.width,
         clip.height,

@@ -300,7 +300,7 @@ def _formats_for(
 
 def _prepare(clip: Clip3D, options: ExportOptions, axes: str) -> Clip3D:
     """Return the clip at the chosen height, in some axes."""
-    is_static = clip.camera_path is not None and _is_person(clip)
+    is_static = clip.camera is not None and _is_person(clip)
     if options.height is not None:
         clip = scale_people(clip, options.height)
     return read_only(turn(clip, axes, is_static))

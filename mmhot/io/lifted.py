@@ -37,6 +37,7 @@ from mmhot.io.atomic import replacing_text
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import ARRAYS, BodyHeight, Clip3D, join_rows
+from mmhot.structures.lens import Camera, stated_lens
 from mmhot.structures.rows import Steps
 
 _LOGGER = logging.getLogger(__name__)
@@ -182,6 +183,9 @@ def _header(clip: Clip3D) -> dict[str, np.ndarray]:
     Optional fields that the clip does not have are left out.
     """
     values = {name: getattr(clip, name, None) for name in _HEADER} | {
+        'focal_assumed': clip.lens is None,
+        'intrinsics': () if clip.lens is None else clip.lens.parameters,
+        _PATH: None if clip.camera is None else clip.camera.path,
         'steps': [*clip.steps],
         'step_options': [*map(options_text, clip.steps.values())],
         'heights': [
@@ -330,6 +334,13 @@ def clip_of_arrays(fields: dict[str, Any]) -> Clip3D:
         name: json.loads(text)
         for name, text in zip(steps, values.pop('step_options', ()), strict=False)
     }
+    names = 'focal_length', 'focal_assumed', 'intrinsics'
+    focal, is_assumed, intrinsics = map(values.pop, names)
+    focal = None if is_assumed else focal
+    lens = stated_lens(values['width'], values['height'], focal, intrinsics)
+    values['lens'] = lens
+    if _PATH in values:
+        values['camera'] = Camera(values.pop(_PATH), lens)
     people = map(json.loads, values.get('heights', ()))
     values['heights'] = {x.pop('track'): BodyHeight(**x) for x in people}
     clip = Clip3D(**values)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +13,6 @@ import numpy as np
 from mmhot.errors import ArgumentError, escape, require_choice
 from mmhot.geometry.keypoint_arrays import (
     check_image_size,
-    is_number,
     read_only_view,
     relative_scores,
     to_numbers,
@@ -33,6 +32,7 @@ from mmhot.structures.conventions import (
     describe_people,
     log_reading,
 )
+from mmhot.structures.lens import Camera, Lens, assumed_focal, stated_lens
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
 from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
 
@@ -87,8 +87,8 @@ _FIELDS = FIELDS | {
     'joint_names': (tuple, str, 'a tuple of names'),
     'parents': (tuple, Integral, 'a tuple of indices'),
     'detected_joints': (tuple, str, 'a tuple of names'),
-    'camera_path': (np.ndarray | None, object, 'an array or None'),
-    'intrinsics': ((tuple, list), Real, 'a tuple of numbers'),
+    'lens': (Lens | None, object, 'a Lens or None'),
+    'camera': (Camera | None, object, 'a Camera or None'),
     'read_as': (str, object, 'text'),
     'heights': (dict, BodyHeight, 'BodyHeight by track ID'),
 }
@@ -149,14 +149,11 @@ class Clip3D:
             the camera or, in ``'world'``, to a point on the floor; NaN where unknown.
         variable_time (np.ndarray | None): Timestamps in seconds, (N,) float64, if the
             frame rate varies, else None. :attr:`time` exists for all clips.
-        focal_length (float): Focal length in pixels for which ``root_3d`` was computed;
-            0 if unknown.
-        focal_assumed (bool): Whether this focal length is a default.
-        intrinsics (tuple[float]): Intrinsics that the user stated, in OpenCV's order:
-            fx, fy, cx, cy, k1, k2, p1, p2, k3, ...; empty if there are none.
-        camera_path (np.ndarray | None): Rotation vector in radians and zoom of the
-            camera in each frame, (F, 4) float32, if all frames share the axes of the
-            first one; None if each frame has camera axes of its own.
+        lens (Lens | None): Lens of the images; None if unknown, see
+            :attr:`focal_length`.
+        camera (Camera | None): Rotation and zoom of a camera that keeps its place, if
+            all frames share the axes of the first one; None if each frame has camera
+            axes of its own.
         cuts (tuple[int]): Frame numbers at which another shot begins, sorted.
         steps (dict): Options of the processing steps that have run, by step name, in
             the order of the steps. None of them runs again.
@@ -195,10 +192,8 @@ class Clip3D:
     model: str = ''
     root_3d: np.ndarray = field(default_factory=lambda: _UNKNOWN_ROOT)
     variable_time: np.ndarray | None = None
-    focal_length: float = 0.0
-    focal_assumed: bool = True
-    intrinsics: tuple[float, ...] = ()
-    camera_path: np.ndarray | None = None
+    lens: Lens | None = None
+    camera: Camera | None = None
     cuts: tuple[int, ...] = ()
     steps: Steps = field(default_factory=dict)
     expected_error: np.ndarray | None = None
@@ -304,6 +299,12 @@ class Clip3D:
     def confidence(self) -> np.ndarray:
         """Scores of the 2D keypoints from 0 to 1, (N, K); 1 is usual in this clip."""
         return read_only_view(relative_scores(self.scores))
+
+    @property
+    def focal_length(self) -> float:
+        """Focal length in pixels, which is assumed if the lens is unknown."""
+        lens = self.lens
+        return float(lens.focal[0] if lens else assumed_focal(self.width, self.height))
 
     @property
     def track_ids(self) -> list[int]:
@@ -446,10 +447,6 @@ class Clip3D:
         checked_rate(self.fps)
         width, height = check_image_size((self.width, self.height))
         check_fields(self, _FIELDS)
-        self._require(
-            is_number(self.focal_length) and self.focal_length >= 0,
-            f'focal_length must be 0 or more pixels, got {self.focal_length!r}',
-        )
         require_choice('axes', self.axes, ('camera', 'z-up', 'world'))
         require_choice('unit', self.unit, ('m',))
         arrays: dict[str, Any] = {
@@ -478,11 +475,11 @@ class Clip3D:
                 'variable_time must begin at 0 or later, and increase with the frames '
                 'by a microsecond or more',
             )
-        path = self.camera_path
+        shape = None if self.camera is None else np.shape(self.camera.path)
         last = arrays['frame'].max(initial=-1)
         self._require(
-            path is None or (path.shape[1:] == (4,) and len(path) > last),
-            f'camera_path must have 4 numbers for each frame to {last}',
+            shape is None or (shape[1:] == (4,) and shape[0] > last),
+            f'the path of the camera must have 4 numbers for each frame to {last}',
         )
         return replace(self, width=width, height=height, **arrays)
 
@@ -692,8 +689,7 @@ def clip_3d(
         parents=joints.parents,
         axes=axes,
         variable_time=poses.seconds(columns['frame'], fps),
-        focal_length=rows.focal_length or 0.0,
-        focal_assumed=rows.focal_length is None,
+        lens=stated_lens(width, height, rows.focal_length),
     )
     clip = clip.described(f'{joints.name}, {form}')
     ask_about_order(poses.points, joints, name)

@@ -1,6 +1,8 @@
 """Camera intrinsics: focal length, principal point and lens distortion."""
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -232,6 +234,27 @@ def assumed_focal(width: float, height: float) -> float:
     if longer <= UsualFocals.max_aspect * min(width, height):
         return UsualFocals.square * longer
     return (UsualFocals.landscape if width > height else UsualFocals.portrait) * longer
+
+
+def stated_lens(
+    width: int,
+    height: int,
+    focal: float | None,
+    intrinsics: Sequence[float] = (),
+) -> Lens | None:
+    """Return the lens that a file of poses states, or None if no lens has its numbers.
+
+    Args:
+        width (int): Image width in pixels.
+        height (int): Image height in pixels.
+        focal (float | None): Focal length in pixels; None if unknown.
+        intrinsics (Sequence[float]): :attr:`Lens.parameters`, if they are known.
+    """
+    pinhole = focal or 0, focal or 0, width / 2, height / 2
+    with suppress(ValueError):
+        fx, fy, cx, cy, *distortion = intrinsics or pinhole
+        return Lens((fx, fy), (cx, cy), tuple(distortion), (width, height))
+    return None
 
 
 def ideal_pixels(

@@ -48,9 +48,9 @@ def test_lift_takes_a_clip(checkpoint):
 
 def test_camera_of_keypoint_files_is_static_or_unknown(checkpoint):
     options = {'pose3d_weights': checkpoint}
-    assert mmhot.lift(SKATER, **options).camera_path is None
+    assert mmhot.lift(SKATER, **options).camera is None
     static = mmhot.lift(SKATER, static_camera=True, **options)
-    assert static.camera_path is not None
+    assert static.camera is not None
 
 
 @pytest.mark.parametrize(

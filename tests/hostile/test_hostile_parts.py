@@ -33,6 +33,7 @@ from mmhot.io.readers import files
 from mmhot.options import Option, Options, Values, options_of
 from mmhot.structures.clips_2d import check_clip
 from mmhot.structures.clips_3d import to_axes
+from mmhot.structures.lens import Camera
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -229,9 +230,9 @@ WRONG_CLIPS = {
     'joint_names must be a tuple of names, got ': changed(joint_names=['a'] * 17),
     r'cuts must be a tuple of frame numbers, got \(1.5,\)': changed(cuts=(1.5,)),
     'heights must be BodyHeight by track ID': changed(heights={0: 1.8}),
-    'focal_length must be 0 or more pixels, got nan': changed(focal_length=np.nan),
-    'camera_path must have 4 numbers for each frame to': changed(
-        camera_path=np.zeros((2, 4))
+    'lens must be a Lens or None, got 900': changed(lens=900),
+    'the path of the camera must have 4 numbers for each frame to': changed(
+        camera=Camera(np.zeros((2, 4)), None)
     ),
     'width must be 1 to 100000 whole pixels, got nan': changed(width=np.nan),
     'track has negative numbers': changed_array('track', lambda x: x - 1),

@@ -23,6 +23,7 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.lens import read_lens
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_3d import ARRAYS, Clip3D
+from mmhot.structures.lens import DISTORTIONS, Lens
 from mmhot.structures.people import People
 from mmhot.structures.rows import LARGEST_FRAME
 
@@ -39,6 +40,17 @@ def floats(shape, low=-1e9, high=1e9, **more):
     """Arrays of any float32 that clips may have."""
     elements = st.floats(np.float32(low), np.float32(high), width=32, **more)
     return arrays.arrays(np.float32, shape, elements=elements)
+
+
+def lenses(*size):
+    """Any lenses of images of a size."""
+    focal = st.floats(0.01 * max(size), 1000 * max(size))
+    terms = st.sampled_from(DISTORTIONS).flatmap(
+        lambda count: st.tuples(*[st.floats(-1e6, 1e6)] * count)
+    )
+    center = st.floats(0, min(size))
+    pairs = (st.tuples(x, x) for x in (focal, center))
+    return st.builds(Lens, *pairs, terms, st.just(size))
 
 
 @st.composite
@@ -67,19 +79,19 @@ def clips(draw):
     if draw(st.booleans()):
         values['variable_time'] = frame / fps + np.arange(len(frame)) / 3
     names = draw(st.lists(TEXTS, min_size=sizes['K'], max_size=sizes['K']))
+    size = draw(st.tuples(*[st.integers(1, 100_000)] * 2))
     return Clip3D(
         name=draw(TEXTS),
         frame=frame,
         track=track,
-        width=draw(st.integers(1, 100_000)),
-        height=draw(st.integers(1, 100_000)),
+        width=size[0],
+        height=size[1],
         fps=fps,
         joint_names=tuple(names),
         parents=tuple(range(-1, sizes['K'] - 1)),
         axes=draw(st.sampled_from(['camera', 'z-up', 'world'])),
         model=draw(TEXTS),
-        focal_length=draw(st.floats(0, 1e6)),
-        intrinsics=tuple(draw(st.lists(st.floats(-1e6, 1e6), max_size=9))),
+        lens=draw(st.none() | lenses(*size)),
         cuts=tuple(draw(FRAMES)),
         steps=draw(st.dictionaries(st.sampled_from(['feet', 'a b']), OPTIONS)),
         **values,

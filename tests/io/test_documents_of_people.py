@@ -16,6 +16,7 @@ import mmhot
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.skeletons.joints import get_skeleton
+from mmhot.structures.lens import Lens
 
 COUNT, ABSENT = 12, (3, 4, 8)
 NUMBERS = 3 + 2 * np.arange(COUNT)
@@ -136,6 +137,16 @@ def test_files_of_sam_3d_body(name, tmp_path):
         np.testing.assert_allclose(
             getattr(clip, field), getattr(known, field), atol=1e-4
         )
+
+
+def test_focal_length_that_no_lens_has_is_left_out():
+    wrong = [[{**person, 'focal_length': 1e9} for person in x] for x in RESULTS]
+    known, clip = (
+        read_poses(x, fps=FPS, image_size=(1280, 720)) for x in (RESULTS, wrong)
+    )
+    assert known.lens == Lens.pinhole(1100, 1280, 720)
+    assert (clip.lens, clip.focal_length) == (None, 0.87 * 1280)
+    np.testing.assert_array_equal(clip.root_3d, known.root_3d)
 
 
 def write_images(folder, results):
@@ -392,11 +403,9 @@ def test_lines_of_streams_are_clips(tmp_path, caplog):
         'model',
         'joint_names',
         'parents',
-        'focal_length',
-        'focal_assumed',
-        'intrinsics',
     )
     header |= {name: getattr(clip, name) for name in names}
+    header |= dict(focal_length=1113.6, focal_assumed=True, intrinsics=[])
     lines = []
     for start in (5.0, 0.3):
         lines.append(header)

@@ -214,8 +214,8 @@ def test_positions_are_right_if_the_lens_is_known(lens, least, most):
 def test_results_contain_the_intrinsics(lifter, tmp_path):
     points = joints_of(KICK, 9)[..., [0, 2, 1]] * (1, -1, 1) + (0, 1, 5)
     clip = lifter(clip_with(LENS, distorted(points)))
-    assert (clip.intrinsics, clip.focal_length) == (LENS.parameters, 900)
+    assert (clip.lens, clip.focal_length) == (LENS, 900)
     write_npz(clip, tmp_path / 'a.npz')
     write_json(clip, tmp_path / 'a.json')
     read = [read_lifted(tmp_path / name) for name in ('a.npz', 'a.json')]
-    assert [each.intrinsics for each in read] == [LENS.parameters] * 2
+    assert [each.lens for each in read] == [LENS] * 2

@@ -285,9 +285,7 @@ class FrameLifter:
             scores=scores.astype(np.float32),
             variable_time=np.full(len(segments), time),
             root_3d=np.stack(roots).astype(np.float32),
-            focal_length=float(focal[0]),
-            focal_assumed=lens is None,
-            intrinsics=() if lens is None else lens.parameters,
+            lens=lens,
         )
 
     def _drop_old(self, now: float) -> None:

@@ -33,7 +33,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
             the focal length of :func:`mmhot.structures.lens.assumed_focal`.
 
     Returns:
-        Clip3D: The clip with ``root_3d``, focal length and intrinsics.
+        Clip3D: The clip with ``root_3d`` and the lens.
 
     Raises:
         ValueError: If the clip has other axes or the lens does not fit its images.
@@ -72,9 +72,7 @@ def place_people(clip: Clip3D, lens: Lens | None = None) -> Clip3D:
     return replace(
         clip,
         root_3d=root,
-        focal_length=float(focal),
-        focal_assumed=lens is None,
-        intrinsics=() if lens is None else lens.parameters,
+        lens=lens,
     )
 
 
@@ -498,9 +496,10 @@ def turn(clip: Clip3D, axes: str, static_camera: bool = False) -> Clip3D:
         ValueError: If the clip is in ``'world'`` axes, and others are wanted.
     """
     if axes == 'world' != clip.axes:
-        # A clip with a focal length has been placed before, even if without success.
-        if not clip.focal_length and np.isnan(clip.root_3d).all():
-            clip = place_people(to_axes(clip, 'camera'))
+        # Lifted people have been placed before, even if without success.
+        is_unplaced = not clip.model and np.isnan(clip.root_3d).all()
+        if is_unplaced and np.isfinite(clip.keypoints_2d).any():
+            clip = place_people(to_axes(clip, 'camera'), clip.lens)
         clip = to_world(clip, static_camera)
     elif axes != 'world':
         clip = to_axes(clip, axes)

@@ -12,7 +12,7 @@ from mmhot.chain.step import PoseStep
 from mmhot.errors import ArgumentError
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.lens import Lens
+from mmhot.structures.lens import Camera, ideal_pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class RestoreCamera(LiftedStep):
         camera = lifted.keypoints.camera
         if camera is None:
             return clip
-        clip = replace(clip, camera_path=camera.path)
+        clip = replace(clip, camera=camera)
         if is_static(camera.path):
             return clip
         lens = camera.lens
@@ -50,7 +50,7 @@ class RestoreCamera(LiftedStep):
             clip,
             keypoints_2d=restore(clip.keypoints_2d),
             detected_2d=None if seen is None else restore(seen),
-            intrinsics=() if lens is None else lens.parameters,
+            lens=lens,
         )
 
 
@@ -74,34 +74,32 @@ class HoldCamera(PoseStep):
         """
         if not self.static_camera or not len(clip):
             return clip
-        if clip.camera_path is not None:
-            if not is_static(clip.camera_path):
+        if clip.camera is not None:
+            if not is_static(clip.camera.path):
                 raise ArgumentError(
                     '{static_camera} is wrong: the camera of %s turns', clip.name
                 )
             return clip
         path = static_path(int(clip.frame.max()) + 1)
-        return replace(clip, camera_path=path)
+        return replace(clip, camera=Camera(path, clip.lens))
 
 
 def stable_keypoints(clip: Clip3D) -> np.ndarray:
     """Return the 2D keypoints of a clip as a static camera would see them.
 
     Args:
-        clip (Clip3D): Poses with 2D keypoints. Without a camera path, these stay as
-            they are.
+        clip (Clip3D): Poses with 2D keypoints. Without a camera, these stay as they
+            are.
 
     Returns:
         np.ndarray: Pixels, without distortion by the lens, (N, K, 2).
     """
     points = clip.keypoints_2d
-    if clip.camera_path is None:
+    if clip.camera is None:
         return points
     size = (clip.width, clip.height)
-    if clip.intrinsics:
-        fx, fy, cx, cy, *distortion = clip.intrinsics
-        lens = Lens((fx, fy), (cx, cy), tuple(distortion), size=size)
-        points = lens.undistort(points)
-    if is_static(clip.camera_path):
+    points, focal = ideal_pixels(points, size, clip.lens)
+    path = clip.camera.path
+    if is_static(path):
         return points
-    return stabilize(points, clip.frame, clip.camera_path, clip.focal_length, size)
+    return stabilize(points, clip.frame, path, focal, size)

@@ -79,7 +79,7 @@ class LockFeet(PoseStep):
 
     def __call__(self, clip: Clip3D) -> Clip3D:
         """Keep standing feet in place if all frames share their axes."""
-        if clip.camera_path is not None:
+        if clip.camera is not None:
             return self.lock(clip)
         self.refuse({'treadmill'}, 'needs a static camera')
         return clip
@@ -146,9 +146,7 @@ class LockFeet(PoseStep):
             people = list_people(gliding[False])
             _LOGGER.info('%s: feet of %s glide and are not held', clip.name, people)
         if gliding[True]:
-            lens = (
-                ', and {fov} the lens, which is assumed' if clip.focal_assumed else ''
-            )
+            lens = ', and {fov} the lens, which is assumed' if clip.lens is None else ''
             _warn(
                 '%s: feet of %s glide in place and are not held; on a treadmill, '
                 f'{{treadmill}} states its speed{lens}',

@@ -41,7 +41,6 @@ from mmhot.skeletons.joints import (
 )
 from mmhot.structures.clips_2d import passed_seconds
 from mmhot.structures.clips_3d import Clip3D, join_rows, to_axes
-from mmhot.structures.lens import assumed_focal
 from mmhot.structures.people import People, box_size
 
 _LOGGER = logging.getLogger(__name__)
@@ -280,13 +279,11 @@ class PlaceGiven(LensOptions, GivenStep):
         return super().__call__(clip).checked()
 
     def prepare(self, clip: Clip3D) -> Clip3D:
-        """Add positions, and the focal length."""
+        """Add positions, and the lens."""
         size = clip.width, clip.height
         if np.isnan(clip.root_3d).all() and np.isfinite(clip.keypoints_2d).any():
-            clip = place_people(clip, self.lens_of(*size))
-        if is_level(clip):
-            clip = to_world(clip)
-        return replace(clip, focal_length=clip.focal_length or assumed_focal(*size))
+            clip = place_people(clip, self.lens_of(*size) or clip.lens)
+        return to_world(clip) if is_level(clip) else clip
 
 
 # A standing person: meters to the left, to the front and up from the pelvis.

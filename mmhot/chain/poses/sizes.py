@@ -108,7 +108,7 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         if self.height is not None:
             clip = scale_people(clip, self.height)
         if len(tracks) > 1:
-            if clip.camera_path is not None:
+            if clip.camera is not None:
                 clip = share_floor(clip)
             self._warn_about_steps(clip, heights)
         return clip

@@ -11,7 +11,6 @@ import scipy  # its modules are loaded at first use
 from mmhot.chain.lifting.world import turn
 from mmhot.skeletons.joints import ANKLE_HEIGHT
 from mmhot.structures.clips_3d import Clip3D
-from mmhot.structures.lens import assumed_focal
 
 _AZIMUTH = 20.0  # degrees; angle of the virtual camera to the right of the video's
 _ELEVATION = 14.0  # degrees; angle of the virtual camera above the horizon
@@ -96,7 +95,6 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
     root = clip.root_3d.astype(np.float64)
     # People without a distance, or with one that cannot be, have a size of 0.
     depth = np.where(root[:, 1] > 0.1, root[:, 1], np.inf)
-    focal = clip.focal_length or assumed_focal(clip.width, clip.height)
     if np.isfinite(root[:, 1]).any():
         root[:, 1] -= np.nanmedian(root[:, 1])
     tracks = np.unique(clip.track)
@@ -107,7 +105,7 @@ def place_on_floor(clip: Clip3D) -> tuple[np.ndarray, np.ndarray]:
         root[rows, :2] = smooth(root[rows, :2], _SMOOTHING_SECONDS * clip.fps)
     # Drawn bodies have no soles, so their ankles touch the floor.
     root[:, 2] -= ANKLE_HEIGHT
-    return clip.keypoints_3d + np.nan_to_num(root)[:, None], focal / depth
+    return clip.keypoints_3d + np.nan_to_num(root)[:, None], clip.focal_length / depth
 
 
 def fit_camera(points: np.ndarray) -> VirtualCamera:

@@ -339,7 +339,7 @@ def _encode(array: np.ndarray, kind: type) -> str:
 def _facts(clip: Clip3D) -> dict[str, str]:
     """Return the texts of the page's information, by title."""
     frames = len(np.unique(clip.frame))
-    assumed = ' (assumed)' if clip.focal_assumed else ''
+    assumed = ' (assumed)' if clip.lens is None else ''
     errors = {}
     if clip.expected_error is not None:
         centimeters = [np.nanmean(clip.expected_error), *FADING]

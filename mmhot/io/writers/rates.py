@@ -21,7 +21,7 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
         fps (float | None): Frames per second; None returns the clip as it is.
 
     Returns:
-        Clip3D: The clip at this rate, without its cuts and its camera path.
+        Clip3D: The clip at this rate, without its cuts and its camera.
     """
     if fps is None or not len(clip):
         return clip
@@ -41,9 +41,7 @@ def at_rate(clip: Clip3D, fps: float | None) -> Clip3D:
         track = np.full(len(frames), clip.track[rows[0]])
         motions.append({'frame': frames.astype(np.int64), 'track': track, **motion})
     arrays = join_rows(motions)
-    return replace(
-        clip, **arrays, variable_time=None, fps=fps, camera_path=None, cuts=()
-    )
+    return replace(clip, **arrays, variable_time=None, fps=fps, camera=None, cuts=())
 
 
 def at_constant_rate(clip: Clip3D, fps: float | None = None) -> Clip3D:

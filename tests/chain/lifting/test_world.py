@@ -34,8 +34,8 @@ def test_true_poses_are_placed_within_centimeters(name):
     clip, root, lens = ground_truth(name)
     placed = place_people(clip, lens)
     assert np.linalg.norm(placed.root_3d - root, axis=-1).mean() < 0.015
-    assert (placed.focal_length, placed.focal_assumed) == (lens.focal[0], False)
-    assert placed.intrinsics == lens.parameters
+    assert placed.focal_length == lens.focal[0]
+    assert placed.lens.parameters == lens.parameters
 
 
 def test_only_people_have_legs_that_nobody_sees():
@@ -49,7 +49,7 @@ def test_only_people_have_legs_that_nobody_sees():
 
 def test_default_lens_is_marked_as_assumed():
     placed = place_people(rendered('walk'))
-    assert (placed.focal_length, placed.focal_assumed) == (0.87 * 1280, True)
+    assert (placed.focal_length, placed.lens) == (0.87 * 1280, None)
 
 
 def test_people_and_runs_of_frames_are_placed_independently():

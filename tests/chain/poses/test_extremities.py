@@ -1,5 +1,7 @@
 """Toes, heels, hands and noses: exact recovery, standing feet, exports."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from paths import DEMO
@@ -15,6 +17,7 @@ from mmhot.skeletons.joint_angles import unit_vectors
 from mmhot.skeletons.joints import convert_keypoints, get_skeleton
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
+from mmhot.structures.lens import Lens
 
 FOCAL, SIZE = 1200.0, (1280, 720)
 HALPE, BODY = get_skeleton('halpe-26'), get_skeleton('h36m-17')
@@ -83,8 +86,8 @@ def clips_of(joints: np.ndarray, feet: np.ndarray | None) -> tuple[Clip3D, Clip2
         keypoint_scores_3d=is_seen.astype(np.float32),
         scores=is_seen.astype(np.float32),
         root_3d=joints[:, 0].astype(np.float32),
-        focal_length=FOCAL,
     )
+    clip = replace(clip, lens=Lens.pinhole(FOCAL, clip.width, clip.height))
     return clip, seen
 
 

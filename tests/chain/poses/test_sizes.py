@@ -15,6 +15,7 @@ from mmhot.chain.outcome import describe_people
 from mmhot.chain.poses.sizes import ScalePeople
 from mmhot.geometry.rotations import rotation_matrices
 from mmhot.structures.clips_3d import BodyHeight, Clip3D, to_axes
+from mmhot.structures.lens import Camera
 
 FRAMES, TALL = 40, 1.65
 LEGS = 'left_knee', 'right_knee', 'left_foot', 'right_foot'
@@ -39,7 +40,8 @@ def lifted(*people, tilt=10.0, is_static=True, camera=1.6):
     keypoints, root = arrays
     clip = Clip3D.from_arrays(keypoints, 25.0, root_3d=root, axes='z-up')
     clip = to_axes(clip, 'camera')
-    return replace(clip, camera_path=static_path(FRAMES) if is_static else None), true
+    camera = Camera(static_path(FRAMES), None) if is_static else None
+    return replace(clip, camera=camera), true
 
 
 def between(clip, first=0, second=1):

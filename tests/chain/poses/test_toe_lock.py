@@ -19,6 +19,7 @@ from mmhot.chain.poses.extremities import AddJoints
 from mmhot.chain.poses.foot_lock import LockFeet
 from mmhot.chain.poses.toe_lock import hold_foot
 from mmhot.structures.clips_2d import Clip2D
+from mmhot.structures.lens import Lens
 from tools.analysis.motions import GroundTruth
 from tools.motion_quality import find_contacts, foot_slide
 
@@ -45,7 +46,7 @@ def walk():
         clip,
         keypoints_3d=(truth.poses + errors[:, :17]).astype(np.float32),
         root_3d=(truth.root + errors[:, 17]).astype(np.float32),
-        focal_length=float(focal),
+        lens=Lens.pinhole(float(focal), clip.width, clip.height),
         model='a lifter',
     )
     size = Clip2D('walk', 'h36m-17', [], clip.width, clip.height, clip.fps)

@@ -440,7 +440,7 @@ def test_distorted_pixels_are_restored():
     lifter = Lifter('nanohtnet', device='cpu')
     lifted = lift(lifter, clip, lens, path)
     np.testing.assert_allclose(lifted.keypoints_2d, seen, atol=0.1)
-    assert lifted.intrinsics == lens.parameters
+    assert lifted.lens == lens
 
 
 def test_path_is_saved_and_used_by_exports(tmp_path):
@@ -452,8 +452,8 @@ def test_path_is_saved_and_used_by_exports(tmp_path):
     for name in ('walk.npz', 'walk.json'):
         lifted.save(tmp_path / name)
         again = read_lifted(tmp_path / name)
-        np.testing.assert_array_equal(again.camera_path, path)
+        np.testing.assert_array_equal(again.camera.path, path)
         assert again.cuts == (20, 40)
         np.testing.assert_array_equal(again.keypoints_3d, lifted.keypoints_3d)
-    assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera_path is not None
+    assert read_lifted(tmp_path / 'walk.npz').take(slice(3)).camera is not None
     assert abs(LockFeet()(lifted).root_3d - lifted.root_3d).max() > 0.01
