@@ -206,18 +206,13 @@ def list_steps(*pipelines: Pipeline) -> list[str]:
         list[str]: Names, each once.
     """
     kinds = [kind for each in pipelines or (VIDEO, POSES) for kind in each.steps]
-    names = dict.fromkeys(kind.name for kind in kinds if kind.optional)
+    optional = [kind for kind in kinds if kind.optional]
+    names = dict.fromkeys(kind.goes_with or kind.name for kind in optional)
     return [*names, *(name for name in REGISTERED if name not in names)]
 
 
 def keypoint_steps() -> list[str]:
-    """List the names of the steps that act on files of 2D keypoints.
-
-    ``camera`` is not one of them: a step after the lift undoes it, and files are in
-    pixels of the video.
-    """
-    kinds: list[type[Step]] = [VIDEO.returning, *VIDEO.keypoints]
-    undone = {kind.name for kind in VIDEO.poses if kind not in PLACES}
-    own = [kind for kind in kinds if kind not in PLACES and kind.optional]
-    names = [kind.name for kind in own if kind.name not in undone]
+    """List the names of the steps whose result is in files of 2D keypoints."""
+    kinds: list[type[Step]] = [VIDEO.returning, *KEYPOINTS.keypoints]
+    names = [kind.name for kind in kinds if kind not in PLACES and kind.optional]
     return [*names, *(step.name for step in users(*PLACES[UserKeypoints]))]

@@ -64,7 +64,9 @@ class Plan:
         self._values = values
         self._report = report
         without = values.of(StepChoice).without
-        self.without = read_names('without', without, list_steps(pipeline))
+        names = read_names('without', without, list_steps(pipeline))
+        more = [kind.name for kind in pipeline.steps if kind.goes_with in names]
+        self.without = [*names, *more]
         self._animal = ''  # skeleton of a lifter that is not for people
         places = [place for kind in pipeline.kinds for place in PLACES.get(kind, ())]
         for step in users(*places):
@@ -97,8 +99,9 @@ class Plan:
         """Return whether a step runs; if it does not, its options are refused."""
         if step.of_people and self._animal:
             reason = f'is for people, not for {self._animal}'
-        elif step.optional and step.name in self.without:
-            reason = f'needs the step {step.name!r}, which is left out'
+        elif step.name in self.without:
+            name = step.goes_with or step.name
+            reason = f'needs the step {name!r}, which is left out'
         else:
             return True
         step.refuse(options_of(type(step)), reason)

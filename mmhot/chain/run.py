@@ -206,8 +206,7 @@ class Runner:
             with self.times.measure(step.part):
                 after = call(clip, known)
             if step.optional and not is_same(clip, after):
-                # A step may record more than its options, and two steps share the name
-                # 'camera': what the first one recorded stays.
+                # A step may record more than its options.
                 values = after.steps.get(step.name, step.option_values())
                 after = replace(after, steps={**after.steps, step.name: values})
             clip = after

@@ -31,7 +31,8 @@ class Step(Options):
     """A step of a pipeline; users derive from the classes that the module lists."""
 
     title = 'steps'
-    name: ClassVar[str]  # name in ``--without`` and ``clip.steps``
+    name: ClassVar[str]  # name in ``clip.steps``, and in ``--without``
+    goes_with: ClassVar[str] = ''  # name of the step with which it is left out
     part: ClassVar[str] = '3D'  # stage of the progress bar and of the table of times
     optional: ClassVar[bool] = True  # whether the step can be left out by name
     of_people: ClassVar[bool] = False  # whether the step is for people only

@@ -85,7 +85,7 @@ def test_keypoints(tmp_path, skater, two_people, people, options):
     source = skater if people == 1 else two_people
     clip = mmhot.lift(source, **options)
     assert len(set(clip.track.tolist())) == people
-    assert ('camera' in clip.steps) == options.get('static_camera', False)
+    assert ('camera_3d' in clip.steps) == options.get('static_camera', False)
 
     run('lift', source, tmp_path, options)
     for suffix in ('npz', 'json'):

@@ -43,7 +43,7 @@ def test_formats_are_written(file, tmp_path, capsys):
     rows = [line.split() for line in lines[title + 1 : title + 3]]
     assert [row[:4] for row in rows] == [[x, '0.0', '0.4', '20'] for x in '01']
     clip = read_lifted(tmp_path / 'out/sam.npz')
-    assert [*clip.steps] == ['smoothing', 'bones', 'camera', 'feet']
+    assert [*clip.steps] == ['smoothing', 'bones', 'camera_3d', 'feet']
     # our own file: nothing is asked of it, and nothing runs again
     again = [str(tmp_path / 'out/sam.npz'), '--out-dir', str(tmp_path / 'again')]
     assert main(['refine', *again, '--formats', 'npz']) == 0

@@ -82,9 +82,9 @@ def test_names_and_gaps_of_images_are_read_back(tmp_path):
 
 def test_feet_and_camera_are_fitted_again(tmp_path):
     clip = mmhot.lift(SKATER, static_camera=True)
-    assert {'camera', 'feet'} <= set(clip.steps)
+    assert {'camera_3d', 'feet'} <= set(clip.steps)
     file, _ = written(clip, tmp_path / 'clip.coco.json')
-    assert 'camera' not in mmhot.lift(file).steps
+    assert 'camera_3d' not in mmhot.lift(file).steps
     again = mmhot.lift(file, static_camera=True)
     assert set(again.steps) == set(clip.steps)
     np.testing.assert_allclose(again.places(), clip.places(), atol=2e-3)

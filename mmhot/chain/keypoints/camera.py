@@ -1,4 +1,4 @@
-"""Step ``camera`` before the lift: map keypoints to the image of a static camera."""
+"""Step ``camera``: map keypoints to the image of a static camera."""
 
 import logging
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Step ``corrections``: corrections of people and joints that a user made by hand.
+"""Steps ``corrections`` and ``joint_corrections``: what a user corrected by hand.
 
 A file of corrections is a JSON list, which the viewer writes and people can edit::
 
@@ -244,9 +244,10 @@ class CorrectPeople(CorrectionsOption, KeypointStep):
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectJoints(CorrectionsOption, KeypointStep):
-    """Step ``corrections``, after ``sides``: exchange left and right, remove joints."""
+    """Step ``joint_corrections``, after ``sides``: exchange sides, remove joints."""
 
-    name = 'corrections'
+    name = 'joint_corrections'
+    goes_with = 'corrections'
 
     def __call__(self, clip: Clip2D) -> Clip2D:
         """Change the keypoints of the people who were chosen."""

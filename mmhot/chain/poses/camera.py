@@ -1,4 +1,4 @@
-"""Step ``camera`` after the lift: map back to the video, or state a static camera."""
+"""Step ``camera_3d``: map back to the video, or state a static camera."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -17,10 +17,12 @@ from mmhot.structures.lens import Camera, ideal_pixels
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreCamera(LiftedStep):
-    """Step ``camera``: map 2D keypoints back to pixels of the video."""
+    """Step ``camera_3d``: map 2D keypoints back to pixels of the video."""
 
-    name = 'camera'
+    name = 'camera_3d'
+    goes_with = 'camera'
     part = 'camera'
+    optional = False
 
     def __call__(self, clip: Clip3D, lifted: Lifted) -> Clip3D:
         """Undo :class:`mmhot.chain.keypoints.camera.StabilizeCamera`.
@@ -56,9 +58,10 @@ class RestoreCamera(LiftedStep):
 
 @dataclass(frozen=True, kw_only=True)
 class HoldCamera(PoseStep):
-    """Step ``camera`` for keypoints and poses without their video."""
+    """Step ``camera_3d`` for keypoints and poses without their video."""
 
-    name = 'camera'
+    name = 'camera_3d'
+    goes_with = 'camera'
 
     static_camera: Annotated[
         bool,

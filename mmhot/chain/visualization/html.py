@@ -183,7 +183,9 @@ def _content(clip: Clip3D) -> dict:
         'mannequin': _mannequin(motions[0], clip),
         'facts': _facts(clip),
         # Corrections by hand that the clip shows already
-        'corrections': clip.steps.get('corrections', {}).get('corrections', []),
+        'corrections': next(
+            (x['corrections'] for x in clip.steps.values() if 'corrections' in x), []
+        ),
     }
 
 

@@ -124,7 +124,7 @@ def test_legs_that_sides_crossed_are_as_they_were():
     right = mmhot.lift(crossed, without='sides', corrections=[fix])
     np.testing.assert_array_equal(right.keypoints_3d, plain.keypoints_3d)
     np.testing.assert_array_equal(right.root_3d, plain.root_3d)
-    assert right.steps['corrections'] == {'corrections': (fix,)}
+    assert right.steps['joint_corrections'] == {'corrections': (fix,)}
     # With `sides`, exactly the frames of the correction differ in 2D.
     for source in (clip, crossed):
         before = mmhot.lift(source).keypoints_2d

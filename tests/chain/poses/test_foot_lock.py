@@ -177,8 +177,8 @@ def test_exports_of_static_cameras_have_locked_feet(tmp_path):
     clip.save(paths[0], static_camera=True)
     clip.save(paths[1], static_camera=True, without=['feet'])
     locked, lifted = map(read_lifted, paths)
-    assert [*locked.steps] == ['camera', 'feet']
-    assert [*lifted.steps] == ['camera']
+    assert [*locked.steps] == ['camera_3d', 'feet']
+    assert [*lifted.steps] == ['camera_3d']
     np.testing.assert_allclose(lifted.keypoints_3d, clip.keypoints_3d, atol=0)
     assert slide(locked, truth) < slide(lifted, truth) / 3
     with pytest.raises(ValueError, match="without='feet' comes too late"):

@@ -172,7 +172,7 @@ def test_a_few_positions_astray_are_no_noise_of_all(fps):
 
 def test_nothing_runs_twice(tmp_path):
     clip = mmhot.refine(given_clip(), static_camera=True)
-    assert [*clip.steps] == ['smoothing', 'bones', 'camera', 'feet']
+    assert [*clip.steps] == ['smoothing', 'bones', 'camera_3d', 'feet']
     clip.save(tmp_path / 'a.npz')
     again = mmhot.refine(tmp_path / 'a.npz')
     np.testing.assert_allclose(again.places(), clip.places(), atol=1e-6)
