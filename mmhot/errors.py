@@ -34,6 +34,11 @@ _MMPOSE_PACKAGES = ('torch', 'mmengine', 'mmpose', 'mmdet', 'mmcv')
 _IN_WORKER = re.compile(r'Caught \w+ in DataLoader worker.*^[\w.]+: (.*)', re.S | re.M)
 _NO_MEMORY = 'this needs more memory than there is; a smaller batch needs less'
 _NO_IMAGE = '{}: missing, or cannot be read as an image'
+_REFUSED = (
+    'checkpoint refused: it holds {}, and only tensors, NumPy arrays and plain '
+    'containers are loaded, because other pickled objects can run any code'
+)
+DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
 # Faults of the input or the machine that other packages describe only in words: class
 # of the error, pattern of its words, and our explanation, where {} is the group of the
 # pattern. The table is here and not with the commands because results of many clips and
@@ -50,14 +55,15 @@ _EXPLANATIONS = (
     (AssertionError, r'(?s)(.*not exist.*)', '{}'),  # MMPose: files of datasets
     (ImportError, r'(?s)(.*"pip .*)', '{}'),  # MMEngine: what a config names, as wandb
     (KeyError, r'(\w+ is already registered in .*[^\'"])', '{}: choose another name'),
+    (UnpicklingError, r'GLOBAL (\S+)', _REFUSED),
+    (UnpicklingError, '', DAMAGED_CHECKPOINT),
 )
 # Errors that files with unexpected types or depths raise; RuntimeError is h5py's
 _UNEXPECTED = (
     *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
     *(TypeError, csv.Error),
 )
-_TRACEBACK = 'MMHOT_DEBUG=1 shows the traceback'
-DAMAGED_CHECKPOINT = 'not a checkpoint, or a damaged one: torch.load cannot read it'
+TRACEBACK = 'MMHOT_DEBUG=1 shows the traceback'
 
 
 class ArgumentError(ValueError):
@@ -382,24 +388,6 @@ def hint_at_names(given: str, known: Iterable[str]) -> str:
     return did_you_mean(given, names) or f' (known: {first or "none"})'
 
 
-def explain_refusal(error: Exception) -> str:
-    """Explain in one line why ``torch.load`` refused a file.
-
-    Args:
-        error (Exception): Error that it raised.
-
-    Returns:
-        str: The end of a sentence that begins with the file.
-    """
-    name = re.search(r'GLOBAL (\S+)', str(error))
-    if name:
-        return (
-            f'refused: it holds {name[1]}, and only tensors, NumPy arrays and plain '
-            'containers are loaded, because other pickled objects can run any code'
-        )
-    return DAMAGED_CHECKPOINT
-
-
 def pip(action: str, *arguments: str) -> str:
     """Compose a shell command of pip for this Python, or of uv if it has no pip.
 
@@ -469,62 +457,36 @@ def is_debugging() -> bool:
     return os.environ.get('MMHOT_DEBUG') == '1'
 
 
-def _reason(error: Exception) -> str | None:
-    """Explain an error of the input or the machine; return None for a bug of mmhot."""
+def explain(error: Exception) -> str | None:
+    """Describe an error of the input or the machine in one line.
+
+    Args:
+        error (Exception): The error.
+
+    Returns:
+        str | None: Its cause, if it is known, or else its text; None for a bug of
+        mmhot.
+    """
     text = str(error) or type(error).__name__
     if worker := _IN_WORKER.search(text):
         text = worker[1]
-    for kind, words, meaning in _EXPLANATIONS:
-        if isinstance(error, kind) and (said := re.search(words, text)):
-            return meaning.format(*said.groups())
-    if isinstance(error, ModuleNotFoundError) and error.name in _MMPOSE_PACKAGES:
-        return f'this needs {error.name}: {install_extra("mmpose")}'
     # A package that was compiled for another NumPy raises ValueError and other errors.
     places = (frame.f_code.co_name for frame, _ in walk_tb(error.__traceback__))
-    if isinstance(error, ImportError) or '<module>' in places:
-        return (
-            f'{text}: run `mmhot doctor`, which names what is missing or broken, and '
-            'how to repair it'
+    for kind, words, meaning in _EXPLANATIONS:
+        if isinstance(error, kind) and (said := re.search(words, text)):
+            return one_line(meaning.format(*said.groups()))
+    if isinstance(error, ModuleNotFoundError) and error.name in _MMPOSE_PACKAGES:
+        text = f'this needs {error.name}: {install_extra("mmpose")}'
+    elif isinstance(error, ImportError) or '<module>' in places:
+        text += (
+            ': run `mmhot doctor`, which names what is missing or broken, and how to '
+            'repair it'
         )
-    if isinstance(error, UnpicklingError):
-        return f'checkpoint {explain_refusal(error)}'
-    if isinstance(error, OSError) and error.strerror:
+    elif isinstance(error, OSError) and error.strerror:
         file = '' if error.filename is None else f'{escape(error.filename)}: '
-        return f'{file}{error.strerror}'
-    return text if isinstance(error, ValueError | OSError) else None
-
-
-def is_user_error(error: Exception) -> bool:
-    """Return whether the input or the machine caused an error, not a bug of mmhot."""
-    return _reason(error) is not None
-
-
-def explain(error: Exception) -> str:
-    """Describe an exception in one line, for users.
-
-    Args:
-        error (Exception): The error.
-
-    Returns:
-        str: Its cause, if it is known, or else its text.
-    """
-    return one_line(_reason(error) or str(error) or type(error).__name__)
-
-
-def explain_any(error: Exception) -> ArgumentError | str:
-    """Describe an exception in one line; bugs of mmhot begin with their type.
-
-    Args:
-        error (Exception): The error.
-
-    Returns:
-        ArgumentError | str: The description; an ``ArgumentError`` is returned as it is,
-        so that the command line can name its flags.
-    """
-    if isinstance(error, ArgumentError):
-        return error
-    text = explain(error)
-    if is_user_error(error):
-        is_of_step = any(isinstance(x, StepError) for x in (error, error.__cause__))
-        return f'{text} ({_TRACEBACK})' if is_of_step else text
-    return f'{type(error).__name__}: {text} ({_TRACEBACK})'
+        text = f'{file}{error.strerror}'
+    elif any(isinstance(x, StepError) for x in (error, error.__cause__)):
+        text = f'{text} ({TRACEBACK})'
+    elif not isinstance(error, ValueError | OSError):
+        return None
+    return one_line(text)

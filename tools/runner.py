@@ -28,7 +28,7 @@ from mmhot.engine.hooks import (
 )
 from mmhot.engine.report import ReportHook
 from mmhot.engine.start import StartHook
-from mmhot.errors import did_you_mean, hint_at_names, is_user_error
+from mmhot.errors import did_you_mean, explain, hint_at_names
 from mmhot.io.pickles import safe_load
 from mmhot.weights.checkpoint_configs import arguments_of
 from mmhot.weights.hub import is_remote, local_file
@@ -313,7 +313,7 @@ def naming_config(config: Config) -> Iterator:
         codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
         is_hook = Path(codes[-1].co_filename).parts[-3:-1] == ('mmengine', 'hooks')
         runs = any(x.co_name == 'run' and x.co_filename == _LOOPS for x in codes)
-        if (runs and not is_hook) or is_user_error(error):
+        if (runs and not is_hook) or explain(error):
             raise
         text = str(error)
         hint = ''

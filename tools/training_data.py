@@ -57,7 +57,7 @@ def import_modules_of(config: Config) -> None:
     try:
         import_modules_from_strings(**config.get('custom_imports', dict(imports=[])))
     except KeyError as error:
-        raise ValueError(f'{config.filename}: {explain(error)}') from error
+        raise ValueError(f'{config.filename}: {explain(error) or error}') from error
     except (AttributeError, ImportError, TypeError) as error:
         raise ValueError(f'{config.filename}: {error}') from error
 

@@ -19,11 +19,11 @@ from mmhot.chain.options import (
     PoseFileOptions,
     RateOption,
 )
-from mmhot.chain.outcome import Outcome, processing
+from mmhot.chain.outcome import Outcome, describe_error, processing
 from mmhot.chain.plan import LiftPlan, PosePlan, VideoPlan
 from mmhot.chain.run import Runner, Stage, StageTimes
 from mmhot.chain.write import result_files
-from mmhot.errors import ArgumentError, explain_any, is_debugging, refuse_lists_of_paths
+from mmhot.errors import ArgumentError, is_debugging, refuse_lists_of_paths
 from mmhot.io.readers.keypoints import has_keypoints, read_keypoints
 from mmhot.io.readers.poses import read_poses
 from mmhot.io.results import results_folder
@@ -328,7 +328,7 @@ def _process(
         except (OSError, ValueError) as error:
             if len(paths) == 1 or is_debugging():
                 raise
-            yield Outcome(path.name, error=explain_any(error))
+            yield Outcome(path.name, error=describe_error(error))
             continue
         clips.append(clip)
         people = [track for track in clip.track_ids if track >= 0]

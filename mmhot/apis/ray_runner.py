@@ -179,7 +179,8 @@ def collect_outcomes(
         try:
             outcome, lines = pool.get_next_unordered()
         except ray.exceptions.RayError as error:
-            reason = explain(getattr(error, 'cause', None) or error)
+            cause = getattr(error, 'cause', None) or error
+            reason = explain(cause) or str(cause)
             continue
         _repeat(lines, say)
         del waiting[outcome.name]

@@ -14,7 +14,14 @@ from mmhot.chain.options import OutputOptions
 from mmhot.chain.pose2d.footage import Footage
 from mmhot.chain.run import StageTimes
 from mmhot.chain.write import export
-from mmhot.errors import ArgumentError, align, explain_any, is_debugging
+from mmhot.errors import (
+    TRACEBACK,
+    ArgumentError,
+    align,
+    explain,
+    is_debugging,
+    one_line,
+)
 from mmhot.options import Values
 from mmhot.progress import Line, Report
 from mmhot.structures.clips_3d import Clip3D
@@ -81,7 +88,7 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
     except Exception as error:
         if is_debugging():
             raise
-        outcome.error = explain_any(error)
+        outcome.error = describe_error(error)
     if not (outcome.error or outcome.skipped):
         removed = [x for x in _results(outcome.name, options) if x not in outcome.files]
         for file in removed:
@@ -89,6 +96,14 @@ def processing(outcome: Outcome, options: OutputOptions, report: Report) -> Iter
         if removed:
             names = ', '.join(file.name for file in removed)
             report.say(f'{outcome.name}: {names} of an earlier run removed')
+
+
+def describe_error(error: Exception) -> ArgumentError | str:
+    """Describe an error in one line; bugs of mmhot begin with their type."""
+    if isinstance(error, ArgumentError):
+        return error  # the command line names its flags
+    bug = f'{type(error).__name__}: {one_line(error)} ({TRACEBACK})'
+    return explain(error) or bug
 
 
 def _results(name: str, options: OutputOptions) -> list[Path]:

@@ -22,7 +22,6 @@ from mmhot.errors import (
     escape,
     explain,
     is_debugging,
-    is_user_error,
     one_line,
 )
 from mmhot.io.results import check_targets
@@ -74,7 +73,7 @@ def run_safely(
         complain('interrupted')
         return 130
     except Exception as error:
-        if is_debugging() or not is_user_error(error):
+        if is_debugging() or not explain(error):
             raise
         complain(error, 'error: ')
         return 2
@@ -188,7 +187,7 @@ def complain_as(
     def complain(error: Exception | str, before: str = '') -> None:
         if isinstance(error, ArgumentError):
             error = error.named(flags)
-        text = explain(error) if isinstance(error, Exception) else error
+        text = isinstance(error, Exception) and explain(error) or error
         print_line(f'{prog}: {one_line(f"{before}{text}")}', sys.stderr)
 
     return complain
@@ -298,4 +297,4 @@ class OneLineParser(argparse.ArgumentParser):
         try:
             check_targets(written, [x for x in read if isinstance(x, str | Path)])
         except (OSError, ValueError) as error:
-            self.error(explain(error))
+            self.error(str(explain(error)))

@@ -18,7 +18,7 @@ import numpy as np
 from mmhot.compat import shims
 from mmhot.errors import (
     DAMAGED_CHECKPOINT,
-    explain_refusal,
+    explain,
     ignored_warnings,
     naming,
     one_line,
@@ -233,7 +233,7 @@ def safe_load(path: str | Path, map_location: Any = 'cpu') -> Any:
             content = _load_tensors(path, map_location)
             if _holds_tensors(content):
                 return content
-            raise ValueError(f'{path}: {explain_refusal(error)}') from error
+            raise ValueError(f'{path}: {explain(error)}') from error
         except Exception as error:
             if isinstance(error, OSError) and error.filename is not None:
                 raise

@@ -15,7 +15,7 @@ import mmpose.registry
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-from mmhot.errors import explain, is_user_error
+from mmhot.errors import explain
 from mmhot.weights.names import find_config
 
 
@@ -52,9 +52,8 @@ def read_config_file(
         config.default_scope = config.get('default_scope') or scope
         return config
     except (Exception, SystemExit) as error:  # a config is a program
-        reason = f'{type(error).__name__}: {error}'
-        if isinstance(error, KeyError) and is_user_error(error):
-            reason = explain(error)
+        known = explain(error) if isinstance(error, KeyError) else None
+        reason = known or f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is not a usable config: {reason}') from error
 
 

@@ -28,7 +28,7 @@ from mmhot.chain.lifting.lifter import Lifter
 from mmhot.chain.pose2d import pose_source
 from mmhot.chain.worker import ClipWorker
 from mmhot.cli.dispatch import main
-from mmhot.errors import StepError, explain_any
+from mmhot.errors import StepError, explain
 from mmhot.io.readers import files
 from mmhot.options import Option, Options, Values, options_of
 from mmhot.structures.clips_2d import check_clip
@@ -208,7 +208,7 @@ def test_errors_arrive_with_the_name_of_the_step(fault, kind, skater, lifted, li
         with pytest.raises(StepError, match=f"^the step 'mine': .*{fault}") as caught:
             run()
         assert caught.value.__cause__ is not None
-        line = str(explain_any(caught.value))
+        line = explain(caught.value)
         assert '\n' not in line
         assert line.endswith('(MMHOT_DEBUG=1 shows the traceback)')
 
