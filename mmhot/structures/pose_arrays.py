@@ -24,7 +24,7 @@ import logging
 import numpy as np
 import scipy  # its modules are loaded at first use
 
-from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.errors import ArgumentError, ignored_warnings, list_people
 from mmhot.geometry.keypoint_arrays import bone_lengths
 from mmhot.skeletons.joints import Skeleton, convert_keypoints, get_skeleton
 from mmhot.structures.conventions import bend_of_knees, up_axes
@@ -36,7 +36,7 @@ LEFT_HANDED = '-left'
 GIVEN_AXES = ('camera', 'z-up', 'y-up', 'world', 'z-up-left', 'y-up-left')
 """Axes of poses of other tools, see :meth:`mmhot.Clip3D.from_arrays`."""
 _BODY = get_skeleton('h36m-17')
-_PELVIS, *_FEET = _BODY.indices(['root', 'left_foot', 'right_foot'])
+_PELVIS = _BODY.index('root')
 _STATURE = 1.7  # meters; body height of a person with the following bones
 _LENGTHS = {
     ('root', 'thorax'): 0.52,
@@ -68,11 +68,6 @@ _MIN_DEPTH = 0.5
 # Meters; smallest and largest distance of people from the origin in the unit that is
 # chosen for their translations.
 _PLACED = (1.0, 100.0)
-_STEP_FRAMES = 3  # frames over which steps are compared with the path of the pelvis
-# Remaining motion of standing feet with another unit of translations, as a share of
-# their motion around the pelvis, and of what remains with the unit that was read. If it
-# is less, a line asks. Higher values ask more often.
-_MAX_REMAINING = 0.5
 _UP = {'camera': 'y down', 'y-up': 'y up'}  # directions of axes; z up in others
 # Column that is negated to make left-handed axes right-handed; x in other axes.
 _MIRRORED = {'camera': 2, 'y-up': 2}
@@ -169,9 +164,9 @@ class _GivenPoses:
             height = np.median((statures / self.units_per_meter)[person])
             if not _USUAL[0] <= height <= _USUAL[1]:
                 self._warn(
-                    '%s: %s are %s m high; {height} sets the scale',
+                    '%s: bones of %s show a height of %.2f m; {height} sets the scale',
                     self._people(person),
-                    _digits(height),
+                    height,
                 )
         self.points = self.points / self.units_per_meter[:, None, None]
         self.body = self.body / self.units_per_meter[:, None, None]
@@ -197,7 +192,6 @@ class _GivenPoses:
         rows = self._rows
         nothing = np.zeros(self.pelvis.shape)
         shifts = nothing if rows.root_3d is None else rows.root_3d
-        feet = self.body[:, _FEET] - self.pelvis[:, None]
         self.roots = np.full(shifts.shape, np.nan)
         for track, usual in {
             *zip(rows.track.tolist(), self.units_per_meter.tolist(), strict=True)
@@ -211,15 +205,6 @@ class _GivenPoses:
                     _UNITS[unit],
                 )
             self.roots[person] = self.pelvis[person] + shifts[person] / unit
-            fits = _unit_of_steps(shifts[person], feet[person], unit)
-            if fits != unit:
-                self._warn(
-                    '%s: steps of %s are as long as if translations are %s, not %s: '
-                    'convert them to the unit of the joints',
-                    self._people(person),
-                    _UNITS[fits],
-                    _UNITS[unit],
-                )
 
     @ignored_warnings()  # NumPy warns of people without joints
     def _depths(self, axes: str | None) -> np.ndarray:
@@ -323,15 +308,10 @@ class _GivenPoses:
         rows = self._rows
         tracks = np.unique(rows.track[chosen])
         is_theirs = np.isin(rows.track, tracks)
-        who = 'people' if is_theirs.all() else f'people {", ".join(map(str, tracks))}'
+        who = 'people' if is_theirs.all() else list_people(tracks.tolist())
         frames = rows.frame[chosen]
         is_part = chosen.sum() < is_theirs.sum()
-        return f'{who} of frames {frames.min()} to {frames.max()}' if is_part else who
-
-
-def _digits(value: float) -> str:
-    """Format a number with three significant digits."""
-    return np.format_float_positional(value, 3, fractional=False, trim='-')
+        return f'{who} in frames {frames.min()} to {frames.max()}' if is_part else who
 
 
 @ignored_warnings()  # NumPy warns of people without translations
@@ -361,36 +341,3 @@ def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, usual: int) -> int:
     if distance and not _CENTERED <= distance / usual <= most:
         return next((x for x in units[1:] if least <= distance / x <= most), usual)
     return usual
-
-
-def _unit_of_steps(shifts: np.ndarray, feet: np.ndarray, unit: int) -> int:
-    """Return the unit of translations in which standing feet stay in place.
-
-    Relative to the pelvis, a standing foot moves backwards as far as the pelvis moves
-    forwards. With the right unit, the sum of both motions is zero.
-
-    Args:
-        shifts (np.ndarray): Translations of a person, (T, 3).
-        feet (np.ndarray): Feet relative to the pelvis, meters, (T, 2, 3).
-        unit (int): Number of the translations' units in a meter, which is kept if none
-            fits much better.
-
-    Returns:
-        int: Number of the translations' units in a meter.
-    """
-    path, steps = (x[_STEP_FRAMES:] - x[:-_STEP_FRAMES] for x in (shifts, feet))
-    is_known = np.isfinite(path).all(-1) & np.isfinite(steps).all((1, 2))
-    if not is_known.any():
-        return unit
-    path = path[is_known, None]
-    steps = steps[is_known]
-    units = unit, *_UNITS
-    remaining = np.stack([np.linalg.norm(steps + path / x, axis=-1) for x in units])
-    best = np.median(remaining.min(2), axis=1).argmin()
-    # In each frame, the foot that moves less with the best unit stands.
-    standing = np.arange(len(steps)), remaining[best].argmin(1)
-    before, around_pelvis, after = (
-        np.median(x[standing])
-        for x in (remaining[0], np.linalg.norm(steps, axis=-1), remaining[best])
-    )
-    return units[best] if after < _MAX_REMAINING * min(before, around_pelvis) else unit
