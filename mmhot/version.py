@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
-__version__ = '0.2.0'
+__version__ = '0.3.0'
 
 
 @cache
