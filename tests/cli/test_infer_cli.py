@@ -104,7 +104,7 @@ def test_warnings_are_printed_as_they_are(infer_it, tmp_path, capfd):
     assert infer_it(path.parent) == 0
     line = capfd.readouterr().err.splitlines()[0]
     assert line.startswith(f'mmhot infer: {path.parent}: its numbered images are')
-    assert 'another rate as fps, or use' in line
+    assert '; --fps states another rate' in line
 
 
 @pytest.fixture

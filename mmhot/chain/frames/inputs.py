@@ -16,7 +16,7 @@ from mmhot.chain.frames.decoding import VIDEO_SUFFIXES, Address
 from mmhot.chain.frames.files import ImageSequence, VideoFile
 from mmhot.chain.frames.sources import DEFAULT_FPS, FrameSource
 from mmhot.chain.frames.streams import is_webcam
-from mmhot.errors import escape
+from mmhot.errors import ArgumentError, escape
 from mmhot.io.images import image_size, is_image
 from mmhot.io.readers.frame_numbers import (
     name_form,
@@ -196,11 +196,13 @@ def _find_sequence(
         )
     if is_assumed:
         _LOGGER.warning(
-            '%s: its numbered images are taken for a video of %g frames per '
-            "second; give another rate as fps, or use '%s/*' for separate images",
-            label,
-            DEFAULT_FPS,
-            folder,
+            ArgumentError(
+                '%s: its numbered images are taken for a video of %g frames per '
+                "second; {fps} states another rate, and '%s/*' reads separate images",
+                label,
+                DEFAULT_FPS,
+                folder,
+            )
         )
     elif not is_numbered and len(frames) > 1:
         _LOGGER.warning(

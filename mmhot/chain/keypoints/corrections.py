@@ -16,10 +16,10 @@ all corrections of people.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeGuard
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from mmhot.chain.keypoints.side_swaps import (
 from mmhot.chain.step import KeypointStep
 from mmhot.errors import ArgumentError, did_you_mean, escape, naming
 from mmhot.geometry.outliers import list_spans
-from mmhot.io.arrays import read_limited
+from mmhot.io.arrays import load_json
 from mmhot.options import Option, Options
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.clips_2d import Clip2D, join_tracks
@@ -148,23 +148,22 @@ def read_corrections(
     if isinstance(value, str | Path):
         path = Path(value)
         with naming(path):
-            text = read_limited(path, _MAX_FILE).decode('utf-8-sig')
-            return _parse(text, escape(path))
+            items = load_json(path, _MAX_FILE)
+            return _parse(items, path.read_text('utf-8-sig'), escape(path))
     if not _are_objects(value):
         raise ArgumentError('{corrections} must be a file or dicts, got %r', value)
     return tuple(Correction(x, f'corrections[{i}]') for i, x in enumerate(value))
 
 
-def _are_objects(value: object) -> bool:
+def _are_objects(value: object) -> TypeGuard[Sequence[Mapping[str, object]]]:
     """Return whether a value is a list of objects in JSON, or of dicts."""
     return isinstance(value, list | tuple) and all(
         isinstance(each, Mapping) for each in value
     )
 
 
-def _parse(text: str, name: str) -> tuple[Correction, ...]:
-    """Read a file's text, in which the first line is 1."""
-    items = json.loads(text)
+def _parse(items: object, text: str, name: str) -> tuple[Correction, ...]:
+    """Read the items of a file, and find their lines in its text."""
     if not _are_objects(items):
         raise ValueError('must be a list of corrections: [{"person": ...}, ...]')
     found = []
