@@ -56,10 +56,6 @@ class LockFeet(PoseStep):
         '(default: feet of people who walk in place are not held)',
         Option(low=0, metavar='M/S'),
     ] = None
-    # m; poses of other tools with less noise are exact, and their feet are not held.
-    # CMU's motions have up to .0017 at 25 to 240 frames/s, and .0025 with noise of .002
-    # along each axis. Higher values hold fewer feet.
-    min_noise: float = 0.002
     # Errors of root and ankle of other tools' poses, as shares of the noise that the
     # filter removes. What it leaves in the root is slow, and feet do not show it: .01
     # to .05 keep the root, .2 makes motions worse by up to 0.6 mm. Ankles gain with .2
@@ -205,7 +201,7 @@ class LockFeet(PoseStep):
         if clip.model:
             return self
         noise = noise_of(clip)
-        if noise < self.min_noise:
+        if not noise:
             _LOGGER.info('%s: poses have no noise, so feet are not held', clip.name)
             return None
         both = noise, noise

@@ -53,8 +53,12 @@ class FilterSettings:
     # Fourth difference of a position, relative to the 80th percentile over frames;
     # larger ones are errors, not noise. Higher values take more errors for noise.
     max_difference: float = 6.0
-    # Noise of a joint, relative to the median of all joints; the rest is motion. Higher
-    # values smooth single joints more.
+    # m; median distance of a joint from its spline; joints with less are exact and stay.
+    # In 30 exact motions of CMU it is below .0016 for 99 % of the joints; with white
+    # noise of .001 along each axis it is .0014 in the median, with .002 it is .0028.
+    min_noise: float = 0.002
+    # Noise of a joint, relative to the median of all joints, or to ``min_noise`` if most
+    # are exact; the rest is motion. Higher values smooth single joints more.
     max_noise: float = 4.0
 
 
@@ -150,7 +154,9 @@ def spline(
     is_known = trusted == 1
     is_known |= ~is_known.any(0)
     noise = np.nanmedian(np.where(is_known, distance, np.nan), axis=0)
-    noise = np.minimum(noise, settings.max_noise * np.median(noise))
+    usual = max(np.median(noise), settings.min_noise)
+    noise[noise < settings.min_noise] = 0
+    noise = np.minimum(noise, settings.max_noise * usual)
     share = np.minimum(settings.max_distance * noise / distance.clip(1e-9), 1)
     kept = flat + moved * share[..., None]
     is_filled = (weights < 1) & (weights == 1).any(0)

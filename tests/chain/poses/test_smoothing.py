@@ -100,6 +100,20 @@ def test_filters_use_the_times_of_frames(method):
     assert np.abs(smooth(moving + noise) - moving).mean() < 0.8 * np.abs(noise).mean()
 
 
+def test_exact_joints_stay_and_a_noisy_forearm_is_smoothed():
+    true = joints_of(JUMP, 150)
+    noisy = true.copy()
+    forearm = H36M.indices(['left_elbow', 'left_wrist'])
+    noisy[:, forearm] += np.random.default_rng(0).normal(0, 0.02, (150, 2, 3))
+    for given in (true, noisy):
+        clip = mmhot.Clip3D.from_arrays(given, FPS, axes='world')
+        smooth = SmoothGivenPoses().smooth(clip).places()
+        others = np.delete(np.arange(17), forearm)
+        np.testing.assert_allclose(smooth[:, others], true[:, others], atol=1e-6)
+    errors = np.linalg.norm([smooth - true, noisy - true], axis=-1)[:, :, forearm]
+    assert errors[0].mean() < 0.6 * errors[1].mean()
+
+
 def test_interpolated_positions_hardly_count():
     """A foot is carried on through gaps; a wrist that is never seen counts as usual."""
     true = joints_of(KICK, 150).astype(np.float64)
