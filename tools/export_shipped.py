@@ -25,7 +25,7 @@ from mmhot.deploy.onnx_graphs import trace_graph
 from mmhot.io.atomic import replacing
 from mmhot.weights.hub import META_FILE
 from mmhot.weights.index import DEFAULT_LIFTER, shipped_weights
-from mmhot.weights.names import graph_with_keep
+from mmhot.weights.names import pruned_graph
 
 WEIGHTS_KEY = 'weights_sha256'
 """Metadata of a graph: digest of the file of its tensors."""
@@ -50,13 +50,15 @@ def main(args: argparse.Namespace) -> None:
         weights = shipped[name]
         graph = weights.with_suffix('.onnx')
         files = {graph: open_exportable(f'mmhot://{name}')}
-        settings = {
-            _GTPT: {speed.keep_rates for speed in SPEEDS.values()},
-            DEFAULT_LIFTER: {speed.keep and (speed.keep,) for speed in SPEEDS.values()},
-        }
-        for keep in settings.get(name, {None}) - {None}:
-            path = graph_with_keep(graph, keep)
-            files[path] = open_exportable(f'mmhot://{name}', keep=keep)
+        for speed in SPEEDS.values():
+            keep = speed.keep_rates
+            depth = speed.pruner_depth
+            if name == _GTPT and keep is not None:
+                path = pruned_graph(graph, 'keep', keep)
+                files[path] = open_exportable(f'mmhot://{name}', keep=keep)
+            if name == DEFAULT_LIFTER and depth is not None:
+                path = pruned_graph(graph, 'depth', [depth])
+                files[path] = open_exportable(f'mmhot://{name}', depth=depth)
         for path, opened in files.items():
             program = trace_graph(opened.graph, opened.real[:3], optimize=False)
             metadata = {META_FILE: json.dumps(opened.meta)}

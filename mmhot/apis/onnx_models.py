@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def open_exportable(
     checkpoint: str | None = None,
     keep: Numbers = None,
     inputs: str | None = None,
+    depth: int | None = None,
 ) -> Exportable:
     """Load a lifter, 2D model or detector by name, with its description and inputs.
 
@@ -65,6 +67,8 @@ def open_exportable(
             keep rates of a GTPT. Defaults to the trained ones.
         inputs (str, optional): Path of real inputs for the comparison. Defaults to a
             demo file.
+        depth (int, optional): Layer before which a lifter prunes. Defaults to the
+            trained one.
 
     Returns:
         Exportable: The model.
@@ -79,7 +83,7 @@ def open_exportable(
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        opened = _open_lifter
+        opened = partial(_open_lifter, depth=depth)
     elif kind == 'TopdownPoseEstimator':
         opened = _open_pose_model
     elif 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
@@ -93,13 +97,17 @@ def open_exportable(
 
 
 def _open_lifter(
-    model: str, checkpoint: str | None, keep: Numbers, inputs: str | None
+    model: str,
+    checkpoint: str | None,
+    keep: Numbers,
+    inputs: str | None,
+    depth: int | None,
 ) -> Exportable:
     """Load a lifter; ``keep`` are frames of its pruners."""
     frames = None
     if keep is not None:
         frames = whole_numbers('keep of a lifter', np.asarray(keep)).tolist()
-    network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames)
+    network = TorchNetwork(resolve(model, LIFTER, checkpoint), 'cpu', frames, depth)
     lifter = Lifter(network)
     if inputs is None and not lifter.is_person:
         raise ArgumentError(

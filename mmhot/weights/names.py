@@ -137,34 +137,25 @@ class Model(NamedTuple):
         """Whether the model is an ONNX file alone."""
         return self.graph is not None and not self.weights
 
-    def pruned(self, keep: Sequence[float] | None) -> Path | None:
-        """Return the shipped ONNX file for these keep rates or kept frames, or None.
 
-        See :func:`graph_with_keep`.
-        """
-        if not keep or self.graph is None:
-            return None
-        path = graph_with_keep(self.graph, keep)
-        return path if path.is_file() else None
-
-
-def graph_with_keep(graph: Path, keep: Sequence[float]) -> Path:
-    """Return the path of a shipped ONNX file for other keep rates or kept frames.
+def pruned_graph(graph: Path, setting: str, numbers: Sequence[float]) -> Path:
+    """Return the path of a shipped ONNX file that prunes in another way.
 
     Args:
-        graph (Path): ONNX file for the model's own keep rates or kept frames.
-        keep (Sequence[float]): Keep rates of GTPT, or numbers of frames that the
-            pruners of a lifter keep.
+        graph (Path): ONNX file that prunes as trained.
+        setting (str): 'keep' for the keep rates of GTPT, 'depth' for the layers before
+            which a lifter prunes.
+        numbers (Sequence[float]): Values of the setting.
 
     Returns:
         Path: The path, which may not exist.
 
     Example:
-        >>> graph_with_keep(Path('gtpt-t.onnx'), [0.5, 0.25]).name
+        >>> pruned_graph(Path('gtpt-t.onnx'), 'keep', [0.5, 0.25]).name
         'gtpt-t.keep-0.5-0.25.onnx'
     """
-    rates = '-'.join(f'{rate:g}' for rate in keep)
-    return graph.with_name(f'{graph.stem}.keep-{rates}.onnx')
+    text = '-'.join(f'{number:g}' for number in numbers)
+    return graph.with_name(f'{graph.stem}.{setting}-{text}.onnx')
 
 
 def resolve(

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmhot.chain.lifting.gaps import TORSO
 from mmhot.chain.lifting.lifted import Lifted
-from mmhot.chain.lifting.lifter import Lifter
+from mmhot.chain.lifting.lifter import Lifter, open_network
 from mmhot.chain.lifting.networks import Keep
 from mmhot.chain.lifting.one_floor import legs_unseen
 from mmhot.chain.pose2d.options import SPEEDS, RuntimeOptions
@@ -105,19 +105,15 @@ class LiftingStep(RuntimeOptions, Step):
         """Open the lifter of the options; higher speeds prune only the default one."""
         speed = SPEEDS[self.speed]
         model = self.pose3d
-        keep = self.keep
+        depth = None
         if model is None and self.pose3d_weights is None:
             model = self.default
-            if model is None and keep is None:
-                keep = speed.keep
-        return Lifter(
-            model,
-            self.pose3d_weights,
-            device=self.device,
-            flip_test=speed.flip_3d,
-            keep=keep,
-            backend=self.backend,
+            if model is None and self.keep is None:
+                depth = speed.pruner_depth
+        network = open_network(
+            model, self.pose3d_weights, self.device, self.keep, self.backend, depth
         )
+        return Lifter(network, flip_test=speed.flip_3d)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from mmhot.structures.clips_2d import Clip2D, Track2D, check_clip
 from mmhot.structures.clips_3d import Clip3D, join_rows
 from mmhot.structures.lens import ideal_camera, ideal_pixels
 from mmhot.weights.index import ACCURACIES
-from mmhot.weights.names import LIFTER, resolve, runtime
+from mmhot.weights.names import LIFTER, pruned_graph, resolve, runtime
 
 _LOGGER = logging.getLogger(__name__)
 # Seconds; a longer step between frames counts as this, as no window sees farther.
@@ -95,7 +95,7 @@ class Lifter:
     ) -> None:
         require_choice('accuracy', accuracy, ACCURACIES)
         if isinstance(model, str | Path | None):
-            model = _open_network(model, checkpoint, device, keep, backend)
+            model = open_network(model, checkpoint, device, keep, backend)
         self.network = model
         settings = self.network.settings
         self.name = self.network.name
@@ -482,21 +482,26 @@ def _elapsed(times: np.ndarray) -> np.ndarray:
     return np.r_[0, np.cumsum(np.diff(times).clip(max=_MAX_STEP))]
 
 
-def _open_network(
+def open_network(
     model: str | Path | None,
     checkpoint: str | Path | None,
     device: str,
     keep: Keep | None,
     backend: str,
+    depth: int | None = None,
 ) -> LiftingNetwork:
-    """Open a lifter with ONNX Runtime or PyTorch."""
+    """Open a lifter with ONNX Runtime or PyTorch.
+
+    Args:
+        depth (int, optional): Layer before which the shipped lifter for clips prunes.
+            By default as trained. Other arguments are as of :class:`Lifter`.
+    """
     files = resolve(model, LIFTER, checkpoint)
-    # The frames that are kept are constants in an exported file.
-    pruned = files.pruned([keep] if isinstance(keep, int) else keep)
-    prefers_torch = keep is not None and pruned is None
-    graph = runtime(files, device, backend, prefers_torch)
+    # What is pruned is a constant in an exported file.
+    graph = runtime(files, device, backend, prefers_torch=keep is not None)
     if graph is not None:
-        return OnnxNetwork(pruned or graph, device, keep, graph)
+        path = graph if depth is None else pruned_graph(graph, 'depth', [depth])
+        return OnnxNetwork(path, device, keep, graph)
     from mmhot.chain.lifting.torch_network import TorchNetwork
 
-    return TorchNetwork(files, device, keep)
+    return TorchNetwork(files, device, keep, depth)

@@ -24,6 +24,7 @@ from mmhot.weights.names import (
     NAMED_FILES,
     POSE,
     named_file,
+    pruned_graph,
     resolve,
     runtime,
 )
@@ -163,7 +164,8 @@ def _open_estimator(options: Pose2DOptions, min_score: float) -> PoseEstimator:
     keep_rates = SPEEDS[options.speed].keep_rates
     path = runtime(model, device, options.backend)
     if path is not None:
-        path = model.pruned(keep_rates) or path
+        if keep_rates and (pruned := pruned_graph(path, 'keep', keep_rates)).is_file():
+            path = pruned
         arguments = path, device, options.pose2d_skeleton
         try:
             return OnnxPoseEstimator(*arguments)
