@@ -490,11 +490,10 @@ def open_network(
     backend: str,
     depth: int | None = None,
 ) -> LiftingNetwork:
-    """Open a lifter with ONNX Runtime or PyTorch.
+    """Open a lifter with ONNX Runtime or PyTorch; see :class:`Lifter`.
 
-    Args:
-        depth (int, optional): Layer before which the shipped lifter for clips prunes.
-            By default as trained. Other arguments are as of :class:`Lifter`.
+    ``depth`` is the layer before which the shipped lifter for clips prunes, by default
+    as trained.
     """
     files = resolve(model, LIFTER, checkpoint)
     # What is pruned is a constant in an exported file.

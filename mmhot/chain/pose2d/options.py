@@ -52,7 +52,7 @@ class RuntimeOptions(DeviceOptions):
     ] = 'auto'
     speed: Annotated[
         str,
-        'fast takes three quarters of the time, fastest three fifths; both are less '
+        'fast takes two thirds of the time, fastest half; both are less '
         'accurate (docs/video.md)',
         Option(choices=tuple(SPEEDS)),
     ] = 'default'
