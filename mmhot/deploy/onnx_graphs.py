@@ -22,8 +22,7 @@ OPSET = 23
 _ATTENTION_OPSET = 23  # first version with the operator Attention
 _MAX_PEOPLE = 100  # boxes that a detector returns for an image
 _MIN_BOX_SCORE = 0.05  # boxes up to this score are left out of suppression
-_INT64 = 7  # ONNX's numbers of data types
-_BOOL = 9
+_BOOL = 9  # ONNX's number of the data type
 
 
 class LifterGraph(nn.Module):
@@ -283,17 +282,7 @@ def _translations(opset: int) -> dict[Any, Any]:
 
 
 def _translations_of_order(op: Any) -> dict[Any, Any]:
-    """Return translations of operators that sort, search and choose."""
-
-    def sort(x, stable=None, dim=-1, descending=False):
-        """Sort values (..., N) stably: TopK breaks ties by the lower index."""
-        count = op.Gather(op.Shape(x), op.Constant(value_ints=[dim]))
-        return op.TopK(x, count, axis=dim, largest=descending, sorted=True)
-
-    def search(rising, values, **_):
-        """Count the rising values (B, N) below each of the values (B, M), (B, M)."""
-        smaller = op.Less(op.Unsqueeze(rising, [1]), op.Unsqueeze(values, [2]))
-        return op.ReduceSum(op.Cast(smaller, to=_INT64), [2], keepdims=0)
+    """Return translations of operators that accumulate and choose."""
 
     def cumulative_max(x, dim):
         """Return the largest value up to each index, (..., N), and its index.
@@ -320,8 +309,6 @@ def _translations_of_order(op: Any) -> dict[Any, Any]:
         return op.Cast(op.ScatterND(none, index, ones), to=_BOOL)
 
     return {
-        torch.ops.aten.sort.stable: sort,
-        torch.ops.aten.searchsorted.Tensor: search,
         torch.ops.aten.cummax.default: cumulative_max,
         torch.ops.mmhot.choose_boxes.default: choose,
     }

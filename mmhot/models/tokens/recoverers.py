@@ -172,8 +172,8 @@ class InterpolationRecoverer(PoseRecoverer):
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
         """Recover poses (B, T, K, 3); see :class:`PoseRecoverer`."""
         frames = torch.arange(num_frames, device=kept.device)
-        frames = frames.expand(kept.shape[0], -1).contiguous()  # (B, T)
-        after = torch.searchsorted(kept.contiguous(), frames)
+        # Unlike torch.searchsorted, which does the same, a sum exports to ONNX.
+        after = (kept[:, None] < frames[:, None]).sum(-1)  # (B, T)
         after = after.clamp(max=kept.shape[1] - 1)
         before = (after - 1).clamp(min=0)
         start = kept.gather(1, before)

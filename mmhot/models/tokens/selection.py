@@ -19,6 +19,8 @@ def keep_highest(scores: Tensor, num_keep: int) -> Tensor:
     >>> keep_highest(torch.tensor([0.1, 0.9, 0.5, 0.9, 0.9]), 2)
     tensor([1, 3])
     """
+    if torch.onnx.is_in_onnx_export():  # ONNX has no stable sort; its TopK is stable
+        return scores.topk(num_keep).indices.sort().values
     # torch.topk leaves the order of equal scores to the device.
     order = scores.sort(dim=-1, descending=True, stable=True).indices
     return order[..., :num_keep].sort(dim=-1).values

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import onnxruntime
 import pytest
 import torch
 from paths import ROOT
@@ -139,6 +140,19 @@ def test_keeping_all_frames_is_the_host(case, recoverer):
     assert len(model.layers) == len([*model.layers]) == 4
     assert model.layers[1] is list(model.layers)[1]
     assert model.layers.hourglass.kept.tolist() == [[*range(27)]] * 2
+
+
+@torch.no_grad()
+@pytest.mark.slow(reason='exports a model to ONNX')
+@pytest.mark.parametrize('recoverer', ['attention', 'interpolation'])
+def test_pruned_models_export_without_translations(recoverer, tmp_path):
+    model, x = build('vit', ClusterPruner(9, 2), recoverer)
+    x[:, 10] = x[:, 3]  # equal frames have equal scores
+    path = tmp_path / 'model.onnx'
+    torch.onnx.export(model, (x,), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(y), model(x), rtol=0, atol=1e-5)
 
 
 @torch.no_grad()
