@@ -93,13 +93,11 @@ class Host(BaseModule):
     Attributes:
         num_keep_frames (int): Number of frames that always have a pose.
         values_per_frame (int): Values that represent a frame between layers.
-        first_depth (int): Least ``depth`` of a pruner, counted in layers from 0.
         fixed_lengths (bool): Whether layers accept only the number of frames that
             they were built for, see ``hourglass.lengths``.
         takes_fewer_frames (bool): Whether windows may be shorter than ``T``.
     """
 
-    first_depth = 0
     fixed_lengths = False
     takes_fewer_frames = False
 
@@ -130,7 +128,6 @@ class Host(BaseModule):
             num_layers,
             _build_pruners(pruner),
             _build_recoverer(recoverer, sizes),
-            self.first_depth,
             self.fixed_lengths,
         )
         self.hourglass.register_load_state_dict_pre_hook(_fit_slots)

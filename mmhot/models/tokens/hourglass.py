@@ -34,7 +34,6 @@ class Hourglass(nn.Module):
         num_layers (int): Layers of the host.
         pruner (Pruner | Sequence[Pruner]): Pruners, from shallow to deep.
         recoverer (TokenRecoverer | PoseRecoverer, optional): Recoverer of all frames.
-        first_depth (int): Least ``depth`` of a pruner.
         fixed_lengths (bool): Whether layers accept only the number of frames that they
             were built for.
 
@@ -48,12 +47,11 @@ class Hourglass(nn.Module):
         num_layers: int,
         pruner: Pruner | Sequence[Pruner] = (),
         recoverer: TokenRecoverer | PoseRecoverer | None = None,
-        first_depth: int = 0,
         fixed_lengths: bool = False,
     ) -> None:
         super().__init__()
         pruners = [pruner] if isinstance(pruner, Pruner) else [*pruner]
-        check_pruners(pruners, num_frames, range(first_depth, num_layers))
+        check_pruners(pruners, num_frames, num_layers)
         for pruner in pruners:
             pruner.keep_center |= recoverer is None
         self.pruners = nn.ModuleList(pruners)

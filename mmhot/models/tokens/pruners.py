@@ -195,24 +195,24 @@ class UniformPruner(Pruner):
         return index.scatter(1, nearest, center), None
 
 
-def check_pruners(pruners: Sequence[Pruner], num_frames: int, layers: range) -> None:
+def check_pruners(pruners: Sequence[Pruner], num_frames: int, num_layers: int) -> None:
     """Check that pruners fit each other and their host.
 
     Args:
         pruners (Sequence[Pruner]): Pruners, from shallow to deep.
         num_frames (int): Frames ``T`` of a window.
-        layers (range): Layers before which frames can be pruned.
+        num_layers (int): Layers of the host.
 
     Raises:
         ValueError: If they do not fit, or have parameters that would not be trained.
     """
     for pruner in pruners:
         name = type(pruner).__name__
-        first = max(layers.start, int(pruner.reads_attention))
-        if pruner.depth not in range(first, layers.stop):
+        first = int(pruner.reads_attention)
+        if pruner.depth not in range(first, num_layers):
             raise ValueError(
                 f'depth of {name}, the layer before which it prunes, must be from '
-                f'{first} to {layers.stop - 1}, got {pruner.depth}'
+                f'{first} to {num_layers - 1}, got {pruner.depth}'
             )
         if any(True for _ in pruner.parameters()) and not pruner.is_learned:
             raise ValueError(
