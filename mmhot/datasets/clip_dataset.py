@@ -16,10 +16,6 @@ from mmhot.datasets.h36m import h36m_metainfo
 from mmhot.errors import require_choice
 from mmhot.geometry.windows import window_frames, window_starts
 
-# Smallest and largest plausible median size of a person in each unit. A size outside of
-# this range means that a file has another unit; a wider range accepts more files.
-_BODY_SIZES = dict(pixels=(3.0, 1e5), meters=(0.1, 10.0))
-
 
 @dataclass
 class Clip:
@@ -312,8 +308,7 @@ def pose_arrays(
         and ``lifting_target`` (T, 17, 3).
 
     Raises:
-        ValueError: If shapes are wrong, there are no frames, numbers are not finite, or
-            units are not pixels and meters.
+        ValueError: If shapes are wrong, there are no frames, or numbers are not finite.
     """
     joints = check_poses(f'joints of {clip}', joints)
     keypoints = check_poses(f'keypoints of {clip}', keypoints, sizes=(2, 3))
@@ -322,14 +317,6 @@ def pose_arrays(
             f'{clip} has {len(keypoints)} 2D poses for {len(joints)} 3D poses: each '
             'frame needs both'
         )
-    for unit, array in (('pixels', keypoints[..., :2]), ('meters', joints)):
-        low, high = _BODY_SIZES[unit]
-        size = np.median(np.ptp(array, axis=1).max(-1))
-        if not low < size < high:
-            raise ValueError(
-                f'the person in {clip} has a size of {size:.3g}, but {unit} are '
-                f'expected, from {low:g} to {high:g}: convert the unit'
-            )
     scores = np.ones(keypoints.shape[:-1], np.float32)
     if keypoints.shape[-1] > 2:
         scores = keypoints[..., 2]
