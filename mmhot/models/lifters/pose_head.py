@@ -181,8 +181,7 @@ class PoseLiftingHead(BaseHead):
 
         Returns:
             dict: ``loss_pose3d`` and, for the log, ``mpjpe`` in millimeters over
-            the keypoints of positive weight. With ``DistillHook``, ``mpjpe`` is the
-            error against the ground truth, and ``mpjpe_to_teacher`` is added.
+            the keypoints of positive weight.
 
         Raises:
             ValueError: If labels and poses differ in the number of frames.
@@ -207,14 +206,9 @@ class PoseLiftingHead(BaseHead):
         target = stack('lifting_target_label')
         weight = stack('lifting_target_weight')
         losses = {'loss_pose3d': self.loss_module(coords, target, weight[..., None])}
-        logged = {'mpjpe': target}
-        if 'teacher_poses' in labels[0]:
-            logged = {'mpjpe': stack('true_poses')}
-            logged['mpjpe_to_teacher'] = stack('teacher_poses')
         valid = weight > 0
-        for name, poses in logged.items():
-            error = (coords.detach() - poses).norm(dim=-1) * valid
-            losses[name] = 1000 * error.sum() / valid.sum().clamp(min=1)
+        error = (coords.detach() - target).norm(dim=-1) * valid
+        losses['mpjpe'] = 1000 * error.sum() / valid.sum().clamp(min=1)
         return losses
 
 
