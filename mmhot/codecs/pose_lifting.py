@@ -16,11 +16,9 @@ from mmhot.structures.lens import camera_intrinsics
 # mean of fewer frames is noisier.
 _CENTER_FRAMES = 9
 # Mean distance of joints from their frame's mean in the virtual image, without unit.
-# Higher values zoom in more.
 _PERSON_SIZE = 0.5
 # Least depth in the virtual camera of a joint with depth 1 in the real one; smaller
 # depths are clipped. They would be 84 degrees off the axis, which no real image has.
-# Higher values allow fewer degrees.
 _MIN_DEPTH = 0.1
 
 
@@ -158,7 +156,7 @@ class ImageSpaceEncoding(CameraEncoding):
     """
 
     # Scale for unknown cameras, meters per half image width: about Human3.6M's, as in
-    # MMPose. Higher values decode larger people.
+    # MMPose.
     unit_size: float = 2.0
     with_scores: bool = True  # whether inputs have scores as third coordinate
 

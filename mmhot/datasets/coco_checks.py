@@ -22,9 +22,9 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-# Largest distance of a box's end from the image, as a share of its side. Higher values
-# refuse less.
-_MAX_BEYOND = 0.1
+_MAX_BEYOND = (
+    0.1  # largest distance of a box's end from the image, as a share of its side
+)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,7 @@ class SubjectBalancedSampler(Sampler):
         ValueError: If a CombinedDataset has ``sample_ratio_factor``.
     """
 
-    # Number of frames that gives a subject its full share of an epoch. Higher values
-    # draw more windows of subjects with many frames.
+    # Number of frames that gives a subject its full share of an epoch.
     full_share_frames = 2000
 
     def __init__(self, dataset, num_samples: int, seed: int | None = None) -> None:

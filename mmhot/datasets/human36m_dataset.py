@@ -285,10 +285,7 @@ class MotionBERTDataset(ClipDataset):
 
 
 def read_h36m_cameras(path: Path) -> dict:
-    """Read MMPose's camera file.
-
-    Args:
-        path (Path): The file, ``.pkl``.
+    """Read MMPose's camera file, ``.pkl``.
 
     Returns:
         dict: Camera parameters by subject and camera, or by video: ``w`` and ``h`` in

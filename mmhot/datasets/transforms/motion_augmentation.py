@@ -13,7 +13,6 @@ _H36M = get_skeleton('h36m-17')
 _HIPS = _H36M.indices(['left_hip', 'right_hip'])
 _THORAX = _H36M.index('thorax')
 # Least cosine of the angle between trunk and vertical in a window that is recombined.
-# Higher values recombine fewer windows.
 _UPRIGHT = 0.5
 _LEGS = ('root', 'hip', 'knee', 'foot')
 _UPPER = [index for index, name in enumerate(_H36M.joints) if not name.endswith(_LEGS)]

@@ -57,14 +57,11 @@ class RandomStraightLimbs(BaseTransform):
     # Range of the reduction of both knees' angles, degrees, drawn uniformly
     knee_reduction = (10.0, 35.0)
     elbow_reduction = (0.0, 35.0)  # range for both elbows, degrees
-    # Largest angle with the whole reduction, degrees; higher values straighten stronger
-    # bends.
-    max_reduced_angle = 40.0
+    max_reduced_angle = 40.0  # largest angle with the whole reduction, degrees
     # Smallest angle without a reduction, degrees; the reduction falls linearly in
     # between.
     min_kept_angle = 85.0
-    # Least share of its size that an angle keeps; higher values straighten less.
-    min_angle_share = 0.2
+    min_angle_share = 0.2  # least share of its size that an angle keeps
     cmu_prob = 0.1  # probability of straightening for windows with CMU's skeleton
     still_prob = 0.05  # probability that one frame replaces all frames, as in a photo
 

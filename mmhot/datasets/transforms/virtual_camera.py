@@ -11,8 +11,7 @@ from mmhot.codecs.pose_lifting import look_at_rotation
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.lens import HUMAN36M_FOCAL_RATIO
 
-# Least distance of a joint in front of a random camera, meters along the floor. Higher
-# values move the camera back more often.
+# Least distance of a joint in front of a random camera, meters along the floor.
 _MIN_DEPTH = 1.0
 # Range of the focal length over the image width of random cameras
 _FOCAL_RATIOS = (1.03, 1.26)
@@ -26,8 +25,7 @@ _MAX_NORMALIZED = 10.0
 _H36M = get_skeleton('h36m-17')
 _ANKLES = _H36M.indices(['right_foot', 'left_foot'])
 _ANKLE_HEIGHT = 0.08  # height of an ankle joint above the floor, meters
-# Share of the lowest heights of a window that may be below the floor. Higher values
-# place the floor higher.
+# Share of the lowest heights of a window that may be below the floor.
 _FLOOR_QUANTILE = 0.02
 
 
@@ -157,7 +155,7 @@ class ProjectToRandomCamera(ProjectToVirtualCamera):
     radius: tuple[float, float] = (3.7, 6.5)
     height: tuple[float, float] = (1.0, 2.0)  # range of heights, meters, uniform
     # Standard deviation of the point that the camera looks at around the root of the
-    # middle frame, meters. Higher values move people away from the image's center.
+    # middle frame, meters.
     aim: float = 0.0
     roll: float = 0.0  # standard deviation of the camera's roll, degrees
 

@@ -20,7 +20,7 @@ Features = tuple[Tensor, ...]
 SimCC = tuple[Tensor, Tensor]
 
 # Largest distance of a correct keypoint from the label, as a share of the image size,
-# for the accuracy in the log. Higher values accept more.
+# for the accuracy in the log.
 _PCK = 0.05
 _BODY_GROUPS = (('head',), ('upper_body',), ('lower_body',))
 

@@ -89,10 +89,9 @@ _ONE_WAY = (
     ('thorax', 'right_shoulder'),
 )
 # Number of groups of channels. Comparing frames by the sums of these groups is cheaper
-# than by all channels; higher values compare more precisely.
+# than by all channels.
 _NUM_SUMS = 8
 # Largest difference between the sums of equal frames, as a share of the largest sum.
-# Higher values treat more frames as equal.
 _ROUNDING = 1e-5
 
 
