@@ -90,7 +90,7 @@ def test_resumed_training_is_the_uninterrupted_one(
     assert not torch.equal(averaged['head.fc.bias'], last['module.head.fc.bias'])
 
 
-def test_settings_of_the_checkpoint_that_stay_are_named(
+def test_complete_trainings_and_other_optimizers_are_named(
     config, tmp_path, run_tool, tool_error
 ):
     train = [
@@ -106,16 +106,11 @@ def test_settings_of_the_checkpoint_that_stay_are_named(
     go_on = [*train, '--resume']
     out = run_tool(*go_on)
     assert 'nothing left to train: epoch_1.pth was saved after epoch 1 of 1\n' in out
-    changed = ['optim_wrapper.optimizer.lr=0.5', 'param_scheduler.0.start_factor=0.25']
-    go_on[5:6] = ['train_cfg.max_epochs=2', *changed]
-    out = run_tool(*go_on)
-    (line,) = [x for x in out.splitlines() if 'keeps its own initial_lr' in x]
-    assert '(config: 0.5)' in line
-    assert '(config: 0.25)' in line
+    go_on[5] = 'train_cfg.max_epochs=2'
     other = Config.fromfile(config)
     other.optim_wrapper.optimizer = dict(type='SGD', lr=0.1)
     other.dump(tmp_path / 'other.py')
-    go_on[1], go_on[6:8] = tmp_path / 'other.py', []
+    go_on[1] = tmp_path / 'other.py'
     assert 'is of another optimizer than the config' in tool_error(*go_on)
 
 
