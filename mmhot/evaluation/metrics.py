@@ -18,7 +18,7 @@ from mmhot.evaluation.clip_predictions import (
     read_sample,
 )
 from mmhot.evaluation.error_report import DEFAULT_MEASURES, ErrorReport, get_measures
-from mmhot.models.lifters.poseclr import are_near, describe_embeddings
+from mmhot.models.lifters.poseclr import are_near, retrieval_top1
 from mmhot.skeletons.joints import configured_skeleton
 
 _PRECISIONS = ('AP', 'AP .5', 'AP .75', 'AP (M)', 'AP (L)')
@@ -150,7 +150,7 @@ class CocoWholeBodyPartsMetric(CocoWholeBodyMetric):
 
 @METRICS.register_module()
 class ViewRetrievalMetric(BaseMetric):
-    """Measure embeddings of views by :func:`describe_embeddings`.
+    """Measure embeddings of views by :func:`retrieval_top1`.
 
     The first view of each moment is compared with its other views. Negatives are the
     last views of moments of other performances, and of moments that are more than
@@ -176,7 +176,7 @@ class ViewRetrievalMetric(BaseMetric):
         ]
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the means over moments."""
+        """Compute the share over all moments."""
         embeddings, performances, frames = (
             torch.from_numpy(np.array(values)) for values in zip(*results, strict=True)
         )
@@ -185,5 +185,4 @@ class ViewRetrievalMetric(BaseMetric):
         moments = performances, frames
         near = are_near(moments, moments, self.radius)
         negatives = (queries @ keys[:, -1].T).masked_fill(near, -torch.inf)
-        values = describe_embeddings(queries, keys, negatives)
-        return {name: value.item() for name, value in values.items()}
+        return {'retrieval_top1': retrieval_top1(queries, keys, negatives).item()}

@@ -109,13 +109,12 @@ def test_pretraining_on_views_logs_and_validates(tmp_path):
     runner.train()
     (log,) = tmp_path.glob('*/vis_data/scalars.json')
     logged = [json.loads(line) for line in log.read_text().splitlines()]
-    shown = {'retrieval_top1', 'alignment', 'uniformity', 'effective_rank'}
     # the queue is not full while it is trained
-    assert [shown - set(line) for line in logged] == [{'retrieval_top1'}] * 2 + [set()]
+    assert ['retrieval_top1' in line for line in logged] == [False, False, True]
     assert ['loss' in line for line in logged] == [True, True, False]
     metrics = runner.val()
-    assert set(metrics) == shown
-    assert 0 < metrics['alignment'] < 4
+    assert set(metrics) == {'retrieval_top1'}
+    assert 0 <= metrics['retrieval_top1'] <= 1
     assert runner.val() == metrics
 
 

@@ -1,12 +1,11 @@
 """Retrieval of other views of a moment."""
 
 import numpy as np
-import pytest
 import torch
 from mmpose.registry import METRICS
 
 import mmhot.plugin  # noqa: F401 registers
-from mmhot.models.lifters.poseclr import describe_embeddings
+from mmhot.models.lifters.poseclr import retrieval_top1
 
 
 def measure(keys, performances, frames, radius=5):
@@ -26,9 +25,6 @@ def measure(keys, performances, frames, radius=5):
 def test_moments_are_found_among_others():
     found = measure(np.eye(4, dtype=np.float32), [0, 0, 1, 1], [0, 10, 0, 10])
     assert found['retrieval_top1'] == 1
-    assert found['alignment'] == 0
-    assert found['effective_rank'] == pytest.approx(4)
-    assert found['uniformity'] == pytest.approx(-4)
 
 
 def test_near_frames_of_a_performance_are_no_negatives():
@@ -46,11 +42,4 @@ def test_near_frames_of_a_performance_are_no_negatives():
 
 def test_collapse_is_seen():
     same = torch.nn.functional.normalize(torch.ones(8, 4))
-    found = describe_embeddings(same, same[:, None], torch.ones(8, 3))
-    torch.testing.assert_close(
-        found['effective_rank'], torch.tensor(1.0), atol=1e-2, rtol=0
-    )
-    torch.testing.assert_close(
-        found['uniformity'], torch.tensor(0.0), atol=1e-5, rtol=0
-    )
-    assert found['retrieval_top1'] == 0
+    assert retrieval_top1(same, same[:, None], torch.ones(8, 3)) == 0

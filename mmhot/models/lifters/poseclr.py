@@ -158,7 +158,7 @@ class PoseCLR(BaseModel):
 
         Returns:
             Tensor | dict | list: In mode 'tensor' unit vectors (B, D); in mode 'loss'
-            the loss and the measures of :func:`describe_embeddings`; in mode 'predict'
+            the loss and :func:`retrieval_top1`; in mode 'predict'
             the samples, each with ``embeddings`` (V, D).
         """
         require_choice('mode', mode, ('tensor', 'predict', 'loss'))
@@ -191,8 +191,7 @@ class PoseCLR(BaseModel):
             data_samples (list[PoseDataSample]): B samples, see :meth:`forward`.
 
         Returns:
-            dict: The loss and the measures of :func:`describe_embeddings`, scalars;
-            ``retrieval_top1`` is left out until the queue is full.
+            dict: The loss and, once the queue is full, :func:`retrieval_top1`, scalars.
         """
         queries = self.embed(inputs[:, 0])
         if self.training:
@@ -214,10 +213,8 @@ class PoseCLR(BaseModel):
         bank = self.queue.keys.clone()
         negatives = (queries @ bank.T).masked_fill(near, -torch.inf)
         losses = dict(loss=info_nce(positives, negatives, self.temperature))
-        with torch.no_grad():
-            losses.update(describe_embeddings(queries, keys, negatives))
-            if (self.queue.performances < 0).any():  # random vectors are far away
-                del losses['retrieval_top1']
+        if (self.queue.performances >= 0).all():  # random vectors are far away
+            losses['retrieval_top1'] = retrieval_top1(queries, keys, negatives)
         if self.training:
             entries = keys[:, 0].contiguous(), performances, frames
             # Several processes write in the order of one process with the joint batch.
@@ -277,10 +274,8 @@ def info_nce(positives: Tensor, negatives: Tensor, temperature: float) -> Tensor
     return (torch.logaddexp(positives, rest) - positives).mean()
 
 
-def describe_embeddings(
-    queries: Tensor, keys: Tensor, negatives: Tensor
-) -> dict[str, Tensor]:
-    """Compute measures that show whether embeddings collapse.
+def retrieval_top1(queries: Tensor, keys: Tensor, negatives: Tensor) -> Tensor:
+    """Compute the share of keys that are nearer to their query than every negative.
 
     Args:
         queries (Tensor): Unit vectors, (B, D).
@@ -288,21 +283,7 @@ def describe_embeddings(
         negatives (Tensor): Similarities of queries and the queue, (B, N).
 
     Returns:
-        dict[str, Tensor]: ``retrieval_top1``, the share of keys nearer to their query
-        than every negative; ``alignment``, the mean squared distance of a query
-        and its keys; ``uniformity``, the logarithm of the mean of exp(-2 d^2) over
-        pairs of queries (both of Wang and Isola, ICML 2020); ``effective_rank`` of the
-        queries, the exponential of the entropy of their singular values (Roy and
-        Vetterli, 2007).
+        Tensor: The share, a scalar; 0 if all embeddings are alike.
     """
     positives = (queries[:, None] * keys).sum(-1)
-    top1 = (positives > negatives.amax(1, keepdim=True)).float().mean()
-    squared = torch.pdist(queries.float()).square()
-    values = torch.linalg.svdvals(queries.float())
-    shares = values / values.sum()
-    return dict(
-        retrieval_top1=top1,
-        alignment=(2 - 2 * positives).mean(),
-        uniformity=(-2 * squared).exp().mean().log(),
-        effective_rank=torch.special.entr(shares).sum().exp(),
-    )
+    return (positives > negatives.amax(1, keepdim=True)).float().mean()
