@@ -32,7 +32,6 @@ from mmhot.models.tokens.pruners import (
 from mmhot.models.tokens.recoverers import (
     AttentionRecoverer,
     InterpolationRecoverer,
-    PoseRecoverer,
     TimedAttentionRecoverer,
     TokenRecoverer,
 )
@@ -130,7 +129,7 @@ def prune(
     embed_dims: int,
     num_frames: int,
     pruner: Pruner | Sequence[Pruner],
-    recoverer: str | TokenRecoverer | PoseRecoverer | None = 'attention',
+    recoverer: str | TokenRecoverer | InterpolationRecoverer | None = 'attention',
     num_heads: int = 8,
 ) -> HookedHourglass:
     """Prune frames before some layers of a transformer and recover them after the last.

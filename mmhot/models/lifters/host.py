@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mmhot.models.layers.blocks import check_windows
 from mmhot.models.tokens.hourglass import Hourglass, resample_slots
 from mmhot.models.tokens.pruners import Keep, Pruner
-from mmhot.models.tokens.recoverers import PoseRecoverer, TokenRecoverer
+from mmhot.models.tokens.recoverers import InterpolationRecoverer, TokenRecoverer
 
 
 class PrunedFeatures(NamedTuple):
@@ -29,7 +29,7 @@ class PrunedFeatures(NamedTuple):
     frames: Tensor | None  # indices of frames with final poses, (B, t); None if all
     # Recoverer of the poses of all frames, which runs after the head. None if tokens
     # were recovered before it, or frames are dropped.
-    recoverer: PoseRecoverer | None
+    recoverer: InterpolationRecoverer | None
 
     @property
     def kept(self) -> Tensor:
@@ -252,11 +252,11 @@ def _build_recoverer(recoverer: Any, sizes: dict[str, int]) -> Any:
     found = MODELS.get(kind) if isinstance(kind, str) else kind
     if isinstance(found, type) and issubclass(found, TokenRecoverer):
         return MODELS.build({**sizes, **recoverer})
-    if isinstance(found, type) and issubclass(found, PoseRecoverer):
+    if isinstance(found, type) and issubclass(found, InterpolationRecoverer):
         return MODELS.build(recoverer)
     raise ValueError(
         'recoverer needs a type, AttentionRecoverer, InterpolationRecoverer or another '
-        f'subclass of TokenRecoverer or PoseRecoverer, got {kind!r}'
+        f'subclass of TokenRecoverer or of the latter, got {kind!r}'
     )
 
 

@@ -18,7 +18,7 @@ from mmhot.models.tokens.pruners import (
     check_pruners,
     count_kept,
 )
-from mmhot.models.tokens.recoverers import PoseRecoverer, TokenRecoverer
+from mmhot.models.tokens.recoverers import InterpolationRecoverer, TokenRecoverer
 from mmhot.models.tokens.selection import gather_tokens
 
 
@@ -33,7 +33,8 @@ class Hourglass(nn.Module):
         num_frames (int): Frames ``T`` of a window.
         num_layers (int): Layers of the host.
         pruner (Pruner | Sequence[Pruner]): Pruners, from shallow to deep.
-        recoverer (TokenRecoverer | PoseRecoverer, optional): Recoverer of all frames.
+        recoverer (TokenRecoverer | InterpolationRecoverer, optional): Recoverer of all
+            frames.
         fixed_lengths (bool): Whether layers accept only the number of frames that they
             were built for.
 
@@ -46,7 +47,7 @@ class Hourglass(nn.Module):
         num_frames: int,
         num_layers: int,
         pruner: Pruner | Sequence[Pruner] = (),
-        recoverer: TokenRecoverer | PoseRecoverer | None = None,
+        recoverer: TokenRecoverer | InterpolationRecoverer | None = None,
         fixed_lengths: bool = False,
     ) -> None:
         super().__init__()

@@ -18,9 +18,9 @@ _SHARPNESS = 3.0
 class TokenRecoverer(nn.Module, ABC):
     """Base class of recoverers of tokens, between the last layer and the head.
 
-    With :class:`PoseRecoverer` it is H2OT's token recovering module (TRM). Subclasses
-    are built with the host's ``num_frames``, ``embed_dims``, ``num_heads`` and
-    ``qkv_bias``.
+    With :class:`InterpolationRecoverer` it is H2OT's token recovering module (TRM).
+    Subclasses are built with the host's ``num_frames``, ``embed_dims``, ``num_heads``
+    and ``qkv_bias``.
     """
 
     @abstractmethod
@@ -39,20 +39,6 @@ class TokenRecoverer(nn.Module, ABC):
 
     def restart(self) -> None:
         """Initialize again, after the host has initialized all its linear layers."""
-
-
-class PoseRecoverer(nn.Module, ABC):
-    """Base class of recoverers of poses, after the head."""
-
-    @abstractmethod
-    def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover the poses of all frames, (B, T, K, 3).
-
-        Args:
-            x (Tensor): Poses of the kept frames, (B, t, K, 3).
-            kept (Tensor): Indices of these frames, sorted, (B, t).
-            num_frames (int): Frames ``T`` of the window.
-        """
 
 
 class AttentionRecoverer(TokenRecoverer):
@@ -163,14 +149,20 @@ class TimedAttentionRecoverer(AttentionRecoverer):
         )
 
 
-class InterpolationRecoverer(PoseRecoverer):
+class InterpolationRecoverer(nn.Module):
     """Token recovering interpolation (TRI): interpolate poses between kept frames.
 
     Frames before the first kept frame and after the last one repeat its pose.
     """
 
     def forward(self, x: Tensor, kept: Tensor, num_frames: int) -> Tensor:
-        """Recover poses (B, T, K, 3); see :class:`PoseRecoverer`."""
+        """Recover the poses of all frames, (B, T, K, 3), after the head.
+
+        Args:
+            x (Tensor): Poses of the kept frames, (B, t, K, 3).
+            kept (Tensor): Indices of these frames, sorted, (B, t).
+            num_frames (int): Frames ``T`` of the window.
+        """
         frames = torch.arange(num_frames, device=kept.device)
         # Unlike torch.searchsorted, which does the same, a sum exports to ONNX.
         after = (kept[:, None] < frames[:, None]).sum(-1)  # (B, T)
