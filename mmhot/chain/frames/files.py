@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -18,8 +17,8 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds for opening an address, and for the next frame
 _TIMEOUT = (10.0, 30.0)
-# A video may end earlier than its container says, as audio may last longer: by this
-# many seconds and, in addition, this share of its duration.
+# A video may end earlier than its file says, by this many seconds and, in addition,
+# this share of its duration.
 _EARLY = 0.5
 _EARLY_SHARE = 0.02
 # Relative difference of the given rate from the file's, up to which a video is not slow
@@ -82,8 +81,8 @@ class VideoFile(FrameSource):
         self.ended = None
         self.num_damaged = 0
         index = 0
-        clock = decoding.FileClock(self._rate)
         end = 0.0  # timestamp at which the last frame ends, seconds
+        clock = decoding.FileClock(self._rate)
         damage: list[Exception] = []  # errors since the last frame
         with self._open() as container:
             expected = _expected_end(container)
@@ -98,42 +97,27 @@ class VideoFile(FrameSource):
                 frame, image = item
                 self.num_damaged += len(damage) + bool(frame.is_corrupt)
                 damage.clear()
-                time = index / self._rate
-                if self._has_timestamps and frame.time is not None:
-                    time = frame.time
+                is_timed = self._has_timestamps and frame.time is not None
+                time = frame.time if is_timed else index / self._rate
                 end = time + 1 / self._rate
                 shown = clock(time) / self.slowed
                 if clock.jump:
-                    self._warn_of_jump(clock.jump, index)
+                    self._warn_once(
+                        '%s: timestamps jump by %.1f s before frame %d: jumps back, or '
+                        'of more than a minute, count as one frame',
+                        clock.jump,
+                        index,
+                    )
                 yield Frame(index, shown, self._fitted(image))
                 index += 1
         if damage:
             reason = decoding.ffmpeg_reason(damage[-1])
             self.ended = f'{self.label} is damaged after {index} frames: {reason}'
-        elif _is_early(end, expected) and _is_early(self._last_packet(), expected):
+        elif expected - end > _EARLY + _EARLY_SHARE * expected:
             self.ended = (
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'
             )
-
-    def _warn_of_jump(self, jump: float, index: int) -> None:
-        """Say by how many seconds timestamps jump before a frame."""
-        self._warn_once(
-            '%s: timestamps jump by %.1f s before frame %d: jumps back, or of more '
-            'than a minute, count as one frame',
-            jump,
-            index,
-        )
-
-    def _last_packet(self) -> float:
-        """Return the last timestamp of all streams, such as longer sound."""
-        last = 0.0
-        with self._open() as container, suppress(av.error.FFmpegError, OSError):
-            # A single stream ends where its frames do.
-            for packet in container.demux() if len(container.streams) > 1 else ():
-                if packet.pts is not None:
-                    last = max(last, float(packet.pts * packet.time_base))
-        return last
 
     def _open(self) -> av.container.InputContainer:
         """Open the file, or an address of a video with an end."""
@@ -205,13 +189,14 @@ class ImageSequence(FrameSource):
             yield Frame(row - self.num_damaged, time, image)
 
 
-def _is_early(end: float, expected: float) -> bool:
-    """Return whether a video ends too early; both times are seconds."""
-    return expected - end > _EARLY + _EARLY_SHARE * expected
-
-
 def _expected_end(container: av.container.InputContainer) -> float:
-    """Return the timestamp at which a video should end; 0 if unknown."""
-    if not container.duration:
+    """Return the timestamp at which the images of a video should end; 0 if unknown.
+
+    Where only the whole file has a duration, its sound may be longer.
+    """
+    stream = decoding.video_stream(container)
+    if stream.duration:
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    if not container.duration or len(container.streams) > 1:
         return 0.0
     return (container.duration + (container.start_time or 0)) / av.time_base

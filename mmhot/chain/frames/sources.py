@@ -97,17 +97,12 @@ class FrameSource(ABC):
             columns,
             rows,
         )
-        import cv2  # needed by frames only
+        from mmhot.geometry.crops import warp_smoothly  # imports OpenCV
 
         scale = min(rows / height, columns / width)
-        inner = [max(round(scale * side), 1) for side in (width, height)]
-        small = cv2.resize(image, inner, interpolation=cv2.INTER_AREA)
-        across = columns - inner[0]
-        down = rows - inner[1]
-        left = across // 2
-        top = down // 2
-        borders = top, down - top, left, across - left
-        return cv2.copyMakeBorder(small, *borders, cv2.BORDER_CONSTANT)
+        margins = np.subtract([columns, rows], np.multiply(scale, [width, height]))
+        matrix = np.column_stack([scale * np.eye(2), margins / 2])
+        return warp_smoothly(image, matrix, (columns, rows))
 
 
 def check_image(image: Any, what: str = 'arrays') -> np.ndarray:
