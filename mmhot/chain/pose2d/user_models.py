@@ -18,6 +18,9 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.people import Boxes, People, Pose
 from mmhot.version import digest_of_part
 
+_Shapes = list[tuple[tuple[int, ...], tuple[int, ...]]]
+"""Shapes of pairs of arrays."""
+
 
 class UserDetector(Detector):
     """Run a detector of a user, and check the shapes of its boxes and scores.
@@ -27,11 +30,7 @@ class UserDetector(Detector):
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self.name = detector.name
-        self.identity = _identity_of(detector)
-        self.interval = detector.interval
-        self.nms_thr = detector.nms_thr
-        self.redetects = detector.redetects
+        vars(self).update(_attributes_of(detector, Detector))
 
     def __call__(self, images: Images) -> list[Boxes]:
         """Detect the people in BGR images (H, W, 3)."""
@@ -45,17 +44,15 @@ class UserDetector(Detector):
         return found
 
     def _check(self, detect: Callable[[Images], Any], images: Images) -> list[Boxes]:
-        """Call the detector, and check the shapes (P, 4) and (P,) that it returns."""
-        with user_code(f'the detector {self.name!r}'):
-            found = detect(images)
-            counts = [sizes[0] for _, sizes in _shapes_of(found) if len(sizes) == 1]
-            wanted = [((count, 4), (count,)) for count in counts]
-            _require(
-                found,
-                wanted if len(counts) == len(images) else None,
-                f'boxes (P, 4) and scores (P,) of each of {len(images)} images',
-            )
-        return found
+        return _checked(
+            lambda: detect(images),
+            f'the detector {self.name!r}',
+            f'boxes (P, 4) and scores (P,) of each of {len(images)} images',
+            lambda shapes: (
+                len(shapes) == len(images)
+                and all(x[1:] == (4,) and x[:1] == y for x, y in shapes)
+            ),
+        )
 
 
 class UserEstimator(PoseEstimator):
@@ -66,11 +63,7 @@ class UserEstimator(PoseEstimator):
 
     def __init__(self, estimator: PoseEstimator) -> None:
         self._estimator = estimator
-        self.name = estimator.name
-        self.identity = _identity_of(estimator)
-        self.skeleton = estimator.skeleton
-        self.has_score_curve = estimator.has_score_curve
-        self.prefers_batches = estimator.prefers_batches
+        vars(self).update(_attributes_of(estimator, PoseEstimator))
 
     def __call__(self, images: Images, boxes: BoxArrays) -> list[Pose]:
         """Estimate the poses in boxes (P, 4) of each BGR image."""
@@ -93,39 +86,38 @@ class UserEstimator(PoseEstimator):
         boxes: BoxArrays,
         *more: list[Prior],
     ) -> list[Pose]:
-        """Call the 2D model, and check the shapes that it returns."""
-        with user_code(f'the 2D model {self.name!r}'):
-            found = estimate(images, boxes, *more)
-            count = get_skeleton(self.skeleton).num_keypoints
-            sizes = [(len(image_boxes), count) for image_boxes in boxes]
-            _require(
-                found,
-                [((*size, 2), size) for size in sizes],
-                f'keypoints (P, {count}, 2) and scores (P, {count}) of {self.skeleton} '
-                f'for the P boxes of each of {len(boxes)} images',
-            )
-        return found
+        count = get_skeleton(self.skeleton).num_keypoints
+        wanted = [((len(x), count, 2), (len(x), count)) for x in boxes]
+        return _checked(
+            lambda: estimate(images, boxes, *more),
+            f'the 2D model {self.name!r}',
+            f'keypoints (P, {count}, 2) and scores (P, {count}) of {self.skeleton} for '
+            f'the P boxes of each of {len(boxes)} images',
+            lambda shapes: shapes == wanted,
+        )
 
 
-def _identity_of(model: Detector | PoseEstimator) -> dict:
-    """Return the identity that a model states, and a digest of its sources."""
-    return {**model.identity, 'sources': digest_of_part(type(model))}
+def _attributes_of(model: Detector | PoseEstimator, kind: type) -> dict[str, Any]:
+    """Return what an interface declares of a model; its sources are identity, too."""
+    attributes = {name: getattr(model, name) for name in kind.__annotations__}
+    sources = {'sources': digest_of_part(type(model))}
+    return attributes | {'identity': {**model.identity, **sources}}
 
 
-def _shapes_of(found: Any) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return the shapes of pairs of arrays; an empty list for anything else."""
-    try:
-        return [(np.shape(first), np.shape(second)) for first, second in found]
-    except (TypeError, ValueError):
-        return []
+def _checked(
+    run: Callable[[], Any], part: str, text: str, fits: Callable[[_Shapes], bool]
+) -> Any:
+    """Return pairs of arrays from code of a user if their shapes fit.
 
-
-def _require(found: Any, wanted: list | None, text: str) -> None:
-    """Raise ValueError unless pairs of arrays have the wanted shapes.
-
-    ``text`` describes these shapes; ``wanted`` is None if the number of pairs is wrong.
+    ``text`` describes these shapes, and ``part`` the code.
     """
-    shapes = _shapes_of(found)
-    if shapes != wanted:
-        got = reprlib.repr(shapes) if shapes else f'a {type(found).__name__}'
-        raise ValueError(f'must return a list of pairs, {text}; it returned {got}')
+    with user_code(part):
+        found = run()
+        try:
+            shapes = [(np.shape(first), np.shape(second)) for first, second in found]
+        except (TypeError, ValueError):
+            shapes = []
+        if not fits(shapes):
+            got = reprlib.repr(shapes) if shapes else f'a {type(found).__name__}'
+            raise ValueError(f'must return a list of pairs, {text}; it returned {got}')
+    return found
