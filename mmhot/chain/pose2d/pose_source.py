@@ -4,7 +4,6 @@ Other packages add models with :func:`register_pose_estimator` and :data:`DETECT
 All other names are files, configs, and models of indexes.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -28,8 +27,6 @@ from mmhot.weights.names import (
     resolve,
     runtime,
 )
-
-_LOGGER = logging.getLogger(__name__)
 
 POSE_VERIFIED = 'pose-verified'
 PoseOpener = Callable[[Pose2DOptions], PoseEstimator]
@@ -70,9 +67,6 @@ def open_pose_source(
     fetch: Callable[[str], object] = lambda name: NAMED_FILES[name].fetch(name),
 ) -> tuple[Detector, PoseEstimator]:
     """Open a person detector and a 2D pose estimator.
-
-    If the detector of a named 2D model cannot be downloaded, 'pose-verified' replaces
-    it, with a warning.
 
     Args:
         options (Pose2DOptions): Names, weights, device, back end, and speed.
@@ -123,25 +117,10 @@ def _fetch_models(
     if file := named_file(options.pose2d, POSE):
         fetch(str(options.pose2d))
         skeleton = skeleton or 'coco-17'
-        if file.detector is not None:
-            det_model = det_model or _fetch_detector(file.detector, fetch)
+        det_model = det_model or file.detector
     if det_model and named_file(det_model, DETECTOR):
         fetch(det_model)
     return replace(options, pose2d_skeleton=skeleton, det_model=det_model)
-
-
-def _fetch_detector(name: str, fetch: Callable[[str], object]) -> str:
-    """Download a detector, or choose the shipped one if the download fails."""
-    try:
-        fetch(name)
-        return name
-    except ValueError as error:
-        _LOGGER.warning(
-            ArgumentError(
-                '%s: the shipped detector is used, which finds fewer people', error
-            )
-        )
-        return POSE_VERIFIED
 
 
 def _refuse_weights(role: str, name: str, weights: str | None) -> None:
