@@ -1,4 +1,4 @@
-"""Removal of uncertain keypoints: low scores, image borders, momentary jumps."""
+"""Removal of uncertain keypoints: low scores, momentary jumps."""
 
 import logging
 from collections.abc import Callable
@@ -11,13 +11,11 @@ from mmhot.chain.step import KeypointStep
 from mmhot.errors import ArgumentError
 from mmhot.geometry.outliers import Excursion, find_outliers, list_frames
 from mmhot.options import Option
-from mmhot.skeletons.joints import Skeleton, get_skeleton, part_of
-from mmhot.structures.clips_2d import Clip2D, Track2D
+from mmhot.skeletons.joints import Skeleton, get_skeleton
+from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.people import torso_of
 
 _LOGGER = logging.getLogger(__name__)
-# Joints that move relative to the trunk, unlike shoulders and hips.
-_LIMBS = ('elbow', 'wrist', 'knee', 'ankle', 'foot')
 _TORSO = 0.5  # meters; assumed distance from hips to shoulders
 
 
@@ -47,35 +45,11 @@ def find_jumps(
     return found
 
 
-def find_cut(
-    keypoints: np.ndarray, skeleton: Skeleton, size: tuple[int, int], margin: float
-) -> np.ndarray:
-    """Find joints of limbs at the border of the image.
-
-    Most of them are really outside. 2D models place them at the border with high
-    confidence, which would bend the knees of lifted poses.
-
-    Args:
-        keypoints (np.ndarray): Pixels, (..., K, 2).
-        skeleton (Skeleton): Skeleton of the keypoints.
-        size (tuple[int, int]): Width and height of the image.
-        margin (float): Width of the border, in lengths of the torso.
-
-    Returns:
-        np.ndarray: Joints at the border, (..., K) bool.
-    """
-    is_limb = [part_of(joint) in _LIMBS for joint in skeleton.joints]
-    distances = np.minimum(keypoints, size - keypoints).min(-1)
-    lengths = np.linalg.norm(torso_of(keypoints, skeleton), axis=-1)
-    return is_limb & (distances < margin * lengths[..., None])
-
-
 @dataclass(frozen=True, kw_only=True)
 class DropUncertain(KeypointStep):
     """Step ``confidence``: drop keypoints of low confidence.
 
-    Joints of limbs at the image's border are dropped, too, and keypoints that jump away
-    for a moment and come back.
+    Keypoints that jump away for a moment and come back are dropped, too.
     """
 
     name = 'confidence'
@@ -86,10 +60,6 @@ class DropUncertain(KeypointStep):
         'minimum confidence of keypoints; lower ones count as missing (default: none)',
         Option(low=0, high=1),
     ] = None
-    # Torso lengths; joints of limbs closer to the image's border are dropped. An ankle
-    # is farther from the sole. Eight real videos do not notice 0 to 1 of it; of fifteen
-    # rendered clips one does, a close-up, and is found in more frames with more of it.
-    border: float = 0.08
     # Errors of motion capture itself reach 0.1 m, and a crop that was turned by mistake
     # stays turned for 0.28 s.
     jumps: Excursion = Excursion(min_distance=0.15, max_duration=0.3)
@@ -123,7 +93,9 @@ class DropUncertain(KeypointStep):
         tracks = []
         jumps = np.zeros(skeleton.num_keypoints, int)
         for track in clip.tracks:
-            low = self._low(track, skeleton, (clip.width, clip.height))
+            low = np.zeros(track.scores.shape, bool)
+            if self.kpt_thr is not None:
+                low = ~(track.scores >= self.kpt_thr)
             known = np.where(low[..., None], np.nan, track.keypoints)
             seconds = clip.times_of(track.frames)
             found = find_jumps(known, skeleton, seconds, self.jumps)
@@ -143,15 +115,6 @@ class DropUncertain(KeypointStep):
             )
         is_same = self.kpt_thr is None and not jumps.any()
         return clip if is_same else replace(clip, tracks=tracks)
-
-    def _low(
-        self, track: Track2D, skeleton: Skeleton, size: tuple[int, int]
-    ) -> np.ndarray:
-        """Mark keypoints with low scores or at the border of the image, (T, K)."""
-        if self.kpt_thr is None:
-            return np.zeros(track.scores.shape, bool)
-        is_cut = find_cut(track.keypoints, skeleton, size, self.border)
-        return ~(track.scores >= self.kpt_thr) | is_cut
 
 
 @dataclass(frozen=True, kw_only=True)
