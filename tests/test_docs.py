@@ -86,10 +86,10 @@ def test_examples_of_registered_parts_run(tmp_path):
 # Pages whose example registers a part; the last one changes all poses.
 EXAMPLES = {
     'register_skeleton': 'mmpose',
-    'register_writer': 'output-formats',
-    'register_reader': 'output-formats',
-    'register_pose_estimator': 'api',
-    'register_step': 'motion',
+    'register_writer': 'extending',
+    'register_reader': 'extending',
+    'register_pose_estimator': 'extending',
+    'register_step': 'extending',
 }
 # What the examples of docs/ change, checked after them.
 EFFECTS = {

@@ -121,8 +121,10 @@ class DropUncertain(KeypointStep):
 class DropUncertainDetections(DropUncertain):
     """Step ``confidence`` for keypoints of 2D models, which have comparable scores."""
 
+    # Of 410 rendered people at tables, .3, .35 and .4 drop 2.7, 3.6 and 4.7 % of the
+    # visible joints, and keep 6.2, 4.8 and 3.3 % of the legs outside the image.
     kpt_thr: Annotated[
         float,
         'minimum confidence of keypoints; lower ones count as missing',
         Option(low=0, high=1),
-    ] = 0.35  # docs/motion.md compares; higher drops more
+    ] = 0.35

@@ -22,7 +22,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Settings of the filters; ``docs/motion.md`` compares these."""
+    """Settings of the filters; ``docs/benchmarks.md`` compares these."""
 
     # Hz; cutoff of the Butterworth filter. Human motion is slower, noise is faster;
     # higher values smooth less.
