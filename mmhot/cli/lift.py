@@ -4,8 +4,8 @@ Example:
   mmhot lift demo/skating_2d_coco17.npz --formats npz,mp4
 
 Inputs are .npz files; JSON files of MMPose, COCO or OpenPose, or a folder with one for
-each image; DeepLabCut's .csv; and SLEAP's .h5. docs/output-formats.md describes them
-and the results.
+each image; DeepLabCut's .csv; and SLEAP's .h5. docs/input-formats.md describes them,
+docs/output-formats.md the results.
 """
 
 import argparse

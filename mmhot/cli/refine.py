@@ -4,8 +4,8 @@ Example:
   mmhot refine sam3d.json --fps 30 --static-camera --formats bvh,glb
 
 Inputs are results of SAM 3D Body (.json, .npz, .pkl), arrays of joints (.npy, .npz)
-such as MotionBERT's X3D.npy, folders of EasyMocap and results of mmhot, as
-docs/migration.md shows; docs/output-formats.md describes what is written.
+such as MotionBERT's X3D.npy, folders of EasyMocap and results of mmhot.
+docs/input-formats.md describes them, docs/output-formats.md what is written.
 """
 
 import argparse

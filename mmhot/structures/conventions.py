@@ -1,7 +1,7 @@
 """Conventions that arrays of people do not state, and what poses show of them.
 
 The line that says what was read names each guess. An argument states the truth instead,
-and ``docs/output-formats.md`` counts how often a guess is wrong.
+see ``docs/input-formats.md``.
 
 ==============  ========================================  ================  ===========
 not stated      evidence                                  else              argument

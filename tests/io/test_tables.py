@@ -169,7 +169,7 @@ def opencap(folder, clip):
     return trc(folder / 'walk.trc', joints, 'mm', first)
 
 
-# the lines of the table in docs/migration.md
+# the lines of the table in docs/input-formats.md
 FILES = [
     (freemocap, dict(fps=25), 'mediapipe-33', 'z-up'),
     (freemocap_by_frame, dict(fps=25), 'mediapipe-33', 'z-up'),

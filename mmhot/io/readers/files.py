@@ -151,8 +151,8 @@ def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     if start_of(path).startswith(b'HIERARCHY'):
         raise ArgumentError(_BVH_MESSAGE)
     raise ValueError(
-        'has no known format of 2D keypoints or 3D poses (docs/output-formats.md and '
-        'docs/migration.md list them); videos and images are for mmhot infer'
+        'has no known format of 2D keypoints or 3D poses (docs/input-formats.md lists '
+        'them); videos and images are for mmhot infer'
     )
 
 

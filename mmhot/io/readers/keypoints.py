@@ -30,7 +30,7 @@ def read_keypoints(
 ) -> Clip2D:
     """Read the 2D keypoints of a clip; the content decides which format it is.
 
-    ``docs/output-formats.md`` describes the formats.
+    ``docs/input-formats.md`` describes the formats.
 
     Args:
         path (str | Path | Iterable): A file or folder; results of other packages, one
