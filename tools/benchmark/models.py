@@ -3,7 +3,7 @@
 A MODEL is a name in the model index of mmhot or MMPose, a config file, or
 ``PACKAGE::CONFIG``, with options: ``MODEL:onnx`` is exported and run by ONNX Runtime,
 ``MODEL:KEY=VALUE`` changes a setting of its config. Without a MODEL, the models of
-docs/benchmarks.md are measured. Times are measured for the network alone, with random
+docs/speed.md are measured. Times are measured for the network alone, with random
 weights and without a flip test; operations are multiply-adds of one input.
 
 ``hourglasses --frames 27 81 243`` measures where pruning pays: an hourglass (TPC + TRA,
