@@ -53,12 +53,12 @@ class FilterSettings:
     # Fourth difference of a position, relative to the 80th percentile over frames;
     # larger ones are errors, not noise. Higher values take more errors for noise.
     max_difference: float = 6.0
-    # m; median distance of a joint from its spline; joints with less are exact and stay.
-    # In 30 exact motions of CMU it is below .0016 for 99 % of the joints; with white
+    # m; median distance of a joint from its spline; with less it is exact and stays. In
+    # 30 exact motions of CMU it is below .0016 for 99 % of the joints; with white
     # noise of .001 along each axis it is .0014 in the median, with .002 it is .0028.
     min_noise: float = 0.002
-    # Noise of a joint, relative to the median of all joints, or to ``min_noise`` if most
-    # are exact; the rest is motion. Higher values smooth single joints more.
+    # Noise of a joint, relative to the median of all joints, or to ``min_noise`` if
+    # most are exact; the rest is motion. Higher values smooth single joints more.
     max_noise: float = 4.0
 
 
