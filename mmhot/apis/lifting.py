@@ -119,7 +119,6 @@ def lift(
         clip = mmhot.lift(keypoints, image_size=(1920, 1080), fps=30)  # (T, 17, 2)
     """
     values = Values(options, LIFT.kinds)
-    refuse_lists_of_paths('keypoints', keypoints)
     plan = LiftPlan(values)  # its lifter may bring a skeleton of the file
     clip = _read_keypoints(keypoints, values)
     return _lift(plan, text_bar if progress else no_bar, clip, StageTimes())
@@ -203,7 +202,7 @@ def steps(
 
 def _stages(
     source: str | Path | np.ndarray | Iterable[np.ndarray] | Clip2D | Clip3D,
-    options: Mapping[str, Any],
+    options: Mapping[str, object],
 ) -> Iterator[Stage]:
     """Run the steps that a source needs; frames are BGR uint8 (T, H, W, 3)."""
     runner = Runner()
@@ -258,7 +257,6 @@ def _read_poses(
 ) -> Clip3D:
     """Read the chosen part of poses; refuse options that cannot act on them."""
     options = values.of(PoseFileOptions)
-    refuse_lists_of_paths('source', source)
     if isinstance(source, Clip3D):
         options.refuse(options_of(PoseFileOptions), 'is stated by a Clip3D')
         return take_part(source, values.of(PartOptions))

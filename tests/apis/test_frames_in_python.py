@@ -75,6 +75,10 @@ def test_words_of_files_and_of_several_videos(lift):
             TypeError, match=f"'{name}': files are written .* clip.save"
         ):
             lift('walk.mp4', **{name: 1})
+
+
+@pytest.mark.parametrize('lift', [mmhot.infer, mmhot.stream])
+def test_several_videos_need_several_calls(lift):
     with pytest.raises(
         ValueError, match='must be one path, got a list: call once for each'
     ):

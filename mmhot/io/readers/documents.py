@@ -15,18 +15,12 @@ from dataclasses import replace
 from itertools import product
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from mmhot.io.arrays import as_numbers, depth_of, first_of, has_any
-from mmhot.io.readers import (
-    easy_vitpose,
-    mediapipe,
-    openpose,
-    rtmlib,
-    ultralytics,
-)
+from mmhot.io.arrays import as_numbers, depth_of, first_of
+from mmhot.io.readers import openpose, rtmlib, ultralytics
 from mmhot.io.readers.frame_numbers import (
     FRAME,
     TIME,
@@ -39,12 +33,12 @@ from mmhot.io.readers.frame_numbers import (
 from mmhot.io.readers.keys import spell
 from mmhot.io.readers.people import (
     FIELDS,
-    PEOPLE,
     TITLES,
     Person,
     gather,
-    is_person,
+    is_frame,
     key_of,
+    lists_people,
     names_points,
     people_of,
     to_plain,
@@ -65,11 +59,11 @@ _PERSON_WORD = re.compile(
 _PERSON_NUMBER = re.compile(r'(?<=\d)[ _-](\d{1,2})(?=\D*$)')
 
 
-def read_document(content: Any, path: Path, size: int) -> Rows:
+def read_document(content: object, path: Path, size: int) -> Rows:
     """Convert a document, or a generator of frames, to rows.
 
     Args:
-        content (Any): Decoded JSON or pickle, an array, or results of a program.
+        content (object): Decoded JSON or pickle, an array, or results of a program.
         path (Path): Path of the source, or a name for messages.
         size (int): Coordinates of the points to read, 2 or 3, if people have both.
 
@@ -81,7 +75,7 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
         ValueError: If there are no people with keypoints.
     """
     if isinstance(content, np.ndarray) and not content.dtype.hasobject:
-        return Rows(as_numbers(TITLES[f'points_{size}d'], content))
+        return Rows(content)
     if ultralytics.is_result(content):  # the only frame
         content = [content]
     if not isinstance(content, Iterable):
@@ -111,14 +105,14 @@ def read_document(content: Any, path: Path, size: int) -> Rows:
     return replace(rows, times=None if 'fps' in header else times.passed)
 
 
-def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
+def read_files(documents: Mapping[str, object], folder: Path, size: int) -> Rows:
     """Convert the documents of a folder to rows.
 
     A file has all people of an image, one person of an image, or one person in all
     frames.
 
     Args:
-        documents (Mapping[str, Any]): Decoded files by name.
+        documents (Mapping[str, object]): Decoded files by name.
         folder (Path): The folder, for messages.
         size (int): Coordinates of the points to read, 2 or 3, if people have both.
 
@@ -136,11 +130,9 @@ def read_files(documents: Mapping[str, Any], folder: Path, size: int) -> Rows:
     pattern = next((x for x in patterns if _numbers_people(x, [*documents])), None)
     for name, document in documents.items():
         info, content = _unwrap(to_plain(document))
-        lists_images = isinstance(content, list) and any(
-            has_any(x, PEOPLE) for x in content
-        )
+        lists_images = isinstance(content, list) and any(map(lists_people, content))
         # A file of one person in all frames may state its rate, too.
-        has_rate = not pattern and has_columns(content) and has_any(content, ('fps',))
+        has_rate = not pattern and has_columns(content) and 'fps' in content
         if has_rate or (lists_images and len(content) > 1):
             raise ValueError(
                 f'{name} holds a whole clip: give the file instead of the folder, '
@@ -175,7 +167,7 @@ def _numbers_people(pattern: re.Pattern[str], names: Sequence[str]) -> bool:
     )
 
 
-def _are_numbers(content: Any) -> bool:
+def _are_numbers(content: object) -> bool:
     """Return whether a document is an array, or lists of numbers or arrays."""
     first = first_of(content)
     if first is None:  # a missing number, unless it stands for an empty frame
@@ -193,7 +185,7 @@ def columns_of(names: Sequence[str]) -> list[str]:
     return [x for x in names if has_points and _column(x) in (*_COLUMNS, *FIELDS)]
 
 
-def has_columns(content: Any) -> bool:
+def has_columns(content: object) -> TypeGuard[Mapping[str, Any]]:
     """Return whether a value is a dict with an array of points, (N, K, C) or more."""
     return isinstance(content, Mapping) and any(
         depth_of(value) > 2 for name, value in content.items() if names_points(name)
@@ -230,45 +222,45 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
     )
 
 
-def _unwrap(content: Any) -> tuple[dict, Any]:
+def _unwrap(content: object) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
-    content = easy_vitpose.to_mmpose(content) or content
-    key = next((x for x in _FRAMES if has_any(content, (x,))), None)
+    named = content if isinstance(content, Mapping) else {}
+    key = next((x for x in _FRAMES if x in named), None)
     if key is None or has_columns(content):
         return {}, content
-    parts = [x for x in content.values() if isinstance(x, Mapping)]
+    parts = [x for x in named.values() if isinstance(x, Mapping)]
     parts += [y for x in parts for y in x.values() if isinstance(y, Mapping)]
-    header = {name: x for part in (*parts, content) for name, x in part.items()}
-    return header, content[key]
+    header = {name: x for part in (*parts, named) for name, x in part.items()}
+    return header, named[key]
 
 
 def _split_frames(content: Any, size: int) -> tuple[list, list[str] | None]:
     """Return the frames of a document, and the names of their images or None."""
-    is_frame = is_person(content) or has_any(content, PEOPLE)
-    if isinstance(content, Mapping) and not is_frame:
+    if is_frame(content):
+        content = [content]
+    elif isinstance(content, Mapping):
         by_name = {str(name): frame for name, frame in content.items()}
         names = sorted(by_name, key=natural_key)
         return [by_name[name] for name in names], names
-    if is_frame or mediapipe.are_landmarks(content):
-        content = [content]
     frames = [*content]
     are_people = all(
-        has_any(frame, ('keypoints',)) and depth_of(frame['keypoints']) < 3
-        for frame in frames
+        isinstance(x, Mapping) and 'keypoints' in x and depth_of(x['keypoints']) < 3
+        for x in frames
     )
     if size == 2 and are_people and not _stated(frames, FRAME, _IMAGE, TIME):
         frames = [frames]  # MMPose's inferencer lists the people of an image
     return frames, None
 
 
-def _image_size(frame: Any) -> dict[str, Any]:
+def _image_size(frame: object) -> dict[str, object]:
     """Return the width and height that a frame states, if it does."""
-    if has_any(frame, ('orig_shape',)):
-        return dict(zip(('height', 'width'), frame['orig_shape'], strict=True))
-    return {x: frame[key] for key, x in openpose.SIZE.items() if has_any(frame, (key,))}
+    stated = frame if isinstance(frame, Mapping) else {}
+    if 'orig_shape' in stated:
+        return dict(zip(('height', 'width'), stated['orig_shape'], strict=True))
+    return {x: stated[key] for key, x in openpose.SIZE.items() if key in stated}
 
 
-def _number(frames: Sequence[Any], path: Path, names: Sequence | None = None) -> Times:
+def _number(frames: Sequence, path: Path, names: Sequence | None = None) -> Times:
     """Number frames by names of images, stated numbers or times, else consecutively."""
     numbers = None
     stated = _stated(frames, FRAME, _IMAGE)
@@ -291,6 +283,6 @@ def _stated(frames: Sequence, *patterns: re.Pattern) -> tuple[str, list] | None:
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
     for pattern, (key, value) in product(patterns, first.items()):
         is_label = pattern.fullmatch(spell(key)) and isinstance(value, str | Real)
-        if is_label and all(has_any(frame, (key,)) for frame in frames):
+        if is_label and all(isinstance(x, Mapping) and key in x for x in frames):
             return spell(key), [frame[key] for frame in frames]
     return None

@@ -10,7 +10,14 @@ from mmhot.errors import ArgumentError, naming, require_signature, user_code
 from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
-from mmhot.io.readers import deeplabcut, sleap, tables, ultralytics, videopose3d
+from mmhot.io.readers import (
+    deeplabcut,
+    easy_vitpose,
+    sleap,
+    tables,
+    ultralytics,
+    videopose3d,
+)
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.documents import columns_of, read_document, read_files
 from mmhot.io.readers.frame_numbers import natural_key
@@ -184,7 +191,7 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
-    return read_document(document, path, size)
+    return read_document(easy_vitpose.to_mmpose(document) or document, path, size)
 
 
 def _read_folder(folder: Path, size: int) -> Rows:

@@ -50,11 +50,11 @@ Person = dict[str, Any]
 """Values of a person by field or unknown key; ``are_shares`` if points are shares."""
 
 
-def people_of(frame: Any) -> list[Person]:
+def people_of(frame: object) -> list[Person]:
     """Return the people of a frame.
 
     Args:
-        frame (Any): A list of people, a dict with such a list, one person, a dict of
+        frame (object): A list of people, a dict with such a list, one person, a dict of
             people by track ID, or a dict of arrays of all people.
 
     Returns:
@@ -92,7 +92,7 @@ def names_points(name: object) -> bool:
     return key_of(name).field in ('points', *_POINTS)
 
 
-def _items(person: Any) -> list[tuple[str, Any]]:
+def _items(person: object) -> list[tuple[str, Any]]:
     """List the keys and values of a person; nested parts come first."""
     parts = (*map(person.get, _PARTS), person) if isinstance(person, Mapping) else ()
     return [
@@ -100,12 +100,22 @@ def _items(person: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def is_person(value: Any) -> bool:
+def is_person(value: object) -> bool:
     """Return whether a value is a dict with points, also in nested parts."""
     return any(names_points(name) for name, _ in _items(value))
 
 
-def to_plain(content: Any) -> Any:
+def lists_people(value: object) -> bool:
+    """Return whether a value is a dict with a list of people."""
+    return isinstance(value, Mapping) and not value.keys().isdisjoint(PEOPLE)
+
+
+def is_frame(value: object) -> bool:
+    """Return whether a value is a person, or a frame of people."""
+    return is_person(value) or lists_people(value) or mediapipe.are_landmarks(value)
+
+
+def to_plain(content: object) -> Any:
     """Convert a document to dicts, lists, tuples, numbers, text and arrays of numbers.
 
     Tensors, arrays of objects and results of packages become lists and dicts.
@@ -113,10 +123,13 @@ def to_plain(content: Any) -> Any:
     >>> to_plain({'fps': np.array(25.0), 'boxes': np.array([None, {'id': 1}])})
     {'fps': 25.0, 'boxes': [None, {'id': 1}]}
     """
+    if (
+        isinstance(content, np.ndarray)
+        and content.ndim > 0
+        and not content.dtype.hasobject
+    ):
+        return content
     if hasattr(content, 'tolist'):
-        is_array = isinstance(content, np.ndarray) and content.ndim > 0
-        if is_array and not content.dtype.hasobject:
-            return content
         content = content.tolist()
     content = mediapipe.plain(ultralytics.plain(content))
     if isinstance(content, Mapping):
@@ -127,7 +140,7 @@ def to_plain(content: Any) -> Any:
     return content
 
 
-def _read_person(person: Any) -> Person:
+def _read_person(person: object) -> Person:
     """Read a person, or arrays of people (P, ...)."""
     if mediapipe.are_landmarks(person):
         person = {'landmarks': person}
@@ -169,7 +182,7 @@ def _split(values: Person) -> list[Person]:
 
 def gather(
     pairs: Sequence[tuple[int, Person]],
-    header: Mapping[str, Any],
+    header: Mapping[str, object],
     size: int = 2,
 ) -> Rows:
     """Stack people, each with a frame number, into rows.
@@ -289,7 +302,7 @@ def _split_scores(
     return points, scores
 
 
-def single(header: Mapping[str, Any], key: str) -> float | None:
+def single(header: Mapping[str, object], key: str) -> float | None:
     """Return the number under a key of a header; None if the header lacks the key.
 
     >>> single({'fps': [25]}, 'fps')
