@@ -1,7 +1,7 @@
 """Export of 3D clips in all formats."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -31,17 +31,6 @@ from mmhot.structures.clips_3d import Clip3D, read_only
 
 _H36M = get_skeleton('h36m-17')
 _ALL = get_skeleton('h36m-24')
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A file to write, the clip as it appears there, and the origin of its axes."""
-
-    form: Format
-    name: str
-    file: Path
-    clip: Clip3D
-    origin: np.ndarray  # meters, (3,)
 
 
 def save_clip(
@@ -207,25 +196,30 @@ def export(
     shown = _shown_video(clip, footage, values.of(VideoOptions))
     common = Export(shown, thumbnails, values=values)
     errors: list[Exception] = []
-    for job in _plan(clip, values, stem, report.say):
+    for name, file, part, origin in _plan(clip, values, stem, report.say):
         try:
-            with report.bars(f'{clip.name}: {job.name}') as count:
-                about = replace(common, origin=job.origin, progress=count)
-                note = job.form.write(job.clip, job.file, about)
+            with report.bars(f'{clip.name}: {name}') as count:
+                about = replace(common, origin=origin, progress=count)
+                note = FORMATS[name].write(part, file, about)
         except NothingToWriteError as error:
             report.say(f'{clip.name}: {error}')
         except Exception as error:  # the other formats are still written
             errors.append(error)
         else:
-            yield job.file, note
+            yield file, note
     if errors:
         raise errors[0]
 
 
 def _plan(
     clip: Clip3D, values: Values, stem: Path, say: Callable[[str], None]
-) -> Iterator[_Job]:
-    """Plan the files of a clip: one for each format, or for each person of a format."""
+) -> Iterator[tuple[str, Path, Clip3D, np.ndarray]]:
+    """Plan the files of a clip: one for each format, or for each person of a format.
+
+    Yields:
+        tuple: Format, file, the clip as it appears there, and the origin of its axes,
+        meters, (3,).
+    """
     options = values.of(ExportOptions)
     starts_at_person = values.of(OriginOption).origin == 'person'
     prepared = cache(partial(_prepare, clip, options))
@@ -242,7 +236,7 @@ def _plan(
         target = stem.with_name(f'{stem.name}.{name}')
         for track, file in form.files(target, whole.track_ids).items():
             part = whole if track is None else whole.take(whole.track == track)
-            yield _Job(form, name, file, part, origin)
+            yield name, file, part, origin
 
 
 def _shown_video(
