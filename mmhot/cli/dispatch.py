@@ -3,8 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -14,7 +14,6 @@ from mmhot.cli.errors import (
     complain_as,
     keep_terminal,
     open_streams,
-    print_line,
     run_safely,
     say_as,
 )
@@ -55,8 +54,6 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
         return code
     # Importing the options of other commands would take long.
     parser, commands = build_parser(argv)
-    if {'-V', '--version'} & {*argv}:
-        return run_safely('mmhot', lambda: print_line(', '.join(_versions())))
     args, extras = parser.parse_known_args(argv)
     if args.command is None:
         parser.check(args, extras)
@@ -131,19 +128,12 @@ def _add_global_options(parser: argparse._ActionsContainer, device, default) -> 
     about_device = help_of(options_of(DeviceOptions)['device'])
     about_quiet = 'print errors only, no progress and no summary'
     about_verbose = 'print notes, too: repairs, details of models, times'
-    about_version = 'print the versions of mmhot, PyTorch, MMPose and MMCV'
+    about_version = 'print the version; `mmhot doctor` prints those of other packages'
+    version = f'mmhot {__version__}'
     parser.add_argument('--device', default=device, metavar='NAME', help=about_device)
     flag: dict[str, Any] = dict(action='store_true', default=default)
     parser.add_argument('--quiet', **flag, help=about_quiet)
     parser.add_argument('-v', '--verbose', **flag, help=about_verbose)
-    parser.add_argument('-V', '--version', action='store_true', help=about_version)
-
-
-def _versions() -> Iterator[str]:
-    """Read versions from package metadata, without importing the packages."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    yield f'mmhot {__version__}'
-    for name in ('torch', 'mmpose', 'mmcv', 'mmcv-lite'):
-        with suppress(PackageNotFoundError):
-            yield f'{name} {version(name)}'
+    parser.add_argument(
+        '-V', '--version', action='version', version=version, help=about_version
+    )

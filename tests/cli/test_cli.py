@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from subprocess import PIPE
 from types import ModuleType
@@ -51,7 +50,10 @@ import sys, mmhot
 from mmhot.cli import main
 from mmhot.cli.dispatch import build_parser
 dir(mmhot)
-main(['--version'])
+try:
+    main(['--version'])
+except SystemExit:
+    pass
 heavy = {'torch', 'mmengine', 'mmcv', 'mmpose', 'cv2', 'matplotlib', 'av', 'yaml'}
 heavy |= {'scipy.linalg', 'onnxruntime', 'pandas'}
 print(*((heavy | {'numpy', 'scipy'}) & set(sys.modules)))
@@ -64,8 +66,7 @@ print(*((heavy - {'onnxruntime'}) & set(sys.modules)))
     done = run_code(code)
     assert done.returncode == 0, done.stderr
     output, *heavy = done.stdout.splitlines()
-    found = f'mmhot {mmhot.__version__}, torch {version("torch")}, mmpose 1.3.2, mmcv'
-    assert output.startswith(found)
+    assert output == f'mmhot {mmhot.__version__}'
     assert heavy == ['', '', '']
 
 
@@ -101,7 +102,6 @@ def test_lifting_with_onnx_runtime_imports_nothing_slow(tmp_path):
     code = f"""
 import sys
 from mmhot.cli.dispatch import main
-from mmhot.errors import explain
 options = ['--static-camera', '--backend', 'onnx', '--out-dir', 'out', '--quiet']
 code = main(['lift', {str(clip)!r}, *options])
 heavy = {{'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpose', 'matplotlib'}}
