@@ -17,7 +17,6 @@ from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
 from types import ModuleType
-from typing import Any
 from urllib.parse import urlsplit
 
 # Control characters, line separators, marks that reverse the direction of text, and
@@ -137,7 +136,7 @@ def user_code(part: str) -> Iterator[None]:
         raise StepError(part, error) from error
 
 
-def require_signature(function: Callable[..., Any], *names: str) -> None:
+def require_signature(function: Callable[..., object], *names: str) -> None:
     """Raise TypeError if a function of a user cannot be called with some arguments.
 
     Args:
@@ -337,7 +336,7 @@ class LineHandler(logging.Handler):
     Users must act on lines of the level WARNING; lines of the level INFO are notes.
     """
 
-    def __init__(self, show: Callable[[Any, int], object]) -> None:
+    def __init__(self, show: Callable[[ArgumentError | str, int], object]) -> None:
         super().__init__()
         self._show = show
 

@@ -88,11 +88,11 @@ class DeclaredOption:
     default: Any  # MISSING if the option is required
     title: str = field(compare=False)  # title of the class that declares it
 
-    def convert(self, value: Any) -> Any:
+    def convert(self, value: object) -> Any:
         """Convert what a user stated to the type of the option.
 
         Args:
-            value (Any): A value of this type, or text as on the command line.
+            value (object): A value of this type, or text as on the command line.
 
         Returns:
             Any: The value.
@@ -147,11 +147,11 @@ class Options:
     stated: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     @classmethod
-    def read(cls: type[T], stated: Mapping[str, Any]) -> T:
+    def read(cls: type[T], stated: Mapping[str, object]) -> T:
         """Make an object from what a user stated; options of other classes are ignored.
 
         Args:
-            stated (Mapping[str, Any]): Values by name; None counts as not stated.
+            stated (Mapping[str, object]): Values by name; None counts as not stated.
 
         Returns:
             Options: An object of this class; other options have their defaults.
@@ -162,11 +162,11 @@ class Options:
         values = _converted(cls, stated)
         return cls(**values, stated=frozenset(values))
 
-    def with_stated(self: T, stated: Mapping[str, Any]) -> T:
+    def with_stated(self: T, stated: Mapping[str, object]) -> T:
         """Return a copy of the object with the values that a user stated.
 
         Args:
-            stated (Mapping[str, Any]): Values by name; None counts as not stated.
+            stated (Mapping[str, object]): Values by name; None counts as not stated.
 
         Raises:
             ArgumentError: If a value is wrong.
@@ -174,7 +174,7 @@ class Options:
         values = _converted(type(self), stated)
         return self.with_values(**values, stated=frozenset(values)) if values else self
 
-    def with_values(self: T, **values: Any) -> T:
+    def with_values(self: T, **values: object) -> T:
         """Return a copy with other values; classes may have their own constructor."""
         other = copy(self)
         for name, value in values.items():
@@ -205,7 +205,7 @@ class Options:
             raise ArgumentError(f'{{{name}}} %s', reason)
 
 
-def _converted(kind: type[Options], stated: Mapping[str, Any]) -> dict[str, Any]:
+def _converted(kind: type[Options], stated: Mapping[str, object]) -> dict[str, Any]:
     """Return the stated options of a class, converted and checked, by name."""
     return {
         name: option.convert(stated[name])
@@ -289,7 +289,7 @@ class Values:
     """What a user stated, distributed to the dataclasses that take part in a call.
 
     Args:
-        stated (Mapping[str, Any]): Values by name; None counts as not stated.
+        stated (Mapping[str, object]): Values by name; None counts as not stated.
         kinds (Sequence[type[Options]]): The dataclasses.
 
     Raises:
@@ -298,11 +298,11 @@ class Values:
     """
 
     def __init__(
-        self, stated: Mapping[str, Any], kinds: Sequence[type[Options]]
+        self, stated: Mapping[str, object], kinds: Sequence[type[Options]]
     ) -> None:
         self.kinds = tuple(kinds)
         declared = options_of(*kinds)
-        self.stated: dict[str, Any] = {}
+        self.stated: dict[str, object] = {}
         for name, value in stated.items():
             if name not in declared:
                 hint = _hint_elsewhere(name, Options) or did_you_mean(name, declared)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from mmhot.errors import ArgumentError, escape, ignored_warnings
 
@@ -45,7 +44,7 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
     with ignored_warnings():  # tqdm warns of notebooks without widgets
         # tqdm.auto also imports asyncio.
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
-    pace: dict[str, Any] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
+    pace: dict[str, float] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
     if is_closed:
         pace = dict(disable=True)
     elif is_notebook or sys.stderr.isatty():

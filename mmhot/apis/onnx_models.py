@@ -1,7 +1,7 @@
 """Models to export to ONNX: their graph, example inputs, and description in JSON."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,7 @@ class Exportable:
     graph: nn.Module  # module of `mmhot.deploy.onnx_graphs`
     # Content of ``meta.json``, which the ONNX file repeats. `mmhot.chain.pose2d` and
     # `mmhot.chain.lifting.networks` know nothing else about the model.
-    meta: dict[str, Any]
+    meta: Mapping[str, object]
     real: Tensor  # inputs made from images or clips, (NUM_INPUTS, ...)
 
 
@@ -121,7 +121,7 @@ def _open_lifter(
 
 def _describe_lifter(
     network: TorchNetwork, lifter: Lifter, window: Sequence[int]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Describe a lifter of windows of a shape (T, K, C), in plain values."""
     decoder = network.config.model.head.decoder.to_dict()
     skeleton = network.skeleton
@@ -211,8 +211,8 @@ def _describe_pose_model(
     config: Config,
     skeleton: Skeleton,
     crop: dict[str, Any],
-    colors: dict[str, Any],
-) -> dict[str, Any]:
+    colors: dict[str, object],
+) -> dict[str, object]:
     """Describe a top-down model in plain values."""
     width, height = crop['size']
     test = graph.model.test_cfg
@@ -295,7 +295,7 @@ def _check_keep(keep: Numbers, prunes: bool, model: str) -> None:
         raise ArgumentError('{keep} needs a model that prunes, and %s does not', model)
 
 
-def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, Any]:
+def _check_colors(preprocessor: nn.Module, order: str, model: str) -> dict[str, object]:
     """Return color order, mean and deviation; refuse any but ImageNet's mean."""
     mean = [round(float(x), 3) for x in preprocessor.mean.flatten()]
     std = [round(float(x), 3) for x in preprocessor.std.flatten()]

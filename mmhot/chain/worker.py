@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def _settings_of(step: Step) -> dict[str, str]:
     return {k: repr(value) for k, value in vars(step).items() if k != 'report'}
 
 
-def _save_record(record: dict[str, Any], path: Path) -> None:
+def _save_record(record: Mapping[str, object], path: Path) -> None:
     """Write the record of a finished input as JSON."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(record), encoding='utf-8')

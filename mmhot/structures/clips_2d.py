@@ -43,7 +43,8 @@ MIN_STEP = 1e-6
 _SAME_RATE = 0.3, 3.0
 
 
-FIELDS: dict[str, tuple[Any, Any, str]] = {
+Rules = Mapping[str, tuple[Any, Any, str]]
+FIELDS: Rules = {
     'name': (str, object, 'text'),
     'cuts': ((tuple, list), Integral, 'a tuple of frame numbers'),
     'steps': (dict, dict, 'options by the name of the step'),
@@ -51,7 +52,7 @@ FIELDS: dict[str, tuple[Any, Any, str]] = {
 """Fields of 2D and 3D clips: type, type of each value in it, and both in words."""
 
 
-def check_fields(clip: Any, rules: Mapping[str, tuple[Any, Any, str]]) -> None:
+def check_fields(clip: object, rules: Rules) -> None:
     """Raise ValueError if a field of a clip has another type than :data:`FIELDS`."""
     for name, (kind, part, expected) in rules.items():
         value = getattr(clip, name)
@@ -335,7 +336,8 @@ def _track_2d(track: int, rows: CheckedRows) -> Track2D:
     )
 
 
-_FIELDS = FIELDS | {
+_FIELDS = {
+    **FIELDS,
     'tracks': ((list, tuple), Track2D, 'a list of Track2D'),
     'lens': (Lens | None, object, 'a Lens or None'),
     'camera': (Camera | None, object, 'a Camera or None'),

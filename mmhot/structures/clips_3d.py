@@ -82,7 +82,8 @@ class BodyHeight(NamedTuple):
     source: str
 
 
-_FIELDS = FIELDS | {
+_FIELDS = {
+    **FIELDS,
     'model': (str, object, 'text'),
     'joint_names': (tuple, str, 'a tuple of names'),
     'parents': (tuple, Integral, 'a tuple of indices'),

@@ -422,7 +422,7 @@ def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
 
 
 def _flatten(
-    name: str, values: Any, lead: tuple[int, ...], shape: tuple[int, ...]
+    name: str, values: object, lead: tuple[int, ...], shape: tuple[int, ...]
 ) -> np.ndarray:
     """Check an array (*lead, *shape), and join its leading axes, (N, *shape)."""
     array = to_numbers(name, values)
@@ -434,7 +434,7 @@ def _flatten(
 
 
 def _number(
-    lead: tuple[int, ...], frames: Any, tracks: Any, name: str
+    lead: tuple[int, ...], frames: object, tracks: object, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return frame numbers (N,) and track IDs (N,) of poses with these leading axes.
 
