@@ -406,28 +406,10 @@ def install_extra(extra: str) -> str:
 
     Args:
         extra (str): Name of the extra, such as ``'mmpose'``.
-
-    Returns:
-        str: The command.
     """
-    from importlib import metadata  # takes longer than this module
-
-    from packaging.requirements import Requirement
-
-    try:
-        listed = [Requirement(line) for line in metadata.requires('mmhot') or ()]
-    except metadata.PackageNotFoundError:  # a checkout on the path
-        return f'in the clone of mmhot, {pip("install", f".[{extra}]")}'
-    needed = [
-        f'{package.name}{package.specifier}'
-        for package in listed
-        if package.marker
-        and package.marker.evaluate({'extra': extra})
-        and not package.marker.evaluate({'extra': ''})
-    ]
     # pip does not install MMPose with the extra, see docs/installation.md.
     more = f' && {pip("install", "--no-deps", MMPOSE)}' if extra == 'mmpose' else ''
-    return pip('install', *needed) + more
+    return f'in the clone of mmhot, {pip("install", f".[{extra}]")}{more}'
 
 
 def import_extra(module: str, purpose: str, extra: str) -> ModuleType:

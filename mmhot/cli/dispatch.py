@@ -12,8 +12,6 @@ from typing import Any
 from mmhot.cli.errors import (
     OneLineParser,
     complain_as,
-    keep_terminal,
-    open_streams,
     run_safely,
     say_as,
 )
@@ -42,9 +40,6 @@ def main(argv: Sequence[str] | None = None, bars: Bars = text_bar) -> int:
 
         main(['lift', 'demo/skating_2d_coco17.npz', '--out-dir', 'results'])
     """
-    if argv is None:
-        open_streams()
-        keep_terminal()
     argv = [*(sys.argv[1:] if argv is None else argv)]
     if argv[:1] == ['help']:  # the form `mmhot help [COMMAND]`
         argv = [*argv[1:2], '--help']

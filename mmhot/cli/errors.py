@@ -1,7 +1,6 @@
 """Parser and runner of commands that report an error in one line."""
 
 import argparse
-import faulthandler
 import logging
 import os
 import re
@@ -9,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
@@ -103,46 +102,12 @@ def run_tool(
         main (Callable): Does the work; returns an exit code, or None for 0.
         prog (str): Name of the program. Defaults to the name of the script.
     """
-    open_streams()
     prog = prog or Path(sys.argv[0]).name
     about = sys.modules[add_arguments.__module__].__doc__
     parser = OneLineParser(prog=prog, description=about)
     add_arguments(parser)
     args = parser.parse_args()
     sys.exit(run_safely(prog, lambda: main(args)))
-
-
-def open_streams() -> None:
-    """Open standard streams that are closed, as in daemons, on the null device.
-
-    Otherwise the next file that is opened would get their number, and C libraries would
-    print into it.
-    """
-    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
-        if getattr(sys, name) is None:
-            number = os.open(os.devnull, os.O_RDWR)  # the lowest free number
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
-
-
-def keep_terminal() -> None:
-    """Silence C libraries: they write to the null device, and Python to stderr.
-
-    OpenCV's libpng and libjpeg complain about each damaged image without naming it.
-    With ``MMHOT_DEBUG=1`` they still do.
-    """
-    if is_debugging():
-        return
-    with suppress(AttributeError, OSError):  # no stderr, or a notebook's
-        stream = sys.stderr
-        sys.stderr = os.fdopen(
-            os.dup(stream.fileno()),
-            'w',
-            buffering=1,
-            encoding=stream.encoding,
-            errors=stream.errors,
-        )
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        faulthandler.enable()
 
 
 @contextmanager

@@ -70,32 +70,6 @@ print(*((heavy - {'onnxruntime'}) & set(sys.modules)))
     assert heavy == ['', '', '']
 
 
-@pytest.mark.parametrize('debugging', ['', '1'])
-def test_decoders_of_images_do_not_write_to_the_terminal(debugging, monkeypatch):
-    monkeypatch.setenv('MMHOT_DEBUG', debugging)
-    code = """
-import sys
-import cv2, numpy
-from mmhot.cli import main
-png = cv2.imencode('.png', numpy.eye(64, dtype='u1'))[1]
-png[60] ^= 255
-for arguments in ['--version'], ['lift']:
-    sys.argv[1:] = arguments
-    try:
-        main()
-    except SystemExit:
-        pass
-assert cv2.imdecode(png, 1) is None
-sys.exit('said')
-"""
-    lines = run_code(code).stderr.splitlines()
-    assert lines[0].startswith('mmhot lift: error: the following arguments are')
-    assert lines[-1] == 'said'
-    libpng = [line for line in lines if line.startswith('libpng error')]
-    assert len(lines) == 2 + len(libpng)
-    assert len(libpng) == bool(debugging)
-
-
 @pytest.mark.slow(reason='lifts a clip in a new process')
 def test_lifting_with_onnx_runtime_imports_nothing_slow(tmp_path):
     clip = ROOT / 'demo/skating_2d_coco17.npz'
@@ -289,30 +263,6 @@ sys.exit(run_safely('mmhot', act))
     assert (ran.returncode, (tmp_path / 'result').read_text()) == (code, 'whole')
     files = (tmp_path / name for name in ('out', 'err'))
     assert ''.join(file.read_text() for file in files if file.exists()) == left
-
-
-@pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
-@pytest.mark.parametrize('closed', ['2>&-', '>&-', '<&- >&- 2>&-'])
-def test_processes_without_standard_streams_work(closed, tmp_path):
-    """Their numbers are not those of files that are opened."""
-    program = """
-import os, sys
-from mmhot.cli.errors import print_line, run_tool
-from mmhot.progress import text_bar
-def act(args):
-    with open('result', 'w') as file, text_bar('a bar') as show:
-        os.write(2, b'of another library')
-        show(1, 1)
-        file.write('whole')
-    print_line('a line')
-    print_line('another', sys.stderr)
-run_tool(lambda parser: None, act)
-"""
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
-    command = ['sh', '-c', f'"$0" "$@" {closed}', sys.executable, '-c', program]
-    ran = subprocess.run(command, env=environment, cwd=tmp_path)
-    assert ran.returncode == 0
-    assert (tmp_path / 'result').read_text() == 'whole'
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='signals are of POSIX')
