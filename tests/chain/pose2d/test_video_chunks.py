@@ -356,7 +356,6 @@ def test_every_frame_is_estimated_if_wanted():
     [
         (60, 0, np.nan, True),
         (60, 0, 0.5, False),  # upright, and as certain as in the frame before
-        (0, 0, np.nan, False),  # all limbs are inside of the box that was searched
         (0, 120, np.nan, False),  # the other person
     ],
 )
