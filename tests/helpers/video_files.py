@@ -10,15 +10,12 @@ import numpy as np
 from mmhot.chain.frames.sources import Frame, FrameSource
 
 _MILLISECOND = Fraction(1, 1000)
-# a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees or by flip.
+# a, b, c, d of an .mp4's matrix, by clockwise rotation in degrees.
 TURNS = {
     0: (1, 0, 0, 1),
     90: (0, 1, -1, 0),
     180: (-1, 0, 0, -1),
     270: (0, -1, 1, 0),
-    'left-right': (-1, 0, 0, 1),
-    'upside-down': (1, 0, 0, -1),
-    'transposed': (0, 1, 1, 0),
 }
 
 
@@ -64,7 +61,7 @@ def write_video(
 
 
 def turn_video(path, turn):
-    """Set the rotation or flip in an .mp4's track header."""
+    """Set the rotation in an .mp4's track header."""
     data = bytearray(path.read_bytes())
     matrix = data.index(b'tkhd') + 4 + 40
     a, b, c, d = (value << 16 for value in TURNS[turn])

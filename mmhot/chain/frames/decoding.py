@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import av
 import cv2
 import numpy as np
-from av.sidedata.sidedata import Type
 
 from mmhot.chain.frames.sources import DEFAULT_FPS
 from mmhot.errors import one_line, public_url
@@ -244,17 +243,7 @@ def _upright(frame: av.VideoFrame, pixel_aspect: float) -> np.ndarray:
     if abs(pixel_aspect - 1) > _SQUARE:
         width = max(round(image.shape[1] * pixel_aspect), 1)
         image = cv2.resize(image, (width, image.shape[0]))
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload] # PyAV: keys are text
-    if matrix is None:
-        return image
-    # A point (x, y) is shown at (a x + c y, b x + d y), turned by whole quarter turns.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
-    turned = abs(b) > abs(a)
-    if turned:
-        image = image.transpose(1, 0, 2)
-    across, down = (c, b) if turned else (a, d)
-    image = image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
-    return np.ascontiguousarray(image)
+    return np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
 
 
 def ffmpeg_reason(error: Exception) -> str:
