@@ -14,7 +14,7 @@ from mmhot.chain.frames.inputs import ClipInput
 from mmhot.chain.options import BatchOptions
 from mmhot.chain.outcome import Outcome
 from mmhot.chain.worker import ClipWorker
-from mmhot.errors import ArgumentError, LineHandler, explain, import_extra
+from mmhot.errors import ArgumentError, LineHandler, explain, import_extra, one_line
 from mmhot.extensions import load_extensions
 from mmhot.options import DeviceOptions, Values
 from mmhot.progress import Line, Report
@@ -180,7 +180,7 @@ def collect_outcomes(
             outcome, lines = pool.get_next_unordered()
         except ray.exceptions.RayError as error:
             cause = getattr(error, 'cause', None) or error
-            reason = explain(cause) or str(cause)
+            reason = explain(cause) or one_line(cause)
             continue
         _repeat(lines, say)
         del waiting[outcome.name]
