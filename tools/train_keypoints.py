@@ -44,8 +44,8 @@ _SIGMA = 0.05  # OKS's sigma of every keypoint
 _VALIDATION = 10  # every tenth image is for validation
 _BATCHES = {100: 8, 1000: 16}  # batch size for fewer objects than these
 _LARGE_BATCH = 32  # batch size for more
-# Learning rate for batches of 8, as for the errors in docs/own_keypoints.md; it grows
-# with the root of the batch size.
+# Learning rate for batches of 8; it grows with the root of the batch size. The errors
+# in docs/own_keypoints.md were measured with it.
 _RATE = 1e-3
 _MIN_STEPS = 150  # a training with fewer steps gets more epochs
 _CHECKPOINTS = 20  # a training validates and saves about so often

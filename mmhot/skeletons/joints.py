@@ -3,7 +3,7 @@
 Joint names are as in MMPose's dataset metainfos and MediaPipe's documentation. The
 built-in skeletons are defined in :mod:`mmhot.skeletons.definitions`, and
 :func:`register_skeleton` adds others. The weights of conversions are in
-:mod:`mmhot.skeletons.mappings`; ``docs/mmpose.md`` reports their errors.
+:mod:`mmhot.skeletons.mappings`.
 """
 
 import re

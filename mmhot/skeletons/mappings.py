@@ -3,7 +3,7 @@
 Joints are named by their meaning, which is the same in all skeletons. A recipe maps
 source joints to weights; a pair of weights is for the x and y axis of the image. A
 joint may have several recipes, of which the first one with existing joints is used.
-``docs/mmpose.md`` reports the errors of recipes.
+``docs/mmpose.md`` has those of the shipped weights.
 """
 
 from collections.abc import Mapping
