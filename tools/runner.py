@@ -2,11 +2,9 @@
 
 import argparse
 import ctypes
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from traceback import walk_tb
@@ -47,11 +45,6 @@ _SETTING_ERRORS = (
 )
 _HOOKS = (StartHook, ReportHook, KeypointOrderHook, AnnotationHook, FiniteLossHook)
 _LOOPS = loops.__file__
-# Environment variable of each launcher, and the start of a command that sets it.
-_STARTS = {
-    'pytorch': ('RANK', 'torchrun --nproc-per-node 2'),
-    'slurm': ('SLURM_PROCID', 'srun --ntasks 2 python'),
-}
 
 
 class KeyValueAction(DictAction):
@@ -59,15 +52,12 @@ class KeyValueAction(DictAction):
 
     def __call__(self, parser, namespace, values, option_string=None):
         """Parse the values."""
-        for value in values:
-            if value.find('=') < 1:
-                parser.error(f'{option_string}: got {value!r}, wanted KEY=VALUE')
         try:
             super().__call__(parser, namespace, values, option_string)
-        except (AssertionError, RecursionError):
+        except (AssertionError, RecursionError, ValueError):
             parser.error(
-                f'{option_string}: lists are [a,b], their elements numbers or names; '
-                'put others into a config'
+                f'{option_string}: wanted KEY=VALUE; lists are [a,b], their elements '
+                'numbers or names; put others into a config'
             )
 
 
@@ -257,13 +247,6 @@ def build_runner(config: Config) -> Any:
         raise ValueError(f'{config.filename}: this config has no model')
     if 'preprocess_cfg' in config:
         config.model.setdefault('data_preprocessor', config.preprocess_cfg)
-    launcher = config.get('launcher', 'none')
-    variable, start = _STARTS.get(launcher, (None, ''))
-    if variable and variable not in os.environ:
-        raise ValueError(
-            f'--launcher {launcher}: start the tool as in '
-            f'{start} tools/train.py CONFIG --launcher {launcher}'
-        )
     compat.apply()
     import_modules_of(config)
     with naming_config(config):
@@ -321,9 +304,6 @@ def naming_config(config: Config) -> Iterator:
             names = {name for x in _registries() for name in x.module_dict}
             text = f'nothing is registered as {unknown[1]!r}'
             hint = did_you_mean(unknown[1], sorted(names))
-            package = re.search(rf"'(\w+)\.{unknown[1]}'", str(config.get('model')))
-            if package and find_spec(package[1]) is None:
-                hint = f', it needs {package[1]}, which is not installed'
         elif 'unexpected keyword' in text:
             hint = '; _delete_=True leaves out the arguments of a base config'
         raise ValueError(f'{config.filename}: {text}{hint}') from error

@@ -50,7 +50,6 @@ from tools.runner import (
     setting,
 )
 from tools.sweep import draw_rows, read_sweep, run_sweep
-from tools.training_data import require_data_files
 
 _SUFFIXES = dict(
     out=('.json', '.yaml', '.yml', '.pkl'), dump=('.pkl', '.pickle'), worst=('.png',)
@@ -103,7 +102,6 @@ def main(args: argparse.Namespace) -> None:
     if args.badcase:
         collect_bad_cases(config, args)
     merge_options(config, args.cfg_options)
-    require_data_files(config, ('test',))
     config.load_from = check_checkpoint(config.load_from)
     if args.dump:
         dump = dict(type='DumpResults', out_file_path=str(args.dump))

@@ -32,7 +32,6 @@ from tools.runner import (
     pin_batches,
     setting,
 )
-from tools.training_data import require_data_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +65,6 @@ def main(args: argparse.Namespace) -> None:
     """Train the model."""
     keep_freed_memory()
     config = configure(args)
-    require_data_files(config, ('train', 'val'))
     if args.resume is not None:
         resume(config, args.resume)
     config.load_from = check_checkpoint(config.get('load_from'))

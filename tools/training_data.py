@@ -1,4 +1,4 @@
-"""Files of a config's datasets: missing ones, and the sample data of the tests."""
+"""Modules and datasets of a config, and the sample data of the tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,32 +22,6 @@ _SAMPLES_PER_EPOCH = 4
 _STRIDE = 10_000  # frames; longer than all clips, so that each one has one window
 
 
-def require_data_files(config: Config, splits: tuple[str, ...]) -> None:
-    """Raise a FileNotFoundError if a file of datasets or metrics is missing.
-
-    It names the page about data, and the option that reads the file elsewhere.
-    """
-    for split in splits:
-        loader = f'{split}_dataloader'
-        files = []  # name, path and option of each file and folder
-        for option, dataset in _datasets(config.get(loader), loader):
-            root = dataset.get('data_root') or ''
-            for name in _file_names(dataset):
-                files.append((name, Path(root, name), f'{option}.data_root'))
-            for name in (dataset.get('data_prefix') or {}).values():
-                files.append((name, Path(root, name), f'{option}.data_prefix'))
-        for evaluator in evaluators_of(config, split):
-            for name in _file_names(evaluator):
-                files.append((name, Path(name), f'{split}_evaluator.ann_file'))
-        for name, path, option in files:
-            if '://' not in name and not path.exists() and not Path(name).exists():
-                raise FileNotFoundError(
-                    f'{path} does not exist; docs/data.md says how to get it, '
-                    f'--cfg-options {option}=... reads it elsewhere, --sample takes '
-                    'small data'
-                )
-
-
 def import_modules_of(config: Config) -> None:
     """Import a config's ``custom_imports``, which register what it names.
 
@@ -66,26 +40,6 @@ def evaluators_of(config: Config, split: str) -> list[ConfigDict]:
     """List the metrics of a split."""
     found = config.get(f'{split}_evaluator') or []
     return [found] if isinstance(found, dict) else found
-
-
-def _datasets(loader: dict | None, option: str) -> Iterator[tuple[str, ConfigDict]]:
-    """Yield the option and the settings of a loader's datasets, wrapped ones, too."""
-    loader = loader or {}
-    within = {f'{option}.dataset': loader.get('dataset')}
-    for number, dataset in enumerate(loader.get('datasets', [])):
-        within[f'{option}.datasets.{number}'] = dataset
-    for name, dataset in within.items():
-        if isinstance(dataset, dict):
-            yield name, dataset
-            yield from _datasets(dataset, name)
-
-
-def _file_names(settings: dict) -> Iterator[str]:
-    """Yield the names of the files in the settings of a dataset or a metric."""
-    for key, value in settings.items():
-        if key.endswith('_file'):
-            names = value if isinstance(value, list | tuple) else [value]
-            yield from (name for name in names if isinstance(name, str) and name)
 
 
 def use_sample_data(config: Config) -> None:
@@ -117,10 +71,12 @@ def use_sample_data(config: Config) -> None:
 
 
 def innermost_datasets(loader: dict | None) -> Iterator[ConfigDict]:
-    """Yield the datasets of a loader that wrap no other one."""
-    for _, dataset in _datasets(loader, ''):
-        if 'dataset' not in dataset and 'datasets' not in dataset:
-            yield dataset
+    """Yield the datasets of a loader, or of a dataset, that wrap no other one."""
+    loader = loader or {}
+    for dataset in (loader.get('dataset'), *loader.get('datasets', [])):
+        if isinstance(dataset, dict):
+            within = [*innermost_datasets(dataset)]
+            yield from within or [dataset]
 
 
 def shorten(config: Config) -> None:

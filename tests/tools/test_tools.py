@@ -91,7 +91,10 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
         (['none.py'], 'train.py: error: none.py: no such config file'),
         (['{root}/README.md'], 'README.md is not a usable config: '),
         (['{config}', '--resum'], '(did you mean --resume?)'),
-        (['{config}', '--cfg-options', 'log'], "got 'log', wanted KEY=VALUE"),
+        (
+            ['{config}', '--cfg-options', 'log'],
+            '--cfg-options: wanted KEY=VALUE; lists are [a,b]',
+        ),
         (['{config}', '--resume', '{root}/README.md'], 'README.md: not a checkpoint'),
         (
             ['{config}', '--cfg-options', 'optim_wrapper.optimizer.type=AdamV'],
@@ -117,7 +120,7 @@ def test_training_resuming_and_testing_work(config, tmp_path, run_tool):
         ),
         (
             ['{config}', '--cfg-options', "custom_hooks=[dict(type='A',b=1)]"],
-            '--cfg-options: lists are [a,b]',
+            '--cfg-options: wanted KEY=VALUE; lists are [a,b]',
         ),
         (
             [

@@ -28,7 +28,6 @@ from mmhot.weights.names import config_of
 from tools.benchmark.page import number_cell
 from tools.benchmark.timing import clock_of
 from tools.runner import add_config_options, merge_options, setting
-from tools.training_data import require_data_files
 
 _BATCHES = 4  # batches of a round
 
@@ -44,7 +43,6 @@ def measure(args: argparse.Namespace) -> list[list[str]]:
     """Time the making, receiving and use of samples."""
     config = read_config_file(config_of(args.config))
     merge_options(config, args.cfg_options)
-    require_data_files(config, ('train',))
     DefaultScope.get_instance('data', scope_name=config.get('default_scope', 'mmpose'))
     settings = setting(config, 'train_dataloader', 'config')
     one_process = dict(num_workers=0, persistent_workers=False)
