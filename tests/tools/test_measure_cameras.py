@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from paths import DEMO
-from scipy.spatial.transform import Rotation
 
 from mmhot.skeletons.joints import get_skeleton
 from tools.analysis.measure_cameras import lift, read_cameras, read_markers
@@ -37,11 +36,11 @@ def write_trc(path, places, units='m'):
     path.write_text('\n'.join(['PathFileType\t4', *heads, columns, '', *rows, '']))
 
 
-def write_qualisys(path, truth, rotation):
+def write_qualisys(folder, truth):
     place = ' '.join(
         f'{x}="{1000 * y}"' for x, y in zip('xyz', truth['cam_center'], strict=True)
     )
-    turn = np.diag([1, -1, -1]) @ rotation
+    turn = np.diag([1, -1, -1]) @ truth['R_world_to_cam']
     turn = ' '.join(
         f'r{i + 1}{j + 1}="{turn[i, j]}"' for i in range(3) for j in range(3)
     )
@@ -51,34 +50,16 @@ def write_qualisys(path, truth, rotation):
     )
     focal = f'focalLengthU="{fx}" focalLengthV="{fy}"'
     center = f'centerPointU="{cx}" centerPointV="{cy}"'
-    path.write_text(
+    (folder / 'a.qca.txt').write_text(
         '<calibration><camera><fov_video right="1279" bottom="719"/>'
         f'<transform {place} {turn}/><intrinsic {focal} {center} {lens}/>'
         '</camera></calibration>'
     )
 
 
-def write_pose2sim(path, truth, rotation):
-    turn = Rotation.from_matrix(rotation).as_rotvec().tolist()
-    shift = (-rotation @ truth['cam_center']).tolist()
-    path.write_text(
-        f'[cam1]\nsize = [1280.0, 720.0]\nmatrix = {truth["K"].tolist()}\n'
-        f'distortions = [0.0, 0.0, 0.0, 0.0]\nrotation = {turn}\n'
-        f'translation = {shift}\n[metadata]\nerror = 0.0\n'
-    )
-
-
-@pytest.mark.parametrize(
-    ('name', 'write', 'units'),
-    [
-        ('a.qca.txt', write_qualisys, 'm'),
-        ('a.toml', write_pose2sim, 'mm'),
-    ],
-)
-def test_cameras_project_markers_to_the_rendered_joints(
-    truth, tmp_path, name, write, units
-):
-    write(tmp_path / name, truth, truth['R_world_to_cam'].astype(float))
+@pytest.mark.parametrize('units', ['m', 'mm'])
+def test_cameras_project_markers_to_the_rendered_joints(truth, tmp_path, units):
+    write_qualisys(tmp_path, truth)
     write_trc(tmp_path / 'a.trc', truth['h36m_world3d'], units)
     (camera,) = read_cameras(tmp_path)
     assert camera.lens.size == (1280, 720)
@@ -89,7 +70,7 @@ def test_cameras_project_markers_to_the_rendered_joints(
 
 
 def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
-    write_pose2sim(tmp_path / 'a.toml', truth, truth['R_world_to_cam'].astype(float))
+    write_qualisys(tmp_path, truth)
     (camera,) = read_cameras(tmp_path)
     markers = truth['h36m_world3d'].astype(float)
     both = np.stack([markers, markers + [1.0, 0.5, 0.0]])
@@ -101,6 +82,3 @@ def test_true_keypoints_of_two_people_are_lifted_and_measured(truth, tmp_path):
     assert knee < 6
     assert -8 < peaks < 2
     assert view.joint_errors().mean() < 45
-    seen, true, error = view.compare_vector(0, 1)
-    np.testing.assert_allclose(true, np.hypot(1.0, 0.5))
-    assert abs(seen - true) <= error < 0.2

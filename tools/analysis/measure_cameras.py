@@ -1,7 +1,7 @@
 """Measure videos of calibrated cameras against the 3D markers of people.
 
 A folder has the videos, a ``.trc`` for each person whose rows are their frames, and the
-calibration: ``.qca.txt`` of Qualisys or ``.toml`` of Pose2Sim. Cameras are in the order
+calibration, ``.qca.txt`` of Qualisys. Cameras are in the order
 of the videos' names, and stand. The 2D model ``true`` projects the markers. In a frame
 without the person the pose of the nearest frame counts. Example::
 
@@ -9,9 +9,7 @@ without the person the pose of the nearest frame counts. Example::
 """
 
 import argparse
-import tomllib
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -81,18 +79,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print the errors of each view, of each joint, and of the vectors of people."""
+    """Print the errors of each view and of each joint."""
     videos = sorted(x for x in args.folder.iterdir() if x.suffix in VIDEO_SUFFIXES)
     cameras = read_cameras(args.folder)
     if not len(videos) == len(cameras) > 0:
         raise ValueError(f'{len(videos)} videos, but {len(cameras)} cameras')
     files = sorted(args.folder.glob('*.trc'))
-    people = [file.stem for file in files]
     markers = np.stack([read_markers(file) for file in files])
     heads = ['2D', 'person', 'camera', 'missing', '2D error', 'MPJPE']
     heads += ['after one rotation', 'PA']
     lines = [heads + [f'{name}, {x}' for name in _ANGLES for x in ('mean', 'peaks')]]
-    vectors = [['2D', 'camera', 'from', 'to', 'distance', 'true', 'error of vector']]
     joints = {}
     for pose2d in args.pose2d:
         views = [
@@ -100,24 +96,17 @@ def main(args: argparse.Namespace) -> None:
             for video, camera in zip(videos, cameras, strict=True)
         ]
         joints[pose2d] = np.mean([view.joint_errors() for view in views], axis=0)
-        for number, person in enumerate(people):
+        for number, file in enumerate(files):
             rows = [view.measure(number) for view in views]
             names = [*(x.stem for x in videos), 'mean']
             for name, row in zip(names, [*rows, np.nanmean(rows, axis=0)], strict=True):
-                lines.append([pose2d, person, name, *_cells(row)])
-        for video, view in zip(videos, views, strict=True):
-            for pair in combinations(range(len(people)), 2):
-                cells = [f'{x:.2f} m' for x in view.compare_vector(*pair)]
-                named = [people[number] for number in pair]
-                vectors.append([pose2d, video.stem, *named, *cells])
+                lines.append([pose2d, file.stem, name, *_cells(row)])
     print_text(align(lines, left=3))
     rows = [['joint', *(f'{name}, mm' for name in joints)]]
     for index, name in enumerate(_NAMES):
         cells = [f'{errors[index]:.0f}' for errors in joints.values()]
         rows.append([name.replace('_', ' '), *cells])
     print_text('\n' + align(rows, left=1))
-    if len(people) > 1:
-        print_text('\n' + align(vectors, left=4))
 
 
 def _cells(numbers: np.ndarray) -> list[str]:
@@ -174,17 +163,6 @@ class View:
         for parts in _ANGLES.values():
             numbers += compare_angles(poses, truth, parts, self.fps)
         return np.array(numbers)
-
-    def compare_vector(self, first: int, second: int) -> tuple[float, float, float]:
-        """Return mean distance of two people, the true one, and the vector's error."""
-        seen, true = (
-            places[second][:, _HIPS].mean(1) - places[first][:, _HIPS].mean(1)
-            for places in (self.places, self.true_places)
-        )
-        return tuple(
-            float(np.linalg.norm(vector, axis=-1).mean())
-            for vector in (seen, true, seen - true)
-        )
 
 
 def around_hips(places: np.ndarray) -> np.ndarray:
@@ -244,13 +222,9 @@ def compare_angles(
 
 
 def read_cameras(folder: Path) -> list[Camera]:
-    """Read the calibration of a folder, of Qualisys or else of Pose2Sim."""
-    for path in folder.glob('*.qca.txt'):
-        return [_qualisys(x) for x in ElementTree.parse(path).iter('camera')]
-    cameras = []
-    for path in folder.glob('*.toml'):
-        cameras += tomllib.loads(path.read_text()).values()
-    return [_pose2sim(camera) for camera in cameras if 'matrix' in camera]
+    """Read Qualisys' calibration of a folder."""
+    (path,) = folder.glob('*.qca.txt')
+    return [_qualisys(x) for x in ElementTree.parse(path).iter('camera')]
 
 
 def _qualisys(camera: ElementTree.Element) -> Camera:
@@ -276,15 +250,6 @@ def _qualisys(camera: ElementTree.Element) -> Camera:
         size=(round(image['right']) + 1, round(image['bottom']) + 1),
     )
     return Camera(lens, rotation, -rotation @ position)
-
-
-def _pose2sim(camera: dict) -> Camera:
-    """Convert a camera in pixels and meters, y axis down and z axis forward."""
-    (fx, _, cx), (_, fy, cy), _ = camera['matrix']
-    width, height = map(round, camera['size'])
-    lens = Lens((fx, fy), (cx, cy), tuple(camera['distortions']), (width, height))
-    rotation = Rotation.from_rotvec(camera['rotation']).as_matrix()
-    return Camera(lens, rotation, np.array(camera['translation']))
 
 
 def read_markers(path: Path) -> np.ndarray:
