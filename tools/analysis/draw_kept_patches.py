@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DefaultScope
 from mmpose.models.pose_estimators import TopdownPoseEstimator
@@ -20,16 +21,11 @@ from torch import Tensor
 
 import mmhot
 from mmhot.chain.pose2d.mmpose_models import load_pose_model
-from mmhot.chain.visualization import drawing
 from mmhot.cli.errors import output_file, print_line, run_tool
-from mmhot.io.images import read_image, write_png
+from mmhot.io.atomic import replacing
+from mmhot.io.images import read_image
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.weights.names import POSE, resolve
-
-# BGR of the head, the upper and the lower body, and of one more group; further groups
-# repeat them.
-_GROUPS = ((255, 170, 82), (112, 214, 66), (48, 140, 255), (214, 96, 190))
-_COARSE = (226, 222, 218)  # patches before keypoints are grouped
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f'{args.model} is a config without weights: add --checkpoint')
     model, model.dataset_meta, _ = load_pose_model(found)
     trace = trace_pruning(model, image, args.bbox or find_person(args.image))
-    write_png(args.target, draw_pruning(trace))
+    draw_pruning(trace, args.target)
     print_line(
         f'{args.target}: {len(trace.stages)} stages of {len(trace.groups)} groups'
     )
@@ -149,96 +145,42 @@ def _stages(kept: Sequence[Tensor]) -> tuple[PruningStage, ...]:
     return tuple(stages)
 
 
-def draw_pruning(trace: PruningTrace, zoom: float = 1.5) -> np.ndarray:
-    """Draw one column per stage and one row per group, BGR, uint8 (H, W, 3).
+def draw_pruning(trace: PruningTrace, target: Path) -> None:
+    """Draw one column per stage and one row per group to a .png file.
 
-    Pruned patches are dark, kept ones are outlined. Keypoints are the final prediction.
+    Keypoints are the final prediction.
     """
-    size = [round(length * zoom) for length in trace.crop.shape[1::-1]]
-    crop = cv2.resize(trace.crop, size, interpolation=cv2.INTER_CUBIC)
-    width, height = size
-    gap = max(3, height // 40)
-    font = max(9, height // 22)
-    header = round(3.4 * font)
-    title = round(1.6 * font)
-    pitch = title + height + gap
-    rows = len(trace.groups)
-    shape = (header + rows * pitch, gap + len(trace.stages) * (width + gap), 3)
-    image = np.full(shape, drawing.BACKGROUND, np.uint8)
-    for column, stage in enumerate(trace.stages):
-        x = gap + column * (width + gap)
-        _write_header(image, trace, stage, (x, font), font)
-        if stage.kept.ndim == 1:  # no groups yet: the panel is in the middle
-            y = header + title + (rows - 1) * pitch // 2
-            panel = _draw_panel(crop, trace, stage.kept, None, zoom)
-            image[y : y + height, x : x + width] = panel
-            continue
-        for group, kept in enumerate(stage.kept):
-            y = header + group * pitch + title
-            corner = (x, y - title // 2)
-            drawing.draw_text(image, trace.groups[group], corner, round(0.85 * font))
-            panel = _draw_panel(crop, trace, kept, group, zoom)
-            image[y : y + height, x : x + width] = panel
-    return image
+    shape = len(trace.groups), len(trace.stages)
+    figure = Figure(figsize=(2 * shape[1], 3.2 * shape[0]), layout='constrained')
+    panels = figure.subplots(*shape, squeeze=False)
+    for column, stage in zip(panels.T, trace.stages, strict=True):
+        for panel in column:
+            panel.set_axis_off()
+        for group, kept in enumerate(np.atleast_2d(stage.kept)):
+            panel = column[group]
+            panel.imshow(shade(trace, kept)[..., ::-1])
+            title = f'layers {stage.first + 1} to {stage.last + 1}'
+            if stage.kept.ndim == 2:  # keypoints have groups
+                title = f'{title}: {trace.groups[group]}'
+                points = trace.keypoints[trace.group_of == group]
+                panel.plot(*points.T, '.')
+            title = f'{title}\n{(kept >= 0).sum()} of {np.prod(trace.grid)} patches'
+            panel.set_title(title, fontsize=7)
+    with replacing(target) as temporary:
+        figure.savefig(temporary, format='png', dpi=150)
 
 
-def _write_header(
-    image: np.ndarray,
-    trace: PruningTrace,
-    stage: PruningStage,
-    corner: tuple[int, int],
-    font: int,
-) -> None:
-    """Write the layers and kept patches of a stage on an image (H, W, 3).
-
-    The upper left corner of the text is a pixel (x, y).
-    """
-    x, y = corner
-    layers = f'layers {stage.first + 1} to {stage.last + 1}'
-    if stage.first == stage.last:
-        layers = f'layer {stage.first + 1}'
-    drawing.draw_text(image, layers, (x, y), font)
-    counts = (np.atleast_2d(stage.kept) >= 0).sum(-1).tolist()
-    each = ''
-    if len(set(counts)) == 1:
-        each = ' each' if stage.kept.ndim == 2 else ''
-        counts = counts[:1]
+def shade(trace: PruningTrace, kept: np.ndarray) -> np.ndarray:
+    """Darken the patches of a crop that are not among kept ones (N,)."""
     columns, rows = trace.grid
-    text = f'{", ".join(map(str, counts))} of {columns * rows} patches{each}'
-    small = round(0.8 * font)
-    drawing.draw_text(image, text, (x, y + 1.3 * font), small, drawing.FAINT_TEXT)
-
-
-def _draw_panel(
-    crop: np.ndarray,
-    trace: PruningTrace,
-    kept: np.ndarray,
-    group: int | None,
-    zoom: float,
-) -> np.ndarray:
-    """Draw a crop (H, W, 3) with kept patches (N,), and the keypoints of a group."""
-    columns, rows = trace.grid
-    alive = np.zeros(columns * rows, np.uint8)
-    alive[kept[kept >= 0]] = 1
+    is_kept = np.zeros(columns * rows, np.uint8)
+    is_kept[kept[kept >= 0]] = 1
+    size = trace.crop.shape[1::-1]
     mask = cv2.resize(
-        alive.reshape(rows, columns), crop.shape[1::-1], interpolation=cv2.INTER_NEAREST
+        is_kept.reshape(rows, columns), size, interpolation=cv2.INTER_NEAREST
     )
-    gray = crop.mean(-1, keepdims=True)
-    panel = np.where(mask[..., None] > 0, crop, 0.22 * gray + 0.03 * crop)
-    panel = panel.astype(np.uint8)
-    color = _COARSE if group is None else _GROUPS[group % len(_GROUPS)]
-    if not alive.all():
-        edges, _ = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(panel, edges, -1, color, 1)
-    if group is not None:
-        points = trace.keypoints[trace.group_of == group] * zoom
-        radius = max(1.2, panel.shape[0] / (110 if len(points) < 30 else 220))
-        points = np.rint(points[np.isfinite(points).all(-1)] * 16).astype(int)
-        for x, y in points.tolist():
-            for grow, fill in ((1.5, (24, 18, 15)), (1.0, color)):
-                size = round(grow * radius * 16)
-                cv2.circle(panel, (x, y), size, fill, -1, cv2.LINE_AA, 4)
-    return panel
+    gray = 0.25 * trace.crop.mean(-1, keepdims=True)
+    return np.where(mask[..., None] > 0, trace.crop, gray).astype(np.uint8)
 
 
 if __name__ == '__main__':
