@@ -102,9 +102,6 @@ def _sum(
     frames = sum(x.times.num_frames for x in outcomes)
     total = sum(seconds.values())
     people = [x.people for x in outcomes if not x.error]
-    if seconds and not note:
-        slowest = max(seconds, key=lambda stage: seconds[stage])
-        note = f'slowest: {slowest}'
     return [
         name,
         str(frames),

@@ -30,10 +30,6 @@ _NEGATIVE = -0.01  # third values below this count as negative
 # Median of third values; larger ones are not scores, but some models have scores above
 # 1. Higher values accept more arrays.
 _MAX_SCORE = 150.0
-_UNIT_ERROR = 0.01  # largest difference between the length of a quaternion and 1
-# Share of vectors of that length from which an array contains rotations. Higher values
-# accept more arrays.
-_MIN_ROTATIONS = 0.9
 # Median size of coordinates from which 3D poses are pixels and scores. Higher values
 # accept more arrays.
 _MAX_METERS = 30.0
@@ -400,17 +396,11 @@ def _split_scores(
 
 
 def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
-    """Refuse rotations, 3D poses as 2D keypoints, and 2D keypoints as 3D poses.
+    """Refuse 3D poses as 2D keypoints, and 2D keypoints as 3D poses.
 
     ``points`` (..., K, C) have ``size`` coordinates and perhaps a score.
     """
     last = points[..., -1]
-    if points.shape[-1] == 4:
-        is_unit = abs(np.linalg.norm(points, axis=-1) - 1) < _UNIT_ERROR
-        if is_unit.mean() > _MIN_ROTATIONS:
-            raise ValueError(
-                f'{title} seem to be rotations (quaternions), but positions are needed'
-            )
     if points.shape[-1] != 3:
         return
     is_negative = np.mean(last < _NEGATIVE) > _MAX_NEGATIVE

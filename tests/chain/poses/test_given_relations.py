@@ -487,12 +487,7 @@ def test_missing_joints_may_be_marked_in_any_way(way, tmp_path):
         assert apart(refine(way, scored, tmp_path), expected).max() < 0.01
 
 
-def test_quaternions_are_refused_and_scores_are_not():
-    rng = np.random.default_rng(0)
-    turns = rng.normal(size=(COUNT, 17, 4))
-    turns /= np.linalg.norm(turns, axis=-1, keepdims=True)
-    with pytest.raises(ValueError, match='seem to be rotations'):
-        Clip3D.from_arrays(turns, FPS)
+def test_fourth_values_are_scores():
     scored = np.append(WORLD[:, 0], np.full((COUNT, 17, 1), 0.7), -1)
     np.testing.assert_allclose(Clip3D.from_arrays(scored, FPS).scores, 0.7)
 
