@@ -459,9 +459,9 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and error.name in _MMPOSE_PACKAGES:
         text = f'this needs {error.name}: {install_extra("mmpose")}'
     elif isinstance(error, ImportError) or '<module>' in places:
-        text += (
-            ': run `mmhot doctor`, which names what is missing or broken, and how to '
-            'repair it'
+        text = (
+            f'{text}: run `mmhot doctor`, which names what is missing or broken, and '
+            'how to repair it'
         )
     elif isinstance(error, OSError) and error.strerror:
         file = '' if error.filename is None else f'{escape(error.filename)}: '

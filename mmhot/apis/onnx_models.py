@@ -33,7 +33,7 @@ from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.lens import ideal_camera
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import FOLDER, shipped_models
-from mmhot.weights.names import DETECTOR, LIFTER, NAMED_FILES, POSE, config_of, resolve
+from mmhot.weights.names import DETECTOR, LIFTER, POSE, config_of, resolve
 
 Numbers = Sequence[float] | None
 NUM_INPUTS = 8
@@ -76,10 +76,6 @@ def open_exportable(
     Raises:
         ValueError: If an argument is wrong, or the model cannot be exported.
     """
-    if model in NAMED_FILES:
-        raise ValueError(
-            f'{model} is an ONNX model already: there is nothing to export'
-        )
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):

@@ -206,9 +206,6 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
     @wraps(function)
     def write(clip: Clip3D, file: Path, export: Export) -> str | None:
         with user_code(f'the format {name!r}'), replacing(file) as temporary:
-            note = function(clip, temporary, export)
-            if not temporary.stat().st_size:
-                raise ValueError('wrote an empty file')
-        return note
+            return function(clip, temporary, export)
 
     FORMATS[name] = Format(write, **needs, options=options)

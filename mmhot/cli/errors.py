@@ -152,8 +152,8 @@ def complain_as(
     def complain(error: Exception | str, before: str = '') -> None:
         if isinstance(error, ArgumentError):
             error = error.named(flags)
-        text = isinstance(error, Exception) and explain(error) or error
-        print_line(f'{prog}: {one_line(f"{before}{text}")}', sys.stderr)
+        known = explain(error) if isinstance(error, Exception) else None
+        print_line(f'{prog}: {one_line(f"{before}{known or error}")}', sys.stderr)
 
     return complain
 
