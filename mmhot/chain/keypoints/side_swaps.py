@@ -68,9 +68,6 @@ class SwapCosts:
     # Person sizes / s^2; standard deviation of a joint's acceleration. Half of it
     # changes 4 frames of the dance, double misses 22 of its 24 copies.
     acceleration: float = 4.0
-    # Weight of a missing keypoint; visible keypoints have their score as weight.
-    # Results stay from 0 to 10 of it.
-    missing_weight: float = 0.05
     # Factor of all weights if a clip has no scores, as those of the skater in demo/.
     unrated_factor: float = 0.4
     # Person sizes; largest distance of a joint from its copy. Half of it, or double,
@@ -293,8 +290,7 @@ class _Motion:
         size = max(float(np.median(boxes.max(1))), 1.0)
         points = interpolate_missing(track.keypoints.astype(np.float64), seconds)
         self.points = points / size
-        weights = np.clip(track.scores, _COSTS.missing_weight, 1)
-        self._weights = np.where(is_seen, weights, _COSTS.missing_weight)
+        self._weights = np.where(is_seen, track.scores.clip(0, 1), 0)
         # Variance of a position's error when the last velocity predicts it: noise of
         # three keypoints, and acceleration
         steps = steps.clip(1e-3)
