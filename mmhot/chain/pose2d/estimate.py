@@ -92,7 +92,6 @@ class EstimatePoses(Pose2DOptions, ViewOptions, Step):
         Raises:
             ValueError: If the video has no frames.
         """
-        from mmhot.chain.pose2d.detectors import PoseVerifiedDetector
         from mmhot.chain.pose2d.estimation import show_again
 
         path = None
@@ -113,7 +112,6 @@ class EstimatePoses(Pose2DOptions, ViewOptions, Step):
             people,
             look_again=partial(show_again, frames, people, path),
             count=count,
-            finds_more=isinstance(models.detector, PoseVerifiedDetector),
         )
 
     def find_turn(self, footage: Footage, models: 'VideoPoseEstimator') -> int:

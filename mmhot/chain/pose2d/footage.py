@@ -46,7 +46,6 @@ class Footage:
     tracked: Clip2D | None = None  # all people who were tracked in the whole video
     look_again: LookAgain | None = None  # function that reads the video again
     count: CountStage = no_count  # function that receives the progress
-    finds_more: bool = False  # whether there is a detector that finds more people
 
 
 class VideoStep(Step):

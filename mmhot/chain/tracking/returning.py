@@ -22,10 +22,6 @@ from mmhot.geometry.outliers import list_spans
 from mmhot.structures.clips_2d import Clip2D, Track2D, join_tracks
 
 _MOST_NAMED = 5  # people that one message lists, at most
-_FINDS_MORE = (
-    '; {det_model} rtmdet-nano, 4 MB once downloaded, finds more, and whole_image a '
-    'person who fills the image'
-)
 
 
 @dataclass(frozen=True)
@@ -72,13 +68,13 @@ class MergeReturning(VideoStep):
                 for track, frames in missing.items()
             ]
             more = ', ...' if len(listed) > _MOST_NAMED else ''
-            hint = _FINDS_MORE if footage.finds_more else ''
-            text = (
+            line = ArgumentError(
                 '%s: people are missing inside the image, occluded or lost: person %s; '
-                '{det_every} 1 detects people in every frame'
+                '{det_every} 1 detects people in every frame',
+                clip.name,
+                ', person '.join(listed[:_MOST_NAMED]) + more,
             )
-            people = ', person '.join(listed[:_MOST_NAMED]) + more
-            self.report.say(ArgumentError(text + hint, clip.name, people))
+            self.report.say(line)
         return clip
 
     def merge(self, clip: Clip2D, appearance: dict[str, np.ndarray]) -> Clip2D:
