@@ -306,8 +306,8 @@ def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
     if len(ids) == len(rows.track) and np.ptp(rows.frame):
         text = (
-            '%s: each track is one frame long, so its IDs number poses and not people: '
-            'leave them out of the file, or give {single=largest}'
+            '%s: each track is one frame long, as of photos; IDs that number the poses '
+            'of a video must be left out, or give {single=largest}'
         )
         _LOGGER.warning(ArgumentError(text, name))
     tracks = []

@@ -7,7 +7,8 @@ see ``docs/input-formats.md``.
 not stated      evidence                                  else              argument
 ==============  ========================================  ================  ===========
 joint order     people stand: head, shoulders, hips,      usual order of    skeleton
-                knees and ankles are above each other     K joints
+                knees and ankles are above each other;    K joints
+                bones keep their lengths in 3D
 people in       people move little from one frame to      as they are       track
 (T, P, K, C)    the next
 unit            bones have the lengths of people          meters            height

@@ -164,7 +164,7 @@ def test_ids_of_poses_are_one_line(tmp_path, caplog):
         person['track_id'] = person['id']
     file.write_text(json.dumps(document))
     assert len(mmhot.read_keypoints(file).tracks) == 4
-    text = 'each track is one frame long, so its IDs number poses and not people: '
+    text = 'each track is one frame long, as of photos; IDs that number the poses of a'
     assert caplog.text.count(f'a.coco.json: {text}') == 1
     caplog.clear()
     [track] = mmhot.read_keypoints(file, single='largest').tracks
