@@ -196,30 +196,29 @@ _SMPL = dict(
 )
 # Names of the same joints in HumanIK, Mixamo and Rokoko (LeftArm), Unity and Xsens
 # (LeftUpperArm), OptiTrack's Motive (LUArm) and ARKit (left_arm_joint)
-_RIG_LIMBS = dict(
-    collar='shoulder shoulder1joint',
-    shoulder='arm upperarm uarm armjoint',
-    elbow='forearm lowerarm farm forearmjoint',
-    wrist='hand handjoint',
-    hip='upleg upperleg thigh uplegjoint',
-    knee='leg lowerleg shin legjoint',
-    ankle='foot footjoint',
-    foot='toebase toe toes toesjoint',
-)
-_RIG_TRUNK = dict(
-    pelvis='hips hip pelvis hipsjoint',
-    spine_1='spine',
-    spine_2='spine1',
-    spine_3='spine2',
-    neck='neck neck1joint',
-    head='head headjoint',
-)
 RIG_NAMES = {
-    **{name: joint for joint, names in _RIG_TRUNK.items() for name in names.split()},
+    **{
+        name: joint
+        for joint, names in (
+            ('pelvis', 'hips hip pelvis hipsjoint'),
+            *(('spine_1', 'spine'), ('spine_2', 'spine1'), ('spine_3', 'spine2')),
+            *(('neck', 'neck neck1joint'), ('head', 'head headjoint')),
+        )
+        for name in names.split()
+    },
     **{
         f'{start}{name}': f'{side}_{part}'
         for side in ('left', 'right')
-        for part, names in _RIG_LIMBS.items()
+        for part, names in (
+            ('collar', 'shoulder shoulder1joint'),
+            ('shoulder', 'arm upperarm uarm armjoint'),
+            ('elbow', 'forearm lowerarm farm forearmjoint'),
+            ('wrist', 'hand handjoint'),
+            ('hip', 'upleg upperleg thigh uplegjoint'),
+            ('knee', 'leg lowerleg shin legjoint'),
+            ('ankle', 'foot footjoint'),
+            ('foot', 'toebase toe toes toesjoint'),
+        )
         for name in names.split()
         for start in (side, side[0])
     },

@@ -371,10 +371,10 @@ def match_joints(names: Sequence[str]) -> tuple[Skeleton, list[int]] | None:
     best = None
     most = 0, False
     for skeleton in skeletons:
-        order = []
-        for joint in skeleton.joints:
-            meaning = skeleton.meanings.get(joint, '')
-            order.append(index_of.get(spell_joint(joint), index_of.get(meaning, -1)))
+        order = [
+            index_of.get(spell_joint(x), index_of.get(skeleton.meanings.get(x, ''), -1))
+            for x in skeleton.joints
+        ]
         named = {x for x, n in zip(skeleton.joints, order, strict=True) if n >= 0}
         fits = len(named), order == [*range(len(names))]
         if fits > most and (named >= _TRUNK or len(named) == len(order)):
@@ -469,11 +469,11 @@ def _conversion(
     # Joints by the names that are the same in all skeletons
     available = {start.meanings.get(joint, joint): joint for joint in start.joints}
     names = [end.meanings.get(joint, joint) for joint in end.joints]
-    recipes = []
-    for name in names:
-        choices = [{name: 1.0}, *MAPPINGS[mapping].get(name, ())]
-        possible = (x for x in choices if x.keys() <= available.keys())
-        recipes.append(next(possible, None))
+    recipes = [
+        next((x for x in recipes if x.keys() <= available.keys()), None)
+        for name in names
+        for recipes in [({name: 1.0}, *MAPPINGS[mapping].get(name, ()))]
+    ]
     most = max(len(recipe or ()) for recipe in recipes)
     indices = np.zeros((len(recipes), max(most, 1)), dtype=np.int64)
     weights = np.zeros((*indices.shape, 2))

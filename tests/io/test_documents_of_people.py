@@ -349,12 +349,6 @@ def test_arrays_of_rtmlib_have_the_people_of_each_frame(form):
     np.testing.assert_allclose(two.scores, 1 if form == 'arrays' else 0.7, rtol=1e-6)
 
 
-def test_list_of_arrays_in_a_dict():
-    points = walk(COUNT)
-    [track] = read_keypoints({'keypoints': [*points]}, **SIZE).tracks
-    np.testing.assert_allclose(track.keypoints, points, rtol=1e-6)
-
-
 def test_arrays_in_json(tmp_path):
     poses = joints_of(KICK, COUNT)
     path = dump(tmp_path / 'a.json', poses.tolist())

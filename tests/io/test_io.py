@@ -177,13 +177,6 @@ def test_images_of_annotations_number_the_frames(tmp_path, caplog, keys, frames)
     assert [line.split('; ')[-1] for line in caplog.messages] == lines
 
 
-def test_gaps_of_a_folder_of_images_are_kept(tmp_path):
-    for frame in (8, 31, 100):
-        dump(tmp_path / f'frame_{frame}.json', [instance(walk(1)[0])])
-    (track,) = read_keypoints(tmp_path, **SIZE).tracks
-    assert track.frames.tolist() == [8, 31, 100]
-
-
 def test_objects_of_other_categories_are_left_out(tmp_path, caplog):
     poses = walk(3)
     people = [coco_result(n, pose) for n, pose in enumerate(poses)]

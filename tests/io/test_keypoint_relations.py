@@ -288,33 +288,19 @@ IDS = {
 }
 
 
-def coco(ids, absent='none'):
-    people = []
-    for frame, poses in enumerate(TWO):
-        for number, (pose, track) in enumerate(zip(poses, ids, strict=True)):
-            is_lost = number == 1 and frame % 4 == 0 and absent != 'none'
-            key = {'track_id': absent if is_lost else track}
-            people.append(coco_result(frame, pose, **key))
-    return people
-
-
 @pytest.mark.parametrize('kind', IDS)
 def test_ids_may_be_names(kind, tmp_path, caplog):
-    path = dump(tmp_path / 'a.json', coco(IDS[kind]))
+    people = [
+        coco_result(frame, pose, track_id=track)
+        for frame, poses in enumerate(TWO)
+        for pose, track in zip(poses, IDS[kind], strict=True)
+    ]
+    path = dump(tmp_path / 'a.json', people)
     clip = read_keypoints(path, skeleton='h36m-17', **SIZE)
     is_named = kind not in ('numbers', 'text')
     assert [x.track for x in clip.tracks] == ([0, 1] if is_named else [3, 7])
     np.testing.assert_allclose(points_of(clip), TWO.swapaxes(0, 1), rtol=1e-5)
     assert ('track IDs are names' in caplog.text) == is_named
-
-
-@pytest.mark.parametrize('absent', [-1, None, ''])
-def test_people_without_an_id_are_left_out(absent, tmp_path, caplog):
-    path = dump(tmp_path / 'a.json', coco((3, 7), absent))
-    first, second = read_keypoints(path, skeleton='h36m-17', **SIZE).tracks
-    assert (first.track, len(first.frames)) == (3, COUNT)
-    assert (second.track, len(second.frames)) == (7, COUNT - COUNT // 4)
-    assert '10 of 80 poses are left out: they have no track ID' in caplog.text
 
 
 @pytest.mark.parametrize('unknown', [-1, np.nan, 'a'])

@@ -81,10 +81,8 @@ def read_coco(document: list | dict, path: Path) -> Rows:
     rows = gather(pairs, header)
     if rows.joint_names is None and rows.points.shape[1] == len(_COCO.joints):
         rows.skeleton = _COCO.name
-    steps = info.get('steps') or {}
-    if not isinstance(steps, dict):  # mmhot 0.2 wrote a list of names
-        steps = dict.fromkeys(steps)
-    rows.steps = {str(name): dict(options or {}) for name, options in steps.items()}
+    steps = (info.get('steps') or {}).items()
+    rows.steps = {str(name): dict(options or {}) for name, options in steps}
     return rows
 
 

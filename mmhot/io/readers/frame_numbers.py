@@ -145,17 +145,10 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
         return None
     is_text = any(isinstance(x, str) for x in values)
     numbers = _counting_numbers([*map(str, values)]) if is_text else np.array(values)
-    if numbers is None:
-        return None
-    if is_text:
-        numbers = _without_roll_over(numbers)
-    steps = np.diff(np.unique(numbers))
-    if is_text and len(steps) > 1 and np.gcd.reduce(steps) == 1:
-        is_frame = steps.min() < _MIN_STEP
-    else:
-        is_frame = True
-    is_dense = not len(steps) or np.median(steps) <= _MEDIAN_GAP
-    return numbers if is_frame and is_dense else None
+    steps = np.diff(np.unique([] if numbers is None else numbers))
+    is_sparse = len(steps) and np.median(steps) > _MEDIAN_GAP
+    is_clock = is_text and len(steps) > 1 and np.gcd.reduce(steps) == 1
+    return None if is_sparse or (is_clock and steps.min() >= _MIN_STEP) else numbers
 
 
 def _without_roll_over(numbers: np.ndarray) -> np.ndarray:
@@ -191,7 +184,7 @@ def _counting_numbers(names: list[str]) -> np.ndarray | None:
     if len(forms) > 1 and 2 * len(forms) > count:
         return None
     _check_videos(forms)
-    return numbers
+    return _without_roll_over(numbers)
 
 
 def _ranges(parts: list[list[str]], count: int) -> dict[int, int]:

@@ -85,8 +85,7 @@ def _load(path: Path) -> Mapping[str, object]:
         return load_arrays(path, [key for keys in _KEYS.values() for key in keys])
     if suffix not in ('.json', '.yml', '.yaml'):
         raise ValueError('must be a .json, .yml, .yaml or .npz file of intrinsics')
-    is_json = suffix == '.json'
-    content = load_json(path, _MAX_TEXT) if is_json else _load_yaml(path)
+    content = load_json(path, _MAX_TEXT) if suffix == '.json' else _load_yaml(path)
     if not isinstance(content, dict):
         raise ValueError(f'has no intrinsics: {_EXPECTED}')
     return content
@@ -102,8 +101,8 @@ def _load_yaml(path: Path) -> object:
         'tag:yaml.org,2002:opencv-matrix',
         lambda loader, node: loader.construct_mapping(node, deep=True),
     )
-    text = read_limited(path, _MAX_TEXT).decode('utf-8')
-    text = text.removeprefix('%YAML:1.0')  # OpenCV's header, which is not valid YAML
+    # OpenCV's header is not valid YAML.
+    text = read_limited(path, _MAX_TEXT).decode('utf-8').removeprefix('%YAML:1.0')
     try:
         content = yaml.load(text, Loader)
     except yaml.YAMLError as error:

@@ -81,12 +81,11 @@ def write_bvh(motion: RigidMotion, fps: float, path: str | Path, rig: Rig) -> No
     motion = _in_axes(motion, rig)
     channels, axes = _channels(motion, rig)
     lines, order = _hierarchy(motion, rig, 0, axes)
-    lines = ['HIERARCHY', *lines, 'MOTION', f'Frames: {len(motion.root)}']
-    lines.append(f'Frame Time: {1 / fps:.8f}')
+    heads = f'Frames: {len(motion.root)}', f'Frame Time: {1 / fps:.8f}'
     angles = [np.degrees(channels[joint]) for joint in order]
     rows = np.concatenate([motion.root * _CENTIMETERS, *angles], axis=1)
     with replacing_text(path) as file:
-        file.write('\n'.join(lines) + '\n')
+        file.write('\n'.join(['HIERARCHY', *lines, 'MOTION', *heads, '']))
         np.savetxt(file, rows, fmt='%.5f')
 
 

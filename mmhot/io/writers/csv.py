@@ -29,8 +29,8 @@ def write_csv(clip: Clip3D, path: str | Path, export: object = None) -> None:
 def write_columns(path: str | Path, columns: Mapping[str, Iterable]) -> None:
     """Write columns of equal lengths, with their names in the first row."""
     with replacing_text(path) as file:
-        csv.writer(file).writerow(columns)
-        csv.writer(file).writerows(zip(*columns.values(), strict=True))
+        rows = zip(*columns.values(), strict=True)
+        csv.writer(file).writerows([columns, *rows])
 
 
 def cells(values: Iterable[float], form: str) -> list[str]:

@@ -170,16 +170,15 @@ def _add_joints(gltf: _Gltf, motion: RigidMotion, rig: Rig) -> list[int]:
     """Add a node for each joint in the rest pose, the root at its mean height."""
     offsets = motion.offsets.copy()
     offsets[0, 1] = motion.root[:, 2].mean()
-    nodes = []
-    for joint, offset in zip(rig.joints, offsets, strict=True):
+    nodes: list[int] = []
+    for joint, offset, parent in zip(rig.joints, offsets, motion.parents, strict=True):
         # Ends of limbs are called LeftToe_End, LeftHand_End.
         end = 'HeadTop_End' if joint == 'head' else joint.title().replace('_', '', 1)
         name = rig.names.get(joint, end)
         nodes.append(gltf.add('nodes', name=name, translation=offset.tolist()))
-    for node, parent in zip(nodes, motion.parents, strict=True):
         if parent >= 0:
             above = gltf.document['nodes'][nodes[parent]]
-            above.setdefault('children', []).append(node)
+            above.setdefault('children', []).append(nodes[-1])
     return nodes
 
 

@@ -217,9 +217,11 @@ def describe_errors(errors: np.ndarray) -> str:
     >>> describe_errors(np.array([[0.002, 0.004]]))
     'constant bones: joints 3 mm off, at most 4 mm'
     """
-    mean = 1000 * errors.mean()
-    most = 1000 * errors.max()
-    return f'constant bones: joints {mean:.0f} mm off, at most {most:.0f} mm'
+    millimeters = 1000 * errors
+    return (
+        f'constant bones: joints {millimeters.mean():.0f} mm off, at most '
+        f'{millimeters.max():.0f} mm'
+    )
 
 
 def _smooth_quaternions(rotations: np.ndarray) -> np.ndarray:
@@ -379,9 +381,10 @@ def fit_rigid_skeleton(
     offsets = rest_offsets(positions, skeleton) if offsets is None else offsets
     places = np.empty_like(positions)
     axes = np.empty((*positions.shape, 3))
-    children: list[list[int]] = [[] for _ in skeleton.joints]
-    for parent, child in skeleton.bones:
-        children[parent].append(child)
+    children = [
+        [child for child, parent in enumerate(skeleton.parents) if parent == joint]
+        for joint in range(len(skeleton.parents))
+    ]
     # The root may move, too, so that it shares its error with its neighbors.
     around = [0, *children[0]]
     center = positions[:, around].mean(1)
