@@ -43,9 +43,6 @@ def is_image(name: str | Path) -> bool:
 def read_image(path: str | Path) -> np.ndarray:
     """Read an image file and turn it upright by its EXIF orientation.
 
-    Args:
-        path (str | Path): The file.
-
     Returns:
         np.ndarray: The image, BGR, uint8, (H, W, 3).
 

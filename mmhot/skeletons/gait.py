@@ -28,37 +28,34 @@ class GaitLimits:
     # Seconds; standard deviation of a Gaussian over the pelvis's direction.
     heading_smoothing: float = 0.5
     # Meters; movement of a foot between its foremost and rearmost positions, relative
-    # to the root. Higher values find fewer steps.
+    # to the root.
     min_swing: float = 0.2
     # Seconds; shortest and longest time between the contacts of both feet.
     step_time: tuple[float, float] = (0.25, 1.2)
     # Smallest and largest share of a stride in which the foot is on the ground.
     stance: tuple[float, float] = (0.35, 0.85)
     # Median of that share; people with less run, as they never have both feet on the
-    # ground. It is 0.58 to 0.66 in CMU's walks and 0.49 to 0.51 in its runs. Higher
-    # values find fewer walks.
+    # ground. It is 0.58 to 0.66 in CMU's walks and 0.49 to 0.51 in its runs.
     min_walking_stance: float = 0.54
     # Meters; median fall of the hips between contacts. People with more run.
     # Over a standing leg they rise, in CMU's walks by up to 0.07, or fall by up to
-    # 0.014; in its runs they fall by 0.014 to 0.09. Higher values find more walks.
+    # 0.014; in its runs they fall by 0.014 to 0.09.
     max_fall: float = 0.016
     # Meters per second; mean speed of an ankle from contact to lift-off. No stride of
-    # CMU's walks exceeds 0.6. Higher values find more strides.
+    # CMU's walks exceeds 0.6.
     max_slide: float = 0.8
-    # Contacts of alternating feet in a row. Higher values find fewer walks.
+    # Contacts of alternating feet in a row.
     min_contacts: int = 3
     # Median step times; if another contact of the same foot comes later, the contact of
-    # the other foot was missed. Higher values find longer runs of steps.
+    # the other foot was missed.
     max_same_foot: float = 1.5
-    # Meters; height of an ankle at a contact above the lowest ankle around it. Higher
-    # values find more contacts.
+    # Meters; height of an ankle at a contact above the lowest ankle around it.
     max_height: float = 0.25
     around: float = 0.3  # seconds before and after a contact with its lowest ankle
     # Median step in the world, as a share of the distance between the feet. People with
-    # less walk in place. Higher values find more treadmills.
+    # less walk in place.
     max_in_place: float = 0.5
-    # Share of a clip's time in which people on a treadmill walk. Higher values find
-    # fewer treadmills.
+    # Share of a clip's time in which people on a treadmill walk.
     min_walking: float = 0.6
 
 

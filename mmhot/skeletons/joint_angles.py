@@ -43,7 +43,7 @@ _RANGES = {
 }
 _ANY = np.array([(-180, 180), (-90, 90), (-180, 180)])
 # Degrees; another triple replaces the first triple, or the one before a pole, if its
-# mean distance from the range is smaller by this much. Higher values change less often.
+# mean distance from the range is smaller by this much.
 _MIN_GAIN = 5.0
 # Cosine of the second angle; frames with less are near a pole, where the other two
 # angles are noise. Higher values allow changes in more frames.

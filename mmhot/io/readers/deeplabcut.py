@@ -25,9 +25,6 @@ _HEADER = ('scorer', 'individuals', 'bodyparts', 'coords')
 def read_csv(path: Path) -> Rows:
     """Read the individuals that have the same joints as the first one.
 
-    Args:
-        path (Path): The file.
-
     Returns:
         Rows: One row per individual and frame, without missing individuals.
     """

@@ -47,9 +47,6 @@ Reader = Callable[[Path, int], Rows | Clip2D | Clip3D]
 def reader_of(path: Path) -> Reader | None:
     """Choose the reader of a file by its first bytes; None for unknown formats.
 
-    Args:
-        path (Path): The file.
-
     Returns:
         Callable | None: Function of the path and of the preferred coordinates, 2 or 3.
     """

@@ -32,7 +32,7 @@ KEYS = {
 _NUM_LANDMARKS = 33
 _HIPS = slice(23, 25)  # both hips among the landmarks
 # Largest coordinate of the middle of the hips, meters, or largest depth, in shares of
-# the image. Higher values accept more points as landmarks.
+# the image
 _MAX_ROOT = 0.02
 _MIN_VISIBILITY = 1e-3  # replaces visibilities of 0, which would mark missing points
 _NEAR = (-0.5, 1.5)  # shares of the image; lowest and highest coordinate of landmarks

@@ -107,9 +107,6 @@ def find_header(text: str) -> tuple[int, str] | None:
 def read_table(path: Path) -> Rows:
     """Read a ``.csv`` with named joints.
 
-    Args:
-        path (Path): The file.
-
     Returns:
         Rows: One row per person and frame; with a rate if the table has times.
         MediaPipe's landmarks in shares of the image become 2D keypoints.
@@ -194,9 +191,6 @@ def read_trc(path: Path) -> Rows:
     The header states the unit and the rate, but not the axes. OpenSim, and programs
     that write files for it, have y up. If times contradict the rate, they are used.
 
-    Args:
-        path (Path): The file.
-
     Returns:
         Rows: One row per person and frame, in meters.
 
@@ -229,9 +223,6 @@ def read_trc(path: Path) -> Rows:
 
 def read_tsv(path: Path) -> Rows:
     """Read 3D positions of Qualisys Track Manager (``.tsv``), in millimeters.
-
-    Args:
-        path (Path): The file.
 
     Returns:
         Rows: One row per person and frame, in meters. Points at (0, 0, 0) were not
@@ -267,9 +258,6 @@ def _markers_of(
 
 def read_c3d(path: Path) -> Rows:
     """Read points of motion capture (``.c3d``), which may state which axis is up.
-
-    Args:
-        path (Path): The file.
 
     Returns:
         Rows: One row per person and frame, in meters. Markers that were not seen are

@@ -26,7 +26,7 @@ _CENTIMETERS = 100.0  # centimeters per meter
 # It is short, so that feet end above the floor.
 _END = 0.15
 # Degrees per frame. An Euler angle that changes by more than this, and by more than its
-# joint turns, is near a pole (gimbal lock). Higher values accept more of them.
+# joint turns, is near a pole (gimbal lock).
 _MAX_STEP = 30.0
 
 
