@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, TASK_UTILS, WEIGHT_INITIALIZERS
+from mmengine.registry import MODELS, TASK_UTILS
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmhot.errors import naming, one_line
@@ -28,13 +28,11 @@ _SCOPES = ('mmpose', 'mmdet', 'mmengine')
 _REGISTRIES = {
     **dict.fromkeys(('codec', 'decoder'), KEYPOINT_CODECS),
     **dict.fromkeys(('anchor_generator', 'assigner', 'bbox_coder'), TASK_UTILS),
-    'init_cfg': WEIGHT_INITIALIZERS,
 }
 # Classes of these packages must be in one of these modules, whose classes read no file
 # and import nothing. Classes of other packages are permitted: the user registered them.
 _PACKAGES = {'mmpose', 'mmdet', 'mmengine', 'mmcv', 'mmpretrain', 'torchvision'}
 _MODULES = (
-    'mmengine.model.weight_init.',
     'mmpose.codecs.',
     'mmpose.models.backbones.cspnext.',
     'mmpose.models.backbones.dstformer.',
@@ -54,7 +52,6 @@ _MODULES = (
     'mmdet.models.necks.cspnext_pafpn.',
     'mmdet.models.task_modules.',
 )
-_PRETRAINED = 'Pretrained'
 # Keys that every type may have, including keys of MMCV's layers
 _KEYS = {'type', '_scope_', 'inplace', 'requires_grad'}
 
@@ -92,7 +89,7 @@ def config_within(checkpoint: Path, content: Any) -> Config:
 def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
     """Check settings; return a copy with metainfos in place of their file names.
 
-    Initializations by weights are removed.
+    Initializations are removed, as the checkpoint has the weights.
 
     Args:
         value (Any): The settings, or one of their values.
@@ -113,25 +110,17 @@ def _check(value: Any, key: str, scope: str, meta: Any) -> Any:
         )
     if 'type' in value:
         _check_type(value, key, scope)
-    checked = {name: _check(item, name, scope, meta) for name, item in value.items()}
-    if _loads_file(checked.get('init_cfg')):
-        del checked['init_cfg']  # the checkpoint has the weights
-    return checked
-
-
-def _loads_file(initialization: Any) -> bool:
-    """Return whether a module's ``init_cfg``, perhaps a list, loads a weights file."""
-    if isinstance(initialization, list | tuple):
-        return any(map(_loads_file, initialization))
-    is_dict = isinstance(initialization, Mapping)
-    return is_dict and initialization.get('type') == _PRETRAINED
+    return {
+        name: _check(item, name, scope, meta)
+        for name, item in value.items()
+        if name != 'init_cfg'
+    }
 
 
 def _check_type(settings: Mapping[str, Any], key: str, scope: str) -> None:
     """Raise a ValueError unless a type and its keys are permitted."""
     kind = settings['type']
-    # These are in no registry: MMCV evaluates the text 'nms', for example.
-    if (key, kind) in (('nms', 'nms'), ('init_cfg', _PRETRAINED)):
+    if (key, kind) == ('nms', 'nms'):  # in no registry: MMCV evaluates this text
         return
     prefix, _, name = str(kind).rpartition('.')
     # Types are looked up in dictionaries, because MMEngine's own lookup would also

@@ -10,7 +10,6 @@ BACKBONES = {
     'skeleton': dict(skeleton=EVIL),
     'path': dict(skeleton='note.txt'),
     'distiller': dict(type='DWPoseDistiller', teacher_cfg='evil.py'),
-    'initialization': dict(init_cfg=dict(type='Caffe2XavierInit', checkpoint='x')),
     'scope': dict(_scope_='evilmod'),
     'prefix': dict(type='evilmod.NanoHTNet'),
     'module': dict(type='evilmod'),
@@ -48,6 +47,7 @@ PRETRAINED = dict(type='Pretrained', checkpoint='evil.pkl')
 UNREAD = {
     'start': dict(model=dict(backbone=dict(init_cfg=PRETRAINED))),
     'starts': dict(model=dict(backbone=dict(init_cfg=[PRETRAINED]))),
+    'other start': dict(model=dict(backbone=dict(init_cfg=dict(type='evilmod.Init')))),
     'imports': dict(custom_imports=dict(imports=['evil'])),
     'bases': dict(_base_=['evil.py']),
     'hooks': dict(custom_hooks=[dict(type='evilmod.Hook')]),
