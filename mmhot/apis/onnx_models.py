@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +78,15 @@ def open_exportable(
     config = read_config_file(config_of(model)).get('model') or {}
     kind = str(config.get('type', '')).removeprefix('mmpose.')
     if kind in ('SequencePoseLifter', 'PoseLifter'):
-        opened = partial(_open_lifter, depth=depth)
-    elif kind == 'TopdownPoseEstimator':
-        opened = _open_pose_model
-    elif 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
-        opened = _open_detector
-    else:
-        raise ValueError(
-            f'{model} cannot be exported ({kind or "its config has no model"}): only '
-            'lifters, top-down 2D models and RTMDet can'
-        )
-    return opened(model, checkpoint, keep, inputs)
+        return _open_lifter(model, checkpoint, keep, inputs, depth)
+    if kind == 'TopdownPoseEstimator':
+        return _open_pose_model(model, checkpoint, keep, inputs)
+    if 'RTMDet' in str(config.get('bbox_head', {}).get('type')):
+        return _open_detector(model, checkpoint, keep, inputs)
+    raise ValueError(
+        f'{model} cannot be exported ({kind or "its config has no model"}): only '
+        'lifters, top-down 2D models and RTMDet can'
+    )
 
 
 def _open_lifter(
