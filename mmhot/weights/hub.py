@@ -28,12 +28,10 @@ _DIGITS = re.compile(r'-(?!\d+\.)([0-9a-f]{8,64})\.(?!zip$)\w+$')
 MODEL_FILE = 'model.onnx'
 SDK_FILE = 'end2end.onnx'
 PIPELINE_FILE = 'pipeline.json'  # preprocessing beside a model of MMDeploy's SDK
-_MAX_SIZE = 2 << 30  # largest ONNX file, bytes: the limit of Protocol Buffers
 _RESOURCES = '__MACOSX'  # folder of metadata in archives that were made on macOS
 CHECKPOINTS = ('.safetensors', '.pth')
 """Suffixes of checkpoints."""
 _TIMEOUT = 30  # seconds without an answer until a download fails
-_MAX_BYTES = 4 << 30  # bytes of the largest download
 
 
 def is_remote(name: str | Path) -> bool:
@@ -127,8 +125,6 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
         raise ValueError(f'must have one .onnx file, got {len(models)}')
     paths = {PIPELINE_FILE: models[0].with_name(PIPELINE_FILE), SDK_FILE: models[0]}
     members = {file: str(path) for file, path in paths.items() if path in names}
-    if any(archive.getinfo(x).file_size > _MAX_SIZE for x in members.values()):
-        raise ValueError(f'has a file of more than {_MAX_SIZE >> 20} MB')
     return {file: archive.read(member) for file, member in members.items()}
 
 
@@ -199,8 +195,6 @@ def _fetch(url: str, path: Path, show: Callable[[int, int], None]) -> None:
         while chunk := response.read(1 << 20):
             done += file.write(chunk)
             show(done >> 20, size >> 20)
-            if done > _MAX_BYTES:
-                raise OSError(f'more than {_MAX_BYTES >> 20} MB')
         if size and done != size:
             raise OSError(f'{done} of {size} bytes arrived')
 
