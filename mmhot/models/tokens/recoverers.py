@@ -9,9 +9,9 @@ from mmhot.models.layers.attention import CrossAttention
 from mmhot.models.layers.blocks import sine_moments
 from mmhot.models.tokens.selection import gather_tokens
 
-# Gain of the initial projections of queries and keys, which concentrates the attention
-# of a frame on its nearest kept frames. With gains of 2 to 6 the poses of a trained
-# MotionBERT change equally little.
+# Gain of the initial projections of queries and keys. It concentrates attention on the
+# nearest kept frames. With gains of 2 to 6 the poses of a trained MotionBERT change
+# equally little.
 _SHARPNESS = 3.0
 
 
