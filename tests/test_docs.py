@@ -73,14 +73,17 @@ def test_links_resolve(page):
 
 
 def test_examples_of_registered_parts_run(tmp_path):
-    code = ''
+    code = python_blocks('extending')[0]  # imports of all examples
     for call, page in EXAMPLES.items():
-        text = (ROOT / f'docs/{page}.md').read_text()
-        blocks = re.findall(r'```python\n(.*?)```', text, re.DOTALL)
-        code += next(block for block in blocks if call in block) + EFFECTS[call]
+        code += next(x for x in python_blocks(page) if call in x) + EFFECTS[call]
     code = code.replace("'demo/", f"'{ROOT}/demo/")
     env = {**os.environ, 'PYTHONPATH': str(ROOT)}
     subprocess.run([sys.executable, '-c', code], check=True, cwd=tmp_path, env=env)
+
+
+def python_blocks(page):
+    text = (ROOT / f'docs/{page}.md').read_text()
+    return re.findall(r'```python\n(.*?)```', text, re.DOTALL)
 
 
 # Pages whose example registers a part; the last one changes all poses.
