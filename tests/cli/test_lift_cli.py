@@ -110,15 +110,6 @@ def test_folders_that_cannot_be_written_to_are_refused(
     refused(message, SKATER, out_dir=tmp_path / folder)
 
 
-def test_a_refused_input_fails_alone(lift_it, out, tmp_path, capfd):
-    clip = save(tmp_path / 'a.npz')
-    (tmp_path / 'b.xml').write_text('<a/>')
-    assert lift_it(tmp_path / 'b.xml', tmp_path / 'gone.npz', clip) == 1
-    assert [x.name for x in out.iterdir()] == ['a.npz']
-    errors = capfd.readouterr().err.splitlines()
-    assert [line.split(': ')[1] for line in errors] == ['b.xml', 'gone.npz']
-
-
 def test_inputs_and_folders_are_not_overwritten(refused, tmp_path):
     clip = save(tmp_path / 'a.npz')
     message = 'a.npz is an input and would be overwritten by a result'

@@ -15,7 +15,6 @@ from lifting_samples import (
     sample,
     windows,
 )
-from mmpose.codecs import MotionBERTLabel
 from mmpose.evaluation.metrics import MPJPE
 from scipy.spatial.transform import Rotation
 
@@ -231,30 +230,6 @@ def test_velocities_are_left_out_without_consecutive_frames(caplog):
     assert list(metrics) == ['MPJPE', 'P-MPJPE', 'N-MPJPE', 'PCK@150', 'AUC']
     samples = [sample(*poses())]  # its frames are unknown
     assert 'MPJVE' not in evaluate(samples)
-
-
-def test_metric_accepts_mmposes_motionbert_codec():
-    joints = (mocap.joints_of(num_frames=27) + [0, 0, 5]).astype(np.float32)
-    camera = mocap.CAMERAS[0]
-    camera = dict(camera, f=camera['f'][:, None], c=camera['c'][:, None])
-    pixels = (joints[..., :2] / joints[..., 2:] * 1145 + 500).astype(np.float32)
-    seen = np.ones((27, 17), np.float32)
-
-    def encode(mode):
-        codec = MotionBERTLabel(17, concat_vis=True, rootrel=True, mode=mode)
-        return codec, codec.encode(pixels, seen, joints.copy(), seen, camera)
-
-    _, trained = encode('train')
-    codec, tested = encode('test')
-    size = np.full(27, 1000.0)
-    pred, _ = codec.decode(
-        trained['lifting_target_label'], size, size, tested['factor']
-    )
-    meta = dict(clip='a/x', target_frame_numbers=np.arange(27))
-    perfect = sample(pred[None], tested['lifting_target'], **meta)
-    metrics = evaluate([perfect])
-    assert metrics['MPJPE'] == pytest.approx(0, abs=1e-3)
-    assert metrics['MPJVE'] == pytest.approx(0, abs=1e-3)
 
 
 def test_formatted_report_has_a_row_and_tables_per_dataset():
