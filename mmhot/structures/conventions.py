@@ -16,8 +16,8 @@ axis up         people stand; a floor is at zero; people  an error asks     axes
                 are in front of a camera
 handedness      knees bend forwards                       right-handed      axes
 positions       the pelvis leaves the origin              unknown           root_3d
-unit of         size of people in the image, or a         unit of the       (convert
-translations    plausible distance from the origin        joints            them)
+unit of         a plausible distance from the origin      unit of the       (convert
+translations                                              joints            them)
 ==============  ========================================  ================  ===========
 
 The last four, which need several of them together, are in
@@ -36,7 +36,7 @@ from mmhot.skeletons.joints import SKELETONS, Skeleton, get_skeleton
 
 _LOGGER = logging.getLogger(__name__)
 _H36M = get_skeleton('h36m-17')
-_PELVIS, _THORAX, _NOSE, _HEAD = _H36M.indices(['root', 'thorax', 'neck_base', 'head'])
+_PELVIS, _THORAX, _HEAD = _H36M.indices(['root', 'thorax', 'head'])
 _FEET, _KNEES, _HIPS, _HANDS = (
     _H36M.indices([f'left_{part}', f'right_{part}'])
     for part in ('foot', 'knee', 'hip', 'wrist')
@@ -95,10 +95,6 @@ _MIN_BEND = 0.1
 # is larger, the direction is known. It is above 0.8 in all motions of CMU, and never
 # wrong.
 _MIN_AGREEMENT = 0.5
-# Distance of joint 9 from the line from thorax to head, relative to that line: at most
-# 0.24 in poses that mmhot lifts; 0.22 to 0.69 in Human3.6M, and 0.02 to 0.40 in CMU's
-# motions, so it decides nothing. Higher values warn of fewer noses.
-_MIN_NOSE = 0.33
 _UNSEEN_MOTION = 0.1  # person sizes; assumed motion of people who are not seen
 # Person sizes per frame; people change places only if the other place is nearer by
 # more. Higher values change fewer places.
@@ -139,20 +135,17 @@ def describe_frames(count: int) -> str:
     return 'one frame' if count == 1 else f'{count} frames'
 
 
-def joint_order(points: np.ndarray, usual: Skeleton, name: str) -> tuple[Skeleton, str]:
+def joint_order(points: np.ndarray, usual: Skeleton) -> tuple[Skeleton, str]:
     """Recognize the skeleton of unnamed joints by standing people.
 
     Args:
         points (np.ndarray): Pixels (N, K, 2), or positions with any axis up, (N, K, 3).
         usual (Skeleton): Skeleton that is kept if people stand in its order.
-        name (str): Name of the clip, for the log.
 
     Returns:
         tuple[Skeleton, str]: The usual one, or the one in whose order people stand most
         often, and why it was guessed; the text is empty if the usual one fits.
     """
-    if usual is _H36M and points.shape[-1] == 3 and _has_nose(points):
-        _warn('%s: joint 9 may be the nose; if so, give {skeleton=h36m-17-nose}', name)
     if len(_orders(points)) == 1 or _standing(points, usual) >= _KEPT_SHARE:
         return usual, ''
     best, reason = _likely_order(points, usual)
@@ -416,14 +409,6 @@ def bend_of_knees(body: np.ndarray) -> int:
         return 0
     agreement = bend.sum() / np.abs(bend).sum()
     return int(np.sign(agreement)) if abs(agreement) > _MIN_AGREEMENT else 0
-
-
-@ignored_warnings()  # NumPy warns of people without joints
-def _has_nose(body: np.ndarray) -> bool:
-    """Return whether joint 9 of bodies (N, 17, 3) is far ahead, as a nose is."""
-    nose, head = (body[:, joint] - body[:, _THORAX] for joint in (_NOSE, _HEAD))
-    ahead = np.linalg.norm(np.cross(nose, head), axis=-1) / (head**2).sum(-1)
-    return bool(np.nanmedian(ahead) > _MIN_NOSE)
 
 
 @ignored_warnings()  # NumPy warns of people without joints

@@ -101,7 +101,7 @@ def arrange_poses(
     stated = axes or rows.axes
     poses = _GivenPoses(name, rows, skeleton)
     poses.to_meters()
-    poses.find_roots(stated)
+    poses.find_roots()
     if stated is None:
         axes = poses.recognize_axes()
         # File formats with usual axes are right-handed, and have a floor at zero.
@@ -183,12 +183,8 @@ class _GivenPoses:
         extent = (np.nanmax(points, 1) - np.nanmin(points, 1)).max(-1)
         return np.where(np.isnan(stature), extent, stature)
 
-    def find_roots(self, axes: str | None) -> None:
-        """Add translations, which may have another unit than the joints, in meters.
-
-        ``axes`` are those that are stated.
-        """
-        depths = self._depths(axes)
+    def find_roots(self) -> None:
+        """Add translations, which may have another unit than the joints, in meters."""
         rows = self._rows
         nothing = np.zeros(self.pelvis.shape)
         shifts = nothing if rows.root_3d is None else rows.root_3d
@@ -197,7 +193,7 @@ class _GivenPoses:
             *zip(rows.track.tolist(), self.units_per_meter.tolist(), strict=True)
         }:
             person = (rows.track == track) & (self.units_per_meter == usual)
-            unit = _unit_of_shifts(shifts[person], depths[person], usual)
+            unit = _unit_of_shifts(shifts[person], usual)
             if unit != usual:
                 self._warn(
                     '%s: translations of %s are read as %s',
@@ -205,23 +201,6 @@ class _GivenPoses:
                     _UNITS[unit],
                 )
             self.roots[person] = self.pelvis[person] + shifts[person] / unit
-
-    @ignored_warnings()  # NumPy warns of people without joints
-    def _depths(self, axes: str | None) -> np.ndarray:
-        """Return the depths at which people are as large as in the image, (N,).
-
-        They are NaN without pixels, and in other axes than a camera's.
-        """
-        rows = self._rows
-        focal = rows.focal_length or max(rows.width or 0, rows.height or 0)
-        if rows.keypoints_2d is None or not focal or axes not in (None, 'camera'):
-            return np.full(len(self.points), np.nan)
-        is_missing = np.isnan(rows.keypoints_2d)
-        size, pixels = (
-            np.linalg.norm(np.nanstd(np.where(is_missing, np.nan, x), 1), axis=-1)
-            for x in (self.points[..., :2], rows.keypoints_2d)
-        )
-        return focal * size / pixels
 
     def recognize_axes(self) -> str:
         """Return the axes in which people stand, or the usual ones of a file format."""
@@ -315,13 +294,11 @@ class _GivenPoses:
 
 
 @ignored_warnings()  # NumPy warns of people without translations
-def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, usual: int) -> int:
+def _unit_of_shifts(shifts: np.ndarray, usual: int) -> int:
     """Choose the unit of translations.
 
     Args:
         shifts (np.ndarray): Translations of a person, (T, 3); NaN where unknown.
-        depths (np.ndarray): Distances from the camera that the size in the image shows,
-            meters, (T,); NaN where unknown.
         usual (int): Number of the joints' units in a meter.
 
     Returns:
@@ -329,15 +306,11 @@ def _unit_of_shifts(shifts: np.ndarray, depths: np.ndarray, usual: int) -> int:
 
     People who are 4,000 of an unknown unit away are at 4 m if that is millimeters.
 
-    >>> _unit_of_shifts(np.array([[0.0, 0.0, 4000.0]]), np.array([np.nan]), usual=1)
+    >>> _unit_of_shifts(np.array([[0.0, 0.0, 4000.0]]), usual=1)
     1000
     """
     distance = np.nanmedian(np.linalg.norm(shifts, axis=1))
-    depth = np.nanmedian(depths)
-    units = usual, 1, 1000, 100
-    if distance > 0 and depth > 0:
-        return min(units, key=lambda x: abs(np.log(distance / x / depth)))
     least, most = _PLACED
     if distance and not _CENTERED <= distance / usual <= most:
-        return next((x for x in units[1:] if least <= distance / x <= most), usual)
+        return next((x for x in (1, 1000, 100) if least <= distance / x <= most), usual)
     return usual

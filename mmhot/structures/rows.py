@@ -236,7 +236,7 @@ class CheckedRows(Rows):
             skeleton or stated or usual.get(count) or skeleton_with(count)
         )
         if not (skeleton or stated):
-            chosen, guess = joint_order(self.points, chosen, name)
+            chosen, guess = joint_order(self.points, chosen)
             self.guesses = [*self.guesses, *filter(None, [guess])]
         if order is not None and chosen.name == stated:
             return self._reordered(name, chosen, order), chosen

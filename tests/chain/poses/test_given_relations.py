@@ -288,7 +288,7 @@ def test_hips_that_are_kept_above_one_point_keep_their_height(axes):
     assert 1000 * errors.mean() < 5
 
 
-def test_the_nose_of_human36m_becomes_the_neck(caplog):
+def test_the_nose_of_human36m_becomes_the_neck():
     """If that is stated; its place alone may be that of a neck."""
     poses = WORLD[:, 0] - WORLD[:, 0, :1]
     noses = poses.copy()
@@ -296,11 +296,9 @@ def test_the_nose_of_human36m_becomes_the_neck(caplog):
     np.testing.assert_allclose(
         Clip3D.from_arrays(poses, FPS).keypoints_3d, poses, atol=1e-6
     )
-    assert 'nose' not in caplog.text
     np.testing.assert_allclose(
         Clip3D.from_arrays(noses, FPS).keypoints_3d, noses, atol=1e-6
     )
-    assert 'joint 9 may be the nose' in caplog.text
     clip = mmhot.refine(noses, fps=FPS, skeleton='h36m-17-nose', given_axes='world')
     np.testing.assert_allclose(turn(clip, 'world').keypoints_3d, poses, atol=0.02)
 
@@ -352,24 +350,6 @@ def test_translations_may_have_another_unit(joints, roots, line, plain, caplog):
     clip = Clip3D.from_arrays(relative, FPS, root_3d=hips, axes='camera')
     assert apart(mmhot.refine(clip), plain).max() < 0.01
     assert line in caplog.text
-
-
-@pytest.mark.parametrize('roots', [1, 100, 1000])
-@pytest.mark.parametrize('joints', [1, 100, 1000])
-def test_units_of_translations_are_those_of_the_image(joints, roots):
-    """Millimeters and centimeters of near and far people cannot be told apart alone."""
-    places = camera(WORLD)[:, 0]
-    pixels = 1000 * places[..., :2] / places[..., 2:] + [960, 540]
-    hips = places[:, 0]
-    clip = Clip3D.from_arrays(
-        (places - hips[:, None]) * joints,
-        FPS,
-        root_3d=hips * roots,
-        keypoints_2d=pixels,
-        image_size=(1920, 1080),
-        axes='camera',
-    )
-    np.testing.assert_allclose(clip.places(), places, atol=1e-3)
 
 
 @pytest.mark.parametrize('factor', [0.3, 0.75, 1.1])
