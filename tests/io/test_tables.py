@@ -258,11 +258,6 @@ VARIATIONS = {
     'quotes': ('{} {}', str, lambda text: re.sub('[^,\n]+', r'"\g<0>"', text)),
     'dates': ('{}.{}', str, lambda text: '# of 2026-01-31, 12:00\n' + text),
     'UTF-16': ('{}_{}', str, lambda text: text.replace(',', '\t')),
-    'thousands': (
-        '{}_{}',
-        str,
-        lambda text: re.sub(r'-?\d+\.\d{5,}', thousands, text.replace(',', ';')),
-    ),
     'cut off': ('{}_{}', str, lambda text: text[:-30]),
     'units': ('{}_{} (m)', str, lambda text: text.replace('timestamp', 'time [s]')),
     'upper': ('BODY_{}_{}', str.upper, str),
@@ -276,10 +271,6 @@ VARIATIONS = {
         lambda text: re.sub(r'(?m)^0\.(\d+)', r'2026-01-31 12:00:30.\1', text),
     ),
 }
-
-
-def thousands(match):
-    return f'{1000 * float(match[0]):,.3f}'
 
 
 def lost(match):

@@ -73,11 +73,6 @@ _JOINT = re.compile(
 _PERSON = re.compile(rf'{TRACK.pattern}|(person|subject)(id)?')
 # Text in place of a number, including Excel's (#N/A) and C's (-nan(ind), -1.#IND)
 _NO_NUMBER = re.compile(r'-?|#.*|n/?a|null|none|[+-]?(nan.*|1\.#.*)', re.I)
-# Numbers with a thousands separator, by the separator and the decimal sign
-_THOUSANDS = {
-    (',', '.'): re.compile(r'-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}'),
-    ('.', ','): re.compile(r'-?\d{1,3}(\.\d{3})+,\d+|-?\d{1,3}(\.\d{3}){2,}'),
-}
 WIDE = BOM_UTF16_LE, BOM_UTF16_BE
 """First bytes of text in UTF-16."""
 _LINES = 10  # lines at the start, one of which is the header
@@ -352,22 +347,13 @@ def cells_of(path: Path, separator: str = ',') -> list[list[str]]:
 def numbers_of(lines: list[list[str]], columns: Iterable[int]) -> np.ndarray:
     """Convert some columns of lines to numbers (N, C), NaN where one is missing.
 
-    >>> numbers_of([['1.5', '#N/A'], ['-1,234.5', '7']], [0, 1])
-    array([[    1.5,     nan],
-           [-1234.5,     7. ]])
+    >>> numbers_of([['1.5', '#N/A'], ['-1,5', '7']], [0, 1])
+    array([[ 1.5,  nan],
+           [-1.5,  7. ]])
     """
     columns = [*columns]
-    cells = [[line[column] for column in columns] for line in lines]
-    for (separator, decimal), pattern in _THOUSANDS.items():
-        if any(pattern.fullmatch(x) for row in cells for x in row if separator in x):
-            cells = [
-                [x.replace(separator, '').replace(decimal, '.') for x in row]
-                for row in cells
-            ]
-    known = [
-        ['nan' if _NO_NUMBER.fullmatch(x) else x.replace(',', '.') for x in row]
-        for row in cells
-    ]
+    cells = [[line[column].replace(',', '.') for column in columns] for line in lines]
+    known = [['nan' if _NO_NUMBER.fullmatch(x) else x for x in row] for row in cells]
     return as_numbers('cells', known, from_text=True)
 
 
@@ -387,11 +373,12 @@ def _column(
 
     Empty columns are skipped.
     """
-    for column, name in enumerate(map(spell, header)):
-        cells = [line[column] for line in lines]
-        if pattern.fullmatch(name) and any(cells):
-            return name, cells
-    return None
+    columns = (
+        (name, [line[column] for line in lines])
+        for column, name in enumerate(map(spell, header))
+        if pattern.fullmatch(name)
+    )
+    return next((x for x in columns if any(x[1])), None)
 
 
 def _spell(name: str) -> str:
