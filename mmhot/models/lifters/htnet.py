@@ -92,26 +92,16 @@ class IntraPartConstraint(nn.Module):
         self.register_buffer('limbs', limbs, persistent=False)  # (limbs, 3)
         halves = limbs[:, 1:].contiguous()  # middle and end joints
         self.register_buffer('halves', halves, persistent=False)  # (limbs, 2)
-        # For each copy, joints are followed by the vectors of limbs. In a copy, these
-        # are the rows of its K joints: a joint's own row, or the row of its limb.
-        joints = torch.arange(skeleton.num_keypoints)
-        limb_rows = len(joints) + torch.arange(len(limbs))
-        whole = joints.clone()
-        whole[limbs[:, 1:]] = limb_rows[:, None]
-        outer = joints.clone()
-        outer[limbs[:, 2]] = limb_rows
-        # `forward` concatenates both copies.
-        rows = torch.stack([whole, outer + len(joints) + len(limbs)])
-        self.register_buffer('rows', rows, persistent=False)  # (2, K)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, K, C)`` to ``(B, K, C)``."""
         whole = self.norm3(x)
-        limb3 = self.pool3(_take(whole, self.limbs))  # (B, limbs, C)
+        limb3 = self.pool3(_take(whole, self.limbs)).repeat_interleave(2, dim=1)
+        whole = whole.index_copy(1, self.halves.flatten(), limb3.to(whole))
         outer = self.norm2(x)
         limb2 = self.pool2(_take(outer, self.halves))  # (B, limbs, C)
-        copies = torch.cat([whole, limb3, outer, limb2], dim=1)
-        return x + _take(copies, self.rows).sum(1)
+        outer = outer.index_copy(1, self.limbs[:, 2], limb2.to(outer))
+        return x + (whole + outer)
 
 
 def _take(x: Tensor, rows: Tensor) -> Tensor:
