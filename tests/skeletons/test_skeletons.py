@@ -108,14 +108,6 @@ def test_derived_joints_equal_manual_sums(pose, mapping):
     np.testing.assert_array_equal(converted['right_wrist'], pose[10])
 
 
-def test_mmpose_mapping_is_mmposes(pose):
-    inference = pytest.importorskip('mmpose.apis.inference_3d')
-    poses = np.random.default_rng(0).normal(size=(5, 17, 2)).astype(np.float32)
-    ours, _, _ = convert_keypoints(poses, None, 'coco-17', 'h36m-17', 'mmpose')
-    theirs = inference.convert_keypoint_definition(poses, 'coco', 'h36m')
-    np.testing.assert_allclose(ours, theirs, atol=1e-6)
-
-
 @pytest.mark.parametrize('source', SKELETONS)
 def test_conversion_commutes_with_moving_scaling_and_mirroring(source):
     for target, mapping in product(SKELETONS, MAPPINGS):

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mmhot.weights.index import read_models
 from tools.analysis.cost import Cost, count_cost, count_parts
 
 
@@ -56,31 +55,6 @@ def test_parts_are_counted_without_the_call_of_a_container():
         '': Cost(28, linear, products),
         'layers': Cost(28, linear, 0),
     }
-
-
-@pytest.mark.parametrize(
-    ('name', 'input_shape'),
-    [
-        ('nanohtnet', (81, 17, 2)),
-        ('gtpt-t', (3, 256, 192)),
-        ('rtmdet-nano_1xb32-12e_rendered-320x320', (3, 512, 512)),
-        ('video-pose-lift_tcn-27frm_1xb32-10e_cmu-wild', (27, 17, 2)),
-        # an hourglass, which calls the blocks of its host
-        ('hot-mixste-xs_81frm-keep27_1xb8-10e_cmu-wild', (81, 17, 2)),
-    ],
-)
-def test_cost_is_the_metafiles_and_the_sum_of_parts(name, input_shape, run_tool):
-    (model,) = [model for model in read_models() if model.is_called(name)]
-    head, _, *rows = run_tool('cost', name).splitlines()
-    assert head.endswith(f'input {input_shape}')
-    counts = [
-        [int(cell.replace(',', '')) for cell in row.split() if '%' not in cell]
-        for row in (row.partition(' ')[2] for row in rows)
-    ]
-    *parts, total = counts
-    assert total[0] == model.parameters
-    assert total[1] == pytest.approx(model.macs, rel=1e-3)
-    assert total == [sum(column) for column in zip(*parts, strict=True)]
 
 
 @pytest.mark.parametrize(
