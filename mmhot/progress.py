@@ -40,11 +40,14 @@ def text_bar(title: str, unit: str = 'frame') -> Iterator[Count]:
         Count: Receives how many are done, and the number of all.
     """
     is_notebook = 'ipykernel' in sys.modules
+    is_closed = sys.stderr is None  # in processes without a terminal
     with ignored_warnings():  # tqdm warns of notebooks without widgets
         # tqdm.auto also imports asyncio.
         tqdm = import_module('tqdm.auto' if is_notebook else 'tqdm').tqdm
     pace: dict[str, float] = dict(delay=5.0, mininterval=30.0, maxinterval=30.0)
-    if is_notebook or sys.stderr.isatty():
+    if is_closed:
+        pace = dict(disable=True)
+    elif is_notebook or sys.stderr.isatty():
         pace = {}
     with tqdm(desc=escape(title), unit=unit, leave=False, **pace) as bar:
 
