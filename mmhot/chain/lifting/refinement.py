@@ -81,32 +81,45 @@ def _fit_lengths(
     errors: BoneErrors,
     weights: np.ndarray | None,
 ) -> np.ndarray:
-    """Move joints so that bones have these lengths, see :func:`keep_bone_lengths`.
+    """Move joints by minimum-norm Gauss-Newton, so that bones have these lengths.
 
-    Poses are (T, 17, 3), directions (T, 3), lengths (16,) and weights (T, 17).
+    The displacements are ``d = C J' (J C J' + N)^-1 r``, linearized again each round: C
+    is the covariance of the joints (long along the line of sight), J the unit vectors
+    of the bones times the matrix from joints to bones, N the tolerance of the lengths,
+    and r the missing lengths.
+
+    Args:
+        poses (np.ndarray): Joints, meters, (T, 17, 3).
+        directions (np.ndarray): Lines of sight, (T, 3).
+        lengths (np.ndarray): Lengths of the bones, meters, (16,).
+        errors (BoneErrors): Standard deviations.
+        weights (np.ndarray | None): Relative variances of joints, (T, 17).
+
+    Returns:
+        np.ndarray: Root-relative joints, meters, (T, 17, 3) float32.
     """
-    directions = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
-    along = directions[:, :, None] * directions[:, None]
-    variance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
-    links = _BONES
+    sights = directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    along = sights[:, :, None] * sights[:, None]
+    covariance = np.eye(3) * errors.across**2 + (1 - errors.across**2) * along
+    to_bones = _BONES
     if errors.halfway:
         halfway = _ROOTED if errors.rooted else _HALFWAY
-        links = _BONES @ halfway
+        to_bones = _BONES @ halfway
         poses = halfway @ poses
-    spread = links.T if weights is None else weights[..., None] * links.T
-    shared = links @ spread
-    noise = np.eye(len(lengths)) * errors.length**2
+    to_joints = to_bones.T if weights is None else weights[..., None] * to_bones.T
+    shared_joints = to_bones @ to_joints
+    tolerance = np.eye(len(lengths)) * errors.length**2
     lifted = _BONES @ poses.astype(np.float64)
     moved = np.zeros_like(poses, np.float64)
     for _ in range(errors.rounds):
         bones = lifted + _BONES @ moved
         current = np.linalg.norm(bones, axis=-1)
-        along = bones / current.clip(1e-6)[..., None]
-        pushed = along @ variance
-        normal = np.einsum('tia,tja->tij', pushed, along) * shared + noise
+        units = bones / current.clip(1e-6)[..., None]
+        cov_jt = units @ covariance  # (T, 16, 3)
+        innovation = np.einsum('tia,tja->tij', cov_jt, units) * shared_joints
         # Missing length of the lifted bones, linearized at the current ones
-        missing = lengths - current + (along * (bones - lifted)).sum(-1)
-        forces = np.linalg.solve(normal, missing[..., None])
-        moved = spread @ (pushed * forces)
+        missing = lengths - current + (units * (bones - lifted)).sum(-1)
+        gain = np.linalg.solve(innovation + tolerance, missing[..., None])
+        moved = to_joints @ (cov_jt * gain)
     new = poses + moved
     return (new - new[:, :1]).astype(np.float32)
