@@ -164,7 +164,8 @@ class KeepBones(PoseStep):
             outer[1] += self.end_variance * shared
             variances[:, joints] = outer[0], shared, outer[1]
         variances /= max(squares.max(), self.max_change**2)
-        variances[~is_seen] = 1.0
+        # Bones of joints that are never seen have no length.
+        variances[~is_seen & is_seen.any(0)] = 1.0
         variances[:, 0] = 0.0  # poses are relative to the root
         return variances
 
