@@ -26,9 +26,6 @@ _MAX_SIDE = 100_000  # pixels; longest side of an image
 class KeypointLimits:
     """Limits of keypoints that may be pixels, in arrays with frames as first axis."""
 
-    # Longer image sides; largest coordinate. Models predict joints outside the image,
-    # but not farther. Higher values accept more clips.
-    max_coordinate: float = 100
     # Meters, or shares of the image; if all coordinates are smaller, they are not
     # pixels. Higher values refuse more clips.
     max_meters: float = 10
@@ -55,7 +52,7 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
         height (int): Image height in pixels.
 
     Raises:
-        ValueError: If they are too large, too small, or mostly outside the image.
+        ValueError: If they are too small, negative, or mostly outside the image.
     """
     points = keypoints[np.isfinite(keypoints).all(-1)].astype(np.float64)
     if not len(points):
@@ -63,10 +60,6 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     size = np.array([width, height])
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest > _LIMITS.max_coordinate * size.max():
-        raise ValueError(
-            f'keypoints lie up to {farthest:,.0f} pixels away from {image}'
-        )
     if farthest <= _LIMITS.max_meters and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '

@@ -63,9 +63,6 @@ class Repeats:
     Ranges are those of motions in which every sixth frame is repeated.
     """
 
-    # Meters; step of the fastest joint to a frame that repeats the one before. Results
-    # stay from 0 to 10 of it.
-    max_step: float = 1e-5
     # Meters; the same step before and after a repeated pose, while people move. Results
     # stay from 0 to 2 of it.
     min_motion: float = 0.005
@@ -131,7 +128,7 @@ def find_repeats(
     """
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     steps = np.where(np.isnan(steps).all(1), np.inf, np.nan_to_num(steps).max(1))
-    starts = np.flatnonzero(np.append(True, steps > limits.max_step))
+    starts = np.flatnonzero(np.append(True, steps > 0))
     lengths = np.diff(starts, append=len(points))
     into = np.append(0.0, steps[starts[1:] - 1])
     is_moving = np.minimum(into, np.append(into[1:], 0)) > limits.min_motion

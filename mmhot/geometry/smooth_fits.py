@@ -109,7 +109,8 @@ def sight_precision(places: np.ndarray, errors: tuple[float, float]) -> np.ndarr
     Returns:
         np.ndarray: Inverse covariances, (T, 3, 3).
     """
-    sight = places / np.linalg.norm(places, axis=-1, keepdims=True)
+    # People of other tools may be at the origin.
+    sight = places / np.linalg.norm(places, axis=-1, keepdims=True).clip(1e-6)
     along = sight[:, :, None] * sight[:, None]
     return (np.eye(3) - along) / errors[0] ** 2 + along / errors[1] ** 2
 

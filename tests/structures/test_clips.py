@@ -64,7 +64,7 @@ def test_people_before_frames_are_refused(num_people):
         (wiggling(3)[0], {}, r'keypoints must have the shape .*, got \(17, 2\)'),
         (wiggling(3)[:, :5], {}, 'people have 5 keypoints; known skeletons are 17'),
         (wiggling(3) / 1280, {}, 'largest coordinate is 0.* seem to be normalized'),
-        (wiggling(3) * 300, {}, 'pixels away from a 1280x720 image'),
+        (wiggling(3) * 300, {}, 'outside a 1280x720 image'),
         (wiggling(3) + np.inf, {}, 'keypoints must be finite or NaN, got inf'),
         (wiggling(3), {'fps': np.nan}, 'fps must be from .*, got nan'),
         (wiggling(3), {'image_size': (1, 2, 3)}, 'image_size must be width and height'),

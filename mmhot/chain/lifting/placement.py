@@ -18,13 +18,17 @@ from mmhot.skeletons.joints import ANKLE_HEIGHT
 class RootErrors:
     """Standard deviations of the fit of root positions, and its limits."""
 
-    ray: float = 0.025  # m; distance of a joint from its ray; higher smooths more
-    acceleration: float = 4.0  # m/s^2; acceleration of the root; lower smooths more
-    rounds: int = 4  # iterations of the robust fit
+    # Ranges are those of two motions of CMU with a detector's and with white noise.
+    # m; distance of a joint from its ray; 0.5 to 2 of it change errors by 3 %.
+    ray: float = 0.025
+    # m/s^2; acceleration of the root; 0.5 to 2 of it change errors by 4 %.
+    acceleration: float = 4.0
+    rounds: int = 4  # iterations of the robust fit; 2 to 40 change errors by .1 %
     # px; people get no position if the longer side of their keypoints is shorter: one
     # pixel less would put them a tenth farther away.
     min_size: float = 10
-    min_weight: float = 0.05  # weight of joints with a lower confidence
+    # Weight of joints with a lower confidence; 0 to 10 of it change errors by .4 %.
+    min_weight: float = 0.05
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class ContactLimits:
     Pairs are across and along the line of sight.
     """
 
-    # Probability of a contact; lower ones count as zero. Higher values hold fewer feet.
+    # Probability of a contact; lower ones count as zero. Errors stay within 2 % at 0.5
+    # of it; with 2 of it ankles are 9 % worse, with 0 42 %.
     min_contact: float = 0.3
     # m; standard deviations of the lifted root, and of an ankle relative to it. Motion
     # within them does not show that an ankle glides. Higher values hold more feet.
@@ -40,7 +41,7 @@ class ContactLimits:
     # m; path of an ankle that rolls over its standing foot. Higher values hold more.
     ankle_roll: float = 0.014
     # Standard deviations; an ankle that is farther from its contact is not standing.
-    # Higher values hold more feet.
+    # 0.5 to 10 of it change nothing on the ground.
     max_contact_error: float = 2.5
     # Path of an ankle relative to the root, as a share of its path in space; below this
     # share the body moves as one (treadmill, skates). Higher values hold fewer feet.

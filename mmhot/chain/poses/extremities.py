@@ -185,14 +185,14 @@ def _detected(
         rows = np.flatnonzero(clip.track == track.track)
         _, at, of = np.intersect1d(clip.frame[rows], track.frames, return_indices=True)
         arrays = track.keypoints[of], track.scores[of], seen.skeleton
-        converted, confidence, _ = convert_keypoints(*arrays, SKELETON.name, mapping)
-        added = slice(_BODY.num_keypoints, None)
-        points[rows[at], : len(_ADDED)] = converted[:, added]
-        scores[rows[at], : len(_ADDED)] = confidence[:, added]
-        face, confidence, _ = convert_keypoints(*arrays, _FACE.name, mapping)
-        ears = _FACE.indices(_EARS)
-        points[rows[at], len(_ADDED) :] = face[:, ears]
-        scores[rows[at], len(_ADDED) :] = confidence[:, ears]
+        for skeleton, joints, columns in (
+            (SKELETON, _ADDED, slice(len(_ADDED))),
+            (_FACE, _EARS, slice(len(_ADDED), None)),
+        ):
+            converted, found, _ = convert_keypoints(*arrays, skeleton.name, mapping)
+            chosen = skeleton.indices(joints)
+            points[rows[at], columns] = converted[:, chosen]
+            scores[rows[at], columns] = found[:, chosen]
     scores[~np.isfinite(points).all(-1)] = 0
     return points, scores
 

@@ -62,12 +62,10 @@ class LockFeet(PoseStep):
     # to .4; with .6, a third of the motions get worse. Chosen on 30 motions of CMU with
     # white and smooth noise of 5 to 25 mm.
     root_share: float = 0.01
-    ankle_share: float = 0.2
+    ankle_share: float = 0.16
     # m; a person who moves ahead farther than this, and than half the treadmill's path,
     # is not on a treadmill. Higher values move more people.
     max_own_path: float = 0.5
-    # m; assumed distance to the nearest person if the poses are not from a camera
-    viewpoint: float = 5.0
     contact_limits: ContactLimits = ContactLimits()
     errors: FootErrors = FootErrors()
     toe_errors: ToeErrors = ToeErrors()
@@ -89,15 +87,7 @@ class LockFeet(PoseStep):
 
         Returns:
             Clip3D: The clip with new poses and root positions.
-
-        Raises:
-            ValueError: If the clip has other joints.
         """
-        if clip.joint_names[_BODY] != _H36M.joints:
-            raise ValueError(
-                f'{clip.name}: feet can be locked only with the joints of h36m-17, got '
-                f'{", ".join(clip.joint_names[:3])}, ...'
-            )
         if clip.axes == 'world':  # the solver needs a line of sight
             turned = to_axes(replace(clip, axes='z-up'), 'camera')
             return replace(to_axes(self.lock(turned), 'z-up'), axes='world')
@@ -113,7 +103,6 @@ class LockFeet(PoseStep):
         upright = to_axes(clip, 'z-up').root_3d
         keypoints = stable_keypoints(clip)[:, _BODY]
         confidence = clip.confidence[:, _BODY]
-        offset = self._camera_offset(root)
         gliding: dict[bool, set[int]] = {False: set(), True: set()}  # in place or not
         for rows in clip.stretches():
             is_placed = len(rows) > 2 and np.isfinite(root[rows]).all()
@@ -124,8 +113,9 @@ class LockFeet(PoseStep):
             stands = self._predict_contacts(
                 keypoints[rows], confidence[rows], places, seconds
             )
-            path = root[rows] + offset
-            legs = FootSolver(poses[rows], path, seconds, self.errors, not clip.model)
+            legs = FootSolver(
+                poses[rows], root[rows], seconds, self.errors, not clip.model
+            )
             held = drop_gliding_contacts(
                 stands, legs.ankles, legs.root, seconds, self.contact_limits
             )
@@ -134,10 +124,9 @@ class LockFeet(PoseStep):
                 stays = bool(np.linalg.norm(last - first) <= self.max_own_path)
                 gliding[stays].add(int(clip.track[rows[0]]))
             elif held.any():
-                locked, path = legs.solve(held)
-                self._lock_toes(locked, path, legs, stands, clip.parents)
+                locked, root[rows] = legs.solve(held)
+                self._lock_toes(locked, root[rows], legs, stands, clip.parents)
                 poses[rows] = locked
-                root[rows] = path - offset
         if gliding[False]:
             people = list_people(gliding[False])
             _LOGGER.info('%s: feet of %s glide and are not held', clip.name, people)
@@ -154,15 +143,6 @@ class LockFeet(PoseStep):
             keypoints_3d=poses.astype(np.float32),
             root_3d=root.astype(np.float32),
         )
-
-    def _camera_offset(self, root: np.ndarray) -> np.ndarray:
-        """Return an offset (3,) that puts people, roots (N, 3), in front of a camera.
-
-        It is zero for poses that are from a camera.
-        """
-        depth = np.nanmin(root[:, 2], initial=np.inf)
-        away = 0.0 if depth > 0 else self.viewpoint - depth
-        return np.array([0.0, 0.0, away])
 
     def _walk_ahead(self, clip: Clip3D, speed: float) -> Clip3D:
         """Move people ahead at the speed of a treadmill, m/s, in camera axes.
