@@ -12,6 +12,7 @@ from mmhot.structures.people import (
     Boxes,
     People,
     are_upright,
+    box_iou,
     boxes_around,
     compare_all,
     mean_confidence,
@@ -40,8 +41,9 @@ prior.
 class SearchSettings:
     """Boxes in which people are searched, and reasons to search them again.
 
-    Confidences of people are means over their keypoints. Wrists that are lost or jump
-    are searched in larger boxes, as arms may leave the box around the previous pose.
+    Overlaps are intersections over unions of boxes. Confidences of people are means
+    over their keypoints. Wrists that are lost or jump are searched in larger boxes, as
+    arms may leave the box around the previous pose.
     """
 
     # Margin of boxes around keypoints, as a share of the keypoints' longer side. Higher
@@ -51,6 +53,10 @@ class SearchSettings:
     min_confidence: float = 0.2
     # Least confidence of a reliable person. Higher values turn more crops.
     reliable_confidence: float = 0.6
+    # Least overlap of the box around the estimated keypoints with the box that was
+    # searched; with less, the keypoints are off the box. Higher values estimate more
+    # people again.
+    min_overlap: float = 0.6
     # People who are not upright or not reliable are also searched in a larger box, if
     # their confidence is below this: a limb that was missed once stays outside of the
     # box around the other keypoints. Higher values search more people twice.
@@ -96,8 +102,8 @@ class PoseSearch:
     """Search of people in the frames of a shot, by their poses in other frames.
 
     People are estimated in the box around their last pose. Doubtful results are
-    estimated again: in a larger box or, if two people share a body, beside the other
-    person.
+    estimated again: in the box around the new keypoints, in a larger box, or, if two
+    people share a body, beside the other person.
 
     Args:
         estimate (Estimate): Estimates the people in boxes.
@@ -133,10 +139,7 @@ class PoseSearch:
         return np.where(self.are_reliable(people), quarter_turns(people.keypoints), 0)
 
     def find(self, places: int | np.ndarray, boxes: Boxes, prior: Prior) -> People:
-        """Estimate people in boxes, and doubtful ones again in a larger box.
-
-        The larger box may hold limbs that the first one cut off. Its pose must be most
-        similar to the first pose of the same person.
+        """Estimate people in boxes, and some again in better boxes.
 
         Args:
             places (int | np.ndarray): Index of each person's frame in the chunk, (P,),
@@ -149,19 +152,38 @@ class PoseSearch:
         """
         places = np.broadcast_to(places, len(boxes[0]))
         people = self.estimate(places, boxes, prior)
+        people = self._follow_keypoints(places, people, prior)
+        return self._look_around(places, people, prior)
+
+    def _follow_keypoints(
+        self, places: np.ndarray, people: People, prior: Prior
+    ) -> People:
+        """Estimate people in the box around their keypoints, if these are off the box.
+
+        ``places`` (P,) are the frames of the people.
+        """
+        around = self.boxes_of(people)
+        off = box_iou(around, people.bboxes) < _SETTINGS.min_overlap
+        rows = np.flatnonzero(off & self.are_certain(people))
+        second = self._estimate_again(places, people, rows, around, prior)
+        better = second.scores.mean(1) >= people.scores[rows].mean(1)
+        return people.with_rows(rows[better], second.take(better))
+
+    def _look_around(self, places: np.ndarray, people: People, prior: Prior) -> People:
+        """Estimate people with a doubtful pose in a larger box, which may hold limbs.
+
+        ``places`` (P,) are the frames of the people.
+
+        The second pose must be most similar to the first pose of the same person.
+        """
         confidence = people.scores.mean(1)
         as_before = confidence >= prior.confidence - _SETTINGS.max_drop
         as_before |= self.are_reliable(people)
         doubtful = ~(are_upright(people.keypoints) & as_before)
         doubtful &= (confidence < _SETTINGS.certain_confidence) & (confidence > 0)
         rows = np.flatnonzero(doubtful)
-        if not len(rows):
-            return people
-        first = people.take(rows)
-        highest = np.fmax(prior.confidence[rows], confidence[rows])
-        boxes = self._wide_boxes(first), first.bbox_scores
-        turned = Prior(highest, self.turns_of(first))
-        second = self.estimate(places[rows], boxes, turned)
+        wide = self._wide_boxes(people)
+        second = self._estimate_again(places, people, rows, wide, prior)
         better = second.scores.mean(1) >= confidence[rows] + _SETTINGS.min_wide_gain
         similarity = compare_all(second, people)
         similarity[places[rows][:, None] != places] = 0
@@ -180,6 +202,22 @@ class PoseSearch:
         high = np.fmax(high + margin, around[:, 2:])
         corners = np.clip([low, high], 0, self.size)
         return np.concatenate([*corners], 1).astype(np.float32)
+
+    def _estimate_again(
+        self,
+        places: np.ndarray,
+        people: People,
+        rows: np.ndarray,
+        boxes: np.ndarray,
+        prior: Prior,
+    ) -> People:
+        """Estimate the people of rows (Q,) again, in their rows of boxes (P, 4)."""
+        first = people.take(rows)
+        if not len(first):
+            return first
+        confidence = np.fmax(prior.confidence[rows], first.scores.mean(1))
+        prior = Prior(confidence, self.turns_of(first))
+        return self.estimate(places[rows], (boxes[rows], first.bbox_scores), prior)
 
     def find_beside(
         self, place: int, people: People, expected: People, boxes: np.ndarray
