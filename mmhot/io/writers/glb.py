@@ -45,8 +45,7 @@ class _Gltf:
             'asset': {'version': '2.0', 'generator': 'mmhot'}
         }
         self.animation: dict[str, list] = {'samplers': [], 'channels': []}
-        self._data: list[bytes] = []
-        self._size = 0
+        self._data = bytearray()
 
     def add(self, kind: str, **item: Any) -> int:
         """Append to a list of the document, such as 'nodes', and return the index."""
@@ -64,7 +63,7 @@ class _Gltf:
         """
         kind = array.dtype.newbyteorder('<')
         data = array.astype(kind, copy=False).tobytes()
-        view = dict(buffer=0, byteOffset=self._size, byteLength=len(data))
+        view = dict(buffer=0, byteOffset=len(self._data), byteLength=len(data))
         if target is not None:
             view['target'] = target
         columns = array.reshape(len(array), -1)
@@ -76,9 +75,7 @@ class _Gltf:
         )
         if bounds:
             accessor |= {'min': columns.min(0).tolist(), 'max': columns.max(0).tolist()}
-        padding = -len(data) % 4
-        self._data.append(data + bytes(padding))
-        self._size += len(data) + padding
+        self._data += data + bytes(-len(data) % 4)
         return self.add('accessors', **accessor)
 
     def add_channel(
@@ -102,16 +99,15 @@ class _Gltf:
 
     def save(self, path: str | Path) -> None:
         """Write the file at a path, which is created or replaced."""
-        document = {**self.document, 'buffers': [{'byteLength': self._size}]}
+        document = {**self.document, 'buffers': [{'byteLength': len(self._data)}]}
         written = json.dumps(document, ensure_ascii=False, separators=(',', ':'))
         text = written.encode('utf-8', 'backslashreplace')
         text = text.ljust(len(text) + -len(text) % 4)
-        length = 12 + 8 + len(text) + 8 + self._size
+        length = 12 + 8 + len(text) + 8 + len(self._data)
         with replacing(path) as temporary, temporary.open('wb') as file:
             file.write(struct.pack('<4sII', b'glTF', 2, length))
             file.write(struct.pack('<I4s', len(text), b'JSON') + text)
-            file.write(struct.pack('<I4s', self._size, b'BIN\0'))
-            file.writelines(self._data)
+            file.write(struct.pack('<I4s', len(self._data), b'BIN\0') + self._data)
 
 
 def write_glb(clip: Clip3D, path: str | Path, export: Export = Export()) -> str | None:

@@ -112,10 +112,15 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
         places[f'{side}_clavicle'] = {'thorax': 0.75, f'{side}_shoulder': 0.25}
         # Hands are 0.7 times as long as forearms.
         places[f'{side}_hand_end'] = {f'{side}_wrist': 1.7, f'{side}_elbow': -0.7}
-    weights = np.zeros((len(joints), len(_H36M.joints)))
-    for row, joint in enumerate(joints):
-        for source, weight in places.get(joint, {joint: 1.0}).items():
-            weights[row, _H36M.index(source)] = weight
+    weights = np.array(
+        [
+            [
+                places.get(joint, {joint: 1.0}).get(source, 0.0)
+                for source in _H36M.joints
+            ]
+            for joint in joints
+        ]
+    )
     pairs = tuple(
         (joints.index(joint), joints.index(joint.replace('left', 'right')))
         for joint in joints
@@ -127,17 +132,16 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
 
 def _names(prefix: str = '', toe: str = 'ToeBase') -> dict[str, str]:
     """Return HumanIK's names by joint, behind a prefix."""
-    names = {
-        **{'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'},
-        **{'spine_0': 'Spine', 'spine_1': 'Spine1', 'spine_2': 'Spine2'},
-    }
     limbs = {
         **{'hip': 'UpLeg', 'knee': 'Leg', 'foot': 'Foot', 'toe': toe},
         **{'clavicle': 'Shoulder', 'shoulder': 'Arm'},
         **{'elbow': 'ForeArm', 'wrist': 'Hand'},
     }
-    for side in _SIDES:
-        names |= {f'{side}_{x}': side.capitalize() + name for x, name in limbs.items()}
+    names = {
+        **{'root': 'Hips', 'thorax': 'Neck', 'neck_base': 'Head'},
+        **{'spine_0': 'Spine', 'spine_1': 'Spine1', 'spine_2': 'Spine2'},
+        **{f'{x}_{y}': x.title() + name for x in _SIDES for y, name in limbs.items()},
+    }
     return {joint: prefix + name for joint, name in names.items()}
 
 
