@@ -195,12 +195,13 @@ def _contacts(person: Clip3D) -> list[tuple[int, int, int]]:
     count = len(_BODY.joints)
     keypoints = stable_keypoints(person)[:, :count]
     scores = person.confidence
+    hidden = undetected(person)[:, ANKLES]
     for rows in person.stretches():
         seconds = person.seconds(person.frame[rows])
         if len(rows) < 3 or not np.isfinite(keypoints[rows]).all():
             continue
         stands = predict_contacts(keypoints[rows], scores[rows, :count], seconds)
-        stands = (stands > _MIN_CONTACT) & ~undetected(person)[rows][:, ANKLES]
+        stands = (stands > _MIN_CONTACT) & ~hidden[rows]
         for ankle, is_standing in zip(ANKLES, stands.T, strict=True):
             side = _SIDES.index(side_of(_BODY.joints[ankle]))
             edges = np.flatnonzero(np.diff(np.pad(np.int8(is_standing), 1)))
