@@ -28,7 +28,7 @@ VALUES = dict(
     without='errors',
     joints=24,
     kpt_thr=0.9,
-    smooth_3d='savgol',
+    smooth_3d='butterworth',
     camera='static',
     static_camera=True,
     fov=70,
@@ -247,7 +247,7 @@ def test_save(name, lifted, tmp_path):
     'options',
     [
         {'joints': 24, 'without': 'joints'},
-        {'smooth_3d': 'savgol', 'without': 'smoothing'},
+        {'smooth_3d': 'butterworth', 'without': 'smoothing'},
         {'kpt_thr': 0.5, 'without': 'confidence'},
         {'static_camera': True, 'without': 'camera'},
     ],

@@ -39,7 +39,7 @@ def test_another_lifter_starts_from_cached_keypoints(infer_it, detector, out, vi
     assert infer_it(video) == 0
     seen = len(detector.calls)
     first = read_lifted(out / 'clip.npz')
-    assert infer_it(video, smooth_3d='savgol') == 0
+    assert infer_it(video, smooth_3d='butterworth') == 0
     assert len(detector.calls) == seen
     assert not np.array_equal(read_lifted(out / 'clip.npz').keypoints_3d, first)
     assert infer_it(video, no_cache=True, out_dir=out / 'new', formats=None) == 0
@@ -208,7 +208,7 @@ def test_changed_inputs_are_processed_again(
     assert infer_it(video) == 0
     seen = 10
     if change == 'option':
-        options = {'smooth_3d': 'savgol'}
+        options = {'smooth_3d': 'butterworth'}
     elif change == 'lifter':
         options = {'pose3d_weights': save_lifter(tmp_path / 'b.pth', num_frames=27)}
     elif change == 'code':

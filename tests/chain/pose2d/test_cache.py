@@ -117,6 +117,6 @@ def test_names_may_be_long(run, detector, checkpoint, tmp_path):
     video = tmp_path / f'{"я" * 100}.mkv'
     (tmp_path / 'a.mkv').rename(video)
     options = dict(pose3d_weights=checkpoint, out_dir=tmp_path / 'out')
-    for more in ({}, {'resume': True}, {'smooth_3d': 'savgol'}):
+    for more in ({}, {'resume': True}, {'smooth_3d': 'butterworth'}):
         assert infer(video, **options, **more) == 0
     assert len(detector.calls) == 10
