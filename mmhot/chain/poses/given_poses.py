@@ -88,11 +88,6 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
 
     name = 'people'
 
-    # People without 2D keypoints are tracked in a virtual image.
-    virtual_focal: float = 1000.0  # pixels; focal length for people before a camera
-    virtual_scale: float = 250.0  # pixels per meter; scale for people without a camera
-    min_depth: float = 1.0  # m; people with a larger median depth are before a camera
-
     def prepare(self, clip: Clip3D) -> Clip3D:
         """Number and choose people; times become seconds since the first frame."""
         if clip.variable_time is not None:
@@ -137,22 +132,12 @@ class FollowGiven(PeopleOption, SingleOption, GivenStep):
         return clip.take(np.isin(clip.track, chosen))
 
     def _boxes(self, clip: Clip3D) -> np.ndarray:
-        """Return boxes (N, 4) around people, pixels of their image or a virtual one."""
+        """Return boxes (N, 4) around people, pixels, or cm from the front."""
         pixels = clip.keypoints_2d.astype(np.float64)
         if np.isnan(pixels).all():
-            pixels = self._project(clip)
+            axes = [0, 1] if clip.axes == 'camera' else [0, 2]
+            pixels = 100 * clip.places()[..., axes].astype(np.float64)
         return np.concatenate([np.nanmin(pixels, 1), np.nanmax(pixels, 1)], 1)
-
-    def _project(self, clip: Clip3D) -> np.ndarray:
-        """Project joints to a virtual image, pixels, (N, K, 2)."""
-        places = clip.places().astype(np.float64)
-        if clip.axes != 'camera':
-            return self.virtual_scale * places[..., [0, 2]] * [1, -1]
-        depth = places[..., 2].mean(1, where=np.isfinite(places[..., 2]))
-        scale = np.array([self.virtual_scale])
-        if np.median(depth) > self.min_depth:
-            scale = self.virtual_focal / depth
-        return places[..., :2] * scale[:, None, None]
 
 
 class _Conversion:
@@ -220,7 +205,7 @@ class FillGiven(GivenStep):
             pixels, _ = convert(person.keypoints_2d, scores)
             places, scores = convert(_without_outliers(person, scores), scores)
             body = places[:, : _BODY.num_keypoints]
-            for text in find_contradictions(body, person.frame, person.fps):
+            for text in find_contradictions(body, person.frame):
                 found.append(f'person {track}: {text}')
             if np.isfinite(body).all(-1).any():
                 places = _complete(places, convert.parents, clip.axes != 'camera')

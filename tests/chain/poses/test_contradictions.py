@@ -13,14 +13,6 @@ def exchanged(body):
     body[60:75] = body[60:75][:, H36M.flip_indices]
 
 
-def in_millimeters(body):
-    body[60:] *= 1000
-
-
-def grown(body):
-    body *= np.linspace(1, 1.3, len(body))[:, None, None]
-
-
 def noisy(body):
     body += np.random.default_rng(0).normal(0, 0.02, body.shape)
 
@@ -33,8 +25,6 @@ def unknown(body):
     ('spoil', 'words'),
     [
         (exchanged, ['legs change places in frame 60, 75', 'arms change places']),
-        (in_millimeters, ['size changes by a factor of 1e+03', 'the unit', 'frame 60']),
-        (grown, ['size changes by a factor of 1.']),
         (noisy, []),
         (unknown, []),
     ],
@@ -43,6 +33,6 @@ def unknown(body):
 def test_contradictions_are_said(key, spoil, words):
     body = joints_of(key, 150).astype(np.float64)
     spoil(body)
-    said = '; '.join(find_contradictions(body, np.arange(150), 50.0))
+    said = '; '.join(find_contradictions(body, np.arange(150)))
     assert bool(said) == bool(words)
     assert all(word in said for word in words), said
