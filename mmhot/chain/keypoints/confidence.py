@@ -122,7 +122,8 @@ class DropUncertainDetections(DropUncertain):
     """Step ``confidence`` for keypoints of 2D models, which have comparable scores."""
 
     # Of 410 rendered people at tables, .3, .35 and .4 drop 2.7, 3.6 and 4.7 % of the
-    # visible joints, and keep 6.2, 4.8 and 3.3 % of the legs outside the image.
+    # visible joints, and keep 6.2, 4.8 and 3.3 % of the legs outside the image. Legs of
+    # real videos stay from 0 to 1 of it; 2 loses .028.
     kpt_thr: Annotated[
         float,
         'minimum confidence of keypoints; lower ones count as missing',

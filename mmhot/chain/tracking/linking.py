@@ -13,25 +13,26 @@ class LinkLimits:
     """Limits of tracklets that are linked over an occlusion.
 
     Two tracklets are extrapolated to the middle of the gap between them, and linked if
-    they meet there.
+    they meet there. In eight real videos and a rendered one, results stay from .5 to 2
+    of each limit, but not at .5 of ``max_size_ratio``.
     """
 
-    max_gap: float = 2.0  # longest occlusion, seconds; higher links more tracklets
+    max_gap: float = 2.0  # longest occlusion, seconds
     # Seconds of detections; shorter tracklets have no reliable motion, and are only
-    # linked over a gap of ``max_short_gap``. Higher values link fewer.
+    # linked over a gap of ``max_short_gap``.
     min_length: float = 0.2
-    # Seconds; longest gap before or after a short tracklet. Higher values link more.
+    # Seconds; longest gap before or after a short tracklet.
     max_short_gap: float = 0.1
     # Least overlap of the boxes before and after this gap, as a share of the smaller
-    # box. Higher values link fewer.
+    # box.
     min_shared: float = 0.5
     motion_span: float = 0.5  # seconds at a tracklet's end that give its velocity
     # Person sizes; largest distance of the two extrapolations without an occlusion.
-    # Higher values link people who turn, bend or stop, and more wrong people.
+    # People who turn, bend or stop need some.
     max_distance: float = 0.3
     # Person sizes per second of occlusion that are added to ``max_distance``
     distance_per_second: float = 0.4
-    # Largest ratio of the person sizes on both sides. Higher values link more.
+    # Largest ratio of the person sizes on both sides.
     max_size_ratio: float = 1.5
 
 
