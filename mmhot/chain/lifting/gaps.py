@@ -63,17 +63,19 @@ class KnownJoints:
     """
 
     # Seconds before and after a frame. A joint is reliable in a frame if it is seen in
-    # half of the frames of this window. Higher values know fewer joints.
+    # half of the frames of this window. In two motions cut at the waist, half of it
+    # makes places 4 % worse; 1 to 10 of it change them by 3 %.
     window: float = 0.2
     # Share of a person's frames; a joint that is reliable in more of them is known in
-    # all frames. Higher values know fewer joints.
+    # all frames. With 0 people cut at the waist are 2.5 times as far off; 0.5 to 10 of
+    # it change them by 1 %.
     min_share: float = 0.1
     # Share of a person's frames in which a limb is reliable; below it, its joints count
     # only in frames that show the limb's other joint, or the same joint of the other
     # side. Higher values know fewer joints.
     min_limb_share: float = 0.3
     # Seconds from a reliable frame within which a rarely seen joint is known, less and
-    # less. Higher values know more joints.
+    # less. 0.5 to 10 of it change errors by 3 %.
     fade: float = 0.5
     torso_window: float = 4.0  # seconds over which the height of the torso is measured
 
