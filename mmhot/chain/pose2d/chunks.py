@@ -28,8 +28,13 @@ from mmhot.structures.people import (
     match_boxes,
 )
 
-Redetect = Callable[[People], Boxes]
-"""Function that detects people in the last frame, given the tracked people in it."""
+_NO_ROWS = np.zeros(0, int)
+
+Redetect = Callable[[int, People], Boxes]
+"""Function that detects the people in a frame.
+
+It is called with the index of the frame in the chunk, and the tracked people in it.
+"""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,9 @@ class KeyframeSettings:
     # A new person is a duplicate if the keypoints are at least this similar to a
     # tracked person's. Higher values start more tracks.
     duplicate_similarity: float = 0.5
+    # Seconds after the loss of a person at which people are detected again. More
+    # detections find more people, slower.
+    redetect_after: tuple[float, ...] = (0.1, 0.2, 0.4)
 
 
 _SETTINGS = KeyframeSettings()
@@ -95,15 +103,18 @@ class ChunkTracker:
     """Track the people in consecutive frames of one shot from keyframe to keyframe.
 
     People are searched around their last keypoints. In the last frame, people are
-    detected, and new ones are tracked backwards.
+    detected, and new ones are tracked backwards. After a person was lost inside the
+    image, people are also detected there and in some of the next frames, until the
+    person is found. This includes people who were lost between both frames before the
+    chunk.
 
     Args:
-        count (int): Number of frames.
+        times (Sequence[float]): Times of the frames in seconds.
         previous (Sequence[People]): If the shot is long enough, the people of the frame
             ``KeyframeSettings.history`` frames before the chunk; then the people of the
             frame just before the chunk.
         search (PoseSearch): Search of people in the frames of the chunk.
-        redetect (Redetect): Detection in the last frame.
+        redetect (Redetect): Detection in a frame of the chunk.
 
     Attributes:
         keyframes (list[Keyframe]): People before the chunk, at negative positions, and
@@ -117,31 +128,39 @@ class ChunkTracker:
     >>> def estimate(places, boxes, prior):
     ...     poses = np.repeat(pose[None], len(places), 0)
     ...     return People(*boxes, poses, np.full((len(places), 17), 0.9))
-    >>> def detect(tracked):
+    >>> def detect(place, tracked):
     ...     return box, np.ones(1)
     >>> before = estimate([0], (box, np.ones(1)), None)
     >>> search = PoseSearch(estimate, size=(400, 300))
-    >>> tracker = ChunkTracker(25, [before, before], search, detect)
+    >>> tracker = ChunkTracker(np.arange(25) / 25, [before, before], search, detect)
     >>> [key.position for key in tracker.track(max_step=8)]
     [-5, -1, 3, 11, 19, 20, 24]
     """
 
     def __init__(
         self,
-        count: int,
+        times: Sequence[float],
         previous: Sequence[People],
         search: PoseSearch,
         redetect: Redetect,
     ) -> None:
+        self._times = times
         self._search = search
         self._redetect = redetect
-        self._end = count - 1
+        self._end = len(times) - 1
+        # Lost people in the boxes where they are expected
+        self._lost = Keyframe(-1, _NO_ROWS, previous[-1].take(_NO_ROWS))
+        # Positions of the frames in which people are detected to find them again
+        self._looks: list[int] = []
         now, *before = (x.take(search.are_certain(x)) for x in reversed(previous))
         self.keyframes = [Keyframe(-1, np.arange(len(now)), now)]
         for people in before:  # none, or the people of one earlier frame
             boxes = search.boxes_of(people)
             ids = self._match(boxes, search.boxes_of(now), np.arange(len(now)))
-            self.keyframes.insert(0, Keyframe(-_SETTINGS.history, ids, people))
+            earlier = Keyframe(-_SETTINGS.history, ids, people)
+            self.keyframes.insert(0, earlier)
+            is_lost = ids >= len(now)
+            self._lose(earlier.take(is_lost), boxes[is_lost], -1)
 
     def track(self, max_step: int, is_end: bool = True) -> list[Keyframe]:
         """Track people to the last frame.
@@ -175,8 +194,11 @@ class ChunkTracker:
         if passed > 1 and not found.all():
             return passed // 2
         tracked = Keyframe(position, now.ids, people).take(found)
+        self._lose(now.take(~found), predicted[~found], position)
         if detects:
             tracked = self._detect(tracked)
+        elif position in self._looks:
+            tracked = self._find_lost(tracked)
         _, before, after = _common(now.ids, tracked.ids)
         around = self._search.boxes_of(tracked.people)[after]
         overlap = box_iou(predicted[before], around)
@@ -186,6 +208,23 @@ class ChunkTracker:
         if is_predictable and len(before) == len(now.ids):
             return min(2 * step, max_step)
         return max(step // 2, 1)
+
+    def _lose(self, people: Keyframe, boxes: np.ndarray, position: int) -> None:
+        """Remember lost people, expected in boxes (P, 4), for later detections.
+
+        People with a box at the left or right border have left the image.
+        """
+        columns = boxes[:, ::2]
+        inside = (columns > 1) & (columns < self._search.size[0] - 1)
+        rows = np.flatnonzero(inside.all(1))
+        if not len(rows):
+            return
+        people.people.bboxes = boxes
+        self._lost = self._lost.join(people.take(rows))
+        if not any(look > position for look in self._looks):
+            now = self._times[max(position, 0)]
+            again = np.add(now, _SETTINGS.redetect_after)
+            self._looks = [position, *np.searchsorted(self._times, again).tolist()]
 
     def _follow(
         self, now: Keyframe, position: int, boxes: np.ndarray, detects: bool
@@ -209,16 +248,17 @@ class ChunkTracker:
         One keyframe is ``KeyframeSettings.history`` frames before the end, where the
         next chunk measures motion.
         """
+        end = min([self._end, *(x for x in self._looks if x > now.position)])
         if not len(now.ids):
-            return self._end
-        position = min(now.position + step, self._end)
+            return end
+        position = min(now.position + step, end)
         needed = self._end + 1 - _SETTINGS.history
         return needed if now.position < needed < position else position
 
     def _detect(self, tracked: Keyframe) -> Keyframe:
         """Detect the people in a frame; tracked people keep their IDs."""
         search = self._search
-        boxes, scores = self._redetect(tracked.people)
+        boxes, scores = self._redetect(tracked.position, tracked.people)
         around = search.boxes_of(tracked.people)
         ids = self._match(boxes, around, tracked.ids)
         _, new, old = _common(ids, tracked.ids)
@@ -236,6 +276,27 @@ class ChunkTracker:
         seen = replace(detected.people, scores=np.ones_like(detected.people.scores))
         detected.people = search.find_arms(tracked.position, detected.people, seen)
         return detected.take(search.are_certain(detected.people))
+
+    def _find_lost(self, tracked: Keyframe) -> Keyframe:
+        """Detect the people in a frame, and add new and lost people to the tracked."""
+        search = self._search
+        lost = self._lost
+        boxes, scores = self._redetect(tracked.position, tracked.people)
+        around = np.concatenate([search.boxes_of(tracked.people), lost.people.bboxes])
+        known = np.r_[tracked.ids, lost.ids]
+        ids = self._match(boxes, around, known)
+        rows = ~np.isin(ids, tracked.ids)
+        prior = Prior.unknown(rows.sum())
+        people = search.find(tracked.position, (boxes[rows], scores[rows]), prior)
+        similarity = compare_all(people, tracked.people)
+        is_new = ~(similarity >= _SETTINGS.duplicate_similarity).any(1)
+        is_new &= search.are_certain(people)
+        found = Keyframe(tracked.position, ids[rows], people).take(is_new)
+        self._lost = lost.take(~np.isin(lost.ids, found.ids))
+        if not len(self._lost.ids) or tracked.position >= self._looks[-1]:
+            self._lost = lost.take(_NO_ROWS)
+            self._looks = []
+        return tracked.join(found)
 
     def _predict(self, keyframes: Sequence[Keyframe], position: int) -> np.ndarray:
         """Predict boxes (P, 4) of the last keyframe's people, at constant velocity."""

@@ -271,7 +271,10 @@ class VideoPoseEstimator:
         times = [frame.time for frame in frames]
         search = PoseSearch(partial(self._estimate, images), images[0].shape[1::-1])
         tracker = ChunkTracker(
-            len(images), previous, search, partial(self._redetect, images[-1])
+            times,
+            previous,
+            search,
+            lambda place, tracked: self._redetect(images[place], tracked),
         )
         is_long = len(frames) >= _SETTINGS.min_rest
         is_end = is_long or frames[-1].index % interval == 0

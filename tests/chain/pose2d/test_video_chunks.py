@@ -59,9 +59,9 @@ class World:
             scores[row] = 0.9 if overlap > 0.2 else 0.1
         return People(np.float32(boxes), box_scores, points, scores)
 
-    def redetect(self, tracked):
+    def redetect(self, place, tracked):
         self.num_detections += 1
-        boxes = self.boxes_of(self.truth(self.last))
+        boxes = self.boxes_of(self.truth(self.first + place))
         return boxes, np.full(len(boxes), 0.7, np.float32)
 
     @staticmethod
@@ -78,8 +78,7 @@ class World:
         """Keyframes of a chunk, after the people of frames before it."""
         search, max_step = PoseSearch(self.estimate, SIZE), gaps.max_step(times)
         before = [*map(self.seen, before)]
-        self.last = self.first + len(times) - 1
-        return ChunkTracker(len(times), before, search, self.redetect).track(max_step)
+        return ChunkTracker(times, before, search, self.redetect).track(max_step)
 
     def run(self, times=SECOND, before=(0,), gaps=Gaps()):  # noqa: B008
         """People of the frames of a chunk."""
@@ -197,13 +196,28 @@ def test_who_is_not_upright_is_searched_in_a_larger_box(up, feet):
     assert box_iou(found.bboxes, search.boxes_of(found)) > 0.99 or up == 1
 
 
-def test_who_is_lost_between_two_detections_is_tracked_backwards():
-    """A sudden step leaves the predicted box."""
-    world = Narrow(lambda n: (60, 200), lambda n: (140, 60) if n < 9 else (152, 60))
-    assert [len(people) for people in world.run()] == [2] * 25
+def test_who_is_lost_between_two_detections_is_detected_again():
+    """A sudden step leaves the predicted box; later the person is gone."""
+    world = Narrow(
+        lambda n: (60, 200),
+        lambda n: None if n > 20 else (140, 60) if n < 9 else (152, 60),
+    )
+    assert [len(people) for people in world.run()][9:20] == [2] * 11
+    assert world.num_detections <= 4  # where the person is lost, and at the end
     leaving = Narrow(lambda n: (382, 200) if n < 9 else None)
     assert len(leaving.run()[-1]) == 0
-    assert world.num_detections == leaving.num_detections == 1
+    assert leaving.num_detections == 1
+
+
+@pytest.mark.parametrize(
+    ('returns', 'seen', 'detections'), [(10, 25, 2), (16, 19, 4), (99, 0, 4)]
+)
+def test_who_was_lost_before_a_chunk_is_detected_until_found(returns, seen, detections):
+    world = World(lambda n: (60, 200) if n < 9 or n >= returns else None)
+    world.first = 10
+    counts = [len(people) for people in world.run(before=(5, 9))]
+    assert counts == [0] * (25 - seen) + [1] * seen
+    assert world.num_detections == detections
 
 
 class Sliding(World):
@@ -218,12 +232,12 @@ class Sliding(World):
         return super().look(number, boxes, box_scores)
 
 
-@pytest.mark.parametrize(('up_to', 'lost'), [(0, 8), (301, 0)])
-def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, lost):
+@pytest.mark.parametrize(('up_to', 'seen'), [(0, 1), (301, 2)])
+def test_who_slides_onto_another_person_is_searched_beside_or_lost(up_to, seen):
     world = Sliding(lambda n: (285, 150), lambda n: (300, 150))
     world.up_to = up_to
     counts = [len(people) for people in world.run(gaps=Gaps(tolerance=0))]
-    assert counts == [2] * 9 + [1] * lost + [2] * (16 - lost)
+    assert counts == [2] * 9 + [seen] * 10 + [2] * 6
     people = world.run()[-1]
     assert sorted(people.keypoints[..., 0].mean(1).round()) == [285, 300]
 
