@@ -26,6 +26,7 @@ if not (ROOT / 'mmhot/.mim').exists():  # a worktree that is not installed
 
 # `make test-all` runs what other runs of the tests remember.
 WITHOUT_MEMOS = bool(os.environ.get('MMHOT_WITHOUT_MEMOS'))
+_deselected_slow = {}
 _known = {}
 WEIGHTS = ROOT / 'mmhot/weights'
 
@@ -303,6 +304,33 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def pytest_sessionfinish():
-    """Free the modules at the end."""
-    gc.unfreeze()
+def pytest_deselected(items):
+    """Record which slow tests were deselected, with their reasons."""
+    for item in items:
+        mark = item.get_closest_marker('slow')
+        if mark is not None:
+            _deselected_slow[item.nodeid] = mark.kwargs.get('reason', 'takes long')
+
+
+def pytest_sessionfinish(session):
+    """Send the record from a pytest-xdist worker to the controller."""
+    gc.unfreeze()  # to be freed at the end
+    if hasattr(session.config, 'workeroutput'):
+        session.config.workeroutput['deselected_slow'] = _deselected_slow
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Receive a worker's record; a crashed worker has none."""
+    output = getattr(node, 'workeroutput', {})
+    _deselected_slow.update(output.get('deselected_slow', {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """List the slow tests that were deselected."""
+    if not _deselected_slow:
+        return
+    count = len(_deselected_slow)
+    terminalreporter.section(f'deselected: {count} slow, see make test-all')
+    for name, reason in _deselected_slow.items():
+        terminalreporter.write_line(f'{name}: {reason}')
