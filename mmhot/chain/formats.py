@@ -206,6 +206,9 @@ def register_writer(name: str, function: Write, **needs: Any) -> None:
     @wraps(function)
     def write(clip: Clip3D, file: Path, export: Export) -> str | None:
         with user_code(f'the format {name!r}'), replacing(file) as temporary:
-            return function(clip, temporary, export)
+            note = function(clip, temporary, export)
+            if not temporary.stat().st_size:
+                raise ValueError('wrote an empty file')
+        return note
 
     FORMATS[name] = Format(write, **needs, options=options)
