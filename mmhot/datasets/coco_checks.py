@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmpose.datasets import CocoWholeBodyDataset
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.structures.bbox import bbox_overlaps
 
 from mmhot.compat.coco_evaluation import PARTS, person_fault
 from mmhot.errors import naming
@@ -22,9 +24,13 @@ from mmhot.skeletons.joints import spell_joint
 MAX_ANNOTATIONS = 2 << 30
 """Largest file of annotations in bytes."""
 
-_MAX_BEYOND = (
-    0.1  # largest distance of a box's end from the image, as a share of its side
-)
+# Largest distance of a box's end from the image, as a share of its side
+_MAX_BEYOND = 0.1
+# Boxes are x1, y1, x2, y2 if all of them overlap the keypoints better that way, and
+# their median overlap grows by at least this factor
+_CORNER_GAIN = 1.25
+# Least median intersection over union of these boxes and the keypoints
+_CORNER_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ def _value_faults(
         (*kind, np.array([fault == kind for fault in person_faults]))
         for kind in dict.fromkeys(filter(None, person_faults))
     ]
-    faults += _unit_faults(boxes, points, size)
+    faults += _unit_faults(boxes, points, size, used)
     for field, text, wrong in faults:
         rows = np.flatnonzero(used & wrong)
         used &= ~wrong  # an annotation's further faults are not counted
@@ -248,7 +254,7 @@ def _find_used(
 
 
 def _unit_faults(
-    boxes: np.ndarray, points: np.ndarray, size: np.ndarray
+    boxes: np.ndarray, points: np.ndarray, size: np.ndarray, used: np.ndarray
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield field, text and mask (N,) of boxes and keypoints that are no pixels.
 
@@ -256,6 +262,7 @@ def _unit_faults(
         boxes (np.ndarray): Corner, width and height, (N, 4).
         points (np.ndarray): Keypoints with visibilities, (N, K, 3).
         size (np.ndarray): Widths and heights of the images, (N, 2).
+        used (np.ndarray): Marks the annotations that training uses, (N,).
     """
     labeled = points[..., 2] > 0
     yield (
@@ -270,4 +277,26 @@ def _unit_faults(
     sides = boxes[:, 2:]
     is_beyond = (corner + sides > (1 + _MAX_BEYOND) * size).any(1)
     are_corners = is_beyond & ((sides > corner) & (sides <= size + 1)).all(1)
+    are_corners |= used & _fit_as_corners(boxes[used], points[used])
     yield 'bbox', '{0} looks like x1, y1, x2, y2' + hint, are_corners
+
+
+def _fit_as_corners(boxes: np.ndarray, points: np.ndarray) -> bool:
+    """Whether all boxes (N, 4) fit keypoints (N, K, 3) better as x1, y1, x2, y2."""
+    labeled = (points[..., 2:] > 0) & np.isfinite(points[..., :2])
+    low = np.where(labeled, points[..., :2], np.inf).min(1, initial=np.inf)
+    high = np.where(labeled, points[..., :2], -np.inf).max(1, initial=-np.inf)
+    has_extent = (high > low).all(1)  # several keypoints, not in a line
+    if not has_extent.any():
+        return False
+    extents = torch.from_numpy(np.hstack([low, high])[has_extent])
+    corners = torch.from_numpy(boxes[has_extent])
+    sides = torch.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]])
+    as_corners = bbox_overlaps(corners, extents, is_aligned=True)
+    as_sides = bbox_overlaps(sides, extents, is_aligned=True)
+    gain = as_corners / as_sides.clamp(min=1e-9)
+    return bool(
+        (as_corners > as_sides).all()
+        and gain.quantile(0.5) >= _CORNER_GAIN
+        and as_corners.quantile(0.5) >= _CORNER_OVERLAP
+    )

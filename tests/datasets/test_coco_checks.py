@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from mmpose.registry import DATASETS
 
@@ -93,6 +94,37 @@ def test_detectors_need_crowds_in_the_evaluation_only_and_lvis_is_another_format
 def test_files_of_another_structure_are_named(faults_of):
     with pytest.raises(ValueError, match='val.json: has an unexpected structure'):
         faults_of(PERSON | dict(area='big'))
+
+
+def people_in(*spans, boxes):
+    """People whose keypoints span x1, y1, x2, y2, with boxes by ``boxes(span)``."""
+    steps = np.linspace(0, 1, 17)[:, None]
+    people = []
+    for number, span in enumerate(np.array(spans, float)):
+        places = span[:2] + steps * (span[2:] - span[:2])
+        keypoints = np.c_[places, np.full(17, 2)].ravel().tolist()
+        box = [float(x) for x in boxes(span)]
+        people.append(PERSON | dict(id=number, keypoints=keypoints, bbox=box))
+    return people
+
+
+SPANS = (60, 50, 120, 140), (20, 30, 90, 120), (80, 20, 110, 90)
+
+
+def test_boxes_of_two_corners_are_refused_if_all_fit_better_so(faults_of):
+    def as_sides(span):
+        return [*(span[:2] - 3), *(span[2:] - span[:2] + 6)]
+
+    corners = people_in(*SPANS, boxes=lambda span: [*(span[:2] - 3), *(span[2:] + 3)])
+    (fault,) = faults_of(*corners)
+    assert fault.startswith("annotation 0, 'bbox'")
+    assert fault.endswith('(and 2 more annotations)')
+    right = people_in(*SPANS, boxes=as_sides)
+    crops = people_in((9, 8, 250, 240), (12, 9, 200, 250), boxes=as_sides)
+    # Labeled faces of whole people have large boxes.
+    faces = people_in(*SPANS, boxes=lambda span: [*(span[:2] - 9), 120, 170])
+    for people in (right, [*corners[:2], right[2]], crops, faces):
+        assert faults_of(*people) == []
 
 
 SWAPPED = [
