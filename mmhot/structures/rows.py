@@ -273,10 +273,9 @@ class CheckedRows(Rows):
             )
             raise ArgumentError(
                 'no skeleton has the joints %r: name shoulders and hips left_shoulder, '
-                'right_hip and so on, or give {skeleton}'
-                + on_skin
-                * (self.points.shape[-1] == 3),
+                'right_hip and so on, or give {skeleton}%s',
                 listed,
+                on_skin if self.points.shape[-1] == 3 else '',
             )
         return listed, None
 

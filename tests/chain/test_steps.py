@@ -1,6 +1,5 @@
 """Steps of the chain: their list, leaving some out, and steps of users."""
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -167,12 +166,6 @@ def test_options_of_keypoints_that_were_exported_act_or_are_refused(skater, tmp_
     mmhot.lift(tmp_path / 'x.coco.json', kpt_thr=0.1)
     with pytest.raises(ValueError, match=r'^kpt_thr=0.9 comes too late: .* with 0.1'):
         mmhot.lift(tmp_path / 'x.coco.json', kpt_thr=0.9)
-    document = json.loads((tmp_path / 'x.coco.json').read_text())
-    document['info']['steps'] = [*document['info']['steps']]  # as mmhot 0.2 wrote them
-    (tmp_path / 'old.coco.json').write_text(json.dumps(document))
-    with pytest.raises(ValueError, match=r'^kpt_thr=0.1 comes too late'):
-        mmhot.lift(tmp_path / 'old.coco.json', kpt_thr=0.1)
-    mmhot.lift(tmp_path / 'old.coco.json')
 
 
 def test_files_of_keypoints_cannot_state_that_they_were_lifted(skater):

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -246,12 +247,10 @@ def test_each_option_reaches_the_models(name, monkeypatch):
     class Graph(NamedTuple):
         path: str
 
-        def pruned(self, keep_rates):
-            return keep_rates and f'{self.path} {keep_rates}'
-
     monkeypatch.setattr(choose, 'resolve', lambda *names: Graph(str(names)))
-    runtime = lambda model, *chosen: f'{model.path} {chosen}'  # noqa: E731
+    runtime = lambda model, *chosen: Path(f'{model.path} {chosen}')  # noqa: E731
     monkeypatch.setattr(choose, 'runtime', runtime)
+    monkeypatch.setattr(choose, 'pruned_graph', lambda *_: Path(__file__))
     monkeypatch.setattr(choose, 'OnnxPoseEstimator', record)
     monkeypatch.setattr(choose, 'OnnxDetector', record)
     usual = Pose2DOptions(pose2d='gtpt-t', det_model='a.onnx', pose2d_skeleton='b')
