@@ -364,7 +364,7 @@ def test_times_of_markers_count_more_than_the_rate(
 
 
 @pytest.mark.parametrize('has_frames', [False, True])
-def test_tables_of_qualisys(has_frames, clip, tmp_path):
+def test_tables_of_qualisys(has_frames, clip, tmp_path, caplog):
     """Points that were not seen are 0 or empty; names may be of markers on the skin."""
     joints = as_named(joints_of(clip, 'openpose-25'), short)
     points = 1000 * np.stack([*joints.values()], 1)
@@ -388,9 +388,13 @@ def test_tables_of_qualisys(has_frames, clip, tmp_path):
     assert (read.fps, read.frame.tolist()) == (120, [*range(COUNT)])
     points[4, 2] = np.nan
     np.testing.assert_allclose(read.places(), points / 1000, atol=1e-4)
-    path.write_text(path.read_text().replace('RHip', 'RASI').replace('LHip', 'LASI'))
+    text = '\n'.join([x for x in lines if 'FREQUENCY' not in x][:-3])
+    path.write_text(text)
+    assert read_poses(path, fps=50).fps == 50
+    assert f'has {COUNT - 3} of its {COUNT} frames' in caplog.text
+    path.write_text(text.replace('RHip', 'RASI').replace('LHip', 'LASI'))
     with pytest.raises(ValueError, match='markers on the skin are not joints: '):
-        read_poses(path)
+        read_poses(path, fps=50)
 
 
 def test_rotations_name_the_converter(clip, tmp_path):

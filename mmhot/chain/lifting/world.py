@@ -359,7 +359,7 @@ def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float
         limit += FLOOR.tilt_error * np.linalg.norm(standing, axis=-1).mean()
         if np.percentile(lowest, 5) > limit:
             _LOGGER.warning(
-                '%s: the floor is that of people who stand; others are up to %.1f m '
+                '%s: the floor is that of poses that stand; others are up to %.1f m '
                 'below it, and their distance is wrong',
                 seen.name,
                 np.percentile(lowest, 5),

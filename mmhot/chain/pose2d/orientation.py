@@ -127,8 +127,8 @@ def _standing(people: People, indices: Sequence[int]) -> np.ndarray:
     stand &= (wrists > shoulders)[..., 1].any(1)
     columns = (hips + shoulders)[..., 0].mean(1) / 2
     lengths = np.linalg.norm(trunks, axis=-1)
-    widths = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1) / lengths
-    places = np.stack([columns, lengths, widths], 1)[stand]
+    widths = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)
+    places = np.stack([columns, lengths, widths / lengths.clip(1e-6)], 1)[stand]
     return places[np.argsort(-places[:, 1])]
 
 

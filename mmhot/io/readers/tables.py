@@ -233,11 +233,14 @@ def read_tsv(path: Path) -> Rows:
     # Numbers and times of frames may be before the positions.
     columns, points = _markers_of(data, 2 * ('Frame' in header), names)
     points[(points == 0).all(-1)] = np.nan
+    stated = header.get('NO_OF_FRAMES', [''])[0]
+    if stated not in ('', str(len(data))):
+        _LOGGER.warning('%s: has %d of its %s frames', path, len(data), stated)
     return _rows_of_markers(
         points * _METERS['mm'],
         names,
         frame=columns[0] - min(columns[0][0], 1) if len(columns) else None,
-        fps=float(numbers_of([header['FREQUENCY']], [0])[0, 0]),
+        fps=float(header['FREQUENCY'][0]) if 'FREQUENCY' in header else None,
         usual_axes='z-up',
     )
 

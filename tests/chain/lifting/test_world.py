@@ -236,7 +236,7 @@ def test_people_who_stand_show_the_floor_that_a_fallen_person_misses(caplog):
     clip = to_axes(Clip3D.from_arrays(places, 25.0, axes='z-up'), 'camera')
     world = to_world(clip, static_camera=True).places()[:, ANKLES, 2].min(1)
     np.testing.assert_allclose(world[clip.track < 3], ANKLE_HEIGHT, atol=0.05)
-    assert 'the floor is that of people who stand; others are up to' in caplog.text
+    assert 'the floor is that of poses that stand; others are up to' in caplog.text
 
 
 @pytest.mark.parametrize('lies', [False, True])
