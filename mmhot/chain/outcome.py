@@ -102,7 +102,8 @@ def describe_error(error: Exception) -> ArgumentError | str:
     """Describe an error in one line; bugs of mmhot begin with their type."""
     if isinstance(error, ArgumentError):
         return error  # the command line names its flags
-    bug = f'{type(error).__name__}: {one_line(error)} ({TRACEBACK})'
+    reason = one_line(error) or 'without a text'
+    bug = f'{type(error).__name__}: {reason} ({TRACEBACK})'
     return explain(error) or bug
 
 

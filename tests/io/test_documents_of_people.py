@@ -327,10 +327,12 @@ def test_keypoints_of_tensorflow_js_and_easy_vitpose(point, tmp_path):
     else:
         people = [[*map(point, names, *pose.T.tolist())] for pose in points]
         document = [[dict(score=0.8, keypoints=person)] for person in people]
-    [track] = read_keypoints(dump(tmp_path / 'a.json', document), **SIZE).tracks
-    assert track.track == (4 if point is None else 0)
-    np.testing.assert_allclose(track.keypoints, points, rtol=1e-6)
-    np.testing.assert_allclose(track.scores, 0.7, rtol=1e-6)
+    path = dump(tmp_path / 'a.json', document)
+    for source in (path, json.loads(path.read_text())):
+        [track] = read_keypoints(source, **SIZE).tracks
+        assert track.track == (4 if point is None else 0)
+        np.testing.assert_allclose(track.keypoints, points, rtol=1e-6)
+        np.testing.assert_allclose(track.scores, 0.7, rtol=1e-6)
 
 
 @pytest.mark.parametrize('form', ['pairs', 'arrays', 'dicts of MMPose'])

@@ -20,7 +20,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from mmhot.io.arrays import as_numbers, depth_of, first_of
-from mmhot.io.readers import openpose, rtmlib, ultralytics
+from mmhot.io.readers import easy_vitpose, openpose, rtmlib, ultralytics
 from mmhot.io.readers.frame_numbers import (
     FRAME,
     TIME,
@@ -224,6 +224,7 @@ def _rows_of_columns(content: Mapping[str, Any], size: int) -> Rows:
 
 def _unwrap(content: object) -> tuple[dict, Any]:
     """Return the header of a document, and its frames or people."""
+    content = easy_vitpose.to_mmpose(content) or content
     named = content if isinstance(content, Mapping) else {}
     key = next((x for x in _FRAMES if x in named), None)
     if key is None or has_columns(content):

@@ -12,7 +12,6 @@ from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
 from mmhot.io.readers import (
     deeplabcut,
-    easy_vitpose,
     sleap,
     tables,
     ultralytics,
@@ -188,7 +187,7 @@ def _read_json(path: Path, size: int) -> Rows | Clip3D:
         return clip_of_json(document)
     if is_coco(document):
         return read_coco(document, path)
-    return read_document(easy_vitpose.to_mmpose(document) or document, path, size)
+    return read_document(document, path, size)
 
 
 def _read_folder(folder: Path, size: int) -> Rows:

@@ -230,17 +230,19 @@ def read_tsv(path: Path) -> Rows:
     header = {x[0]: x[1:] for x in lines if x[0][:1].isalpha()}
     names = [x for x in header['MARKER_NAMES'] if x]
     data = _whole([x for x in lines if not x[0][:1].isalpha()], path)
+    if not data:
+        raise ValueError('has no frames')
     # Numbers and times of frames may be before the positions.
     columns, points = _markers_of(data, 2 * ('Frame' in header), names)
     points[(points == 0).all(-1)] = np.nan
-    stated = header.get('NO_OF_FRAMES', [''])[0]
+    stated, *_ = header.get('NO_OF_FRAMES') or ['']
     if stated not in ('', str(len(data))):
         _LOGGER.warning('%s: has %d of its %s frames', path, len(data), stated)
     return _rows_of_markers(
         points * _METERS['mm'],
         names,
         frame=columns[0] - min(columns[0][0], 1) if len(columns) else None,
-        fps=float(header['FREQUENCY'][0]) if 'FREQUENCY' in header else None,
+        fps=float(header['FREQUENCY'][0]) if header.get('FREQUENCY') else None,
         usual_axes='z-up',
     )
 
