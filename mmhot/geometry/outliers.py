@@ -50,8 +50,8 @@ class Excursion:
     # Share of frames in this window that are assumed to be usual. Results stay below
     # it, but half of it marks 486 of 75,000 joints with 20 cm of noise in depth.
     usual_share: float = 0.8
-    # Excursions per frame; more of them are noise, which is left to the filters. Noise
-    # of 2 cm, and of 20 cm of depth, has 2 marks in 294,134 joints with .03 to .1. With
+    # Excursions per frame; more of them are noise, which is left to the filters. With
+    # .03 to .1, noise of 2 cm, or 20 cm in depth, has 2 marks in 294,134 joints; with
     # .03, one joint of a hundred astray counted as noise.
     max_share: float = 0.1
 

@@ -105,10 +105,12 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
     The result is None if the header is damaged.
     """
-    return _inspect(
-        path,
-        lambda x: x.size[:: -1 if _exif_of(x).get(_EXIF_ORIENTATION, 1) > 4 else 1],
-    )
+
+    def upright(image: Any) -> tuple[int, int]:
+        is_turned = _exif_of(image).get(_EXIF_ORIENTATION, 1) > 4
+        return image.size[::-1] if is_turned else image.size
+
+    return _inspect(path, upright)
 
 
 def count_pages(path: Path) -> int:
@@ -120,11 +122,11 @@ def count_pages(path: Path) -> int:
 
 def read_focal_35mm(path: Path) -> float | None:
     """Read a photo's 35 mm equivalent focal length in millimeters (EXIF), or None."""
-    # 0 stands for an unknown length.
-    return (
-        _inspect(path, lambda x: float(_exif_of(x).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM]))
-        or None
-    )
+
+    def focal_length(image: Any) -> float:
+        return float(_exif_of(image).get_ifd(_EXIF_CAMERA)[_FOCAL_35MM])
+
+    return _inspect(path, focal_length) or None  # 0 stands for an unknown length.
 
 
 def _exif_of(image: Any) -> Any:

@@ -172,9 +172,12 @@ def _load(path: Path) -> Any:
 
 def _load_archive(path: Path) -> dict[str, Any]:
     """Load all arrays of an ``.npz`` file by name, also arrays of objects."""
+    values = {}
     with np.load(path, allow_pickle=False) as archive:
         check_sizes(archive.zip, archive.files, path.stat().st_size)
-        values = {x: _load_array(archive.zip.open(f'{x}.npy')) for x in archive.files}
+        for name in archive.files:
+            with archive.zip.open(f'{name}.npy') as file:
+                values[name] = _load_array(file)
         check_count(values, sum(x.file_size for x in archive.zip.infolist()))
     return values
 

@@ -124,10 +124,15 @@ def _read(metainfo: Mapping[str, Any]) -> Metainfo:
             )
     upper = {joints[index] for index in metainfo.get('upper_body_ids', ())}
     lower = {joints[index] for index in metainfo.get('lower_body_ids', ())}
-    words = {x: re.findall('[A-Z]?[a-z]+', x) for x in {*joints} - lower}
-    head = {x for x in words if _HEAD & {*map(str.lower, words[x])}}
-    members = dict(head=head, upper_body=upper - lower - head, lower_body=lower)
-    parts = {part: tuple(x for x in joints if x in members[part]) for part in members}
+    parts: dict[str, tuple[str, ...]] = {'head': (), 'upper_body': (), 'lower_body': ()}
+    for joint in joints:
+        words = {word.lower() for word in re.findall('[A-Z]?[a-z]+', joint)}
+        if joint not in lower and words & _HEAD:
+            parts['head'] += (joint,)
+        elif joint in lower:
+            parts['lower_body'] += (joint,)
+        elif joint in upper:
+            parts['upper_body'] += (joint,)
     links = ((int(x), int(y)) for x, y in metainfo.get('skeleton_links', ()))
     return Metainfo(metainfo['dataset_name'], joints, swaps, tuple(links), parts)
 

@@ -103,7 +103,7 @@ def test_another_order_than_is_stated_is_named(order, taken, caplog):
 
 @pytest.mark.parametrize('noise', [0, 0.01])
 def test_bones_show_the_order_of_seated_people(noise, caplog):
-    """Knees are as high as hips, so that nobody stands, whichever axis is up."""
+    """Knees are as high as hips, so that no person stands, whichever axis is up."""
     body = rendered('dance').places().astype(float)
     for hip in (1, 4):
         body[:, hip + 1] = body[:, hip] + [0, 0, 0.45]

@@ -30,8 +30,8 @@ class OneFloorSettings:
     # m/s; a faster ankle does not rest. With half of it people who step quickly have
     # twice the error, with double people on ladders and those who jump.
     max_speed: float = 0.4
-    # Meters; an ankle that is higher above the other one does not rest. From 0.5 to 10
-    # of it people on the floor change by 6 %.
+    # Meters; an ankle that is higher above the other one does not rest. Errors of
+    # people on the floor change by 6 % from 0.5 to 10 of it.
     max_height_above_other: float = 0.06
     span_seconds: float = 0.3  # seconds that are averaged to one observation
     # Share of a span in which an ankle must rest: it is slow at the top of a jump, too.
@@ -46,8 +46,8 @@ class OneFloorSettings:
     # Most observations that a person counts for; 0.5 to 2 of it change errors by 7 %.
     max_weight: float = 6.0
     # Meters; deviation of a resting ankle's height over the floor. Chosen on scenes of
-    # tools/analysis/measure_floor.py: with 0.035 people who dance or do sports are .5 %
-    # of their depth worse, other kinds are equal.
+    # tools/analysis/measure_floor.py: with 0.035 the depth of people who dance or do
+    # sports is .5 % worse, other kinds are equal.
     ankle_error: float = 0.06
     # Radians; deviation of a standing person's axis from vertical. With half of it
     # people on the floor are 23 % worse, with double those who step quickly 18 %.

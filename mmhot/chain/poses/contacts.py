@@ -31,8 +31,8 @@ class ContactLimits:
     Pairs are across and along the line of sight.
     """
 
-    # Probability of a contact; lower ones count as zero. Errors stay within 2 % at 0.5
-    # of it; with 2 of it ankles are 9 % worse, with 0 42 %.
+    # Probability of a contact; lower ones count as zero. With half of it errors stay
+    # within 2 %, with double ankles are 9 % worse, with 0 42 %.
     min_contact: float = 0.3
     # m; standard deviations of the lifted root, and of an ankle relative to it. Motion
     # within them does not show that an ankle glides. Higher values hold more feet.

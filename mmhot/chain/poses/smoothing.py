@@ -55,8 +55,8 @@ class FilterSettings:
     # larger ones are errors, not noise. Higher values take more errors for noise.
     max_difference: float = 6.0
     # m; median distance of a joint from its spline; with less it is exact and stays. In
-    # 30 exact motions of CMU it is below .0016 for 99 % of the joints; with white noise
-    # of .001 along each axis it is .0014 in the median, with .002 it is .0028.
+    # 30 exact motions of CMU it is below .0016 for 99 % of the joints; in the median it
+    # is .0014 with white noise of .001 along each axis, and .0028 with .002.
     min_noise: float = 0.002
     # Noise of a joint, relative to the median of all joints, or to min_noise if that is
     # larger; the rest is motion.

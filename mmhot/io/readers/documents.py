@@ -19,7 +19,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from mmhot.io.arrays import as_numbers, depth_of, first_of
+from mmhot.io.arrays import as_numbers, depth_of, first_of, has_any
 from mmhot.io.readers import easy_vitpose, openpose, rtmlib, ultralytics
 from mmhot.io.readers.frame_numbers import (
     FRAME,
@@ -245,8 +245,8 @@ def _split_frames(content: Any, size: int) -> tuple[list, list[str] | None]:
         return [by_name[name] for name in names], names
     frames = [*content]
     are_people = all(
-        isinstance(x, Mapping) and 'keypoints' in x and depth_of(x['keypoints']) < 3
-        for x in frames
+        has_any(frame, ('keypoints',)) and depth_of(frame['keypoints']) < 3
+        for frame in frames
     )
     if size == 2 and are_people and not _stated(frames, FRAME, _IMAGE, TIME):
         frames = [frames]  # MMPose's inferencer lists the people of an image
@@ -284,6 +284,6 @@ def _stated(frames: Sequence, *patterns: re.Pattern) -> tuple[str, list] | None:
     first = frames[0] if frames and isinstance(frames[0], Mapping) else {}
     for pattern, (key, value) in product(patterns, first.items()):
         is_label = pattern.fullmatch(spell(key)) and isinstance(value, str | Real)
-        if is_label and all(isinstance(x, Mapping) and key in x for x in frames):
+        if is_label and all(has_any(frame, (key,)) for frame in frames):
             return spell(key), [frame[key] for frame in frames]
     return None

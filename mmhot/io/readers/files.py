@@ -10,13 +10,7 @@ from mmhot.errors import ArgumentError, naming, require_signature, user_code
 from mmhot.io.arrays import BLANK, SIGNATURES, has_any, load_arrays, load_json, start_of
 from mmhot.io.lifted import LIVE, clip_of_arrays, clip_of_json, read_lifted
 from mmhot.io.pickles import load_objects
-from mmhot.io.readers import (
-    deeplabcut,
-    sleap,
-    tables,
-    ultralytics,
-    videopose3d,
-)
+from mmhot.io.readers import deeplabcut, sleap, tables, ultralytics, videopose3d
 from mmhot.io.readers.coco import is_coco, read_coco
 from mmhot.io.readers.documents import columns_of, read_document, read_files
 from mmhot.io.readers.frame_numbers import natural_key

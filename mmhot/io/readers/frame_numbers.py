@@ -145,10 +145,13 @@ def read_numbers(values: Sequence[object]) -> np.ndarray | None:
         return None
     is_text = any(isinstance(x, str) for x in values)
     numbers = _counting_numbers([*map(str, values)]) if is_text else np.array(values)
-    steps = np.diff(np.unique([] if numbers is None else numbers))
-    is_sparse = len(steps) and np.median(steps) > _MEDIAN_GAP
-    is_clock = is_text and len(steps) > 1 and np.gcd.reduce(steps) == 1
-    return None if is_sparse or (is_clock and steps.min() >= _MIN_STEP) else numbers
+    if numbers is None or len(np.unique(numbers)) < 2:
+        return numbers
+    steps = np.diff(np.unique(numbers))
+    is_sparse = np.median(steps) > _MEDIAN_GAP
+    may_be_clock = is_text and len(steps) > 1 and np.gcd.reduce(steps) == 1
+    is_clock = may_be_clock and steps.min() >= _MIN_STEP
+    return None if is_sparse or is_clock else numbers
 
 
 def _without_roll_over(numbers: np.ndarray) -> np.ndarray:

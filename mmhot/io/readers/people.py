@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmhot.io.arrays import as_number, as_numbers, depth_of, first_of
+from mmhot.io.arrays import as_number, as_numbers, depth_of, first_of, has_any
 from mmhot.io.readers import (
     easymocap,
     mediapipe,
@@ -107,7 +107,7 @@ def is_person(value: object) -> bool:
 
 def lists_people(value: object) -> bool:
     """Return whether a value is a dict with a list of people."""
-    return isinstance(value, Mapping) and not value.keys().isdisjoint(PEOPLE)
+    return has_any(value, PEOPLE)
 
 
 def is_frame(value: object) -> bool:

@@ -381,10 +381,9 @@ def fit_rigid_skeleton(
     offsets = rest_offsets(positions, skeleton) if offsets is None else offsets
     places = np.empty_like(positions)
     axes = np.empty((*positions.shape, 3))
-    children = [
-        [child for child, parent in enumerate(skeleton.parents) if parent == joint]
-        for joint in range(len(skeleton.parents))
-    ]
+    children: list[list[int]] = [[] for _ in skeleton.joints]
+    for parent, child in skeleton.bones:
+        children[parent].append(child)
     # The root may move, too, so that it shares its error with its neighbors.
     around = [0, *children[0]]
     center = positions[:, around].mean(1)

@@ -112,15 +112,10 @@ def _humanoid() -> tuple[Skeleton, np.ndarray]:
         places[f'{side}_clavicle'] = {'thorax': 0.75, f'{side}_shoulder': 0.25}
         # Hands are 0.7 times as long as forearms.
         places[f'{side}_hand_end'] = {f'{side}_wrist': 1.7, f'{side}_elbow': -0.7}
-    weights = np.array(
-        [
-            [
-                places.get(joint, {joint: 1.0}).get(source, 0.0)
-                for source in _H36M.joints
-            ]
-            for joint in joints
-        ]
-    )
+    weights = np.zeros((len(joints), len(_H36M.joints)))
+    for row, joint in enumerate(joints):
+        for source, weight in places.get(joint, {joint: 1.0}).items():
+            weights[row, _H36M.index(source)] = weight
     pairs = tuple(
         (joints.index(joint), joints.index(joint.replace('left', 'right')))
         for joint in joints
