@@ -24,6 +24,7 @@ from mmhot.chain.live import LiveChain, LivePoses
 from mmhot.chain.live_people import LivePerson, PeoplePlacer, PlaceOptions
 from mmhot.chain.options import ConnectionOptions, RateOption, StreamOutputOptions
 from mmhot.chain.plan import LivePlan
+from mmhot.chain.pose2d.options import RuntimeOptions
 from mmhot.chain.poses.smoothing import SmoothStream
 from mmhot.errors import ArgumentError, refuse_lists_of_paths
 from mmhot.geometry.keypoint_arrays import choose
@@ -140,10 +141,13 @@ def lift_stream(
         )
         capture = Capture(frames, connection.reconnect, duration, stop)
         bars = report.bars(f'{frames.name}: live')
+        remedy = "{speed='fastest'} or another detector"
+        if values.of(RuntimeOptions).speed == 'fastest':
+            remedy = 'another detector'
         with path.open('ab', buffering=0) as file, bars as progress:
             lock(file, path)
             log = StreamLog(file, chain, values)
-            for poses in chain(_logged(capture, log, report.say)):
+            for poses in chain(_logged(capture, log, report.say, remedy)):
                 log.write_frame(poses)
                 progress(log.num_lifted, 0)
             log.write_summary(capture)
@@ -152,7 +156,7 @@ def lift_stream(
 
 
 def _logged(
-    capture: Capture, log: 'StreamLog', say: Callable[[str], None]
+    capture: Capture, log: 'StreamLog', say: Callable[[str], None], remedy: str
 ) -> Iterator[Frame | str]:
     """Pass on the frames of a stream; log its gaps, and warn of dropped frames."""
     label = capture.stream.label
@@ -170,9 +174,8 @@ def _logged(
             _LOGGER.warning(
                 ArgumentError(
                     '%s: frames arrive faster than they are processed, so that older '
-                    'ones are dropped ({speed=%r} or another detector may help)',
+                    f'ones are dropped ({remedy} may help)',
                     label,
-                    'fast',
                 )
             )
 

@@ -189,8 +189,12 @@ def test_look_ahead_is_limited(infer_it, out, capfd):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ('speed', 'remedy'),
+    [('fast', '--speed fastest or another detector'), ('fastest', 'another detector')],
+)
 def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
-    infer_it, out, monkeypatch, capfd
+    infer_it, out, monkeypatch, capfd, speed, remedy
 ):
     class Slow(Estimator):
         def __call__(self, images, boxes):
@@ -201,9 +205,9 @@ def test_a_stream_that_is_too_slow_drops_frames_and_says_so_once(
     frames = [(number / 100, number % 20) for number in range(60)]
     script = [each for frame in frames for each in (frame, lambda: time.sleep(0.01))]
     stream = ScriptedStream([script], fps=100)
-    assert infer_it('0', stream=stream, reconnect=0) == 1
+    assert infer_it('0', stream=stream, reconnect=0, speed=speed) == 1
     (summary,) = lines(out / 'camera.jsonl')['summary']
     assert summary['frames_seen'] - summary['frames_lifted'] > 20
     said = capfd.readouterr().err
     assert said.count('frames arrive faster than they are processed') == 1
-    assert 'dropped (--speed fast or another detector' in said
+    assert f'dropped ({remedy} may help)' in said
