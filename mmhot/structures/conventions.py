@@ -245,6 +245,9 @@ def _stand(heights: np.ndarray, skeleton: Skeleton, min_steps: int = 3) -> np.nd
     is_level = [~(np.ptp(x, axis=1) > _MAX_TILT * span) for x in levels[1:3]]
     is_known = np.isfinite(steps)
     is_down = (steps > _MIN_STEP) | ~is_known
+    if {'head_top', 'nose'} <= {*skeleton.joints}:
+        top, nose = heights[:, skeleton.indices(['head_top', 'nose'])].T
+        is_down &= ~(top - nose < _MIN_STEP * span)  # eyes are hardly above the nose
     return is_down.all(0) & np.all(is_level, axis=0) & (is_known.sum(0) >= min_steps)
 
 

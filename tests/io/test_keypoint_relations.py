@@ -18,7 +18,9 @@ from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.skeletons.joints import (
     SKELETONS,
     convert_keypoints,
+    get_skeleton,
 )
+from mmhot.structures import conventions
 from mmhot.structures.clips_2d import Clip2D
 from mmhot.structures.clips_3d import Clip3D
 from mmhot.structures.lens import Lens
@@ -99,6 +101,14 @@ def test_another_order_than_is_stated_is_named(order, taken, caplog):
     assert line == (
         f'clip: people stand in the order of {order}, not of {taken}: give skeleton'
     )
+
+
+def test_tops_of_heads_are_above_noses(caplog):
+    """PoseTrack18 has COCO's body, but head bottom and top where COCO has eyes."""
+    with np.load(DATA / 'vtest_2d_coco17.npz') as file:
+        points = file['keypoints'].astype(float)
+    conventions.ask_about_order(points, get_skeleton('h36m-17'), 'clip')
+    assert 'in the order of coco-17, not of h36m-17' in caplog.text
 
 
 @pytest.mark.parametrize('noise', [0, 0.01])
