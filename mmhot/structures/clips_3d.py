@@ -437,8 +437,8 @@ class Clip3D:
         Raises:
             ValueError: If a field has another type, or an array another shape; if a
                 number is not finite where it must be; if rows are not sorted by frame
-                and track; if joints are no tree; or if timestamps do not start at 0 or
-                later, and increase with frames.
+                and track; if joints are no tree; if the lens does not fit the images;
+                or if timestamps do not start at 0 or later, and increase with frames.
 
         Example::
 
@@ -476,13 +476,18 @@ class Clip3D:
                 'variable_time must begin at 0 or later, and increase with the frames '
                 'by a microsecond or more',
             )
-        shape = None if self.camera is None else np.shape(self.camera.path)
-        last = arrays['frame'].max(initial=-1)
-        self._require(
-            shape is None or (shape[1:] == (4,) and shape[0] > last),
-            f'the path of the camera must have 4 numbers for each frame to {last}',
-        )
-        return replace(self, width=width, height=height, **arrays)
+        camera = self.camera
+        if camera is not None:
+            path = to_numbers('camera.path', camera.path)
+            last = arrays['frame'].max(initial=-1)
+            self._require(
+                path.shape[1:] == (4,) and len(path) > last and np.isfinite(path).all(),
+                f'the path of the camera must have 4 numbers for each frame to {last}',
+            )
+            camera = Camera(path, camera.lens and camera.lens.fitted(width, height))
+        lens = self.lens and self.lens.fitted(width, height)
+        changed = dict(width=width, height=height, lens=lens, camera=camera)
+        return replace(self, **changed, **arrays)
 
     def _arrays(self) -> dict[str, Any]:
         """Return the arrays in :data:`ARRAYS` that are not None."""

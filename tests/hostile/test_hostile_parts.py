@@ -31,7 +31,7 @@ from mmhot.io.readers import files
 from mmhot.options import Option, Options, Values, options_of
 from mmhot.structures.clips_2d import check_clip
 from mmhot.structures.clips_3d import to_axes
-from mmhot.structures.lens import Camera
+from mmhot.structures.lens import Camera, Lens
 from mmhot.weights.index import LIVE_LIFTER
 
 
@@ -212,6 +212,10 @@ WRONG_CLIPS = {
     'the path of the camera must have 4 numbers for each frame to': changed(
         camera=Camera(np.zeros((2, 4)), None)
     ),
+    'camera.path must be an array of numbers, got str': changed(
+        camera=Camera('static', None)
+    ),
+    'the intrinsics are for images of 50x90': changed(lens=Lens.pinhole(50, 50, 90)),
     'width must be 1 to 100000 whole pixels, got nan': changed(width=np.nan),
     'track has negative numbers': changed_array('track', lambda x: x - 1),
     'frame has numbers above 10000000': changed_array('frame', lambda x: x + 10**12),
