@@ -442,7 +442,8 @@ DEFINITIONS = (
             right_foot='right_foot_index',
         ),
     ),
-    # Human3.6M's joints without the one between thorax and head
+    # Human3.6M's joints without the one between thorax and head, by the 2D joints in
+    # https://github.com/una-dinosauria/3d-pose-baseline/issues/211
     dict(
         name='h36m-16',
         tree=_H36M.replace('neck_base<thorax ', '').replace('neck_base', 'thorax'),

@@ -93,6 +93,7 @@ def test_right_orders_are_not_doubted(order, caplog):
         ('lsp-14', 'crowdpose-14'),
         ('mpi-inf-3dhp-17', 'h36m-17'),
         ('mpii-16', 'h36m-16'),
+        ('h36m-16', 'mpii-16'),
     ],
 )
 def test_another_order_than_is_stated_is_named(order, taken, caplog):
