@@ -53,6 +53,8 @@ def test_places_have_one_scale_and_ids_are_those_of_most_frames():
     assert errors['poses'] == pytest.approx(100 * size, rel=1e-4)
     assert compare_poses(clip.take(np.arange(20)), [truth])['missing'] == 50
     assert compare_poses(None, [truth]) == {'missing': 100}
+    hidden = GroundTruth(pixels + 5, truth.poses, truth.root)
+    assert compare_poses(clip, [truth, hidden])['missing'] == 50
 
 
 def test_a_row_has_the_mean_errors_and_the_worst_clip():

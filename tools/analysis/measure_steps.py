@@ -182,7 +182,9 @@ def compare_poses(clip: Clip3D | None, truths: Sequence[motions.GroundTruth]) ->
     speeds = []
     for truth in truths if clip else ():
         with suppress(ValueError):  # a person who is never found
-            rows = motions.rows_of_person(clip, truth.pixels)
+            rows = motions.rows_of_person(
+                clip, truth.pixels, others=[x.pixels for x in truths]
+            )
             person = clip.first_joints(len(_H36M.joints)).take(rows)
             true = (truth.poses + truth.root[:, None])[person.frame]
             pairs.append((person.places(), true))
@@ -347,10 +349,18 @@ def compare_steps(steps: Sequence[str], clips: Mapping[str, Clip]) -> list[dict]
             if np.allclose(pairs[:, :1], pairs[:, 1:]):
                 continue
             rises = pairs[:, 1] - pairs[:, 0]
-            row = dict(step=step, error=error, worst=known[rises.argmax()])
-            row |= dict(zip(('without', 'with'), pairs.mean(0).tolist(), strict=True))
-            row |= dict(clips=len(known), worse=float((rises > limit).mean()))
-            rows.append(row | dict(rises=float(rises.max())))
+            rows.append(
+                {
+                    'step': step,
+                    'error': error,
+                    'clips': len(known),
+                    'without': float(pairs[:, 0].mean()),
+                    'with': float(pairs[:, 1].mean()),
+                    'worse': float((rises > limit).mean()),
+                    'worst': known[rises.argmax()],
+                    'rises': float(rises.max()),
+                }
+            )
     return rows
 
 

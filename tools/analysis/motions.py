@@ -146,15 +146,21 @@ def project_motion(
 
 
 def rows_of_person(
-    lifted: Clip3D, pixels: np.ndarray, joints: Sequence[int] | slice = slice(None)
+    lifted: Clip3D,
+    pixels: np.ndarray,
+    joints: Sequence[int] | slice = slice(None),
+    others: Sequence[np.ndarray] = (),
 ) -> np.ndarray:
     """Find the pose nearest to pixels (T, K, 2) in each frame, if it is near enough.
 
-    ``joints`` are those that are compared; others may be unknown.
+    ``joints`` are compared; the rest may be unknown. Poses that are nearer to pixels of
+    ``others`` do not count.
     """
-    target = pixels[lifted.frame][:, joints]
-    distance = np.linalg.norm(lifted.keypoints_2d[:, joints] - target, axis=-1).mean(1)
-    distance /= np.ptp(target[..., 1], axis=1)
+    targets = np.stack([pixels, *others])[:, lifted.frame][:, :, joints]
+    offsets = lifted.keypoints_2d[:, joints] - targets
+    distances = np.linalg.norm(offsets, axis=-1).mean(-1)
+    distance = distances[0] / np.ptp(targets[0, ..., 1], axis=1)
+    distance[distances.min(0) < distances[0]] = np.inf
     order = np.lexsort((distance, lifted.frame))
     _, first = np.unique(lifted.frame[order], return_index=True)
     rows = order[first]
