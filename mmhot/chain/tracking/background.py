@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mmhot.chain.frames.sources import FrameObserver
-from mmhot.structures.people import People
+from mmhot.structures.people import People, boxes_around
 
 NUM_POINTS = 40
 """Number of points that are kept per frame."""
@@ -126,7 +126,13 @@ class BackgroundTracker(FrameObserver):
         if not new_shot and index % self._interval:
             return
         zoom = min(1.0, _SETTINGS.size / max(image.shape[:2]))
-        view = _reduce(image, people.bboxes, zoom)
+        size = image.shape[1::-1]
+        boxes = people.bboxes
+        fills = (boxes[:, :2] <= 0).all(1) & (boxes[:, 2:] >= size).all(1)
+        if fills.any():  # as all boxes of the detector whole_image do
+            around = boxes_around(people.keypoints, people.scores, 0, size)
+            boxes = np.where(fills[:, None] & np.isfinite(around), around, boxes)
+        view = _reduce(image, boxes, zoom)
         if new_shot:
             self._first = view
             self._keyframes.clear()

@@ -153,6 +153,20 @@ def test_points_are_outside_of_people(panned):
     assert points.shape == (COUNT, NUM_POINTS, 2)
 
 
+def test_background_of_boxes_that_fill_the_image_is_around_the_keypoints(panned):
+    tracker = BackgroundTracker()
+    for index, (image, boxes) in enumerate(panned_video()[:3]):
+        people = People(
+            np.array([[0, 0, *SIZE]], np.float32),
+            np.ones(1),
+            np.linspace(boxes[:, :2], boxes[:, 2:], 17, axis=1),
+            np.ones((1, 17)),
+        )
+        tracker.observe(index, image, people, index == 0)
+    for name, array in tracker.arrays().items():
+        np.testing.assert_array_equal(array, panned[name][:3])
+
+
 def lens_of(arrays):
     return find_lens(arrays['points'], arrays['keyframe'], SIZE)
 
