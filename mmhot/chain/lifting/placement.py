@@ -60,6 +60,7 @@ class FloorSettings:
     # lean less than the camera: 18 projected motions of CMU by at most 35 at 40 degrees
     # and in 62 of 72 cases by more than 38 at 55 to 80; 36 gives the same.
     max_pitch: float = 38.0
+    steep_score: float = 0.5  # factor of the confidence of their poses
     min_steep: float = 0.2  # smallest cosine of this lean; people who lie lean more
     # m/s; faster people run, and their axes do not show what is up: necks are 3 degrees
     # ahead of ankles in CMU's walks, 5 at this speed, 9 in runs.

@@ -244,8 +244,10 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
     clip = to_axes(clip, 'z-up')
     poses = clip.keypoints_3d.astype(np.float64)
     root = clip.root_3d.astype(np.float64)
+    scores = clip.keypoint_scores_3d
     if static_camera:
-        stand_on_shot_floors(clip, poses, root)
+        is_steep = stand_on_shot_floors(clip, poses, root)
+        scores = np.where(is_steep[:, None], FLOOR.steep_score * scores, scores)
     else:
         for rows in clip.stretches():
             times = clip.seconds(clip.frame[rows])
@@ -257,10 +259,13 @@ def to_world(clip: Clip3D, static_camera: bool = False) -> Clip3D:
         axes='world',
         root_3d=root.astype(np.float32),
         keypoints_3d=poses.astype(np.float32),
+        keypoint_scores_3d=scores.astype(np.float32),
     )
 
 
-def stand_on_shot_floors(clip: Clip3D, poses: np.ndarray, root: np.ndarray) -> None:
+def stand_on_shot_floors(
+    clip: Clip3D, poses: np.ndarray, root: np.ndarray
+) -> np.ndarray:
     """Level each shot of a static camera, and put people on its floor.
 
     One plane is fitted to the feet and body axes of each shot. People are put on it if
@@ -272,17 +277,24 @@ def stand_on_shot_floors(clip: Clip3D, poses: np.ndarray, root: np.ndarray) -> N
         clip (Clip3D): Poses in z-up axes of the camera.
         poses (np.ndarray): The same poses, relative to the root, meters, (N, K, 3).
         root (np.ndarray): Root positions, meters, (N, 3).
+
+    Returns:
+        np.ndarray: Poses of shots in which the camera looks down steeply, (N,) bool.
     """
     shots = np.searchsorted(clip.cuts, clip.frame, 'right')
     is_running = _speeds(clip) > FLOOR.max_walking_speed
     unseen = legs_unseen(clip)
+    is_steep = np.zeros(len(clip), bool)
     heights = {}
     for shot in np.unique(shots):
         rows = shots == shot
         if unseen[rows].all():
             unseen[rows] = False
         shown = rows & ~unseen
-        rotation, height = _find_floor(clip.take(shown), is_running[shown])
+        seen = clip.take(shown)
+        steep = _is_steep(seen)
+        is_steep[rows] = steep
+        rotation, height = _find_floor(seen, is_running[shown], steep)
         root[rows] = root[rows] @ rotation.T - [0, 0, height]
         poses[rows] = poses[rows] @ rotation.T
         heights[shot] = height
@@ -298,6 +310,7 @@ def stand_on_shot_floors(clip: Clip3D, poses: np.ndarray, root: np.ndarray) -> N
             floor = placement.find_own_floor(lowest, times)
             climbs = abs(floor).max() > limit
             root[rows, 2] -= distance if climbs else floor
+    return is_steep
 
 
 def stand_on_lowest_joint(
@@ -335,11 +348,31 @@ def _lowest_joint(poses: np.ndarray) -> np.ndarray:
     return poses[:, _BODY, 2].min(1)
 
 
-def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
+def _is_steep(seen: Clip3D) -> bool:
+    """Log and return whether the camera of N poses in z-up axes looks down steeply."""
+    bodies = seen.keypoints_3d[:, _BODY].astype(np.float64)
+    along = standing_axes(bodies, min_upright=FLOOR.min_steep)
+    along = along[np.isfinite(along).all(1)]
+    if len(along) < FLOOR.min_standing_share * len(seen) or not len(along):
+        return False
+    _, ahead, up = np.median(along, axis=0)
+    is_steep = bool(np.degrees(np.arctan2(-ahead, up)) > FLOOR.max_pitch)
+    if is_steep:
+        _LOGGER.warning(
+            '%s: the camera looks down by about 45 degrees or more: poses lifted from '
+            'there are 60 to 180 mm off, and people move too far',
+            seen.name,
+        )
+    return is_steep
+
+
+def _find_floor(
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool
+) -> tuple[np.ndarray, float]:
     """Fit the floor below the people of a shot, see :func:`placement.find_floor`.
 
     ``seen`` has N poses in z-up axes with visible legs; ``is_running`` (N,) marks poses
-    of people who run.
+    of people who run; ``is_steep`` is that of :func:`_is_steep`.
     """
     ankles = [
         index
@@ -348,7 +381,7 @@ def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float
     ]
     feet = seen.keypoints_3d[:, ankles].astype(np.float64)
     feet += seen.root_3d[:, None]
-    upright = _upright(seen, is_running)
+    upright = _upright(seen, is_running, is_steep)
     rotation, height = placement.find_floor(feet.reshape(-1, 3), *upright)
     body = seen.keypoints_3d[:, _BODY].astype(np.float64)
     stands = np.isfinite(standing_axes(body)).all(1)
@@ -368,7 +401,9 @@ def _find_floor(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float
     return rotation, height
 
 
-def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
+def _upright(
+    seen: Clip3D, is_running: np.ndarray, is_steep: bool
+) -> tuple[np.ndarray, float]:
     """Find the upward direction of a shot in z-up axes of the camera.
 
     If one floor showed the sizes of several people, it also shows what is up. Otherwise
@@ -377,24 +412,13 @@ def _upright(seen: Clip3D, is_running: np.ndarray) -> tuple[np.ndarray, float]:
     Args:
         seen (Clip3D): N poses of one shot in z-up axes.
         is_running (np.ndarray): Poses that run, (N,) bool.
+        is_steep (bool): Whether the camera looks down steeply, which has been said.
 
     Returns:
         tuple[np.ndarray, float]: Unit vectors (M, 3), without any if the camera counts
         as level, and the standard deviation of their mean in radians.
     """
     bodies = seen.keypoints_3d[:, _BODY].astype(np.float64)
-    along = standing_axes(bodies, min_upright=FLOOR.min_steep)
-    along = along[np.isfinite(along).all(1)]
-    is_steep = False
-    if len(along) >= FLOOR.min_standing_share * len(seen):
-        _, ahead, up = np.median(along, axis=0)
-        is_steep = np.degrees(np.arctan2(-ahead, up)) > FLOOR.max_pitch
-    if is_steep:
-        _LOGGER.warning(
-            '%s: the camera looks down by about 45 degrees or more: poses lifted from '
-            'there are 60 to 180 mm off, and people move too far',
-            seen.name,
-        )
     heights = [seen.heights.get(track) for track in seen.track_ids]
     if any(height is not None and height.source == 'floor' for height in heights):
         floor = fit_people(seen)

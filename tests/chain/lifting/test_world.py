@@ -248,9 +248,10 @@ def test_steep_cameras_are_named_unless_people_lie(lies, caplog):
         caplog.clear()
         seen = body @ rotation_matrices(np.radians([pitch, 0, 0])).T + [0, 6, 0]
         clip = Clip3D.from_arrays(np.tile(seen, (30, 1, 1)), 25.0, axes='z-up')
-        to_world(to_axes(clip, 'camera'), static_camera=True)
+        world = to_world(to_axes(clip, 'camera'), static_camera=True)
         said = 'the camera looks down by about 45' in caplog.text
         assert said == (pitch > 38 and not lies), pitch
+        assert {*world.keypoint_scores_3d.flat} == {0.5 if said else 1}
 
 
 def test_jumps_leave_the_floor_of_a_person():
