@@ -17,8 +17,11 @@ from pathlib import Path
 from pickle import UnpicklingError
 from traceback import walk_tb
 from types import ModuleType
+from typing import TypeVar
 from urllib.parse import urlsplit
 
+_LOGGER = logging.getLogger(__name__)
+T = TypeVar('T')
 # Control characters, line separators, marks that reverse the direction of text, and
 # surrogates, which stand for invalid bytes of file names.
 _UNPRINTABLE = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
@@ -307,6 +310,22 @@ def refuse_stated(**arguments: object) -> None:
     for name, value in arguments.items():
         if value is not None:
             raise ArgumentError(f'{{{name}}} cannot be given: the file states it')
+
+
+def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
+    """Return the given value or, if it is None, the one that a source states.
+
+    Args:
+        label (object): Name of the source, for the warning if both differ.
+        name (str): Name of the value.
+        stated (T | None): Value that the source states.
+        given (T | None): Value that the user gives.
+    """
+    if given is not None and stated not in (None, given):
+        _LOGGER.warning(
+            '%s states %s %s; the given %s is used instead', label, name, stated, given
+        )
+    return stated if given is None else given
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -158,7 +158,9 @@ def refine(
         clip = mmhot.refine(poses, fps=30, given_axes='y-up')  # (T, 17, 3)
     """
     values = Values(options, REFINE.kinds)
-    return Runner().refine(PosePlan(values), _read_poses(source, values))
+    plan = PosePlan(values)
+    clip = _read_poses(source, values)
+    return Runner().refine(plan, clip)
 
 
 @overload

@@ -25,11 +25,11 @@ from mmhot.chain.pose2d.mmpose_models import (
 from mmhot.deploy.onnx_graphs import DetectorGraph, LifterGraph, PoseGraph
 from mmhot.errors import ArgumentError
 from mmhot.geometry.crops import IMAGE_MEAN, crop_matrix
-from mmhot.geometry.keypoint_arrays import whole_numbers
 from mmhot.io.readers.keypoints import read_keypoints
 from mmhot.models.gtpt.head import GTPTHead
 from mmhot.skeletons.joints import Skeleton
 from mmhot.structures.lens import ideal_camera
+from mmhot.structures.rows import whole_numbers
 from mmhot.weights.config_files import read_config_file
 from mmhot.weights.index import FOLDER, shipped_models
 from mmhot.weights.names import DETECTOR, LIFTER, POSE, config_of, resolve

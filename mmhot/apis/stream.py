@@ -26,8 +26,7 @@ from mmhot.chain.options import ConnectionOptions, RateOption, StreamOutputOptio
 from mmhot.chain.plan import LivePlan
 from mmhot.chain.pose2d.options import RuntimeOptions
 from mmhot.chain.poses.smoothing import SmoothStream
-from mmhot.errors import ArgumentError, refuse_lists_of_paths
-from mmhot.geometry.keypoint_arrays import choose
+from mmhot.errors import ArgumentError, choose, refuse_lists_of_paths
 from mmhot.io.arrays import to_json
 from mmhot.io.results import lock, results_folder
 from mmhot.options import Values

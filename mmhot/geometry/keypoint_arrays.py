@@ -1,15 +1,14 @@
-"""Arrays of keypoints: checks and mirror images."""
+"""Checks of keypoints, image sizes and times; mirror images."""
 
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.errors import ArgumentError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,30 +16,26 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 Poses = TypeVar('Poses', np.ndarray, 'Tensor')
-T = TypeVar('T')
 
 _MAX_SIDE = 100_000  # pixels; longest side of an image
+_MIN_FPS = 1e-6
+_MAX_FPS = 100_000
+_WHOLE_RATE = 1e-4  # frames/s; rates this close to a whole number become that number
+MIN_STEP = 1e-6
+"""Shortest time between two frames, seconds."""
+# Smallest and largest ratio of the stated frame rate to the rate of the timestamps.
+# Timestamps beyond these limits are not in seconds.
+_SAME_RATE = 0.3, 3.0
 
 
-@dataclass(frozen=True)
-class KeypointLimits:
-    """Limits of keypoints that may be pixels, in arrays with frames as first axis."""
-
-    # Meters, or shares of the image; if all coordinates are smaller, they are not
-    # pixels. Higher values refuse more clips.
-    max_meters: float = 10
-    # Share of keypoints that are farther outside the image than a quarter of its size.
-    # Close-ups without scores have up to 0.7. Higher values accept more clips.
-    max_outside: float = 0.75
-    # Share of coordinates that are negative. Of 458 motions, close-ups have up to 0.46,
-    # and half of all clips around the middle of the image have 0.5 and more.
-    max_negative: float = 0.5
-    # Person sizes; if the median movement along the second axis is smaller, this axis
-    # may be time. Higher values refuse more arrays.
-    min_distance: float = 0.15
-
-
-_LIMITS = KeypointLimits()
+# Meters, or shares of the image; if all coordinates are smaller, they are not pixels.
+_MAX_METERS = 10
+# Share of keypoints that are farther outside the image than a quarter of its size.
+# Close-ups without scores have up to 0.7.
+_MAX_OUTSIDE = 0.75
+# Share of coordinates that are negative. Of 458 motions, close-ups have up to 0.46, and
+# half of all clips around the middle of the image have 0.5 and more.
+_MAX_NEGATIVE = 0.5
 
 
 def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
@@ -60,74 +55,24 @@ def check_extent(keypoints: np.ndarray, width: int, height: int) -> None:
     size = np.array([width, height])
     image = f'a {width}x{height} image'
     farthest = np.abs(points).max()
-    if farthest <= _LIMITS.max_meters and size.min() > 4 * max(farthest, 2):
+    if farthest <= _MAX_METERS and size.min() > 4 * max(farthest, 2):
         raise ValueError(
             f'the largest coordinate is {farthest:.3g}, so keypoints seem to be '
             f'normalized, or in meters: pixels of {image} are expected; 3D poses are '
             'for mmhot refine'
         )
     negative = (points < 0).mean()
-    if negative >= _LIMITS.max_negative:
+    if negative >= _MAX_NEGATIVE:
         raise ValueError(
             f'{100 * negative:.0f} % of all coordinates are negative: pixels begin in '
             f'the upper left corner of {image}, not in its middle'
         )
     outside = ((points < -0.25 * size) | (points > 1.25 * size)).any(-1)
-    if outside.mean() > _LIMITS.max_outside:
+    if outside.mean() > _MAX_OUTSIDE:
         x, y = np.median(points, axis=0)
         raise ValueError(
             f'most keypoints lie outside {image} (their median is {x:.0f}, {y:.0f}): '
             'is the size width x height?'
-        )
-
-
-@ignored_warnings()  # NumPy warns of people without keypoints
-def check_time_first(keypoints: np.ndarray) -> None:
-    """Refuse keypoints (P, T, K, C), people before frames, by a ValueError.
-
-    The first axis must be time, (T, P, K, C). A person hardly moves from one frame to
-    the next, while people are apart from each other.
-    """
-    num_frames, num_people = keypoints.shape[:2]
-    if num_people <= max(num_frames, 2):
-        return
-    size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
-    moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
-    steps = [np.nanmedian(x) for x in moved]
-    if steps[1] < _LIMITS.min_distance * size and not steps[0] < 2 * steps[1]:
-        raise ValueError(
-            f'keypoints {keypoints.shape} seem to be people before frames: the order '
-            'is frames, people, joints; use keypoints.swapaxes(0, 1)'
-        )
-
-
-def choose(label: object, name: str, stated: T | None, given: T | None) -> T | None:
-    """Return the given value or, if it is None, the one that a source states.
-
-    Args:
-        label (object): Name of the source, for the warning if both differ.
-        name (str): Name of the value.
-        stated (T | None): Value that the source states.
-        given (T | None): Value that the user gives.
-    """
-    if given is not None and stated not in (None, given):
-        _LOGGER.warning(
-            '%s states %s %s; the given %s is used instead', label, name, stated, given
-        )
-    return stated if given is None else given
-
-
-def warn_of_steps(name: object, frames: Any) -> None:
-    """Warn if frame numbers (N,) have steps, as milliseconds do.
-
-    ``name`` is the name of the clip.
-    """
-    steps = np.diff(np.unique(frames))
-    if len(steps) and steps.min() > 1:  # such as 33, 34, 33
-        _LOGGER.warning(
-            '%s: frames are numbered in steps of %d or more: are they milliseconds?',
-            name,
-            steps.min(),
         )
 
 
@@ -148,17 +93,41 @@ def check_image_size(values: tuple[float, float]) -> tuple[int, int]:
     return int(values[0]), int(values[1])
 
 
+def checked_rate(fps: float) -> float:
+    """Check a frame rate.
+
+    Args:
+        fps (float): Frames per second.
+
+    Returns:
+        float: The same rate, or the whole number that it nearly is.
+
+    Raises:
+        ArgumentError: If it is not a number, or out of range.
+
+    >>> checked_rate(24.99999), checked_rate(29.97)
+    (25.0, 29.97)
+    """
+    if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
+        raise ArgumentError(
+            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
+        )
+    whole = round(fps)
+    is_whole = whole > 0 and abs(fps - whole) < _WHOLE_RATE
+    return float(whole if is_whole else fps)
+
+
 def is_number(value: object) -> bool:
     """Return whether a value is a finite number."""
     return isinstance(value, Real) and math.isfinite(value)
 
 
-def to_numbers(name: str, values: Any) -> np.ndarray:
+def to_numbers(name: str, values: object) -> np.ndarray:
     """Convert values to an array of numbers, which may be NaN but not infinite.
 
     Args:
         name (str): Name of the argument, for errors.
-        values (Any): Array, tensor, masked array, or nested lists of these; masked
+        values (object): Array, tensor, masked array, or nested lists of these; masked
             values become NaN.
 
     Returns:
@@ -198,47 +167,39 @@ def _without_tensors(values: Any) -> Any:
     return values
 
 
-def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
-    """Convert values (...) to int64.
-
-    Raises:
-        ValueError: If a value is not a whole number.
-    """
-    values = np.asarray(values)
-    with np.errstate(invalid='ignore'):
-        whole = values.astype(np.int64)
-    if (whole != values).any():
-        wrong = values[whole != values][0]
-        raise ValueError(f'{name} must hold whole numbers, got {wrong}')
-    return whole
-
-
-def mark_missing(
-    points: np.ndarray, scores: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mark missing points by NaN and a score of 0.
-
-    A point is missing if it is NaN, or its score is not above zero. COCO and several
-    models mark missing points by coordinates that are all 0, or all -1. A 3D joint with
-    such coordinates is known if it has them in at least half of the frames, as roots
-    do, or only once, as at the start of a path. 3D poses with all joints at one point
-    are missing.
+def passed_seconds(times: np.ndarray, frames: np.ndarray, fps: float) -> np.ndarray:
+    """Convert timestamps to seconds since the first one.
 
     Args:
-        points (np.ndarray): Pixels or positions, (..., K, 2 or 3).
-        scores (np.ndarray): Confidence, (..., K).
+        times (np.ndarray): Timestamps in seconds, (N,), which increase with the frames.
+        frames (np.ndarray): Frame numbers, sorted, (N,).
+        fps (float): Stated frame rate, with which they must agree roughly.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: Points and scores of the same shapes.
+        np.ndarray: Seconds, (N,): exact multiples of the frame time if the rate is
+        constant, else rounded to microseconds, as timestamps since 1970 have no more
+        digits.
+
+    Raises:
+        ValueError: If times do not increase with frames.
+        ArgumentError: If they do not agree with the rate.
     """
-    missing = (points == 0).all(-1) | (points == -1).all(-1)
-    if points.shape[-1] == 3:
-        of_joint = missing.reshape(-1, missing.shape[-1])
-        counts = of_joint.sum(0)
-        missing = missing & (counts > 1) & (2 * counts < len(of_joint))
-        missing = missing | (points == points[..., :1, :]).all((-2, -1))[..., None]
-    missing = missing | ~(scores > 0) | np.isnan(points).any(-1)
-    return np.where(missing[..., None], np.nan, points), np.where(missing, 0, scores)
+    times = to_numbers('times', times).astype(np.float64)
+    numbers, first, row = np.unique(frames, return_index=True, return_inverse=True)
+    steps = np.diff(times[first]) / np.diff(numbers)
+    if not ((steps > 0).all() and np.array_equal(times[first][row], times)):
+        raise ValueError('times must increase with frames')
+    ratio = fps * np.median(steps) if len(steps) else 1.0
+    if not _SAME_RATE[0] < ratio < _SAME_RATE[1]:
+        raise ArgumentError(
+            'timestamps give %.3g frames/s, but {fps} is %.3g: are they in seconds?',
+            fps / ratio,
+            fps,
+        )
+    passed = times - times[0]
+    even = (frames - frames[0]) / fps
+    is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
+    return even if is_even else passed.round(6)
 
 
 def relative_scores(scores: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:

@@ -15,7 +15,6 @@ from zipfile import ZipFile
 import numpy as np
 
 from mmhot.errors import one_line
-from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.atomic import replacing
 
 # First bytes of an .npz file with arrays, and of an empty one
@@ -171,7 +170,7 @@ def as_numbers(name: str, values: object, *, from_text: bool = False) -> np.ndar
 
     Args:
         name (str): Name of the values in messages.
-        values (object): Array, list of arrays or tensors, nested lists, or a number.
+        values (object): Array, list of arrays, nested lists, or a number.
         from_text (bool): Whether to convert text such as ``'1.5'``, too; for formats
             that store numbers as text. Defaults to False.
 
@@ -184,16 +183,14 @@ def as_numbers(name: str, values: object, *, from_text: bool = False) -> np.ndar
     >>> as_numbers('scores', [0.5, None])
     array([0.5, nan])
     """
-    first = first_of(values)
-    if hasattr(first, 'dtype'):
-        return to_numbers(name, values).astype(np.float64)
     with suppress(TypeError, ValueError, OverflowError):
-        table = np.array(values, object)
-        if from_text or str not in map(type, table.ravel().tolist()):
+        table = np.asarray(values, object if from_text else None)
+        has_text = table.dtype.hasobject and str in map(type, table.ravel().tolist())
+        if from_text or (table.dtype.kind in 'biufO' and not has_text):
             return table.astype(np.float64)
-    is_number = isinstance(first, int | float)
-    got = 'lists of different lengths' if is_number else reprlib.repr(first)
-    raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
+    raise ValueError(
+        f'{name} must be numbers, in lists of equal lengths, got {reprlib.repr(values)}'
+    )
 
 
 def check_count(value: object, size: int) -> None:
@@ -267,7 +264,7 @@ def has_any(value: object, names: Iterable[str]) -> TypeGuard[Mapping]:
     return isinstance(value, Mapping) and not value.keys().isdisjoint(names)
 
 
-def as_number(name: str, value: object) -> Any:
+def as_number(name: str, value: object) -> float:
     """Convert a number, or a list or array with one number, to a float.
 
     Raises:

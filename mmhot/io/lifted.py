@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from mmhot.errors import naming
-from mmhot.geometry.keypoint_arrays import to_numbers, whole_numbers
+from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.io.arrays import (
     MAX_JSON,
     SIGNATURES,
@@ -38,7 +38,7 @@ from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import ARRAYS, BodyHeight, Clip3D, join_rows
 from mmhot.structures.lens import Camera, stated_lens
-from mmhot.structures.rows import Steps
+from mmhot.structures.rows import Steps, whole_numbers
 
 _LOGGER = logging.getLogger(__name__)
 LIVE = b'{"type": "header"'

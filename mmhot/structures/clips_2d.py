@@ -13,11 +13,10 @@ from mmhot.errors import ArgumentError, escape
 from mmhot.geometry.keypoint_arrays import (
     check_extent,
     check_image_size,
-    is_number,
+    checked_rate,
+    passed_seconds,
     read_only_view,
     relative_scores,
-    to_numbers,
-    warn_of_steps,
 )
 from mmhot.skeletons.joints import Skeleton, get_skeleton
 from mmhot.structures.conventions import (
@@ -28,19 +27,11 @@ from mmhot.structures.conventions import (
     log_reading,
 )
 from mmhot.structures.lens import Camera, Lens
-from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows
+from mmhot.structures.rows import CheckedRows, Rows, Steps, take_rows, warn_of_steps
 
 _LOGGER = logging.getLogger(__name__)
-_MIN_FPS = 1e-6
-_MAX_FPS = 100_000
-_WHOLE_RATE = 1e-4  # frames/s; rates this close to a whole number become that number
 MAX_TRACKS = 2000
 """Largest number of people in a clip; each is lifted and written separately."""
-MIN_STEP = 1e-6
-"""Shortest time between two frames, seconds."""
-# Smallest and largest ratio of the stated frame rate to the rate of the timestamps.
-# Timestamps beyond these limits are not in seconds.
-_SAME_RATE = 0.3, 3.0
 
 
 Rules = Mapping[str, tuple[Any, Any, str]]
@@ -415,65 +406,6 @@ def _check_numbers(clip: Clip2D) -> Clip2D:
     points = np.concatenate([track.keypoints.reshape(-1, 2) for track in clip.tracks])
     check_extent(points, width, height)
     return replace(clip, times=times, width=width, height=height, fps=fps)
-
-
-def passed_seconds(times: np.ndarray, frames: np.ndarray, fps: float) -> np.ndarray:
-    """Convert timestamps to seconds since the first one.
-
-    Args:
-        times (np.ndarray): Timestamps in seconds, (N,), which increase with the frames.
-        frames (np.ndarray): Frame numbers, sorted, (N,).
-        fps (float): Stated frame rate, with which they must agree roughly.
-
-    Returns:
-        np.ndarray: Seconds, (N,): exact multiples of the frame time if the rate is
-        constant, else rounded to microseconds, as timestamps since 1970 have no more
-        digits.
-
-    Raises:
-        ValueError: If times do not increase with frames.
-        ArgumentError: If they do not agree with the rate.
-    """
-    times = to_numbers('times', times).astype(np.float64)
-    numbers, first, row = np.unique(frames, return_index=True, return_inverse=True)
-    steps = np.diff(times[first]) / np.diff(numbers)
-    if not ((steps > 0).all() and np.array_equal(times[first][row], times)):
-        raise ValueError('times must increase with frames')
-    ratio = fps * np.median(steps) if len(steps) else 1.0
-    if not _SAME_RATE[0] < ratio < _SAME_RATE[1]:
-        raise ArgumentError(
-            'timestamps give %.3g frames/s, but {fps} is %.3g: are they in seconds?',
-            fps / ratio,
-            fps,
-        )
-    passed = times - times[0]
-    even = (frames - frames[0]) / fps
-    is_even = np.abs(passed - even).max(initial=0) <= MIN_STEP
-    return even if is_even else passed.round(6)
-
-
-def checked_rate(fps: float) -> float:
-    """Check a frame rate.
-
-    Args:
-        fps (float): Frames per second.
-
-    Returns:
-        float: The same rate, or the whole number that it nearly is.
-
-    Raises:
-        ArgumentError: If it is not a number, or out of range.
-
-    >>> checked_rate(24.99999), checked_rate(29.97)
-    (25.0, 29.97)
-    """
-    if not (is_number(fps) and _MIN_FPS <= fps <= _MAX_FPS):
-        raise ArgumentError(
-            '{fps} must be from %g to %d, got %r', _MIN_FPS, _MAX_FPS, fps
-        )
-    whole = round(fps)
-    is_whole = whole > 0 and abs(fps - whole) < _WHOLE_RATE
-    return float(whole if is_whole else fps)
 
 
 def join_tracks(tracks: Sequence[Track2D]) -> Track2D:

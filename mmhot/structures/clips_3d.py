@@ -12,20 +12,14 @@ import numpy as np
 
 from mmhot.errors import ArgumentError, escape, require_choice
 from mmhot.geometry.keypoint_arrays import (
+    MIN_STEP,
     check_image_size,
+    checked_rate,
     read_only_view,
     relative_scores,
     to_numbers,
-    warn_of_steps,
-    whole_numbers,
 )
-from mmhot.structures.clips_2d import (
-    FIELDS,
-    MIN_STEP,
-    Clip2D,
-    check_fields,
-    checked_rate,
-)
+from mmhot.structures.clips_2d import FIELDS, Clip2D, check_fields
 from mmhot.structures.conventions import (
     ask_about_order,
     describe_frames,
@@ -34,7 +28,13 @@ from mmhot.structures.conventions import (
 )
 from mmhot.structures.lens import Camera, Lens, assumed_focal, stated_lens
 from mmhot.structures.pose_arrays import GIVEN_AXES, arrange_poses
-from mmhot.structures.rows import LARGEST_FRAME, Rows, Steps
+from mmhot.structures.rows import (
+    LARGEST_FRAME,
+    Rows,
+    Steps,
+    warn_of_steps,
+    whole_numbers,
+)
 
 LONGEST_STEP = 3.0
 """Longest time between two frames of one motion, seconds; a longer one is a gap."""
@@ -656,7 +656,7 @@ def clip_3d(
     name: str,
     fps: float,
     skeleton: str | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: tuple[float, float] | None = None,
     axes: str | None = None,
 ) -> Clip3D:
     """Make a clip of rows in 3D.
@@ -667,7 +667,7 @@ def clip_3d(
         fps (float): Frames per second.
         skeleton (str, optional): Joint order; see :meth:`Clip3D.from_arrays` for the
             default, here and below.
-        image_size (tuple[int, int], optional): Width and height in pixels.
+        image_size (tuple[float, float], optional): Width and height in pixels.
         axes (str, optional): Axes of the positions.
 
     Raises:
@@ -683,7 +683,9 @@ def clip_3d(
     warn_of_steps(name, poses.frame)
     if image_size is not None:
         poses.width, poses.height = width, height
-    arrays, axes, form, guesses = arrange_poses(name, poses, joints, axes)
+    arrays, axes, form, guesses = arrange_poses(
+        name, poses.sorted_poses(), joints, axes
+    )
     columns: dict[str, Any] = {x: y.astype(ARRAYS[x][1]) for x, y in arrays.items()}
     clip = Clip3D(
         name=name,

@@ -223,12 +223,12 @@ def _by_level(values: np.ndarray, skeleton: Skeleton) -> list[np.ndarray]:
 
     Levels without a joint of the skeleton are NaN, (N, 1).
     """
-    names = [skeleton.meanings.get(x, x) for x in skeleton.joints]
+    columns = {skeleton.meanings.get(x, x): n for n, x in enumerate(skeleton.joints)}
     unknown = np.full((len(values), 1), np.nan)
     levels = []
     for level in _LEVELS:
-        columns = [names.index(x) for x in level if x in names]
-        levels.append(values[:, columns] if columns else unknown)
+        known = [columns[x] for x in level if x in columns]
+        levels.append(values[:, known] if known else unknown)
     return levels
 
 

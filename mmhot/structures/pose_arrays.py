@@ -80,24 +80,19 @@ def arrange_poses(
 
     Args:
         name (str): Name of the clip, for the log.
-        rows (CheckedRows): Poses with frame numbers and track IDs.
+        rows (CheckedRows): Poses, sorted by frame and track.
         skeleton (Skeleton): Skeleton of their joints.
         axes (str | None): One of :data:`GIVEN_AXES`; None to use the axes that the rows
             state, or to recognize them.
 
     Returns:
-        tuple: Arrays (N, ...) of a :class:`Clip3D` by name, sorted by frame and track,
-        in meters and relative to the root; their axes: 'camera', 'z-up' or 'world';
+        tuple: Arrays (N, ...) of a :class:`Clip3D` by name, in meters and relative to
+        the root; their axes: 'camera', 'z-up' or 'world';
         unit and axes as they were read; and what was guessed.
 
     Raises:
-        ValueError: If no joint is known.
         ArgumentError: If axes are not known.
     """
-    order = np.lexsort((rows.track, rows.frame))
-    rows = rows.take(order[(rows.scores[order] > 0).any(-1)])
-    if not len(rows.points):
-        raise ValueError('keypoints_3d has no joint that is finite')
     stated = axes or rows.axes
     poses = _GivenPoses(name, rows, skeleton)
     poses.to_meters()

@@ -8,13 +8,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mmhot.errors import ArgumentError
-from mmhot.geometry.keypoint_arrays import (
-    check_time_first,
-    mark_missing,
-    to_numbers,
-    whole_numbers,
-)
+from mmhot.errors import ArgumentError, ignored_warnings
+from mmhot.geometry.keypoint_arrays import to_numbers
 from mmhot.geometry.placeholders import find_placeholders
 from mmhot.skeletons.joints import Skeleton, get_skeleton, match_joints, skeleton_with
 from mmhot.structures.conventions import follow_people, joint_order
@@ -33,6 +28,9 @@ _MAX_SCORE = 150.0
 # Median size of coordinates from which 3D poses are pixels and scores. Higher values
 # accept more arrays.
 _MAX_METERS = 30.0
+# Person sizes; if the median movement along the second axis is smaller, this axis may
+# be time. Higher values refuse more arrays.
+_MIN_DISTANCE = 0.15
 _LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
@@ -111,7 +109,7 @@ class Rows:
             if given[key] is not None
         }
         points = stated.reshape(-1, count, size).astype(np.float64)
-        points, arrays['scores'] = mark_missing(points, arrays['scores'])
+        points, arrays['scores'] = _mark_missing(points, arrays['scores'])
         if are_several:
             roots = arrays.get('root_3d')
             places = points if roots is None else points + roots[:, None]
@@ -134,6 +132,18 @@ class CheckedRows(Rows):
     def take(self, index: np.ndarray) -> 'CheckedRows':
         """Select rows by index or mask (N,)."""
         return take_rows(self, index)
+
+    def sorted_poses(self) -> 'CheckedRows':
+        """Sort poses by frame and track, and leave out those without joints.
+
+        Raises:
+            ValueError: If no joint is known.
+        """
+        order = np.lexsort((self.track, self.frame))
+        rows = self.take(order[(self.scores[order] > 0).any(-1)])
+        if not len(rows.points):
+            raise ValueError('keypoints_3d has no joint that is finite')
+        return rows
 
     def with_tracks(self, name: str) -> 'CheckedRows':
         """Number a person who is alone in each frame, and leave out unknown people.
@@ -366,6 +376,35 @@ def number_tracks(values: Any) -> tuple[np.ndarray, list]:
     return numbers.reshape(np.shape(values)), names
 
 
+def warn_of_steps(name: object, frames: np.ndarray) -> None:
+    """Warn if frame numbers (N,) have steps, as milliseconds do.
+
+    ``name`` is the name of the clip.
+    """
+    steps = np.diff(np.unique(frames))
+    if len(steps) and steps.min() > 1:  # such as 33, 34, 33
+        _LOGGER.warning(
+            '%s: frames are numbered in steps of %d or more: are they milliseconds?',
+            name,
+            steps.min(),
+        )
+
+
+def whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
+    """Convert values (...) to int64.
+
+    Raises:
+        ValueError: If a value is not a whole number.
+    """
+    values = np.asarray(values)
+    with np.errstate(invalid='ignore'):
+        whole = values.astype(np.int64)
+    if (whole != values).any():
+        wrong = values[whole != values][0]
+        raise ValueError(f'{name} must hold whole numbers, got {wrong}')
+    return whole
+
+
 def _split_scores(
     points: np.ndarray, scores: np.ndarray | None, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -390,7 +429,7 @@ def _split_scores(
         scores = points[..., size]
         points = points[..., :size]
     if points.ndim == 4:
-        check_time_first(points)
+        _check_time_first(points)
     return points, np.ones(points.shape[:-1]) if scores is None else scores
 
 
@@ -408,6 +447,54 @@ def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
     are_scores = not ((last < 0) | (last > 1)).any()
     if size == 3 and are_scores and np.nanmedian(abs(points)) > _MAX_METERS:
         raise ValueError(f'{title} seem to be pixels and scores; {_OTHERS[size]}')
+
+
+@ignored_warnings()  # NumPy warns of people without keypoints
+def _check_time_first(keypoints: np.ndarray) -> None:
+    """Refuse keypoints (P, T, K, C), people before frames, by a ValueError.
+
+    The first axis must be time, (T, P, K, C). A person hardly moves from one frame to
+    the next, while people are apart from each other.
+    """
+    num_frames, num_people = keypoints.shape[:2]
+    if num_people <= max(num_frames, 2):
+        return
+    size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
+    moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
+    steps = [np.nanmedian(x) for x in moved]
+    if steps[1] < _MIN_DISTANCE * size and not steps[0] < 2 * steps[1]:
+        raise ValueError(
+            f'keypoints {keypoints.shape} seem to be people before frames: the order '
+            'is frames, people, joints; use keypoints.swapaxes(0, 1)'
+        )
+
+
+def _mark_missing(
+    points: np.ndarray, scores: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mark missing points by NaN and a score of 0.
+
+    A point is missing if it is NaN, or its score is not above zero. COCO and several
+    models mark missing points by coordinates that are all 0, or all -1. A 3D joint with
+    such coordinates is known if it has them in at least half of the frames, as roots
+    do, or only once, as at the start of a path. 3D poses with all joints at one point
+    are missing.
+
+    Args:
+        points (np.ndarray): Pixels or positions, (..., K, 2 or 3).
+        scores (np.ndarray): Confidence, (..., K).
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Points and scores of the same shapes.
+    """
+    missing = (points == 0).all(-1) | (points == -1).all(-1)
+    if points.shape[-1] == 3:
+        of_joint = missing.reshape(-1, missing.shape[-1])
+        counts = of_joint.sum(0)
+        missing = missing & (counts > 1) & (2 * counts < len(of_joint))
+        missing = missing | (points == points[..., :1, :]).all((-2, -1))[..., None]
+    missing = missing | ~(scores > 0) | np.isnan(points).any(-1)
+    return np.where(missing[..., None], np.nan, points), np.where(missing, 0, scores)
 
 
 def _flatten(

@@ -28,6 +28,7 @@ from mmhot.geometry.keypoint_arrays import (
     bone_lengths,
     interpolate_missing,
     largest_rows,
+    passed_seconds,
 )
 from mmhot.geometry.outliers import find_outliers, find_repeats, list_frames
 from mmhot.options import Option, options_of
@@ -39,7 +40,6 @@ from mmhot.skeletons.joints import (
     get_skeleton,
     part_of,
 )
-from mmhot.structures.clips_2d import passed_seconds
 from mmhot.structures.clips_3d import Clip3D, join_rows, to_axes
 from mmhot.structures.people import People, box_size
 

@@ -20,8 +20,9 @@ from typing import TypeGuard
 import numpy as np
 
 from mmhot.io.arrays import as_numbers
+from mmhot.io.readers.documents import gather, single
 from mmhot.io.readers.frame_numbers import number_frames
-from mmhot.io.readers.people import Person, gather, people_of, single
+from mmhot.io.readers.people import Person, people_of
 from mmhot.skeletons.joints import get_skeleton
 from mmhot.structures.rows import Rows
 

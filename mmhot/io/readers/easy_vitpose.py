@@ -8,14 +8,13 @@ Frames are dicts of people by track ID; points are y, x, score:
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from mmhot.io.arrays import depth_of
 
 
-def to_mmpose(document: Any) -> dict[str, Any] | None:
+def to_mmpose(document: Mapping[str, object]) -> dict[str, object] | None:
     """Convert a document to MMPose's keys; None if it is of another program."""
-    frames = document.get('keypoints') if isinstance(document, Mapping) else None
+    frames = document.get('keypoints')
     if not (isinstance(frames, list) and all(isinstance(x, Mapping) for x in frames)):
         return None
     people = [person for frame in frames for person in frame.values()]

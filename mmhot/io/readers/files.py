@@ -111,11 +111,11 @@ def _read_registered(
         return clip.checked() if isinstance(clip, Clip3D) else check_clip(clip)
 
 
-def read_rows(source: Any, path: Path, size: int) -> Rows | Clip2D | Clip3D:
+def read_rows(source: object, path: Path, size: int) -> Rows | Clip2D | Clip3D:
     """Read people from a file, a folder with a file for each image, or memory.
 
     Args:
-        source (Any): Path of a file or folder, or results in memory.
+        source (object): Path of a file or folder, or results in memory.
         path (Path): The same path, or a name for results in memory.
         size (int): Coordinates of the points to read, 2 or 3, if people have both.
 

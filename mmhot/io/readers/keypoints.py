@@ -11,8 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, ignored_warnings, naming, refuse_stated
-from mmhot.geometry.keypoint_arrays import choose, largest_rows
+from mmhot.errors import (
+    ArgumentError,
+    choose,
+    ignored_warnings,
+    naming,
+    refuse_stated,
+)
+from mmhot.geometry.keypoint_arrays import largest_rows
 from mmhot.io.readers.files import read_rows, reader_of
 from mmhot.io.readers.ultralytics import label_files
 from mmhot.structures.clips_2d import Clip2D, clip_2d, clip_name

@@ -39,7 +39,7 @@ _NEAR = (-0.5, 1.5)  # shares of the image; lowest and highest coordinate of lan
 _MOST = 0.9  # share of the points of a table that must be within these limits
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Convert a result to a dict, and wrapped landmarks to lists; keep other values."""
     if hasattr(value, 'pose_landmarks'):
         names = ('pose_world_landmarks', 'pose_landmarks')
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
     return [*value.landmark] if hasattr(value, 'landmark') else value
 
 
-def is_landmark(value: Any) -> bool:
+def is_landmark(value: object) -> bool:
     """Return whether a value is a point with named coordinates.
 
     >>> is_landmark({'x': 0.4, 'y': 0.6}), is_landmark([0.4, 0.6])
@@ -59,16 +59,16 @@ def is_landmark(value: Any) -> bool:
     return has_any(value, ('x', 'position')) or is_object
 
 
-def are_landmarks(value: Any) -> bool:
+def are_landmarks(value: object) -> bool:
     """Return whether a value is the landmarks of a person."""
     return isinstance(value, Sequence) and len(value) > 0 and is_landmark(value[0])
 
 
-def read_landmarks(points: Any, field: str) -> dict[str, Any]:
+def read_landmarks(points: object, field: str) -> dict[str, object]:
     """Return landmarks as lists, in a field that shows their unit.
 
     Args:
-        points (Any): List of landmarks, or a list of people with such lists.
+        points (object): List of landmarks, or a list of people with such lists.
         field (str): Field of their key, ``'points_2d'`` or ``'points_3d'``. Landmarks
             in meters are 3D whatever their key.
 

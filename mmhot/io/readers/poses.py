@@ -3,12 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmhot.errors import ArgumentError, escape, naming, refuse_stated
-from mmhot.geometry.keypoint_arrays import choose
+from mmhot.errors import ArgumentError, choose, escape, naming, refuse_stated
 from mmhot.io.readers.files import read_rows
 from mmhot.structures.clips_2d import Clip2D, clip_name
 from mmhot.structures.clips_3d import Clip3D, clip_3d
@@ -72,7 +70,7 @@ def read_poses(
         if fps is None:
             raise ArgumentError('does not state its frame rate: give {fps}')
         stated = (rows.width, rows.height) if rows.width and rows.height else None
-        size: Any = stated if image_size is None else image_size
+        size = stated if image_size is None else image_size
         pixels = rows.keypoints_2d
         if pixels is not None and rows.is_normalized:
             rows.keypoints_2d = None if size is None else pixels * size

@@ -39,16 +39,16 @@ _LAYOUTS = {
 }
 
 
-def is_result(value: Any) -> bool:
+def is_result(value: object) -> bool:
     """Return whether a value is the result of a frame, in memory."""
     return hasattr(value, 'xy') or hasattr(value, 'orig_shape')
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Convert a result to arrays, and points of the JSON to lists; keep other values.
 
     Args:
-        value (Any): Result of a frame, or any value in a document.
+        value (object): Result of a frame, or any value in a document.
 
     Returns:
         Any: Arrays (P, ...) of the people in a frame with keys of people, points
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _arrays_of(result: Any) -> dict[str, np.ndarray]:
+def _arrays_of(result: object) -> dict[str, np.ndarray]:
     """Return the arrays of the people in a result, (P, ...), with keys of people."""
     points = result if hasattr(result, 'xy') else getattr(result, 'keypoints', None)
     boxes = getattr(result, 'boxes', None)

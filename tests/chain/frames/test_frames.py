@@ -22,9 +22,9 @@ from video_files import (
 from mmhot.chain.frames.decoding import FileClock
 from mmhot.chain.frames.files import ImageSequence, VideoFile
 from mmhot.chain.frames.inputs import find_inputs, open_inputs
-from mmhot.geometry.keypoint_arrays import warn_of_steps
 from mmhot.io.images import read_image
 from mmhot.io.readers.frame_numbers import number_frames
+from mmhot.structures.rows import warn_of_steps
 
 
 @pytest.fixture
