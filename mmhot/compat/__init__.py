@@ -157,7 +157,7 @@ def train_on_cpus() -> Undo | None:
     join = utils._init_dist_pytorch
     build = MMDistributedDataParallel.__init__
 
-    def init_process_group(backend: str, **_: Any) -> None:
+    def init_process_group(backend: str, **_: object) -> None:
         torch.distributed.init_process_group('gloo')
 
     def init_model(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -4,14 +4,13 @@ Installing a hook imports nothing: it acts when another package is imported.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 Fill = Callable[[ModuleType], None]
 """Function that fills an empty module."""
@@ -27,7 +26,9 @@ class ModuleFinder(MetaPathFinder, Loader):
     def __init__(self, modules: Mapping[str, Fill]) -> None:
         self.modules = modules
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ):
         """Return the spec of a stand-in."""
         if name not in self.modules:
             return None
@@ -72,7 +73,9 @@ class _ConfigLoader(SourceFileLoader):
 class _ConfigSchemeFinder(ModuleFinder):
     """Finder that adds the config scheme when MMEngine is imported after mmhot."""
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: object = None
+    ):
         spec = PathFinder.find_spec(name, path) if name == _CONFIG else None
         if spec is not None and spec.origin is not None:
             spec.loader = _ConfigLoader(name, spec.origin)

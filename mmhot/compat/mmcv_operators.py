@@ -82,7 +82,7 @@ def find_operator(name: str) -> Callable:
     if name.startswith('_'):
         raise AttributeError(f'mmcv._ext has no attribute {name!r}')
 
-    def missing(*_: Any, **__: Any) -> NoReturn:
+    def missing(*_: object, **__: object) -> NoReturn:
         raise RuntimeError(f'{name} {_NEEDS}')
 
     return OPERATORS.get(name, missing)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
@@ -39,7 +38,7 @@ class EpochSeedHook(Hook):
                 transform.announce(runner.seed, runner.epoch, rank)
 
     def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
+        self, runner: Runner, batch_idx: int, data_batch: object = None
     ) -> None:
         """Seed again, because starting workers draws a random number."""
         if batch_idx == 0 and runner.train_dataloader.num_workers:
@@ -92,7 +91,7 @@ class FreezeHook(Hook):
     trained: Sequence[str] = ()
 
     def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None
+        self, runner: Runner, batch_idx: int, data_batch: object = None
     ) -> None:
         """Freeze again, as validation changes the mode of the whole model."""
         model = model_of(runner)

@@ -99,10 +99,10 @@ class _PlainUnpickler(pickle.Unpickler):
 class _Object:
     """Placeholder of an object that is left out; ignores its arguments and state."""
 
-    def __new__(cls, *_: Any, **__: Any) -> '_Object':
+    def __new__(cls, *_: object, **__: object) -> '_Object':
         return super().__new__(cls)
 
-    def __setstate__(self, *_: Any) -> None:
+    def __setstate__(self, *_: object) -> None:
         """Ignore the state."""
 
     __setitem__ = append = extend = add = __setstate__
@@ -258,7 +258,7 @@ def _load_tensors(path: Path, map_location: Any) -> Any:
         return None
 
 
-def _without_objects(value: Any) -> Any:
+def _without_objects(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {
@@ -268,7 +268,7 @@ def _without_objects(value: Any) -> Any:
     }
 
 
-def _holds_tensors(value: Any) -> bool:
+def _holds_tensors(value: object) -> bool:
     import torch
 
     if isinstance(value, dict):
@@ -276,7 +276,7 @@ def _holds_tensors(value: Any) -> bool:
     return isinstance(value, torch.Tensor | np.ndarray)
 
 
-def _load_safetensors(path: Path, map_location: Any) -> dict[str, Any]:
+def _load_safetensors(path: Path, map_location: object) -> dict[str, object]:
     from safetensors import safe_open
 
     try:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Key(NamedTuple):
@@ -13,7 +13,7 @@ class Key(NamedTuple):
     """
 
     field: str
-    stated: Mapping[str, Any] = {}  # further fields that the program implies
+    stated: Mapping[str, object] = {}  # further fields that the program implies
     num_points: int | None = None  # points to read, from the first one; None for all
 
 

@@ -8,18 +8,16 @@
     ((2, 2, 17, 2), (2, 2, 17))
 """
 
-from typing import Any
-
 import numpy as np
 
 from mmhot.structures.rows import Rows
 
 
-def read_people(content: Any) -> Rows | None:
+def read_people(content: object) -> Rows | None:
     """Stack the keypoints of each frame, perhaps with scores.
 
     Args:
-        content (Any): A list with keypoints (P, K, 2), or a pair of them and scores
+        content (object): A list with keypoints (P, K, 2), or a pair of them and scores
             (P, K), for each of T frames. P may differ between frames.
 
     Returns:
