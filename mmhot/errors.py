@@ -231,12 +231,7 @@ def align(lines: Sequence[Sequence[str]], left: int = 1) -> str:
 
 
 def refuse_lists_of_paths(name: str, source: object) -> None:
-    """Raise a ValueError if an argument of one file names several files.
-
-    Args:
-        name (str): The argument.
-        source (object): Its value.
-    """
+    """Raise a ValueError if an argument of one file names several files."""
     first = source[0] if isinstance(source, list | tuple) and source else None
     if isinstance(first, str | Path):
         raise ValueError(
@@ -246,9 +241,6 @@ def refuse_lists_of_paths(name: str, source: object) -> None:
 
 def require_file(path: str | Path) -> Path:
     """Check that a path is an ordinary file: reading a pipe might never end.
-
-    Args:
-        path (str | Path): Path of a file to read.
 
     Returns:
         Path: The path.
@@ -269,9 +261,6 @@ def require_file(path: str | Path) -> Path:
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Begin the errors of a block that reads a file with its path.
-
-    Args:
-        path (Path): The file or folder.
 
     Raises:
         OSError: If the file cannot be read.
@@ -459,9 +448,6 @@ def is_debugging() -> bool:
 
 def explain(error: Exception) -> str | None:
     """Describe an error of the input or the machine in one line.
-
-    Args:
-        error (Exception): The error.
 
     Returns:
         str | None: Its cause, if it is known, or else its text; None for a bug of

@@ -85,10 +85,6 @@ def export_onnx(
 def check_parity(opened: Exportable, file: Path) -> list[str]:
     """Compare ONNX Runtime with PyTorch on random and real inputs.
 
-    Args:
-        opened (Exportable): The model.
-        file (Path): Its ONNX file.
-
     Returns:
         list[str]: Lines with the largest differences.
 

@@ -88,9 +88,6 @@ class LiveChain:
     def update(self, frame: Frame) -> list[LivePoses]:
         """Process the next frame, and lift earlier frames that waited for it.
 
-        Args:
-            frame (Frame): The frame.
-
         Returns:
             list[LivePoses]: Usually one frame, none at first, and several after missing
             frames.

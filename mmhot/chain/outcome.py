@@ -120,9 +120,6 @@ def _results(name: str, options: OutputOptions) -> list[Path]:
 def describe_people(clip: Clip3D) -> list[Line]:
     """Tabulate several people, one per line after the header.
 
-    Args:
-        clip (Clip3D): The poses.
-
     Returns:
         list[Line]: Lines of the first people, and the number of others.
     """
@@ -152,9 +149,6 @@ def describe_people(clip: Clip3D) -> list[Line]:
 
 def describe_camera(clip: Clip3D) -> ArgumentError:
     """Describe images and camera of a clip, and how to set an assumed focal length.
-
-    Args:
-        clip (Clip3D): The clip, of a camera.
 
     Returns:
         ArgumentError: Text with the names of options.

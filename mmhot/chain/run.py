@@ -162,10 +162,6 @@ class Runner:
     def refine(self, plan: PosePlan, clip: Clip3D) -> Clip3D:
         """Run the steps of 3D poses on a clip from a file or another tool.
 
-        Args:
-            plan (PosePlan): The steps.
-            clip (Clip3D): Poses.
-
         Returns:
             Clip3D: Poses in the axes of the clip, or in camera axes.
         """

@@ -45,12 +45,7 @@ class Step(Options):
         return self.with_values(report=report)
 
     def check_people(self, name: str, tracks: Sequence[int]) -> None:
-        """Raise ArgumentError if an option contradicts the people who will be lifted.
-
-        Args:
-            name (str): Name of the clip.
-            tracks (Sequence[int]): Their track IDs.
-        """
+        """Raise ArgumentError if an option contradicts the people to lift."""
 
     def observers(self, frames: FrameSource, skeleton: str) -> Sequence[FrameObserver]:
         """Return objects that see each frame while people are detected in it.

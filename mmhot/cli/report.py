@@ -71,9 +71,6 @@ def report_outcomes(
 def stage_table(outcomes: Sequence['Outcome']) -> str:
     """Tabulate the time of each stage for every clip and for all clips.
 
-    Args:
-        outcomes (Sequence[Outcome]): Outcomes of the inputs.
-
     Returns:
         str: Lines of the table; of many clips, only failed ones have a line.
     """

@@ -136,11 +136,7 @@ def try_imports(modules: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def import_all(modules: Sequence[str]) -> None:
-    """Import modules; print the outcome of each one as JSON, and then the devices.
-
-    Args:
-        modules (Sequence[str]): Names of modules.
-    """
+    """Import modules; print the outcome of each one as JSON, and then the devices."""
     out = os.fdopen(os.dup(1), 'w', buffering=1, encoding='utf-8')
     os.dup2(2, 1)  # packages print to stdout
     for module in modules:

@@ -86,10 +86,6 @@ def open_session(
 def read_meta(session: Any, path: str | Path) -> dict[str, Any]:
     """Return the metadata that ``mmhot export`` writes into a model.
 
-    Args:
-        session (onnxruntime.InferenceSession): The session.
-        path (str | Path): Its file, for messages.
-
     Returns:
         dict[str, Any]: Fields of ``meta.json`` that are not null; empty for models of
         other programs.

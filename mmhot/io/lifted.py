@@ -146,10 +146,6 @@ def write_keypoints(clip: Clip2D, path: str | Path) -> None:
     """Write 2D keypoints as ``.npz``, for skeletons that cannot be lifted.
 
     Arrays have the keys of lifted clips, and rows are sorted by frame and track.
-
-    Args:
-        clip (Clip2D): The keypoints.
-        path (str | Path): The file.
     """
     skeleton = get_skeleton(clip.skeleton)
     motions = [

@@ -50,10 +50,6 @@ def lock(file: RawIOBase, path: Path) -> None:
 
     On Windows files are not locked: two processes may write to the same file.
 
-    Args:
-        file (RawIOBase): The opened file.
-        path (Path): Its path, for the message.
-
     Raises:
         ArgumentError: If another process has locked the file.
     """

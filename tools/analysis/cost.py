@@ -106,10 +106,6 @@ def _cost(module: nn.Module, counts: dict[Any, int]) -> Cost:
 def input_shape(config: Config, model: nn.Module) -> tuple[int, ...]:
     """Return the shape of one input of a model, without the batch.
 
-    Args:
-        config (Config): Config of the model.
-        model (nn.Module): The model.
-
     Returns:
         tuple[int, ...]: (3, H, W) for an image, (T, K, C) for poses.
 

@@ -328,10 +328,6 @@ def _whitened(clip: Clip2D, truth: motions.GroundTruth) -> Clip2D:
 def compare_steps(steps: Sequence[str], clips: Mapping[str, Clip]) -> list[dict]:
     """Compare the errors of clips without and with each step.
 
-    Args:
-        steps (Sequence[str]): Names of steps.
-        clips (Mapping[str, Clip]): Clips by name.
-
     Returns:
         list[dict]: A row for each step and error that it changes: ``step``, ``error``,
         number of ``clips``, mean error ``without`` and ``with`` the step, share of

@@ -145,9 +145,6 @@ class Lifter:
     def prepare(self, clip: Clip2D) -> list[Segment]:
         """Convert keypoints of a checked clip to the model's joints, and fill gaps.
 
-        Args:
-            clip (Clip2D): Tracked keypoints.
-
         Returns:
             list[Segment]: Segments of all people, by track and time.
 

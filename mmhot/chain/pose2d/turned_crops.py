@@ -102,9 +102,6 @@ class TurnedCrops(PoseEstimator):
     turned crop. Crops are turned further only if the confidence of a person falls.
     People who are still tilted are estimated again, see :func:`align_tilted`.
     Confidences of the estimator must be calibrated.
-
-    Args:
-        estimator (PoseEstimator): The other estimator.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:

@@ -81,9 +81,6 @@ class AppearanceObserver(FrameObserver):
     """Describe the appearance of people in every few frames of a video.
 
     People with overlapping boxes are skipped.
-
-    Args:
-        skeleton (str): Name of the keypoints' skeleton.
     """
 
     name = 'appearance'

@@ -18,9 +18,6 @@ def undetected(clip: Clip3D) -> np.ndarray:
 
     Added points, such as toes, are drawn if they or their parents were detected.
 
-    Args:
-        clip (Clip3D): N poses.
-
     Returns:
         np.ndarray: (N, K) bool.
     """

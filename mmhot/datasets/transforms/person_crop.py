@@ -43,9 +43,6 @@ class RandomHalfWholeBody(RandomHalfBody):
     * The half that is drawn is used if at least three of its joints are visible;
       otherwise the lower half if it has three, and else the upper half.
     * A half of fewer than two joints, or without extent, leaves the box as it is.
-
-    Args:
-        prob (float): Probability.
     """
 
     def __init__(self, prob: float = 0.3) -> None:

@@ -81,9 +81,6 @@ _LINES = 10  # lines at the start, one of which is the header
 def find_header(text: str) -> tuple[int, str] | None:
     r"""Find the header of a ``.csv`` of 3D positions.
 
-    Args:
-        text (str): The start of a file.
-
     Returns:
         tuple[int, str] | None: Line number of the header, and the separator of its
         cells; None for other text.

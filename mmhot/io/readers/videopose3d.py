@@ -27,9 +27,6 @@ KEYS = {'reconstruction': Key('points')}
 def read_custom(content: Mapping[str, Any]) -> Rows:
     """Read the keypoints of one person in one video.
 
-    Args:
-        content (Mapping[str, Any]): Arrays of the file by name.
-
     Returns:
         Rows: One row per frame, in pixels.
 
