@@ -195,14 +195,17 @@ _SMPL = dict(
     ),
 )
 # Names of the same joints in HumanIK, Mixamo and Rokoko (LeftArm), Unity and Xsens
-# (LeftUpperArm), OptiTrack's Motive (LUArm) and ARKit (left_arm_joint)
+# (LeftUpperArm), OptiTrack's Motive (LUArm), ARKit (left_arm_joint), and Unreal, where
+# it is upperarm_l
 RIG_NAMES = {
     **{
         name: joint
         for joint, names in (
             ('pelvis', 'hips hip pelvis hipsjoint'),
-            *(('spine_1', 'spine'), ('spine_2', 'spine1'), ('spine_3', 'spine2')),
-            *(('neck', 'neck neck1joint'), ('head', 'head headjoint')),
+            ('spine_1', 'spine spine01 ab'),
+            ('spine_2', 'spine1 spine02 chest'),
+            ('spine_3', 'spine2 spine03 upperchest'),
+            *(('neck', 'neck neck01 neck1joint'), ('head', 'head headjoint')),
         )
         for name in names.split()
     },
@@ -210,14 +213,14 @@ RIG_NAMES = {
         f'{start}{name}': f'{side}_{part}'
         for side in ('left', 'right')
         for part, names in (
-            ('collar', 'shoulder shoulder1joint'),
+            ('collar', 'shoulder clavicle shoulder1joint'),
             ('shoulder', 'arm upperarm uarm armjoint'),
             ('elbow', 'forearm lowerarm farm forearmjoint'),
             ('wrist', 'hand handjoint'),
             ('hip', 'upleg upperleg thigh uplegjoint'),
-            ('knee', 'leg lowerleg shin legjoint'),
+            ('knee', 'leg lowerleg shin calf legjoint'),
             ('ankle', 'foot footjoint'),
-            ('foot', 'toebase toe toes toesjoint'),
+            ('foot', 'toebase toe toes ball toesjoint'),
         )
         for name in names.split()
         for start in (side, side[0])

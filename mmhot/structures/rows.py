@@ -293,7 +293,11 @@ class CheckedRows(Rows):
         self, name: str, skeleton: Skeleton, order: list[int]
     ) -> 'CheckedRows':
         """Reorder joints by the indices of their names; index -1 is a missing joint."""
-        lost = [x for x, n in zip(skeleton.joints, order, strict=True) if n < 0]
+        lost = [  # by meaning: in rigs, LeftFoot is an ankle, and left_foot the toes
+            skeleton.meanings.get(x, x)
+            for x, n in zip(skeleton.joints, order, strict=True)
+            if n < 0
+        ]
         unused = [x for n, x in enumerate(self.joint_names or ()) if n not in order]
         for joints, text in (
             (lost, 'the joints %.200s of %s are missing'),

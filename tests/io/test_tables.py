@@ -218,6 +218,11 @@ RIGS = {
         'shoulder_1 arm forearm hand upLeg leg foot toes',
         'hips_joint neck_1_joint head_joint',
     ),
+    'Unreal': (
+        *('{}_{s}', '{}_{}'),
+        'clavicle upperarm lowerarm hand thigh calf foot ball',
+        'pelvis neck_01 head',
+    ),
 }
 
 
@@ -227,7 +232,7 @@ def test_names_of_rigs(program, clip, tmp_path):
     form, ending, limbs, middle = RIGS[program]
     names = dict(zip(('pelvis', 'neck', 'head'), middle.split(), strict=True))
     for side in ('left', 'right'):
-        sides = dict(side=side, Side=side.title(), S=side[0].upper())
+        sides = dict(side=side, Side=side.title(), S=side[0].upper(), s=side[0])
         for part, limb in zip(LIMBS, limbs.split(), strict=True):
             limb = limb if program == 'ARKit' else limb.replace('_', ' ')
             names[f'{side}_{part}'] = form.format(limb, **sides)
@@ -244,6 +249,18 @@ def test_names_of_rigs(program, clip, tmp_path):
         assert_body(read, clip, 'z-up')
         foot = read.places()[:, read.joint_names.index('left_foot')]
         np.testing.assert_allclose(foot, given['left_foot'], atol=1e-4)
+
+
+def test_lines_name_missing_joints_of_rigs_by_their_meaning(clip, tmp_path, caplog):
+    """The file has ``LeftFoot``, which is an ankle."""
+    given = joints_of(clip, 'humanml3d-22')
+    joints = {}
+    for part, limb in zip(LIMBS[:-1], HUMAN_IK[0].split(), strict=False):
+        for side in ('left', 'right'):
+            joints[f'{side}{limb}'] = given[f'{side}_{part}']
+    wide(tmp_path / 'a.csv', joints, '{}_{}')
+    read_poses(tmp_path / 'a.csv', fps=25)
+    assert 'left_foot_index, right_foot_index, neck, head_center of' in caplog.text
 
 
 def number(name):
