@@ -188,9 +188,10 @@ def as_numbers(name: str, values: object, *, from_text: bool = False) -> np.ndar
         has_text = table.dtype.hasobject and str in map(type, table.ravel().tolist())
         if from_text or (table.dtype.kind in 'biufO' and not has_text):
             return table.astype(np.float64)
-    raise ValueError(
-        f'{name} must be numbers, in lists of equal lengths, got {reprlib.repr(values)}'
-    )
+    first = first_of(values)
+    is_number = isinstance(first, int | float)
+    got = 'lists of different lengths' if is_number else reprlib.repr(first)
+    raise ValueError(f'{name} must be numbers, in lists of equal lengths, got {got}')
 
 
 def check_count(value: object, size: int) -> None:

@@ -117,15 +117,15 @@ def read_document(content: object, path: Path, size: int) -> Rows:
 def _to_plain(content: object) -> Any:
     """Convert a document to dicts, lists, tuples, numbers, text and arrays of numbers.
 
-    Tensors, arrays of objects and results of packages become lists and dicts.
+    Tensors, masked arrays, which may lack values, arrays of objects and results of
+    packages become lists and dicts.
 
     >>> _to_plain({'fps': np.array(25.0), 'boxes': np.array([None, {'id': 1}])})
     {'fps': 25.0, 'boxes': [None, {'id': 1}]}
     """
-    if isinstance(content, np.ma.MaskedArray) and content.dtype.kind in 'iuf':
-        content = np.ma.filled(content.astype(np.float64), np.nan)
     if (
         isinstance(content, np.ndarray)
+        and not isinstance(content, np.ma.MaskedArray)
         and content.ndim > 0
         and not content.dtype.hasobject
     ):
