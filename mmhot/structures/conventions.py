@@ -107,11 +107,6 @@ _MAX_MOTION = 0.5
 _LARGEST_PERCENT = 101  # largest coordinate of percent, if images are twice as large
 
 
-def _warn(text: str, *values: object) -> None:
-    """Log a line with the names of arguments."""
-    _LOGGER.warning(ArgumentError(text, *values))
-
-
 def log_reading(name: str, content: str, guesses: Sequence[str]) -> None:
     """Log what was read in one line; it is a warning if something was guessed.
 
@@ -171,7 +166,8 @@ def ask_about_order(points: np.ndarray, skeleton: Skeleton, name: str) -> None:
         best, reason = _likely_order(points, skeleton)
         if best is not skeleton:
             text = '%s: %s in the order of %s, not of %s: give {skeleton}'
-            _warn(text, name, reason, best.name, skeleton.name)
+            names = best.name, skeleton.name
+            _LOGGER.warning(ArgumentError(text, name, reason, *names))
 
 
 def _likely_order(points: np.ndarray, usual: Skeleton) -> tuple[Skeleton, str]:

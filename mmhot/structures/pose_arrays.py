@@ -106,10 +106,11 @@ def arrange_poses(
     is_left = poses.are_left_handed(axes, stated)
     form = f'{poses.unit}, {_UP.get(axes, "z up")}{", left-handed" if is_left else ""}'
     if is_left:
-        poses.multiply(np.where(np.arange(3) == _MIRRORED.get(axes, 0), -1, 1))
+        signs = np.where(np.arange(3) == _MIRRORED.get(axes, 0), -1, 1)
+        poses.turn([0, 1, 2], signs)
     poses.forget_origin(axes)
     if axes == 'y-up':
-        poses.turn_up()
+        poses.turn([0, 2, 1], np.array([1, -1, 1]))  # y up to z up: x, -z, y
         axes = 'world' if stated else 'z-up'
     return poses.arrays(), axes, form, poses.guesses
 
@@ -148,14 +149,6 @@ class _GivenPoses:
                 statures[person], window, mode='nearest'
             )
             self.units_per_meter[person] = counts[np.searchsorted(_LARGEST, steady)]
-        units = np.unique(self.units_per_meter).tolist()
-        self.unit = ' and '.join(_UNITS[count] for count in units)
-        for count in units:
-            if count != 1:
-                people = self._people(self.units_per_meter == count)
-                self.guesses.append(f'bones of {people} show {_UNITS[count]}')
-        for track in np.unique(self._rows.track):
-            person = self._rows.track == track
             height = np.median((statures / self.units_per_meter)[person])
             if not _USUAL[0] <= height <= _USUAL[1]:
                 self._warn(
@@ -163,6 +156,12 @@ class _GivenPoses:
                     self._people(person),
                     height,
                 )
+        units = np.unique(self.units_per_meter).tolist()
+        self.unit = ' and '.join(_UNITS[count] for count in units)
+        for count in units:
+            if count != 1:
+                people = self._people(self.units_per_meter == count)
+                self.guesses.append(f'bones of {people} show {_UNITS[count]}')
         self.points = self.points / self.units_per_meter[:, None, None]
         self.body = self.body / self.units_per_meter[:, None, None]
         pelvis = self.body[:, _PELVIS]
@@ -245,17 +244,10 @@ class _GivenPoses:
             if stays or (is_seen and np.median(roots[:, 2]) < _MIN_DEPTH):
                 self.roots[person] = np.nan
 
-    def multiply(self, signs: np.ndarray) -> None:
-        """Change the signs of x, y and z, (3,)."""
+    def turn(self, order: list[int], signs: np.ndarray) -> None:
+        """Reorder x, y and z, then multiply them by signs, (3,)."""
         self.points, self.pelvis, self.roots = (
-            x * signs for x in (self.points, self.pelvis, self.roots)
-        )
-
-    def turn_up(self) -> None:
-        """Turn y up to z up: x, -z, y."""
-        self.points, self.pelvis, self.roots = (
-            x[..., [0, 2, 1]] * (1, -1, 1)
-            for x in (self.points, self.pelvis, self.roots)
+            x[..., order] * signs for x in (self.points, self.pelvis, self.roots)
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
