@@ -139,17 +139,16 @@ def apply_arguments(
     if args.sample:
         use_sample_data(config)
     draws = args.show or args.show_dir
-    has_badcase = getattr(args, 'badcase', False)
     is_lifter = 'Lifter' in str((config.get('model') or {}).get('type'))
-    if is_lifter and (draws or has_badcase):
+    if is_lifter and draws:
         raise ValueError(
-            '--show, --show-dir, --badcase: lifted poses have no images; --worst of '
+            '--show, --show-dir: lifted poses have no images; --worst of '
             'tools/test.py draws them'
         )
     if draws:
         hook = setting(config, 'default_hooks.visualization', '--show')
         hook.enable = True
-        hook.show = args.show and not has_badcase
+        hook.show = args.show
         hook.out_dir = args.show_dir
         hook.interval = args.interval
         if args.show:

@@ -83,9 +83,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--dump', type=output_file, help='file (.pkl) for all predictions'
     )
-    parser.add_argument(
-        '--badcase', action='store_true', help='collect the worst predictions'
-    )
     add_runner_arguments(parser)
 
 
@@ -99,8 +96,6 @@ def main(args: argparse.Namespace) -> None:
     config = read_config_file(args.config, import_modules=False)
     apply_arguments(config, args)
     config.load_from = args.checkpoint
-    if args.badcase:
-        collect_bad_cases(config, args)
     merge_options(config, args.cfg_options)
     config.load_from = check_checkpoint(config.load_from)
     if args.dump:
@@ -263,26 +258,6 @@ def _draw_pose(
             axes.plot(*pose[bone].T, color=color or side_color[::-1] / 255)
     axes.set_aspect('equal', adjustable='datalim')
     axes.yaxis.set_inverted(True)
-
-
-def collect_bad_cases(config: Config, args: argparse.Namespace) -> None:
-    """Enable MMPose's hook for the worst predictions, by their distance in pixels.
-
-    MMPose's default is the head's loss, which compares labels and not keypoints.
-    """
-    hook = setting(config, 'default_hooks.badcase', '--badcase')
-    hook.enable = True
-    hook.show = args.show
-    hook.interval = args.interval
-    # MMPose would put a relative folder into itself again, batch by batch.
-    folder = Path(config.work_dir, hook.get('out_dir') or 'badcase')
-    hook.out_dir = str(folder.resolve())
-    if args.show:
-        hook.wait_time = args.wait_time
-    if not hook.get('metric'):
-        hook.metric_type = 'loss'
-        hook.badcase_thr = 400  # squared pixels
-        hook.metric = dict(type='KeypointMSELoss')
 
 
 def format_errors(report: ErrorReport, tables: Sequence[str] = ()) -> str:

@@ -1,6 +1,5 @@
 """Missing data are an error at once; ``--sample`` trains on the tests' data."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -62,30 +61,6 @@ def test_sample_trains_and_tests_in_two_steps(config, run_tool, work_folder):
     run_tool('train', *command)
     work_dir = work_folder / 'work_dirs' / f'{Path(config).name}_sample'
     run_tool('test', command[0], work_dir / 'epoch_1.pth', '--sample')
-
-
-def test_bad_cases_of_images_are_collected(run_tool, work_folder):
-    # MMPose's own configs have the hook's defaults
-    config = (
-        f"_base_ = '{CONFIGS / GTPT}.py'\n"
-        'default_hooks = dict(badcase=dict(_delete_=True, '
-        "type='BadCaseAnalysisHook', out_dir='badcase'))\n"
-    )
-    Path('config.py').write_text(config)
-    weights = WEIGHTS_FOLDER / 'gtpt-t_coco17_synth.pth'
-    options = ['--cfg-options', 'default_hooks.badcase.badcase_thr=0']
-    command = ['test', 'config.py', weights, '--sample', '--badcase', *options]
-    run_tool(*command)
-    (results,) = work_folder.rglob('badcase/results.json')
-    cases = json.loads(results.read_text())
-    assert cases
-    assert all(case['KeypointMSELoss'] >= 0 for case in cases)
-    assert len([*results.parent.glob('*.png')]) == len(cases)
-
-
-def test_bad_cases_of_lifters_are_refused_early(tool_error):
-    error = tool_error('test', CONFIGS / f'{LIFTER}.py', 'none.pth', '--badcase')
-    assert 'lifted poses have no images; --worst of tools/test.py draws them' in error
 
 
 @pytest.mark.slow(reason='trains on images')

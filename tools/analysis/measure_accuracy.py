@@ -1,8 +1,9 @@
 """Measure `Lifter(accuracy=)` and `--smooth-3d`: errors of lifted motion capture, time.
 
 Motions of the validation split, at most 400 frames long, with the true and with noisy
-2D keypoints and an unknown lens. With noisy ones also joint angles, pieces that are
-lifted alone, and filters. Example::
+2D keypoints and an unknown lens. With noisy ones also joint angles, and filters.
+
+Example::
 
     python -m tools.analysis.measure_accuracy --motions 12
 """
@@ -42,7 +43,6 @@ _ANGLES = {
     'shoulder': ('root', 'shoulder', 'elbow'),
     'trunk': ('root', 'spine', 'thorax'),
 }
-_PIECES = (10, 30, 60)  # frames; lengths of pieces of motions that are lifted alone
 # A peak of a wrist's speed is a punch or a throw.
 _MIN_PEAK_SPEED = 3.0  # m/s
 _PEAK_SECONDS = 0.1  # before and after a peak, where the lifted speed may have its own
@@ -77,8 +77,8 @@ def main(args: argparse.Namespace) -> None:
     print_text(align(lines, left=1))
     lifter = Lifter(args.model, args.checkpoint)
     lifted = [(lifter(clip), truth) for clip, truth in noisy]
-    rows = [*compare_angles(lifted), *compare_pieces(lifter, noisy)]
-    print_text('\n' + align([['noisy 2D', 'mean'], *rows], left=1))
+    rows = [['noisy 2D', 'mean'], *compare_angles(lifted)]
+    print_text('\n' + align(rows, left=1))
     print_text('\n' + align(compare_filters(lifted), left=1))
 
 
@@ -105,31 +105,6 @@ def angle(poses: np.ndarray, start: int, joint: int, end: int) -> np.ndarray:
     second = poses[:, end] - poses[:, joint]
     lengths = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
     return np.degrees(np.arccos(((first * second).sum(-1) / lengths).clip(-1, 1)))
-
-
-def compare_pieces(
-    lifter: Lifter, clips: list[tuple[Clip2D, GroundTruth]]
-) -> list[list[str]]:
-    """Return rows of the errors of pieces that are lifted alone."""
-    rows = []
-    for length in _PIECES:
-        errors = []
-        for clip, truth in clips:
-            count = len(truth.poses)
-            # A motion has four pieces at most.
-            for start in range(0, count - length + 1, max(length, count // 4)):
-                piece = slice(start, start + length)
-                poses = lifter(take_frames(clip, piece)).keypoints_3d
-                errors.append(mpjpe(poses, truth.poses[piece]))
-        error = 1000 * np.concatenate(errors).mean()
-        rows.append([f'{length} frames alone', f'{error:.1f} mm'])
-    return rows
-
-
-def take_frames(clip: Clip2D, frames: slice) -> Clip2D:
-    """Return some frames of a clip of one person, who is in all, numbered from 0."""
-    part = clip.tracks[0].take(np.arange(frames.start, frames.stop))
-    return replace(clip, tracks=[replace(part, frames=part.frames - frames.start)])
 
 
 def compare_filters(lifted: list[tuple[Clip3D, GroundTruth]]) -> list[list[str]]:
