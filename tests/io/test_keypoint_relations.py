@@ -110,6 +110,10 @@ def test_tops_of_heads_are_above_noses(caplog):
         points = file['keypoints'].astype(float)
     conventions.ask_about_order(points, get_skeleton('h36m-17'), 'clip')
     assert 'in the order of coco-17, not of h36m-17' in caplog.text
+    caplog.clear()
+    points[:, 2, 1] = points[:, 0, 1] - 0.04 * np.ptp(points[..., 1], 1)
+    conventions.ask_about_order(points, get_skeleton('posetrack18-17'), 'clip')
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize('noise', [0, 0.01])
