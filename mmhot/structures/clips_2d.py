@@ -295,12 +295,7 @@ def _split_tracks(rows: CheckedRows, name: str) -> list[Track2D]:
     ids = np.unique(rows.track)
     if len(ids) > MAX_TRACKS:
         raise ValueError(f'has {len(ids)} track IDs: at most {MAX_TRACKS} are read')
-    if len(ids) == len(rows.track) and np.ptp(rows.frame):
-        text = (
-            '%s: each track is one frame long, as of photos; IDs that number the poses '
-            'of a video must be left out, or give {single=largest}'
-        )
-        _LOGGER.warning(ArgumentError(text, name))
+    rows.warn_of_ids(name)
     tracks = []
     for track in ids.tolist():
         person = _track_2d(track, rows.take(rows.track == track))

@@ -681,6 +681,7 @@ def clip_3d(
     width, height = check_image_size(image_size or _NO_IMAGE)
     poses, joints = rows.checked(3, name).with_joints(name, skeleton, {17: 'h36m-17'})
     warn_of_steps(name, poses.frame)
+    poses.warn_of_ids(name)
     if image_size is not None:
         poses.width, poses.height = width, height
     arrays, axes, form, guesses = arrange_poses(

@@ -176,6 +176,16 @@ class CheckedRows(Rows):
             raise ValueError(f'frame {frame} has two poses of track {track}')
         return rows
 
+    def warn_of_ids(self, name: str) -> None:
+        """Warn if each track is one frame long, as IDs may number the poses."""
+        if len(np.unique(self.track)) == len(self.track) and np.ptp(self.frame):
+            text = (
+                '%s: each track is one frame long, as of photos; IDs that number the '
+                'poses of a video must be left out'
+            )
+            remedy = ', or give {single=largest}' if self.points.shape[-1] == 2 else ''
+            _LOGGER.warning(ArgumentError(text + remedy, name))
+
     def without_placeholders(self, name: str) -> 'CheckedRows':
         """Mark points as missing where a place such as (1, 1) or -9999 stands for them.
 

@@ -170,3 +170,7 @@ def test_ids_of_poses_are_one_line(tmp_path, caplog):
     [track] = mmhot.read_keypoints(file, single='largest').tracks
     assert track.frames.tolist() == [0, 1, 2, 3]
     assert text not in caplog.text
+    poses = rendered('walk').keypoints_3d[:4, :17]
+    rows = dict(frames=np.arange(4), tracks=np.arange(4))
+    mmhot.Clip3D.from_arrays(poses, 25, axes='camera', **rows)
+    assert caplog.text.count(text) == 1
