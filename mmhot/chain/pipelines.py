@@ -135,10 +135,10 @@ VIDEO = Video(
     poses=(
         ExpectErrors,
         SmoothPoses,
-        KeepBones,
         AddJoints,
         RestoreCamera,
         ScalePeople,
+        KeepBones,
         LockFeet,
         UserPoses,
     ),
@@ -159,10 +159,10 @@ KEYPOINTS = Lifting(
     poses=(
         ExpectErrors,
         SmoothPoses,
-        KeepBones,
         AddJoints,
         HoldCamera,
         ScalePeople,
+        KeepBones,
         LockFeet,
         UserPoses,
     ),
