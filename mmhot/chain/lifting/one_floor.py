@@ -55,6 +55,10 @@ class OneFloorSettings:
     # Degrees between trunk and legs, and between thighs and shins; people who bend more
     # do not stand.
     max_bends: tuple[float, float] = (18.0, 35.0)
+    # Cosine between vertical and the line from hips to ankles. People who are below it
+    # in most frames sit or lie on the floor, and do not show its height. It is above
+    # 0.78 in people who stand, dance, do sports or sit on chairs.
+    min_leg_upright: float = 0.7
     # Share of poses that must stand for the body axis to count; 0 to 1 of it change
     # errors by 2 %, 2 of it are 21 % worse.
     min_standing_share: float = 0.1
@@ -108,10 +112,15 @@ class Stance:
             person (Clip3D): Poses of the person in z-up axes, with root positions.
 
         Returns:
-            Stance: Places of resting ankles, and the standing body's axis.
+            Stance: Places of resting ankles, and the standing body's axis. People who
+            sit or lie on the floor give no evidence: their poses are least accurate.
         """
         body = person.keypoints_3d[:, : _H36M.num_keypoints].astype(np.float64)
         body[legs_unseen(person)] = np.nan
+        feet = body[:, _ANKLES].mean(1)
+        is_low = -feet[:, 2] < ONE_FLOOR.min_leg_upright * np.linalg.norm(feet, axis=1)
+        if is_low.mean() > 0.5:
+            return cls(np.empty((0, 3)))
         axes = standing_axes(body, ONE_FLOOR.max_bends)
         axes = axes[np.isfinite(axes).all(1)]
         axis = None
@@ -252,8 +261,9 @@ def fit_floor(
         rest = [*people]
         rest[worst] = replace(people[worst], ankles=np.empty((0, 3)))
         return fit_floor(rest, known)
-    errors = np.sqrt(np.diagonal(covariance))
-    return OneFloor(solver.up(x), np.exp(sizes), errors, stands)
+    return OneFloor(
+        solver.up(x), np.exp(sizes), np.sqrt(np.diagonal(covariance)), stands
+    )
 
 
 def fit_people(seen: Clip3D) -> OneFloor | None:
@@ -267,11 +277,10 @@ def fit_people(seen: Clip3D) -> OneFloor | None:
         OneFloor | None: The floor, with people in the order of ``seen.track_ids``; None
         if no foot rested.
     """
-    heights = [seen.heights.get(track) for track in seen.track_ids]
     known = {
         index: 1.0
-        for index, height in enumerate(heights)
-        if height is not None and height.source != 'assumed'
+        for index, track in enumerate(seen.track_ids)
+        if track in seen.heights and seen.heights[track].source != 'assumed'
     }
     people = [Stance.of(seen.take(seen.track == track)) for track in seen.track_ids]
     return fit_floor(people, known)

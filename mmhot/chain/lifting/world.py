@@ -167,9 +167,11 @@ def resize(clip: Clip3D, sizes: Mapping[int, float]) -> Clip3D:
     Returns:
         Clip3D: The clip with the new sizes.
     """
-    names = ('keypoints_3d', 'root_3d', 'expected_error')
-    given = [name for name in names if getattr(clip, name) is not None]
-    arrays = {name: getattr(clip, name).copy() for name in given}
+    arrays = {
+        name: getattr(clip, name).copy()
+        for name in ('keypoints_3d', 'root_3d', 'expected_error')
+        if getattr(clip, name) is not None
+    }
     for track, size in sizes.items():
         rows = clip.track == track
         for array in arrays.values():

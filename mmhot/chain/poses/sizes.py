@@ -102,8 +102,9 @@ class ScalePeople(HeightOption, PeopleOption, PoseStep):
         heights = {}
         for track in tracks:
             meters = lifted_height(clip, track)
-            error = ONE_FLOOR.size_error * meters
-            heights[track] = BodyHeight(meters + ANKLE_HEIGHT, error, 'assumed')
+            heights[track] = BodyHeight(
+                meters + ANKLE_HEIGHT, ONE_FLOOR.size_error * meters, 'assumed'
+            )
         clip = replace(clip, heights=heights)
         if self.height is not None:
             clip = scale_people(clip, self.height)
@@ -159,6 +160,6 @@ def share_floor(clip: Clip3D) -> Clip3D:
             clip = resize(clip, {track: float(floor.sizes[index])})
             meters = clip.heights[track].meters
             error = float(floor.errors[index]) * (meters - ANKLE_HEIGHT)
-            found = {track: BodyHeight(meters, error, 'floor')}
-            clip = replace(clip, heights=clip.heights | found)
+            height = BodyHeight(meters, error, 'floor')
+            clip = replace(clip, heights={**clip.heights, track: height})
     return clip
