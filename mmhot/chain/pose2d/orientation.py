@@ -33,8 +33,8 @@ class TurnSettings:
     # Degrees from down, at most, of the trunk and the legs of people who stand
     max_trunk: float = 30.0
     max_leg: float = 45.0
-    # Share of the turned frames in which a person stands, and of the given frames
-    min_standing: float = 0.6
+    min_standing: float = 0.6  # share of the turned frames in which a person stands
+    # People who stand in the given frames, as a share of all people, or of all frames
     max_standing: float = 0.1
     # Lengths of the trunk by which people move sideways. Who falls out of a bed without
     # turning moves by one.
@@ -74,8 +74,8 @@ def find_turn(footage: Footage, models: VideoPoseEstimator) -> int:
     if len(trunks) and not upright.sum() < _SETTINGS.min_upright * len(upright):
         return 0  # also if no trunk is seen
     indices = skeleton.indices(names)
-    standing = np.mean([len(_standing(x, indices)) > 0 for x in people])
-    if standing > _SETTINGS.max_standing:
+    standing = sum(len(_standing(x, indices)) for x in people)
+    if standing > _SETTINGS.max_standing * max(len(trunks), len(people)):
         return 0
     places = (np.arange(_SETTINGS.num_frames) + 0.5) / _SETTINGS.num_frames
     chosen = {*(seen.first + places * len(people)).astype(int).tolist()}

@@ -117,6 +117,18 @@ def test_turned_videos_of_people_who_walk_or_are_upside_down(turn, way, caplog):
     assert f'frames are turned by {turn} degrees' in caplog.text
 
 
+def test_few_false_detections_do_not_show_that_a_group_stands():
+    standing = make_person()
+    turned = make_person()
+    turned.keypoints[..., 1] *= -1
+    group = turned.join(turned, turned)
+    footage = seen_in(180)
+    footage.people.people = [group.join(standing)] * 4 + [group] * 16
+    assert find_turn(footage, Models(way=0)) == 180
+    footage.people.people = [turned.join(standing)] * 20
+    assert find_turn(footage, models=None) == 0
+
+
 def test_who_may_lie_is_not_turned(caplog):
     assert find_turn(seen_in(90), Models(way=10)) == 0
     assert (
