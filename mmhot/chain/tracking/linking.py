@@ -18,22 +18,16 @@ class LinkLimits:
     """
 
     max_gap: float = 2.0  # longest occlusion, seconds
-    # Seconds of detections; shorter tracklets have no reliable motion, and are only
-    # linked over a gap of ``max_short_gap``.
+    # Seconds of detections; shorter tracklets have no reliable motion, and are linked
+    # to an overlapping box of the next frame only.
     min_length: float = 0.2
-    # Seconds; longest gap before or after a short tracklet.
-    max_short_gap: float = 0.1
-    # Least overlap of the boxes before and after this gap, as a share of the smaller
-    # box.
-    min_shared: float = 0.5
     motion_span: float = 0.5  # seconds at a tracklet's end that give its velocity
     # Person sizes; largest distance of the two extrapolations without an occlusion.
     # People who turn, bend or stop need some.
     max_distance: float = 0.3
     # Person sizes per second of occlusion that are added to ``max_distance``
     distance_per_second: float = 0.4
-    # Largest ratio of the person sizes on both sides.
-    max_size_ratio: float = 1.5
+    max_size_ratio: float = 1.5  # largest ratio of the person sizes on both sides
 
 
 _LIMITS = LinkLimits()
@@ -83,10 +77,9 @@ def misfit(before: Track2D, after: Track2D, fps: float) -> float:
     too_short = lengths < _LIMITS.min_length * fps
     gap = after.frames[0] - before.frames[-1]
     if too_short.any():
-        if too_short.all() or gap > max(1, _LIMITS.max_short_gap * fps):
+        if too_short.all() or gap > 1:
             return np.inf
-        shared = box_overlap(before.boxes[-1], after.boxes[0])
-        return float((1 - shared) / (1 - _LIMITS.min_shared))
+        return float(1 - box_overlap(before.boxes[-1], after.boxes[0]))
     span = _LIMITS.motion_span * fps
     center, speed, size = _motion(before.frames[::-1], before.boxes[::-1], span)
     next_center, next_speed, next_size = _motion(after.frames, after.boxes, span)
