@@ -27,7 +27,6 @@ class CrossingLimits:
     # average more views, but may reach into other meetings.
     look_seconds: float = 1.5
     # Views of a body part, before and after the meeting; with fewer, it does not count.
-    #
     min_looks: int = 2
     # IDs are exchanged if that lowers the appearance distance, summed over both people,
     # below this share of its value.
@@ -40,14 +39,9 @@ class CrossingLimits:
     long_look: float = 6.0
     # A track changes to another person in a meeting if its appearance before and after
     # differs by more than this, and its box jumps. People behind objects reach 0.3
-    # without a jump. Higher values end fewer tracks.
+    # without a jump.
     min_change: float = 0.25
-    # Person sizes per frame; smaller steps of a box are not jumps. Higher values end
-    # fewer tracks.
-    min_jump: float = 0.2
-    # Multiple of a track's median step; smaller steps of a box are not jumps. Higher
-    # values end fewer tracks.
-    min_jump_ratio: float = 3.0
+    min_jump: float = 0.2  # person sizes per frame; smaller steps are not jumps
 
 
 _LIMITS = CrossingLimits()
@@ -146,14 +140,13 @@ def _find_takeover(
     # Steps of the box's corners from frame to frame, in person sizes
     moved = np.linalg.norm(np.diff(boxes, axis=0, prepend=boxes[:1]), axis=1)
     steps = moved / np.sqrt(2) / box_size(boxes) / np.diff(frames, prepend=-1)
-    least = max(_LIMITS.min_jump, _LIMITS.min_jump_ratio * float(np.median(steps)))
     times, values = looks_of(track, looks)
     changes: dict[int, float] = {}  # appearance distances by frame
     for last, first in pairwise(times):
         around = (frames > last - span / 2) & (frames <= first)
         between = np.flatnonzero((frames > last) & (frames <= first))
         jump = between[steps[between].argmax()]
-        jumps = meets[around].any() and steps[jump] > least
+        jumps = meets[around].any() and steps[jump] > _LIMITS.min_jump
         distance = _change_of(times, values, (last, first), span)
         if not jumps and distance > _LIMITS.min_change:
             distance = _change_of(times, values, (last, first), _LIMITS.long_look * fps)
