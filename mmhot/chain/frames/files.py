@@ -17,12 +17,9 @@ _LOGGER = logging.getLogger(__name__)
 
 # Seconds for opening an address, and for the next frame
 _TIMEOUT = (10.0, 30.0)
-# A video may end earlier than its file says, by this many seconds and, in addition,
-# this share of its duration.
-_EARLY = 0.5
-_EARLY_SHARE = 0.02
+_EARLY = 0.5  # seconds by which a video may end earlier than its file says
 # Relative difference of the given rate from the file's, up to which a video is not slow
-# motion. Higher values rescale fewer videos.
+# motion. Rates of 29.97 are given as 30; slow motion begins at 1.25 times.
 _SAME_RATE = 0.02
 
 
@@ -113,7 +110,7 @@ class VideoFile(FrameSource):
         if damage:
             reason = decoding.ffmpeg_reason(damage[-1])
             self.ended = f'{self.label} is damaged after {index} frames: {reason}'
-        elif expected - end > _EARLY + _EARLY_SHARE * expected:
+        elif expected - end > _EARLY:
             self.ended = (
                 f'{self.label} ends after {end:.1f} of {expected:.1f} seconds, '
                 f'{index} frames'

@@ -386,6 +386,7 @@ def names_of(folder, fps=None):
         ('day 1.png', 'night 2.png'),
         ('000000000785.png', '000000040083.png'),
         ('IMG_1.png', 'IMG_40.png', 'IMG_41.png'),
+        ('IMG_1.png', 'IMG_2.png', 'beach.png'),
         ('one.png',),
     ],
 )
