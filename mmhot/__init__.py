@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from mmhot.chain.pose2d.pose_source import register_pose_estimator
     from mmhot.chain.registration import register_step
     from mmhot.chain.step import KeypointStep, PoseStep
-    from mmhot.chain.visualization.plot import plot
     from mmhot.io.lifted import read_lifted
     from mmhot.io.readers.files import register_reader
     from mmhot.io.readers.keypoints import read_keypoints
@@ -45,7 +44,6 @@ _LAZY = {
     'get_skeleton': 'mmhot.skeletons.joints',
     'infer': 'mmhot.apis.lifting',
     'lift': 'mmhot.apis.lifting',
-    'plot': 'mmhot.chain.visualization.plot',
     'read_keypoints': 'mmhot.io.readers.keypoints',
     'read_lifted': 'mmhot.io.lifted',
     'refine': 'mmhot.apis.lifting',
@@ -73,7 +71,6 @@ __all__ = [
     'get_skeleton',
     'infer',
     'lift',
-    'plot',
     'read_keypoints',
     'read_lifted',
     'refine',
