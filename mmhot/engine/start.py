@@ -1,13 +1,12 @@
-"""Checks before a run: intact weights of the same model, and known metrics."""
+"""Checks before a run: intact weights of the same model, and known arguments."""
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
 
-import numpy as np
 import torch
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook, EMAHook, Hook
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
@@ -21,17 +20,14 @@ from mmhot.io.pickles import safe_load
 from mmhot.skeletons.joints import configured_skeleton
 from mmhot.weights.loading import check_state, describe_differences, find_state
 
-# Samples of the short validation that shows which metrics exist; more take longer.
-_SAMPLES = 16
-
 
 @HOOKS.register_module()
 class StartHook(Hook):
     """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
     These are damaged checkpoints, weights of another model (also for a part with
-    ``init_cfg``), the state of another optimizer, monitored metrics that nothing
-    measures, unknown arguments of hooks, and two averages of the weights.
+    ``init_cfg``), the state of another optimizer, unknown arguments of hooks, and two
+    averages of the weights.
     """
 
     priority = 'VERY_HIGH'
@@ -82,25 +78,6 @@ class StartHook(Hook):
             # MMEngine would execute the stored config as Python.
             checkpoint['meta'].pop('config', None)
             _check_optimizer(runner, checkpoint)
-
-    def before_train(self, runner: Runner) -> None:
-        """Refuse monitored metrics that a short validation does not measure."""
-        monitored = {*_monitored_metrics(runner)}
-        if not monitored or runner.val_loop is None:
-            return
-        loader = runner.val_dataloader
-        evaluator = runner.val_evaluator
-        rows = np.linspace(0, len(loader.dataset) - 1, _SAMPLES).astype(int)
-        batch = loader.collate_fn([loader.dataset[row] for row in np.unique(rows)])
-        model = runner.model.eval()
-        with torch.random.fork_rng(), torch.no_grad():
-            evaluator.process(data_samples=model.val_step(batch), data_batch=batch)
-        measured = evaluator.evaluate(_SAMPLES)
-        for name in monitored - measured.keys():
-            raise ValueError(
-                f'{name!r} is monitored, but not measured'
-                f'{hint_at_names(name, measured)}'
-            )
 
 
 def _check_arguments(hook: Hook, arguments: dict, receiver: Callable) -> None:
@@ -187,15 +164,6 @@ def _fit_joints(model: nn.Module, checkpoint: dict, metainfo: dict) -> None:
         f'joints above them: {", ".join(new) or "none"}',
         'current',
     )
-
-
-def _monitored_metrics(runner: Runner) -> Iterator[str]:
-    """Yield the metrics that stop a training early or choose its best checkpoint."""
-    for hook in runner.hooks:
-        if isinstance(hook, EarlyStoppingHook):
-            yield hook.monitor
-        if isinstance(hook, CheckpointHook) and hook.save_best:
-            yield from (name for name in hook.key_indicators if name != 'auto')
 
 
 def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
