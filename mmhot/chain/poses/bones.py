@@ -44,7 +44,7 @@ class KeepBones(PoseStep):
     rigid: BoneErrors = BoneErrors(across=1.0, length=0.01, rounds=6, halfway=True)
     # Seconds; window of the median of a person's size. 0.5 to 10 of it change errors of
     # other tools' poses (white noise, outliers, gaps, a noisy forearm) by .6 %.
-    size_window: float = 1.0
+    size_window: float = 2.0
     # m; deviation of a bone's length from its median that a tenth of the frames exceed;
     # limbs with a larger one are wrong. CMU's motions have less than .001, and the
     # noise filter raises that to .003. 0.5 to 2 of it change these errors by 2 %; 10 of
