@@ -20,7 +20,6 @@ from mmhot.chain.keypoints.people import (
 )
 from mmhot.chain.lifting.gaps import GapFiller, KnownJoints
 from mmhot.chain.lifting.world import is_level, place_people, to_world
-from mmhot.chain.poses.contradictions import find_contradictions
 from mmhot.chain.step import PoseStep
 from mmhot.chain.tracking.clip_tracks import track_clip
 from mmhot.errors import ArgumentError
@@ -198,24 +197,15 @@ class FillGiven(GivenStep):
         source = _skeleton_of(clip)
         convert = _Conversion(source, self._target(source))
         motions: list[dict[str, np.ndarray]] = []
-        found: list[str] = []
         for track in clip.track_ids:
             person = clip.take(clip.track == track)
             scores = np.where(person.scores >= (self.kpt_thr or 0), person.scores, 0)
             pixels, _ = convert(person.keypoints_2d, scores)
             places, scores = convert(_without_outliers(person, scores), scores)
             body = places[:, : _BODY.num_keypoints]
-            for text in find_contradictions(body, person.frame):
-                found.append(f'person {track}: {text}')
             if np.isfinite(body).all(-1).any():
                 places = _complete(places, convert.parents, clip.axes != 'camera')
                 motions += _motions_of(person, places, scores, pixels)
-        if found:
-            _LOGGER.warning(
-                '%s: poses contradict themselves, so check the file: %s',
-                clip.name,
-                '; '.join(found),
-            )
         if not motions:
             raise ValueError(f'{clip.name}: no joint of the body is known in any frame')
         arrays = join_rows(motions)
