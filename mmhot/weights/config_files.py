@@ -6,14 +6,9 @@ downloaded checkpoint would be unsafe.
 """
 
 import ast
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import mmengine.registry
-import mmpose.registry
 from mmengine.config import Config
-from mmengine.registry import Registry
 
 from mmhot.errors import explain
 from mmhot.weights.names import find_config
@@ -48,34 +43,12 @@ def read_config_file(
         raise ValueError(f'{path} is not a usable config: it is not a .py file')
     try:
         config = Config.fromfile(path, import_custom_modules=import_modules)
-        _name_types(config._cfg_dict)
         config.default_scope = config.get('default_scope') or scope
         return config
     except (Exception, SystemExit) as error:  # a config is a program
         known = explain(error) if isinstance(error, KeyError) else None
         reason = known or f'{type(error).__name__}: {error}'
         raise ValueError(f'{path} is not a usable config: {reason}') from error
-
-
-def _name_types(settings: Any) -> None:
-    """Replace the classes of a pure Python config by their names, in place."""
-    if isinstance(settings, dict):
-        if callable(kind := settings.get('type')):
-            settings['type'] = _registered_name(kind)
-        settings = list(settings.values())
-    if isinstance(settings, list | tuple):
-        for value in settings:
-            _name_types(value)
-
-
-def _registered_name(kind: Callable) -> str:
-    """Return the name of a class in the registries, or the path to import it from."""
-    for module in (mmpose.registry, mmengine.registry):
-        for registry in vars(module).values():
-            is_registry = isinstance(registry, Registry)
-            if is_registry and registry.module_dict.get(kind.__name__) is kind:
-                return kind.__name__
-    return f'{kind.__module__}.{kind.__name__}'
 
 
 def parse_config_text(text: str) -> Config:

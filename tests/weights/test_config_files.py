@@ -67,32 +67,6 @@ def test_a_name_of_mmpose_is_to_be_another(tmp_path, monkeypatch):
         import_modules_of(config)
 
 
-PURE = """
-from mmengine.dataset import DefaultSampler
-from mmpose.models import TopdownPoseEstimator
-from torch.optim import Adam
-
-from mmhot.models.gtpt.head import GTPTHead
-from mmhot.structures.lens import Lens
-
-model = dict(type=TopdownPoseEstimator, parts=[dict(type=GTPTHead), dict(type='Text')])
-sampler = dict(type=DefaultSampler)
-optimizer = dict(type=Adam)
-other = dict(type=Lens)
-"""
-
-
-def test_classes_of_pure_python_configs_become_names(tmp_path):
-    path = tmp_path / 'pure.py'
-    path.write_text(PURE)
-    config = read_config_file(path)
-    assert config.model.type == 'TopdownPoseEstimator'
-    assert [part.type for part in config.model.parts] == ['GTPTHead', 'Text']
-    assert (config.sampler.type, config.optimizer.type) == ('DefaultSampler', 'Adam')
-    assert config.other.type == 'mmhot.structures.lens.Lens'
-    assert config.default_scope == 'mmpose'
-
-
 def test_a_detector_whose_config_states_no_scope_is_mmdetections(tmp_path):
     config = read_config_file(resolve('rtmdet-nano-person', DETECTOR).config)
     parts = {key: config[key] for key in ('model', 'test_dataloader')}
