@@ -5,7 +5,6 @@ without importing the packages.
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,7 +53,7 @@ ANY = Task(
     'config nor a model with one of mmhot, MMPose or MMDetection',
     ('mmpose', 'mmdet'),
 )
-"""Any model with a config; its name may be shortened, see ``_shortened``."""
+"""Any model with a config."""
 
 
 class NamedFile(NamedTuple):
@@ -291,25 +290,6 @@ def _other_index(name: str, task: Task) -> Model | None:
     return None
 
 
-def _shortened(name: str, task: Task) -> Model | None:
-    """Find a 2D model of MMPose, or any model of mmhot, by the start of its name.
-
-    The name of the config continues with ``_`` and a digit, as in ``NAME_8xb32-...``.
-    """
-    if task is not ANY:
-        return None
-    continued = re.compile(rf'{re.escape(name)}_\d')
-    for model in index.read_models(name):
-        if continued.match(model.name):
-            return Model(name, model.config)
-    folder = _folder('mmpose')
-    for entry in index.read_index(folder, name):
-        path = Path(entry['Config'])
-        if continued.match(path.name) and path.parts[1] in POSE.folders:
-            return Model(name, folder / path)
-    return None
-
-
 SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _package_config,
     _named_file,
@@ -320,7 +300,6 @@ SPELLINGS: tuple[Callable[[str, Task], Model | None], ...] = (
     _config_file,
     _human,
     _other_index,
-    _shortened,
 )
 """Functions that find a model by name; the first one that finds a model decides."""
 

@@ -7,7 +7,7 @@ import pytest
 from mmhot.cli.dispatch import main
 from mmhot.weights import index as model_index
 from mmhot.weights.index import find_model, read_models
-from mmhot.weights.names import config_of, find_config
+from mmhot.weights.names import find_config
 
 
 @pytest.fixture
@@ -110,7 +110,3 @@ def test_every_model_of_the_index_has_a_config_that_is_found_by_name():
         for name in (model.name, *model.aliases, model.weights):
             assert not name or find_model(name).is_called(name)
     assert find_model('no-such-model') is None
-    # names of tables
-    for name in ('gtpt-s_4xb64-300e_coco', 'rtmpose-m_8xb256-420e_body8'):
-        short, _, _ = name.partition('_')
-        assert config_of(short).stem == f'{name}-256x192'
