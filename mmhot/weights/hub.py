@@ -1,4 +1,4 @@
-"""Files of models by address: paths, URLs, and repositories of the Hugging Face Hub.
+"""Files of models by address: paths and URLs.
 
 Files are downloaded once and later used without a network. Archives are unpacked once.
 """
@@ -16,7 +16,6 @@ from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
-_HUB = 'hf://'
 _WEB = ('http://', 'https://')
 _SHA256 = 'sha256='
 _CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
@@ -35,8 +34,8 @@ _TIMEOUT = 30  # seconds without an answer until a download fails
 
 
 def is_remote(name: str | Path) -> bool:
-    """Return whether a name is a URL, or an address of the Hugging Face Hub."""
-    return str(name).startswith((_HUB, *_WEB))
+    """Return whether a name is a URL."""
+    return str(name).startswith(_WEB)
 
 
 def local_file(name: str | Path) -> Path:
@@ -48,9 +47,7 @@ def local_file(name: str | Path) -> Path:
             * a path, which is returned as it is;
             * the URL of a file, perhaps with ``#sha256=DIGITS`` (at least 8) to check
               its content;
-            * the URL of a folder of ``mmhot export``, with a slash at its end;
-            * ``hf://USER/NAME/FILE`` for a file of the Hugging Face Hub;
-            * ``hf://USER/NAME`` for a folder of ``mmhot export``.
+            * the URL of a folder of ``mmhot export``, with a slash at its end.
 
     Returns:
         Path: A file or a folder.
@@ -60,11 +57,9 @@ def local_file(name: str | Path) -> Path:
 
     Example::
 
-        local_file('hf://ann/poses/tiny.pth')  # ~/.cache/mmhot/downloads/.../tiny.pth
+        local_file('https://example.org/a.pth')  # ~/.cache/mmhot/downloads/.../a.pth
     """
     text = str(name)
-    if text.startswith(_HUB):
-        text = _hub_address(text)
     if not text.startswith(_WEB):
         return Path(name)
     url, fragment = urldefrag(text)
@@ -126,17 +121,6 @@ def _read_members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     paths = {PIPELINE_FILE: models[0].with_name(PIPELINE_FILE), SDK_FILE: models[0]}
     members = {file: str(path) for file, path in paths.items() if path in names}
     return {file: archive.read(member) for file, member in members.items()}
-
-
-def _hub_address(name: str) -> str:
-    """Return the URL of ``hf://USER/NAME/FILE``, or of the folder without a file."""
-    parts = name.removeprefix(_HUB).split('/')
-    if len(parts) < 2 or not all(parts):
-        raise ValueError(f'{name} must be hf://USER/NAME or hf://USER/NAME/FILE')
-    server = os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'
-    repository = '/'.join(parts[:2])
-    file = '/'.join(parts[2:])
-    return f'{server}/{repository}/resolve/main/{file}'
 
 
 def cache_folder() -> Path:

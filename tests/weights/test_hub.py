@@ -1,4 +1,4 @@
-"""Models by address: URLs and repositories of the hub, from a local server."""
+"""Models by address: URLs, from a local server."""
 
 import hashlib
 import os
@@ -82,19 +82,12 @@ def test_an_archive_is_known_by_its_content(tmp_path):
         assert (hub_module.unpack(path) / 'end2end.onnx').read_bytes() == content
 
 
-def test_repositories_of_the_hub_are_addresses(monkeypatch):
-    files = {name: name.encode() for name in ('tiny.pth', 'model.onnx', 'meta.json')}
-    main = {f'/ann/poses/resolve/main/{x}': y for x, y in files.items()}
-    with served(main) as (address, _):
-        monkeypatch.setenv('HF_ENDPOINT', address)
-        assert local_file('hf://ann/poses/tiny.pth').read_bytes() == b'tiny.pth'
-        folder = local_file('hf://ann/poses')
-        with pytest.raises(ValueError, match=r'poses/.*/b\.pth cannot be downloaded'):
-            local_file('hf://ann/poses/b.pth')
+def test_a_folder_of_an_export_is_an_address():
+    files = {f'/poses/{name}': name.encode() for name in ('model.onnx', 'meta.json')}
+    with served(files) as (address, _):
+        folder = local_file(f'{address}/poses/')
     assert {path.name for path in folder.iterdir()} == {'model.onnx', 'meta.json'}
-    assert local_file('hf://ann/poses') == folder  # without a server
-    with pytest.raises(ValueError, match='must be hf://USER/NAME or'):
-        local_file('hf://ann')
+    assert local_file(f'{address}/poses/') == folder  # without a server
 
 
 def test_safetensors_hold_the_same(tmp_path):
