@@ -10,15 +10,13 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urlsplit
 
 from mmhot.deploy.onnx_sessions import META_FILE
 from mmhot.errors import naming, one_line, public_url, require_file
 from mmhot.io.atomic import replacing
 
 _WEB = ('http://', 'https://')
-_SHA256 = 'sha256='
-_CHECKSUM = re.compile(rf'{_SHA256}[0-9a-fA-F]{{8,64}}')
 ARCHIVE = '.zip'
 # File names of OpenMMLab and PyTorch end with the first digits of the file's SHA-256.
 # Digits alone are a date. Names of archives have the digits of the checkpoint inside.
@@ -45,8 +43,8 @@ def local_file(name: str | Path) -> Path:
         name (str | Path): One of
 
             * a path, which is returned as it is;
-            * the URL of a file, perhaps with ``#sha256=DIGITS`` (at least 8) to check
-              its content;
+            * the URL of a file; digits of its SHA-256 at the end of its name, as in
+              ``tiny-0123abcd.pth``, are checked;
             * the URL of a folder of ``mmhot export``, with a slash at its end.
 
     Returns:
@@ -59,25 +57,18 @@ def local_file(name: str | Path) -> Path:
 
         local_file('https://example.org/a.pth')  # ~/.cache/mmhot/downloads/.../a.pth
     """
-    text = str(name)
-    if not text.startswith(_WEB):
+    url = str(name)
+    if not is_remote(url):
         return Path(name)
-    url, fragment = urldefrag(text)
     digest = hashlib.sha256(url.encode()).hexdigest()
     folder = cache_folder() / 'downloads' / digest[:16]
     if url.endswith('/'):
         for file in (MODEL_FILE, META_FILE):
             download(url + file, folder / file)
         return folder
-    if '#' in text and not _CHECKSUM.fullmatch(fragment):
-        raise ValueError(
-            f'{public_url(url)}: the part after # must be {_SHA256}DIGITS, with 8 to '
-            f'64 hexadecimal digits, got {fragment:.80}'
-        )
-    digits = fragment.removeprefix(_SHA256)
-    if not digits and (named := _DIGITS.search(url)):
-        digits = named[1]
-    return download(url, folder / Path(urlsplit(url).path).name, digits)
+    named = _DIGITS.search(url)
+    path = folder / Path(urlsplit(url).path).name
+    return download(url, path, named[1] if named else None)
 
 
 def unpack(path: Path) -> Path:

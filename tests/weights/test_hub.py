@@ -30,13 +30,10 @@ def test_an_empty_folder_of_caches_is_unset(monkeypatch):
 
 def test_lifter_from_a_url_is_fetched_once(tmp_path):
     checkpoint = save_lifter(tmp_path / 'tiny.pth').read_bytes()
-    digest = hashlib.sha256(checkpoint).hexdigest()
     with served({'/tiny.pth': checkpoint}) as (address, asked):
-        for url in (f'{address}/tiny.pth', f'{address}/tiny.pth#sha256={digest}'):
-            assert Lifter(checkpoint=url, device='cpu').fps == 50
+        for _ in range(2):
+            assert Lifter(checkpoint=f'{address}/tiny.pth', device='cpu').fps == 50
         assert asked == ['/tiny.pth']
-        with pytest.raises(ValueError, match='the file was changed, or is another'):
-            local_file(f'{address}/tiny.pth#sha256={digest[::-1]}')
     # without the server
     assert local_file(f'{address}/tiny.pth').read_bytes() == checkpoint
 
@@ -49,11 +46,8 @@ def test_names_with_digits_are_checked():
     with served(files) as (address, _):
         for name in (f'a-{digits}.pth', 'a-20260101.pth'):
             assert local_file(f'{address}/{name}').read_bytes() == content
-        with pytest.raises(ValueError, match='begins with 0123abcd, got'):
+        with pytest.raises(ValueError, match='0123abcd, got .*the file was changed'):
             local_file(f'{address}/a-0123abcd.pth')
-        for wrong in ('#md5=1', '#sha256=', '#'):  # nothing would be checked
-            with pytest.raises(ValueError, match='after # must be sha256=DIGITS, with'):
-                local_file(f'{address}/a-20260101.pth{wrong}')
         with pytest.raises(ValueError, match='missing.pth cannot be downloaded'):
             local_file(f'{address}/missing.pth')
         secret = address.replace('//', '//me:secret@')
