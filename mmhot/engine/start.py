@@ -1,6 +1,5 @@
 """Checks before a run: intact weights of the same model, and known arguments."""
 
-import zipfile
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
@@ -26,8 +25,7 @@ class StartHook(Hook):
     """Refuse wrong starts that MMEngine accepts silently or with a warning.
 
     These are damaged checkpoints, weights of another model (also for a part with
-    ``init_cfg``), the state of another optimizer, unknown arguments of hooks, and two
-    averages of the weights.
+    ``init_cfg``), unknown arguments of hooks, and two averages of the weights.
     """
 
     priority = 'VERY_HIGH'
@@ -53,7 +51,7 @@ class StartHook(Hook):
                 )
         source = runner._load_from
         if source is not None and '://' not in source:
-            _check_whole(Path(source))
+            safe_load(source)  # raises an error if it is damaged
         if _is_training(runner):
             for module in runner.model.modules():
                 _check_pretrained(module)
@@ -77,7 +75,6 @@ class StartHook(Hook):
         if runner._resume:
             # MMEngine would execute the stored config as Python.
             checkpoint['meta'].pop('config', None)
-            _check_optimizer(runner, checkpoint)
 
 
 def _check_arguments(hook: Hook, arguments: dict, receiver: Callable) -> None:
@@ -86,15 +83,6 @@ def _check_arguments(hook: Hook, arguments: dict, receiver: Callable) -> None:
     for name in arguments.keys() - {*known}:
         hint = hint_at_names(name, known)
         raise ValueError(f'{type(hook).__name__}: nothing reads {name!r}{hint}')
-
-
-def _check_whole(path: Path) -> None:
-    """Raise a ValueError if a checkpoint is damaged."""
-    safe_load(path)
-    if zipfile.is_zipfile(path):  # PyTorch does not compare checksums
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise ValueError(f'{path}: damaged, a checksum differs: copy it again')
 
 
 def _is_training(runner: Runner) -> bool:
@@ -164,15 +152,3 @@ def _fit_joints(model: nn.Module, checkpoint: dict, metainfo: dict) -> None:
         f'joints above them: {", ".join(new) or "none"}',
         'current',
     )
-
-
-def _check_optimizer(runner: Runner, checkpoint: dict) -> None:
-    """Raise a ValueError if a resumed training has another optimizer's state."""
-    groups = runner.optim_wrapper.state_dict().get('param_groups', ())
-    saved = checkpoint.get('optimizer', {}).get('param_groups', ())
-    for group, other in zip(groups, saved, strict=False):
-        if {*group} - {*other} and {*other} - {*group}:
-            raise ValueError(
-                f'{runner._load_from} is of another optimizer than the config: to '
-                'start from its weights, set it as load_from, without --resume'
-            )

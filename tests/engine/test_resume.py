@@ -5,7 +5,6 @@ import json
 import mocap
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmhot.engine.hooks import EpochSeedHook
 
@@ -88,30 +87,6 @@ def test_resumed_training_is_the_uninterrupted_one(
 
     averaged, last = the_same_training(whole, resumed, epochs)
     assert not torch.equal(averaged['head.fc.bias'], last['module.head.fc.bias'])
-
-
-def test_complete_trainings_and_other_optimizers_are_named(
-    config, tmp_path, run_tool, tool_error
-):
-    train = [
-        'train',
-        config,
-        '--work-dir',
-        tmp_path / 'work',
-        '--cfg-options',
-        'train_cfg.max_epochs=1',
-        'log_level=WARNING',
-    ]
-    run_tool(*train)
-    go_on = [*train, '--resume']
-    out = run_tool(*go_on)
-    assert 'nothing left to train: epoch_1.pth was saved after epoch 1 of 1\n' in out
-    go_on[5] = 'train_cfg.max_epochs=2'
-    other = Config.fromfile(config)
-    other.optim_wrapper.optimizer = dict(type='SGD', lr=0.1)
-    other.dump(tmp_path / 'other.py')
-    go_on[1] = tmp_path / 'other.py'
-    assert 'is of another optimizer than the config' in tool_error(*go_on)
 
 
 def test_interrupted_epoch_begins_again(
