@@ -26,28 +26,36 @@ class CameraLimits:
 
     Rotation and zoom explain a frame if the median error of its background points stays
     below a limit. The limit grows with the rotation since the keyframe, as a wrong
-    focal length causes errors, too.
+    focal length causes errors, too. Ranges are those of six real videos and of drawn
+    points with .25 px of noise: pans, zooms, a camera that is carried, a static one.
     """
 
     # Share of the longer image side; scale of the robust (Cauchy) error of a point.
-    # Higher values give outliers more weight.
+    # 0.5 to 2 of it change angles by .04 degrees.
     error_scale: float = 0.001
-    rounds: int = 6  # Gauss-Newton steps of the fit in each frame
+    # Gauss-Newton steps of the fit in each frame; 3 to 60 change angles by .04 degrees.
+    rounds: int = 6
     # Share of the longer image side; largest median error of a frame that is explained.
-    # Higher values call fewer cameras moving.
+    # With half of it the drawn static camera moves, with double two carried ones do
+    # not.
     max_error: float = 0.0005
-    max_pixels: float = 0.24  # pixels; the same limit for small images, if it is larger
-    doubling: float = 2.0  # degrees; rotation since the keyframe that doubles the limit
-    # Share of points that fit one homography in a frame that is explained. Higher
-    # values call more cameras moving.
+    # Pixels; the same limit for small images, if it is larger. With double a carried
+    # camera does not move.
+    max_pixels: float = 0.24
+    # Degrees; rotation since the keyframe that doubles the limit. Results stay from 1
+    # to 10 of it, with half of it a carried camera does not move.
+    doubling: float = 2.0
+    # Share of points that fit one homography in a frame that is explained. Results stay
+    # from 0 to 1 of it.
     min_inliers: float = 0.6
-    # Share of frames that are not explained; with more the camera is moving. Higher
-    # values call fewer cameras moving.
+    # Share of frames that are not explained; with more the camera is moving. Results
+    # stay from 0.5 to 1 of it, with double two carried cameras do not move.
     max_failed: float = 0.3
-    # Degrees; a camera that rotates less is static. Higher values call more static.
+    # Degrees; a camera that rotates less is static. A static one reaches .1, one that
+    # is held still .21.
     max_static_turn: float = 0.2
-    # Logarithm of the zoom; a camera that zooms less is static. Higher values call more
-    # static.
+    # Logarithm of the zoom; a camera that zooms less is static. Results stay from 0.5
+    # to 10 of it.
     max_static_zoom: float = 0.006
     min_frames: int = 3  # fewest frames of a video or shot that show a camera
     interval: int = 15  # frames between two frames of the first, sparse pass
@@ -68,7 +76,7 @@ class CameraLimits:
     # call fewer cameras static.
     min_standing: float = 0.5
     # Degrees; largest rotation from the first frame, as keypoints of all frames are
-    # mapped to its image plane. A camera that turns farther has no path.
+    # mapped to its image plane: at 75 they are 4 focal lengths from its center.
     max_turn: float = 75.0
 
 
@@ -78,13 +86,16 @@ class FocalSearch:
 
     # Longer image sides; shortest and longest focal length that is tried
     focal_lengths: tuple[float, float] = (0.5, 5.0)
-    focal_precision: float = 0.005  # logarithm; precision of the focal length
+    # Logarithm; precision of the focal length. 0.5 to 10 of it change angles by .02
+    # degrees.
+    focal_precision: float = 0.005
     num_frames: int = 60  # about this many evenly spaced frames are compared
     # Factor from the best focal length to a longer and to a shorter one. The best one
-    # counts as known if both explain the background worse.
+    # counts as known if both explain the background worse. With double, one more of the
+    # real videos gets a focal length.
     compared_factor: float = 1.4
-    # Ratio of their smaller error to the error of the best focal length. Higher values
-    # find fewer focal lengths.
+    # Ratio of their smaller error to the error of the best focal length. Results stay
+    # from 1 to 2 of it, with half of it the same video gets one.
     min_error_ratio: float = 1.1
 
 
