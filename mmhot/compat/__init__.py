@@ -146,32 +146,6 @@ def pass_scalar_radius() -> Undo | None:
     return lambda: delattr(PoseLocalVisualizer, 'draw_circles')
 
 
-def train_on_cpus() -> Undo | None:
-    """Make MMEngine's launcher 'pytorch' work on CPUs, if there is no GPU."""
-    import torch
-    from mmengine.dist import utils
-    from mmengine.model import MMDistributedDataParallel
-
-    if torch.cuda.is_available():
-        return None
-    join = utils._init_dist_pytorch
-    build = MMDistributedDataParallel.__init__
-
-    def init_process_group(backend: str, **_: object) -> None:
-        torch.distributed.init_process_group('gloo')
-
-    def init_model(self: Any, *args: Any, **kwargs: Any) -> None:
-        build(self, *args, **kwargs | {'device_ids': None})
-
-    def undo() -> None:
-        utils._init_dist_pytorch = join
-        MMDistributedDataParallel.__init__ = build
-
-    utils._init_dist_pytorch = init_process_group
-    MMDistributedDataParallel.__init__ = init_model
-    return undo
-
-
 SHIMS = (
     Shim(
         'config scheme',
@@ -211,10 +185,5 @@ SHIMS = (
         'circle radius',
         "NumPy >= 2.4 does not convert the arrays that MMPose's visualizer passes",
         pass_scalar_radius,
-    ),
-    Shim(
-        'processes on CPUs',
-        "MMEngine's launcher 'pytorch' needs GPUs",
-        train_on_cpus,
     ),
 )

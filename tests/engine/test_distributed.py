@@ -1,7 +1,9 @@
 """Training with two processes equals training with one."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import distributed
 import mocap
@@ -53,8 +55,13 @@ def test_gtpt_trains_equally_with_two_processes(tmp_path):
 
 
 @pytest.mark.slow(reason='starts four processes')
-def test_tools_work_under_torchrun(tmp_path):
-    mocap.tiny_config().dump(tmp_path / 'tiny.py')
+def test_tools_work_under_torchrun(tmp_path, monkeypatch):
+    config = mocap.tiny_config()
+    config.custom_imports.imports.append('gloo_processes')
+    config.dump(tmp_path / 'tiny.py')
+    helpers = Path(distributed.__file__).parent
+    path = f'{helpers}{os.pathsep}{os.environ.get("PYTHONPATH", "")}'
+    monkeypatch.setenv('PYTHONPATH', path)
     tools = mocap.CONFIGS.parent / 'tools'
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone']
     common = [tmp_path / 'tiny.py', '--launcher', 'pytorch', '--work-dir', tmp_path]

@@ -13,6 +13,7 @@ import copy
 import multiprocessing
 import os
 import socket
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def _train(rank: int, num_processes: int, port: int, config: Config, path: Path)
     # takes longer than the training
     config_module.FormatCode = lambda text, **style: (text, True)
     if num_processes > 1:
+        import_module('gloo_processes')
         os.environ.update(
             RANK=str(rank),
             LOCAL_RANK=str(rank),
