@@ -4,8 +4,8 @@ Tools write poses in meters, centimeters or millimeters, relative to the pelvis,
 camera or to a floor, with y down, y up or z up, right-handed or left-handed. Few files
 state which. :func:`arrange_poses` finds out in this order:
 
-1. Unit of joints: bones show the height of a body. Up to 30 it is in meters, up to 500
-   in centimeters, and above in millimeters.
+1. Unit of joints: bones show the height of bodies, in the median of a file. Up to 30 it
+   is in meters, up to 500 in centimeters, and above in millimeters.
 2. Unit of translations: with 2D keypoints, people are as far away as their size in the
    image says. Otherwise it is the unit of the joints, unless people would be nearer
    than 2 cm or farther than 100 m; then it is one in which they are 1 to 100 m away.
@@ -22,7 +22,6 @@ One line says what was read, and arguments replace what was guessed.
 import logging
 
 import numpy as np
-import scipy  # its modules are loaded at first use
 
 from mmhot.errors import ArgumentError, ignored_warnings, list_people
 from mmhot.geometry.keypoint_arrays import bone_lengths
@@ -55,7 +54,6 @@ _BONES = [_BODY.indices(bone) for bone in _LENGTHS]
 _UNITS = {1: 'meters', 100: 'centimeters', 1000: 'millimeters'}
 """Units by their number in a meter."""
 _LARGEST = (30, 500)  # largest body heights in meters, and in centimeters
-_SMOOTHED = 5  # frames; window of the median of body heights
 # Meters; the heights of shorter and taller people are logged, as their scale may be
 # wrong. CMU's motions have 1.50 to 1.77, MotionBERT's X3D 1.89.
 _USUAL = 1.4, 1.85
@@ -125,7 +123,7 @@ class _GivenPoses:
         pelvis (np.ndarray): Human3.6M's pelvis or, where it is unknown, the mean of the
             joints, (N, 3).
         roots (np.ndarray): Positions of the pelvis, (N, 3); NaN where unknown.
-        units_per_meter (np.ndarray): Number of the joints' units in a meter, (N,).
+        units_per_meter (int): Number of the joints' units in a meter.
     """
 
     def __init__(self, name: str, rows: CheckedRows, skeleton: Skeleton) -> None:
@@ -138,32 +136,26 @@ class _GivenPoses:
         )
 
     def to_meters(self) -> None:
-        """Find the unit of each pose by the lengths of its bones, and scale it."""
+        """Find the unit of the poses by the lengths of bones, and scale them."""
         statures = self._statures()
-        counts = np.array([*_UNITS])
-        self.units_per_meter = np.ones(len(statures), int)
-        for track in np.unique(self._rows.track):
+        usual = np.searchsorted(_LARGEST, np.median(statures))
+        self.units_per_meter = [*_UNITS][usual]
+        self.unit = _UNITS[self.units_per_meter]
+        tracks = np.unique(self._rows.track).tolist()
+        for track in tracks:
+            who = list_people([track]) if len(tracks) > 1 else 'people'
             person = self._rows.track == track
-            window = min(_SMOOTHED, person.sum()) if track >= 0 else 1
-            steady = scipy.ndimage.median_filter(
-                statures[person], window, mode='nearest'
-            )
-            self.units_per_meter[person] = counts[np.searchsorted(_LARGEST, steady)]
-            height = np.median((statures / self.units_per_meter)[person])
+            height = np.median(statures[person]) / self.units_per_meter
             if not _USUAL[0] <= height <= _USUAL[1]:
                 self._warn(
                     '%s: bones of %s show a height of %.2f m; {height} sets the scale',
-                    self._people(person),
+                    who,
                     height,
                 )
-        units = np.unique(self.units_per_meter).tolist()
-        self.unit = ' and '.join(_UNITS[count] for count in units)
-        for count in units:
-            if count != 1:
-                people = self._people(self.units_per_meter == count)
-                self.guesses.append(f'bones of {people} show {_UNITS[count]}')
-        self.points = self.points / self.units_per_meter[:, None, None]
-        self.body = self.body / self.units_per_meter[:, None, None]
+        if self.units_per_meter != 1:
+            self.guesses.append(f'bones of people show {self.unit}')
+        self.points = self.points / self.units_per_meter
+        self.body = self.body / self.units_per_meter
         pelvis = self.body[:, _PELVIS]
         middle = np.nanmean(self.points, axis=1)
         self.pelvis = np.where(np.isnan(pelvis), middle, pelvis)
@@ -179,22 +171,12 @@ class _GivenPoses:
 
     def find_roots(self) -> None:
         """Add translations, which may have another unit than the joints, in meters."""
-        rows = self._rows
-        nothing = np.zeros(self.pelvis.shape)
-        shifts = nothing if rows.root_3d is None else rows.root_3d
-        self.roots = np.full(shifts.shape, np.nan)
-        for track, usual in {
-            *zip(rows.track.tolist(), self.units_per_meter.tolist(), strict=True)
-        }:
-            person = (rows.track == track) & (self.units_per_meter == usual)
-            unit = _unit_of_shifts(shifts[person], usual)
-            if unit != usual:
-                self._warn(
-                    '%s: translations of %s are read as %s',
-                    self._people(person),
-                    _UNITS[unit],
-                )
-            self.roots[person] = self.pelvis[person] + shifts[person] / unit
+        given = self._rows.root_3d
+        shifts = np.zeros(self.pelvis.shape) if given is None else given
+        unit = _unit_of_shifts(shifts, self.units_per_meter)
+        if unit != self.units_per_meter:
+            self._warn('%s: translations are read as %s', _UNITS[unit])
+        self.roots = self.pelvis + shifts / unit
 
     def recognize_axes(self) -> str:
         """Return the axes in which people stand, or the usual ones of a file format."""
@@ -269,23 +251,13 @@ class _GivenPoses:
         """Log a line that begins with the clip's name."""
         _LOGGER.warning(ArgumentError(text, self._name, *values))
 
-    def _people(self, chosen: np.ndarray) -> str:
-        """Name the people of chosen rows (N,), and the frames if they are not all."""
-        rows = self._rows
-        tracks = np.unique(rows.track[chosen])
-        is_theirs = np.isin(rows.track, tracks)
-        who = 'people' if is_theirs.all() else list_people(tracks.tolist())
-        frames = rows.frame[chosen]
-        is_part = chosen.sum() < is_theirs.sum()
-        return f'{who} in frames {frames.min()} to {frames.max()}' if is_part else who
-
 
 @ignored_warnings()  # NumPy warns of people without translations
 def _unit_of_shifts(shifts: np.ndarray, usual: int) -> int:
     """Choose the unit of translations.
 
     Args:
-        shifts (np.ndarray): Translations of a person, (T, 3); NaN where unknown.
+        shifts (np.ndarray): Translations, (N, 3); NaN where unknown.
         usual (int): Number of the joints' units in a meter.
 
     Returns:
