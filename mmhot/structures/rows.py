@@ -28,9 +28,6 @@ _MAX_SCORE = 150.0
 # Median size of coordinates from which 3D poses are pixels and scores. Higher values
 # accept more arrays.
 _MAX_METERS = 30.0
-# Person sizes; if the median movement along the second axis is smaller, this axis may
-# be time. Higher values refuse more arrays.
-_MIN_DISTANCE = 0.15
 _LARGEST_ID = 2**63 - 1
 _WHOLE = re.compile('-?[0-9]+')
 _NAMES = {2: 'keypoints', 3: 'keypoints_3d'}
@@ -442,8 +439,6 @@ def _split_scores(
             )
         scores = points[..., size]
         points = points[..., :size]
-    if points.ndim == 4:
-        _check_time_first(points)
     return points, np.ones(points.shape[:-1]) if scores is None else scores
 
 
@@ -461,26 +456,6 @@ def _refuse_other_values(points: np.ndarray, size: int, title: str) -> None:
     are_scores = not ((last < 0) | (last > 1)).any()
     if size == 3 and are_scores and np.nanmedian(abs(points)) > _MAX_METERS:
         raise ValueError(f'{title} seem to be pixels and scores; {_OTHERS[size]}')
-
-
-@ignored_warnings()  # NumPy warns of people without keypoints
-def _check_time_first(keypoints: np.ndarray) -> None:
-    """Refuse keypoints (P, T, K, C), people before frames, by a ValueError.
-
-    The first axis must be time, (T, P, K, C). A person hardly moves from one frame to
-    the next, while people are apart from each other.
-    """
-    num_frames, num_people = keypoints.shape[:2]
-    if num_people <= max(num_frames, 2):
-        return
-    size = np.nanmedian(np.nanmax(keypoints, 2) - np.nanmin(keypoints, 2))
-    moved = (np.linalg.norm(np.diff(keypoints, axis=x), axis=-1) for x in (0, 1))
-    steps = [np.nanmedian(x) for x in moved]
-    if steps[1] < _MIN_DISTANCE * size and not steps[0] < 2 * steps[1]:
-        raise ValueError(
-            f'keypoints {keypoints.shape} seem to be people before frames: the order '
-            'is frames, people, joints; use keypoints.swapaxes(0, 1)'
-        )
 
 
 def _mark_missing(

@@ -46,18 +46,6 @@ def test_arrays_of_several_people_have_scores_and_frames():
     np.testing.assert_array_equal(again.tracks[1].scores, second.scores)
 
 
-@pytest.mark.parametrize('num_people', [1, 3])
-def test_people_before_frames_are_refused(num_people):
-    steps = np.arange(40)[:, None, None]
-    people = [wiggling(1) + 100 * n + 2 * steps for n in range(num_people)]
-    with pytest.raises(ValueError, match=r'use keypoints.swapaxes\(0, 1\)'):
-        mmhot.Clip2D.from_arrays(np.stack(people), SIZE, 30)
-    clip = mmhot.Clip2D.from_arrays(np.stack(people, 1), SIZE, 30)
-    assert [len(each.frames) for each in clip.tracks] == [40] * num_people
-    crowd = np.stack([wiggling(2) + 60 * n for n in range(8)], 1)
-    assert len(mmhot.Clip2D.from_arrays(crowd, SIZE, 30).tracks) == 8
-
-
 @pytest.mark.parametrize(
     ('keypoints', 'options', 'message'),
     [

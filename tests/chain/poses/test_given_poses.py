@@ -275,17 +275,10 @@ def test_wrong_arrays(change, message):
         Clip3D.from_arrays(**(right | change))
 
 
-def test_a_point_is_no_pose_and_frames_are_first():
+def test_a_point_is_no_pose():
     true = joints_of(KICK, 20)
     true[7] = 0
     assert 7 not in Clip3D.from_arrays(true, FPS).frame
-    people = np.stack([joints_of(KICK, 20), joints_of(KICK, 20)[::-1] + 1], 0)
-    with pytest.raises(ValueError, match='seem to be people before frames'):
-        Clip3D.from_arrays(people, FPS)
-    assert len(Clip3D.from_arrays(people.swapaxes(0, 1), FPS)) == 40
-    beside = np.stack([joints_of(KICK, 20), joints_of(KICK, 20) + [2, 0, 0]])
-    with pytest.raises(ValueError, match='seem to be people before frames'):
-        Clip3D.from_arrays(beside, FPS)
 
 
 def test_axes():
