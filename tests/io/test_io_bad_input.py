@@ -56,10 +56,6 @@ BAD_ARRAYS = {
         'does not state width, height, fps: give image_size and fps',
     ),
     'fps 0': ({'fps': 0}, 'fps must be from 1e-06'),
-    'other size': (
-        {'width': 200, 'height': 100},
-        'most keypoints lie outside a 200x100',
-    ),
     'other skeleton': (
         {'skeleton': 'halpe-26'},
         'halpe-26 has 26 joints, but the poses have 17',

@@ -196,13 +196,6 @@ def test_keypoints_that_are_no_pixels_of_the_image_are_one_line(order, words, ca
     assert words in line
 
 
-def test_keypoints_around_the_middle_of_the_image_are_refused():
-    with pytest.raises(ValueError, match='88 % of all coordinates are negative: pix'):
-        Clip2D.from_arrays(BODY - [640, 360], (1280, 720), 25, skeleton='h36m-17')
-    close_up = BODY * 2 - [640, 0]
-    Clip2D.from_arrays(close_up, (1280, 720), 25, skeleton='h36m-17')
-
-
 def lost_joints(poses):
     lost = np.zeros(poses.shape[:2], bool)
     lost[5:9, 3] = lost[20, 10:14] = True
